@@ -1,0 +1,222 @@
+//! What the tests stand on: databases of their own on a real server.
+//!
+//! Two tiers. [`rolled_back`] is fast and for what one transaction can show.
+//! [`Database::new`] is a clone of a template, for what must be committed:
+//! several transactions, several connections, dumps.
+
+use std::sync::OnceLock;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, Pool};
+use diesel::sql_types::{Nullable, Text};
+use threadline::Models;
+pub use threadline_test_server::{Server, scratch_dir};
+
+/// A database that is dropped at the end of its test.
+#[derive(Debug)]
+pub struct Database {
+    name: String,
+}
+
+impl Database {
+    /// A clone of the template: the audit schema and nothing else.
+    pub fn new() -> Self {
+        Self::clone_of(template())
+    }
+
+    /// A database without an audit schema.
+    pub fn empty() -> Self {
+        Self::clone_of("template0")
+    }
+
+    fn clone_of(template: &str) -> Self {
+        let name = Server::shared().fresh_name("test");
+        run(&mut admin(), &format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        Self { name }
+    }
+
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the database is.
+    pub fn url(&self) -> String {
+        Server::shared().url_of(&self.name)
+    }
+
+    /// A new connection.
+    pub fn connect(&self) -> PgConnection {
+        connect(&self.url())
+    }
+
+    /// A pool of at most `size` connections.
+    pub fn pool(&self, size: u32) -> Pool<ConnectionManager<PgConnection>> {
+        Pool::builder()
+            .max_size(size)
+            .build(ConnectionManager::new(self.url()))
+            .expect("the server takes connections")
+    }
+
+    /// The whole database as pg_dump writes it.
+    pub fn dump(&self) -> String {
+        Server::shared().run("pg_dump", &["--dbname", &self.url()])
+    }
+
+    /// Another database with what a dump of this one restores to.
+    pub fn restored(&self) -> Self {
+        let restored = Self::empty();
+        let file = scratch_dir().join("dump.sql");
+        std::fs::write(&file, self.dump()).expect("scratch is writable");
+        let url = restored.url();
+        let file = file.display().to_string();
+        Server::shared().run(
+            "psql",
+            &["--dbname", &url, "-q", "-v", "ON_ERROR_STOP=1", "-f", &file],
+        );
+        restored
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        run(&mut admin(), &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+    }
+}
+
+/// A connection to a database with the audit schema, in a transaction that
+/// never commits.
+pub fn rolled_back() -> PgConnection {
+    let mut conn = connect(&Server::shared().url_of(template()));
+    conn.begin_test_transaction().expect("a fresh connection");
+    conn
+}
+
+/// A new connection to any URL.
+pub fn connect(url: &str) -> PgConnection {
+    PgConnection::establish(url).unwrap_or_else(|e| panic!("{url}: {e}"))
+}
+
+/// Runs statements that must succeed.
+#[track_caller]
+pub fn run(conn: &mut PgConnection, sql: &str) {
+    if let Err(error) = conn.batch_execute(sql) {
+        panic!("{error}\nin: {sql}");
+    }
+}
+
+/// The single value of a query, as text.
+#[track_caller]
+pub fn value(conn: &mut PgConnection, sql: &str) -> Option<String> {
+    #[derive(QueryableByName)]
+    struct Value {
+        #[diesel(sql_type = Nullable<Text>)]
+        value: Option<String>,
+    }
+    diesel::sql_query(format!("SELECT ({sql})::text AS value"))
+        .get_result::<Value>(conn)
+        .unwrap_or_else(|error| panic!("{error}\nin: {sql}"))
+        .value
+}
+
+/// Rows of a query, each as its text.
+#[track_caller]
+pub fn rows(conn: &mut PgConnection, sql: &str) -> Vec<String> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        line: String,
+    }
+    diesel::sql_query(format!("SELECT concat_ws(' | ', VARIADIC (SELECT array_agg(coalesce(value, 'NULL')) FROM json_each_text(row_to_json(q)))) AS line FROM ({sql}) AS q"))
+        .load::<Row>(conn)
+        .unwrap_or_else(|error| panic!("{error}\nin: {sql}"))
+        .into_iter()
+        .map(|row| row.line)
+        .collect()
+}
+
+/// Every recorded change, oldest first, as one line each.
+#[track_caller]
+pub fn changes(conn: &mut PgConnection) -> Vec<String> {
+    rows(
+        conn,
+        "SELECT op, table_name, key, changed_from, changed_to, row_data,
+                concat_ws(':', actor_type, actor_id) AS actor
+         FROM threadline.changes ORDER BY id",
+    )
+}
+
+fn admin() -> PgConnection {
+    connect(Server::shared().url())
+}
+
+/// A database with the audit schema, kept from run to run under a name that
+/// changes with the schema.
+fn template() -> &'static str {
+    static TEMPLATE: OnceLock<String> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let mut admin = admin();
+        let name = format!("threadline_template_{:016x}", fingerprint());
+        run(&mut admin, "SELECT pg_advisory_lock(88117)");
+        let there = value(
+            &mut admin,
+            &format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'"),
+        );
+        if there.as_deref() == Some("0") {
+            run(&mut admin, &format!("CREATE DATABASE {name}_new TEMPLATE template0"));
+            let mut conn = connect(&Server::shared().url_of(&format!("{name}_new")));
+            Models::new(vec![]).install(&mut conn).expect("the schema installs");
+            drop(conn);
+            run(&mut admin, &format!("ALTER DATABASE {name}_new RENAME TO {name}"));
+        }
+        run(&mut admin, "SELECT pg_advisory_unlock(88117)");
+        name
+    })
+}
+
+fn fingerprint() -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    let mut hasher = DefaultHasher::new();
+    for patch in patches() {
+        patch.up.hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// A patch of the audit schema, as it stands in the repository.
+#[derive(Debug)]
+pub struct Patch {
+    /// The folder's name.
+    pub name: String,
+    /// `up.sql`.
+    pub up: String,
+    /// `down.sql`.
+    pub down: String,
+}
+
+/// The patches of the audit schema, oldest first.
+pub fn patches() -> Vec<Patch> {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
+    let mut patches: Vec<_> = std::fs::read_dir(dir)
+        .unwrap_or_else(|e| panic!("{dir}: {e}"))
+        .map(|entry| {
+            let path = entry.expect("readable").path();
+            let read = |name| std::fs::read_to_string(path.join(name)).expect("readable");
+            Patch {
+                name: path.file_name().expect("named").to_string_lossy().into_owned(),
+                up: read("up.sql"),
+                down: read("down.sql"),
+            }
+        })
+        .collect();
+    patches.sort_by(|a, b| a.name.cmp(&b.name));
+    patches
+}

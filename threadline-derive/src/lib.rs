@@ -1,0 +1,44 @@
+//! `#[derive(Audited)]`; see the documentation of `threadline`.
+
+mod attributes;
+mod diesel_attributes;
+mod expand;
+mod model;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// Makes a Diesel model's table an audited one.
+///
+/// Stands next to Diesel's own derives and reads `table_name`, `primary_key`,
+/// `column_name` and `embed` from their attribute. What is captured is said in
+/// `#[audited(...)]`:
+///
+/// | key | effect |
+/// |---|---|
+/// | `mask(email, phone)` | stored as a placeholder; that they changed can be seen |
+/// | `exclude(password_hash)` | never stored, and a change of it alone leaves no trace |
+/// | `require_actor` | a write without an actor is refused |
+///
+/// Columns are named as in `table!`. A column of the primary key can be neither
+/// masked nor excluded.
+///
+/// ```ignore
+/// #[derive(Queryable, Selectable, Identifiable, Audited)]
+/// #[diesel(table_name = crate::schema::users)]
+/// #[audited(mask(email), exclude(password_hash))]
+/// pub struct User {
+///     pub id: i64,
+///     pub name: String,
+///     pub email: String,
+///     pub password_hash: String,
+/// }
+/// ```
+#[proc_macro_derive(Audited, attributes(audited))]
+pub fn derive_audited(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let (model, errors) = model::Model::read(&input);
+    let mut tokens = model.map(|model| expand::expand(&model)).unwrap_or_default();
+    tokens.extend(errors.into_iter().map(|error| error.into_compile_error()));
+    tokens.into()
+}

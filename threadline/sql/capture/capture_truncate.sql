@@ -1,0 +1,51 @@
+-- Records every row that a TRUNCATE is about to remove from a relation. Runs
+-- for each relation that the statement names or reaches and that carries the
+-- trigger; partitions without one are covered by their parent's.
+CREATE FUNCTION threadline.capture_truncate(
+    audited_table integer, relation oid, key_expression text, image_expression text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_transaction bigint;
+    tl_part regclass;
+BEGIN
+    FOR tl_part IN
+        SELECT c.oid
+        FROM pg_class AS c
+        WHERE c.relkind IN ('r', 'p') AND (
+            c.oid = relation
+            OR (c.oid IN (SELECT relid FROM pg_partition_tree(relation)) AND NOT EXISTS (
+                SELECT FROM pg_trigger AS t
+                WHERE t.tgrelid = c.oid AND t.tgfoid = format('threadline.capture_%s', audited_table)::regproc
+                  AND t.tgtype & 32 <> 0))
+        )
+    LOOP
+        tl_transaction := coalesce(tl_transaction, threadline.current_transaction());
+        BEGIN
+            IF NOT threadline.columns_match(audited_table, relation) THEN
+                RAISE 'the columns have changed';
+            END IF;
+            EXECUTE format(
+                'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+                 SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM ONLY %s AS tl_row',
+                key_expression, image_expression, tl_part)
+            USING tl_transaction, audited_table;
+        EXCEPTION WHEN OTHERS THEN
+            EXECUTE format(
+                'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+                 SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
+                 FROM ONLY %s AS tl_row
+                 CROSS JOIN LATERAL threadline.capture_changed_table($2, $3, threadline.row_image(tl_row, $4), NULL) AS c',
+                tl_part)
+            USING tl_transaction, audited_table, relation, tl_part;
+        END;
+    END LOOP;
+    IF tl_transaction IS NOT NULL AND (
+        SELECT (policy -> 'require_actor')::boolean FROM threadline.audited_tables WHERE id = audited_table
+    ) THEN
+        PERFORM threadline.require_actor(audited_table, tl_transaction);
+    END IF;
+END
+$$;

@@ -1,0 +1,13 @@
+-- The primary key of a relation, in key order; empty when it has none.
+CREATE FUNCTION threadline.key_columns_of(relation regclass)
+RETURNS TABLE (name text, type regtype)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT a.attname::text, a.atttypid::regtype
+    FROM pg_index AS i
+    CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
+    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = relation AND i.indisprimary AND k.position <= i.indnkeyatts
+    ORDER BY k.position;
+END;

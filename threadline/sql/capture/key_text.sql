@@ -1,0 +1,8 @@
+-- The canonical text of one key value. Numbers that are equal have one text
+-- (1.10 and 1.1), everything else is its JSON text without quotes.
+CREATE FUNCTION threadline.key_text(value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE pg_catalog.jsonb_typeof(value)
+    WHEN 'number' THEN pg_catalog.trim_scale((value #>> '{}')::pg_catalog.numeric)::pg_catalog.text
+    ELSE value #>> '{}'
+END;

@@ -1,0 +1,24 @@
+-- The record key of a row of key values: record_key(ROW(42)) is '42',
+-- record_key(ROW(7, 'x')) is '["7", "x"]'. Pinned like capture is, so that
+-- both sides write one instant, interval or byte string the same way.
+CREATE FUNCTION threadline.record_key(key_values record) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+AS $$
+DECLARE
+    tl_texts text[];
+BEGIN
+    SELECT array_agg(threadline.key_text(to_jsonb(value)) ORDER BY substr(name, 2)::integer)
+    INTO tl_texts
+    FROM jsonb_each(to_jsonb(key_values)) AS field (name, value);
+    RETURN CASE cardinality(tl_texts)
+        WHEN 1 THEN tl_texts[1]
+        ELSE to_jsonb(tl_texts)::text
+    END;
+END
+$$;

@@ -1,0 +1,13 @@
+-- A row's image reduced to the clear columns, with placeholders for the masked.
+CREATE FUNCTION threadline.redacted_image(image jsonb, clear text[], masks jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN image IS NOT NULL THEN (
+    SELECT coalesce(
+        pg_catalog.jsonb_object_agg(
+            field.key,
+            CASE WHEN pg_catalog.jsonb_typeof(field.value) = 'null' OR NOT coalesce(masks, '{}') ? field.key
+                 THEN field.value ELSE masks -> field.key END),
+        '{}')
+    FROM pg_catalog.jsonb_each(image) AS field
+    WHERE field.key = ANY (clear) OR coalesce(masks, '{}') ? field.key
+) END;

@@ -1,0 +1,120 @@
+-- Audits a table from now on, or changes how. Safe to call again: the table
+-- keeps its id, and with it its history.
+--
+--   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
+CREATE FUNCTION threadline.audit(
+    target        regclass,
+    mask          text[]  DEFAULT '{}',
+    exclude       text[]  DEFAULT '{}',
+    require_actor boolean DEFAULT false
+) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $audit$
+DECLARE
+    tl_class pg_class;
+    tl_schema text;
+    tl_columns text[];
+    tl_keys text[];
+    tl_key_types text[];
+    tl_wrong text[];
+    tl_id integer;
+BEGIN
+    -- One policy change at a time; readers and writers are not held up.
+    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
+
+    SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
+    SELECT nspname INTO STRICT tl_schema FROM pg_namespace WHERE oid = tl_class.relnamespace;
+    IF tl_class.relispartition THEN
+        RAISE EXCEPTION 'threadline: % is a partition; audit its parent, which covers all partitions: SELECT threadline.audit(''%'')',
+            target, pg_partition_root(target);
+    ELSIF tl_class.relkind NOT IN ('r', 'p') THEN
+        RAISE EXCEPTION 'threadline: % is not a table; audit the tables that it shows', target;
+    ELSIF tl_class.relpersistence = 't' THEN
+        RAISE EXCEPTION 'threadline: % is a temporary table, which cannot be audited', target;
+    ELSIF tl_schema IN ('threadline', 'pg_catalog', 'information_schema') THEN
+        RAISE EXCEPTION 'threadline: % belongs to schema %, which cannot be audited', target, tl_schema;
+    END IF;
+
+    SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
+    SELECT coalesce(array_agg(name), '{}'), coalesce(array_agg(type::text), '{}')
+    INTO tl_keys, tl_key_types
+    FROM threadline.key_columns_of(target);
+    IF tl_keys = '{}' THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...)',
+            target, target;
+    END IF;
+
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c <> ALL (tl_columns);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
+            target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
+    END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask) AS c WHERE c = ANY (exclude);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c = ANY (tl_keys);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+
+    tl_id := threadline.audited_table_of(target);
+    IF tl_id IS NULL THEN
+        -- A table created anew under its old name goes on with its history,
+        -- unless that history belongs to a table that was renamed.
+        SELECT t.id INTO tl_id
+        FROM threadline.audited_tables AS t
+        WHERE t.schema_name = tl_schema AND t.table_name = tl_class.relname
+          AND NOT EXISTS (
+              SELECT FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
+              WHERE p.pronamespace = 'threadline'::regnamespace AND p.proname = 'capture_' || t.id)
+        ORDER BY t.id DESC
+        LIMIT 1;
+    END IF;
+    IF tl_id IS NULL THEN
+        INSERT INTO threadline.audited_tables (
+            schema_name, table_name, key_columns, key_types, policy, columns, relation, fingerprint, capture_version)
+        VALUES (tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', target, '', 0)
+        RETURNING id INTO tl_id;
+    END IF;
+
+    UPDATE threadline.audited_tables AS t
+    SET schema_name = tl_schema,
+        table_name = tl_class.relname,
+        key_columns = tl_keys,
+        key_types = tl_key_types,
+        policy = threadline.policy(mask, exclude, require_actor),
+        columns = (
+            SELECT jsonb_agg(
+                jsonb_build_object(
+                    'number', c.number, 'name', c.name, 'type', c.type::text,
+                    'treatment', CASE WHEN c.name = ANY (mask) THEN 'mask'
+                                      WHEN c.name = ANY (exclude) THEN 'exclude'
+                                      ELSE 'clear' END)
+                ORDER BY c.number)
+            FROM threadline.columns_of(target) AS c),
+        relation = target,
+        fingerprint = threadline.fingerprint(target),
+        capture_version = threadline.capture_version(),
+        unaudited_at = NULL
+    WHERE t.id = tl_id;
+
+    EXECUTE format(
+        'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
+        'LANGUAGE plpgsql SECURITY DEFINER '
+        'SET search_path = pg_catalog, threadline, pg_temp '
+        'SET timezone = ''UTC'' SET datestyle = ''ISO, YMD'' SET intervalstyle = ''postgres'' '
+        'SET bytea_output = ''hex'' SET extra_float_digits = 1 '
+        'AS %L', tl_id, threadline.capture_source(tl_id, target));
+    EXECUTE format('REVOKE ALL ON FUNCTION threadline.capture_%s() FROM PUBLIC', tl_id);
+    EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
+        tl_id, format('Records the changes of %I.%I; written by threadline.audit()', tl_schema, tl_class.relname));
+    PERFORM threadline.install_triggers(tl_id, target);
+    -- What this transaction remembered of the columns no longer holds.
+    PERFORM set_config('threadline.columns_' || tl_id, '', true);
+    RETURN tl_id;
+END
+$audit$;

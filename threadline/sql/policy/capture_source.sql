@@ -1,0 +1,129 @@
+-- The source of a table's capture function, written column by column from the
+-- table's catalog entry. The block that looks at columns ends in a handler:
+-- when they changed behind the library's back the application's write goes
+-- through, and capture_changed_table() takes over.
+CREATE FUNCTION threadline.capture_source(audited_table integer, relation regclass) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $capture_source$
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_unchanged text;
+    tl_redacted boolean;
+BEGIN
+    SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
+
+    SELECT bool_or(c.treatment <> 'clear'),
+           string_agg(
+               format(
+                   CASE WHEN live.bitwise
+                       THEN 'CASE WHEN OLD.%1$I IS NOT DISTINCT FROM NEW.%1$I THEN %1$L END'
+                       ELSE 'CASE WHEN ROW(OLD.%1$I) *= ROW(NEW.%1$I) THEN %1$L END'
+                   END, c.name),
+               E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude')
+    INTO tl_redacted, tl_unchanged
+    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+    JOIN threadline.columns_of(relation) AS live USING (number);
+
+    RETURN format(
+        $template$
+DECLARE
+    tl_transaction bigint;
+    tl_context text;
+    tl_cached text;
+    tl_statement integer;
+    tl_key text;
+    tl_previous_key text;
+    tl_from jsonb;
+    tl_to jsonb;
+    tl_row_data jsonb;
+    tl_unchanged text[];
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L);
+        RETURN NULL;
+    END IF;
+
+    BEGIN
+        %10$s
+        IF TG_OP = 'INSERT' THEN
+            tl_key := %4$s;
+            tl_row_data := %5$s;
+        ELSIF TG_OP = 'DELETE' THEN
+            tl_key := %6$s;
+            tl_row_data := %7$s;
+        ELSE
+            IF OLD *= NEW THEN
+                RETURN NULL;
+            END IF;
+            tl_unchanged := array_remove(ARRAY[
+                %8$s
+            ]::text[], NULL);
+            tl_key := %4$s;
+            tl_previous_key := nullif(%6$s, tl_key);
+            tl_from := %7$s - tl_unchanged;
+            tl_to := %5$s - tl_unchanged;
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        SELECT c.record_key, c.previous_key, c.old_image, c.new_image
+        INTO tl_key, tl_previous_key, tl_from, tl_to
+        FROM threadline.capture_changed_table(%1$s, TG_RELID,
+            CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD, TG_RELID) END,
+            CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW, TG_RELID) END) AS c;
+        IF TG_OP <> 'UPDATE' THEN
+            tl_row_data := coalesce(tl_to, tl_from);
+            tl_from := NULL;
+            tl_to := NULL;
+        END IF;
+    END;
+
+    IF TG_OP = 'UPDATE' THEN
+        IF tl_to = '{}' AND tl_from = '{}' AND tl_previous_key IS NULL THEN
+            RETURN NULL;
+        END IF;
+        IF tl_previous_key IS NOT NULL THEN
+            tl_statement := NEW.cmin::text::integer;
+        END IF;
+    END IF;
+
+    tl_context := coalesce(current_setting('threadline.context', true), '');
+    tl_cached := current_setting('threadline.transaction', true);
+    IF tl_cached ~ '^[0-9]{1,18}$' AND tl_context = current_setting('threadline.transaction_context', true) THEN
+        INSERT INTO threadline.audit_changes (
+            transaction_id, captured_at, table_id, statement, op,
+            record_key, previous_key, changed_from, changed_to, row_data)
+        SELECT t.id, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
+               tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
+        FROM threadline.audit_transactions AS t
+        WHERE t.id = tl_cached::bigint AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()%9$s;
+        IF FOUND THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+
+    tl_transaction := threadline.current_transaction();
+    %11$s
+    INSERT INTO threadline.audit_changes (
+        transaction_id, captured_at, table_id, statement, op,
+        record_key, previous_key, changed_from, changed_to, row_data)
+    VALUES (tl_transaction, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
+            tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+    RETURN NULL;
+END
+$template$,
+        tl_table.id,
+        threadline.key_expression(audited_table, 'tl_row'),
+        threadline.image_expression(audited_table, relation, 'tl_row'),
+        threadline.key_expression(audited_table, 'NEW'),
+        threadline.image_expression(audited_table, relation, 'NEW'),
+        threadline.key_expression(audited_table, 'OLD'),
+        threadline.image_expression(audited_table, relation, 'OLD'),
+        tl_unchanged,
+        CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
+        CASE WHEN tl_redacted THEN format(
+            'IF NOT threadline.columns_match(%s, TG_RELID) THEN RAISE ''the columns have changed''; END IF;',
+            tl_table.id) END,
+        CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
+            'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END);
+END
+$capture_source$;

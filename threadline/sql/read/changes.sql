@@ -1,0 +1,31 @@
+CREATE VIEW threadline.changes AS
+SELECT c.id,
+       c.captured_at,
+       t.schema_name,
+       t.table_name,
+       CASE c.op WHEN 'I' THEN 'insert' WHEN 'U' THEN 'update' WHEN 'D' THEN 'delete' WHEN 'T' THEN 'truncate'
+                 ELSE c.op::text END AS op,
+       threadline.key_json(t.key_columns, t.key_types, c.record_key) AS key,
+       threadline.key_json(t.key_columns, t.key_types, c.previous_key) AS previous_key,
+       c.changed_from,
+       c.changed_to,
+       c.row_data,
+       x.actor_type,
+       x.actor_id,
+       x.actor_origin,
+       x.request_id,
+       x.correlation_id,
+       x.job_id,
+       x.source,
+       x.remote_ip,
+       x.meta,
+       x.session_user_name,
+       x.context_error,
+       c.transaction_id,
+       x.xact_id,
+       x.occurred_at
+FROM threadline.audit_changes AS c
+LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
+LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;
+COMMENT ON VIEW threadline.changes IS
+    'Every recorded change with its table, key, actor and context, for reading in psql';

@@ -1,0 +1,10 @@
+-- The text as a JSON array, or NULL: a stored value that is neither fails no read.
+CREATE FUNCTION threadline.json_array_or_null(value text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    RETURN CASE WHEN pg_catalog.left(value, 1) = '[' THEN value::pg_catalog.jsonb END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END
+$$;

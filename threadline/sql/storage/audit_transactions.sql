@@ -1,0 +1,26 @@
+-- Keyed by an identity of its own: transaction ids start again after a dump
+-- and restore, so xact_id counts only together with occurred_at.
+CREATE TABLE threadline.audit_transactions (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    xact_id        xid8 NOT NULL,
+    occurred_at    timestamptz NOT NULL,
+    actor_type     text,
+    actor_id       text,
+    actor_origin   text NOT NULL,
+    request_id     text,
+    correlation_id text,
+    job_id         text,
+    source         text,
+    remote_ip      inet,
+    meta           jsonb,
+    session_user_name text NOT NULL,
+    context_error  text
+);
+COMMENT ON TABLE threadline.audit_transactions IS
+    'One database transaction under one context that changed audited rows';
+COMMENT ON COLUMN threadline.audit_transactions.occurred_at IS
+    'When the database transaction began (not when it committed)';
+COMMENT ON COLUMN threadline.audit_transactions.actor_origin IS
+    'Where the actor came from: explicit, thread-local, task-local, sql (set by hand), none or unreadable';
+COMMENT ON COLUMN threadline.audit_transactions.context_error IS
+    'Why the context could not be read in full; the changes are recorded all the same';

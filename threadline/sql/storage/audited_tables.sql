@@ -1,0 +1,22 @@
+CREATE TABLE threadline.audited_tables (
+    id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    schema_name     text NOT NULL,
+    table_name      text NOT NULL,
+    key_columns     text[] NOT NULL,
+    key_types       text[] NOT NULL,
+    policy          jsonb NOT NULL,
+    columns         jsonb NOT NULL,
+    relation        oid NOT NULL,
+    fingerprint     text NOT NULL,
+    capture_version integer NOT NULL,
+    audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    unaudited_at    timestamptz
+);
+COMMENT ON TABLE threadline.audited_tables IS
+    'One row for every table that is or was audited; the capture function threadline.capture_<id> belongs to it';
+COMMENT ON COLUMN threadline.audited_tables.policy IS
+    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}';
+COMMENT ON COLUMN threadline.audited_tables.columns IS
+    'The columns the capture function was built for: [{"number", "name", "type", "treatment"}]; treatment is clear, mask or exclude';
+COMMENT ON COLUMN threadline.audited_tables.relation IS
+    'OID of the table when the capture function was built; another OID now means restored or created anew';

@@ -1,0 +1,186 @@
+//! The command-line program of an application.
+//!
+//! Only the application knows its models, so the program is its own. A binary
+//! of three lines has it all:
+//!
+//! ```no_run
+//! # use threadline_test_server::doctest_schema;
+//! # doctest_schema!();
+//! fn main() -> std::process::ExitCode {
+//!     threadline::cli::run(threadline::models![User])
+//! }
+//! ```
+//!
+//! | command | does |
+//! |---|---|
+//! | `generate` | writes the missing audit migrations |
+//! | `check` | fails if there are any; for CI |
+//! | `install` | brings a database up to date without migration files |
+//! | `status` | shows what is in force in a database |
+//!
+//! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file;
+//! the folder is `--migration-dir`, `MIGRATION_DIRECTORY`, or as Diesel's own
+//! program finds it, the nearest `migrations` upwards.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use diesel::{Connection, PgConnection};
+
+use crate::error::{Error, ErrorKind};
+use crate::install::{ModelStatus, Status};
+use crate::model::Models;
+
+/// Audit migrations of this application
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write the audit migrations that are missing
+    Generate {
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Fail if audit migrations are missing
+    Check {
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Bring a database up to date without migration files
+    Install {
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Show what is in force in a database; fails if it is behind the models
+    Status {
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Folder {
+    /// The application's migrations folder
+    #[arg(long, env = "MIGRATION_DIRECTORY")]
+    migration_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Database {
+    /// Where the database is, as in postgres://user@host/name
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+}
+
+/// Runs the program on the process's arguments. Errors go to standard error
+/// and make the exit code 1.
+pub fn run(models: Models) -> ExitCode {
+    dotenvy::dotenv().ok();
+    match execute(&models, Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Generate { folder } => {
+            let dir = folder.find()?;
+            let written = models.generate(&dir)?;
+            for folder in &written {
+                println!("Creating {}", folder.display());
+            }
+            if written.is_empty() {
+                println!("Nothing to write: {} is up to date.", dir.display());
+            } else {
+                println!("Review them, then run `diesel migration run`.");
+            }
+        }
+        Command::Check { folder } => {
+            let dir = folder.find()?;
+            models.check(&dir)?;
+            println!("{} is up to date.", dir.display());
+        }
+        Command::Install { database } => {
+            models.install(&mut database.connect()?)?;
+            println!("The audit schema and {} models are in force.", models.specs().len());
+        }
+        Command::Status { database } => {
+            let status = models.status(&mut database.connect()?)?;
+            print_status(&status);
+            if !status.is_current() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Folder {
+    fn find(self) -> Result<PathBuf, Error> {
+        if let Some(dir) = self.migration_dir {
+            return Ok(dir);
+        }
+        let io = |source| {
+            Error::new(ErrorKind::Io {
+                path: ".".into(),
+                source,
+            })
+        };
+        let here = std::env::current_dir().map_err(io)?;
+        here.ancestors()
+            .map(|dir| dir.join("migrations"))
+            .find(|dir| dir.is_dir())
+            .map(|dir| relative(&dir, &here))
+            .ok_or_else(|| {
+                io(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "no `migrations` folder here or above; create one with `diesel setup`, or name it with --migration-dir",
+                ))
+            })
+    }
+}
+
+fn relative(dir: &Path, here: &Path) -> PathBuf {
+    dir.strip_prefix(here).unwrap_or(dir).to_owned()
+}
+
+impl Database {
+    fn connect(&self) -> Result<PgConnection, Error> {
+        Ok(PgConnection::establish(&self.database_url)?)
+    }
+}
+
+fn print_status(status: &Status) {
+    let mut out = io::stdout().lock();
+    let needed = status.needed_version;
+    let _ = match status.installed_version {
+        None => writeln!(out, "audit schema   not installed (this crate: version {needed})"),
+        Some(version) if version < needed => {
+            writeln!(out, "audit schema   version {version}, behind this crate's {needed}")
+        }
+        Some(version) => writeln!(out, "audit schema   version {version}"),
+    };
+    let width = status.models.iter().map(|(spec, _)| spec.table.len()).max();
+    for (spec, model) in &status.models {
+        let text = match model {
+            ModelStatus::Current => "audited",
+            ModelStatus::PolicyDiffers => "audited under another policy; generate and run migrations",
+            ModelStatus::CaptureOutdated => {
+                "its columns changed; run SELECT threadline.refresh(...) in a migration"
+            }
+            ModelStatus::NotAudited => "not audited; generate and run migrations",
+            ModelStatus::TableMissing => "table does not exist",
+        };
+        let _ = writeln!(out, "{:width$}   {text}", spec.table, width = width.unwrap_or(0));
+    }
+}

@@ -1,0 +1,185 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ContextError;
+
+/// Longest actor id, request id, correlation id, job id or source, in bytes.
+pub(crate) const MAX_ID_BYTES: usize = 512;
+
+/// Who acts.
+///
+/// Made with one of the constructors, each of which refuses an id that is
+/// empty, so that an actor that nobody can be found by never gets on record.
+///
+/// ```
+/// use threadline::ActorRef;
+///
+/// let alice = ActorRef::user(42)?;
+/// assert_eq!(alice.to_string(), "user:42");
+/// assert!(ActorRef::user("").is_err());
+/// assert_eq!(ActorRef::anonymous().id(), None);
+/// # Ok::<(), threadline::ContextError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Wire", into = "Wire")]
+pub struct ActorRef {
+    kind: ActorType,
+    id: Option<String>,
+}
+
+/// What kind of actor an [`ActorRef`] names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ActorType {
+    /// A person who uses the application.
+    User,
+    /// A person who operates it.
+    Admin,
+    /// Another program with an account of its own.
+    ServiceAccount,
+    /// A background or scheduled job.
+    Job,
+    /// The application itself, or a part of it.
+    System,
+    /// Somebody unknown, and known to be so. Has no id.
+    Anonymous,
+    /// A type that was recorded and that this version does not know. Only met
+    /// when reading.
+    Unrecognized(String),
+}
+
+impl ActorType {
+    /// The name under which the type is recorded, such as `service_account`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::User => "user",
+            Self::Admin => "admin",
+            Self::ServiceAccount => "service_account",
+            Self::Job => "job",
+            Self::System => "system",
+            Self::Anonymous => "anonymous",
+            Self::Unrecognized(name) => name,
+        }
+    }
+
+    fn recorded(name: String) -> Self {
+        match name.as_str() {
+            "user" => Self::User,
+            "admin" => Self::Admin,
+            "service_account" => Self::ServiceAccount,
+            "job" => Self::Job,
+            "system" => Self::System,
+            "anonymous" => Self::Anonymous,
+            _ => Self::Unrecognized(name),
+        }
+    }
+}
+
+impl fmt::Display for ActorType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl ActorRef {
+    /// A person who uses the application.
+    pub fn user(id: impl ToString) -> Result<Self, ContextError> {
+        Self::with_id(ActorType::User, id)
+    }
+
+    /// A person who operates the application.
+    pub fn admin(id: impl ToString) -> Result<Self, ContextError> {
+        Self::with_id(ActorType::Admin, id)
+    }
+
+    /// Another program with an account of its own.
+    pub fn service_account(id: impl ToString) -> Result<Self, ContextError> {
+        Self::with_id(ActorType::ServiceAccount, id)
+    }
+
+    /// A background or scheduled job.
+    pub fn job(id: impl ToString) -> Result<Self, ContextError> {
+        Self::with_id(ActorType::Job, id)
+    }
+
+    /// The application itself, or a named part of it.
+    pub fn system(id: impl ToString) -> Result<Self, ContextError> {
+        Self::with_id(ActorType::System, id)
+    }
+
+    /// Somebody who is not known, such as a visitor who is not logged in.
+    pub fn anonymous() -> Self {
+        Self {
+            kind: ActorType::Anonymous,
+            id: None,
+        }
+    }
+
+    /// The kind of actor.
+    pub fn actor_type(&self) -> &ActorType {
+        &self.kind
+    }
+
+    /// The id; `None` for an anonymous actor.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    fn with_id(kind: ActorType, id: impl ToString) -> Result<Self, ContextError> {
+        let id = id.to_string();
+        if id.trim().is_empty() {
+            return Err(ContextError::ActorWithoutId {
+                actor_type: kind.to_string(),
+            });
+        }
+        super::check_text("actor id", &id)?;
+        Ok(Self { kind, id: Some(id) })
+    }
+
+    /// An actor as it stands in the audit tables, whatever stands there.
+    pub(crate) fn recorded(kind: Option<String>, id: Option<String>) -> Option<Self> {
+        kind.map(|kind| Self {
+            kind: ActorType::recorded(kind),
+            id,
+        })
+    }
+}
+
+impl fmt::Display for ActorRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.id {
+            Some(id) => write!(f, "{}:{id}", self.kind),
+            None => write!(f, "{}", self.kind),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+impl From<ActorRef> for Wire {
+    fn from(actor: ActorRef) -> Self {
+        Self {
+            kind: actor.kind.to_string(),
+            id: actor.id,
+        }
+    }
+}
+
+impl TryFrom<Wire> for ActorRef {
+    type Error = ContextError;
+
+    fn try_from(wire: Wire) -> Result<Self, ContextError> {
+        match ActorType::recorded(wire.kind) {
+            ActorType::Anonymous => Ok(Self::anonymous()),
+            ActorType::Unrecognized(name) => Err(ContextError::UnknownActorType { name }),
+            kind => Self::with_id(kind, wire.id.unwrap_or_default()),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+use diesel::connection::{AnsiTransactionManager, LoadConnection, TransactionManager};
+use diesel::pg::Pg;
+use diesel::result::{Error, QueryResult};
+use diesel::sql_types::{Nullable, Text};
+use diesel::{Connection, QueryableByName, RunQueryDsl};
+
+use super::{AuditContext, Origin};
+use crate::sql::Literal;
+
+/// A connection that can begin a transaction with SQL of our own.
+///
+/// There for `PgConnection` and for pooled connections; a connection type of
+/// your own that wraps one of them delegates to it.
+pub trait AuditConnection: Connection<Backend = Pg> + LoadConnection {
+    /// Begins a transaction with the given SQL.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyInTransaction`, with nothing sent, when one is open.
+    fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()>;
+}
+
+#[cfg(feature = "postgres")]
+impl AuditConnection for diesel::PgConnection {
+    fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
+        AnsiTransactionManager::begin_transaction_sql(self, sql)
+    }
+}
+
+#[cfg(feature = "r2d2")]
+impl<M> AuditConnection for diesel::r2d2::PooledConnection<M>
+where
+    M: diesel::r2d2::ManageConnection,
+    M::Connection: AuditConnection + diesel::r2d2::R2D2Connection + Send + 'static,
+{
+    fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
+        (**self).begin_transaction_sql(sql)
+    }
+}
+
+/// Transactions whose changes are recorded under a context.
+pub trait AuditExt: AuditConnection {
+    /// Runs `work` in a transaction under `context`.
+    ///
+    /// Inside an open transaction it is a savepoint; when it ends, the context
+    /// that was there before is there again. While `work` runs, `context` is
+    /// also the thread's current one, so that [`audited`](Self::audited) below
+    /// it agrees. An error from `work` rolls back, as in Diesel's
+    /// `transaction`. Costs no round trip beyond Diesel's `BEGIN`.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use diesel::prelude::*;
+    /// use threadline::{ActorRef, AuditContext, AuditExt};
+    ///
+    /// let context = AuditContext::new(ActorRef::user(42)?);
+    /// conn.audited_transaction(&context, |conn| {
+    ///     diesel::sql_query("UPDATE users SET name = 'Ada'").execute(conn)
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn audited_transaction<T, E, F>(&mut self, context: &AuditContext, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Self) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let setting = context.to_setting(Origin::Explicit);
+        let _guard = context.enter_as(Origin::Explicit);
+        run(self, Some(&setting), work)
+    }
+
+    /// Runs `work` in a transaction under the thread's current context, set
+    /// with [`AuditContext::enter`].
+    ///
+    /// Without one it is a plain transaction: inside another audited
+    /// transaction the changes belong to that one's context, else they are
+    /// recorded without an actor.
+    fn audited<T, E, F>(&mut self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Self) -> Result<T, E>,
+        E: From<Error>,
+    {
+        run(self, AuditContext::current_setting().as_deref(), work)
+    }
+}
+
+impl<C: AuditConnection> AuditExt for C {}
+
+fn run<C, T, E, F>(conn: &mut C, setting: Option<&str>, work: F) -> Result<T, E>
+where
+    C: AuditConnection,
+    F: FnOnce(&mut C) -> Result<T, E>,
+    E: From<Error>,
+{
+    let Some(setting) = setting else {
+        return conn.transaction(work);
+    };
+    // One round trip for both. If it fails half-way the server is in a failed
+    // transaction that Diesel does not know of.
+    let begin = format!(
+        "BEGIN; SELECT pg_catalog.set_config('threadline.context', {}, true)",
+        Literal(setting)
+    );
+    match conn.begin_transaction_sql(&begin) {
+        Ok(()) => finish(conn, work),
+        Err(Error::AlreadyInTransaction) => {
+            let setting = setting.to_owned();
+            conn.transaction(|conn| {
+                let outer = replace_context(conn, &setting)?;
+                let value = work(conn)?;
+                // Not undone by RELEASE. After an error the savepoint's
+                // rollback does it.
+                restore_context(conn, &outer)?;
+                Ok(value)
+            })
+        }
+        Err(error) => {
+            let _ = conn.batch_execute("ROLLBACK");
+            Err(error.into())
+        }
+    }
+}
+
+/// What Diesel's `transaction` does after its `BEGIN`.
+fn finish<C, T, E, F>(conn: &mut C, work: F) -> Result<T, E>
+where
+    C: AuditConnection,
+    F: FnOnce(&mut C) -> Result<T, E>,
+    E: From<Error>,
+{
+    match work(conn) {
+        Ok(value) => {
+            C::TransactionManager::commit_transaction(conn)?;
+            Ok(value)
+        }
+        Err(error) => match C::TransactionManager::rollback_transaction(conn) {
+            Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
+            Err(rollback_error) => Err(rollback_error.into()),
+        },
+    }
+}
+
+/// The settings that a nested context hides. With the context comes the
+/// AuditTransaction that was open under it, so that the outer one goes on
+/// with its own.
+#[derive(Debug, QueryableByName)]
+struct OuterContext {
+    #[diesel(sql_type = Nullable<Text>)]
+    context: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    transaction: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    transaction_context: Option<String>,
+}
+
+fn replace_context<C: AuditConnection>(conn: &mut C, setting: &str) -> QueryResult<OuterContext> {
+    diesel::sql_query(
+        "SELECT pg_catalog.current_setting('threadline.context', true) AS context, \
+                pg_catalog.current_setting('threadline.transaction', true) AS transaction, \
+                pg_catalog.current_setting('threadline.transaction_context', true) AS transaction_context, \
+                pg_catalog.set_config('threadline.context', $1, true)",
+    )
+    .bind::<Text, _>(setting)
+    .get_result(conn)
+}
+
+fn restore_context<C: AuditConnection>(conn: &mut C, outer: &OuterContext) -> QueryResult<()> {
+    diesel::sql_query(
+        "SELECT pg_catalog.set_config('threadline.context', coalesce($1, ''), true), \
+                pg_catalog.set_config('threadline.transaction', coalesce($2, ''), true), \
+                pg_catalog.set_config('threadline.transaction_context', coalesce($3, ''), true)",
+    )
+    .bind::<Nullable<Text>, _>(&outer.context)
+    .bind::<Nullable<Text>, _>(&outer.transaction)
+    .bind::<Nullable<Text>, _>(&outer.transaction_context)
+    .execute(conn)
+    .map(|_| ())
+}

@@ -1,0 +1,179 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use diesel::result::Error as DieselError;
+
+use crate::context::{AuditConnection, ContextError};
+use crate::install::SCHEMA_VERSION;
+
+/// What went wrong in Threadline, and what to do about it.
+///
+/// Turns into a [`diesel::result::Error`] with `?`, so that functions that
+/// return Diesel's error need no second one.
+#[derive(Debug)]
+pub struct Error(Box<ErrorKind>);
+
+/// The kinds of [`Error`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The database has no audit schema, or one older than this crate.
+    SchemaMissing {
+        /// The newest patch that is installed.
+        installed: Option<i32>,
+    },
+    /// The table of a model is not in the database.
+    TableMissing {
+        /// The model's name.
+        model: &'static str,
+        /// The quoted name of its table.
+        table: String,
+    },
+    /// The database refused, or could not be reached.
+    Database(DieselError),
+    /// No connection could be made.
+    Connection(diesel::ConnectionError),
+    /// A context that cannot be.
+    Context(ContextError),
+    /// A file or folder of the migrations could not be read or written.
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// The migrations folder holds something that cannot be worked with.
+    Migrations {
+        /// What, where, and what to do.
+        message: String,
+    },
+    /// The generated migrations are behind the models.
+    OutOfDate {
+        /// What would be written, one line each.
+        missing: Vec<String>,
+    },
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self(Box::new(kind))
+    }
+
+    /// What kind of error this is.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
+    /// An error of a query on the audit tables. If the tables are not there,
+    /// says that and not which function PostgreSQL missed first.
+    pub(crate) fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Self {
+        if let DieselError::DatabaseError(_, information) = &error {
+            if information.message().contains("threadline") {
+                // Inside a transaction, which has failed now, it cannot be
+                // asked; the message has said enough.
+                let installed = crate::install::installed_version(conn).unwrap_or(None);
+                if installed < Some(SCHEMA_VERSION) {
+                    return Self::new(ErrorKind::SchemaMissing { installed });
+                }
+            }
+        }
+        error.into()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            ErrorKind::SchemaMissing { installed: None } => write!(
+                f,
+                "the audit schema is not installed in this database; write its migrations with your program's `generate` command and run them with `diesel migration run`, or call `Models::install` at start-up"
+            ),
+            ErrorKind::SchemaMissing {
+                installed: Some(installed),
+            } => write!(
+                f,
+                "the audit schema in this database is version {installed} and this crate needs {SCHEMA_VERSION}; write the missing migrations with your program's `generate` command and run them with `diesel migration run`, or call `Models::install` at start-up"
+            ),
+            ErrorKind::TableMissing { model, table } => write!(
+                f,
+                "model `{model}` is audited but its table {table} does not exist; run the migration that creates it first, or check the search_path"
+            ),
+            ErrorKind::Database(error) => {
+                write!(f, "{error}")?;
+                if let DieselError::DatabaseError(_, information) = error {
+                    if let Some(hint) = information.hint() {
+                        write!(f, "\nhint: {hint}")?;
+                    }
+                }
+                Ok(())
+            }
+            ErrorKind::Connection(error) => write!(
+                f,
+                "cannot connect to the database: {error}; check DATABASE_URL and that the server runs"
+            ),
+            ErrorKind::Context(error) => write!(f, "{error}"),
+            ErrorKind::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            ErrorKind::Migrations { message } => f.write_str(message),
+            ErrorKind::OutOfDate { missing } => {
+                write!(f, "the audit migrations are behind the models:")?;
+                for line in missing {
+                    write!(f, "\n  {line}")?;
+                }
+                write!(
+                    f,
+                    "\nwrite them with the same program's `generate` command, review and commit them"
+                )
+            }
+        }
+    }
+}
+
+// The message of a cause is part of our own, so it is not printed again.
+impl std::error::Error for Error {}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        Self::new(ErrorKind::Database(error))
+    }
+}
+
+impl From<diesel::ConnectionError> for Error {
+    fn from(error: diesel::ConnectionError) -> Self {
+        Self::new(ErrorKind::Connection(error))
+    }
+}
+
+impl From<ContextError> for Error {
+    fn from(error: ContextError) -> Self {
+        Self::new(ErrorKind::Context(error))
+    }
+}
+
+impl From<Error> for DieselError {
+    fn from(error: Error) -> Self {
+        match *error.0 {
+            ErrorKind::Database(error) => error,
+            kind => Self::QueryBuilderError(Box::new(Error::new(kind))),
+        }
+    }
+}
+
+/// Whether a write failed because its table takes none without an actor
+/// (`#[audited(require_actor)]`).
+///
+/// ```
+/// # fn handle(result: diesel::QueryResult<usize>) {
+/// if let Err(error) = result {
+///     if threadline::is_actor_required(&error) {
+///         // Ask the caller to log in.
+///     }
+/// }
+/// # }
+/// ```
+pub fn is_actor_required(error: &DieselError) -> bool {
+    matches!(
+        error,
+        DieselError::DatabaseError(_, information)
+            if information.constraint_name() == Some("threadline_actor_required")
+    )
+}

@@ -1,0 +1,184 @@
+use diesel::pg::Pg;
+use diesel::result::QueryResult;
+use diesel::sql_types::{Array, Bool, Integer, Nullable, Text};
+use diesel::{Connection, QueryableByName, RunQueryDsl};
+
+use super::{PATCHES, PolicyCall, SCHEMA_VERSION};
+use crate::context::AuditConnection;
+use crate::error::{Error, ErrorKind};
+use crate::model::{Models, TableSpec};
+
+/// Serialises installations; transaction-level, so that it is safe behind a
+/// pooler.
+const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7236831)";
+
+/// What of the audit is in force in a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The newest patch of the audit schema that is installed.
+    pub installed_version: Option<i32>,
+    /// The patch that this crate needs.
+    pub needed_version: i32,
+    /// One entry for every model, in the order of the list.
+    pub models: Vec<(TableSpec, ModelStatus)>,
+}
+
+impl Status {
+    /// Whether everything is as the models say.
+    pub fn is_current(&self) -> bool {
+        self.installed_version >= Some(self.needed_version)
+            && self
+                .models
+                .iter()
+                .all(|(_, status)| *status == ModelStatus::Current)
+    }
+}
+
+/// How the table of a model stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelStatus {
+    /// Audited as the model says.
+    Current,
+    /// Audited under another policy than the model's.
+    PolicyDiffers,
+    /// The columns or the key have changed since the capture function was
+    /// built, or it is of an older version; see `threadline.refresh`.
+    CaptureOutdated,
+    /// Not audited.
+    NotAudited,
+    /// The table does not exist.
+    TableMissing,
+}
+
+impl Models {
+    /// Brings a database up to date with this crate and these models: for
+    /// applications that migrate at start-up. Safe when many processes do it
+    /// at once; does nothing when nothing is missing.
+    ///
+    /// ```no_run
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # fn start(conn: &mut diesel::PgConnection) -> Result<(), threadline::Error> {
+    /// threadline::models![User].install(conn)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A model's table is missing, or the database refuses. Then nothing is
+    /// changed.
+    pub fn install<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
+        conn.transaction(|conn| {
+            conn.batch_execute(LOCK)?;
+            let installed = installed_version(conn)?.unwrap_or(0);
+            for patch in PATCHES.iter().filter(|patch| patch.version > installed) {
+                conn.batch_execute(patch.up)?;
+            }
+            for spec in self.specs() {
+                match model_status(conn, spec)? {
+                    ModelStatus::Current => {}
+                    ModelStatus::TableMissing => {
+                        return Err(Error::new(ErrorKind::TableMissing {
+                            model: spec.model,
+                            table: spec.table.clone(),
+                        }));
+                    }
+                    _ => conn.batch_execute(&PolicyCall(spec).to_string())?,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Compares a database with these models; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be asked.
+    pub fn status<C: AuditConnection>(&self, conn: &mut C) -> Result<Status, Error> {
+        let installed_version = installed_version(conn)?;
+        let models = self
+            .specs()
+            .iter()
+            .map(|spec| {
+                let status = if installed_version >= Some(SCHEMA_VERSION) {
+                    model_status(conn, spec)?
+                } else {
+                    ModelStatus::NotAudited
+                };
+                Ok((spec.clone(), status))
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Status {
+            installed_version,
+            needed_version: SCHEMA_VERSION,
+            models,
+        })
+    }
+}
+
+/// The newest patch in the database, or `None` without an audit schema.
+pub(crate) fn installed_version<C>(conn: &mut C) -> QueryResult<Option<i32>>
+where
+    C: AuditConnection,
+{
+    #[derive(QueryableByName)]
+    struct Exists {
+        #[diesel(sql_type = Bool)]
+        exists: bool,
+    }
+    #[derive(QueryableByName)]
+    struct Version {
+        #[diesel(sql_type = Nullable<Integer>)]
+        version: Option<i32>,
+    }
+    let found: Exists = diesel::sql_query(
+        "SELECT pg_catalog.to_regclass('threadline.schema_patches') IS NOT NULL AS exists",
+    )
+    .get_result(conn)?;
+    if !found.exists {
+        return Ok(None);
+    }
+    let newest: Version =
+        diesel::sql_query("SELECT max(version) AS version FROM threadline.schema_patches")
+            .get_result(conn)?;
+    Ok(newest.version)
+}
+
+fn model_status<C>(conn: &mut C, spec: &TableSpec) -> QueryResult<ModelStatus>
+where
+    C: Connection<Backend = Pg> + AuditConnection,
+{
+    #[derive(QueryableByName)]
+    struct State {
+        #[diesel(sql_type = Bool)]
+        exists: bool,
+        #[diesel(sql_type = Bool)]
+        audited: bool,
+        #[diesel(sql_type = Bool)]
+        same_policy: bool,
+        #[diesel(sql_type = Bool)]
+        same_capture: bool,
+    }
+    let state: State = diesel::sql_query(include_str!("model_status.sql"))
+        .bind::<Text, _>(&spec.table)
+        .bind::<Array<Text>, _>(&spec.policy.mask)
+        .bind::<Array<Text>, _>(&spec.policy.exclude)
+        .bind::<Bool, _>(spec.policy.require_actor)
+        .get_result(conn)?;
+    Ok(match state {
+        State { exists: false, .. } => ModelStatus::TableMissing,
+        State { audited: false, .. } => ModelStatus::NotAudited,
+        State {
+            same_policy: false, ..
+        } => ModelStatus::PolicyDiffers,
+        State {
+            same_capture: false,
+            ..
+        } => ModelStatus::CaptureOutdated,
+        _ => ModelStatus::Current,
+    })
+}

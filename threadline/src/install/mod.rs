@@ -1,0 +1,11 @@
+//! The audit schema itself, and putting it and the policies into a database.
+
+mod installer;
+mod patches;
+mod policy;
+
+pub use installer::{ModelStatus, Status};
+
+pub(crate) use installer::installed_version;
+pub(crate) use patches::{PATCHES, SCHEMA_VERSION};
+pub(crate) use policy::{PolicyCall, unaudit_call};

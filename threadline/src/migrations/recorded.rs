@@ -1,0 +1,124 @@
+//! What the migrations that are there already do about the audit. They are
+//! the only memory that the generator has: nothing is kept beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::folder::Migration;
+use crate::sql::name_parts;
+
+/// The line before a policy that redacts: the columns that the table had when
+/// somebody decided which of them are secret.
+pub(super) const COLUMNS: &str = "-- Columns:";
+
+/// The state that the migrations lead to.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    pub(super) patches: BTreeSet<i32>,
+    /// The last policy of each audited table, as its statement with the line
+    /// of columns, by the parts of the table's name.
+    pub(super) policies: BTreeMap<Vec<String>, String>,
+}
+
+impl Recorded {
+    pub(super) fn read(migrations: &[Migration]) -> Self {
+        let mut recorded = Self::default();
+        for migration in migrations {
+            recorded.follow(&migration.up);
+        }
+        recorded
+    }
+
+    fn follow(&mut self, sql: &str) {
+        let mut columns = None;
+        let mut lines = sql.lines();
+        while let Some(line) = lines.next() {
+            let line = line.trim();
+            if line.starts_with(COLUMNS) {
+                columns = Some(line.to_owned());
+            } else if let Some(version) = patch_version(line) {
+                self.patches.insert(version);
+            } else if line.starts_with("SELECT threadline.audit(") {
+                let mut statement = line.to_owned();
+                while !statement.ends_with(");") {
+                    let Some(line) = lines.next() else { break };
+                    statement.push('\n');
+                    statement.push_str(line.trim_end());
+                }
+                if let Some(table) = first_argument(&statement) {
+                    let policy = match columns.take() {
+                        Some(columns) => format!("{columns}\n{statement}"),
+                        None => statement,
+                    };
+                    self.policies.insert(table, policy);
+                }
+            } else if line.starts_with("SELECT threadline.unaudit(") {
+                if let Some(table) = first_argument(line) {
+                    self.policies.remove(&table);
+                }
+            }
+        }
+    }
+}
+
+fn patch_version(line: &str) -> Option<i32> {
+    line.strip_prefix("INSERT INTO threadline.schema_patches (version) VALUES (")?
+        .strip_suffix(");")?
+        .parse()
+        .ok()
+}
+
+/// The table that a call names: its first argument, a string literal.
+fn first_argument(call: &str) -> Option<Vec<String>> {
+    let (_, arguments) = call.split_once('(')?;
+    let arguments = arguments.trim_start();
+    let escaped = arguments.starts_with(['E', 'e']);
+    let mut chars = arguments[usize::from(escaped)..].strip_prefix('\'')?.chars().peekable();
+    let mut text = String::new();
+    loop {
+        match chars.next()? {
+            '\'' if chars.peek() == Some(&'\'') => {
+                chars.next();
+                text.push('\'');
+            }
+            '\'' => return Some(name_parts(&text)),
+            '\\' if escaped => text.push(chars.next()?),
+            c => text.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(sql: &str) -> Recorded {
+        Recorded::read(&[Migration {
+            version: "1".into(),
+            up: sql.into(),
+        }])
+    }
+
+    #[test]
+    fn the_last_call_for_a_table_counts_however_it_is_written() {
+        let sql = "\
+-- SELECT threadline.audit('commented_out');
+SELECT threadline.audit('Users');
+SELECT threadline.audit(
+    '\"app\".\"it''s\"',
+    mask => ARRAY['a']
+);
+SELECT threadline.unaudit('\"users\"');
+-- Columns: id, a
+SELECT threadline.audit('\"orders\"', mask => ARRAY['a']);
+INSERT INTO threadline.schema_patches (version) VALUES (2);
+";
+        let recorded = recorded(sql);
+        assert_eq!(recorded.patches, BTreeSet::from([2]));
+        let tables: Vec<_> = recorded.policies.keys().cloned().collect();
+        assert_eq!(tables, [vec!["app".to_owned(), "it's".into()], vec!["orders".into()]]);
+        assert_eq!(
+            recorded.policies[&vec!["orders".to_owned()]],
+            "-- Columns: id, a\nSELECT threadline.audit('\"orders\"', mask => ARRAY['a']);"
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! From an annotated model to what the database is asked for.
+
+mod audited;
+mod checks;
+mod key;
+mod models;
+mod spec;
+
+pub use audited::Audited;
+pub use checks::{assert_key, assert_single_key, is_key_column};
+pub use key::{CompositeKey, KeyExpression, KeyOf, SingleKey};
+pub use models::Models;
+pub use spec::{Policy, TableSpec};
+
+pub(crate) use spec::to_sql;

@@ -1,0 +1,41 @@
+use super::TableSpec;
+
+/// The audited models of an application, made with
+/// [`models!`](crate::models!): what migrations are generated for, checked
+/// against and installed from.
+///
+/// A model that is not listed is left alone. Absence never means that a table
+/// is to be audited no longer; say that with `threadline.unaudit` in a
+/// migration.
+#[derive(Debug, Clone)]
+pub struct Models {
+    specs: Vec<TableSpec>,
+}
+
+impl Models {
+    /// Used by [`models!`](crate::models!).
+    #[doc(hidden)]
+    pub fn new(specs: Vec<TableSpec>) -> Self {
+        Self { specs }
+    }
+
+    /// What is known of each model, in the order of the list.
+    pub fn specs(&self) -> &[TableSpec] {
+        &self.specs
+    }
+}
+
+/// Lists the audited models of an application.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// let models = threadline::models![User];
+/// assert_eq!(models.specs()[0].table, r#""users""#);
+/// ```
+#[macro_export]
+macro_rules! models {
+    ($($model:ty),+ $(,)?) => {
+        $crate::Models::new(::std::vec![$(<$model as $crate::Audited>::spec()),+])
+    };
+}

@@ -1,0 +1,105 @@
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::AuditTransaction;
+use crate::context::ActorRef;
+
+/// One row inserted, updated, deleted or truncated on an audited table.
+///
+/// Values are JSON. Those of `numeric` columns are strings, digit for digit,
+/// because a JSON number would become a binary float; `bytea` is PostgreSQL's
+/// hex text, times are ISO 8601 in UTC.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AuditChange {
+    /// Rises with every change; orders the changes of a record.
+    pub id: i64,
+    /// The table's schema. `None` if the row names a table that was never audited.
+    pub schema: Option<String>,
+    /// The table's name; a partitioned table's own, whichever partition was written.
+    pub table: Option<String>,
+    /// What was done.
+    pub op: Operation,
+    /// The primary key, such as `{"id": 42}`.
+    pub key: Option<Value>,
+    /// The key before an update that changed the key.
+    pub previous_key: Option<Value>,
+    /// Update: the old values of the changed columns. `None` on insert and delete.
+    pub changed_from: Option<Value>,
+    /// Update: the new values of the changed columns.
+    pub changed_to: Option<Value>,
+    /// Insert: the row as inserted. Delete and truncate: the row that went.
+    pub row_data: Option<Value>,
+    /// When the trigger saw the change.
+    pub captured_at: DateTime<Utc>,
+    /// The transaction, with its actor.
+    pub transaction: AuditTransaction,
+}
+
+impl AuditChange {
+    /// The columns that an update changed, or that an insert or delete
+    /// recorded, in alphabetical order.
+    pub fn changed_fields(&self) -> Vec<&str> {
+        let image = self.changed_to.as_ref().or(self.row_data.as_ref());
+        let mut fields: Vec<_> = image
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(Map::keys)
+            .map(String::as_str)
+            .collect();
+        fields.sort_unstable();
+        fields
+    }
+
+    /// Who made the change.
+    pub fn actor(&self) -> Option<&ActorRef> {
+        self.transaction.actor.as_ref()
+    }
+}
+
+/// What was done to a row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// The row was inserted.
+    Insert,
+    /// Columns of the row were changed.
+    Update,
+    /// The row was deleted.
+    Delete,
+    /// The row went with a `TRUNCATE`.
+    Truncate,
+    /// An operation that was recorded and that this version does not know.
+    Unrecognized(String),
+}
+
+impl Operation {
+    /// `insert`, `update`, `delete` or `truncate`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Truncate => "truncate",
+            Self::Unrecognized(op) => op,
+        }
+    }
+
+    pub(super) fn recorded(op: String) -> Self {
+        match op.as_str() {
+            "I" => Self::Insert,
+            "U" => Self::Update,
+            "D" => Self::Delete,
+            "T" => Self::Truncate,
+            _ => Self::Unrecognized(op),
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

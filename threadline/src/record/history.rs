@@ -1,0 +1,98 @@
+use std::marker::PhantomData;
+
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::{RunQueryDsl, associations::Identifiable};
+
+use super::row::ChangeSql;
+use super::{AuditChange, statement};
+use crate::context::AuditConnection;
+use crate::error::Error;
+use crate::model::{Audited, KeyExpression, KeyOf};
+
+/// The query for the changes of one record, newest first.
+///
+/// A Diesel query like any other, for whoever wants to run it with another
+/// connection type; [`Audited::history`] runs it.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{AuditChange, History};
+///
+/// let changes: Vec<AuditChange> = RunQueryDsl::load(History::<User, _>::of_key(42), conn)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct History<M, V> {
+    table: String,
+    key: KeyExpression<V>,
+    model: PhantomData<M>,
+}
+
+impl<M: Audited, V> History<M, V> {
+    /// The history of the record with this key.
+    pub fn of_key<K: KeyOf<M::Key, Values = V>>(key: K) -> Self {
+        Self {
+            table: M::spec().table,
+            key: key.into_key(),
+            model: PhantomData,
+        }
+    }
+
+    /// Runs the query.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Audited::history`].
+    pub fn load<C>(self, conn: &mut C) -> Result<Vec<AuditChange>, Error>
+    where
+        C: AuditConnection,
+        V: QueryFragment<Pg>,
+    {
+        RunQueryDsl::load(self, conn).map_err(|error| Error::reading(conn, error))
+    }
+}
+
+/// The changes of a record, newest first: [`Audited::history`] as a function.
+///
+/// # Errors
+///
+/// The audit schema is missing or too old, or the query failed.
+pub fn history<'a, M, C>(conn: &mut C, record: &'a M) -> Result<Vec<AuditChange>, Error>
+where
+    M: Audited,
+    C: AuditConnection,
+    &'a M: Identifiable,
+    <&'a M as Identifiable>::Id: KeyOf<M::Key>,
+{
+    record.history(conn)
+}
+
+impl<M, V> Query for History<M, V> {
+    type SqlType = ChangeSql;
+}
+
+impl<M, V> QueryId for History<M, V> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<M, V, C> RunQueryDsl<C> for History<M, V> {}
+
+impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for History<M, V> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let sql = concat!(include_str!("story.sql"), include_str!("history.sql"));
+        statement::walk(&mut out, sql, |name, out| match name {
+            "change columns" => {
+                out.push_sql(include_str!("change_columns.sql"));
+                Ok(())
+            }
+            _ => statement::fill_record(name, &self.table, &self.key, out),
+        })
+    }
+}

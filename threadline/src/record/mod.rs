@@ -1,0 +1,13 @@
+//! Reading what was recorded.
+
+mod change;
+mod history;
+mod row;
+mod statement;
+mod transaction;
+mod versions;
+
+pub use change::{AuditChange, Operation};
+pub use history::{History, history};
+pub use transaction::{AuditTransaction, ContextOrigin};
+pub use versions::{Unavailable, Version, VersionedModel};

@@ -1,0 +1,150 @@
+//! The columns of a change as the queries select them, and back. Whatever
+//! stands in a row, reading it does not fail: one bad row must not hide others.
+
+use chrono::{DateTime, Utc};
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow, Queryable};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
+use serde_json::Value;
+
+use super::{AuditChange, AuditTransaction, ContextOrigin, Operation};
+use crate::context::ActorRef;
+
+type NText = Nullable<Text>;
+type NJsonb = Nullable<Jsonb>;
+
+/// Two tuples, because 16 columns is all that Diesel takes without a feature.
+pub type ChangeSql = (
+    (BigInt, Timestamptz, NText, NText, Text, NJsonb, NJsonb, NJsonb, NJsonb, NJsonb),
+    (
+        BigInt,
+        NText,
+        Nullable<Timestamptz>,
+        NText,
+        NText,
+        NText,
+        NText,
+        NText,
+        NText,
+        NText,
+        NText,
+        NJsonb,
+        NText,
+        NText,
+    ),
+);
+
+/// How many columns [`ChangeSql`] has.
+pub(super) const CHANGE_COLUMNS: usize = 24;
+
+/// jsonb that is always a [`Value`]. PostgreSQL's numbers are larger than
+/// serde_json's; a document with such a one comes as its text.
+#[derive(Debug, FromSqlRow, AsExpression)]
+#[diesel(sql_type = Jsonb)]
+pub struct AnyJson(Value);
+
+impl AnyJson {
+    pub(super) fn into_inner(self) -> Value {
+        self.0
+    }
+}
+
+impl FromSql<Jsonb, Pg> for AnyJson {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let bytes = value.as_bytes();
+        let json = bytes.get(1..).unwrap_or_default();
+        Ok(Self(serde_json::from_slice(json).unwrap_or_else(|_| {
+            Value::String(String::from_utf8_lossy(json).into_owned())
+        })))
+    }
+}
+
+/// A time that PostgreSQL can hold and chrono may not (`infinity`).
+#[derive(Debug, FromSqlRow, AsExpression)]
+#[diesel(sql_type = Timestamptz)]
+pub struct AnyTime(DateTime<Utc>);
+
+impl FromSql<Timestamptz, Pg> for AnyTime {
+    fn from_sql(value: <Pg as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(
+            DateTime::<Utc>::from_sql(value).unwrap_or(DateTime::<Utc>::MAX_UTC),
+        ))
+    }
+}
+
+type OText = Option<String>;
+type OJson = Option<AnyJson>;
+
+impl Queryable<ChangeSql, Pg> for AuditChange {
+    type Row = (
+        (i64, AnyTime, OText, OText, String, OJson, OJson, OJson, OJson, OJson),
+        (
+            i64,
+            OText,
+            Option<AnyTime>,
+            OText,
+            OText,
+            OText,
+            OText,
+            OText,
+            OText,
+            OText,
+            OText,
+            OJson,
+            OText,
+            OText,
+        ),
+    );
+
+    fn build(row: Self::Row) -> deserialize::Result<Self> {
+        let (
+            (id, captured_at, schema, table, op, key, previous_key, changed_from, changed_to, row_data),
+            (
+                transaction_id,
+                xact_id,
+                occurred_at,
+                actor_type,
+                actor_id,
+                origin,
+                request_id,
+                correlation_id,
+                job_id,
+                source,
+                remote_ip,
+                metadata,
+                session_user,
+                context_error,
+            ),
+        ) = row;
+        let json = |value: OJson| value.map(|json| json.0);
+        Ok(Self {
+            id,
+            schema,
+            table,
+            op: Operation::recorded(op),
+            key: json(key),
+            previous_key: json(previous_key),
+            changed_from: json(changed_from),
+            changed_to: json(changed_to),
+            row_data: json(row_data),
+            captured_at: captured_at.0,
+            transaction: AuditTransaction {
+                id: transaction_id,
+                xact_id: xact_id.and_then(|id| id.parse().ok()),
+                occurred_at: occurred_at.map(|time| time.0),
+                actor: ActorRef::recorded(actor_type, actor_id),
+                origin: ContextOrigin::recorded(origin),
+                request_id,
+                correlation_id,
+                job_id,
+                source,
+                remote_ip,
+                metadata: json(metadata),
+                session_user,
+                context_error,
+            },
+        })
+    }
+}

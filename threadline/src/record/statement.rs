@@ -1,0 +1,55 @@
+//! A query kept in a `.sql` file, with places for what only Rust knows.
+
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::result::QueryResult;
+use diesel::sql_types::Text;
+
+use crate::model::KeyExpression;
+
+/// Writes `sql`, with every `{name}` in it replaced by what `fill` writes.
+pub(super) fn walk<'b>(
+    out: &mut AstPass<'_, 'b, Pg>,
+    sql: &str,
+    mut fill: impl FnMut(&str, &mut AstPass<'_, 'b, Pg>) -> QueryResult<()>,
+) -> QueryResult<()> {
+    let mut rest = sql;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after
+            .split_once('}')
+            .expect("every place in a query file is closed");
+        out.push_sql(before);
+        fill(name, out)?;
+        rest = after;
+    }
+    out.push_sql(rest);
+    Ok(())
+}
+
+/// The places that every query about one record has.
+pub(super) fn fill_record<'b, V: QueryFragment<Pg>>(
+    name: &str,
+    table: &'b String,
+    key: &'b KeyExpression<V>,
+    out: &mut AstPass<'_, 'b, Pg>,
+) -> QueryResult<()> {
+    match name {
+        "table name" => out.push_bind_param::<Text, _>(table),
+        "key values" => key.values.walk_ast(out.reborrow()),
+        "table" => {
+            out.push_sql(table);
+            Ok(())
+        }
+        "key columns" => {
+            for (position, column) in key.columns.iter().enumerate() {
+                if position > 0 {
+                    out.push_sql(", ");
+                }
+                out.push_sql("tl_live.");
+                out.push_identifier(column)?;
+            }
+            Ok(())
+        }
+        _ => unreachable!("a query file has an unknown place {{{name}}}"),
+    }
+}

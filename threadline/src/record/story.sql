@@ -1,0 +1,54 @@
+-- The changes of one record. A record that came to its key from another one
+-- goes on, further back, under that one. Keys that a single statement shifts
+-- (SET id = id + 1) are told apart by the statement's number: what else moved
+-- in that statement belongs to other records.
+WITH RECURSIVE target AS (
+    SELECT threadline.find_audited_table({table name}) AS table_id,
+           threadline.record_key(ROW({key values})) COLLATE "C" AS record_key
+), lineage AS (
+    SELECT target.table_id, target.record_key,
+           9223372036854775807 AS before_id, NULL::bigint AS left_transaction, NULL::integer AS left_statement
+    FROM target
+    UNION ALL
+    SELECT lineage.table_id, arrival.previous_key, arrival.id, arrival.transaction_id, arrival.statement
+    FROM lineage
+    CROSS JOIN LATERAL (
+        SELECT c.id, c.previous_key, c.transaction_id, c.statement
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = lineage.table_id
+          AND c.record_key = lineage.record_key
+          AND c.previous_key IS NOT NULL
+          AND c.id < lineage.before_id
+          AND (c.transaction_id, c.statement) IS DISTINCT FROM (lineage.left_transaction, lineage.left_statement)
+        ORDER BY c.id DESC
+        LIMIT 1
+    ) AS arrival
+), segment AS (
+    -- The next segment back ends with this one's arrival.
+    SELECT *,
+           coalesce(lead(before_id) OVER back, 0) AS from_id,
+           lead(left_transaction) OVER back AS arrival_transaction,
+           lead(left_statement) OVER back AS arrival_statement
+    FROM lineage
+    WINDOW back AS (ORDER BY before_id DESC)
+), story AS (
+    SELECT c.*
+    FROM segment
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = segment.table_id
+          AND c.record_key = segment.record_key
+          AND c.id >= segment.from_id AND c.id < segment.before_id
+          AND (c.statement IS NULL OR (
+              (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)))
+        UNION ALL
+        SELECT *
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = segment.table_id
+          AND c.previous_key = segment.record_key
+          AND c.id > segment.from_id AND c.id < segment.before_id
+          AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)
+          AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.arrival_transaction, segment.arrival_statement)
+    ) AS c
+)

@@ -1,0 +1,88 @@
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::context::ActorRef;
+
+/// One database transaction under one context that changed audited rows.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AuditTransaction {
+    /// Identifies the transaction in the audit tables, for good.
+    pub id: i64,
+    /// PostgreSQL's transaction id. Starts again after a dump and restore.
+    pub xact_id: Option<u64>,
+    /// When the database transaction began (not when it committed).
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// Who acted; `None` when nobody said.
+    pub actor: Option<ActorRef>,
+    /// Where the actor came from.
+    pub origin: ContextOrigin,
+    /// The id of the request that was served.
+    pub request_id: Option<String>,
+    /// What ties this to other requests, jobs and services.
+    pub correlation_id: Option<String>,
+    /// The id of the job that ran.
+    pub job_id: Option<String>,
+    /// Which way the change came.
+    pub source: Option<String>,
+    /// The client's address, as PostgreSQL writes it.
+    pub remote_ip: Option<String>,
+    /// Everything else the context held.
+    pub metadata: Option<Value>,
+    /// The database role that was logged in.
+    pub session_user: Option<String>,
+    /// Why the context could not be read in full, if so.
+    pub context_error: Option<String>,
+}
+
+/// How the context of a transaction reached it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ContextOrigin {
+    /// Passed to `audited_transaction`.
+    Explicit,
+    /// Entered on the thread and used by `audited`.
+    ThreadLocal,
+    /// The setting was made by hand, in SQL.
+    Sql,
+    /// There was no actor.
+    None,
+    /// There was a context that could not be read; see `context_error`.
+    Unreadable,
+    /// The transaction's row is not there.
+    Missing,
+    /// An origin that was recorded and that this version does not know.
+    Unrecognized(String),
+}
+
+impl ContextOrigin {
+    pub(super) fn recorded(origin: Option<String>) -> Self {
+        let Some(origin) = origin else {
+            return Self::Missing;
+        };
+        match origin.as_str() {
+            "explicit" => Self::Explicit,
+            "thread-local" => Self::ThreadLocal,
+            "sql" => Self::Sql,
+            "none" => Self::None,
+            "unreadable" => Self::Unreadable,
+            _ => Self::Unrecognized(origin),
+        }
+    }
+}
+
+impl fmt::Display for ContextOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Explicit => "explicit",
+            Self::ThreadLocal => "thread-local",
+            Self::Sql => "sql",
+            Self::None => "none",
+            Self::Unreadable => "unreadable",
+            Self::Missing => "missing",
+            Self::Unrecognized(origin) => origin,
+        })
+    }
+}

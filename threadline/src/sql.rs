@@ -1,0 +1,101 @@
+//! The only place that puts names and values into SQL text.
+
+use std::fmt;
+
+/// A string literal. `E'…'` whatever `standard_conforming_strings` says.
+pub(crate) struct Literal<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Literal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escaped = self.0.replace('\\', "\\\\").replace('\'', "''");
+        write!(f, " E'{escaped}'")
+    }
+}
+
+/// A string literal for a file that people read: plain unless it cannot be.
+pub(crate) struct ReadableLiteral<'a>(pub(crate) &'a str);
+
+impl fmt::Display for ReadableLiteral<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains('\\') {
+            let literal = Literal(self.0).to_string();
+            return f.write_str(literal.trim_start());
+        }
+        write!(f, "'{}'", self.0.replace('\'', "''"))
+    }
+}
+
+/// `ARRAY['a', 'b']`.
+pub(crate) struct TextArray<'a>(pub(crate) &'a [String]);
+
+impl fmt::Display for TextArray<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ARRAY[")?;
+        for (position, text) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{}", ReadableLiteral(text))?;
+        }
+        f.write_str("]")
+    }
+}
+
+/// The names in a list of quoted, possibly qualified names, each as its parts
+/// without quotes: `"a"."b", "c,""d"` is `[[a, b], [c,"d]]`. What is not quoted
+/// is folded to lower case, as PostgreSQL does.
+fn names(list: &str) -> Vec<Vec<String>> {
+    let mut names = vec![vec![String::new()]];
+    let mut quoted = false;
+    let mut chars = list.chars().peekable();
+    while let Some(c) = chars.next() {
+        let name = names.last_mut().expect("starts with one name");
+        let part = name.last_mut().expect("starts with one part");
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                part.push('"');
+            }
+            '"' => quoted = !quoted,
+            _ if quoted => part.push(c),
+            '.' => name.push(String::new()),
+            ',' => names.push(vec![String::new()]),
+            c if c.is_whitespace() => {}
+            c => part.extend(c.to_lowercase()),
+        }
+    }
+    names
+}
+
+/// The parts of one possibly qualified name.
+pub(crate) fn name_parts(name: &str) -> Vec<String> {
+    names(name).swap_remove(0)
+}
+
+/// The last part of each name in a list.
+pub(crate) fn last_names(list: &str) -> Vec<String> {
+    names(list)
+        .into_iter()
+        .filter_map(|mut parts| parts.pop())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_survive_quotes_and_backslashes() {
+        assert_eq!(Literal(r"it's a \ test").to_string(), r" E'it''s a \\ test'");
+        assert_eq!(ReadableLiteral("it's").to_string(), "'it''s'");
+        assert_eq!(ReadableLiteral(r"a\b").to_string(), r"E'a\\b'");
+    }
+
+    #[test]
+    fn names_are_split_outside_quotes_only() {
+        assert_eq!(
+            last_names(r#""app"."users"."id", "a.b"."c,""d""#),
+            ["id", "c,\"d"]
+        );
+    }
+}

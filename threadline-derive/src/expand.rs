@@ -54,6 +54,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     };
 
     quote! {
+        // Columns carry the user's spans, and a path with them looks like the user's.
+        #[allow(unused_qualifications)]
         const _: () = {
             use ::threadline::__private as __threadline;
 

@@ -94,7 +94,9 @@ impl Drop for Database {
 /// A connection to a database with the audit schema, in a transaction that
 /// never commits.
 pub fn rolled_back() -> PgConnection {
-    let mut conn = connect(&Server::shared().url_of(template()));
+    static SHARED: OnceLock<String> = OnceLock::new();
+    let name = SHARED.get_or_init(|| kept("threadline_rolled_back", template()));
+    let mut conn = connect(&Server::shared().url_of(name));
     conn.begin_test_transaction().expect("a fresh connection");
     conn
 }
@@ -157,28 +159,31 @@ fn admin() -> PgConnection {
     connect(Server::shared().url())
 }
 
-/// A database with the audit schema, kept from run to run under a name that
-/// changes with the schema.
+/// The template: a database with the audit schema.
 fn template() -> &'static str {
     static TEMPLATE: OnceLock<String> = OnceLock::new();
-    TEMPLATE.get_or_init(|| {
-        let mut admin = admin();
-        let name = format!("threadline_template_{:016x}", fingerprint());
-        run(&mut admin, "SELECT pg_advisory_lock(88117)");
-        let there = value(
-            &mut admin,
-            &format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'"),
-        );
-        if there.as_deref() == Some("0") {
-            run(&mut admin, &format!("CREATE DATABASE {name}_new TEMPLATE template0"));
-            let mut conn = connect(&Server::shared().url_of(&format!("{name}_new")));
-            Models::new(vec![]).install(&mut conn).expect("the schema installs");
-            drop(conn);
-            run(&mut admin, &format!("ALTER DATABASE {name}_new RENAME TO {name}"));
-        }
-        run(&mut admin, "SELECT pg_advisory_unlock(88117)");
-        name
-    })
+    TEMPLATE.get_or_init(|| kept("threadline_template", "template0"))
+}
+
+/// A database with the audit schema, kept from run to run under a name that
+/// changes with the schema.
+fn kept(purpose: &str, source: &str) -> String {
+    let mut admin = admin();
+    let name = format!("{purpose}_{:016x}", fingerprint());
+    run(&mut admin, "SELECT pg_advisory_lock(88117)");
+    let there = value(
+        &mut admin,
+        &format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'"),
+    );
+    if there.as_deref() == Some("0") {
+        run(&mut admin, &format!("CREATE DATABASE {name}_new TEMPLATE {source}"));
+        let mut conn = connect(&Server::shared().url_of(&format!("{name}_new")));
+        Models::new(vec![]).install(&mut conn).expect("the schema installs");
+        drop(conn);
+        run(&mut admin, &format!("ALTER DATABASE {name}_new RENAME TO {name}"));
+    }
+    run(&mut admin, "SELECT pg_advisory_unlock(88117)");
+    name
 }
 
 fn fingerprint() -> u64 {

@@ -56,7 +56,7 @@ END;
 -- The columns of a relation as its catalog has them now. `bitwise` says that
 -- two values are stored alike when = says so, which spares a comparison of the
 -- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not).
-CREATE FUNCTION threadline.columns_of(relation regclass)
+CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -71,13 +71,13 @@ BEGIN ATOMIC
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid
     LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
-    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum;
 END;
 
 -- Any row of a relation as JSON, without ever failing: where a value has no
 -- form in jsonb (\u0000 inside json), it is kept as its text.
-CREATE FUNCTION threadline.row_image(image_of record, relation regclass) RETURNS jsonb
+CREATE FUNCTION threadline.row_image(image_of record, target regclass) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -91,10 +91,10 @@ EXCEPTION WHEN OTHERS THEN
         format(CASE WHEN bitwise THEN 'tl_row.%1$I AS %1$I' ELSE 'tl_row.%1$I::text AS %1$I' END, name),
         ', ' ORDER BY number)
     INTO tl_expressions
-    FROM threadline.columns_of(relation);
+    FROM threadline.columns_of(target);
     EXECUTE format(
         'SELECT to_jsonb(tl_image) FROM (SELECT %s FROM (SELECT ($1::text::%s).*) AS tl_row) AS tl_image',
-        tl_expressions, relation)
+        tl_expressions, target)
     INTO tl_image
     USING image_of;
     RETURN tl_image;
@@ -132,7 +132,7 @@ RETURN CASE WHEN image IS NOT NULL THEN (
 ) END;
 
 -- The primary key of a relation, in key order; empty when it has none.
-CREATE FUNCTION threadline.key_columns_of(relation regclass)
+CREATE FUNCTION threadline.key_columns_of(target regclass)
 RETURNS TABLE (name text, type regtype)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -141,24 +141,24 @@ BEGIN ATOMIC
     FROM pg_index AS i
     CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
     JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-    WHERE i.indrelid = relation AND i.indisprimary AND k.position <= i.indnkeyatts
+    WHERE i.indrelid = target AND i.indisprimary AND k.position <= i.indnkeyatts
     ORDER BY k.position;
 END;
 
 -- Names and types of a relation's columns in their order. Column numbers are
 -- left out: a dump and restore closes the gaps that dropped columns left.
-CREATE FUNCTION threadline.fingerprint(relation regclass) RETURNS text
+CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT md5(string_agg(quote_ident(c.name) || ' ' || c.type::oid::regtype::text, ',' ORDER BY c.number))
-    FROM threadline.columns_of(relation) AS c;
+    FROM threadline.columns_of(target) AS c;
 END;
 
 -- Do the table's columns still stand as they did when its capture function was
 -- built? Answered once in a transaction and remembered: a column cannot be
 -- renamed by somebody else while this transaction writes the table.
-CREATE FUNCTION threadline.columns_match(audited_table integer, relation oid) RETURNS boolean
+CREATE FUNCTION threadline.columns_match(audited_table integer, target oid) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -170,7 +170,7 @@ BEGIN
     IF tl_remembered IN ('true', 'false') THEN
         RETURN tl_remembered = 'true';
     END IF;
-    SELECT t.fingerprint = threadline.fingerprint(coalesce(pg_partition_root(columns_match.relation), columns_match.relation))
+    SELECT t.fingerprint = threadline.fingerprint(coalesce(pg_partition_root(target), target))
     INTO tl_match
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
@@ -300,7 +300,7 @@ $$;
 -- table is the one it was, by name after a restore. A column added since could
 -- hold anything and is left out. On a table without redaction nothing is.
 CREATE FUNCTION threadline.capture_changed_table(
-    audited_table integer, relation oid, old_row jsonb, new_row jsonb,
+    audited_table integer, target oid, old_row jsonb, new_row jsonb,
     OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb
 )
 LANGUAGE plpgsql
@@ -308,7 +308,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_root regclass := coalesce(pg_partition_root(relation), relation);
+    tl_root regclass := coalesce(pg_partition_root(target), target);
     tl_clear text[];
     tl_masks jsonb;
     tl_keys text[];
@@ -363,7 +363,7 @@ $$;
 -- for each relation that the statement names or reaches and that carries the
 -- trigger; partitions without one are covered by their parent's.
 CREATE FUNCTION threadline.capture_truncate(
-    audited_table integer, relation oid, key_expression text, image_expression text
+    audited_table integer, target oid, key_expression text, image_expression text
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -376,8 +376,8 @@ BEGIN
         SELECT c.oid
         FROM pg_class AS c
         WHERE c.relkind IN ('r', 'p') AND (
-            c.oid = relation
-            OR (c.oid IN (SELECT relid FROM pg_partition_tree(relation)) AND NOT EXISTS (
+            c.oid = target
+            OR (c.oid IN (SELECT relid FROM pg_partition_tree(target)) AND NOT EXISTS (
                 SELECT FROM pg_trigger AS t
                 WHERE t.tgrelid = c.oid AND t.tgfoid = format('threadline.capture_%s', audited_table)::regproc
                   AND t.tgtype & 32 <> 0))
@@ -385,7 +385,7 @@ BEGIN
     LOOP
         tl_transaction := coalesce(tl_transaction, threadline.current_transaction());
         BEGIN
-            IF NOT threadline.columns_match(audited_table, relation) THEN
+            IF NOT threadline.columns_match(audited_table, target) THEN
                 RAISE 'the columns have changed';
             END IF;
             EXECUTE format(
@@ -400,7 +400,7 @@ BEGIN
                  FROM ONLY %s AS tl_row
                  CROSS JOIN LATERAL threadline.capture_changed_table($2, $3, threadline.row_image(tl_row, $4), NULL) AS c',
                 tl_part)
-            USING tl_transaction, audited_table, relation, tl_part;
+            USING tl_transaction, audited_table, target, tl_part;
         END;
     END LOOP;
     IF tl_transaction IS NOT NULL AND (
@@ -430,7 +430,7 @@ RETURN pg_catalog.jsonb_build_object(
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
 -- one column needs care, each is named, so that nothing unnamed gets through.
-CREATE FUNCTION threadline.image_expression(audited_table integer, relation regclass, row_name text) RETURNS text
+CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -452,7 +452,7 @@ BEGIN ATOMIC
     END
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(relation) AS live ON live.number = c.number
+    JOIN threadline.columns_of(target) AS live ON live.number = c.number
     WHERE t.id = audited_table;
 END;
 
@@ -483,7 +483,7 @@ END;
 -- table's catalog entry. The block that looks at columns ends in a handler:
 -- when they changed behind the library's back the application's write goes
 -- through, and capture_changed_table() takes over.
-CREATE FUNCTION threadline.capture_source(audited_table integer, relation regclass) RETURNS text
+CREATE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $capture_source$
@@ -499,12 +499,12 @@ BEGIN
                format(
                    CASE WHEN live.bitwise
                        THEN 'CASE WHEN OLD.%1$I IS NOT DISTINCT FROM NEW.%1$I THEN %1$L END'
-                       ELSE 'CASE WHEN ROW(OLD.%1$I) *= ROW(NEW.%1$I) THEN %1$L END'
+                       ELSE 'CASE WHEN record_image_eq(ROW(OLD.%1$I), ROW(NEW.%1$I)) THEN %1$L END'
                    END, c.name),
                E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude')
     INTO tl_redacted, tl_unchanged
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(relation) AS live USING (number);
+    JOIN threadline.columns_of(target) AS live USING (number);
 
     RETURN format(
         $template$
@@ -594,11 +594,11 @@ END
 $template$,
         tl_table.id,
         threadline.key_expression(audited_table, 'tl_row'),
-        threadline.image_expression(audited_table, relation, 'tl_row'),
+        threadline.image_expression(audited_table, target, 'tl_row'),
         threadline.key_expression(audited_table, 'NEW'),
-        threadline.image_expression(audited_table, relation, 'NEW'),
+        threadline.image_expression(audited_table, target, 'NEW'),
         threadline.key_expression(audited_table, 'OLD'),
-        threadline.image_expression(audited_table, relation, 'OLD'),
+        threadline.image_expression(audited_table, target, 'OLD'),
         tl_unchanged,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
         CASE WHEN tl_redacted THEN format(
@@ -612,7 +612,7 @@ $capture_source$;
 -- The id under which a table is audited, or NULL. A table is known by the
 -- capture function that its trigger calls, which survives a rename, a change
 -- of schema, and a dump and restore.
-CREATE FUNCTION threadline.audited_table_of(relation regclass) RETURNS integer
+CREATE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -620,7 +620,7 @@ BEGIN ATOMIC
     FROM pg_trigger AS g
     JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
     JOIN threadline.audited_tables AS t ON p.proname = 'capture_' || t.id
-    WHERE g.tgrelid = relation AND NOT g.tgisinternal
+    WHERE g.tgrelid = target AND NOT g.tgisinternal
     LIMIT 1;
 END;
 
@@ -663,7 +663,7 @@ $$;
 -- ENABLE ALWAYS, so that rows applied by logical replication are recorded.
 -- '!' sorts before letters: capture fires before the table's other AFTER
 -- triggers, so that what they write in turn is recorded after, not before.
-CREATE FUNCTION threadline.install_triggers(audited_table integer, relation regclass) RETURNS void
+CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -672,12 +672,12 @@ DECLARE
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE TRIGGER "!threadline_capture" AFTER INSERT OR UPDATE OR DELETE ON %s '
-        'FOR EACH ROW EXECUTE FUNCTION threadline.capture_%s()', relation, audited_table);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_capture"', relation);
+        'FOR EACH ROW EXECUTE FUNCTION threadline.capture_%s()', target, audited_table);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_capture"', target);
     FOR tl_part IN
-        SELECT relation
+        SELECT target
         UNION
-        SELECT p.relid FROM pg_partition_tree(relation) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
+        SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
     LOOP
         EXECUTE format(
             'CREATE OR REPLACE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s '

@@ -6,7 +6,7 @@
 -- table is the one it was, by name after a restore. A column added since could
 -- hold anything and is left out. On a table without redaction nothing is.
 CREATE FUNCTION threadline.capture_changed_table(
-    audited_table integer, relation oid, old_row jsonb, new_row jsonb,
+    audited_table integer, target oid, old_row jsonb, new_row jsonb,
     OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb
 )
 LANGUAGE plpgsql
@@ -14,7 +14,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_root regclass := coalesce(pg_partition_root(relation), relation);
+    tl_root regclass := coalesce(pg_partition_root(target), target);
     tl_clear text[];
     tl_masks jsonb;
     tl_keys text[];

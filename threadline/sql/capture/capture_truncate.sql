@@ -2,7 +2,7 @@
 -- for each relation that the statement names or reaches and that carries the
 -- trigger; partitions without one are covered by their parent's.
 CREATE FUNCTION threadline.capture_truncate(
-    audited_table integer, relation oid, key_expression text, image_expression text
+    audited_table integer, target oid, key_expression text, image_expression text
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -15,8 +15,8 @@ BEGIN
         SELECT c.oid
         FROM pg_class AS c
         WHERE c.relkind IN ('r', 'p') AND (
-            c.oid = relation
-            OR (c.oid IN (SELECT relid FROM pg_partition_tree(relation)) AND NOT EXISTS (
+            c.oid = target
+            OR (c.oid IN (SELECT relid FROM pg_partition_tree(target)) AND NOT EXISTS (
                 SELECT FROM pg_trigger AS t
                 WHERE t.tgrelid = c.oid AND t.tgfoid = format('threadline.capture_%s', audited_table)::regproc
                   AND t.tgtype & 32 <> 0))
@@ -24,7 +24,7 @@ BEGIN
     LOOP
         tl_transaction := coalesce(tl_transaction, threadline.current_transaction());
         BEGIN
-            IF NOT threadline.columns_match(audited_table, relation) THEN
+            IF NOT threadline.columns_match(audited_table, target) THEN
                 RAISE 'the columns have changed';
             END IF;
             EXECUTE format(
@@ -39,7 +39,7 @@ BEGIN
                  FROM ONLY %s AS tl_row
                  CROSS JOIN LATERAL threadline.capture_changed_table($2, $3, threadline.row_image(tl_row, $4), NULL) AS c',
                 tl_part)
-            USING tl_transaction, audited_table, relation, tl_part;
+            USING tl_transaction, audited_table, target, tl_part;
         END;
     END LOOP;
     IF tl_transaction IS NOT NULL AND (

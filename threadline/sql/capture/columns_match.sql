@@ -1,7 +1,7 @@
 -- Do the table's columns still stand as they did when its capture function was
 -- built? Answered once in a transaction and remembered: a column cannot be
 -- renamed by somebody else while this transaction writes the table.
-CREATE FUNCTION threadline.columns_match(audited_table integer, relation oid) RETURNS boolean
+CREATE FUNCTION threadline.columns_match(audited_table integer, target oid) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -13,7 +13,7 @@ BEGIN
     IF tl_remembered IN ('true', 'false') THEN
         RETURN tl_remembered = 'true';
     END IF;
-    SELECT t.fingerprint = threadline.fingerprint(coalesce(pg_partition_root(columns_match.relation), columns_match.relation))
+    SELECT t.fingerprint = threadline.fingerprint(coalesce(pg_partition_root(target), target))
     INTO tl_match
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;

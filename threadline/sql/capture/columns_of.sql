@@ -1,7 +1,7 @@
 -- The columns of a relation as its catalog has them now. `bitwise` says that
 -- two values are stored alike when = says so, which spares a comparison of the
 -- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not).
-CREATE FUNCTION threadline.columns_of(relation regclass)
+CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -16,6 +16,6 @@ BEGIN ATOMIC
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid
     LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
-    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum;
 END;

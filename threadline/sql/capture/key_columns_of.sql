@@ -1,5 +1,5 @@
 -- The primary key of a relation, in key order; empty when it has none.
-CREATE FUNCTION threadline.key_columns_of(relation regclass)
+CREATE FUNCTION threadline.key_columns_of(target regclass)
 RETURNS TABLE (name text, type regtype)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8,6 +8,6 @@ BEGIN ATOMIC
     FROM pg_index AS i
     CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
     JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-    WHERE i.indrelid = relation AND i.indisprimary AND k.position <= i.indnkeyatts
+    WHERE i.indrelid = target AND i.indisprimary AND k.position <= i.indnkeyatts
     ORDER BY k.position;
 END;

@@ -1,6 +1,6 @@
 -- Any row of a relation as JSON, without ever failing: where a value has no
 -- form in jsonb (\u0000 inside json), it is kept as its text.
-CREATE FUNCTION threadline.row_image(image_of record, relation regclass) RETURNS jsonb
+CREATE FUNCTION threadline.row_image(image_of record, target regclass) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -14,10 +14,10 @@ EXCEPTION WHEN OTHERS THEN
         format(CASE WHEN bitwise THEN 'tl_row.%1$I AS %1$I' ELSE 'tl_row.%1$I::text AS %1$I' END, name),
         ', ' ORDER BY number)
     INTO tl_expressions
-    FROM threadline.columns_of(relation);
+    FROM threadline.columns_of(target);
     EXECUTE format(
         'SELECT to_jsonb(tl_image) FROM (SELECT %s FROM (SELECT ($1::text::%s).*) AS tl_row) AS tl_image',
-        tl_expressions, relation)
+        tl_expressions, target)
     INTO tl_image
     USING image_of;
     RETURN tl_image;

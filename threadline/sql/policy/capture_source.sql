@@ -2,7 +2,7 @@
 -- table's catalog entry. The block that looks at columns ends in a handler:
 -- when they changed behind the library's back the application's write goes
 -- through, and capture_changed_table() takes over.
-CREATE FUNCTION threadline.capture_source(audited_table integer, relation regclass) RETURNS text
+CREATE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $capture_source$
@@ -18,12 +18,12 @@ BEGIN
                format(
                    CASE WHEN live.bitwise
                        THEN 'CASE WHEN OLD.%1$I IS NOT DISTINCT FROM NEW.%1$I THEN %1$L END'
-                       ELSE 'CASE WHEN ROW(OLD.%1$I) *= ROW(NEW.%1$I) THEN %1$L END'
+                       ELSE 'CASE WHEN record_image_eq(ROW(OLD.%1$I), ROW(NEW.%1$I)) THEN %1$L END'
                    END, c.name),
                E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude')
     INTO tl_redacted, tl_unchanged
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(relation) AS live USING (number);
+    JOIN threadline.columns_of(target) AS live USING (number);
 
     RETURN format(
         $template$
@@ -113,11 +113,11 @@ END
 $template$,
         tl_table.id,
         threadline.key_expression(audited_table, 'tl_row'),
-        threadline.image_expression(audited_table, relation, 'tl_row'),
+        threadline.image_expression(audited_table, target, 'tl_row'),
         threadline.key_expression(audited_table, 'NEW'),
-        threadline.image_expression(audited_table, relation, 'NEW'),
+        threadline.image_expression(audited_table, target, 'NEW'),
         threadline.key_expression(audited_table, 'OLD'),
-        threadline.image_expression(audited_table, relation, 'OLD'),
+        threadline.image_expression(audited_table, target, 'OLD'),
         tl_unchanged,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
         CASE WHEN tl_redacted THEN format(

@@ -1,7 +1,7 @@
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
 -- one column needs care, each is named, so that nothing unnamed gets through.
-CREATE FUNCTION threadline.image_expression(audited_table integer, relation regclass, row_name text) RETURNS text
+CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -23,6 +23,6 @@ BEGIN ATOMIC
     END
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(relation) AS live ON live.number = c.number
+    JOIN threadline.columns_of(target) AS live ON live.number = c.number
     WHERE t.id = audited_table;
 END;

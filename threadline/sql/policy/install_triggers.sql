@@ -3,7 +3,7 @@
 -- ENABLE ALWAYS, so that rows applied by logical replication are recorded.
 -- '!' sorts before letters: capture fires before the table's other AFTER
 -- triggers, so that what they write in turn is recorded after, not before.
-CREATE FUNCTION threadline.install_triggers(audited_table integer, relation regclass) RETURNS void
+CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -12,12 +12,12 @@ DECLARE
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE TRIGGER "!threadline_capture" AFTER INSERT OR UPDATE OR DELETE ON %s '
-        'FOR EACH ROW EXECUTE FUNCTION threadline.capture_%s()', relation, audited_table);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_capture"', relation);
+        'FOR EACH ROW EXECUTE FUNCTION threadline.capture_%s()', target, audited_table);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_capture"', target);
     FOR tl_part IN
-        SELECT relation
+        SELECT target
         UNION
-        SELECT p.relid FROM pg_partition_tree(relation) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
+        SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
     LOOP
         EXECUTE format(
             'CREATE OR REPLACE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s '

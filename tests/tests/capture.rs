@@ -1,0 +1,12 @@
+//! What the triggers record, and what they must never.
+
+#[path = "capture/fidelity.rs"]
+mod fidelity;
+#[path = "capture/privileges.rs"]
+mod privileges;
+#[path = "capture/redaction.rs"]
+mod redaction;
+#[path = "capture/transactions.rs"]
+mod transactions;
+#[path = "capture/writes.rs"]
+mod writes;

@@ -1,0 +1,116 @@
+//! Capture runs as the owner of the audit schema, for whoever writes.
+
+use diesel::prelude::*;
+use threadline_tests::{Database, rows, run, value};
+
+/// A role of the application, with a name of its own: roles belong to the
+/// whole server.
+fn with_role(test: impl FnOnce(&Database, &mut PgConnection, &str)) {
+    let database = Database::new();
+    let role = format!("{}_app", database.name());
+    let conn = &mut database.connect();
+    run(
+        conn,
+        &format!(
+            "CREATE ROLE {role};
+             CREATE TABLE items (id int PRIMARY KEY, name text);
+             SELECT threadline.audit('items');
+             GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON items TO {role};"
+        ),
+    );
+    test(&database, conn, &role);
+    run(conn, &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
+fn the_application_needs_no_right_on_the_audit_and_has_none() {
+    with_role(|_, conn, role| {
+        run(conn, &format!("SET SESSION AUTHORIZATION {role}"));
+        run(
+            conn,
+            "INSERT INTO items VALUES (1, 'a'); UPDATE items SET name = 'b'; DELETE FROM items;
+             INSERT INTO items VALUES (2, 'b'); TRUNCATE items",
+        );
+        for forbidden in [
+            "SELECT * FROM threadline.audit_changes",
+            "DELETE FROM threadline.audit_changes",
+            "UPDATE threadline.audit_transactions SET actor_id = 'x'",
+            "INSERT INTO threadline.audit_transactions (xact_id, occurred_at, actor_origin, session_user_name) VALUES ('1', now(), '', '')",
+            "TRUNCATE threadline.audit_changes",
+            "DROP TABLE threadline.audit_changes",
+            "DROP TRIGGER \"!threadline_capture\" ON items",
+            "ALTER TABLE items DISABLE TRIGGER ALL",
+            "SELECT threadline.unaudit('items')",
+            "SELECT threadline.open_transaction('{}')",
+            "SET session_replication_role = replica",
+        ] {
+            let refused = diesel::sql_query(forbidden).execute(conn).expect_err(forbidden).to_string();
+            assert!(
+                refused.contains("permission denied") || refused.contains("must be owner"),
+                "{forbidden}: {refused}"
+            );
+        }
+        run(conn, "RESET SESSION AUTHORIZATION");
+        assert_eq!(
+            rows(conn, "SELECT DISTINCT session_user_name FROM threadline.audit_transactions"),
+            [role]
+        );
+        assert_eq!(value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(), Some("5"));
+    });
+}
+
+#[test]
+fn neither_temporary_tables_nor_a_search_path_divert_capture() {
+    with_role(|_, conn, role| {
+        run(
+            conn,
+            &format!(
+                "CREATE SCHEMA tenant AUTHORIZATION {role};
+                 CREATE TABLE tenant.audit_changes (x int);
+                 SET SESSION AUTHORIZATION {role};
+                 CREATE TEMP TABLE audit_changes (x int);
+                 CREATE TEMP TABLE audit_transactions (x int);
+                 CREATE TEMP TABLE audited_tables (x int);
+                 CREATE FUNCTION pg_temp.to_jsonb(anyelement) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{{}}'::jsonb $$;
+                 CREATE FUNCTION tenant.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT '-infinity'::timestamptz $$;
+                 SET search_path = pg_temp, tenant;
+                 INSERT INTO public.items VALUES (1, 'a');
+                 SET search_path = '';
+                 UPDATE public.items SET name = 'b';
+                 RESET SESSION AUTHORIZATION; RESET search_path; DISCARD TEMP; DROP SCHEMA tenant CASCADE"
+            ),
+        );
+        assert_eq!(
+            rows(conn, "SELECT op, coalesce(row_data, changed_to), isfinite(occurred_at) FROM threadline.changes ORDER BY id"),
+            [r#"insert | {"id": 1, "name": "a"} | true"#, r#"update | {"name": "b"} | true"#]
+        );
+    });
+}
+
+#[test]
+fn a_deleted_transaction_row_takes_no_change_with_it_and_reads_go_on() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1)",
+    );
+    run(conn, "DELETE FROM threadline.audit_transactions");
+    assert_eq!(
+        rows(conn, "SELECT op, key, actor_origin FROM threadline.changes"),
+        [r#"insert | {"id": 1} | NULL"#]
+    );
+}
+
+#[test]
+fn replica_sessions_are_recorded_too() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items');
+         SET session_replication_role = replica;
+         INSERT INTO items VALUES (1); TRUNCATE items",
+    );
+    assert_eq!(rows(conn, "SELECT op FROM threadline.changes ORDER BY id"), ["insert", "truncate"]);
+}

@@ -1,0 +1,284 @@
+//! Every kind of write leaves its record, and nothing else does.
+
+use threadline_tests::{Database, changes, rolled_back, rows, run, value};
+
+#[test]
+fn inserts_updates_and_deletes_keep_their_images() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text, price numeric);
+         SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, 'a', 1.50), (2, NULL, NULL);
+         UPDATE items SET name = upper(name) WHERE id = 1;
+         DELETE FROM items WHERE id = 2;",
+    );
+    assert_eq!(
+        changes(conn),
+        [
+            r#"insert | items | {"id": 1} | NULL | NULL | {"id": 1, "name": "a", "price": 1.50} | "#,
+            r#"insert | items | {"id": 2} | NULL | NULL | {"id": 2, "name": null, "price": null} | "#,
+            r#"update | items | {"id": 1} | {"name": "a"} | {"name": "A"} | NULL | "#,
+            r#"delete | items | {"id": 2} | NULL | NULL | {"id": 2, "name": null, "price": null} | "#,
+        ]
+    );
+}
+
+#[test]
+fn an_update_that_changes_nothing_leaves_nothing() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text, data json, at interval, code char(4));
+         SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, 'a', '{\"a\": 1}', '1 day', 'x');
+         UPDATE items SET name = 'a', data = '{\"a\": 1}', at = '1 day', code = 'x';
+         UPDATE items SET id = id;",
+    );
+    assert_eq!(value(conn, "SELECT count(*) FROM threadline.changes").as_deref(), Some("1"));
+    assert_eq!(value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_no_op_alone_opens_no_transaction() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, "CREATE TABLE items (id int PRIMARY KEY); INSERT INTO items VALUES (1)");
+    run(conn, "SELECT threadline.audit('items')");
+    run(conn, "UPDATE items SET id = 1");
+    assert_eq!(value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(), Some("0"));
+}
+
+#[test]
+fn values_that_are_equal_and_not_the_same_are_a_change() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, price numeric, zero float8, span interval, doc json);
+         SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, 1.0, 0, '1 day', '{}');
+         UPDATE items SET price = 1.00;
+         UPDATE items SET zero = '-0';
+         UPDATE items SET span = '24 hours';",
+    );
+    assert_eq!(
+        rows(conn, "SELECT changed_from, changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id"),
+        [
+            r#"{"price": 1.0} | {"price": 1.00}"#,
+            r#"{"zero": 0} | {"zero": 0}"#,
+            r#"{"span": "1 day"} | {"span": "24:00:00"}"#,
+        ]
+    );
+}
+
+#[test]
+fn truncate_records_every_row_that_went() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE parents (id int PRIMARY KEY);
+         CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents);
+         SELECT threadline.audit('parents'), threadline.audit('children');
+         INSERT INTO parents VALUES (1), (2);
+         INSERT INTO children VALUES (10, 1);
+         TRUNCATE parents CASCADE;",
+    );
+    assert_eq!(
+        rows(conn, "SELECT table_name, row_data FROM threadline.changes WHERE op = 'truncate' ORDER BY table_name, id"),
+        [
+            r#"children | {"id": 10, "parent": 1}"#,
+            r#"parents | {"id": 1}"#,
+            r#"parents | {"id": 2}"#,
+        ]
+    );
+}
+
+#[test]
+fn a_changed_key_is_on_record_with_the_key_before() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE lines (doc text, no int, PRIMARY KEY (doc, no));
+         SELECT threadline.audit('lines');
+         INSERT INTO lines VALUES ('a', 1);
+         UPDATE lines SET no = 2;",
+    );
+    assert_eq!(
+        rows(conn, "SELECT key, previous_key, changed_from, changed_to FROM threadline.changes WHERE op = 'update'"),
+        [r#"{"no": 2, "doc": "a"} | {"no": 1, "doc": "a"} | {"no": 1} | {"no": 2}"#]
+    );
+}
+
+#[test]
+fn partitions_are_recorded_under_their_parent_whichever_way_they_are_written() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE events (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+         CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+         SELECT threadline.audit('events');
+         CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+         INSERT INTO events VALUES (1, '2026-01-05');
+         INSERT INTO events_1 VALUES (2, '2026-01-06');
+         INSERT INTO events_2 VALUES (3, '2026-02-06');
+         UPDATE events_1 SET at = '2026-01-07' WHERE id = 2;
+         DELETE FROM events WHERE id = 1;
+         TRUNCATE events;",
+    );
+    assert_eq!(
+        rows(conn, "SELECT table_name, op, key FROM threadline.changes ORDER BY id"),
+        [
+            r#"events | insert | {"at": "2026-01-05", "id": 1}"#,
+            r#"events | insert | {"at": "2026-01-06", "id": 2}"#,
+            r#"events | insert | {"at": "2026-02-06", "id": 3}"#,
+            r#"events | update | {"at": "2026-01-07", "id": 2}"#,
+            r#"events | delete | {"at": "2026-01-05", "id": 1}"#,
+            r#"events | truncate | {"at": "2026-02-06", "id": 3}"#,
+            r#"events | truncate | {"at": "2026-01-07", "id": 2}"#,
+        ]
+    );
+}
+
+#[test]
+fn names_of_any_kind_are_quoted_everywhere() {
+    let conn = &mut rolled_back();
+    let long = "t".repeat(62);
+    let odd = [
+        "\"Order\"".to_owned(),
+        "\"order\"".to_owned(),
+        "\"a \"\"quoted\"\" name\"".to_owned(),
+        "\"it's\"".to_owned(),
+        "\"naïve Ünicode 表\"".to_owned(),
+        "\"%I %s {id} $1 $$\"".to_owned(),
+        format!("{long}1"),
+        format!("{long}2"),
+        "other.\"Order\"".to_owned(),
+    ];
+    run(conn, "CREATE SCHEMA other");
+    for (number, table) in odd.iter().enumerate() {
+        run(
+            conn,
+            &format!(
+                "CREATE TABLE {table} (\"Id\" int PRIMARY KEY, n int, new int, old int, tl_row int, tl_key int, c int,
+                     \"select\" text, \"it's \"\"x\"\" %1$I\" text, secret text);
+                 SELECT threadline.audit('{}', mask => ARRAY['it''s \"x\" %1$I'], exclude => ARRAY['secret']);
+                 INSERT INTO {table} VALUES ({number}, 1, 2, 3, 4, 5, 6, 'w', 'hidden', 'secret');
+                 UPDATE {table} SET n = 10, new = 20, old = 30, tl_row = 40, tl_key = 50, c = 60, \"it's \"\"x\"\" %1$I\" = 'x';
+                 TRUNCATE {table};",
+                table.replace('\'', "''"),
+            ),
+        );
+    }
+    let recorded = rows(
+        conn,
+        "SELECT op, key, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id",
+    );
+    assert_eq!(recorded.len(), odd.len() * 3);
+    assert_eq!(
+        recorded[..3],
+        [
+            r#"insert | {"Id": 0} | NULL | NULL | {"c": 6, "n": 1, "Id": 0, "new": 2, "old": 3, "select": "w", "tl_key": 5, "tl_row": 4, "it's \"x\" %1$I": "***"}"#,
+            r#"update | {"Id": 0} | {"c": 6, "n": 1, "new": 2, "old": 3, "tl_key": 5, "tl_row": 4, "it's \"x\" %1$I": "***"} | {"c": 60, "n": 10, "new": 20, "old": 30, "tl_key": 50, "tl_row": 40, "it's \"x\" %1$I": "***"} | NULL"#,
+            r#"truncate | {"Id": 0} | NULL | NULL | {"c": 60, "n": 10, "Id": 0, "new": 20, "old": 30, "select": "w", "tl_key": 50, "tl_row": 40, "it's \"x\" %1$I": "***"}"#,
+        ]
+    );
+    // Each table under its own name and no other's.
+    assert_eq!(
+        value(
+            conn,
+            "SELECT count(DISTINCT (schema_name, table_name)) FROM threadline.changes"
+        ),
+        Some(odd.len().to_string())
+    );
+}
+
+#[test]
+fn two_names_of_63_bytes_that_differ_in_the_last_have_each_its_own_policy() {
+    let conn = &mut rolled_back();
+    let long = "t".repeat(62);
+    run(
+        conn,
+        &format!(
+            "CREATE TABLE {long}1 (id int PRIMARY KEY, a text, b text);
+             CREATE TABLE {long}2 (id int PRIMARY KEY, a text, b text);
+             SELECT threadline.audit('{long}1', exclude => ARRAY['a']), threadline.audit('{long}2', exclude => ARRAY['b']);
+             INSERT INTO {long}1 VALUES (1, 'a', 'b');
+             INSERT INTO {long}2 VALUES (1, 'a', 'b');"
+        ),
+    );
+    assert_eq!(
+        rows(conn, "SELECT right(table_name, 1), row_data FROM threadline.changes ORDER BY id"),
+        [r#"1 | {"b": "b", "id": 1}"#, r#"2 | {"a": "a", "id": 1}"#]
+    );
+}
+
+#[test]
+fn auditing_again_changes_the_policy_and_keeps_the_history() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text);
+         SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, 'seen');
+         SELECT threadline.audit('items', exclude => ARRAY['name']);
+         INSERT INTO items VALUES (2, 'unseen');
+         SELECT threadline.unaudit('items');
+         INSERT INTO items VALUES (3, 'unrecorded');
+         SELECT threadline.unaudit('items');
+         SELECT threadline.audit('items');
+         INSERT INTO items VALUES (4, 'seen');
+         ALTER TABLE items RENAME TO things;
+         INSERT INTO things VALUES (5, 'renamed');
+         SELECT threadline.refresh('things');
+         INSERT INTO things VALUES (6, 'refreshed');
+         CREATE TABLE items (id int PRIMARY KEY);
+         SELECT threadline.audit('items');
+         INSERT INTO items VALUES (7);",
+    );
+    assert_eq!(
+        rows(conn, "SELECT table_name, row_data FROM threadline.changes ORDER BY id"),
+        [
+            r#"things | {"id": 1, "name": "seen"}"#,
+            r#"things | {"id": 2}"#,
+            r#"things | {"id": 4, "name": "seen"}"#,
+            r#"things | {"id": 5, "name": "renamed"}"#,
+            r#"things | {"id": 6, "name": "refreshed"}"#,
+            r#"items | {"id": 7}"#,
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_audited_is_refused_with_the_way_out() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE keyless (a int);
+         CREATE TABLE items (id int PRIMARY KEY, a int, b int);
+         CREATE VIEW shown AS SELECT * FROM items;
+         CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id);
+         CREATE TABLE part PARTITION OF parted DEFAULT;
+         CREATE TEMP TABLE passing (id int PRIMARY KEY);",
+    );
+    let mut refused = vec![];
+    for call in [
+        "audit('keyless')",
+        "audit('shown')",
+        "audit('part')",
+        "audit('passing')",
+        "audit('threadline.audit_changes')",
+        "audit('pg_class')",
+        "audit('items', mask => ARRAY['c', 'a'], exclude => ARRAY['d'])",
+        "audit('items', mask => ARRAY['a'], exclude => ARRAY['a'])",
+        "audit('items', mask => ARRAY['id'])",
+        "refresh('items')",
+        "audit('nowhere')",
+    ] {
+        use diesel::prelude::*;
+        let error = conn
+            .transaction(|conn| diesel::sql_query(format!("SELECT threadline.{call}")).execute(conn))
+            .expect_err(call);
+        refused.push(format!("{call}\n    {error}"));
+    }
+    insta::assert_snapshot!(refused.join("\n"));
+}

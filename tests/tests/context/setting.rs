@@ -1,0 +1,154 @@
+//! The setting `threadline.context` as somebody in psql may make it.
+
+use threadline::{AuditExt, is_actor_required};
+use threadline_tests::{Database, rows, run};
+
+use super::{insert, recorded, setup, transactions, user};
+
+fn context_errors(conn: &mut diesel::PgConnection) -> Vec<String> {
+    rows(
+        conn,
+        "SELECT actor_type, actor_id, actor_origin, context_error FROM threadline.audit_transactions ORDER BY id",
+    )
+}
+
+#[test]
+fn a_context_that_cannot_be_read_never_fails_the_write() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    setup(conn);
+    let unreadable = [
+        "garbage",
+        "[1, 2]",
+        "null",
+        r#""text""#,
+        r#"{"actor": {"type": "user"}}"#,
+        r#"{"actor": {"id": "1"}}"#,
+        r#"{"actor": "ada"}"#,
+        r#"{"actor": {"type": "user", "id": "1"}, "remote_ip": "nowhere"}"#,
+        r#"{"actor": {"type": "user", "id": "\u0000"}}"#,
+        r#"{"actor": {"type": "user", "id": 5}, "metadata": null}"#,
+        r#"{"actor": null, "request_id": "r"}"#,
+        "{}",
+    ];
+    for (id, context) in unreadable.iter().enumerate() {
+        run(
+            conn,
+            &format!(
+                "BEGIN; SELECT set_config('threadline.context', '{context}', true);
+                 INSERT INTO notes VALUES ({id}, 'text'); COMMIT"
+            ),
+        );
+    }
+    assert_eq!(
+        context_errors(conn),
+        [
+            "NULL | NULL | unreadable | the context is not JSON: invalid input syntax for type json",
+            "NULL | NULL | unreadable | the context is not a JSON object but a JSON array",
+            "NULL | NULL | unreadable | the context is not a JSON object but a JSON null",
+            "NULL | NULL | unreadable | the context is not a JSON object but a JSON string",
+            "NULL | NULL | unreadable | the actor has no type or no id",
+            "NULL | NULL | unreadable | the actor has no type or no id",
+            "NULL | NULL | unreadable | the actor has no type or no id",
+            "user | 1 | sql | remote_ip is not an address",
+            "NULL | NULL | unreadable | the context is not JSON: unsupported Unicode escape sequence",
+            "user | 5 | sql | NULL",
+            "NULL | NULL | none | NULL",
+            "NULL | NULL | none | NULL",
+        ]
+    );
+    assert_eq!(recorded(conn).len(), unreadable.len());
+}
+
+#[test]
+fn an_actor_set_after_the_first_write_is_not_lost() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    setup(conn);
+    run(
+        conn,
+        r#"BEGIN;
+        INSERT INTO notes VALUES (1, 'before');
+        SELECT set_config('threadline.context', '{"actor": {"type": "user", "id": "9"}}', true);
+        INSERT INTO notes VALUES (2, 'after');
+        COMMIT;"#,
+    );
+    assert_eq!(recorded(conn), ["1 | - | none", "2 | user:9 | sql"]);
+    assert_eq!(transactions(conn), 2);
+}
+
+#[test]
+fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    setup(conn);
+    conn.audited_transaction(&user("victim"), |conn| insert(conn, 1)).unwrap();
+    for (key, forged) in ["1", "99", "-1", "one", "1; DROP TABLE notes", "99999999999999999999"]
+        .iter()
+        .enumerate()
+    {
+        run(
+            conn,
+            &format!(
+                r#"BEGIN;
+                SELECT set_config('threadline.context', '{{"actor": {{"type": "user", "id": "forger"}}}}', true),
+                       set_config('threadline.transaction', '{forged}', true),
+                       set_config('threadline.transaction_context', '{{"actor": {{"type": "user", "id": "forger"}}}}', true);
+                INSERT INTO notes VALUES ({key} + 10, 'forged');
+                COMMIT"#
+            ),
+        );
+    }
+    // As a session setting it outlives transactions, and is as powerless.
+    run(conn, "SET threadline.transaction = '1'; SET threadline.transaction_context = ''");
+    insert(conn, 50).unwrap();
+    run(conn, "TRUNCATE notes");
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT actor_id, count(*) FROM threadline.changes GROUP BY actor_id ORDER BY actor_id"
+        ),
+        ["forger | 6", "victim | 1", "NULL | 9"]
+    );
+}
+
+#[test]
+fn a_table_that_requires_an_actor_refuses_a_write_without_one() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
+         SELECT threadline.audit('notes', require_actor => true);",
+    );
+    let error = insert(conn, 1).unwrap_err();
+    assert!(is_actor_required(&error), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "threadline: table public.notes takes no write without an actor"
+    );
+    let error = conn
+        .transaction(|conn| {
+            run(conn, "SELECT set_config('threadline.context', 'garbage', true)");
+            insert(conn, 1)
+        })
+        .unwrap_err();
+    assert!(is_actor_required(&error), "{error:?}");
+    assert!(error.to_string().ends_with("the context was unreadable: the context is not JSON: invalid input syntax for type json"), "{error}");
+
+    conn.audited_transaction(&user(1), |conn| {
+        insert(conn, 1)?;
+        insert(conn, 2)
+    })
+    .unwrap();
+    let anonymous = threadline::AuditContext::new(threadline::ActorRef::anonymous());
+    conn.audited_transaction(&anonymous, |conn| insert(conn, 3)).unwrap();
+    let error = diesel::RunQueryDsl::execute(diesel::sql_query("TRUNCATE notes"), conn).unwrap_err();
+    assert!(is_actor_required(&error), "{error:?}");
+    assert_eq!(
+        recorded(conn),
+        ["1 | user:1 | explicit", "2 | user:1 | explicit", "3 | anonymous | explicit"]
+    );
+}
+
+use diesel::Connection;

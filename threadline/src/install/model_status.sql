@@ -1,12 +1,12 @@
-SELECT relation IS NOT NULL AS exists,
+SELECT named.relation IS NOT NULL AS exists,
        t.id IS NOT NULL AS audited,
        coalesce(
            t.policy = threadline.policy($2, $3, $4),
            false) AS same_policy,
        coalesce(
-           t.fingerprint = threadline.fingerprint(relation)
+           t.fingerprint = threadline.fingerprint(named.relation)
            AND t.capture_version = threadline.capture_version()
-           AND t.key_columns = (SELECT array_agg(name) FROM threadline.key_columns_of(relation)),
+           AND t.key_columns = (SELECT array_agg(name) FROM threadline.key_columns_of(named.relation)),
            false) AS same_capture
 FROM (SELECT to_regclass($1) AS relation) AS named
 LEFT JOIN threadline.audited_tables AS t ON t.id = threadline.audited_table_of(named.relation)

@@ -9,17 +9,21 @@ pub(crate) struct PolicyCall<'a>(pub(crate) &'a TableSpec);
 impl fmt::Display for PolicyCall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TableSpec { table, policy, .. } = self.0;
-        write!(f, "SELECT threadline.audit(\n    {}", ReadableLiteral(table))?;
+        let table = ReadableLiteral(table).to_string();
+        let mut arguments = vec![table];
         if !policy.mask.is_empty() {
-            write!(f, ",\n    mask => {}", TextArray(&policy.mask))?;
+            arguments.push(format!("mask => {}", TextArray(&policy.mask)));
         }
         if !policy.exclude.is_empty() {
-            write!(f, ",\n    exclude => {}", TextArray(&policy.exclude))?;
+            arguments.push(format!("exclude => {}", TextArray(&policy.exclude)));
         }
         if policy.require_actor {
-            write!(f, ",\n    require_actor => true")?;
+            arguments.push("require_actor => true".to_owned());
         }
-        f.write_str("\n);")
+        match arguments.as_slice() {
+            [table] => write!(f, "SELECT threadline.audit({table});"),
+            several => write!(f, "SELECT threadline.audit(\n    {}\n);", several.join(",\n    ")),
+        }
     }
 }
 

@@ -123,7 +123,7 @@ fn policy_migration(
     NewMigration {
         name: format!("threadline_audit_{}", folder_name(table)),
         up: format!(
-            "-- Audit policy of {}, from the model `{}`. Written by threadline; to\n-- change it, change the model and generate again.\n{policy}\n",
+            "-- Audit policy of {}, from the model `{}`.\n-- Written by threadline: to change it, change the model and generate again.\n{policy}\n",
             spec.table, spec.model
         ),
         down,

@@ -18,7 +18,7 @@ x.request_id,
 x.correlation_id,
 x.job_id,
 x.source,
-x.remote_ip::text,
+abbrev(x.remote_ip),
 x.meta,
 x.session_user_name,
 x.context_error

@@ -1,6 +1,7 @@
 //! Reading what was recorded.
 
 mod change;
+mod display;
 mod history;
 mod row;
 mod statement;

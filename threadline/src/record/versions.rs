@@ -166,6 +166,9 @@ impl<V> QueryId for Versions<V> {
 
 impl<V: QueryFragment<Pg>> QueryFragment<Pg> for Versions<V> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // Its columns are the table's: a plan kept over a change of the table
+        // would be refused by the server.
+        out.unsafe_to_cache_prepared();
         let sql = concat!(include_str!("story.sql"), include_str!("versions.sql"));
         statement::walk(&mut out, sql, |name, out| {
             match name {

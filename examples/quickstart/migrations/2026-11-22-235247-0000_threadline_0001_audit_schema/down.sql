@@ -1,0 +1,8 @@
+-- Takes the recorded history with it. To keep it, dump it first:
+--   pg_dump --schema=threadline ...
+DROP TABLE threadline.audit_actions;
+DROP TABLE threadline.audit_changes;
+DROP TABLE threadline.audit_transactions;
+DROP TABLE threadline.audited_tables;
+DROP TABLE threadline.schema_patches;
+DROP SCHEMA threadline;

@@ -1,0 +1,124 @@
+-- The audit schema. Everything lives in `threadline`, so that Diesel's
+-- `print-schema` and `--diff-schema` on the application's schema stay clean.
+CREATE SCHEMA threadline;
+COMMENT ON SCHEMA threadline IS 'Audit trail recorded by Threadline';
+
+CREATE TABLE threadline.schema_patches (
+    version      integer PRIMARY KEY,
+    installed_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE threadline.schema_patches IS
+    'The patches of the audit schema that are installed, by whichever way they came';
+
+CREATE TABLE threadline.audited_tables (
+    id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    schema_name     text NOT NULL,
+    table_name      text NOT NULL,
+    key_columns     text[] NOT NULL,
+    key_types       text[] NOT NULL,
+    policy          jsonb NOT NULL,
+    columns         jsonb NOT NULL,
+    relation        oid NOT NULL,
+    fingerprint     text NOT NULL,
+    capture_version integer NOT NULL,
+    audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    unaudited_at    timestamptz
+);
+COMMENT ON TABLE threadline.audited_tables IS
+    'One row for every table that is or was audited; the capture function threadline.capture_<id> belongs to it';
+COMMENT ON COLUMN threadline.audited_tables.policy IS
+    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}';
+COMMENT ON COLUMN threadline.audited_tables.columns IS
+    'The columns the capture function was built for: [{"number", "name", "type", "treatment"}]; treatment is clear, mask or exclude';
+COMMENT ON COLUMN threadline.audited_tables.relation IS
+    'OID of the table when the capture function was built; another OID now means restored or created anew';
+
+-- Keyed by an identity of its own: transaction ids start again after a dump
+-- and restore, so xact_id counts only together with occurred_at.
+CREATE TABLE threadline.audit_transactions (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    xact_id        xid8 NOT NULL,
+    occurred_at    timestamptz NOT NULL,
+    actor_type     text,
+    actor_id       text,
+    actor_origin   text NOT NULL,
+    request_id     text,
+    correlation_id text,
+    job_id         text,
+    source         text,
+    remote_ip      inet,
+    meta           jsonb,
+    session_user_name text NOT NULL,
+    context_error  text
+);
+COMMENT ON TABLE threadline.audit_transactions IS
+    'One database transaction under one context that changed audited rows';
+COMMENT ON COLUMN threadline.audit_transactions.occurred_at IS
+    'When the database transaction began (not when it committed)';
+COMMENT ON COLUMN threadline.audit_transactions.actor_origin IS
+    'Where the actor came from: explicit, thread-local, task-local, sql (set by hand), none or unreadable';
+COMMENT ON COLUMN threadline.audit_transactions.context_error IS
+    'Why the context could not be read in full; the changes are recorded all the same';
+
+-- Two btrees and no foreign keys: each further index costs 2-4 us a change,
+-- a foreign key as much again.
+CREATE TABLE threadline.audit_changes (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    transaction_id bigint NOT NULL,
+    captured_at    timestamptz NOT NULL,
+    table_id       integer NOT NULL,
+    statement      integer,
+    op             "char" NOT NULL,
+    record_key     text COLLATE "C",
+    previous_key   text COLLATE "C",
+    changed_from   jsonb,
+    changed_to     jsonb,
+    row_data       jsonb
+);
+CREATE INDEX audit_changes_record
+    ON threadline.audit_changes (table_id, record_key, id);
+-- A record that changed its key is found again under both keys. Partial, so
+-- that all other changes pay nothing for them.
+CREATE INDEX audit_changes_key_arrival
+    ON threadline.audit_changes (table_id, record_key, id) WHERE previous_key IS NOT NULL;
+CREATE INDEX audit_changes_key_departure
+    ON threadline.audit_changes (table_id, previous_key, id) WHERE previous_key IS NOT NULL;
+
+COMMENT ON TABLE threadline.audit_changes IS
+    'One row inserted, updated, deleted or truncated on an audited table';
+COMMENT ON COLUMN threadline.audit_changes.op IS
+    'I insert, U update, D delete, T truncate';
+COMMENT ON COLUMN threadline.audit_changes.record_key IS
+    'The primary key as text; several columns as a JSON array of texts';
+COMMENT ON COLUMN threadline.audit_changes.previous_key IS
+    'The key before an update that changed the key';
+COMMENT ON COLUMN threadline.audit_changes.statement IS
+    'For an update that changed the key: which statement of its transaction, so that keys swapped in bulk can be told apart';
+COMMENT ON COLUMN threadline.audit_changes.changed_from IS
+    'Update: the old values of the changed columns';
+COMMENT ON COLUMN threadline.audit_changes.changed_to IS
+    'Update: the new values of the changed columns';
+COMMENT ON COLUMN threadline.audit_changes.row_data IS
+    'Insert: the row as inserted; delete and truncate: the row that went';
+
+CREATE TABLE threadline.audit_actions (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    transaction_id bigint,
+    occurred_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    name           text NOT NULL,
+    category       text,
+    verb           text,
+    actor_type     text NOT NULL,
+    actor_id       text,
+    status         text NOT NULL DEFAULT 'ok',
+    reason         text,
+    comment        text,
+    request_id     text,
+    correlation_id text,
+    job_id         text,
+    meta           jsonb
+);
+COMMENT ON TABLE threadline.audit_actions IS
+    'A semantic event that the application records: who did what, why, with which outcome';
+
+INSERT INTO threadline.schema_patches (version) VALUES (1);

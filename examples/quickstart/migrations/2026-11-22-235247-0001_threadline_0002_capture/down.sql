@@ -1,0 +1,36 @@
+-- Tables still audited are released first: their triggers call what goes here.
+SELECT threadline.unaudit(t.relation)
+FROM (
+    SELECT DISTINCT g.tgrelid::regclass AS relation
+    FROM pg_trigger AS g
+    JOIN pg_proc AS p ON p.oid = g.tgfoid
+    WHERE p.pronamespace = 'threadline'::regnamespace AND g.tgparentid = 0
+) AS t;
+DROP FUNCTION threadline.unaudit(regclass);
+DROP FUNCTION threadline.refresh(regclass);
+DROP FUNCTION threadline.audit(regclass, text[], text[], boolean);
+DROP FUNCTION threadline.install_triggers(integer, regclass);
+DROP FUNCTION threadline.find_audited_table(text);
+DROP FUNCTION threadline.audited_table_of(regclass);
+DROP FUNCTION threadline.capture_source(integer, regclass);
+DROP FUNCTION threadline.key_expression(integer, text);
+DROP FUNCTION threadline.image_expression(integer, regclass, text);
+DROP FUNCTION threadline.policy(text[], text[], boolean);
+DROP FUNCTION threadline.capture_version();
+DROP FUNCTION threadline.capture_truncate(integer, oid, text, text);
+DROP FUNCTION threadline.capture_changed_table(integer, oid, jsonb, jsonb);
+DROP FUNCTION threadline.require_actor(integer, bigint);
+DROP FUNCTION threadline.current_transaction();
+DROP FUNCTION threadline.open_transaction(text);
+DROP FUNCTION threadline.columns_match(integer, oid);
+DROP FUNCTION threadline.fingerprint(regclass);
+DROP FUNCTION threadline.key_columns_of(regclass);
+DROP FUNCTION threadline.columns_of(regclass);
+DROP FUNCTION threadline.redacted_image(jsonb, text[], jsonb);
+DROP FUNCTION threadline.placeholder(regtype);
+DROP FUNCTION threadline.row_image(record, regclass);
+DROP FUNCTION threadline.json_image(json);
+DROP FUNCTION threadline.key_in_image(jsonb, text[]);
+DROP FUNCTION threadline.record_key(record);
+DROP FUNCTION threadline.key_text(jsonb);
+DELETE FROM threadline.schema_patches WHERE version = 2;

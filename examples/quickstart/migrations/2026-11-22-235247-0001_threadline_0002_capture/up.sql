@@ -1,0 +1,863 @@
+-- The canonical text of one key value. Numbers that are equal have one text
+-- (1.10 and 1.1), everything else is its JSON text without quotes.
+CREATE FUNCTION threadline.key_text(value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE pg_catalog.jsonb_typeof(value)
+    WHEN 'number' THEN pg_catalog.trim_scale((value #>> '{}')::pg_catalog.numeric)::pg_catalog.text
+    ELSE value #>> '{}'
+END;
+
+-- The record key of a row of key values: record_key(ROW(42)) is '42',
+-- record_key(ROW(7, 'x')) is '["7", "x"]'. Pinned like capture is, so that
+-- both sides write one instant, interval or byte string the same way.
+CREATE FUNCTION threadline.record_key(key_values record) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+AS $$
+DECLARE
+    tl_texts text[];
+BEGIN
+    SELECT array_agg(threadline.key_text(to_jsonb(value)) ORDER BY substr(name, 2)::integer)
+    INTO tl_texts
+    FROM jsonb_each(to_jsonb(key_values)) AS field (name, value);
+    RETURN CASE cardinality(tl_texts)
+        WHEN 1 THEN tl_texts[1]
+        ELSE to_jsonb(tl_texts)::text
+    END;
+END
+$$;
+
+-- The record key read from a row's image.
+CREATE FUNCTION threadline.key_in_image(image jsonb, key_columns text[]) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN CASE pg_catalog.cardinality(key_columns)
+    WHEN 0 THEN NULL
+    WHEN 1 THEN threadline.key_text(image -> key_columns[1])
+    ELSE (
+        SELECT pg_catalog.jsonb_agg(threadline.key_text(image -> k.name) ORDER BY k.position)::pg_catalog.text
+        FROM pg_catalog.unnest(key_columns) WITH ORDINALITY AS k (name, position)
+    )
+END;
+
+-- json as it enters an image. \u0000 is legal in json and not in jsonb; such a
+-- value is kept as the text that it is.
+CREATE FUNCTION threadline.json_image(value json) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN value::pg_catalog.text LIKE '%\\u0000%'
+    THEN pg_catalog.to_jsonb(value::pg_catalog.text)
+    ELSE value::pg_catalog.jsonb
+END;
+
+-- The columns of a relation as its catalog has them now. `bitwise` says that
+-- two values are stored alike when = says so, which spares a comparison of the
+-- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not).
+CREATE FUNCTION threadline.columns_of(target regclass)
+RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT a.attnum, a.attname::text, a.atttypid::regtype,
+           t.typtype = 'e'
+           OR (a.atttypid IN (
+                   'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'uuid'::regtype,
+                   'text'::regtype, 'varchar'::regtype, 'date'::regtype, 'timestamp'::regtype,
+                   'timestamptz'::regtype, 'bytea'::regtype, 'oid'::regtype)
+               AND coalesce(c.collisdeterministic, true))
+    FROM pg_attribute AS a
+    JOIN pg_type AS t ON t.oid = a.atttypid
+    LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
+    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum;
+END;
+
+-- Any row of a relation as JSON, without ever failing: where a value has no
+-- form in jsonb (\u0000 inside json), it is kept as its text.
+CREATE FUNCTION threadline.row_image(image_of record, target regclass) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_expressions text;
+    tl_image jsonb;
+BEGIN
+    RETURN to_jsonb(image_of);
+EXCEPTION WHEN OTHERS THEN
+    SELECT string_agg(
+        format(CASE WHEN bitwise THEN 'tl_row.%1$I AS %1$I' ELSE 'tl_row.%1$I::text AS %1$I' END, name),
+        ', ' ORDER BY number)
+    INTO tl_expressions
+    FROM threadline.columns_of(target);
+    EXECUTE format(
+        'SELECT to_jsonb(tl_image) FROM (SELECT %s FROM (SELECT ($1::text::%s).*) AS tl_row) AS tl_image',
+        tl_expressions, target)
+    INTO tl_image
+    USING image_of;
+    RETURN tl_image;
+END
+$$;
+
+-- What a masked value is stored as: of the JSON type that the column has, so
+-- that readers meet no surprise. NULL stays NULL.
+CREATE FUNCTION threadline.placeholder(type regtype) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN (
+    SELECT CASE
+        WHEN t.oid IN ('json'::pg_catalog.regtype, 'jsonb'::pg_catalog.regtype) THEN '{}'::pg_catalog.jsonb
+        WHEN t.typcategory = 'A' THEN '[]'::pg_catalog.jsonb
+        WHEN t.typcategory = 'B' THEN 'false'::pg_catalog.jsonb
+        WHEN t.typcategory = 'N' AND t.oid NOT IN ('money'::pg_catalog.regtype) THEN '0'::pg_catalog.jsonb
+        ELSE '"***"'::pg_catalog.jsonb
+    END
+    FROM pg_catalog.pg_type AS t
+    WHERE t.oid = type
+);
+
+-- A row's image reduced to the clear columns, with placeholders for the masked.
+CREATE FUNCTION threadline.redacted_image(image jsonb, clear text[], masks jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN image IS NOT NULL THEN (
+    SELECT coalesce(
+        pg_catalog.jsonb_object_agg(
+            field.key,
+            CASE WHEN pg_catalog.jsonb_typeof(field.value) = 'null' OR NOT coalesce(masks, '{}') ? field.key
+                 THEN field.value ELSE masks -> field.key END),
+        '{}')
+    FROM pg_catalog.jsonb_each(image) AS field
+    WHERE field.key = ANY (clear) OR coalesce(masks, '{}') ? field.key
+) END;
+
+-- The primary key of a relation, in key order; empty when it has none.
+CREATE FUNCTION threadline.key_columns_of(target regclass)
+RETURNS TABLE (name text, type regtype)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT a.attname::text, a.atttypid::regtype
+    FROM pg_index AS i
+    CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
+    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = target AND i.indisprimary AND k.position <= i.indnkeyatts
+    ORDER BY k.position;
+END;
+
+-- Names and types of a relation's columns in their order. Column numbers are
+-- left out: a dump and restore closes the gaps that dropped columns left.
+CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT md5(string_agg(quote_ident(c.name) || ' ' || c.type::oid::regtype::text, ',' ORDER BY c.number))
+    FROM threadline.columns_of(target) AS c;
+END;
+
+-- Do the table's columns still stand as they did when its capture function was
+-- built? Answered once in a transaction and remembered: a column cannot be
+-- renamed by somebody else while this transaction writes the table.
+CREATE FUNCTION threadline.columns_match(audited_table integer, target oid) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_setting text := 'threadline.columns_' || audited_table;
+    tl_remembered text := current_setting(tl_setting, true);
+    tl_match boolean;
+BEGIN
+    IF tl_remembered IN ('true', 'false') THEN
+        RETURN tl_remembered = 'true';
+    END IF;
+    SELECT t.fingerprint = threadline.fingerprint(coalesce(pg_partition_root(target), target))
+    INTO tl_match
+    FROM threadline.audited_tables AS t
+    WHERE t.id = audited_table;
+    PERFORM set_config(tl_setting, tl_match::text, true);
+    RETURN tl_match;
+END
+$$;
+
+-- Opens the AuditTransaction of the running database transaction under the
+-- given context and remembers it for the changes that follow. Both settings
+-- are transaction-local: a rolled-back savepoint takes them back together with
+-- the row. A context that cannot be read never fails the application's write.
+CREATE FUNCTION threadline.open_transaction(context text) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_context jsonb;
+    tl_actor jsonb;
+    tl_error text;
+    tl_ip inet;
+    tl_id bigint;
+BEGIN
+    IF context <> '' THEN
+        BEGIN
+            tl_context := context::jsonb;
+            IF jsonb_typeof(tl_context) <> 'object' THEN
+                tl_error := 'the context is not a JSON object but a JSON ' || jsonb_typeof(tl_context);
+                tl_context := NULL;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            tl_error := 'the context is not JSON: ' || SQLERRM;
+        END;
+        IF tl_error IS NULL THEN
+            BEGIN
+                tl_ip := tl_context ->> 'remote_ip';
+            EXCEPTION WHEN OTHERS THEN
+                tl_error := 'remote_ip is not an address';
+            END;
+            tl_actor := tl_context -> 'actor';
+            IF tl_actor IS NOT NULL AND jsonb_typeof(tl_actor) <> 'null' AND (
+                coalesce(tl_actor ->> 'type', '') = ''
+                OR (tl_actor ->> 'type' <> 'anonymous' AND coalesce(tl_actor ->> 'id', '') = '')
+            ) THEN
+                tl_error := 'the actor has no type or no id';
+                tl_actor := NULL;
+            END IF;
+        END IF;
+    END IF;
+
+    INSERT INTO threadline.audit_transactions (
+        xact_id, occurred_at, actor_type, actor_id, actor_origin, request_id,
+        correlation_id, job_id, source, remote_ip, meta, session_user_name, context_error
+    ) VALUES (
+        pg_current_xact_id(), now(), tl_actor ->> 'type', tl_actor ->> 'id',
+        CASE WHEN tl_error IS NOT NULL AND tl_actor IS NULL THEN 'unreadable'
+             WHEN tl_actor ->> 'type' IS NULL THEN 'none'
+             ELSE coalesce(tl_context ->> 'origin', 'sql') END,
+        tl_context ->> 'request_id', tl_context ->> 'correlation_id', tl_context ->> 'job_id',
+        tl_context ->> 'source', tl_ip,
+        CASE WHEN tl_context IS NULL AND tl_error IS NOT NULL
+             THEN jsonb_build_object('unreadable_context', left(context, 1000))
+             ELSE nullif(tl_context -> 'metadata', 'null') END,
+        session_user, tl_error
+    ) RETURNING id INTO tl_id;
+
+    PERFORM set_config('threadline.transaction', tl_id::text, true),
+            set_config('threadline.transaction_context', coalesce(context, ''), true);
+    RETURN tl_id;
+END
+$$;
+
+-- The AuditTransaction that a change made now belongs to. What the settings
+-- say is believed only if such a row was opened by this very database
+-- transaction, so a stale or forged id finds nothing and a row is opened.
+CREATE FUNCTION threadline.current_transaction() RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_context text := coalesce(current_setting('threadline.context', true), '');
+    tl_cached text := current_setting('threadline.transaction', true);
+    tl_id bigint;
+BEGIN
+    IF tl_cached ~ '^[0-9]{1,18}$'
+       AND tl_context = current_setting('threadline.transaction_context', true) THEN
+        SELECT id INTO tl_id
+        FROM threadline.audit_transactions
+        WHERE id = tl_cached::bigint AND xact_id = pg_current_xact_id() AND occurred_at = now();
+    END IF;
+    RETURN coalesce(tl_id, threadline.open_transaction(tl_context));
+END
+$$;
+
+-- Refuses a write without an actor on a table audited with require_actor.
+CREATE FUNCTION threadline.require_actor(audited_table integer, audit_transaction bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_transaction threadline.audit_transactions;
+BEGIN
+    SELECT * INTO tl_transaction FROM threadline.audit_transactions WHERE id = audit_transaction;
+    IF tl_transaction.actor_type IS NOT NULL THEN
+        RETURN;
+    END IF;
+    SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = audited_table;
+    RAISE EXCEPTION USING
+        ERRCODE = 'integrity_constraint_violation',
+        SCHEMA = tl_table.schema_name,
+        TABLE = tl_table.table_name,
+        CONSTRAINT = 'threadline_actor_required',
+        MESSAGE = format(
+            'threadline: table %I.%I takes no write without an actor%s',
+            tl_table.schema_name, tl_table.table_name,
+            coalesce(', and the context was unreadable: ' || tl_transaction.context_error, '')),
+        HINT = 'Write inside conn.audited_transaction(&context, ...), or set the context with set_config(''threadline.context'', ''{"actor": {"type": "user", "id": "..."}}'', true) in the same transaction.';
+END
+$$;
+
+-- The slow and careful way to the same result, for a table whose columns are
+-- no longer those its capture function was built for, until
+-- threadline.refresh() builds it anew. What the policy redacts stays redacted:
+-- on a table with redaction a value is stored in clear only if its column can
+-- be traced to one that the policy left clear, by column number while the
+-- table is the one it was, by name after a restore. A column added since could
+-- hold anything and is left out. On a table without redaction nothing is.
+CREATE FUNCTION threadline.capture_changed_table(
+    audited_table integer, target oid, old_row jsonb, new_row jsonb,
+    OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_root regclass := coalesce(pg_partition_root(target), target);
+    tl_clear text[];
+    tl_masks jsonb;
+    tl_keys text[];
+BEGIN
+    SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = audited_table;
+
+    IF NOT EXISTS (
+        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (treatment text) WHERE c.treatment <> 'clear'
+    ) THEN
+        SELECT array_agg(name) INTO tl_clear FROM threadline.columns_of(tl_root);
+        tl_masks := '{}';
+    ELSE
+        WITH known AS (
+            SELECT * FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+        ), traced AS (
+            SELECT live.name, live.type,
+                   (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
+                   (SELECT k.treatment FROM known AS k
+                    WHERE k.number = live.number AND tl_table.relation = tl_root::oid) AS by_number
+            FROM threadline.columns_of(tl_root) AS live
+        )
+        SELECT array_agg(name) FILTER (
+                   WHERE coalesce(by_number, CASE WHEN tl_table.relation <> tl_root::oid THEN by_name END) = 'clear'
+                     AND coalesce(by_name, 'clear') = 'clear'),
+               jsonb_object_agg(name, threadline.placeholder(type)) FILTER (
+                   WHERE 'mask' IN (by_number, by_name)
+                     AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask')))
+        INTO tl_clear, tl_masks
+        FROM traced;
+    END IF;
+
+    SELECT coalesce(array_agg(name), '{}') INTO tl_keys FROM threadline.key_columns_of(tl_root);
+    record_key := threadline.key_in_image(coalesce(new_row, old_row), tl_keys);
+    IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
+        previous_key := nullif(threadline.key_in_image(old_row, tl_keys), record_key);
+    END IF;
+    old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);
+    new_image := threadline.redacted_image(new_row, tl_clear, tl_masks);
+
+    IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
+        SELECT coalesce(jsonb_object_agg(key, old_image -> key), '{}'),
+               coalesce(jsonb_object_agg(key, new_image -> key), '{}')
+        INTO old_image, new_image
+        FROM jsonb_object_keys(new_image) AS key
+        WHERE old_row -> key IS DISTINCT FROM new_row -> key
+           OR (old_row -> key)::text <> (new_row -> key)::text;
+    END IF;
+END
+$$;
+
+-- Records every row that a TRUNCATE is about to remove from a relation. Runs
+-- for each relation that the statement names or reaches and that carries the
+-- trigger; partitions without one are covered by their parent's.
+CREATE FUNCTION threadline.capture_truncate(
+    audited_table integer, target oid, key_expression text, image_expression text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_transaction bigint;
+    tl_part regclass;
+BEGIN
+    FOR tl_part IN
+        SELECT c.oid
+        FROM pg_class AS c
+        WHERE c.relkind IN ('r', 'p') AND (
+            c.oid = target
+            OR (c.oid IN (SELECT relid FROM pg_partition_tree(target)) AND NOT EXISTS (
+                SELECT FROM pg_trigger AS t
+                WHERE t.tgrelid = c.oid AND t.tgfoid = format('threadline.capture_%s', audited_table)::regproc
+                  AND t.tgtype & 32 <> 0))
+        )
+    LOOP
+        tl_transaction := coalesce(tl_transaction, threadline.current_transaction());
+        BEGIN
+            IF NOT threadline.columns_match(audited_table, target) THEN
+                RAISE 'the columns have changed';
+            END IF;
+            EXECUTE format(
+                'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+                 SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM ONLY %s AS tl_row',
+                key_expression, image_expression, tl_part)
+            USING tl_transaction, audited_table;
+        EXCEPTION WHEN OTHERS THEN
+            EXECUTE format(
+                'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+                 SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
+                 FROM ONLY %s AS tl_row
+                 CROSS JOIN LATERAL threadline.capture_changed_table($2, $3, threadline.row_image(tl_row, $4), NULL) AS c',
+                tl_part)
+            USING tl_transaction, audited_table, target, tl_part;
+        END;
+    END LOOP;
+    IF tl_transaction IS NOT NULL AND (
+        SELECT (policy -> 'require_actor')::boolean FROM threadline.audited_tables WHERE id = audited_table
+    ) THEN
+        PERFORM threadline.require_actor(audited_table, tl_transaction);
+    END IF;
+END
+$$;
+
+-- The version of the capture code. Functions built by an older one are built
+-- anew with threadline.refresh().
+CREATE FUNCTION threadline.capture_version() RETURNS integer
+LANGUAGE sql IMMUTABLE
+RETURN 1;
+
+-- A policy as it is recorded. Columns are sorted, so that equal policies are
+-- equal documents.
+CREATE FUNCTION threadline.policy(mask text[], exclude text[], require_actor boolean) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN pg_catalog.jsonb_build_object(
+    'mask', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT c ORDER BY c), '[]') FROM pg_catalog.unnest(mask) AS c),
+    'exclude', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT c ORDER BY c), '[]') FROM pg_catalog.unnest(exclude) AS c),
+    'require_actor', require_actor
+);
+
+-- SQL for the image of a row called row_name: the one place that decides what
+-- of a row may be stored. A whole row is turned to JSON at once; as soon as
+-- one column needs care, each is named, so that nothing unnamed gets through.
+CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.type IN ('json'::regtype, 'money'::regtype))
+        THEN format(
+            '(SELECT to_jsonb(tl_image) FROM (SELECT %s) AS tl_image)',
+            string_agg(
+                CASE
+                    WHEN c.treatment = 'mask' THEN format(
+                        'CASE WHEN %1$s.%2$I IS NOT NULL THEN %3$L::jsonb END AS %2$I',
+                        row_name, c.name, threadline.placeholder(live.type))
+                    WHEN live.type = 'json'::regtype THEN format(
+                        'threadline.json_image(%1$s.%2$I) AS %2$I', row_name, c.name)
+                    WHEN live.type = 'money'::regtype THEN format(
+                        '%1$s.%2$I::numeric AS %2$I', row_name, c.name)
+                    ELSE format('%1$s.%2$I AS %2$I', row_name, c.name)
+                END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
+        ELSE format('to_jsonb(%s)', row_name)
+    END
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
+    JOIN threadline.columns_of(target) AS live ON live.number = c.number
+    WHERE t.id = audited_table;
+END;
+
+-- SQL for the record key of a row called row_name.
+CREATE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE count(*)
+        WHEN 0 THEN 'NULL::text'
+        WHEN 1 THEN min(part)
+        ELSE format('jsonb_build_array(%s)::text', string_agg(part, ', ' ORDER BY position))
+    END
+    FROM (
+        SELECT k.position,
+               format(
+                   CASE WHEN k.type IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
+                       THEN '%s.%I::text'
+                       ELSE 'threadline.key_text(to_jsonb(%s.%I))'
+                   END, row_name, k.name) AS part
+        FROM threadline.audited_tables AS t
+        CROSS JOIN unnest(t.key_columns, t.key_types) WITH ORDINALITY AS k (name, type, position)
+        WHERE t.id = audited_table
+    ) AS parts;
+END;
+
+-- The source of a table's capture function, written column by column from the
+-- table's catalog entry. The block that looks at columns ends in a handler:
+-- when they changed behind the library's back the application's write goes
+-- through, and capture_changed_table() takes over.
+CREATE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $capture_source$
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_unchanged text;
+    tl_redacted boolean;
+BEGIN
+    SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
+
+    SELECT bool_or(c.treatment <> 'clear'),
+           string_agg(
+               format(
+                   CASE WHEN live.bitwise
+                       THEN 'CASE WHEN OLD.%1$I IS NOT DISTINCT FROM NEW.%1$I THEN %1$L END'
+                       ELSE 'CASE WHEN record_image_eq(ROW(OLD.%1$I), ROW(NEW.%1$I)) THEN %1$L END'
+                   END, c.name),
+               E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude')
+    INTO tl_redacted, tl_unchanged
+    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+    JOIN threadline.columns_of(target) AS live USING (number);
+
+    RETURN format(
+        $template$
+DECLARE
+    tl_transaction bigint;
+    tl_context text;
+    tl_cached text;
+    tl_statement integer;
+    tl_key text;
+    tl_previous_key text;
+    tl_from jsonb;
+    tl_to jsonb;
+    tl_row_data jsonb;
+    tl_unchanged text[];
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L);
+        RETURN NULL;
+    END IF;
+
+    BEGIN
+        %10$s
+        IF TG_OP = 'INSERT' THEN
+            tl_key := %4$s;
+            tl_row_data := %5$s;
+        ELSIF TG_OP = 'DELETE' THEN
+            tl_key := %6$s;
+            tl_row_data := %7$s;
+        ELSE
+            IF OLD *= NEW THEN
+                RETURN NULL;
+            END IF;
+            tl_unchanged := array_remove(ARRAY[
+                %8$s
+            ]::text[], NULL);
+            tl_key := %4$s;
+            tl_previous_key := nullif(%6$s, tl_key);
+            tl_from := %7$s - tl_unchanged;
+            tl_to := %5$s - tl_unchanged;
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        SELECT c.record_key, c.previous_key, c.old_image, c.new_image
+        INTO tl_key, tl_previous_key, tl_from, tl_to
+        FROM threadline.capture_changed_table(%1$s, TG_RELID,
+            CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD, TG_RELID) END,
+            CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW, TG_RELID) END) AS c;
+        IF TG_OP <> 'UPDATE' THEN
+            tl_row_data := coalesce(tl_to, tl_from);
+            tl_from := NULL;
+            tl_to := NULL;
+        END IF;
+    END;
+
+    IF TG_OP = 'UPDATE' THEN
+        IF tl_to = '{}' AND tl_from = '{}' AND tl_previous_key IS NULL THEN
+            RETURN NULL;
+        END IF;
+        IF tl_previous_key IS NOT NULL THEN
+            tl_statement := NEW.cmin::text::integer;
+        END IF;
+    END IF;
+
+    tl_context := coalesce(current_setting('threadline.context', true), '');
+    tl_cached := current_setting('threadline.transaction', true);
+    IF tl_cached ~ '^[0-9]{1,18}$' AND tl_context = current_setting('threadline.transaction_context', true) THEN
+        INSERT INTO threadline.audit_changes (
+            transaction_id, captured_at, table_id, statement, op,
+            record_key, previous_key, changed_from, changed_to, row_data)
+        SELECT t.id, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
+               tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
+        FROM threadline.audit_transactions AS t
+        WHERE t.id = tl_cached::bigint AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()%9$s;
+        IF FOUND THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+
+    tl_transaction := threadline.current_transaction();
+    %11$s
+    INSERT INTO threadline.audit_changes (
+        transaction_id, captured_at, table_id, statement, op,
+        record_key, previous_key, changed_from, changed_to, row_data)
+    VALUES (tl_transaction, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
+            tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+    RETURN NULL;
+END
+$template$,
+        tl_table.id,
+        threadline.key_expression(audited_table, 'tl_row'),
+        threadline.image_expression(audited_table, target, 'tl_row'),
+        threadline.key_expression(audited_table, 'NEW'),
+        threadline.image_expression(audited_table, target, 'NEW'),
+        threadline.key_expression(audited_table, 'OLD'),
+        threadline.image_expression(audited_table, target, 'OLD'),
+        tl_unchanged,
+        CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
+        CASE WHEN tl_redacted THEN format(
+            'IF NOT threadline.columns_match(%s, TG_RELID) THEN RAISE ''the columns have changed''; END IF;',
+            tl_table.id) END,
+        CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
+            'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END);
+END
+$capture_source$;
+
+-- The id under which a table is audited, or NULL. A table is known by the
+-- capture function that its trigger calls, which survives a rename, a change
+-- of schema, and a dump and restore.
+CREATE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT t.id
+    FROM pg_trigger AS g
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
+    JOIN threadline.audited_tables AS t ON p.proname = 'capture_' || t.id
+    WHERE g.tgrelid = target AND NOT g.tgisinternal
+    LIMIT 1;
+END;
+
+-- The id under which the history of a table is kept, for a quoted name as in
+-- SQL ('users', '"app"."Order"'). Also after it was dropped or is no longer
+-- audited; NULL if it never was.
+CREATE FUNCTION threadline.find_audited_table(quoted_name text) RETURNS integer
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    -- Looked up under the caller's search_path, as the caller's own queries are.
+    tl_relation regclass := pg_catalog.to_regclass(quoted_name);
+    tl_parts text[] := pg_catalog.parse_ident(quoted_name);
+    tl_id integer;
+BEGIN
+    IF tl_relation IS NOT NULL THEN
+        tl_id := threadline.audited_table_of(tl_relation);
+        IF tl_id IS NOT NULL THEN
+            RETURN tl_id;
+        END IF;
+        SELECT n.nspname, c.relname
+        INTO tl_parts[1], tl_parts[2]
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.oid = tl_relation;
+    ELSIF pg_catalog.cardinality(tl_parts) = 1 THEN
+        tl_parts := ARRAY[pg_catalog.current_schema(), tl_parts[1]];
+    END IF;
+    SELECT t.id INTO tl_id
+    FROM threadline.audited_tables AS t
+    WHERE t.schema_name = tl_parts[1] AND t.table_name = tl_parts[2]
+    ORDER BY t.id DESC
+    LIMIT 1;
+    RETURN tl_id;
+END
+$$;
+
+-- Puts the capture triggers on a table and, for TRUNCATE, on its partitions:
+-- row triggers reach partitions by themselves, statement triggers do not.
+-- ENABLE ALWAYS, so that rows applied by logical replication are recorded.
+-- '!' sorts before letters: capture fires before the table's other AFTER
+-- triggers, so that what they write in turn is recorded after, not before.
+CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_part regclass;
+BEGIN
+    EXECUTE format(
+        'CREATE OR REPLACE TRIGGER "!threadline_capture" AFTER INSERT OR UPDATE OR DELETE ON %s '
+        'FOR EACH ROW EXECUTE FUNCTION threadline.capture_%s()', target, audited_table);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_capture"', target);
+    FOR tl_part IN
+        SELECT target
+        UNION
+        SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
+    LOOP
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s '
+            'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%s()', tl_part, audited_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_truncate"', tl_part);
+    END LOOP;
+END
+$$;
+
+-- Audits a table from now on, or changes how. Safe to call again: the table
+-- keeps its id, and with it its history.
+--
+--   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
+CREATE FUNCTION threadline.audit(
+    target        regclass,
+    mask          text[]  DEFAULT '{}',
+    exclude       text[]  DEFAULT '{}',
+    require_actor boolean DEFAULT false
+) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $audit$
+DECLARE
+    tl_class pg_class;
+    tl_schema text;
+    tl_columns text[];
+    tl_keys text[];
+    tl_key_types text[];
+    tl_wrong text[];
+    tl_id integer;
+BEGIN
+    -- One policy change at a time; readers and writers are not held up.
+    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
+
+    SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
+    SELECT nspname INTO STRICT tl_schema FROM pg_namespace WHERE oid = tl_class.relnamespace;
+    IF tl_class.relispartition THEN
+        RAISE EXCEPTION 'threadline: % is a partition; audit its parent, which covers all partitions: SELECT threadline.audit(''%'')',
+            target, pg_partition_root(target);
+    ELSIF tl_class.relkind NOT IN ('r', 'p') THEN
+        RAISE EXCEPTION 'threadline: % is not a table; audit the tables that it shows', target;
+    ELSIF tl_class.relpersistence = 't' THEN
+        RAISE EXCEPTION 'threadline: % is a temporary table, which cannot be audited', target;
+    ELSIF tl_schema IN ('threadline', 'pg_catalog', 'information_schema') THEN
+        RAISE EXCEPTION 'threadline: % belongs to schema %, which cannot be audited', target, tl_schema;
+    END IF;
+
+    SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
+    SELECT coalesce(array_agg(name), '{}'), coalesce(array_agg(type::text), '{}')
+    INTO tl_keys, tl_key_types
+    FROM threadline.key_columns_of(target);
+    IF tl_keys = '{}' THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...)',
+            target, target;
+    END IF;
+
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c <> ALL (tl_columns);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
+            target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
+    END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask) AS c WHERE c = ANY (exclude);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c = ANY (tl_keys);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+
+    tl_id := threadline.audited_table_of(target);
+    IF tl_id IS NULL THEN
+        -- A table created anew under its old name goes on with its history,
+        -- unless that history belongs to a table that was renamed.
+        SELECT t.id INTO tl_id
+        FROM threadline.audited_tables AS t
+        WHERE t.schema_name = tl_schema AND t.table_name = tl_class.relname
+          AND NOT EXISTS (
+              SELECT FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
+              WHERE p.pronamespace = 'threadline'::regnamespace AND p.proname = 'capture_' || t.id)
+        ORDER BY t.id DESC
+        LIMIT 1;
+    END IF;
+    IF tl_id IS NULL THEN
+        INSERT INTO threadline.audited_tables (
+            schema_name, table_name, key_columns, key_types, policy, columns, relation, fingerprint, capture_version)
+        VALUES (tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', target, '', 0)
+        RETURNING id INTO tl_id;
+    END IF;
+
+    UPDATE threadline.audited_tables AS t
+    SET schema_name = tl_schema,
+        table_name = tl_class.relname,
+        key_columns = tl_keys,
+        key_types = tl_key_types,
+        policy = threadline.policy(mask, exclude, require_actor),
+        columns = (
+            SELECT jsonb_agg(
+                jsonb_build_object(
+                    'number', c.number, 'name', c.name, 'type', c.type::text,
+                    'treatment', CASE WHEN c.name = ANY (mask) THEN 'mask'
+                                      WHEN c.name = ANY (exclude) THEN 'exclude'
+                                      ELSE 'clear' END)
+                ORDER BY c.number)
+            FROM threadline.columns_of(target) AS c),
+        relation = target,
+        fingerprint = threadline.fingerprint(target),
+        capture_version = threadline.capture_version(),
+        unaudited_at = NULL
+    WHERE t.id = tl_id;
+
+    EXECUTE format(
+        'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
+        'LANGUAGE plpgsql SECURITY DEFINER '
+        'SET search_path = pg_catalog, threadline, pg_temp '
+        'SET timezone = ''UTC'' SET datestyle = ''ISO, YMD'' SET intervalstyle = ''postgres'' '
+        'SET bytea_output = ''hex'' SET extra_float_digits = 1 '
+        'AS %L', tl_id, threadline.capture_source(tl_id, target));
+    EXECUTE format('REVOKE ALL ON FUNCTION threadline.capture_%s() FROM PUBLIC', tl_id);
+    EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
+        tl_id, format('Records the changes of %I.%I; written by threadline.audit()', tl_schema, tl_class.relname));
+    PERFORM threadline.install_triggers(tl_id, target);
+    -- What this transaction remembered of the columns no longer holds.
+    PERFORM set_config('threadline.columns_' || tl_id, '', true);
+    RETURN tl_id;
+END
+$audit$;
+
+-- Builds a table's capture anew from its columns as they are now, under the
+-- same policy. Call it in the migration that changes the columns. A redacted
+-- column follows its column through a rename.
+CREATE FUNCTION threadline.refresh(target regclass) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_mask text[];
+    tl_exclude text[];
+BEGIN
+    SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
+    IF tl_table.id IS NULL THEN
+        RAISE EXCEPTION 'threadline: table % is not audited; start with SELECT threadline.audit(''%'')', target, target;
+    END IF;
+    IF tl_table.relation <> target::oid AND EXISTS (
+        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (name text, treatment text)
+        WHERE c.treatment <> 'clear' AND c.name NOT IN (SELECT name FROM threadline.columns_of(target))
+    ) THEN
+        RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
+            target, target;
+    END IF;
+    SELECT coalesce(array_agg(live.name) FILTER (WHERE c.treatment = 'mask'), '{}'),
+           coalesce(array_agg(live.name) FILTER (WHERE c.treatment = 'exclude'), '{}')
+    INTO tl_mask, tl_exclude
+    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+    JOIN threadline.columns_of(target) AS live
+      ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
+    RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean);
+END
+$$;
+
+-- Stops auditing a table. What was recorded stays and can be read as before.
+CREATE FUNCTION threadline.unaudit(target regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_id integer;
+BEGIN
+    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
+    tl_id := threadline.audited_table_of(target);
+    IF tl_id IS NULL THEN
+        RETURN;
+    END IF;
+    -- The triggers depend on the function, those on partitions included.
+    EXECUTE format('DROP FUNCTION threadline.capture_%s() CASCADE', tl_id);
+    UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
+END
+$$;
+
+INSERT INTO threadline.schema_patches (version) VALUES (2);

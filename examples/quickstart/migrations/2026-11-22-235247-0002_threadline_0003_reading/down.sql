@@ -1,0 +1,11 @@
+DROP VIEW threadline.transactions;
+DROP VIEW threadline.changes;
+DROP AGGREGATE threadline.jsonb_merge(jsonb);
+DROP FUNCTION threadline.populate(anyelement, jsonb);
+DROP FUNCTION threadline.fill_excluded(integer, jsonb);
+DROP FUNCTION threadline.policy_image(integer, jsonb);
+DROP FUNCTION threadline.numeric_columns(jsonb);
+DROP FUNCTION threadline.exact_numbers(jsonb, text[]);
+DROP FUNCTION threadline.key_json(text[], text[], text);
+DROP FUNCTION threadline.json_array_or_null(text);
+DELETE FROM threadline.schema_patches WHERE version = 3;

@@ -1,0 +1,142 @@
+-- The text as a JSON array, or NULL: a stored value that is neither fails no read.
+CREATE FUNCTION threadline.json_array_or_null(value text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    RETURN CASE WHEN pg_catalog.left(value, 1) = '[' THEN value::pg_catalog.jsonb END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END
+$$;
+
+-- A record key as JSON: {"id": 42}, {"tenant": "a", "no": 7}.
+CREATE FUNCTION threadline.key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT jsonb_object_agg(
+        k.name,
+        CASE WHEN k.type IN ('smallint', 'integer', 'bigint') AND part.value ~ '^-?[0-9]{1,19}$'
+             THEN to_jsonb(part.value::numeric)
+             ELSE to_jsonb(part.value) END)
+    FROM unnest(key_columns, key_types) WITH ORDINALITY AS k (name, type, position)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN cardinality(key_columns) = 1 THEN record_key
+                    ELSE threadline.json_array_or_null(record_key) ->> (k.position::integer - 1) END
+    ) AS part (value)
+    WHERE record_key IS NOT NULL;
+END;
+
+-- The image with the values of numeric columns as strings, digit for digit:
+-- most JSON readers would take them for binary floats.
+CREATE FUNCTION threadline.exact_numbers(image jsonb, numeric_columns text[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE
+    WHEN image IS NULL OR numeric_columns = '{}' OR pg_catalog.jsonb_typeof(image) <> 'object' THEN image
+    ELSE image || coalesce((
+        SELECT pg_catalog.jsonb_object_agg(c.name, image ->> c.name)
+        FROM pg_catalog.unnest(numeric_columns) AS c (name)
+        WHERE pg_catalog.jsonb_typeof(image -> c.name) = 'number'), '{}')
+END;
+
+-- The columns of an audited table whose values need every digit.
+CREATE FUNCTION threadline.numeric_columns(columns jsonb) RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(array_agg(c.name), '{}')
+    FROM jsonb_to_recordset(columns) AS c (name text, type text)
+    LEFT JOIN pg_type AS p ON p.oid = to_regtype(c.type)
+    WHERE 'numeric'::regtype IN (p.oid, p.typbasetype) OR 'money'::regtype IN (p.oid, p.typbasetype);
+END;
+
+-- A live row's image as the table's policy lets it be seen in the audit.
+CREATE FUNCTION threadline.policy_image(audited_table integer, image jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN bool_and(c.treatment = 'clear') THEN image
+        ELSE threadline.redacted_image(
+            image,
+            array_agg(c.name) FILTER (WHERE c.treatment = 'clear'),
+            jsonb_object_agg(c.name, threadline.placeholder(to_regtype(c.type))) FILTER (WHERE c.treatment = 'mask'))
+    END
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (name text, type text, treatment text)
+    WHERE t.id = audited_table;
+END;
+
+-- An image made whole for a reader that wants every column: excluded columns
+-- of text types get the placeholder '***', others stay away and read as NULL.
+CREATE FUNCTION threadline.fill_excluded(audited_table integer, image jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(jsonb_object_agg(c.name, '***') FILTER (
+               WHERE c.treatment = 'exclude' AND p.typcategory = 'S'), '{}') || image
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (name text, type text, treatment text)
+    LEFT JOIN pg_type AS p ON p.oid = to_regtype(c.type)
+    WHERE t.id = audited_table;
+END;
+
+-- jsonb_populate_record() that gives NULL instead of failing the whole query
+-- when one image no longer fits the table's types.
+CREATE FUNCTION threadline.populate(base anyelement, image jsonb) RETURNS anyelement
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN pg_catalog.jsonb_populate_record(base, image);
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END
+$$;
+
+-- Lays objects over each other; as a window aggregate it turns the undo values
+-- of a record's updates into the image of every version.
+CREATE AGGREGATE threadline.jsonb_merge(jsonb) (
+    SFUNC = pg_catalog.jsonb_concat,
+    STYPE = jsonb,
+    INITCOND = '{}'
+);
+
+CREATE VIEW threadline.changes AS
+SELECT c.id,
+       c.captured_at,
+       t.schema_name,
+       t.table_name,
+       CASE c.op WHEN 'I' THEN 'insert' WHEN 'U' THEN 'update' WHEN 'D' THEN 'delete' WHEN 'T' THEN 'truncate'
+                 ELSE c.op::text END AS op,
+       threadline.key_json(t.key_columns, t.key_types, c.record_key) AS key,
+       threadline.key_json(t.key_columns, t.key_types, c.previous_key) AS previous_key,
+       c.changed_from,
+       c.changed_to,
+       c.row_data,
+       x.actor_type,
+       x.actor_id,
+       x.actor_origin,
+       x.request_id,
+       x.correlation_id,
+       x.job_id,
+       x.source,
+       x.remote_ip,
+       x.meta,
+       x.session_user_name,
+       x.context_error,
+       c.transaction_id,
+       x.xact_id,
+       x.occurred_at
+FROM threadline.audit_changes AS c
+LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
+LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;
+COMMENT ON VIEW threadline.changes IS
+    'Every recorded change with its table, key, actor and context, for reading in psql';
+
+CREATE VIEW threadline.transactions AS
+SELECT x.*,
+       (SELECT count(*) FROM threadline.audit_changes AS c WHERE c.transaction_id = x.id) AS changes
+FROM threadline.audit_transactions AS x;
+COMMENT ON VIEW threadline.transactions IS
+    'Every AuditTransaction with the number of its changes';
+
+INSERT INTO threadline.schema_patches (version) VALUES (3);

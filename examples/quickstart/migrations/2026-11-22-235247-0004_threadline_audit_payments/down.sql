@@ -1,0 +1,2 @@
+-- What was recorded stays until the audit schema goes.
+SELECT threadline.unaudit('"payments"');

@@ -1,0 +1,6 @@
+-- Audit policy of "payments", from the model `Payment`.
+-- Written by threadline: to change it, change the model and generate again.
+SELECT threadline.audit(
+    '"payments"',
+    require_actor => true
+);

@@ -1,0 +1,27 @@
+//! A small club's membership service. What makes it audited stands in
+//! `models.rs` (what is captured), `club.rs` (who acts) and the generated
+//! folders in `migrations/`.
+
+pub mod club;
+pub mod models;
+pub mod schema;
+
+use diesel::PgConnection;
+use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+pub type DbPool = Pool<ConnectionManager<PgConnection>>;
+pub type DbConnection = PooledConnection<ConnectionManager<PgConnection>>;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+
+/// A pool on a database that is brought up to date first.
+pub fn open(database_url: &str) -> Result<DbPool, Box<dyn std::error::Error>> {
+    let pool: DbPool = Pool::builder()
+        .max_size(4)
+        .build(ConnectionManager::new(database_url))?;
+    pool.get()?
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(|error| error.to_string())?;
+    Ok(pool)
+}

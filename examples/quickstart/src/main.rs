@@ -1,0 +1,75 @@
+//! A day at the club, and afterwards the question who did what.
+
+use std::env;
+use std::error::Error;
+
+use quickstart::models::{Member, Payment};
+use quickstart::{club, open};
+use threadline::{ActorRef, AuditContext, Audited, is_actor_required};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let url = env::var("DATABASE_URL").map_err(
+        |_| "DATABASE_URL is not set; run `cargo xtask demo`, which has a server of its own",
+    )?;
+    let pool = open(&url)?;
+    let conn = &mut pool.get()?;
+
+    // A visitor signs up.
+    let ada = {
+        let _guard = web(ActorRef::anonymous(), "r-1")?.enter();
+        club::join(conn, "Ada Byron", "ada@example.com", "argon2$s3cr3t-1")?
+    };
+    // She changes her name.
+    {
+        let _guard = web(ActorRef::user(ada.id)?, "r-2")?.enter();
+        club::rename(conn, ada.id, "Ada Lovelace")?;
+    }
+    // An administrator helps her after a lost phone, and makes her treasurer.
+    {
+        let _guard = web(ActorRef::admin("grace")?, "r-3")?.enter();
+        club::recover(conn, ada.id, "countess@example.com", "argon2$s3cr3t-2")?;
+        club::appoint(conn, ada.id, "treasurer")?;
+    }
+    // The bank's import books her fee. Without an actor, no money moves.
+    let import = AuditContext::builder(ActorRef::service_account("bank-import")?)
+        .job_id("import-2026-11")
+        .source("worker")
+        .build()?;
+    let payment = {
+        let _guard = import.enter();
+        club::pay(conn, ada.id, 2500, "fee 2026")?
+    };
+    match club::pay(conn, ada.id, 1, "nobody's money") {
+        Err(error) if is_actor_required(&error) => println!("Refused: {error}\n"),
+        other => return Err(format!("a payment without an actor went through: {other:?}").into()),
+    }
+    // She leaves; her payments go with her.
+    {
+        let _guard = web(ActorRef::user(ada.id)?, "r-4")?.enter();
+        club::leave(conn, ada.id)?;
+    }
+
+    println!("What happened to member {}, newest first:\n", ada.id);
+    for change in ada.history(conn)? {
+        println!("{change}\n");
+    }
+    println!("And to payment {}, which went with her:\n", payment.id);
+    for change in Payment::history_of(conn, payment.id)? {
+        println!("{change}\n");
+    }
+    println!("As whom the club knew her, oldest first:\n");
+    for version in Member::versions_of(conn, ada.id)?.iter().rev() {
+        let member = version.record.as_ref().map_err(Clone::clone)?;
+        println!("    after {:8} {} ({})", version.change.op.as_str(), member.name, member.role);
+    }
+    Ok(())
+}
+
+/// The context of a request, as a web framework's middleware would make it.
+fn web(actor: ActorRef, request_id: &str) -> Result<AuditContext, threadline::ContextError> {
+    AuditContext::builder(actor)
+        .request_id(request_id)
+        .source("web")
+        .remote_ip([203, 0, 113, 9].into())
+        .build()
+}

@@ -1,0 +1,30 @@
+use diesel::prelude::*;
+use threadline::{Audited, Models};
+
+/// Addresses are recorded as changed without being shown; password hashes
+/// leave no trace at all.
+#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
+#[diesel(table_name = crate::schema::members)]
+#[audited(mask(email), exclude(password_hash))]
+pub struct Member {
+    pub id: i64,
+    pub name: String,
+    pub email: String,
+    pub role: String,
+}
+
+/// Money moves under a name or not at all.
+#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
+#[diesel(table_name = crate::schema::payments)]
+#[audited(require_actor)]
+pub struct Payment {
+    pub id: i64,
+    pub member_id: i64,
+    pub cents: i64,
+    pub purpose: String,
+}
+
+/// Everything that is audited, for the `audit` program.
+pub fn audited() -> Models {
+    threadline::models![Member, Payment]
+}

@@ -1,0 +1,97 @@
+//! A change as a person reads it.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::AuditChange;
+
+/// The change in a few lines: when, what and who, then one line for each
+/// column. Ends without a newline.
+///
+/// ```text
+/// 2026-11-22 09:14:03 UTC  update of members 1 by admin:7
+///     via     web, request r-3
+///     role    member -> treasurer
+/// ```
+impl fmt::Display for AuditChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}  {} of {}{} by ",
+            self.captured_at.format("%Y-%m-%d %H:%M:%S UTC"),
+            self.op,
+            self.table.as_deref().unwrap_or("an unknown table"),
+            key(self.key.as_ref()),
+        )?;
+        match self.actor() {
+            Some(actor) => write!(f, "{actor}")?,
+            None => f.write_str("nobody known")?,
+        }
+        let mut lines = vec![];
+        if let Some(via) = self.via() {
+            lines.push(("via", via));
+        }
+        if let Some(error) = &self.transaction.context_error {
+            lines.push(("context", error.clone()));
+        }
+        let to = self.changed_to.as_ref().or(self.row_data.as_ref());
+        let from = self.changed_from.as_ref();
+        for (column, value) in to.and_then(Value::as_object).into_iter().flat_map(Map::iter) {
+            let text = match from.and_then(|from| from.get(column)) {
+                Some(before) => format!("{} -> {}", plain(before), plain(value)),
+                None => plain(value),
+            };
+            lines.push((column, text));
+        }
+        let width = lines.iter().map(|(name, _)| name.chars().count()).max();
+        for (name, text) in lines {
+            write!(f, "\n    {name:width$}  {text}", width = width.unwrap_or(0))?;
+        }
+        Ok(())
+    }
+}
+
+impl AuditChange {
+    fn via(&self) -> Option<String> {
+        let transaction = &self.transaction;
+        let parts: Vec<_> = [
+            ("", &transaction.source),
+            ("request ", &transaction.request_id),
+            ("job ", &transaction.job_id),
+            ("correlation ", &transaction.correlation_id),
+            ("from ", &transaction.remote_ip),
+        ]
+        .into_iter()
+        .filter_map(|(label, value)| Some(format!("{label}{}", value.as_ref()?)))
+        .collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+fn key(key: Option<&Value>) -> String {
+    let Some(Value::Object(columns)) = key else {
+        return String::new();
+    };
+    match columns.iter().next() {
+        Some((_, value)) if columns.len() == 1 => format!(" {}", plain(value)),
+        _ => columns
+            .iter()
+            .map(|(column, value)| format!(" {column}={}", plain(value)))
+            .collect(),
+    }
+}
+
+/// Text without quotes where that cannot be misread; control characters are
+/// escaped, so that a value cannot write on the reader's terminal.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text)
+            if !text.is_empty() && text.trim() == text && !text.chars().any(char::is_control) =>
+        {
+            text.clone()
+        }
+        Value::Null => "NULL".to_owned(),
+        value => value.to_string(),
+    }
+}

@@ -32,7 +32,10 @@ impl Database {
 
     fn clone_of(template: &str) -> Self {
         let name = Server::shared().fresh_name("test");
-        run(&mut admin(), &format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        run(
+            &mut admin(),
+            &format!("CREATE DATABASE {name} TEMPLATE {template}"),
+        );
         Self { name }
     }
 
@@ -87,7 +90,10 @@ impl Default for Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        run(&mut admin(), &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        run(
+            &mut admin(),
+            &format!("DROP DATABASE {} WITH (FORCE)", self.name),
+        );
     }
 }
 
@@ -176,11 +182,19 @@ fn kept(purpose: &str, source: &str) -> String {
         &format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'"),
     );
     if there.as_deref() == Some("0") {
-        run(&mut admin, &format!("CREATE DATABASE {name}_new TEMPLATE {source}"));
+        run(
+            &mut admin,
+            &format!("CREATE DATABASE {name}_new TEMPLATE {source}"),
+        );
         let mut conn = connect(&Server::shared().url_of(&format!("{name}_new")));
-        Models::new(vec![]).install(&mut conn).expect("the schema installs");
+        Models::new(vec![])
+            .install(&mut conn)
+            .expect("the schema installs");
         drop(conn);
-        run(&mut admin, &format!("ALTER DATABASE {name}_new RENAME TO {name}"));
+        run(
+            &mut admin,
+            &format!("ALTER DATABASE {name}_new RENAME TO {name}"),
+        );
     }
     run(&mut admin, "SELECT pg_advisory_unlock(88117)");
     name
@@ -216,7 +230,11 @@ pub fn patches() -> Vec<Patch> {
             let path = entry.expect("readable").path();
             let read = |name| std::fs::read_to_string(path.join(name)).expect("readable");
             Patch {
-                name: path.file_name().expect("named").to_string_lossy().into_owned(),
+                name: path
+                    .file_name()
+                    .expect("named")
+                    .to_string_lossy()
+                    .into_owned(),
                 up: read("up.sql"),
                 down: read("down.sql"),
             }

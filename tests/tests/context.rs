@@ -24,7 +24,10 @@ fn user(id: impl ToString) -> AuditContext {
     AuditContext::new(ActorRef::user(id).unwrap())
 }
 
-fn insert(conn: &mut impl diesel::connection::LoadConnection<Backend = diesel::pg::Pg>, id: i32) -> QueryResult<usize> {
+fn insert(
+    conn: &mut impl diesel::connection::LoadConnection<Backend = diesel::pg::Pg>,
+    id: i32,
+) -> QueryResult<usize> {
     diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
 }
 

@@ -55,7 +55,6 @@ mod app {
     #[audited(require_actor, mask(title))]
     pub(crate) struct PostNext;
 
-
     pub(crate) const TABLES: &str = "
         CREATE SCHEMA blog;
         CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, email text NOT NULL, password_hash text NOT NULL);

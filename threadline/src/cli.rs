@@ -112,7 +112,10 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
         }
         Command::Install { database } => {
             models.install(&mut database.connect()?)?;
-            println!("The audit schema and {} models are in force.", models.specs().len());
+            println!(
+                "The audit schema and {} models are in force.",
+                models.specs().len()
+            );
         }
         Command::Status { database } => {
             let status = models.status(&mut database.connect()?)?;
@@ -164,9 +167,15 @@ fn print_status(status: &Status) {
     let mut out = io::stdout().lock();
     let needed = status.needed_version;
     let _ = match status.installed_version {
-        None => writeln!(out, "audit schema   not installed (this crate: version {needed})"),
+        None => writeln!(
+            out,
+            "audit schema   not installed (this crate: version {needed})"
+        ),
         Some(version) if version < needed => {
-            writeln!(out, "audit schema   version {version}, behind this crate's {needed}")
+            writeln!(
+                out,
+                "audit schema   version {version}, behind this crate's {needed}"
+            )
         }
         Some(version) => writeln!(out, "audit schema   version {version}"),
     };
@@ -174,13 +183,20 @@ fn print_status(status: &Status) {
     for (spec, model) in &status.models {
         let text = match model {
             ModelStatus::Current => "audited",
-            ModelStatus::PolicyDiffers => "audited under another policy; generate and run migrations",
+            ModelStatus::PolicyDiffers => {
+                "audited under another policy; generate and run migrations"
+            }
             ModelStatus::CaptureOutdated => {
                 "its columns changed; run SELECT threadline.refresh(...) in a migration"
             }
             ModelStatus::NotAudited => "not audited; generate and run migrations",
             ModelStatus::TableMissing => "table does not exist",
         };
-        let _ = writeln!(out, "{:width$}   {text}", spec.table, width = width.unwrap_or(0));
+        let _ = writeln!(
+            out,
+            "{:width$}   {text}",
+            spec.table,
+            width = width.unwrap_or(0)
+        );
     }
 }

@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![doc = include_str!("docs/overview.md")]
 #![warn(missing_docs)]
 
 // The derive's output names this crate from outside.

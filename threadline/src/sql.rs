@@ -86,7 +86,10 @@ mod tests {
 
     #[test]
     fn literals_survive_quotes_and_backslashes() {
-        assert_eq!(Literal(r"it's a \ test").to_string(), r" E'it''s a \\ test'");
+        assert_eq!(
+            Literal(r"it's a \ test").to_string(),
+            r" E'it''s a \\ test'"
+        );
         assert_eq!(ReadableLiteral("it's").to_string(), "'it''s'");
         assert_eq!(ReadableLiteral(r"a\b").to_string(), r"E'a\\b'");
     }

@@ -8,7 +8,12 @@ use crate::DbConnection;
 use crate::models::{Member, Payment};
 use crate::schema::{members, payments};
 
-pub fn join(conn: &mut DbConnection, name: &str, email: &str, password_hash: &str) -> QueryResult<Member> {
+pub fn join(
+    conn: &mut DbConnection,
+    name: &str,
+    email: &str,
+    password_hash: &str,
+) -> QueryResult<Member> {
     conn.audited(|conn| {
         diesel::insert_into(members::table)
             .values((
@@ -30,10 +35,18 @@ pub fn rename(conn: &mut DbConnection, id: i64, name: &str) -> QueryResult<usize
 }
 
 /// A new address and password in one step, as after a lost phone.
-pub fn recover(conn: &mut DbConnection, id: i64, email: &str, password_hash: &str) -> QueryResult<usize> {
+pub fn recover(
+    conn: &mut DbConnection,
+    id: i64,
+    email: &str,
+    password_hash: &str,
+) -> QueryResult<usize> {
     conn.audited(|conn| {
         diesel::update(members::table.find(id))
-            .set((members::email.eq(email), members::password_hash.eq(password_hash)))
+            .set((
+                members::email.eq(email),
+                members::password_hash.eq(password_hash),
+            ))
             .execute(conn)
     })
 }
@@ -46,7 +59,12 @@ pub fn appoint(conn: &mut DbConnection, id: i64, role: &str) -> QueryResult<usiz
     })
 }
 
-pub fn pay(conn: &mut DbConnection, member_id: i64, cents: i64, purpose: &str) -> QueryResult<Payment> {
+pub fn pay(
+    conn: &mut DbConnection,
+    member_id: i64,
+    cents: i64,
+    purpose: &str,
+) -> QueryResult<Payment> {
     conn.audited(|conn| {
         diesel::insert_into(payments::table)
             .values((

@@ -60,7 +60,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("As whom the club knew her, oldest first:\n");
     for version in Member::versions_of(conn, ada.id)?.iter().rev() {
         let member = version.record.as_ref().map_err(Clone::clone)?;
-        println!("    after {:8} {} ({})", version.change.op.as_str(), member.name, member.role);
+        println!(
+            "    after {:8} {} ({})",
+            version.change.op.as_str(),
+            member.name,
+            member.role
+        );
     }
     Ok(())
 }

@@ -52,7 +52,9 @@ fn establish(url: &str) -> PgConnection {
 }
 
 fn run(connection: &mut PgConnection, sql: &str) {
-    connection.batch_execute(sql).unwrap_or_else(|e| panic!("{e}"));
+    connection
+        .batch_execute(sql)
+        .unwrap_or_else(|e| panic!("{e}"));
 }
 
 impl Deref for Example {
@@ -73,7 +75,10 @@ impl Drop for Example {
     fn drop(&mut self) {
         self.connection.take();
         let mut admin = establish(Server::shared().url());
-        run(&mut admin, &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        run(
+            &mut admin,
+            &format!("DROP DATABASE {} WITH (FORCE)", self.name),
+        );
     }
 }
 

@@ -79,7 +79,11 @@ fn usual_folders() -> Vec<PathBuf> {
         .chain(versions("/usr/libexec", "postgresql", ""))
         .chain(versions("/opt/homebrew/opt", "postgresql@", "bin"))
         .chain(versions("/usr/local/opt", "postgresql@", "bin"))
-        .chain(versions("/Applications/Postgres.app/Contents/Versions", "", "bin"))
+        .chain(versions(
+            "/Applications/Postgres.app/Contents/Versions",
+            "",
+            "bin",
+        ))
         .chain(["/usr/local/pgsql/bin".into()])
         .collect()
 }

@@ -122,7 +122,10 @@ impl Server {
 pub fn scratch_dir() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let dir = env::temp_dir().join(format!("threadline-scratch-{}-{number}", std::process::id()));
+    let dir = env::temp_dir().join(format!(
+        "threadline-scratch-{}-{number}",
+        std::process::id()
+    ));
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     dir

@@ -36,12 +36,22 @@ impl Cluster {
     /// Makes and starts a server with the programs in the given folder.
     pub fn start(programs: &Path) -> Result<Self, String> {
         let user = unprivileged_user()?;
-        let dir = private_dir(user.as_ref()).map_err(|e| format!("no folder for the server: {e}"))?;
+        let dir =
+            private_dir(user.as_ref()).map_err(|e| format!("no folder for the server: {e}"))?;
         let initdb = user_command(programs.join("initdb"), user.as_ref())
             .current_dir(&dir)
             .arg("-D")
             .arg(dir.join("data"))
-            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
+            .args([
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+            ])
             .output()
             .map_err(|e| format!("{}: {e}", programs.join("initdb").display()))?;
         if !initdb.status.success() {
@@ -169,4 +179,6 @@ fn user_command(program: impl AsRef<OsStr>, user: Option<&User>) -> Command {
 }
 
 #[cfg(not(unix))]
-compile_error!("starting a server is only written for Unix; set DATABASE_URL and remove this check to port it");
+compile_error!(
+    "starting a server is only written for Unix; set DATABASE_URL and remove this check to port it"
+);

@@ -38,14 +38,27 @@ fn images_do_not_depend_on_the_session() {
         "SET timezone = 'Asia/Kathmandu'; SET datestyle = 'SQL, DMY'; SET intervalstyle = 'sql_standard';
          SET bytea_output = 'escape'; SET extra_float_digits = -15; SET search_path = pg_catalog",
     );
-    run(conn, "INSERT INTO public.zoo DEFAULT VALUES; DELETE FROM public.zoo");
+    run(
+        conn,
+        "INSERT INTO public.zoo DEFAULT VALUES; DELETE FROM public.zoo",
+    );
     assert_eq!(
-        value(conn, "SELECT count(DISTINCT row_data::text) FROM threadline.audit_changes").as_deref(),
+        value(
+            conn,
+            "SELECT count(DISTINCT row_data::text) FROM threadline.audit_changes"
+        )
+        .as_deref(),
         Some("1"),
         "{:#?}",
         rows(conn, "SELECT row_data FROM threadline.audit_changes")
     );
-    insta::assert_snapshot!(value(conn, "SELECT jsonb_pretty(row_data) FROM threadline.audit_changes LIMIT 1").unwrap());
+    insta::assert_snapshot!(
+        value(
+            conn,
+            "SELECT jsonb_pretty(row_data) FROM threadline.audit_changes LIMIT 1"
+        )
+        .unwrap()
+    );
 }
 
 #[test]
@@ -72,14 +85,20 @@ fn every_type_goes_the_fast_way() {
          INSERT INTO zoo DEFAULT VALUES;
          TRUNCATE zoo;",
     );
-    assert_eq!(value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(), Some("10"));
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
+        Some("10")
+    );
 }
 
 #[test]
 fn an_image_makes_the_row_again() {
     let conn = &mut rolled_back();
     run(conn, ZOO);
-    run(conn, "ALTER TABLE zoo DROP odd, DROP gen; SELECT threadline.refresh('zoo'); INSERT INTO zoo DEFAULT VALUES");
+    run(
+        conn,
+        "ALTER TABLE zoo DROP odd, DROP gen; SELECT threadline.refresh('zoo'); INSERT INTO zoo DEFAULT VALUES",
+    );
     assert_eq!(
         value(
             conn,
@@ -118,7 +137,10 @@ fn values_without_a_form_in_jsonb_are_kept_as_text() {
         TRUNCATE items;"#,
     );
     assert_eq!(
-        rows(conn, "SELECT op, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id"),
+        rows(
+            conn,
+            "SELECT op, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id"
+        ),
         [
             r#"insert | NULL | NULL | {"a": "{\"\\\"\\\\u0000\\\"\"}", "b": "(\"\"\"\\\\u0000\"\"\")", "d": "{\"a\": \"\\u0000\"}", "id": 1}"#,
             r#"update | {"d": "{\"a\": \"\\u0000\"}"} | {"d": "{\"b\": \"\\u0000\"}"} | NULL"#,

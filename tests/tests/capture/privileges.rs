@@ -19,7 +19,10 @@ fn with_role(test: impl FnOnce(&Database, &mut PgConnection, &str)) {
         ),
     );
     test(&database, conn, &role);
-    run(conn, &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"));
+    run(
+        conn,
+        &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"),
+    );
 }
 
 #[test]
@@ -44,7 +47,10 @@ fn the_application_needs_no_right_on_the_audit_and_has_none() {
             "SELECT threadline.open_transaction('{}')",
             "SET session_replication_role = replica",
         ] {
-            let refused = diesel::sql_query(forbidden).execute(conn).expect_err(forbidden).to_string();
+            let refused = diesel::sql_query(forbidden)
+                .execute(conn)
+                .expect_err(forbidden)
+                .to_string();
             assert!(
                 refused.contains("permission denied") || refused.contains("must be owner"),
                 "{forbidden}: {refused}"
@@ -52,10 +58,16 @@ fn the_application_needs_no_right_on_the_audit_and_has_none() {
         }
         run(conn, "RESET SESSION AUTHORIZATION");
         assert_eq!(
-            rows(conn, "SELECT DISTINCT session_user_name FROM threadline.audit_transactions"),
+            rows(
+                conn,
+                "SELECT DISTINCT session_user_name FROM threadline.audit_transactions"
+            ),
             [role]
         );
-        assert_eq!(value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(), Some("5"));
+        assert_eq!(
+            value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
+            Some("5")
+        );
     });
 }
 
@@ -81,8 +93,14 @@ fn neither_temporary_tables_nor_a_search_path_divert_capture() {
             ),
         );
         assert_eq!(
-            rows(conn, "SELECT op, coalesce(row_data, changed_to), isfinite(occurred_at) FROM threadline.changes ORDER BY id"),
-            [r#"insert | {"id": 1, "name": "a"} | true"#, r#"update | {"name": "b"} | true"#]
+            rows(
+                conn,
+                "SELECT op, coalesce(row_data, changed_to), isfinite(occurred_at) FROM threadline.changes ORDER BY id"
+            ),
+            [
+                r#"insert | {"id": 1, "name": "a"} | true"#,
+                r#"update | {"name": "b"} | true"#
+            ]
         );
     });
 }
@@ -112,5 +130,8 @@ fn replica_sessions_are_recorded_too() {
          SET session_replication_role = replica;
          INSERT INTO items VALUES (1); TRUNCATE items",
     );
-    assert_eq!(rows(conn, "SELECT op FROM threadline.changes ORDER BY id"), ["insert", "truncate"]);
+    assert_eq!(
+        rows(conn, "SELECT op FROM threadline.changes ORDER BY id"),
+        ["insert", "truncate"]
+    );
 }

@@ -22,10 +22,19 @@ fn secret_table(database: &Database) -> diesel::PgConnection {
 #[track_caller]
 fn assert_no_secret(database: &Database, table: &str) {
     let conn = &mut database.connect();
-    run(conn, &format!("SET session_replication_role = replica; ALTER TABLE {table} DISABLE TRIGGER ALL; DELETE FROM {table}"));
+    run(
+        conn,
+        &format!(
+            "SET session_replication_role = replica; ALTER TABLE {table} DISABLE TRIGGER ALL; DELETE FROM {table}"
+        ),
+    );
     let dump = database.dump();
     assert!(dump.contains("COPY threadline.audit_changes"));
-    assert!(!dump.contains(SECRET), "{}", rows(conn, "SELECT * FROM threadline.audit_changes").join("\n"));
+    assert!(
+        !dump.contains(SECRET),
+        "{}",
+        rows(conn, "SELECT * FROM threadline.audit_changes").join("\n")
+    );
 }
 
 fn images(conn: &mut diesel::PgConnection) -> Vec<String> {
@@ -40,8 +49,14 @@ fn masks_have_the_json_type_of_their_column_and_null_stays_null() {
     let database = Database::new();
     let conn = &mut secret_table(&database);
     run(conn, "UPDATE users SET email = NULL, age = 37");
-    run(conn, &format!("UPDATE users SET email = '{SECRET}2', password_hash = '{SECRET}3', tags = NULL"));
-    run(conn, &format!("UPDATE users SET password_hash = '{SECRET}4'"));
+    run(
+        conn,
+        &format!("UPDATE users SET email = '{SECRET}2', password_hash = '{SECRET}3', tags = NULL"),
+    );
+    run(
+        conn,
+        &format!("UPDATE users SET password_hash = '{SECRET}4'"),
+    );
     run(conn, "TRUNCATE users");
     assert_eq!(
         images(conn),
@@ -59,12 +74,24 @@ fn masks_have_the_json_type_of_their_column_and_null_stays_null() {
 fn a_renamed_secret_stays_one_and_the_write_goes_through() {
     let database = Database::new();
     let conn = &mut secret_table(&database);
-    run(conn, "ALTER TABLE users RENAME email TO mail; ALTER TABLE users RENAME password_hash TO hash; ALTER TABLE users RENAME name TO title");
-    run(conn, &format!("UPDATE users SET mail = '{SECRET}5', hash = '{SECRET}6', title = 'Countess'"));
-    run(conn, &format!("INSERT INTO users VALUES (2, 'Bob', '{SECRET}', '{SECRET}', 1, '{{}}')"));
+    run(
+        conn,
+        "ALTER TABLE users RENAME email TO mail; ALTER TABLE users RENAME password_hash TO hash; ALTER TABLE users RENAME name TO title",
+    );
+    run(
+        conn,
+        &format!("UPDATE users SET mail = '{SECRET}5', hash = '{SECRET}6', title = 'Countess'"),
+    );
+    run(
+        conn,
+        &format!("INSERT INTO users VALUES (2, 'Bob', '{SECRET}', '{SECRET}', 1, '{{}}')"),
+    );
     run(conn, "DELETE FROM users WHERE id = 2");
     run(conn, "SELECT threadline.refresh('users')");
-    run(conn, &format!("UPDATE users SET mail = '{SECRET}7', hash = '{SECRET}8', title = 'Lady'"));
+    run(
+        conn,
+        &format!("UPDATE users SET mail = '{SECRET}7', hash = '{SECRET}8', title = 'Lady'"),
+    );
     assert_eq!(
         images(conn)[1..],
         [
@@ -86,8 +113,14 @@ fn columns_that_swap_names_do_not_swap_their_protection() {
         "BEGIN; ALTER TABLE users RENAME name TO x; ALTER TABLE users RENAME password_hash TO name;
          ALTER TABLE users RENAME x TO password_hash; COMMIT",
     );
-    run(conn, &format!("UPDATE users SET name = '{SECRET}1', password_hash = 'clear'"));
-    run(conn, &format!("INSERT INTO users VALUES (2, 'x', 'x', '{SECRET}', 1, NULL)"));
+    run(
+        conn,
+        &format!("UPDATE users SET name = '{SECRET}1', password_hash = 'clear'"),
+    );
+    run(
+        conn,
+        &format!("INSERT INTO users VALUES (2, 'x', 'x', '{SECRET}', 1, NULL)"),
+    );
     run(conn, "TRUNCATE users");
     assert_no_secret(&database, "users");
 }
@@ -96,9 +129,15 @@ fn columns_that_swap_names_do_not_swap_their_protection() {
 fn a_secret_under_the_name_of_a_dropped_column_stays_one() {
     let database = Database::new();
     let conn = &mut secret_table(&database);
-    run(conn, "ALTER TABLE users DROP name; ALTER TABLE users RENAME password_hash TO name");
+    run(
+        conn,
+        "ALTER TABLE users DROP name; ALTER TABLE users RENAME password_hash TO name",
+    );
     run(conn, &format!("UPDATE users SET name = '{SECRET}1'"));
-    run(conn, &format!("INSERT INTO users VALUES (2, '{SECRET}', '{SECRET}', 1, NULL)"));
+    run(
+        conn,
+        &format!("INSERT INTO users VALUES (2, '{SECRET}', '{SECRET}', 1, NULL)"),
+    );
     run(conn, "DELETE FROM users");
     assert_no_secret(&database, "users");
 }
@@ -133,8 +172,14 @@ fn a_changed_type_in_an_open_session_fails_no_write_and_shows_no_secret() {
     let database = Database::new();
     let conn = &mut secret_table(&database);
     run(conn, "UPDATE users SET age = 1");
-    run(&mut database.connect(), "ALTER TABLE users ALTER age TYPE text USING age::text || 's3cr3t', ALTER id TYPE bigint");
-    run(conn, "UPDATE users SET name = 'Ada L.', age = age || 's3cr3t'");
+    run(
+        &mut database.connect(),
+        "ALTER TABLE users ALTER age TYPE text USING age::text || 's3cr3t', ALTER id TYPE bigint",
+    );
+    run(
+        conn,
+        "UPDATE users SET name = 'Ada L.', age = age || 's3cr3t'",
+    );
     assert_eq!(
         images(conn)[2..],
         [r#"update | {"age": "***", "name": "Ada"} | {"age": "***", "name": "Ada L."} | NULL"#]
@@ -210,11 +255,22 @@ fn protection_survives_dump_and_restore() {
     }
     let restored = database.restored();
     let conn = &mut restored.connect();
-    run(conn, &format!("UPDATE users SET name = 'Ada L.', email = '{SECRET}2', password_hash = '{SECRET}3'"));
+    run(
+        conn,
+        &format!(
+            "UPDATE users SET name = 'Ada L.', email = '{SECRET}2', password_hash = '{SECRET}3'"
+        ),
+    );
     run(conn, "ALTER TABLE users ADD extra text");
-    run(conn, &format!("UPDATE users SET name = 'Lady', email = '{SECRET}4', extra = '{SECRET}5'"));
+    run(
+        conn,
+        &format!("UPDATE users SET name = 'Lady', email = '{SECRET}4', extra = '{SECRET}5'"),
+    );
     run(conn, "SELECT threadline.refresh('users')");
-    run(conn, &format!("UPDATE users SET name = 'Countess', email = '{SECRET}6', extra = 'clear now'"));
+    run(
+        conn,
+        &format!("UPDATE users SET name = 'Countess', email = '{SECRET}6', extra = 'clear now'"),
+    );
     assert_eq!(
         images(conn)[1..],
         [
@@ -223,7 +279,10 @@ fn protection_survives_dump_and_restore() {
             r#"update | {"name": "Lady", "email": "***", "extra": "s3cr3t5"} | {"name": "Countess", "email": "***", "extra": "clear now"} | NULL"#,
         ]
     );
-    run(conn, "DELETE FROM threadline.audit_changes WHERE changed_from ? 'extra'");
+    run(
+        conn,
+        "DELETE FROM threadline.audit_changes WHERE changed_from ? 'extra'",
+    );
     assert_no_secret(&restored, "users");
 }
 
@@ -236,7 +295,21 @@ fn a_restored_table_whose_secret_was_renamed_is_not_refreshed_by_guess() {
     let restored = database.restored();
     let conn = &mut restored.connect();
     run(conn, "ALTER TABLE users RENAME email TO mail");
-    let error = diesel::sql_query("SELECT threadline.refresh('users')").execute(conn).unwrap_err();
-    assert!(error.to_string().contains("a redacted column of it has another name now"), "{error}");
-    assert_eq!(value(conn, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!threadline%'").as_deref(), Some("2"));
+    let error = diesel::sql_query("SELECT threadline.refresh('users')")
+        .execute(conn)
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("a redacted column of it has another name now"),
+        "{error}"
+    );
+    assert_eq!(
+        value(
+            conn,
+            "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!threadline%'"
+        )
+        .as_deref(),
+        Some("2")
+    );
 }

@@ -24,7 +24,10 @@ fn a_transaction_id_that_starts_again_finds_no_old_actor() {
     let conn = &mut restored.connect();
     // The restored cluster comes to the transaction id of the old row.
     conn.transaction(|conn| {
-        run(conn, "UPDATE threadline.audit_transactions SET xact_id = pg_current_xact_id()");
+        run(
+            conn,
+            "UPDATE threadline.audit_transactions SET xact_id = pg_current_xact_id()",
+        );
         run(
             conn,
             r#"SELECT set_config('threadline.transaction', '1', true),
@@ -36,11 +39,18 @@ fn a_transaction_id_that_starts_again_finds_no_old_actor() {
     .unwrap();
     insert_as(conn, 3, "after");
     assert_eq!(
-        rows(conn, "SELECT key ->> 'id', actor_id FROM threadline.changes ORDER BY id"),
+        rows(
+            conn,
+            "SELECT key ->> 'id', actor_id FROM threadline.changes ORDER BY id"
+        ),
         ["1 | before", "2 | NULL", "3 | after"]
     );
     assert_eq!(
-        value(conn, "SELECT count(DISTINCT transaction_id) FROM threadline.audit_changes").as_deref(),
+        value(
+            conn,
+            "SELECT count(DISTINCT transaction_id) FROM threadline.audit_changes"
+        )
+        .as_deref(),
         Some("3")
     );
 }
@@ -54,12 +64,18 @@ fn a_restored_database_goes_on_recording_and_reading() {
     let conn = &mut restored.connect();
     insert_as(conn, 2, "after");
     assert_eq!(
-        rows(conn, "SELECT id, key ->> 'id', actor_id FROM threadline.changes ORDER BY id"),
+        rows(
+            conn,
+            "SELECT id, key ->> 'id', actor_id FROM threadline.changes ORDER BY id"
+        ),
         ["1 | 1 | before", "2 | 2 | after"]
     );
     run(conn, "SELECT threadline.refresh('items')");
     insert_as(conn, 3, "refreshed");
-    assert_eq!(value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(), Some("1"));
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(),
+        Some("1")
+    );
 }
 
 #[test]
@@ -67,10 +83,16 @@ fn changes_of_one_transaction_share_its_row() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, ITEMS);
-    run(conn, "BEGIN; INSERT INTO items SELECT generate_series(1, 100); DELETE FROM items; COMMIT");
+    run(
+        conn,
+        "BEGIN; INSERT INTO items SELECT generate_series(1, 100); DELETE FROM items; COMMIT",
+    );
     run(conn, "INSERT INTO items VALUES (1)");
     assert_eq!(
-        rows(conn, "SELECT id, changes FROM threadline.transactions ORDER BY id"),
+        rows(
+            conn,
+            "SELECT id, changes FROM threadline.transactions ORDER BY id"
+        ),
         ["1 | 200", "2 | 1"]
     );
 }

@@ -35,18 +35,30 @@ fn an_update_that_changes_nothing_leaves_nothing() {
          UPDATE items SET name = 'a', data = '{\"a\": 1}', at = '1 day', code = 'x';
          UPDATE items SET id = id;",
     );
-    assert_eq!(value(conn, "SELECT count(*) FROM threadline.changes").as_deref(), Some("1"));
-    assert_eq!(value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(), Some("1"));
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
+        Some("1")
+    );
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(),
+        Some("1")
+    );
 }
 
 #[test]
 fn a_no_op_alone_opens_no_transaction() {
     let database = Database::new();
     let conn = &mut database.connect();
-    run(conn, "CREATE TABLE items (id int PRIMARY KEY); INSERT INTO items VALUES (1)");
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); INSERT INTO items VALUES (1)",
+    );
     run(conn, "SELECT threadline.audit('items')");
     run(conn, "UPDATE items SET id = 1");
-    assert_eq!(value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(), Some("0"));
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(),
+        Some("0")
+    );
 }
 
 #[test]
@@ -62,7 +74,10 @@ fn values_that_are_equal_and_not_the_same_are_a_change() {
          UPDATE items SET span = '24 hours';",
     );
     assert_eq!(
-        rows(conn, "SELECT changed_from, changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id"),
+        rows(
+            conn,
+            "SELECT changed_from, changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id"
+        ),
         [
             r#"{"price": 1.0} | {"price": 1.00}"#,
             r#"{"zero": 0} | {"zero": 0}"#,
@@ -84,7 +99,10 @@ fn truncate_records_every_row_that_went() {
          TRUNCATE parents CASCADE;",
     );
     assert_eq!(
-        rows(conn, "SELECT table_name, row_data FROM threadline.changes WHERE op = 'truncate' ORDER BY table_name, id"),
+        rows(
+            conn,
+            "SELECT table_name, row_data FROM threadline.changes WHERE op = 'truncate' ORDER BY table_name, id"
+        ),
         [
             r#"children | {"id": 10, "parent": 1}"#,
             r#"parents | {"id": 1}"#,
@@ -104,7 +122,10 @@ fn a_changed_key_is_on_record_with_the_key_before() {
          UPDATE lines SET no = 2;",
     );
     assert_eq!(
-        rows(conn, "SELECT key, previous_key, changed_from, changed_to FROM threadline.changes WHERE op = 'update'"),
+        rows(
+            conn,
+            "SELECT key, previous_key, changed_from, changed_to FROM threadline.changes WHERE op = 'update'"
+        ),
         [r#"{"no": 2, "doc": "a"} | {"no": 1, "doc": "a"} | {"no": 1} | {"no": 2}"#]
     );
 }
@@ -126,7 +147,10 @@ fn partitions_are_recorded_under_their_parent_whichever_way_they_are_written() {
          TRUNCATE events;",
     );
     assert_eq!(
-        rows(conn, "SELECT table_name, op, key FROM threadline.changes ORDER BY id"),
+        rows(
+            conn,
+            "SELECT table_name, op, key FROM threadline.changes ORDER BY id"
+        ),
         [
             r#"events | insert | {"at": "2026-01-05", "id": 1}"#,
             r#"events | insert | {"at": "2026-01-06", "id": 2}"#,
@@ -207,7 +231,10 @@ fn two_names_of_63_bytes_that_differ_in_the_last_have_each_its_own_policy() {
         ),
     );
     assert_eq!(
-        rows(conn, "SELECT right(table_name, 1), row_data FROM threadline.changes ORDER BY id"),
+        rows(
+            conn,
+            "SELECT right(table_name, 1), row_data FROM threadline.changes ORDER BY id"
+        ),
         [r#"1 | {"b": "b", "id": 1}"#, r#"2 | {"a": "a", "id": 1}"#]
     );
 }
@@ -236,7 +263,10 @@ fn auditing_again_changes_the_policy_and_keeps_the_history() {
          INSERT INTO items VALUES (7);",
     );
     assert_eq!(
-        rows(conn, "SELECT table_name, row_data FROM threadline.changes ORDER BY id"),
+        rows(
+            conn,
+            "SELECT table_name, row_data FROM threadline.changes ORDER BY id"
+        ),
         [
             r#"things | {"id": 1, "name": "seen"}"#,
             r#"things | {"id": 2}"#,
@@ -276,7 +306,9 @@ fn what_cannot_be_audited_is_refused_with_the_way_out() {
     ] {
         use diesel::prelude::*;
         let error = conn
-            .transaction(|conn| diesel::sql_query(format!("SELECT threadline.{call}")).execute(conn))
+            .transaction(|conn| {
+                diesel::sql_query(format!("SELECT threadline.{call}")).execute(conn)
+            })
             .expect_err(call);
         refused.push(format!("{call}\n    {error}"));
     }

@@ -82,10 +82,18 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
     let database = Database::new();
     let conn = &mut database.connect();
     setup(conn);
-    conn.audited_transaction(&user("victim"), |conn| insert(conn, 1)).unwrap();
-    for (key, forged) in ["1", "99", "-1", "one", "1; DROP TABLE notes", "99999999999999999999"]
-        .iter()
-        .enumerate()
+    conn.audited_transaction(&user("victim"), |conn| insert(conn, 1))
+        .unwrap();
+    for (key, forged) in [
+        "1",
+        "99",
+        "-1",
+        "one",
+        "1; DROP TABLE notes",
+        "99999999999999999999",
+    ]
+    .iter()
+    .enumerate()
     {
         run(
             conn,
@@ -100,7 +108,10 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
         );
     }
     // As a session setting it outlives transactions, and is as powerless.
-    run(conn, "SET threadline.transaction = '1'; SET threadline.transaction_context = ''");
+    run(
+        conn,
+        "SET threadline.transaction = '1'; SET threadline.transaction_context = ''",
+    );
     insert(conn, 50).unwrap();
     run(conn, "TRUNCATE notes");
     assert_eq!(
@@ -129,7 +140,10 @@ fn a_table_that_requires_an_actor_refuses_a_write_without_one() {
     );
     let error = conn
         .transaction(|conn| {
-            run(conn, "SELECT set_config('threadline.context', 'garbage', true)");
+            run(
+                conn,
+                "SELECT set_config('threadline.context', 'garbage', true)",
+            );
             insert(conn, 1)
         })
         .unwrap_err();
@@ -142,12 +156,18 @@ fn a_table_that_requires_an_actor_refuses_a_write_without_one() {
     })
     .unwrap();
     let anonymous = threadline::AuditContext::new(threadline::ActorRef::anonymous());
-    conn.audited_transaction(&anonymous, |conn| insert(conn, 3)).unwrap();
-    let error = diesel::RunQueryDsl::execute(diesel::sql_query("TRUNCATE notes"), conn).unwrap_err();
+    conn.audited_transaction(&anonymous, |conn| insert(conn, 3))
+        .unwrap();
+    let error =
+        diesel::RunQueryDsl::execute(diesel::sql_query("TRUNCATE notes"), conn).unwrap_err();
     assert!(is_actor_required(&error), "{error:?}");
     assert_eq!(
         recorded(conn),
-        ["1 | user:1 | explicit", "2 | user:1 | explicit", "3 | anonymous | explicit"]
+        [
+            "1 | user:1 | explicit",
+            "2 | user:1 | explicit",
+            "3 | anonymous | explicit"
+        ]
     );
 }
 

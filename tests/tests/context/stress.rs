@@ -62,7 +62,11 @@ fn no_actor_leaks_between_users_of_a_pool() {
         conn,
         "SELECT key ->> 'id', coalesce(actor_id, '-') FROM threadline.changes",
     );
-    assert_eq!(recorded.len(), expected.len(), "a change was lost or invented");
+    assert_eq!(
+        recorded.len(),
+        expected.len(),
+        "a change was lost or invented"
+    );
     for line in recorded {
         let (key, actor) = line.split_once(" | ").unwrap();
         let expected = expected[key].as_deref().unwrap_or("-");

@@ -1,7 +1,7 @@
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::Error;
-use threadline::{AuditExt, ContextError, ActorRef, AuditContext};
+use threadline::{ActorRef, AuditContext, AuditExt, ContextError};
 use threadline_tests::{Database, rolled_back, run, value};
 
 use super::{insert, recorded, setup, transactions, user};
@@ -30,7 +30,8 @@ fn an_explicit_context_is_recorded_whole() {
         .metadata("tenant", "acme")
         .build()
         .unwrap();
-    conn.audited_transaction(&context, |conn| insert(conn, 1)).unwrap();
+    conn.audited_transaction(&context, |conn| insert(conn, 1))
+        .unwrap();
     let row = threadline_tests::rows(
         conn,
         "SELECT actor_type, actor_id, actor_origin, request_id, correlation_id, job_id, source,
@@ -39,7 +40,9 @@ fn an_explicit_context_is_recorded_whole() {
     );
     assert_eq!(
         row,
-        ["admin | it's \\ \"me\" | explicit | r-1 |   c-1   | j-1 | api | 203.0.113.9 | {\"tenant\": \"acme\"} | postgres | NULL"]
+        [
+            "admin | it's \\ \"me\" | explicit | r-1 |   c-1   | j-1 | api | 203.0.113.9 | {\"tenant\": \"acme\"} | postgres | NULL"
+        ]
     );
     assert_at_rest(conn);
 }
@@ -111,7 +114,10 @@ fn a_library_that_uses_audited_follows_the_explicit_context_around_it() {
         conn.audited(|conn| insert(conn, 2))
     })
     .unwrap();
-    assert_eq!(recorded(conn), ["1 | user:2 | explicit", "2 | user:3 | thread-local"]);
+    assert_eq!(
+        recorded(conn),
+        ["1 | user:2 | explicit", "2 | user:3 | thread-local"]
+    );
 }
 
 #[test]
@@ -130,7 +136,12 @@ fn a_context_inside_a_plain_transaction_ends_with_its_savepoint() {
     .unwrap();
     assert_eq!(
         recorded(conn),
-        ["1 | - | none", "2 | user:1 | explicit", "3 | user:1 | explicit", "4 | - | none"]
+        [
+            "1 | - | none",
+            "2 | user:1 | explicit",
+            "3 | user:1 | explicit",
+            "4 | - | none"
+        ]
     );
     assert_at_rest(conn);
 }
@@ -139,9 +150,14 @@ fn a_context_inside_a_plain_transaction_ends_with_its_savepoint() {
 fn contexts_work_inside_a_test_transaction() {
     let conn = &mut rolled_back();
     setup(conn);
-    conn.audited_transaction(&user(1), |conn| insert(conn, 1)).unwrap();
-    conn.audited_transaction(&user(2), |conn| insert(conn, 2)).unwrap();
-    assert_eq!(recorded(conn), ["1 | user:1 | explicit", "2 | user:2 | explicit"]);
+    conn.audited_transaction(&user(1), |conn| insert(conn, 1))
+        .unwrap();
+    conn.audited_transaction(&user(2), |conn| insert(conn, 2))
+        .unwrap();
+    assert_eq!(
+        recorded(conn),
+        ["1 | user:1 | explicit", "2 | user:2 | explicit"]
+    );
 }
 
 #[test]
@@ -182,7 +198,10 @@ fn errors_at_every_step_leave_the_connection_usable() {
         let _ = insert(conn, 1);
         Ok(())
     });
-    assert_eq!(value(conn, "SELECT count(*) FROM notes").as_deref(), Some("1"));
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM notes").as_deref(),
+        Some("1")
+    );
     assert_at_rest(conn);
 
     // The same in a nested context: it fails, and the outer one goes on.
@@ -217,24 +236,44 @@ fn errors_at_every_step_leave_the_connection_usable() {
     assert_at_rest(conn);
 
     // The batch that begins the transaction fails after its BEGIN.
-    run(conn, "CREATE ROLE threadline_no_settings; GRANT ALL ON notes TO threadline_no_settings;");
-    run(conn, "REVOKE EXECUTE ON FUNCTION set_config FROM PUBLIC; SET SESSION AUTHORIZATION threadline_no_settings");
+    run(
+        conn,
+        "CREATE ROLE threadline_no_settings; GRANT ALL ON notes TO threadline_no_settings;",
+    );
+    run(
+        conn,
+        "REVOKE EXECUTE ON FUNCTION set_config FROM PUBLIC; SET SESSION AUTHORIZATION threadline_no_settings",
+    );
     let mut called = false;
     let failed = conn.audited_transaction::<_, Error, _>(&user(1), |_| {
         called = true;
         Ok(())
     });
-    assert!(failed.unwrap_err().to_string().contains("permission denied for function set_config"));
+    assert!(
+        failed
+            .unwrap_err()
+            .to_string()
+            .contains("permission denied for function set_config")
+    );
     assert!(!called);
     insert(conn, 4).unwrap();
     run(conn, "RESET SESSION AUTHORIZATION");
-    run(conn, "REVOKE ALL ON notes FROM threadline_no_settings; DROP ROLE threadline_no_settings");
+    run(
+        conn,
+        "REVOKE ALL ON notes FROM threadline_no_settings; DROP ROLE threadline_no_settings",
+    );
     assert_at_rest(conn);
 
-    conn.audited_transaction(&user(3), |conn| insert(conn, 3)).unwrap();
+    conn.audited_transaction(&user(3), |conn| insert(conn, 3))
+        .unwrap();
     assert_eq!(
         recorded(conn),
-        ["1 | - | none", "2 | user:1 | explicit", "4 | - | none", "3 | user:3 | explicit"]
+        [
+            "1 | - | none",
+            "2 | user:1 | explicit",
+            "4 | - | none",
+            "3 | user:3 | explicit"
+        ]
     );
 }
 
@@ -268,9 +307,13 @@ fn a_pooled_connection_hands_itself_to_the_closure() {
     let conn = &mut database.pool(1).get().unwrap();
     setup(conn);
     conn.audited_transaction(&user(1), write).unwrap();
-    let nested = conn.transaction(|conn| conn.audited_transaction(&user(2), |conn| insert(conn, 2)));
+    let nested =
+        conn.transaction(|conn| conn.audited_transaction(&user(2), |conn| insert(conn, 2)));
     nested.unwrap();
-    assert_eq!(recorded(conn), ["1 | user:1 | explicit", "2 | user:2 | explicit"]);
+    assert_eq!(
+        recorded(conn),
+        ["1 | user:1 | explicit", "2 | user:2 | explicit"]
+    );
 }
 
 #[test]
@@ -322,7 +365,8 @@ fn a_begin_costs_one_round_trip() {
             log.lock().unwrap().push(query.to_string());
         }
     });
-    conn.audited_transaction::<_, Error, _>(&user(1), |_| Ok(())).unwrap();
+    conn.audited_transaction::<_, Error, _>(&user(1), |_| Ok(()))
+        .unwrap();
     let sent = sent.lock().unwrap();
     assert_eq!(sent.len(), 2, "{sent:?}");
     assert!(sent[0].starts_with("BEGIN; SELECT pg_catalog.set_config('threadline.context',  E'"));

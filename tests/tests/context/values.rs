@@ -10,7 +10,10 @@ fn an_actor_without_an_id_cannot_be_made() {
         ActorRef::job(""),
         ActorRef::system(""),
     ] {
-        assert!(matches!(made, Err(ContextError::ActorWithoutId { .. })), "{made:?}");
+        assert!(
+            matches!(made, Err(ContextError::ActorWithoutId { .. })),
+            "{made:?}"
+        );
     }
     assert_eq!(
         ActorRef::user("").unwrap_err().to_string(),
@@ -33,19 +36,30 @@ fn what_postgresql_cannot_store_is_refused_where_it_is_made() {
     );
     let builder = || AuditContext::builder(ActorRef::anonymous());
     let error = builder().correlation_id("a\0").build().unwrap_err();
-    assert_eq!(error, ContextError::NulByte { field: "correlation id" });
+    assert_eq!(
+        error,
+        ContextError::NulByte {
+            field: "correlation id"
+        }
+    );
     for metadata in [json!("a\0"), json!(["a\0"]), json!({"x": {"y\0": 1}})] {
         let error = builder().metadata("m", metadata).build().unwrap_err();
         assert_eq!(error, ContextError::NulByte { field: "metadata" });
     }
-    let error = builder().metadata("m", "x".repeat(100_000)).build().unwrap_err();
+    let error = builder()
+        .metadata("m", "x".repeat(100_000))
+        .build()
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "the metadata has 100008 bytes and may have 65536; shorten it, or keep a reference to what is stored elsewhere"
     );
     assert!(matches!(
         builder().request_id("r".repeat(513)).build(),
-        Err(ContextError::TooLong { field: "request id", .. })
+        Err(ContextError::TooLong {
+            field: "request id",
+            ..
+        })
     ));
     assert!(builder().request_id("r".repeat(512)).build().is_ok());
 }
@@ -61,8 +75,14 @@ fn a_context_goes_through_json_whole() {
         .metadata("tenant", json!({"name": "Ünïcode \" ' \\ 𝄞"}))
         .build()
         .unwrap();
-    assert_eq!(AuditContext::from_json(&context.to_json()).unwrap(), context);
-    let nobody = AuditContext::builder_without_actor().request_id("r").build().unwrap();
+    assert_eq!(
+        AuditContext::from_json(&context.to_json()).unwrap(),
+        context
+    );
+    let nobody = AuditContext::builder_without_actor()
+        .request_id("r")
+        .build()
+        .unwrap();
     assert_eq!(AuditContext::from_json(&nobody.to_json()).unwrap(), nobody);
 }
 

@@ -15,7 +15,10 @@ struct Note;
 #[test]
 fn a_change_reads_as_a_person_would_say_it() {
     let conn = &mut rolled_back();
-    run(conn, "CREATE TABLE notes (book text, page int, body text, price numeric, PRIMARY KEY (book, page)); SELECT threadline.audit('notes')");
+    run(
+        conn,
+        "CREATE TABLE notes (book text, page int, body text, price numeric, PRIMARY KEY (book, page)); SELECT threadline.audit('notes')",
+    );
     let context = AuditContext::builder(ActorRef::admin("grace").unwrap())
         .request_id("r-1")
         .correlation_id("c-1")
@@ -24,12 +27,18 @@ fn a_change_reads_as_a_person_would_say_it() {
         .remote_ip("2001:db8::1".parse().unwrap())
         .build()
         .unwrap();
-    run(conn, r"INSERT INTO notes VALUES ('a', 1, E'line\nline \x1b[31m', 1.50)");
+    run(
+        conn,
+        r"INSERT INTO notes VALUES ('a', 1, E'line\nline \x1b[31m', 1.50)",
+    );
     conn.audited_transaction(&context, |conn| {
         diesel::sql_query("UPDATE notes SET body = NULL, price = 2.5").execute(conn)
     })
     .unwrap();
-    run(conn, "SELECT set_config('threadline.context', 'garbage', true); UPDATE notes SET body = ''");
+    run(
+        conn,
+        "SELECT set_config('threadline.context', 'garbage', true); UPDATE notes SET body = ''",
+    );
     let printed: Vec<_> = Note::history_of(conn, ("a", 1))
         .unwrap()
         .iter()
@@ -40,7 +49,10 @@ fn a_change_reads_as_a_person_would_say_it() {
 
 fn without_time(change: &AuditChange) -> String {
     let text = change.to_string();
-    let time = change.captured_at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let time = change
+        .captured_at
+        .format("%Y-%m-%d %H:%M:%S UTC")
+        .to_string();
     assert!(text.starts_with(&time));
     text.replacen(&time, "2026-01-02 03:04:05 UTC", 1)
 }

@@ -138,7 +138,9 @@ fn twins_of_63_bytes_have_two_histories() {
     let t = "t".repeat(62);
     run(
         conn,
-        &format!("CREATE TABLE {t}1 (id int PRIMARY KEY, body text); CREATE TABLE {t}2 (id int PRIMARY KEY, body text)"),
+        &format!(
+            "CREATE TABLE {t}1 (id int PRIMARY KEY, body text); CREATE TABLE {t}2 (id int PRIMARY KEY, body text)"
+        ),
     );
     threadline::models![Twin1, Twin2].install(conn).unwrap();
     run(conn, &format!("INSERT INTO {t}1 VALUES (1, 'one')"));
@@ -155,20 +157,40 @@ fn one_table_name_in_two_schemas_has_two_histories() {
          CREATE TABLE by_bigint (id bigint PRIMARY KEY, body text);
          CREATE TABLE other.by_bigint (id bigint PRIMARY KEY, body text);",
     );
-    threadline::models![ByBigint, OtherBigint].install(conn).unwrap();
-    run(conn, "INSERT INTO by_bigint VALUES (1, 'public'); INSERT INTO other.by_bigint VALUES (1, 'other')");
+    threadline::models![ByBigint, OtherBigint]
+        .install(conn)
+        .unwrap();
+    run(
+        conn,
+        "INSERT INTO by_bigint VALUES (1, 'public'); INSERT INTO other.by_bigint VALUES (1, 'other')",
+    );
     let bodies = |changes: Vec<threadline::AuditChange>| -> Vec<_> {
-        changes.into_iter().map(|change| change.row_data.unwrap()["body"].clone()).collect()
+        changes
+            .into_iter()
+            .map(|change| change.row_data.unwrap()["body"].clone())
+            .collect()
     };
-    assert_eq!(bodies(ByBigint::history_of(conn, 1_i64).unwrap()), [json!("public")]);
-    assert_eq!(bodies(OtherBigint::history_of(conn, 1_i64).unwrap()), [json!("other")]);
+    assert_eq!(
+        bodies(ByBigint::history_of(conn, 1_i64).unwrap()),
+        [json!("public")]
+    );
+    assert_eq!(
+        bodies(OtherBigint::history_of(conn, 1_i64).unwrap()),
+        [json!("other")]
+    );
 }
 
 #[test]
 fn a_history_outlives_its_table() {
     let conn = &mut rolled_back();
-    run(conn, "CREATE TABLE by_bigint (id bigint PRIMARY KEY, body text)");
+    run(
+        conn,
+        "CREATE TABLE by_bigint (id bigint PRIMARY KEY, body text)",
+    );
     threadline::models![ByBigint].install(conn).unwrap();
-    run(conn, "INSERT INTO by_bigint VALUES (1, 'x'); DROP TABLE by_bigint");
+    run(
+        conn,
+        "INSERT INTO by_bigint VALUES (1, 'x'); DROP TABLE by_bigint",
+    );
     assert_eq!(ByBigint::history_of(conn, 1_i64).unwrap().len(), 1);
 }

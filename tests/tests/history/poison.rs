@@ -65,15 +65,21 @@ fn a_version_that_no_longer_fits_does_not_hide_the_others() {
          ALTER TABLE items ALTER body TYPE jsonb USING body::jsonb;",
     );
     let versions = Item::versions_of(conn, 1).unwrap();
-    let bodies: Vec<_> = versions.iter().map(|version| version.record.is_ok()).collect();
+    let bodies: Vec<_> = versions
+        .iter()
+        .map(|version| version.record.is_ok())
+        .collect();
     assert_eq!(bodies, [true, true, true]);
-    run(
-        conn,
-        "ALTER TABLE items ALTER body TYPE int USING 5;",
-    );
+    run(conn, "ALTER TABLE items ALTER body TYPE int USING 5;");
     let versions = Item::versions_of(conn, 1).unwrap();
     assert_eq!(versions.len(), 3);
     let error = versions[1].record.as_ref().unwrap_err().to_string();
-    assert!(error.starts_with("the row as it was then does not fit the model: "), "{error}");
-    assert_eq!(versions[1].image.as_ref().unwrap()["body"], json!("not json"));
+    assert!(
+        error.starts_with("the row as it was then does not fit the model: "),
+        "{error}"
+    );
+    assert_eq!(
+        versions[1].image.as_ref().unwrap()["body"],
+        json!("not json")
+    );
 }

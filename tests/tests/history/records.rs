@@ -51,12 +51,16 @@ fn a_history_is_newest_first_with_actor_and_redacted_values() {
     let conn = &mut rolled_back();
     run(conn, USERS);
     conn.audited_transaction(&as_user(1), |conn| {
-        diesel::sql_query("INSERT INTO users VALUES (1, 'Ada', 'ada@example.com', 's3cret', 1.10)").execute(conn)
+        diesel::sql_query("INSERT INTO users VALUES (1, 'Ada', 'ada@example.com', 's3cret', 1.10)")
+            .execute(conn)
     })
     .unwrap();
     let user = load(conn, 1);
     conn.audited_transaction(&as_user(2), |conn| {
-        diesel::sql_query("UPDATE users SET name = 'Ada L.', email = 'l@example.com', balance = 12.50").execute(conn)
+        diesel::sql_query(
+            "UPDATE users SET name = 'Ada L.', email = 'l@example.com', balance = 12.50",
+        )
+        .execute(conn)
     })
     .unwrap();
     conn.audited_transaction(&as_user(3), |conn| {
@@ -108,7 +112,10 @@ fn a_history_is_newest_first_with_actor_and_redacted_values() {
 fn versions_are_the_models_own_type_and_never_hold_a_secret() {
     let conn = &mut rolled_back();
     run(conn, USERS);
-    run(conn, "INSERT INTO users VALUES (1, 'Ada', 'ada@example.com', 's3cret')");
+    run(
+        conn,
+        "INSERT INTO users VALUES (1, 'Ada', 'ada@example.com', 's3cret')",
+    );
     run(conn, "UPDATE users SET name = 'Ada L.'");
     run(conn, "UPDATE users SET name = 'Ada Lovelace', email = NULL");
 
@@ -153,7 +160,10 @@ fn versions_cover_a_row_older_than_the_audit_and_a_deleted_one() {
     );
     let names = |conn: &mut PgConnection, id: i32| -> Vec<String> {
         let versions = User::versions_of(conn, id).unwrap();
-        versions.into_iter().map(|v| v.record.unwrap().name).collect()
+        versions
+            .into_iter()
+            .map(|v| v.record.unwrap().name)
+            .collect()
     };
     assert_eq!(names(conn, 1), ["Ada L.", "Ada L."]);
     assert_eq!(names(conn, 2), ["Zoë", "Zoe", "Rob", "Rob"]);
@@ -214,7 +224,10 @@ fn history_follows_a_record_through_a_change_of_its_key() {
          DELETE FROM users WHERE id = 7;",
     );
     let history = User::history_of(conn, 7).unwrap();
-    let ops: Vec<_> = history.iter().map(|c| (c.op.as_str(), c.changed_fields())).collect();
+    let ops: Vec<_> = history
+        .iter()
+        .map(|c| (c.op.as_str(), c.changed_fields()))
+        .collect();
     let all = vec!["balance", "email", "id", "name"];
     assert_eq!(
         ops,
@@ -236,8 +249,14 @@ fn history_follows_a_record_through_a_change_of_its_key() {
         .collect();
     assert_eq!(
         names,
-        [(7, "Ada Lovelace"), (7, "Ada Lovelace"), (7, "Ada L."), (1, "Ada L."), (1, "Ada")]
-            .map(|(id, name)| (id, name.to_owned()))
+        [
+            (7, "Ada Lovelace"),
+            (7, "Ada Lovelace"),
+            (7, "Ada L."),
+            (1, "Ada L."),
+            (1, "Ada")
+        ]
+        .map(|(id, name)| (id, name.to_owned()))
     );
 }
 
@@ -245,9 +264,15 @@ fn history_follows_a_record_through_a_change_of_its_key() {
 fn keys_shifted_in_bulk_keep_each_records_own_history() {
     let database = Database::new();
     let conn = &mut database.connect();
-    run(conn, "CREATE TABLE users (id int, name text NOT NULL, email text, password_hash text NOT NULL, balance numeric NOT NULL DEFAULT 0, PRIMARY KEY (id) DEFERRABLE)");
+    run(
+        conn,
+        "CREATE TABLE users (id int, name text NOT NULL, email text, password_hash text NOT NULL, balance numeric NOT NULL DEFAULT 0, PRIMARY KEY (id) DEFERRABLE)",
+    );
     run(conn, "SELECT threadline.audit('users')");
-    run(conn, "INSERT INTO users SELECT i, 'user ' || i, NULL, 'x' FROM generate_series(1, 5) AS i");
+    run(
+        conn,
+        "INSERT INTO users SELECT i, 'user ' || i, NULL, 'x' FROM generate_series(1, 5) AS i",
+    );
     run(conn, "UPDATE users SET id = id + 1");
     run(conn, "UPDATE users SET id = id - 1");
     run(conn, "UPDATE users SET id = 7 - id WHERE id IN (3, 4)");

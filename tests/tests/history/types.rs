@@ -106,7 +106,10 @@ fn a_version_equals_the_row_as_diesel_loads_it() {
         expected.push(load(conn));
     }
     expected.reverse();
-    run(conn, "SET timezone = 'America/Lima'; SET intervalstyle = 'iso_8601'; SET bytea_output = 'escape'");
+    run(
+        conn,
+        "SET timezone = 'America/Lima'; SET intervalstyle = 'iso_8601'; SET bytea_output = 'escape'",
+    );
     let animal = load(conn);
     let versions: Vec<Animal> = animal
         .versions(conn)

@@ -23,7 +23,11 @@ impl Project {
         fs::create_dir_all(&tables).unwrap();
         fs::write(tables.join("up.sql"), TABLES).unwrap();
         fs::write(tables.join("down.sql"), NO_TABLES).unwrap();
-        fs::write(dir.join("diesel.toml"), "[print_schema]\nfile = \"src/schema.rs\"\n").unwrap();
+        fs::write(
+            dir.join("diesel.toml"),
+            "[print_schema]\nfile = \"src/schema.rs\"\n",
+        )
+        .unwrap();
         fs::create_dir(dir.join("src")).unwrap();
         fs::write(dir.join("Cargo.toml"), "").unwrap();
         Self {
@@ -46,28 +50,45 @@ impl Project {
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "diesel {arguments}: {stderr}");
-        assert!(!stderr.to_lowercase().contains("warn"), "diesel {arguments}: {stderr}");
+        assert!(
+            !stderr.to_lowercase().contains("warn"),
+            "diesel {arguments}: {stderr}"
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 }
 
-const POLICIES: &str = "SELECT table_name, policy, unaudited_at IS NULL FROM threadline.audited_tables ORDER BY id";
+const POLICIES: &str =
+    "SELECT table_name, policy, unaudited_at IS NULL FROM threadline.audited_tables ORDER BY id";
 
 #[test]
 fn run_redo_and_revert_work_on_generated_folders() {
     let project = Project::new();
-    threadline::models![User, Post].generate(project.migrations()).unwrap();
+    threadline::models![User, Post]
+        .generate(project.migrations())
+        .unwrap();
     let conn = &mut project.database.connect();
 
     project.diesel("migration run");
-    run(conn, "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h'); INSERT INTO blog.posts VALUES (1, 1, 't')");
-    assert_eq!(value(conn, "SELECT count(*) FROM threadline.changes").as_deref(), Some("2"));
+    run(
+        conn,
+        "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h'); INSERT INTO blog.posts VALUES (1, 1, 't')",
+    );
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
+        Some("2")
+    );
     project.diesel("migration redo");
     run(conn, "UPDATE blog.posts SET title = 'u'");
-    assert_eq!(value(conn, "SELECT count(*) FROM threadline.changes").as_deref(), Some("3"));
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
+        Some("3")
+    );
 
     let before = rows(conn, POLICIES);
-    threadline::models![PostNext].generate(project.migrations()).unwrap();
+    threadline::models![PostNext]
+        .generate(project.migrations())
+        .unwrap();
     project.diesel("migration run");
     assert_ne!(rows(conn, POLICIES), before);
     project.diesel("migration revert");
@@ -77,11 +98,19 @@ fn run_redo_and_revert_work_on_generated_folders() {
     project.diesel("migration redo --all");
     project.diesel("migration revert --all");
     assert_eq!(
-        rows(conn, "SELECT nspname FROM pg_namespace WHERE nspname IN ('threadline', 'blog')"),
+        rows(
+            conn,
+            "SELECT nspname FROM pg_namespace WHERE nspname IN ('threadline', 'blog')"
+        ),
         [""; 0]
     );
     project.diesel("migration run");
-    assert!(threadline::models![User, PostNext].status(conn).unwrap().is_current());
+    assert!(
+        threadline::models![User, PostNext]
+            .status(conn)
+            .unwrap()
+            .is_current()
+    );
 }
 
 #[test]
@@ -89,15 +118,25 @@ fn print_schema_and_diff_schema_do_not_see_the_audit() {
     let project = Project::new();
     project.diesel("migration run");
     let plain = project.diesel("print-schema");
-    threadline::models![User, Post].generate(project.migrations()).unwrap();
+    threadline::models![User, Post]
+        .generate(project.migrations())
+        .unwrap();
     project.diesel("migration run");
     assert_eq!(project.diesel("print-schema"), plain);
-    assert_eq!(fs::read_to_string(project.dir.join("src/schema.rs")).unwrap().trim(), plain.trim());
+    assert_eq!(
+        fs::read_to_string(project.dir.join("src/schema.rs"))
+            .unwrap()
+            .trim(),
+        plain.trim()
+    );
 
     project.diesel("migration generate --diff-schema difference");
     let generated = newest(&project.migrations(), "_difference");
     let up = fs::read_to_string(generated.join("up.sql")).unwrap();
-    assert!(!up.to_lowercase().contains("drop") && !up.to_lowercase().contains("create"), "{up}");
+    assert!(
+        !up.to_lowercase().contains("drop") && !up.to_lowercase().contains("create"),
+        "{up}"
+    );
 }
 
 fn newest(dir: &Path, suffix: &str) -> PathBuf {

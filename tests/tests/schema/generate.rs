@@ -63,7 +63,12 @@ fn schema_and_policies_are_written_once() {
 
     models.check(&dir).unwrap();
     assert!(models.generate(&dir).unwrap().is_empty());
-    assert!(threadline::models![Post, User].generate(&dir).unwrap().is_empty());
+    assert!(
+        threadline::models![Post, User]
+            .generate(&dir)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -91,7 +96,9 @@ fn a_new_column_beside_redacted_ones_asks_for_a_decision() {
     let grown = Models::new(specs);
     assert!(grown.check(&dir).is_err());
     let written = grown.generate(&dir).unwrap();
-    assert!(read(&written[0], "up.sql").contains("-- Columns: id, name, email, password_hash, ssn\n"));
+    assert!(
+        read(&written[0], "up.sql").contains("-- Columns: id, name, email, password_hash, ssn\n")
+    );
     // Where nothing is redacted there is nothing to decide.
     let models = threadline::models![Post];
     models.generate(&dir).unwrap();
@@ -111,7 +118,11 @@ fn a_model_that_is_not_listed_is_left_alone() {
 fn what_somebody_wrote_by_hand_counts() {
     let dir = scratch_dir();
     threadline::models![Post].generate(&dir).unwrap();
-    existing(&dir, "2999-01-01-000000-0000_stop", "SELECT threadline.unaudit('blog.posts');");
+    existing(
+        &dir,
+        "2999-01-01-000000-0000_stop",
+        "SELECT threadline.unaudit('blog.posts');",
+    );
     let written = threadline::models![Post].generate(&dir).unwrap();
     assert_eq!(written.len(), 1);
     assert_eq!(
@@ -133,7 +144,10 @@ fn new_versions_come_after_all_that_are_there_and_are_their_own() {
     let mut unique = versions.clone();
     unique.dedup();
     assert_eq!(versions, unique);
-    let sorted: Vec<PathBuf> = folders(&dir)[2..].iter().map(|folder| dir.join(folder)).collect();
+    let sorted: Vec<PathBuf> = folders(&dir)[2..]
+        .iter()
+        .map(|folder| dir.join(folder))
+        .collect();
     assert_eq!(sorted, written);
     // Every generation in the same second as the one before still comes later.
     let again = threadline::models![PostNext].generate(&dir).unwrap();
@@ -144,18 +158,30 @@ fn new_versions_come_after_all_that_are_there_and_are_their_own() {
 fn a_folder_that_cannot_be_worked_with_is_named() {
     let dir = scratch_dir();
     let missing = dir.join("nowhere");
-    let error = threadline::models![User].generate(&missing).unwrap_err().to_string();
+    let error = threadline::models![User]
+        .generate(&missing)
+        .unwrap_err()
+        .to_string();
     assert!(error.ends_with("nowhere is not a folder; create it with `diesel setup`, or name the application's migrations folder"), "{error}");
 
     existing(&dir, "2026-01-01-000000_a", "");
     existing(&dir, "20260101000000_b", "");
-    let error = threadline::models![User].generate(&dir).unwrap_err().to_string();
+    let error = threadline::models![User]
+        .generate(&dir)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("the folders `2026-01-01-000000_a` and `20260101000000_b` have one version, 20260101000000"), "{error}");
 
     let dir = scratch_dir();
     existing(&dir, "V2_users", "");
-    let error = threadline::models![User].generate(&dir).unwrap_err().to_string();
-    assert!(error.contains("version `V2` sorts after every timestamp"), "{error}");
+    let error = threadline::models![User]
+        .generate(&dir)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("version `V2` sorts after every timestamp"),
+        "{error}"
+    );
     assert_eq!(folders(&dir), ["V2_users"]);
 }
 
@@ -163,7 +189,9 @@ fn a_folder_that_cannot_be_worked_with_is_named() {
 fn two_models_of_one_table_must_agree() {
     let dir = scratch_dir();
     threadline::models![Post, Post].generate(&dir).unwrap();
-    let error = threadline::models![Post, PostNext].generate(&dir).unwrap_err();
+    let error = threadline::models![Post, PostNext]
+        .generate(&dir)
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         r#"the models `Post` and `PostNext` give table "blog"."posts" different audit policies; a table has one. Make their #[audited(...)] the same"#

@@ -13,9 +13,15 @@ fn the_installer_brings_schema_and_policies_and_then_has_nothing_to_do() {
     run(conn, TABLES);
     let models = threadline::models![User, Post];
     models.install(conn).unwrap();
-    run(conn, "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h'); INSERT INTO blog.posts VALUES (1, 1, 't')");
+    run(
+        conn,
+        "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h'); INSERT INTO blog.posts VALUES (1, 1, 't')",
+    );
     assert_eq!(
-        rows(conn, "SELECT schema_name, table_name, row_data FROM threadline.changes ORDER BY id"),
+        rows(
+            conn,
+            "SELECT schema_name, table_name, row_data FROM threadline.changes ORDER BY id"
+        ),
         [
             r#"public | users | {"id": 1, "name": "Ada", "email": "***"}"#,
             r#"blog | posts | {"id": 1, "title": "t", "author": 1}"#,
@@ -35,7 +41,9 @@ fn twenty_processes_install_at_once() {
     thread::scope(|scope| {
         for _ in 0..20 {
             scope.spawn(|| {
-                threadline::models![User, Post].install(&mut database.connect()).unwrap();
+                threadline::models![User, Post]
+                    .install(&mut database.connect())
+                    .unwrap();
             });
         }
     });
@@ -44,7 +52,10 @@ fn twenty_processes_install_at_once() {
         value(conn, "SELECT count(*) FROM threadline.schema_patches"),
         Some(patches().len().to_string())
     );
-    assert_eq!(value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(), Some("2"));
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(),
+        Some("2")
+    );
 }
 
 #[test]
@@ -65,10 +76,20 @@ fn a_changed_policy_is_put_into_force() {
     threadline::models![Post].install(conn).unwrap();
     let status = threadline::models![PostNext, User].status(conn).unwrap();
     let of_models: Vec<_> = status.models.iter().map(|(_, status)| *status).collect();
-    assert_eq!(of_models, [ModelStatus::PolicyDiffers, ModelStatus::NotAudited]);
+    assert_eq!(
+        of_models,
+        [ModelStatus::PolicyDiffers, ModelStatus::NotAudited]
+    );
     threadline::models![PostNext].install(conn).unwrap();
-    assert!(threadline::models![PostNext].status(conn).unwrap().is_current());
-    let refused = diesel::sql_query("INSERT INTO blog.posts VALUES (1, 1, 't')").execute(conn).unwrap_err();
+    assert!(
+        threadline::models![PostNext]
+            .status(conn)
+            .unwrap()
+            .is_current()
+    );
+    let refused = diesel::sql_query("INSERT INTO blog.posts VALUES (1, 1, 't')")
+        .execute(conn)
+        .unwrap_err();
     assert!(threadline::is_actor_required(&refused));
 }
 
@@ -80,11 +101,20 @@ fn a_change_of_columns_is_seen_and_mended() {
     let models = threadline::models![User];
     models.install(conn).unwrap();
     run(conn, "ALTER TABLE users ADD age int");
-    assert_eq!(models.status(conn).unwrap().models[0].1, ModelStatus::CaptureOutdated);
+    assert_eq!(
+        models.status(conn).unwrap().models[0].1,
+        ModelStatus::CaptureOutdated
+    );
     models.install(conn).unwrap();
     assert!(models.status(conn).unwrap().is_current());
-    run(conn, "ALTER TABLE users DROP CONSTRAINT users_pkey, ADD PRIMARY KEY (name)");
-    assert_eq!(models.status(conn).unwrap().models[0].1, ModelStatus::CaptureOutdated);
+    run(
+        conn,
+        "ALTER TABLE users DROP CONSTRAINT users_pkey, ADD PRIMARY KEY (name)",
+    );
+    assert_eq!(
+        models.status(conn).unwrap().models[0].1,
+        ModelStatus::CaptureOutdated
+    );
 }
 
 #[test]
@@ -96,15 +126,27 @@ fn a_missing_table_is_named_and_nothing_is_changed() {
         error.to_string(),
         "model `User` is audited but its table \"users\" does not exist; run the migration that creates it first, or check the search_path"
     );
-    assert!(matches!(error.kind(), ErrorKind::TableMissing { model: "User", .. }));
-    assert_eq!(threadline::models![User].status(conn).unwrap().installed_version, None);
+    assert!(matches!(
+        error.kind(),
+        ErrorKind::TableMissing { model: "User", .. }
+    ));
+    assert_eq!(
+        threadline::models![User]
+            .status(conn)
+            .unwrap()
+            .installed_version,
+        None
+    );
 }
 
 #[test]
 fn a_table_without_a_primary_key_says_how_to_get_one() {
     let database = Database::new();
     let conn = &mut database.connect();
-    run(conn, "CREATE TABLE users (id bigint, name text, email text, password_hash text)");
+    run(
+        conn,
+        "CREATE TABLE users (id bigint, name text, email text, password_hash text)",
+    );
     let error = threadline::models![User].install(conn).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -118,26 +160,52 @@ fn reading_without_the_schema_or_with_an_old_one_says_what_to_run() {
     let conn = &mut database.connect();
     run(conn, TABLES);
     let error = User::history_of(conn, 1).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::SchemaMissing { installed: None }), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::SchemaMissing { installed: None }),
+        "{error}"
+    );
     assert_eq!(
         error.to_string(),
         "the audit schema is not installed in this database; write its migrations with your program's `generate` command and run them with `diesel migration run`, or call `Models::install` at start-up"
     );
     run(conn, &patches()[0].up);
     let error = User::history_of(conn, 1).unwrap_err();
-    assert!(error.to_string().starts_with("the audit schema in this database is version 1 and this crate needs"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("the audit schema in this database is version 1 and this crate needs"),
+        "{error}"
+    );
     // Inside a transaction, which cannot be asked any more.
-    let error = conn.transaction(|conn| User::versions_of(conn, 1)).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::SchemaMissing { .. }), "{error}");
+    let error = conn
+        .transaction(|conn| User::versions_of(conn, 1))
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::SchemaMissing { .. }),
+        "{error}"
+    );
     // As Diesel's own error it still says so.
     let error: diesel::result::Error = User::history_of(conn, 1).unwrap_err().into();
-    assert!(error.to_string().contains("the audit schema in this database is version 1"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the audit schema in this database is version 1"),
+        "{error}"
+    );
 }
 
 #[test]
 fn no_server_is_said_in_one_sentence() {
-    let error = PgConnection::establish("postgres://localhost:1/none").map(|_| ()).unwrap_err();
+    let error = PgConnection::establish("postgres://localhost:1/none")
+        .map(|_| ())
+        .unwrap_err();
     let error = threadline::Error::from(error).to_string();
-    assert!(error.starts_with("cannot connect to the database: "), "{error}");
-    assert!(error.ends_with("check DATABASE_URL and that the server runs"), "{error}");
+    assert!(
+        error.starts_with("cannot connect to the database: "),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("check DATABASE_URL and that the server runs"),
+        "{error}"
+    );
 }

@@ -39,14 +39,36 @@ fn every_patch_steps_up_and_down_and_up_again() {
     }
     for patch in patches().iter().rev() {
         let before = dumps.pop().unwrap();
-        assert_eq!(schema_dump(&database), before, "{} does not step up as it did", patch.name);
+        assert_eq!(
+            schema_dump(&database),
+            before,
+            "{} does not step up as it did",
+            patch.name
+        );
         run(conn, &format!("BEGIN; {} COMMIT", patch.down));
-        assert_eq!(schema_dump(&database), *dumps.last().unwrap(), "{} leaves something", patch.name);
-        run(conn, &format!("BEGIN; {} COMMIT; BEGIN; {} COMMIT", patch.up, patch.down));
-        assert_eq!(schema_dump(&database), *dumps.last().unwrap(), "{} leaves something", patch.name);
+        assert_eq!(
+            schema_dump(&database),
+            *dumps.last().unwrap(),
+            "{} leaves something",
+            patch.name
+        );
+        run(
+            conn,
+            &format!("BEGIN; {} COMMIT; BEGIN; {} COMMIT", patch.up, patch.down),
+        );
+        assert_eq!(
+            schema_dump(&database),
+            *dumps.last().unwrap(),
+            "{} leaves something",
+            patch.name
+        );
     }
     assert_eq!(
-        value(conn, "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'").as_deref(),
+        value(
+            conn,
+            "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'"
+        )
+        .as_deref(),
         Some("0")
     );
 }
@@ -57,7 +79,10 @@ fn every_patch_steps_up_and_down_and_up_again() {
 fn at_no_step_does_a_half_installed_schema_fail_a_write() {
     let database = Database::empty();
     let conn = &mut database.connect();
-    run(conn, "CREATE TABLE items (id int PRIMARY KEY); CREATE SEQUENCE s");
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); CREATE SEQUENCE s",
+    );
     let write = "INSERT INTO items VALUES (nextval('s')); UPDATE items SET id = id; DELETE FROM items; TRUNCATE items";
     for patch in patches() {
         run(conn, &patch.up);
@@ -89,10 +114,16 @@ fn an_installation_that_fails_half_way_leaves_nothing() {
              IF tg_tag = 'CREATE AGGREGATE' THEN RAISE 'blocked'; END IF; END $$;
          CREATE EVENT TRIGGER block ON ddl_command_end EXECUTE FUNCTION block();",
     );
-    let error = threadline::models![super::app::User].install(conn).unwrap_err();
+    let error = threadline::models![super::app::User]
+        .install(conn)
+        .unwrap_err();
     assert_eq!(error.to_string(), "blocked");
     assert_eq!(
-        value(conn, "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'").as_deref(),
+        value(
+            conn,
+            "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'"
+        )
+        .as_deref(),
         Some("0")
     );
 }

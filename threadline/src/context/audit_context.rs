@@ -278,7 +278,10 @@ impl AuditContextBuilder {
                 limit: MAX_METADATA_BYTES,
             });
         }
-        if metadata.iter().any(|(name, value)| name.contains('\0') || has_nul(value)) {
+        if metadata
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value))
+        {
             return Err(ContextError::NulByte { field: "metadata" });
         }
         Ok(AuditContext {

@@ -22,7 +22,11 @@ impl fmt::Display for PolicyCall<'_> {
         }
         match arguments.as_slice() {
             [table] => write!(f, "SELECT threadline.audit({table});"),
-            several => write!(f, "SELECT threadline.audit(\n    {}\n);", several.join(",\n    ")),
+            several => write!(
+                f,
+                "SELECT threadline.audit(\n    {}\n);",
+                several.join(",\n    ")
+            ),
         }
     }
 }

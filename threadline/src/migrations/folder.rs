@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDateTime, TimeDelta, Utc};
+use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
+use diesel_migrations::FileBasedMigrations;
 
 use crate::error::{Error, ErrorKind};
 
@@ -31,16 +34,20 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Migration>, Error> {
             dir.display()
         )));
     }
-    let mut found: Vec<(String, String, PathBuf)> = vec![];
-    for entry in fs::read_dir(dir).map_err(|e| io_error(dir, e))? {
-        let entry = entry.map_err(|e| io_error(dir, e))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let up = entry.path().join("up.sql");
-        if name.starts_with('.') || !up.is_file() {
-            continue;
-        }
-        found.push((version_of(&name), name, up));
-    }
+    // Diesel's own reading, so that what it runs is what is read here.
+    let migrations = FileBasedMigrations::from_path(dir)
+        .map_err(Into::into)
+        .and_then(|source| MigrationSource::<Pg>::migrations(&source))
+        .map_err(|error| migrations_error(format!("{}: {error}", dir.display())))?;
+    let mut found: Vec<(String, String)> = migrations
+        .iter()
+        .map(|migration| {
+            (
+                migration.name().version().to_string(),
+                migration.name().to_string(),
+            )
+        })
+        .collect();
     found.sort();
     for pair in found.windows(2) {
         if pair[0].0 == pair[1].0 {
@@ -55,7 +62,8 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Migration>, Error> {
     }
     found
         .into_iter()
-        .map(|(version, _, path)| {
+        .map(|(version, name)| {
+            let path = dir.join(name).join("up.sql");
             let up = fs::read_to_string(&path).map_err(|e| io_error(&path, e))?;
             Ok(Migration { version, up })
         })
@@ -89,12 +97,6 @@ pub(super) fn write(
         written.push(finished);
     }
     Ok(written)
-}
-
-/// Diesel's rule: what stands before the first `_`, without dashes.
-fn version_of(folder: &str) -> String {
-    let version = folder.split('_').next().unwrap_or_default();
-    version.replace('-', "")
 }
 
 /// Now, or a second after the newest migration that is there.

@@ -72,7 +72,10 @@ fn first_argument(call: &str) -> Option<Vec<String>> {
     let (_, arguments) = call.split_once('(')?;
     let arguments = arguments.trim_start();
     let escaped = arguments.starts_with(['E', 'e']);
-    let mut chars = arguments[usize::from(escaped)..].strip_prefix('\'')?.chars().peekable();
+    let mut chars = arguments[usize::from(escaped)..]
+        .strip_prefix('\'')?
+        .chars()
+        .peekable();
     let mut text = String::new();
     loop {
         match chars.next()? {
@@ -115,7 +118,10 @@ INSERT INTO threadline.schema_patches (version) VALUES (2);
         let recorded = recorded(sql);
         assert_eq!(recorded.patches, BTreeSet::from([2]));
         let tables: Vec<_> = recorded.policies.keys().cloned().collect();
-        assert_eq!(tables, [vec!["app".to_owned(), "it's".into()], vec!["orders".into()]]);
+        assert_eq!(
+            tables,
+            [vec!["app".to_owned(), "it's".into()], vec!["orders".into()]]
+        );
         assert_eq!(
             recorded.policies[&vec!["orders".to_owned()]],
             "-- Columns: id, a\nSELECT threadline.audit('\"orders\"', mask => ARRAY['a']);"

@@ -15,6 +15,8 @@ use crate::record::{AuditChange, History, Version, VersionedModel};
 /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
 /// # let conn = &mut *connection;
 /// # let user: User = users::table.select(User::as_select()).first(conn)?;
+/// use threadline::Audited;
+///
 /// // Newest first.
 /// for change in user.history(conn)? {
 ///     println!("{} {:?} {:?}", change.op, change.actor(), change.changed_fields());

@@ -34,7 +34,10 @@ where
     T::PrimaryKey: Column,
     C: Column,
 {
-    let (key, column) = (<T::PrimaryKey as Column>::NAME.as_bytes(), C::NAME.as_bytes());
+    let (key, column) = (
+        <T::PrimaryKey as Column>::NAME.as_bytes(),
+        C::NAME.as_bytes(),
+    );
     if key.len() != column.len() {
         return false;
     }

@@ -37,7 +37,11 @@ impl fmt::Display for AuditChange {
         }
         let to = self.changed_to.as_ref().or(self.row_data.as_ref());
         let from = self.changed_from.as_ref();
-        for (column, value) in to.and_then(Value::as_object).into_iter().flat_map(Map::iter) {
+        for (column, value) in to
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(Map::iter)
+        {
             let text = match from.and_then(|from| from.get(column)) {
                 Some(before) => format!("{} -> {}", plain(before), plain(value)),
                 None => plain(value),

@@ -17,7 +17,18 @@ type NJsonb = Nullable<Jsonb>;
 
 /// Two tuples, because 16 columns is all that Diesel takes without a feature.
 pub type ChangeSql = (
-    (BigInt, Timestamptz, NText, NText, Text, NJsonb, NJsonb, NJsonb, NJsonb, NJsonb),
+    (
+        BigInt,
+        Timestamptz,
+        NText,
+        NText,
+        Text,
+        NJsonb,
+        NJsonb,
+        NJsonb,
+        NJsonb,
+        NJsonb,
+    ),
     (
         BigInt,
         NText,
@@ -79,7 +90,18 @@ type OJson = Option<AnyJson>;
 
 impl Queryable<ChangeSql, Pg> for AuditChange {
     type Row = (
-        (i64, AnyTime, OText, OText, String, OJson, OJson, OJson, OJson, OJson),
+        (
+            i64,
+            AnyTime,
+            OText,
+            OText,
+            String,
+            OJson,
+            OJson,
+            OJson,
+            OJson,
+            OJson,
+        ),
         (
             i64,
             OText,
@@ -100,7 +122,18 @@ impl Queryable<ChangeSql, Pg> for AuditChange {
 
     fn build(row: Self::Row) -> deserialize::Result<Self> {
         let (
-            (id, captured_at, schema, table, op, key, previous_key, changed_from, changed_to, row_data),
+            (
+                id,
+                captured_at,
+                schema,
+                table,
+                op,
+                key,
+                previous_key,
+                changed_from,
+                changed_to,
+                row_data,
+            ),
             (
                 transaction_id,
                 xact_id,

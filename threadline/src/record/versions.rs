@@ -112,9 +112,10 @@ where
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
 {
     const MODEL: usize = CHANGE_COLUMNS + 2;
-    let change =
-        <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(&row.partial_row(0..CHANGE_COLUMNS))
-            .map_err(DieselError::DeserializationError)?;
+    let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(
+        &row.partial_row(0..CHANGE_COLUMNS),
+    )
+    .map_err(DieselError::DeserializationError)?;
     let redacted: Vec<String> = json(row, CHANGE_COLUMNS)?
         .and_then(|names| serde_json::from_value(names).ok())
         .unwrap_or_default();

@@ -1,0 +1,266 @@
+//! The example does what the README says of it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use threadline_test_server::diesel_cli::diesel_cli;
+use threadline_tests::{Database, rows, run, scratch_dir, value};
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+fn program(path: &str, database: &Database, arguments: &[&str]) -> Output {
+    Command::new(path)
+        .args(arguments)
+        .current_dir(HERE)
+        .env("DATABASE_URL", database.url())
+        .env_remove("MIGRATION_DIRECTORY")
+        .output()
+        .unwrap()
+}
+
+fn quickstart(database: &Database) -> String {
+    let output = program(env!("CARGO_BIN_EXE_quickstart"), database, &[]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn audit(database: &Database, arguments: &[&str]) -> (bool, String, String) {
+    let output = program(env!("CARGO_BIN_EXE_audit"), database, arguments);
+    (
+        output.status.success(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn it_prints_a_history_by_several_actors_and_keeps_the_secrets() {
+    let database = Database::empty();
+    let printed = quickstart(&database);
+    for expected in [
+        "insert of members 1 by anonymous",
+        "update of members 1 by user:1",
+        "update of members 1 by admin:grace",
+        "delete of members 1 by user:1",
+        "name  Ada Byron -> Ada Lovelace",
+        "email  *** -> ***",
+        "insert of payments 1 by service_account:bank-import",
+        "Refused: threadline: table public.payments takes no write without an actor",
+        "after update   Ada Lovelace (treasurer)",
+    ] {
+        assert!(
+            printed.contains(expected),
+            "{expected} is not in:\n{printed}"
+        );
+    }
+    let dump = database.dump();
+    assert!(dump.contains("Ada Byron"), "the history is not in the dump");
+    for secret in [
+        "s3cr3t",
+        "argon2",
+        "ada@example.com",
+        "countess@example.com",
+    ] {
+        assert!(!dump.contains(secret), "{secret} is in the dump");
+        assert!(!printed.contains(secret), "{secret} is printed");
+    }
+    // The refused payment left nothing.
+    let conn = &mut database.connect();
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, row_data ->> 'purpose' FROM threadline.changes WHERE table_name = 'payments' ORDER BY id"
+        ),
+        ["insert | fee 2026", "delete | fee 2026"]
+    );
+    // A second run is a second day.
+    assert!(quickstart(&database).contains("insert of members 2 by anonymous"));
+}
+
+#[test]
+fn its_migrations_are_those_of_its_models() {
+    let database = Database::empty();
+    let (current, said, _) = audit(&database, &["check"]);
+    assert!(current);
+    assert_eq!(said, "migrations is up to date.\n");
+    let (_, said, _) = audit(&database, &["generate"]);
+    assert_eq!(said, "Nothing to write: migrations is up to date.\n");
+}
+
+#[test]
+fn its_audit_program_installs_and_shows_what_is_in_force() {
+    let database = Database::empty();
+    let (current, said, _) = audit(&database, &["status"]);
+    assert!(!current);
+    assert_eq!(
+        said,
+        "audit schema   not installed (this crate: version 3)\n\
+         \"members\"    not audited; generate and run migrations\n\
+         \"payments\"   not audited; generate and run migrations\n"
+    );
+    let (installed, _, error) = audit(&database, &["install"]);
+    assert!(!installed);
+    assert!(
+        error.starts_with(
+            "error: model `Member` is audited but its table \"members\" does not exist"
+        ),
+        "{error}"
+    );
+
+    let tables = std::fs::read_to_string(
+        Path::new(HERE).join("migrations/2026-11-01-090000-0000_create_members/up.sql"),
+    );
+    run(&mut database.connect(), &tables.unwrap());
+    let (installed, said, error) = audit(&database, &["install"]);
+    assert!(installed, "{error}");
+    assert_eq!(said, "The audit schema and 2 models are in force.\n");
+    let (current, said, _) = audit(&database, &["status"]);
+    assert!(current);
+    assert_eq!(
+        said,
+        "audit schema   version 3\n\"members\"    audited\n\"payments\"   audited\n"
+    );
+}
+
+#[test]
+fn its_audit_program_names_what_is_missing() {
+    let database = Database::empty();
+    let empty = scratch_dir();
+    let dir = empty.display().to_string();
+    let (current, _, error) = audit(&database, &["check", "--migration-dir", &dir]);
+    assert!(!current);
+    assert!(
+        error.contains(
+            "the audit migrations are behind the models:\n  threadline_0001_audit_schema\n"
+        ),
+        "{error}"
+    );
+    assert!(error.contains("`generate` command"), "{error}");
+
+    let (written, said, _) = audit(&database, &["generate", "--migration-dir", &dir]);
+    assert!(written);
+    assert!(said.contains("_threadline_audit_members\n"), "{said}");
+    assert!(
+        said.ends_with("Review them, then run `diesel migration run`.\n"),
+        "{said}"
+    );
+
+    let (_, _, error) = audit(
+        &database,
+        &["status", "--database-url", "postgres://localhost:1/none"],
+    );
+    assert!(
+        error.starts_with("error: cannot connect to the database: "),
+        "{error}"
+    );
+    let (_, _, error) = audit(&database, &["generate", "--migration-dir", "nowhere"]);
+    assert!(
+        error.starts_with("error: nowhere is not a folder; create it with `diesel setup`"),
+        "{error}"
+    );
+}
+
+/// In a copy, because the diesel program rewrites `schema.rs`.
+#[test]
+fn the_diesel_program_works_on_its_database() {
+    let dir = scratch_dir();
+    copy(Path::new(HERE), &dir);
+    let database = Database::empty();
+    let diesel = |arguments: &str| -> String {
+        let output = Command::new(diesel_cli())
+            .args(arguments.split(' '))
+            .current_dir(&dir)
+            .env("DATABASE_URL", database.url())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "diesel {arguments}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    diesel("migration run");
+    quickstart(&database);
+    diesel("migration redo");
+    diesel("migration redo --all");
+    quickstart(&database);
+    let printed = diesel("print-schema");
+    let schema = std::fs::read_to_string(Path::new(HERE).join("src/schema.rs")).unwrap();
+    assert_eq!(printed.trim(), schema.trim());
+
+    diesel("migration generate --diff-schema difference");
+    let difference = std::fs::read_dir(dir.join("migrations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_str().unwrap().ends_with("_difference"))
+        .unwrap();
+    for file in ["up.sql", "down.sql"] {
+        let sql = std::fs::read_to_string(difference.join(file)).unwrap();
+        let statements: Vec<_> = sql
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with("--"))
+            .collect();
+        assert_eq!(statements, [""; 0], "{file}");
+    }
+    std::fs::remove_dir_all(difference).unwrap();
+
+    diesel("migration revert --all");
+    let conn = &mut database.connect();
+    assert_eq!(
+        value(
+            conn,
+            "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'"
+        )
+        .as_deref(),
+        Some("0")
+    );
+    assert_eq!(value(conn, "SELECT to_regclass('members')"), None);
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+/// Every line of Rust that the README shows stands in this example.
+#[test]
+fn the_readme_shows_this_code() {
+    let readme = std::fs::read_to_string(Path::new(HERE).join("../../README.md")).unwrap();
+    let sources: String = [
+        "src/models.rs",
+        "src/main.rs",
+        "src/bin/audit.rs",
+        "src/club.rs",
+    ]
+    .map(|file| std::fs::read_to_string(Path::new(HERE).join(file)).unwrap())
+    .concat();
+    let known: Vec<&str> = sources.lines().map(str::trim).collect();
+    let mut shown = 0;
+    for block in readme.split("```rust\n").skip(1) {
+        for line in block
+            .split("```")
+            .next()
+            .unwrap()
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            shown += 1;
+            assert!(known.contains(&line), "the README shows `{line}`");
+        }
+    }
+    assert!(shown > 10);
+}

@@ -36,9 +36,9 @@ pub fn install_command() -> &'static str {
 
 /// The folder that holds `initdb` and `postgres`.
 pub fn find_programs() -> Result<PathBuf, MissingServer> {
-    let on_path = env::var_os("PATH")
+    let on_path: Vec<PathBuf> = env::var_os("PATH")
         .map(|path| env::split_paths(&path).collect())
-        .unwrap_or_else(Vec::new);
+        .unwrap_or_default();
     on_path
         .into_iter()
         .chain(from_pg_config())

@@ -5,6 +5,7 @@
 //! the programs that are installed, for this process alone, and goes with it,
 //! however the process ends.
 
+pub mod diesel_cli;
 #[cfg(feature = "doctest")]
 pub mod doctest;
 mod find;
@@ -16,7 +17,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs};
 
-pub use find::{MissingServer, find_programs};
+pub use find::{MissingServer, find_programs, install_command};
 pub use start::Cluster;
 
 /// A server that databases can be made on.

@@ -1,8 +1,10 @@
 //! `#[audited(...)]`.
 
-use syn::parse::{Parse, ParseStream};
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, Meta, Token, parenthesized};
+use proc_macro2::token_stream::IntoIter;
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{Attribute, Error, Ident, Meta};
+
+use crate::tokens::{Columns, elements};
 
 /// What the model asks for, as written.
 #[derive(Default)]
@@ -19,97 +21,104 @@ enum Key {
     RequireActor,
 }
 
-/// The name of each key, how it is written, and how the rest of it is read.
-/// The messages are made from this list.
-type ReadKey = fn(ParseStream<'_>) -> syn::Result<Key>;
+/// The name of each key, how it is written, and how what follows the name is
+/// read. The messages are made from this list.
 const KEYS: &[(&str, &str, ReadKey)] = &[
-    ("mask", "mask(column, ...)", |input| columns(input).map(Key::Mask)),
-    ("exclude", "exclude(column, ...)", |input| columns(input).map(Key::Exclude)),
-    ("require_actor", "require_actor", |_| Ok(Key::RequireActor)),
+    ("mask", "mask(column, ...)", |rest, errors| {
+        Columns::read(rest.next(), errors).map(|columns| Key::Mask(columns.names))
+    }),
+    ("exclude", "exclude(column, ...)", |rest, errors| {
+        Columns::read(rest.next(), errors).map(|columns| Key::Exclude(columns.names))
+    }),
+    ("require_actor", "require_actor", |_, _| {
+        Some(Key::RequireActor)
+    }),
 ];
-
-impl Parse for Key {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let name: Ident = input.parse()?;
-        let Some((_, _, read)) = KEYS.iter().find(|(key, ..)| name == key) else {
-            let known: Vec<_> = KEYS.iter().map(|(_, form, _)| format!("`{form}`")).collect();
-            // Past what belongs to it, so that the keys after it are read too.
-            let _ = skip_to_comma(input);
-            return Err(syn::Error::new(
-                name.span(),
-                format!("unknown key `{name}`; there are {}", known.join(", ")),
-            ));
-        };
-        read(input).map_err(|mut error| {
-            let form = KEYS.iter().find(|(key, ..)| name == key).map(|(_, form, _)| form);
-            error.combine(syn::Error::new(
-                name.span(),
-                format!("expected `{}`", form.unwrap_or(&"")),
-            ));
-            error
-        })
-    }
-}
-
-fn columns(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
-    let list;
-    parenthesized!(list in input);
-    let columns = Punctuated::<Ident, Token![,]>::parse_terminated(&list)?;
-    if columns.is_empty() {
-        return Err(list.error("names no column"));
-    }
-    Ok(columns.into_iter().collect())
-}
-
-fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
-    while !input.is_empty() && !input.peek(Token![,]) {
-        input.parse::<proc_macro2::TokenTree>()?;
-    }
-    Ok(())
-}
-
-/// A key, or what is wrong with it; reading goes on with the next.
-struct Keys(Vec<syn::Result<Key>>);
-
-impl Parse for Keys {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut keys = vec![];
-        while !input.is_empty() {
-            let key = input.parse::<Key>();
-            if key.is_err() {
-                skip_to_comma(input)?;
-            }
-            keys.push(key);
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        Ok(Self(keys))
-    }
-}
+type ReadKey = fn(&mut IntoIter, &mut Vec<Error>) -> Option<Key>;
 
 impl AuditedAttributes {
-    pub(crate) fn read(attributes: &[Attribute], errors: &mut Vec<syn::Error>) -> Self {
+    pub(crate) fn read(attributes: &[Attribute], errors: &mut Vec<Error>) -> Self {
         let mut read = Self::default();
         for attribute in attributes.iter().filter(|a| a.path().is_ident("audited")) {
             // `#[audited]` alone asks for nothing.
             if let Meta::Path(_) = attribute.meta {
                 continue;
             }
-            match attribute.parse_args::<Keys>() {
-                Ok(Keys(keys)) => {
-                    for key in keys {
-                        match key {
-                            Ok(Key::Mask(columns)) => read.mask.extend(columns),
-                            Ok(Key::Exclude(columns)) => read.exclude.extend(columns),
-                            Ok(Key::RequireActor) => read.require_actor = true,
-                            Err(error) => errors.push(error),
-                        }
-                    }
+            let Meta::List(list) = &attribute.meta else {
+                errors.push(Error::new_spanned(
+                    &attribute.meta,
+                    format!("expected `audited(...)` with any of {}", known_keys()),
+                ));
+                continue;
+            };
+            for element in elements(list.tokens.clone()) {
+                match read_key(element, errors) {
+                    Some(Key::Mask(columns)) => read.mask.extend(columns),
+                    Some(Key::Exclude(columns)) => read.exclude.extend(columns),
+                    Some(Key::RequireActor) => read.require_actor = true,
+                    None => {}
                 }
-                Err(error) => errors.push(error),
             }
         }
         read
+    }
+}
+
+fn read_key(element: TokenStream, errors: &mut Vec<Error>) -> Option<Key> {
+    let mut rest = element.clone().into_iter();
+    let Some(TokenTree::Ident(name)) = rest.next() else {
+        errors.push(Error::new_spanned(
+            element,
+            format!("expected one of {}", known_keys()),
+        ));
+        return None;
+    };
+    let Some((_, form, read)) = KEYS.iter().find(|(key, ..)| name == key) else {
+        errors.push(Error::new(
+            name.span(),
+            format!("unknown key `{name}`; there are {}", known_keys()),
+        ));
+        return None;
+    };
+    let Some(key) = read(&mut rest, errors) else {
+        errors.push(Error::new_spanned(element, format!("expected `{form}`")));
+        return None;
+    };
+    let rest: TokenStream = rest.collect();
+    if !rest.is_empty() {
+        errors.push(Error::new_spanned(
+            rest,
+            format!("expected `,` after `{form}`"),
+        ));
+    }
+    Some(key)
+}
+
+fn known_keys() -> String {
+    let forms: Vec<_> = KEYS
+        .iter()
+        .map(|(_, form, _)| format!("`{form}`"))
+        .collect();
+    forms.join(", ")
+}
+
+/// Refuses `#[audited(mask)]` on a field, and says how it is written on the
+/// struct.
+pub(crate) fn refuse_on_field(attributes: &[Attribute], column: &str, errors: &mut Vec<Error>) {
+    for attribute in attributes.iter().filter(|a| a.path().is_ident("audited")) {
+        let key = match &attribute.meta {
+            Meta::List(list) => list.tokens.clone().into_iter().next(),
+            _ => None,
+        };
+        let key = key.map(|key| key.to_string());
+        let (_, form, _) = KEYS
+            .iter()
+            .find(|(name, ..)| key.as_deref() == Some(name))
+            .unwrap_or(&KEYS[0]);
+        let form = form.replace("column, ...", column);
+        errors.push(Error::new_spanned(
+            attribute,
+            format!("write this on the struct: `#[audited({form})]`"),
+        ));
     }
 }

@@ -1,26 +1,67 @@
 //! The few keys of `#[diesel(...)]` that matter here. Everything else in it is
 //! Diesel's business, and passed over whatever its form.
 
-use proc_macro2::{Spacing, TokenStream, TokenTree};
-use syn::parse::Parser;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, LitStr, Meta, Path, Token};
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{Attribute, Error, Ident, LitStr, Meta, Path};
+
+use crate::tokens::{Columns, elements, identifier, plain};
 
 /// `table_name` and `primary_key` of a struct.
 #[derive(Default)]
 pub(crate) struct StructAttributes {
-    pub(crate) table_name: Option<Path>,
-    pub(crate) primary_key: Vec<Ident>,
+    pub(crate) table_name: TableName,
+    pub(crate) primary_key: Option<Columns>,
+}
+
+#[derive(Default)]
+pub(crate) enum TableName {
+    #[default]
+    Missing,
+    Unreadable,
+    Path(Path),
 }
 
 impl StructAttributes {
-    pub(crate) fn read(attributes: &[Attribute]) -> Self {
+    pub(crate) fn read(attributes: &[Attribute], errors: &mut Vec<Error>) -> Self {
         let mut read = Self::default();
-        for (name, rest) in keys(attributes) {
+        for Key {
+            name,
+            rest,
+            written,
+        } in keys(attributes)
+        {
             if name == "table_name" {
-                read.table_name = syn::parse2(after_equals(rest)).ok();
+                let path = syn::parse2(after_equals(rest));
+                read.table_name = match (read.table_name, path) {
+                    (TableName::Path(first), _) => {
+                        errors.push(Error::new_spanned(
+                            written,
+                            "an audited model has one table, and this is the second",
+                        ));
+                        TableName::Path(first)
+                    }
+                    (_, Ok(path)) => TableName::Path(path),
+                    (_, Err(_)) => {
+                        errors.push(Error::new_spanned(
+                            written,
+                            "expected a path, such as `table_name = crate::schema::users`",
+                        ));
+                        TableName::Unreadable
+                    }
+                };
             } else if name == "primary_key" {
-                read.primary_key = rest.into_iter().next().map(names).unwrap_or_default();
+                let errors_before = errors.len();
+                match Columns::read(rest.into_iter().next(), errors) {
+                    // A key read by halves would be called a wrong one too.
+                    Some(columns) if errors.len() == errors_before => {
+                        read.primary_key = Some(columns);
+                    }
+                    Some(_) => {}
+                    None => errors.push(Error::new_spanned(
+                        written,
+                        "expected `primary_key(column, ...)`",
+                    )),
+                }
             }
         }
         read
@@ -28,55 +69,54 @@ impl StructAttributes {
 }
 
 /// `column_name` of a field.
-pub(crate) fn column_name(attributes: &[Attribute]) -> Option<Ident> {
-    keys(attributes)
+pub(crate) fn column_name(attributes: &[Attribute], errors: &mut Vec<Error>) -> Option<Ident> {
+    let Key { rest, written, .. } = keys(attributes)
         .into_iter()
-        .filter(|(name, _)| name == "column_name")
-        .find_map(|(_, rest)| {
-            let value = after_equals(rest);
-            syn::parse2::<Ident>(value.clone()).ok().or_else(|| {
-                let text = syn::parse2::<LitStr>(value).ok()?;
-                text.parse().ok()
-            })
-        })
+        .rfind(|key| key.name == "column_name")?;
+    let value = after_equals(rest);
+    let column = match syn::parse2::<Ident>(value.clone()) {
+        Ok(name) => plain(&name),
+        Err(_) => syn::parse2::<LitStr>(value)
+            .ok()
+            .and_then(|name| identifier(&name.value(), name.span())),
+    };
+    if column.is_none() {
+        errors.push(Error::new_spanned(
+            written,
+            "expected the name of a column in `table!`",
+        ));
+    }
+    column
 }
 
-/// Each key with what follows it up to the next comma.
-fn keys(attributes: &[Attribute]) -> Vec<(Ident, TokenStream)> {
+/// A key with what follows it up to the next comma.
+struct Key {
+    name: Ident,
+    rest: TokenStream,
+    written: TokenStream,
+}
+
+fn keys(attributes: &[Attribute]) -> Vec<Key> {
     let mut keys = vec![];
     for attribute in attributes.iter().filter(|a| a.path().is_ident("diesel")) {
         let Meta::List(list) = &attribute.meta else {
             continue;
         };
-        let mut tokens = list.tokens.clone().into_iter().peekable();
-        while let Some(token) = tokens.next() {
-            let mut rest = vec![];
-            while let Some(token) = tokens.next_if(|token| !is_comma(token)) {
-                rest.push(token);
-            }
-            tokens.next();
-            if let TokenTree::Ident(name) = token {
-                keys.push((name, rest.into_iter().collect()));
+        for written in elements(list.tokens.clone()) {
+            let mut rest = written.clone().into_iter();
+            if let Some(TokenTree::Ident(name)) = rest.next() {
+                let rest = rest.collect();
+                keys.push(Key {
+                    name,
+                    rest,
+                    written,
+                });
             }
         }
     }
     keys
 }
 
-fn is_comma(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Punct(p) if p.as_char() == ',' && p.spacing() == Spacing::Alone)
-}
-
 fn after_equals(tokens: TokenStream) -> TokenStream {
     tokens.into_iter().skip(1).collect()
-}
-
-fn names(group: TokenTree) -> Vec<Ident> {
-    let TokenTree::Group(group) = group else {
-        return vec![];
-    };
-    Punctuated::<Ident, Token![,]>::parse_terminated
-        .parse2(group.stream())
-        .map(|names| names.into_iter().collect())
-        .unwrap_or_default()
 }

@@ -1,8 +1,10 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::Ident;
+use syn::Path;
+use syn::ext::IdentExt;
 
-use crate::model::Model;
+use crate::model::{Model, Redacted, two_meanings};
+use crate::tokens::Columns;
 
 pub(crate) fn expand(model: &Model) -> TokenStream {
     let Model {
@@ -15,15 +17,15 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         require_actor,
     } = model;
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let model_name = name.to_string();
+    let model_name = name.unraw().to_string();
     let (key, key_check) = key(model);
 
     // A column is emitted as the type that `table!` made of it, at the place
     // where the user wrote it: rustc then knows the near name.
-    let column_names = |columns: &[Ident]| -> TokenStream {
+    let column_names = |columns: &[Redacted]| -> TokenStream {
         columns
             .iter()
-            .map(|column| {
+            .map(|Redacted { column, .. }| {
                 quote_spanned! {column.span()=>
                     <#table::#column as __threadline::diesel::Column>::NAME,
                 }
@@ -32,22 +34,17 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     };
     let mask_names = column_names(mask);
     let exclude_names = column_names(exclude);
+    let field_checks: TokenStream = mask
+        .iter()
+        .chain(exclude)
+        .filter_map(|redacted| field_check(table, redacted))
+        .collect();
 
     // With a declared key this is seen when the macro runs.
-    let key_redacted: TokenStream = if primary_key.is_empty() {
+    let key_redacted: TokenStream = if primary_key.is_none() {
         mask.iter()
             .chain(exclude)
-            .map(|column| {
-                let message = format!(
-                    "`{column}` is the primary key, by which records are found again; it can be neither masked nor excluded"
-                );
-                quote_spanned! {column.span()=>
-                    const _: () = ::core::assert!(
-                        !__threadline::is_key_column::<#table::table, #table::#column>(),
-                        #message
-                    );
-                }
-            })
+            .map(|redacted| key_redacted(table, redacted))
             .collect()
     } else {
         TokenStream::new()
@@ -58,6 +55,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         #[allow(unused_qualifications)]
         const _: () = {
             use ::threadline::__private as __threadline;
+            type __Table = #table::table;
+            type __Key = <__Table as __threadline::diesel::Table>::PrimaryKey;
 
             #[automatically_derived]
             impl #impl_generics __threadline::Audited for #name #type_generics #where_clause {
@@ -79,6 +78,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
 
             #key_check
             #key_redacted
+            #field_checks
         };
     }
 }
@@ -91,31 +91,66 @@ fn key(model: &Model) -> (TokenStream, TokenStream) {
         primary_key,
         ..
     } = model;
-    match primary_key.as_slice() {
-        [] => (
+    let Some(Columns { names, span }) = primary_key else {
+        return (
             quote! {
                 __threadline::SingleKey<<#table::table as __threadline::diesel::Table>::PrimaryKey>
             },
             quote_spanned! {name.span()=>
-                const _: fn() = __threadline::assert_single_key::<
-                    <#table::table as __threadline::diesel::Table>::PrimaryKey,
-                >;
+                const __KEY: &str = __threadline::single_key_name::<__Key>();
             },
-        ),
-        [column] => (
-            quote! { __threadline::SingleKey<#table::#column> },
-            quote_spanned! {column.span()=>
-                const _: fn() = __threadline::assert_key::<#table::table, #table::#column>;
-            },
-        ),
-        columns => {
-            let span = columns[0].span();
-            (
-                quote! { __threadline::CompositeKey<(#(#table::#columns,)*)> },
-                quote_spanned! {span=>
-                    const _: fn() = __threadline::assert_key::<#table::table, (#(#table::#columns,)*)>;
-                },
-            )
-        }
+        );
+    };
+    let (shape, columns) = match names.as_slice() {
+        [column] => (quote! { SingleKey }, quote! { #table::#column }),
+        columns => (quote! { CompositeKey }, quote! { (#(#table::#columns,)*) }),
+    };
+    (
+        quote! { __threadline::#shape<#columns> },
+        quote_spanned! {*span=>
+            const _: fn() = __threadline::assert_key::<__Key, #columns>;
+        },
+    )
+}
+
+fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted) -> TokenStream {
+    let message = format!(
+        "`{column}` is the primary key, by which records are found again; it can be neither masked nor excluded"
+    );
+    quote_spanned! {column.span()=>
+        const _: () = ::core::assert!(
+            !__threadline::same_name(
+                __KEY,
+                <#table::#column as __threadline::diesel::Column>::NAME,
+            ),
+            #message
+        );
     }
+}
+
+/// Refuses a column that was named by its field when the table has a column of
+/// the field's name, one that the model leaves out: it may be the one that was
+/// meant, and would be stored in clear.
+fn field_check(table: &Path, Redacted { column, field }: &Redacted) -> Option<TokenStream> {
+    let field = field.as_ref()?;
+    let message = two_meanings(field, column, "rename the field");
+    let check = quote_spanned! {field.span()=>
+        ::core::assert!(__threadline::same_name(MEANT, REDACTED), #message);
+    };
+    Some(quote! {
+        #[allow(dead_code, non_camel_case_types, unused_imports)]
+        const _: () = {
+            use #table::columns as __columns;
+            const REDACTED: &str = <__columns::#column as __threadline::diesel::Column>::NAME;
+            const _: () = {
+                type #field = __columns::#column;
+                const _: () = {
+                    // Hides the alias if there is such a column.
+                    use __columns::*;
+                    const MEANT: &str = <#field as __threadline::diesel::Column>::NAME;
+                    #check
+                };
+            };
+        };
+    })
 }

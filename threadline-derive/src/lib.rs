@@ -4,8 +4,10 @@ mod attributes;
 mod diesel_attributes;
 mod expand;
 mod model;
+mod tokens;
 
 use proc_macro::TokenStream;
+use quote::quote;
 use syn::{DeriveInput, parse_macro_input};
 
 /// Makes a Diesel model's table an audited one.
@@ -20,8 +22,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `exclude(password_hash)` | never stored, and a change of it alone leaves no trace |
 /// | `require_actor` | a write without an actor is refused |
 ///
-/// Columns are named as in `table!`. A column of the primary key can be neither
-/// masked nor excluded.
+/// Columns are named as in `table!`, or by their field where Diesel knows it
+/// under another `column_name`; the model need not have a field for them. A
+/// column of the primary key can be neither masked nor excluded.
 ///
 /// ```ignore
 /// #[derive(Queryable, Selectable, Identifiable, Audited)]
@@ -34,11 +37,18 @@ use syn::{DeriveInput, parse_macro_input};
 ///     pub password_hash: String,
 /// }
 /// ```
-#[proc_macro_derive(Audited, attributes(audited))]
+#[proc_macro_derive(Audited, attributes(audited, diesel))]
 pub fn derive_audited(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     let (model, errors) = model::Model::read(&input);
-    let mut tokens = model.map(|model| expand::expand(&model)).unwrap_or_default();
-    tokens.extend(errors.into_iter().map(|error| error.into_compile_error()));
+    let mut tokens = model
+        .map(|model| expand::expand(&model))
+        .unwrap_or_default();
+    if !errors.is_empty() {
+        let errors = errors.into_iter().map(|error| error.into_compile_error());
+        // Next to the user's items they would silence rustc about unknown
+        // columns, and those would come to light only in the next build.
+        tokens.extend(quote! { const _: () = { #(#errors)* }; });
+    }
     tokens.into()
 }

@@ -1,36 +1,44 @@
 //! A model as the derive understands it.
 
-use quote::format_ident;
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Fields, Generics, Ident, Path};
+use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, Path};
 
-use crate::attributes::AuditedAttributes;
-use crate::diesel_attributes::{self, StructAttributes};
+use crate::attributes::{AuditedAttributes, refuse_on_field};
+use crate::diesel_attributes::{StructAttributes, TableName, column_name};
+use crate::tokens::{Columns, plain};
 
 pub(crate) struct Model {
     pub(crate) name: Ident,
     pub(crate) generics: Generics,
     pub(crate) table: Path,
-    /// As declared; empty when the model leaves it to `table!`.
-    pub(crate) primary_key: Vec<Ident>,
-    pub(crate) mask: Vec<Ident>,
-    pub(crate) exclude: Vec<Ident>,
+    /// As declared; `None` when the model leaves it to `table!`.
+    pub(crate) primary_key: Option<Columns>,
+    pub(crate) mask: Vec<Redacted>,
+    pub(crate) exclude: Vec<Redacted>,
     pub(crate) require_actor: bool,
 }
 
-/// A field that stands for a column of another name.
-struct Renamed {
-    field: Ident,
+/// A column in `mask` or `exclude`.
+pub(crate) struct Redacted {
+    /// With the span of the place where it was asked for.
+    pub(crate) column: Ident,
+    /// The field by which it was named, if that is called otherwise.
+    pub(crate) field: Option<Ident>,
+}
+
+/// The column that a field stands for.
+struct FieldColumn {
+    field: Option<Ident>,
     column: Ident,
 }
 
 impl Model {
     /// The model, as far as it can be made out, and everything that is wrong
     /// with it.
-    pub(crate) fn read(input: &DeriveInput) -> (Option<Self>, Vec<syn::Error>) {
+    pub(crate) fn read(input: &DeriveInput) -> (Option<Self>, Vec<Error>) {
         let mut errors = vec![];
         let Data::Struct(data) = &input.data else {
-            errors.push(syn::Error::new(
+            errors.push(Error::new(
                 input.ident.span(),
                 "only a struct with a table of its own can be audited",
             ));
@@ -39,20 +47,19 @@ impl Model {
         let StructAttributes {
             table_name,
             primary_key,
-        } = StructAttributes::read(&input.attrs);
+        } = StructAttributes::read(&input.attrs, &mut errors);
         let AuditedAttributes {
             mask,
             exclude,
             require_actor,
         } = AuditedAttributes::read(&input.attrs, &mut errors);
 
-        refuse_on_fields(&data.fields, &mut errors);
-        let (renamed, columns) = columns_of(&data.fields);
-        let mut resolve = |names: Vec<Ident>| -> Vec<Ident> {
+        let columns = columns_of(&data.fields, &mut errors);
+        let mut resolve = |names: Vec<Ident>| -> Vec<Redacted> {
             names
                 .into_iter()
                 .filter_map(|name| {
-                    resolve_column(name, &renamed, &columns)
+                    resolve_column(name, &columns)
                         .map_err(|error| errors.push(error))
                         .ok()
                 })
@@ -60,17 +67,24 @@ impl Model {
         };
         let mask = resolve(mask);
         let exclude = resolve(exclude);
-        refuse_contradictions(&mask, &exclude, &primary_key, &mut errors);
+        refuse_repetitions(&mask, &mut errors);
+        refuse_repetitions(&exclude, &mut errors);
+        let key_columns = primary_key.as_ref().map_or(&[][..], |key| &key.names);
+        refuse_contradictions(&mask, &exclude, key_columns, &mut errors);
 
-        let Some(table) = table_name else {
-            errors.push(syn::Error::new(
-                input.ident.span(),
-                format!(
-                    "which table is audited? Say it as for Diesel's derives: `#[diesel(table_name = crate::schema::{}s)]`",
-                    snake_case(&input.ident)
-                ),
-            ));
-            return (None, errors);
+        let table = match table_name {
+            TableName::Path(table) => table,
+            TableName::Unreadable => return (None, errors),
+            TableName::Missing => {
+                errors.push(Error::new(
+                    input.ident.span(),
+                    format!(
+                        "which table is audited? Say it as for Diesel's derives: `#[diesel(table_name = crate::schema::{}s)]`",
+                        snake_case(&input.ident)
+                    ),
+                ));
+                return (None, errors);
+            }
         };
         let model = Self {
             name: input.ident.clone(),
@@ -85,91 +99,167 @@ impl Model {
     }
 }
 
-fn refuse_on_fields(fields: &Fields, errors: &mut Vec<syn::Error>) {
+fn columns_of(fields: &Fields, errors: &mut Vec<Error>) -> Vec<FieldColumn> {
+    let mut columns = vec![];
     for field in fields {
-        for attribute in field.attrs.iter().filter(|a| a.path().is_ident("audited")) {
-            let column = field.ident.as_ref().map_or("column".to_owned(), Ident::to_string);
-            errors.push(syn::Error::new_spanned(
-                attribute,
-                format!("write this on the struct: `#[audited(mask({column}))]`"),
+        let name = field.ident.as_ref().and_then(plain);
+        let column = column_name(&field.attrs, errors).or_else(|| name.clone());
+        let shown = name.as_ref().or(column.as_ref());
+        let shown = shown.map_or("column".to_owned(), |name| name.unraw().to_string());
+        refuse_on_field(&field.attrs, &shown, errors);
+        columns.extend(column.map(|column| FieldColumn {
+            field: name,
+            column,
+        }));
+    }
+    columns
+}
+
+/// The column that a name in `#[audited(...)]` means. A field that Diesel knows
+/// under another column name may be named either way, unless the two ways mean
+/// different columns.
+fn resolve_column(name: Ident, columns: &[FieldColumn]) -> syn::Result<Redacted> {
+    let by_field = columns
+        .iter()
+        .find(|known| known.field.as_ref() == Some(&name));
+    let by_column = columns.iter().find(|known| known.column == name);
+    match (by_field, by_column) {
+        (Some(by_field), None) => {
+            let mut column = by_field.column.clone();
+            column.set_span(name.span());
+            Ok(Redacted {
+                column,
+                field: Some(name),
+            })
+        }
+        (Some(FieldColumn { column, .. }), Some(other)) if *column != name => {
+            let second = match &other.field {
+                Some(field) => format!("write `{field}`"),
+                None => "rename the field".to_owned(),
+            };
+            Err(Error::new(
+                name.span(),
+                two_meanings(&name, column, &second),
+            ))
+        }
+        _ => Ok(Redacted {
+            column: name,
+            field: None,
+        }),
+    }
+}
+
+/// What is wrong with a name that is a field's and another field's column.
+pub(crate) fn two_meanings(name: &Ident, column: &Ident, second: &str) -> String {
+    format!(
+        "`{name}` may mean the field of column `{column}` or the column `{name}`; write `{column}` for the first; for the second {second}"
+    )
+}
+
+fn refuse_repetitions(list: &[Redacted], errors: &mut Vec<Error>) {
+    for (position, Redacted { column, .. }) in list.iter().enumerate() {
+        if list[..position]
+            .iter()
+            .any(|earlier| earlier.column == *column)
+        {
+            errors.push(Error::new(
+                column.span(),
+                format!("column `{column}` is named twice"),
             ));
         }
     }
 }
 
-/// The renamed fields, and the columns of all fields.
-fn columns_of(fields: &Fields) -> (Vec<Renamed>, Vec<Ident>) {
-    let mut renamed = vec![];
-    let mut columns = vec![];
-    for field in fields {
-        match (diesel_attributes::column_name(&field.attrs), &field.ident) {
-            (Some(column), Some(name)) if column.unraw() != name.unraw() => {
-                columns.push(column.clone());
-                renamed.push(Renamed {
-                    field: name.clone(),
-                    column,
-                });
-            }
-            (Some(column), _) => columns.push(column),
-            (None, Some(name)) => columns.push(name.clone()),
-            (None, None) => {}
+fn refuse_contradictions(
+    mask: &[Redacted],
+    exclude: &[Redacted],
+    primary_key: &[Ident],
+    errors: &mut Vec<Error>,
+) {
+    for Redacted { column, .. } in mask {
+        if exclude.iter().any(|excluded| excluded.column == *column) {
+            errors.push(Error::new(
+                column.span(),
+                format!(
+                    "`{column}` is both masked and excluded; keep it in `mask` if a change of it should be seen, in `exclude` if not"
+                ),
+            ));
         }
     }
-    (renamed, columns)
-}
-
-/// The column that a name in `#[audited(...)]` means, at that name's place. A
-/// field that Diesel knows under another column name may be named either way,
-/// unless the two ways mean different columns.
-fn resolve_column(name: Ident, renamed: &[Renamed], columns: &[Ident]) -> syn::Result<Ident> {
-    let Some(by_field) = renamed.iter().find(|r| r.field.unraw() == name.unraw()) else {
-        return Ok(name);
-    };
-    if columns.iter().any(|column| column.unraw() == name.unraw()) {
-        return Err(syn::Error::new(
-            name.span(),
-            format!(
-                "`{name}` is the field of column `{column}` and also the column of another field; rename one of the fields",
-                column = by_field.column
-            ),
-        ));
-    }
-    let mut column = by_field.column.clone();
-    column.set_span(name.span());
-    Ok(column)
-}
-
-fn refuse_contradictions(
-    mask: &[Ident],
-    exclude: &[Ident],
-    primary_key: &[Ident],
-    errors: &mut Vec<syn::Error>,
-) {
-    for column in mask.iter().filter(|column| exclude.contains(column)) {
-        errors.push(syn::Error::new(
-            column.span(),
-            format!(
-                "`{column}` is both masked and excluded; keep it in `mask` if a change of it should be seen, in `exclude` if not"
-            ),
-        ));
-    }
-    for column in mask.iter().chain(exclude).filter(|column| primary_key.contains(column)) {
-        errors.push(syn::Error::new(
-            column.span(),
-            format!(
-                "`{column}` belongs to the primary key, by which records are found again; it can be neither masked nor excluded"
-            ),
-        ));
+    for Redacted { column, .. } in mask.iter().chain(exclude) {
+        if primary_key.contains(column) {
+            errors.push(Error::new(
+                column.span(),
+                format!(
+                    "`{column}` belongs to the primary key, by which records are found again; it can be neither masked nor excluded"
+                ),
+            ));
+        }
     }
 }
 
-fn snake_case(name: &Ident) -> Ident {
+fn snake_case(name: &Ident) -> String {
     let mut snake = String::new();
-    for (position, c) in name.to_string().chars().enumerate() {
+    for (position, c) in name.unraw().to_string().chars().enumerate() {
         if c.is_uppercase() && position > 0 {
             snake.push('_');
         }
         snake.extend(c.to_lowercase());
     }
-    format_ident!("{snake}")
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Model;
+
+    fn mistakes(attribute: &str) -> Vec<String> {
+        let model =
+            format!("#[diesel(table_name = users)] #[{attribute}] struct User {{ id: i32 }}");
+        let (_, errors) = Model::read(&syn::parse_str(&model).expect("Rust"));
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn whatever_cannot_be_read_is_a_mistake() {
+        for attribute in [
+            "audited(,)",
+            "audited(1)",
+            "audited(mask, (email))",
+            "audited(mask[email])",
+            "audited(mask(email)(phone))",
+            "audited(mask(email); exclude(phone))",
+            "audited(mask(email phone))",
+            "audited(mask(,))",
+            "audited(mask('a'))",
+            "audited(mask(_))",
+            "audited(mask(self))",
+            "audited(mask(Self))",
+            "audited(mask(crate::email))",
+            "audited(mask(email), mask(email))",
+            "audited{key}",
+            "diesel(table_name)",
+            "diesel(table_name =)",
+            "diesel(table_name = self)",
+            "diesel(primary_key)",
+            "diesel(primary_key[id])",
+            "diesel(primary_key(id id))",
+        ] {
+            assert_ne!(mistakes(attribute), [""; 0], "{attribute}");
+        }
+    }
+
+    #[test]
+    fn what_is_diesels_business_is_passed_over() {
+        for attribute in [
+            "diesel",
+            "diesel = 1",
+            "diesel(,,)",
+            "diesel(check_for_backend(Pg),,'a,|x, y| -> z)",
+            "diesel(base_query = f::<id, g<1, 2>>(), 7)",
+            "diesel_of_another_kind(table_name = users)",
+        ] {
+            assert_eq!(mistakes(attribute), [""; 0], "{attribute}");
+        }
+    }
 }

@@ -34,7 +34,6 @@ pub mod __private {
     pub use diesel;
 
     pub use crate::model::{
-        Audited, CompositeKey, Policy, SingleKey, TableSpec, assert_key, assert_single_key,
-        is_key_column,
+        Audited, CompositeKey, Policy, SingleKey, TableSpec, assert_key, same_name, single_key_name,
     };
 }

@@ -28,7 +28,10 @@ fn main() -> ExitCode {
         ["schema"] => schema::write(),
         ["schema", "--check"] => schema::check(),
         ["diesel-cli"] => provision::provision().map(|()| {
-            println!("{}", threadline_test_server::diesel_cli::diesel_cli().display());
+            println!(
+                "{}",
+                threadline_test_server::diesel_cli::diesel_cli().display()
+            );
         }),
         ["msrv"] => msrv::check(),
         _ => {

@@ -39,7 +39,12 @@ pub(crate) fn check() -> Result<(), String> {
         .map(|package| format!("{} needs Rust {}", package["name"], package["rust_version"]))
         .collect();
     if newer.is_empty() {
-        println!("none of {} packages needs a Rust newer than {}.{}", seen.len(), declared.0, declared.1);
+        println!(
+            "none of {} packages needs a Rust newer than {}.{}",
+            seen.len(),
+            declared.0,
+            declared.1
+        );
         return Ok(());
     }
     Err(format!(
@@ -57,7 +62,9 @@ fn dependencies<'m>(metadata: &'m Value, id: &str) -> Vec<&'m str> {
         .filter(|node| node["id"] == id)
         .flat_map(|node| entries(&node["deps"]))
         .filter(|dependency| {
-            entries(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"] != "dev")
+            entries(&dependency["dep_kinds"])
+                .iter()
+                .any(|kind| kind["kind"] != "dev")
         })
         .filter_map(|dependency| dependency["pkg"].as_str())
         .collect()

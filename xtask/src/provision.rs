@@ -32,19 +32,26 @@ pub(crate) fn provision() -> Result<(), String> {
             .status()
             .map_err(|error| format!("{}: {error}", command[0]))?;
         if !status.success() {
-            return Err(format!("`{}` failed; run it yourself to see why", command.join(" ")));
+            return Err(format!(
+                "`{}` failed; run it yourself to see why",
+                command.join(" ")
+            ));
         }
     }
     let missing = self::missing();
     if missing.is_empty() {
         Ok(())
     } else {
-        Err(format!("{} still not found after installing", missing.join(" and ")))
+        Err(format!(
+            "{} still not found after installing",
+            missing.join(" and ")
+        ))
     }
 }
 
 fn missing() -> Vec<&'static str> {
-    let server = env::var("DATABASE_URL").is_ok_and(|url| !url.is_empty()) || find_programs().is_ok();
+    let server =
+        env::var("DATABASE_URL").is_ok_and(|url| !url.is_empty()) || find_programs().is_ok();
     let mut missing = vec![];
     if !server {
         missing.push("a PostgreSQL server");
@@ -68,7 +75,15 @@ fn installer() -> Option<Vec<Vec<&'static str>>> {
     } else if exists("/usr/bin/apt-get") {
         &[
             &["apt-get", "update", "-q"],
-            &["apt-get", "install", "-q", "-y", "--no-install-recommends", "postgresql", "libpq-dev"],
+            &[
+                "apt-get",
+                "install",
+                "-q",
+                "-y",
+                "--no-install-recommends",
+                "postgresql",
+                "libpq-dev",
+            ],
         ]
     } else if exists("/usr/bin/dnf") {
         &[&["dnf", "install", "-y", "postgresql-server", "libpq-devel"]]
@@ -122,7 +137,9 @@ fn linker_folders() -> Vec<PathBuf> {
 
 /// The name that the linker asks for; `libpq.so.5` alone does not do.
 fn holds_libpq(dir: &Path) -> bool {
-    ["libpq.so", "libpq.dylib", "libpq.a"].iter().any(|name| dir.join(name).exists())
+    ["libpq.so", "libpq.dylib", "libpq.a"]
+        .iter()
+        .any(|name| dir.join(name).exists())
 }
 
 fn succeeds(command: &mut Command) -> bool {

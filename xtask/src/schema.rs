@@ -93,7 +93,10 @@ pub(crate) fn check() -> Result<(), String> {
 }
 
 fn path_of(patch: &str) -> std::path::PathBuf {
-    root().join("threadline/migrations").join(patch).join("up.sql")
+    root()
+        .join("threadline/migrations")
+        .join(patch)
+        .join("up.sql")
 }
 
 fn patches() -> Result<Vec<(String, String)>, String> {
@@ -103,7 +106,10 @@ fn patches() -> Result<Vec<(String, String)>, String> {
         .map(|(number, (patch, files))| {
             let mut parts = vec![];
             for file in *files {
-                let path = root().join("threadline/sql").join(file).with_extension("sql");
+                let path = root()
+                    .join("threadline/sql")
+                    .join(file)
+                    .with_extension("sql");
                 parts.push(
                     fs::read_to_string(&path)
                         .map_err(|error| format!("{}: {error}", path.display()))?,

@@ -30,7 +30,14 @@ fn find_or_install() -> PathBuf {
     if !is_recent(&diesel) {
         eprintln!("building the diesel program into target/tools, once");
         let status = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
-            .args(["install", "diesel_cli", "--version", "^2.3", "--locked", "--quiet"])
+            .args([
+                "install",
+                "diesel_cli",
+                "--version",
+                "^2.3",
+                "--locked",
+                "--quiet",
+            ])
             .args(["--no-default-features", "--features", "postgres", "--root"])
             .arg(&tools)
             // Built as the release that it is, whoever builds it.

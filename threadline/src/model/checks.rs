@@ -1,49 +1,50 @@
 //! What `#[derive(Audited)]` lets the compiler check.
 
-use diesel::Table;
 use diesel::query_source::Column;
 
 /// A primary key of one column.
 #[diagnostic::on_unimplemented(
     message = "the primary key of this model's table has several columns",
-    label = "declare the key on the model: `#[diesel(primary_key(first, second))]`"
+    label = "declare the key on the model: `#[diesel(primary_key(first, second))]`",
+    note = "in `table!` it is `{Self}`"
 )]
-pub trait SinglePrimaryKey {}
+pub trait SinglePrimaryKey {
+    /// The column's name.
+    const NAME: &'static str;
+}
 
-impl<C: Column> SinglePrimaryKey for C {}
+#[diagnostic::do_not_recommend]
+impl<C: Column> SinglePrimaryKey for C {
+    const NAME: &'static str = <C as Column>::NAME;
+}
 
-/// Compiles when the key has one column.
-pub fn assert_single_key<K: SinglePrimaryKey>() {}
+/// The name of the one column of a table's key.
+pub const fn single_key_name<K: SinglePrimaryKey>() -> &'static str {
+    K::NAME
+}
 
-/// A table with the given primary key.
+/// The primary key of a table that a model declares as `K`.
 #[diagnostic::on_unimplemented(
     message = "the model's `primary_key` is not the one that `table!` declares",
-    label = "name the columns of the table's primary key, in its order"
+    label = "in `table!` the key is `{Self}`",
+    note = "name the columns of the table's primary key, in its order"
 )]
-pub trait HasKey<K> {}
+pub trait DeclaredAs<K> {}
 
-impl<T: Table> HasKey<T::PrimaryKey> for T {}
+impl<K> DeclaredAs<K> for K {}
 
 /// Compiles when the table's primary key is the given one.
-pub fn assert_key<T: HasKey<K>, K>() {}
+pub fn assert_key<Key: DeclaredAs<K>, K>() {}
 
-/// Whether a column is the table's primary key.
-pub const fn is_key_column<T, C>() -> bool
-where
-    T: Table,
-    T::PrimaryKey: Column,
-    C: Column,
-{
-    let (key, column) = (
-        <T::PrimaryKey as Column>::NAME.as_bytes(),
-        C::NAME.as_bytes(),
-    );
-    if key.len() != column.len() {
+/// Whether two names are the same.
+pub const fn same_name(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
         return false;
     }
     let mut position = 0;
-    while position < key.len() {
-        if key[position] != column[position] {
+    while position < one.len() {
+        if one[position] != other[position] {
             return false;
         }
         position += 1;

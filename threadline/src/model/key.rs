@@ -37,6 +37,7 @@ pub struct KeyExpression<V> {
     pub(crate) columns: Vec<&'static str>,
 }
 
+#[diagnostic::do_not_recommend]
 impl<C, K> KeyOf<SingleKey<C>> for K
 where
     C: Column,
@@ -56,6 +57,7 @@ where
 
 macro_rules! composite_keys {
     ($($K:ident $C:ident $index:tt),+) => {
+        #[diagnostic::do_not_recommend]
         impl<$($K, $C),+> KeyOf<CompositeKey<($($C,)+)>> for ($($K,)+)
         where
             $(

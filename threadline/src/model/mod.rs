@@ -7,7 +7,7 @@ mod models;
 mod spec;
 
 pub use audited::Audited;
-pub use checks::{assert_key, assert_single_key, is_key_column};
+pub use checks::{assert_key, same_name, single_key_name};
 pub use key::{CompositeKey, KeyExpression, KeyOf, SingleKey};
 pub use models::Models;
 pub use spec::{Policy, TableSpec};

@@ -67,6 +67,7 @@ pub trait VersionedModel: Audited {
         V: QueryFragment<Pg>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<M> VersionedModel for M
 where
     M: Audited

@@ -1,0 +1,9 @@
+//! `#[derive(Audited)]` at compile time: what it makes of a model, and what it
+//! says about a mistake. `TRYBUILD=overwrite` rewrites the messages.
+
+#[test]
+fn models_are_understood_and_mistakes_explained() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/derive/pass/*.rs");
+    cases.compile_fail("tests/derive/fail/*.rs");
+}

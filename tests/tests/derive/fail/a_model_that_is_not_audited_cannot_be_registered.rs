@@ -1,0 +1,5 @@
+struct User;
+
+fn main() {
+    threadline::models![User];
+}

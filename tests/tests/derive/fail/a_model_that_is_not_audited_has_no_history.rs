@@ -1,0 +1,20 @@
+use diesel::PgConnection;
+use diesel::prelude::*;
+
+diesel::table! {
+    users (id) {
+        id -> Int4,
+    }
+}
+
+#[derive(Identifiable)]
+#[diesel(table_name = users)]
+struct User {
+    id: i32,
+}
+
+fn read(conn: &mut PgConnection, user: &User) {
+    let _ = threadline::history(conn, user);
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use threadline::Audited;
+
+diesel::table! {
+    blog_posts (id) {
+        id -> Int4,
+        email -> Text,
+    }
+}
+
+#[derive(Audited)]
+#[audited(mask(email))]
+struct BlogPost;
+
+fn main() {}

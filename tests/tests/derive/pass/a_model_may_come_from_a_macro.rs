@@ -1,0 +1,30 @@
+use diesel::prelude::*;
+use threadline::Audited;
+
+diesel::table! {
+    users (id) {
+        id -> Int4,
+        email -> Text,
+        phone -> Text,
+    }
+}
+
+macro_rules! model {
+    ($name:ident, $table:path, $key:ident, [$($field:ident = $column:ident),*]) => {
+        #[derive(Queryable, Selectable, Identifiable, Audited)]
+        #[diesel(table_name = $table, primary_key($key))]
+        #[audited(mask($($field),*), require_actor)]
+        pub struct $name {
+            pub $key: i32,
+            $(#[diesel(column_name = $column)] pub $field: String),*
+        }
+    };
+}
+
+model!(User, crate::users, id, [mail = email, phone = phone]);
+
+fn main() {
+    let policy = User::spec().policy;
+    assert_eq!(policy.mask, ["email", "phone"]);
+    assert!(policy.require_actor);
+}

@@ -1,0 +1,28 @@
+use diesel::prelude::*;
+use threadline::Audited;
+
+diesel::table! {
+    users (id) {
+        id -> Int4,
+        email -> Text,
+    }
+}
+
+#[derive(Queryable, Selectable, Audited)]
+#[diesel(table_name = users)]
+#[audited(mask(email))]
+pub struct User(
+    #[diesel(column_name = id)] pub i32,
+    #[diesel(column_name = email)] pub String,
+);
+
+// Nothing but a place to say what is audited.
+#[derive(Audited)]
+#[diesel(table_name = users)]
+#[audited(mask(email))]
+struct Users;
+
+fn main() {
+    assert_eq!(User::spec().policy.mask, ["email"]);
+    assert_eq!(Users::spec().policy.mask, ["email"]);
+}

@@ -1,0 +1,90 @@
+//! Attributes taken apart token by token, so that a mistake in one element of
+//! a list leaves the others readable.
+
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::{Error, Ident};
+
+/// What stands between the commas. A comma with nothing before it stands for
+/// what is missing there.
+pub(crate) fn elements(tokens: TokenStream) -> Vec<TokenStream> {
+    let mut elements = vec![];
+    let mut element = vec![];
+    for token in tokens {
+        match &token {
+            TokenTree::Punct(comma) if comma.as_char() == ',' => {
+                if element.is_empty() {
+                    element.push(token);
+                }
+                elements.push(element.drain(..).collect());
+            }
+            _ => element.push(token),
+        }
+    }
+    if !element.is_empty() {
+        elements.push(element.into_iter().collect());
+    }
+    elements
+}
+
+/// `(email, phone)`.
+pub(crate) struct Columns {
+    pub(crate) names: Vec<Ident>,
+    pub(crate) span: Span,
+}
+
+impl Columns {
+    /// `None` when this is no list, or an empty one.
+    pub(crate) fn read(list: Option<TokenTree>, errors: &mut Vec<Error>) -> Option<Self> {
+        let Some(TokenTree::Group(list)) = list else {
+            return None;
+        };
+        if list.delimiter() != Delimiter::Parenthesis || list.stream().is_empty() {
+            return None;
+        }
+        let names = elements(list.stream())
+            .into_iter()
+            .filter_map(|element| column(element).map_err(|error| errors.push(error)).ok())
+            .collect();
+        Some(Self {
+            names,
+            span: list.span(),
+        })
+    }
+}
+
+fn column(element: TokenStream) -> syn::Result<Ident> {
+    let mut tokens = element.clone().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Ident(name)), None) => plain(&name),
+        _ => None,
+    }
+    .ok_or_else(|| {
+        Error::new_spanned(
+            element,
+            "expected the name of a column alone, as it stands in `table!`",
+        )
+    })
+}
+
+/// The identifier `r#email` is `email`, and `type` is `r#type`.
+pub(crate) fn plain(ident: &Ident) -> Option<Ident> {
+    identifier(&ident.unraw().to_string(), ident.span())
+}
+
+/// A name as an identifier, raw where it is a keyword and only there.
+pub(crate) fn identifier(name: &str, span: Span) -> Option<Ident> {
+    // Not left to the parser: rustc's reports what it cannot read by itself,
+    // and at no place of the user's.
+    let readable = name.chars().all(|c| c == '_' || c.is_alphanumeric())
+        && name.starts_with(|c| c == '_' || char::is_alphabetic(c))
+        && !matches!(name, "_" | "self" | "Self" | "super" | "crate");
+    if !readable {
+        return None;
+    }
+    let mut ident = syn::parse_str::<Ident>(name)
+        .or_else(|_| syn::parse_str(&format!("r#{name}")))
+        .ok()?;
+    ident.set_span(span);
+    Some(ident)
+}

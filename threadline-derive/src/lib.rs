@@ -25,18 +25,6 @@ use syn::{DeriveInput, parse_macro_input};
 /// Columns are named as in `table!`, or by their field where Diesel knows it
 /// under another `column_name`; the model need not have a field for them. A
 /// column of the primary key can be neither masked nor excluded.
-///
-/// ```ignore
-/// #[derive(Queryable, Selectable, Identifiable, Audited)]
-/// #[diesel(table_name = crate::schema::users)]
-/// #[audited(mask(email), exclude(password_hash))]
-/// pub struct User {
-///     pub id: i64,
-///     pub name: String,
-///     pub email: String,
-///     pub password_hash: String,
-/// }
-/// ```
 #[proc_macro_derive(Audited, attributes(audited, diesel))]
 pub fn derive_audited(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

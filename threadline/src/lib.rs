@@ -26,6 +26,22 @@ pub use record::{
     AuditChange, AuditTransaction, ContextOrigin, History, Operation, Unavailable, Version,
     VersionedModel, history,
 };
+/// ```
+/// # use threadline_test_server::doctest::*;
+/// # diesel::table! { users (id) { id -> BigInt, name -> Text, email -> Text, password_hash -> Text, } }
+/// use threadline::Audited;
+///
+/// #[derive(Queryable, Selectable, Identifiable, Audited)]
+/// #[diesel(table_name = users)]
+/// #[audited(mask(email), exclude(password_hash))]
+/// pub struct User {
+///     pub id: i64,
+///     pub name: String,
+///     pub email: String,
+/// }
+///
+/// assert_eq!(User::spec().policy.exclude, ["password_hash"]);
+/// ```
 pub use threadline_derive::Audited;
 
 /// What `#[derive(Audited)]` expands to; not for use by hand.

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use diesel::result::Error as DieselError;
 
+use crate::action::ActionError;
 use crate::context::{AuditConnection, ContextError};
 use crate::install::SCHEMA_VERSION;
 
@@ -35,6 +36,8 @@ pub enum ErrorKind {
     Connection(diesel::ConnectionError),
     /// A context that cannot be.
     Context(ContextError),
+    /// An action that cannot be recorded.
+    Action(ActionError),
     /// A file or folder of the migrations could not be read or written.
     Io {
         /// Which one.
@@ -112,6 +115,7 @@ impl fmt::Display for Error {
                 "cannot connect to the database: {error}; check DATABASE_URL and that the server runs"
             ),
             ErrorKind::Context(error) => write!(f, "{error}"),
+            ErrorKind::Action(error) => write!(f, "{error}"),
             ErrorKind::Io { path, source } => write!(f, "{}: {source}", path.display()),
             ErrorKind::Migrations { message } => f.write_str(message),
             ErrorKind::OutOfDate { missing } => {

@@ -7,6 +7,7 @@ extern crate self as threadline;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+mod action;
 mod context;
 mod error;
 mod install;
@@ -15,6 +16,7 @@ mod model;
 mod record;
 mod sql;
 
+pub use action::{Action, ActionError, ActionStatus, AuditAction, record_action};
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
     ContextError, ContextGuard,

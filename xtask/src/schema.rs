@@ -1,8 +1,12 @@
-//! The audit schema's patches. A migration is one frozen text; what is read and
-//! changed is one object a file, in `threadline/sql`. The patches are made from
-//! those files mechanically, and never edited.
+//! The audit schema's patches. What is read and changed is one object a file, in
+//! `threadline/sql`; a migration has to be one text. So the patches are made
+//! from those files mechanically, and never edited.
+//!
+//! A release freezes its patches: databases have run them. A file that changes
+//! later moves from its patch into the newest, and the frozen patch leaves the
+//! table.
 
-use std::fs;
+use std::{fs, io};
 
 use crate::run::root;
 
@@ -65,61 +69,88 @@ const PATCHES: &[(&str, &[&str])] = &[
             "read/transactions",
         ],
     ),
+    ("0004_actions", &["action/record_action", "action/actions"]),
 ];
 
-/// Writes the patches.
+/// Writes the patches that are not what their files make.
 pub(crate) fn write() -> Result<(), String> {
-    for (patch, text) in patches()? {
-        let path = path_of(&patch);
-        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    for (path, text) in stale()? {
+        fs::write(root().join(&path), text).map_err(|error| format!("{path}: {error}"))?;
+        println!("wrote {path}");
     }
     Ok(())
 }
 
 /// Fails when a patch is not what its files make.
 pub(crate) fn check() -> Result<(), String> {
-    let stale: Vec<String> = patches()?
-        .into_iter()
-        .filter(|(patch, text)| fs::read_to_string(path_of(patch)).ok().as_ref() != Some(text))
-        .map(|(patch, _)| patch)
-        .collect();
+    let stale: Vec<String> = stale()?.into_iter().map(|(path, _)| path).collect();
     if stale.is_empty() {
         return Ok(());
     }
     Err(format!(
-        "threadline/migrations is not what threadline/sql makes: {}; run `cargo xtask schema`",
-        stale.join(", ")
+        "not what threadline/sql makes:\n  {}\nrun `cargo xtask schema`",
+        stale.join("\n  ")
     ))
 }
 
-fn path_of(patch: &str) -> std::path::PathBuf {
-    root()
-        .join("threadline/migrations")
-        .join(patch)
-        .join("up.sql")
+/// The patches to be written: their paths, and what is to stand there.
+fn stale() -> Result<Vec<(String, String)>, String> {
+    every_file_has_its_place()?;
+    let mut stale = vec![];
+    for (patch, files) in PATCHES {
+        let path = format!("threadline/migrations/{patch}/up.sql");
+        let text = text_of(patch, files)?;
+        if fs::read_to_string(root().join(&path)).ok().as_ref() != Some(&text) {
+            stale.push((path, text));
+        }
+    }
+    Ok(stale)
 }
 
-fn patches() -> Result<Vec<(String, String)>, String> {
-    PATCHES
-        .iter()
-        .enumerate()
-        .map(|(number, (patch, files))| {
-            let mut parts = vec![];
-            for file in *files {
-                let path = root()
-                    .join("threadline/sql")
-                    .join(file)
-                    .with_extension("sql");
-                parts.push(
-                    fs::read_to_string(&path)
-                        .map_err(|error| format!("{}: {error}", path.display()))?,
-                );
+fn text_of(patch: &str, files: &[&str]) -> Result<String, String> {
+    let mut parts = vec![];
+    for file in files {
+        let path = format!("threadline/sql/{file}.sql");
+        let part = fs::read_to_string(root().join(&path));
+        parts.push(part.map_err(|error| format!("{path}: {error}"))?);
+    }
+    let number = patch.split('_').next().unwrap_or_default();
+    parts.push(format!(
+        "INSERT INTO threadline.schema_patches (version) VALUES ({});\n",
+        number.trim_start_matches('0')
+    ));
+    Ok(parts.join("\n"))
+}
+
+/// A new file that nobody put into a patch would be installed nowhere.
+fn every_file_has_its_place() -> Result<(), String> {
+    let sql = root().join("threadline/sql");
+    let unreadable = |error: io::Error| format!("threadline/sql: {error}");
+    for folder in fs::read_dir(&sql).map_err(unreadable)? {
+        for file in fs::read_dir(folder.map_err(unreadable)?.path()).map_err(unreadable)? {
+            let path = file.map_err(unreadable)?.path().with_extension("");
+            let name = path
+                .strip_prefix(&sql)
+                .unwrap_or(&path)
+                .display()
+                .to_string();
+            if !PATCHES
+                .iter()
+                .any(|(_, files)| files.contains(&name.as_str()))
+            {
+                return Err(format!(
+                    "threadline/sql/{name}.sql is in no patch: add it to PATCHES in xtask/src/schema.rs, after what it calls"
+                ));
             }
-            parts.push(format!(
-                "INSERT INTO threadline.schema_patches (version) VALUES ({});\n",
-                number + 1
-            ));
-            Ok(((*patch).to_owned(), parts.join("\n")))
-        })
-        .collect()
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn patches_are_what_their_files_make() {
+        super::check().unwrap();
+    }
 }

@@ -98,7 +98,7 @@ fn its_audit_program_installs_and_shows_what_is_in_force() {
     assert!(!current);
     assert_eq!(
         said,
-        "audit schema   not installed (this crate: version 3)\n\
+        "audit schema   not installed (this crate: version 4)\n\
          \"members\"    not audited; generate and run migrations\n\
          \"payments\"   not audited; generate and run migrations\n"
     );
@@ -122,7 +122,7 @@ fn its_audit_program_installs_and_shows_what_is_in_force() {
     assert!(current);
     assert_eq!(
         said,
-        "audit schema   version 3\n\"members\"    audited\n\"payments\"   audited\n"
+        "audit schema   version 4\n\"members\"    audited\n\"payments\"   audited\n"
     );
 }
 

@@ -3,9 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ContextError;
-
-/// Longest actor id, request id, correlation id, job id or source, in bytes.
-pub(crate) const MAX_ID_BYTES: usize = 512;
+use super::limits::{MAX_ID_BYTES, check_text};
 
 /// Who acts.
 ///
@@ -133,16 +131,16 @@ impl ActorRef {
                 actor_type: kind.to_string(),
             });
         }
-        super::check_text("actor id", &id)?;
+        check_text("actor id", &id, MAX_ID_BYTES)?;
         Ok(Self { kind, id: Some(id) })
     }
 
     /// An actor as it stands in the audit tables, whatever stands there.
-    pub(crate) fn recorded(kind: Option<String>, id: Option<String>) -> Option<Self> {
-        kind.map(|kind| Self {
+    pub(crate) fn recorded(kind: String, id: Option<String>) -> Self {
+        Self {
             kind: ActorType::recorded(kind),
             id,
-        })
+        }
     }
 }
 

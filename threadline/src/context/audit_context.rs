@@ -3,10 +3,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ActorRef, check_text};
-
-/// Largest metadata, as JSON in bytes. It is stored once for a transaction.
-const MAX_METADATA_BYTES: usize = 64 * 1024;
+use super::ActorRef;
+use super::limits::{MAX_ID_BYTES, check_metadata, check_text};
 
 /// Under whom and for what changes are made: an actor, and what ties the
 /// change to the rest of the system.
@@ -267,23 +265,10 @@ impl AuditContextBuilder {
             ("source", &source),
         ] {
             if let Some(value) = value {
-                check_text(field, value)?;
+                check_text(field, value, MAX_ID_BYTES)?;
             }
         }
-        let json = serde_json::to_string(&metadata).expect("maps with string keys become JSON");
-        if json.len() > MAX_METADATA_BYTES {
-            return Err(ContextError::TooLong {
-                field: "metadata",
-                bytes: json.len(),
-                limit: MAX_METADATA_BYTES,
-            });
-        }
-        if metadata
-            .iter()
-            .any(|(name, value)| name.contains('\0') || has_nul(value))
-        {
-            return Err(ContextError::NulByte { field: "metadata" });
-        }
+        check_metadata(&metadata)?;
         Ok(AuditContext {
             actor,
             request_id,
@@ -301,16 +286,5 @@ impl TryFrom<AuditContextBuilder> for AuditContext {
 
     fn try_from(builder: AuditContextBuilder) -> Result<Self, ContextError> {
         builder.build()
-    }
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(map) => map
-            .iter()
-            .any(|(name, value)| name.contains('\0') || has_nul(value)),
-        _ => false,
     }
 }

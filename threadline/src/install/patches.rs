@@ -23,6 +23,7 @@ pub(crate) const PATCHES: &[Patch] = &[
     patch!(1, "0001_audit_schema"),
     patch!(2, "0002_capture"),
     patch!(3, "0003_reading"),
+    patch!(4, "0004_actions"),
 ];
 
 /// The version of the audit schema that this crate works with.

@@ -12,3 +12,5 @@ pub use change::{AuditChange, Operation};
 pub use history::{History, history};
 pub use transaction::{AuditTransaction, ContextOrigin};
 pub use versions::{Unavailable, Version, VersionedModel};
+
+pub(crate) use row::{AnyJson, AnyTime};

@@ -57,7 +57,7 @@ pub(super) const CHANGE_COLUMNS: usize = 24;
 pub struct AnyJson(Value);
 
 impl AnyJson {
-    pub(super) fn into_inner(self) -> Value {
+    pub(crate) fn into_inner(self) -> Value {
         self.0
     }
 }
@@ -76,6 +76,12 @@ impl FromSql<Jsonb, Pg> for AnyJson {
 #[derive(Debug, FromSqlRow, AsExpression)]
 #[diesel(sql_type = Timestamptz)]
 pub struct AnyTime(DateTime<Utc>);
+
+impl AnyTime {
+    pub(crate) fn into_inner(self) -> DateTime<Utc> {
+        self.0
+    }
+}
 
 impl FromSql<Timestamptz, Pg> for AnyTime {
     fn from_sql(value: <Pg as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
@@ -167,7 +173,7 @@ impl Queryable<ChangeSql, Pg> for AuditChange {
                 id: transaction_id,
                 xact_id: xact_id.and_then(|id| id.parse().ok()),
                 occurred_at: occurred_at.map(|time| time.0),
-                actor: ActorRef::recorded(actor_type, actor_id),
+                actor: actor_type.map(|kind| ActorRef::recorded(kind, actor_id)),
                 origin: ContextOrigin::recorded(origin),
                 request_id,
                 correlation_id,

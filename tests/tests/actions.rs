@@ -1,0 +1,252 @@
+//! What the application meant, beside what changed.
+
+use diesel::prelude::*;
+use diesel::result::Error as DieselError;
+use serde_json::json;
+use threadline::{
+    Action, ActionError, ActionStatus, ActorRef, AuditContext, AuditExt, ErrorKind, record_action,
+};
+use threadline_tests::{Database, rows, run, value};
+
+const NOTES: &str = "
+    CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
+    SELECT threadline.audit('notes');
+";
+
+fn user(id: &str) -> AuditContext {
+    AuditContext::builder(ActorRef::user(id).unwrap())
+        .request_id("r-1")
+        .correlation_id("c-1")
+        .job_id("j-1")
+        .build()
+        .unwrap()
+}
+
+fn insert(conn: &mut PgConnection, id: i32) -> QueryResult<usize> {
+    diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
+}
+
+fn refused(result: Result<threadline::AuditAction, threadline::Error>) -> String {
+    let error = result.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Action(_)), "{error:?}");
+    error.to_string()
+}
+
+#[test]
+fn an_action_is_stored_whole_and_given_back() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let action = Action::new("member.role_changed")
+        .actor(ActorRef::admin("grace").unwrap())
+        .reason("asked by the board")
+        .comment("it's \\ \"fine\"")
+        .request_id("r")
+        .correlation_id(" c ")
+        .job_id("j")
+        .metadata("from", "member")
+        .metadata("to", json!({"role": "treasurer"}));
+    let recorded = record_action(conn, action).unwrap();
+    assert_eq!(recorded.name, "member.role_changed");
+    assert_eq!(recorded.category.as_deref(), Some("member"));
+    assert_eq!(recorded.verb.as_deref(), Some("role_changed"));
+    assert_eq!(recorded.actor, ActorRef::admin("grace").unwrap());
+    assert_eq!(recorded.status, ActionStatus::Ok);
+    assert_eq!(recorded.transaction_id, None);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT name, category, verb, actor_type, actor_id, status, reason, comment, request_id, correlation_id, job_id, meta FROM threadline.actions"
+        ),
+        [
+            r#"member.role_changed | member | role_changed | admin | grace | ok | asked by the board | it's \ "fine" | r |  c  | j | {"to": {"role": "treasurer"}, "from": "member"}"#
+        ]
+    );
+}
+
+#[test]
+fn category_and_verb_come_from_the_name_unless_they_are_given() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let mut parts = |action: Action| {
+        let action = action.actor(ActorRef::anonymous());
+        let recorded = record_action(conn, action).unwrap();
+        (recorded.category, recorded.verb)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        parts(Action::new("billing.invoice.paid")),
+        (some("billing.invoice"), some("paid"))
+    );
+    assert_eq!(parts(Action::new("login")), (None, some("login")));
+    assert_eq!(
+        parts(Action::new("login").category("session").verb("opened")),
+        (some("session"), some("opened"))
+    );
+}
+
+#[test]
+fn what_is_not_said_comes_from_the_current_context() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let _guard = user("7").enter();
+    let recorded = record_action(conn, "session.opened").unwrap();
+    assert_eq!(recorded.actor, ActorRef::user("7").unwrap());
+    assert_eq!(recorded.request_id.as_deref(), Some("r-1"));
+    assert_eq!(recorded.correlation_id.as_deref(), Some("c-1"));
+    assert_eq!(recorded.job_id.as_deref(), Some("j-1"));
+    let own = Action::new("session.opened")
+        .actor(ActorRef::system("gate").unwrap())
+        .correlation_id("own");
+    let recorded = record_action(conn, own).unwrap();
+    assert_eq!(recorded.actor, ActorRef::system("gate").unwrap());
+    assert_eq!(recorded.correlation_id.as_deref(), Some("own"));
+    assert_eq!(recorded.request_id.as_deref(), Some("r-1"));
+}
+
+#[test]
+fn actions_and_changes_of_one_transaction_are_linked_whichever_comes_first() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    conn.audited_transaction::<_, threadline::Error, _>(&user("1"), |conn| {
+        record_action(conn, "note.planned")?;
+        insert(conn, 1)?;
+        record_action(conn, "note.written")?;
+        Ok(())
+    })
+    .unwrap();
+    conn.audited_transaction::<_, threadline::Error, _>(&user("2"), |conn| {
+        insert(conn, 2)?;
+        conn.audited_transaction(&user("3"), |conn| record_action(conn, "note.checked"))?;
+        record_action(conn, "note.written")?;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT a.name, a.actor_id, x.actor_id, count(c.id)
+             FROM threadline.audit_actions AS a
+             JOIN threadline.audit_transactions AS x ON x.id = a.transaction_id
+             LEFT JOIN threadline.audit_changes AS c ON c.transaction_id = x.id
+             GROUP BY a.id, x.id ORDER BY a.id"
+        ),
+        [
+            "note.planned | 1 | 1 | 1",
+            "note.written | 1 | 1 | 1",
+            "note.checked | 3 | 3 | 0",
+            "note.written | 2 | 2 | 1"
+        ]
+    );
+}
+
+#[test]
+fn an_action_goes_with_the_transaction_that_rolls_back_and_stands_alone_outside() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let result: QueryResult<()> = conn.audited_transaction(&user("1"), |conn| {
+        record_action(conn, "note.planned")?;
+        Err(DieselError::RollbackTransaction)
+    });
+    assert_eq!(result, Err(DieselError::RollbackTransaction));
+    let refused = Action::new("session.opened")
+        .actor(ActorRef::anonymous())
+        .failed();
+    let recorded = record_action(conn, refused.reason("wrong password")).unwrap();
+    assert_eq!(recorded.transaction_id, None);
+    assert_eq!(recorded.status, ActionStatus::Error);
+    assert_eq!(
+        rows(conn, "SELECT name, status FROM threadline.actions"),
+        ["session.opened | error"]
+    );
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(),
+        Some("0")
+    );
+}
+
+#[test]
+fn what_cannot_be_recorded_says_why_before_anything_is_sent() {
+    let database = Database::empty();
+    let conn = &mut database.connect();
+    assert_eq!(
+        refused(record_action(conn, "note.written")),
+        "action `note.written` has no actor; enter an AuditContext with one, or name it with `Action::actor`"
+    );
+    for name in [
+        "",
+        " ",
+        "Note",
+        "note.",
+        ".note",
+        "note..x",
+        "note written",
+        "note.Written",
+        "ä",
+        "1st",
+        "a\0",
+    ] {
+        let action = Action::new(name).actor(ActorRef::anonymous());
+        assert!(
+            refused(record_action(conn, action)).contains("is not an action's name"),
+            "{name:?}"
+        );
+    }
+    let by_anonymous = || Action::new("note.written").actor(ActorRef::anonymous());
+    assert_eq!(
+        refused(record_action(conn, by_anonymous().reason("x".repeat(9000)))),
+        "action `note.written`: the reason has 9000 bytes and may have 8192; shorten it, or keep a reference to what is stored elsewhere"
+    );
+    assert!(
+        refused(record_action(conn, by_anonymous().comment("a\0")))
+            .contains("the comment contains a NUL")
+    );
+    assert!(
+        refused(record_action(conn, by_anonymous().metadata("m", "a\0")))
+            .contains("the metadata contains a NUL")
+    );
+    let long = format!("note.{}", "x".repeat(300));
+    let error = record_action(conn, Action::new(long).actor(ActorRef::anonymous())).unwrap_err();
+    assert!(
+        matches!(
+            error.kind(),
+            ErrorKind::Action(ActionError::InvalidField { .. })
+        ),
+        "{error}"
+    );
+
+    let error = record_action(conn, by_anonymous()).unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::SchemaMissing { installed: None }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_role_without_rights_on_the_tables_records_actions() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let role = format!("{}_app", database.name());
+    run(
+        conn,
+        &format!(
+            "CREATE ROLE {role}; GRANT USAGE ON SCHEMA threadline TO {role}; SET SESSION AUTHORIZATION {role}"
+        ),
+    );
+    let recorded = record_action(
+        conn,
+        Action::new("note.written").actor(ActorRef::anonymous()),
+    );
+    let forbidden = diesel::sql_query("DELETE FROM threadline.audit_actions").execute(conn);
+    run(
+        conn,
+        &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"),
+    );
+    assert_eq!(recorded.unwrap().name, "note.written");
+    assert!(
+        forbidden
+            .unwrap_err()
+            .to_string()
+            .contains("permission denied")
+    );
+}

@@ -1,0 +1,45 @@
+-- Records a semantic event. With `linked` it belongs to the AuditTransaction of
+-- the running database transaction, which it opens if no change has yet; without
+-- it stands alone. Runs as the owner, so that an application needs no right on
+-- the tables: GRANT USAGE ON SCHEMA threadline is enough.
+CREATE FUNCTION threadline.record_action(
+    name           text,
+    actor_type     text,
+    actor_id       text    DEFAULT NULL,
+    category       text    DEFAULT NULL,
+    verb           text    DEFAULT NULL,
+    status         text    DEFAULT 'ok',
+    reason         text    DEFAULT NULL,
+    comment        text    DEFAULT NULL,
+    request_id     text    DEFAULT NULL,
+    correlation_id text    DEFAULT NULL,
+    job_id         text    DEFAULT NULL,
+    meta           jsonb   DEFAULT NULL,
+    linked         boolean DEFAULT true
+) RETURNS SETOF threadline.audit_actions
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF record_action.name IS NULL OR record_action.name = '' THEN
+        RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';
+    ELSIF record_action.actor_type IS NULL
+       OR (record_action.actor_type <> 'anonymous' AND coalesce(record_action.actor_id, '') = '') THEN
+        RAISE EXCEPTION 'threadline: an action needs an actor with a type and an id; use the type ''anonymous'' for somebody unknown';
+    END IF;
+    RETURN QUERY
+    INSERT INTO threadline.audit_actions (
+        transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
+        request_id, correlation_id, job_id, meta)
+    VALUES (
+        CASE WHEN linked THEN threadline.current_transaction() END,
+        record_action.name,
+        coalesce(record_action.category, substring(record_action.name FROM '^(.*)\.[^.]*$')),
+        coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),
+        record_action.actor_type, record_action.actor_id,
+        coalesce(record_action.status, 'ok'), record_action.reason, record_action.comment,
+        record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta)
+    RETURNING *;
+END
+$$;

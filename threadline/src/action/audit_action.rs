@@ -1,0 +1,162 @@
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use diesel::deserialize::{self, Queryable};
+use diesel::pg::Pg;
+use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
+use serde_json::Value;
+
+use crate::context::ActorRef;
+use crate::record::{AnyJson, AnyTime};
+
+/// A semantic event that the application recorded: who did what, why, with
+/// which outcome.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AuditAction {
+    /// Rises with every action.
+    pub id: i64,
+    /// The AuditTransaction that the action belongs to; `None` when it was
+    /// recorded outside a transaction.
+    pub transaction_id: Option<i64>,
+    /// When it was recorded.
+    pub occurred_at: DateTime<Utc>,
+    /// What was done, as in `member.role_changed`.
+    pub name: String,
+    /// What kind of thing it was done to: `member`.
+    pub category: Option<String>,
+    /// What was done to it: `role_changed`.
+    pub verb: Option<String>,
+    /// Who did it.
+    pub actor: ActorRef,
+    /// How it ended.
+    pub status: ActionStatus,
+    /// Why it was done.
+    pub reason: Option<String>,
+    /// What else is to be said.
+    pub comment: Option<String>,
+    /// The id of the request that was served.
+    pub request_id: Option<String>,
+    /// What ties this to other requests, jobs and services.
+    pub correlation_id: Option<String>,
+    /// The id of the job that ran.
+    pub job_id: Option<String>,
+    /// Everything else.
+    pub metadata: Option<Value>,
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum ActionStatus {
+    /// As intended.
+    #[default]
+    Ok,
+    /// It failed or was refused.
+    Error,
+    /// A status that was recorded and that this version does not know.
+    Unrecognized(String),
+}
+
+impl ActionStatus {
+    /// `ok` or `error`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Unrecognized(status) => status,
+        }
+    }
+
+    fn recorded(status: String) -> Self {
+        match status.as_str() {
+            "ok" => Self::Ok,
+            "error" => Self::Error,
+            _ => Self::Unrecognized(status),
+        }
+    }
+}
+
+impl fmt::Display for ActionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+type NText = Nullable<Text>;
+
+/// The columns of `audit_actions` as the queries select them.
+pub type ActionSql = (
+    BigInt,
+    Nullable<BigInt>,
+    Timestamptz,
+    Text,
+    NText,
+    NText,
+    Text,
+    NText,
+    Text,
+    NText,
+    NText,
+    (NText, NText, NText, Nullable<Jsonb>),
+);
+
+/// The same as a select list on `a`.
+pub(crate) const ACTION_COLUMNS: &str = "a.id, a.transaction_id, a.occurred_at, a.name, a.category, a.verb, \
+     a.actor_type, a.actor_id, a.status, a.reason, a.comment, \
+     a.request_id, a.correlation_id, a.job_id, a.meta";
+
+impl Queryable<ActionSql, Pg> for AuditAction {
+    type Row = (
+        i64,
+        Option<i64>,
+        AnyTime,
+        String,
+        Option<String>,
+        Option<String>,
+        String,
+        Option<String>,
+        String,
+        Option<String>,
+        Option<String>,
+        (
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<AnyJson>,
+        ),
+    );
+
+    fn build(row: Self::Row) -> deserialize::Result<Self> {
+        let (
+            id,
+            transaction_id,
+            occurred_at,
+            name,
+            category,
+            verb,
+            actor_type,
+            actor_id,
+            status,
+            reason,
+            comment,
+            (request_id, correlation_id, job_id, metadata),
+        ) = row;
+        Ok(Self {
+            id,
+            transaction_id,
+            occurred_at: occurred_at.into_inner(),
+            name,
+            category,
+            verb,
+            actor: ActorRef::recorded(actor_type, actor_id),
+            status: ActionStatus::recorded(status),
+            reason,
+            comment,
+            request_id,
+            correlation_id,
+            job_id,
+            metadata: metadata.map(AnyJson::into_inner),
+        })
+    }
+}

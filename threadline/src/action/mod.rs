@@ -1,0 +1,7 @@
+//! What the application meant: semantic events beside the changes of rows.
+
+mod audit_action;
+mod record;
+
+pub use audit_action::{ActionStatus, AuditAction};
+pub use record::{Action, ActionError, record_action};

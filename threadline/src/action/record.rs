@@ -1,0 +1,340 @@
+use diesel::RunQueryDsl;
+use diesel::connection::TransactionManager;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{Bool, Jsonb, Nullable, Text};
+use serde_json::{Map, Value};
+
+use super::audit_action::{ACTION_COLUMNS, ActionSql};
+use super::{ActionStatus, AuditAction};
+use crate::context::limits::{MAX_ID_BYTES, check_metadata, check_text};
+use crate::context::{ActorRef, ActorType, AuditConnection, AuditContext, ContextError};
+use crate::error::{Error, ErrorKind};
+
+/// Longest name, category and verb, in bytes.
+const MAX_NAME_BYTES: usize = 255;
+/// Longest reason and comment, in bytes.
+const MAX_TEXT_BYTES: usize = 8 * 1024;
+
+/// An action to be recorded.
+///
+/// What is not said comes from the current [`AuditContext`]: the actor, the
+/// ids of request, correlation and job. `member.role_changed` is the verb
+/// `role_changed` of the category `member`, unless they are given.
+#[derive(Debug, Clone)]
+#[must_use = "an action is recorded by `record_action(conn, action)`"]
+pub struct Action {
+    name: String,
+    category: Option<String>,
+    verb: Option<String>,
+    actor: Option<ActorRef>,
+    status: ActionStatus,
+    reason: Option<String>,
+    comment: Option<String>,
+    request_id: Option<String>,
+    correlation_id: Option<String>,
+    job_id: Option<String>,
+    metadata: Map<String, Value>,
+}
+
+/// Why an action cannot be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActionError {
+    /// Nobody said who acts.
+    #[error(
+        "action `{name}` has no actor; enter an AuditContext with one, or name it with `Action::actor`"
+    )]
+    NoActor {
+        /// The action's name.
+        name: String,
+    },
+    /// The actor cannot be recorded.
+    #[error("action `{name}` is by an actor of the unknown type `{actor_type}`")]
+    InvalidActor {
+        /// The action's name.
+        name: String,
+        /// The type that was found.
+        actor_type: String,
+    },
+    /// A name that is none.
+    #[error(
+        "`{name}` is not an action's name; write lower-case words joined by `_`, parts joined by `.`, as in `member.role_changed`"
+    )]
+    InvalidName {
+        /// What was given.
+        name: String,
+    },
+    /// A text above its limit, or with a NUL; texts are never cut.
+    #[error("action `{name}`: {error}")]
+    InvalidField {
+        /// The action's name.
+        name: String,
+        /// What is wrong with which field.
+        error: ContextError,
+    },
+}
+
+impl Action {
+    /// An action of this name that ended well.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            category: None,
+            verb: None,
+            actor: None,
+            status: ActionStatus::Ok,
+            reason: None,
+            comment: None,
+            request_id: None,
+            correlation_id: None,
+            job_id: None,
+            metadata: Map::new(),
+        }
+    }
+
+    /// What kind of thing it is done to, where the name does not say it.
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.category = Some(category.into());
+        self
+    }
+
+    /// What is done to it, where the name does not say it.
+    pub fn verb(mut self, verb: impl Into<String>) -> Self {
+        self.verb = Some(verb.into());
+        self
+    }
+
+    /// Who does it, instead of the current context's actor.
+    pub fn actor(mut self, actor: ActorRef) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// It failed or was refused.
+    pub fn failed(self) -> Self {
+        self.status(ActionStatus::Error)
+    }
+
+    /// How it ended.
+    pub fn status(mut self, status: ActionStatus) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Why it is done.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// What else is to be said.
+    pub fn comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+
+    /// The request, instead of the current context's.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// The correlation, instead of the current context's.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = Some(id.into());
+        self
+    }
+
+    /// The job, instead of the current context's.
+    pub fn job_id(mut self, id: impl Into<String>) -> Self {
+        self.job_id = Some(id.into());
+        self
+    }
+
+    /// One more entry of metadata; the last one of a name counts.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(name.into(), value.into());
+        self
+    }
+
+    /// The action with what the context knows, if it can be recorded.
+    fn complete(mut self, context: Option<AuditContext>) -> Result<(Self, ActorRef), ActionError> {
+        if let Some(context) = context {
+            let from = |id: Option<&str>| id.map(str::to_owned);
+            self.actor = self.actor.or_else(|| context.actor().cloned());
+            self.request_id = self.request_id.or_else(|| from(context.request_id()));
+            self.correlation_id = self
+                .correlation_id
+                .or_else(|| from(context.correlation_id()));
+            self.job_id = self.job_id.or_else(|| from(context.job_id()));
+        }
+        if !is_name(&self.name) {
+            return Err(ActionError::InvalidName { name: self.name });
+        }
+        for (field, value, limit) in [
+            ("name", Some(&self.name), MAX_NAME_BYTES),
+            ("category", self.category.as_ref(), MAX_NAME_BYTES),
+            ("verb", self.verb.as_ref(), MAX_NAME_BYTES),
+            ("reason", self.reason.as_ref(), MAX_TEXT_BYTES),
+            ("comment", self.comment.as_ref(), MAX_TEXT_BYTES),
+            ("request id", self.request_id.as_ref(), MAX_ID_BYTES),
+            ("correlation id", self.correlation_id.as_ref(), MAX_ID_BYTES),
+            ("job id", self.job_id.as_ref(), MAX_ID_BYTES),
+        ] {
+            if let Some(value) = value {
+                check_text(field, value, limit).map_err(|error| self.invalid(error))?;
+            }
+        }
+        check_metadata(&self.metadata).map_err(|error| self.invalid(error))?;
+        let Some(actor) = self.actor.clone() else {
+            return Err(ActionError::NoActor { name: self.name });
+        };
+        if let ActorType::Unrecognized(actor_type) = actor.actor_type() {
+            return Err(ActionError::InvalidActor {
+                actor_type: actor_type.clone(),
+                name: self.name,
+            });
+        }
+        Ok((self, actor))
+    }
+
+    fn invalid(&self, error: ContextError) -> ActionError {
+        ActionError::InvalidField {
+            name: self.name.clone(),
+            error,
+        }
+    }
+}
+
+impl From<&str> for Action {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.split('.').all(|part| {
+        part.starts_with(|c: char| c.is_ascii_lowercase())
+            && part
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    })
+}
+
+/// Records what the application meant.
+///
+/// Inside a transaction the action belongs to the same `AuditTransaction` as
+/// the changes made there, whichever came first; several actions may. It goes
+/// with the transaction if that rolls back. Outside a transaction it stands
+/// alone, as for a login that is refused.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{Action, ActorRef, AuditContext, AuditExt, record_action};
+///
+/// let context = AuditContext::new(ActorRef::admin("grace")?);
+/// let action = conn.audited_transaction(&context, |conn| {
+///     diesel::update(users::table.find(42)).set(users::name.eq("Ada L.")).execute(conn)?;
+///     record_action(conn, Action::new("member.renamed").reason("she married"))
+/// })?;
+/// assert_eq!(action.verb.as_deref(), Some("renamed"));
+///
+/// let refused = Action::new("session.opened").actor(ActorRef::anonymous()).failed();
+/// assert_eq!(record_action(conn, refused)?.transaction_id, None);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`ErrorKind::Action`] when there is no actor, or a name or text cannot be
+/// recorded; [`ErrorKind::SchemaMissing`] without the audit schema.
+pub fn record_action<C: AuditConnection>(
+    conn: &mut C,
+    action: impl Into<Action>,
+) -> Result<AuditAction, Error> {
+    let (action, actor) = action
+        .into()
+        .complete(AuditContext::current())
+        .map_err(|error| Error::new(ErrorKind::Action(error)))?;
+    let linked = C::TransactionManager::transaction_manager_status_mut(conn)
+        .transaction_depth()?
+        .is_some();
+    let insert = RecordAction {
+        actor_id: actor.id().map(str::to_owned),
+        actor,
+        metadata: (!action.metadata.is_empty()).then(|| Value::Object(action.metadata.clone())),
+        action,
+        linked,
+    };
+    insert
+        .get_result(conn)
+        .map_err(|error| Error::reading(conn, error))
+}
+
+#[derive(Debug)]
+struct RecordAction {
+    action: Action,
+    actor: ActorRef,
+    actor_id: Option<String>,
+    metadata: Option<Value>,
+    linked: bool,
+}
+
+impl Query for RecordAction {
+    type SqlType = ActionSql;
+}
+
+impl QueryId for RecordAction {
+    type QueryId = RecordAction;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<C> RunQueryDsl<C> for RecordAction {}
+
+impl QueryFragment<Pg> for RecordAction {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Action {
+            name,
+            category,
+            verb,
+            actor: _,
+            status,
+            reason,
+            comment,
+            request_id,
+            correlation_id,
+            job_id,
+            metadata: _,
+        } = &self.action;
+        out.push_sql("SELECT ");
+        out.push_sql(ACTION_COLUMNS);
+        out.push_sql(" FROM threadline.record_action(");
+        out.push_bind_param::<Text, _>(name)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, str>(self.actor.actor_type().as_str())?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&self.actor_id)?;
+        for text in [category, verb] {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<Text>, _>(text)?;
+        }
+        out.push_sql(", ");
+        out.push_bind_param::<Text, str>(status.as_str())?;
+        for text in [reason, comment, request_id, correlation_id, job_id] {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<Text>, _>(text)?;
+        }
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Jsonb>, _>(&self.metadata)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Bool, _>(&self.linked)?;
+        out.push_sql(") AS a");
+        Ok(())
+    }
+}

@@ -1,11 +1,15 @@
 //! What the triggers record, and what they must never.
 
+#[path = "capture/closed.rs"]
+mod closed;
 #[path = "capture/fidelity.rs"]
 mod fidelity;
 #[path = "capture/privileges.rs"]
 mod privileges;
 #[path = "capture/redaction.rs"]
 mod redaction;
+#[path = "capture/serializable.rs"]
+mod serializable;
 #[path = "capture/transactions.rs"]
 mod transactions;
 #[path = "capture/writes.rs"]

@@ -1,34 +1,18 @@
-use threadline_test_server::Server;
-
-use crate::provision::provision;
+use crate::provision::{EVERYTHING, provision};
 use crate::run::{cargo, run};
+use crate::server::{Database, server};
 
 /// Runs the quickstart on a database of its own.
-pub(crate) fn demo() -> Result<(), String> {
-    provision()?;
-    // Built first: an error then leaves no server to be stopped.
-    run(cargo().args(["build", "--quiet", "--package", "quickstart"]))?;
-    let server = Server::find_or_start()?;
-    let name = server.fresh_name("demo");
-    sql(&server, &format!("CREATE DATABASE {name}"))?;
-    let result = run(cargo()
-        .args(["run", "--quiet", "--package", "quickstart"])
-        .env("DATABASE_URL", server.url_of(&name)));
-    let dropped = sql(&server, &format!("DROP DATABASE {name} WITH (FORCE)"));
-    result.and(dropped)
-}
-
-fn sql(server: &Server, statement: &str) -> Result<(), String> {
-    let output = server
-        .command("psql")
-        .args(["--dbname", server.url(), "-X", "-q", "-c", statement])
-        .output()
-        .map_err(|error| format!("psql: {error}; install PostgreSQL's client programs"))?;
-    if output.status.success() {
-        return Ok(());
+pub(crate) fn demo() -> Result<u8, String> {
+    provision(EVERYTHING)?;
+    // Built first: nobody has to wait for a server to see a mistake.
+    let built = run(cargo().args(["build", "--package", "quickstart"]))?;
+    if built != 0 {
+        return Ok(built);
     }
-    Err(format!(
-        "`{statement}` failed on the server of DATABASE_URL: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    ))
+    let server = server()?;
+    let database = Database::create(&server, "demo")?;
+    run(cargo()
+        .args(["run", "--quiet", "--package", "quickstart"])
+        .env("DATABASE_URL", database.url()))
 }

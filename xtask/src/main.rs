@@ -5,6 +5,7 @@ mod msrv;
 mod provision;
 mod run;
 mod schema;
+mod server;
 mod test;
 
 use std::process::ExitCode;
@@ -20,30 +21,33 @@ usage: cargo xtask <command>
   msrv              check that no dependency needs a newer Rust than we declare";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments.as_slice() {
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
         ["demo"] => demo::demo(),
-        ["test", rest @ ..] => test::test(rest),
-        ["schema"] => schema::write(),
-        ["schema", "--check"] => schema::check(),
-        ["diesel-cli"] => provision::provision().map(|()| {
-            println!(
-                "{}",
-                threadline_test_server::diesel_cli::diesel_cli().display()
-            );
+        ["test", ..] => test::test(&arguments[1..]),
+        ["schema"] => schema::write().map(|()| 0),
+        ["schema", "--check"] => schema::check().map(|()| 0),
+        ["diesel-cli"] => test::diesel().map(|path| {
+            println!("{}", path.display());
+            0
         }),
-        ["msrv"] => msrv::check(),
+        ["msrv"] => msrv::check().map(|()| 0),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(0)
+        }
         _ => {
             eprintln!("{USAGE}");
-            return ExitCode::from(2);
+            Ok(2)
         }
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    let status = result.unwrap_or_else(|message| {
+        eprintln!("error: {message}");
+        1
+    });
+    ExitCode::from(status)
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -9,9 +10,19 @@ use crate::run::cargo;
 /// rest is clippy's `incompatible_msrv`.
 pub(crate) fn check() -> Result<(), String> {
     let output = cargo()
-        .args(["metadata", "--format-version", "1", "--all-features"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--all-features",
+            "--locked",
+        ])
+        .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("cargo metadata: {error}"))?;
+    if !output.status.success() {
+        return Err("cargo metadata failed; see above".to_owned());
+    }
     let metadata: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("cargo metadata printed no JSON: {error}"))?;
     let packages = entries(&metadata["packages"]);

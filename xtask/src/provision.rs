@@ -1,151 +1,78 @@
-//! What demo and tests need besides Rust: a PostgreSQL server and libpq.
+//! What demo and tests need besides Rust, found or installed. A C linker is not
+//! among it: without one, this program would not have been built.
 
 use std::env;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use threadline_test_server::{find_programs, install_command};
+use threadline_test_server::libpq::Libpq;
+use threadline_test_server::packages::{PackageManager, Piece, how_to_install};
+use threadline_test_server::{MissingServer, find_program, find_programs};
 
-/// Makes sure that everything is there, installing it where that is allowed
-/// without asking: as root through the system's packages, with Homebrew as
-/// anybody.
-pub(crate) fn provision() -> Result<(), String> {
-    let missing = missing();
+/// What the demo and the tests need.
+pub(crate) const EVERYTHING: &[Piece] = &[Piece::Server, Piece::Client, Piece::Libpq];
+
+/// Makes sure that the pieces are there, installing them where that is allowed
+/// without asking for a password.
+pub(crate) fn provision(wanted: &[Piece]) -> Result<(), String> {
+    let missing = missing(wanted);
     if missing.is_empty() {
         return Ok(());
     }
-    let what = missing.join(" and ");
-    let Some(installer) = installer() else {
-        return Err(format!(
-            "{what} not found. Install with\n\n    {}\n\nor, for the server, set DATABASE_URL to one where databases may be created.",
-            install_command()
-        ));
+    let Some(manager) = PackageManager::of_this_machine().filter(|manager| manager.is_allowed())
+    else {
+        return Err(explain(&missing));
     };
-    eprintln!("{what} not found; installing with the system's package manager");
-    for command in installer {
-        eprintln!("    {}", command.join(" "));
-        let status = Command::new(command[0])
-            .args(&command[1..])
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .stdout(std::io::stderr())
-            .status()
-            .map_err(|error| format!("{}: {error}", command[0]))?;
-        if !status.success() {
-            return Err(format!(
-                "`{}` failed; run it yourself to see why",
-                command.join(" ")
-            ));
-        }
-    }
-    let missing = self::missing();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(format!(
-            "{} still not found after installing",
-            missing.join(" and ")
-        ))
+    eprintln!("This machine lacks\n{}", names(&missing));
+    eprintln!("Running: {}", manager.command_line(&missing));
+    let installed = manager.install(&missing);
+    let missing = self::missing(wanted);
+    match installed {
+        _ if missing.is_empty() => Ok(()),
+        Err(error) => Err(format!("{error}\n{}", explain(&missing))),
+        Ok(()) => Err(explain(&missing)),
     }
 }
 
-fn missing() -> Vec<&'static str> {
-    let server =
-        env::var("DATABASE_URL").is_ok_and(|url| !url.is_empty()) || find_programs().is_ok();
-    let mut missing = vec![];
-    if !server {
-        missing.push("a PostgreSQL server");
-    }
-    if !libpq_is_there() {
-        missing.push("libpq (PostgreSQL's client library, with what is needed to link it)");
-    }
-    missing
-}
-
-/// The commands that install what is missing, if we may run them.
-fn installer() -> Option<Vec<Vec<&'static str>>> {
-    let exists = |path: &str| Path::new(path).exists();
-    let packages: &[&[&str]] = if cfg!(target_os = "macos") {
-        let brew = ["/opt/homebrew/bin/brew", "/usr/local/bin/brew"]
-            .into_iter()
-            .find(|path| exists(path))?;
-        return Some(vec![vec![brew, "install", "postgresql@17"]]);
-    } else if !is_root() {
-        return None;
-    } else if exists("/usr/bin/apt-get") {
-        &[
-            &["apt-get", "update", "-q"],
-            &[
-                "apt-get",
-                "install",
-                "-q",
-                "-y",
-                "--no-install-recommends",
-                "postgresql",
-                "libpq-dev",
-            ],
-        ]
-    } else if exists("/usr/bin/dnf") {
-        &[&["dnf", "install", "-y", "postgresql-server", "libpq-devel"]]
-    } else if exists("/sbin/apk") {
-        &[&["apk", "add", "postgresql", "postgresql-dev"]]
-    } else if exists("/usr/bin/pacman") {
-        &[&["pacman", "-Sy", "--noconfirm", "postgresql"]]
-    } else {
-        return None;
+fn missing(wanted: &[Piece]) -> Vec<Piece> {
+    let is_there = |piece| match piece {
+        Piece::Server => has_database_url() || find_programs().is_ok(),
+        Piece::Client => ["psql", "pg_dump"]
+            .iter()
+            .all(|name| find_program(name).is_some()),
+        Piece::Libpq => Libpq::find().is_some(),
     };
-    Some(packages.iter().map(|command| command.to_vec()).collect())
-}
-
-fn is_root() -> bool {
-    let output = Command::new("id").arg("-u").output();
-    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
-}
-
-/// Whether the build of `pq-sys` will find libpq: it asks PQ_LIB_DIR,
-/// pkg-config, pg_config, and then leaves it to the linker.
-fn libpq_is_there() -> bool {
-    env::var_os("PQ_LIB_DIR").is_some()
-        || succeeds(Command::new("pkg-config").args(["--exists", "libpq"]))
-        || lib_dir_of(Path::new("pg_config")).is_some()
-        || linker_folders().iter().any(|dir| holds_libpq(dir))
-        || libpq_dir().is_some()
-}
-
-/// Where libpq is when only the server's own pg_config knows, as with
-/// Homebrew's versioned formulas and Postgres.app.
-pub(crate) fn libpq_dir() -> Option<PathBuf> {
-    if env::var_os("PQ_LIB_DIR").is_some() || lib_dir_of(Path::new("pg_config")).is_some() {
-        return None;
-    }
-    lib_dir_of(&find_programs().ok()?.join("pg_config"))
-}
-
-fn lib_dir_of(pg_config: &Path) -> Option<PathBuf> {
-    let output = Command::new(pg_config).arg("--libdir").output().ok()?;
-    let dir = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-    holds_libpq(&dir).then_some(dir)
-}
-
-fn linker_folders() -> Vec<PathBuf> {
-    let machine = format!("/usr/lib/{}-linux-gnu", env::consts::ARCH);
-    ["/usr/lib", "/usr/lib64", "/usr/local/lib", &machine]
-        .into_iter()
-        .map(PathBuf::from)
+    wanted
+        .iter()
+        .copied()
+        .filter(|piece| !is_there(*piece))
         .collect()
 }
 
-/// The name that the linker asks for; `libpq.so.5` alone does not do.
-fn holds_libpq(dir: &Path) -> bool {
-    ["libpq.so", "libpq.dylib", "libpq.a"]
-        .iter()
-        .any(|name| dir.join(name).exists())
+fn has_database_url() -> bool {
+    env::var_os("DATABASE_URL").is_some_and(|url| !url.is_empty())
 }
 
-fn succeeds(command: &mut Command) -> bool {
-    command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+fn explain(missing: &[Piece]) -> String {
+    let mut lines = vec![format!("this machine lacks\n{}", names(missing))];
+    let mut packaged = missing.to_owned();
+    if missing.contains(&Piece::Server) {
+        if let Err(MissingServer {
+            too_old: Some(version),
+        }) = find_programs()
+        {
+            packaged.retain(|piece| *piece != Piece::Server);
+            lines.push(format!(
+                "PostgreSQL {version} is too old; https://www.postgresql.org/download/ has newer packages for your system."
+            ));
+        }
+        lines.push("Instead of a server on this machine, DATABASE_URL may name one where databases may be created.".to_owned());
+    }
+    if !packaged.is_empty() {
+        lines.push(how_to_install(&packaged));
+    }
+    lines.join("\n")
+}
+
+fn names(pieces: &[Piece]) -> String {
+    let names: Vec<_> = pieces.iter().map(|piece| format!("  - {piece}")).collect();
+    names.join("\n")
 }

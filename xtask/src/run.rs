@@ -1,35 +1,26 @@
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-/// The root of the repository, from wherever we are called.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask is a folder of the repository")
-}
+use threadline_test_server::libpq::Libpq;
+use threadline_test_server::root;
 
 /// Cargo, to be run in the repository with what provisioning found.
 pub(crate) fn cargo() -> Command {
     let cargo = env::var_os("CARGO").map_or("cargo".into(), PathBuf::from);
     let mut command = Command::new(cargo);
     command.current_dir(root());
-    if let Some(dir) = crate::provision::libpq_dir() {
-        command.env("PQ_LIB_DIR", dir);
+    if let Some(libpq) = Libpq::find() {
+        libpq.tell(&mut command);
     }
     command
 }
 
-/// Runs a command whose output the user sees.
-pub(crate) fn run(command: &mut Command) -> Result<(), String> {
-    let name = command.get_program().to_string_lossy().into_owned();
+/// Runs a command whose output the user sees, and gives its exit status, which
+/// is to be ours.
+pub(crate) fn run(command: &mut Command) -> Result<u8, String> {
     let status = command
         .status()
-        .map_err(|error| format!("{name}: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
-        Err(format!("`cargo {}` failed ({status})", arguments.join(" ")))
-    }
+        .map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))?;
+    Ok(status.code().map_or(1, |code| code as u8))
 }

@@ -8,7 +8,7 @@
 
 use std::{fs, io};
 
-use crate::run::root;
+use threadline_test_server::root;
 
 /// What each patch is made of, in the order in which PostgreSQL needs it.
 const PATCHES: &[(&str, &[&str])] = &[
@@ -35,6 +35,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "capture/redacted_image",
             "capture/key_columns_of",
             "capture/fingerprint",
+            "capture/audited_relation",
             "capture/columns_match",
             "capture/open_transaction",
             "capture/current_transaction",
@@ -48,7 +49,9 @@ const PATCHES: &[(&str, &[&str])] = &[
             "policy/capture_source",
             "policy/audited_table_of",
             "policy/find_audited_table",
+            "policy/drop_triggers",
             "policy/install_triggers",
+            "policy/treatment",
             "policy/audit",
             "policy/refresh",
             "policy/unaudit",

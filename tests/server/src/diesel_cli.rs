@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::{env, fs};
+use std::{env, io};
+
+use crate::find::{on_path, output_of};
+use crate::libpq::Libpq;
+use crate::root;
 
 /// The path of a diesel program of version 2.3 or later: `DIESEL_CLI`, the one
 /// on PATH, or one that is built once into the repository's `target/tools`.
@@ -13,56 +17,77 @@ use std::{env, fs};
 /// When there is none and it cannot be built.
 pub fn diesel_cli() -> PathBuf {
     static DIESEL: OnceLock<PathBuf> = OnceLock::new();
-    DIESEL.get_or_init(find_or_install).clone()
+    DIESEL
+        .get_or_init(|| {
+            find()
+                .map_or_else(install, Ok)
+                .unwrap_or_else(|e| panic!("{e}"))
+        })
+        .clone()
 }
 
-fn find_or_install() -> PathBuf {
-    if let Some(path) = env::var_os("DIESEL_CLI") {
-        return path.into();
-    }
-    if is_recent(Path::new("diesel")) {
-        return "diesel".into();
-    }
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
-    fs::create_dir_all(&tools).unwrap_or_else(|e| panic!("{}: {e}", tools.display()));
-    let tools = fs::canonicalize(&tools).unwrap_or_else(|e| panic!("{}: {e}", tools.display()));
-    let diesel = tools.join("bin/diesel");
-    if !is_recent(&diesel) {
-        eprintln!("building the diesel program into target/tools, once");
-        let status = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
-            .args([
-                "install",
-                "diesel_cli",
-                "--version",
-                "^2.3",
-                "--locked",
-                "--quiet",
-            ])
-            .args(["--no-default-features", "--features", "postgres", "--root"])
-            .arg(&tools)
-            // Built as the release that it is, whoever builds it.
-            .env_remove("CARGO_TARGET_DIR")
-            .stdin(Stdio::null())
-            .status();
-        assert!(
-            status.as_ref().is_ok_and(|status| status.success()),
-            "the diesel program could not be built: {status:?}; install it with `cargo install diesel_cli --no-default-features --features postgres`"
-        );
-    }
-    diesel
+/// The program, if there is one already.
+pub fn find() -> Option<PathBuf> {
+    let named = env::var_os("DIESEL_CLI").filter(|path| !path.is_empty());
+    named.map(PathBuf::from).or_else(|| {
+        on_path()
+            .chain([tools().join("bin")])
+            .map(|dir| dir.join("diesel"))
+            .find(|program| program.is_file() && suits(program))
+    })
 }
 
-fn is_recent(diesel: &Path) -> bool {
-    let Ok(output) = Command::new(diesel).arg("--version").output() else {
-        return false;
-    };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text
-        .split_whitespace()
-        .find_map(|word| word.split_once('.'))
-        .and_then(|(major, rest)| {
-            let minor = rest.split('.').next()?;
-            Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
-        });
-    version >= Some((2, 3))
+/// Builds the program; cargo's progress goes to standard error.
+pub fn install() -> Result<PathBuf, String> {
+    let tools = tools();
+    eprintln!("building the diesel program into {}, once", tools.display());
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo
+        .args(["install", "diesel_cli", "--version", "^2.3", "--locked"])
+        .args(["--no-default-features", "--features", "postgres", "--root"])
+        .arg(&tools)
+        // Somebody else may hold the lock of that folder for long.
+        .env_remove("CARGO_TARGET_DIR")
+        .stdin(Stdio::null())
+        .stdout(io::stderr());
+    if let Some(libpq) = Libpq::find() {
+        libpq.tell(&mut cargo);
+    }
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(tools.join("bin").join("diesel")),
+        failure => Err(format!(
+            "the diesel program could not be built ({}); see above, or set DIESEL_CLI to one of version 2.3 or later",
+            failure.map_or_else(|error| error.to_string(), |status| status.to_string())
+        )),
+    }
+}
+
+fn tools() -> PathBuf {
+    root().join("target/tools")
+}
+
+fn suits(diesel: &Path) -> bool {
+    output_of(diesel, &["--version"])
+        .is_some_and(|text| version(&text) >= Some((2, 3)) && text.contains("postgres"))
+}
+
+/// Reads `diesel 2.1.0`, and since 2.2 ` Version: 2.2.0` on a line of its own.
+fn version(text: &str) -> Option<(u32, u32)> {
+    text.split_whitespace().find_map(|word| {
+        let mut numbers = word.split('.').map(|number| number.parse().ok());
+        Some((numbers.next()??, numbers.next()??))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn versions_are_read_from_what_diesel_prints() {
+        let today = "diesel \n Version: 2.3.14\n Supported Backends: postgres";
+        assert_eq!(version(today), Some((2, 3)));
+        assert_eq!(version("diesel 1.4.1"), Some((1, 4)));
+        assert_eq!(version("Diesel, an engine."), None);
+    }
 }

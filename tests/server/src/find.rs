@@ -1,79 +1,118 @@
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
+use std::{env, fmt, fs};
 
-/// No PostgreSQL server is installed.
+use crate::packages::{Piece, how_to_install};
+
+/// The oldest PostgreSQL that the audit schema runs on.
+pub const OLDEST: u32 = 15;
+
+/// No PostgreSQL server is installed, or only an old one.
 #[derive(Debug)]
-pub struct MissingServer;
+pub struct MissingServer {
+    /// The version that was found instead.
+    pub too_old: Option<u32>,
+}
 
 impl fmt::Display for MissingServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.too_old {
+            Some(version) => write!(
+                f,
+                "PostgreSQL {version} is installed, and {OLDEST} or later is needed: see https://www.postgresql.org/download/"
+            )?,
+            None => write!(
+                f,
+                "no PostgreSQL server was found: not by DATABASE_URL, on PATH, through pg_config, or where Debian, Fedora, Homebrew and Postgres.app put it.\n{}",
+                how_to_install(&[Piece::Server, Piece::Client])
+            )?,
+        }
         write!(
             f,
-            "no PostgreSQL server was found: not by DATABASE_URL, on PATH, through pg_config, or where Debian, Fedora, Homebrew and Postgres.app put it.\nInstall one: {}\nor set DATABASE_URL to a server where databases may be created.",
-            install_command()
+            "\nOr set DATABASE_URL to a server where databases may be created."
         )
     }
 }
 
-/// How a server and libpq are installed on this platform.
-pub fn install_command() -> &'static str {
-    if cfg!(target_os = "macos") {
-        "brew install postgresql@17"
-    } else if Path::new("/usr/bin/apt-get").exists() {
-        "sudo apt-get install postgresql libpq-dev"
-    } else if Path::new("/usr/bin/dnf").exists() {
-        "sudo dnf install postgresql-server libpq-devel"
-    } else if Path::new("/sbin/apk").exists() {
-        "sudo apk add postgresql postgresql-dev"
-    } else if Path::new("/usr/bin/pacman").exists() {
-        "sudo pacman -S postgresql"
-    } else {
-        "the package `postgresql` of your system, with its server and libpq's development files"
-    }
-}
-
-/// The folder that holds `initdb` and `postgres`.
+/// The folder that holds `initdb`, `pg_ctl` and `postgres`.
 pub fn find_programs() -> Result<PathBuf, MissingServer> {
-    let on_path: Vec<PathBuf> = env::var_os("PATH")
-        .map(|path| env::split_paths(&path).collect())
-        .unwrap_or_default();
-    on_path
-        .into_iter()
-        .chain(from_pg_config())
+    let mut too_old = None;
+    for dir in folders() {
+        // A link on PATH leads to where the other programs are.
+        let Ok(postgres) = fs::canonicalize(dir.join("postgres")) else {
+            continue;
+        };
+        let Some(dir) = postgres.parent() else {
+            continue;
+        };
+        let complete = ["initdb", "pg_ctl"]
+            .iter()
+            .all(|name| dir.join(name).is_file());
+        match major_version(&postgres) {
+            Some(version) if complete && version >= OLDEST => return Ok(dir.to_owned()),
+            Some(version) if complete => too_old = Some(version),
+            _ => {}
+        }
+    }
+    Err(MissingServer { too_old })
+}
+
+/// One of PostgreSQL's client programs, where it works: on Debian there is a
+/// `psql` before any client is installed.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    folders()
+        .map(|dir| dir.join(name))
+        .find(|program| program.is_file() && version_line(program).is_some())
+}
+
+/// Where programs may be: what the user put on PATH goes first.
+fn folders() -> impl Iterator<Item = PathBuf> {
+    on_path()
+        .chain(pg_config(Path::new("pg_config"), "--bindir"))
         .chain(usual_folders())
-        .find_map(|dir| {
-            // A link on PATH leads to where the other programs are.
-            let postgres = fs::canonicalize(dir.join("postgres")).ok()?;
-            let dir = postgres.parent()?.to_owned();
-            dir.join("initdb").is_file().then_some(dir)
-        })
-        .ok_or(MissingServer)
 }
 
-fn from_pg_config() -> Option<PathBuf> {
-    let output = Command::new("pg_config").arg("--bindir").output().ok()?;
-    let dir = String::from_utf8(output.stdout).ok()?;
-    Some(PathBuf::from(dir.trim()))
+/// The folders on PATH.
+pub(crate) fn on_path() -> impl Iterator<Item = PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // A relative one would change its meaning with the folder.
+    let dirs: Vec<_> = env::split_paths(&path)
+        .filter(|dir| dir.is_absolute())
+        .collect();
+    dirs.into_iter()
 }
 
-fn usual_folders() -> Vec<PathBuf> {
-    let versions = |parent: &str, prefix: &str, suffix: &str| {
-        let mut found: Vec<(u32, PathBuf)> = fs::read_dir(parent)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| {
-                let name = entry.file_name().into_string().ok()?;
-                let version = name.strip_prefix(prefix)?;
-                let number = version.split('.').next()?.parse().unwrap_or(0);
-                Some((number, entry.path().join(suffix)))
-            })
-            .collect();
-        found.sort_by(|a, b| b.cmp(a));
-        found.into_iter().map(|(_, path)| path)
-    };
+/// A folder that `pg_config` knows.
+pub(crate) fn pg_config(program: &Path, option: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(output_of(program, &[option])?))
+}
+
+/// What a program prints when it succeeds.
+pub(crate) fn output_of(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let text = text.trim();
+    (output.status.success() && !text.is_empty()).then(|| text.to_owned())
+}
+
+fn version_line(program: &Path) -> Option<String> {
+    output_of(program, &["--version"])
+}
+
+fn major_version(postgres: &Path) -> Option<u32> {
+    parse_major_version(&version_line(postgres)?)
+}
+
+/// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, and `18beta1`.
+fn parse_major_version(line: &str) -> Option<u32> {
+    let (_, version) = line.split_once(") ")?;
+    let digits = version
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(version.len());
+    version[..digits].parse().ok()
+}
+
+fn usual_folders() -> impl Iterator<Item = PathBuf> {
     versions("/usr/lib/postgresql", "", "bin")
         .chain(versions("/usr", "pgsql-", "bin"))
         .chain(versions("/usr/libexec", "postgresql", ""))
@@ -84,6 +123,45 @@ fn usual_folders() -> Vec<PathBuf> {
             "",
             "bin",
         ))
-        .chain(["/usr/local/pgsql/bin".into()])
-        .collect()
+        .chain(
+            [
+                "/opt/homebrew/opt/libpq/bin",
+                "/usr/local/opt/libpq/bin",
+                "/usr/local/pgsql/bin",
+            ]
+            .map(PathBuf::from),
+        )
+}
+
+/// The folders of a parent that are named by a version, newest first.
+fn versions(parent: &str, prefix: &str, suffix: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    let mut found: Vec<(u32, PathBuf)> = fs::read_dir(parent)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let version = name.strip_prefix(prefix)?;
+            let number = version.split('.').next()?.parse().ok()?;
+            Some((number, entry.path().join(suffix)))
+        })
+        .collect();
+    found.sort_by(|a, b| b.cmp(a));
+    found.into_iter().map(|(_, path)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_major_version;
+
+    #[test]
+    fn versions_are_read_from_what_postgres_prints() {
+        let debian = "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)";
+        assert_eq!(parse_major_version(debian), Some(15));
+        assert_eq!(
+            parse_major_version("postgres (PostgreSQL) 18beta1"),
+            Some(18)
+        );
+        assert_eq!(parse_major_version("postgres: command not found"), None);
+    }
 }

@@ -5,19 +5,27 @@
 //! the programs that are installed, for this process alone, and goes with it,
 //! however the process ends.
 
+#[cfg(not(unix))]
+compile_error!("the test server is only written for Unix, where a shell watches over it");
+
+mod at_end;
 pub mod diesel_cli;
 #[cfg(feature = "doctest")]
 pub mod doctest;
 mod find;
+pub mod libpq;
+pub mod packages;
 mod start;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-pub use find::{MissingServer, find_programs, install_command};
+pub use at_end::AtEnd;
+pub use find::{MissingServer, OLDEST, find_program, find_programs};
 pub use start::Cluster;
 
 /// A server that databases can be made on.
@@ -25,8 +33,7 @@ pub use start::Cluster;
 pub struct Server {
     url: String,
     programs: Option<PathBuf>,
-    // Kept for its end.
-    _cluster: Option<Cluster>,
+    cluster: Option<Cluster>,
 }
 
 impl Server {
@@ -43,14 +50,19 @@ impl Server {
 
     /// The server of `DATABASE_URL`, or a new one.
     pub fn find_or_start() -> Result<Server, String> {
-        match env::var("DATABASE_URL") {
-            Ok(url) if !url.is_empty() => Ok(Server {
-                url,
-                programs: find_programs().ok(),
-                _cluster: None,
-            }),
-            _ => Server::start(),
+        let Some(url) = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) else {
+            return Server::start();
+        };
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(format!(
+                "DATABASE_URL is to be a URL such as postgres://user@host/database, not {url}"
+            ));
         }
+        Ok(Server {
+            url,
+            programs: find_programs().ok(),
+            cluster: None,
+        })
     }
 
     /// A new server, whatever `DATABASE_URL` says.
@@ -60,8 +72,13 @@ impl Server {
         Ok(Server {
             url: cluster.url(),
             programs: Some(programs),
-            _cluster: Some(cluster),
+            cluster: Some(cluster),
         })
+    }
+
+    /// Whether the server was started here, and goes with this value.
+    pub fn is_throw_away(&self) -> bool {
+        self.cluster.is_some()
     }
 
     /// The URL of the server's own database, to make others from.
@@ -105,29 +122,54 @@ impl Server {
 
     /// One of PostgreSQL's programs, to be run.
     pub fn command(&self, program: &str) -> Command {
-        match &self.programs {
-            Some(dir) if dir.join(program).is_file() => Command::new(dir.join(program)),
-            _ => Command::new(program),
-        }
+        let own = self.programs.as_ref().map(|dir| dir.join(program));
+        let found = own
+            .filter(|path| path.is_file())
+            .or_else(|| find_program(program));
+        Command::new(found.unwrap_or_else(|| program.into()))
     }
 
     /// A name that no database of this server has yet.
     pub fn fresh_name(&self, purpose: &str) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        format!("threadline_{purpose}_{}_{number}", std::process::id())
+        // In a container, the process has the same number each time.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_micros());
+        format!(
+            "threadline_{purpose}_{now:x}_{}_{number}",
+            std::process::id()
+        )
     }
 }
 
-/// A new folder that only this call knows, below the system's temporary one.
+/// The root of the repository. Cargo says at run time where we are: clones with
+/// one target folder share what is built there.
+pub fn root() -> PathBuf {
+    let here = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    let here = PathBuf::from(here);
+    let root = here
+        .ancestors()
+        .find(|dir| dir.join("Cargo.lock").is_file());
+    root.unwrap_or(&here).to_owned()
+}
+
+/// A new folder that only this call knows, below the system's temporary one. It
+/// goes with the process.
 pub fn scratch_dir() -> PathBuf {
+    static PARENT: OnceLock<(PathBuf, AtEnd)> = OnceLock::new();
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let dir = env::temp_dir().join(format!(
-        "threadline-scratch-{}-{number}",
-        std::process::id()
-    ));
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+    let make = |dir: &Path| {
+        let _ = fs::remove_dir_all(dir);
+        fs::create_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+    };
+    let (parent, _) = PARENT.get_or_init(|| {
+        let dir = env::temp_dir().join(format!("threadline-scratch-{}", std::process::id()));
+        make(&dir);
+        let removal = AtEnd::run(Command::new("rm").arg("-rf").arg(&dir));
+        (dir, removal.unwrap_or_else(|e| panic!("sh: {e}")))
+    });
+    let dir = parent.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
+    make(&dir);
     dir
 }

@@ -1,10 +1,10 @@
-use std::ffi::OsStr;
-use std::io;
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
-use std::{fs, thread};
 
 /// A throw-away server on a private socket. It is stopped and its folder
 /// removed when this is dropped, and also when the process ends by a panic,
@@ -16,18 +16,23 @@ pub struct Cluster {
     keeper: Child,
 }
 
-/// Runs the server until standard input ends.
+/// Makes and runs the server in folder `$2` with the programs in `$1`, until
+/// standard input ends.
 const KEEPER: &str = r#"
-trap '' INT HUP TERM
-"$1" -D "$2/data" -k "$2" -c listen_addresses= -c port=5432 \
-    -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
-    -c max_connections=200 -c wal_level=logical -c lc_messages=C \
-    >"$2/log" 2>&1 </dev/null &
+trap '' INT HUP TERM PIPE
+cd "$2" || exit
+{
+    "$1/initdb" -D data -U postgres -A trust -E UTF8 --locale=C --no-sync &&
+    "$1/pg_ctl" start -s -w -D data -l log -o "$3"
+} >>log 2>&1 </dev/null && word=ready || word=failed
+echo $word 2>>log
 cat >/dev/null
-kill -INT $!
-wait $!
+"$1/pg_ctl" stop -s -m immediate -D data >>log 2>&1
 cd / && rm -rf "$2"
 "#;
+
+const SETTINGS: &str = "-c listen_addresses= -c port=5432 -c max_connections=200 -c wal_level=logical \
+    -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c lc_messages=C";
 
 /// PostgreSQL refuses to run as root; one of these users does it then.
 const UNPRIVILEGED: [&str; 3] = ["postgres", "nobody", "daemon"];
@@ -35,73 +40,48 @@ const UNPRIVILEGED: [&str; 3] = ["postgres", "nobody", "daemon"];
 impl Cluster {
     /// Makes and starts a server with the programs in the given folder.
     pub fn start(programs: &Path) -> Result<Self, String> {
-        let user = unprivileged_user()?;
+        let user = if is_root() {
+            Some(unprivileged_user()?)
+        } else {
+            None
+        };
         let dir =
             private_dir(user.as_ref()).map_err(|e| format!("no folder for the server: {e}"))?;
-        let initdb = user_command(programs.join("initdb"), user.as_ref())
-            .current_dir(&dir)
-            .arg("-D")
-            .arg(dir.join("data"))
-            .args([
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "--no-sync",
-            ])
-            .output()
-            .map_err(|e| format!("{}: {e}", programs.join("initdb").display()))?;
-        if !initdb.status.success() {
-            let _ = fs::remove_dir_all(&dir);
-            return Err(format!(
-                "initdb failed:\n{}",
-                String::from_utf8_lossy(&initdb.stderr)
-            ));
-        }
-        let mut keeper = user_command("sh", user.as_ref());
+        let mut keeper = Command::new("sh");
         keeper
             .args(["-c", KEEPER, "keeper"])
-            .arg(programs.join("postgres"))
+            .arg(programs)
             .arg(&dir)
+            .arg(format!("{SETTINGS} -k {}", dir.display()))
             .current_dir("/")
-            .stdin(Stdio::piped());
-        #[cfg(unix)]
-        {
-            use std::os::unix::process::CommandExt;
-            // Out of reach of the terminal's Ctrl-C: the keeper comes after us.
-            keeper.process_group(0);
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        // Out of reach of the terminal's Ctrl-C: the keeper comes after us.
+        keeper.process_group(0);
+        if let Some(user) = user {
+            keeper.uid(user.uid).gid(user.gid);
         }
-        let keeper = keeper.spawn().map_err(|e| format!("sh: {e}"))?;
+        let mut keeper = keeper.spawn().map_err(|e| format!("sh: {e}"))?;
+        let stdout = keeper.stdout.take().expect("piped");
         let cluster = Self { dir, keeper };
-        cluster.wait_until_ready(programs)?;
-        Ok(cluster)
+        let mut word = String::new();
+        BufReader::new(stdout)
+            .read_line(&mut word)
+            .map_err(|e| format!("sh: {e}"))?;
+        if word.trim() == "ready" {
+            return Ok(cluster);
+        }
+        let log = fs::read_to_string(cluster.dir.join("log")).unwrap_or_default();
+        Err(format!(
+            "the server of {} did not start:\n{log}",
+            programs.display()
+        ))
     }
 
     /// The URL of the server's database `postgres`.
     pub fn url(&self) -> String {
         let socket = self.dir.display().to_string().replace('/', "%2F");
-        format!("postgres://postgres@{socket}/postgres")
-    }
-
-    fn wait_until_ready(&self, programs: &Path) -> Result<(), String> {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            let ready = Command::new(programs.join("pg_isready"))
-                .args(["-q", "-p", "5432", "-h"])
-                .arg(&self.dir)
-                .status();
-            if ready.is_ok_and(|status| status.success()) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
-                return Err(format!("the server did not start within a minute:\n{log}"));
-            }
-            thread::sleep(Duration::from_millis(30));
-        }
+        format!("postgres://postgres@{socket}:5432/postgres")
     }
 }
 
@@ -112,24 +92,20 @@ impl Drop for Cluster {
     }
 }
 
-/// Who runs the server; `None` for the user that we are.
+/// Whether this process may do anything.
+pub fn is_root() -> bool {
+    // Rust's library has no geteuid.
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout == b"0\n")
+}
+
+/// Who runs the server where we are root.
 struct User {
     uid: u32,
     gid: u32,
 }
 
-#[cfg(unix)]
-fn unprivileged_user() -> Result<Option<User>, String> {
-    use std::os::unix::fs::MetadataExt;
-
-    // A file that we make is ours: the library has no geteuid.
-    let probe = std::env::temp_dir().join(format!("threadline-user-{}", std::process::id()));
-    fs::write(&probe, "").map_err(|e| format!("{}: {e}", probe.display()))?;
-    let uid = fs::metadata(&probe).map(|m| m.uid());
-    let _ = fs::remove_file(&probe);
-    if uid.map_err(|e| e.to_string())? != 0 {
-        return Ok(None);
-    }
+fn unprivileged_user() -> Result<User, String> {
     let users = fs::read_to_string("/etc/passwd").map_err(|e| format!("/etc/passwd: {e}"))?;
     UNPRIVILEGED
         .iter()
@@ -141,21 +117,18 @@ fn unprivileged_user() -> Result<Option<User>, String> {
                 gid: fields.next()?.parse().ok()?,
             })
         })
-        .map(Some)
         .ok_or_else(|| format!("PostgreSQL does not run as root, and there is none of the users {UNPRIVILEGED:?} to run it"))
 }
 
-#[cfg(unix)]
 fn private_dir(user: Option<&User>) -> io::Result<PathBuf> {
-    use std::os::unix::fs::{DirBuilderExt, chown};
-
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         // Not the system's temporary folder: on macOS that is too long for a
         // socket's path.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = PathBuf::from(format!("/tmp/threadline-{}-{number}", std::process::id()));
-        match fs::DirBuilder::new().mode(0o755).create(&dir) {
+        // Whoever reaches the socket is the server's superuser.
+        match fs::DirBuilder::new().mode(0o700).create(&dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(error) => return Err(error),
             Ok(()) => {}
@@ -166,19 +139,3 @@ fn private_dir(user: Option<&User>) -> io::Result<PathBuf> {
         return Ok(dir);
     }
 }
-
-#[cfg(unix)]
-fn user_command(program: impl AsRef<OsStr>, user: Option<&User>) -> Command {
-    use std::os::unix::process::CommandExt;
-
-    let mut command = Command::new(program);
-    if let Some(user) = user {
-        command.uid(user.uid).gid(user.gid);
-    }
-    command
-}
-
-#[cfg(not(unix))]
-compile_error!(
-    "starting a server is only written for Unix; set DATABASE_URL and remove this check to port it"
-);

@@ -70,7 +70,7 @@ fn every_type_goes_the_fast_way() {
     run(
         conn,
         "CREATE OR REPLACE FUNCTION threadline.capture_changed_table(
-             audited_table integer, target oid, old_row jsonb, new_row jsonb,
+             target oid, built_for jsonb, old_row jsonb, new_row jsonb,
              OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb)
          LANGUAGE plpgsql AS $$ BEGIN RAISE 'not the fast way'; END $$;
          INSERT INTO zoo DEFAULT VALUES;

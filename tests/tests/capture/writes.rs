@@ -314,3 +314,45 @@ fn what_cannot_be_audited_is_refused_with_the_way_out() {
     }
     insta::assert_snapshot!(refused.join("\n"));
 }
+
+#[test]
+fn a_column_added_later_is_named_when_it_changes_and_not_before() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, a text);
+         SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, 'x');
+         ALTER TABLE items ADD b text DEFAULT 'q';
+         UPDATE items SET a = 'y';
+         UPDATE items SET b = 'r';",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT changed_from, changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id"
+        ),
+        [r#"{"a": "x"} | {"a": "y"}"#, r#"{"b": "q"} | {"b": "r"}"#]
+    );
+}
+
+#[test]
+fn a_value_too_large_for_jsonb_does_not_stop_its_row_from_being_written() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, n int, large bytea);
+         INSERT INTO items VALUES (1, 1, decode(repeat('00', 140000000), 'hex'));
+         SELECT threadline.audit('items');
+         UPDATE items SET n = 2;
+         DELETE FROM items;",
+    );
+    assert_eq!(
+        changes(conn),
+        [
+            r#"update | items | {"id": 1} | {"n": 1} | {"n": 2} | NULL | "#,
+            r#"delete | items | {"id": 1} | NULL | NULL | {"n": 2, "id": 1, "large": "[too large to record]"} | "#,
+        ]
+    );
+}

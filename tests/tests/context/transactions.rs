@@ -35,13 +35,13 @@ fn an_explicit_context_is_recorded_whole() {
     let row = threadline_tests::rows(
         conn,
         "SELECT actor_type, actor_id, actor_origin, request_id, correlation_id, job_id, source,
-                remote_ip, meta, session_user_name, context_error
+                remote_ip, meta, session_user_name = session_user, context_error
          FROM threadline.audit_transactions",
     );
     assert_eq!(
         row,
         [
-            "admin | it's \\ \"me\" | explicit | r-1 |   c-1   | j-1 | api | 203.0.113.9 | {\"tenant\": \"acme\"} | postgres | NULL"
+            "admin | it's \\ \"me\" | explicit | r-1 |   c-1   | j-1 | api | 203.0.113.9 | {\"tenant\": \"acme\"} | true | NULL"
         ]
     );
     assert_at_rest(conn);

@@ -303,3 +303,117 @@ fn a_record_without_changes_has_an_empty_history() {
     run(conn, USERS);
     assert!(User::history_of(conn, 99).unwrap().is_empty());
 }
+
+#[test]
+fn a_history_can_be_read_after_its_table_is_audited_no_longer() {
+    let conn = &mut rolled_back();
+    run(conn, USERS);
+    run(
+        conn,
+        "INSERT INTO users VALUES (1, 'Ada', NULL, 'x'); SELECT threadline.unaudit('users')",
+    );
+    assert_eq!(User::history_of(conn, 1).unwrap().len(), 1);
+    assert_eq!(User::versions_of(conn, 1).unwrap().len(), 1);
+    // A new table under the name of a renamed one has a history of its own.
+    run(
+        conn,
+        "SELECT threadline.audit('users'); ALTER TABLE users RENAME TO former_users;
+         CREATE TABLE users (LIKE former_users INCLUDING ALL)",
+    );
+    assert!(User::history_of(conn, 1).unwrap().is_empty());
+}
+
+#[test]
+fn a_version_of_which_only_changes_are_known_is_not_made_up() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, email text,
+             password_hash text NOT NULL, balance numeric NOT NULL DEFAULT 0);
+         INSERT INTO users VALUES (1, 'Ada', 'a@example.com', 'x');
+         SELECT threadline.audit('users');
+         UPDATE users SET name = 'Ada L.';
+         UPDATE users SET id = 2;",
+    );
+    let of_old_key = User::versions_of(conn, 1).unwrap();
+    assert_eq!(of_old_key.len(), 2);
+    for version in of_old_key {
+        assert_eq!(version.record.unwrap_err(), Unavailable::Incomplete);
+    }
+    let emails: Vec<_> = User::versions_of(conn, 2)
+        .unwrap()
+        .into_iter()
+        .map(|version| version.record.unwrap().email)
+        .collect();
+    assert_eq!(
+        emails,
+        [
+            Some("a@example.com".to_owned()),
+            Some("a@example.com".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn a_key_that_moved_away_is_whole_as_far_back_as_its_insertion() {
+    let conn = &mut rolled_back();
+    run(conn, USERS);
+    run(
+        conn,
+        "INSERT INTO users VALUES (1, 'Ada', 'a@example.com', 'x');
+         UPDATE users SET name = 'Ada L.';
+         UPDATE users SET id = 2;
+         INSERT INTO users VALUES (1, 'Bob', NULL, 'x');",
+    );
+    let names: Vec<_> = User::versions_of(conn, 1)
+        .unwrap()
+        .into_iter()
+        .map(|version| version.record.unwrap().name)
+        .collect();
+    assert_eq!(names, ["Bob", "Ada L.", "Ada L.", "Ada"]);
+}
+
+mod dated {
+    use super::*;
+
+    diesel::table! {
+        people (code) {
+            code -> Bpchar,
+            born -> Nullable<Date>,
+            name -> Text,
+        }
+    }
+
+    #[derive(Debug, PartialEq, Queryable, Selectable, Identifiable, Audited)]
+    #[diesel(table_name = people, primary_key(code))]
+    #[audited(mask(born))]
+    struct Person {
+        code: String,
+        born: Option<chrono::NaiveDate>,
+        name: String,
+    }
+
+    #[test]
+    fn a_mask_that_its_type_does_not_take_reads_as_nothing() {
+        let conn = &mut rolled_back();
+        run(
+            conn,
+            "CREATE TABLE people (code char(5) PRIMARY KEY, born date, name text NOT NULL);
+             SELECT threadline.audit('people', mask => ARRAY['born']);
+             INSERT INTO people VALUES ('ab', '1815-12-10', 'Ada'); UPDATE people SET born = NULL, name = 'Ada L.'",
+        );
+        let versions = Person::versions_of(conn, "ab").unwrap();
+        let person = |name: &str| Person {
+            code: "ab   ".into(),
+            born: None,
+            name: name.into(),
+        };
+        let records: Vec<_> = versions
+            .into_iter()
+            .map(|version| version.record.unwrap())
+            .collect();
+        assert_eq!(records, [person("Ada L."), person("Ada")]);
+        // A loaded model holds the blanks that PostgreSQL pads with.
+        assert_eq!(records[0].history(conn).unwrap().len(), 2);
+    }
+}

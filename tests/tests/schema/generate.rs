@@ -45,7 +45,10 @@ fn schema_and_policies_are_written_once() {
         .map(|patch| format!("threadline_{}", patch.name))
         .collect();
     let policies_from = expected.len();
-    expected.extend(["threadline_audit_users".into(), "threadline_audit_blog_posts".into()]);
+    expected.extend([
+        "threadline_audit_users".into(),
+        "threadline_audit_blog_posts".into(),
+    ]);
     assert_eq!(names, expected);
     for (folder, patch) in written.iter().zip(patches()) {
         assert_eq!(read(folder, "up.sql"), patch.up);

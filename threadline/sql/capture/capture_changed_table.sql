@@ -5,54 +5,56 @@
 -- be traced to one that the policy left clear, by column number while the
 -- table is the one it was, by name after a restore. A column added since could
 -- hold anything and is left out. On a table without redaction nothing is.
+-- `built_for` is written into the capture function: nothing here depends on
+-- rows that may be missing.
 CREATE FUNCTION threadline.capture_changed_table(
-    audited_table integer, target oid, old_row jsonb, new_row jsonb,
+    target oid, built_for jsonb, old_row jsonb, new_row jsonb,
     OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_table threadline.audited_tables;
-    tl_root regclass := coalesce(pg_partition_root(target), target);
+    tl_relation regclass := threadline.audited_relation(target, (built_for ->> 'relation')::oid);
+    tl_same boolean := tl_relation::oid = (built_for ->> 'relation')::oid;
     tl_clear text[];
     tl_masks jsonb;
     tl_keys text[];
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = audited_table;
+    WITH known AS (
+        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text)
+    ), traced AS (
+        SELECT live.number, live.name, live.type,
+               (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
+               (SELECT k.treatment FROM known AS k WHERE k.number = live.number AND tl_same) AS by_number,
+               (SELECT k.name FROM known AS k WHERE CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
+                   AS known_name
+        FROM threadline.columns_of(tl_relation) AS live
+    )
+    SELECT array_agg(name) FILTER (
+               WHERE coalesce(by_number, CASE WHEN NOT tl_same THEN by_name END) = 'clear'
+                 AND coalesce(by_name, 'clear') = 'clear'),
+           jsonb_object_agg(name, threadline.placeholder(type)) FILTER (
+               WHERE 'mask' IN (by_number, by_name)
+                 AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask'))),
+           -- The key that the function was built for, under the names of now.
+           array_agg(name ORDER BY array_position(
+               ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
+           ) FILTER (WHERE built_for -> 'key' ? known_name)
+    INTO tl_clear, tl_masks, tl_keys
+    FROM traced;
 
-    IF NOT EXISTS (
-        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (treatment text) WHERE c.treatment <> 'clear'
-    ) THEN
-        SELECT array_agg(name) INTO tl_clear FROM threadline.columns_of(tl_root);
-        tl_masks := '{}';
-    ELSE
-        WITH known AS (
-            SELECT * FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-        ), traced AS (
-            SELECT live.name, live.type,
-                   (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
-                   (SELECT k.treatment FROM known AS k
-                    WHERE k.number = live.number AND tl_table.relation = tl_root::oid) AS by_number
-            FROM threadline.columns_of(tl_root) AS live
-        )
-        SELECT array_agg(name) FILTER (
-                   WHERE coalesce(by_number, CASE WHEN tl_table.relation <> tl_root::oid THEN by_name END) = 'clear'
-                     AND coalesce(by_name, 'clear') = 'clear'),
-               jsonb_object_agg(name, threadline.placeholder(type)) FILTER (
-                   WHERE 'mask' IN (by_number, by_name)
-                     AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask')))
-        INTO tl_clear, tl_masks
-        FROM traced;
-    END IF;
-
-    SELECT coalesce(array_agg(name), '{}') INTO tl_keys FROM threadline.key_columns_of(tl_root);
-    record_key := threadline.key_in_image(coalesce(new_row, old_row), tl_keys);
+    record_key := threadline.key_in_image(coalesce(new_row, old_row), coalesce(tl_keys, '{}'));
     IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
-        previous_key := nullif(threadline.key_in_image(old_row, tl_keys), record_key);
+        previous_key := nullif(threadline.key_in_image(old_row, coalesce(tl_keys, '{}')), record_key);
     END IF;
-    old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);
-    new_image := threadline.redacted_image(new_row, tl_clear, tl_masks);
+    IF built_for @? '$.columns[*] ? (@.treatment != "clear")' THEN
+        old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);
+        new_image := threadline.redacted_image(new_row, tl_clear, tl_masks);
+    ELSE
+        old_image := old_row;
+        new_image := new_row;
+    END IF;
 
     IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
         SELECT coalesce(jsonb_object_agg(key, old_image -> key), '{}'),

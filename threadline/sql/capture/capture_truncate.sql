@@ -2,7 +2,7 @@
 -- for each relation that the statement names or reaches and that carries the
 -- trigger; partitions without one are covered by their parent's.
 CREATE FUNCTION threadline.capture_truncate(
-    audited_table integer, target oid, key_expression text, image_expression text
+    audited_table integer, target oid, key_expression text, image_expression text, built_for jsonb
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -24,7 +24,7 @@ BEGIN
     LOOP
         tl_transaction := coalesce(tl_transaction, threadline.current_transaction());
         BEGIN
-            IF NOT threadline.columns_match(audited_table, target) THEN
+            IF NOT threadline.columns_match(audited_table, target, built_for) THEN
                 RAISE 'the columns have changed';
             END IF;
             EXECUTE format(
@@ -37,10 +37,17 @@ BEGIN
                 'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
                  SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
                  FROM ONLY %s AS tl_row
-                 CROSS JOIN LATERAL threadline.capture_changed_table($2, $3, threadline.row_image(tl_row, $4), NULL) AS c',
+                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $5, threadline.row_image(tl_row, $4), NULL) AS c',
                 tl_part)
-            USING tl_transaction, audited_table, target, tl_part;
+            USING tl_transaction, audited_table, target, tl_part, built_for;
         END;
+        -- TRUNCATE removes rows that this transaction cannot see. That they
+        -- are not all here is said, by a record without a key.
+        IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
+           OR row_security_active(tl_part) THEN
+            INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op)
+            VALUES (tl_transaction, clock_timestamp(), audited_table, 'T');
+        END IF;
     END LOOP;
     IF tl_transaction IS NOT NULL AND (
         SELECT (policy -> 'require_actor')::boolean FROM threadline.audited_tables WHERE id = audited_table

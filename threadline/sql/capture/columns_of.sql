@@ -1,12 +1,16 @@
 -- The columns of a relation as its catalog has them now. `bitwise` says that
 -- two values are stored alike when = says so, which spares a comparison of the
 -- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not).
+-- Names come through the catalog cache: under REPEATABLE READ the catalog itself
+-- may show those of before a rename.
 CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT a.attnum, a.attname::text, a.atttypid::regtype,
+    SELECT a.attnum,
+           (pg_identify_object_as_address('pg_class'::regclass, target, a.attnum)).object_names[3],
+           a.atttypid::regtype,
            t.typtype = 'e'
            OR (a.atttypid IN (
                    'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'uuid'::regtype,

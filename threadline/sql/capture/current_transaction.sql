@@ -10,11 +10,12 @@ DECLARE
     tl_cached text := current_setting('threadline.transaction', true);
     tl_id bigint;
 BEGIN
-    IF tl_cached ~ '^[0-9]{1,18}$'
+    IF tl_cached ~ '^[0-9]{1,18} \([0-9]{1,9},[0-9]{1,4}\)$'
        AND tl_context = current_setting('threadline.transaction_context', true) THEN
         SELECT id INTO tl_id
         FROM threadline.audit_transactions
-        WHERE id = tl_cached::bigint AND xact_id = pg_current_xact_id() AND occurred_at = now();
+        WHERE ctid = split_part(tl_cached, ' ', 2)::tid AND id = split_part(tl_cached, ' ', 1)::bigint
+          AND xact_id = pg_current_xact_id() AND occurred_at = now();
     END IF;
     RETURN coalesce(tl_id, threadline.open_transaction(tl_context));
 END

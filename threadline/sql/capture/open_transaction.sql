@@ -2,6 +2,9 @@
 -- given context and remembers it for the changes that follow. Both settings
 -- are transaction-local: a rolled-back savepoint takes them back together with
 -- the row. A context that cannot be read never fails the application's write.
+-- The row's place goes with its id: found by place, it costs no index lookup,
+-- and takes no predicate lock that would make unrelated SERIALIZABLE
+-- transactions conflict.
 CREATE FUNCTION threadline.open_transaction(context text) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -12,6 +15,7 @@ DECLARE
     tl_error text;
     tl_ip inet;
     tl_id bigint;
+    tl_place tid;
 BEGIN
     IF context <> '' THEN
         BEGIN
@@ -54,9 +58,9 @@ BEGIN
              THEN jsonb_build_object('unreadable_context', left(context, 1000))
              ELSE nullif(tl_context -> 'metadata', 'null') END,
         session_user, tl_error
-    ) RETURNING id INTO tl_id;
+    ) RETURNING id, ctid INTO tl_id, tl_place;
 
-    PERFORM set_config('threadline.transaction', tl_id::text, true),
+    PERFORM set_config('threadline.transaction', tl_id || ' ' || tl_place, true),
             set_config('threadline.transaction_context', coalesce(context, ''), true);
     RETURN tl_id;
 END

@@ -1,7 +1,8 @@
 -- The record key of a row of key values: record_key(ROW(42)) is '42',
 -- record_key(ROW(7, 'x')) is '["7", "x"]'. Pinned like capture is, so that
--- both sides write one instant, interval or byte string the same way.
-CREATE FUNCTION threadline.record_key(key_values record) RETURNS text
+-- both sides write one instant, interval or byte string the same way. Blanks
+-- at the end of a char(n) are not part of its value.
+CREATE FUNCTION threadline.record_key(key_values record, key_types text[] DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
@@ -13,7 +14,10 @@ AS $$
 DECLARE
     tl_texts text[];
 BEGIN
-    SELECT array_agg(threadline.key_text(to_jsonb(value)) ORDER BY substr(name, 2)::integer)
+    SELECT array_agg(
+        CASE WHEN key_types[substr(name, 2)::integer] = 'character'
+             THEN rtrim(threadline.key_text(value), ' ') ELSE threadline.key_text(value) END
+        ORDER BY substr(name, 2)::integer)
     INTO tl_texts
     FROM jsonb_each(to_jsonb(key_values)) AS field (name, value);
     RETURN CASE cardinality(tl_texts)

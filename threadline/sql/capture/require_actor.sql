@@ -7,7 +7,9 @@ DECLARE
     tl_table threadline.audited_tables;
     tl_transaction threadline.audit_transactions;
 BEGIN
-    SELECT * INTO tl_transaction FROM threadline.audit_transactions WHERE id = audit_transaction;
+    SELECT * INTO tl_transaction
+    FROM threadline.audit_transactions
+    WHERE ctid = split_part(current_setting('threadline.transaction'), ' ', 2)::tid AND id = audit_transaction;
     IF tl_transaction.actor_type IS NOT NULL THEN
         RETURN;
     END IF;

@@ -74,12 +74,19 @@ BEGIN
         ORDER BY t.id DESC
         LIMIT 1;
     END IF;
-    IF tl_id IS NULL THEN
-        INSERT INTO threadline.audited_tables (
-            schema_name, table_name, key_columns, key_types, policy, columns, relation, fingerprint, capture_version)
-        VALUES (tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', target, '', 0)
-        RETURNING id INTO tl_id;
-    END IF;
+    -- After a restore without data functions are there and their rows are not:
+    -- an id counts as taken by either.
+    WHILE tl_id IS NULL LOOP
+        tl_id := nextval(pg_get_serial_sequence('threadline.audited_tables', 'id'));
+        IF to_regproc('threadline.capture_' || tl_id) IS NOT NULL THEN
+            tl_id := NULL;
+        END IF;
+    END LOOP;
+    INSERT INTO threadline.audited_tables (
+        id, schema_name, table_name, key_columns, key_types, policy, columns, relation, fingerprint, capture_version)
+    OVERRIDING SYSTEM VALUE
+    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', target, '', 0)
+    ON CONFLICT (id) DO NOTHING;
 
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
@@ -91,9 +98,7 @@ BEGIN
             SELECT jsonb_agg(
                 jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text,
-                    'treatment', CASE WHEN c.name = ANY (mask) THEN 'mask'
-                                      WHEN c.name = ANY (exclude) THEN 'exclude'
-                                      ELSE 'clear' END)
+                    'treatment', threadline.treatment(target, c.number, mask, exclude))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c),
         relation = target,
@@ -112,6 +117,8 @@ BEGIN
     EXECUTE format('REVOKE ALL ON FUNCTION threadline.capture_%s() FROM PUBLIC', tl_id);
     EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
         tl_id, format('Records the changes of %I.%I; written by threadline.audit()', tl_schema, tl_class.relname));
+    -- Left over from the time when the table was a partition of another.
+    PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
     -- What this transaction remembered of the columns no longer holds.
     PERFORM set_config('threadline.columns_' || tl_id, '', true);

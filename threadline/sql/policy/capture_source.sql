@@ -10,6 +10,8 @@ DECLARE
     tl_table threadline.audited_tables;
     tl_unchanged text;
     tl_redacted boolean;
+    tl_known text;
+    tl_built_for jsonb;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
 
@@ -20,11 +22,14 @@ BEGIN
                        THEN 'CASE WHEN OLD.%1$I IS NOT DISTINCT FROM NEW.%1$I THEN %1$L END'
                        ELSE 'CASE WHEN record_image_eq(ROW(OLD.%1$I), ROW(NEW.%1$I)) THEN %1$L END'
                    END, c.name),
-               E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude')
-    INTO tl_redacted, tl_unchanged
+               E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'),
+           format('ARRAY[%s]', string_agg(quote_literal(c.name), ', ' ORDER BY c.number))
+    INTO tl_redacted, tl_unchanged, tl_known
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live USING (number);
 
+    tl_built_for := jsonb_build_object(
+        'relation', target::oid::bigint, 'columns', tl_table.columns, 'key', tl_table.key_columns);
     RETURN format(
         $template$
 DECLARE
@@ -40,7 +45,7 @@ DECLARE
     tl_unchanged text[];
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L);
+        PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L, %12$L);
         RETURN NULL;
     END IF;
 
@@ -63,11 +68,15 @@ BEGIN
             tl_previous_key := nullif(%6$s, tl_key);
             tl_from := %7$s - tl_unchanged;
             tl_to := %5$s - tl_unchanged;
+            -- A column added since is in the images whether it changed or not.
+            IF tl_to - %13$s <> '{}' THEN
+                RAISE 'the columns have changed';
+            END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
         SELECT c.record_key, c.previous_key, c.old_image, c.new_image
         INTO tl_key, tl_previous_key, tl_from, tl_to
-        FROM threadline.capture_changed_table(%1$s, TG_RELID,
+        FROM threadline.capture_changed_table(TG_RELID, %12$L,
             CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD, TG_RELID) END,
             CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW, TG_RELID) END) AS c;
         IF TG_OP <> 'UPDATE' THEN
@@ -88,14 +97,15 @@ BEGIN
 
     tl_context := coalesce(current_setting('threadline.context', true), '');
     tl_cached := current_setting('threadline.transaction', true);
-    IF tl_cached ~ '^[0-9]{1,18}$' AND tl_context = current_setting('threadline.transaction_context', true) THEN
+    IF tl_cached ~ '^[0-9]{1,18} \([0-9]{1,9},[0-9]{1,4}\)$' AND tl_context = current_setting('threadline.transaction_context', true) THEN
         INSERT INTO threadline.audit_changes (
             transaction_id, captured_at, table_id, statement, op,
             record_key, previous_key, changed_from, changed_to, row_data)
         SELECT t.id, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
         FROM threadline.audit_transactions AS t
-        WHERE t.id = tl_cached::bigint AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()%9$s;
+        WHERE t.ctid = split_part(tl_cached, ' ', 2)::tid AND t.id = split_part(tl_cached, ' ', 1)::bigint
+          AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()%9$s;
         IF FOUND THEN
             RETURN NULL;
         END IF;
@@ -121,9 +131,11 @@ $template$,
         tl_unchanged,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
         CASE WHEN tl_redacted THEN format(
-            'IF NOT threadline.columns_match(%s, TG_RELID) THEN RAISE ''the columns have changed''; END IF;',
-            tl_table.id) END,
+            'IF NOT threadline.columns_match(%s, TG_RELID, %L) THEN RAISE ''the columns have changed''; END IF;',
+            tl_table.id, tl_built_for) END,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
-            'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END);
+            'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END,
+        tl_built_for,
+        tl_known);
 END
 $capture_source$;

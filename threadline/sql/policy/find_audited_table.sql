@@ -11,12 +11,13 @@ DECLARE
     tl_id integer;
 BEGIN
     IF tl_relation IS NOT NULL THEN
-        tl_id := threadline.audited_table_of(tl_relation);
+        tl_id := threadline.audited_table_of(
+            coalesce(pg_catalog.pg_partition_root(tl_relation), tl_relation));
         IF tl_id IS NOT NULL THEN
             RETURN tl_id;
         END IF;
-        SELECT n.nspname, c.relname
-        INTO tl_parts[1], tl_parts[2]
+        SELECT ARRAY[n.nspname, c.relname]::pg_catalog.text[]
+        INTO tl_parts
         FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE c.oid = tl_relation;
@@ -26,6 +27,10 @@ BEGIN
     SELECT t.id INTO tl_id
     FROM threadline.audited_tables AS t
     WHERE t.schema_name = tl_parts[1] AND t.table_name = tl_parts[2]
+      -- Not the history of a table that was renamed and goes on elsewhere.
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
+          WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = 'capture_' || t.id)
     ORDER BY t.id DESC
     LIMIT 1;
     RETURN tl_id;

@@ -11,7 +11,7 @@ BEGIN ATOMIC
             string_agg(
                 CASE
                     WHEN c.treatment = 'mask' THEN format(
-                        'CASE WHEN %1$s.%2$I IS NOT NULL THEN %3$L::jsonb END AS %2$I',
+                        'CASE WHEN %1$s.%2$I IS DISTINCT FROM NULL THEN %3$L::jsonb END AS %2$I',
                         row_name, c.name, threadline.placeholder(live.type))
                     WHEN live.type = 'json'::regtype THEN format(
                         'threadline.json_image(%1$s.%2$I) AS %2$I', row_name, c.name)

@@ -11,7 +11,10 @@ DECLARE
     tl_exclude text[];
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
-    IF tl_table.id IS NULL THEN
+    IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: what was decided for table % was not restored with it; say it again with SELECT threadline.audit(''%'', ...)',
+            target, target;
+    ELSIF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited; start with SELECT threadline.audit(''%'')', target, target;
     END IF;
     IF tl_table.relation <> target::oid AND EXISTS (
@@ -21,8 +24,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
     END IF;
-    SELECT coalesce(array_agg(live.name) FILTER (WHERE c.treatment = 'mask'), '{}'),
-           coalesce(array_agg(live.name) FILTER (WHERE c.treatment = 'exclude'), '{}')
+    SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}')
     INTO tl_mask, tl_exclude
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live

@@ -6,6 +6,10 @@ AS $$
 DECLARE
     tl_id integer;
 BEGIN
+    IF (SELECT relispartition FROM pg_class WHERE oid = target) THEN
+        RAISE EXCEPTION 'threadline: % is a partition and audited through its parent; stop that with SELECT threadline.unaudit(''%'')',
+            target, pg_partition_root(target);
+    END IF;
     LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
     tl_id := threadline.audited_table_of(target);
     IF tl_id IS NULL THEN

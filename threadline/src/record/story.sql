@@ -3,8 +3,10 @@
 -- (SET id = id + 1) are told apart by the statement's number: what else moved
 -- in that statement belongs to other records.
 WITH RECURSIVE target AS (
-    SELECT threadline.find_audited_table({table name}) AS table_id,
-           threadline.record_key(ROW({key values})) COLLATE "C" AS record_key
+    SELECT t.id AS table_id,
+           threadline.record_key(ROW({key values}), t.key_types) COLLATE "C" AS record_key
+    FROM threadline.audited_tables AS t
+    WHERE t.id = threadline.find_audited_table({table name})
 ), lineage AS (
     SELECT target.table_id, target.record_key,
            9223372036854775807 AS before_id, NULL::bigint AS left_transaction, NULL::integer AS left_statement

@@ -41,6 +41,13 @@ pub enum Unavailable {
         /// The columns that the policy redacts.
         columns: Vec<String>,
     },
+    /// Neither the record's beginning nor its end is on record or in the table,
+    /// so that columns that did not change are unknown: of a record that has
+    /// another key now, ask under that.
+    #[error(
+        "only what changed is on record, not the whole row; if the record has another key now, ask under that, or read `image`"
+    )]
+    Incomplete,
     /// The row as it was then has not the types or columns of the model now.
     #[error("the row as it was then does not fit the model: {message}; read `image`")]
     DoesNotFit {
@@ -112,7 +119,7 @@ where
     M: Selectable<Pg>
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
 {
-    const MODEL: usize = CHANGE_COLUMNS + 2;
+    const MODEL: usize = CHANGE_COLUMNS + 3;
     let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(
         &row.partial_row(0..CHANGE_COLUMNS),
     )
@@ -121,6 +128,7 @@ where
         .and_then(|names| serde_json::from_value(names).ok())
         .unwrap_or_default();
     let image = json(row, CHANGE_COLUMNS + 1)?;
+    let whole = json(row, CHANGE_COLUMNS + 2)? == Some(Value::Bool(true));
     let record = M::build_from_row(&row.partial_row(MODEL..row.field_count())).map_err(|error| {
         if error.is::<diesel::result::UnexpectedNullError>() && !redacted.is_empty() {
             Unavailable::Redacted {
@@ -132,6 +140,11 @@ where
             }
         }
     });
+    let record = if whole {
+        record
+    } else {
+        Err(Unavailable::Incomplete)
+    };
     Ok(Version {
         change,
         record,

@@ -3,38 +3,62 @@
     FROM target
     JOIN {table} AS tl_live ON ({key columns}) = ({key values})
 ), chained AS (
-    -- An insert, delete or truncate starts the chain of images anew.
-    SELECT *, count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id DESC) AS life
+    -- An insert, delete or truncate ends one chain of updates and begins
+    -- another: numbered from the end as `life`, from the beginning as `birth`.
+    SELECT *,
+           -- What is no object is damage, and spoils no other version.
+           CASE WHEN jsonb_typeof(CASE WHEN op IN ('D', 'T') THEN row_data ELSE changed_from END) = 'object'
+                THEN CASE WHEN op IN ('D', 'T') THEN row_data ELSE changed_from END END AS undo,
+           CASE WHEN jsonb_typeof(CASE WHEN op = 'I' THEN row_data ELSE changed_to END) = 'object'
+                THEN CASE WHEN op = 'I' THEN row_data ELSE changed_to END END AS redo,
+           count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id DESC) AS life,
+           count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id) AS birth
     FROM story
 ), imaged AS (
     SELECT c.*,
            CASE WHEN c.op IN ('I', 'D', 'T') THEN c.row_data
-                ELSE CASE WHEN c.life = 0 THEN coalesce((SELECT image FROM live), jsonb_build_object()) ELSE jsonb_build_object() END
-                     -- Back from what the record is or was at the end, undoing
-                     -- each later change.
+                -- Forward from its insertion, as far as that goes; over that,
+                -- back from what the record is, or was when it went, undoing
+                -- each later change.
+                ELSE coalesce(
+                         threadline.jsonb_merge(c.redo) FILTER (WHERE c.op NOT IN ('D', 'T') AND c.redo IS NOT NULL)
+                             OVER (PARTITION BY c.birth ORDER BY c.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                         jsonb_build_object())
+                     || CASE WHEN c.life = 0 THEN coalesce((SELECT image FROM live), jsonb_build_object())
+                             ELSE jsonb_build_object() END
                      || coalesce(
-                         threadline.jsonb_merge(CASE WHEN c.op IN ('D', 'T') THEN c.row_data ELSE c.changed_from END)
-                             FILTER (WHERE c.op <> 'I')
+                         threadline.jsonb_merge(c.undo) FILTER (WHERE c.op <> 'I' AND c.undo IS NOT NULL)
                              OVER (PARTITION BY c.life ORDER BY c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                          jsonb_build_object())
-                     || coalesce(c.changed_to, jsonb_build_object())
-           END AS image
+                     || coalesce(c.redo, jsonb_build_object())
+           END AS image,
+           -- Without an end or a beginning, columns that never changed are unknown.
+           c.op IN ('I', 'D', 'T')
+           OR (c.life = 0 AND EXISTS (SELECT FROM live))
+           OR first_value(c.op) OVER (PARTITION BY c.life ORDER BY c.id DESC) IN ('D', 'T')
+           OR first_value(c.op) OVER (PARTITION BY c.birth ORDER BY c.id) = 'I' AS whole
     FROM chained AS c
 )
 SELECT
 {change columns}
-, coalesce((
-    SELECT jsonb_agg(k.name ORDER BY k.name)
-    FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text)
-    WHERE k.treatment <> 'clear'), '[]')
+, t.redacted
 , c.image
+, to_jsonb(c.whole)
 , {model columns}
 FROM imaged AS c
 LEFT JOIN (
-    SELECT *, threadline.numeric_columns(columns) AS numeric_columns
+    SELECT *,
+           threadline.numeric_columns(columns) AS numeric_columns,
+           (SELECT coalesce(jsonb_agg(k.name ORDER BY k.name), '[]')
+            FROM jsonb_to_recordset(columns) AS k (name text, treatment text)
+            WHERE k.treatment <> 'clear') AS redacted
     FROM threadline.audited_tables
     OFFSET 0
 ) AS t ON t.id = c.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id
-CROSS JOIN LATERAL threadline.populate(NULL::{table}, threadline.fill_excluded(c.table_id, c.image)) AS {row alias}
+CROSS JOIN LATERAL threadline.populate(
+    NULL::{table},
+    threadline.fill_excluded(c.table_id, c.image),
+    ARRAY(SELECT jsonb_array_elements_text(t.redacted))
+) AS {row alias}
 ORDER BY c.id DESC

@@ -1,0 +1,180 @@
+//! What the packages are called that bring PostgreSQL.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{fmt, io};
+
+use crate::find::{OLDEST, on_path};
+use crate::start::is_root;
+
+/// What a machine may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// `initdb`, `pg_ctl` and `postgres`.
+    Server,
+    /// `psql` and `pg_dump`.
+    Client,
+    /// The client library, to link with.
+    Libpq,
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server => write!(f, "a PostgreSQL server, {OLDEST} or later"),
+            Self::Client => write!(f, "PostgreSQL's client programs, psql and pg_dump"),
+            Self::Libpq => write!(f, "libpq to link with, libpq.so or libpq.dylib"),
+        }
+    }
+}
+
+/// How software is installed on this machine.
+#[derive(Debug)]
+pub struct PackageManager {
+    program: &'static str,
+    /// Where this is, the system is built from the manager's packages: a
+    /// machine may well have the programs of another system's.
+    marker: &'static str,
+    arguments: &'static [&'static str],
+    server: &'static str,
+    client: &'static str,
+    libpq: &'static str,
+}
+
+const MANAGERS: [PackageManager; 5] = [
+    PackageManager {
+        program: "apt-get",
+        marker: "/etc/debian_version",
+        arguments: &["install", "-y", "--no-install-recommends"],
+        server: "postgresql",
+        client: "postgresql-client",
+        libpq: "libpq-dev",
+    },
+    PackageManager {
+        program: "dnf",
+        marker: "/etc/redhat-release",
+        arguments: &["install", "-y"],
+        server: "postgresql-server",
+        client: "postgresql",
+        libpq: "libpq-devel",
+    },
+    PackageManager {
+        program: "apk",
+        marker: "/etc/alpine-release",
+        arguments: &["add"],
+        server: "postgresql",
+        client: "postgresql-client",
+        libpq: "postgresql-dev",
+    },
+    PackageManager {
+        program: "pacman",
+        marker: "/etc/arch-release",
+        arguments: &["-S", "--noconfirm", "--needed"],
+        server: "postgresql",
+        client: "postgresql",
+        libpq: "postgresql-libs",
+    },
+    PackageManager {
+        program: "brew",
+        marker: "/System/Library",
+        arguments: &["install"],
+        server: "postgresql@17",
+        client: "postgresql@17",
+        libpq: "postgresql@17",
+    },
+];
+
+/// Debian's server package makes a permanent cluster and starts it, unless it
+/// is told not to. Nobody asked for one here.
+const APT: &str = r#"
+conf=/etc/postgresql-common/createcluster.d/threadline.conf
+forget() { rm -f "$conf"; rmdir -p "${conf%/*}" 2>/dev/null; }
+trap forget EXIT
+trap 'exit 1' HUP INT TERM
+mkdir -p "${conf%/*}" && echo 'create_main_cluster = false' >"$conf"
+apt-get update
+apt-get "$@"
+"#;
+
+impl PackageManager {
+    /// The one that this system is built with.
+    pub fn of_this_machine() -> Option<&'static Self> {
+        MANAGERS.iter().find(|manager| {
+            Path::new(manager.marker).exists()
+                && on_path().any(|dir| dir.join(manager.program).is_file())
+        })
+    }
+
+    /// Whether packages can be installed without asking for a password.
+    pub fn is_allowed(&self) -> bool {
+        self.needs_root() == is_root()
+    }
+
+    /// Installs what brings the pieces; says on standard error what it does.
+    pub fn install(&self, pieces: &[Piece]) -> Result<(), String> {
+        let mut command = if self.program == "apt-get" {
+            let mut shell = Command::new("sh");
+            shell
+                .args(["-c", APT, "apt"])
+                .env("DEBIAN_FRONTEND", "noninteractive");
+            shell
+        } else {
+            Command::new(self.program)
+        };
+        command
+            .args(self.arguments)
+            .args(self.packages(pieces))
+            .stdin(Stdio::null())
+            .stdout(io::stderr());
+        match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{} ended with {status}", self.program)),
+            Err(error) => Err(format!("{}: {error}", self.program)),
+        }
+    }
+
+    /// What a person types to install the pieces.
+    pub fn command_line(&self, pieces: &[Piece]) -> String {
+        let sudo = if self.needs_root() && !is_root() {
+            "sudo "
+        } else {
+            ""
+        };
+        let arguments = self
+            .arguments
+            .iter()
+            .filter(|a| !matches!(**a, "-y" | "--noconfirm"));
+        let words: Vec<_> = arguments.copied().chain(self.packages(pieces)).collect();
+        format!("{sudo}{} {}", self.program, words.join(" "))
+    }
+
+    fn needs_root(&self) -> bool {
+        self.program != "brew"
+    }
+
+    fn packages(&self, pieces: &[Piece]) -> Vec<&'static str> {
+        let mut packages: Vec<_> = pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Server => self.server,
+                Piece::Client => self.client,
+                Piece::Libpq => self.libpq,
+            })
+            .collect();
+        packages.dedup();
+        packages
+    }
+}
+
+/// The sentence that tells a person how to get the pieces.
+pub fn how_to_install(pieces: &[Piece]) -> String {
+    match PackageManager::of_this_machine() {
+        Some(manager) => format!("Install with:\n\n    {}\n", manager.command_line(pieces)),
+        None if cfg!(target_os = "macos") => {
+            "Install Homebrew (https://brew.sh), then: brew install postgresql@17".to_owned()
+        }
+        None => {
+            "Install them as https://www.postgresql.org/download/ says for your system.".to_owned()
+        }
+    }
+}

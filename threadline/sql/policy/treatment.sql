@@ -1,0 +1,28 @@
+-- How a column is stored: clear, mask or exclude. A generated column repeats
+-- what it is made from, and is treated as the most secret of that.
+CREATE FUNCTION threadline.treatment(target regclass, column_number smallint, mask text[], exclude text[]) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    WITH source AS (
+        SELECT a.attname::text AS name, a.attnum = column_number AS itself
+        FROM pg_attribute AS a
+        WHERE a.attrelid = target AND (
+            a.attnum = column_number
+            OR a.attnum IN (
+                SELECT d.refobjsubid
+                FROM pg_attrdef AS g
+                JOIN pg_attribute AS generated ON generated.attrelid = g.adrelid AND generated.attnum = g.adnum
+                JOIN pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = g.oid
+                WHERE g.adrelid = target AND g.adnum = column_number AND generated.attgenerated <> ''
+                  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = target))
+    )
+    SELECT CASE
+        WHEN bool_or(name = ANY (exclude) AND itself) THEN 'exclude'
+        WHEN bool_or(name = ANY (mask) AND itself) THEN 'mask'
+        WHEN bool_or(name = ANY (exclude)) THEN 'exclude'
+        WHEN bool_or(name = ANY (mask)) THEN 'mask'
+        ELSE 'clear'
+    END
+    FROM source;
+END;

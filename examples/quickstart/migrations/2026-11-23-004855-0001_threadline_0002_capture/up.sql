@@ -9,8 +9,9 @@ END;
 
 -- The record key of a row of key values: record_key(ROW(42)) is '42',
 -- record_key(ROW(7, 'x')) is '["7", "x"]'. Pinned like capture is, so that
--- both sides write one instant, interval or byte string the same way.
-CREATE FUNCTION threadline.record_key(key_values record) RETURNS text
+-- both sides write one instant, interval or byte string the same way. Blanks
+-- at the end of a char(n) are not part of its value.
+CREATE FUNCTION threadline.record_key(key_values record, key_types text[] DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
@@ -22,7 +23,10 @@ AS $$
 DECLARE
     tl_texts text[];
 BEGIN
-    SELECT array_agg(threadline.key_text(to_jsonb(value)) ORDER BY substr(name, 2)::integer)
+    SELECT array_agg(
+        CASE WHEN key_types[substr(name, 2)::integer] = 'character'
+             THEN rtrim(threadline.key_text(value), ' ') ELSE threadline.key_text(value) END
+        ORDER BY substr(name, 2)::integer)
     INTO tl_texts
     FROM jsonb_each(to_jsonb(key_values)) AS field (name, value);
     RETURN CASE cardinality(tl_texts)
@@ -56,12 +60,16 @@ END;
 -- The columns of a relation as its catalog has them now. `bitwise` says that
 -- two values are stored alike when = says so, which spares a comparison of the
 -- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not).
+-- Names come through the catalog cache: under REPEATABLE READ the catalog itself
+-- may show those of before a rename.
 CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT a.attnum, a.attname::text, a.atttypid::regtype,
+    SELECT a.attnum,
+           (pg_identify_object_as_address('pg_class'::regclass, target, a.attnum)).object_names[3],
+           a.atttypid::regtype,
            t.typtype = 'e'
            OR (a.atttypid IN (
                    'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'uuid'::regtype,
@@ -76,7 +84,8 @@ BEGIN ATOMIC
 END;
 
 -- Any row of a relation as JSON, without ever failing: where a value has no
--- form in jsonb (\u0000 inside json), it is kept as its text.
+-- form in jsonb (\u0000 inside json), it is kept as its text, and above 100 MB,
+-- where jsonb ends, the fact that it was there.
 CREATE FUNCTION threadline.row_image(image_of record, target regclass) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -88,7 +97,11 @@ BEGIN
     RETURN to_jsonb(image_of);
 EXCEPTION WHEN OTHERS THEN
     SELECT string_agg(
-        format(CASE WHEN bitwise THEN 'tl_row.%1$I AS %1$I' ELSE 'tl_row.%1$I::text AS %1$I' END, name),
+        format(
+            CASE WHEN bitwise AND type NOT IN ('text'::regtype, 'varchar'::regtype, 'bytea'::regtype)
+                THEN 'tl_row.%1$I AS %1$I'
+                ELSE 'CASE WHEN octet_length(tl_row.%1$I::text) > 100000000 THEN ''[too large to record]'' ELSE tl_row.%1$I::text END AS %1$I'
+            END, name),
         ', ' ORDER BY number)
     INTO tl_expressions
     FROM threadline.columns_of(target);
@@ -145,36 +158,61 @@ BEGIN ATOMIC
     ORDER BY k.position;
 END;
 
--- Names and types of a relation's columns in their order. Column numbers are
--- left out: a dump and restore closes the gaps that dropped columns left.
+-- Numbers, names and types of a relation's columns: another one now asks for
+-- threadline.refresh(). A dump and restore does, too, if it closes the gap that
+-- a dropped column left in the numbers.
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT md5(string_agg(quote_ident(c.name) || ' ' || c.type::oid::regtype::text, ',' ORDER BY c.number))
+    SELECT md5(string_agg(c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text, ',' ORDER BY c.number))
     FROM threadline.columns_of(target) AS c;
 END;
 
--- Do the table's columns still stand as they did when its capture function was
--- built? Answered once in a transaction and remembered: a column cannot be
--- renamed by somebody else while this transaction writes the table.
-CREATE FUNCTION threadline.columns_match(audited_table integer, target oid) RETURNS boolean
+-- The relation whose columns a capture function was built for, seen from one of
+-- its partitions. `built_for` is its OID then; after a restore OIDs are others,
+-- and the partition's root is taken.
+CREATE FUNCTION threadline.audited_relation(target oid, built_for oid) RETURNS regclass
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN target = built_for THEN target
+    WHEN EXISTS (
+        SELECT FROM pg_catalog.pg_partition_ancestors(target) AS ancestor WHERE ancestor.relid::pg_catalog.oid = built_for
+    ) THEN built_for
+    ELSE coalesce(pg_catalog.pg_partition_root(target)::pg_catalog.oid, target)
+END::pg_catalog.regclass;
+
+-- Do the columns still stand as they did when the capture function was built,
+-- each under its number and name? The catalog cache is asked, not the catalog:
+-- a REPEATABLE READ snapshot may be older than a rename. The answer is
+-- remembered for the transaction. Nobody else can rename a column while this
+-- transaction writes the table; what the transaction itself has altered shows
+-- by a row of pg_attribute no older than it, and is looked at anew.
+CREATE FUNCTION threadline.columns_match(audited_table integer, target oid, built_for jsonb) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_setting text := 'threadline.columns_' || audited_table;
     tl_remembered text := current_setting(tl_setting, true);
+    tl_relation regclass := threadline.audited_relation(target, (built_for ->> 'relation')::oid);
     tl_match boolean;
 BEGIN
-    IF tl_remembered IN ('true', 'false') THEN
-        RETURN tl_remembered = 'true';
+    IF tl_remembered = tl_relation::oid || ' false' THEN
+        RETURN false;
+    ELSIF tl_remembered = tl_relation::oid || ' true' AND NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = tl_relation AND age(xmin) <= age(pg_current_xact_id()::xid)
+    ) THEN
+        RETURN true;
     END IF;
-    SELECT t.fingerprint = threadline.fingerprint(coalesce(pg_partition_root(target), target))
-    INTO tl_match
-    FROM threadline.audited_tables AS t
-    WHERE t.id = audited_table;
-    PERFORM set_config(tl_setting, tl_match::text, true);
+    tl_match := NOT EXISTS (
+        SELECT
+        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number integer, name text)
+        WHERE (pg_identify_object_as_address('pg_class'::regclass, tl_relation, c.number)).object_names[3]
+              IS DISTINCT FROM c.name
+    );
+    PERFORM set_config(tl_setting, tl_relation::oid || CASE WHEN tl_match THEN ' true' ELSE ' false' END, true);
     RETURN tl_match;
 END
 $$;
@@ -183,6 +221,9 @@ $$;
 -- given context and remembers it for the changes that follow. Both settings
 -- are transaction-local: a rolled-back savepoint takes them back together with
 -- the row. A context that cannot be read never fails the application's write.
+-- The row's place goes with its id: found by place, it costs no index lookup,
+-- and takes no predicate lock that would make unrelated SERIALIZABLE
+-- transactions conflict.
 CREATE FUNCTION threadline.open_transaction(context text) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -193,6 +234,7 @@ DECLARE
     tl_error text;
     tl_ip inet;
     tl_id bigint;
+    tl_place tid;
 BEGIN
     IF context <> '' THEN
         BEGIN
@@ -235,9 +277,9 @@ BEGIN
              THEN jsonb_build_object('unreadable_context', left(context, 1000))
              ELSE nullif(tl_context -> 'metadata', 'null') END,
         session_user, tl_error
-    ) RETURNING id INTO tl_id;
+    ) RETURNING id, ctid INTO tl_id, tl_place;
 
-    PERFORM set_config('threadline.transaction', tl_id::text, true),
+    PERFORM set_config('threadline.transaction', tl_id || ' ' || tl_place, true),
             set_config('threadline.transaction_context', coalesce(context, ''), true);
     RETURN tl_id;
 END
@@ -255,11 +297,12 @@ DECLARE
     tl_cached text := current_setting('threadline.transaction', true);
     tl_id bigint;
 BEGIN
-    IF tl_cached ~ '^[0-9]{1,18}$'
+    IF tl_cached ~ '^[0-9]{1,18} \([0-9]{1,9},[0-9]{1,4}\)$'
        AND tl_context = current_setting('threadline.transaction_context', true) THEN
         SELECT id INTO tl_id
         FROM threadline.audit_transactions
-        WHERE id = tl_cached::bigint AND xact_id = pg_current_xact_id() AND occurred_at = now();
+        WHERE ctid = split_part(tl_cached, ' ', 2)::tid AND id = split_part(tl_cached, ' ', 1)::bigint
+          AND xact_id = pg_current_xact_id() AND occurred_at = now();
     END IF;
     RETURN coalesce(tl_id, threadline.open_transaction(tl_context));
 END
@@ -274,7 +317,9 @@ DECLARE
     tl_table threadline.audited_tables;
     tl_transaction threadline.audit_transactions;
 BEGIN
-    SELECT * INTO tl_transaction FROM threadline.audit_transactions WHERE id = audit_transaction;
+    SELECT * INTO tl_transaction
+    FROM threadline.audit_transactions
+    WHERE ctid = split_part(current_setting('threadline.transaction'), ' ', 2)::tid AND id = audit_transaction;
     IF tl_transaction.actor_type IS NOT NULL THEN
         RETURN;
     END IF;
@@ -299,54 +344,56 @@ $$;
 -- be traced to one that the policy left clear, by column number while the
 -- table is the one it was, by name after a restore. A column added since could
 -- hold anything and is left out. On a table without redaction nothing is.
+-- `built_for` is written into the capture function: nothing here depends on
+-- rows that may be missing.
 CREATE FUNCTION threadline.capture_changed_table(
-    audited_table integer, target oid, old_row jsonb, new_row jsonb,
+    target oid, built_for jsonb, old_row jsonb, new_row jsonb,
     OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_table threadline.audited_tables;
-    tl_root regclass := coalesce(pg_partition_root(target), target);
+    tl_relation regclass := threadline.audited_relation(target, (built_for ->> 'relation')::oid);
+    tl_same boolean := tl_relation::oid = (built_for ->> 'relation')::oid;
     tl_clear text[];
     tl_masks jsonb;
     tl_keys text[];
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = audited_table;
+    WITH known AS (
+        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text)
+    ), traced AS (
+        SELECT live.number, live.name, live.type,
+               (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
+               (SELECT k.treatment FROM known AS k WHERE k.number = live.number AND tl_same) AS by_number,
+               (SELECT k.name FROM known AS k WHERE CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
+                   AS known_name
+        FROM threadline.columns_of(tl_relation) AS live
+    )
+    SELECT array_agg(name) FILTER (
+               WHERE coalesce(by_number, CASE WHEN NOT tl_same THEN by_name END) = 'clear'
+                 AND coalesce(by_name, 'clear') = 'clear'),
+           jsonb_object_agg(name, threadline.placeholder(type)) FILTER (
+               WHERE 'mask' IN (by_number, by_name)
+                 AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask'))),
+           -- The key that the function was built for, under the names of now.
+           array_agg(name ORDER BY array_position(
+               ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
+           ) FILTER (WHERE built_for -> 'key' ? known_name)
+    INTO tl_clear, tl_masks, tl_keys
+    FROM traced;
 
-    IF NOT EXISTS (
-        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (treatment text) WHERE c.treatment <> 'clear'
-    ) THEN
-        SELECT array_agg(name) INTO tl_clear FROM threadline.columns_of(tl_root);
-        tl_masks := '{}';
-    ELSE
-        WITH known AS (
-            SELECT * FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-        ), traced AS (
-            SELECT live.name, live.type,
-                   (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
-                   (SELECT k.treatment FROM known AS k
-                    WHERE k.number = live.number AND tl_table.relation = tl_root::oid) AS by_number
-            FROM threadline.columns_of(tl_root) AS live
-        )
-        SELECT array_agg(name) FILTER (
-                   WHERE coalesce(by_number, CASE WHEN tl_table.relation <> tl_root::oid THEN by_name END) = 'clear'
-                     AND coalesce(by_name, 'clear') = 'clear'),
-               jsonb_object_agg(name, threadline.placeholder(type)) FILTER (
-                   WHERE 'mask' IN (by_number, by_name)
-                     AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask')))
-        INTO tl_clear, tl_masks
-        FROM traced;
-    END IF;
-
-    SELECT coalesce(array_agg(name), '{}') INTO tl_keys FROM threadline.key_columns_of(tl_root);
-    record_key := threadline.key_in_image(coalesce(new_row, old_row), tl_keys);
+    record_key := threadline.key_in_image(coalesce(new_row, old_row), coalesce(tl_keys, '{}'));
     IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
-        previous_key := nullif(threadline.key_in_image(old_row, tl_keys), record_key);
+        previous_key := nullif(threadline.key_in_image(old_row, coalesce(tl_keys, '{}')), record_key);
     END IF;
-    old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);
-    new_image := threadline.redacted_image(new_row, tl_clear, tl_masks);
+    IF built_for @? '$.columns[*] ? (@.treatment != "clear")' THEN
+        old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);
+        new_image := threadline.redacted_image(new_row, tl_clear, tl_masks);
+    ELSE
+        old_image := old_row;
+        new_image := new_row;
+    END IF;
 
     IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
         SELECT coalesce(jsonb_object_agg(key, old_image -> key), '{}'),
@@ -363,7 +410,7 @@ $$;
 -- for each relation that the statement names or reaches and that carries the
 -- trigger; partitions without one are covered by their parent's.
 CREATE FUNCTION threadline.capture_truncate(
-    audited_table integer, target oid, key_expression text, image_expression text
+    audited_table integer, target oid, key_expression text, image_expression text, built_for jsonb
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -385,7 +432,7 @@ BEGIN
     LOOP
         tl_transaction := coalesce(tl_transaction, threadline.current_transaction());
         BEGIN
-            IF NOT threadline.columns_match(audited_table, target) THEN
+            IF NOT threadline.columns_match(audited_table, target, built_for) THEN
                 RAISE 'the columns have changed';
             END IF;
             EXECUTE format(
@@ -398,10 +445,17 @@ BEGIN
                 'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
                  SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
                  FROM ONLY %s AS tl_row
-                 CROSS JOIN LATERAL threadline.capture_changed_table($2, $3, threadline.row_image(tl_row, $4), NULL) AS c',
+                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $5, threadline.row_image(tl_row, $4), NULL) AS c',
                 tl_part)
-            USING tl_transaction, audited_table, target, tl_part;
+            USING tl_transaction, audited_table, target, tl_part, built_for;
         END;
+        -- TRUNCATE removes rows that this transaction cannot see. That they
+        -- are not all here is said, by a record without a key.
+        IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
+           OR row_security_active(tl_part) THEN
+            INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op)
+            VALUES (tl_transaction, clock_timestamp(), audited_table, 'T');
+        END IF;
     END LOOP;
     IF tl_transaction IS NOT NULL AND (
         SELECT (policy -> 'require_actor')::boolean FROM threadline.audited_tables WHERE id = audited_table
@@ -440,7 +494,7 @@ BEGIN ATOMIC
             string_agg(
                 CASE
                     WHEN c.treatment = 'mask' THEN format(
-                        'CASE WHEN %1$s.%2$I IS NOT NULL THEN %3$L::jsonb END AS %2$I',
+                        'CASE WHEN %1$s.%2$I IS DISTINCT FROM NULL THEN %3$L::jsonb END AS %2$I',
                         row_name, c.name, threadline.placeholder(live.type))
                     WHEN live.type = 'json'::regtype THEN format(
                         'threadline.json_image(%1$s.%2$I) AS %2$I', row_name, c.name)
@@ -491,6 +545,8 @@ DECLARE
     tl_table threadline.audited_tables;
     tl_unchanged text;
     tl_redacted boolean;
+    tl_known text;
+    tl_built_for jsonb;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
 
@@ -501,11 +557,14 @@ BEGIN
                        THEN 'CASE WHEN OLD.%1$I IS NOT DISTINCT FROM NEW.%1$I THEN %1$L END'
                        ELSE 'CASE WHEN record_image_eq(ROW(OLD.%1$I), ROW(NEW.%1$I)) THEN %1$L END'
                    END, c.name),
-               E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude')
-    INTO tl_redacted, tl_unchanged
+               E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'),
+           format('ARRAY[%s]', string_agg(quote_literal(c.name), ', ' ORDER BY c.number))
+    INTO tl_redacted, tl_unchanged, tl_known
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live USING (number);
 
+    tl_built_for := jsonb_build_object(
+        'relation', target::oid::bigint, 'columns', tl_table.columns, 'key', tl_table.key_columns);
     RETURN format(
         $template$
 DECLARE
@@ -521,7 +580,7 @@ DECLARE
     tl_unchanged text[];
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L);
+        PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L, %12$L);
         RETURN NULL;
     END IF;
 
@@ -544,11 +603,15 @@ BEGIN
             tl_previous_key := nullif(%6$s, tl_key);
             tl_from := %7$s - tl_unchanged;
             tl_to := %5$s - tl_unchanged;
+            -- A column added since is in the images whether it changed or not.
+            IF tl_to - %13$s <> '{}' THEN
+                RAISE 'the columns have changed';
+            END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
         SELECT c.record_key, c.previous_key, c.old_image, c.new_image
         INTO tl_key, tl_previous_key, tl_from, tl_to
-        FROM threadline.capture_changed_table(%1$s, TG_RELID,
+        FROM threadline.capture_changed_table(TG_RELID, %12$L,
             CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD, TG_RELID) END,
             CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW, TG_RELID) END) AS c;
         IF TG_OP <> 'UPDATE' THEN
@@ -569,14 +632,15 @@ BEGIN
 
     tl_context := coalesce(current_setting('threadline.context', true), '');
     tl_cached := current_setting('threadline.transaction', true);
-    IF tl_cached ~ '^[0-9]{1,18}$' AND tl_context = current_setting('threadline.transaction_context', true) THEN
+    IF tl_cached ~ '^[0-9]{1,18} \([0-9]{1,9},[0-9]{1,4}\)$' AND tl_context = current_setting('threadline.transaction_context', true) THEN
         INSERT INTO threadline.audit_changes (
             transaction_id, captured_at, table_id, statement, op,
             record_key, previous_key, changed_from, changed_to, row_data)
         SELECT t.id, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
         FROM threadline.audit_transactions AS t
-        WHERE t.id = tl_cached::bigint AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()%9$s;
+        WHERE t.ctid = split_part(tl_cached, ' ', 2)::tid AND t.id = split_part(tl_cached, ' ', 1)::bigint
+          AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()%9$s;
         IF FOUND THEN
             RETURN NULL;
         END IF;
@@ -602,26 +666,31 @@ $template$,
         tl_unchanged,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
         CASE WHEN tl_redacted THEN format(
-            'IF NOT threadline.columns_match(%s, TG_RELID) THEN RAISE ''the columns have changed''; END IF;',
-            tl_table.id) END,
+            'IF NOT threadline.columns_match(%s, TG_RELID, %L) THEN RAISE ''the columns have changed''; END IF;',
+            tl_table.id, tl_built_for) END,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
-            'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END);
+            'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END,
+        tl_built_for,
+        tl_known);
 END
 $capture_source$;
 
 -- The id under which a table is audited, or NULL. A table is known by the
--- capture function that its trigger calls, which survives a rename, a change
--- of schema, and a dump and restore.
+-- capture function that its own row trigger calls, which survives a rename, a
+-- change of schema, and a dump and restore, also one without data. A trigger
+-- that a partition has from its parent does not count, nor one that it kept
+-- when it was detached.
 CREATE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT t.id
+    SELECT substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer
     FROM pg_trigger AS g
     JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-    JOIN threadline.audited_tables AS t ON p.proname = 'capture_' || t.id
-    WHERE g.tgrelid = target AND NOT g.tgisinternal
-    LIMIT 1;
+    WHERE g.tgrelid = target
+      AND g.tgparentid = 0
+      AND g.tgname = '!threadline_capture'
+      AND p.proname ~ '^capture_[0-9]{1,9}$';
 END;
 
 -- The id under which the history of a table is kept, for a quoted name as in
@@ -637,12 +706,13 @@ DECLARE
     tl_id integer;
 BEGIN
     IF tl_relation IS NOT NULL THEN
-        tl_id := threadline.audited_table_of(tl_relation);
+        tl_id := threadline.audited_table_of(
+            coalesce(pg_catalog.pg_partition_root(tl_relation), tl_relation));
         IF tl_id IS NOT NULL THEN
             RETURN tl_id;
         END IF;
-        SELECT n.nspname, c.relname
-        INTO tl_parts[1], tl_parts[2]
+        SELECT ARRAY[n.nspname, c.relname]::pg_catalog.text[]
+        INTO tl_parts
         FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE c.oid = tl_relation;
@@ -652,9 +722,33 @@ BEGIN
     SELECT t.id INTO tl_id
     FROM threadline.audited_tables AS t
     WHERE t.schema_name = tl_parts[1] AND t.table_name = tl_parts[2]
+      -- Not the history of a table that was renamed and goes on elsewhere.
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
+          WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = 'capture_' || t.id)
     ORDER BY t.id DESC
     LIMIT 1;
     RETURN tl_id;
+END
+$$;
+
+-- Takes a table's own capture triggers away, whichever function they call.
+CREATE FUNCTION threadline.drop_triggers(target regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_name name;
+BEGIN
+    FOR tl_name IN
+        SELECT g.tgname
+        FROM pg_trigger AS g
+        JOIN pg_proc AS p ON p.oid = g.tgfoid
+        WHERE g.tgrelid = target AND g.tgparentid = 0
+          AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', tl_name, target);
+    END LOOP;
 END
 $$;
 
@@ -686,6 +780,35 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- How a column is stored: clear, mask or exclude. A generated column repeats
+-- what it is made from, and is treated as the most secret of that.
+CREATE FUNCTION threadline.treatment(target regclass, column_number smallint, mask text[], exclude text[]) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    WITH source AS (
+        SELECT a.attname::text AS name, a.attnum = column_number AS itself
+        FROM pg_attribute AS a
+        WHERE a.attrelid = target AND (
+            a.attnum = column_number
+            OR a.attnum IN (
+                SELECT d.refobjsubid
+                FROM pg_attrdef AS g
+                JOIN pg_attribute AS generated ON generated.attrelid = g.adrelid AND generated.attnum = g.adnum
+                JOIN pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = g.oid
+                WHERE g.adrelid = target AND g.adnum = column_number AND generated.attgenerated <> ''
+                  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = target))
+    )
+    SELECT CASE
+        WHEN bool_or(name = ANY (exclude) AND itself) THEN 'exclude'
+        WHEN bool_or(name = ANY (mask) AND itself) THEN 'mask'
+        WHEN bool_or(name = ANY (exclude)) THEN 'exclude'
+        WHEN bool_or(name = ANY (mask)) THEN 'mask'
+        ELSE 'clear'
+    END
+    FROM source;
+END;
 
 -- Audits a table from now on, or changes how. Safe to call again: the table
 -- keeps its id, and with it its history.
@@ -763,12 +886,19 @@ BEGIN
         ORDER BY t.id DESC
         LIMIT 1;
     END IF;
-    IF tl_id IS NULL THEN
-        INSERT INTO threadline.audited_tables (
-            schema_name, table_name, key_columns, key_types, policy, columns, relation, fingerprint, capture_version)
-        VALUES (tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', target, '', 0)
-        RETURNING id INTO tl_id;
-    END IF;
+    -- After a restore without data functions are there and their rows are not:
+    -- an id counts as taken by either.
+    WHILE tl_id IS NULL LOOP
+        tl_id := nextval(pg_get_serial_sequence('threadline.audited_tables', 'id'));
+        IF to_regproc('threadline.capture_' || tl_id) IS NOT NULL THEN
+            tl_id := NULL;
+        END IF;
+    END LOOP;
+    INSERT INTO threadline.audited_tables (
+        id, schema_name, table_name, key_columns, key_types, policy, columns, relation, fingerprint, capture_version)
+    OVERRIDING SYSTEM VALUE
+    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', target, '', 0)
+    ON CONFLICT (id) DO NOTHING;
 
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
@@ -780,9 +910,7 @@ BEGIN
             SELECT jsonb_agg(
                 jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text,
-                    'treatment', CASE WHEN c.name = ANY (mask) THEN 'mask'
-                                      WHEN c.name = ANY (exclude) THEN 'exclude'
-                                      ELSE 'clear' END)
+                    'treatment', threadline.treatment(target, c.number, mask, exclude))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c),
         relation = target,
@@ -801,6 +929,8 @@ BEGIN
     EXECUTE format('REVOKE ALL ON FUNCTION threadline.capture_%s() FROM PUBLIC', tl_id);
     EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
         tl_id, format('Records the changes of %I.%I; written by threadline.audit()', tl_schema, tl_class.relname));
+    -- Left over from the time when the table was a partition of another.
+    PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
     -- What this transaction remembered of the columns no longer holds.
     PERFORM set_config('threadline.columns_' || tl_id, '', true);
@@ -821,7 +951,10 @@ DECLARE
     tl_exclude text[];
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
-    IF tl_table.id IS NULL THEN
+    IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: what was decided for table % was not restored with it; say it again with SELECT threadline.audit(''%'', ...)',
+            target, target;
+    ELSIF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited; start with SELECT threadline.audit(''%'')', target, target;
     END IF;
     IF tl_table.relation <> target::oid AND EXISTS (
@@ -831,8 +964,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
     END IF;
-    SELECT coalesce(array_agg(live.name) FILTER (WHERE c.treatment = 'mask'), '{}'),
-           coalesce(array_agg(live.name) FILTER (WHERE c.treatment = 'exclude'), '{}')
+    SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}')
     INTO tl_mask, tl_exclude
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live
@@ -849,6 +982,10 @@ AS $$
 DECLARE
     tl_id integer;
 BEGIN
+    IF (SELECT relispartition FROM pg_class WHERE oid = target) THEN
+        RAISE EXCEPTION 'threadline: % is a partition and audited through its parent; stop that with SELECT threadline.unaudit(''%'')',
+            target, pg_partition_root(target);
+    END IF;
     LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
     tl_id := threadline.audited_table_of(target);
     IF tl_id IS NULL THEN

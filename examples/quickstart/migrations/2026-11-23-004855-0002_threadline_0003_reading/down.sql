@@ -1,7 +1,7 @@
 DROP VIEW threadline.transactions;
 DROP VIEW threadline.changes;
 DROP AGGREGATE threadline.jsonb_merge(jsonb);
-DROP FUNCTION threadline.populate(anyelement, jsonb);
+DROP FUNCTION threadline.populate(anyelement, jsonb, text[]);
 DROP FUNCTION threadline.fill_excluded(integer, jsonb);
 DROP FUNCTION threadline.policy_image(integer, jsonb);
 DROP FUNCTION threadline.numeric_columns(jsonb);

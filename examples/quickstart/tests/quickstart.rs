@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use threadline_test_server::diesel_cli::diesel_cli;
-use threadline_tests::{Database, rows, run, scratch_dir, value};
+use threadline_tests::{Database, patches, rows, run, scratch_dir, value};
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -92,6 +92,21 @@ fn its_migrations_are_those_of_its_models() {
 }
 
 #[test]
+fn its_schema_is_that_of_the_library() {
+    for patch in patches() {
+        let suffix = format!("_threadline_{}", patch.name);
+        let folder = std::fs::read_dir(Path::new(HERE).join("migrations"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.to_str().unwrap().ends_with(&suffix))
+            .unwrap_or_else(|| panic!("no migration {suffix}"));
+        let read = |file| std::fs::read_to_string(folder.join(file)).unwrap();
+        assert_eq!(read("up.sql"), patch.up, "{}", folder.display());
+        assert_eq!(read("down.sql"), patch.down, "{}", folder.display());
+    }
+}
+
+#[test]
 fn its_audit_program_installs_and_shows_what_is_in_force() {
     let database = Database::empty();
     let (current, said, _) = audit(&database, &["status"]);
@@ -147,6 +162,28 @@ fn its_audit_program_names_what_is_missing() {
     assert!(
         said.ends_with("Review them, then run `diesel migration run`.\n"),
         "{said}"
+    );
+
+    // Where Diesel's own configuration puts the folder.
+    let elsewhere = scratch_dir();
+    std::fs::create_dir_all(elsewhere.join("src/db/steps")).unwrap();
+    std::fs::write(
+        elsewhere.join("diesel.toml"),
+        "[migrations_directory]\ndir = \"src/db/steps\"\n",
+    )
+    .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_audit"))
+        .arg("generate")
+        .current_dir(elsewhere.join("src"))
+        .env_remove("MIGRATION_DIRECTORY")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        std::fs::read_dir(elsewhere.join("src/db/steps"))
+            .unwrap()
+            .count()
+            > 2
     );
 
     let (_, _, error) = audit(

@@ -131,7 +131,15 @@ $template$,
         tl_unchanged,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
         CASE WHEN tl_redacted THEN format(
-            'IF NOT threadline.columns_match(%s, TG_RELID, %L) THEN RAISE ''the columns have changed''; END IF;',
+            $check$-- Looked at once in a transaction, and again when the transaction has
+        -- altered the table: its columns then are no older than it.
+        IF current_setting('threadline.columns_%1$s', true) IS DISTINCT FROM TG_RELID::text OR EXISTS (
+            SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND age(xmin) <= age(pg_current_xact_id()::xid)
+        ) THEN
+            IF NOT threadline.columns_match(%1$s, TG_RELID, %2$L) THEN
+                RAISE 'the columns have changed';
+            END IF;
+        END IF;$check$,
             tl_table.id, tl_built_for) END,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
             'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END,

@@ -1,8 +1,8 @@
 -- Puts the capture triggers on a table and, for TRUNCATE, on its partitions:
 -- row triggers reach partitions by themselves, statement triggers do not.
 -- ENABLE ALWAYS, so that rows applied by logical replication are recorded.
--- '!' sorts before letters: capture fires before the table's other AFTER
--- triggers, so that what they write in turn is recorded after, not before.
+-- '!' sorts before letters: for each row capture fires before the table's other
+-- AFTER triggers, so that what they write to that row in turn is recorded after.
 CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

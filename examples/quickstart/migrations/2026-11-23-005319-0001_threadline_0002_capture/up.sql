@@ -185,34 +185,26 @@ END::pg_catalog.regclass;
 -- Do the columns still stand as they did when the capture function was built,
 -- each under its number and name? The catalog cache is asked, not the catalog:
 -- a REPEATABLE READ snapshot may be older than a rename. The answer is
--- remembered for the transaction. Nobody else can rename a column while this
--- transaction writes the table; what the transaction itself has altered shows
--- by a row of pg_attribute no older than it, and is looked at anew.
+-- remembered for the transaction, and believed there as long as the transaction
+-- has not altered the table itself; nobody else can while it writes.
 CREATE FUNCTION threadline.columns_match(audited_table integer, target oid, built_for jsonb) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_setting text := 'threadline.columns_' || audited_table;
-    tl_remembered text := current_setting(tl_setting, true);
     tl_relation regclass := threadline.audited_relation(target, (built_for ->> 'relation')::oid);
     tl_match boolean;
 BEGIN
-    IF tl_remembered = tl_relation::oid || ' false' THEN
-        RETURN false;
-    ELSIF tl_remembered = tl_relation::oid || ' true' AND NOT EXISTS (
-        SELECT FROM pg_attribute
-        WHERE attrelid = tl_relation AND age(xmin) <= age(pg_current_xact_id()::xid)
-    ) THEN
-        RETURN true;
-    END IF;
     tl_match := NOT EXISTS (
         SELECT
         FROM jsonb_to_recordset(built_for -> 'columns') AS c (number integer, name text)
         WHERE (pg_identify_object_as_address('pg_class'::regclass, tl_relation, c.number)).object_names[3]
               IS DISTINCT FROM c.name
     );
-    PERFORM set_config(tl_setting, tl_relation::oid || CASE WHEN tl_match THEN ' true' ELSE ' false' END, true);
+    PERFORM set_config(
+        'threadline.columns_' || audited_table,
+        CASE WHEN tl_match THEN target::text ELSE '' END,
+        true);
     RETURN tl_match;
 END
 $$;
@@ -666,7 +658,15 @@ $template$,
         tl_unchanged,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
         CASE WHEN tl_redacted THEN format(
-            'IF NOT threadline.columns_match(%s, TG_RELID, %L) THEN RAISE ''the columns have changed''; END IF;',
+            $check$-- Looked at once in a transaction, and again when the transaction has
+        -- altered the table: its columns then are no older than it.
+        IF current_setting('threadline.columns_%1$s', true) IS DISTINCT FROM TG_RELID::text OR EXISTS (
+            SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND age(xmin) <= age(pg_current_xact_id()::xid)
+        ) THEN
+            IF NOT threadline.columns_match(%1$s, TG_RELID, %2$L) THEN
+                RAISE 'the columns have changed';
+            END IF;
+        END IF;$check$,
             tl_table.id, tl_built_for) END,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
             'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END,
@@ -755,8 +755,8 @@ $$;
 -- Puts the capture triggers on a table and, for TRUNCATE, on its partitions:
 -- row triggers reach partitions by themselves, statement triggers do not.
 -- ENABLE ALWAYS, so that rows applied by logical replication are recorded.
--- '!' sorts before letters: capture fires before the table's other AFTER
--- triggers, so that what they write in turn is recorded after, not before.
+-- '!' sorts before letters: for each row capture fires before the table's other
+-- AFTER triggers, so that what they write to that row in turn is recorded after.
 CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

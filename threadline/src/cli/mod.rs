@@ -19,17 +19,20 @@
 //! | `status` | shows what is in force in a database |
 //!
 //! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file;
-//! the folder is `--migration-dir`, `MIGRATION_DIRECTORY`, or as Diesel's own
-//! program finds it, the nearest `migrations` upwards.
+//! the folder is found as Diesel's own program finds it: `--migration-dir`,
+//! `MIGRATION_DIRECTORY`, `[migrations_directory]` in `diesel.toml`, or the
+//! nearest `migrations` upwards.
+
+mod folder;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use diesel::{Connection, PgConnection};
 
-use crate::error::{Error, ErrorKind};
+use self::folder::Folder;
+use crate::error::Error;
 use crate::install::{ModelStatus, Status};
 use crate::model::Models;
 
@@ -62,13 +65,6 @@ enum Command {
         #[command(flatten)]
         database: Database,
     },
-}
-
-#[derive(Debug, clap::Args)]
-struct Folder {
-    /// The application's migrations folder
-    #[arg(long, env = "MIGRATION_DIRECTORY")]
-    migration_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -126,35 +122,6 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-impl Folder {
-    fn find(self) -> Result<PathBuf, Error> {
-        if let Some(dir) = self.migration_dir {
-            return Ok(dir);
-        }
-        let io = |source| {
-            Error::new(ErrorKind::Io {
-                path: ".".into(),
-                source,
-            })
-        };
-        let here = std::env::current_dir().map_err(io)?;
-        here.ancestors()
-            .map(|dir| dir.join("migrations"))
-            .find(|dir| dir.is_dir())
-            .map(|dir| relative(&dir, &here))
-            .ok_or_else(|| {
-                io(io::Error::new(
-                    io::ErrorKind::NotFound,
-                    "no `migrations` folder here or above; create one with `diesel setup`, or name it with --migration-dir",
-                ))
-            })
-    }
-}
-
-fn relative(dir: &Path, here: &Path) -> PathBuf {
-    dir.strip_prefix(here).unwrap_or(dir).to_owned()
 }
 
 impl Database {

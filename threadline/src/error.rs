@@ -38,6 +38,11 @@ pub enum ErrorKind {
     Context(ContextError),
     /// An action that cannot be recorded.
     Action(ActionError),
+    /// Text that is no cursor, or one of another query.
+    Cursor {
+        /// What was given.
+        text: String,
+    },
     /// A file or folder of the migrations could not be read or written.
     Io {
         /// Which one.
@@ -116,6 +121,10 @@ impl fmt::Display for Error {
             ),
             ErrorKind::Context(error) => write!(f, "{error}"),
             ErrorKind::Action(error) => write!(f, "{error}"),
+            ErrorKind::Cursor { text } => write!(
+                f,
+                "`{text}` is not a cursor of this query; pass on what `Page::next` gave, unchanged, to the same query"
+            ),
             ErrorKind::Io { path, source } => write!(f, "{}: {source}", path.display()),
             ErrorKind::Migrations { message } => f.write_str(message),
             ErrorKind::OutOfDate { missing } => {

@@ -10,6 +10,7 @@ pub mod cli;
 mod action;
 mod context;
 mod error;
+mod explore;
 mod install;
 mod migrations;
 mod model;
@@ -22,6 +23,9 @@ pub use context::{
     ContextError, ContextGuard,
 };
 pub use error::{Error, ErrorKind, is_actor_required};
+pub use explore::{
+    ActorEntry, ActorHistory, Cursor, Page, TransactionReport, actor_history, correlated, transaction,
+};
 pub use install::{ModelStatus, Status};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use record::{

@@ -73,6 +73,7 @@ const PATCHES: &[(&str, &[&str])] = &[
         ],
     ),
     ("0004_actions", &["action/record_action", "action/actions"]),
+    ("0005_exploration", &["explore/indexes"]),
 ];
 
 /// Writes the patches that are not what their files make.

@@ -5,3 +5,5 @@ mod record;
 
 pub use audit_action::{ActionStatus, AuditAction};
 pub use record::{Action, ActionError, record_action};
+
+pub(crate) use audit_action::{ACTION_COLUMNS, ActionSql};

@@ -24,6 +24,7 @@ pub(crate) const PATCHES: &[Patch] = &[
     patch!(2, "0002_capture"),
     patch!(3, "0003_reading"),
     patch!(4, "0004_actions"),
+    patch!(5, "0005_exploration"),
 ];
 
 /// The version of the audit schema that this crate works with.

@@ -89,7 +89,7 @@ impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for History<M, V> {
         let sql = concat!(include_str!("story.sql"), include_str!("history.sql"));
         statement::walk(&mut out, sql, |name, out| match name {
             "change columns" => {
-                out.push_sql(include_str!("change_columns.sql"));
+                out.push_sql(&statement::change_columns());
                 Ok(())
             }
             _ => statement::fill_record(name, &self.table, &self.key, out),

@@ -4,7 +4,7 @@ mod change;
 mod display;
 mod history;
 mod row;
-mod statement;
+pub(crate) mod statement;
 mod transaction;
 mod versions;
 
@@ -13,4 +13,4 @@ pub use history::{History, history};
 pub use transaction::{AuditTransaction, ContextOrigin};
 pub use versions::{Unavailable, Version, VersionedModel};
 
-pub(crate) use row::{AnyJson, AnyTime};
+pub(crate) use row::{AnyJson, AnyTime, ChangeSql, TransactionSql};

@@ -15,6 +15,24 @@ use crate::context::ActorRef;
 type NText = Nullable<Text>;
 type NJsonb = Nullable<Jsonb>;
 
+/// The columns of a transaction, from its id on.
+pub type TransactionSql = (
+    BigInt,
+    NText,
+    Nullable<Timestamptz>,
+    NText,
+    NText,
+    NText,
+    NText,
+    NText,
+    NText,
+    NText,
+    NText,
+    NJsonb,
+    NText,
+    NText,
+);
+
 /// Two tuples, because 16 columns is all that Diesel takes without a feature.
 pub type ChangeSql = (
     (
@@ -29,22 +47,7 @@ pub type ChangeSql = (
         NJsonb,
         NJsonb,
     ),
-    (
-        BigInt,
-        NText,
-        Nullable<Timestamptz>,
-        NText,
-        NText,
-        NText,
-        NText,
-        NText,
-        NText,
-        NText,
-        NText,
-        NJsonb,
-        NText,
-        NText,
-    ),
+    TransactionSql,
 );
 
 /// How many columns [`ChangeSql`] has.
@@ -94,6 +97,63 @@ impl FromSql<Timestamptz, Pg> for AnyTime {
 type OText = Option<String>;
 type OJson = Option<AnyJson>;
 
+fn json(value: OJson) -> Option<Value> {
+    value.map(AnyJson::into_inner)
+}
+
+impl Queryable<TransactionSql, Pg> for AuditTransaction {
+    type Row = (
+        i64,
+        OText,
+        Option<AnyTime>,
+        OText,
+        OText,
+        OText,
+        OText,
+        OText,
+        OText,
+        OText,
+        OText,
+        OJson,
+        OText,
+        OText,
+    );
+
+    fn build(row: Self::Row) -> deserialize::Result<Self> {
+        let (
+            id,
+            xact_id,
+            occurred_at,
+            actor_type,
+            actor_id,
+            origin,
+            request_id,
+            correlation_id,
+            job_id,
+            source,
+            remote_ip,
+            metadata,
+            session_user,
+            context_error,
+        ) = row;
+        Ok(Self {
+            id,
+            xact_id: xact_id.and_then(|id| id.parse().ok()),
+            occurred_at: occurred_at.map(AnyTime::into_inner),
+            actor: actor_type.map(|kind| ActorRef::recorded(kind, actor_id)),
+            origin: ContextOrigin::recorded(origin),
+            request_id,
+            correlation_id,
+            job_id,
+            source,
+            remote_ip,
+            metadata: json(metadata),
+            session_user,
+            context_error,
+        })
+    }
+}
+
 impl Queryable<ChangeSql, Pg> for AuditChange {
     type Row = (
         (
@@ -108,22 +168,7 @@ impl Queryable<ChangeSql, Pg> for AuditChange {
             OJson,
             OJson,
         ),
-        (
-            i64,
-            OText,
-            Option<AnyTime>,
-            OText,
-            OText,
-            OText,
-            OText,
-            OText,
-            OText,
-            OText,
-            OText,
-            OJson,
-            OText,
-            OText,
-        ),
+        AuditTransaction,
     );
 
     fn build(row: Self::Row) -> deserialize::Result<Self> {
@@ -140,24 +185,8 @@ impl Queryable<ChangeSql, Pg> for AuditChange {
                 changed_to,
                 row_data,
             ),
-            (
-                transaction_id,
-                xact_id,
-                occurred_at,
-                actor_type,
-                actor_id,
-                origin,
-                request_id,
-                correlation_id,
-                job_id,
-                source,
-                remote_ip,
-                metadata,
-                session_user,
-                context_error,
-            ),
+            transaction,
         ) = row;
-        let json = |value: OJson| value.map(|json| json.0);
         Ok(Self {
             id,
             schema,
@@ -168,22 +197,8 @@ impl Queryable<ChangeSql, Pg> for AuditChange {
             changed_from: json(changed_from),
             changed_to: json(changed_to),
             row_data: json(row_data),
-            captured_at: captured_at.0,
-            transaction: AuditTransaction {
-                id: transaction_id,
-                xact_id: xact_id.and_then(|id| id.parse().ok()),
-                occurred_at: occurred_at.map(|time| time.0),
-                actor: actor_type.map(|kind| ActorRef::recorded(kind, actor_id)),
-                origin: ContextOrigin::recorded(origin),
-                request_id,
-                correlation_id,
-                job_id,
-                source,
-                remote_ip,
-                metadata: json(metadata),
-                session_user,
-                context_error,
-            },
+            captured_at: captured_at.into_inner(),
+            transaction,
         })
     }
 }

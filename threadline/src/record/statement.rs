@@ -7,8 +7,16 @@ use diesel::sql_types::Text;
 
 use crate::model::KeyExpression;
 
+/// The select list of a transaction `x` after its id.
+pub(crate) const TRANSACTION_COLUMNS: &str = include_str!("transaction_columns.sql");
+
+/// The select list of a change `c` of table `t` in transaction `x`.
+pub(crate) fn change_columns() -> String {
+    include_str!("change_columns.sql").replace("{transaction columns}", TRANSACTION_COLUMNS)
+}
+
 /// Writes `sql`, with every `{name}` in it replaced by what `fill` writes.
-pub(super) fn walk<'b>(
+pub(crate) fn walk<'b>(
     out: &mut AstPass<'_, 'b, Pg>,
     sql: &str,
     mut fill: impl FnMut(&str, &mut AstPass<'_, 'b, Pg>) -> QueryResult<()>,

@@ -187,7 +187,7 @@ impl<V: QueryFragment<Pg>> QueryFragment<Pg> for Versions<V> {
         let sql = concat!(include_str!("story.sql"), include_str!("versions.sql"));
         statement::walk(&mut out, sql, |name, out| {
             match name {
-                "change columns" => out.push_sql(include_str!("change_columns.sql")),
+                "change columns" => out.push_sql(&statement::change_columns()),
                 "model columns" => out.push_sql(&self.model_columns),
                 "row alias" => out.push_sql(ROW_ALIAS),
                 _ => return statement::fill_record(name, &self.table, &self.key, out),

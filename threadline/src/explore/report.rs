@@ -1,0 +1,108 @@
+use diesel::RunQueryDsl;
+use diesel::result::QueryResult;
+
+use super::typed::{Bind, Typed};
+use crate::action::{ActionSql, AuditAction};
+use crate::context::AuditConnection;
+use crate::error::Error;
+use crate::record::{AuditChange, AuditTransaction, ChangeSql, TransactionSql};
+
+/// One transaction whole: what an incident report needs of it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TransactionReport {
+    /// When, and under which context.
+    pub transaction: AuditTransaction,
+    /// What was meant, in the order in which it was recorded.
+    pub actions: Vec<AuditAction>,
+    /// What was changed, in the order in which it was captured.
+    pub changes: Vec<AuditChange>,
+}
+
+/// One transaction whole, by its id in the audit tables.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::Audited;
+///
+/// let change = &User::history_of(conn, 42)?[0];
+/// let report = threadline::transaction(conn, change.transaction.id)?.unwrap();
+/// assert_eq!(report.changes, [change.clone()]);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The audit schema is missing or too old, or the query failed.
+pub fn transaction<C: AuditConnection>(
+    conn: &mut C,
+    id: i64,
+) -> Result<Option<TransactionReport>, Error> {
+    let sql = include_str!("transaction_by_id.sql");
+    reports(conn, Typed::new(sql, [Bind::BigInt(id)]))
+        .map(|mut reports| reports.pop())
+        .map_err(|error| Error::reading(conn, error))
+}
+
+/// Every transaction of one matter, newest first: those whose own context has
+/// the correlation id, and those with an action that has it. The id is
+/// compared as it stands.
+///
+/// # Errors
+///
+/// As of [`transaction`].
+pub fn correlated<C: AuditConnection>(
+    conn: &mut C,
+    correlation_id: &str,
+) -> Result<Vec<TransactionReport>, Error> {
+    let sql = include_str!("transactions_by_correlation.sql");
+    reports(conn, Typed::new(sql, [Bind::Text(correlation_id.to_owned())]))
+        .map_err(|error| Error::reading(conn, error))
+}
+
+fn reports<C: AuditConnection>(
+    conn: &mut C,
+    transactions: Typed<TransactionSql>,
+) -> QueryResult<Vec<TransactionReport>> {
+    let transactions: Vec<AuditTransaction> = transactions.load(conn)?;
+    let ids: Vec<i64> = transactions.iter().map(|transaction| transaction.id).collect();
+    let actions = actions_of(conn, ids.clone())?;
+    let changes: Vec<AuditChange> = Typed::<ChangeSql>::new(
+        include_str!("changes_of_transactions.sql"),
+        [Bind::BigInts(ids)],
+    )
+    .load(conn)?;
+    let mut reports: Vec<TransactionReport> = transactions
+        .into_iter()
+        .map(|transaction| TransactionReport {
+            transaction,
+            actions: vec![],
+            changes: vec![],
+        })
+        .collect();
+    for action in actions {
+        let of = action.transaction_id;
+        if let Some(report) = reports.iter_mut().find(|r| Some(r.transaction.id) == of) {
+            report.actions.push(action);
+        }
+    }
+    for change in changes {
+        let of = change.transaction.id;
+        if let Some(report) = reports.iter_mut().find(|r| r.transaction.id == of) {
+            report.changes.push(change);
+        }
+    }
+    Ok(reports)
+}
+
+pub(super) fn actions_of<C: AuditConnection>(
+    conn: &mut C,
+    transactions: Vec<i64>,
+) -> QueryResult<Vec<AuditAction>> {
+    let sql = include_str!("actions_of_transactions.sql");
+    Typed::<ActionSql>::new(sql, [Bind::BigInts(transactions)]).load(conn)
+}

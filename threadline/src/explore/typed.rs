@@ -1,0 +1,79 @@
+use std::marker::PhantomData;
+
+use diesel::RunQueryDsl;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{Array, BigInt, Text};
+
+use crate::action::ACTION_COLUMNS;
+use crate::record::statement::{self, TRANSACTION_COLUMNS};
+
+/// A value for a place of a query.
+#[derive(Debug)]
+pub(super) enum Bind {
+    BigInt(i64),
+    BigInts(Vec<i64>),
+    Text(String),
+    /// With its operator: `= $1`, or `IS NULL`.
+    IsText(Option<String>),
+}
+
+/// A query from a `.sql` file, with the types of its columns and a value for
+/// each of its places `{0}`, `{1}`, …
+#[derive(Debug)]
+pub(super) struct Typed<ST> {
+    sql: &'static str,
+    binds: Vec<Bind>,
+    columns: PhantomData<ST>,
+}
+
+impl<ST> Typed<ST> {
+    pub(super) fn new(sql: &'static str, binds: impl Into<Vec<Bind>>) -> Self {
+        Self {
+            sql,
+            binds: binds.into(),
+            columns: PhantomData,
+        }
+    }
+}
+
+impl<ST> Query for Typed<ST> {
+    type SqlType = ST;
+}
+
+impl<ST> QueryId for Typed<ST> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<ST, C> RunQueryDsl<C> for Typed<ST> {}
+
+impl<ST> QueryFragment<Pg> for Typed<ST> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        statement::walk(&mut out, self.sql, |name, out| {
+            match name {
+                "change columns" => out.push_sql(&statement::change_columns()),
+                "transaction columns" => out.push_sql(TRANSACTION_COLUMNS),
+                "action columns" => out.push_sql(ACTION_COLUMNS),
+                number => {
+                    let number: usize = number.parse().expect("a place is a number");
+                    return match &self.binds[number] {
+                        Bind::BigInt(value) => out.push_bind_param::<BigInt, _>(value),
+                        Bind::BigInts(value) => out.push_bind_param::<Array<BigInt>, _>(value),
+                        Bind::Text(value) => out.push_bind_param::<Text, _>(value),
+                        Bind::IsText(None) => {
+                            out.push_sql("IS NULL");
+                            Ok(())
+                        }
+                        Bind::IsText(Some(value)) => {
+                            out.push_sql("= ");
+                            out.push_bind_param::<Text, _>(value)
+                        }
+                    };
+                }
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,13 @@
+x.xact_id::text,
+x.occurred_at,
+x.actor_type,
+x.actor_id,
+x.actor_origin,
+x.request_id,
+x.correlation_id,
+x.job_id,
+x.source,
+abbrev(x.remote_ip),
+x.meta,
+x.session_user_name,
+x.context_error

@@ -62,7 +62,11 @@ fn a_transaction_is_given_whole() {
     assert_eq!(report.transaction.actor, Some(ActorRef::user("1").unwrap()));
     let ops: Vec<_> = report.changes.iter().map(|change| &change.op).collect();
     assert_eq!(ops, [&Operation::Insert, &Operation::Update]);
-    let names: Vec<_> = report.actions.iter().map(|action| action.name.as_str()).collect();
+    let names: Vec<_> = report
+        .actions
+        .iter()
+        .map(|action| action.name.as_str())
+        .collect();
     assert_eq!(names, ["note.written", "note.checked"]);
     assert_eq!(report.actions[1], action);
     assert!(transaction(conn, -1).unwrap().is_none());
@@ -78,19 +82,30 @@ fn a_correlation_id_finds_the_context_and_the_actions_that_have_it_as_it_stands(
         .correlation_id(&id)
         .build()
         .unwrap();
-    conn.audited_transaction(&context, |conn| insert(conn, 1)).unwrap();
+    conn.audited_transaction(&context, |conn| insert(conn, 1))
+        .unwrap();
     conn.audited_transaction::<_, threadline::Error, _>(&user("2"), |conn| {
         insert(conn, 2)?;
         record_action(conn, Action::new("note.written").correlation_id(&id))
     })
     .unwrap();
-    conn.audited_transaction(&user("3"), |conn| insert(conn, 3)).unwrap();
+    conn.audited_transaction(&user("3"), |conn| insert(conn, 3))
+        .unwrap();
     let actors: Vec<_> = correlated(conn, &id)
         .unwrap()
         .into_iter()
-        .map(|report| (report.transaction.actor.unwrap().to_string(), report.changes.len(), report.actions.len()))
+        .map(|report| {
+            (
+                report.transaction.actor.unwrap().to_string(),
+                report.changes.len(),
+                report.actions.len(),
+            )
+        })
         .collect();
-    assert_eq!(actors, [("user:2".to_owned(), 1, 1), ("user:1".to_owned(), 1, 0)]);
+    assert_eq!(
+        actors,
+        [("user:2".to_owned(), 1, 1), ("user:1".to_owned(), 1, 0)]
+    );
     assert!(correlated(conn, id.trim()).unwrap().is_empty());
 }
 
@@ -107,13 +122,22 @@ fn an_actors_history_comes_in_pages_while_others_write() {
         let page = actor_history(&hot).limit(7).after(next).page(conn).unwrap();
         assert_eq!(page.has_more, page.next.is_some());
         for entry in &page.entries {
-            assert!(seen.insert(entry.transaction.id), "twice: {}", entry.transaction.id);
+            assert!(
+                seen.insert(entry.transaction.id),
+                "twice: {}",
+                entry.transaction.id
+            );
             assert_eq!(entry.transaction.actor.as_ref(), Some(&hot));
-            let counts: Vec<_> = entry.changes.iter().map(|(table, n)| (table.as_str(), *n)).collect();
+            let counts: Vec<_> = entry
+                .changes
+                .iter()
+                .map(|(table, n)| (table.as_str(), *n))
+                .collect();
             assert_eq!(counts, [("public.notes", 1), ("public.tags", 2)]);
         }
         pages += 1;
-        conn.audited_transaction(&user("hot"), |conn| insert(conn, 1000 + pages)).unwrap();
+        conn.audited_transaction(&user("hot"), |conn| insert(conn, 1000 + pages))
+            .unwrap();
         // Through text, as a client passes it.
         next = page.next.map(|cursor| cursor.to_string().parse().unwrap());
         if next.is_none() {
@@ -130,13 +154,20 @@ fn anonymous_and_unknown_actors_have_histories_of_their_own() {
     let conn = &mut database.connect();
     run(conn, NOTES);
     let anonymous = AuditContext::new(ActorRef::anonymous());
-    conn.audited_transaction(&anonymous, |conn| insert(conn, 1)).unwrap();
+    conn.audited_transaction(&anonymous, |conn| insert(conn, 1))
+        .unwrap();
     insert(conn, 2).unwrap();
     let page = actor_history(&ActorRef::anonymous()).page(conn).unwrap();
     assert_eq!(page.entries.len(), 1);
     assert!(!page.has_more);
     let nobody = ActorRef::user("nobody").unwrap();
-    assert!(actor_history(&nobody).page(conn).unwrap().entries.is_empty());
+    assert!(
+        actor_history(&nobody)
+            .page(conn)
+            .unwrap()
+            .entries
+            .is_empty()
+    );
 }
 
 #[test]
@@ -146,7 +177,9 @@ fn a_cursor_that_is_none_says_so() {
         assert!(matches!(error.kind(), ErrorKind::Cursor { .. }), "{text}");
         assert_eq!(
             error.to_string(),
-            format!("`{text}` is not a cursor of this query; pass on what `Page::next` gave, unchanged, to the same query")
+            format!(
+                "`{text}` is not a cursor of this query; pass on what `Page::next` gave, unchanged, to the same query"
+            )
         );
     }
 }

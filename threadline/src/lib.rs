@@ -24,7 +24,8 @@ pub use context::{
 };
 pub use error::{Error, ErrorKind, is_actor_required};
 pub use explore::{
-    ActorEntry, ActorHistory, Cursor, Page, TransactionReport, actor_history, correlated, transaction,
+    ActorEntry, ActorHistory, Cursor, Page, TransactionReport, actor_history, correlated,
+    transaction,
 };
 pub use install::{ModelStatus, Status};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};

@@ -2,7 +2,7 @@
 //! under whichever context the caller has entered.
 
 use diesel::prelude::*;
-use threadline::AuditExt;
+use threadline::{Action, AuditAction, AuditExt, record_action};
 
 use crate::DbConnection;
 use crate::models::{Member, Payment};
@@ -51,11 +51,19 @@ pub fn recover(
     })
 }
 
-pub fn appoint(conn: &mut DbConnection, id: i64, role: &str) -> QueryResult<usize> {
+/// A change of role, and why: the reason is on record beside the change.
+pub fn appoint(
+    conn: &mut DbConnection,
+    id: i64,
+    role: &str,
+    reason: &str,
+) -> QueryResult<AuditAction> {
     conn.audited(|conn| {
         diesel::update(members::table.find(id))
             .set(members::role.eq(role))
-            .execute(conn)
+            .execute(conn)?;
+        let action = Action::new("member.role_changed").reason(reason);
+        Ok(record_action(conn, action)?)
     })
 }
 

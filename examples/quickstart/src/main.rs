@@ -25,11 +25,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         club::rename(conn, ada.id, "Ada Lovelace")?;
     }
     // An administrator helps her after a lost phone, and makes her treasurer.
-    {
+    let appointed = {
         let _guard = web(ActorRef::admin("grace")?, "r-3")?.enter();
         club::recover(conn, ada.id, "countess@example.com", "argon2$s3cr3t-2")?;
-        club::appoint(conn, ada.id, "treasurer")?;
-    }
+        club::appoint(conn, ada.id, "treasurer", "elected on 1 November")?
+    };
     // The bank's import books her fee. Without an actor, no money moves.
     let import = AuditContext::builder(ActorRef::service_account("bank-import")?)
         .job_id("import-2026-11")
@@ -53,6 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for change in ada.history(conn)? {
         println!("{change}\n");
     }
+    println!("Why she became treasurer:\n\n    {appointed}\n");
     println!("And to payment {}, which went with her:\n", payment.id);
     for change in Payment::history_of(conn, payment.id)? {
         println!("{change}\n");

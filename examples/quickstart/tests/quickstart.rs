@@ -51,6 +51,7 @@ fn it_prints_a_history_by_several_actors_and_keeps_the_secrets() {
         "insert of payments 1 by service_account:bank-import",
         "Refused: threadline: table public.payments takes no write without an actor",
         "after update   Ada Lovelace (treasurer)",
+        "member.role_changed by admin:grace: elected on 1 November",
     ] {
         assert!(
             printed.contains(expected),
@@ -113,7 +114,7 @@ fn its_audit_program_installs_and_shows_what_is_in_force() {
     assert!(!current);
     assert_eq!(
         said,
-        "audit schema   not installed (this crate: version 4)\n\
+        "audit schema   not installed (this crate: version 5)\n\
          \"members\"    not audited; generate and run migrations\n\
          \"payments\"   not audited; generate and run migrations\n"
     );
@@ -137,7 +138,65 @@ fn its_audit_program_installs_and_shows_what_is_in_force() {
     assert!(current);
     assert_eq!(
         said,
-        "audit schema   version 4\n\"members\"    audited\n\"payments\"   audited\n"
+        "audit schema   version 5\n\"members\"    audited\n\"payments\"   audited\n"
+    );
+}
+
+#[test]
+fn its_audit_program_answers() {
+    let database = Database::empty();
+    quickstart(&database);
+    let answer = |arguments: &[&str]| {
+        let (found, said, error) = audit(&database, arguments);
+        assert!(found, "{arguments:?}: {error}");
+        said
+    };
+    let history = answer(&["history", "members", "1"]);
+    assert!(
+        history.contains("delete of members 1 by user:1"),
+        "{history}"
+    );
+    assert!(
+        history.contains("name  Ada Byron -> Ada Lovelace"),
+        "{history}"
+    );
+    assert_eq!(
+        answer(&["history", "public.members", "99"]),
+        "Nothing is on record of public.members 99.\n"
+    );
+
+    let grace = answer(&["actor", "admin:grace"]);
+    assert!(
+        grace.contains(" by admin:grace\n    public.members: 1 row\n"),
+        "{grace}"
+    );
+    let first = answer(&["actor", "admin:grace", "--limit", "1"]);
+    let (_, cursor) = first.split_once("There is more: --after ").expect(&first);
+    let second = answer(&[
+        "actor",
+        "admin:grace",
+        "--limit",
+        "1",
+        "--after",
+        cursor.trim(),
+    ]);
+    assert_ne!(first, second);
+    assert!(!second.contains("There is more"), "{second}");
+
+    let whole = answer(&["transaction", "1"]);
+    assert!(whole.contains("transaction 1 by anonymous\n"), "{whole}");
+    assert!(
+        whole.contains("insert of members 1 by anonymous"),
+        "{whole}"
+    );
+    let (found, _, error) = audit(&database, &["transaction", "4711"]);
+    assert!(!found);
+    assert_eq!(error, "error: there is no transaction 4711 on record\n");
+    let (found, _, error) = audit(&database, &["actor", "robot:1"]);
+    assert!(!found);
+    assert!(
+        error.contains("`robot` is not an actor type; the types are user, admin"),
+        "{error}"
     );
 }
 

@@ -141,12 +141,10 @@ fn a_detached_partition_does_not_act_for_its_parent() {
     let conn = &mut database.connect();
     run(
         conn,
-        &format!(
-            "CREATE TABLE events (id int PRIMARY KEY, secret text) PARTITION BY RANGE (id);
-             CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (100);
-             CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (100) TO (200);
-             SELECT threadline.audit('events', mask => ARRAY['secret']);"
-        ),
+        "CREATE TABLE events (id int PRIMARY KEY, secret text) PARTITION BY RANGE (id);
+         CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (100);
+         CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (100) TO (200);
+         SELECT threadline.audit('events', mask => ARRAY['secret']);",
     );
     let refused = diesel::sql_query("SELECT threadline.unaudit('events_1')")
         .execute(conn)

@@ -20,7 +20,7 @@ fn a_change_reads_as_a_person_would_say_it() {
         "CREATE TABLE notes (book text, page int, body text, price numeric, PRIMARY KEY (book, page)); SELECT threadline.audit('notes')",
     );
     let context = AuditContext::builder(ActorRef::admin("grace").unwrap())
-        .request_id("r-1")
+        .request_id("r-1\u{1b}[2J")
         .correlation_id("c-1")
         .job_id("j-1")
         .source("api")

@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
 use crate::context::ActorRef;
-use crate::record::{AnyJson, AnyTime};
+use crate::record::{AnyJson, AnyTime, clean};
 
 /// A semantic event that the application recorded: who did what, why, with
 /// which outcome.
@@ -43,6 +43,25 @@ pub struct AuditAction {
     pub job_id: Option<String>,
     /// Everything else.
     pub metadata: Option<Value>,
+}
+
+/// The action in a line: `member.role_changed by admin:grace: asked by the board`.
+impl fmt::Display for AuditAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} by {}",
+            clean(&self.name),
+            clean(&self.actor.to_string())
+        )?;
+        if self.status != ActionStatus::Ok {
+            write!(f, " ({})", clean(self.status.as_str()))?;
+        }
+        match &self.reason {
+            Some(reason) => write!(f, ": {}", clean(reason)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How an action ended.

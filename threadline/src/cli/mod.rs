@@ -17,6 +17,9 @@
 //! | `check` | fails if there are any; for CI |
 //! | `install` | brings a database up to date without migration files |
 //! | `status` | shows what is in force in a database |
+//! | `history members 42` | prints the changes of a record, newest first |
+//! | `transaction 7` | prints a transaction whole |
+//! | `actor user:42` | prints what an actor did, newest first |
 //!
 //! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file;
 //! the folder is found as Diesel's own program finds it: `--migration-dir`,
@@ -24,6 +27,7 @@
 //! nearest `migrations` upwards.
 
 mod folder;
+mod read;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -62,6 +66,36 @@ enum Command {
     },
     /// Show what is in force in a database; fails if it is behind the models
     Status {
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Print the changes of a record, newest first
+    History {
+        /// The table, as in SQL: members, app.members, '"Order"'
+        table: String,
+        /// The values of the primary key
+        #[arg(required = true, allow_hyphen_values = true)]
+        key: Vec<String>,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Print a transaction whole: its context, actions and changes
+    Transaction {
+        /// Its id in the audit tables
+        id: i64,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Print what an actor did, newest first
+    Actor {
+        /// Type and id, as in user:42, or anonymous
+        actor: String,
+        /// At most so many transactions
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// Where a page ended, to go on there
+        #[arg(long)]
+        after: Option<String>,
         #[command(flatten)]
         database: Database,
     },
@@ -113,6 +147,22 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
                 models.specs().len()
             );
         }
+        Command::History {
+            table,
+            key,
+            database,
+        } => read::history(&mut database.connect()?, table, key)?,
+        Command::Transaction { id, database } => {
+            if !read::transaction(&mut database.connect()?, id)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Actor {
+            actor,
+            limit,
+            after,
+            database,
+        } => read::actor(&mut database.connect()?, &actor, limit, after.as_deref())?,
         Command::Status { database } => {
             let status = models.status(&mut database.connect()?)?;
             print_status(&status);

@@ -153,6 +153,23 @@ impl fmt::Display for ActorRef {
     }
 }
 
+/// Reads what [`Display`](fmt::Display) writes: `user:42`, `anonymous`.
+impl std::str::FromStr for ActorRef {
+    type Err = ContextError;
+
+    fn from_str(text: &str) -> Result<Self, ContextError> {
+        let (kind, id) = match text.split_once(':') {
+            Some((kind, id)) => (kind, Some(id.to_owned())),
+            None => (text, None),
+        };
+        Wire {
+            kind: kind.to_owned(),
+            id,
+        }
+        .try_into()
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Wire {
     #[serde(rename = "type")]

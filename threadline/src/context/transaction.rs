@@ -1,4 +1,4 @@
-use diesel::connection::{AnsiTransactionManager, LoadConnection, TransactionManager};
+use diesel::connection::{LoadConnection, TransactionManager};
 use diesel::pg::Pg;
 use diesel::result::{Error, QueryResult};
 use diesel::sql_types::{Nullable, Text};
@@ -23,7 +23,7 @@ pub trait AuditConnection: Connection<Backend = Pg> + LoadConnection {
 #[cfg(feature = "postgres")]
 impl AuditConnection for diesel::PgConnection {
     fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
-        AnsiTransactionManager::begin_transaction_sql(self, sql)
+        diesel::connection::AnsiTransactionManager::begin_transaction_sql(self, sql)
     }
 }
 

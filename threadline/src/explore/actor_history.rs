@@ -116,7 +116,10 @@ impl ActorHistory {
             ],
         )
         .load(conn)?;
-        let ids: Vec<i64> = transactions.iter().map(|transaction| transaction.id).collect();
+        let ids: Vec<i64> = transactions
+            .iter()
+            .map(|transaction| transaction.id)
+            .collect();
         let actions = actions_of(conn, ids.clone())?;
         let counts: Vec<(i64, Option<String>, i64)> =
             Typed::<(BigInt, Nullable<Text>, BigInt)>::new(
@@ -139,8 +142,7 @@ impl ActorHistory {
         Ok(transactions
             .into_iter()
             .map(|transaction| {
-                let (actions, changes) =
-                    by_transaction.remove(&transaction.id).unwrap_or_default();
+                let (actions, changes) = by_transaction.remove(&transaction.id).unwrap_or_default();
                 ActorEntry {
                     transaction,
                     actions,

@@ -62,13 +62,10 @@ impl<T> Page<T> {
     ) -> Self {
         let has_more = entries.len() > limit;
         entries.truncate(limit);
-        let next = entries
-            .last()
-            .filter(|_| has_more)
-            .map(|last| Cursor {
-                query,
-                before: place(last),
-            });
+        let next = entries.last().filter(|_| has_more).map(|last| Cursor {
+            query,
+            before: place(last),
+        });
         Self {
             entries,
             next,

@@ -60,8 +60,11 @@ pub fn correlated<C: AuditConnection>(
     correlation_id: &str,
 ) -> Result<Vec<TransactionReport>, Error> {
     let sql = include_str!("transactions_by_correlation.sql");
-    reports(conn, Typed::new(sql, [Bind::Text(correlation_id.to_owned())]))
-        .map_err(|error| Error::reading(conn, error))
+    reports(
+        conn,
+        Typed::new(sql, [Bind::Text(correlation_id.to_owned())]),
+    )
+    .map_err(|error| Error::reading(conn, error))
 }
 
 fn reports<C: AuditConnection>(
@@ -69,7 +72,10 @@ fn reports<C: AuditConnection>(
     transactions: Typed<TransactionSql>,
 ) -> QueryResult<Vec<TransactionReport>> {
     let transactions: Vec<AuditTransaction> = transactions.load(conn)?;
-    let ids: Vec<i64> = transactions.iter().map(|transaction| transaction.id).collect();
+    let ids: Vec<i64> = transactions
+        .iter()
+        .map(|transaction| transaction.id)
+        .collect();
     let actions = actions_of(conn, ids.clone())?;
     let changes: Vec<AuditChange> = Typed::<ChangeSql>::new(
         include_str!("changes_of_transactions.sql"),

@@ -1,5 +1,6 @@
 //! A change as a person reads it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -21,19 +22,21 @@ impl fmt::Display for AuditChange {
             "{}  {} of {}{} by ",
             self.captured_at.format("%Y-%m-%d %H:%M:%S UTC"),
             self.op,
-            self.table.as_deref().unwrap_or("an unknown table"),
+            self.table
+                .as_deref()
+                .map_or("an unknown table".into(), clean),
             key(self.key.as_ref()),
         )?;
         match self.actor() {
-            Some(actor) => write!(f, "{actor}")?,
+            Some(actor) => f.write_str(&clean(&actor.to_string()))?,
             None => f.write_str("nobody known")?,
         }
-        let mut lines = vec![];
+        let mut lines: Vec<(Cow<'_, str>, String)> = vec![];
         if let Some(via) = self.via() {
-            lines.push(("via", via));
+            lines.push(("via".into(), via));
         }
         if let Some(error) = &self.transaction.context_error {
-            lines.push(("context", error.clone()));
+            lines.push(("context".into(), clean(error).into_owned()));
         }
         let to = self.changed_to.as_ref().or(self.row_data.as_ref());
         let from = self.changed_from.as_ref();
@@ -46,7 +49,7 @@ impl fmt::Display for AuditChange {
                 Some(before) => format!("{} -> {}", plain(before), plain(value)),
                 None => plain(value),
             };
-            lines.push((column, text));
+            lines.push((clean(column), text));
         }
         let width = lines.iter().map(|(name, _)| name.chars().count()).max();
         for (name, text) in lines {
@@ -67,7 +70,7 @@ impl AuditChange {
             ("from ", &transaction.remote_ip),
         ]
         .into_iter()
-        .filter_map(|(label, value)| Some(format!("{label}{}", value.as_ref()?)))
+        .filter_map(|(label, value)| Some(format!("{label}{}", clean(value.as_ref()?))))
         .collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
@@ -81,8 +84,18 @@ fn key(key: Option<&Value>) -> String {
         Some((_, value)) if columns.len() == 1 => format!(" {}", plain(value)),
         _ => columns
             .iter()
-            .map(|(column, value)| format!(" {column}={}", plain(value)))
+            .map(|(column, value)| format!(" {}={}", clean(column), plain(value)))
             .collect(),
+    }
+}
+
+/// A text that came from outside, without what could write on the reader's
+/// terminal.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        text.escape_debug().to_string().into()
+    } else {
+        text.into()
     }
 }
 

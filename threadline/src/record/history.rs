@@ -43,7 +43,9 @@ impl<M: Audited, V> History<M, V> {
             model: PhantomData,
         }
     }
+}
 
+impl<M, V> History<M, V> {
     /// Runs the query.
     ///
     /// # Errors
@@ -55,6 +57,39 @@ impl<M: Audited, V> History<M, V> {
         V: QueryFragment<Pg>,
     {
         RunQueryDsl::load(self, conn).map_err(|error| Error::reading(conn, error))
+    }
+}
+
+/// A key given as texts, for whoever has no model at hand.
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+pub(crate) struct TextKey(Vec<String>);
+
+#[cfg(feature = "cli")]
+impl History<(), TextKey> {
+    /// The history of a record by its table's name as in SQL and its key.
+    pub(crate) fn by_name(table: String, key: Vec<String>) -> Self {
+        Self {
+            table,
+            key: KeyExpression {
+                values: TextKey(key),
+                columns: vec![],
+            },
+            model: PhantomData,
+        }
+    }
+}
+
+#[cfg(feature = "cli")]
+impl QueryFragment<Pg> for TextKey {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        for (position, text) in self.0.iter().enumerate() {
+            if position > 0 {
+                out.push_sql(", ");
+            }
+            out.push_bind_param::<diesel::sql_types::Text, _>(text)?;
+        }
+        Ok(())
     }
 }
 

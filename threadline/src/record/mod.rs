@@ -13,4 +13,5 @@ pub use history::{History, history};
 pub use transaction::{AuditTransaction, ContextOrigin};
 pub use versions::{Unavailable, Version, VersionedModel};
 
+pub(crate) use display::clean;
 pub(crate) use row::{AnyJson, AnyTime, ChangeSql, TransactionSql};

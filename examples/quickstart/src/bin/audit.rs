@@ -1,5 +1,4 @@
-//! The application's own program for its audit: `generate`, `check`,
-//! `install`, `status`.
+//! The application's own program for its audit; `--help` lists what it does.
 
 fn main() -> std::process::ExitCode {
     threadline::cli::run(quickstart::models::audited())

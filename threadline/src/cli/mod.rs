@@ -40,7 +40,7 @@ use crate::error::Error;
 use crate::install::{ModelStatus, Status};
 use crate::model::Models;
 
-/// Audit migrations of this application
+/// The audit of this application: its migrations, and what is on record
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
+use serde_json::json;
 use threadline::{
-    Action, ActorRef, AuditContext, AuditExt, Cursor, ErrorKind, Operation, actor_history,
+    Action, ActorRef, AuditContext, AuditExt, Audited, Cursor, ErrorKind, Operation, actor_history,
     correlated, record_action, transaction,
 };
 use threadline_tests::{Database, run, value};
@@ -206,4 +207,108 @@ fn no_question_reads_an_audit_table_whole() {
         Ok(())
     })
     .unwrap();
+}
+
+diesel::table! {
+    notes (id) { id -> Int4, body -> Text, pages -> Nullable<Int4>, }
+}
+
+#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
+#[diesel(table_name = notes)]
+struct Note {
+    id: i32,
+    #[allow(dead_code)]
+    body: String,
+}
+
+const PAGED_NOTES: &str = "
+    CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL, pages int);
+    INSERT INTO notes VALUES (1, 'older than the audit', 3);
+    SELECT threadline.audit('notes');
+";
+
+fn execute(conn: &mut PgConnection, actor: &str, sql: &str) {
+    conn.audited_transaction(&user(actor), |conn| diesel::sql_query(sql).execute(conn))
+        .unwrap();
+}
+
+/// `column value actor actions`, one for each column.
+fn blamed(conn: &mut PgConnection, id: i32) -> Vec<String> {
+    Note::blame_of(conn, id)
+        .unwrap()
+        .iter()
+        .map(|blame| {
+            let actions: Vec<_> = blame.actions.iter().map(|action| &*action.name).collect();
+            format!(
+                "{} {} {} {}",
+                blame.column,
+                blame.value,
+                blame.actor().unwrap(),
+                actions.join(",")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn blame_names_the_last_change_of_each_column() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, PAGED_NOTES);
+    execute(conn, "1", "UPDATE notes SET body = 'a'");
+    assert_eq!(blamed(conn, 1), ["body \"a\" user:1 "]);
+
+    execute(conn, "2", "INSERT INTO notes VALUES (2, 'b', 5)");
+    execute(conn, "3", "UPDATE notes SET pages = NULL WHERE id = 2");
+    conn.audited_transaction::<_, threadline::Error, _>(&user("4"), |conn| {
+        record_action(conn, "note.corrected")?;
+        run(conn, "UPDATE notes SET body = 'c' WHERE id = 2");
+        Ok(())
+    })
+    .unwrap();
+    let expected = [
+        "body \"c\" user:4 note.corrected",
+        "id 2 user:2 ",
+        "pages null user:3 ",
+    ];
+    assert_eq!(blamed(conn, 2), expected);
+    execute(conn, "5", "DELETE FROM notes WHERE id = 2");
+    assert_eq!(blamed(conn, 2), expected);
+    execute(conn, "6", "INSERT INTO notes VALUES (2, 'again', 1)");
+    execute(conn, "7", "UPDATE notes SET pages = 2 WHERE id = 2");
+    assert_eq!(
+        blamed(conn, 2),
+        ["body \"again\" user:6 ", "id 2 user:6 ", "pages 2 user:7 "]
+    );
+    assert!(blamed(conn, 99).is_empty());
+}
+
+#[test]
+fn a_diff_has_a_stable_form() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, PAGED_NOTES);
+    execute(conn, "1", "INSERT INTO notes VALUES (2, 'b', NULL)");
+    execute(
+        conn,
+        "1",
+        "UPDATE notes SET body = 'c', pages = 1 WHERE id = 2",
+    );
+    execute(conn, "1", "DELETE FROM notes WHERE id = 2");
+    let diffs: Vec<_> = Note::history_of(conn, 2)
+        .unwrap()
+        .iter()
+        .map(|change| serde_json::to_value(change.diff()).unwrap())
+        .collect();
+    assert_eq!(
+        diffs,
+        [
+            json!({"format_version": 1, "op": "delete", "fields": [
+                {"column": "body", "before": "c"}, {"column": "id", "before": 2}, {"column": "pages", "before": 1}]}),
+            json!({"format_version": 1, "op": "update", "fields": [
+                {"column": "body", "before": "b", "after": "c"}, {"column": "pages", "before": null, "after": 1}]}),
+            json!({"format_version": 1, "op": "insert", "fields": [
+                {"column": "body", "after": "b"}, {"column": "id", "after": 2}, {"column": "pages", "after": null}]}),
+        ]
+    );
 }

@@ -24,14 +24,14 @@ pub use context::{
 };
 pub use error::{Error, ErrorKind, is_actor_required};
 pub use explore::{
-    ActorEntry, ActorHistory, Cursor, Page, TransactionReport, actor_history, correlated,
+    ActorEntry, ActorHistory, Blame, Cursor, Page, TransactionReport, actor_history, correlated,
     transaction,
 };
 pub use install::{ModelStatus, Status};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use record::{
-    AuditChange, AuditTransaction, ContextOrigin, History, Operation, Unavailable, Version,
-    VersionedModel, history,
+    AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, Unavailable,
+    Version, VersionedModel, history,
 };
 /// ```
 /// # use threadline_test_server::doctest::*;

@@ -4,6 +4,7 @@ use diesel::associations::Identifiable;
 use super::{KeyOf, TableSpec};
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::explore::{Blame, blame};
 use crate::record::{AuditChange, History, Version, VersionedModel};
 
 /// A model whose table is audited; implemented by `#[derive(Audited)]`.
@@ -85,5 +86,32 @@ pub trait Audited: Sized {
         K: KeyOf<Self::Key>,
     {
         Self::load_versions(conn, key.into_key())
+    }
+
+    /// Who gave each column of this record the value that it has: its last
+    /// change, with actor and actions. Columns that have not changed since
+    /// before the audit are not there.
+    ///
+    /// # Errors
+    ///
+    /// As of [`history`](Self::history).
+    fn blame<'a, C>(&'a self, conn: &mut C) -> Result<Vec<Blame>, Error>
+    where
+        C: AuditConnection,
+        &'a Self: Identifiable,
+        <&'a Self as Identifiable>::Id: KeyOf<Self::Key>,
+    {
+        Self::blame_of(conn, self.id())
+    }
+
+    /// Who gave each column of the record with the given key its value; of a
+    /// record that was deleted, the value that it had when it went.
+    fn blame_of<C, K>(conn: &mut C, key: K) -> Result<Vec<Blame>, Error>
+    where
+        C: AuditConnection,
+        K: KeyOf<Self::Key>,
+    {
+        let history = Self::history_of(conn, key)?;
+        blame(conn, history)
     }
 }

@@ -1,6 +1,7 @@
 //! Reading what was recorded.
 
 mod change;
+mod diff;
 mod display;
 mod history;
 mod row;
@@ -9,6 +10,7 @@ mod transaction;
 mod versions;
 
 pub use change::{AuditChange, Operation};
+pub use diff::{Diff, FieldDiff};
 pub use history::{History, history};
 pub use transaction::{AuditTransaction, ContextOrigin};
 pub use versions::{Unavailable, Version, VersionedModel};

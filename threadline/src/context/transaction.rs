@@ -46,7 +46,8 @@ pub trait AuditExt: AuditConnection {
     /// that was there before is there again. While `work` runs, `context` is
     /// also the thread's current one, so that [`audited`](Self::audited) below
     /// it agrees. An error from `work` rolls back, as in Diesel's
-    /// `transaction`. Costs no round trip beyond Diesel's `BEGIN`.
+    /// `transaction`. Costs no round trip beyond Diesel's `BEGIN`; inside an
+    /// open transaction, two beyond its `SAVEPOINT`.
     ///
     /// ```
     /// # use threadline_test_server::doctest::*;

@@ -7,7 +7,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Text};
 
 use crate::action::ACTION_COLUMNS;
-use crate::record::statement::{self, TRANSACTION_COLUMNS};
+use crate::record::statement::{self, CHANGE_TABLES, TRANSACTION_COLUMNS};
 
 /// A value for a place of a query.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ impl<ST> QueryFragment<Pg> for Typed<ST> {
         statement::walk(&mut out, self.sql, |name, out| {
             match name {
                 "change columns" => out.push_sql(&statement::change_columns()),
+                "change tables" => out.push_sql(CHANGE_TABLES),
                 "transaction columns" => out.push_sql(TRANSACTION_COLUMNS),
                 "action columns" => out.push_sql(ACTION_COLUMNS),
                 number => {

@@ -5,8 +5,9 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::{RunQueryDsl, associations::Identifiable};
 
+use super::AuditChange;
 use super::row::ChangeSql;
-use super::{AuditChange, statement};
+use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::model::{Audited, KeyExpression, KeyOf};
@@ -122,12 +123,13 @@ impl<M, V, C> RunQueryDsl<C> for History<M, V> {}
 impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for History<M, V> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let sql = concat!(include_str!("story.sql"), include_str!("history.sql"));
-        statement::walk(&mut out, sql, |name, out| match name {
-            "change columns" => {
-                out.push_sql(&statement::change_columns());
-                Ok(())
+        statement::walk(&mut out, sql, |name, out| {
+            match name {
+                "change columns" => out.push_sql(&statement::change_columns()),
+                "change tables" => out.push_sql(CHANGE_TABLES),
+                _ => return statement::fill_record(name, &self.table, &self.key, out),
             }
-            _ => statement::fill_record(name, &self.table, &self.key, out),
+            Ok(())
         })
     }
 }

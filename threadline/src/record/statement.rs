@@ -15,6 +15,9 @@ pub(crate) fn change_columns() -> String {
     include_str!("change_columns.sql").replace("{transaction columns}", TRANSACTION_COLUMNS)
 }
 
+/// The joins of a change `c` that its select list needs.
+pub(crate) const CHANGE_TABLES: &str = include_str!("change_tables.sql");
+
 /// Writes `sql`, with every `{name}` in it replaced by what `fill` writes.
 pub(crate) fn walk<'b>(
     out: &mut AstPass<'_, 'b, Pg>,

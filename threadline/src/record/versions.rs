@@ -7,8 +7,9 @@ use diesel::row::{Field, Row};
 use diesel::sql_types::{Jsonb, Untyped};
 use serde_json::Value;
 
+use super::AuditChange;
 use super::row::{AnyJson, CHANGE_COLUMNS, ChangeSql};
-use super::{AuditChange, statement};
+use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::model::{Audited, KeyExpression, to_sql};
@@ -188,6 +189,7 @@ impl<V: QueryFragment<Pg>> QueryFragment<Pg> for Versions<V> {
         statement::walk(&mut out, sql, |name, out| {
             match name {
                 "change columns" => out.push_sql(&statement::change_columns()),
+                "change tables" => out.push_sql(CHANGE_TABLES),
                 "model columns" => out.push_sql(&self.model_columns),
                 "row alias" => out.push_sql(ROW_ALIAS),
                 _ => return statement::fill_record(name, &self.table, &self.key, out),

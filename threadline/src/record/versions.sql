@@ -41,24 +41,20 @@
 )
 SELECT
 {change columns}
-, t.redacted
+, to_jsonb(redacted.columns)
 , c.image
 , to_jsonb(c.whole)
 , {model columns}
 FROM imaged AS c
-LEFT JOIN (
-    SELECT *,
-           threadline.numeric_columns(columns) AS numeric_columns,
-           (SELECT coalesce(jsonb_agg(k.name ORDER BY k.name), '[]')
-            FROM jsonb_to_recordset(columns) AS k (name text, treatment text)
-            WHERE k.treatment <> 'clear') AS redacted
-    FROM threadline.audited_tables
-    OFFSET 0
-) AS t ON t.id = c.table_id
-LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id
+{change tables}
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(k.name ORDER BY k.name), ARRAY[]::text[]) AS columns
+    FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text)
+    WHERE k.treatment <> 'clear'
+) AS redacted
 CROSS JOIN LATERAL threadline.populate(
     NULL::{table},
     threadline.fill_excluded(c.table_id, c.image),
-    ARRAY(SELECT jsonb_array_elements_text(t.redacted))
+    redacted.columns
 ) AS {row alias}
 ORDER BY c.id DESC

@@ -48,6 +48,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "policy/key_expression",
             "policy/capture_source",
             "policy/audited_table_of",
+            "policy/former_table",
             "policy/find_audited_table",
             "policy/drop_triggers",
             "policy/install_triggers",

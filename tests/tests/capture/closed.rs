@@ -136,6 +136,25 @@ fn a_secret_that_becomes_the_key_is_not_recorded_as_one() {
 }
 
 #[test]
+fn a_key_generated_from_a_secret_is_refused() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (ssn text NOT NULL, key text GENERATED ALWAYS AS (lower(ssn)) STORED PRIMARY KEY)",
+    );
+    let refused = diesel::sql_query("SELECT threadline.audit('items', mask => ARRAY['ssn'])")
+        .execute(conn)
+        .unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("column key belongs to the primary key"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn a_detached_partition_does_not_act_for_its_parent() {
     let database = Database::new();
     let conn = &mut database.connect();

@@ -55,7 +55,9 @@ BEGIN
         RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c = ANY (tl_keys);
+    SELECT array_agg(c.name) INTO tl_wrong
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
             array_to_string(tl_wrong, ', '), target;
@@ -63,16 +65,8 @@ BEGIN
 
     tl_id := threadline.audited_table_of(target);
     IF tl_id IS NULL THEN
-        -- A table created anew under its old name goes on with its history,
-        -- unless that history belongs to a table that was renamed.
-        SELECT t.id INTO tl_id
-        FROM threadline.audited_tables AS t
-        WHERE t.schema_name = tl_schema AND t.table_name = tl_class.relname
-          AND NOT EXISTS (
-              SELECT FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
-              WHERE p.pronamespace = 'threadline'::regnamespace AND p.proname = 'capture_' || t.id)
-        ORDER BY t.id DESC
-        LIMIT 1;
+        -- A table created anew under its old name goes on with its history.
+        tl_id := threadline.former_table(tl_schema, tl_class.relname);
     END IF;
     -- After a restore without data functions are there and their rows are not:
     -- an id counts as taken by either.

@@ -24,15 +24,6 @@ BEGIN
     ELSIF pg_catalog.cardinality(tl_parts) = 1 THEN
         tl_parts := ARRAY[pg_catalog.current_schema(), tl_parts[1]];
     END IF;
-    SELECT t.id INTO tl_id
-    FROM threadline.audited_tables AS t
-    WHERE t.schema_name = tl_parts[1] AND t.table_name = tl_parts[2]
-      -- Not the history of a table that was renamed and goes on elsewhere.
-      AND NOT EXISTS (
-          SELECT FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
-          WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = 'capture_' || t.id)
-    ORDER BY t.id DESC
-    LIMIT 1;
-    RETURN tl_id;
+    RETURN threadline.former_table(tl_parts[1], tl_parts[2]);
 END
 $$;

@@ -693,6 +693,23 @@ BEGIN ATOMIC
       AND p.proname ~ '^capture_[0-9]{1,9}$';
 END;
 
+-- The id of a table that was audited under this name and is no longer there: the
+-- newest one whose capture function no table's trigger calls. One that goes on
+-- under another name keeps its history to itself.
+CREATE FUNCTION threadline.former_table(schema_name text, table_name text) RETURNS integer
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT t.id
+    FROM threadline.audited_tables AS t
+    WHERE t.schema_name = former_table.schema_name AND t.table_name = former_table.table_name
+      AND NOT EXISTS (
+          SELECT FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
+          WHERE p.pronamespace = 'threadline'::regnamespace AND p.proname = 'capture_' || t.id)
+    ORDER BY t.id DESC
+    LIMIT 1;
+END;
+
 -- The id under which the history of a table is kept, for a quoted name as in
 -- SQL ('users', '"app"."Order"'). Also after it was dropped or is no longer
 -- audited; NULL if it never was.
@@ -719,16 +736,7 @@ BEGIN
     ELSIF pg_catalog.cardinality(tl_parts) = 1 THEN
         tl_parts := ARRAY[pg_catalog.current_schema(), tl_parts[1]];
     END IF;
-    SELECT t.id INTO tl_id
-    FROM threadline.audited_tables AS t
-    WHERE t.schema_name = tl_parts[1] AND t.table_name = tl_parts[2]
-      -- Not the history of a table that was renamed and goes on elsewhere.
-      AND NOT EXISTS (
-          SELECT FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
-          WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = 'capture_' || t.id)
-    ORDER BY t.id DESC
-    LIMIT 1;
-    RETURN tl_id;
+    RETURN threadline.former_table(tl_parts[1], tl_parts[2]);
 END
 $$;
 
@@ -867,7 +875,9 @@ BEGIN
         RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c = ANY (tl_keys);
+    SELECT array_agg(c.name) INTO tl_wrong
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
             array_to_string(tl_wrong, ', '), target;
@@ -875,16 +885,8 @@ BEGIN
 
     tl_id := threadline.audited_table_of(target);
     IF tl_id IS NULL THEN
-        -- A table created anew under its old name goes on with its history,
-        -- unless that history belongs to a table that was renamed.
-        SELECT t.id INTO tl_id
-        FROM threadline.audited_tables AS t
-        WHERE t.schema_name = tl_schema AND t.table_name = tl_class.relname
-          AND NOT EXISTS (
-              SELECT FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
-              WHERE p.pronamespace = 'threadline'::regnamespace AND p.proname = 'capture_' || t.id)
-        ORDER BY t.id DESC
-        LIMIT 1;
+        -- A table created anew under its old name goes on with its history.
+        tl_id := threadline.former_table(tl_schema, tl_class.relname);
     END IF;
     -- After a restore without data functions are there and their rows are not:
     -- an id counts as taken by either.

@@ -13,6 +13,7 @@ DROP FUNCTION threadline.treatment(regclass, smallint, text[], text[]);
 DROP FUNCTION threadline.drop_triggers(regclass);
 DROP FUNCTION threadline.install_triggers(integer, regclass);
 DROP FUNCTION threadline.find_audited_table(text);
+DROP FUNCTION threadline.former_table(text, text);
 DROP FUNCTION threadline.audited_table_of(regclass);
 DROP FUNCTION threadline.capture_source(integer, regclass);
 DROP FUNCTION threadline.key_expression(integer, text);

@@ -71,7 +71,7 @@ fn every_type_goes_the_fast_way() {
         conn,
         "CREATE OR REPLACE FUNCTION threadline.capture_changed_table(
              target oid, built_for jsonb, old_row jsonb, new_row jsonb,
-             OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb)
+             OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb, OUT moved_row jsonb)
          LANGUAGE plpgsql AS $$ BEGIN RAISE 'not the fast way'; END $$;
          INSERT INTO zoo DEFAULT VALUES;
          UPDATE zoo SET b = NOT b, n = n + 1, j = '{}', bytes = '', m = 'happy', p = (2, 'z')::pair, tr = NULL, ia = '{}';

@@ -1,6 +1,17 @@
+DROP INDEX threadline.audit_changes_removal;
+DROP INDEX threadline.audit_actions_job;
 DROP INDEX threadline.audit_actions_correlation;
+DROP INDEX threadline.audit_actions_request;
+DROP INDEX threadline.audit_actions_failed;
+DROP INDEX threadline.audit_actions_category;
+DROP INDEX threadline.audit_actions_name;
 DROP INDEX threadline.audit_actions_transaction;
+DROP INDEX threadline.audit_transactions_job;
 DROP INDEX threadline.audit_transactions_correlation;
+DROP INDEX threadline.audit_transactions_request;
+DROP INDEX threadline.audit_transactions_source;
+DROP INDEX threadline.audit_transactions_extended;
+DROP INDEX threadline.audit_transactions_opened;
+DROP INDEX threadline.audit_transactions_actor_type;
 DROP INDEX threadline.audit_transactions_actor;
-DROP INDEX threadline.audit_changes_transaction;
 DELETE FROM threadline.schema_patches WHERE version = 5;

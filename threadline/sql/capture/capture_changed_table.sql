@@ -9,7 +9,8 @@
 -- rows that may be missing.
 CREATE FUNCTION threadline.capture_changed_table(
     target oid, built_for jsonb, old_row jsonb, new_row jsonb,
-    OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb
+    OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb,
+    OUT moved_row jsonb
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -57,6 +58,7 @@ BEGIN
     END IF;
 
     IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
+        moved_row := old_image;
         SELECT coalesce(jsonb_object_agg(key, old_image -> key), '{}'),
                coalesce(jsonb_object_agg(key, new_image -> key), '{}')
         INTO old_image, new_image

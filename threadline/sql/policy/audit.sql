@@ -82,6 +82,13 @@ BEGIN
     VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
 
+    INSERT INTO threadline.renamed_columns (table_id, former_name, name)
+    SELECT tl_id, former.name, live.name
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text)
+    JOIN threadline.columns_of(target) AS live USING (number)
+    WHERE t.id = tl_id AND t.relation = target AND live.name <> former.name;
+
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
         table_name = tl_class.relname,

@@ -66,7 +66,8 @@ BEGIN
             ]::text[], NULL);
             tl_key := %4$s;
             tl_previous_key := nullif(%6$s, tl_key);
-            tl_from := %7$s - tl_unchanged;
+            tl_row_data := %7$s;
+            tl_from := tl_row_data - tl_unchanged;
             tl_to := %5$s - tl_unchanged;
             -- A column added since is in the images whether it changed or not.
             IF tl_to - %13$s <> '{}' THEN
@@ -74,8 +75,8 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        SELECT c.record_key, c.previous_key, c.old_image, c.new_image
-        INTO tl_key, tl_previous_key, tl_from, tl_to
+        SELECT c.record_key, c.previous_key, c.old_image, c.new_image, c.moved_row
+        INTO tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
         FROM threadline.capture_changed_table(TG_RELID, %12$L,
             CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD, TG_RELID) END,
             CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW, TG_RELID) END) AS c;
@@ -90,7 +91,9 @@ BEGIN
         IF tl_to = '{}' AND tl_from = '{}' AND tl_previous_key IS NULL THEN
             RETURN NULL;
         END IF;
-        IF tl_previous_key IS NOT NULL THEN
+        IF tl_previous_key IS NULL THEN
+            tl_row_data := NULL;
+        ELSE
             tl_statement := NEW.cmin::text::integer;
         END IF;
     END IF;
@@ -105,7 +108,8 @@ BEGIN
                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
         FROM threadline.audit_transactions AS t
         WHERE t.ctid = split_part(tl_cached, ' ', 2)::tid AND t.id = split_part(tl_cached, ' ', 1)::bigint
-          AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()%9$s;
+          AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
+          AND clock_timestamp() < coalesce(t.extended_until, t.opened_at + interval '1 hour')%9$s;
         IF FOUND THEN
             RETURN NULL;
         END IF;

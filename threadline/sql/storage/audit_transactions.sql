@@ -4,6 +4,8 @@ CREATE TABLE threadline.audit_transactions (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     xact_id        xid8 NOT NULL,
     occurred_at    timestamptz NOT NULL,
+    opened_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    extended_until timestamptz,
     actor_type     text,
     actor_id       text,
     actor_origin   text NOT NULL,
@@ -20,6 +22,10 @@ COMMENT ON TABLE threadline.audit_transactions IS
     'One database transaction under one context that changed audited rows';
 COMMENT ON COLUMN threadline.audit_transactions.occurred_at IS
     'When the database transaction began (not when it committed)';
+COMMENT ON COLUMN threadline.audit_transactions.opened_at IS
+    'When its first change or action was recorded; its last change came within an hour, unless extended_until says otherwise';
+COMMENT ON COLUMN threadline.audit_transactions.extended_until IS
+    'For a transaction that went on for more than an hour: its last change came before this';
 COMMENT ON COLUMN threadline.audit_transactions.actor_origin IS
     'Where the actor came from: explicit, thread-local, task-local, sql (set by hand), none or unreadable';
 COMMENT ON COLUMN threadline.audit_transactions.context_error IS

@@ -12,6 +12,16 @@ CREATE TABLE threadline.audited_tables (
     audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     unaudited_at    timestamptz
 );
+-- Images name columns as they were called then.
+CREATE TABLE threadline.renamed_columns (
+    table_id    integer NOT NULL,
+    former_name text NOT NULL,
+    name        text NOT NULL,
+    renamed_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE threadline.renamed_columns IS
+    'Columns of audited tables that got another name, noted by threadline.audit() and threadline.refresh()';
+
 COMMENT ON TABLE threadline.audited_tables IS
     'One row for every table that is or was audited; the capture function threadline.capture_<id> belongs to it';
 COMMENT ON COLUMN threadline.audited_tables.policy IS

@@ -5,6 +5,7 @@ use diesel::result::Error as DieselError;
 
 use crate::action::ActionError;
 use crate::context::{AuditConnection, ContextError};
+use crate::explore::FilterError;
 use crate::install::SCHEMA_VERSION;
 
 /// What went wrong in Threadline, and what to do about it.
@@ -38,6 +39,8 @@ pub enum ErrorKind {
     Context(ContextError),
     /// An action that cannot be recorded.
     Action(ActionError),
+    /// A filter that cannot be answered.
+    Filter(FilterError),
     /// Text that is no cursor, or one of another query.
     Cursor {
         /// What was given.
@@ -121,6 +124,7 @@ impl fmt::Display for Error {
             ),
             ErrorKind::Context(error) => write!(f, "{error}"),
             ErrorKind::Action(error) => write!(f, "{error}"),
+            ErrorKind::Filter(error) => write!(f, "{error}"),
             ErrorKind::Cursor { text } => write!(
                 f,
                 "`{text}` is not a cursor of this query; pass on what `Page::next` gave, unchanged, to the same query"
@@ -159,6 +163,12 @@ impl From<diesel::ConnectionError> for Error {
 impl From<ContextError> for Error {
     fn from(error: ContextError) -> Self {
         Self::new(ErrorKind::Context(error))
+    }
+}
+
+impl From<FilterError> for Error {
+    fn from(error: FilterError) -> Self {
+        Self::new(ErrorKind::Filter(error))
     }
 }
 

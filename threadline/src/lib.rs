@@ -24,8 +24,8 @@ pub use context::{
 };
 pub use error::{Error, ErrorKind, is_actor_required};
 pub use explore::{
-    ActorEntry, ActorHistory, Blame, Cursor, Page, TransactionReport, actor_history, correlated,
-    transaction,
+    ActorEntry, ActorHistory, Blame, Cursor, Filter, FilterError, Page, RecordKey, Timeline,
+    TimelineEntry, TransactionReport, actor_history, correlated, timeline, transaction,
 };
 pub use install::{ModelStatus, Status};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};

@@ -62,9 +62,10 @@ const PATCHES: &[(&str, &[&str])] = &[
         "0003_reading",
         &[
             "read/json_array_or_null",
+            "read/key_value",
+            "read/composite_key_json",
             "read/key_json",
             "read/exact_numbers",
-            "read/numeric_columns",
             "read/policy_image",
             "read/fill_excluded",
             "read/populate",

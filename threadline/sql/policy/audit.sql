@@ -77,9 +77,9 @@ BEGIN
         END IF;
     END LOOP;
     INSERT INTO threadline.audited_tables (
-        id, schema_name, table_name, key_columns, key_types, policy, columns, relation, fingerprint, capture_version)
+        id, schema_name, table_name, key_columns, key_types, policy, columns, numeric_columns, relation, fingerprint, capture_version)
     OVERRIDING SYSTEM VALUE
-    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', target, '', 0)
+    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
 
     INSERT INTO threadline.renamed_columns (table_id, former_name, name)
@@ -102,6 +102,12 @@ BEGIN
                     'treatment', threadline.treatment(target, c.number, mask, exclude))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c),
+        numeric_columns = ARRAY(
+            SELECT c.name
+            FROM threadline.columns_of(target) AS c
+            JOIN pg_type AS p ON p.oid = c.type
+            WHERE 'numeric'::regtype IN (p.oid, p.typbasetype) OR 'money'::regtype IN (p.oid, p.typbasetype)
+            ORDER BY c.number),
         relation = target,
         fingerprint = threadline.fingerprint(target),
         capture_version = threadline.capture_version(),

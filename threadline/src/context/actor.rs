@@ -61,7 +61,7 @@ impl ActorType {
         }
     }
 
-    fn recorded(name: String) -> Self {
+    pub(crate) fn recorded(name: String) -> Self {
         match name.as_str() {
             "user" => Self::User,
             "admin" => Self::Admin,

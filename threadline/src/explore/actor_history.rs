@@ -4,7 +4,7 @@ use diesel::RunQueryDsl;
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::page::{Cursor, CursorQuery, Page};
+use super::page::{Cursor, Page, Place};
 use super::report::actions_of;
 use super::typed::{Bind, Typed};
 use crate::action::AuditAction;
@@ -88,16 +88,13 @@ impl ActorHistory {
     /// The cursor is of another query, the audit schema is missing or too old,
     /// or the query failed.
     pub fn page<C: AuditConnection>(self, conn: &mut C) -> Result<Page<ActorEntry>, Error> {
-        let before = Cursor::start(self.after, CursorQuery::ActorHistory)?;
+        let before = Cursor::transaction(self.after)?.unwrap_or(i64::MAX);
         let entries = self
             .entries(conn, before)
             .map_err(|error| Error::reading(conn, error))?;
-        Ok(Page::cut(
-            entries,
-            self.limit,
-            CursorQuery::ActorHistory,
-            |entry| entry.transaction.id,
-        ))
+        Ok(Page::cut(entries, self.limit, |entry| {
+            Place::Transaction(entry.transaction.id)
+        }))
     }
 
     fn entries<C: AuditConnection>(

@@ -3,13 +3,21 @@
 
 mod actor_history;
 mod blame;
+mod filter;
+mod filter_error;
+mod filter_parse;
 mod page;
 mod report;
+mod timeline;
 mod typed;
 
 pub use actor_history::{ActorEntry, ActorHistory, actor_history};
 pub use blame::Blame;
+pub use filter::{Filter, RecordKey};
+pub use filter_error::FilterError;
 pub use page::{Cursor, Page};
 pub use report::{TransactionReport, correlated, transaction};
+
+pub use timeline::{Timeline, TimelineEntry, timeline};
 
 pub(crate) use blame::blame;

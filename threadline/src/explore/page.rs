@@ -25,28 +25,44 @@ pub struct Page<T> {
 /// assert!("somewhere".parse::<Cursor>().is_err());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    pub(super) query: CursorQuery,
-    pub(super) before: i64,
-}
+pub struct Cursor(Place);
 
-/// Which query a cursor belongs to.
+/// The place of an entry in the order of its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CursorQuery {
-    ActorHistory,
+pub(super) enum Place {
+    /// In an actor's history.
+    Transaction(i64),
+    /// In a timeline.
+    Change(ChangePlace),
 }
 
-/// The version comes first, so that a later one can tell.
+/// The place of a change in a timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChangePlace {
+    pub(crate) transaction: i64,
+    pub(crate) change: i64,
+}
+
+// The version comes first, so that a later one can tell.
 const ACTOR_HISTORY: &str = "tl1-actor-";
+const TIMELINE: &str = "tl1-timeline-";
 
 impl Cursor {
-    /// Where to start for a query: after the given cursor, which must be one
-    /// of that query's.
-    pub(super) fn start(cursor: Option<Self>, query: CursorQuery) -> Result<i64, Error> {
+    /// The place as one of an actor's history.
+    pub(super) fn transaction(cursor: Option<Self>) -> Result<Option<i64>, Error> {
         match cursor {
-            None => Ok(i64::MAX),
-            Some(cursor) if cursor.query == query => Ok(cursor.before),
-            Some(cursor) => Err(not_a_cursor(&cursor.to_string())),
+            None => Ok(None),
+            Some(Self(Place::Transaction(id))) => Ok(Some(id)),
+            Some(other) => Err(not_a_cursor(&other.to_string())),
+        }
+    }
+
+    /// The place as one of a timeline.
+    pub(super) fn change(cursor: Option<Self>) -> Result<Option<ChangePlace>, Error> {
+        match cursor {
+            None => Ok(None),
+            Some(Self(Place::Change(place))) => Ok(Some(place)),
+            Some(other) => Err(not_a_cursor(&other.to_string())),
         }
     }
 }
@@ -54,30 +70,35 @@ impl Cursor {
 impl<T> Page<T> {
     /// A page of at most `limit` of the entries, of which one more was asked
     /// for than is given.
-    pub(super) fn cut(
-        mut entries: Vec<T>,
-        limit: usize,
-        query: CursorQuery,
-        place: impl Fn(&T) -> i64,
-    ) -> Self {
+    pub(super) fn cut(mut entries: Vec<T>, limit: usize, place: impl Fn(&T) -> Place) -> Self {
         let has_more = entries.len() > limit;
         entries.truncate(limit);
-        let next = entries.last().filter(|_| has_more).map(|last| Cursor {
-            query,
-            before: place(last),
-        });
+        let next = entries.last().filter(|_| has_more).map(place).map(Cursor);
         Self {
             entries,
             next,
             has_more,
         }
     }
+
+    /// The same page with other entries.
+    pub(super) fn map<U>(self, entry: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            entries: self.entries.into_iter().map(entry).collect(),
+            next: self.next,
+            has_more: self.has_more,
+        }
+    }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.query {
-            CursorQuery::ActorHistory => write!(f, "{ACTOR_HISTORY}{:x}", self.before),
+        match self.0 {
+            Place::Transaction(id) => write!(f, "{ACTOR_HISTORY}{id:x}"),
+            Place::Change(ChangePlace {
+                transaction,
+                change,
+            }) => write!(f, "{TIMELINE}{transaction:x}-{change:x}"),
         }
     }
 }
@@ -86,12 +107,19 @@ impl FromStr for Cursor {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        text.strip_prefix(ACTOR_HISTORY)
-            .and_then(|place| i64::from_str_radix(place, 16).ok())
-            .map(|before| Self {
-                query: CursorQuery::ActorHistory,
-                before,
-            })
+        let id = |text: &str| i64::from_str_radix(text, 16).ok();
+        let transaction =
+            |text: &str| Some(Place::Transaction(id(text.strip_prefix(ACTOR_HISTORY)?)?));
+        let change = |text: &str| {
+            let (transaction, change) = text.strip_prefix(TIMELINE)?.split_once('-')?;
+            Some(Place::Change(ChangePlace {
+                transaction: id(transaction)?,
+                change: id(change)?,
+            }))
+        };
+        transaction(text)
+            .or_else(|| change(text))
+            .map(Self)
             .ok_or_else(|| not_a_cursor(text))
     }
 }

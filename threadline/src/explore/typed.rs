@@ -1,20 +1,27 @@
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use chrono::{DateTime, Utc};
 use diesel::RunQueryDsl;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{Array, BigInt, Text};
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz};
+use serde_json::Value;
 
 use crate::action::ACTION_COLUMNS;
 use crate::record::statement::{self, CHANGE_TABLES, TRANSACTION_COLUMNS};
 
 /// A value for a place of a query.
 #[derive(Debug)]
-pub(super) enum Bind {
+pub(crate) enum Bind {
     BigInt(i64),
     BigInts(Vec<i64>),
     Text(String),
+    Instant(DateTime<Utc>),
+    Json(Value),
+    /// A count, or no limit.
+    Limit(Option<i64>),
     /// With its operator: `= $1`, or `IS NULL`.
     IsText(Option<String>),
 }
@@ -22,16 +29,16 @@ pub(super) enum Bind {
 /// A query from a `.sql` file, with the types of its columns and a value for
 /// each of its places `{0}`, `{1}`, …
 #[derive(Debug)]
-pub(super) struct Typed<ST> {
-    sql: &'static str,
+pub(crate) struct Typed<ST> {
+    sql: Cow<'static, str>,
     binds: Vec<Bind>,
     columns: PhantomData<ST>,
 }
 
 impl<ST> Typed<ST> {
-    pub(super) fn new(sql: &'static str, binds: impl Into<Vec<Bind>>) -> Self {
+    pub(crate) fn new(sql: impl Into<Cow<'static, str>>, binds: impl Into<Vec<Bind>>) -> Self {
         Self {
-            sql,
+            sql: sql.into(),
             binds: binds.into(),
             columns: PhantomData,
         }
@@ -51,7 +58,7 @@ impl<ST, C> RunQueryDsl<C> for Typed<ST> {}
 
 impl<ST> QueryFragment<Pg> for Typed<ST> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        statement::walk(&mut out, self.sql, |name, out| {
+        statement::walk(&mut out, &self.sql, |name, out| {
             match name {
                 "change columns" => out.push_sql(&statement::change_columns()),
                 "change tables" => out.push_sql(CHANGE_TABLES),
@@ -63,6 +70,9 @@ impl<ST> QueryFragment<Pg> for Typed<ST> {
                         Bind::BigInt(value) => out.push_bind_param::<BigInt, _>(value),
                         Bind::BigInts(value) => out.push_bind_param::<Array<BigInt>, _>(value),
                         Bind::Text(value) => out.push_bind_param::<Text, _>(value),
+                        Bind::Instant(value) => out.push_bind_param::<Timestamptz, _>(value),
+                        Bind::Json(value) => out.push_bind_param::<Jsonb, _>(value),
+                        Bind::Limit(value) => out.push_bind_param::<Nullable<BigInt>, _>(value),
                         Bind::IsText(None) => {
                             out.push_sql("IS NULL");
                             Ok(())

@@ -12,6 +12,9 @@ use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::model::{Audited, KeyExpression, KeyOf};
 
+/// A common table expression `story`: the changes of one record.
+pub(crate) const STORY: &str = include_str!("story.sql");
+
 /// The query for the changes of one record, newest first.
 ///
 /// A Diesel query like any other, for whoever wants to run it with another

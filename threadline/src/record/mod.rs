@@ -16,4 +16,5 @@ pub use transaction::{AuditTransaction, ContextOrigin};
 pub use versions::{Unavailable, Version, VersionedModel};
 
 pub(crate) use display::clean;
+pub(crate) use history::STORY;
 pub(crate) use row::{AnyJson, AnyTime, ChangeSql, TransactionSql};

@@ -45,6 +45,14 @@ pub(super) fn fill_record<'b, V: QueryFragment<Pg>>(
     out: &mut AstPass<'_, 'b, Pg>,
 ) -> QueryResult<()> {
     match name {
+        "story conditions" => {
+            out.push_sql("true");
+            Ok(())
+        }
+        "story limit" => {
+            out.push_sql("ALL");
+            Ok(())
+        }
         "table name" => out.push_bind_param::<Text, _>(table),
         "key values" => key.values.walk_ast(out.reborrow()),
         "table" => {

@@ -37,20 +37,26 @@ WITH RECURSIVE target AS (
     SELECT c.*
     FROM segment
     CROSS JOIN LATERAL (
-        SELECT *
+        (SELECT *
         FROM threadline.audit_changes AS c
         WHERE c.table_id = segment.table_id
           AND c.record_key = segment.record_key
           AND c.id >= segment.from_id AND c.id < segment.before_id
           AND (c.statement IS NULL OR (
               (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)))
+          AND {story conditions}
+        ORDER BY c.id DESC
+        LIMIT {story limit})
         UNION ALL
-        SELECT *
+        (SELECT *
         FROM threadline.audit_changes AS c
         WHERE c.table_id = segment.table_id
           AND c.previous_key = segment.record_key
           AND c.id > segment.from_id AND c.id < segment.before_id
           AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)
           AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.arrival_transaction, segment.arrival_statement)
+          AND {story conditions}
+        ORDER BY c.id DESC
+        LIMIT {story limit})
     ) AS c
 )

@@ -1,0 +1,260 @@
+//! The questions of an incident, on three years and five million changes.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::BigInt;
+use diesel::{PgConnection, QueryableByName, RunQueryDsl};
+use threadline::{
+    ActionStatus, ActorRef, ActorType, Cursor, Filter, Models, Operation, actor_history,
+    correlated, timeline, transaction,
+};
+
+/// How often each question is asked; the median counts.
+const RUNS: usize = 15;
+
+type Question = (&'static str, Box<dyn FnMut(&mut PgConnection) -> usize>);
+
+pub(crate) fn run(conn: &mut PgConnection, scale: u32) {
+    if count(
+        conn,
+        "SELECT count(*) AS n FROM pg_tables WHERE tablename = 'ledger_1'",
+    ) == 0
+    {
+        load(conn, scale);
+    }
+    let changes = count(conn, "SELECT count(*) AS n FROM threadline.audit_changes");
+    println!("{changes} changes, 20 tables, 3 years; median of {RUNS}, warm\n");
+    println!("{:44} {:>6} {:>12}", "question", "rows", "ms");
+    for (name, mut question) in questions(conn) {
+        let mut rows = 0;
+        let mut times: Vec<Duration> = (0..RUNS + 2)
+            .map(|_| {
+                let start = Instant::now();
+                rows = question(conn);
+                start.elapsed()
+            })
+            .skip(2)
+            .collect();
+        times.sort();
+        let median = times[times.len() / 2];
+        println!(
+            "{name:44} {rows:>6} {:>12.2}",
+            median.as_secs_f64() * 1000.0
+        );
+    }
+}
+
+fn load(conn: &mut PgConnection, scale: u32) {
+    Models::new(vec![])
+        .install(conn)
+        .expect("the schema installs");
+    conn.batch_execute(&format!("SET bench.scale = {scale}"))
+        .expect("a setting");
+    conn.batch_execute(include_str!("../sql/load_history.sql"))
+        .expect("the history loads");
+    conn.batch_execute("VACUUM ANALYZE").expect("a vacuum");
+}
+
+fn questions(conn: &mut PgConnection) -> Vec<Question> {
+    let user = ActorRef::user("3").expect("an actor");
+    let rare = ActorRef::admin("a7").expect("an actor");
+    let middle = DateTime::parse_from_rfc3339("2024-06-15T12:00:00Z")
+        .expect("a time")
+        .to_utc();
+    let day = TimeDelta::days(1);
+    let last = count(
+        conn,
+        "SELECT max(id) AS n FROM threadline.audit_transactions",
+    );
+    let id = last / 2 + 3;
+    let correlation = text(
+        conn,
+        &format!("SELECT correlation_id AS t FROM threadline.audit_transactions WHERE id = {id}"),
+    );
+    let request = text(
+        conn,
+        "SELECT request_id AS t FROM threadline.audit_transactions WHERE request_id IS NOT NULL LIMIT 1",
+    );
+    let job = text(
+        conn,
+        "SELECT job_id AS t FROM threadline.audit_transactions WHERE job_id IS NOT NULL LIMIT 1",
+    );
+    let page = |filter: Filter| {
+        Box::new(move |conn: &mut PgConnection| {
+            timeline(filter.clone())
+                .page(conn)
+                .expect("a page")
+                .entries
+                .len()
+        }) as Box<dyn FnMut(&mut PgConnection) -> usize>
+    };
+    let f = Filter::new;
+    let far = cursor_after(conn, 1000);
+    let far_actor = user.clone();
+    vec![
+        ("timeline: everything", page(f())),
+        (
+            "timeline: everything, page 1,000",
+            Box::new(move |conn| {
+                timeline(Filter::new())
+                    .after(far)
+                    .page(conn)
+                    .expect("a page")
+                    .entries
+                    .len()
+            }),
+        ),
+        ("timeline: record", page(f().table("ledger_1").record(7))),
+        ("timeline: table", page(f().table("ledger_1"))),
+        ("timeline: rare table", page(f().table("ledger_20"))),
+        (
+            "timeline: operation delete",
+            page(f().operation(Operation::Delete)),
+        ),
+        (
+            "timeline: operation insert",
+            page(f().operation(Operation::Insert)),
+        ),
+        ("timeline: busy actor", page(f().actor(&user))),
+        ("timeline: quiet actor", page(f().actor(&rare))),
+        (
+            "timeline: actor type",
+            page(f().actor_type(ActorType::Admin)),
+        ),
+        (
+            "timeline: from and to",
+            page(f().from(middle).to(middle + day)),
+        ),
+        ("timeline: to", page(f().to(middle))),
+        (
+            "timeline: correlation",
+            page(f().correlation_id(&correlation)),
+        ),
+        ("timeline: request", page(f().request_id(&request))),
+        ("timeline: job", page(f().job_id(&job))),
+        ("timeline: action", page(f().action("order.refunded"))),
+        ("timeline: category", page(f().category("stock"))),
+        (
+            "timeline: status error",
+            page(f().status(ActionStatus::Error)),
+        ),
+        ("timeline: status ok", page(f().status(ActionStatus::Ok))),
+        ("timeline: changed column", page(f().changed("status"))),
+        (
+            "timeline: changed to",
+            page(f().changed_to("status", "status-3")),
+        ),
+        (
+            "timeline: changed from, never",
+            page(f().changed_from("status", "lost")),
+        ),
+        ("timeline: source", page(f().source("console"))),
+        (
+            "timeline: metadata",
+            page(f().metadata("tenant", "tenant-30")),
+        ),
+        (
+            "timeline: metadata, never",
+            page(f().metadata("tenant", "none")),
+        ),
+        (
+            "timeline: table + time",
+            page(f().table("ledger_2").from(middle).to(middle + day)),
+        ),
+        (
+            "timeline: table + to",
+            page(f().table("ledger_20").to(middle)),
+        ),
+        (
+            "timeline: busy actor + time",
+            page(f().actor(&user).from(middle).to(middle + day)),
+        ),
+        (
+            "timeline: busy actor + rare table",
+            page(f().actor(&user).table("ledger_20")),
+        ),
+        (
+            "timeline: quiet actor + table",
+            page(f().actor(&rare).table("ledger_1")),
+        ),
+        (
+            "timeline: table + changed to",
+            page(f().table("ledger_2").changed_to("status", "status-3")),
+        ),
+        (
+            "timeline: table + source",
+            page(f().table("ledger_2").source("console")),
+        ),
+        (
+            "timeline: actor + action",
+            page(f().actor(&user).action("order.refunded")),
+        ),
+        (
+            "actor history, busy",
+            Box::new(move |conn| {
+                actor_history(&far_actor)
+                    .page(conn)
+                    .expect("a page")
+                    .entries
+                    .len()
+            }),
+        ),
+        (
+            "actor history, quiet",
+            Box::new(move |conn| {
+                actor_history(&rare)
+                    .page(conn)
+                    .expect("a page")
+                    .entries
+                    .len()
+            }),
+        ),
+        (
+            "one transaction",
+            Box::new(move |conn| {
+                transaction(conn, id)
+                    .expect("an answer")
+                    .map_or(0, |t| t.changes.len())
+            }),
+        ),
+        (
+            "by correlation",
+            Box::new(move |conn| correlated(conn, &correlation).expect("an answer").len()),
+        ),
+    ]
+}
+
+/// The cursor after so many pages.
+fn cursor_after(conn: &mut PgConnection, pages: usize) -> Option<Cursor> {
+    timeline(Filter::new())
+        .limit(pages * 50)
+        .page(conn)
+        .expect("a page")
+        .next
+}
+
+fn count(conn: &mut PgConnection, sql: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct N {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    diesel::sql_query(sql)
+        .get_result::<N>(conn)
+        .expect("a number")
+        .n
+}
+
+fn text(conn: &mut PgConnection, sql: &str) -> String {
+    #[derive(QueryableByName)]
+    struct T {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        t: String,
+    }
+    diesel::sql_query(sql)
+        .get_result::<T>(conn)
+        .expect("a text")
+        .t
+}

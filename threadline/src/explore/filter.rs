@@ -1,0 +1,249 @@
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::filter_error::FilterError;
+use crate::action::ActionStatus;
+use crate::context::{ActorRef, ActorType};
+use crate::error::Error;
+use crate::model::Audited;
+use crate::record::Operation;
+
+/// Which changes are asked for. One type for [`timeline`](crate::timeline), the
+/// exports and the command line. Empty, it asks for all; what is said, all
+/// must hold.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// use threadline::{ActorRef, Filter, Operation};
+///
+/// let by_grace = Filter::new()
+///     .model::<User>()
+///     .operation(Operation::Update)
+///     .changed("email")
+///     .actor(&ActorRef::admin("grace")?);
+///
+/// // The same from a query string or a form.
+/// let same = Filter::parse([
+///     ("table", "\"users\""),
+///     ("operation", "update"),
+///     ("changed", "email"),
+///     ("actor", "admin:grace"),
+/// ])?;
+/// assert_eq!(same, by_grace);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// What belongs to a transaction (actor, ids, source, metadata) is compared with
+/// the transaction's context. A correlation, request or job id also matches
+/// where an action of the transaction has it. All that is said of an action must
+/// hold of one and the same.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    pub(super) table: Option<String>,
+    pub(super) record: Option<RecordKey>,
+    pub(super) operation: Option<Operation>,
+    pub(super) actor: Option<ActorRef>,
+    pub(super) actor_type: Option<ActorType>,
+    pub(super) from: Option<DateTime<Utc>>,
+    pub(super) to: Option<DateTime<Utc>>,
+    pub(super) correlation_id: Option<String>,
+    pub(super) request_id: Option<String>,
+    pub(super) job_id: Option<String>,
+    pub(super) action: Option<String>,
+    pub(super) category: Option<String>,
+    pub(super) status: Option<ActionStatus>,
+    pub(super) changed: Vec<String>,
+    pub(super) changed_from: Vec<(String, Value)>,
+    pub(super) changed_to: Vec<(String, Value)>,
+    pub(super) source: Option<String>,
+    pub(super) metadata: Map<String, Value>,
+}
+
+/// The key of a record as the audit writes it: `42`, or for a key of several
+/// columns their values in the order of the key, `["acme", "7"]`. Times are ISO
+/// 8601 in UTC, as in [`AuditChange::key`](crate::AuditChange::key).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordKey(pub(super) Vec<String>);
+
+impl<T: ToString> From<T> for RecordKey {
+    fn from(value: T) -> Self {
+        Self(vec![value.to_string()])
+    }
+}
+
+impl RecordKey {
+    /// A key of several columns, or one of a column.
+    pub fn of<T: ToString>(values: impl IntoIterator<Item = T>) -> Self {
+        Self(values.into_iter().map(|value| value.to_string()).collect())
+    }
+}
+
+impl Filter {
+    /// Every change.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Changes of a model's table.
+    pub fn model<M: Audited>(self) -> Self {
+        self.table(M::spec().table)
+    }
+
+    /// Changes of the table of this name, as in SQL: `members`, `app.members`,
+    /// `"Order"`. Also of one that is gone.
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = Some(name.into());
+        self
+    }
+
+    /// Changes of one record of the table, under earlier keys too.
+    pub fn record(mut self, key: impl Into<RecordKey>) -> Self {
+        self.record = Some(key.into());
+        self
+    }
+
+    /// Changes of this kind.
+    pub fn operation(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+
+    /// Changes by this actor.
+    pub fn actor(mut self, actor: &ActorRef) -> Self {
+        self.actor = Some(actor.clone());
+        self
+    }
+
+    /// Changes by actors of this type.
+    pub fn actor_type(mut self, actor_type: ActorType) -> Self {
+        self.actor_type = Some(actor_type);
+        self
+    }
+
+    /// Changes captured at this instant or later.
+    pub fn from(mut self, instant: DateTime<Utc>) -> Self {
+        self.from = Some(instant);
+        self
+    }
+
+    /// Changes captured at this instant or earlier.
+    pub fn to(mut self, instant: DateTime<Utc>) -> Self {
+        self.to = Some(instant);
+        self
+    }
+
+    /// Changes under this correlation id, compared as it stands.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = Some(id.into());
+        self
+    }
+
+    /// Changes that this request made.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// Changes that this job made.
+    pub fn job_id(mut self, id: impl Into<String>) -> Self {
+        self.job_id = Some(id.into());
+        self
+    }
+
+    /// Changes made with an action of this name, as in `member.role_changed`.
+    pub fn action(mut self, name: impl Into<String>) -> Self {
+        self.action = Some(name.into());
+        self
+    }
+
+    /// Changes made with an action of this category.
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.category = Some(category.into());
+        self
+    }
+
+    /// Changes made with an action that ended like this.
+    pub fn status(mut self, status: ActionStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Updates that changed this column; several times, all of them.
+    pub fn changed(mut self, column: impl Into<String>) -> Self {
+        self.changed.push(column.into());
+        self
+    }
+
+    /// Updates that changed a column from this value. Text is compared with the
+    /// value's text, so that `"10.50"` finds the number too; `Value::Null` is
+    /// SQL's NULL.
+    pub fn changed_from(mut self, column: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.changed_from.push((column.into(), value.into()));
+        self
+    }
+
+    /// Updates that changed a column to this value, compared as in
+    /// [`changed_from`](Self::changed_from).
+    pub fn changed_to(mut self, column: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.changed_to.push((column.into(), value.into()));
+        self
+    }
+
+    /// Changes that came this way.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Changes whose context has this metadata; several times, all of it.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Whether two things that it says cannot both hold.
+    ///
+    /// # Errors
+    ///
+    /// Names the two.
+    pub fn check(&self) -> Result<(), Error> {
+        let contradiction = |first: &str, second: &str| {
+            Err(FilterError::Contradiction {
+                first: first.to_owned(),
+                second: second.to_owned(),
+            })
+        };
+        let updates_only = !(self.changed.is_empty()
+            && self.changed_from.is_empty()
+            && self.changed_to.is_empty());
+        match self {
+            Self {
+                record: Some(_),
+                table: None,
+                ..
+            } => Err(FilterError::RecordWithoutTable),
+            Self {
+                from: Some(from),
+                to: Some(to),
+                ..
+            } if from > to => contradiction(&format!("from {from}"), &format!("to {to}")),
+            Self {
+                actor: Some(actor),
+                actor_type: Some(kind),
+                ..
+            } if actor.actor_type() != kind => {
+                contradiction(&format!("actor {actor}"), &format!("actor_type {kind}"))
+            }
+            Self {
+                operation: Some(operation),
+                ..
+            } if updates_only && *operation != Operation::Update => contradiction(
+                &format!("operation {operation}"),
+                "changed, changed_from or changed_to, which only updates have",
+            ),
+            _ => Ok(()),
+        }
+        .map_err(Error::from)
+    }
+}

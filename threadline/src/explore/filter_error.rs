@@ -1,0 +1,58 @@
+/// Why a [`Filter`](crate::Filter) cannot be answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilterError {
+    /// There is no such filter.
+    #[error("there is no filter `{name}`; the filters are: {allowed}")]
+    Unknown {
+        /// What was given.
+        name: String,
+        /// Those that there are.
+        allowed: String,
+    },
+    /// The filter is there and does not take this value.
+    #[error("filter `{name}` cannot be `{value}`: {message}")]
+    Value {
+        /// The filter.
+        name: String,
+        /// What was given.
+        value: String,
+        /// What it takes.
+        message: String,
+    },
+    /// A filter that can hold one value was given two.
+    #[error("filter `{name}` is given twice; leave one of them away")]
+    Twice {
+        /// The filter.
+        name: String,
+    },
+    /// Nothing can be both.
+    #[error("no change can be both: {first}, and {second}; leave one of them away")]
+    Contradiction {
+        /// One of the two.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A key alone names no record.
+    #[error("filter `record` needs `table`, because the same key means another record in each")]
+    RecordWithoutTable,
+    /// Nothing was ever recorded of such a table.
+    #[error("table {table} is not audited and never was; the audited tables are: {audited}")]
+    UnknownTable {
+        /// What was given.
+        table: String,
+        /// Those that are or were.
+        audited: String,
+    },
+    /// The key has another number of values than the table's key.
+    #[error("the key of table {table} is {columns}, and {given} values were given")]
+    RecordKey {
+        /// The table.
+        table: String,
+        /// The key's columns.
+        columns: String,
+        /// How many values were given.
+        given: usize,
+    },
+}

@@ -1,0 +1,277 @@
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use serde_json::Value;
+
+use super::filter::{Filter, RecordKey};
+use super::filter_error::FilterError;
+use crate::action::ActionStatus;
+use crate::context::ActorType;
+use crate::error::Error;
+use crate::record::Operation;
+
+/// Takes one filter's text.
+type Take = fn(&mut Filter, &str) -> Result<(), String>;
+
+/// Every filter with a name: the one list of them.
+const FILTERS: &[(&str, Take)] = &[
+    ("table", |f, text| once(&mut f.table, text.to_owned())),
+    ("record", |f, text| once(&mut f.record, record(text)?)),
+    ("operation", |f, text| {
+        once(&mut f.operation, operation(text)?)
+    }),
+    ("actor", |f, text| {
+        let actor = text
+            .parse()
+            .map_err(|e: crate::ContextError| e.to_string())?;
+        once(&mut f.actor, actor)
+    }),
+    ("actor_type", |f, text| {
+        once(&mut f.actor_type, actor_type(text)?)
+    }),
+    ("from", |f, text| {
+        once(&mut f.from, instant(text, Day::Start)?)
+    }),
+    ("to", |f, text| once(&mut f.to, instant(text, Day::End)?)),
+    ("correlation_id", |f, text| {
+        once(&mut f.correlation_id, text.to_owned())
+    }),
+    ("request_id", |f, text| {
+        once(&mut f.request_id, text.to_owned())
+    }),
+    ("job_id", |f, text| once(&mut f.job_id, text.to_owned())),
+    ("action", |f, text| once(&mut f.action, text.to_owned())),
+    ("category", |f, text| once(&mut f.category, text.to_owned())),
+    ("status", |f, text| once(&mut f.status, status(text)?)),
+    ("changed", |f, text| {
+        f.changed.push(text.to_owned());
+        Ok(())
+    }),
+    ("changed_from", |f, text| {
+        f.changed_from.push(assignment(text)?);
+        Ok(())
+    }),
+    ("changed_to", |f, text| {
+        f.changed_to.push(assignment(text)?);
+        Ok(())
+    }),
+    ("source", |f, text| once(&mut f.source, text.to_owned())),
+    ("metadata", |f, text| {
+        let (key, value) = assignment(text)?;
+        f.metadata.insert(key, value);
+        Ok(())
+    }),
+];
+
+/// What [`once`] says of a second value.
+const TWICE: &str = "given twice";
+
+impl Filter {
+    /// A filter from names and texts, as a query string, a form or a command
+    /// line has them.
+    ///
+    /// | name | text |
+    /// |---|---|
+    /// | `table` | as in SQL: `members`, `app.members`, `"Order"` |
+    /// | `record` | the key: `42`; of several columns a JSON array, `["acme", "7"]` |
+    /// | `operation` | `insert`, `update`, `delete`, `truncate` |
+    /// | `actor`, `actor_type` | `user:42`, `anonymous`; `user` |
+    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day, of which `to` takes the end |
+    /// | `correlation_id`, `request_id`, `job_id`, `source` | as recorded |
+    /// | `action`, `category`, `status` | `member.role_changed`, `member`, `ok` or `error` |
+    /// | `changed` | a column |
+    /// | `changed_from`, `changed_to` | `column=value`; `NULL` is SQL's |
+    /// | `metadata` | `key=value` |
+    ///
+    /// # Errors
+    ///
+    /// [`FilterError`], as the kind of the error: a name that is none, with those
+    /// that there are; a text that its filter does not take, with what it takes;
+    /// two that cannot both hold.
+    pub fn parse<N, T>(pairs: impl IntoIterator<Item = (N, T)>) -> Result<Self, Error>
+    where
+        N: AsRef<str>,
+        T: AsRef<str>,
+    {
+        let mut filter = Self::new();
+        for (name, text) in pairs {
+            filter.set(name.as_ref(), text.as_ref())?;
+        }
+        filter.check()?;
+        Ok(filter)
+    }
+
+    fn set(&mut self, name: &str, text: &str) -> Result<(), FilterError> {
+        let Some((_, take)) = FILTERS.iter().find(|(known, _)| *known == name) else {
+            let allowed: Vec<_> = FILTERS.iter().map(|(name, _)| *name).collect();
+            return Err(FilterError::Unknown {
+                name: name.to_owned(),
+                allowed: allowed.join(", "),
+            });
+        };
+        take(self, text).map_err(|message| {
+            if message == TWICE {
+                FilterError::Twice {
+                    name: name.to_owned(),
+                }
+            } else {
+                FilterError::Value {
+                    name: name.to_owned(),
+                    value: text.to_owned(),
+                    message,
+                }
+            }
+        })
+    }
+}
+
+fn once<T>(place: &mut Option<T>, value: T) -> Result<(), String> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(TWICE.to_owned()),
+    }
+}
+
+fn record(text: &str) -> Result<RecordKey, String> {
+    if !text.starts_with('[') {
+        return Ok(RecordKey::from(text));
+    }
+    let values: Vec<Value> = serde_json::from_str(text)
+        .map_err(|_| "a key of several columns is a JSON array, as in [\"acme\", \"7\"]")?;
+    Ok(RecordKey::of(values.iter().map(|value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    })))
+}
+
+fn operation(text: &str) -> Result<Operation, String> {
+    match text {
+        "insert" => Ok(Operation::Insert),
+        "update" => Ok(Operation::Update),
+        "delete" => Ok(Operation::Delete),
+        "truncate" => Ok(Operation::Truncate),
+        _ => Err("an operation is insert, update, delete or truncate".to_owned()),
+    }
+}
+
+fn actor_type(text: &str) -> Result<ActorType, String> {
+    match ActorType::recorded(text.to_owned()) {
+        ActorType::Unrecognized(_) => Err(
+            "a type of actor is user, admin, service_account, job, system or anonymous".to_owned(),
+        ),
+        known => Ok(known),
+    }
+}
+
+fn status(text: &str) -> Result<ActionStatus, String> {
+    match text {
+        "ok" => Ok(ActionStatus::Ok),
+        "error" => Ok(ActionStatus::Error),
+        _ => Err("a status is ok or error".to_owned()),
+    }
+}
+
+/// Which end of a day a day without a time means.
+enum Day {
+    Start,
+    End,
+}
+
+fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
+    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+        return Ok(instant.to_utc());
+    }
+    for format in [
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M",
+    ] {
+        let text = text.trim_end_matches(" UTC");
+        if let Ok(instant) = NaiveDateTime::parse_from_str(text, format) {
+            return Ok(instant.and_utc());
+        }
+    }
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| {
+        "an instant is RFC 3339, as in 2026-11-23T09:14:03Z, or a time in UTC, as in `2026-11-23 09:14`, or a day, as in 2026-11-23"
+    })?;
+    let time = match day {
+        Day::Start => date.and_hms_opt(0, 0, 0),
+        // The last that PostgreSQL can tell from the next day.
+        Day::End => date.and_hms_micro_opt(23, 59, 59, 999_999),
+    };
+    Ok(time.expect("a time of every day").and_utc())
+}
+
+/// `column=value`. Text finds a number by its digits.
+fn assignment(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("write it as name=value, as in role=treasurer")?;
+    let value = match value {
+        "NULL" | "null" => Value::Null,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        text => Value::String(text.to_owned()),
+    };
+    Ok((name.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(name: &str, text: &str) -> String {
+        Filter::parse([(name, text)]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_mistake_says_what_would_be_right() {
+        let errors = [
+            error("user", "42"),
+            error("operation", "upsert"),
+            error("actor", "42"),
+            error("actor_type", "person"),
+            error("from", "yesterday"),
+            error("status", "failed"),
+            error("changed_to", "role"),
+            error("record", "[1"),
+            error("record", "1"),
+            Filter::parse([("actor", "user:1"), ("actor", "user:2")])
+                .unwrap_err()
+                .to_string(),
+            Filter::parse([("actor", "user:1"), ("actor_type", "admin")])
+                .unwrap_err()
+                .to_string(),
+            Filter::parse([("from", "2026-02-01"), ("to", "2026-01-01")])
+                .unwrap_err()
+                .to_string(),
+            Filter::parse([("operation", "insert"), ("changed", "role")])
+                .unwrap_err()
+                .to_string(),
+        ];
+        assert_eq!(
+            errors.join("\n"),
+            include_str!("filter_errors.txt").trim_end()
+        );
+    }
+
+    #[test]
+    fn a_day_is_whole() {
+        let filter = Filter::parse([("from", "2026-11-23"), ("to", "2026-11-23")]).unwrap();
+        assert_eq!(
+            filter.from.unwrap().to_rfc3339(),
+            "2026-11-23T00:00:00+00:00"
+        );
+        assert_eq!(
+            filter.to.unwrap().to_rfc3339(),
+            "2026-11-23T23:59:59.999999+00:00"
+        );
+        for text in [
+            "2026-11-23T09:14:03Z",
+            "2026-11-23 09:14:03",
+            "2026-11-23 10:14:03 UTC",
+            "2026-11-23T09:14",
+        ] {
+            assert!(Filter::parse([("from", text)]).is_ok(), "{text}");
+        }
+    }
+}

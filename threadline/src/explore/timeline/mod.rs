@@ -1,0 +1,151 @@
+//! Changes across tables.
+
+mod query;
+
+use diesel::RunQueryDsl;
+use diesel::sql_types::BigInt;
+
+pub(crate) use self::query::Plan;
+use super::filter::Filter;
+use super::page::{ChangePlace, Cursor, Page, Place};
+use super::report::actions_of;
+use crate::action::AuditAction;
+use crate::context::AuditConnection;
+use crate::error::Error;
+use crate::record::AuditChange;
+
+/// Entries of a page unless said otherwise.
+const PAGE: usize = 50;
+
+/// One change of a timeline, and why it was made.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TimelineEntry {
+    /// What was changed, when and by whom.
+    pub change: AuditChange,
+    /// The actions of its transaction: what was meant.
+    pub actions: Vec<AuditAction>,
+}
+
+/// The question what changed; made by [`timeline`].
+#[derive(Debug, Clone)]
+#[must_use = "a question is answered by `page(conn)` or `count(conn)`"]
+pub struct Timeline {
+    filter: Filter,
+    limit: usize,
+    after: Option<Cursor>,
+}
+
+/// Asks for changes across tables, newest first.
+///
+/// Newest transaction first, and its changes together, the last one first; of
+/// one record, simply the last change first.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{Filter, timeline};
+///
+/// let emails = Filter::new().model::<User>().changed("email");
+/// let page = timeline(emails.clone()).limit(20).page(conn)?;
+/// for entry in &page.entries {
+///     println!("{}", entry.change);
+///     for action in &entry.actions {
+///         println!("    {action}");
+///     }
+/// }
+/// // Where it goes on, as text that a client can hold:
+/// let next: Option<String> = page.next.map(|cursor| cursor.to_string());
+///
+/// let all = timeline(emails).count(conn)?;
+/// assert!(all >= page.entries.len() as u64);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+pub fn timeline(filter: Filter) -> Timeline {
+    Timeline {
+        filter,
+        limit: PAGE,
+        after: None,
+    }
+}
+
+impl Timeline {
+    /// At most so many changes; 50 unless said otherwise.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.max(1);
+        self
+    }
+
+    /// Goes on where a page ended.
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
+        self.after = cursor.into();
+        self
+    }
+
+    /// Answers.
+    ///
+    /// # Errors
+    ///
+    /// The filter cannot be answered ([`FilterError`](crate::FilterError)), the
+    /// cursor is of another query, the audit schema is missing or too old, or the
+    /// query failed.
+    pub fn page<C: AuditConnection>(self, conn: &mut C) -> Result<Page<TimelineEntry>, Error> {
+        let after = Cursor::change(self.after)?;
+        let plan = Plan::new(conn, &self.filter)?;
+        let changes: Vec<AuditChange> = plan
+            .changes(after, Some(self.limit.saturating_add(1)))
+            .load(conn)
+            .map_err(|error| Error::reading(conn, error))?;
+        let page = Page::cut(changes, self.limit, |change| {
+            Place::Change(ChangePlace {
+                transaction: change.transaction.id,
+                change: change.id,
+            })
+        });
+        let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
+        let actions =
+            actions_of(conn, transactions).map_err(|error| Error::reading(conn, error))?;
+        Ok(page.map(|change| TimelineEntry {
+            actions: actions
+                .iter()
+                .filter(|action| action.transaction_id == Some(change.transaction.id))
+                .cloned()
+                .collect(),
+            change,
+        }))
+    }
+
+    /// How many there are in all, whatever the page. Reads every one of them.
+    ///
+    /// # Errors
+    ///
+    /// As of [`page`](Self::page).
+    pub fn count<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
+        self.counted(conn, None)
+    }
+
+    /// How many there are, counted up to `cap` and no further: for "more than
+    /// 1,000" on a page that should not wait for the exact number.
+    ///
+    /// # Errors
+    ///
+    /// As of [`page`](Self::page).
+    pub fn count_up_to<C: AuditConnection>(self, conn: &mut C, cap: usize) -> Result<u64, Error> {
+        self.counted(conn, Some(cap))
+    }
+
+    fn counted<C: AuditConnection>(self, conn: &mut C, cap: Option<usize>) -> Result<u64, Error> {
+        let plan = Plan::new(conn, &self.filter)?;
+        let count: Vec<i64> = plan
+            .count(cap)
+            .load(conn)
+            .map_err(|error| Error::reading(conn, error))?;
+        Ok(count.first().map_or(0, |count| count.unsigned_abs()))
+    }
+}
+
+/// What a count is.
+pub(super) type CountSql = BigInt;

@@ -1,0 +1,425 @@
+//! From a filter to SQL. Four forms, by what narrows most: the record, an id
+//! or an action, the transactions, or the changes. Each reads along one index in
+//! the order of the answer.
+
+use diesel::RunQueryDsl;
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
+use serde_json::Value;
+
+use super::CountSql;
+use crate::action::ActionStatus;
+use crate::context::AuditConnection;
+use crate::error::Error;
+use crate::explore::filter::Filter;
+use crate::explore::filter_error::FilterError;
+use crate::explore::page::ChangePlace;
+use crate::explore::typed::{Bind, Typed};
+use crate::record::{ChangeSql, Operation, STORY};
+
+/// A filter, looked up in a database and ready to be asked.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    filter: &'a Filter,
+    table: Option<i32>,
+    /// The first and last transaction that can have changes in the span of time.
+    transactions: Option<(i64, i64)>,
+}
+
+impl<'a> Plan<'a> {
+    /// Looks up what the filter names.
+    pub(crate) fn new<C: AuditConnection>(conn: &mut C, filter: &'a Filter) -> Result<Self, Error> {
+        filter.check()?;
+        let table = match &filter.table {
+            Some(name) => Some(resolve_table(conn, filter, name)?),
+            None => None,
+        };
+        let transactions = match (filter.from, filter.to) {
+            (None, None) => None,
+            (from, to) => Typed::<(BigInt, BigInt)>::new(
+                include_str!("transactions_in_use.sql"),
+                [
+                    from.map_or(Bind::Text("-infinity".to_owned()), Bind::Instant),
+                    to.map_or(Bind::Text("infinity".to_owned()), Bind::Instant),
+                ],
+            )
+            .load(conn)
+            .map_err(|error| Error::reading(conn, error))?
+            .pop(),
+        };
+        Ok(Self {
+            filter,
+            table,
+            transactions,
+        })
+    }
+
+    /// The changes that come after a place, newest first.
+    pub(crate) fn changes(
+        &self,
+        after: Option<ChangePlace>,
+        limit: Option<usize>,
+    ) -> Typed<ChangeSql> {
+        let query = self.query(after, limit);
+        Typed::new(
+            format!(
+                "{}SELECT\n{{change columns}}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
+                query.with, query.changes, query.order
+            ),
+            query.binds,
+        )
+    }
+
+    /// How many there are, up to a cap.
+    pub(crate) fn count(&self, cap: Option<usize>) -> Typed<CountSql> {
+        let query = self.query(None, cap);
+        Typed::new(
+            format!(
+                "{}SELECT count(*) FROM (\n{}) AS c\n",
+                query.with, query.changes
+            ),
+            query.binds,
+        )
+    }
+
+    fn query(&self, after: Option<ChangePlace>, limit: Option<usize>) -> ChangesQuery {
+        let mut parts = Parts::default();
+        self.change_conditions(&mut parts);
+        self.transaction_conditions(&mut parts);
+        self.action_conditions(&mut parts);
+        let limit = parts.bind(Bind::Limit(
+            limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)),
+        ));
+        if let (Some(table), Some(key)) = (&self.filter.table, &self.filter.record) {
+            return by_record(parts, after, &limit, table, &key.0);
+        }
+        if let Some(after) = after {
+            parts.change.push(format!(
+                "(c.transaction_id, c.id) < ({}, {})",
+                after.transaction, after.change
+            ));
+        }
+        let form = match self.matching(&mut parts) {
+            Some((transactions, id)) => {
+                self.bounds(&mut parts.transaction, id, after);
+                parts.require_action();
+                let transactions = if id == "m.id" && !parts.transaction.is_empty() {
+                    // Looked at one by one, so that the order stays.
+                    let conditions = all_of(&std::mem::take(&mut parts.transaction));
+                    format!(
+                        "{transactions}CROSS JOIN LATERAL (
+    SELECT FROM threadline.audit_transactions AS x WHERE x.id = m.id AND {conditions} OFFSET 0
+) AS x"
+                    )
+                } else {
+                    transactions
+                };
+                include_str!("by_transaction.sql")
+                    .replace("{transactions}", &transactions)
+                    .replace("{transaction}", id)
+            }
+            None => {
+                self.bounds(&mut parts.change, "c.transaction_id", after);
+                parts.require_action();
+                let join = if parts.transaction.is_empty() {
+                    ""
+                } else {
+                    "JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id"
+                };
+                include_str!("by_change.sql").replace("{join transactions}", join)
+            }
+        };
+        ChangesQuery {
+            with: String::new(),
+            changes: form
+                .replace("{change conditions}", &all_of(&parts.change))
+                .replace("{transaction conditions}", &all_of(&parts.transaction))
+                .replace("{limit}", &limit),
+            order: "c.transaction_id DESC, c.id DESC",
+            binds: parts.binds,
+        }
+    }
+
+    /// The transactions to start from, if they narrow more than the changes do,
+    /// and what their id is called.
+    fn matching(&self, parts: &mut Parts) -> Option<(String, &'static str)> {
+        let filter = self.filter;
+        let ids = [
+            ("request_id", &filter.request_id),
+            ("correlation_id", &filter.correlation_id),
+            ("job_id", &filter.job_id),
+        ];
+        if let Some((column, value)) = ids.into_iter().find_map(|(c, v)| Some((c, v.as_ref()?))) {
+            let value = parts.text(value);
+            let matching = include_str!("matching_id.sql")
+                .replace("{column}", column)
+                .replace("{value}", &value);
+            return Some((matching, "m.id"));
+        }
+        let all = || ("threadline.audit_transactions AS x".to_owned(), "x.id");
+        if filter.actor.is_some() {
+            return Some(all());
+        }
+        // Nearly every action is ok, and so are their transactions.
+        let narrow = filter.action.is_some()
+            || filter.category.is_some()
+            || filter.status == Some(ActionStatus::Error);
+        if narrow {
+            let conditions = all_of(&std::mem::take(&mut parts.action));
+            let matching =
+                include_str!("matching_action.sql").replace("{action conditions}", &conditions);
+            return Some((matching, "m.id"));
+        }
+        let any = !parts.transaction.is_empty() || !parts.action.is_empty();
+        (any && self.table.is_none()).then(all)
+    }
+
+    /// Where the span of time and the cursor let transactions be.
+    fn bounds(&self, conditions: &mut Vec<String>, column: &str, after: Option<ChangePlace>) {
+        if let Some((first, last)) = self.transactions {
+            conditions.push(format!("{column} BETWEEN {first} AND {last}"));
+        }
+        if let Some(after) = after {
+            conditions.push(format!("{column} <= {}", after.transaction));
+        }
+    }
+
+    fn change_conditions(&self, parts: &mut Parts) {
+        let filter = self.filter;
+        if let (Some(table), None) = (self.table, &filter.record) {
+            parts.change.push(format!("c.table_id = {table}"));
+        }
+        if let Some(operation) = &filter.operation {
+            // Written out, so that the index on removals is seen to serve.
+            let condition = match operation {
+                Operation::Insert => "c.op = 'I'".to_owned(),
+                Operation::Update => "c.op = 'U'".to_owned(),
+                Operation::Delete => "c.op = 'D'".to_owned(),
+                Operation::Truncate => "c.op = 'T'".to_owned(),
+                Operation::Unrecognized(op) => {
+                    let op = parts.text(op);
+                    format!("c.op::text = {op}")
+                }
+            };
+            parts.change.push(condition);
+        }
+        for column in &filter.changed {
+            let column = parts.text(column);
+            parts.change.push(format!("c.changed_to ? {column}"));
+        }
+        for (image, values) in [
+            ("c.changed_from", &filter.changed_from),
+            ("c.changed_to", &filter.changed_to),
+        ] {
+            for (column, value) in values {
+                let condition = parts.json_equals(image, column, value);
+                parts.change.push(condition);
+            }
+        }
+        for (operator, instant) in [(">=", filter.from), ("<=", filter.to)] {
+            if let Some(instant) = instant {
+                let instant = parts.bind(Bind::Instant(instant));
+                parts
+                    .change
+                    .push(format!("c.captured_at {operator} {instant}"));
+            }
+        }
+    }
+
+    fn transaction_conditions(&self, parts: &mut Parts) {
+        let filter = self.filter;
+        if let Some(actor) = &filter.actor {
+            let kind = parts.text(actor.actor_type().as_str());
+            parts.transaction.push(format!("x.actor_type = {kind}"));
+            let id = match actor.id() {
+                Some(id) => format!("x.actor_id = {}", parts.text(id)),
+                None => "x.actor_id IS NULL".to_owned(),
+            };
+            parts.transaction.push(id);
+        } else if let Some(kind) = &filter.actor_type {
+            let kind = parts.text(kind.as_str());
+            parts.transaction.push(format!("x.actor_type = {kind}"));
+        }
+        if let Some(source) = &filter.source {
+            let source = parts.text(source);
+            parts.transaction.push(format!("x.source = {source}"));
+        }
+        for (key, value) in &filter.metadata {
+            let condition = parts.json_equals("x.meta", key, value);
+            parts.transaction.push(condition);
+        }
+        for (column, value) in [
+            ("request_id", &filter.request_id),
+            ("correlation_id", &filter.correlation_id),
+            ("job_id", &filter.job_id),
+        ] {
+            if let Some(value) = value {
+                let value = parts.text(value);
+                parts.transaction.push(format!(
+                    "(x.{column} = {value} OR EXISTS (
+        SELECT FROM threadline.audit_actions AS a
+        WHERE a.transaction_id = x.id AND a.{column} = {value}))"
+                ));
+            }
+        }
+    }
+
+    fn action_conditions(&self, parts: &mut Parts) {
+        let filter = self.filter;
+        for (column, value) in [("name", &filter.action), ("category", &filter.category)] {
+            if let Some(value) = value {
+                let value = parts.text(value);
+                parts.action.push(format!("a.{column} = {value}"));
+            }
+        }
+        match &filter.status {
+            None => {}
+            Some(ActionStatus::Ok) => parts.action.push("a.status = 'ok'".to_owned()),
+            // The second half is what the index on failures holds.
+            Some(status) => {
+                let status = parts.text(status.as_str());
+                parts
+                    .action
+                    .push(format!("a.status = {status} AND a.status <> 'ok'"));
+            }
+        }
+    }
+}
+
+/// The changes of one record, by the way that its history takes. All that is
+/// asked narrows the reading itself, so that a record with a million changes
+/// gives its last ones at once.
+fn by_record(
+    mut parts: Parts,
+    after: Option<ChangePlace>,
+    limit: &str,
+    table: &str,
+    key: &[String],
+) -> ChangesQuery {
+    if let Some(after) = after {
+        parts.change.push(format!("c.id < {}", after.change));
+    }
+    parts.require_action();
+    if !parts.transaction.is_empty() {
+        let conditions = all_of(&parts.transaction);
+        parts.change.push(format!(
+            "EXISTS (
+              SELECT FROM threadline.audit_transactions AS x
+              WHERE x.id = c.transaction_id AND {conditions}
+              OFFSET 0)"
+        ));
+    }
+    let table = parts.text(table);
+    let key: Vec<_> = key.iter().map(|value| parts.text(value)).collect();
+    ChangesQuery {
+        with: STORY
+            .replace("{table name}", &table)
+            .replace("{key values}", &key.join(", "))
+            .replace("{story conditions}", &all_of(&parts.change))
+            .replace("{story limit}", limit),
+        changes: format!("SELECT c.* FROM story AS c ORDER BY c.id DESC LIMIT {limit}\n"),
+        order: "c.id DESC",
+        binds: parts.binds,
+    }
+}
+
+/// The id of the table that a filter names.
+fn resolve_table<C: AuditConnection>(
+    conn: &mut C,
+    filter: &Filter,
+    name: &str,
+) -> Result<i32, Error> {
+    let (id, key, audited): (Option<i32>, Vec<String>, String) =
+        Typed::<(Nullable<Integer>, Array<Text>, Text)>::new(
+            include_str!("resolve_table.sql"),
+            [Bind::Text(name.to_owned())],
+        )
+        .get_result(conn)
+        .map_err(|error| Error::reading(conn, error))?;
+    let Some(id) = id else {
+        return Err(FilterError::UnknownTable {
+            table: name.to_owned(),
+            audited,
+        }
+        .into());
+    };
+    match &filter.record {
+        Some(given) if given.0.len() != key.len() => Err(FilterError::RecordKey {
+            table: name.to_owned(),
+            columns: key.join(", "),
+            given: given.0.len(),
+        }
+        .into()),
+        _ => Ok(id),
+    }
+}
+
+/// A query for changes: its parts.
+#[derive(Debug)]
+struct ChangesQuery {
+    /// The common table expressions that it stands on.
+    with: String,
+    /// Selects rows of `audit_changes`.
+    changes: String,
+    order: &'static str,
+    binds: Vec<Bind>,
+}
+
+/// What is collected while a query is written.
+#[derive(Debug, Default)]
+struct Parts {
+    binds: Vec<Bind>,
+    change: Vec<String>,
+    transaction: Vec<String>,
+    action: Vec<String>,
+}
+
+impl Parts {
+    /// The place of a value.
+    fn bind(&mut self, value: Bind) -> String {
+        self.binds.push(value);
+        format!("{{{}}}", self.binds.len() - 1)
+    }
+
+    fn text(&mut self, value: &str) -> String {
+        self.bind(Bind::Text(value.to_owned()))
+    }
+
+    /// That a document's member has a value. Text is compared as text, so that a
+    /// number is found by its digits.
+    fn json_equals(&mut self, document: &str, member: &str, value: &Value) -> String {
+        let member = self.text(member);
+        match value {
+            Value::String(text) => {
+                let text = self.text(text);
+                format!("{document} ->> {member} = {text}")
+            }
+            value => {
+                let value = self.bind(Bind::Json(value.clone()));
+                format!("{document} -> {member} = {value}")
+            }
+        }
+    }
+
+    /// What is asked of an action becomes a condition of its transaction.
+    fn require_action(&mut self) {
+        if self.action.is_empty() {
+            return;
+        }
+        let conditions = all_of(&std::mem::take(&mut self.action));
+        // The offset keeps the planner from reading the actions first.
+        self.transaction.push(format!(
+            "EXISTS (
+        SELECT FROM threadline.audit_actions AS a
+        WHERE a.transaction_id = x.id AND {conditions}
+        OFFSET 0)"
+        ));
+    }
+}
+
+fn all_of(conditions: &[String]) -> String {
+    if conditions.is_empty() {
+        "true".to_owned()
+    } else {
+        conditions.join("\n  AND ")
+    }
+}

@@ -7,6 +7,7 @@ use crate::action::ActionError;
 use crate::context::{AuditConnection, ContextError};
 use crate::explore::FilterError;
 use crate::install::SCHEMA_VERSION;
+use crate::time_travel::Unavailable;
 
 /// What went wrong in Threadline, and what to do about it.
 ///
@@ -31,6 +32,13 @@ pub enum ErrorKind {
         /// The quoted name of its table.
         table: String,
     },
+    /// The table of a model is not audited.
+    NotAudited {
+        /// The quoted name of the table.
+        table: String,
+    },
+    /// A record of the past cannot be had.
+    Unavailable(Unavailable),
     /// The database refused, or could not be reached.
     Database(DieselError),
     /// No connection could be made.
@@ -109,6 +117,11 @@ impl fmt::Display for Error {
                 f,
                 "model `{model}` is audited but its table {table} does not exist; run the migration that creates it first, or check the search_path"
             ),
+            ErrorKind::NotAudited { table } => write!(
+                f,
+                "table {table} is not audited; generate the migrations with your program's `generate` command and run them"
+            ),
+            ErrorKind::Unavailable(reason) => write!(f, "{reason}"),
             ErrorKind::Database(error) => {
                 write!(f, "{error}")?;
                 if let DieselError::DatabaseError(_, information) = error {
@@ -169,6 +182,12 @@ impl From<ContextError> for Error {
 impl From<FilterError> for Error {
     fn from(error: FilterError) -> Self {
         Self::new(ErrorKind::Filter(error))
+    }
+}
+
+impl From<Unavailable> for Error {
+    fn from(reason: Unavailable) -> Self {
+        Self::new(ErrorKind::Unavailable(reason))
     }
 }
 

@@ -16,6 +16,7 @@ mod migrations;
 mod model;
 mod record;
 mod sql;
+mod time_travel;
 
 pub use action::{Action, ActionError, ActionStatus, AuditAction, record_action};
 pub use context::{
@@ -30,8 +31,8 @@ pub use explore::{
 pub use install::{ModelStatus, Status};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use record::{
-    AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, Unavailable,
-    Version, VersionedModel, history,
+    AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, Version,
+    VersionedModel, history,
 };
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -50,6 +51,7 @@ pub use record::{
 /// assert_eq!(User::spec().policy.exclude, ["password_hash"]);
 /// ```
 pub use threadline_derive::Audited;
+pub use time_travel::{PastRecord, Unavailable};
 
 /// What `#[derive(Audited)]` expands to; not for use by hand.
 #[doc(hidden)]

@@ -75,7 +75,27 @@ const PATCHES: &[(&str, &[&str])] = &[
         ],
     ),
     ("0004_actions", &["action/record_action", "action/actions"]),
-    ("0005_exploration", &["explore/indexes"]),
+    (
+        "0005_exploration",
+        &[
+            "explore/indexes",
+            "explore/first_transaction_since",
+            "explore/last_transaction_by",
+        ],
+    ),
+    (
+        "0006_time_travel",
+        &[
+            "time_travel/settled",
+            "time_travel/last_captured",
+            "time_travel/renames_of",
+            "time_travel/current_names",
+            "time_travel/live_expression",
+            "time_travel/live_image",
+            "time_travel/record_as_of",
+            "time_travel/rows_as_of",
+        ],
+    ),
 ];
 
 /// Writes the patches that are not what their files make.

@@ -30,13 +30,15 @@ CREATE TABLE threadline.renamed_columns (
     table_id    integer NOT NULL,
     former_name text NOT NULL,
     name        text NOT NULL,
-    renamed_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    renamed_at  timestamptz NOT NULL
 );
 COMMENT ON TABLE threadline.renamed_columns IS
     'Columns of audited tables that got another name, noted by threadline.audit() and threadline.refresh()';
 
 COMMENT ON TABLE threadline.audited_tables IS
     'One row for every table that is or was audited; the capture function threadline.capture_<id> belongs to it';
+COMMENT ON COLUMN threadline.audited_tables.audited_since IS
+    'Since when without interruption';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
     'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}';
 COMMENT ON COLUMN threadline.audited_tables.columns IS

@@ -858,6 +858,7 @@ DECLARE
     tl_key_types text[];
     tl_wrong text[];
     tl_id integer;
+    tl_resumed boolean;
 BEGIN
     -- One policy change at a time; readers and writers are not held up.
     LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
@@ -903,7 +904,8 @@ BEGIN
     END IF;
 
     tl_id := threadline.audited_table_of(target);
-    IF tl_id IS NULL THEN
+    tl_resumed := tl_id IS NULL;
+    IF tl_resumed THEN
         -- A table created anew under its old name goes on with its history.
         tl_id := threadline.former_table(tl_schema, tl_class.relname);
     END IF;
@@ -921,9 +923,10 @@ BEGIN
     VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
 
-    INSERT INTO threadline.renamed_columns (table_id, former_name, name)
-    SELECT tl_id, former.name, live.name
-    FROM threadline.audited_tables AS t
+    INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
+    SELECT tl_id, former.name, live.name, at.renamed_at
+    FROM (SELECT clock_timestamp() AS renamed_at OFFSET 0) AS at
+    CROSS JOIN threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text)
     JOIN threadline.columns_of(target) AS live USING (number)
     WHERE t.id = tl_id AND t.relation = target AND live.name <> former.name;
@@ -968,6 +971,9 @@ BEGIN
     PERFORM threadline.install_triggers(tl_id, target);
     -- What this transaction remembered of the columns no longer holds.
     PERFORM set_config('threadline.columns_' || tl_id, '', true);
+    -- No write falls between: the trigger holds writers off until the end. What
+    -- happened while the table was not audited, nobody knows.
+    UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
     RETURN tl_id;
 END
 $audit$;

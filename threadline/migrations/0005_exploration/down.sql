@@ -1,3 +1,5 @@
+DROP FUNCTION threadline.last_transaction_by(timestamptz);
+DROP FUNCTION threadline.first_transaction_since(timestamptz);
 DROP INDEX threadline.audit_changes_removal;
 DROP INDEX threadline.audit_actions_job;
 DROP INDEX threadline.audit_actions_correlation;

@@ -21,3 +21,4 @@ pub use report::{TransactionReport, correlated, transaction};
 pub use timeline::{Timeline, TimelineEntry, timeline};
 
 pub(crate) use blame::blame;
+pub(crate) use report::change_by_id;

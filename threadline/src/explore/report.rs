@@ -112,3 +112,16 @@ pub(super) fn actions_of<C: AuditConnection>(
     let sql = include_str!("actions_of_transactions.sql");
     Typed::<ActionSql>::new(sql, [Bind::BigInts(transactions)]).load(conn)
 }
+
+/// One change by its ids.
+pub(crate) fn change_by_id<C: AuditConnection>(
+    conn: &mut C,
+    transaction: i64,
+    id: i64,
+) -> Result<Option<AuditChange>, Error> {
+    let sql = include_str!("change_by_id.sql");
+    Typed::<ChangeSql>::new(sql, [Bind::BigInt(transaction), Bind::BigInt(id)])
+        .load(conn)
+        .map(|mut changes| changes.pop())
+        .map_err(|error| Error::reading(conn, error))
+}

@@ -25,6 +25,7 @@ pub(crate) const PATCHES: &[Patch] = &[
     patch!(3, "0003_reading"),
     patch!(4, "0004_actions"),
     patch!(5, "0005_exploration"),
+    patch!(6, "0006_time_travel"),
 ];
 
 /// The version of the audit schema that this crate works with.

@@ -1,11 +1,16 @@
+use chrono::{DateTime, Utc};
 use diesel::Table;
 use diesel::associations::Identifiable;
+use diesel::connection::LoadConnection;
+use diesel::pg::PgRowByRowLoadingMode;
+use serde_json::Value;
 
 use super::{KeyOf, TableSpec};
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::{Blame, blame};
 use crate::record::{AuditChange, History, Version, VersionedModel};
+use crate::time_travel::{PastRecord, Unavailable, load_as_of_json};
 
 /// A model whose table is audited; implemented by `#[derive(Audited)]`.
 ///
@@ -86,6 +91,106 @@ pub trait Audited: Sized {
         K: KeyOf<Self::Key>,
     {
         Self::load_versions(conn, key.into_key())
+    }
+
+    /// The record that had this key at an instant, as it was then; also one that
+    /// is gone, and one that is older than the audit and has not changed before.
+    ///
+    /// An answer never becomes another one: as long as a transaction that wrote
+    /// audited rows by then is open, the reason is [`Unavailable::Unsettled`]. A
+    /// transaction counts as of its last change, whole or not at all; PostgreSQL
+    /// keeps no time of commit.
+    ///
+    /// | since then, a column was | gives |
+    /// |---|---|
+    /// | added | what the row got with it, or nothing if the row went before |
+    /// | dropped | nothing; the image has it if the row changed or went while it was there |
+    /// | renamed | its value then, under its name now |
+    /// | given another type | its value then in the new type, or [`Unavailable::DoesNotFit`] |
+    /// | masked or excluded | `***` in text columns, or [`Unavailable::Redacted`] |
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// # let instant = chrono::Utc::now();
+    /// use threadline::{Audited, Unavailable};
+    ///
+    /// match User::as_of(conn, 42, instant)? {
+    ///     Ok(user) => println!("{}", user.name),
+    ///     Err(Unavailable::Deleted { change }) => {
+    ///         println!("deleted {} by {:?}", change.captured_at, change.actor());
+    ///     }
+    ///     Err(reason) => println!("{reason}"),
+    /// }
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The table is not audited, the audit schema is missing or too old, or the
+    /// query failed.
+    fn as_of<C, K>(
+        conn: &mut C,
+        key: K,
+        instant: DateTime<Utc>,
+    ) -> Result<Result<Self, Unavailable>, Error>
+    where
+        C: AuditConnection,
+        Self: VersionedModel,
+        K: KeyOf<Self::Key>,
+    {
+        Self::load_as_of(conn, key.into_key(), instant)
+    }
+
+    /// The same as JSON, whatever the model is like now.
+    fn as_of_json<C, K>(
+        conn: &mut C,
+        key: K,
+        instant: DateTime<Utc>,
+    ) -> Result<Result<Value, Unavailable>, Error>
+    where
+        C: AuditConnection,
+        K: KeyOf<Self::Key>,
+    {
+        load_as_of_json::<C, Self, _>(conn, key.into_key(), instant)
+    }
+
+    /// Every record of the table as it was at an instant, in no particular
+    /// order, also those that are gone. Comes row by row: memory does not grow
+    /// with the table.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// # let instant = chrono::Utc::now();
+    /// use threadline::Audited;
+    ///
+    /// for past in User::all_as_of(conn, instant)? {
+    ///     let past = past?;
+    ///     println!("{} {:?}", past.key, past.record.map(|user| user.name));
+    /// }
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of [`as_of`](Self::as_of); that the instant is not settled or not
+    /// audited is an error of the kind [`Unavailable`](crate::ErrorKind::Unavailable).
+    fn all_as_of<C>(
+        conn: &mut C,
+        instant: DateTime<Utc>,
+    ) -> Result<impl Iterator<Item = Result<PastRecord<Self>, Error>>, Error>
+    where
+        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        Self: VersionedModel,
+    {
+        Self::load_all_as_of(conn, instant)
     }
 
     /// Who gave each column of this record the value that it has: its last

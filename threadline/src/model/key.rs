@@ -30,11 +30,10 @@ pub trait KeyOf<Shape> {
     fn into_key(self) -> KeyExpression<Self::Values>;
 }
 
-/// The values of a key, and the names of its columns.
+/// The values of a key, as SQL.
 #[derive(Debug)]
 pub struct KeyExpression<V> {
     pub(crate) values: V,
-    pub(crate) columns: Vec<&'static str>,
 }
 
 #[diagnostic::do_not_recommend]
@@ -50,7 +49,6 @@ where
     fn into_key(self) -> KeyExpression<Self::Values> {
         KeyExpression {
             values: (self.as_expression(),),
-            columns: vec![C::NAME],
         }
     }
 }
@@ -72,8 +70,7 @@ macro_rules! composite_keys {
             fn into_key(self) -> KeyExpression<Self::Values> {
                 KeyExpression {
                     values: ($(self.$index.as_expression(),)+),
-                    columns: vec![$($C::NAME),+],
-                }
+                    }
             }
         }
     };

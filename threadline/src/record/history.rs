@@ -77,7 +77,6 @@ impl History<(), TextKey> {
             table,
             key: KeyExpression {
                 values: TextKey(key),
-                columns: vec![],
             },
             model: PhantomData,
         }

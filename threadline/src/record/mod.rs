@@ -3,6 +3,7 @@
 mod change;
 mod diff;
 mod display;
+pub(crate) mod fit;
 mod history;
 mod row;
 pub(crate) mod statement;
@@ -13,7 +14,7 @@ pub use change::{AuditChange, Operation};
 pub use diff::{Diff, FieldDiff};
 pub use history::{History, history};
 pub use transaction::{AuditTransaction, ContextOrigin};
-pub use versions::{Unavailable, Version, VersionedModel};
+pub use versions::{Version, VersionedModel};
 
 pub(crate) use display::clean;
 pub(crate) use history::STORY;

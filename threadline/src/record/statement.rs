@@ -38,7 +38,7 @@ pub(crate) fn walk<'b>(
 }
 
 /// The places that every query about one record has.
-pub(super) fn fill_record<'b, V: QueryFragment<Pg>>(
+pub(crate) fn fill_record<'b, V: QueryFragment<Pg>>(
     name: &str,
     table: &'b String,
     key: &'b KeyExpression<V>,
@@ -57,16 +57,6 @@ pub(super) fn fill_record<'b, V: QueryFragment<Pg>>(
         "key values" => key.values.walk_ast(out.reborrow()),
         "table" => {
             out.push_sql(table);
-            Ok(())
-        }
-        "key columns" => {
-            for (position, column) in key.columns.iter().enumerate() {
-                if position > 0 {
-                    out.push_sql(", ");
-                }
-                out.push_sql("tl_live.");
-                out.push_identifier(column)?;
-            }
             Ok(())
         }
         _ => unreachable!("a query file has an unknown place {{{name}}}"),

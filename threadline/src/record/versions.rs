@@ -1,18 +1,22 @@
-use diesel::deserialize::{FromSql, FromSqlRow};
+use chrono::{DateTime, Utc};
+use diesel::connection::LoadConnection;
+use diesel::deserialize::FromSqlRow;
 use diesel::expression::{Expression, Selectable};
-use diesel::pg::{Pg, PgValue};
+use diesel::pg::{Pg, PgRowByRowLoadingMode};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
-use diesel::row::{Field, Row};
-use diesel::sql_types::{Jsonb, Untyped};
+use diesel::row::Row;
+use diesel::sql_types::Untyped;
 use serde_json::Value;
 
 use super::AuditChange;
-use super::row::{AnyJson, CHANGE_COLUMNS, ChangeSql};
+use super::fit::{self, ModelColumns};
+use super::row::{CHANGE_COLUMNS, ChangeSql};
 use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
 use crate::error::Error;
-use crate::model::{Audited, KeyExpression, to_sql};
+use crate::model::{Audited, KeyExpression};
+use crate::time_travel::{self, PastRecord, Unavailable};
 
 /// One change of a record, with the record as it was after it.
 #[derive(Debug, Clone)]
@@ -27,34 +31,6 @@ pub struct Version<M> {
     /// The columns that the policy keeps from the audit. In `record` they hold
     /// the placeholder `***` or nothing, never what the live row holds now.
     pub redacted: Vec<String>,
-}
-
-/// Why a version of a record cannot be had as the model's type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unavailable {
-    /// A column that the model must have is kept from the audit.
-    #[error(
-        "the model needs a value of a column that is masked or excluded ({}); use an Option for it, or read `image`",
-        .columns.join(", ")
-    )]
-    Redacted {
-        /// The columns that the policy redacts.
-        columns: Vec<String>,
-    },
-    /// Neither the record's beginning nor its end is on record or in the table,
-    /// so that columns that did not change are unknown: of a record that has
-    /// another key now, ask under that.
-    #[error(
-        "only what changed is on record, not the whole row; if the record has another key now, ask under that, or read `image`"
-    )]
-    Incomplete,
-    /// The row as it was then has not the types or columns of the model now.
-    #[error("the row as it was then does not fit the model: {message}; read `image`")]
-    DoesNotFit {
-        /// What did not fit.
-        message: String,
-    },
 }
 
 /// Audited models that can be read back as their own type: those that derive
@@ -73,6 +49,26 @@ pub trait VersionedModel: Audited {
     where
         C: AuditConnection,
         V: QueryFragment<Pg>;
+
+    /// Used by [`Audited::as_of`].
+    #[doc(hidden)]
+    fn load_as_of<C, V>(
+        conn: &mut C,
+        key: KeyExpression<V>,
+        instant: DateTime<Utc>,
+    ) -> Result<Result<Self, Unavailable>, Error>
+    where
+        C: AuditConnection,
+        V: QueryFragment<Pg>;
+
+    /// Used by [`Audited::all_as_of`].
+    #[doc(hidden)]
+    fn load_all_as_of<C>(
+        conn: &mut C,
+        instant: DateTime<Utc>,
+    ) -> Result<impl Iterator<Item = Result<PastRecord<Self>, Error>>, Error>
+    where
+        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -88,21 +84,36 @@ where
         C: AuditConnection,
         V: QueryFragment<Pg>,
     {
-        let table = M::spec().table;
-        // The model's own select clause, on the row made from the image.
-        let model_columns = to_sql(&M::construct_selection())
-            .replace(&format!("{table}."), &format!("{ROW_ALIAS}."));
         let query = Versions {
-            table,
-            model_columns,
+            table: M::spec().table,
+            model_columns: ModelColumns::of::<M>().select_list(),
             key,
         };
         load(conn, query).map_err(|error| Error::reading(conn, error))
     }
-}
 
-/// What the row made from an image is called in the query.
-const ROW_ALIAS: &str = "tl_row";
+    fn load_as_of<C, V>(
+        conn: &mut C,
+        key: KeyExpression<V>,
+        instant: DateTime<Utc>,
+    ) -> Result<Result<M, Unavailable>, Error>
+    where
+        C: AuditConnection,
+        V: QueryFragment<Pg>,
+    {
+        time_travel::load_as_of(conn, key, instant)
+    }
+
+    fn load_all_as_of<C>(
+        conn: &mut C,
+        instant: DateTime<Utc>,
+    ) -> Result<impl Iterator<Item = Result<PastRecord<M>, Error>>, Error>
+    where
+        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    {
+        time_travel::load_all_as_of(conn, instant)
+    }
+}
 
 fn load<C, M, V>(conn: &mut C, query: Versions<V>) -> QueryResult<Vec<Version<M>>>
 where
@@ -125,42 +136,19 @@ where
         &row.partial_row(0..CHANGE_COLUMNS),
     )
     .map_err(DieselError::DeserializationError)?;
-    let redacted: Vec<String> = json(row, CHANGE_COLUMNS)?
-        .and_then(|names| serde_json::from_value(names).ok())
-        .unwrap_or_default();
-    let image = json(row, CHANGE_COLUMNS + 1)?;
-    let whole = json(row, CHANGE_COLUMNS + 2)? == Some(Value::Bool(true));
-    let record = M::build_from_row(&row.partial_row(MODEL..row.field_count())).map_err(|error| {
-        if error.is::<diesel::result::UnexpectedNullError>() && !redacted.is_empty() {
-            Unavailable::Redacted {
-                columns: redacted.clone(),
-            }
-        } else {
-            Unavailable::DoesNotFit {
-                message: error.to_string(),
-            }
-        }
-    });
+    let redacted = fit::names(row, CHANGE_COLUMNS)?;
+    let whole = fit::json(row, CHANGE_COLUMNS + 2)? == Some(Value::Bool(true));
     let record = if whole {
-        record
+        fit::record(row, MODEL, &redacted)
     } else {
         Err(Unavailable::Incomplete)
     };
     Ok(Version {
         change,
         record,
-        image,
+        image: fit::json(row, CHANGE_COLUMNS + 1)?,
         redacted,
     })
-}
-
-fn json<'a>(row: &impl Row<'a, Pg>, column: usize) -> QueryResult<Option<Value>> {
-    let field = row.get(column).ok_or(DieselError::NotFound)?;
-    let value: Option<PgValue<'_>> = field.value();
-    value
-        .map(|value| <AnyJson as FromSql<Jsonb, Pg>>::from_sql(value).map(AnyJson::into_inner))
-        .transpose()
-        .map_err(DieselError::DeserializationError)
 }
 
 /// The query for a record's versions.
@@ -191,7 +179,7 @@ impl<V: QueryFragment<Pg>> QueryFragment<Pg> for Versions<V> {
                 "change columns" => out.push_sql(&statement::change_columns()),
                 "change tables" => out.push_sql(CHANGE_TABLES),
                 "model columns" => out.push_sql(&self.model_columns),
-                "row alias" => out.push_sql(ROW_ALIAS),
+                "row alias" => out.push_sql(fit::ROW_ALIAS),
                 _ => return statement::fill_record(name, &self.table, &self.key, out),
             }
             Ok(())

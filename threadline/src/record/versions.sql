@@ -1,22 +1,33 @@
 , live AS (
-    SELECT threadline.policy_image(target.table_id, to_jsonb(tl_live)) AS image
+    SELECT image
     FROM target
-    JOIN {table} AS tl_live ON ({key columns}) = ({key values})
+    CROSS JOIN LATERAL threadline.live_image(target.table_id, to_regclass({table name}), target.record_key) AS image
+    WHERE image IS NOT NULL
+), named AS (
+    -- Columns under the names of today.
+    SELECT story.*,
+           CASE WHEN renamed.any THEN threadline.current_names(table_id, changed_from, captured_at) ELSE changed_from END AS from_now,
+           CASE WHEN renamed.any THEN threadline.current_names(table_id, changed_to, captured_at) ELSE changed_to END AS to_now,
+           CASE WHEN renamed.any THEN threadline.current_names(table_id, row_data, captured_at) ELSE row_data END AS row_now
+    FROM story
+    CROSS JOIN (
+        SELECT EXISTS (SELECT FROM target CROSS JOIN LATERAL threadline.renames_of(target.table_id)) AS any
+    ) AS renamed
 ), chained AS (
     -- An insert, delete or truncate ends one chain of updates and begins
     -- another: numbered from the end as `life`, from the beginning as `birth`.
     SELECT *,
            -- What is no object is damage, and spoils no other version.
-           CASE WHEN jsonb_typeof(CASE WHEN op IN ('D', 'T') THEN row_data ELSE changed_from END) = 'object'
-                THEN CASE WHEN op IN ('D', 'T') THEN row_data ELSE changed_from END END AS undo,
-           CASE WHEN jsonb_typeof(CASE WHEN op = 'I' THEN row_data ELSE changed_to END) = 'object'
-                THEN CASE WHEN op = 'I' THEN row_data ELSE changed_to END END AS redo,
+           CASE WHEN jsonb_typeof(CASE WHEN op IN ('D', 'T') THEN row_now ELSE from_now END) = 'object'
+                THEN CASE WHEN op IN ('D', 'T') THEN row_now ELSE from_now END END AS undo,
+           CASE WHEN jsonb_typeof(CASE WHEN op = 'I' THEN row_now ELSE to_now END) = 'object'
+                THEN CASE WHEN op = 'I' THEN row_now ELSE to_now END END AS redo,
            count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id DESC) AS life,
            count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id) AS birth
-    FROM story
+    FROM named
 ), imaged AS (
     SELECT c.*,
-           CASE WHEN c.op IN ('I', 'D', 'T') THEN c.row_data
+           CASE WHEN c.op IN ('I', 'D', 'T') THEN c.row_now
                 -- Forward from its insertion, as far as that goes; over that,
                 -- back from what the record is, or was when it went, undoing
                 -- each later change.
@@ -44,7 +55,7 @@ SELECT
 , to_jsonb(redacted.columns)
 , c.image
 , to_jsonb(c.whole)
-, {model columns}
+{model columns}
 FROM imaged AS c
 {change tables}
 CROSS JOIN LATERAL (

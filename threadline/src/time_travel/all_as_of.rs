@@ -1,0 +1,124 @@
+use chrono::{DateTime, Utc};
+use diesel::connection::LoadConnection;
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::{Expression, Selectable};
+use diesel::pg::{Pg, PgRowByRowLoadingMode};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::{Error as DieselError, QueryResult};
+use diesel::row::Row;
+use diesel::sql_types::{Text, Timestamptz, Untyped};
+use serde_json::Value;
+
+use super::Unavailable;
+use crate::context::AuditConnection;
+use crate::error::{Error, ErrorKind};
+use crate::model::Audited;
+use crate::record::fit::{self, ModelColumns};
+use crate::record::statement;
+
+/// A record of a table as it was at an instant.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PastRecord<M> {
+    /// The primary key then, such as `{"id": 42}`.
+    pub key: Value,
+    /// The record then.
+    pub record: Result<M, Unavailable>,
+    /// The record as JSON, also where it does not fit the model.
+    pub image: Value,
+    /// The columns that the policy keeps from the audit. In `record` they hold
+    /// the placeholder `***` or nothing, never what the live row holds now.
+    pub redacted: Vec<String>,
+}
+
+/// How many columns the query selects before the model's.
+const OWN_COLUMNS: usize = 3;
+
+pub(crate) fn load_all_as_of<'c, C, M>(
+    conn: &'c mut C,
+    instant: DateTime<Utc>,
+) -> Result<impl Iterator<Item = Result<PastRecord<M>, Error>> + use<'c, C, M>, Error>
+where
+    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    M: Audited
+        + Selectable<Pg>
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
+    M::SelectExpression: QueryFragment<Pg>,
+{
+    let query = AllAsOf {
+        table: M::spec().table,
+        model_columns: ModelColumns::of::<M>().select_list(),
+        instant,
+    };
+    // Asked for first: when the rows come, the connection is taken.
+    let installed = crate::install::installed_version(conn).unwrap_or(None);
+    if installed < Some(crate::install::SCHEMA_VERSION) {
+        return Err(Error::new(ErrorKind::SchemaMissing { installed }));
+    }
+    let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(refused)?;
+    Ok(rows.map(|row| row.and_then(|row| past_record(&row)).map_err(refused)))
+}
+
+fn past_record<'a, M>(row: &impl Row<'a, Pg>) -> QueryResult<PastRecord<M>>
+where
+    M: Selectable<Pg>
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
+{
+    let redacted = fit::names(row, 2)?;
+    Ok(PastRecord {
+        key: fit::json(row, 0)?.unwrap_or_default(),
+        record: fit::record(row, OWN_COLUMNS, &redacted),
+        image: fit::json(row, 1)?.unwrap_or_default(),
+        redacted,
+    })
+}
+
+/// The server's reasons not to answer, as they are called here.
+fn refused(error: DieselError) -> Error {
+    let DieselError::DatabaseError(_, information) = &error else {
+        return error.into();
+    };
+    let since = || DateTime::parse_from_str(information.details()?, "%Y-%m-%d %H:%M:%S%.f%#z").ok();
+    match information.constraint_name() {
+        Some("threadline_unsettled") => Unavailable::Unsettled.into(),
+        Some("threadline_unaudited") => Unavailable::BeforeAudit {
+            since: since().map(|since| since.to_utc()).unwrap_or_default(),
+        }
+        .into(),
+        _ => error.into(),
+    }
+}
+
+/// The query for a table as it was.
+#[derive(Debug)]
+struct AllAsOf {
+    table: String,
+    model_columns: String,
+    instant: DateTime<Utc>,
+}
+
+impl Query for AllAsOf {
+    type SqlType = Untyped;
+}
+
+impl QueryId for AllAsOf {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl QueryFragment<Pg> for AllAsOf {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.unsafe_to_cache_prepared();
+        statement::walk(&mut out, include_str!("all_as_of.sql"), |name, out| {
+            match name {
+                "instant" => return out.push_bind_param::<Timestamptz, _>(&self.instant),
+                "table name" => return out.push_bind_param::<Text, _>(&self.table),
+                "table" => out.push_sql(&self.table),
+                "model columns" => out.push_sql(&self.model_columns),
+                "row alias" => out.push_sql(fit::ROW_ALIAS),
+                _ => unreachable!("a query file has an unknown place {{{name}}}"),
+            }
+            Ok(())
+        })
+    }
+}

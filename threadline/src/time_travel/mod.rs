@@ -1,0 +1,11 @@
+//! What was there at an instant, and putting it back.
+
+mod all_as_of;
+mod as_of;
+mod unavailable;
+
+pub use all_as_of::PastRecord;
+pub use unavailable::Unavailable;
+
+pub(crate) use all_as_of::load_all_as_of;
+pub(crate) use as_of::{load_as_of, load_as_of_json};

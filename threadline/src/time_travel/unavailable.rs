@@ -1,0 +1,69 @@
+use chrono::{DateTime, Utc};
+
+use crate::record::AuditChange;
+
+/// Why a record of the past cannot be had as the model's type.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// There was no record of this key by then.
+    #[error("there was no such record by then")]
+    NeverExisted,
+    /// The record had been deleted by then; the change says when and by whom.
+    #[error("the record had been deleted by then, at {} by {}", .change.captured_at, actor(.change))]
+    Deleted {
+        /// The deletion.
+        change: Box<AuditChange>,
+    },
+    /// The record had another key by then.
+    #[error(
+        "the record had another key by then, {}: since {} by {}",
+        .change.key.as_ref().map(ToString::to_string).unwrap_or_default(), .change.captured_at, actor(.change)
+    )]
+    KeyChanged {
+        /// The change of the key.
+        change: Box<AuditChange>,
+    },
+    /// Nobody knows: the table was not audited then, or has not been without
+    /// interruption since.
+    #[error("the table is audited since {since} only")]
+    BeforeAudit {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// A transaction that wrote audited rows by then is still open; the answer
+    /// could become another when it commits. Or the instant is still to come.
+    #[error(
+        "what was then is not settled yet: a transaction that wrote audited rows by then is still open; ask again when it has ended, or for an earlier instant"
+    )]
+    Unsettled,
+    /// A column that the model must have is kept from the audit.
+    #[error(
+        "the model needs a value of a column that is masked or excluded ({}); use an Option for it, or read the image",
+        .columns.join(", ")
+    )]
+    Redacted {
+        /// The columns that the policy redacts.
+        columns: Vec<String>,
+    },
+    /// What is on record does not make a whole row: neither the record's
+    /// beginning nor its end is there, or something wrote past the triggers. Of a
+    /// record that has another key now, ask under that.
+    #[error(
+        "only what changed is on record, not the whole row; if the record has another key now, ask under that, or read the image"
+    )]
+    Incomplete,
+    /// The row as it was then has not the types or columns of the model now.
+    #[error("the row as it was then does not fit the model: {message}; read the image")]
+    DoesNotFit {
+        /// What did not fit.
+        message: String,
+    },
+}
+
+fn actor(change: &AuditChange) -> String {
+    match change.actor() {
+        Some(actor) => actor.to_string(),
+        None => "nobody known".to_owned(),
+    }
+}

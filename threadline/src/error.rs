@@ -54,7 +54,12 @@ pub enum ErrorKind {
         /// What was given.
         text: String,
     },
-    /// A file or folder of the migrations could not be read or written.
+    /// An export could not be written.
+    Export {
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// A file or folder could not be read or written.
     Io {
         /// Which one.
         path: PathBuf,
@@ -142,6 +147,7 @@ impl fmt::Display for Error {
                 f,
                 "`{text}` is not a cursor of this query; pass on what `Page::next` gave, unchanged, to the same query"
             ),
+            ErrorKind::Export { source } => write!(f, "the export could not be written: {source}"),
             ErrorKind::Io { path, source } => write!(f, "{}: {source}", path.display()),
             ErrorKind::Migrations { message } => f.write_str(message),
             ErrorKind::OutOfDate { missing } => {

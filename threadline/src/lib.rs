@@ -11,6 +11,8 @@ mod action;
 mod context;
 mod error;
 mod explore;
+#[cfg(feature = "export")]
+mod export;
 mod install;
 mod migrations;
 mod model;
@@ -28,6 +30,8 @@ pub use explore::{
     ActorEntry, ActorHistory, Blame, Cursor, Filter, FilterError, Page, RecordKey, Timeline,
     TimelineEntry, TransactionReport, actor_history, correlated, timeline, transaction,
 };
+#[cfg(feature = "export")]
+pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
 pub use install::{ModelStatus, Status};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use record::{

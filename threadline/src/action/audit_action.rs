@@ -4,14 +4,15 @@ use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, Queryable};
 use diesel::pg::Pg;
 use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::context::ActorRef;
-use crate::record::{AnyJson, AnyTime, clean};
+use crate::record::{AnyJson, AnyTime, clean, portable};
 
 /// A semantic event that the application recorded: who did what, why, with
 /// which outcome.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AuditAction {
     /// Rises with every action.
@@ -20,6 +21,7 @@ pub struct AuditAction {
     /// recorded outside a transaction.
     pub transaction_id: Option<i64>,
     /// When it was recorded.
+    #[serde(serialize_with = "portable::instant")]
     pub occurred_at: DateTime<Utc>,
     /// What was done, as in `member.role_changed`.
     pub name: String,
@@ -42,6 +44,7 @@ pub struct AuditAction {
     /// The id of the job that ran.
     pub job_id: Option<String>,
     /// Everything else.
+    #[serde(serialize_with = "portable::optional")]
     pub metadata: Option<Value>,
 }
 
@@ -96,9 +99,52 @@ impl ActionStatus {
     }
 }
 
+impl Serialize for ActionStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for ActionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl AuditAction {
+    /// Actions from the rows of `audit_actions` as JSON.
+    #[cfg(feature = "export")]
+    pub(crate) fn from_json_rows(rows: Option<Value>) -> Vec<Self> {
+        let Some(Value::Array(rows)) = rows else {
+            return vec![];
+        };
+        rows.into_iter()
+            .map(|row| {
+                let text = |column: &str| Some(row.get(column)?.as_str()?.to_owned());
+                let instant =
+                    |column: &str| DateTime::parse_from_rfc3339(row.get(column)?.as_str()?).ok();
+                Self {
+                    id: row["id"].as_i64().unwrap_or_default(),
+                    transaction_id: row["transaction_id"].as_i64(),
+                    occurred_at: instant("occurred_at")
+                        .map_or(DateTime::<Utc>::MAX_UTC, |instant| instant.to_utc()),
+                    name: text("name").unwrap_or_default(),
+                    category: text("category"),
+                    verb: text("verb"),
+                    actor: ActorRef::recorded(
+                        text("actor_type").unwrap_or_default(),
+                        text("actor_id"),
+                    ),
+                    status: ActionStatus::recorded(text("status").unwrap_or_default()),
+                    reason: text("reason"),
+                    comment: text("comment"),
+                    request_id: text("request_id"),
+                    correlation_id: text("correlation_id"),
+                    job_id: text("job_id"),
+                    metadata: row.get("meta").filter(|meta| !meta.is_null()).cloned(),
+                }
+            })
+            .collect()
     }
 }
 

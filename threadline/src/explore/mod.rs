@@ -22,3 +22,5 @@ pub use timeline::{Timeline, TimelineEntry, timeline};
 
 pub(crate) use blame::blame;
 pub(crate) use report::change_by_id;
+#[cfg(feature = "export")]
+pub(crate) use timeline::{ExportSql, Plan};

@@ -1,9 +1,10 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::AuditTransaction;
+use super::{AuditTransaction, portable};
 use crate::context::ActorRef;
 
 /// One row inserted, updated, deleted or truncated on an audited table.
@@ -11,7 +12,10 @@ use crate::context::ActorRef;
 /// Values are JSON. Those of `numeric` columns are strings, digit for digit,
 /// because a JSON number would become a binary float; `bytea` is PostgreSQL's
 /// hex text, times are ISO 8601 in UTC.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Serialized, it has the form of an export's entries; integers beyond 2^53 are
+/// strings then, because most readers of JSON would round them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AuditChange {
     /// Rises with every change; orders the changes of a record.
@@ -21,18 +25,25 @@ pub struct AuditChange {
     /// The table's name; a partitioned table's own, whichever partition was written.
     pub table: Option<String>,
     /// What was done.
+    #[serde(rename = "operation")]
     pub op: Operation,
     /// The primary key, such as `{"id": 42}`.
+    #[serde(serialize_with = "portable::optional")]
     pub key: Option<Value>,
     /// The key before an update that changed the key.
+    #[serde(serialize_with = "portable::optional")]
     pub previous_key: Option<Value>,
     /// Update: the old values of the changed columns. `None` on insert and delete.
+    #[serde(serialize_with = "portable::optional")]
     pub changed_from: Option<Value>,
     /// Update: the new values of the changed columns.
+    #[serde(serialize_with = "portable::optional")]
     pub changed_to: Option<Value>,
     /// Insert: the row as inserted. Delete and truncate: the row that went.
+    #[serde(serialize_with = "portable::optional")]
     pub row_data: Option<Value>,
     /// When the trigger saw the change.
+    #[serde(serialize_with = "portable::instant")]
     pub captured_at: DateTime<Utc>,
     /// The transaction, with its actor.
     pub transaction: AuditTransaction,
@@ -101,5 +112,11 @@ impl Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Operation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }

@@ -5,6 +5,7 @@ mod diff;
 mod display;
 pub(crate) mod fit;
 mod history;
+pub(crate) mod portable;
 mod row;
 pub(crate) mod statement;
 mod transaction;

@@ -9,6 +9,7 @@ use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
+use super::portable::exact;
 use super::{AuditChange, AuditTransaction, ContextOrigin, Operation};
 use crate::context::ActorRef;
 
@@ -53,8 +54,8 @@ pub type ChangeSql = (
 /// How many columns [`ChangeSql`] has.
 pub(super) const CHANGE_COLUMNS: usize = 24;
 
-/// jsonb that is always a [`Value`]. PostgreSQL's numbers are larger than
-/// serde_json's; a document with such a one comes as its text.
+/// jsonb that is always a [`Value`]. A number that serde_json would round comes
+/// as a string, a document that it cannot read as its text.
 #[derive(Debug, FromSqlRow, AsExpression)]
 #[diesel(sql_type = Jsonb)]
 pub struct AnyJson(Value);
@@ -69,9 +70,10 @@ impl FromSql<Jsonb, Pg> for AnyJson {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         let bytes = value.as_bytes();
         let json = bytes.get(1..).unwrap_or_default();
-        Ok(Self(serde_json::from_slice(json).unwrap_or_else(|_| {
-            Value::String(String::from_utf8_lossy(json).into_owned())
-        })))
+        let json = String::from_utf8_lossy(json);
+        Ok(Self(
+            serde_json::from_str(&exact(&json)).unwrap_or(Value::String(json.into_owned())),
+        ))
     }
 }
 

@@ -1,19 +1,23 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::portable;
 use crate::context::ActorRef;
 
 /// One database transaction under one context that changed audited rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AuditTransaction {
     /// Identifies the transaction in the audit tables, for good.
     pub id: i64,
     /// PostgreSQL's transaction id. Starts again after a dump and restore.
+    #[serde(serialize_with = "portable::optional_text")]
     pub xact_id: Option<u64>,
     /// When the database transaction began (not when it committed).
+    #[serde(serialize_with = "portable::optional_instant")]
     pub occurred_at: Option<DateTime<Utc>>,
     /// Who acted; `None` when nobody said.
     pub actor: Option<ActorRef>,
@@ -30,6 +34,7 @@ pub struct AuditTransaction {
     /// The client's address, as PostgreSQL writes it.
     pub remote_ip: Option<String>,
     /// Everything else the context held.
+    #[serde(serialize_with = "portable::optional")]
     pub metadata: Option<Value>,
     /// The database role that was logged in.
     pub session_user: Option<String>,
@@ -84,5 +89,11 @@ impl fmt::Display for ContextOrigin {
             Self::Missing => "missing",
             Self::Unrecognized(origin) => origin,
         })
+    }
+}
+
+impl Serialize for ContextOrigin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }

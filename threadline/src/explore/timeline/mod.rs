@@ -5,6 +5,8 @@ mod query;
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
 
+#[cfg(feature = "export")]
+pub(crate) use self::query::ExportSql;
 pub(crate) use self::query::Plan;
 use super::filter::Filter;
 use super::page::{ChangePlace, Cursor, Page, Place};

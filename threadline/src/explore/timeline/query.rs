@@ -16,6 +16,10 @@ use crate::explore::page::ChangePlace;
 use crate::explore::typed::{Bind, Typed};
 use crate::record::{ChangeSql, Operation, STORY};
 
+/// The columns of a row of an export.
+#[cfg(feature = "export")]
+pub(crate) type ExportSql = (ChangeSql, Nullable<diesel::sql_types::Jsonb>);
+
 /// A filter, looked up in a database and ready to be asked.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
@@ -63,6 +67,24 @@ impl<'a> Plan<'a> {
         Typed::new(
             format!(
                 "{}SELECT\n{{change columns}}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
+                query.with, query.changes, query.order
+            ),
+            query.binds,
+        )
+    }
+
+    /// The changes, with the actions of their transactions as JSON.
+    #[cfg(feature = "export")]
+    pub(crate) fn export(&self, limit: Option<usize>, actions: bool) -> Typed<ExportSql> {
+        let actions = if actions {
+            include_str!("actions_as_json.sql")
+        } else {
+            "NULL::jsonb"
+        };
+        let query = self.query(None, limit);
+        Typed::new(
+            format!(
+                "{}SELECT\n{{change columns}},\n{actions}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
                 query.with, query.changes, query.order
             ),
             query.binds,

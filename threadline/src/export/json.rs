@@ -1,0 +1,125 @@
+use std::io::Write;
+
+use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::csv::write_failed;
+use super::rows::ExportRow;
+use super::{Exported, FORMAT_VERSION, Sink};
+use crate::action::AuditAction;
+use crate::error::Error;
+use crate::record::AuditChange;
+
+/// An entry: a change, and its actions if they are asked for.
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(flatten)]
+    change: &'a AuditChange,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actions: Option<&'a [AuditAction]>,
+}
+
+impl<'a> Entry<'a> {
+    fn of(row: &'a ExportRow) -> Self {
+        Self {
+            change: &row.change,
+            actions: row.actions.as_deref(),
+        }
+    }
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+fn write(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
+    serde_json::to_writer(out, value).map_err(|error| write_failed(error.into()))
+}
+
+/// One document. What is only known at the end stands at its end.
+pub(super) struct Document<W> {
+    out: W,
+    begun: bool,
+}
+
+impl<W: Write> Document<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { out, begun: false }
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        self.begun = true;
+        write!(
+            self.out,
+            "{{\"format_version\":{FORMAT_VERSION},\"generated_at\":\"{}\",\"changes\":[",
+            now()
+        )
+        .map_err(write_failed)
+    }
+}
+
+impl<W: Write> Sink for Document<W> {
+    fn change(&mut self, row: &ExportRow) -> Result<(), Error> {
+        if self.begun {
+            self.out.write_all(b",\n").map_err(write_failed)?;
+        } else {
+            self.begin()?;
+            self.out.write_all(b"\n").map_err(write_failed)?;
+        }
+        write(&mut self.out, &Entry::of(row))
+    }
+
+    fn end(&mut self, exported: Exported) -> Result<(), Error> {
+        if !self.begun {
+            self.begin()?;
+        }
+        writeln!(
+            self.out,
+            "\n],\"count\":{},\"truncated\":{}}}",
+            exported.changes, exported.truncated
+        )
+        .and_then(|()| self.out.flush())
+        .map_err(write_failed)
+    }
+}
+
+/// An object a line.
+pub(super) struct Lines<W>(W);
+
+/// The last line.
+#[derive(Serialize)]
+struct End {
+    end: bool,
+    format_version: u32,
+    generated_at: String,
+    count: u64,
+    truncated: bool,
+}
+
+impl<W: Write> Lines<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self(out)
+    }
+
+    fn line(&mut self, value: &impl Serialize) -> Result<(), Error> {
+        write(&mut self.0, value)?;
+        self.0.write_all(b"\n").map_err(write_failed)
+    }
+}
+
+impl<W: Write> Sink for Lines<W> {
+    fn change(&mut self, row: &ExportRow) -> Result<(), Error> {
+        self.line(&Entry::of(row))
+    }
+
+    fn end(&mut self, exported: Exported) -> Result<(), Error> {
+        self.line(&End {
+            end: true,
+            format_version: FORMAT_VERSION,
+            generated_at: now(),
+            count: exported.changes,
+            truncated: exported.truncated,
+        })?;
+        self.0.flush().map_err(write_failed)
+    }
+}

@@ -1,0 +1,257 @@
+//! What is on record, for other programs: CSV, JSON, NDJSON.
+
+mod csv;
+mod file;
+mod json;
+mod rows;
+
+use std::io::Write;
+use std::path::Path;
+
+use diesel::connection::LoadConnection;
+use diesel::pg::PgRowByRowLoadingMode;
+
+use crate::context::AuditConnection;
+use crate::error::Error;
+use crate::explore::Filter;
+
+/// The version of the form of the JSON that is written.
+const FORMAT_VERSION: u32 = 1;
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExportFormat {
+    /// A header and a line for each change, as RFC 4180 has it.
+    Csv,
+    /// One document.
+    Json,
+    /// One JSON object a line, the last one of which says that it is the end.
+    Ndjson,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exported {
+    /// How many changes.
+    pub changes: u64,
+    /// Whether the limit left some out.
+    pub truncated: bool,
+}
+
+/// The changes that a filter asks for, to be written out: in the order of the
+/// [`timeline`](crate::timeline), from one snapshot, row by row, so that memory
+/// does not grow with their number.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{Export, ExportFormat, Filter};
+///
+/// let mut out = Vec::new();
+/// let exported = Export::new(Filter::new().model::<User>())
+///     .with_actions()
+///     .limit(10_000)
+///     .progress(|changes| eprintln!("{changes}"))
+///     .write(conn, ExportFormat::Csv, &mut out)?;
+/// assert!(!exported.truncated);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+#[must_use = "an export is made by `write` or `write_file`"]
+pub struct Export<'p> {
+    filter: Filter,
+    limit: Option<usize>,
+    actions: bool,
+    progress: Option<Progress<'p>>,
+}
+
+/// Is told how many changes have been written.
+type Progress<'p> = Box<dyn FnMut(u64) + 'p>;
+
+/// Changes between two calls of the progress callback.
+const PROGRESS_EVERY: u64 = 1_000;
+
+impl<'p> Export<'p> {
+    /// Everything that the filter asks for.
+    pub fn new(filter: Filter) -> Self {
+        Self {
+            filter,
+            limit: None,
+            actions: false,
+            progress: None,
+        }
+    }
+
+    /// No more than so many changes, the newest. That some were left out is said
+    /// in [`Exported::truncated`], and in the JSON itself.
+    pub fn limit(mut self, changes: usize) -> Self {
+        self.limit = Some(changes);
+        self
+    }
+
+    /// With the actions of each change's transaction.
+    pub fn with_actions(mut self) -> Self {
+        self.actions = true;
+        self
+    }
+
+    /// Calls back with the number of changes so far, after every thousand and at
+    /// the end.
+    pub fn progress(mut self, callback: impl FnMut(u64) + 'p) -> Self {
+        self.progress = Some(Box::new(callback));
+        self
+    }
+
+    /// Writes to anything.
+    ///
+    /// # Errors
+    ///
+    /// The filter cannot be answered, the query failed, or writing did. What was
+    /// written by then is not complete: CSV ends somewhere, JSON does not parse,
+    /// NDJSON lacks its last line.
+    pub fn write<C, W>(
+        mut self,
+        conn: &mut C,
+        format: ExportFormat,
+        out: W,
+    ) -> Result<Exported, Error>
+    where
+        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        W: Write,
+    {
+        match format {
+            ExportFormat::Csv => {
+                let sheet = csv::Sheet::new(out, self.actions)?;
+                self.write_to(conn, sheet)
+            }
+            ExportFormat::Json => self.write_to(conn, json::Document::new(out)),
+            ExportFormat::Ndjson => self.write_to(conn, json::Lines::new(out)),
+        }
+    }
+
+    /// Writes a file. It appears under its name when it is complete and not
+    /// before; until then it is beside it, with `.partial` at the end.
+    ///
+    /// # Errors
+    ///
+    /// As of [`write`](Self::write). Nothing is left, and a file that was there
+    /// before is as it was.
+    pub fn write_file<C>(
+        self,
+        conn: &mut C,
+        format: ExportFormat,
+        path: impl AsRef<Path>,
+    ) -> Result<Exported, Error>
+    where
+        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    {
+        let file = file::Partial::create(path.as_ref())?;
+        let exported = self.write(conn, format, file.writer())?;
+        file.complete()?;
+        Ok(exported)
+    }
+
+    fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
+    where
+        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        S: Sink,
+    {
+        let mut changes = 0;
+        let mut truncated = false;
+        // One more is asked for than is written: that it is there says enough.
+        let asked = self.limit.map(|limit| limit.saturating_add(1));
+        for row in rows::load(conn, &self.filter, asked, self.actions)? {
+            if self.limit.is_some_and(|limit| changes >= limit as u64) {
+                truncated = true;
+                break;
+            }
+            sink.change(&row?)?;
+            changes += 1;
+            if changes % PROGRESS_EVERY == 0 {
+                self.report(changes);
+            }
+        }
+        let exported = Exported { changes, truncated };
+        sink.end(exported)?;
+        self.report(changes);
+        Ok(exported)
+    }
+
+    fn report(&mut self, changes: u64) {
+        if let Some(progress) = &mut self.progress {
+            progress(changes);
+        }
+    }
+}
+
+impl std::fmt::Debug for Export<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Export")
+            .field("filter", &self.filter)
+            .field("limit", &self.limit)
+            .field("actions", &self.actions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where changes are written, one after another.
+trait Sink {
+    fn change(&mut self, row: &rows::ExportRow) -> Result<(), Error>;
+
+    /// Says that this was all.
+    fn end(&mut self, exported: Exported) -> Result<(), Error>;
+}
+
+/// Writes the changes that a filter asks for as CSV: [`Export`] without options.
+///
+/// A change a line; the columns are `change_id`, `captured_at`, `operation`,
+/// `schema`, `table`, `key`, `previous_key`, `changed_from`, `changed_to`, `row_data`,
+/// `transaction_id`, `occurred_at`, `actor_type`, `actor_id`, `actor_origin`,
+/// `request_id`, `correlation_id`, `job_id`, `source`, `remote_ip`, `metadata`,
+/// `session_user`, `context_error`, and with actions `action_names` and `actions`.
+/// They keep their order; new ones come at the end. JSON is in the cells of
+/// `key`, `previous_key`, `changed_from`, `changed_to`, `row_data` and `metadata`;
+/// an empty cell is SQL's NULL. Text that a spreadsheet would run as a formula,
+/// because it begins with `=`, `+`, `-`, `@`, a tab or a carriage return, has a `'`
+/// before it, as OWASP advises against [CSV injection].
+///
+/// [CSV injection]: https://owasp.org/www-community/attacks/CSV_Injection
+///
+/// # Errors
+///
+/// As of [`Export::write`].
+pub fn export_csv<C, W>(conn: &mut C, filter: &Filter, out: W) -> Result<Exported, Error>
+where
+    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    W: Write,
+{
+    Export::new(filter.clone()).write(conn, ExportFormat::Csv, out)
+}
+
+/// Writes the changes that a filter asks for as one JSON document: [`Export`]
+/// without options.
+///
+/// ```json
+/// {"format_version": 1, "generated_at": "2026-11-23T09:14:03.000000Z",
+///  "changes": [{"id": 7, "operation": "update", "changed_from": {"role": "member"}, …}],
+///  "count": 1, "truncated": false}
+/// ```
+///
+/// An entry has the form of a serialized [`AuditChange`](crate::AuditChange), and
+/// its `actions` where they are asked for. Values of `numeric` columns, integers
+/// beyond 2^53, and other numbers that a binary float does not hold, are strings.
+///
+/// # Errors
+///
+/// As of [`Export::write`].
+pub fn export_json<C, W>(conn: &mut C, filter: &Filter, out: W) -> Result<Exported, Error>
+where
+    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    W: Write,
+{
+    Export::new(filter.clone()).write(conn, ExportFormat::Json, out)
+}

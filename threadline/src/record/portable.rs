@@ -1,0 +1,181 @@
+//! JSON that every reader takes for what it is. Most read numbers as binary
+//! floats, which hold 53 bits.
+
+use std::fmt::Display;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::Value;
+
+/// The largest integer up to which a binary float holds every one.
+const EXACT: u64 = 1 << 53;
+
+/// A document whose integers beyond 2^53 are written as strings.
+pub(crate) struct Portable<'a>(pub(crate) &'a Value);
+
+impl Serialize for Portable<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) => {
+                let beyond = match (number.as_i64(), number.as_u64()) {
+                    (Some(integer), _) => integer.unsigned_abs() > EXACT,
+                    (None, Some(integer)) => integer > EXACT,
+                    (None, None) => false,
+                };
+                if beyond {
+                    serializer.collect_str(number)
+                } else {
+                    number.serialize(serializer)
+                }
+            }
+            Value::Array(values) => {
+                let mut array = serializer.serialize_seq(Some(values.len()))?;
+                for value in values {
+                    array.serialize_element(&Portable(value))?;
+                }
+                array.end()
+            }
+            Value::Object(members) => {
+                let mut object = serializer.serialize_map(Some(members.len()))?;
+                for (name, value) in members {
+                    object.serialize_entry(name, &Portable(value))?;
+                }
+                object.end()
+            }
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+/// For `#[serde(serialize_with)]`.
+pub(crate) fn optional<S: Serializer>(
+    value: &Option<Value>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => Portable(value).serialize(serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// An instant to the microsecond, in UTC.
+pub(crate) fn instant<S: Serializer>(
+    value: &DateTime<Utc>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&value.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// The same of one that may be unknown.
+pub(crate) fn optional_instant<S: Serializer>(
+    value: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => instant(value, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// What looks like a number and is a name.
+pub(crate) fn optional_text<S: Serializer, T: Display>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// JSON text in which numbers that Rust's JSON would round are strings, digit
+/// for digit. PostgreSQL's numbers have as many digits as they like.
+pub(crate) fn exact(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() + 8);
+    let mut rest = json;
+    while let Some(start) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        out.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let quoted = rest.starts_with('"');
+        let end = if quoted {
+            end_of_string(rest)
+        } else {
+            rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
+                .unwrap_or(rest.len())
+        };
+        let (token, after) = rest.split_at(end);
+        if quoted || survives(token) {
+            out.push_str(token);
+        } else {
+            out.push('"');
+            out.push_str(token);
+            out.push('"');
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// How many bytes the string at the beginning takes.
+fn end_of_string(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Whether a number comes out of Rust's JSON with the digits it went in with.
+fn survives(token: &str) -> bool {
+    if token.len() <= 15 || token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok() {
+        return true;
+    }
+    let digits = |text: &str| -> String {
+        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+        let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+        digits
+            .trim_start_matches('0')
+            .trim_end_matches('0')
+            .to_owned()
+    };
+    token
+        .parse::<f64>()
+        .is_ok_and(|float| float.is_finite() && digits(&format!("{float:e}")) == digits(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_numbers_that_would_be_rounded_become_strings() {
+        for same in [
+            r#"{"a": 1, "b": -2.5, "c": [1e3, 9223372036854775807, 18446744073709551615]}"#,
+            r#"{"x": 0.30000000000000004, "y": 1.7976931348623157e308}"#,
+            r#""12345678901234567890.123 in \" text""#,
+            r#"{"12345678901234567890.5": true, "é\\": null}"#,
+            "",
+        ] {
+            assert_eq!(exact(same), same);
+        }
+        assert_eq!(
+            exact(r#"[12345678901234567890.123, -123456789012345678901234567890, 1]"#),
+            r#"["12345678901234567890.123", "-123456789012345678901234567890", 1]"#
+        );
+    }
+
+    #[test]
+    fn integers_that_a_float_cannot_hold_are_written_as_strings() {
+        let value = serde_json::json!({"a": [9_007_199_254_740_992_u64, 9_007_199_254_740_993_u64, -9_007_199_254_740_993_i64, 1.5]});
+        assert_eq!(
+            serde_json::to_string(&Portable(&value)).unwrap(),
+            r#"{"a":[9007199254740992,"9007199254740993","-9007199254740993",1.5]}"#
+        );
+    }
+}

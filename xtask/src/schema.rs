@@ -65,6 +65,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "read/key_value",
             "read/composite_key_json",
             "read/key_json",
+            "read/exact_members",
             "read/exact_numbers",
             "read/policy_image",
             "read/fill_excluded",

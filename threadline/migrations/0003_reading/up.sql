@@ -11,7 +11,7 @@ $$;
 
 -- One value of a record key as JSON: a number where the column is one.
 CREATE FUNCTION threadline.key_value(key_type text, value text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 RETURN CASE WHEN key_type IN ('smallint', 'integer', 'bigint') AND value ~ '^-?[0-9]{1,19}$'
     THEN pg_catalog.to_jsonb(value::pg_catalog.numeric)
     ELSE pg_catalog.to_jsonb(value)
@@ -37,16 +37,24 @@ RETURN CASE
     ELSE threadline.composite_key_json(key_columns, key_types, record_key)
 END;
 
--- The image with the values of numeric columns as strings, digit for digit:
--- most JSON readers would take them for binary floats.
-CREATE FUNCTION threadline.exact_numbers(image jsonb, numeric_columns text[]) RETURNS jsonb
+-- The image with the numbers of the given columns as strings.
+CREATE FUNCTION threadline.exact_members(image jsonb, numeric_columns text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
-RETURN CASE
-    WHEN image IS NULL OR numeric_columns = '{}' OR pg_catalog.jsonb_typeof(image) <> 'object' THEN image
+RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
     ELSE image || coalesce((
         SELECT pg_catalog.jsonb_object_agg(c.name, image ->> c.name)
         FROM pg_catalog.unnest(numeric_columns) AS c (name)
         WHERE pg_catalog.jsonb_typeof(image -> c.name) = 'number'), '{}')
+END;
+
+-- The image with the values of numeric columns as strings, digit for digit:
+-- most JSON readers would take them for binary floats. Becomes part of the
+-- query that calls it, so that an image without such a column costs nothing.
+CREATE FUNCTION threadline.exact_numbers(image jsonb, numeric_columns text[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
+    THEN threadline.exact_members(image, numeric_columns)
+    ELSE image
 END;
 
 -- A live row's image as the table's policy lets it be seen in the audit.

@@ -7,6 +7,8 @@ use crate::action::ActionError;
 use crate::context::{AuditConnection, ContextError};
 use crate::explore::FilterError;
 use crate::install::SCHEMA_VERSION;
+use crate::record::clean;
+use crate::revert::RevertConflict;
 use crate::time_travel::Unavailable;
 
 /// What went wrong in Threadline, and what to do about it.
@@ -39,6 +41,8 @@ pub enum ErrorKind {
     },
     /// A record of the past cannot be had.
     Unavailable(Unavailable),
+    /// Something could not be put back, and so nothing was.
+    RevertConflicts(Vec<RevertConflict>),
     /// The database refused, or could not be reached.
     Database(DieselError),
     /// No connection could be made.
@@ -127,6 +131,18 @@ impl fmt::Display for Error {
                 "table {table} is not audited; generate the migrations with your program's `generate` command and run them"
             ),
             ErrorKind::Unavailable(reason) => write!(f, "{reason}"),
+            ErrorKind::RevertConflicts(conflicts) => {
+                write!(f, "nothing was put back:")?;
+                for conflict in conflicts {
+                    let table = conflict.table.as_deref().unwrap_or("an unknown table");
+                    write!(f, "\n  {}", clean(table))?;
+                    if let Some(key) = &conflict.key {
+                        write!(f, " {key}")?;
+                    }
+                    write!(f, ": {}", clean(&conflict.reason))?;
+                }
+                Ok(())
+            }
             ErrorKind::Database(error) => {
                 write!(f, "{error}")?;
                 if let DieselError::DatabaseError(_, information) = error {

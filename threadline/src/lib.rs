@@ -17,6 +17,7 @@ mod install;
 mod migrations;
 mod model;
 mod record;
+mod revert;
 mod sql;
 mod time_travel;
 
@@ -38,6 +39,7 @@ pub use record::{
     AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, Version,
     VersionedModel, history,
 };
+pub use revert::{RevertConflict, revert_transaction};
 /// ```
 /// # use threadline_test_server::doctest::*;
 /// # diesel::table! { users (id) { id -> BigInt, name -> Text, email -> Text, password_hash -> Text, } }

@@ -92,9 +92,23 @@ const PATCHES: &[(&str, &[&str])] = &[
             "time_travel/renames_of",
             "time_travel/current_names",
             "time_travel/live_expression",
+            "time_travel/key_condition",
             "time_travel/live_image",
             "time_travel/record_as_of",
             "time_travel/rows_as_of",
+        ],
+    ),
+    (
+        "0007_revert",
+        &[
+            "revert/relation_of",
+            "revert/unrestorable",
+            "revert/referencing",
+            "revert/put_row",
+            "revert/revert_change",
+            "revert/revert_changes",
+            "revert/revert_transaction",
+            "revert/revert_record",
         ],
     ),
 ];

@@ -24,3 +24,4 @@ pub(crate) use blame::blame;
 pub(crate) use report::change_by_id;
 #[cfg(feature = "export")]
 pub(crate) use timeline::{ExportSql, Plan};
+pub(crate) use typed::{Bind, Typed};

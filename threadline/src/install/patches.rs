@@ -26,6 +26,7 @@ pub(crate) const PATCHES: &[Patch] = &[
     patch!(4, "0004_actions"),
     patch!(5, "0005_exploration"),
     patch!(6, "0006_time_travel"),
+    patch!(7, "0007_revert"),
 ];
 
 /// The version of the audit schema that this crate works with.

@@ -10,6 +10,7 @@ use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::{Blame, blame};
 use crate::record::{AuditChange, History, Version, VersionedModel};
+use crate::revert::revert_record;
 use crate::time_travel::{PastRecord, Unavailable, load_as_of_json};
 
 /// A model whose table is audited; implemented by `#[derive(Audited)]`.
@@ -191,6 +192,43 @@ pub trait Audited: Sized {
         Self: VersionedModel,
     {
         Self::load_all_as_of(conn, instant)
+    }
+
+    /// Puts the record with this key back to what it was at an instant, as a new
+    /// change that is audited like any other: updates it, deletes it if it was not
+    /// there then, or puts it back if it is gone. What others refer to, or what
+    /// the audit does not have, is not touched.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::{ActorRef, AuditContext, AuditExt, Audited, record_action};
+    ///
+    /// let before = User::history_of(conn, 42)?[0].captured_at - chrono::TimeDelta::microseconds(1);
+    /// let context = AuditContext::new(ActorRef::admin("grace")?);
+    /// let done = conn.audited_transaction::<_, threadline::Error, _>(&context, |conn| {
+    ///     record_action(conn, "user.restored")?;
+    ///     User::revert_to(conn, 42, before)
+    /// });
+    /// if let Err(error) = done {
+    ///     println!("{error}");
+    /// }
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RevertConflicts`](crate::ErrorKind::RevertConflicts) with the
+    /// reason, and nothing is changed; or the query failed.
+    fn revert_to<C, K>(conn: &mut C, key: K, instant: DateTime<Utc>) -> Result<(), Error>
+    where
+        C: AuditConnection,
+        K: KeyOf<Self::Key>,
+    {
+        revert_record(conn, Self::spec().table, key.into_key(), instant)
     }
 
     /// Who gave each column of this record the value that it has: its last

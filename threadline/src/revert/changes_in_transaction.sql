@@ -1,0 +1,1 @@
+SELECT count(*) FROM threadline.audit_changes WHERE transaction_id = {0}

@@ -1,0 +1,172 @@
+//! Putting back what was.
+
+use chrono::{DateTime, Utc};
+use diesel::RunQueryDsl;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
+use serde_json::Value;
+
+use crate::context::AuditConnection;
+use crate::error::{Error, ErrorKind};
+use crate::explore::{Bind, Typed};
+use crate::model::KeyExpression;
+use crate::record::{AnyJson, statement};
+
+/// Why something was not put back.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RevertConflict {
+    /// The table, qualified, as far as it is known.
+    pub table: Option<String>,
+    /// The record's key.
+    pub key: Option<Value>,
+    /// The change that was to be undone; `None` when a record was to be put back
+    /// to an instant.
+    pub change_id: Option<i64>,
+    /// What stands against it, such as `changed since: role`.
+    pub reason: String,
+}
+
+/// Undoes what a transaction changed, newest first, as new changes that are
+/// audited like any others: updates are set back, inserted rows deleted, deleted
+/// rows put back. All of it, or none.
+///
+/// Say who and why as for any write: call it inside
+/// [`audited`](crate::AuditExt::audited) or
+/// [`audited_transaction`](crate::AuditExt::audited_transaction), with a
+/// [`record_action`](crate::record_action) beside it.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{
+///     ActorRef, AuditContext, AuditExt, Audited, ErrorKind, record_action, revert_transaction,
+/// };
+///
+/// let mistake = User::history_of(conn, 42)?[0].transaction.id;
+/// let context = AuditContext::new(ActorRef::admin("grace")?);
+/// let undone = conn.audited_transaction::<_, threadline::Error, _>(&context, |conn| {
+///     record_action(conn, "incident.reverted")?;
+///     revert_transaction(conn, mistake)
+/// });
+/// match undone {
+///     Ok(changes) => println!("{changes} changes undone"),
+///     Err(error) => match error.kind() {
+///         ErrorKind::RevertConflicts(conflicts) => println!("{conflicts:?}"),
+///         _ => return Err(error),
+///     },
+/// }
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`ErrorKind::RevertConflicts`] with every reason, and nothing is changed: a
+/// value has changed since, a row is gone or another has its key, rows refer to
+/// one that would be deleted, the audit does not have a value because it is
+/// masked or excluded, or a constraint refuses. Else the query failed.
+pub fn revert_transaction<C: AuditConnection>(
+    conn: &mut C,
+    transaction_id: i64,
+) -> Result<usize, Error> {
+    let changes: i64 = Typed::<BigInt>::new(
+        include_str!("changes_in_transaction.sql"),
+        [Bind::BigInt(transaction_id)],
+    )
+    .get_result(conn)
+    .map_err(|error| Error::reading(conn, error))?;
+    let conflicts: Vec<ConflictRow> = Typed::<ConflictSql>::new(
+        include_str!("revert_transaction.sql"),
+        [Bind::BigInt(transaction_id)],
+    )
+    .load(conn)
+    .map_err(|error| Error::reading(conn, error))?;
+    if conflicts.is_empty() {
+        return Ok(usize::try_from(changes).unwrap_or_default());
+    }
+    Err(Error::new(ErrorKind::RevertConflicts(
+        conflicts.into_iter().map(RevertConflict::from).collect(),
+    )))
+}
+
+type ConflictSql = (BigInt, Nullable<Text>, Nullable<Jsonb>, Text);
+type ConflictRow = (i64, Option<String>, Option<AnyJson>, String);
+
+impl From<ConflictRow> for RevertConflict {
+    fn from((change_id, table, key, reason): ConflictRow) -> Self {
+        Self {
+            table,
+            key: key.map(AnyJson::into_inner),
+            change_id: Some(change_id),
+            reason,
+        }
+    }
+}
+
+/// Puts a record of a table back to what it was at an instant.
+pub(crate) fn revert_record<C, V>(
+    conn: &mut C,
+    table: String,
+    key: KeyExpression<V>,
+    instant: DateTime<Utc>,
+) -> Result<(), Error>
+where
+    C: AuditConnection,
+    V: QueryFragment<Pg>,
+{
+    let query = RevertRecord {
+        table: table.clone(),
+        key,
+        instant,
+    };
+    let answer: Option<Option<String>> = query
+        .load(conn)
+        .map_err(|error| Error::reading(conn, error))?
+        .pop();
+    match answer {
+        None => Err(Error::new(ErrorKind::NotAudited { table })),
+        Some(None) => Ok(()),
+        Some(Some(reason)) => Err(Error::new(ErrorKind::RevertConflicts(vec![
+            RevertConflict {
+                table: Some(table),
+                key: None,
+                change_id: None,
+                reason,
+            },
+        ]))),
+    }
+}
+
+#[derive(Debug)]
+struct RevertRecord<V> {
+    table: String,
+    key: KeyExpression<V>,
+    instant: DateTime<Utc>,
+}
+
+impl<V> Query for RevertRecord<V> {
+    type SqlType = Nullable<Text>;
+}
+
+impl<V> QueryId for RevertRecord<V> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<V, C> RunQueryDsl<C> for RevertRecord<V> {}
+
+impl<V: QueryFragment<Pg>> QueryFragment<Pg> for RevertRecord<V> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        statement::walk(&mut out, include_str!("revert_record.sql"), |name, out| {
+            if name == "instant" {
+                return out.push_bind_param::<Timestamptz, _>(&self.instant);
+            }
+            statement::fill_record(name, &self.table, &self.key, out)
+        })
+    }
+}

@@ -19,11 +19,22 @@ pub(crate) fn run(conn: &mut PgConnection, url: &str) {
         assert!(copied.success());
         let copy = rows as f64 / start.elapsed().as_secs_f64();
         println!("\n{rows} rows: COPY {copy:.0}/s");
-        for (name, format) in [("csv", ExportFormat::Csv), ("json", ExportFormat::Json), ("ndjson", ExportFormat::Ndjson)] {
+        for (name, format) in [
+            ("csv", ExportFormat::Csv),
+            ("json", ExportFormat::Json),
+            ("ndjson", ExportFormat::Ndjson),
+        ] {
             let start = Instant::now();
-            let exported = Export::new(Filter::new()).limit(rows).write(conn, format, io::sink()).expect("an export");
+            let exported = Export::new(Filter::new())
+                .limit(rows)
+                .write(conn, format, io::sink())
+                .expect("an export");
             let rate = exported.changes as f64 / start.elapsed().as_secs_f64();
-            println!("{name:8} {rate:>9.0}/s  {:.2} of COPY, memory at most {}", rate / copy, peak());
+            println!(
+                "{name:8} {rate:>9.0}/s  {:.2} of COPY, memory at most {}",
+                rate / copy,
+                peak()
+            );
         }
     }
 }
@@ -45,5 +56,10 @@ fn copy_query(rows: usize) -> String {
 /// The most memory that this process has had.
 fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown").trim().to_owned()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap_or("unknown")
+        .trim()
+        .to_owned()
 }

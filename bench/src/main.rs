@@ -12,8 +12,8 @@ fn main() -> ExitCode {
     let url = std::env::var("DATABASE_URL").expect("`cargo xtask bench` gives a DATABASE_URL");
     let mut conn = PgConnection::establish(&url).expect("the server takes connections");
     if !std::env::args().any(|a| a == "--exports") {
-    reads::run(&mut conn, if quick { 20 } else { 1 });
-}
+        reads::run(&mut conn, if quick { 20 } else { 1 });
+    }
     exports::run(&mut conn, &url);
     ExitCode::SUCCESS
 }

@@ -17,15 +17,24 @@
 //! | `check` | fails if there are any; for CI |
 //! | `install` | brings a database up to date without migration files |
 //! | `status` | shows what is in force in a database |
-//! | `history members 42` | prints the changes of a record, newest first |
-//! | `transaction 7` | prints a transaction whole |
-//! | `actor user:42` | prints what an actor did, newest first |
+//! | `history members 42` | the changes of a record, newest first |
+//! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
+//! | `actor user:42` | what an actor did, newest first |
+//! | `transaction 7` | a transaction whole |
+//! | `as-of members 42 --at 2026-11-23` | a record, or without a key a table, as it was |
+//! | `blame members 42` | who gave each column its value |
+//! | `export --table members --output members.csv` | CSV, JSON or NDJSON |
+//!
+//! Those that read take `--json`, for pipes, and are also there as a program of
+//! its own, `threadline`, for machines where the application is not at hand:
+//! `cargo install threadline --features cli`.
 //!
 //! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file;
 //! the folder is found as Diesel's own program finds it: `--migration-dir`,
 //! `MIGRATION_DIRECTORY`, `[migrations_directory]` in `diesel.toml`, or the
 //! nearest `migrations` upwards.
 
+mod database;
 mod folder;
 mod read;
 
@@ -33,9 +42,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use diesel::{Connection, PgConnection};
 
+use self::database::Database;
 use self::folder::Folder;
+use self::read::Read;
 use crate::error::Error;
 use crate::install::{ModelStatus, Status};
 use crate::model::Models;
@@ -69,56 +79,38 @@ enum Command {
         #[command(flatten)]
         database: Database,
     },
-    /// Print the changes of a record, newest first
-    History {
-        /// The table, as in SQL: members, app.members, '"Order"'
-        table: String,
-        /// The values of the primary key
-        #[arg(required = true, allow_hyphen_values = true)]
-        key: Vec<String>,
-        #[command(flatten)]
-        database: Database,
-    },
-    /// Print a transaction whole: its context, actions and changes
-    Transaction {
-        /// Its id in the audit tables
-        id: i64,
-        #[command(flatten)]
-        database: Database,
-    },
-    /// Print what an actor did, newest first
-    Actor {
-        /// Type and id, as in user:42, or anonymous
-        actor: String,
-        /// At most so many transactions
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
-        /// Where a page ended, to go on there
-        #[arg(long)]
-        after: Option<String>,
-        #[command(flatten)]
-        database: Database,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-struct Database {
-    /// Where the database is, as in postgres://user@host/name
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: String,
+    #[command(flatten)]
+    Read(Read),
 }
 
 /// Runs the program on the process's arguments. Errors go to standard error
 /// and make the exit code 1.
 pub fn run(models: Models) -> ExitCode {
     dotenvy::dotenv().ok();
-    match execute(&models, Arguments::parse().command) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    exit(execute(&models, Arguments::parse().command))
+}
+
+/// The commands that only read, on the process's arguments: a program for
+/// machines where the application is not at hand.
+#[doc(hidden)]
+pub fn run_reader() -> ExitCode {
+    /// Who changed what, when and why: asks the audit of a database
+    #[derive(Debug, Parser)]
+    #[command(name = "threadline", version)]
+    struct Arguments {
+        #[command(subcommand)]
+        command: Read,
     }
+
+    dotenvy::dotenv().ok();
+    exit(Arguments::parse().command.run())
+}
+
+fn exit(result: Result<ExitCode, Error>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
@@ -147,22 +139,7 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
                 models.specs().len()
             );
         }
-        Command::History {
-            table,
-            key,
-            database,
-        } => read::history(&mut database.connect()?, table, key)?,
-        Command::Transaction { id, database } => {
-            if !read::transaction(&mut database.connect()?, id)? {
-                return Ok(ExitCode::FAILURE);
-            }
-        }
-        Command::Actor {
-            actor,
-            limit,
-            after,
-            database,
-        } => read::actor(&mut database.connect()?, &actor, limit, after.as_deref())?,
+        Command::Read(read) => return read.run(),
         Command::Status { database } => {
             let status = models.status(&mut database.connect()?)?;
             print_status(&status);
@@ -172,12 +149,6 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-impl Database {
-    fn connect(&self) -> Result<PgConnection, Error> {
-        Ok(PgConnection::establish(&self.database_url)?)
-    }
 }
 
 fn print_status(status: &Status) {

@@ -1,3 +1,4 @@
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 use diesel::RunQueryDsl;
@@ -16,7 +17,7 @@ use crate::record::{AuditTransaction, TransactionSql};
 const PAGE: usize = 50;
 
 /// One transaction of an actor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ActorEntry {
     /// When, and under which context.

@@ -1,3 +1,4 @@
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -6,16 +7,17 @@ use super::report::actions_of;
 use crate::action::AuditAction;
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
-use crate::record::{AuditChange, Operation};
+use crate::record::{AuditChange, Operation, portable};
 
 /// Who gave a column of a record the value that it has, or had when the record
 /// went.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Blame {
     /// The column.
     pub column: String,
     /// The value that the change gave it.
+    #[serde(serialize_with = "portable::value")]
     pub value: Value,
     /// The last change of the column.
     pub change: AuditChange,

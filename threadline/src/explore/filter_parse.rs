@@ -11,54 +11,118 @@ use crate::record::Operation;
 /// Takes one filter's text.
 type Take = fn(&mut Filter, &str) -> Result<(), String>;
 
+/// A filter with a name.
+pub(crate) struct NamedFilter {
+    pub(crate) name: &'static str,
+    /// What it asks for, in a line.
+    pub(crate) help: &'static str,
+    take: Take,
+}
+
+const fn named(name: &'static str, help: &'static str, take: Take) -> NamedFilter {
+    NamedFilter { name, help, take }
+}
+
 /// Every filter with a name: the one list of them.
-const FILTERS: &[(&str, Take)] = &[
-    ("table", |f, text| once(&mut f.table, text.to_owned())),
-    ("record", |f, text| once(&mut f.record, record(text)?)),
-    ("operation", |f, text| {
-        once(&mut f.operation, operation(text)?)
-    }),
-    ("actor", |f, text| {
+pub(crate) const FILTERS: &[NamedFilter] = &[
+    named(
+        "table",
+        "Of a table, as in SQL: members, app.members, '\"Order\"'",
+        |f, text| once(&mut f.table, text.to_owned()),
+    ),
+    named(
+        "record",
+        "Of a record of the table: its key; of several columns as [\"acme\", \"7\"]",
+        |f, text| once(&mut f.record, record(text)?),
+    ),
+    named(
+        "operation",
+        "insert, update, delete or truncate",
+        |f, text| once(&mut f.operation, operation(text)?),
+    ),
+    named("actor", "By an actor: user:42, anonymous", |f, text| {
         let actor = text
             .parse()
             .map_err(|e: crate::ContextError| e.to_string())?;
         once(&mut f.actor, actor)
     }),
-    ("actor_type", |f, text| {
-        once(&mut f.actor_type, actor_type(text)?)
-    }),
-    ("from", |f, text| {
-        once(&mut f.from, instant(text, Day::Start)?)
-    }),
-    ("to", |f, text| once(&mut f.to, instant(text, Day::End)?)),
-    ("correlation_id", |f, text| {
-        once(&mut f.correlation_id, text.to_owned())
-    }),
-    ("request_id", |f, text| {
+    named(
+        "actor_type",
+        "By actors of a type: user, admin, service_account, job, system, anonymous",
+        |f, text| once(&mut f.actor_type, actor_type(text)?),
+    ),
+    named(
+        "from",
+        "Captured at an instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day",
+        |f, text| once(&mut f.from, instant(text, Day::Start)?),
+    ),
+    named(
+        "to",
+        "Captured at an instant or earlier; of a day, its end",
+        |f, text| once(&mut f.to, instant(text, Day::End)?),
+    ),
+    named(
+        "correlation_id",
+        "Under a correlation id, the context's or an action's",
+        |f, text| once(&mut f.correlation_id, text.to_owned()),
+    ),
+    named("request_id", "By a request", |f, text| {
         once(&mut f.request_id, text.to_owned())
     }),
-    ("job_id", |f, text| once(&mut f.job_id, text.to_owned())),
-    ("action", |f, text| once(&mut f.action, text.to_owned())),
-    ("category", |f, text| once(&mut f.category, text.to_owned())),
-    ("status", |f, text| once(&mut f.status, status(text)?)),
-    ("changed", |f, text| {
-        f.changed.push(text.to_owned());
-        Ok(())
+    named("job_id", "By a job", |f, text| {
+        once(&mut f.job_id, text.to_owned())
     }),
-    ("changed_from", |f, text| {
-        f.changed_from.push(assignment(text)?);
-        Ok(())
+    named(
+        "action",
+        "With an action: member.role_changed",
+        |f, text| once(&mut f.action, text.to_owned()),
+    ),
+    named(
+        "category",
+        "With an action of a category: member",
+        |f, text| once(&mut f.category, text.to_owned()),
+    ),
+    named(
+        "status",
+        "With an action that ended ok, or in error",
+        |f, text| once(&mut f.status, status(text)?),
+    ),
+    named(
+        "changed",
+        "Updates that changed a column; may be given several times",
+        |f, text| {
+            f.changed.push(text.to_owned());
+            Ok(())
+        },
+    ),
+    named(
+        "changed_from",
+        "Updates of a column from a value: role=member; NULL is SQL's",
+        |f, text| {
+            f.changed_from.push(assignment(text)?);
+            Ok(())
+        },
+    ),
+    named(
+        "changed_to",
+        "Updates of a column to a value: role=treasurer",
+        |f, text| {
+            f.changed_to.push(assignment(text)?);
+            Ok(())
+        },
+    ),
+    named("source", "That came a way: web", |f, text| {
+        once(&mut f.source, text.to_owned())
     }),
-    ("changed_to", |f, text| {
-        f.changed_to.push(assignment(text)?);
-        Ok(())
-    }),
-    ("source", |f, text| once(&mut f.source, text.to_owned())),
-    ("metadata", |f, text| {
-        let (key, value) = assignment(text)?;
-        f.metadata.insert(key, value);
-        Ok(())
-    }),
+    named(
+        "metadata",
+        "With metadata in the context: tenant=acme",
+        |f, text| {
+            let (key, value) = assignment(text)?;
+            f.metadata.insert(key, value);
+            Ok(())
+        },
+    ),
 ];
 
 /// What [`once`] says of a second value.
@@ -100,14 +164,14 @@ impl Filter {
     }
 
     fn set(&mut self, name: &str, text: &str) -> Result<(), FilterError> {
-        let Some((_, take)) = FILTERS.iter().find(|(known, _)| *known == name) else {
-            let allowed: Vec<_> = FILTERS.iter().map(|(name, _)| *name).collect();
+        let Some(filter) = FILTERS.iter().find(|filter| filter.name == name) else {
+            let allowed: Vec<_> = FILTERS.iter().map(|filter| filter.name).collect();
             return Err(FilterError::Unknown {
                 name: name.to_owned(),
                 allowed: allowed.join(", "),
             });
         };
-        take(self, text).map_err(|message| {
+        (filter.take)(self, text).map_err(|message| {
             if message == TWICE {
                 FilterError::Twice {
                     name: name.to_owned(),
@@ -170,12 +234,12 @@ fn status(text: &str) -> Result<ActionStatus, String> {
 }
 
 /// Which end of a day a day without a time means.
-enum Day {
+pub(crate) enum Day {
     Start,
     End,
 }
 
-fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
+pub(crate) fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Ok(instant.to_utc());
     }

@@ -21,6 +21,8 @@ pub use report::{TransactionReport, correlated, transaction};
 pub use timeline::{Timeline, TimelineEntry, timeline};
 
 pub(crate) use blame::blame;
+#[cfg(feature = "cli")]
+pub(crate) use filter_parse::{Day, FILTERS, instant};
 pub(crate) use report::change_by_id;
 #[cfg(feature = "export")]
 pub(crate) use timeline::{ExportSql, Plan};

@@ -1,5 +1,6 @@
 use diesel::RunQueryDsl;
 use diesel::result::QueryResult;
+use serde::Serialize;
 
 use super::typed::{Bind, Typed};
 use crate::action::{ActionSql, AuditAction};
@@ -8,7 +9,7 @@ use crate::error::Error;
 use crate::record::{AuditChange, AuditTransaction, ChangeSql, TransactionSql};
 
 /// One transaction whole: what an incident report needs of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct TransactionReport {
     /// When, and under which context.

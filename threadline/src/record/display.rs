@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::AuditChange;
+use super::{AuditChange, Operation};
 
 /// The change in a few lines: when, what and who, then one line for each
 /// column. Ends without a newline.
@@ -17,36 +17,92 @@ use super::AuditChange;
 /// ```
 impl fmt::Display for AuditChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.styled(&Plain).fmt(f)
+    }
+}
+
+/// How the parts of a change are set off from each other.
+pub(crate) trait DisplayStyle {
+    fn time(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn operation(&self, op: &Operation) -> String {
+        op.to_string()
+    }
+
+    fn table(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn actor(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn before(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn after(&self, text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+/// Not at all.
+struct Plain;
+
+impl DisplayStyle for Plain {}
+
+/// A change to be shown in a style.
+pub(crate) struct Styled<'a> {
+    change: &'a AuditChange,
+    style: &'a dyn DisplayStyle,
+}
+
+impl fmt::Display for Styled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { change, style } = self;
+        let table = change
+            .table
+            .as_deref()
+            .map_or("an unknown table".into(), clean);
+        let actor = match change.actor() {
+            Some(actor) => clean(&actor.to_string()).into_owned(),
+            None => "nobody known".to_owned(),
+        };
         write!(
             f,
-            "{}  {} of {}{} by ",
-            self.captured_at.format("%Y-%m-%d %H:%M:%S UTC"),
-            self.op,
-            self.table
-                .as_deref()
-                .map_or("an unknown table".into(), clean),
-            key(self.key.as_ref()),
+            "{}  {} of {} by {}",
+            style.time(
+                &change
+                    .captured_at
+                    .format("%Y-%m-%d %H:%M:%S UTC")
+                    .to_string()
+            ),
+            style.operation(&change.op),
+            style.table(&format!("{table}{}", key(change.key.as_ref()))),
+            style.actor(&actor),
         )?;
-        match self.actor() {
-            Some(actor) => f.write_str(&clean(&actor.to_string()))?,
-            None => f.write_str("nobody known")?,
-        }
         let mut lines: Vec<(Cow<'_, str>, String)> = vec![];
-        if let Some(via) = self.via() {
+        if let Some(via) = change.via() {
             lines.push(("via".into(), via));
         }
-        if let Some(error) = &self.transaction.context_error {
+        if let Some(error) = &change.transaction.context_error {
             lines.push(("context".into(), clean(error).into_owned()));
         }
-        let to = self.changed_to.as_ref().or(self.row_data.as_ref());
-        let from = self.changed_from.as_ref();
+        let to = change.changed_to.as_ref().or(change.row_data.as_ref());
+        let from = change.changed_from.as_ref();
         for (column, value) in to
             .and_then(Value::as_object)
             .into_iter()
             .flat_map(Map::iter)
         {
             let text = match from.and_then(|from| from.get(column)) {
-                Some(before) => format!("{} -> {}", plain(before), plain(value)),
+                Some(before) => format!(
+                    "{} -> {}",
+                    style.before(&plain(before)),
+                    style.after(&plain(value))
+                ),
                 None => plain(value),
             };
             lines.push((clean(column), text));
@@ -60,6 +116,14 @@ impl fmt::Display for AuditChange {
 }
 
 impl AuditChange {
+    /// The change as [`Display`](fmt::Display) shows it, in a style.
+    pub(crate) fn styled<'a>(&'a self, style: &'a dyn DisplayStyle) -> Styled<'a> {
+        Styled {
+            change: self,
+            style,
+        }
+    }
+
     fn via(&self) -> Option<String> {
         let transaction = &self.transaction;
         let parts: Vec<_> = [
@@ -101,7 +165,7 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 
 /// Text without quotes where that cannot be misread; control characters are
 /// escaped, so that a value cannot write on the reader's terminal.
-fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text)
             if !text.is_empty() && text.trim() == text && !text.chars().any(char::is_control) =>

@@ -67,7 +67,7 @@ impl<M, V> History<M, V> {
 /// A key given as texts, for whoever has no model at hand.
 #[cfg(feature = "cli")]
 #[derive(Debug)]
-pub(crate) struct TextKey(Vec<String>);
+pub(crate) struct TextKey(pub(crate) Vec<String>);
 
 #[cfg(feature = "cli")]
 impl History<(), TextKey> {

@@ -18,5 +18,9 @@ pub use transaction::{AuditTransaction, ContextOrigin};
 pub use versions::{Version, VersionedModel};
 
 pub(crate) use display::clean;
+#[cfg(feature = "cli")]
+pub(crate) use display::{DisplayStyle, plain};
 pub(crate) use history::STORY;
+#[cfg(feature = "cli")]
+pub(crate) use history::TextKey;
 pub(crate) use row::{AnyJson, AnyTime, ChangeSql, TransactionSql};

@@ -48,6 +48,11 @@ impl Serialize for Portable<'_> {
 }
 
 /// For `#[serde(serialize_with)]`.
+pub(crate) fn value<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    Portable(value).serialize(serializer)
+}
+
+/// The same of one that may not be there.
 pub(crate) fn optional<S: Serializer>(
     value: &Option<Value>,
     serializer: S,

@@ -59,6 +59,34 @@ where
     Ok(rows.map(|row| row.and_then(|row| past_record(&row)).map_err(refused)))
 }
 
+/// The rows of a table by its name as in SQL: key and image.
+#[cfg(feature = "cli")]
+pub(crate) fn rows_as_of<'c, C>(
+    conn: &'c mut C,
+    table: String,
+    instant: DateTime<Utc>,
+) -> Result<impl Iterator<Item = Result<(Value, Value), Error>> + use<'c, C>, Error>
+where
+    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+{
+    use crate::explore::{Bind, Typed};
+    use crate::record::AnyJson;
+    use diesel::sql_types::Jsonb;
+
+    let query = Typed::<(Jsonb, Jsonb)>::new(
+        include_str!("rows_as_of.sql"),
+        [Bind::Text(table), Bind::Instant(instant)],
+    );
+    let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(refused)?;
+    Ok(rows.map(|row| {
+        let (key, image) = <(AnyJson, AnyJson) as FromSqlRow<(Jsonb, Jsonb), Pg>>::build_from_row(
+            &row.map_err(refused)?,
+        )
+        .map_err(DieselError::DeserializationError)?;
+        Ok((key.into_inner(), image.into_inner()))
+    }))
+}
+
 fn past_record<'a, M>(row: &impl Row<'a, Pg>) -> QueryResult<PastRecord<M>>
 where
     M: Selectable<Pg>

@@ -42,7 +42,13 @@ where
     M::SelectExpression: QueryFragment<Pg>,
     V: QueryFragment<Pg>,
 {
-    let query = AsOf::new::<M>(ModelColumns::of::<M>().select_list(), key, instant);
+    let query = AsOf {
+        sql: include_str!("as_of.sql"),
+        table: M::spec().table,
+        model_columns: ModelColumns::of::<M>().select_list(),
+        key,
+        instant,
+    };
     let (found, record) = load(conn, query, |row, found| {
         fit::record::<M>(row, OWN_COLUMNS, &found.redacted)
     })?;
@@ -62,7 +68,27 @@ where
     M: Audited,
     V: QueryFragment<Pg>,
 {
-    let query = AsOf::new::<M>(String::new(), key, instant);
+    as_of_json(conn, M::spec().table, key, instant)
+}
+
+/// The same of a table by its name as in SQL.
+pub(crate) fn as_of_json<C, V>(
+    conn: &mut C,
+    table: String,
+    key: KeyExpression<V>,
+    instant: DateTime<Utc>,
+) -> Result<Result<Value, Unavailable>, Error>
+where
+    C: AuditConnection,
+    V: QueryFragment<Pg>,
+{
+    let query = AsOf {
+        sql: include_str!("as_of_json.sql"),
+        table,
+        model_columns: String::new(),
+        key,
+        instant,
+    };
     let (found, ()) = load(conn, query, |_, _| ())?;
     available(conn, found)
 }
@@ -132,25 +158,11 @@ fn available<C: AuditConnection>(
 /// The query for a record as it was.
 #[derive(Debug)]
 struct AsOf<V> {
+    sql: &'static str,
     table: String,
     model_columns: String,
     key: KeyExpression<V>,
     instant: DateTime<Utc>,
-}
-
-impl<V> AsOf<V> {
-    fn new<M: Audited>(
-        model_columns: String,
-        key: KeyExpression<V>,
-        instant: DateTime<Utc>,
-    ) -> Self {
-        Self {
-            table: M::spec().table,
-            model_columns,
-            key,
-            instant,
-        }
-    }
 }
 
 impl<V> Query for AsOf<V> {
@@ -167,7 +179,7 @@ impl<V: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<V> {
         // Its columns are the table's: a plan kept over a change of the table
         // would be refused by the server.
         out.unsafe_to_cache_prepared();
-        statement::walk(&mut out, include_str!("as_of.sql"), |name, out| {
+        statement::walk(&mut out, self.sql, |name, out| {
             match name {
                 "instant" => return out.push_bind_param::<Timestamptz, _>(&self.instant),
                 "model columns" => out.push_sql(&self.model_columns),

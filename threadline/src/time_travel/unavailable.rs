@@ -34,7 +34,7 @@ pub enum Unavailable {
     /// A transaction that wrote audited rows by then is still open; the answer
     /// could become another when it commits. Or the instant is still to come.
     #[error(
-        "what was then is not settled yet: a transaction that wrote audited rows by then is still open; ask again when it has ended, or for an earlier instant"
+        "what was then is not settled yet: a transaction that wrote audited rows by then is still open, or the instant is still to come; ask again later, or for an earlier one"
     )]
     Unsettled,
     /// A column that the model must have is kept from the audit.

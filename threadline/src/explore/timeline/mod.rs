@@ -4,6 +4,7 @@ mod query;
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
+use serde::Serialize;
 
 #[cfg(feature = "export")]
 pub(crate) use self::query::ExportSql;
@@ -20,7 +21,7 @@ use crate::record::AuditChange;
 const PAGE: usize = 50;
 
 /// One change of a timeline, and why it was made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TimelineEntry {
     /// What was changed, when and by whom.

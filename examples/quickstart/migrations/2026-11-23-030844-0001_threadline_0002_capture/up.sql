@@ -279,24 +279,37 @@ $$;
 
 -- The AuditTransaction that a change made now belongs to. What the settings
 -- say is believed only if such a row was opened by this very database
--- transaction, so a stale or forged id finds nothing and a row is opened.
+-- transaction, so a stale or forged id finds nothing and a row is opened. A row
+-- says until when at most it was in use, within an hour: readers by time know
+-- from that which transactions can have changes in a given hour.
 CREATE FUNCTION threadline.current_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
+    tl_transaction threadline.audit_transactions;
+    tl_place tid;
     tl_context text := coalesce(current_setting('threadline.context', true), '');
     tl_cached text := current_setting('threadline.transaction', true);
-    tl_id bigint;
 BEGIN
     IF tl_cached ~ '^[0-9]{1,18} \([0-9]{1,9},[0-9]{1,4}\)$'
        AND tl_context = current_setting('threadline.transaction_context', true) THEN
-        SELECT id INTO tl_id
+        SELECT * INTO tl_transaction
         FROM threadline.audit_transactions
         WHERE ctid = split_part(tl_cached, ' ', 2)::tid AND id = split_part(tl_cached, ' ', 1)::bigint
           AND xact_id = pg_current_xact_id() AND occurred_at = now();
     END IF;
-    RETURN coalesce(tl_id, threadline.open_transaction(tl_context));
+    IF tl_transaction.id IS NULL THEN
+        RETURN threadline.open_transaction(tl_context);
+    END IF;
+    IF clock_timestamp() >= coalesce(tl_transaction.extended_until, tl_transaction.opened_at + interval '1 hour') THEN
+        UPDATE threadline.audit_transactions
+        SET extended_until = clock_timestamp() + interval '1 hour'
+        WHERE ctid = split_part(tl_cached, ' ', 2)::tid
+        RETURNING ctid INTO tl_place;
+        PERFORM set_config('threadline.transaction', tl_transaction.id || ' ' || tl_place, true);
+    END IF;
+    RETURN tl_transaction.id;
 END
 $$;
 
@@ -340,7 +353,8 @@ $$;
 -- rows that may be missing.
 CREATE FUNCTION threadline.capture_changed_table(
     target oid, built_for jsonb, old_row jsonb, new_row jsonb,
-    OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb
+    OUT record_key text, OUT previous_key text, OUT old_image jsonb, OUT new_image jsonb,
+    OUT moved_row jsonb
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -388,6 +402,7 @@ BEGIN
     END IF;
 
     IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
+        moved_row := old_image;
         SELECT coalesce(jsonb_object_agg(key, old_image -> key), '{}'),
                coalesce(jsonb_object_agg(key, new_image -> key), '{}')
         INTO old_image, new_image
@@ -593,7 +608,8 @@ BEGIN
             ]::text[], NULL);
             tl_key := %4$s;
             tl_previous_key := nullif(%6$s, tl_key);
-            tl_from := %7$s - tl_unchanged;
+            tl_row_data := %7$s;
+            tl_from := tl_row_data - tl_unchanged;
             tl_to := %5$s - tl_unchanged;
             -- A column added since is in the images whether it changed or not.
             IF tl_to - %13$s <> '{}' THEN
@@ -601,8 +617,8 @@ BEGIN
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        SELECT c.record_key, c.previous_key, c.old_image, c.new_image
-        INTO tl_key, tl_previous_key, tl_from, tl_to
+        SELECT c.record_key, c.previous_key, c.old_image, c.new_image, c.moved_row
+        INTO tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
         FROM threadline.capture_changed_table(TG_RELID, %12$L,
             CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD, TG_RELID) END,
             CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW, TG_RELID) END) AS c;
@@ -617,7 +633,9 @@ BEGIN
         IF tl_to = '{}' AND tl_from = '{}' AND tl_previous_key IS NULL THEN
             RETURN NULL;
         END IF;
-        IF tl_previous_key IS NOT NULL THEN
+        IF tl_previous_key IS NULL THEN
+            tl_row_data := NULL;
+        ELSE
             tl_statement := NEW.cmin::text::integer;
         END IF;
     END IF;
@@ -632,7 +650,8 @@ BEGIN
                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
         FROM threadline.audit_transactions AS t
         WHERE t.ctid = split_part(tl_cached, ' ', 2)::tid AND t.id = split_part(tl_cached, ' ', 1)::bigint
-          AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()%9$s;
+          AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
+          AND clock_timestamp() < coalesce(t.extended_until, t.opened_at + interval '1 hour')%9$s;
         IF FOUND THEN
             RETURN NULL;
         END IF;
@@ -839,6 +858,7 @@ DECLARE
     tl_key_types text[];
     tl_wrong text[];
     tl_id integer;
+    tl_resumed boolean;
 BEGIN
     -- One policy change at a time; readers and writers are not held up.
     LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
@@ -884,7 +904,8 @@ BEGIN
     END IF;
 
     tl_id := threadline.audited_table_of(target);
-    IF tl_id IS NULL THEN
+    tl_resumed := tl_id IS NULL;
+    IF tl_resumed THEN
         -- A table created anew under its old name goes on with its history.
         tl_id := threadline.former_table(tl_schema, tl_class.relname);
     END IF;
@@ -897,10 +918,18 @@ BEGIN
         END IF;
     END LOOP;
     INSERT INTO threadline.audited_tables (
-        id, schema_name, table_name, key_columns, key_types, policy, columns, relation, fingerprint, capture_version)
+        id, schema_name, table_name, key_columns, key_types, policy, columns, numeric_columns, relation, fingerprint, capture_version)
     OVERRIDING SYSTEM VALUE
-    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', target, '', 0)
+    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
+
+    INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
+    SELECT tl_id, former.name, live.name, at.renamed_at
+    FROM (SELECT clock_timestamp() AS renamed_at OFFSET 0) AS at
+    CROSS JOIN threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text)
+    JOIN threadline.columns_of(target) AS live USING (number)
+    WHERE t.id = tl_id AND t.relation = target AND live.name <> former.name;
 
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
@@ -915,6 +944,12 @@ BEGIN
                     'treatment', threadline.treatment(target, c.number, mask, exclude))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c),
+        numeric_columns = ARRAY(
+            SELECT c.name
+            FROM threadline.columns_of(target) AS c
+            JOIN pg_type AS p ON p.oid = c.type
+            WHERE 'numeric'::regtype IN (p.oid, p.typbasetype) OR 'money'::regtype IN (p.oid, p.typbasetype)
+            ORDER BY c.number),
         relation = target,
         fingerprint = threadline.fingerprint(target),
         capture_version = threadline.capture_version(),
@@ -936,6 +971,9 @@ BEGIN
     PERFORM threadline.install_triggers(tl_id, target);
     -- What this transaction remembered of the columns no longer holds.
     PERFORM set_config('threadline.columns_' || tl_id, '', true);
+    -- No write falls between: the trigger holds writers off until the end. What
+    -- happened while the table was not audited, nobody knows.
+    UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
     RETURN tl_id;
 END
 $audit$;

@@ -18,18 +18,33 @@ CREATE TABLE threadline.audited_tables (
     key_types       text[] NOT NULL,
     policy          jsonb NOT NULL,
     columns         jsonb NOT NULL,
+    numeric_columns text[] NOT NULL,
     relation        oid NOT NULL,
     fingerprint     text NOT NULL,
     capture_version integer NOT NULL,
     audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     unaudited_at    timestamptz
 );
+-- Images name columns as they were called then.
+CREATE TABLE threadline.renamed_columns (
+    table_id    integer NOT NULL,
+    former_name text NOT NULL,
+    name        text NOT NULL,
+    renamed_at  timestamptz NOT NULL
+);
+COMMENT ON TABLE threadline.renamed_columns IS
+    'Columns of audited tables that got another name, noted by threadline.audit() and threadline.refresh()';
+
 COMMENT ON TABLE threadline.audited_tables IS
     'One row for every table that is or was audited; the capture function threadline.capture_<id> belongs to it';
+COMMENT ON COLUMN threadline.audited_tables.audited_since IS
+    'Since when without interruption';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
     'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
     'The columns the capture function was built for: [{"number", "name", "type", "treatment"}]; treatment is clear, mask or exclude';
+COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
+    'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS
     'OID of the table when the capture function was built; another OID now means restored or created anew';
 
@@ -39,6 +54,8 @@ CREATE TABLE threadline.audit_transactions (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     xact_id        xid8 NOT NULL,
     occurred_at    timestamptz NOT NULL,
+    opened_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    extended_until timestamptz,
     actor_type     text,
     actor_id       text,
     actor_origin   text NOT NULL,
@@ -55,15 +72,20 @@ COMMENT ON TABLE threadline.audit_transactions IS
     'One database transaction under one context that changed audited rows';
 COMMENT ON COLUMN threadline.audit_transactions.occurred_at IS
     'When the database transaction began (not when it committed)';
+COMMENT ON COLUMN threadline.audit_transactions.opened_at IS
+    'When its first change or action was recorded; its last change came within an hour, unless extended_until says otherwise';
+COMMENT ON COLUMN threadline.audit_transactions.extended_until IS
+    'For a transaction that went on for more than an hour: its last change came before this';
 COMMENT ON COLUMN threadline.audit_transactions.actor_origin IS
     'Where the actor came from: explicit, thread-local, task-local, sql (set by hand), none or unreadable';
 COMMENT ON COLUMN threadline.audit_transactions.context_error IS
     'Why the context could not be read in full; the changes are recorded all the same';
 
--- Two btrees and no foreign keys: each further index costs 2-4 us a change,
--- a foreign key as much again.
+-- Three btrees and no foreign keys: each further index costs 1-4 us a change, a
+-- foreign key as much again. Each of the three serves an order in which people
+-- ask: by transaction, by table, by record.
 CREATE TABLE threadline.audit_changes (
-    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id             bigint GENERATED ALWAYS AS IDENTITY,
     transaction_id bigint NOT NULL,
     captured_at    timestamptz NOT NULL,
     table_id       integer NOT NULL,
@@ -73,8 +95,11 @@ CREATE TABLE threadline.audit_changes (
     previous_key   text COLLATE "C",
     changed_from   jsonb,
     changed_to     jsonb,
-    row_data       jsonb
+    row_data       jsonb,
+    PRIMARY KEY (transaction_id, id)
 );
+CREATE INDEX audit_changes_table
+    ON threadline.audit_changes (table_id, transaction_id, id);
 CREATE INDEX audit_changes_record
     ON threadline.audit_changes (table_id, record_key, id);
 -- A record that changed its key is found again under both keys. Partial, so
@@ -99,7 +124,7 @@ COMMENT ON COLUMN threadline.audit_changes.changed_from IS
 COMMENT ON COLUMN threadline.audit_changes.changed_to IS
     'Update: the new values of the changed columns';
 COMMENT ON COLUMN threadline.audit_changes.row_data IS
-    'Insert: the row as inserted; delete and truncate: the row that went';
+    'Insert: the row as inserted; delete and truncate: the row that went; update that changed the key: the row before';
 
 CREATE TABLE threadline.audit_actions (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -3,6 +3,7 @@
 DROP TABLE threadline.audit_actions;
 DROP TABLE threadline.audit_changes;
 DROP TABLE threadline.audit_transactions;
+DROP TABLE threadline.renamed_columns;
 DROP TABLE threadline.audited_tables;
 DROP TABLE threadline.schema_patches;
 DROP SCHEMA threadline;

@@ -9,45 +9,52 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
+-- One value of a record key as JSON: a number where the column is one.
+CREATE FUNCTION threadline.key_value(key_type text, value text) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE WHEN key_type IN ('smallint', 'integer', 'bigint') AND value ~ '^-?[0-9]{1,19}$'
+    THEN pg_catalog.to_jsonb(value::pg_catalog.numeric)
+    ELSE pg_catalog.to_jsonb(value)
+END;
+
+-- A record key of several columns, or of none that are known, as JSON.
+CREATE FUNCTION threadline.composite_key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.jsonb_object_agg(
+        k.name,
+        threadline.key_value(k.type, threadline.json_array_or_null(record_key) ->> (k.position::integer - 1)))
+    FROM ROWS FROM (pg_catalog.unnest(key_columns), pg_catalog.unnest(key_types)) WITH ORDINALITY AS k (name, type, position);
+END;
+
 -- A record key as JSON: {"id": 42}, {"tenant": "a", "no": 7}.
 CREATE FUNCTION threadline.key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
 LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT jsonb_object_agg(
-        k.name,
-        CASE WHEN k.type IN ('smallint', 'integer', 'bigint') AND part.value ~ '^-?[0-9]{1,19}$'
-             THEN to_jsonb(part.value::numeric)
-             ELSE to_jsonb(part.value) END)
-    FROM unnest(key_columns, key_types) WITH ORDINALITY AS k (name, type, position)
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN cardinality(key_columns) = 1 THEN record_key
-                    ELSE threadline.json_array_or_null(record_key) ->> (k.position::integer - 1) END
-    ) AS part (value)
-    WHERE record_key IS NOT NULL;
+RETURN CASE
+    WHEN record_key IS NULL THEN NULL
+    WHEN pg_catalog.cardinality(key_columns) = 1
+        THEN pg_catalog.jsonb_build_object(key_columns[1], threadline.key_value(key_types[1], record_key))
+    ELSE threadline.composite_key_json(key_columns, key_types, record_key)
 END;
 
--- The image with the values of numeric columns as strings, digit for digit:
--- most JSON readers would take them for binary floats.
-CREATE FUNCTION threadline.exact_numbers(image jsonb, numeric_columns text[]) RETURNS jsonb
+-- The image with the numbers of the given columns as strings.
+CREATE FUNCTION threadline.exact_members(image jsonb, numeric_columns text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
-RETURN CASE
-    WHEN image IS NULL OR numeric_columns = '{}' OR pg_catalog.jsonb_typeof(image) <> 'object' THEN image
+RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
     ELSE image || coalesce((
         SELECT pg_catalog.jsonb_object_agg(c.name, image ->> c.name)
         FROM pg_catalog.unnest(numeric_columns) AS c (name)
         WHERE pg_catalog.jsonb_typeof(image -> c.name) = 'number'), '{}')
 END;
 
--- The columns of an audited table whose values need every digit.
-CREATE FUNCTION threadline.numeric_columns(columns jsonb) RETURNS text[]
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT coalesce(array_agg(c.name), '{}')
-    FROM jsonb_to_recordset(columns) AS c (name text, type text)
-    LEFT JOIN pg_type AS p ON p.oid = to_regtype(c.type)
-    WHERE 'numeric'::regtype IN (p.oid, p.typbasetype) OR 'money'::regtype IN (p.oid, p.typbasetype);
+-- The image with the values of numeric columns as strings, digit for digit:
+-- most JSON readers would take them for binary floats. Becomes part of the
+-- query that calls it, so that an image without such a column costs nothing.
+CREATE FUNCTION threadline.exact_numbers(image jsonb, numeric_columns text[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
+    THEN threadline.exact_members(image, numeric_columns)
+    ELSE image
 END;
 
 -- A live row's image as the table's policy lets it be seen in the audit.

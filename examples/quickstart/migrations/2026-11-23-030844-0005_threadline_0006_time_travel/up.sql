@@ -1,0 +1,389 @@
+-- Whether no change captured up to an instant can still come to be seen: what
+-- was the state then is asked of committed changes, and a transaction that
+-- wrote before the instant may commit after the question. Of those that the
+-- question's own snapshot holds to be running, each either began after the
+-- instant, as transaction ids of later AuditTransactions prove, or is still
+-- running and has not written audited rows, as its locks prove.
+CREATE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    WITH held AS MATERIALIZED (
+        SELECT locktype, relation, mode, virtualtransaction, transactionid
+        FROM pg_locks
+        WHERE (locktype = 'transactionid' AND mode = 'ExclusiveLock')
+           OR (locktype = 'relation' AND relation = 'threadline.audit_changes'::regclass AND mode = 'RowExclusiveLock')
+    ), later AS (
+        -- Ids are given in the order in which transactions first write.
+        SELECT min(xact_id::text::numeric) AS first
+        FROM (
+            SELECT xact_id
+            FROM threadline.audit_transactions
+            WHERE opened_at > instant AND occurred_at > instant
+            ORDER BY opened_at
+            LIMIT 10
+        ) AS opened
+    )
+    SELECT instant <= CASE current_setting('transaction_isolation')
+                          WHEN 'read committed' THEN statement_timestamp() ELSE now() END
+       AND NOT EXISTS (
+           SELECT
+           FROM pg_snapshot_xip(pg_current_snapshot()) AS running (xid)
+           WHERE running.xid IS DISTINCT FROM pg_current_xact_id_if_assigned()
+             AND (SELECT first FROM later) <= running.xid::text::numeric IS NOT TRUE
+             AND NOT EXISTS (
+                 SELECT
+                 FROM held AS own
+                 WHERE own.locktype = 'transactionid'
+                   AND own.transactionid = running.xid::xid
+                   AND NOT EXISTS (
+                       SELECT FROM held AS writes
+                       WHERE writes.locktype = 'relation' AND writes.virtualtransaction = own.virtualtransaction)));
+END;
+COMMENT ON FUNCTION threadline.settled(timestamptz) IS
+    'Whether what was the state at an instant is final: no transaction that wrote audited rows by then is still open';
+
+-- When a transaction captured its last change. A transaction counts as of then,
+-- whole or not at all: what it wrote earlier, nobody else could see.
+CREATE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT captured_at
+    FROM threadline.audit_changes
+    WHERE transaction_id = audit_transaction
+    ORDER BY id DESC
+    LIMIT 1;
+END;
+
+-- The columns of a table that had other names: those that threadline.audit()
+-- saw, and those renamed since, of which it has not been told.
+CREATE FUNCTION threadline.renames_of(
+    audited_table integer,
+    OUT former_name text, OUT name text, OUT renamed_at timestamptz
+) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT r.former_name, r.name, r.renamed_at
+    FROM threadline.renamed_columns AS r
+    WHERE r.table_id = audited_table
+    UNION ALL
+    SELECT former.name, a.attname, 'infinity'
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text)
+    JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = former.number AND NOT a.attisdropped
+    WHERE t.id = audited_table AND a.attname <> former.name;
+END;
+
+-- An image captured at an instant, its columns under the names of today.
+CREATE FUNCTION threadline.current_names(audited_table integer, image jsonb, captured_at timestamptz) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_names jsonb;
+    tl_image jsonb := image;
+BEGIN
+    IF jsonb_typeof(image) IS DISTINCT FROM 'object' THEN
+        RETURN image;
+    END IF;
+    -- What was renamed at once is exchanged at once.
+    FOR tl_names IN
+        SELECT jsonb_object_agg(r.former_name, r.name)
+        FROM threadline.renames_of(audited_table) AS r
+        WHERE r.renamed_at > current_names.captured_at
+        GROUP BY r.renamed_at
+        ORDER BY r.renamed_at
+    LOOP
+        SELECT jsonb_object_agg(coalesce(tl_names ->> field.key, field.key), field.value ORDER BY tl_names ? field.key)
+        INTO tl_image
+        FROM jsonb_each(tl_image) AS field;
+    END LOOP;
+    RETURN coalesce(tl_image, '{}');
+END
+$$;
+
+-- SQL for the image of a live row called row_name, as the table's policy lets
+-- it be seen in the audit. To be run with capture's settings.
+CREATE FUNCTION threadline.live_expression(audited_table integer, target regclass, row_name text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    WITH live AS (
+        SELECT CASE WHEN bool_or(c.type = 'json'::regtype)
+                    THEN format('threadline.row_image(%s, %L)', row_name, target::oid)
+                    ELSE format('to_jsonb(%s)', row_name) END
+               || coalesce(string_agg(
+                   format(' || jsonb_build_object(%L, %s.%I::numeric)', c.name, row_name, c.name), ''
+               ) FILTER (WHERE c.type = 'money'::regtype), '') AS image
+        FROM threadline.columns_of(target) AS c
+    )
+    SELECT CASE WHEN bool_and(c.treatment = 'clear') THEN format('(%s)', min(live.image))
+                ELSE format('threadline.redacted_image(%s, %L, %L)', min(live.image),
+                    coalesce(array_agg(c.name) FILTER (WHERE c.treatment = 'clear'), '{}'),
+                    jsonb_object_agg(c.name, threadline.placeholder(to_regtype(c.type))) FILTER (WHERE c.treatment = 'mask'))
+           END
+    FROM live
+    CROSS JOIN threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (name text, type text, treatment text)
+    WHERE t.id = audited_table;
+END;
+
+-- SQL that is true of the row called row_name that has a record key; by column,
+-- so that the primary key's index serves.
+CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT string_agg(
+        format('%s.%I = %L::%s', row_name, k.name,
+            CASE WHEN cardinality(t.key_columns) = 1 THEN record_key
+                 ELSE threadline.json_array_or_null(record_key) ->> (k.position::integer - 1) END,
+            k.type),
+        ' AND ' ORDER BY k.position)
+    FROM threadline.audited_tables AS t
+    CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, position)
+    WHERE t.id = audited_table;
+END;
+
+-- The image of the live row with a record key, as the audit would show it; NULL
+-- if there is none.
+CREATE FUNCTION threadline.live_image(audited_table integer, target regclass, record_key text) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+AS $$
+DECLARE
+    tl_image jsonb;
+BEGIN
+    EXECUTE format('SELECT %s FROM %s AS tl_live WHERE %s',
+        threadline.live_expression(audited_table, target, 'tl_live'), target,
+        threadline.key_condition(audited_table, record_key, 'tl_live'))
+    INTO tl_image;
+    RETURN tl_image;
+END
+$$;
+
+-- One record as it was at an instant: what it is now, or was when it went, with
+-- every later change undone.
+--
+--   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
+--
+-- state: there; or why not: unsettled, unaudited (before the audit began),
+-- never (nothing of this key by then), deleted, moved (to another key),
+-- incomplete (something wrote past the triggers). The change is the last one of
+-- the key by then.
+CREATE FUNCTION threadline.record_as_of(
+    target regclass, record_key text, instant timestamptz,
+    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_here threadline.audit_changes;
+    tl_left threadline.audit_changes;
+    tl_before threadline.audit_changes;
+    tl_end threadline.audit_changes;
+    tl_birth threadline.audit_changes;
+    tl_cut bigint;
+    tl_undo jsonb;
+BEGIN
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    IF tl_table.id IS NULL THEN
+        RAISE EXCEPTION 'threadline: table % is not audited', target;
+    ELSIF NOT threadline.settled(instant) THEN
+        state := 'unsettled';
+        RETURN;
+    ELSIF instant < tl_table.audited_since THEN
+        state := 'unaudited';
+        RETURN;
+    END IF;
+
+    -- The last change under the key, and the last that took a record away from
+    -- it, that count as of then. A transaction never falls on both sides.
+    SELECT * INTO tl_here
+    FROM threadline.audit_changes AS c
+    WHERE c.table_id = tl_table.id AND c.record_key = record_as_of.record_key
+      AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
+    ORDER BY c.id DESC
+    LIMIT 1;
+    SELECT * INTO tl_left
+    FROM threadline.audit_changes AS c
+    WHERE c.table_id = tl_table.id AND c.previous_key = record_as_of.record_key
+      AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
+    ORDER BY c.id DESC
+    LIMIT 1;
+    tl_cut := greatest(tl_here.id, tl_left.id, 0);
+    -- In a statement that shifts keys, who leaves makes room for who comes.
+    tl_before := CASE
+        WHEN tl_left.id IS NULL OR tl_left.id < tl_here.id
+            OR (tl_left.transaction_id, tl_left.statement) = (tl_here.transaction_id, tl_here.statement)
+        THEN tl_here ELSE tl_left END;
+    transaction_id := tl_before.transaction_id;
+    change_id := tl_before.id;
+    IF tl_before.op IN ('D', 'T') THEN
+        state := 'deleted';
+        RETURN;
+    ELSIF tl_before.previous_key = record_as_of.record_key THEN
+        state := 'moved';
+        RETURN;
+    END IF;
+
+    -- What ended the record that had the key then, and what began another.
+    SELECT * INTO tl_end
+    FROM (
+        (SELECT * FROM threadline.audit_changes AS c
+         WHERE c.table_id = tl_table.id AND c.record_key = record_as_of.record_key
+           AND c.id > tl_cut AND c.op IN ('D', 'T')
+         ORDER BY c.id LIMIT 1)
+        UNION ALL
+        (SELECT * FROM threadline.audit_changes AS c
+         WHERE c.table_id = tl_table.id AND c.previous_key = record_as_of.record_key
+           AND c.id > tl_cut
+         ORDER BY c.id LIMIT 1)
+    ) AS either
+    ORDER BY either.id
+    LIMIT 1;
+    SELECT * INTO tl_birth
+    FROM threadline.audit_changes AS c
+    WHERE c.table_id = tl_table.id AND c.record_key = record_as_of.record_key
+      AND c.id > tl_cut AND (c.op = 'I' OR c.previous_key IS NOT NULL)
+    ORDER BY c.id
+    LIMIT 1;
+    IF tl_birth.id IS NOT NULL AND NOT coalesce(
+        tl_end.id < tl_birth.id
+        OR (tl_end.transaction_id, tl_end.statement) = (tl_birth.transaction_id, tl_birth.statement), false)
+    THEN
+        state := CASE WHEN tl_before.id IS NULL THEN 'never' ELSE 'incomplete' END;
+        RETURN;
+    END IF;
+
+    image := CASE
+        WHEN tl_end.id IS NULL THEN threadline.live_image(tl_table.id, target, record_as_of.record_key)
+        ELSE threadline.current_names(tl_table.id, tl_end.row_data, tl_end.captured_at) END;
+    SELECT threadline.jsonb_merge(
+               threadline.current_names(tl_table.id, c.changed_from, c.captured_at) ORDER BY c.id DESC)
+    INTO tl_undo
+    FROM threadline.audit_changes AS c
+    WHERE c.table_id = tl_table.id AND c.record_key = record_as_of.record_key
+      AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
+      AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';
+    IF image IS NULL THEN
+        state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL THEN 'never' ELSE 'incomplete' END;
+        RETURN;
+    END IF;
+    image := image || coalesce(tl_undo, '{}');
+    state := 'there';
+END
+$$;
+COMMENT ON FUNCTION threadline.record_as_of(regclass, text, timestamptz) IS
+    'A record as it was at an instant, or why it was not there';
+
+-- Every row of a table as it was at an instant, also those that went since.
+--
+--   SELECT * FROM threadline.rows_as_of('members', '2026-11-23 09:00');
+CREATE FUNCTION threadline.rows_as_of(
+    target regclass, instant timestamptz,
+    OUT record_key text, OUT key jsonb, OUT image jsonb
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+AS $rows_as_of$
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_renamed boolean;
+BEGIN
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    IF tl_table.id IS NULL THEN
+        RAISE EXCEPTION 'threadline: table % is not audited', target;
+    ELSIF NOT threadline.settled(instant) THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_unsettled',
+            MESSAGE = format('threadline: what %s was at %s is not settled yet: a transaction that wrote audited rows by then is still open', target, instant),
+            HINT = 'Ask again when it has ended, or for an earlier instant.';
+    ELSIF instant < tl_table.audited_since THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_unaudited',
+            MESSAGE = format('threadline: table %s is audited since %s only', target, tl_table.audited_since),
+            DETAIL = tl_table.audited_since;
+    END IF;
+    tl_renamed := EXISTS (SELECT FROM threadline.renames_of(tl_table.id));
+
+    RETURN QUERY EXECUTE format(
+        $query$
+        WITH later AS (
+            SELECT c.*
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = $1
+              AND c.transaction_id >= $3
+              AND (c.captured_at > $2 OR threadline.last_captured(c.transaction_id) > $2)
+        ), event AS (
+            SELECT l.record_key AS event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
+                   CASE WHEN l.op IN ('D', 'T') THEN 'end'
+                        WHEN l.op = 'I' OR l.previous_key IS NOT NULL THEN 'birth'
+                        ELSE 'update' END AS kind
+            FROM later AS l
+            WHERE l.record_key IS NOT NULL
+            UNION ALL
+            SELECT l.previous_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, NULL, 'end'
+            FROM later AS l
+            WHERE l.previous_key IS NOT NULL
+        ), ends AS (
+            SELECT DISTINCT ON (event_key) * FROM event WHERE kind = 'end' ORDER BY event_key, id
+        ), births AS (
+            SELECT DISTINCT ON (event_key) * FROM event WHERE kind = 'birth' ORDER BY event_key, id
+        ), touched AS (
+            SELECT e.event_key,
+                   threadline.jsonb_merge(%1$s ORDER BY e.id DESC) FILTER (
+                       WHERE e.kind = 'update'
+                         AND e.id < least(ends.id, births.id, 9223372036854775807)
+                         AND jsonb_typeof(e.changed_from) = 'object') AS undo,
+                   (array_agg(%2$s) FILTER (WHERE e.id = ends.id AND e.kind = 'end'))[1] AS last_image,
+                   min(ends.id) AS ended,
+                   -- In a statement that shifts keys, who leaves makes room for who comes.
+                   bool_or(births.id IS NULL OR ends.id < births.id
+                           OR (ends.transaction_id, ends.statement) = (births.transaction_id, births.statement)) AS existed
+            FROM event AS e
+            LEFT JOIN ends USING (event_key)
+            LEFT JOIN births USING (event_key)
+            GROUP BY e.event_key
+        ), live AS (
+            SELECT %3$s COLLATE "C" AS live_key, %4$s AS live_image
+            FROM %5$s AS tl_live
+        ), past AS (
+            SELECT coalesce(t.event_key, live_key) AS past_key,
+                   CASE WHEN t.ended IS NULL THEN live_image ELSE t.last_image END || coalesce(t.undo, '{}') AS past_image
+            FROM live
+            FULL JOIN touched AS t ON t.event_key = live_key
+            WHERE t.event_key IS NULL OR t.existed
+        )
+        SELECT past_key, threadline.key_json($4, $5, past_key), past_image
+        FROM past
+        WHERE past_image IS NOT NULL
+        $query$,
+        CASE WHEN tl_renamed THEN 'threadline.current_names($1, e.changed_from, e.captured_at)' ELSE 'e.changed_from' END,
+        CASE WHEN tl_renamed THEN 'threadline.current_names($1, e.row_data, e.captured_at)' ELSE 'e.row_data' END,
+        threadline.key_expression(tl_table.id, 'tl_live'),
+        threadline.live_expression(tl_table.id, target, 'tl_live'),
+        target)
+    USING tl_table.id, instant, threadline.first_transaction_since(instant),
+          tl_table.key_columns, tl_table.key_types;
+END
+$rows_as_of$;
+COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS
+    'Every row of an audited table as it was at an instant';
+
+INSERT INTO threadline.schema_patches (version) VALUES (6);

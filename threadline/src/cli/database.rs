@@ -1,0 +1,17 @@
+use diesel::{Connection, PgConnection};
+
+use crate::error::Error;
+
+/// Which database.
+#[derive(Debug, clap::Args)]
+pub(super) struct Database {
+    /// Where the database is, as in postgres://user@host/name
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+}
+
+impl Database {
+    pub(super) fn connect(&self) -> Result<PgConnection, Error> {
+        Ok(PgConnection::establish(&self.database_url)?)
+    }
+}

@@ -1,0 +1,8 @@
+SELECT r.state, r.image, r.transaction_id, r.change_id, t.audited_since, NULL::jsonb
+FROM threadline.audited_tables AS t
+CROSS JOIN LATERAL threadline.record_as_of(
+    {table name}::regclass,
+    threadline.record_key(ROW({key values}), t.key_types),
+    {instant}
+) AS r
+WHERE t.id = threadline.audited_table_of({table name}::regclass)

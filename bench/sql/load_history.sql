@@ -74,6 +74,7 @@ BEGIN
                                CASE WHEN o.op = 'U' THEN jsonb_build_object('status', 'status-' || (n + 1) % 5, 'version', x.id % 9 + 1) END AS after) AS f
     ORDER BY x.id, n;
 
+    UPDATE threadline.audited_tables SET audited_since = start_at;
     PERFORM setval('threadline.audit_transactions_id_seq', transactions);
 END
 $$;

@@ -1,5 +1,6 @@
 //! What is done with this repository, as `cargo xtask <command>`.
 
+mod bench;
 mod demo;
 mod msrv;
 mod provision;
@@ -15,6 +16,8 @@ usage: cargo xtask <command>
 
   demo              run the quickstart on a throw-away database
   test [ARGS]       run every test; ARGS go to `cargo test`
+  bench [--quick] [--json FILE]
+                    measure what reading and exporting cost; FILE takes the goals
   schema [--check]  write the audit schema's patches from threadline/sql,
                     or fail if they are not what it says
   diesel-cli        print the path of a diesel program, installing one if needed
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["demo"] => demo::demo(),
         ["test", ..] => test::test(&arguments[1..]),
+        ["bench", ..] => bench::bench(&arguments[1..]),
         ["schema"] => schema::write().map(|()| 0),
         ["schema", "--check"] => schema::check().map(|()| 0),
         ["diesel-cli"] => test::diesel().map(|path| {

@@ -15,6 +15,7 @@ type Take = fn(&mut Filter, &str) -> Result<(), String>;
 pub(crate) struct NamedFilter {
     pub(crate) name: &'static str,
     /// What it asks for, in a line.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program's help"))]
     pub(crate) help: &'static str,
     take: Take,
 }

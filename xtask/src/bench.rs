@@ -1,0 +1,26 @@
+use crate::provision::{EVERYTHING, provision};
+use crate::run::{cargo, run};
+use crate::server::{Database, server};
+
+/// Measures what threadline costs, on a database of its own.
+pub(crate) fn bench(arguments: &[String]) -> Result<u8, String> {
+    provision(EVERYTHING)?;
+    let build = ["build", "--release", "--package", "threadline-bench"];
+    let built = run(cargo().args(build))?;
+    if built != 0 {
+        return Ok(built);
+    }
+    let server = server()?;
+    let database = Database::create(&server, "bench")?;
+    run(cargo()
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "threadline-bench",
+            "--",
+        ])
+        .args(arguments)
+        .env("DATABASE_URL", database.url()))
+}

@@ -312,3 +312,28 @@ fn a_diff_has_a_stable_form() {
         ]
     );
 }
+
+#[test]
+fn a_diff_says_where_the_value_before_is_redacted() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY, body text, pages int);
+         SELECT threadline.audit('notes', mask => ARRAY['body', 'pages']);
+         INSERT INTO notes VALUES (2, 'secret', NULL);
+         UPDATE notes SET body = 'another secret', pages = 7 WHERE id = 2;",
+    );
+    let change = &Note::history_of(conn, 2).unwrap()[0];
+    assert_eq!(
+        serde_json::to_value(change.diff()).unwrap(),
+        json!({"format_version": 1, "op": "update", "fields": [
+            {"column": "body", "before": "***", "after": "***", "prior_state": "redacted"},
+            {"column": "pages", "before": null, "after": 0}]})
+    );
+    let shown = change.to_string();
+    assert!(
+        shown.ends_with("body   *** -> ***\n    pages  NULL -> ***"),
+        "{shown}"
+    );
+}

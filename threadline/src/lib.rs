@@ -36,8 +36,8 @@ pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
 pub use install::{ModelStatus, Status};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use record::{
-    AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, Version,
-    VersionedModel, history,
+    AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, PriorState,
+    Version, VersionedModel, history,
 };
 pub use revert::{RevertConflict, revert_transaction};
 /// ```

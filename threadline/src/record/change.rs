@@ -42,6 +42,8 @@ pub struct AuditChange {
     /// Insert: the row as inserted. Delete and truncate: the row that went.
     #[serde(serialize_with = "portable::optional")]
     pub row_data: Option<Value>,
+    /// The table's columns of which there are placeholders here and not values.
+    pub masked: Vec<String>,
     /// When the trigger saw the change.
     #[serde(serialize_with = "portable::instant")]
     pub captured_at: DateTime<Utc>,

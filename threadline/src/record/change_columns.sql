@@ -8,5 +8,6 @@ threadline.key_json(t.key_columns, t.key_types, c.previous_key),
 threadline.exact_numbers(c.changed_from, t.numeric_columns),
 threadline.exact_numbers(c.changed_to, t.numeric_columns),
 threadline.exact_numbers(c.row_data, t.numeric_columns),
+t.masked_columns,
 c.transaction_id,
 {transaction columns}

@@ -10,7 +10,8 @@ const FORMAT_VERSION: u32 = 1;
 ///
 /// ```json
 /// {"format_version": 1, "op": "update", "fields": [
-///     {"column": "role", "before": "member", "after": "treasurer"}]}
+///     {"column": "role", "before": "member", "after": "treasurer"},
+///     {"column": "email", "before": "***", "after": "***", "prior_state": "redacted"}]}
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -35,6 +36,19 @@ pub struct FieldDiff {
     /// Its value after; not there for a delete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
+    /// Why the value before cannot be known. A masked NULL is known: it is NULL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prior_state: Option<PriorState>,
+}
+
+/// What is known of a value before a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PriorState {
+    /// The policy masks the column: that it changed is on record, from what is
+    /// not.
+    Redacted,
 }
 
 impl AuditChange {
@@ -57,6 +71,10 @@ impl AuditChange {
             fields: columns
                 .into_iter()
                 .map(|column| FieldDiff {
+                    prior_state: before
+                        .get(column)
+                        .filter(|value| !value.is_null() && self.masked.contains(column))
+                        .map(|_| PriorState::Redacted),
                     column: column.clone(),
                     before: before.get(column).cloned(),
                     after: after.get(column).cloned(),

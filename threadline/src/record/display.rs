@@ -97,13 +97,21 @@ impl fmt::Display for Styled<'_> {
             .into_iter()
             .flat_map(Map::iter)
         {
+            let shown = |value: &Value| {
+                // A placeholder of a number would be taken for one.
+                if change.masked.contains(column) && !value.is_null() {
+                    "***".to_owned()
+                } else {
+                    plain(value)
+                }
+            };
             let text = match from.and_then(|from| from.get(column)) {
                 Some(before) => format!(
                     "{} -> {}",
-                    style.before(&plain(before)),
-                    style.after(&plain(value))
+                    style.before(&shown(before)),
+                    style.after(&shown(value))
                 ),
-                None => plain(value),
+                None => shown(value),
             };
             lines.push((clean(column), text));
         }

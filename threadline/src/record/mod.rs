@@ -12,7 +12,7 @@ mod transaction;
 mod versions;
 
 pub use change::{AuditChange, Operation};
-pub use diff::{Diff, FieldDiff};
+pub use diff::{Diff, FieldDiff, PriorState};
 pub use history::{History, history};
 pub use transaction::{AuditTransaction, ContextOrigin};
 pub use versions::{Version, VersionedModel};

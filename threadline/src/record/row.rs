@@ -6,7 +6,7 @@ use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow, Queryable};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
 use super::portable::exact;
@@ -47,12 +47,13 @@ pub type ChangeSql = (
         NJsonb,
         NJsonb,
         NJsonb,
+        Nullable<Array<Text>>,
     ),
     TransactionSql,
 );
 
 /// How many columns [`ChangeSql`] has.
-pub(super) const CHANGE_COLUMNS: usize = 24;
+pub(super) const CHANGE_COLUMNS: usize = 25;
 
 /// jsonb that is always a [`Value`]. A number that serde_json would round comes
 /// as a string, a document that it cannot read as its text.
@@ -169,6 +170,7 @@ impl Queryable<ChangeSql, Pg> for AuditChange {
             OJson,
             OJson,
             OJson,
+            Option<Vec<String>>,
         ),
         AuditTransaction,
     );
@@ -186,6 +188,7 @@ impl Queryable<ChangeSql, Pg> for AuditChange {
                 changed_from,
                 changed_to,
                 row_data,
+                masked,
             ),
             transaction,
         ) = row;
@@ -199,6 +202,7 @@ impl Queryable<ChangeSql, Pg> for AuditChange {
             changed_from: json(changed_from),
             changed_to: json(changed_to),
             row_data: json(row_data),
+            masked: masked.unwrap_or_default(),
             captured_at: captured_at.into_inner(),
             transaction,
         })

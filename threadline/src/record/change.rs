@@ -39,7 +39,8 @@ pub struct AuditChange {
     /// Update: the new values of the changed columns.
     #[serde(serialize_with = "portable::optional")]
     pub changed_to: Option<Value>,
-    /// Insert: the row as inserted. Delete and truncate: the row that went.
+    /// Insert: the row as inserted. Delete and truncate: the row that went. Update
+    /// of the key: the row before.
     #[serde(serialize_with = "portable::optional")]
     pub row_data: Option<Value>,
     /// The table's columns of which there are placeholders here and not values.

@@ -67,7 +67,6 @@ const PATCHES: &[(&str, &[&str])] = &[
             "read/key_json",
             "read/exact_members",
             "read/exact_numbers",
-            "read/policy_image",
             "read/fill_excluded",
             "read/populate",
             "read/jsonb_merge",

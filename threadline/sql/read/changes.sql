@@ -28,4 +28,4 @@ FROM threadline.audit_changes AS c
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;
 COMMENT ON VIEW threadline.changes IS
-    'Every recorded change with its table, key, actor and context, for reading in psql';
+    'Every recorded change with its table, key, actor and context, for reading in psql; the newest with ORDER BY transaction_id DESC, id DESC';

@@ -1,5 +1,8 @@
 //! The example does what the README says of it.
 
+#[path = "quickstart/reading.rs"]
+mod reading;
+
 use std::path::Path;
 use std::process::{Command, Output};
 

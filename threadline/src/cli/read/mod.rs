@@ -64,6 +64,7 @@ pub(super) enum Read {
         /// The table, as in SQL: members, app.members, '"Order"'
         table: String,
         /// The values of the primary key; without, the whole table
+        #[arg(allow_negative_numbers = true)]
         key: Vec<String>,
         /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day, whose end is meant
         #[arg(long = "at", value_parser = end_of_day)]
@@ -94,8 +95,8 @@ pub(super) enum Read {
 pub(super) struct Record {
     /// The table, as in SQL: members, app.members, '"Order"'
     table: String,
-    /// The values of the primary key
-    #[arg(required = true, allow_hyphen_values = true)]
+    /// The values of the primary key; after -- one that begins with a hyphen
+    #[arg(required = true, allow_negative_numbers = true)]
     key: Vec<String>,
 }
 

@@ -57,22 +57,6 @@ RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
     ELSE image
 END;
 
--- A live row's image as the table's policy lets it be seen in the audit.
-CREATE FUNCTION threadline.policy_image(audited_table integer, image jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT CASE WHEN bool_and(c.treatment = 'clear') THEN image
-        ELSE threadline.redacted_image(
-            image,
-            array_agg(c.name) FILTER (WHERE c.treatment = 'clear'),
-            jsonb_object_agg(c.name, threadline.placeholder(to_regtype(c.type))) FILTER (WHERE c.treatment = 'mask'))
-    END
-    FROM threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS c (name text, type text, treatment text)
-    WHERE t.id = audited_table;
-END;
-
 -- An image made whole for a reader that wants every column: excluded columns
 -- of text types get the placeholder '***', others stay away and read as NULL.
 CREATE FUNCTION threadline.fill_excluded(audited_table integer, image jsonb) RETURNS jsonb
@@ -142,7 +126,7 @@ FROM threadline.audit_changes AS c
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;
 COMMENT ON VIEW threadline.changes IS
-    'Every recorded change with its table, key, actor and context, for reading in psql';
+    'Every recorded change with its table, key, actor and context, for reading in psql; the newest with ORDER BY transaction_id DESC, id DESC';
 
 CREATE VIEW threadline.transactions AS
 SELECT x.*,

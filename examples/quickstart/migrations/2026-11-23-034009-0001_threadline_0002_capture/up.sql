@@ -918,9 +918,9 @@ BEGIN
         END IF;
     END LOOP;
     INSERT INTO threadline.audited_tables (
-        id, schema_name, table_name, key_columns, key_types, policy, columns, numeric_columns, relation, fingerprint, capture_version)
+        id, schema_name, table_name, key_columns, key_types, policy, columns, masked_columns, numeric_columns, relation, fingerprint, capture_version)
     OVERRIDING SYSTEM VALUE
-    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', target, '', 0)
+    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
 
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
@@ -944,6 +944,11 @@ BEGIN
                     'treatment', threadline.treatment(target, c.number, mask, exclude))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c),
+        masked_columns = ARRAY(
+            SELECT c.name
+            FROM threadline.columns_of(target) AS c
+            WHERE threadline.treatment(target, c.number, mask, exclude) = 'mask'
+            ORDER BY c.number),
         numeric_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c

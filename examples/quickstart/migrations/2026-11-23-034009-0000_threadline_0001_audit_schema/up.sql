@@ -18,6 +18,7 @@ CREATE TABLE threadline.audited_tables (
     key_types       text[] NOT NULL,
     policy          jsonb NOT NULL,
     columns         jsonb NOT NULL,
+    masked_columns  text[] NOT NULL,
     numeric_columns text[] NOT NULL,
     relation        oid NOT NULL,
     fingerprint     text NOT NULL,
@@ -43,6 +44,8 @@ COMMENT ON COLUMN threadline.audited_tables.policy IS
     'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
     'The columns the capture function was built for: [{"number", "name", "type", "treatment"}]; treatment is clear, mask or exclude';
+COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
+    'The columns of which images have placeholders';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
     'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS

@@ -1,0 +1,195 @@
+//! What its audit program answers, for people and for pipes.
+
+use serde_json::Value;
+use threadline_tests::{Database, scratch_dir};
+
+use crate::{audit, quickstart};
+
+fn answer(database: &Database, arguments: &[&str]) -> String {
+    let (found, said, error) = audit(database, arguments);
+    assert!(found, "{arguments:?}: {error}");
+    said
+}
+
+fn json(database: &Database, arguments: &[&str]) -> Value {
+    let said = answer(database, &[arguments, &["--json"]].concat());
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}:\n{said}"))
+}
+
+#[test]
+fn a_timeline_takes_every_filter_and_goes_on_where_it_ended() {
+    let database = Database::empty();
+    quickstart(&database);
+    let by_grace = answer(&database, &["timeline", "--actor", "admin:grace"]);
+    assert!(
+        by_grace.contains("role  member -> treasurer\n"),
+        "{by_grace}"
+    );
+    assert!(
+        by_grace.contains("\n    member.role_changed by admin:grace: elected on 1 November\n"),
+        "{by_grace}"
+    );
+    assert!(!by_grace.contains("user:1"), "{by_grace}");
+    // Nothing for a terminal goes into a pipe.
+    assert!(!by_grace.contains('\u{1b}'), "{by_grace}");
+
+    let appointed = json(
+        &database,
+        &[
+            "timeline",
+            "--table",
+            "members",
+            "--changed-to",
+            "role=treasurer",
+        ],
+    );
+    assert_eq!(appointed["entries"].as_array().unwrap().len(), 1);
+    let change = &appointed["entries"][0]["change"];
+    assert_eq!(change["changed_from"]["role"], "member");
+    assert_eq!(change["transaction"]["actor"]["id"], "grace");
+    assert_eq!(
+        appointed["entries"][0]["actions"][0]["reason"],
+        "elected on 1 November"
+    );
+    assert_eq!(appointed["has_more"], false);
+
+    let count = answer(&database, &["timeline", "--count"]);
+    let mut seen = 0;
+    let mut after: Option<String> = None;
+    loop {
+        let mut arguments = vec!["timeline", "--limit", "2"];
+        if let Some(cursor) = &after {
+            arguments.extend(["--after", cursor]);
+        }
+        let page = json(&database, &arguments);
+        seen += page["entries"].as_array().unwrap().len();
+        match page["next"].as_str() {
+            Some(next) => after = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    assert_eq!(count.trim(), seen.to_string());
+}
+
+#[test]
+fn a_filter_that_cannot_be_says_why() {
+    let database = Database::empty();
+    quickstart(&database);
+    for (arguments, expected) in [
+        (
+            &["--table", "memberz"][..],
+            "error: table memberz is not audited and never was; the audited tables are: public.members, public.payments\n",
+        ),
+        (
+            &["--record", "1"],
+            "error: filter `record` needs `table`, because the same key means another record in each\n",
+        ),
+        (
+            &["--actor", "user:1", "--actor", "user:2"],
+            "error: filter `actor` is given twice; leave one of them away\n",
+        ),
+        (
+            &["--status", "failed"],
+            "error: filter `status` cannot be `failed`: a status is ok or error\n",
+        ),
+    ] {
+        let (found, said, error) = audit(&database, &[&["timeline"], arguments].concat());
+        assert!(!found);
+        assert_eq!(said, "");
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn a_record_and_a_table_as_they_were() {
+    let database = Database::empty();
+    quickstart(&database);
+    let history = json(&database, &["history", "members", "1"]);
+    // Newest first: the deletion, the appointment, the recovery, the new name.
+    let appointed = history[1]["captured_at"].as_str().unwrap();
+    let then = answer(&database, &["as-of", "members", "1", "--at", appointed]);
+    assert!(then.contains("name           Ada Lovelace\n"), "{then}");
+    assert!(then.contains("role           treasurer\n"), "{then}");
+    assert!(!then.contains("argon2"), "{then}");
+
+    let lines = answer(
+        &database,
+        &["as-of", "members", "--at", appointed, "--json"],
+    );
+    let rows: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["role"], "treasurer");
+    assert_eq!(rows[0]["email"], "***");
+
+    let deleted = history[0]["captured_at"].as_str().unwrap();
+    let (found, _, error) = audit(&database, &["as-of", "members", "1", "--at", deleted]);
+    assert!(!found);
+    assert!(
+        error.starts_with("error: the record had been deleted by then, at "),
+        "{error}"
+    );
+    assert!(error.ends_with(" by user:1\n"), "{error}");
+}
+
+#[test]
+fn who_gave_each_column_its_value() {
+    let database = Database::empty();
+    quickstart(&database);
+    let blame = answer(&database, &["blame", "members", "1"]);
+    let role = blame
+        .lines()
+        .position(|line| line.starts_with("role"))
+        .unwrap();
+    let lines: Vec<_> = blame.lines().skip(role).take(2).collect();
+    assert!(lines[0].ends_with("UTC  admin:grace  treasurer"), "{blame}");
+    assert_eq!(
+        lines[1],
+        "    member.role_changed by admin:grace: elected on 1 November"
+    );
+    let columns: Vec<_> = json(&database, &["blame", "members", "1"])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|blame| blame["column"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(columns.contains(&"email".to_owned()), "{columns:?}");
+}
+
+#[test]
+fn an_export_goes_to_a_file_or_a_pipe() {
+    let database = Database::empty();
+    quickstart(&database);
+    let file = scratch_dir().join("members.ndjson");
+    let path = file.display().to_string();
+    let (done, said, error) = audit(
+        &database,
+        &[
+            "export",
+            "--table",
+            "members",
+            "--output",
+            &path,
+            "--actions",
+        ],
+    );
+    assert!(done, "{error}");
+    assert_eq!(said, "");
+    let written = std::fs::read_to_string(&file).unwrap();
+    let changes = written.lines().count() - 1;
+    assert_eq!(error, format!("{changes} changes in {path}\n"));
+    assert!(
+        written.contains("\"name\":\"member.role_changed\""),
+        "{written}"
+    );
+
+    let (done, csv, error) = audit(&database, &["export", "--limit", "1"]);
+    assert!(done);
+    assert!(csv.starts_with("change_id,captured_at,operation,"), "{csv}");
+    assert_eq!(
+        error,
+        "warning: stopped at the limit of 1 changes; there are more\n"
+    );
+}

@@ -108,8 +108,8 @@ fn a_record_and_a_table_as_they_were() {
     // Newest first: the deletion, the appointment, the recovery, the new name.
     let appointed = history[1]["captured_at"].as_str().unwrap();
     let then = answer(&database, &["as-of", "members", "1", "--at", appointed]);
-    assert!(then.contains("name           Ada Lovelace\n"), "{then}");
-    assert!(then.contains("role           treasurer\n"), "{then}");
+    assert!(then.contains("name       Ada Lovelace\n"), "{then}");
+    assert!(then.contains("role       treasurer\n"), "{then}");
     assert!(!then.contains("argon2"), "{then}");
 
     let lines = answer(

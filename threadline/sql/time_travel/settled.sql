@@ -3,7 +3,9 @@
 -- wrote before the instant may commit after the question. Of those that the
 -- question's own snapshot holds to be running, each either began after the
 -- instant, as transaction ids of later AuditTransactions prove, or is still
--- running and has not written audited rows, as its locks prove.
+-- running and has not written audited rows, as its locks prove. One that ended
+-- between the snapshot and the look at the locks proves nothing: asked again, it
+-- is in the snapshot.
 CREATE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -12,7 +14,9 @@ BEGIN ATOMIC
         SELECT locktype, relation, mode, virtualtransaction, transactionid
         FROM pg_locks
         WHERE (locktype = 'transactionid' AND mode = 'ExclusiveLock')
-           OR (locktype = 'relation' AND relation = 'threadline.audit_changes'::regclass AND mode = 'RowExclusiveLock')
+           OR (locktype = 'relation' AND relation = 'threadline.audit_changes'::regclass AND mode = 'RowExclusiveLock'
+               -- Another database may have the same number for another table.
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
     ), later AS (
         -- Ids are given in the order in which transactions first write.
         SELECT min(xact_id::text::numeric) AS first

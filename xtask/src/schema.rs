@@ -93,6 +93,8 @@ const PATCHES: &[(&str, &[&str])] = &[
             "time_travel/live_expression",
             "time_travel/key_condition",
             "time_travel/live_image",
+            "time_travel/settle",
+            "time_travel/settled_record",
             "time_travel/record_as_of",
             "time_travel/rows_as_of",
         ],

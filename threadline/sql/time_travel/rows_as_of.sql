@@ -5,7 +5,7 @@ CREATE FUNCTION threadline.rows_as_of(
     target regclass, instant timestamptz,
     OUT record_key text, OUT key jsonb, OUT image jsonb
 ) RETURNS SETOF record
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
@@ -20,7 +20,7 @@ BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
-    ELSIF NOT threadline.settled(instant) THEN
+    ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',
             MESSAGE = format('threadline: what %s was at %s is not settled yet: a transaction that wrote audited rows by then is still open', target, instant),

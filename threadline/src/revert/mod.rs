@@ -13,7 +13,6 @@ use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed};
 use crate::model::KeyExpression;
 use crate::record::{AnyJson, statement};
-use crate::time_travel::wait_for;
 
 /// Why something was not put back.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,7 +124,6 @@ where
         key,
         instant,
     };
-    wait_for(conn, instant)?;
     let answer: Option<Option<String>> = query
         .load(conn)
         .map_err(|error| Error::reading(conn, error))?

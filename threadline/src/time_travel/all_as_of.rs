@@ -9,7 +9,7 @@ use diesel::row::Row;
 use diesel::sql_types::{Text, Timestamptz, Untyped};
 use serde_json::Value;
 
-use super::{Unavailable, wait_for};
+use super::Unavailable;
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::model::Audited;
@@ -55,7 +55,6 @@ where
     if installed < Some(crate::install::SCHEMA_VERSION) {
         return Err(Error::new(ErrorKind::SchemaMissing { installed }));
     }
-    wait_for(conn, instant)?;
     let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(refused)?;
     Ok(rows.map(|row| row.and_then(|row| past_record(&row)).map_err(refused)))
 }
@@ -74,7 +73,6 @@ where
     use crate::record::AnyJson;
     use diesel::sql_types::Jsonb;
 
-    wait_for(conn, instant)?;
     let query = Typed::<(Jsonb, Jsonb)>::new(
         include_str!("rows_as_of.sql"),
         [Bind::Text(table), Bind::Instant(instant)],

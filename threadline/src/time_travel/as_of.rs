@@ -9,7 +9,6 @@ use diesel::sql_types::{Text, Timestamptz, Untyped};
 use serde_json::Value;
 
 use super::Unavailable;
-use super::patience::patiently;
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::explore::change_by_id;
@@ -97,35 +96,28 @@ where
 fn load<C, V, R>(
     conn: &mut C,
     query: AsOf<V>,
-    record: impl Fn(&C::Row<'_, '_>, &Found) -> R,
+    record: impl FnOnce(&C::Row<'_, '_>, &Found) -> R,
 ) -> Result<(Found, R), Error>
 where
     C: AuditConnection,
     V: QueryFragment<Pg>,
 {
-    let ask = || {
-        let answer = (|| {
-            let mut rows = conn.load(&query)?;
-            let Some(row) = rows.next() else {
-                return Ok(None);
-            };
-            let row = row?;
-            let found = found(&row)?;
-            let record = record(&row, &found);
-            Ok(Some((found, record)))
-        })();
-        answer.map_err(|error| Error::reading(conn, error))
-    };
-    let settled = |answer: &Option<(Found, R)>| {
-        answer
-            .as_ref()
-            .is_none_or(|(found, _)| found.state != "unsettled")
-    };
-    patiently(ask, settled)?.ok_or_else(|| {
-        Error::new(ErrorKind::NotAudited {
-            table: query.table.clone(),
-        })
-    })
+    let table = query.table.clone();
+    let answer = (|| {
+        let mut rows = conn.load(query)?;
+        let Some(row) = rows.next() else {
+            return Ok(None);
+        };
+        let row = row?;
+        let found = found(&row)?;
+        let record = record(&row, &found);
+        Ok(Some((found, record)))
+    })();
+    match answer {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err(Error::new(ErrorKind::NotAudited { table })),
+        Err(error) => Err(Error::reading(conn, error)),
+    }
 }
 
 fn found<'a>(row: &impl Row<'a, Pg>) -> QueryResult<Found> {

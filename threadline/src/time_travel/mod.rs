@@ -2,7 +2,6 @@
 
 mod all_as_of;
 mod as_of;
-mod patience;
 mod unavailable;
 
 pub use all_as_of::PastRecord;
@@ -14,4 +13,3 @@ pub(crate) use all_as_of::rows_as_of;
 #[cfg(feature = "cli")]
 pub(crate) use as_of::as_of_json;
 pub(crate) use as_of::{load_as_of, load_as_of_json};
-pub(crate) use patience::wait_for;

@@ -107,6 +107,7 @@ fn a_record_and_a_table_as_they_were() {
     let history = json(&database, &["history", "members", "1"]);
     // Newest first: the deletion, the appointment, the recovery, the new name.
     let appointed = history[1]["captured_at"].as_str().unwrap();
+    assert_eq!(history[1]["changed_to"]["role"], "treasurer");
     let then = answer(&database, &["as-of", "members", "1", "--at", appointed]);
     assert!(then.contains("name       Ada Lovelace\n"), "{then}");
     assert!(then.contains("role       treasurer\n"), "{then}");
@@ -124,7 +125,11 @@ fn a_record_and_a_table_as_they_were() {
     assert_eq!(rows[0]["role"], "treasurer");
     assert_eq!(rows[0]["email"], "***");
 
-    let deleted = history[0]["captured_at"].as_str().unwrap();
+    // Her payments went in the same transaction, which counts as of its end.
+    let last = json(&database, &["timeline", "--limit", "1"]);
+    let deleted = last["entries"][0]["change"]["captured_at"]
+        .as_str()
+        .unwrap();
     let (found, _, error) = audit(&database, &["as-of", "members", "1", "--at", deleted]);
     assert!(!found);
     assert!(

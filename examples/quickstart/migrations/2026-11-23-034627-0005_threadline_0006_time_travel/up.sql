@@ -173,17 +173,30 @@ BEGIN
 END
 $$;
 
--- One record as it was at an instant: what it is now, or was when it went, with
--- every later change undone.
---
---   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
---
--- state: there; or why not: unsettled, unaudited (before the audit began),
--- never (nothing of this key by then), deleted, moved (to another key),
--- incomplete (something wrote past the triggers). The change is the last one of
--- the key by then.
-CREATE FUNCTION threadline.record_as_of(
-    target regclass, record_key text, instant timestamptz,
+-- The same, with a little patience: what is not settled only because a short
+-- transaction ended during the question, is settled a moment later. Each look
+-- has a snapshot of its own, and what is read afterwards a later one, in which
+-- everything that was settled is there.
+CREATE FUNCTION threadline.settle(instant timestamptz) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    FOR tl_wait IN 0..6 LOOP
+        IF threadline.settled(instant) THEN
+            RETURN true;
+        END IF;
+        EXIT WHEN instant > clock_timestamp();
+        PERFORM pg_sleep(0.002 * tl_wait * tl_wait);
+    END LOOP;
+    RETURN false;
+END
+$$;
+
+-- The answer of record_as_of() for an instant that is settled and audited; in
+-- one snapshot.
+CREATE FUNCTION threadline.settled_record(
+    audited_table integer, target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
 )
 LANGUAGE plpgsql STABLE
@@ -191,7 +204,6 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    tl_table threadline.audited_tables;
     tl_here threadline.audit_changes;
     tl_left threadline.audit_changes;
     tl_before threadline.audit_changes;
@@ -200,28 +212,17 @@ DECLARE
     tl_cut bigint;
     tl_undo jsonb;
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
-    IF tl_table.id IS NULL THEN
-        RAISE EXCEPTION 'threadline: table % is not audited', target;
-    ELSIF NOT threadline.settled(instant) THEN
-        state := 'unsettled';
-        RETURN;
-    ELSIF instant < tl_table.audited_since THEN
-        state := 'unaudited';
-        RETURN;
-    END IF;
-
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
     SELECT * INTO tl_here
     FROM threadline.audit_changes AS c
-    WHERE c.table_id = tl_table.id AND c.record_key = record_as_of.record_key
+    WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
       AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
     ORDER BY c.id DESC
     LIMIT 1;
     SELECT * INTO tl_left
     FROM threadline.audit_changes AS c
-    WHERE c.table_id = tl_table.id AND c.previous_key = record_as_of.record_key
+    WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
       AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
     ORDER BY c.id DESC
     LIMIT 1;
@@ -236,7 +237,7 @@ BEGIN
     IF tl_before.op IN ('D', 'T') THEN
         state := 'deleted';
         RETURN;
-    ELSIF tl_before.previous_key = record_as_of.record_key THEN
+    ELSIF tl_before.previous_key = settled_record.record_key THEN
         state := 'moved';
         RETURN;
     END IF;
@@ -245,12 +246,12 @@ BEGIN
     SELECT * INTO tl_end
     FROM (
         (SELECT * FROM threadline.audit_changes AS c
-         WHERE c.table_id = tl_table.id AND c.record_key = record_as_of.record_key
+         WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
            AND c.id > tl_cut AND c.op IN ('D', 'T')
          ORDER BY c.id LIMIT 1)
         UNION ALL
         (SELECT * FROM threadline.audit_changes AS c
-         WHERE c.table_id = tl_table.id AND c.previous_key = record_as_of.record_key
+         WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
            AND c.id > tl_cut
          ORDER BY c.id LIMIT 1)
     ) AS either
@@ -258,7 +259,7 @@ BEGIN
     LIMIT 1;
     SELECT * INTO tl_birth
     FROM threadline.audit_changes AS c
-    WHERE c.table_id = tl_table.id AND c.record_key = record_as_of.record_key
+    WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
       AND c.id > tl_cut AND (c.op = 'I' OR c.previous_key IS NOT NULL)
     ORDER BY c.id
     LIMIT 1;
@@ -271,13 +272,13 @@ BEGIN
     END IF;
 
     image := CASE
-        WHEN tl_end.id IS NULL THEN threadline.live_image(tl_table.id, target, record_as_of.record_key)
-        ELSE threadline.current_names(tl_table.id, tl_end.row_data, tl_end.captured_at) END;
+        WHEN tl_end.id IS NULL THEN threadline.live_image(audited_table, target, settled_record.record_key)
+        ELSE threadline.current_names(audited_table, tl_end.row_data, tl_end.captured_at) END;
     SELECT threadline.jsonb_merge(
-               threadline.current_names(tl_table.id, c.changed_from, c.captured_at) ORDER BY c.id DESC)
+               threadline.current_names(audited_table, c.changed_from, c.captured_at) ORDER BY c.id DESC)
     INTO tl_undo
     FROM threadline.audit_changes AS c
-    WHERE c.table_id = tl_table.id AND c.record_key = record_as_of.record_key
+    WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
       AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
       AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';
     IF image IS NULL THEN
@@ -286,6 +287,40 @@ BEGIN
     END IF;
     image := image || coalesce(tl_undo, '{}');
     state := 'there';
+END
+$$;
+
+-- One record as it was at an instant: what it is now, or was when it went, with
+-- every later change undone.
+--
+--   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
+--
+-- state: there; or why not: unsettled, unaudited (before the audit began),
+-- never (nothing of this key by then), deleted, moved (to another key),
+-- incomplete (something wrote past the triggers). The change is the last one of
+-- the key by then.
+CREATE FUNCTION threadline.record_as_of(
+    target regclass, record_key text, instant timestamptz,
+    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_table threadline.audited_tables;
+BEGIN
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    IF tl_table.id IS NULL THEN
+        RAISE EXCEPTION 'threadline: table % is not audited', target;
+    ELSIF NOT threadline.settle(instant) THEN
+        state := 'unsettled';
+    ELSIF instant < tl_table.audited_since THEN
+        state := 'unaudited';
+    ELSE
+        SELECT r.state, r.image, r.transaction_id, r.change_id
+        INTO state, image, transaction_id, change_id
+        FROM threadline.settled_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION threadline.record_as_of(regclass, text, timestamptz) IS
@@ -298,7 +333,7 @@ CREATE FUNCTION threadline.rows_as_of(
     target regclass, instant timestamptz,
     OUT record_key text, OUT key jsonb, OUT image jsonb
 ) RETURNS SETOF record
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
@@ -313,7 +348,7 @@ BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
-    ELSIF NOT threadline.settled(instant) THEN
+    ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',
             MESSAGE = format('threadline: what %s was at %s is not settled yet: a transaction that wrote audited rows by then is still open', target, instant),

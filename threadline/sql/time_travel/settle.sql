@@ -1,0 +1,19 @@
+-- The same, with a little patience: what is not settled only because a short
+-- transaction ended during the question, is settled a moment later. Each look
+-- has a snapshot of its own, and what is read afterwards a later one, in which
+-- everything that was settled is there.
+CREATE FUNCTION threadline.settle(instant timestamptz) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    FOR tl_wait IN 0..6 LOOP
+        IF threadline.settled(instant) THEN
+            RETURN true;
+        END IF;
+        EXIT WHEN instant > clock_timestamp();
+        PERFORM pg_sleep(0.002 * tl_wait * tl_wait);
+    END LOOP;
+    RETURN false;
+END
+$$;

@@ -1,10 +1,10 @@
-use crate::provision::{EVERYTHING, provision};
+use crate::provision::{FOR_DEMO, provision};
 use crate::run::{cargo, run};
 use crate::server::{Database, server};
 
 /// Measures what threadline costs, on a database of its own.
 pub(crate) fn bench(arguments: &[String]) -> Result<u8, String> {
-    provision(EVERYTHING)?;
+    provision(FOR_DEMO)?;
     let build = ["build", "--release", "--package", "threadline-bench"];
     let built = run(cargo().args(build))?;
     if built != 0 {

@@ -1,10 +1,10 @@
-use crate::provision::{EVERYTHING, provision};
+use crate::provision::{FOR_DEMO, provision};
 use crate::run::{cargo, run};
 use crate::server::{Database, server};
 
 /// Runs the quickstart on a database of its own.
 pub(crate) fn demo() -> Result<u8, String> {
-    provision(EVERYTHING)?;
+    provision(FOR_DEMO)?;
     // Built first: nobody has to wait for a server to see a mistake.
     let built = run(cargo().args(["build", "--package", "quickstart"]))?;
     if built != 0 {

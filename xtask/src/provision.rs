@@ -7,8 +7,17 @@ use threadline_test_server::libpq::Libpq;
 use threadline_test_server::packages::{PackageManager, Piece, how_to_install};
 use threadline_test_server::{MissingServer, find_program, find_programs};
 
-/// What the demo and the tests need.
-pub(crate) const EVERYTHING: &[Piece] = &[Piece::Server, Piece::Client, Piece::Libpq];
+/// What the demo needs, and the benchmarks.
+pub(crate) const FOR_DEMO: &[Piece] = &[Piece::Server, Piece::Client, Piece::Libpq];
+
+/// What the tests need: other programs read exports again.
+pub(crate) const FOR_TESTS: &[Piece] = &[
+    Piece::Server,
+    Piece::Client,
+    Piece::Libpq,
+    Piece::Python,
+    Piece::Jq,
+];
 
 /// Makes sure that the pieces are there, installing them where that is allowed
 /// without asking for a password.
@@ -39,6 +48,8 @@ fn missing(wanted: &[Piece]) -> Vec<Piece> {
             .iter()
             .all(|name| find_program(name).is_some()),
         Piece::Libpq => Libpq::find().is_some(),
+        Piece::Python => find_program("python3").is_some(),
+        Piece::Jq => find_program("jq").is_some(),
     };
     wanted
         .iter()

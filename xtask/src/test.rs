@@ -3,13 +3,13 @@ use std::path::PathBuf;
 use threadline_test_server::diesel_cli;
 use threadline_test_server::packages::Piece;
 
-use crate::provision::{EVERYTHING, provision};
+use crate::provision::{FOR_TESTS, provision};
 use crate::run::{cargo, run};
 use crate::server::server;
 
 /// Runs every test of the workspace on one server.
 pub(crate) fn test(arguments: &[String]) -> Result<u8, String> {
-    provision(EVERYTHING)?;
+    provision(FOR_TESTS)?;
     let diesel = diesel()?;
     let server = server()?;
     run(cargo()

@@ -1,4 +1,5 @@
-//! What the packages are called that bring PostgreSQL.
+//! What the packages are called that bring PostgreSQL, and what reads exports
+//! again.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,6 +17,10 @@ pub enum Piece {
     Client,
     /// The client library, to link with.
     Libpq,
+    /// `python3`, which reads CSV again.
+    Python,
+    /// `jq`, which reads JSON again.
+    Jq,
 }
 
 impl fmt::Display for Piece {
@@ -24,6 +29,8 @@ impl fmt::Display for Piece {
             Self::Server => write!(f, "a PostgreSQL server, {OLDEST} or later"),
             Self::Client => write!(f, "PostgreSQL's client programs, psql and pg_dump"),
             Self::Libpq => write!(f, "libpq to link with, libpq.so or libpq.dylib"),
+            Self::Python => write!(f, "python3, which reads exported CSV again in the tests"),
+            Self::Jq => write!(f, "jq, which reads exported JSON again in the tests"),
         }
     }
 }
@@ -39,6 +46,7 @@ pub struct PackageManager {
     server: &'static str,
     client: &'static str,
     libpq: &'static str,
+    python: &'static str,
 }
 
 const MANAGERS: [PackageManager; 5] = [
@@ -49,6 +57,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql",
         client: "postgresql-client",
         libpq: "libpq-dev",
+        python: "python3",
     },
     PackageManager {
         program: "dnf",
@@ -57,6 +66,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql-server",
         client: "postgresql",
         libpq: "libpq-devel",
+        python: "python3",
     },
     PackageManager {
         program: "apk",
@@ -65,6 +75,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql",
         client: "postgresql-client",
         libpq: "postgresql-dev",
+        python: "python3",
     },
     PackageManager {
         program: "pacman",
@@ -73,6 +84,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql",
         client: "postgresql",
         libpq: "postgresql-libs",
+        python: "python",
     },
     PackageManager {
         program: "brew",
@@ -81,6 +93,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql@17",
         client: "postgresql@17",
         libpq: "postgresql@17",
+        python: "python",
     },
 ];
 
@@ -159,6 +172,8 @@ impl PackageManager {
                 Piece::Server => self.server,
                 Piece::Client => self.client,
                 Piece::Libpq => self.libpq,
+                Piece::Python => self.python,
+                Piece::Jq => "jq",
             })
             .collect();
         packages.dedup();

@@ -48,7 +48,9 @@ pub(super) struct Sheet<W: Write> {
 
 impl<W: Write> Sheet<W> {
     pub(super) fn new(out: W, actions: bool) -> Result<Self, Error> {
-        let mut writer = csv::Writer::from_writer(out);
+        let mut writer = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(out);
         let columns = COLUMNS.iter();
         let header = if actions {
             writer.write_record(columns.chain(&ACTION_COLUMNS))
@@ -80,7 +82,7 @@ impl<W: Write> Sheet<W> {
 
     fn instant(&mut self, instant: Option<DateTime<Utc>>) -> Result<(), Error> {
         let text = instant.map(|instant| instant.to_rfc3339_opts(SecondsFormat::Micros, true));
-        self.cell(&text.unwrap_or_default())
+        self.text(text.as_deref())
     }
 }
 

@@ -22,7 +22,7 @@ const FORMAT_VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExportFormat {
-    /// A header and a line for each change, as RFC 4180 has it.
+    /// A header and a line for each change, as RFC 4180 has it, in UTF-8.
     Csv,
     /// One document.
     Json,
@@ -215,9 +215,9 @@ trait Sink {
 /// `session_user`, `context_error`, and with actions `action_names` and `actions`.
 /// They keep their order; new ones come at the end. JSON is in the cells of
 /// `key`, `previous_key`, `changed_from`, `changed_to`, `row_data` and `metadata`;
-/// an empty cell is SQL's NULL. Text that a spreadsheet would run as a formula,
-/// because it begins with `=`, `+`, `-`, `@`, a tab or a carriage return, has a `'`
-/// before it, as OWASP advises against [CSV injection].
+/// an empty cell is SQL's NULL, or an empty text. Text that a spreadsheet would run
+/// as a formula, because it begins with `=`, `+`, `-`, `@`, a tab or a carriage
+/// return, has a `'` before it, as OWASP advises against [CSV injection].
 ///
 /// [CSV injection]: https://owasp.org/www-community/attacks/CSV_Injection
 ///

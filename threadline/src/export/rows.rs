@@ -27,7 +27,7 @@ where
     C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
 {
     // Asked for first: when the rows come, the connection is taken.
-    let installed = installed_version(conn).unwrap_or(None);
+    let installed = installed_version(conn)?;
     if installed < Some(SCHEMA_VERSION) {
         return Err(Error::new(ErrorKind::SchemaMissing { installed }));
     }

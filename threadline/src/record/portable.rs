@@ -176,6 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn a_float_stays_the_float_that_it_is() {
+        let largest = format!("17976931348623157{}", "0".repeat(292));
+        for token in [
+            "0.30000000000000004",
+            "8.589973428413488e-7",
+            "1.7976931348623157e308",
+            "5e-324",
+            &largest,
+        ] {
+            assert_eq!(exact(token), token);
+            let read: Value = serde_json::from_str(token).unwrap();
+            assert_eq!(read.as_f64(), token.parse().ok(), "{token}");
+        }
+    }
+
+    #[test]
     fn integers_that_a_float_cannot_hold_are_written_as_strings() {
         let value = serde_json::json!({"a": [9_007_199_254_740_992_u64, 9_007_199_254_740_993_u64, -9_007_199_254_740_993_i64, 1.5]});
         assert_eq!(

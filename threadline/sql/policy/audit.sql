@@ -84,13 +84,13 @@ BEGIN
     VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
 
+    -- What writers did so far is to be seen here, and done by the old function;
+    -- the triggers hold them off from now on anyway.
+    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
-    SELECT tl_id, former.name, live.name, at.renamed_at
-    FROM (SELECT clock_timestamp() AS renamed_at OFFSET 0) AS at
-    CROSS JOIN threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text)
-    JOIN threadline.columns_of(target) AS live USING (number)
-    WHERE t.id = tl_id AND t.relation = target AND live.name <> former.name;
+    SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
+    FROM (SELECT clock_timestamp() AS now OFFSET 0) AS at
+    CROSS JOIN threadline.unnoted_renames(tl_id, target) AS r;
 
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
@@ -100,11 +100,18 @@ BEGIN
         policy = threadline.policy(mask, exclude, require_actor),
         columns = (
             SELECT jsonb_agg(
-                jsonb_build_object(
-                    'number', c.number, 'name', c.name, 'type', c.type::text,
-                    'treatment', threadline.treatment(target, c.number, mask, exclude))
+                jsonb_strip_nulls(jsonb_build_object(
+                    'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
+                    -- What a redacted column held until now was not recorded.
+                    'clear_since', CASE
+                        WHEN now.treatment <> 'clear' THEN NULL
+                        WHEN former.treatment <> 'clear' THEN clock_timestamp()
+                        ELSE former.clear_since END))
                 ORDER BY c.number)
-            FROM threadline.columns_of(target) AS c),
+            FROM threadline.columns_of(target) AS c
+            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude) AS now (treatment)
+            LEFT JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text, treatment text, clear_since timestamptz)
+                ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
@@ -119,6 +126,7 @@ BEGIN
         relation = target,
         fingerprint = threadline.fingerprint(target),
         capture_version = threadline.capture_version(),
+        built_at = clock_timestamp(),
         unaudited_at = NULL
     WHERE t.id = tl_id;
 

@@ -6,17 +6,15 @@ BEGIN ATOMIC
     SELECT CASE count(*)
         WHEN 0 THEN 'NULL::text'
         WHEN 1 THEN min(part)
-        ELSE format('jsonb_build_array(%s)::text', string_agg(part, ', ' ORDER BY position))
+        ELSE format('jsonb_build_array(%s)::text', string_agg(part, ', ' ORDER BY ordinal))
     END
     FROM (
-        SELECT k.position,
+        SELECT k.ordinal,
                format(
                    CASE WHEN k.type IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                        THEN '%s.%I::text'
                        ELSE 'threadline.key_text(to_jsonb(%s.%I))'
                    END, row_name, k.name) AS part
-        FROM threadline.audited_tables AS t
-        CROSS JOIN unnest(t.key_columns, t.key_types) WITH ORDINALITY AS k (name, type, position)
-        WHERE t.id = audited_table
+        FROM threadline.live_key(audited_table) AS k
     ) AS parts;
 END;

@@ -1,19 +1,31 @@
--- The columns of a table that had other names: those that threadline.audit()
--- saw, and those renamed since, of which it has not been told.
-CREATE FUNCTION threadline.renames_of(
-    audited_table integer,
-    OUT former_name text, OUT name text, OUT renamed_at timestamptz
-) RETURNS SETOF record
-LANGUAGE sql STABLE
+-- What images of a table are to be read by: the columns that got other names,
+-- those that threadline.audit() saw and those of which it has not been told.
+-- [{"at": ..., "names": {"former": "now"}}], oldest first, NULL if there are
+-- none. What was renamed at once is exchanged at once.
+CREATE FUNCTION threadline.renames_of(audited_table integer) RETURNS jsonb
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT r.former_name, r.name, r.renamed_at
-    FROM threadline.renamed_columns AS r
-    WHERE r.table_id = audited_table
-    UNION ALL
-    SELECT former.name, a.attname, 'infinity'
-    FROM threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text)
-    JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = former.number AND NOT a.attisdropped
-    WHERE t.id = audited_table AND a.attname <> former.name;
-END;
+AS $$
+DECLARE
+    tl_relation oid;
+BEGIN
+    SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+        tl_relation := NULL;
+    END IF;
+    RETURN (
+        SELECT jsonb_agg(jsonb_build_object('at', batch.renamed_at, 'names', batch.names) ORDER BY batch.renamed_at)
+        FROM (
+            SELECT r.renamed_at, jsonb_object_agg(r.former_name, r.name) AS names
+            FROM (
+                SELECT noted.former_name, noted.name, noted.renamed_at
+                FROM threadline.renamed_columns AS noted
+                WHERE noted.table_id = audited_table
+                UNION ALL
+                SELECT unnoted.former_name, unnoted.name, coalesce(unnoted.renamed_at, 'infinity')
+                FROM threadline.unnoted_renames(audited_table, tl_relation) AS unnoted
+            ) AS r
+            GROUP BY r.renamed_at
+        ) AS batch);
+END
+$$;

@@ -15,11 +15,15 @@ SET extra_float_digits = 1
 AS $rows_as_of$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_renamed boolean;
+    tl_renames jsonb;
+    tl_redaction record;
+    tl_first bigint;
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL THEN
-        RAISE EXCEPTION 'threadline: table % is not audited', target;
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_not_audited',
+            MESSAGE = format('threadline: table %s is not audited', target);
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',
@@ -31,7 +35,15 @@ BEGIN
             MESSAGE = format('threadline: table %s is audited since %s only', target, tl_table.audited_since),
             DETAIL = tl_table.audited_since;
     END IF;
-    tl_renamed := EXISTS (SELECT FROM threadline.renames_of(tl_table.id));
+    tl_renames := threadline.renames_of(tl_table.id);
+    SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
+    -- What a transaction wrote by then counts as of its last change, which may
+    -- have come much later, under another context.
+    tl_first := threadline.first_transaction_since(instant);
+    SELECT least(tl_first, min(part.id)) INTO tl_first
+    FROM threadline.audit_transactions AS x
+    JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
+    WHERE x.id >= tl_first AND occurred_at <= instant;
 
     RETURN QUERY EXECUTE format(
         $query$
@@ -40,7 +52,11 @@ BEGIN
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1
               AND c.transaction_id >= $3
-              AND (c.captured_at > $2 OR threadline.last_captured(c.transaction_id) > $2)
+              AND (c.captured_at > $2 OR c.transaction_id IN (
+                  -- A transaction never falls on both sides.
+                  SELECT x.id
+                  FROM threadline.audit_transactions AS x
+                  WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2))
         ), event AS (
             SELECT l.record_key AS event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
                    CASE WHEN l.op IN ('D', 'T') THEN 'end'
@@ -76,22 +92,25 @@ BEGIN
             FROM %5$s AS tl_live
         ), past AS (
             SELECT coalesce(t.event_key, live_key) AS past_key,
+                   t.event_key IS NULL AS untouched,
                    CASE WHEN t.ended IS NULL THEN live_image ELSE t.last_image END || coalesce(t.undo, '{}') AS past_image
             FROM live
             FULL JOIN touched AS t ON t.event_key = live_key
             WHERE t.event_key IS NULL OR t.existed
         )
-        SELECT past_key, threadline.key_json($4, $5, past_key), past_image
+        SELECT past_key, threadline.key_json($4, $5, past_key), %6$s
         FROM past
         WHERE past_image IS NOT NULL
         $query$,
-        CASE WHEN tl_renamed THEN 'threadline.current_names($1, e.changed_from, e.captured_at)' ELSE 'e.changed_from' END,
-        CASE WHEN tl_renamed THEN 'threadline.current_names($1, e.row_data, e.captured_at)' ELSE 'e.row_data' END,
+        CASE WHEN tl_renames IS NULL THEN 'e.changed_from' ELSE 'threadline.renamed_image($6, e.changed_from, e.captured_at)' END,
+        CASE WHEN tl_renames IS NULL THEN 'e.row_data' ELSE 'threadline.renamed_image($6, e.row_data, e.captured_at)' END,
         threadline.key_expression(tl_table.id, 'tl_live'),
         threadline.live_expression(tl_table.id, target, 'tl_live'),
-        target)
-    USING tl_table.id, instant, threadline.first_transaction_since(instant),
-          tl_table.key_columns, tl_table.key_types;
+        target,
+        CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
+             ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END)
+    USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,
+          tl_renames, tl_redaction.hidden, tl_redaction.masks;
 END
 $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS

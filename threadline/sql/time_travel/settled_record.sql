@@ -15,6 +15,7 @@ DECLARE
     tl_end threadline.audit_changes;
     tl_birth threadline.audit_changes;
     tl_cut bigint;
+    tl_renames jsonb;
     tl_undo jsonb;
 BEGIN
     -- The last change under the key, and the last that took a record away from
@@ -76,11 +77,12 @@ BEGIN
         RETURN;
     END IF;
 
+    tl_renames := threadline.renames_of(audited_table);
     image := CASE
         WHEN tl_end.id IS NULL THEN threadline.live_image(audited_table, target, settled_record.record_key)
-        ELSE threadline.current_names(audited_table, tl_end.row_data, tl_end.captured_at) END;
+        ELSE threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at) END;
     SELECT threadline.jsonb_merge(
-               threadline.current_names(audited_table, c.changed_from, c.captured_at) ORDER BY c.id DESC)
+               threadline.renamed_image(tl_renames, c.changed_from, c.captured_at) ORDER BY c.id DESC)
     INTO tl_undo
     FROM threadline.audit_changes AS c
     WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
@@ -90,7 +92,9 @@ BEGIN
         state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    image := image || coalesce(tl_undo, '{}');
+    SELECT threadline.redacted(image || coalesce(tl_undo, '{}'), r.hidden, r.masks)
+    INTO image
+    FROM threadline.redaction(audited_table, target, instant) AS r;
     state := 'there';
 END
 $$;

@@ -1,21 +1,31 @@
-, live AS (
-    SELECT image
+, audited AS (
+    -- What happened while the table was not audited, nobody knows.
+    SELECT target.record_key, t.id AS table_id, t.audited_since, relation.oid,
+           t.id IS NOT DISTINCT FROM threadline.audited_table_of(coalesce(pg_partition_root(relation.oid), relation.oid)) AS still,
+           threadline.renames_of(t.id) AS renames
     FROM target
-    CROSS JOIN LATERAL threadline.live_image(target.table_id, to_regclass({table name}), target.record_key) AS image
+    JOIN threadline.audited_tables AS t ON t.id = target.table_id
+    CROSS JOIN to_regclass({table name}) AS relation (oid)
+), live AS (
+    SELECT image
+    FROM (
+        SELECT CASE WHEN still THEN threadline.live_image(table_id, oid, record_key) END AS image
+        FROM audited
+    ) AS row
     WHERE image IS NOT NULL
 ), named AS (
     -- Columns under the names of today.
     SELECT story.*,
-           CASE WHEN renamed.any THEN threadline.current_names(table_id, changed_from, captured_at) ELSE changed_from END AS from_now,
-           CASE WHEN renamed.any THEN threadline.current_names(table_id, changed_to, captured_at) ELSE changed_to END AS to_now,
-           CASE WHEN renamed.any THEN threadline.current_names(table_id, row_data, captured_at) ELSE row_data END AS row_now
+           CASE WHEN renames IS NULL THEN changed_from ELSE threadline.renamed_image(renames, changed_from, captured_at) END AS from_now,
+           CASE WHEN renames IS NULL THEN changed_to ELSE threadline.renamed_image(renames, changed_to, captured_at) END AS to_now,
+           CASE WHEN renames IS NULL THEN row_data ELSE threadline.renamed_image(renames, row_data, captured_at) END AS row_now,
+           captured_at < audited_since AS interrupted
     FROM story
-    CROSS JOIN (
-        SELECT EXISTS (SELECT FROM target CROSS JOIN LATERAL threadline.renames_of(target.table_id)) AS any
-    ) AS renamed
+    CROSS JOIN (SELECT renames, audited_since FROM audited) AS audited
 ), chained AS (
     -- An insert, delete or truncate ends one chain of updates and begins
-    -- another: numbered from the end as `life`, from the beginning as `birth`.
+    -- another: numbered from the end as `life`, from the beginning as `birth`. So
+    -- does an interruption of the audit.
     SELECT *,
            -- What is no object is damage, and spoils no other version.
            CASE WHEN jsonb_typeof(CASE WHEN op IN ('D', 'T') THEN row_now ELSE from_now END) = 'object'
@@ -33,39 +43,36 @@
                 -- each later change.
                 ELSE coalesce(
                          threadline.jsonb_merge(c.redo) FILTER (WHERE c.op NOT IN ('D', 'T') AND c.redo IS NOT NULL)
-                             OVER (PARTITION BY c.birth ORDER BY c.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                             OVER (PARTITION BY c.birth, c.interrupted ORDER BY c.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                          jsonb_build_object())
-                     || CASE WHEN c.life = 0 THEN coalesce((SELECT image FROM live), jsonb_build_object())
+                     || CASE WHEN c.life = 0 AND NOT c.interrupted THEN coalesce((SELECT image FROM live), jsonb_build_object())
                              ELSE jsonb_build_object() END
                      || coalesce(
                          threadline.jsonb_merge(c.undo) FILTER (WHERE c.op <> 'I' AND c.undo IS NOT NULL)
-                             OVER (PARTITION BY c.life ORDER BY c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                             OVER (PARTITION BY c.life, c.interrupted ORDER BY c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                          jsonb_build_object())
                      || coalesce(c.redo, jsonb_build_object())
            END AS image,
            -- Without an end or a beginning, columns that never changed are unknown.
            c.op IN ('I', 'D', 'T')
-           OR (c.life = 0 AND EXISTS (SELECT FROM live))
-           OR first_value(c.op) OVER (PARTITION BY c.life ORDER BY c.id DESC) IN ('D', 'T')
-           OR first_value(c.op) OVER (PARTITION BY c.birth ORDER BY c.id) = 'I' AS whole
+           OR (c.life = 0 AND NOT c.interrupted AND EXISTS (SELECT FROM live))
+           OR first_value(c.op) OVER (PARTITION BY c.life, c.interrupted ORDER BY c.id DESC) IN ('D', 'T')
+           OR first_value(c.op) OVER (PARTITION BY c.birth, c.interrupted ORDER BY c.id) = 'I' AS whole
     FROM chained AS c
 )
 SELECT
 {change columns}
-, to_jsonb(redacted.columns)
-, c.image
+, to_jsonb(redaction.columns)
+, threadline.redacted(c.image, redaction.hidden, redaction.masks)
 , to_jsonb(c.whole)
 {model columns}
 FROM imaged AS c
 {change tables}
-CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(k.name ORDER BY k.name), ARRAY[]::text[]) AS columns
-    FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text)
-    WHERE k.treatment <> 'clear'
-) AS redacted
+CROSS JOIN audited
+CROSS JOIN LATERAL threadline.redaction(c.table_id, audited.oid, c.captured_at) AS redaction
 CROSS JOIN LATERAL threadline.populate(
     NULL::{table},
-    threadline.fill_excluded(c.table_id, c.image),
-    redacted.columns
+    redaction.filled || (threadline.redacted(c.image, redaction.hidden, redaction.masks) - redaction.unreadable),
+    redaction.columns
 ) AS {row alias}
 ORDER BY c.id DESC

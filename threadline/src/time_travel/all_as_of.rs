@@ -55,8 +55,10 @@ where
     if installed < Some(crate::install::SCHEMA_VERSION) {
         return Err(Error::new(ErrorKind::SchemaMissing { installed }));
     }
-    let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(refused)?;
-    Ok(rows.map(|row| row.and_then(|row| past_record(&row)).map_err(refused)))
+    let table = query.table.clone();
+    let refused = move |error| refused(error, &table);
+    let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(&refused)?;
+    Ok(rows.map(move |row| row.and_then(|row| past_record(&row)).map_err(&refused)))
 }
 
 /// The rows of a table by its name as in SQL: key and image.
@@ -75,12 +77,13 @@ where
 
     let query = Typed::<(Jsonb, Jsonb)>::new(
         include_str!("rows_as_of.sql"),
-        [Bind::Text(table), Bind::Instant(instant)],
+        [Bind::Text(table.clone()), Bind::Instant(instant)],
     );
-    let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(refused)?;
-    Ok(rows.map(|row| {
+    let refused = move |error| refused(error, &table);
+    let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(&refused)?;
+    Ok(rows.map(move |row| {
         let (key, image) = <(AnyJson, AnyJson) as FromSqlRow<(Jsonb, Jsonb), Pg>>::build_from_row(
-            &row.map_err(refused)?,
+            &row.map_err(&refused)?,
         )
         .map_err(DieselError::DeserializationError)?;
         Ok((key.into_inner(), image.into_inner()))
@@ -102,7 +105,7 @@ where
 }
 
 /// The server's reasons not to answer, as they are called here.
-fn refused(error: DieselError) -> Error {
+fn refused(error: DieselError, table: &str) -> Error {
     let DieselError::DatabaseError(_, information) = &error else {
         return error.into();
     };
@@ -113,6 +116,9 @@ fn refused(error: DieselError) -> Error {
             since: since().map(|since| since.to_utc()).unwrap_or_default(),
         }
         .into(),
+        Some("threadline_not_audited") => Error::new(ErrorKind::NotAudited {
+            table: table.to_owned(),
+        }),
         _ => error.into(),
     }
 }

@@ -1,13 +1,10 @@
-WITH audited AS MATERIALIZED (
-    SELECT threadline.fill_excluded(t.id, jsonb_build_object()) AS filled,
-           (SELECT coalesce(array_agg(k.name ORDER BY k.name), ARRAY[]::text[])
-            FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text)
-            WHERE k.treatment <> 'clear') AS redacted
-    FROM threadline.audited_tables AS t
-    WHERE t.id = threadline.audited_table_of({table name}::regclass)
+WITH redaction AS MATERIALIZED (
+    SELECT *
+    FROM threadline.redaction(threadline.audited_table_of({table name}::regclass), {table name}::regclass, {instant})
 )
-SELECT r.key, r.image, to_jsonb(audited.redacted)
+SELECT r.key, r.image, to_jsonb(redaction.columns)
        {model columns}
 FROM threadline.rows_as_of({table name}::regclass, {instant}) AS r
-LEFT JOIN audited ON true
-CROSS JOIN LATERAL threadline.populate(NULL::{table}, audited.filled || r.image, audited.redacted) AS {row alias}
+CROSS JOIN redaction
+CROSS JOIN LATERAL threadline.populate(
+    NULL::{table}, redaction.filled || (r.image - redaction.unreadable), redaction.columns) AS {row alias}

@@ -1,0 +1,40 @@
+-- The columns of a table as they are called now, and how each is treated: clear,
+-- mask or exclude. Fails closed like capture_changed_table(): on a table with
+-- redaction a column is clear only if it can be traced to one that the policy
+-- left clear, by number while the table is the one it was, by name after a
+-- restore.
+CREATE FUNCTION threadline.column_policy(
+    audited_table integer, target regclass,
+    OUT name text, OUT type regtype, OUT treatment text, OUT clear_since timestamptz
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH known AS (
+        SELECT k.number, k.name, k.treatment, k.clear_since, t.relation
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, treatment text, clear_since timestamptz)
+        WHERE t.id = audited_table
+    )
+    SELECT live.name, live.type,
+           CASE WHEN NOT EXISTS (SELECT FROM known AS k WHERE k.treatment <> 'clear') THEN 'clear'
+                WHEN 'exclude' IN (itself.treatment, namesake.treatment) THEN 'exclude'
+                WHEN 'mask' IN (itself.treatment, namesake.treatment) THEN 'mask'
+                WHEN itself.treatment = 'clear' THEN 'clear'
+                ELSE 'exclude' END,
+           itself.clear_since
+    FROM (
+        -- As threadline.columns_of() has them, but planned once.
+        SELECT a.attnum AS number, a.atttypid::regtype AS type,
+               (pg_identify_object_as_address('pg_class'::regclass, target, a.attnum)).object_names[3] AS name
+        FROM pg_attribute AS a
+        WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS live
+    LEFT JOIN known AS itself
+        ON CASE WHEN itself.relation = target THEN itself.number = live.number ELSE itself.name = live.name END
+    LEFT JOIN known AS namesake ON namesake.name = live.name;
+END
+$$;

@@ -1,0 +1,28 @@
+-- What of a table's images as of an instant must not be seen, or is not known:
+-- `hidden` columns are not in the answer, `masks` have placeholders there. A
+-- model's row gets `filled` and goes without `unreadable`: a placeholder that is
+-- no text would be taken for a value.
+CREATE FUNCTION threadline.redaction(
+    audited_table integer, target regclass, instant timestamptz,
+    OUT columns text[], OUT hidden text[], OUT masks jsonb, OUT filled jsonb, OUT unreadable text[]
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT coalesce(array_agg(c.name ORDER BY c.name) FILTER (WHERE c.treatment <> 'clear'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.treatment = 'exclude'), '{}'),
+           coalesce(jsonb_object_agg(c.name, threadline.placeholder(c.type)) FILTER (WHERE c.treatment = 'mask'), '{}'),
+           coalesce(jsonb_object_agg(c.name, '***'::text) FILTER (WHERE c.treatment = 'exclude' AND p.typcategory = 'S'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.treatment <> 'clear' AND p.typcategory <> 'S'), '{}')
+    INTO columns, hidden, masks, filled, unreadable
+    FROM (
+        SELECT policy.name, policy.type,
+               -- What it was before it became clear, the audit does not have.
+               CASE WHEN policy.clear_since > instant THEN 'exclude' ELSE policy.treatment END AS treatment
+        FROM threadline.column_policy(audited_table, target) AS policy
+    ) AS c
+    JOIN pg_type AS p ON p.oid = c.type;
+END
+$$;

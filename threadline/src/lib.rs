@@ -7,6 +7,9 @@ extern crate self as threadline;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+#[cfg(doc)]
+pub mod docs;
+
 mod action;
 mod context;
 mod error;

@@ -1,0 +1,7 @@
+//! Guides, for people with a problem.
+
+#[doc = include_str!("docs/answering_an_incident.md")]
+pub mod answering_an_incident {}
+
+#[doc = include_str!("docs/coming_from.md")]
+pub mod coming_from_another_library {}

@@ -82,7 +82,7 @@ fn a_complaint_leads_to_the_person_and_back_to_how_it_was() {
             .split(' ')
             .collect();
         let output = program(
-            env!("CARGO_BIN_EXE_audit"),
+            env!("CARGO_BIN_EXE_invoicing-audit"),
             &database,
             &directory,
             &arguments,

@@ -2,7 +2,6 @@ DROP VIEW threadline.transactions;
 DROP VIEW threadline.changes;
 DROP AGGREGATE threadline.jsonb_merge(jsonb);
 DROP FUNCTION threadline.populate(anyelement, jsonb, text[]);
-DROP FUNCTION threadline.fill_excluded(integer, jsonb);
 DROP FUNCTION threadline.exact_numbers(jsonb, text[]);
 DROP FUNCTION threadline.exact_members(jsonb, text[]);
 DROP FUNCTION threadline.key_json(text[], text[], text);

@@ -8,6 +8,9 @@ CREATE INDEX audit_transactions_opened
     ON threadline.audit_transactions (opened_at, id);
 CREATE INDEX audit_transactions_extended
     ON threadline.audit_transactions (extended_until, id) WHERE extended_until IS NOT NULL;
+-- The contexts of one database transaction belong together.
+CREATE INDEX audit_transactions_xact
+    ON threadline.audit_transactions (xact_id, id);
 CREATE INDEX audit_transactions_source
     ON threadline.audit_transactions (source, id) WHERE source IS NOT NULL;
 CREATE INDEX audit_transactions_request

@@ -12,6 +12,7 @@ DROP INDEX threadline.audit_transactions_job;
 DROP INDEX threadline.audit_transactions_correlation;
 DROP INDEX threadline.audit_transactions_request;
 DROP INDEX threadline.audit_transactions_source;
+DROP INDEX threadline.audit_transactions_xact;
 DROP INDEX threadline.audit_transactions_extended;
 DROP INDEX threadline.audit_transactions_opened;
 DROP INDEX threadline.audit_transactions_actor_type;

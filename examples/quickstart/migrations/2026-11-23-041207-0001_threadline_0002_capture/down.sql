@@ -9,14 +9,16 @@ FROM (
 DROP FUNCTION threadline.unaudit(regclass);
 DROP FUNCTION threadline.refresh(regclass);
 DROP FUNCTION threadline.audit(regclass, text[], text[], boolean);
+DROP FUNCTION threadline.unnoted_renames(integer, oid);
 DROP FUNCTION threadline.treatment(regclass, smallint, text[], text[]);
 DROP FUNCTION threadline.drop_triggers(regclass);
 DROP FUNCTION threadline.install_triggers(integer, regclass);
 DROP FUNCTION threadline.find_audited_table(text);
 DROP FUNCTION threadline.former_table(text, text);
-DROP FUNCTION threadline.audited_table_of(regclass);
 DROP FUNCTION threadline.capture_source(integer, regclass);
 DROP FUNCTION threadline.key_expression(integer, text);
+DROP FUNCTION threadline.live_key(integer);
+DROP FUNCTION threadline.audited_table_of(regclass);
 DROP FUNCTION threadline.image_expression(integer, regclass, text);
 DROP FUNCTION threadline.policy(text[], text[], boolean);
 DROP FUNCTION threadline.capture_version();

@@ -47,109 +47,213 @@ END;
 COMMENT ON FUNCTION threadline.settled(timestamptz) IS
     'Whether what was the state at an instant is final: no transaction that wrote audited rows by then is still open';
 
--- When a transaction captured its last change. A transaction counts as of then,
--- whole or not at all: what it wrote earlier, nobody else could see.
+-- When the database transaction of an AuditTransaction captured its last change.
+-- A transaction counts as of then, whole or not at all, under however many
+-- contexts it wrote: what it wrote earlier, nobody else could see.
 CREATE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT captured_at
-    FROM threadline.audit_changes
-    WHERE transaction_id = audit_transaction
-    ORDER BY id DESC
-    LIMIT 1;
+    SELECT max(last.captured_at)
+    FROM threadline.audit_transactions AS x
+    JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
+    CROSS JOIN LATERAL (
+        SELECT c.captured_at
+        FROM threadline.audit_changes AS c
+        WHERE c.transaction_id = part.id
+        ORDER BY c.id DESC
+        LIMIT 1
+    ) AS last
+    WHERE x.id = audit_transaction;
 END;
 
--- The columns of a table that had other names: those that threadline.audit()
--- saw, and those renamed since, of which it has not been told.
-CREATE FUNCTION threadline.renames_of(
-    audited_table integer,
-    OUT former_name text, OUT name text, OUT renamed_at timestamptz
-) RETURNS SETOF record
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT r.former_name, r.name, r.renamed_at
-    FROM threadline.renamed_columns AS r
-    WHERE r.table_id = audited_table
-    UNION ALL
-    SELECT former.name, a.attname, 'infinity'
-    FROM threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text)
-    JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = former.number AND NOT a.attisdropped
-    WHERE t.id = audited_table AND a.attname <> former.name;
-END;
-
--- An image captured at an instant, its columns under the names of today.
-CREATE FUNCTION threadline.current_names(audited_table integer, image jsonb, captured_at timestamptz) RETURNS jsonb
+-- What images of a table are to be read by: the columns that got other names,
+-- those that threadline.audit() saw and those of which it has not been told.
+-- [{"at": ..., "names": {"former": "now"}}], oldest first, NULL if there are
+-- none. What was renamed at once is exchanged at once.
+CREATE FUNCTION threadline.renames_of(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
+    tl_relation oid;
+BEGIN
+    SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+        tl_relation := NULL;
+    END IF;
+    RETURN (
+        SELECT jsonb_agg(jsonb_build_object('at', batch.renamed_at, 'names', batch.names) ORDER BY batch.renamed_at)
+        FROM (
+            SELECT r.renamed_at, jsonb_object_agg(r.former_name, r.name) AS names
+            FROM (
+                SELECT noted.former_name, noted.name, noted.renamed_at
+                FROM threadline.renamed_columns AS noted
+                WHERE noted.table_id = audited_table
+                UNION ALL
+                SELECT unnoted.former_name, unnoted.name, coalesce(unnoted.renamed_at, 'infinity')
+                FROM threadline.unnoted_renames(audited_table, tl_relation) AS unnoted
+            ) AS r
+            GROUP BY r.renamed_at
+        ) AS batch);
+END
+$$;
+
+-- An image captured at an instant, its columns under the names of today.
+CREATE FUNCTION threadline.renamed_image(renames jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_batch jsonb;
     tl_names jsonb;
     tl_image jsonb := image;
 BEGIN
-    IF jsonb_typeof(image) IS DISTINCT FROM 'object' THEN
+    IF renames IS NULL OR jsonb_typeof(image) IS DISTINCT FROM 'object' THEN
         RETURN image;
     END IF;
-    -- What was renamed at once is exchanged at once.
-    FOR tl_names IN
-        SELECT jsonb_object_agg(r.former_name, r.name)
-        FROM threadline.renames_of(audited_table) AS r
-        WHERE r.renamed_at > current_names.captured_at
-        GROUP BY r.renamed_at
-        ORDER BY r.renamed_at
-    LOOP
-        SELECT jsonb_object_agg(coalesce(tl_names ->> field.key, field.key), field.value ORDER BY tl_names ? field.key)
+    FOR tl_batch IN SELECT * FROM jsonb_array_elements(renames) LOOP
+        CONTINUE WHEN (tl_batch ->> 'at')::timestamptz <= captured_at;
+        tl_names := tl_batch -> 'names';
+        SELECT coalesce(jsonb_object_agg(coalesce(tl_names ->> field.key, field.key), field.value ORDER BY tl_names ? field.key), '{}')
         INTO tl_image
-        FROM jsonb_each(tl_image) AS field;
+        FROM jsonb_each(tl_image) AS field
+        WHERE tl_names -> field.key IS DISTINCT FROM 'null';
     END LOOP;
-    RETURN coalesce(tl_image, '{}');
+    RETURN tl_image;
 END
 $$;
+
+-- An image captured at an instant, its columns under the names of today. For
+-- many images of one table, ask for its renames once.
+CREATE FUNCTION threadline.current_names(audited_table integer, image jsonb, captured_at timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+RETURN threadline.renamed_image(threadline.renames_of(audited_table), image, captured_at);
+
+-- The columns of a table as they are called now, and how each is treated: clear,
+-- mask or exclude. Fails closed like capture_changed_table(): on a table with
+-- redaction a column is clear only if it can be traced to one that the policy
+-- left clear, by number while the table is the one it was, by name after a
+-- restore.
+CREATE FUNCTION threadline.column_policy(
+    audited_table integer, target regclass,
+    OUT name text, OUT type regtype, OUT treatment text, OUT clear_since timestamptz
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH known AS (
+        SELECT k.number, k.name, k.treatment, k.clear_since, t.relation
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, treatment text, clear_since timestamptz)
+        WHERE t.id = audited_table
+    )
+    SELECT live.name, live.type,
+           CASE WHEN NOT EXISTS (SELECT FROM known AS k WHERE k.treatment <> 'clear') THEN 'clear'
+                WHEN 'exclude' IN (itself.treatment, namesake.treatment) THEN 'exclude'
+                WHEN 'mask' IN (itself.treatment, namesake.treatment) THEN 'mask'
+                WHEN itself.treatment = 'clear' THEN 'clear'
+                ELSE 'exclude' END,
+           itself.clear_since
+    FROM (
+        -- As threadline.columns_of() has them, but planned once.
+        SELECT a.attnum AS number, a.atttypid::regtype AS type,
+               (pg_identify_object_as_address('pg_class'::regclass, target, a.attnum)).object_names[3] AS name
+        FROM pg_attribute AS a
+        WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS live
+    LEFT JOIN known AS itself
+        ON CASE WHEN itself.relation = target THEN itself.number = live.number ELSE itself.name = live.name END
+    LEFT JOIN known AS namesake ON namesake.name = live.name;
+END
+$$;
+
+-- What of a table's images as of an instant must not be seen, or is not known:
+-- `hidden` columns are not in the answer, `masks` have placeholders there. A
+-- model's row gets `filled` and goes without `unreadable`: a placeholder that is
+-- no text would be taken for a value.
+CREATE FUNCTION threadline.redaction(
+    audited_table integer, target regclass, instant timestamptz,
+    OUT columns text[], OUT hidden text[], OUT masks jsonb, OUT filled jsonb, OUT unreadable text[]
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT coalesce(array_agg(c.name ORDER BY c.name) FILTER (WHERE c.treatment <> 'clear'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.treatment = 'exclude'), '{}'),
+           coalesce(jsonb_object_agg(c.name, threadline.placeholder(c.type)) FILTER (WHERE c.treatment = 'mask'), '{}'),
+           coalesce(jsonb_object_agg(c.name, '***'::text) FILTER (WHERE c.treatment = 'exclude' AND p.typcategory = 'S'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.treatment <> 'clear' AND p.typcategory <> 'S'), '{}')
+    INTO columns, hidden, masks, filled, unreadable
+    FROM (
+        SELECT policy.name, policy.type,
+               -- What it was before it became clear, the audit does not have.
+               CASE WHEN policy.clear_since > instant THEN 'exclude' ELSE policy.treatment END AS treatment
+        FROM threadline.column_policy(audited_table, target) AS policy
+    ) AS c
+    JOIN pg_type AS p ON p.oid = c.type;
+END
+$$;
+
+-- An image with what redaction() says taken from it. What is NULL stays NULL.
+CREATE FUNCTION threadline.redacted(image jsonb, hidden text[], masks jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN masks = '{}' THEN image - hidden
+    ELSE (image - hidden) || coalesce((
+        SELECT pg_catalog.jsonb_object_agg(mask.key, mask.value)
+        FROM pg_catalog.jsonb_each(masks) AS mask
+        WHERE image -> mask.key <> 'null'), '{}')
+END;
 
 -- SQL for the image of a live row called row_name, as the table's policy lets
 -- it be seen in the audit. To be run with capture's settings.
 CREATE FUNCTION threadline.live_expression(audited_table integer, target regclass, row_name text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    WITH live AS (
-        SELECT CASE WHEN bool_or(c.type = 'json'::regtype)
-                    THEN format('threadline.row_image(%s, %L)', row_name, target::oid)
-                    ELSE format('to_jsonb(%s)', row_name) END
-               || coalesce(string_agg(
-                   format(' || jsonb_build_object(%L, %s.%I::numeric)', c.name, row_name, c.name), ''
-               ) FILTER (WHERE c.type = 'money'::regtype), '') AS image
-        FROM threadline.columns_of(target) AS c
-    )
-    SELECT CASE WHEN bool_and(c.treatment = 'clear') THEN format('(%s)', min(live.image))
-                ELSE format('threadline.redacted_image(%s, %L, %L)', min(live.image),
-                    coalesce(array_agg(c.name) FILTER (WHERE c.treatment = 'clear'), '{}'),
-                    jsonb_object_agg(c.name, threadline.placeholder(to_regtype(c.type))) FILTER (WHERE c.treatment = 'mask'))
-           END
-    FROM live
-    CROSS JOIN threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS c (name text, type text, treatment text)
-    WHERE t.id = audited_table;
-END;
+AS $$
+BEGIN
+    RETURN (
+        SELECT CASE WHEN bool_and(live.treatment = 'clear') THEN format('(%s)', live.image)
+                    ELSE format('threadline.redacted_image(%s, %L, %L)', live.image,
+                        coalesce(array_agg(live.name) FILTER (WHERE live.treatment = 'clear'), '{}'),
+                        jsonb_object_agg(live.name, threadline.placeholder(live.type)) FILTER (WHERE live.treatment = 'mask'))
+               END
+        FROM (
+            SELECT c.*,
+                   CASE WHEN bool_or(c.type = 'json'::regtype) OVER ()
+                        THEN format('threadline.row_image(%s, %L)', row_name, target::oid)
+                        ELSE format('to_jsonb(%s)', row_name) END
+                   || coalesce(string_agg(
+                       format(' || jsonb_build_object(%L, %s.%I::numeric)', c.name, row_name, c.name), ''
+                   ) FILTER (WHERE c.type = 'money'::regtype) OVER (), '') AS image
+            FROM threadline.column_policy(audited_table, target) AS c
+        ) AS live
+        GROUP BY live.image);
+END
+$$;
 
 -- SQL that is true of the row called row_name that has a record key; by column,
 -- so that the primary key's index serves.
 CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT string_agg(
+AS $$
+BEGIN
+    RETURN (SELECT string_agg(
         format('%s.%I = %L::%s', row_name, k.name,
-            CASE WHEN cardinality(t.key_columns) = 1 THEN record_key
-                 ELSE threadline.json_array_or_null(record_key) ->> (k.position::integer - 1) END,
+            CASE WHEN k.single THEN record_key
+                 ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
             k.type),
-        ' AND ' ORDER BY k.position)
-    FROM threadline.audited_tables AS t
-    CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, position)
-    WHERE t.id = audited_table;
-END;
+        ' AND ' ORDER BY k.ordinal)
+    FROM threadline.live_key(audited_table) AS k);
+END
+$$;
 
 -- The image of the live row with a record key, as the audit would show it; NULL
 -- if there is none.
@@ -210,6 +314,7 @@ DECLARE
     tl_end threadline.audit_changes;
     tl_birth threadline.audit_changes;
     tl_cut bigint;
+    tl_renames jsonb;
     tl_undo jsonb;
 BEGIN
     -- The last change under the key, and the last that took a record away from
@@ -271,11 +376,12 @@ BEGIN
         RETURN;
     END IF;
 
+    tl_renames := threadline.renames_of(audited_table);
     image := CASE
         WHEN tl_end.id IS NULL THEN threadline.live_image(audited_table, target, settled_record.record_key)
-        ELSE threadline.current_names(audited_table, tl_end.row_data, tl_end.captured_at) END;
+        ELSE threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at) END;
     SELECT threadline.jsonb_merge(
-               threadline.current_names(audited_table, c.changed_from, c.captured_at) ORDER BY c.id DESC)
+               threadline.renamed_image(tl_renames, c.changed_from, c.captured_at) ORDER BY c.id DESC)
     INTO tl_undo
     FROM threadline.audit_changes AS c
     WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
@@ -285,7 +391,9 @@ BEGIN
         state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    image := image || coalesce(tl_undo, '{}');
+    SELECT threadline.redacted(image || coalesce(tl_undo, '{}'), r.hidden, r.masks)
+    INTO image
+    FROM threadline.redaction(audited_table, target, instant) AS r;
     state := 'there';
 END
 $$;
@@ -343,11 +451,15 @@ SET extra_float_digits = 1
 AS $rows_as_of$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_renamed boolean;
+    tl_renames jsonb;
+    tl_redaction record;
+    tl_first bigint;
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL THEN
-        RAISE EXCEPTION 'threadline: table % is not audited', target;
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_not_audited',
+            MESSAGE = format('threadline: table %s is not audited', target);
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',
@@ -359,7 +471,15 @@ BEGIN
             MESSAGE = format('threadline: table %s is audited since %s only', target, tl_table.audited_since),
             DETAIL = tl_table.audited_since;
     END IF;
-    tl_renamed := EXISTS (SELECT FROM threadline.renames_of(tl_table.id));
+    tl_renames := threadline.renames_of(tl_table.id);
+    SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
+    -- What a transaction wrote by then counts as of its last change, which may
+    -- have come much later, under another context.
+    tl_first := threadline.first_transaction_since(instant);
+    SELECT least(tl_first, min(part.id)) INTO tl_first
+    FROM threadline.audit_transactions AS x
+    JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
+    WHERE x.id >= tl_first AND occurred_at <= instant;
 
     RETURN QUERY EXECUTE format(
         $query$
@@ -368,7 +488,11 @@ BEGIN
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1
               AND c.transaction_id >= $3
-              AND (c.captured_at > $2 OR threadline.last_captured(c.transaction_id) > $2)
+              AND (c.captured_at > $2 OR c.transaction_id IN (
+                  -- A transaction never falls on both sides.
+                  SELECT x.id
+                  FROM threadline.audit_transactions AS x
+                  WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2))
         ), event AS (
             SELECT l.record_key AS event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
                    CASE WHEN l.op IN ('D', 'T') THEN 'end'
@@ -404,22 +528,25 @@ BEGIN
             FROM %5$s AS tl_live
         ), past AS (
             SELECT coalesce(t.event_key, live_key) AS past_key,
+                   t.event_key IS NULL AS untouched,
                    CASE WHEN t.ended IS NULL THEN live_image ELSE t.last_image END || coalesce(t.undo, '{}') AS past_image
             FROM live
             FULL JOIN touched AS t ON t.event_key = live_key
             WHERE t.event_key IS NULL OR t.existed
         )
-        SELECT past_key, threadline.key_json($4, $5, past_key), past_image
+        SELECT past_key, threadline.key_json($4, $5, past_key), %6$s
         FROM past
         WHERE past_image IS NOT NULL
         $query$,
-        CASE WHEN tl_renamed THEN 'threadline.current_names($1, e.changed_from, e.captured_at)' ELSE 'e.changed_from' END,
-        CASE WHEN tl_renamed THEN 'threadline.current_names($1, e.row_data, e.captured_at)' ELSE 'e.row_data' END,
+        CASE WHEN tl_renames IS NULL THEN 'e.changed_from' ELSE 'threadline.renamed_image($6, e.changed_from, e.captured_at)' END,
+        CASE WHEN tl_renames IS NULL THEN 'e.row_data' ELSE 'threadline.renamed_image($6, e.row_data, e.captured_at)' END,
         threadline.key_expression(tl_table.id, 'tl_live'),
         threadline.live_expression(tl_table.id, target, 'tl_live'),
-        target)
-    USING tl_table.id, instant, threadline.first_transaction_since(instant),
-          tl_table.key_columns, tl_table.key_types;
+        target,
+        CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
+             ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END)
+    USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,
+          tl_renames, tl_redaction.hidden, tl_redaction.masks;
 END
 $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS

@@ -517,6 +517,51 @@ BEGIN ATOMIC
     WHERE t.id = audited_table;
 END;
 
+-- The id under which a table is audited, or NULL. A table is known by the
+-- capture function that its own row trigger calls, which survives a rename, a
+-- change of schema, and a dump and restore, also one without data. A trigger
+-- that a partition has from its parent does not count, nor one that it kept
+-- when it was detached.
+CREATE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer
+    FROM pg_trigger AS g
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
+    WHERE g.tgrelid = target
+      AND g.tgparentid = 0
+      AND g.tgname = '!threadline_capture'
+      AND p.proname ~ '^capture_[0-9]{1,9}$';
+END;
+
+-- The key columns of an audited table under the names and types that they have
+-- now, which may be others than its capture function was built for.
+CREATE FUNCTION threadline.live_key(
+    audited_table integer,
+    OUT ordinal bigint, OUT name text, OUT type text, OUT single boolean
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_relation oid;
+BEGIN
+    SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+        tl_relation := NULL;
+    END IF;
+    RETURN QUERY
+    SELECT k.ordinal, coalesce(a.attname::text, k.name), coalesce(a.atttypid::regtype::text, k.type), cardinality(t.key_columns) = 1
+    FROM threadline.audited_tables AS t
+    CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, ordinal)
+    LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text) ON c.name = k.name
+    LEFT JOIN pg_attribute AS a ON a.attrelid = tl_relation AND a.attnum = c.number AND NOT a.attisdropped
+    WHERE t.id = audited_table;
+END
+$$;
+
 -- SQL for the record key of a row called row_name.
 CREATE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
 LANGUAGE sql STABLE
@@ -525,18 +570,16 @@ BEGIN ATOMIC
     SELECT CASE count(*)
         WHEN 0 THEN 'NULL::text'
         WHEN 1 THEN min(part)
-        ELSE format('jsonb_build_array(%s)::text', string_agg(part, ', ' ORDER BY position))
+        ELSE format('jsonb_build_array(%s)::text', string_agg(part, ', ' ORDER BY ordinal))
     END
     FROM (
-        SELECT k.position,
+        SELECT k.ordinal,
                format(
                    CASE WHEN k.type IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                        THEN '%s.%I::text'
                        ELSE 'threadline.key_text(to_jsonb(%s.%I))'
                    END, row_name, k.name) AS part
-        FROM threadline.audited_tables AS t
-        CROSS JOIN unnest(t.key_columns, t.key_types) WITH ORDINALITY AS k (name, type, position)
-        WHERE t.id = audited_table
+        FROM threadline.live_key(audited_table) AS k
     ) AS parts;
 END;
 
@@ -694,24 +737,6 @@ $template$,
 END
 $capture_source$;
 
--- The id under which a table is audited, or NULL. A table is known by the
--- capture function that its own row trigger calls, which survives a rename, a
--- change of schema, and a dump and restore, also one without data. A trigger
--- that a partition has from its parent does not count, nor one that it kept
--- when it was detached.
-CREATE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer
-    FROM pg_trigger AS g
-    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-    WHERE g.tgrelid = target
-      AND g.tgparentid = 0
-      AND g.tgname = '!threadline_capture'
-      AND p.proname ~ '^capture_[0-9]{1,9}$';
-END;
-
 -- The id of a table that was audited under this name and is no longer there: the
 -- newest one whose capture function no table's trigger calls. One that goes on
 -- under another name keeps its history to itself.
@@ -837,6 +862,94 @@ BEGIN ATOMIC
     FROM source;
 END;
 
+-- The columns that have other names now than those their table's capture
+-- function was built for, and when the first image under the new names was
+-- captured; NULL if there is none yet. Without a name now: a column that is
+-- gone, and whose name a renamed one has taken over.
+--
+-- A rename leaves its transaction's id on the column. Who wrote to the table
+-- before it has an older id. What the same transaction wrote came after it,
+-- unless it shows a name that no column has any more.
+CREATE FUNCTION threadline.unnoted_renames(
+    audited_table integer, target oid,
+    OUT former_name text, OUT name text, OUT renamed_at timestamptz
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (
+        SELECT
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text)
+        JOIN pg_attribute AS a ON a.attrelid = target AND a.attnum = k.number AND NOT a.attisdropped
+        WHERE t.id = audited_table AND t.relation = target AND a.attname <> k.name
+    ) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH former AS (
+        SELECT k.name AS former_name, a.attname::text AS name, a.attrelid, t.built_at, a.xmin,
+               pg_snapshot_xmax(pg_current_snapshot())::text::numeric AS next_id
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text)
+        LEFT JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = k.number AND NOT a.attisdropped
+        WHERE t.id = audited_table AND t.relation = target
+    ), renamed AS (
+        SELECT f.former_name, f.name, f.attrelid, f.built_at,
+               -- Ids on rows are the last 32 bits of an id, and may be those of a savepoint.
+               CASE pg_xact_status(whole.id) WHEN 'in progress' THEN pg_current_xact_id_if_assigned() ELSE whole.id END AS xact_id
+        FROM former AS f
+        CROSS JOIN LATERAL (
+            SELECT (f.next_id + 2147483648 - (f.next_id + 6442450944 - f.xmin::text::numeric) % 4294967296)::text::xid8 AS id
+        ) AS whole
+        WHERE f.name <> f.former_name
+    ), since AS (
+        SELECT renaming.xact_id, (
+            SELECT min(first.captured_at)
+            FROM (
+                SELECT c.captured_at
+                FROM threadline.audit_transactions AS x
+                CROSS JOIN LATERAL (
+                    SELECT c.captured_at
+                    FROM threadline.audit_changes AS c
+                    WHERE c.transaction_id = x.id AND c.table_id = audited_table AND c.captured_at > renaming.built_at
+                      AND (x.xact_id > renaming.xact_id OR c.id > coalesce((
+                          SELECT max(own.id)
+                          FROM threadline.audit_transactions AS y
+                          JOIN threadline.audit_changes AS own ON own.transaction_id = y.id
+                          WHERE y.xact_id = renaming.xact_id AND own.table_id = audited_table
+                            AND own.captured_at > renaming.built_at
+                            AND coalesce(own.row_data, own.changed_from) ?| renaming.vacant_names), 0))
+                    ORDER BY c.id
+                    LIMIT 1
+                ) AS c
+                WHERE x.xact_id >= renaming.xact_id
+                ORDER BY x.xact_id, x.id
+                LIMIT 10
+            ) AS first
+        ) AS renamed_at
+        FROM (
+            SELECT r.xact_id, r.built_at, array_agg(r.former_name) FILTER (
+                WHERE r.former_name NOT IN (SELECT attname FROM pg_attribute WHERE attrelid = r.attrelid AND NOT attisdropped)
+            ) AS vacant_names
+            FROM renamed AS r
+            GROUP BY r.xact_id, r.built_at
+        ) AS renaming
+    )
+    SELECT r.former_name, r.name, since.renamed_at
+    FROM renamed AS r
+    JOIN since USING (xact_id)
+    UNION ALL
+    SELECT gone.former_name, NULL, since.renamed_at
+    FROM former AS gone
+    JOIN renamed AS taker ON taker.name = gone.former_name
+    JOIN since USING (xact_id)
+    WHERE gone.name IS NULL;
+END
+$$;
+
 -- Audits a table from now on, or changes how. Safe to call again: the table
 -- keeps its id, and with it its history.
 --
@@ -923,13 +1036,13 @@ BEGIN
     VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
 
+    -- What writers did so far is to be seen here, and done by the old function;
+    -- the triggers hold them off from now on anyway.
+    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
-    SELECT tl_id, former.name, live.name, at.renamed_at
-    FROM (SELECT clock_timestamp() AS renamed_at OFFSET 0) AS at
-    CROSS JOIN threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text)
-    JOIN threadline.columns_of(target) AS live USING (number)
-    WHERE t.id = tl_id AND t.relation = target AND live.name <> former.name;
+    SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
+    FROM (SELECT clock_timestamp() AS now OFFSET 0) AS at
+    CROSS JOIN threadline.unnoted_renames(tl_id, target) AS r;
 
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
@@ -939,11 +1052,18 @@ BEGIN
         policy = threadline.policy(mask, exclude, require_actor),
         columns = (
             SELECT jsonb_agg(
-                jsonb_build_object(
-                    'number', c.number, 'name', c.name, 'type', c.type::text,
-                    'treatment', threadline.treatment(target, c.number, mask, exclude))
+                jsonb_strip_nulls(jsonb_build_object(
+                    'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
+                    -- What a redacted column held until now was not recorded.
+                    'clear_since', CASE
+                        WHEN now.treatment <> 'clear' THEN NULL
+                        WHEN former.treatment <> 'clear' THEN clock_timestamp()
+                        ELSE former.clear_since END))
                 ORDER BY c.number)
-            FROM threadline.columns_of(target) AS c),
+            FROM threadline.columns_of(target) AS c
+            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude) AS now (treatment)
+            LEFT JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text, treatment text, clear_since timestamptz)
+                ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
@@ -958,6 +1078,7 @@ BEGIN
         relation = target,
         fingerprint = threadline.fingerprint(target),
         capture_version = threadline.capture_version(),
+        built_at = clock_timestamp(),
         unaudited_at = NULL
     WHERE t.id = tl_id;
 

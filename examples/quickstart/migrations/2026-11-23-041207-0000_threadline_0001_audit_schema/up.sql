@@ -23,6 +23,7 @@ CREATE TABLE threadline.audited_tables (
     relation        oid NOT NULL,
     fingerprint     text NOT NULL,
     capture_version integer NOT NULL,
+    built_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     unaudited_at    timestamptz
 );
@@ -30,20 +31,25 @@ CREATE TABLE threadline.audited_tables (
 CREATE TABLE threadline.renamed_columns (
     table_id    integer NOT NULL,
     former_name text NOT NULL,
-    name        text NOT NULL,
+    name        text,
     renamed_at  timestamptz NOT NULL
 );
 COMMENT ON TABLE threadline.renamed_columns IS
     'Columns of audited tables that got another name, noted by threadline.audit() and threadline.refresh()';
 
+COMMENT ON COLUMN threadline.renamed_columns.name IS
+    'NULL: the column was dropped, and a renamed one has its name';
+
 COMMENT ON TABLE threadline.audited_tables IS
     'One row for every table that is or was audited; the capture function threadline.capture_<id> belongs to it';
+COMMENT ON COLUMN threadline.audited_tables.built_at IS
+    'When the capture function was built';
 COMMENT ON COLUMN threadline.audited_tables.audited_since IS
     'Since when without interruption';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
     'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
-    'The columns the capture function was built for: [{"number", "name", "type", "treatment"}]; treatment is clear, mask or exclude';
+    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since"}]; treatment is clear, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
     'The columns of which images have placeholders';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS

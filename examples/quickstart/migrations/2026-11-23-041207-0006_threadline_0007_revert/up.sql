@@ -147,6 +147,11 @@ BEGIN
     IF tl_columns <> '{}' THEN
         RETURN 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
     END IF;
+    -- A deferred constraint would not say so in time.
+    IF change.previous_key IS NOT NULL
+       AND threadline.live_image(change.table_id, tl_target, change.previous_key) IS NOT NULL THEN
+        RETURN 'there is another row with the key that it had';
+    END IF;
     PERFORM threadline.put_row(tl_target, tl_before, tl_where);
     RETURN NULL;
 END

@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::filter_error::FilterError;
+use super::filter_table::is_table_name;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
 use crate::error::Error;
@@ -202,11 +203,12 @@ impl Filter {
         self
     }
 
-    /// Whether two things that it says cannot both hold.
+    /// Whether it can be asked at all.
     ///
     /// # Errors
     ///
-    /// Names the two.
+    /// Names the two things of it that cannot both hold, or what is no table's
+    /// name, or a record without a table.
     pub fn check(&self) -> Result<(), Error> {
         let contradiction = |first: &str, second: &str| {
             Err(FilterError::Contradiction {
@@ -218,6 +220,13 @@ impl Filter {
             && self.changed_from.is_empty()
             && self.changed_to.is_empty());
         match self {
+            Self {
+                table: Some(table), ..
+            } if !is_table_name(table) => Err(FilterError::Value {
+                name: "table".to_owned(),
+                value: table.clone(),
+                message: "a table is named as in SQL: members, app.members, \"Order\"".to_owned(),
+            }),
             Self {
                 record: Some(_),
                 table: None,

@@ -46,7 +46,9 @@ pub enum FilterError {
         audited: String,
     },
     /// The key has another number of values than the table's key.
-    #[error("the key of table {table} is {columns}, and {given} values were given")]
+    #[error(
+        "the key of table {table} is {columns}; give a value for each, in this order (given: {given})"
+    )]
     RecordKey {
         /// The table.
         table: String,

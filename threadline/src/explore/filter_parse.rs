@@ -120,8 +120,10 @@ pub(crate) const FILTERS: &[NamedFilter] = &[
         "With metadata in the context: tenant=acme",
         |f, text| {
             let (key, value) = assignment(text)?;
-            f.metadata.insert(key, value);
-            Ok(())
+            match f.metadata.insert(key, value) {
+                None => Ok(()),
+                Some(_) => Err("its key has another value already".to_owned()),
+            }
         },
     ),
 ];
@@ -266,15 +268,13 @@ pub(crate) fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     Ok(time.expect("a time of every day").and_utc())
 }
 
-/// `column=value`. Text finds a number by its digits.
+/// `column=value`. Text finds a number by its digits, and true and false too.
 fn assignment(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text
         .split_once('=')
         .ok_or("write it as name=value, as in role=treasurer")?;
     let value = match value {
         "NULL" | "null" => Value::Null,
-        "true" => Value::Bool(true),
-        "false" => Value::Bool(false),
         text => Value::String(text.to_owned()),
     };
     Ok((name.to_owned(), value))
@@ -300,6 +300,10 @@ mod tests {
             error("changed_to", "role"),
             error("record", "[1"),
             error("record", "1"),
+            error("table", "two words"),
+            Filter::parse([("metadata", "tenant=a"), ("metadata", "tenant=b")])
+                .unwrap_err()
+                .to_string(),
             Filter::parse([("actor", "user:1"), ("actor", "user:2")])
                 .unwrap_err()
                 .to_string(),

@@ -6,6 +6,7 @@ mod blame;
 mod filter;
 mod filter_error;
 mod filter_parse;
+mod filter_table;
 mod page;
 mod report;
 mod timeline;

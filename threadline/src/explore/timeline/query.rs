@@ -120,9 +120,8 @@ impl<'a> Plan<'a> {
                 after.transaction, after.change
             ));
         }
-        let form = match self.matching(&mut parts) {
+        let form = match self.matching(&mut parts, after) {
             Some((transactions, id)) => {
-                self.bounds(&mut parts.transaction, id, after);
                 parts.require_action();
                 let transactions = if id == "m.id" && !parts.transaction.is_empty() {
                     // Looked at one by one, so that the order stays.
@@ -140,11 +139,15 @@ impl<'a> Plan<'a> {
                     .replace("{transaction}", id)
             }
             None => {
-                self.bounds(&mut parts.change, "c.transaction_id", after);
+                // The cursor is among the conditions already; said twice, the
+                // planner would expect the square of what is left.
+                parts.change.extend(self.bounds("c.transaction_id", None));
                 parts.require_action();
                 let join = if parts.transaction.is_empty() {
                     ""
                 } else {
+                    // The planner does not conclude the one from the other.
+                    parts.transaction.extend(self.bounds("x.id", after));
                     "JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id"
                 };
                 include_str!("by_change.sql").replace("{join transactions}", join)
@@ -163,7 +166,11 @@ impl<'a> Plan<'a> {
 
     /// The transactions to start from, if they narrow more than the changes do,
     /// and what their id is called.
-    fn matching(&self, parts: &mut Parts) -> Option<(String, &'static str)> {
+    fn matching(
+        &self,
+        parts: &mut Parts,
+        after: Option<ChangePlace>,
+    ) -> Option<(String, &'static str)> {
         let filter = self.filter;
         let ids = [
             ("request_id", &filter.request_id),
@@ -174,35 +181,40 @@ impl<'a> Plan<'a> {
             let value = parts.text(value);
             let matching = include_str!("matching_id.sql")
                 .replace("{column}", column)
-                .replace("{value}", &value);
+                .replace("{value}", &value)
+                .replace("{transaction bounds}", &all_of(&self.bounds("id", after)))
+                .replace(
+                    "{action bounds}",
+                    &all_of(&self.bounds("transaction_id", after)),
+                );
             return Some((matching, "m.id"));
-        }
-        let all = || ("threadline.audit_transactions AS x".to_owned(), "x.id");
-        if filter.actor.is_some() {
-            return Some(all());
         }
         // Nearly every action is ok, and so are their transactions.
         let narrow = filter.action.is_some()
             || filter.category.is_some()
             || filter.status == Some(ActionStatus::Error);
-        if narrow {
-            let conditions = all_of(&std::mem::take(&mut parts.action));
-            let matching =
-                include_str!("matching_action.sql").replace("{action conditions}", &conditions);
+        if narrow && filter.actor.is_none() {
+            let mut conditions = std::mem::take(&mut parts.action);
+            conditions.extend(self.bounds("a.transaction_id", after));
+            let matching = include_str!("matching_action.sql")
+                .replace("{action conditions}", &all_of(&conditions));
             return Some((matching, "m.id"));
         }
         let any = !parts.transaction.is_empty() || !parts.action.is_empty();
-        (any && self.table.is_none()).then(all)
+        let all = filter.actor.is_some() || any && self.table.is_none();
+        all.then(|| {
+            parts.transaction.extend(self.bounds("x.id", after));
+            ("threadline.audit_transactions AS x".to_owned(), "x.id")
+        })
     }
 
     /// Where the span of time and the cursor let transactions be.
-    fn bounds(&self, conditions: &mut Vec<String>, column: &str, after: Option<ChangePlace>) {
-        if let Some((first, last)) = self.transactions {
-            conditions.push(format!("{column} BETWEEN {first} AND {last}"));
-        }
-        if let Some(after) = after {
-            conditions.push(format!("{column} <= {}", after.transaction));
-        }
+    fn bounds(&self, column: &str, after: Option<ChangePlace>) -> Vec<String> {
+        let span = self
+            .transactions
+            .map(|(first, last)| format!("{column} BETWEEN {first} AND {last}"));
+        let after = after.map(|place| format!("{column} <= {}", place.transaction));
+        span.into_iter().chain(after).collect()
     }
 
     fn change_conditions(&self, parts: &mut Parts) {
@@ -407,17 +419,19 @@ impl Parts {
     }
 
     /// That a document's member has a value. Text is compared as text, so that a
-    /// number is found by its digits.
+    /// number is found by its digits. Bare, the planner would take it for one in
+    /// two hundred, and two of them for next to nothing, and read all there is
+    /// instead of going back until the page is full.
     fn json_equals(&mut self, document: &str, member: &str, value: &Value) -> String {
         let member = self.text(member);
         match value {
             Value::String(text) => {
                 let text = self.text(text);
-                format!("{document} ->> {member} = {text}")
+                format!("coalesce({document} ->> {member} = {text}, false)")
             }
             value => {
                 let value = self.bind(Bind::Json(value.clone()));
-                format!("{document} -> {member} = {value}")
+                format!("coalesce({document} -> {member} = {value}, false)")
             }
         }
     }

@@ -1,0 +1,24 @@
+//! Changes across tables: which, in what order, in pages, and at what cost.
+
+#[path = "timeline/actions.rs"]
+mod actions;
+#[path = "timeline/cost.rs"]
+mod cost;
+#[path = "timeline/dataset.rs"]
+mod dataset;
+#[path = "timeline/dice.rs"]
+mod dice;
+#[path = "timeline/equivalence.rs"]
+mod equivalence;
+#[path = "timeline/errors.rs"]
+mod errors;
+#[path = "timeline/naive.rs"]
+mod naive;
+#[path = "timeline/pages.rs"]
+mod pages;
+#[path = "timeline/times.rs"]
+mod times;
+#[path = "timeline/values.rs"]
+mod values;
+#[path = "timeline/wish.rs"]
+mod wish;

@@ -1,0 +1,253 @@
+//! A timeline gives what looking at every change gives, for any filter.
+
+use chrono::TimeDelta;
+use diesel::prelude::*;
+use serde_json::{Value, json};
+use threadline::{ActionStatus, ActorRef, ActorType, Cursor, Operation, timeline};
+use threadline_tests::Database;
+
+use crate::dataset;
+use crate::dice::Dice;
+use crate::naive::Recorded;
+use crate::wish::{Id, Table, Wish, filter};
+
+const TABLES: &[Table] = &[
+    table("members", "public", "members"),
+    table("public.members", "public", "members"),
+    table("app.members", "app", "members"),
+    table("seats", "public", "seats"),
+    table("\"Order\"", "public", "Order"),
+    table("gone", "public", "gone"),
+];
+
+const fn table(asked: &'static str, schema: &'static str, name: &'static str) -> Table {
+    Table {
+        asked,
+        schema,
+        name,
+    }
+}
+
+/// Everything that can be asked of the data, and of each kind something that
+/// is not there.
+fn wishes(recorded: &Recorded) -> Vec<Wish> {
+    let mut wishes: Vec<_> = TABLES.iter().copied().map(Wish::Table).collect();
+    let mut add = |wish| {
+        if !wishes.contains(&wish) {
+            wishes.push(wish);
+        }
+    };
+    for operation in [
+        Operation::Insert,
+        Operation::Update,
+        Operation::Delete,
+        Operation::Truncate,
+        Operation::Unrecognized("X".to_owned()),
+        Operation::Unrecognized("none".to_owned()),
+    ] {
+        add(Wish::Operation(operation));
+    }
+    for actor in [
+        ActorRef::user("1").unwrap(),
+        ActorRef::user("2").unwrap(),
+        ActorRef::user("3").unwrap(),
+        ActorRef::admin("1").unwrap(),
+        ActorRef::admin("2").unwrap(),
+        ActorRef::service_account("billing").unwrap(),
+        ActorRef::job("nightly").unwrap(),
+        ActorRef::system("app").unwrap(),
+        ActorRef::system(" app").unwrap(),
+        ActorRef::anonymous(),
+    ] {
+        add(Wish::ActorType(actor.actor_type().clone()));
+        add(Wish::Actor(actor));
+    }
+    for kind in ["robot", "none"] {
+        add(Wish::ActorType(ActorType::Unrecognized(kind.to_owned())));
+    }
+    for id in ["a", " a ", "b", "c", "d", "alone", "none"] {
+        for of in [Id::Request, Id::Correlation, Id::Job] {
+            add(Wish::Id(of, id.to_owned()));
+        }
+    }
+    for name in [
+        "member.invited",
+        "member.removed",
+        "seat.taken",
+        "member.refused",
+    ] {
+        add(Wish::Action(name.to_owned()));
+    }
+    for category in ["member", "seat", "special", "none"] {
+        add(Wish::Category(category.to_owned()));
+    }
+    for status in [
+        ActionStatus::Ok,
+        ActionStatus::Error,
+        ActionStatus::Unrecognized("postponed".to_owned()),
+        ActionStatus::Unrecognized("none".to_owned()),
+    ] {
+        add(Wish::Status(status));
+    }
+    for source in ["web", "cli", "job", "none"] {
+        add(Wish::Source(source.to_owned()));
+    }
+    for (key, value) in [
+        ("tenant", json!("acme")),
+        ("tenant", json!("5")),
+        ("tenant", json!(5)),
+        ("extra", json!(5)),
+        ("extra", json!("5")),
+        ("extra", json!(true)),
+        ("extra", json!("true")),
+        ("extra", Value::Null),
+        ("extra", json!({"a": [1]})),
+        ("none", Value::Null),
+    ] {
+        add(Wish::Metadata(key.to_owned(), value));
+    }
+    add(Wish::Changed("nothing".to_owned()));
+    add(Wish::ChangedTo("role".to_owned(), json!("nobody")));
+    for (number, change) in recorded.changes.iter().enumerate() {
+        for (from, to) in [
+            (&change.changed_from, &change.changed_to),
+            (&change.changed_from_texts, &change.changed_to_texts),
+        ] {
+            for (column, value) in from.as_object().unwrap() {
+                add(Wish::ChangedFrom(column.clone(), value.clone()));
+            }
+            for (column, value) in to.as_object().unwrap() {
+                add(Wish::Changed(column.clone()));
+                add(Wish::ChangedTo(column.clone(), value.clone()));
+            }
+        }
+        for table in TABLES {
+            let its = change.table_name.as_deref() == Some(table.name)
+                && change.schema_name.as_deref() == Some(table.schema);
+            for key in [&change.key, &change.previous_key] {
+                if let Some(key) = key.as_ref().filter(|_| its) {
+                    add(Wish::Record(*table, key.clone()));
+                }
+            }
+        }
+        if number % 40 == 7 {
+            for shift in [-1, 0, 1] {
+                let instant = change.captured_at + TimeDelta::microseconds(shift);
+                add(Wish::From(instant));
+                add(Wish::To(instant));
+            }
+        }
+    }
+    add(Wish::Record(TABLES[0], vec!["77".to_owned()]));
+    add(Wish::Record(
+        TABLES[3],
+        vec!["acme".to_owned(), "1".to_owned()],
+    ));
+    for days in [-3000, 3000] {
+        let instant = recorded.changes[0].captured_at + TimeDelta::days(days);
+        add(Wish::From(instant));
+        add(Wish::To(instant));
+    }
+    wishes
+}
+
+/// Asks both and compares, in pages of three, or in a dozen of them if there is
+/// much; gives how many there were.
+fn compare(conn: &mut PgConnection, recorded: &Recorded, wishes: &[Wish]) -> usize {
+    let expected = recorded.answer(wishes);
+    let size = (expected.len() / 12).max(3);
+    let filter = filter(wishes);
+    if let Err(error) = filter.check() {
+        assert!(expected.is_empty(), "{error}, and yet: {wishes:?}");
+        return 0;
+    }
+    let mut found = vec![];
+    let mut next: Option<Cursor> = None;
+    loop {
+        let page = timeline(filter.clone())
+            .limit(size)
+            .after(next)
+            .page(conn)
+            .unwrap_or_else(|error| panic!("{error}\nin: {wishes:?}"));
+        for entry in &page.entries {
+            let its: Vec<_> = entry.actions.iter().map(|action| action.id).collect();
+            let expected: Vec<_> = recorded
+                .actions
+                .get(&entry.change.transaction.id)
+                .into_iter()
+                .flatten()
+                .map(|action| action.id)
+                .collect();
+            assert_eq!(its, expected, "the actions of {:?}", entry.change);
+            found.push(entry.change.id);
+        }
+        assert_eq!(page.has_more, page.next.is_some());
+        assert_eq!(page.has_more, found.len() < expected.len(), "{wishes:?}");
+        assert!(!page.has_more || page.entries.len() == size, "{wishes:?}");
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, expected, "{wishes:?}");
+    let number = expected.len();
+    let count = timeline(filter.clone()).count(conn).unwrap();
+    assert_eq!(count, number as u64, "{wishes:?}");
+    for cap in [0, 1, number, number + 1] {
+        let count = timeline(filter.clone()).count_up_to(conn, cap).unwrap();
+        assert_eq!(count, cap.min(number) as u64, "up to {cap}: {wishes:?}");
+    }
+    number
+}
+
+#[test]
+fn every_filter_alone_gives_what_it_says() {
+    let database = Database::new();
+    dataset::load(&database);
+    let conn = &mut database.connect();
+    let recorded = Recorded::load(conn);
+    assert!(recorded.changes.len() > 500, "{}", recorded.changes.len());
+    compare(conn, &recorded, &[]);
+    let mut nothing = 0;
+    let wishes = wishes(&recorded);
+    for wish in &wishes {
+        let found = compare(conn, &recorded, std::slice::from_ref(wish));
+        nothing += usize::from(found == 0);
+    }
+    assert!(nothing * 5 < wishes.len(), "{nothing} find nothing");
+}
+
+#[test]
+fn filters_together_give_what_holds_for_all_of_them() {
+    let database = Database::new();
+    dataset::load(&database);
+    let conn = &mut database.connect();
+    let recorded = Recorded::load(conn);
+    let wishes = wishes(&recorded);
+    let mut dice = Dice::new(11);
+    let (mut something, mut pages) = (0, 0);
+    let rounds = 400;
+    for _ in 0..rounds {
+        let change = dice.pick(&recorded.changes);
+        let true_of_it: Vec<_> = wishes
+            .iter()
+            .filter(|wish| recorded.holds(std::slice::from_ref(wish), change))
+            .collect();
+        let mut together: Vec<Wish> = vec![];
+        for _ in 0..2 + dice.roll(4) {
+            let wish = if dice.one_in(12) {
+                dice.pick(&wishes)
+            } else {
+                dice.pick(&true_of_it)
+            };
+            if together.iter().all(|other| wish.stands_beside(other)) {
+                together.push(wish.clone());
+            }
+        }
+        let found = compare(conn, &recorded, &together);
+        something += usize::from(found > 0);
+        pages += usize::from(found > 3);
+    }
+    assert!(something * 2 > rounds, "{something} find something");
+    assert!(pages * 5 > rounds, "{pages} have several pages");
+}

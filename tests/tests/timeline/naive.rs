@@ -1,0 +1,298 @@
+//! What a filter means, said a second time: every change looked at, one by one.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
+use serde_json::Value;
+use threadline::Operation;
+
+use crate::wish::{Id, Table, Wish};
+
+/// A change with its transaction. Texts are members as PostgreSQL writes them.
+#[derive(Debug, QueryableByName)]
+pub struct Change {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    #[diesel(sql_type = BigInt)]
+    pub transaction_id: i64,
+    #[diesel(sql_type = Timestamptz)]
+    pub captured_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub schema_name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub table_name: Option<String>,
+    #[diesel(sql_type = Text)]
+    pub op: String,
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub statement: Option<i32>,
+    #[diesel(sql_type = Nullable<Array<Text>>)]
+    pub key: Option<Vec<String>>,
+    #[diesel(sql_type = Nullable<Array<Text>>)]
+    pub previous_key: Option<Vec<String>>,
+    #[diesel(sql_type = Jsonb)]
+    pub changed_from: Value,
+    #[diesel(sql_type = Jsonb)]
+    pub changed_from_texts: Value,
+    #[diesel(sql_type = Jsonb)]
+    pub changed_to: Value,
+    #[diesel(sql_type = Jsonb)]
+    pub changed_to_texts: Value,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub actor_type: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub actor_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub request_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub correlation_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub job_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub source: Option<String>,
+    #[diesel(sql_type = Jsonb)]
+    pub meta: Value,
+    #[diesel(sql_type = Jsonb)]
+    pub meta_texts: Value,
+}
+
+#[derive(Debug, QueryableByName)]
+pub struct Action {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub transaction_id: Option<i64>,
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub category: Option<String>,
+    #[diesel(sql_type = Text)]
+    pub status: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub request_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub correlation_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub job_id: Option<String>,
+}
+
+type Stories = HashMap<Vec<String>, Vec<i64>>;
+
+/// All that was recorded.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Oldest change first.
+    pub changes: Vec<Change>,
+    pub actions: HashMap<i64, Vec<Action>>,
+    stories: HashMap<(String, String), Stories>,
+}
+
+impl Recorded {
+    pub fn load(conn: &mut PgConnection) -> Self {
+        let key = |column: &str| {
+            format!(
+                "CASE WHEN cardinality(t.key_columns) = 1 THEN ARRAY[c.{column}]
+                      WHEN c.{column} IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text(c.{column}::jsonb)) END"
+            )
+        };
+        let texts = |document: &str| {
+            format!(
+                "coalesce((SELECT jsonb_object_agg(key, value) FROM jsonb_each_text({document})), '{{}}')"
+            )
+        };
+        let changes: Vec<Change> = diesel::sql_query(format!(
+            "SELECT c.id, c.transaction_id, c.captured_at, t.schema_name, t.table_name, c.op::text, c.statement,
+                    CASE WHEN c.record_key IS NOT NULL THEN {} END AS key,
+                    CASE WHEN c.previous_key IS NOT NULL THEN {} END AS previous_key,
+                    coalesce(c.changed_from, '{{}}') AS changed_from, {} AS changed_from_texts,
+                    coalesce(c.changed_to, '{{}}') AS changed_to, {} AS changed_to_texts,
+                    x.actor_type, x.actor_id, x.request_id, x.correlation_id, x.job_id, x.source,
+                    coalesce(x.meta, '{{}}') AS meta, {} AS meta_texts
+             FROM threadline.audit_changes AS c
+             LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
+             LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id
+             ORDER BY c.id",
+            key("record_key"),
+            key("previous_key"),
+            texts("c.changed_from"),
+            texts("c.changed_to"),
+            texts("x.meta"),
+        ))
+        .load(conn)
+        .unwrap();
+        let mut actions: HashMap<i64, Vec<Action>> = HashMap::new();
+        let all: Vec<Action> = diesel::sql_query(
+            "SELECT id, transaction_id, name, category, status, request_id, correlation_id, job_id
+             FROM threadline.audit_actions ORDER BY id",
+        )
+        .load(conn)
+        .unwrap();
+        for action in all {
+            if let Some(transaction) = action.transaction_id {
+                actions.entry(transaction).or_default().push(action);
+            }
+        }
+        Self {
+            stories: stories(&changes),
+            changes,
+            actions,
+        }
+    }
+
+    /// The ids of the changes for which all of it holds, in the order of a
+    /// timeline.
+    pub fn answer(&self, wishes: &[Wish]) -> Vec<i64> {
+        let mut found: Vec<_> = self
+            .changes
+            .iter()
+            .filter(|change| self.holds(wishes, change))
+            .map(|change| (change.transaction_id, change.id))
+            .collect();
+        let of_a_record = wishes.iter().any(|wish| matches!(wish, Wish::Record(..)));
+        found.sort_unstable_by_key(|&(transaction, id)| {
+            std::cmp::Reverse((if of_a_record { 0 } else { transaction }, id))
+        });
+        found.into_iter().map(|(_, id)| id).collect()
+    }
+
+    pub fn holds(&self, wishes: &[Wish], change: &Change) -> bool {
+        let actions = self.actions_of(change);
+        wishes.iter().all(|wish| self.holds_one(wish, change))
+            && (actions
+                .iter()
+                .any(|action| wishes.iter().all(|wish| holds_of(wish, action)))
+                || !wishes.iter().any(is_of_an_action))
+    }
+
+    pub fn actions_of(&self, change: &Change) -> &[Action] {
+        self.actions
+            .get(&change.transaction_id)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn holds_one(&self, wish: &Wish, change: &Change) -> bool {
+        match wish {
+            Wish::Table(table) => is_of(change, table),
+            Wish::Record(table, key) => self
+                .stories
+                .get(&(table.schema.to_owned(), table.name.to_owned()))
+                .and_then(|stories| stories.get(key))
+                .is_some_and(|story| story.contains(&change.id)),
+            Wish::Operation(operation) => {
+                change.op
+                    == match operation {
+                        Operation::Insert => "I",
+                        Operation::Update => "U",
+                        Operation::Delete => "D",
+                        Operation::Truncate => "T",
+                        other => other.as_str(),
+                    }
+            }
+            Wish::Actor(actor) => {
+                change.actor_type.as_deref() == Some(actor.actor_type().as_str())
+                    && change.actor_id.as_deref() == actor.id()
+            }
+            Wish::ActorType(kind) => change.actor_type.as_deref() == Some(kind.as_str()),
+            Wish::From(instant) => change.captured_at >= *instant,
+            Wish::To(instant) => change.captured_at <= *instant,
+            Wish::Id(id, value) => {
+                let value = Some(value.as_str());
+                let own = match id {
+                    Id::Request => &change.request_id,
+                    Id::Correlation => &change.correlation_id,
+                    Id::Job => &change.job_id,
+                };
+                own.as_deref() == value
+                    || self.actions_of(change).iter().any(|action| {
+                        let its = match id {
+                            Id::Request => &action.request_id,
+                            Id::Correlation => &action.correlation_id,
+                            Id::Job => &action.job_id,
+                        };
+                        its.as_deref() == value
+                    })
+            }
+            Wish::Changed(column) => change.changed_to.get(column).is_some(),
+            Wish::ChangedFrom(column, value) => is_value(
+                value,
+                column,
+                &change.changed_from,
+                &change.changed_from_texts,
+            ),
+            Wish::ChangedTo(column, value) => {
+                is_value(value, column, &change.changed_to, &change.changed_to_texts)
+            }
+            Wish::Source(source) => change.source.as_deref() == Some(source),
+            Wish::Metadata(key, value) => is_value(value, key, &change.meta, &change.meta_texts),
+            Wish::Action(_) | Wish::Category(_) | Wish::Status(_) => true,
+        }
+    }
+}
+
+fn is_of(change: &Change, table: &Table) -> bool {
+    change.schema_name.as_deref() == Some(table.schema)
+        && change.table_name.as_deref() == Some(table.name)
+}
+
+fn is_of_an_action(wish: &Wish) -> bool {
+    matches!(wish, Wish::Action(_) | Wish::Category(_) | Wish::Status(_))
+}
+
+fn holds_of(wish: &Wish, action: &Action) -> bool {
+    match wish {
+        Wish::Action(name) => action.name == *name,
+        Wish::Category(category) => action.category.as_deref() == Some(category),
+        Wish::Status(status) => action.status == status.as_str(),
+        _ => true,
+    }
+}
+
+fn is_value(asked: &Value, member: &str, document: &Value, texts: &Value) -> bool {
+    match asked {
+        Value::String(_) => texts.get(member) == Some(asked),
+        Value::Number(number) => {
+            let its = document.get(member).and_then(Value::as_f64);
+            its.is_some() && its == number.as_f64()
+        }
+        other => document.get(member) == Some(other),
+    }
+}
+
+/// The changes of each record, by the key that it has last. A record that comes
+/// to a key brings its past along; the past of whatever had that key before is
+/// another record's. What one statement moves, it moves at once.
+fn stories(changes: &[Change]) -> HashMap<(String, String), Stories> {
+    let mut tables: HashMap<(String, String), Stories> = HashMap::new();
+    let mut rest = changes;
+    while let Some(first) = rest.first() {
+        let statement = |change: &Change| (change.transaction_id, change.statement);
+        let together = match first.statement {
+            None => 1,
+            Some(_) => rest
+                .iter()
+                .take_while(|change| statement(change) == statement(first))
+                .count(),
+        };
+        let (moved, others) = rest.split_at(together);
+        rest = others;
+        let (Some(schema), Some(table)) = (&first.schema_name, &first.table_name) else {
+            continue;
+        };
+        let stories = tables.entry((schema.clone(), table.clone())).or_default();
+        let before = stories.clone();
+        let past = |key: &Vec<String>| before.get(key).cloned().unwrap_or_default();
+        for change in moved {
+            let Some(key) = &change.key else { continue };
+            let from = change.previous_key.as_ref().unwrap_or(key);
+            let mut story = past(from);
+            story.push(change.id);
+            stories.insert(key.clone(), story.clone());
+            let followed = moved.iter().any(|other| other.key.as_ref() == Some(from));
+            if !followed {
+                stories.insert(from.clone(), story);
+            }
+        }
+    }
+    tables
+}

@@ -1,0 +1,229 @@
+//! Pages while others write.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use threadline::{
+    Action, ActorRef, AuditContext, AuditExt, Cursor, Error, ErrorKind, Filter, Operation,
+    actor_history, record_action, timeline,
+};
+use threadline_tests::{Database, run};
+
+const NOTES: &str = "
+    CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
+    CREATE TABLE tags (id int PRIMARY KEY);
+    INSERT INTO notes VALUES (0, 'start');
+    SELECT threadline.audit('notes'), threadline.audit('tags');
+";
+
+fn hot() -> ActorRef {
+    ActorRef::user("hot").unwrap()
+}
+
+/// A transaction that every filter below finds, of `user:hot`.
+fn write(conn: &mut PgConnection, id: i32) {
+    let context = AuditContext::builder(hot())
+        .correlation_id("c")
+        .source("web")
+        .build()
+        .unwrap();
+    conn.audited_transaction::<_, Error, _>(&context, |conn| {
+        record_action(conn, "note.written")?;
+        record_action(conn, Action::new("note.written").correlation_id("c"))?;
+        run(
+            conn,
+            &format!(
+                "INSERT INTO notes VALUES ({id}, 'text');
+                 UPDATE notes SET body = body || {id} WHERE id = 0;
+                 INSERT INTO tags VALUES ({id});
+                 DELETE FROM tags WHERE id = {id}"
+            ),
+        );
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// One of each way to read.
+fn filters() -> Vec<Filter> {
+    let filter = Filter::new;
+    vec![
+        filter(),
+        filter().table("notes"),
+        filter().table("notes").record(0),
+        filter().table("notes").record(0).actor(&hot()),
+        filter().actor(&hot()),
+        filter().actor(&hot()).table("tags"),
+        filter().correlation_id("c"),
+        filter().correlation_id("c").source("web"),
+        filter().action("note.written"),
+        filter().action("note.written").actor(&hot()),
+        filter().source("web"),
+        filter().table("tags").source("web"),
+        filter().operation(Operation::Delete),
+        filter().changed("body"),
+    ]
+}
+
+/// The change's ids, of all pages; `between` happens after each.
+fn walk(conn: &mut PgConnection, filter: &Filter, mut between: impl FnMut(usize)) -> Vec<i64> {
+    let mut ids = vec![];
+    let mut next: Option<Cursor> = None;
+    for number in 0.. {
+        let page = timeline(filter.clone())
+            .limit(3)
+            .after(next)
+            .page(conn)
+            .unwrap();
+        ids.extend(page.entries.iter().map(|entry| entry.change.id));
+        between(number);
+        // Through text, as a client passes it.
+        next = page.next.map(|cursor| cursor.to_string().parse().unwrap());
+        if next.is_none() {
+            break;
+        }
+    }
+    ids
+}
+
+#[test]
+fn what_is_recorded_meanwhile_moves_nothing() {
+    for filter in filters() {
+        let database = Database::new();
+        let conn = &mut database.connect();
+        let writer = &mut database.connect();
+        let open = &mut database.connect();
+        run(conn, NOTES);
+        run(
+            open,
+            r#"BEGIN;
+               SELECT set_config('threadline.context',
+                   '{"actor": {"type": "user", "id": "hot"}, "correlation_id": "c", "source": "web"}', true);
+               SELECT threadline.record_action('note.written', 'user', 'hot');
+               INSERT INTO notes VALUES (-1, 'opened before')"#,
+        );
+        for id in 1..=6 {
+            write(conn, id);
+        }
+        let mut id = 6;
+        let before = walk(conn, &filter, |_| {});
+        assert!(before.len() >= 6, "{filter:?}");
+        let during = walk(conn, &filter, |page| {
+            id += 1;
+            write(writer, id);
+            if page == 0 {
+                run(open, "INSERT INTO tags VALUES (-1); COMMIT");
+            }
+        });
+        let distinct: BTreeSet<_> = during.iter().collect();
+        assert_eq!(distinct.len(), during.len(), "twice: {filter:?}");
+        let of_before: Vec<_> = during
+            .iter()
+            .filter(|id| before.contains(id))
+            .copied()
+            .collect();
+        assert_eq!(of_before, before, "missed, or out of order: {filter:?}");
+        let after = walk(conn, &filter, |_| {});
+        assert!(after.len() > during.len(), "nothing came: {filter:?}");
+        assert!(
+            after.ends_with(&during),
+            "what came stands among it: {filter:?}"
+        );
+    }
+}
+
+#[test]
+fn what_commits_late_stands_where_its_transaction_began() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    let open = &mut database.connect();
+    run(open, "BEGIN; INSERT INTO tags VALUES (-1)");
+    for id in 1..=5 {
+        write(conn, id);
+    }
+    let filter = Filter::new().table("tags");
+    let ids = walk(conn, &filter, |page| {
+        if page == 1 {
+            run(open, "COMMIT");
+        }
+    });
+    assert_eq!(ids.len(), 11);
+    let last = ids.last().unwrap();
+    assert!(ids.iter().all(|id| id >= last));
+}
+
+#[test]
+fn a_cursor_of_another_query_says_so() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    for id in 1..=2 {
+        write(conn, id);
+    }
+    let of_timeline = timeline(Filter::new()).limit(1).page(conn).unwrap().next;
+    let of_actor = actor_history(&hot()).limit(1).page(conn).unwrap().next;
+    let errors = [
+        timeline(Filter::new())
+            .after(of_actor)
+            .page(conn)
+            .unwrap_err(),
+        actor_history(&hot())
+            .after(of_timeline)
+            .page(conn)
+            .unwrap_err(),
+    ];
+    for (error, cursor) in errors.iter().zip([of_actor, of_timeline]) {
+        assert!(matches!(error.kind(), ErrorKind::Cursor { .. }));
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`{}` is not a cursor of this query; pass on what `Page::next` gave, unchanged, to the same query",
+                cursor.unwrap()
+            )
+        );
+    }
+}
+
+#[test]
+fn a_text_that_is_no_place_says_so() {
+    for text in [
+        "tl1-timeline-",
+        "tl1-timeline-5",
+        "tl1-timeline-5-",
+        "tl1-timeline--5",
+        "tl1-timeline-x-5",
+        "tl1-timeline-5-5-5",
+        "tl2-timeline-5-5",
+        "tl1-timeline-8000000000000000-1",
+        "tl1-timeline-1-1; DROP TABLE notes",
+    ] {
+        let error = text.parse::<Cursor>().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Cursor { .. }), "{text}");
+        assert!(error.to_string().starts_with(&format!("`{text}` is not")));
+    }
+}
+
+#[test]
+fn a_page_has_what_was_asked_for() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    for id in 1..=20 {
+        write(conn, id);
+    }
+    let page = |limit: Option<usize>, conn: &mut PgConnection| {
+        let question = timeline(Filter::new());
+        let question = match limit {
+            Some(limit) => question.limit(limit),
+            None => question,
+        };
+        let page = question.page(conn).unwrap();
+        (page.entries.len(), page.has_more, page.next.is_some())
+    };
+    assert_eq!(page(None, conn), (50, true, true));
+    assert_eq!(page(Some(79), conn), (79, true, true));
+    assert_eq!(page(Some(80), conn), (80, false, false));
+    assert_eq!(page(Some(usize::MAX), conn), (80, false, false));
+    assert_eq!(page(Some(0), conn), (1, true, true));
+}

@@ -1,0 +1,242 @@
+//! From and to, and transactions that went on for hours.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use threadline::{Error, Filter, timeline};
+use threadline_tests::{Database, rows, run, value};
+
+const NOTES: &str = "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')";
+
+/// The keys that a filter finds, newest first.
+fn found(conn: &mut PgConnection, filter: Filter) -> Vec<i64> {
+    let page = timeline(filter.clone()).page(conn).unwrap();
+    assert!(!page.has_more);
+    let count = timeline(filter).count(conn).unwrap();
+    assert_eq!(count, page.entries.len() as u64);
+    page.entries
+        .iter()
+        .map(|entry| entry.change.key.as_ref().unwrap()["id"].as_i64().unwrap())
+        .collect()
+}
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+#[test]
+fn from_and_to_are_inclusive_to_the_microsecond() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    for id in 1..=3 {
+        run(conn, &format!("INSERT INTO notes VALUES ({id})"));
+    }
+    run(
+        conn,
+        "UPDATE threadline.audit_changes
+         SET captured_at = timestamptz '2026-03-01 12:00:00.000005Z' + (record_key::int - 2) * interval '1 microsecond';
+         UPDATE threadline.audit_transactions SET opened_at = '2026-03-01 12:00:00Z'",
+    );
+    let filter = Filter::new;
+    let middle = instant("2026-03-01T12:00:00.000005Z");
+    let tick = TimeDelta::microseconds(1);
+    assert_eq!(found(conn, filter().from(middle)), [3, 2]);
+    assert_eq!(found(conn, filter().to(middle)), [2, 1]);
+    assert_eq!(found(conn, filter().from(middle).to(middle)), [2]);
+    assert_eq!(found(conn, filter().from(middle + tick)), [3]);
+    assert_eq!(found(conn, filter().to(middle - tick)), [1]);
+    assert_eq!(
+        found(conn, filter().from(middle - tick).to(middle + tick)),
+        [3, 2, 1]
+    );
+    assert_eq!(found(conn, filter().from(middle + tick * 2)), [0; 0]);
+    assert_eq!(found(conn, filter().to(middle - tick * 2)), [0; 0]);
+    let table = || filter().table("notes");
+    for filter in [table(), table().record(2)] {
+        let (at, after) = (filter.clone().to(middle), filter.to(middle + tick * 9));
+        assert_eq!(found(conn, at.from(middle)), [2]);
+        assert!(!found(conn, after.from(middle + tick)).contains(&2));
+    }
+}
+
+#[test]
+fn days_of_a_form_are_whole_days_in_utc() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    run(conn, "SET TimeZone TO 'Pacific/Auckland'");
+    for (id, at) in [
+        (1, "2026-02-28 23:59:59.999999Z"),
+        (2, "2026-03-01 00:00:00Z"),
+        (3, "2026-03-01 23:59:59.999999Z"),
+        (4, "2026-03-02 00:00:00Z"),
+    ] {
+        run(
+            conn,
+            &format!(
+                "INSERT INTO notes VALUES ({id});
+                 UPDATE threadline.audit_changes SET captured_at = '{at}' WHERE record_key = '{id}';
+                 UPDATE threadline.audit_transactions SET opened_at = '{at}'
+                 WHERE id = (SELECT max(id) FROM threadline.audit_transactions)"
+            ),
+        );
+    }
+    let day = Filter::parse([("from", "2026-03-01"), ("to", "2026-03-01")]).unwrap();
+    assert_eq!(found(conn, day), [3, 2]);
+    let minute = Filter::parse([
+        ("from", "2026-03-01 23:59"),
+        ("to", "2026-03-02T13:00:00+13:00"),
+    ]);
+    assert_eq!(found(conn, minute.unwrap()), [4, 3]);
+}
+
+/// As if the running transaction, and its changes so far, were `hours` older.
+fn age(conn: &mut PgConnection, hours: u32) {
+    run(
+        conn,
+        &format!(
+            "UPDATE threadline.audit_changes SET captured_at = captured_at - interval '{hours} hours'
+             WHERE transaction_id IN (SELECT id FROM threadline.audit_transactions WHERE xact_id = pg_current_xact_id());
+             WITH aged AS (
+                 UPDATE threadline.audit_transactions
+                 SET opened_at = opened_at - interval '{hours} hours',
+                     extended_until = extended_until - interval '{hours} hours'
+                 WHERE xact_id = pg_current_xact_id()
+                 RETURNING id, ctid
+             )
+             SELECT set_config('threadline.transaction', id || ' ' || ctid, true) FROM aged"
+        ),
+    );
+}
+
+/// Until when the transaction of a note says that it was in use, and whether
+/// all that it did came before.
+fn extended(conn: &mut PgConnection, id: i32) -> Option<String> {
+    value(
+        conn,
+        &format!(
+            "SELECT (SELECT bool_and(captured_at < extended_until) FROM threadline.audit_changes WHERE transaction_id = x.id)
+             FROM threadline.audit_changes AS c JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id
+             WHERE c.record_key = '{id}'"
+        ),
+    )
+}
+
+fn insert(conn: &mut PgConnection, id: i32) -> Result<(), Error> {
+    diesel::sql_query(format!("INSERT INTO notes VALUES ({id})")).execute(conn)?;
+    Ok(())
+}
+
+/// Asserts that these notes are of one transaction, and that the last of them is
+/// found by its time.
+fn assert_found_by_time(conn: &mut PgConnection, long: &[i32]) {
+    let keys: Vec<_> = long.iter().map(|id| format!("'{id}'")).collect();
+    let transactions = rows(
+        conn,
+        &format!(
+            "SELECT DISTINCT transaction_id FROM threadline.audit_changes WHERE record_key IN ({})",
+            keys.join(", ")
+        ),
+    );
+    assert_eq!(transactions.len(), 1);
+    let last = i64::from(*long.last().unwrap());
+    let all = timeline(Filter::new().table("notes").record(last))
+        .page(conn)
+        .unwrap();
+    let captured = all.entries[0].change.captured_at;
+    let before = captured - TimeDelta::milliseconds(1);
+    let table = || Filter::new().table("notes");
+    for filter in [Filter::new(), table(), table().record(last)] {
+        for filter in [
+            filter.clone().from(before),
+            filter.clone().from(captured),
+            filter.from(captured).to(captured),
+        ] {
+            assert!(found(conn, filter.clone()).contains(&last), "{filter:?}");
+        }
+    }
+    assert!(!found(conn, Filter::new().to(before)).contains(&last));
+}
+
+#[test]
+fn a_change_hours_after_its_transaction_began_is_found_by_its_time() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let other = &mut database.connect();
+    run(conn, NOTES);
+    conn.transaction::<_, Error, _>(|conn| {
+        insert(conn, 1)?;
+        age(conn, 5);
+        insert(other, 100)?;
+        insert(conn, 2)
+    })
+    .unwrap();
+    insert(conn, 101).unwrap();
+    assert_eq!(extended(conn, 2).as_deref(), Some("true"));
+    assert_found_by_time(conn, &[1, 2]);
+    assert_eq!(extended(conn, 100), None);
+}
+
+#[test]
+fn a_transaction_is_extended_as_often_as_it_takes() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let other = &mut database.connect();
+    run(conn, NOTES);
+    conn.transaction::<_, Error, _>(|conn| {
+        for id in 1..=4 {
+            insert(conn, id)?;
+            if id < 4 {
+                age(conn, 5);
+            }
+            insert(other, 100 + id)?;
+        }
+        insert(conn, 5)
+    })
+    .unwrap();
+    assert_eq!(extended(conn, 5).as_deref(), Some("true"));
+    assert_found_by_time(conn, &[1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn an_extension_goes_with_its_savepoint_and_the_next_change_extends_again() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let other = &mut database.connect();
+    run(conn, NOTES);
+    conn.transaction::<_, Error, _>(|conn| {
+        insert(conn, 1)?;
+        age(conn, 5);
+        insert(other, 100)?;
+        let undone = conn.transaction::<(), Error, _>(|conn| {
+            insert(conn, 2)?;
+            assert_eq!(extended(conn, 2).as_deref(), Some("true"));
+            Err(diesel::result::Error::RollbackTransaction.into())
+        });
+        assert!(undone.is_err());
+        assert_eq!(extended(conn, 1), None);
+        insert(conn, 3)
+    })
+    .unwrap();
+    assert_eq!(extended(conn, 3).as_deref(), Some("true"));
+    assert_found_by_time(conn, &[1, 3]);
+    assert_eq!(found(conn, Filter::new().table("notes").record(2)), [0; 0]);
+}
+
+#[test]
+fn a_transaction_that_ends_within_the_hour_is_not_written_again() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    conn.transaction::<_, Error, _>(|conn| {
+        insert(conn, 1)?;
+        insert(conn, 2)
+    })
+    .unwrap();
+    assert_eq!(extended(conn, 2), None);
+    // A row that was written once is of one version.
+    assert_eq!(
+        rows(conn, "SELECT ctid, xmax FROM threadline.audit_transactions"),
+        ["(0,1) | 0"]
+    );
+}

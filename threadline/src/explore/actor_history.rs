@@ -103,7 +103,9 @@ impl ActorHistory {
         conn: &mut C,
         before: i64,
     ) -> QueryResult<Vec<ActorEntry>> {
-        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX - 1) + 1;
+        let limit = i64::try_from(self.limit)
+            .unwrap_or(i64::MAX)
+            .saturating_add(1);
         let transactions: Vec<AuditTransaction> = Typed::<TransactionSql>::new(
             include_str!("transactions_of_actor.sql"),
             [

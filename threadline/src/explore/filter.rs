@@ -170,7 +170,8 @@ impl Filter {
         self
     }
 
-    /// Updates that changed this column; several times, all of them.
+    /// Updates that changed this column, by the name that it had then; several
+    /// times, all of them.
     pub fn changed(mut self, column: impl Into<String>) -> Self {
         self.changed.push(column.into());
         self

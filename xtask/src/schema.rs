@@ -54,6 +54,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "policy/drop_triggers",
             "policy/install_triggers",
             "policy/treatment",
+            "policy/whole_xid",
             "policy/unnoted_renames",
             "policy/audit",
             "policy/refresh",

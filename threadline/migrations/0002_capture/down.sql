@@ -10,6 +10,7 @@ DROP FUNCTION threadline.unaudit(regclass);
 DROP FUNCTION threadline.refresh(regclass);
 DROP FUNCTION threadline.audit(regclass, text[], text[], boolean);
 DROP FUNCTION threadline.unnoted_renames(integer, oid);
+DROP FUNCTION threadline.whole_xid(xid);
 DROP FUNCTION threadline.treatment(regclass, smallint, text[], text[]);
 DROP FUNCTION threadline.drop_triggers(regclass);
 DROP FUNCTION threadline.install_triggers(integer, regclass);

@@ -862,6 +862,16 @@ BEGIN ATOMIC
     FROM source;
 END;
 
+-- A transaction id of 32 bits, as rows and locks have it, in full: the one that
+-- is nearest to the ids of now.
+CREATE FUNCTION threadline.whole_xid(id xid) RETURNS xid8
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT (now.id + 2147483648 - (now.id + 6442450944 - whole_xid.id::text::numeric) % 4294967296)::text::xid8
+    FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::numeric AS id) AS now;
+END;
+
 -- The columns that have other names now than those their table's capture
 -- function was built for, and when the first image under the new names was
 -- captured; NULL if there is none yet. Without a name now: a column that is
@@ -890,20 +900,17 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH former AS (
-        SELECT k.name AS former_name, a.attname::text AS name, a.attrelid, t.built_at, a.xmin,
-               pg_snapshot_xmax(pg_current_snapshot())::text::numeric AS next_id
+        SELECT k.name AS former_name, a.attname::text AS name, a.attrelid, t.built_at, a.xmin
         FROM threadline.audited_tables AS t
         CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text)
         LEFT JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = k.number AND NOT a.attisdropped
         WHERE t.id = audited_table AND t.relation = target
     ), renamed AS (
         SELECT f.former_name, f.name, f.attrelid, f.built_at,
-               -- Ids on rows are the last 32 bits of an id, and may be those of a savepoint.
+               -- It may be the id of a savepoint.
                CASE pg_xact_status(whole.id) WHEN 'in progress' THEN pg_current_xact_id_if_assigned() ELSE whole.id END AS xact_id
         FROM former AS f
-        CROSS JOIN LATERAL (
-            SELECT (f.next_id + 2147483648 - (f.next_id + 6442450944 - f.xmin::text::numeric) % 4294967296)::text::xid8 AS id
-        ) AS whole
+        CROSS JOIN LATERAL threadline.whole_xid(f.xmin) AS whole (id)
         WHERE f.name <> f.former_name
     ), since AS (
         SELECT renaming.xact_id, (

@@ -26,20 +26,17 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH former AS (
-        SELECT k.name AS former_name, a.attname::text AS name, a.attrelid, t.built_at, a.xmin,
-               pg_snapshot_xmax(pg_current_snapshot())::text::numeric AS next_id
+        SELECT k.name AS former_name, a.attname::text AS name, a.attrelid, t.built_at, a.xmin
         FROM threadline.audited_tables AS t
         CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text)
         LEFT JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = k.number AND NOT a.attisdropped
         WHERE t.id = audited_table AND t.relation = target
     ), renamed AS (
         SELECT f.former_name, f.name, f.attrelid, f.built_at,
-               -- Ids on rows are the last 32 bits of an id, and may be those of a savepoint.
+               -- It may be the id of a savepoint.
                CASE pg_xact_status(whole.id) WHEN 'in progress' THEN pg_current_xact_id_if_assigned() ELSE whole.id END AS xact_id
         FROM former AS f
-        CROSS JOIN LATERAL (
-            SELECT (f.next_id + 2147483648 - (f.next_id + 6442450944 - f.xmin::text::numeric) % 4294967296)::text::xid8 AS id
-        ) AS whole
+        CROSS JOIN LATERAL threadline.whole_xid(f.xmin) AS whole (id)
         WHERE f.name <> f.former_name
     ), since AS (
         SELECT renaming.xact_id, (

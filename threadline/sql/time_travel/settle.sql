@@ -1,7 +1,6 @@
 -- The same, with a little patience: what is not settled only because a short
--- transaction ended during the question, is settled a moment later. Each look
--- has a snapshot of its own, and what is read afterwards a later one, in which
--- everything that was settled is there.
+-- transaction is open, is settled a moment later. What is read afterwards has a
+-- later snapshot, in which everything that was settled is there.
 CREATE FUNCTION threadline.settle(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

@@ -89,10 +89,10 @@ BEGIN
       AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
       AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';
     IF image IS NULL THEN
-        state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL THEN 'never' ELSE 'incomplete' END;
+        state := CASE WHEN tl_before.id IS NULL AND tl_undo = '{}' THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    SELECT threadline.redacted(image || coalesce(tl_undo, '{}'), r.hidden, r.masks)
+    SELECT threadline.redacted(image || tl_undo, r.hidden, r.masks)
     INTO image
     FROM threadline.redaction(audited_table, target, instant) AS r;
     state := 'there';

@@ -1,49 +1,80 @@
 -- Whether no change captured up to an instant can still come to be seen: what
 -- was the state then is asked of committed changes, and a transaction that
--- wrote before the instant may commit after the question. Of those that the
--- question's own snapshot holds to be running, each either began after the
--- instant, as transaction ids of later AuditTransactions prove, or is still
--- running and has not written audited rows, as its locks prove. One that ended
--- between the snapshot and the look at the locks proves nothing: asked again, it
--- is in the snapshot.
+-- wrote before the instant may commit after the question.
+--
+-- Who wrote audited rows and is still open, holds a lock on their table; who
+-- ended before the look at the locks, is seen by the snapshots after it. So ask
+-- first and read then. Of those open, the ones that began after the instant do
+-- not count, as transaction ids of later AuditTransactions prove: ids are given
+-- in the order in which transactions first write.
 CREATE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    WITH held AS MATERIALIZED (
-        SELECT locktype, relation, mode, virtualtransaction, transactionid
-        FROM pg_locks
-        WHERE (locktype = 'transactionid' AND mode = 'ExclusiveLock')
-           OR (locktype = 'relation' AND relation = 'threadline.audit_changes'::regclass AND mode = 'RowExclusiveLock'
-               -- Another database may have the same number for another table.
-               AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-    ), later AS (
-        -- Ids are given in the order in which transactions first write.
-        SELECT min(xact_id::text::numeric) AS first
-        FROM (
-            SELECT xact_id
-            FROM threadline.audit_transactions
-            WHERE opened_at > instant AND occurred_at > instant
-            ORDER BY opened_at
-            LIMIT 10
-        ) AS opened
-    )
-    SELECT instant <= CASE current_setting('transaction_isolation')
-                          WHEN 'read committed' THEN statement_timestamp() ELSE now() END
-       AND NOT EXISTS (
-           SELECT
-           FROM pg_snapshot_xip(pg_current_snapshot()) AS running (xid)
-           WHERE running.xid IS DISTINCT FROM pg_current_xact_id_if_assigned()
-             AND (SELECT first FROM later) <= running.xid::text::numeric IS NOT TRUE
-             AND NOT EXISTS (
-                 SELECT
-                 FROM held AS own
-                 WHERE own.locktype = 'transactionid'
-                   AND own.transactionid = running.xid::xid
-                   AND NOT EXISTS (
-                       SELECT FROM held AS writes
-                       WHERE writes.locktype = 'relation' AND writes.virtualtransaction = own.virtualtransaction)));
-END;
+AS $$
+DECLARE
+    tl_old_snapshot boolean := current_setting('transaction_isolation') IN ('repeatable read', 'serializable');
+    tl_later numeric;
+    tl_id xid8;
+BEGIN
+    IF instant > (CASE WHEN tl_old_snapshot THEN now() ELSE clock_timestamp() END) THEN
+        RETURN false;
+    END IF;
+    SELECT min(xact_id::text::numeric) INTO tl_later
+    FROM (
+        SELECT xact_id
+        FROM threadline.audit_transactions
+        WHERE opened_at > instant AND occurred_at > instant
+        ORDER BY opened_at
+        LIMIT 10
+    ) AS opened;
+    IF tl_later <= pg_snapshot_xmin(pg_current_snapshot())::text::numeric THEN
+        RETURN true;
+    ELSIF pg_is_in_recovery() THEN
+        -- The primary's locks are not to be seen here.
+        RETURN false;
+    ELSIF EXISTS (
+        SELECT
+        FROM pg_locks AS writes
+        WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
+          AND writes.relation = 'threadline.audit_changes'::regclass
+          -- Another database may have the same number for another table.
+          AND writes.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND writes.pid IS DISTINCT FROM pg_backend_pid()
+          AND NOT EXISTS (
+              SELECT
+              FROM pg_locks AS own
+              WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
+                AND own.virtualtransaction = writes.virtualtransaction
+                AND tl_later <= threadline.whole_xid(own.transactionid)::text::numeric)
+    ) THEN
+        RETURN false;
+    ELSIF NOT tl_old_snapshot THEN
+        RETURN true;
+    END IF;
+
+    -- What an old snapshot holds to be running, and has ended since, stays unseen.
+    IF EXISTS (
+        SELECT
+        FROM pg_snapshot_xip(pg_current_snapshot()) AS running (xid)
+        WHERE pg_xact_status(running.xid) <> 'in progress' AND (tl_later <= running.xid::text::numeric) IS NOT TRUE
+    ) THEN
+        RETURN false;
+    END IF;
+    tl_id := pg_snapshot_xmax(pg_current_snapshot());
+    BEGIN
+        WHILE (tl_later <= tl_id::text::numeric) IS NOT TRUE LOOP
+            IF pg_xact_status(tl_id) <> 'in progress' THEN
+                RETURN false;
+            END IF;
+            tl_id := (tl_id::text::numeric + 1)::text::xid8;
+        END LOOP;
+    EXCEPTION
+        -- An id that nobody has yet.
+        WHEN invalid_parameter_value THEN
+    END;
+    RETURN true;
+END
+$$;
 COMMENT ON FUNCTION threadline.settled(timestamptz) IS
     'Whether what was the state at an instant is final: no transaction that wrote audited rows by then is still open';
 
@@ -278,9 +309,8 @@ END
 $$;
 
 -- The same, with a little patience: what is not settled only because a short
--- transaction ended during the question, is settled a moment later. Each look
--- has a snapshot of its own, and what is read afterwards a later one, in which
--- everything that was settled is there.
+-- transaction is open, is settled a moment later. What is read afterwards has a
+-- later snapshot, in which everything that was settled is there.
 CREATE FUNCTION threadline.settle(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -388,10 +418,10 @@ BEGIN
       AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
       AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';
     IF image IS NULL THEN
-        state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL THEN 'never' ELSE 'incomplete' END;
+        state := CASE WHEN tl_before.id IS NULL AND tl_undo = '{}' THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    SELECT threadline.redacted(image || coalesce(tl_undo, '{}'), r.hidden, r.masks)
+    SELECT threadline.redacted(image || tl_undo, r.hidden, r.masks)
     INTO image
     FROM threadline.redaction(audited_table, target, instant) AS r;
     state := 'there';

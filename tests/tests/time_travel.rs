@@ -1,0 +1,105 @@
+//! What was there at an instant.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use threadline_tests::{rows, run, value};
+
+#[path = "time_travel/columns.rs"]
+mod columns;
+#[path = "time_travel/keys.rs"]
+mod keys;
+#[path = "time_travel/records.rs"]
+mod records;
+#[path = "time_travel/redaction.rs"]
+mod redaction;
+#[path = "time_travel/settled.rs"]
+mod settled;
+#[path = "time_travel/types.rs"]
+mod types;
+
+/// The server's clock.
+fn now(conn: &mut PgConnection) -> DateTime<Utc> {
+    diesel::select(diesel::dsl::sql::<diesel::sql_types::Timestamptz>(
+        "clock_timestamp()",
+    ))
+    .get_result(conn)
+    .unwrap()
+}
+
+/// Statements that are a transaction each, and the instant after.
+#[track_caller]
+fn each(conn: &mut PgConnection, statements: &[&str]) -> DateTime<Utc> {
+    for statement in statements.iter().filter(|statement| !statement.is_empty()) {
+        run(conn, statement);
+    }
+    now(conn)
+}
+
+/// A table as it was copied at an instant.
+struct Copy {
+    table: String,
+    at: DateTime<Utc>,
+    rows: Vec<String>,
+}
+
+impl Copy {
+    /// To be taken while nobody writes.
+    #[track_caller]
+    fn of(conn: &mut PgConnection, table: &str) -> Self {
+        let rows = rows(
+            conn,
+            &format!("SELECT to_jsonb(t) FROM {table} AS t ORDER BY 1"),
+        );
+        Self {
+            table: table.to_owned(),
+            at: now(conn),
+            rows,
+        }
+    }
+
+    /// Asked for all at once and for each key that ever was, the audit gives
+    /// what was copied.
+    #[track_caller]
+    fn is_what_was(&self, conn: &mut PgConnection) {
+        let Self { table, at, .. } = self;
+        let quoted = table.replace('\'', "''");
+        let at = at.to_rfc3339();
+        assert_eq!(
+            rows(
+                conn,
+                &format!("SELECT image FROM threadline.rows_as_of('{quoted}', '{at}') ORDER BY 1")
+            ),
+            self.rows,
+            "all of {table} at {at}"
+        );
+        assert_eq!(
+            rows(
+                conn,
+                &format!(
+                    "SELECT r.image
+                     FROM (SELECT unnest(ARRAY[record_key, previous_key]) AS key
+                           FROM threadline.audit_changes
+                           WHERE table_id = threadline.audited_table_of('{quoted}')
+                           UNION
+                           SELECT record_key FROM threadline.rows_as_of('{quoted}', '{at}')) AS k
+                     CROSS JOIN LATERAL threadline.record_as_of('{quoted}', k.key, '{at}') AS r
+                     WHERE r.state = 'there'
+                     ORDER BY 1"
+                )
+            ),
+            self.rows,
+            "each of {table} at {at}"
+        );
+    }
+}
+
+/// The state of a record as of an instant, as SQL has it.
+#[track_caller]
+fn state(conn: &mut PgConnection, table: &str, key: &str, at: DateTime<Utc>) -> String {
+    let at = at.to_rfc3339();
+    value(
+        conn,
+        &format!("SELECT state FROM threadline.record_as_of('{table}', '{key}', '{at}')"),
+    )
+    .unwrap()
+}

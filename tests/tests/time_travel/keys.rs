@@ -1,0 +1,273 @@
+//! Records that change their keys, and keys and tables of every kind.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::prelude::*;
+use serde_json::json;
+use threadline::{Audited, Unavailable};
+use threadline_tests::{Database, run};
+
+use crate::{Copy, each, state};
+
+diesel::table! {
+    items (id) { id -> Int4, body -> Text, }
+}
+diesel::table! {
+    by_three (tenant, day, no) { tenant -> Text, no -> Int4, day -> Date, body -> Text, }
+}
+diesel::table! {
+    by_instant (at) { at -> Timestamptz, body -> Text, }
+}
+diesel::table! {
+    by_code (code) { code -> Bpchar, body -> Text, }
+}
+diesel::table! {
+    #[sql_name = "a \"b\" 表 it's"]
+    odd (id) { #[sql_name = "Key \"k\""] id -> Int4, body -> Text, }
+}
+mod other {
+    diesel::table! {
+        other.items (id) { id -> Int4, body -> Text, }
+    }
+}
+
+macro_rules! model {
+    ($Model:ident, $table:path, $($key:ident: $Key:ty),+) => {
+        #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, Audited)]
+        #[diesel(table_name = $table, primary_key($($key),+))]
+        struct $Model {
+            $($key: $Key,)+
+            body: String,
+        }
+    };
+}
+model!(Item, items, id: i32);
+model!(Other, other::items, id: i32);
+model!(Three, by_three, tenant: String, day: NaiveDate, no: i32);
+model!(Instant, by_instant, at: DateTime<Utc>);
+model!(Code, by_code, code: String);
+model!(Odd, odd, id: i32);
+
+const ITEMS: &str = "CREATE TABLE items (id int PRIMARY KEY DEFERRABLE, body text NOT NULL)";
+
+fn item(id: i32, body: &str) -> Item {
+    Item {
+        id,
+        body: body.into(),
+    }
+}
+
+#[test]
+fn a_record_is_found_under_the_key_that_it_had() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let first = each(
+        conn,
+        &[
+            ITEMS,
+            "INSERT INTO items VALUES (1, 'one')",
+            "SELECT threadline.audit('items')",
+        ],
+    );
+    each(conn, &["UPDATE items SET body = 'uno'"]);
+    let moved = each(conn, &["UPDATE items SET id = 2, body = 'moved'"]);
+    let taken = each(conn, &["INSERT INTO items VALUES (1, 'another')"]);
+    let gone = each(conn, &["DELETE FROM items WHERE id = 2"]);
+
+    let at = |conn: &mut PgConnection, key, at| Item::as_of(conn, key, at).unwrap();
+    assert_eq!(at(conn, 1, first), Ok(item(1, "one")));
+    assert_eq!(at(conn, 2, first), Err(Unavailable::NeverExisted));
+    let Err(Unavailable::KeyChanged { change }) = at(conn, 1, moved) else {
+        panic!("{:?}", at(conn, 1, moved))
+    };
+    assert_eq!(change.key, Some(json!({"id": 2})));
+    assert_eq!(change.previous_key, Some(json!({"id": 1})));
+    assert_eq!(at(conn, 2, moved), Ok(item(2, "moved")));
+    assert_eq!(at(conn, 1, taken), Ok(item(1, "another")));
+    assert_eq!(at(conn, 2, taken), Ok(item(2, "moved")));
+    assert_eq!(at(conn, 1, gone), Ok(item(1, "another")));
+    assert!(matches!(
+        at(conn, 2, gone),
+        Err(Unavailable::Deleted { .. })
+    ));
+}
+
+#[test]
+fn keys_moved_in_bulk_or_in_circles_are_each_what_they_were() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    each(
+        conn,
+        &[
+            ITEMS,
+            "INSERT INTO items SELECT i, 'old ' || i FROM generate_series(1, 5) AS i",
+            "SELECT threadline.audit('items')",
+        ],
+    );
+    let mut copies = vec![];
+    for statement in [
+        "UPDATE items SET id = id + 1",
+        "UPDATE items SET id = id - 1, body = body || '!'",
+        "UPDATE items SET id = 6 - id",
+        "UPDATE items SET body = 'between' WHERE id IN (1, 3)",
+        "UPDATE items SET id = CASE id WHEN 1 THEN 2 ELSE 1 END WHERE id IN (1, 2)",
+        "BEGIN; UPDATE items SET id = 50 WHERE id = 5; UPDATE items SET id = 5 WHERE id = 50; COMMIT",
+        "BEGIN; UPDATE items SET id = id + 1; UPDATE items SET body = 'mid' WHERE id = 3;
+         UPDATE items SET id = id + 1; INSERT INTO items VALUES (1, 'new'); DELETE FROM items WHERE id = 4; COMMIT",
+        "BEGIN; UPDATE items SET id = 100 WHERE id = 1; DELETE FROM items WHERE id = 100;
+         INSERT INTO items VALUES (1, 'x'); UPDATE items SET id = 101 WHERE id = 1; COMMIT",
+        "DELETE FROM items WHERE id < 6",
+        "UPDATE items SET id = id + 1",
+        "TRUNCATE items",
+    ] {
+        copies.push(Copy::of(conn, "items"));
+        run(conn, statement);
+    }
+    copies.push(Copy::of(conn, "items"));
+    for copy in &copies {
+        copy.is_what_was(conn);
+    }
+}
+
+#[test]
+fn composite_and_odd_keys_are_found_by_their_rust_types() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let at = each(
+        conn,
+        &[
+            "SET timezone = 'Asia/Kathmandu'; SET datestyle = 'German'; SET intervalstyle = 'iso_8601'",
+            "CREATE TABLE by_three (tenant text, no int, day date, body text NOT NULL, PRIMARY KEY (tenant, day, no))",
+            "CREATE TABLE by_instant (at timestamptz PRIMARY KEY, body text NOT NULL)",
+            "CREATE TABLE by_code (code char(5) PRIMARY KEY, body text NOT NULL)",
+            r#"CREATE TABLE "a ""b"" 表 it's" ("Key ""k""" int PRIMARY KEY, body text NOT NULL)"#,
+            "SELECT threadline.audit('by_three'), threadline.audit('by_instant'), threadline.audit('by_code')",
+            r#"SELECT threadline.audit('"a ""b"" 表 it''s"')"#,
+            r#"INSERT INTO by_three VALUES ('a", "b', 7, '2026-01-02', 'then')"#,
+            "INSERT INTO by_instant VALUES ('2026-01-02T03:04:05.000006Z', 'then')",
+            "INSERT INTO by_code VALUES ('ab', 'then')",
+            r#"INSERT INTO "a ""b"" 表 it's" VALUES (1, 'then')"#,
+        ],
+    );
+    let odd = r#""a ""b"" 表 it's""#;
+    let copies = ["by_three", "by_instant", "by_code"].map(|table| {
+        run(conn, "SET timezone = 'UTC'; SET datestyle = 'ISO'");
+        Copy::of(conn, table)
+    });
+    let odd_copy = Copy::of(conn, odd);
+    each(
+        conn,
+        &[
+            "UPDATE by_three SET body = 'now', no = 8",
+            "UPDATE by_instant SET body = 'now', at = now()",
+            "DELETE FROM by_code",
+            &format!("UPDATE {odd} SET body = 'now', \"Key \"\"k\"\"\" = 2"),
+            "SET timezone = 'America/Lima'",
+        ],
+    );
+    let day = NaiveDate::from_ymd_opt(2026, 1, 2).unwrap();
+    let three = Three::as_of(conn, ("a\", \"b", day, 7), at)
+        .unwrap()
+        .unwrap();
+    assert_eq!((three.no, three.body.as_str()), (7, "then"));
+    let instant: DateTime<Utc> = "2026-01-02T03:04:05.000006Z".parse().unwrap();
+    let found = Instant::as_of(conn, instant, at).unwrap().unwrap();
+    assert_eq!((found.at, found.body.as_str()), (instant, "then"));
+    for key in ["ab", "ab   "] {
+        assert_eq!(Code::as_of(conn, key, at).unwrap().unwrap().body, "then");
+    }
+    assert_eq!(Odd::as_of(conn, 1, at).unwrap().unwrap().body, "then");
+    let keys: Vec<_> = Odd::all_as_of(conn, at)
+        .unwrap()
+        .map(|past| past.unwrap().key)
+        .collect();
+    assert_eq!(keys, [json!({"Key \"k\"": 1})]);
+    let keys: Vec<_> = Three::all_as_of(conn, at)
+        .unwrap()
+        .map(|past| past.unwrap().key)
+        .collect();
+    assert_eq!(
+        keys,
+        [json!({"tenant": "a\", \"b", "day": "2026-01-02", "no": 7})]
+    );
+    for copy in &copies {
+        copy.is_what_was(conn);
+    }
+    odd_copy.is_what_was(conn);
+}
+
+#[test]
+fn one_table_name_in_two_schemas_has_two_pasts() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let at = each(
+        conn,
+        &[
+            "CREATE SCHEMA other",
+            ITEMS,
+            "CREATE TABLE other.items (id int PRIMARY KEY, body text NOT NULL)",
+            "SELECT threadline.audit('items'), threadline.audit('other.items')",
+            "INSERT INTO items VALUES (1, 'public')",
+            "INSERT INTO other.items VALUES (1, 'other')",
+        ],
+    );
+    each(
+        conn,
+        &["DELETE FROM items", "UPDATE other.items SET body = 'now'"],
+    );
+    assert_eq!(Item::as_of(conn, 1, at).unwrap().unwrap().body, "public");
+    assert_eq!(Other::as_of(conn, 1, at).unwrap().unwrap().body, "other");
+}
+
+#[test]
+fn a_key_is_found_under_its_new_name_and_type() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let at = each(
+        conn,
+        &[
+            "CREATE TABLE things (id int PRIMARY KEY, body text NOT NULL)",
+            "INSERT INTO things VALUES (1, 'one'), (2, 'two'), (3, 'three')",
+            "SELECT threadline.audit('things')",
+            "UPDATE things SET body = 'uno' WHERE id = 1",
+        ],
+    );
+    each(
+        conn,
+        &[
+            "UPDATE things SET body = 'eins' WHERE id = 1",
+            "UPDATE things SET id = 30 WHERE id = 3",
+        ],
+    );
+    let expected = [
+        r#"1 | {"no": 1, "body": "uno"}"#,
+        r#"2 | {"no": 2, "body": "two"}"#,
+        r#"3 | {"no": 3, "body": "three"}"#,
+    ];
+    let rows_at = format!(
+        "SELECT record_key, image FROM threadline.rows_as_of('things', '{}') ORDER BY 1",
+        at.to_rfc3339()
+    );
+    for (then, expected) in [
+        ("ALTER TABLE things RENAME id TO no", expected),
+        ("SELECT threadline.refresh('things')", expected),
+        ("UPDATE things SET no = 10 WHERE no = 1", expected),
+    ] {
+        run(conn, then);
+        assert_eq!(threadline_tests::rows(conn, &rows_at), expected, "{then}");
+        for key in ["1", "2", "3"] {
+            assert_eq!(
+                state(conn, "things", key, at),
+                "there",
+                "{key} after {then}"
+            );
+        }
+        assert_eq!(state(conn, "things", "30", at), "never");
+    }
+    // Without a word to the audit.
+    run(
+        conn,
+        "ALTER TABLE things ALTER no TYPE text; UPDATE things SET body = 'deux' WHERE no = '2'",
+    );
+    assert_eq!(threadline_tests::rows(conn, &rows_at).len(), 3);
+    assert_eq!(state(conn, "things", "2", at), "there");
+}

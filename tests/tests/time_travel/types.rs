@@ -114,7 +114,7 @@ fn a_row_equals_the_live_row_of_then() {
             .unwrap()
             .map(|past| past.unwrap().record.unwrap())
             .collect();
-        assert_eq!(all, std::slice::from_ref(&animal));
+        assert_eq!(all, std::slice::from_ref(animal));
     }
 }
 

@@ -17,6 +17,7 @@ pub use threadline_test_server::{Server, scratch_dir};
 #[derive(Debug)]
 pub struct Database {
     name: String,
+    server: Option<Server>,
 }
 
 impl Database {
@@ -30,13 +31,29 @@ impl Database {
         Self::clone_of("template0")
     }
 
+    /// A database on a server of its own, with the audit schema: for what other
+    /// databases of a server are not without influence on, such as the
+    /// transaction ids that run, or for what would hurt them.
+    pub fn alone() -> Self {
+        let server = Server::start().unwrap_or_else(|e| panic!("{e}"));
+        install(&mut connect(server.url()));
+        Self {
+            name: "postgres".into(),
+            server: Some(server),
+        }
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().unwrap_or_else(|| Server::shared())
+    }
+
     fn clone_of(template: &str) -> Self {
         let name = Server::shared().fresh_name("test");
         run(
             &mut admin(),
             &format!("CREATE DATABASE {name} TEMPLATE {template}"),
         );
-        Self { name }
+        Self { name, server: None }
     }
 
     /// The database's name.
@@ -46,7 +63,7 @@ impl Database {
 
     /// Where the database is.
     pub fn url(&self) -> String {
-        Server::shared().url_of(&self.name)
+        self.server().url_of(&self.name)
     }
 
     /// A new connection.
@@ -64,7 +81,7 @@ impl Database {
 
     /// The whole database as pg_dump writes it.
     pub fn dump(&self) -> String {
-        Server::shared().run("pg_dump", &["--dbname", &self.url()])
+        self.server().run("pg_dump", &["--dbname", &self.url()])
     }
 
     /// Another database with what a dump of this one restores to.
@@ -90,10 +107,12 @@ impl Default for Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        run(
-            &mut admin(),
-            &format!("DROP DATABASE {} WITH (FORCE)", self.name),
-        );
+        if self.server.is_none() {
+            run(
+                &mut admin(),
+                &format!("DROP DATABASE {} WITH (FORCE)", self.name),
+            );
+        }
     }
 }
 
@@ -186,11 +205,9 @@ fn kept(purpose: &str, source: &str) -> String {
             &mut admin,
             &format!("CREATE DATABASE {name}_new TEMPLATE {source}"),
         );
-        let mut conn = connect(&Server::shared().url_of(&format!("{name}_new")));
-        Models::new(vec![])
-            .install(&mut conn)
-            .expect("the schema installs");
-        drop(conn);
+        install(&mut connect(
+            &Server::shared().url_of(&format!("{name}_new")),
+        ));
         run(
             &mut admin,
             &format!("ALTER DATABASE {name}_new RENAME TO {name}"),
@@ -198,6 +215,12 @@ fn kept(purpose: &str, source: &str) -> String {
     }
     run(&mut admin, "SELECT pg_advisory_unlock(88117)");
     name
+}
+
+fn install(conn: &mut PgConnection) {
+    Models::new(vec![])
+        .install(conn)
+        .expect("the schema installs");
 }
 
 fn fingerprint() -> u64 {

@@ -346,7 +346,7 @@ fn a_redacted_column_stays_so_under_whatever_name() {
 
 #[test]
 fn under_an_old_snapshot_a_renamed_secret_stays_one() {
-    let database = Database::new();
+    let database = Database::alone();
     let (conn, migration) = (&mut database.connect(), &mut database.connect());
     let at = each(conn, &[ACCOUNTS, SECRETS, AUDIT]);
     // Proves to the old snapshot that nobody who wrote before is still open.

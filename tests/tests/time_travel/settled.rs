@@ -21,7 +21,10 @@ struct Member {
 
 /// An audited table of two rows, and a table that is not audited.
 fn database() -> Database {
-    let database = Database::new();
+    filled(Database::new())
+}
+
+fn filled(database: Database) -> Database {
     each(
         &mut database.connect(),
         &[
@@ -263,7 +266,9 @@ fn what_a_savepoint_took_back_never_was() {
 #[test]
 fn an_older_snapshot_answers_for_its_time_alone() {
     for isolation in ["REPEATABLE READ", "SERIALIZABLE"] {
-        let database = database();
+        // Of a transaction that has ended since, nobody can say any more in which
+        // database it was.
+        let database = filled(Database::alone());
         let (writer, reader) = (&mut database.connect(), &mut database.connect());
         let (idle, at) = (&mut database.connect(), now(reader));
         let begin = format!("BEGIN ISOLATION LEVEL {isolation}; SELECT FROM members");

@@ -1,31 +1,45 @@
 -- Writes an image into a table: as a new row, or over the row that the
--- condition finds. Columns that the image does not have stay as they are. Runs
--- under the caller's search_path, as whatever it calls does: the application's
--- own triggers fire here.
-CREATE FUNCTION threadline.put_row(target regclass, image jsonb, key_condition text DEFAULT NULL) RETURNS void
+-- condition finds. Columns that the image does not have stay as they are. Says
+-- whether the row was written: a trigger may not have let it. Runs under the
+-- caller's search_path, as whatever it calls does: the application's own
+-- triggers fire here.
+CREATE FUNCTION threadline.put_row(target regclass, image jsonb, key_condition text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE
     tl_columns text;
     tl_values text;
+    tl_definitions text;
+    tl_count bigint;
 BEGIN
     SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum),
-           string_agg(format('tl_image.%I', a.attname), ', ' ORDER BY a.attnum)
-    INTO tl_columns, tl_values
+           string_agg(
+               format(
+                   -- As threadline.json_image() has kept it: the text of json with \u0000.
+                   CASE WHEN a.atttypid = 'pg_catalog.json'::regtype
+                       THEN 'CASE WHEN jsonb_typeof($1 -> %2$L) = ''string'' AND strpos($1 ->> %2$L, chr(92) || ''u0000'') > 0 '
+                            'THEN ($1 ->> %2$L)::json ELSE tl_image.%1$I END'
+                       ELSE 'tl_image.%1$I'
+                   END, a.attname, a.attname),
+               ', ' ORDER BY a.attnum),
+           string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+    INTO tl_columns, tl_values, tl_definitions
     FROM pg_attribute AS a
     WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND image ? a.attname;
     IF tl_columns IS NULL THEN
-        RETURN;
+        RETURN key_condition IS NOT NULL;
     ELSIF key_condition IS NULL THEN
         EXECUTE format(
-            'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM jsonb_populate_record(NULL::%1$s, $1) AS tl_image',
-            target, tl_columns, tl_values)
+            'INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM jsonb_to_record($1) AS tl_image (%s)',
+            target, tl_columns, tl_values, tl_definitions)
         USING image;
     ELSE
         EXECUTE format(
-            'UPDATE %1$s AS tl_row SET (%2$s) = ROW(%3$s) FROM jsonb_populate_record(NULL::%1$s, $1) AS tl_image WHERE %4$s',
-            target, tl_columns, tl_values, key_condition)
+            'UPDATE %s AS tl_row SET (%s) = ROW(%s) FROM jsonb_to_record($1) AS tl_image (%s) WHERE %s',
+            target, tl_columns, tl_values, tl_definitions, key_condition)
         USING image;
     END IF;
+    GET DIAGNOSTICS tl_count = ROW_COUNT;
+    RETURN tl_count > 0;
 END
 $$;

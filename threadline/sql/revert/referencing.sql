@@ -1,5 +1,6 @@
 -- A table with rows that would follow the deletion of a row, by cascade or by
--- losing their reference; NULL if there is none.
+-- losing their reference; NULL if there is none. That a row refers to itself
+-- does not count.
 CREATE FUNCTION threadline.referencing(target regclass, key_condition text) RETURNS regclass
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -18,7 +19,7 @@ BEGIN
         WHERE k.contype = 'f' AND k.confrelid = target AND k.conparentid = 0 AND k.confdeltype IN ('c', 'n', 'd')
         GROUP BY k.oid, k.conrelid
     LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS tl_row JOIN %s AS tl_child ON %s WHERE %s)',
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS tl_row JOIN %s AS tl_child ON %s WHERE %s AND (tl_child.tableoid, tl_child.ctid) <> (tl_row.tableoid, tl_row.ctid))',
             target, tl_key.child, tl_key.joined, key_condition)
         INTO tl_found;
         IF tl_found THEN

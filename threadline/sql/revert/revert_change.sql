@@ -1,5 +1,6 @@
--- Undoes one change, if what it left is still there. Gives NULL, or why not.
-CREATE FUNCTION threadline.revert_change(change threadline.audit_changes) RETURNS text
+-- Undoes one change, if what it left is still there, or something else only
+-- because of the revert itself, which began at an instant. Gives NULL, or why not.
+CREATE FUNCTION threadline.revert_change(change threadline.audit_changes, began timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -10,8 +11,8 @@ DECLARE
         CASE WHEN change.op = 'U' THEN change.changed_to ELSE change.row_data END, change.captured_at);
     tl_where text := threadline.key_condition(change.table_id, change.record_key, 'tl_row');
     tl_live jsonb;
+    tl_own "char";
     tl_columns text[];
-    tl_child regclass;
 BEGIN
     IF tl_target IS NULL THEN
         RETURN 'the table is no longer audited';
@@ -21,44 +22,54 @@ BEGIN
     -- Nobody changes it between the look and the write.
     EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', tl_target, tl_where);
     tl_live := threadline.live_image(change.table_id, tl_target, change.record_key);
+    IF (tl_live IS NULL) <> (change.op IN ('D', 'T')) THEN
+        -- Triggers may have gone ahead: those that make a row with another, or
+        -- take it away.
+        SELECT own.op INTO tl_own
+        FROM threadline.own_changes(change.table_id, change.record_key, began) AS own
+        WHERE own.op <> 'U'
+        ORDER BY own.id DESC
+        LIMIT 1;
+    END IF;
 
     IF change.op IN ('D', 'T') THEN
-        tl_columns := threadline.unrestorable(change.table_id, tl_before, true);
-        IF tl_live IS NOT NULL THEN
+        tl_columns := threadline.unrestorable(change.table_id, tl_target, tl_before, change.captured_at, true);
+        IF tl_live IS NOT NULL AND tl_own IS DISTINCT FROM 'I' THEN
             RETURN 'there is another row with this key';
         ELSIF tl_columns <> '{}' THEN
             RETURN 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
+        ELSIF NOT threadline.put_row(tl_target, tl_before, CASE WHEN tl_live IS NOT NULL THEN tl_where END) THEN
+            RETURN 'a trigger of the table did not let it be written';
         END IF;
-        PERFORM threadline.put_row(tl_target, tl_before);
         RETURN NULL;
     END IF;
 
     IF tl_live IS NULL THEN
-        RETURN 'the row is no longer there';
+        RETURN CASE WHEN change.op = 'U' OR tl_own IS DISTINCT FROM 'D' THEN 'the row is no longer there' END;
     END IF;
-    SELECT array_agg(field.key ORDER BY field.key) INTO tl_columns
-    FROM jsonb_each(tl_after) AS field
-    WHERE tl_live -> field.key IS DISTINCT FROM field.value;
+    tl_columns := threadline.changed_since(change, tl_target, tl_after, tl_live, began);
     IF tl_columns IS NOT NULL THEN
         RETURN 'changed since: ' || array_to_string(tl_columns, ', ');
     ELSIF change.op = 'I' THEN
-        tl_child := threadline.referencing(tl_target, tl_where);
-        IF tl_child IS NOT NULL THEN
-            RETURN format('rows of %s refer to it', tl_child);
-        END IF;
-        EXECUTE format('DELETE FROM %s AS tl_row WHERE %s', tl_target, tl_where);
-        RETURN NULL;
+        RETURN threadline.delete_row(tl_target, tl_where);
     END IF;
-    tl_columns := threadline.unrestorable(change.table_id, tl_before, false);
+    SELECT array_agg(field.key ORDER BY field.key) INTO tl_columns
+    FROM jsonb_object_keys(tl_before) AS field (key)
+    WHERE field.key NOT IN (SELECT c.name FROM threadline.column_policy(change.table_id, tl_target) AS c);
+    IF tl_columns IS NOT NULL THEN
+        RETURN 'the table no longer has the columns ' || array_to_string(tl_columns, ', ');
+    END IF;
+    tl_columns := threadline.unrestorable(change.table_id, tl_target, tl_before, change.captured_at, false);
     IF tl_columns <> '{}' THEN
         RETURN 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
     END IF;
-    -- A deferred constraint would not say so in time.
+    -- A constraint that was deferred by hand would not say so in time.
     IF change.previous_key IS NOT NULL
        AND threadline.live_image(change.table_id, tl_target, change.previous_key) IS NOT NULL THEN
         RETURN 'there is another row with the key that it had';
+    ELSIF NOT threadline.put_row(tl_target, tl_before, tl_where) THEN
+        RETURN 'a trigger of the table did not let it be written';
     END IF;
-    PERFORM threadline.put_row(tl_target, tl_before, tl_where);
     RETURN NULL;
 END
 $$;

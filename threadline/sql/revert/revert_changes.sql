@@ -1,6 +1,7 @@
 -- Undoes changes, newest first, as new audited changes: all of them, or none
 -- and the reasons. What fails for the order alone, such as a row whose parent
--- is yet to be put back, is tried again after the others.
+-- is yet to be put back, is tried again after the others, in the other order;
+-- but of one record, no change before those that came after it.
 CREATE FUNCTION threadline.revert_changes(
     changes threadline.audit_changes[],
     OUT change_id bigint, OUT schema_name text, OUT table_name text, OUT key jsonb, OUT reason text
@@ -9,27 +10,53 @@ LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
-    tl_pending threadline.audit_changes[];
-    tl_left threadline.audit_changes[];
+    tl_began timestamptz := clock_timestamp();
+    tl_targets regclass[];
+    tl_changes threadline.audit_changes[];
+    tl_next_of_record integer[];
+    tl_done boolean[];
+    tl_pending integer[];
+    tl_left integer[];
     tl_reasons text[];
-    tl_change threadline.audit_changes;
+    tl_at integer;
     tl_reason text;
 BEGIN
-    SELECT array_agg(c ORDER BY c.id DESC) INTO tl_pending FROM unnest(changes) AS c;
+    SELECT array_agg(c.change ORDER BY c.position), array_agg(c.next_of_record ORDER BY c.position),
+           array_agg(false), array_agg(c.position ORDER BY c.position)
+    INTO tl_changes, tl_next_of_record, tl_done, tl_pending
+    FROM (
+        SELECT numbered.change, numbered.position,
+               lead(numbered.position) OVER (
+                   PARTITION BY (numbered.change).table_id, (numbered.change).record_key ORDER BY numbered.position
+               ) AS next_of_record
+        FROM (SELECT c AS change, row_number() OVER (ORDER BY c.id) AS position FROM unnest(changes) AS c) AS numbered
+    ) AS c;
+    SELECT array_agg(threadline.relation_of(t.id)) INTO tl_targets
+    FROM (SELECT DISTINCT c.table_id AS id FROM unnest(changes) AS c) AS t;
     BEGIN
+        PERFORM threadline.set_deferred(tl_targets, false);
         WHILE cardinality(tl_pending) > 0 LOOP
             tl_left := '{}';
             tl_reasons := '{}';
-            FOREACH tl_change IN ARRAY tl_pending LOOP
+            FOR tl_place IN REVERSE cardinality(tl_pending)..1 LOOP
+                tl_at := tl_pending[tl_place];
+                IF NOT tl_done[tl_next_of_record[tl_at]] THEN
+                    -- Whose turn comes, has the reason.
+                    tl_left := array_append(tl_left, tl_at);
+                    tl_reasons := array_append(tl_reasons, NULL);
+                    CONTINUE;
+                END IF;
                 BEGIN
-                    tl_reason := threadline.revert_change(tl_change);
+                    tl_reason := threadline.revert_change(tl_changes[tl_at], tl_began);
                 EXCEPTION
-                    WHEN integrity_constraint_violation OR data_exception OR insufficient_privilege OR undefined_column THEN
+                    WHEN integrity_constraint_violation OR data_exception OR insufficient_privilege
+                        OR undefined_column OR raise_exception OR with_check_option_violation THEN
                         tl_reason := SQLERRM;
                 END;
+                tl_done[tl_at] := tl_reason IS NULL;
                 IF tl_reason IS NOT NULL THEN
-                    tl_left := tl_left || tl_change;
-                    tl_reasons := tl_reasons || tl_reason;
+                    tl_left := array_append(tl_left, tl_at);
+                    tl_reasons := array_append(tl_reasons, tl_reason);
                 END IF;
             END LOOP;
             IF cardinality(tl_left) = cardinality(tl_pending) THEN
@@ -37,16 +64,19 @@ BEGIN
             END IF;
             tl_pending := tl_left;
         END LOOP;
+        PERFORM threadline.put_side_effects_back(changes, tl_began);
+        PERFORM threadline.set_deferred(tl_targets, true);
     EXCEPTION WHEN SQLSTATE 'TL001' THEN
         RETURN QUERY
         SELECT c.id, t.schema_name, t.table_name,
                threadline.key_json(t.key_columns, t.key_types, c.record_key), c.reason
         FROM (
-            SELECT (tl_left[position]).id, (tl_left[position]).table_id, (tl_left[position]).record_key,
-                   tl_reasons[position] AS reason
-            FROM generate_subscripts(tl_left, 1) AS position
+            SELECT (tl_changes[at]).id, (tl_changes[at]).table_id, (tl_changes[at]).record_key, reason
+            FROM ROWS FROM (unnest(tl_left), unnest(tl_reasons)) AS still (at, reason)
+            WHERE reason IS NOT NULL
         ) AS c
-        LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id;
+        LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
+        ORDER BY c.id DESC;
     END;
 END
 $$;

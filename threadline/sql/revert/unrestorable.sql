@@ -1,16 +1,15 @@
--- The columns of an image whose values the audit does not have: masked ones
--- that are not NULL, and, for a whole row, those it was never given.
-CREATE FUNCTION threadline.unrestorable(audited_table integer, image jsonb, whole boolean) RETURNS text[]
+-- The columns of an image captured at an instant whose values the audit does not
+-- have: those that are masked, or were redacted then, and are not NULL, and for
+-- a whole row those it was never given. Generated columns need none.
+CREATE FUNCTION threadline.unrestorable(
+    audited_table integer, target regclass, image jsonb, captured_at timestamptz, whole boolean
+) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(array_agg(c.name ORDER BY c.name), '{}')
-    FROM threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS c (name text, treatment text)
-    WHERE t.id = audited_table
-      AND CASE c.treatment
-              WHEN 'mask' THEN coalesce(image -> c.name, 'null') <> 'null'
-              WHEN 'exclude' THEN whole
-              ELSE false
-          END;
+    FROM threadline.column_policy(audited_table, target) AS c
+    JOIN pg_attribute AS a ON a.attrelid = target AND a.attname = c.name AND a.attgenerated = ''
+    WHERE (c.treatment <> 'clear' OR c.clear_since > captured_at)
+      AND CASE WHEN image ? c.name THEN image -> c.name <> 'null' ELSE whole END;
 END;

@@ -1,12 +1,13 @@
 -- SQL that is true of the row called row_name that has a record key; by column,
--- so that the primary key's index serves.
+-- so that the primary key's index serves. A cast to "character" or "bit" would
+-- cut the value to one.
 CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     RETURN (SELECT string_agg(
-        format('%s.%I = %L::%s', row_name, k.name,
+        format(CASE WHEN k.type IN ('character', 'bit') THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
             CASE WHEN k.single THEN record_key
                  ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
             k.type),

@@ -52,18 +52,19 @@ BEGIN
         RETURN true;
     END IF;
 
-    -- What an old snapshot holds to be running, and has ended since, stays unseen.
+    -- What an old snapshot holds to be running, and has committed since, stays
+    -- unseen; also if it was in another database, which nobody can tell any more.
     IF EXISTS (
         SELECT
         FROM pg_snapshot_xip(pg_current_snapshot()) AS running (xid)
-        WHERE pg_xact_status(running.xid) <> 'in progress' AND (tl_later <= running.xid::text::numeric) IS NOT TRUE
+        WHERE pg_xact_status(running.xid) = 'committed' AND (tl_later <= running.xid::text::numeric) IS NOT TRUE
     ) THEN
         RETURN false;
     END IF;
     tl_id := pg_snapshot_xmax(pg_current_snapshot());
     BEGIN
         WHILE (tl_later <= tl_id::text::numeric) IS NOT TRUE LOOP
-            IF pg_xact_status(tl_id) <> 'in progress' THEN
+            IF pg_xact_status(tl_id) = 'committed' THEN
                 RETURN false;
             END IF;
             tl_id := (tl_id::text::numeric + 1)::text::xid8;

@@ -100,7 +100,9 @@ pub trait Audited: Sized {
     /// An answer never becomes another one: as long as a transaction that wrote
     /// audited rows by then is open, the reason is [`Unavailable::Unsettled`]. A
     /// transaction counts as of its last change, whole or not at all; PostgreSQL
-    /// keeps no time of commit.
+    /// keeps no time of commit. Under REPEATABLE READ or SERIALIZABLE this goes for
+    /// whatever has committed since the snapshot was taken, in any database of the
+    /// server: ask in a transaction of its own.
     ///
     /// | since then, a column was | gives |
     /// |---|---|

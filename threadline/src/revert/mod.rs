@@ -33,6 +33,11 @@ pub struct RevertConflict {
 /// audited like any others: updates are set back, inserted rows deleted, deleted
 /// rows put back. All of it, or none.
 ///
+/// The application's triggers fire as for any write. What they do meanwhile to
+/// rows that are put back, as to a count that they keep, does not stay; a column
+/// over which a trigger has the last word, such as the time of the last change,
+/// has the trigger's value. Constraints that are initially deferred hold at once.
+///
 /// Say who and why as for any write: call it inside
 /// [`audited`](crate::AuditExt::audited) or
 /// [`audited_transaction`](crate::AuditExt::audited_transaction), with a
@@ -124,23 +129,27 @@ where
         key,
         instant,
     };
-    let answer: Option<Option<String>> = query
+    let answer: Option<RecordRow> = query
         .load(conn)
         .map_err(|error| Error::reading(conn, error))?
         .pop();
     match answer {
         None => Err(Error::new(ErrorKind::NotAudited { table })),
-        Some(None) => Ok(()),
-        Some(Some(reason)) => Err(Error::new(ErrorKind::RevertConflicts(vec![
+        Some((_, _, None)) => Ok(()),
+        Some((table, key, Some(reason))) => Err(Error::new(ErrorKind::RevertConflicts(vec![
             RevertConflict {
                 table: Some(table),
-                key: None,
+                key: key.map(AnyJson::into_inner),
                 change_id: None,
                 reason,
             },
         ]))),
     }
 }
+
+/// The table, the record's key, and why not.
+type RecordSql = (Text, Nullable<Jsonb>, Nullable<Text>);
+type RecordRow = (String, Option<AnyJson>, Option<String>);
 
 #[derive(Debug)]
 struct RevertRecord<V> {
@@ -150,7 +159,7 @@ struct RevertRecord<V> {
 }
 
 impl<V> Query for RevertRecord<V> {
-    type SqlType = Nullable<Text>;
+    type SqlType = RecordSql;
 }
 
 impl<V> QueryId for RevertRecord<V> {

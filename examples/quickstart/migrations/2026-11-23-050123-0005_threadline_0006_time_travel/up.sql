@@ -52,18 +52,19 @@ BEGIN
         RETURN true;
     END IF;
 
-    -- What an old snapshot holds to be running, and has ended since, stays unseen.
+    -- What an old snapshot holds to be running, and has committed since, stays
+    -- unseen; also if it was in another database, which nobody can tell any more.
     IF EXISTS (
         SELECT
         FROM pg_snapshot_xip(pg_current_snapshot()) AS running (xid)
-        WHERE pg_xact_status(running.xid) <> 'in progress' AND (tl_later <= running.xid::text::numeric) IS NOT TRUE
+        WHERE pg_xact_status(running.xid) = 'committed' AND (tl_later <= running.xid::text::numeric) IS NOT TRUE
     ) THEN
         RETURN false;
     END IF;
     tl_id := pg_snapshot_xmax(pg_current_snapshot());
     BEGIN
         WHILE (tl_later <= tl_id::text::numeric) IS NOT TRUE LOOP
-            IF pg_xact_status(tl_id) <> 'in progress' THEN
+            IF pg_xact_status(tl_id) = 'committed' THEN
                 RETURN false;
             END IF;
             tl_id := (tl_id::text::numeric + 1)::text::xid8;
@@ -270,14 +271,15 @@ END
 $$;
 
 -- SQL that is true of the row called row_name that has a record key; by column,
--- so that the primary key's index serves.
+-- so that the primary key's index serves. A cast to "character" or "bit" would
+-- cut the value to one.
 CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     RETURN (SELECT string_agg(
-        format('%s.%I = %L::%s', row_name, k.name,
+        format(CASE WHEN k.type IN ('character', 'bit') THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
             CASE WHEN k.single THEN record_key
                  ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
             k.type),

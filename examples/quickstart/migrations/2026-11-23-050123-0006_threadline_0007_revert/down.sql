@@ -1,0 +1,17 @@
+DROP FUNCTION threadline.revert_record(regclass, text, timestamptz);
+DROP FUNCTION threadline.put_record_back(regclass, text, timestamptz);
+DROP FUNCTION threadline.key_then(integer, text, timestamptz);
+DROP FUNCTION threadline.key_now(integer, text, bigint);
+DROP FUNCTION threadline.revert_transaction(bigint);
+DROP FUNCTION threadline.revert_changes(threadline.audit_changes[]);
+DROP FUNCTION threadline.put_side_effects_back(threadline.audit_changes[], timestamptz);
+DROP FUNCTION threadline.revert_change(threadline.audit_changes, timestamptz);
+DROP FUNCTION threadline.delete_row(regclass, text);
+DROP FUNCTION threadline.put_row(regclass, jsonb, text);
+DROP FUNCTION threadline.referencing(regclass, text);
+DROP FUNCTION threadline.changed_since(threadline.audit_changes, regclass, jsonb, jsonb, timestamptz);
+DROP FUNCTION threadline.unrestorable(integer, regclass, jsonb, timestamptz, boolean);
+DROP FUNCTION threadline.set_deferred(regclass[], boolean);
+DROP FUNCTION threadline.own_changes(integer, text, timestamptz);
+DROP FUNCTION threadline.relation_of(integer);
+DELETE FROM threadline.schema_patches WHERE version = 7;

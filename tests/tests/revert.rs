@@ -1,0 +1,24 @@
+//! Putting back what was: all of it as it was, or nothing and why.
+
+#[path = "revert/common.rs"]
+mod common;
+#[path = "revert/concurrency.rs"]
+mod concurrency;
+#[path = "revert/conflicts.rs"]
+mod conflicts;
+#[path = "revert/keys.rs"]
+mod keys;
+#[path = "revert/record.rs"]
+mod record;
+#[path = "revert/redaction.rs"]
+mod redaction;
+#[path = "revert/roles.rs"]
+mod roles;
+#[path = "revert/structure.rs"]
+mod structure;
+#[path = "revert/transactions.rs"]
+mod transactions;
+#[path = "revert/triggers.rs"]
+mod triggers;
+#[path = "revert/values.rs"]
+mod values;

@@ -1,0 +1,99 @@
+//! What the tests of a revert have in common.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use threadline::{Error, ErrorKind, revert_transaction};
+use threadline_tests::{run, value};
+
+/// Runs statements as one transaction and gives its id.
+#[track_caller]
+pub fn transaction(conn: &mut PgConnection, sql: &str) -> i64 {
+    run(conn, &format!("BEGIN; {sql}; COMMIT"));
+    last(conn)
+}
+
+/// The id of the last transaction on record.
+pub fn last(conn: &mut PgConnection) -> i64 {
+    value(
+        conn,
+        "SELECT max(transaction_id) FROM threadline.audit_changes",
+    )
+    .unwrap()
+    .parse()
+    .unwrap()
+}
+
+/// All rows of tables, in an order of their own.
+#[track_caller]
+pub fn state(conn: &mut PgConnection, tables: &[&str]) -> String {
+    tables
+        .iter()
+        .map(|table| {
+            let rows = value(
+                conn,
+                &format!("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), 'empty') FROM {table} AS t"),
+            );
+            format!("{table}\n{}\n", rows.unwrap())
+        })
+        .collect()
+}
+
+/// Runs statements as one transaction, reverts it, reverts the revert: the state
+/// is that before, and that after, to the letter.
+#[track_caller]
+pub fn there_and_back(conn: &mut PgConnection, tables: &[&str], sql: &str) {
+    let before = state(conn, tables);
+    let mistake = transaction(conn, sql);
+    let after = state(conn, tables);
+    assert_ne!(before, after, "nothing happened");
+    let changes = revert_transaction(conn, mistake).unwrap();
+    assert_eq!(
+        value(
+            conn,
+            &format!(
+                "SELECT count(*) FROM threadline.audit_changes WHERE transaction_id = {mistake}"
+            )
+        ),
+        Some(changes.to_string())
+    );
+    assert_eq!(state(conn, tables), before, "reverted");
+    let revert = last(conn);
+    assert!(revert > mistake, "the revert is on record");
+    revert_transaction(conn, revert).unwrap();
+    assert_eq!(state(conn, tables), after, "the revert reverted");
+    let again = last(conn);
+    revert_transaction(conn, again).unwrap();
+    assert_eq!(state(conn, tables), before, "and reverted again");
+}
+
+/// Why a transaction cannot be reverted; nothing is changed by trying.
+#[track_caller]
+pub fn refusal(conn: &mut PgConnection, tables: &[&str], mistake: i64) -> String {
+    let before = state(conn, tables);
+    let changes = "SELECT count(*) FROM threadline.audit_changes";
+    let recorded = value(conn, changes);
+    let error = revert_transaction(conn, mistake).unwrap_err();
+    assert_eq!(state(conn, tables), before, "nothing is changed");
+    assert_eq!(value(conn, changes), recorded, "nor recorded");
+    reasons(error)
+}
+
+#[track_caller]
+pub fn reasons(error: Error) -> String {
+    assert!(
+        matches!(error.kind(), ErrorKind::RevertConflicts(_)),
+        "{error:?}"
+    );
+    error.to_string()
+}
+
+/// The server's clock.
+pub fn now(conn: &mut PgConnection) -> DateTime<Utc> {
+    value(
+        conn,
+        "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+    )
+    .unwrap()
+    .parse()
+    .unwrap()
+}

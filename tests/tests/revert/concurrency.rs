@@ -1,0 +1,192 @@
+//! Between the look and the write nobody slips in.
+
+use std::sync::mpsc;
+use std::thread;
+
+use diesel::prelude::*;
+use threadline::{Audited, revert_transaction};
+use threadline_tests::{Database, run, value};
+
+use super::common::{now, reasons, state, transaction};
+
+diesel::table! {
+    notes (id) { id -> Int4, body -> Nullable<Text>, }
+}
+
+#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
+#[diesel(table_name = notes)]
+struct Note {
+    id: i32,
+    #[allow(dead_code)]
+    body: Option<String>,
+}
+
+fn notes() -> Database {
+    let database = Database::new();
+    run(
+        &mut database.connect(),
+        "CREATE TABLE notes (id int PRIMARY KEY, body text);
+         CREATE TABLE tags (id int PRIMARY KEY, note int REFERENCES notes ON DELETE CASCADE);
+         SELECT threadline.audit('notes'), threadline.audit('tags');
+         INSERT INTO notes VALUES (1, 'one'), (2, 'two')",
+    );
+    database
+}
+
+/// Waits until a backend waits for a lock.
+fn until_it_waits(conn: &mut PgConnection, pid: &str) {
+    let waits = format!("SELECT cardinality(pg_blocking_pids({pid})) > 0");
+    while value(conn, &waits).as_deref() != Some("true") {
+        thread::yield_now();
+    }
+}
+
+/// Reverts while another transaction has written and not committed; gives what
+/// the revert says when that one then ends as it is told.
+fn meanwhile<T: Send>(
+    database: &Database,
+    write: &str,
+    end: &str,
+    revert: impl FnOnce(&mut PgConnection) -> T + Send,
+) -> T {
+    let conn = &mut database.connect();
+    run(conn, &format!("BEGIN; {write}"));
+    thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        let reverting = scope.spawn(move || {
+            let conn = &mut database.connect();
+            tell.send(value(conn, "SELECT pg_backend_pid()").unwrap())
+                .unwrap();
+            revert(conn)
+        });
+        let pid = told.recv().unwrap();
+        until_it_waits(conn, &pid);
+        run(conn, end);
+        reverting.join().unwrap()
+    })
+}
+
+#[test]
+fn a_change_in_flight_is_waited_for_and_then_stands_against_it() {
+    let database = notes();
+    let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
+    let error = meanwhile(
+        &database,
+        "UPDATE notes SET body = 'meanwhile' WHERE id = 2",
+        "COMMIT",
+        |conn| revert_transaction(conn, mistake).unwrap_err(),
+    );
+    insta::assert_snapshot!(reasons(error));
+    assert_eq!(
+        state(&mut database.connect(), &["notes"]),
+        "notes\n(1,x)\n(2,meanwhile)\n"
+    );
+}
+
+#[test]
+fn a_change_in_flight_that_rolls_back_was_none() {
+    let database = notes();
+    let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
+    meanwhile(
+        &database,
+        "UPDATE notes SET body = 'meanwhile' WHERE id = 2",
+        "ROLLBACK",
+        |conn| revert_transaction(conn, mistake).unwrap(),
+    );
+    assert_eq!(
+        state(&mut database.connect(), &["notes"]),
+        "notes\n(1,one)\n(2,two)\n"
+    );
+}
+
+#[test]
+fn a_deletion_in_flight() {
+    let database = notes();
+    let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
+    let error = meanwhile(
+        &database,
+        "DELETE FROM notes WHERE id = 2",
+        "COMMIT",
+        |conn| revert_transaction(conn, mistake).unwrap_err(),
+    );
+    insta::assert_snapshot!(reasons(error));
+}
+
+#[test]
+fn a_row_of_the_same_key_in_flight() {
+    let database = notes();
+    let mistake = transaction(&mut database.connect(), "DELETE FROM notes WHERE id = 2");
+    let error = meanwhile(
+        &database,
+        "INSERT INTO notes VALUES (2, 'new')",
+        "COMMIT",
+        |conn| revert_transaction(conn, mistake).unwrap_err(),
+    );
+    insta::assert_snapshot!(reasons(error));
+}
+
+#[test]
+fn a_reference_in_flight_is_not_deleted() {
+    let database = notes();
+    let mistake = transaction(&mut database.connect(), "INSERT INTO notes VALUES (3)");
+    let error = meanwhile(
+        &database,
+        "INSERT INTO tags VALUES (1, 3)",
+        "COMMIT",
+        |conn| revert_transaction(conn, mistake).unwrap_err(),
+    );
+    insta::assert_snapshot!(reasons(error));
+    assert_eq!(state(&mut database.connect(), &["tags"]), "tags\n(1,3)\n");
+}
+
+#[test]
+fn two_reverts_of_one_mistake_do_it_once() {
+    let database = notes();
+    let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
+    let error = meanwhile(
+        &database,
+        &format!("SELECT * FROM threadline.revert_transaction({mistake})"),
+        "COMMIT",
+        |conn| revert_transaction(conn, mistake).unwrap_err(),
+    );
+    insta::assert_snapshot!(reasons(error));
+    assert_eq!(
+        state(&mut database.connect(), &["notes"]),
+        "notes\n(1,one)\n(2,two)\n"
+    );
+}
+
+#[test]
+fn an_older_snapshot_overwrites_nothing_that_it_does_not_see() {
+    for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+        let database = notes();
+        let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
+        let conn = &mut database.connect();
+        run(conn, &format!("BEGIN ISOLATION LEVEL {level}"));
+        value(conn, "SELECT count(*) FROM notes");
+        run(
+            &mut database.connect(),
+            "UPDATE notes SET body = 'meanwhile' WHERE id = 2",
+        );
+        let error = revert_transaction(conn, mistake).unwrap_err();
+        assert!(
+            error.to_string().starts_with("could not serialize access"),
+            "{error}"
+        );
+        run(conn, "ROLLBACK");
+        assert_eq!(state(conn, &["notes"]), "notes\n(1,x)\n(2,meanwhile)\n");
+    }
+}
+
+#[test]
+fn a_record_is_not_put_back_while_what_it_was_is_open() {
+    let database = notes();
+    let conn = &mut database.connect();
+    let writer = &mut database.connect();
+    run(writer, "BEGIN; UPDATE notes SET body = 'open' WHERE id = 1");
+    let instant = now(conn);
+    let error = Note::revert_to(conn, 2, instant).unwrap_err();
+    insta::assert_snapshot!(reasons(error));
+    run(writer, "COMMIT");
+    Note::revert_to(conn, 2, instant).unwrap();
+}

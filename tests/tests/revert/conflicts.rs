@@ -1,0 +1,235 @@
+//! What stands against a revert: all of it is said, and nothing is changed.
+
+use threadline::{ErrorKind, revert_transaction};
+use threadline_tests::{Database, run};
+
+use super::common::{refusal, state, transaction};
+
+const SHOP: &str = "
+    CREATE TABLE shops (id int PRIMARY KEY, name text UNIQUE, stars int CHECK (stars < 6));
+    CREATE TABLE prices (shop int, no int, price numeric, PRIMARY KEY (shop, no));
+    CREATE TABLE sales (id int PRIMARY KEY, shop int REFERENCES shops ON DELETE CASCADE);
+    CREATE TABLE strict (id int PRIMARY KEY, shop int REFERENCES shops);
+    SELECT threadline.audit('shops'), threadline.audit('prices'), threadline.audit('sales'), threadline.audit('strict');
+    INSERT INTO shops VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3), (4, 'd', 4);
+    INSERT INTO prices VALUES (1, 1, 1.50), (1, 2, 2.50);
+";
+const TABLES: [&str; 4] = ["shops", "prices", "sales", "strict"];
+
+fn shop() -> Database {
+    let database = Database::new();
+    run(&mut database.connect(), SHOP);
+    database
+}
+
+/// Makes a mistake, lets something happen since, and gives why it stands.
+#[track_caller]
+fn refused(mistake: &str, since: &str) -> String {
+    let database = shop();
+    let conn = &mut database.connect();
+    let mistake = transaction(conn, mistake);
+    run(conn, since);
+    refusal(conn, &TABLES, mistake)
+}
+
+#[test]
+fn a_value_changed_since() {
+    insta::assert_snapshot!(refused(
+        "UPDATE shops SET name = 'x', stars = 5 WHERE id = 1",
+        "UPDATE shops SET name = 'y', stars = 4 WHERE id = 1"
+    ));
+}
+
+#[test]
+fn a_value_changed_since_in_another_column_does_not_matter() {
+    let database = shop();
+    let conn = &mut database.connect();
+    let mistake = transaction(conn, "UPDATE shops SET name = 'x' WHERE id = 1");
+    run(conn, "UPDATE shops SET stars = 5 WHERE id = 1");
+    revert_transaction(conn, mistake).unwrap();
+    assert!(state(conn, &["shops"]).contains("(1,a,5)"));
+}
+
+#[test]
+fn an_inserted_row_changed_since_in_any_column() {
+    insta::assert_snapshot!(refused(
+        "INSERT INTO shops VALUES (5, 'e', 5)",
+        "UPDATE shops SET stars = 4 WHERE id = 5"
+    ));
+}
+
+#[test]
+fn a_row_that_is_gone() {
+    insta::assert_snapshot!(refused(
+        "UPDATE shops SET name = 'x' WHERE id = 1; INSERT INTO prices VALUES (9, 9, 9)",
+        "DELETE FROM shops WHERE id = 1; UPDATE prices SET no = 10 WHERE no = 9"
+    ));
+}
+
+#[test]
+fn another_row_with_the_key() {
+    insta::assert_snapshot!(refused(
+        "DELETE FROM prices WHERE no = 1; UPDATE prices SET no = 3 WHERE no = 2",
+        "INSERT INTO prices VALUES (1, 1, 7), (1, 2, 7)"
+    ));
+}
+
+#[test]
+fn rows_that_refer_to_one_that_would_be_deleted() {
+    insta::assert_snapshot!(refused(
+        "INSERT INTO shops VALUES (5, 'e', 5), (6, 'f', 5), (7, 'g', 5)",
+        "INSERT INTO sales VALUES (1, 5); INSERT INTO strict VALUES (1, 6)"
+    ));
+}
+
+#[test]
+fn rows_of_an_unaudited_table_refer_to_it_too() {
+    let database = shop();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        r#"CREATE SCHEMA "Other"; CREATE TABLE "Other"."Rows" (shop int REFERENCES shops ON DELETE SET NULL)"#,
+    );
+    let mistake = transaction(conn, "INSERT INTO shops VALUES (5, 'e', 5)");
+    run(conn, r#"INSERT INTO "Other"."Rows" VALUES (5)"#);
+    insta::assert_snapshot!(refusal(conn, &[r#""Other"."Rows""#, "shops"], mistake));
+}
+
+#[test]
+fn constraints_of_every_kind() {
+    let database = shop();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "INSERT INTO strict VALUES (1, 4); UPDATE shops SET stars = 0 WHERE id = 4",
+    );
+    let mistake = transaction(
+        conn,
+        "UPDATE shops SET name = 'x' WHERE id = 1;
+         UPDATE shops SET stars = 5 WHERE id = 2;
+         UPDATE shops SET name = NULL WHERE id = 3;
+         DELETE FROM strict; DELETE FROM shops WHERE id = 4",
+    );
+    run(
+        conn,
+        "INSERT INTO shops VALUES (9, 'a', 5), (10, 'd', 5);
+         ALTER TABLE shops ADD CONSTRAINT many_stars CHECK (stars > 2) NOT VALID;
+         UPDATE shops SET name = 'long enough', stars = 4 WHERE name IS NULL;
+         ALTER TABLE shops ALTER name SET NOT NULL",
+    );
+    insta::assert_snapshot!(refusal(conn, &TABLES, mistake));
+}
+
+#[test]
+fn a_deferred_constraint_is_a_reason_too_and_not_an_error_at_the_end() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE parents (id int PRIMARY KEY, no int UNIQUE DEFERRABLE INITIALLY DEFERRED);
+         CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
+         SELECT threadline.audit('parents'), threadline.audit('children');
+         INSERT INTO parents VALUES (1, 1)",
+    );
+    let mistake = transaction(
+        conn,
+        "INSERT INTO parents VALUES (2, 2); UPDATE parents SET no = 7 WHERE id = 1; INSERT INTO children VALUES (5, 1); DELETE FROM children",
+    );
+    run(
+        conn,
+        "INSERT INTO children VALUES (1, 2); INSERT INTO parents VALUES (3, 1)",
+    );
+    insta::assert_snapshot!(refusal(conn, &["parents", "children"], mistake));
+}
+
+#[test]
+fn what_the_caller_deferred_stays_deferred() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE parents (id int PRIMARY KEY, body text);
+         CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
+         SELECT threadline.audit('parents'), threadline.audit('children');
+         INSERT INTO parents VALUES (1, 'a')",
+    );
+    let mistake = transaction(conn, "UPDATE parents SET body = 'b'");
+    diesel::Connection::transaction::<_, threadline::Error, _>(conn, |conn| {
+        revert_transaction(conn, mistake)?;
+        run(
+            conn,
+            "INSERT INTO children VALUES (1, 2); INSERT INTO parents VALUES (2)",
+        );
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn one_conflict_among_many_changes_and_all_conflicts_are_listed() {
+    let database = shop();
+    let conn = &mut database.connect();
+    let mistake = transaction(
+        conn,
+        "UPDATE shops SET name = name || '!', stars = 5; DELETE FROM prices; INSERT INTO sales VALUES (1, 1), (2, 2)",
+    );
+    run(
+        conn,
+        "UPDATE shops SET name = 'other' WHERE id = 3; INSERT INTO prices VALUES (1, 2, 0); DELETE FROM sales WHERE id = 2",
+    );
+    insta::assert_snapshot!(refusal(conn, &TABLES, mistake));
+    let error = revert_transaction(conn, mistake).unwrap_err();
+    let ErrorKind::RevertConflicts(conflicts) = error.kind() else {
+        panic!("{error}");
+    };
+    assert_eq!(conflicts.len(), 3);
+    assert_eq!(conflicts[1].table.as_deref(), Some("public.prices"));
+    assert_eq!(
+        conflicts[1].key,
+        Some(serde_json::json!({"shop": 1, "no": 2}))
+    );
+    assert!(
+        conflicts
+            .iter()
+            .all(|conflict| conflict.change_id.is_some())
+    );
+}
+
+#[test]
+fn a_reverted_transaction_cannot_be_reverted_again() {
+    let database = shop();
+    let conn = &mut database.connect();
+    let mistake = transaction(
+        conn,
+        "UPDATE shops SET name = 'x' WHERE id = 1; INSERT INTO sales VALUES (1, 1); DELETE FROM prices WHERE no = 1",
+    );
+    revert_transaction(conn, mistake).unwrap();
+    insta::assert_snapshot!(refusal(conn, &TABLES, mistake));
+}
+
+#[test]
+fn what_the_caller_changed_before_in_the_same_transaction_is_a_change_since() {
+    let database = shop();
+    let conn = &mut database.connect();
+    let mistake = transaction(conn, "UPDATE shops SET name = 'x' WHERE id = 1");
+    diesel::Connection::transaction::<(), diesel::result::Error, _>(conn, |conn| {
+        run(conn, "UPDATE shops SET name = 'y' WHERE id = 1");
+        insta::assert_snapshot!(refusal(conn, &TABLES, mistake));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn texts_of_others_cannot_forge_the_message() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE notes (id text PRIMARY KEY, body text UNIQUE); SELECT threadline.audit('notes');
+         INSERT INTO notes VALUES (E'1\n  public.notes: all well\\u001b[2J', E'one\u{1b}[2J\n')",
+    );
+    let mistake = transaction(conn, "UPDATE notes SET body = 'x'");
+    run(conn, "INSERT INTO notes VALUES ('2', E'one\u{1b}[2J\n')");
+    insta::assert_snapshot!(refusal(conn, &["notes"], mistake));
+}

@@ -1,0 +1,378 @@
+//! One record, put back to what it was at an instant.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Operation};
+use threadline_tests::{Database, run, value};
+
+use super::common::{last, now, reasons, state};
+
+diesel::table! {
+    notes (id) { id -> Int4, body -> Nullable<Text>, price -> Nullable<Numeric>, }
+}
+
+#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
+#[diesel(table_name = notes)]
+struct Note {
+    id: i32,
+    #[allow(dead_code)]
+    body: Option<String>,
+}
+
+fn notes() -> Database {
+    let database = Database::new();
+    run(
+        &mut database.connect(),
+        "CREATE TABLE notes (id int PRIMARY KEY, body text, price numeric); SELECT threadline.audit('notes');
+         INSERT INTO notes VALUES (1, 'one', 1.50), (2, 'two', NULL)",
+    );
+    database
+}
+
+/// The instant before, the statements, and the state before.
+fn after(conn: &mut PgConnection, sql: &str) -> (DateTime<Utc>, String) {
+    let before = (now(conn), state(conn, &["notes"]));
+    run(conn, sql);
+    before
+}
+
+#[test]
+fn to_before_an_update() {
+    let database = notes();
+    let conn = &mut database.connect();
+    for sql in [
+        "UPDATE notes SET body = 'x' WHERE id = 1",
+        "UPDATE notes SET body = 'x', price = NULL WHERE id = 1; UPDATE notes SET body = 'y' WHERE id = 1",
+        "UPDATE notes SET price = 1.5 WHERE id = 1",
+        "BEGIN; UPDATE notes SET body = NULL WHERE id = 1; COMMIT; UPDATE notes SET price = 1.5000 WHERE id = 1",
+    ] {
+        let (instant, before) = after(conn, sql);
+        Note::revert_to(conn, 1, instant).unwrap();
+        assert_eq!(state(conn, &["notes"]), before, "{sql}");
+    }
+}
+
+#[test]
+fn to_each_instant_of_its_life_and_back() {
+    let database = notes();
+    let conn = &mut database.connect();
+    let mut lives = vec![];
+    for sql in [
+        "UPDATE notes SET body = 'a' WHERE id = 1",
+        "DELETE FROM notes WHERE id = 1",
+        "INSERT INTO notes VALUES (1, 'b', 2)",
+        "UPDATE notes SET body = 'c', price = 3 WHERE id = 1",
+        "TRUNCATE notes",
+        "INSERT INTO notes VALUES (1, 'd')",
+    ] {
+        lives.push(after(conn, sql));
+    }
+    run(conn, "DELETE FROM notes WHERE id = 2");
+    // There and back in every order of two instants.
+    for from in 0..lives.len() {
+        for to in 0..lives.len() {
+            for (instant, state_then) in [&lives[from], &lives[to]] {
+                Note::revert_to(conn, 1, *instant).unwrap();
+                let then = state_then.lines().find(|line| line.starts_with("(1,"));
+                let now = state(conn, &["notes"]);
+                assert_eq!(now.lines().find(|line| line.starts_with("(1,")), then);
+            }
+        }
+    }
+}
+
+#[test]
+fn to_where_it_is_writes_nothing() {
+    let database = notes();
+    let conn = &mut database.connect();
+    let before = last(conn);
+    let instant = now(conn);
+    Note::revert_to(conn, 1, instant).unwrap();
+    // Of this one there never was anything.
+    Note::revert_to(conn, 77, instant).unwrap();
+    assert_eq!(last(conn), before);
+}
+
+#[test]
+fn under_the_actor_of_now() {
+    let database = notes();
+    let conn = &mut database.connect();
+    let (instant, before) = after(conn, "DELETE FROM notes WHERE id = 1");
+    let context = AuditContext::new(ActorRef::admin("grace").unwrap());
+    conn.audited_transaction::<_, threadline::Error, _>(&context, |conn| {
+        Note::revert_to(conn, 1, instant)
+    })
+    .unwrap();
+    assert_eq!(state(conn, &["notes"]), before);
+    let history = Note::history_of(conn, 1).unwrap();
+    assert_eq!(history[0].op, Operation::Insert);
+    assert_eq!(history[0].actor(), Some(&ActorRef::admin("grace").unwrap()));
+    assert_eq!(history[1].op, Operation::Delete);
+}
+
+#[test]
+fn a_record_that_has_another_key_now_is_not_doubled() {
+    let database = notes();
+    let conn = &mut database.connect();
+    let (instant, _) = after(conn, "UPDATE notes SET id = 9 WHERE id = 1");
+    let before = state(conn, &["notes"]);
+    let error = Note::revert_to(conn, 1, instant).unwrap_err();
+    insta::assert_snapshot!(reasons(error));
+    assert_eq!(state(conn, &["notes"]), before);
+}
+
+#[test]
+fn a_record_that_had_another_key_then_is_not_deleted() {
+    let database = notes();
+    let conn = &mut database.connect();
+    let (instant, _) = after(conn, "UPDATE notes SET id = 9 WHERE id = 1");
+    let before = state(conn, &["notes"]);
+    let error = Note::revert_to(conn, 9, instant).unwrap_err();
+    insta::assert_snapshot!(reasons(error));
+    assert_eq!(state(conn, &["notes"]), before);
+    // Under the key that it has, it goes back to any instant since.
+    let since = now(conn);
+    run(conn, "UPDATE notes SET body = 'x' WHERE id = 9");
+    Note::revert_to(conn, 9, since).unwrap();
+    assert_eq!(state(conn, &["notes"]), before);
+}
+
+#[test]
+fn a_record_that_another_one_follows_under_its_key_is_not_written_over_it() {
+    let database = notes();
+    let conn = &mut database.connect();
+    let (instant, _) = after(
+        conn,
+        "UPDATE notes SET id = 3 WHERE id = 2; UPDATE notes SET id = 2 WHERE id = 1",
+    );
+    let before = state(conn, &["notes"]);
+    let error = Note::revert_to(conn, 2, instant).unwrap_err();
+    insta::assert_snapshot!(reasons(error));
+    assert_eq!(state(conn, &["notes"]), before);
+}
+
+#[test]
+fn a_key_that_went_and_came_back_is_the_record_that_it_was() {
+    let database = notes();
+    let conn = &mut database.connect();
+    let (instant, before) = after(
+        conn,
+        "UPDATE notes SET id = 9 WHERE id = 1; UPDATE notes SET id = 1, body = 'x' WHERE id = 9",
+    );
+    match Note::revert_to(conn, 1, instant) {
+        Ok(()) => assert_eq!(state(conn, &["notes"]), before),
+        // Not followed that far; then nothing is done.
+        Err(error) => {
+            reasons(error);
+            assert_eq!(state(conn, &["notes"]), "notes\n(1,x,1.50)\n(2,two,)\n");
+        }
+    }
+}
+
+#[test]
+fn a_record_inserted_where_one_moved_away_is_deleted_again() {
+    let database = notes();
+    let conn = &mut database.connect();
+    run(conn, "UPDATE notes SET id = 9 WHERE id = 1");
+    let (instant, before) = after(conn, "INSERT INTO notes VALUES (1, 'new')");
+    Note::revert_to(conn, 1, instant).unwrap();
+    assert_eq!(state(conn, &["notes"]), before);
+}
+
+#[test]
+fn why_it_cannot_be() {
+    let database = notes();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE tags (id int PRIMARY KEY, note int REFERENCES notes ON DELETE CASCADE);
+         CREATE TABLE links (id int PRIMARY KEY, note int REFERENCES notes)",
+    );
+    let mut said = vec![];
+    let mut refused = |conn: &mut PgConnection, id, instant| {
+        let before = state(conn, &["notes"]);
+        said.push(reasons(Note::revert_to(conn, id, instant).unwrap_err()));
+        assert_eq!(state(conn, &["notes"]), before);
+    };
+    refused(conn, 1, "2000-01-01T00:00:00Z".parse().unwrap());
+    refused(conn, 1, "2100-01-01T00:00:00Z".parse().unwrap());
+    let (instant, _) = after(
+        conn,
+        "INSERT INTO notes VALUES (3), (4); INSERT INTO tags VALUES (1, 3); INSERT INTO links VALUES (1, 4)",
+    );
+    refused(conn, 3, instant);
+    refused(conn, 4, instant);
+    let (instant, _) = after(
+        conn,
+        "UPDATE notes SET body = 'x' WHERE id = 1; ALTER TABLE notes ADD CHECK (body <> 'one') NOT VALID",
+    );
+    refused(conn, 1, instant);
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn the_conflict_names_table_and_key() {
+    let database = notes();
+    let conn = &mut database.connect();
+    let error = Note::revert_to(conn, 1, "2000-01-01T00:00:00Z".parse().unwrap()).unwrap_err();
+    let ErrorKind::RevertConflicts(conflicts) = error.kind() else {
+        panic!("{error}");
+    };
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!(conflicts[0].table.as_deref(), Some("public.notes"));
+    assert_eq!(conflicts[0].key, Some(serde_json::json!({"id": 1})));
+    assert_eq!(conflicts[0].change_id, None);
+}
+
+#[test]
+fn a_table_that_is_not_audited_says_so() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, "CREATE TABLE notes (id int PRIMARY KEY, body text)");
+    let instant = now(conn);
+    let error = Note::revert_to(conn, 1, instant).unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::NotAudited { .. }),
+        "{error}"
+    );
+}
+
+mod masked {
+    use super::*;
+
+    fn database() -> Database {
+        let database = Database::new();
+        run(
+            &mut database.connect(),
+            "CREATE TABLE notes (id int PRIMARY KEY, body text, price numeric, hash text);
+             SELECT threadline.audit('notes', mask => '{body}', exclude => '{hash}');
+             INSERT INTO notes VALUES (1, 'secret', 1.50, 'h'), (2, NULL, 2, NULL)",
+        );
+        database
+    }
+
+    #[track_caller]
+    fn refused(conn: &mut PgConnection, id: i32, instant: DateTime<Utc>) -> String {
+        let before = state(conn, &["notes"]);
+        let said = reasons(Note::revert_to(conn, id, instant).unwrap_err());
+        assert_eq!(state(conn, &["notes"]), before);
+        said
+    }
+
+    #[test]
+    fn what_did_not_change_stands_in_nobodys_way() {
+        let database = database();
+        let conn = &mut database.connect();
+        let (instant, before) = after(conn, "UPDATE notes SET price = 7");
+        for id in [1, 2] {
+            Note::revert_to(conn, id, instant).unwrap();
+        }
+        assert_eq!(state(conn, &["notes"]), before);
+    }
+
+    #[test]
+    fn what_changed_does() {
+        let database = database();
+        let conn = &mut database.connect();
+        let (instant, _) = after(
+            conn,
+            "UPDATE notes SET body = 'other', price = 7 WHERE id = 1",
+        );
+        insta::assert_snapshot!(refused(conn, 1, instant));
+    }
+
+    #[test]
+    fn null_is_on_record_whatever_came_after_it() {
+        let database = database();
+        let conn = &mut database.connect();
+        let (instant, before) = after(
+            conn,
+            "UPDATE notes SET body = 'x' WHERE id = 2; UPDATE notes SET body = 'y' WHERE id = 2",
+        );
+        Note::revert_to(conn, 2, instant).unwrap();
+        assert_eq!(state(conn, &["notes"]), before);
+    }
+
+    #[test]
+    fn a_row_that_came_again_does_not_get_the_placeholder() {
+        for again in ["NULL", "'another'"] {
+            let database = database();
+            let conn = &mut database.connect();
+            let (instant, _) = after(
+                conn,
+                &format!(
+                    "DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (1, {again}, 9, 'h')"
+                ),
+            );
+            insta::allow_duplicates! {
+                insta::assert_snapshot!("came_again", refused(conn, 1, instant));
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_gone_does_not_come_back_without_it() {
+        let database = database();
+        let conn = &mut database.connect();
+        let (instant, _) = after(conn, "DELETE FROM notes");
+        insta::assert_snapshot!(refused(conn, 1, instant));
+    }
+
+    #[test]
+    fn a_column_renamed_since_is_still_masked() {
+        for refresh in ["", "SELECT threadline.refresh('notes')"] {
+            let database = database();
+            let conn = &mut database.connect();
+            let (instant, _) = after(
+                conn,
+                &format!(
+                    "UPDATE notes SET body = 'other' WHERE id = 1; DELETE FROM notes WHERE id = 2; ALTER TABLE notes RENAME body TO words; {refresh}"
+                ),
+            );
+            insta::allow_duplicates! {
+                insta::assert_snapshot!("renamed", refused(conn, 1, instant));
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_in_clear_then_is_put_back() {
+        let database = database();
+        let conn = &mut database.connect();
+        run(
+            conn,
+            "SELECT threadline.audit('notes', exclude => '{hash}')",
+        );
+        let (instant, before) = after(conn, "UPDATE notes SET body = 'x' WHERE id = 1");
+        Note::revert_to(conn, 1, instant).unwrap();
+        assert_eq!(state(conn, &["notes"]), before);
+    }
+
+    #[test]
+    fn a_placeholder_is_not_put_back_after_the_mask_is_gone() {
+        let database = database();
+        let conn = &mut database.connect();
+        let (instant, _) = after(
+            conn,
+            "UPDATE notes SET body = 'x' WHERE id = 1; SELECT threadline.audit('notes', exclude => '{hash}')",
+        );
+        insta::assert_snapshot!(refused(conn, 1, instant));
+    }
+}
+
+#[test]
+fn a_trigger_that_keeps_time_is_no_obstacle() {
+    let database = notes();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE FUNCTION price_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.price := 42; RETURN NEW; END $$;
+         CREATE TRIGGER price_it BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION price_it();",
+    );
+    let (instant, _) = after(conn, "UPDATE notes SET body = 'x' WHERE id = 1");
+    Note::revert_to(conn, 1, instant).unwrap();
+    assert_eq!(
+        value(conn, "SELECT body || ' ' || price FROM notes WHERE id = 1").as_deref(),
+        Some("one 42")
+    );
+}

@@ -1,0 +1,186 @@
+//! What the audit does not have is never made up.
+
+use threadline::revert_transaction;
+use threadline_tests::{Database, rows, run, value};
+
+use super::common::{refusal, state, there_and_back, transaction};
+
+fn users() -> Database {
+    let database = Database::new();
+    run(
+        &mut database.connect(),
+        "CREATE TABLE users (id int PRIMARY KEY, name text, email text, born date, logins int, roles text[], hash text,
+            lower_email text GENERATED ALWAYS AS (lower(email)) STORED);
+         SELECT threadline.audit('users', mask => '{email,born,logins,roles}', exclude => '{hash}');
+         INSERT INTO users VALUES (1, 'ada', 'ADA@x', '2000-01-01', 5, '{a}', 'h'), (2, 'bob', NULL, NULL, NULL, NULL, NULL)",
+    );
+    database
+}
+
+/// No placeholder in the table, whatever was tried.
+#[track_caller]
+fn assert_no_placeholder(database: &Database) {
+    let found = value(
+        &mut database.connect(),
+        "SELECT count(*) FROM users AS u WHERE u::text LIKE '%***%' OR logins = 0 OR roles = '{}'",
+    );
+    assert_eq!(found.as_deref(), Some("0"));
+}
+
+#[test]
+fn what_is_in_clear_comes_back_beside_what_is_not() {
+    let database = users();
+    let conn = &mut database.connect();
+    there_and_back(conn, &["users"], "UPDATE users SET name = 'x'");
+    let mistake = transaction(conn, "UPDATE users SET name = 'y', hash = 'other'");
+    revert_transaction(conn, mistake).unwrap();
+    assert_eq!(
+        rows(conn, "SELECT name, hash FROM users ORDER BY id"),
+        ["ada | other", "bob | other"],
+        "of an excluded column nothing is known"
+    );
+}
+
+#[test]
+fn a_masked_null_stays_null_and_can_be_put_back() {
+    let database = users();
+    let conn = &mut database.connect();
+    let before = state(conn, &["users"]);
+    let mistake = transaction(
+        conn,
+        "UPDATE users SET email = 'X', born = now(), logins = 1, roles = '{x}' WHERE id = 2",
+    );
+    revert_transaction(conn, mistake).unwrap();
+    assert_eq!(state(conn, &["users"]), before);
+    assert_no_placeholder(&database);
+}
+
+#[test]
+fn masked_values_are_named_and_not_replaced() {
+    let database = users();
+    let conn = &mut database.connect();
+    let updated = transaction(
+        conn,
+        "UPDATE users SET email = 'X', born = now(), logins = 1, roles = '{x}', name = 'x'",
+    );
+    insta::assert_snapshot!("masked_update", refusal(conn, &["users"], updated));
+    let to_null = transaction(conn, "UPDATE users SET email = NULL WHERE id = 1");
+    insta::assert_snapshot!("masked_to_null", refusal(conn, &["users"], to_null));
+    assert_no_placeholder(&database);
+}
+
+#[test]
+fn a_row_with_what_is_not_on_record_does_not_come_back() {
+    let database = users();
+    let conn = &mut database.connect();
+    let deleted = transaction(conn, "DELETE FROM users");
+    insta::assert_snapshot!("deleted", refusal(conn, &["users"], deleted));
+    assert_no_placeholder(&database);
+}
+
+#[test]
+fn a_row_whose_masked_columns_are_all_null_comes_back() {
+    let database = users();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "SELECT threadline.audit('users', mask => '{email,born,logins,roles,hash}')",
+    );
+    let before = state(conn, &["users"]);
+    let deleted = transaction(conn, "DELETE FROM users WHERE id = 2");
+    revert_transaction(conn, deleted).unwrap();
+    assert_eq!(state(conn, &["users"]), before);
+}
+
+#[test]
+fn a_masked_column_that_was_renamed_is_still_masked() {
+    for refresh in ["", "SELECT threadline.refresh('users')"] {
+        let database = users();
+        let conn = &mut database.connect();
+        run(
+            conn,
+            "SELECT threadline.audit('users', mask => '{email,born,logins,roles,hash}')",
+        );
+        let updated = transaction(conn, "UPDATE users SET email = 'X' WHERE id = 1");
+        let deleted = transaction(conn, "DELETE FROM users WHERE id = 1");
+        run(
+            conn,
+            &format!("ALTER TABLE users RENAME email TO mail; {refresh}"),
+        );
+        let reasons = refusal(conn, &["users"], deleted);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!("renamed", reasons);
+        }
+        refusal(conn, &["users"], updated);
+        assert_no_placeholder(&database);
+    }
+}
+
+#[test]
+fn a_column_that_is_masked_since_or_no_longer() {
+    let database = users();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "SELECT threadline.audit('users', exclude => '{hash}')",
+    );
+    let in_clear = transaction(conn, "UPDATE users SET email = 'Clear@x' WHERE id = 1");
+    run(
+        conn,
+        "SELECT threadline.audit('users', mask => '{email}', exclude => '{hash}')",
+    );
+    insta::assert_snapshot!("masked_since", refusal(conn, &["users"], in_clear));
+    let masked = transaction(conn, "UPDATE users SET email = 'Masked@x' WHERE id = 1");
+    let from_null = transaction(conn, "UPDATE users SET email = 'New@x' WHERE id = 2");
+    run(
+        conn,
+        "SELECT threadline.audit('users', exclude => '{hash}')",
+    );
+    insta::assert_snapshot!("no_longer_masked", refusal(conn, &["users"], masked));
+    // What it was then, was NULL.
+    revert_transaction(conn, from_null).unwrap();
+    assert_eq!(value(conn, "SELECT email FROM users WHERE id = 2"), None);
+    assert_no_placeholder(&database);
+}
+
+#[test]
+fn a_deleted_row_with_placeholders_does_not_come_back_after_the_mask_is_gone() {
+    let database = users();
+    let conn = &mut database.connect();
+    run(conn, "SELECT threadline.audit('users', mask => '{email}')");
+    let deleted = transaction(conn, "DELETE FROM users WHERE id = 1");
+    run(conn, "SELECT threadline.audit('users')");
+    insta::assert_snapshot!(refusal(conn, &["users"], deleted));
+    assert_no_placeholder(&database);
+}
+
+#[test]
+fn that_a_masked_value_changed_since_is_seen_though_it_is_not_shown() {
+    let database = users();
+    let conn = &mut database.connect();
+    let inserted = transaction(conn, "INSERT INTO users VALUES (3, 'eve', 'eve@x')");
+    let set = transaction(conn, "UPDATE users SET email = 'bob@x' WHERE id = 2");
+    run(conn, "UPDATE users SET email = email || '.org'");
+    insta::assert_snapshot!(
+        "masked_changed_since_insert",
+        refusal(conn, &["users"], inserted)
+    );
+    insta::assert_snapshot!(
+        "masked_changed_since_update",
+        refusal(conn, &["users"], set)
+    );
+}
+
+#[test]
+fn a_masked_value_that_the_mistake_itself_changed_twice_is_no_change_since() {
+    let database = users();
+    let conn = &mut database.connect();
+    let before = state(conn, &["users"]);
+    let mistake = transaction(
+        conn,
+        "INSERT INTO users VALUES (3, 'eve'); UPDATE users SET email = 'eve@x' WHERE id = 3; UPDATE users SET name = 'e' WHERE id = 3;
+         UPDATE users SET email = 'bob@x' WHERE id = 2",
+    );
+    revert_transaction(conn, mistake).unwrap();
+    assert_eq!(state(conn, &["users"]), before);
+}

@@ -1,0 +1,106 @@
+//! A revert has the rights of who makes it.
+
+use diesel::prelude::*;
+use threadline::{Audited, revert_transaction};
+use threadline_tests::{Database, run, value};
+
+use super::common::{now, refusal, state, transaction};
+
+diesel::table! {
+    notes (id) { id -> Int4, body -> Nullable<Text>, }
+}
+
+#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
+#[diesel(table_name = notes)]
+struct Note {
+    id: i32,
+    #[allow(dead_code)]
+    body: Option<String>,
+}
+
+/// A role that may write the tables and read the audit, and is logged in.
+fn with_role(rights: &str, test: impl FnOnce(&Database, &mut PgConnection)) {
+    let database = Database::new();
+    let role = format!("{}_reverts", database.name());
+    let conn = &mut database.connect();
+    run(
+        conn,
+        &format!(
+            "CREATE ROLE {role};
+             CREATE TABLE notes (id int PRIMARY KEY, body text);
+             CREATE TABLE tags (id int PRIMARY KEY, note int REFERENCES notes ON DELETE CASCADE);
+             SELECT threadline.audit('notes'), threadline.audit('tags');
+             INSERT INTO notes VALUES (1, 'one'), (2, 'two'), (3, 'three');
+             INSERT INTO tags VALUES (1, 1), (2, 2);
+             GRANT USAGE ON SCHEMA threadline TO {role};
+             GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO {role};
+             GRANT {rights} ON notes, tags TO {role};"
+        ),
+    );
+    test(&database, {
+        run(conn, &format!("SET SESSION AUTHORIZATION {role}"));
+        conn
+    });
+    run(
+        conn,
+        &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"),
+    );
+}
+
+#[test]
+fn a_role_that_may_write_the_tables_and_read_the_audit_can_revert() {
+    with_role("SELECT, INSERT, UPDATE, DELETE", |database, conn| {
+        let owner = &mut database.connect();
+        let before = state(conn, &["notes", "tags"]);
+        let mistake = transaction(
+            owner,
+            "UPDATE notes SET body = 'x' WHERE id = 3; DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (4)",
+        );
+        revert_transaction(conn, mistake).unwrap();
+        assert_eq!(state(conn, &["notes", "tags"]), before);
+        let instant = now(conn);
+        run(owner, "UPDATE notes SET body = 'later'");
+        Note::revert_to(conn, 3, instant).unwrap();
+        assert_eq!(
+            value(conn, "SELECT body FROM notes WHERE id = 3").as_deref(),
+            Some("three")
+        );
+    });
+}
+
+#[test]
+fn a_role_that_may_not_write_is_told_so_for_every_change() {
+    with_role("SELECT", |database, conn| {
+        let owner = &mut database.connect();
+        let mistake = transaction(
+            owner,
+            "UPDATE notes SET body = 'x' WHERE id = 3; DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (4)",
+        );
+        insta::assert_snapshot!(refusal(conn, &["notes", "tags"], mistake));
+    });
+}
+
+#[test]
+fn a_right_that_is_missing_for_one_change_stops_all() {
+    with_role("SELECT, UPDATE", |database, conn| {
+        let owner = &mut database.connect();
+        let mistake = transaction(
+            owner,
+            "UPDATE notes SET body = 'x' WHERE id = 3; DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (4)",
+        );
+        insta::assert_snapshot!(refusal(conn, &["notes", "tags"], mistake));
+    });
+}
+
+#[test]
+fn a_revert_gives_nobody_rights_that_it_does_not_have() {
+    with_role("SELECT", |database, conn| {
+        let owner = &mut database.connect();
+        let instant = now(owner);
+        run(owner, "UPDATE notes SET body = 'later'");
+        let before = state(conn, &["notes"]);
+        let error = Note::revert_to(conn, 3, instant).unwrap_err();
+        assert!(error.to_string().contains("permission denied"), "{error}");
+        assert_eq!(state(conn, &["notes"]), before);
+    });
+}

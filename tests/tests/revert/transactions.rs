@@ -1,0 +1,321 @@
+//! Every kind of write, undone.
+
+use diesel::prelude::*;
+use threadline::{
+    Action, ActorRef, AuditContext, AuditExt, Operation, record_action, revert_transaction,
+};
+use threadline_tests::{Database, rolled_back, rows, run, value};
+
+use super::common::{last, state, there_and_back, transaction};
+
+const NOTES: &str = "
+    CREATE TABLE notes (id int PRIMARY KEY, body text, pages int DEFAULT 1);
+    SELECT threadline.audit('notes');
+    INSERT INTO notes VALUES (1, 'one', 1), (2, 'two', NULL), (3, 'three', 3);
+";
+
+#[test]
+fn writes_of_every_kind() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    for sql in [
+        "UPDATE notes SET body = 'other' WHERE id = 1",
+        "UPDATE notes SET body = NULL, pages = 7",
+        "INSERT INTO notes VALUES (4, 'four', 4), (5, '', NULL)",
+        "DELETE FROM notes WHERE id <> 2",
+        "TRUNCATE notes",
+        "INSERT INTO notes VALUES (4, 'four'); UPDATE notes SET body = 'x' WHERE id = 4; UPDATE notes SET pages = 9",
+        "INSERT INTO notes VALUES (4, 'four'); DELETE FROM notes WHERE id < 3; UPDATE notes SET pages = 9",
+        "DELETE FROM notes; INSERT INTO notes VALUES (1, 'again', NULL), (2, 'two', 2)",
+        "TRUNCATE notes; INSERT INTO notes VALUES (1, 'again'); UPDATE notes SET id = 9; INSERT INTO notes VALUES (1, 'and again'); DELETE FROM notes WHERE id = 9",
+        "UPDATE notes SET body = 'a' WHERE id = 1; UPDATE notes SET body = 'b' WHERE id = 1; UPDATE notes SET body = 'a' WHERE id = 1; DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (1, 'a', 1); UPDATE notes SET body = 'c' WHERE id = 1",
+    ] {
+        there_and_back(conn, &["notes"], sql);
+    }
+}
+
+#[test]
+fn a_row_that_came_and_went_in_one_transaction_leaves_nothing_to_do() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    let before = state(conn, &["notes"]);
+    let mistake = transaction(
+        conn,
+        "INSERT INTO notes VALUES (9); DELETE FROM notes WHERE id = 9",
+    );
+    assert_eq!(revert_transaction(conn, mistake).unwrap(), 2);
+    assert_eq!(state(conn, &["notes"]), before);
+}
+
+#[test]
+fn a_transaction_that_changed_nothing_or_never_was_is_no_work() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    assert_eq!(revert_transaction(conn, 0).unwrap(), 0);
+    assert_eq!(revert_transaction(conn, i64::MAX).unwrap(), 0);
+}
+
+#[test]
+fn several_transactions_newest_first() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    let before = state(conn, &["notes"]);
+    let mistakes = [
+        transaction(conn, "UPDATE notes SET body = 'a'"),
+        transaction(conn, "DELETE FROM notes WHERE id = 1"),
+        transaction(conn, "INSERT INTO notes VALUES (1, 'new')"),
+        transaction(conn, "UPDATE notes SET body = 'b', id = id + 10"),
+    ];
+    for mistake in mistakes.into_iter().rev() {
+        revert_transaction(conn, mistake).unwrap();
+    }
+    assert_eq!(state(conn, &["notes"]), before);
+}
+
+#[test]
+fn a_revert_has_the_actor_and_the_action_of_now() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    let user = AuditContext::new(ActorRef::user("1").unwrap());
+    conn.audited_transaction(&user, |conn| {
+        diesel::sql_query("UPDATE notes SET body = 'wrong' WHERE id < 3").execute(conn)
+    })
+    .unwrap();
+    let mistake = last(conn);
+    let context = AuditContext::builder(ActorRef::admin("grace").unwrap())
+        .correlation_id("incident-7")
+        .build()
+        .unwrap();
+    let done = conn
+        .audited_transaction::<_, threadline::Error, _>(&context, |conn| {
+            record_action(conn, Action::new("incident.reverted").reason("wrong"))?;
+            revert_transaction(conn, mistake)
+        })
+        .unwrap();
+    assert_eq!(done, 2);
+    let revert = last(conn);
+    let report = threadline::transaction(conn, revert).unwrap().unwrap();
+    assert_eq!(
+        report.transaction.actor,
+        Some(ActorRef::admin("grace").unwrap())
+    );
+    assert_eq!(
+        report.transaction.correlation_id.as_deref(),
+        Some("incident-7")
+    );
+    assert_eq!(report.actions[0].name, "incident.reverted");
+    assert_eq!(report.changes.len(), 2);
+    assert!(
+        report
+            .changes
+            .iter()
+            .all(|change| change.op == Operation::Update)
+    );
+    let original = threadline::transaction(conn, mistake).unwrap().unwrap();
+    assert_eq!(original.changes.len(), 2, "what was recorded stays");
+    assert_eq!(
+        original.transaction.actor,
+        Some(ActorRef::user("1").unwrap())
+    );
+}
+
+#[test]
+fn a_table_that_requires_an_actor_takes_a_revert_only_with_one() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes', require_actor => true)",
+    );
+    let user = AuditContext::new(ActorRef::user("1").unwrap());
+    conn.audited_transaction(&user, |conn| {
+        diesel::sql_query("INSERT INTO notes VALUES (1)").execute(conn)
+    })
+    .unwrap();
+    let mistake = last(conn);
+    insta::assert_snapshot!(super::common::refusal(conn, &["notes"], mistake));
+    conn.audited_transaction::<_, threadline::Error, _>(&user, |conn| {
+        revert_transaction(conn, mistake)
+    })
+    .unwrap();
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM notes").as_deref(),
+        Some("0")
+    );
+}
+
+#[test]
+fn inside_a_transaction_of_the_callers_that_rolls_back_nothing_is_left() {
+    let conn = &mut rolled_back();
+    run(conn, NOTES);
+    let mistake = last(conn);
+    conn.transaction::<(), diesel::result::Error, _>(|conn| {
+        revert_transaction(conn, mistake)?;
+        assert_eq!(
+            value(conn, "SELECT count(*) FROM notes").as_deref(),
+            Some("0")
+        );
+        Err(diesel::result::Error::RollbackTransaction)
+    })
+    .unwrap_err();
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM notes").as_deref(),
+        Some("3")
+    );
+}
+
+#[test]
+fn after_a_refusal_the_callers_transaction_goes_on() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    let mistake = transaction(conn, "UPDATE notes SET body = 'a'");
+    run(conn, "UPDATE notes SET body = 'b' WHERE id = 2");
+    conn.transaction::<_, threadline::Error, _>(|conn| {
+        revert_transaction(conn, mistake).unwrap_err();
+        run(conn, "INSERT INTO notes VALUES (4, 'after')");
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(
+        rows(conn, "SELECT id, body FROM notes ORDER BY id"),
+        ["1 | a", "2 | b", "3 | a", "4 | after"]
+    );
+}
+
+/// Parents and children by every kind of reference.
+const FAMILY: &str = "
+    CREATE TABLE parents (id int PRIMARY KEY, name text UNIQUE);
+    CREATE TABLE children (id int PRIMARY KEY, parent int NOT NULL REFERENCES parents ON DELETE CASCADE ON UPDATE CASCADE, age int);
+    CREATE TABLE friends (id int PRIMARY KEY, parent int REFERENCES parents ON DELETE SET NULL ON UPDATE CASCADE);
+    CREATE TABLE guests (id int PRIMARY KEY, parent int DEFAULT 0 REFERENCES parents ON DELETE SET DEFAULT);
+    CREATE TABLE toys (id int PRIMARY KEY, child int NOT NULL REFERENCES children ON DELETE CASCADE ON UPDATE CASCADE);
+    SELECT threadline.audit('parents'), threadline.audit('children'), threadline.audit('friends'), threadline.audit('guests'), threadline.audit('toys');
+    INSERT INTO parents VALUES (0, 'nobody'), (1, 'a'), (2, 'b');
+    INSERT INTO children VALUES (1, 1, 5), (2, 1, 6), (3, 2, 7);
+    INSERT INTO friends VALUES (1, 1), (2, 2), (3, NULL);
+    INSERT INTO guests VALUES (1, 1), (2, 2);
+    INSERT INTO toys SELECT i, 1 + i % 3 FROM generate_series(1, 9) AS i;
+";
+const FAMILY_TABLES: [&str; 5] = ["parents", "children", "friends", "guests", "toys"];
+
+#[test]
+fn what_followed_by_reference_comes_back_with_it() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, FAMILY);
+    for sql in [
+        "DELETE FROM parents WHERE id = 1",
+        "DELETE FROM parents WHERE id > 0",
+        "TRUNCATE parents CASCADE",
+        "INSERT INTO parents VALUES (4, 'd'); INSERT INTO children VALUES (4, 4); INSERT INTO toys VALUES (10, 4); INSERT INTO friends VALUES (4, 4)",
+        "UPDATE children SET age = 0; DELETE FROM parents WHERE id = 2; UPDATE toys SET id = -id",
+        "DELETE FROM toys; DELETE FROM children; UPDATE friends SET parent = 0; UPDATE guests SET parent = NULL; DELETE FROM parents",
+        "DELETE FROM friends; DELETE FROM guests; UPDATE parents SET id = id + 10",
+    ] {
+        there_and_back(conn, &FAMILY_TABLES, sql);
+    }
+}
+
+#[test]
+fn keys_that_references_follow_go_back_with_them() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, FAMILY);
+    run(conn, "DELETE FROM guests");
+    there_and_back(
+        conn,
+        &FAMILY_TABLES,
+        "UPDATE parents SET id = 11 WHERE id = 1",
+    );
+    there_and_back(
+        conn,
+        &FAMILY_TABLES,
+        "UPDATE parents SET id = 11 WHERE id = 1; UPDATE children SET id = id + 100, age = 99; UPDATE parents SET name = 'z' WHERE id = 11",
+    );
+}
+
+#[test]
+fn rows_that_refer_to_themselves_and_to_each_other() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE staff (id int PRIMARY KEY, boss int REFERENCES staff ON DELETE CASCADE, mate int REFERENCES staff ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED);
+         SELECT threadline.audit('staff');
+         INSERT INTO staff VALUES (1, 1), (2, 1), (3, 2), (4, 3);",
+    );
+    for sql in [
+        "INSERT INTO staff VALUES (9, 9, 9)",
+        "DELETE FROM staff WHERE id = 1",
+        "DELETE FROM staff WHERE id = 2",
+        "TRUNCATE staff",
+    ] {
+        there_and_back(conn, &["staff"], sql);
+    }
+}
+
+#[test]
+fn constraints_that_are_deferred_in_the_mistake_are_met_in_the_revert() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE parents (id int PRIMARY KEY);
+         CREATE TABLE children (id int PRIMARY KEY, parent int NOT NULL REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
+         SELECT threadline.audit('parents'), threadline.audit('children');
+         INSERT INTO parents VALUES (1); INSERT INTO children VALUES (1, 1);",
+    );
+    for sql in [
+        "INSERT INTO children VALUES (2, 2); INSERT INTO parents VALUES (2)",
+        "DELETE FROM parents; DELETE FROM children",
+        "DELETE FROM parents; INSERT INTO parents VALUES (5); UPDATE children SET parent = 5",
+    ] {
+        there_and_back(conn, &["parents", "children"], sql);
+    }
+}
+
+#[test]
+fn a_chain_of_references_takes_no_pass_for_each_link() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE links (id int PRIMARY KEY, previous int REFERENCES links ON DELETE CASCADE); SELECT threadline.audit('links');
+         INSERT INTO links SELECT i, nullif(i - 1, 0) FROM generate_series(1, 1000) AS i;",
+    );
+    let before = state(conn, &["links"]);
+    let mistake = transaction(conn, "DELETE FROM links WHERE id = 1");
+    assert_eq!(revert_transaction(conn, mistake).unwrap(), 1000);
+    assert_eq!(state(conn, &["links"]), before);
+}
+
+#[test]
+fn a_partition_is_put_back_through_its_table() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE events (id int, day date, body text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+         CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+         CREATE TABLE events_2 PARTITION OF events DEFAULT;
+         SELECT threadline.audit('events');
+         INSERT INTO events VALUES (1, '2026-01-05', 'a'), (2, '2026-02-05', 'b');",
+    );
+    let tables = ["events", "events_1", "events_2"];
+    for sql in [
+        "UPDATE events SET body = 'c'",
+        "DELETE FROM events_1",
+        "TRUNCATE events",
+        "TRUNCATE events_2",
+        "INSERT INTO events_2 VALUES (3, '2030-01-01', 'x')",
+        "UPDATE events SET day = day + 60",
+    ] {
+        there_and_back(conn, &tables, sql);
+    }
+}

@@ -1,0 +1,39 @@
+-- The columns that no longer have the value that a change gave them. Of a masked
+-- one the image shows only whether it is NULL: there the record's later changes
+-- are asked. What the revert itself brought about does not count.
+CREATE FUNCTION threadline.changed_since(
+    change threadline.audit_changes, target regclass, after jsonb, live jsonb, began timestamptz
+) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_columns text[];
+BEGIN
+    SELECT array_agg(c.name ORDER BY c.name) INTO tl_columns
+    FROM jsonb_each(after) AS field
+    JOIN threadline.column_policy(change.table_id, target) AS c ON c.name = field.key
+    WHERE CASE
+        WHEN c.treatment = 'exclude' THEN false
+        WHEN c.treatment = 'clear' AND c.clear_since > change.captured_at IS NOT TRUE
+            THEN (live -> c.name)::text IS DISTINCT FROM field.value::text
+        WHEN (live -> c.name = 'null') <> (field.value = 'null') THEN true
+        ELSE EXISTS (
+            SELECT
+            FROM threadline.audit_changes AS later
+            WHERE later.table_id = change.table_id AND later.record_key = change.record_key
+              AND later.id > change.id AND later.transaction_id <> change.transaction_id
+              AND (later.op = 'I'
+                   OR threadline.current_names(later.table_id, later.changed_to, later.captured_at) ? c.name))
+    END;
+    IF tl_columns IS NOT NULL THEN
+        SELECT array_agg(name) INTO tl_columns
+        FROM unnest(tl_columns) AS name
+        WHERE name NOT IN (
+            SELECT jsonb_object_keys(own.changed_to)
+            FROM threadline.own_changes(change.table_id, change.record_key, began) AS own
+            WHERE own.op = 'U');
+    END IF;
+    RETURN tl_columns;
+END
+$$;

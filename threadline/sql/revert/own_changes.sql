@@ -1,0 +1,35 @@
+-- What the running transaction did to a record since an instant, also while it
+-- had other keys: what a revert did itself, or the application's triggers and
+-- references with it.
+CREATE FUNCTION threadline.own_changes(
+    audited_table integer, record_key text, began timestamptz
+) RETURNS SETOF threadline.audit_changes
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_transaction bigint := nullif(split_part(current_setting('threadline.transaction', true), ' ', 1), '');
+BEGIN
+    -- Found by record, and not through the index on the transaction, which may
+    -- have changed a great many.
+    RETURN QUERY
+    WITH RECURSIVE own AS (
+        SELECT c.*
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = audited_table AND c.record_key = own_changes.record_key
+          AND c.transaction_id + 0 = tl_transaction AND c.captured_at > began
+        UNION
+        SELECT c.*
+        FROM own
+        CROSS JOIN LATERAL (
+            SELECT *
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = audited_table AND c.record_key = own.previous_key
+              AND c.transaction_id + 0 = tl_transaction AND c.captured_at > began
+            OFFSET 0
+        ) AS c
+        WHERE own.previous_key IS NOT NULL
+    )
+    SELECT * FROM own;
+END
+$$;

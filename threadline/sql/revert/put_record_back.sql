@@ -1,0 +1,66 @@
+-- Puts a record back to what it was at an instant. Gives NULL, or why not.
+CREATE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_id integer := threadline.audited_table_of(target);
+    tl_where text := threadline.key_condition(tl_id, put_record_back.record_key, 'tl_row');
+    tl_then record;
+    tl_live jsonb;
+    tl_other text;
+    tl_image jsonb;
+    tl_columns text[];
+BEGIN
+    IF tl_where IS NOT NULL THEN
+        EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', target, tl_where);
+    END IF;
+    SELECT * INTO tl_then FROM threadline.record_as_of(target, put_record_back.record_key, instant);
+    tl_live := threadline.live_image(tl_id, target, put_record_back.record_key);
+    IF tl_then.state = 'unsettled' THEN
+        RETURN 'what was then is not settled yet: a transaction that wrote audited rows by then is still open';
+    ELSIF tl_then.state = 'unaudited' THEN
+        RETURN 'the table was not audited then';
+    ELSIF tl_then.state = 'incomplete' THEN
+        RETURN 'only what changed is on record, not the whole row';
+    END IF;
+
+    -- A record is not doubled, nor lost, because it has another key now.
+    tl_other := threadline.key_then(tl_id, put_record_back.record_key, instant);
+    IF tl_live IS NOT NULL AND tl_other <> put_record_back.record_key THEN
+        RETURN 'the record that has this key now had another one then: ' || tl_other;
+    ELSIF tl_then.state <> 'there' THEN
+        RETURN CASE WHEN tl_live IS NOT NULL THEN threadline.delete_row(target, tl_where) END;
+    END IF;
+    tl_other := threadline.key_now(tl_id, put_record_back.record_key, coalesce(tl_then.change_id, 0));
+    IF tl_other <> put_record_back.record_key THEN
+        RETURN 'the record that had this key then has another one now: ' || tl_other;
+    END IF;
+
+    -- Of a row that is the same one, only what changed matters.
+    tl_columns := threadline.unrestorable(tl_id, target, tl_then.image, instant, true);
+    IF tl_live IS NOT NULL AND tl_other IS NOT NULL THEN
+        SELECT array_agg(name ORDER BY name) INTO tl_columns
+        FROM unnest(tl_columns) AS name
+        WHERE EXISTS (
+            SELECT
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = tl_id AND c.record_key = put_record_back.record_key AND c.id > coalesce(tl_then.change_id, 0)
+              -- Whatever happened under another key counts.
+              AND (c.previous_key IS NOT NULL OR threadline.current_names(tl_id, c.changed_to, c.captured_at) ? name));
+    END IF;
+    IF tl_columns <> '{}' THEN
+        RETURN CASE WHEN tl_live IS NOT NULL THEN 'changed since, and ' ELSE '' END
+            || 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
+    END IF;
+
+    -- What differs alone is written, to the digit.
+    SELECT coalesce(jsonb_object_agg(field.key, field.value), '{}') INTO tl_image
+    FROM jsonb_each(tl_then.image) AS field
+    WHERE tl_live IS NULL OR (tl_live ? field.key AND (tl_live -> field.key)::text <> field.value::text);
+    IF tl_image <> '{}' AND NOT threadline.put_row(target, tl_image, CASE WHEN tl_live IS NOT NULL THEN tl_where END) THEN
+        RETURN 'a trigger of the table did not let it be written';
+    END IF;
+    RETURN NULL;
+END
+$$;

@@ -76,6 +76,8 @@ BEGIN ATOMIC
                    'text'::regtype, 'varchar'::regtype, 'date'::regtype, 'timestamp'::regtype,
                    'timestamptz'::regtype, 'bytea'::regtype, 'oid'::regtype)
                AND coalesce(c.collisdeterministic, true))
+           -- The scale that the column has is that of every value.
+           OR (a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1)
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid
     LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
@@ -158,14 +160,19 @@ BEGIN ATOMIC
     ORDER BY k.position;
 END;
 
--- Numbers, names and types of a relation's columns: another one now asks for
--- threadline.refresh(). A dump and restore does, too, if it closes the gap that
--- a dropped column left in the numbers.
+-- Numbers, names and types of a relation's columns, and how they are compared:
+-- another one now asks for threadline.refresh(). A dump and restore does, too, if
+-- it closes the gap that a dropped column left in the numbers. That there is no
+-- further column is asked of the catalog cache, as their names are.
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT md5(string_agg(c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text, ',' ORDER BY c.number))
+    SELECT md5(
+        string_agg(
+            c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END,
+            ',' ORDER BY c.number)
+        || coalesce((pg_identify_object_as_address('pg_class'::regclass, target, max(c.number) + 1)).object_names[3], ''))
     FROM threadline.columns_of(target) AS c;
 END;
 
@@ -208,6 +215,33 @@ BEGIN
     RETURN tl_match;
 END
 $$;
+
+-- Do the columns of an audited table stand as they did when its capture was
+-- built? Called in the queries of capture with constants alone, so that
+-- PostgreSQL answers it once, when it plans them, and again after any change of
+-- the table, which has it plan anew: being declared immutable makes that so.
+CREATE FUNCTION threadline.columns_stand(audited_table integer, fingerprint text) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN coalesce((
+    SELECT threadline.fingerprint(g.tgrelid) = columns_stand.fingerprint
+    FROM pg_catalog.pg_trigger AS g
+    WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
+      AND g.tgname = '!threadline_capture'
+), false);
+
+-- What capture takes from a row.
+CREATE TYPE threadline.captured AS (
+    record_key   text,
+    previous_key text,
+    changed_from jsonb,
+    changed_to   jsonb,
+    row_data     jsonb
+);
+
+-- A number that no other statement of the transaction has.
+CREATE FUNCTION threadline.statement_number() RETURNS integer
+LANGUAGE sql VOLATILE
+RETURN (pg_catalog.nextval('threadline.audit_changes_id_seq'::pg_catalog.regclass) % 2147483648)::integer;
 
 -- Opens the AuditTransaction of the running database transaction under the
 -- given context and remembers it for the changes that follow. Both settings
@@ -491,13 +525,14 @@ RETURN pg_catalog.jsonb_build_object(
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
 -- one column needs care, each is named, so that nothing unnamed gets through.
+-- By way of json: that is quicker than to_jsonb().
 CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.type IN ('json'::regtype, 'money'::regtype))
         THEN format(
-            '(SELECT to_jsonb(tl_image) FROM (SELECT %s) AS tl_image)',
+            '(SELECT row_to_json(tl_image)::jsonb FROM (SELECT %s) AS tl_image)',
             string_agg(
                 CASE
                     WHEN c.treatment = 'mask' THEN format(
@@ -509,11 +544,78 @@ BEGIN ATOMIC
                         '%1$s.%2$I::numeric AS %2$I', row_name, c.name)
                     ELSE format('%1$s.%2$I AS %2$I', row_name, c.name)
                 END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
-        ELSE format('to_jsonb(%s)', row_name)
+        ELSE format('row_to_json(%s)::jsonb', row_name)
     END
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number
+    WHERE t.id = audited_table;
+END;
+
+-- SQL for the JSON text of a column of the row called row_name, as it may be
+-- stored: the way that is quickest for its type.
+CREATE FUNCTION threadline.value_expression(row_name text, column_name text, type regtype, treatment text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN treatment = 'mask'
+        THEN format('CASE WHEN %s IS NOT DISTINCT FROM NULL THEN ''null'' ELSE %L END', value.name, threadline.placeholder(type)::text)
+        ELSE format(
+            CASE
+                WHEN type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'jsonb'::regtype)
+                    THEN 'coalesce(%s::text, ''null'')'
+                WHEN type = 'uuid'::regtype THEN 'coalesce(''"'' || %s::text || ''"'', ''null'')'
+                WHEN type = 'json'::regtype THEN 'coalesce(threadline.json_image(%s)::text, ''null'')'
+                WHEN type = 'money'::regtype THEN 'coalesce(to_json(%s::numeric)::text, ''null'')'
+                ELSE 'coalesce(to_json(%s)::text, ''null'')'
+            END, value.name)
+    END
+    FROM (SELECT format('%s.%I', row_name, column_name) AS name) AS value;
+END;
+
+-- SQL for a JSON object of the columns in which two rows differ, with the values
+-- that they have in the row called of_row. Compared column by column, and only
+-- what differs is turned to JSON: of a wide row that is little.
+CREATE FUNCTION threadline.changes_expression(
+    audited_table integer, target regclass, old_row text, new_row text, of_row text
+) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT format(
+        '(''{'' || concat_ws('','', %s) || ''}'')::jsonb',
+        -- No function takes more than 100 arguments.
+        string_agg(format('nullif(concat_ws('','', %s), '''')', hundred.fields), E',\n' ORDER BY hundred.number))
+    FROM (
+        SELECT (c.number - 1) / 90 AS number,
+               string_agg(
+                   format(
+                       CASE WHEN live.bitwise
+                           THEN 'CASE WHEN %1$s.%3$I IS DISTINCT FROM %2$s.%3$I THEN %4$L || %5$s END'
+                           ELSE 'CASE WHEN NOT record_image_eq(ROW(%1$s.%3$I), ROW(%2$s.%3$I)) THEN %4$L || %5$s END'
+                       END,
+                       old_row, new_row, c.name, to_json(c.name)::text || ':',
+                       threadline.value_expression(of_row, c.name, live.type, c.treatment)),
+                   E',\n' ORDER BY c.number) AS fields
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
+        JOIN threadline.columns_of(target) AS live ON live.number = c.number
+        WHERE t.id = audited_table AND c.treatment <> 'exclude'
+        GROUP BY 1
+    ) AS hundred;
+END;
+
+-- What a table's capture is built for, as it is written into it: nothing that
+-- keeps a secret depends on rows that a restore may leave out.
+CREATE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT jsonb_build_object(
+        'relation', target::oid::bigint,
+        'columns', t.columns,
+        'key', t.key_columns)
+    FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
 END;
 
@@ -613,8 +715,7 @@ BEGIN
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live USING (number);
 
-    tl_built_for := jsonb_build_object(
-        'relation', target::oid::bigint, 'columns', tl_table.columns, 'key', tl_table.key_columns);
+    tl_built_for := threadline.built_for(audited_table, target);
     RETURN format(
         $template$
 DECLARE
@@ -737,6 +838,264 @@ $template$,
 END
 $capture_source$;
 
+-- The source of the function that records what a statement did to an ordinary
+-- table, from its transition tables: all rows in one query. For the one row that
+-- most statements touch, expressions of PL/pgSQL are quicker than a query of
+-- them.
+--
+-- What can fail for the values of a row is done in a block with a handler, and
+-- written after it: a subtransaction that writes takes a transaction id, and many
+-- of those in one transaction slow down everybody. Only what a statement did to
+-- more rows than fit into memory is written inside.
+CREATE FUNCTION threadline.statement_capture_source(audited_table integer, target regclass) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $statement_capture_source$
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_built_for jsonb := threadline.built_for(audited_table, target);
+    -- Constants alone, so that it is asked when a query is planned.
+    tl_stands text := format('threadline.columns_stand(%s, %L)', audited_table, threadline.fingerprint(target));
+    tl_old_key text := threadline.key_expression(audited_table, 'tl_before');
+    tl_new_key text := threadline.key_expression(audited_table, 'tl_after');
+    tl_old_image text := threadline.image_expression(audited_table, target, 'tl_before');
+    tl_new_image text := threadline.image_expression(audited_table, target, 'tl_after');
+    tl_old_values text := threadline.changes_expression(audited_table, target, 'tl_before', 'tl_after', 'tl_before');
+    tl_new_values text := threadline.changes_expression(audited_table, target, 'tl_before', 'tl_after', 'tl_after');
+    tl_keys text;
+    tl_same_key text;
+    tl_record text;
+    tl_updated text;
+    tl_moved text;
+    tl_inserted text;
+    tl_deleted text;
+    tl_has_actor text;
+    tl_require_actor text;
+BEGIN
+    SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
+    SELECT string_agg(format('array_agg(tl_row.%I)', k.name), ', ' ORDER BY k.ordinal),
+           string_agg(format('tl_before.%1$I = tl_after.%1$I', k.name), ' AND ' ORDER BY k.ordinal)
+    INTO tl_keys, tl_same_key
+    FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal);
+    tl_record := format(
+        $record$INSERT INTO threadline.audit_changes (
+                    transaction_id, captured_at, table_id, statement, op,
+                    record_key, previous_key, changed_from, changed_to, row_data)
+                SELECT (SELECT threadline.current_transaction()), clock_timestamp(), %s,
+                       CASE WHEN c.previous_key IS NOT NULL THEN (SELECT threadline.statement_number()) END, %%s::"char",
+                       c.record_key, c.previous_key, c.changed_from, c.changed_to, c.row_data
+                FROM$record$,
+        audited_table);
+    IF (tl_table.policy -> 'require_actor')::boolean THEN
+        tl_has_actor := ' AND t.actor_type IS NOT NULL';
+        tl_require_actor := format('PERFORM threadline.require_actor(%s, threadline.current_transaction());', audited_table);
+    END IF;
+    tl_updated := format(
+        $rows$SELECT * FROM (
+            SELECT %s AS record_key, NULL::text AS previous_key, %s AS changed_from, %s AS changed_to, NULL::jsonb AS row_data
+            FROM tl_old AS tl_before
+            JOIN tl_new AS tl_after ON %s
+            OFFSET 0
+        ) AS pair
+        WHERE changed_from <> '{}'$rows$,
+        tl_new_key, tl_old_values, tl_new_values, tl_same_key);
+    tl_moved := format(
+        $rows$SELECT record_key, previous_key, changed_from, changed_to,
+               CASE WHEN previous_key IS NOT NULL THEN row_data - 'tl_position' END AS row_data
+        FROM (
+            SELECT %2$s AS record_key, nullif(%1$s, %2$s) AS previous_key, %3$s AS changed_from, %4$s AS changed_to,
+                   %5$s AS row_data
+            FROM (SELECT *, row_number() OVER () AS tl_position FROM tl_old) AS tl_before
+            JOIN (SELECT *, row_number() OVER () AS tl_position FROM tl_new) AS tl_after USING (tl_position)
+            ORDER BY tl_position
+            OFFSET 0
+        ) AS pair
+        WHERE changed_from <> '{}' OR previous_key IS NOT NULL$rows$,
+        tl_old_key, tl_new_key, tl_old_values, tl_new_values, tl_old_image);
+    tl_inserted := format(
+        $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
+        FROM tl_new AS tl_after$rows$,
+        tl_new_key, tl_new_image);
+    tl_deleted := format(
+        $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
+        FROM tl_old AS tl_before$rows$,
+        tl_old_key, tl_old_image);
+    RETURN format(
+        $template$
+#variable_conflict use_column
+DECLARE
+    tl_rows text := 'one';
+    tl_place tid;
+    tl_transaction bigint;
+    tl_statement integer;
+    tl_before record;
+    tl_after record;
+    tl_key text;
+    tl_previous_key text;
+    tl_from jsonb;
+    tl_to jsonb;
+    tl_row_data jsonb;
+    tl_count bigint;
+    tl_keys_stay boolean;
+    tl_few threadline.captured[];
+BEGIN
+    -- Written through its parent, a partition fires row triggers alone; they
+    -- record whatever is written to it.
+    IF pg_partition_root(TG_RELID) IS NOT NULL THEN
+        RETURN NULL;
+    END IF;
+
+    BEGIN
+        IF current_setting('threadline.transaction_context', true) = coalesce(current_setting('threadline.context', true), '') THEN
+            tl_place := nullif(split_part(current_setting('threadline.transaction', true), ' ', 2), '');
+        END IF;
+        IF TG_OP = 'UPDATE' THEN
+            SELECT * INTO STRICT tl_after FROM tl_new WHERE %1$s;
+            SELECT * INTO STRICT tl_before FROM tl_old;
+            tl_key := %3$s;
+            tl_previous_key := nullif(%2$s, tl_key);
+            tl_from := %4$s;
+            tl_to := %5$s;
+            IF tl_previous_key IS NOT NULL THEN
+                tl_row_data := %6$s;
+                tl_statement := threadline.statement_number();
+            ELSIF tl_from = '{}' THEN
+                RETURN NULL;
+            END IF;
+        ELSIF TG_OP = 'INSERT' THEN
+            SELECT %3$s, %7$s INTO STRICT tl_key, tl_row_data FROM tl_new AS tl_after WHERE %1$s;
+        ELSE
+            SELECT %2$s, %6$s INTO STRICT tl_key, tl_row_data FROM tl_old AS tl_before WHERE %1$s;
+        END IF;
+    EXCEPTION
+        WHEN too_many_rows THEN
+            tl_rows := 'some';
+        WHEN OTHERS THEN
+            tl_rows := 'careful';
+    END;
+
+    IF tl_rows = 'one' THEN
+        IF tl_place IS NOT NULL THEN
+            INSERT INTO threadline.audit_changes (
+                transaction_id, captured_at, table_id, statement, op,
+                record_key, previous_key, changed_from, changed_to, row_data)
+            SELECT t.id, clock_timestamp(), %8$s, tl_statement, left(TG_OP, 1)::"char",
+                   tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
+            FROM threadline.audit_transactions AS t
+            WHERE t.ctid = tl_place AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
+              AND clock_timestamp() < coalesce(t.extended_until, t.opened_at + interval '1 hour')%9$s;
+            IF FOUND THEN
+                RETURN NULL;
+            END IF;
+        END IF;
+        tl_transaction := threadline.current_transaction();
+        %10$s
+        INSERT INTO threadline.audit_changes (
+            transaction_id, captured_at, table_id, statement, op,
+            record_key, previous_key, changed_from, changed_to, row_data)
+        VALUES (tl_transaction, clock_timestamp(), %8$s, tl_statement, left(TG_OP, 1)::"char",
+                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+        RETURN NULL;
+    END IF;
+
+    IF tl_rows = 'some' THEN
+        BEGIN
+            IF TG_OP = 'UPDATE' THEN
+                -- Both tables have the rows in one order. Where a key changed, a row
+                -- is found again by its position; that takes longer.
+                SELECT now.count, former.keys *= now.keys AND now.count < 1000000
+                INTO tl_count, tl_keys_stay
+                FROM (SELECT ROW(%12$s) AS keys FROM (SELECT * FROM tl_old LIMIT 1000000) AS tl_row) AS former,
+                     (SELECT ROW(%12$s) AS keys, count(*) FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
+            ELSIF TG_OP = 'INSERT' THEN
+                SELECT count(*) INTO tl_count FROM (SELECT FROM tl_new LIMIT 101) AS tl_row;
+            ELSE
+                SELECT count(*) INTO tl_count FROM (SELECT FROM tl_old LIMIT 101) AS tl_row;
+            END IF;
+            IF tl_count > 100 THEN
+                -- Planned for as many as they are.
+                tl_rows := 'many';
+                EXECUTE CASE WHEN TG_OP = 'INSERT' THEN %20$L WHEN TG_OP = 'DELETE' THEN %21$L
+                             WHEN tl_keys_stay THEN %18$L ELSE %19$L END;
+            ELSIF TG_OP = 'INSERT' THEN
+                SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%16$s) AS c;
+            ELSIF TG_OP = 'DELETE' THEN
+                SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%17$s) AS c;
+            ELSIF tl_keys_stay THEN
+                SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%14$s) AS c;
+            ELSE
+                SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%15$s) AS c;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            tl_rows := 'careful';
+        END;
+        IF tl_rows = 'some' THEN
+            %13$s unnest(tl_few) AS c;
+        END IF;
+    END IF;
+
+    IF tl_rows = 'careful' THEN
+        IF TG_OP = 'UPDATE' THEN
+            %13$s (
+                SELECT t.record_key, t.previous_key, t.old_image AS changed_from, t.new_image AS changed_to,
+                       CASE WHEN t.previous_key IS NOT NULL THEN t.moved_row END AS row_data
+                FROM (
+                    SELECT image, row_number() OVER () AS position
+                    FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_old AS tl_row OFFSET 0) AS i
+                ) AS former
+                JOIN (
+                    SELECT image, row_number() OVER () AS position
+                    FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_new AS tl_row OFFSET 0) AS i
+                ) AS now USING (position)
+                CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %11$L, former.image, now.image) AS t
+                WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'
+            ) AS c;
+        ELSIF TG_OP = 'INSERT' THEN
+            %13$s (
+                SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.new_image AS row_data
+                FROM tl_new AS tl_row
+                CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %11$L, NULL, threadline.row_image(tl_row, TG_RELID)) AS t
+            ) AS c;
+        ELSE
+            %13$s (
+                SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.old_image AS row_data
+                FROM tl_old AS tl_row
+                CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %11$L, threadline.row_image(tl_row, TG_RELID), NULL) AS t
+            ) AS c;
+        END IF;
+    END IF;
+    %10$s
+    RETURN NULL;
+END
+$template$,
+        tl_stands, tl_old_key, tl_new_key, tl_old_values, tl_new_values, tl_old_image, tl_new_image,
+        audited_table, tl_has_actor, tl_require_actor, tl_built_for, tl_keys, format(tl_record, 'left(TG_OP, 1)'),
+        tl_updated, tl_moved, tl_inserted, tl_deleted,
+        format(tl_record || ' (%s) AS c', '''U''', tl_updated), format(tl_record || ' (%s) AS c', '''U''', tl_moved),
+        format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted));
+END
+$statement_capture_source$;
+
+-- Makes a trigger function that captures a table. The settings decide how values
+-- become text: one value has one image, whoever writes it.
+CREATE FUNCTION threadline.build_function(name text, source text, target regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    EXECUTE format(
+        'CREATE OR REPLACE FUNCTION threadline.%I() RETURNS trigger '
+        'LANGUAGE plpgsql SECURITY DEFINER '
+        'SET search_path = pg_catalog, threadline, pg_temp '
+        'SET timezone = ''UTC'' SET datestyle = ''ISO, YMD'' SET intervalstyle = ''postgres'' '
+        'SET bytea_output = ''hex'' SET extra_float_digits = 1 '
+        'AS %L', name, source);
+    EXECUTE format('REVOKE ALL ON FUNCTION threadline.%I() FROM PUBLIC', name);
+    EXECUTE format('COMMENT ON FUNCTION threadline.%I() IS %L',
+        name, format('Records the changes of %s; written by threadline.audit()', target));
+END
+$$;
+
 -- The id of a table that was audited under this name and is no longer there: the
 -- newest one whose capture function no table's trigger calls. One that goes on
 -- under another name keeps its history to itself.
@@ -797,29 +1156,67 @@ BEGIN
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid
         WHERE g.tgrelid = target AND g.tgparentid = 0
-          AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
+          AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_statement)?$'
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', tl_name, target);
     END LOOP;
 END
 $$;
 
--- Puts the capture triggers on a table and, for TRUNCATE, on its partitions:
--- row triggers reach partitions by themselves, statement triggers do not.
--- ENABLE ALWAYS, so that rows applied by logical replication are recorded.
--- '!' sorts before letters: for each row capture fires before the table's other
--- AFTER triggers, so that what they write to that row in turn is recorded after.
+-- Whether whatever is written to a table is written by a statement on the table
+-- itself, and to no other one.
+CREATE FUNCTION threadline.captures_by_statement(target regclass) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT c.relkind = 'r' AND NOT c.relispartition
+       AND NOT EXISTS (SELECT FROM pg_inherits AS i WHERE target::oid IN (i.inhrelid, i.inhparent))
+    FROM pg_class AS c
+    WHERE c.oid = target;
+END;
+
+-- Fires capture on a table and its partitions.
+--
+-- An ordinary table has statement triggers. Where these do not suffice, a row
+-- trigger takes over: what logical replication applies fires no statement
+-- trigger, nor does what is written through its parent to a table that became a
+-- partition. The WHEN clause decides it, for nearly nothing.
+--
+-- Partitioned tables, and those with ancestors or heirs, have row triggers alone:
+-- PostgreSQL makes them for each partition that comes, and they fire wherever a
+-- row is written from. '!' sorts before letters: for each row capture fires
+-- before the table's other AFTER triggers, so that what they write to that row in
+-- turn is recorded after.
 CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
+    tl_by_statement boolean := threadline.captures_by_statement(target);
     tl_part regclass;
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE TRIGGER "!threadline_capture" AFTER INSERT OR UPDATE OR DELETE ON %s '
-        'FOR EACH ROW EXECUTE FUNCTION threadline.capture_%s()', target, audited_table);
+        'FOR EACH ROW %s EXECUTE FUNCTION threadline.capture_%s()',
+        target,
+        CASE WHEN tl_by_statement THEN format(
+            'WHEN (pg_partition_root(%L::regclass) IS NOT NULL OR current_setting(''session_replication_role'') = ''replica'')',
+            target) END,
+        audited_table);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_capture"', target);
+    IF tl_by_statement THEN
+        EXECUTE format(
+            'CREATE TRIGGER "!threadline_insert" AFTER INSERT ON %1$s '
+            'REFERENCING NEW TABLE AS tl_new '
+            'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%2$s_statement();'
+            'CREATE TRIGGER "!threadline_update" AFTER UPDATE ON %1$s '
+            'REFERENCING OLD TABLE AS tl_old NEW TABLE AS tl_new '
+            'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%2$s_statement();'
+            'CREATE TRIGGER "!threadline_delete" AFTER DELETE ON %1$s '
+            'REFERENCING OLD TABLE AS tl_old '
+            'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%2$s_statement();',
+            target, audited_table);
+    END IF;
     FOR tl_part IN
         SELECT target
         UNION
@@ -1089,16 +1486,9 @@ BEGIN
         unaudited_at = NULL
     WHERE t.id = tl_id;
 
-    EXECUTE format(
-        'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
-        'LANGUAGE plpgsql SECURITY DEFINER '
-        'SET search_path = pg_catalog, threadline, pg_temp '
-        'SET timezone = ''UTC'' SET datestyle = ''ISO, YMD'' SET intervalstyle = ''postgres'' '
-        'SET bytea_output = ''hex'' SET extra_float_digits = 1 '
-        'AS %L', tl_id, threadline.capture_source(tl_id, target));
-    EXECUTE format('REVOKE ALL ON FUNCTION threadline.capture_%s() FROM PUBLIC', tl_id);
-    EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
-        tl_id, format('Records the changes of %I.%I; written by threadline.audit()', tl_schema, tl_class.relname));
+    PERFORM threadline.build_function('capture_' || tl_id, threadline.capture_source(tl_id, target), target);
+    PERFORM threadline.build_function(
+        format('capture_%s_statement', tl_id), threadline.statement_capture_source(tl_id, target), target);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
@@ -1165,7 +1555,7 @@ BEGIN
         RETURN;
     END IF;
     -- The triggers depend on the function, those on partitions included.
-    EXECUTE format('DROP FUNCTION threadline.capture_%s() CASCADE', tl_id);
+    EXECUTE format('DROP FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() CASCADE', tl_id);
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
 END
 $$;

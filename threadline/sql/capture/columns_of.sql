@@ -17,6 +17,8 @@ BEGIN ATOMIC
                    'text'::regtype, 'varchar'::regtype, 'date'::regtype, 'timestamp'::regtype,
                    'timestamptz'::regtype, 'bytea'::regtype, 'oid'::regtype)
                AND coalesce(c.collisdeterministic, true))
+           -- The scale that the column has is that of every value.
+           OR (a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1)
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid
     LEFT JOIN pg_collation AS c ON c.oid = a.attcollation

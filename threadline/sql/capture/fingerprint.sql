@@ -1,10 +1,15 @@
--- Numbers, names and types of a relation's columns: another one now asks for
--- threadline.refresh(). A dump and restore does, too, if it closes the gap that
--- a dropped column left in the numbers.
+-- Numbers, names and types of a relation's columns, and how they are compared:
+-- another one now asks for threadline.refresh(). A dump and restore does, too, if
+-- it closes the gap that a dropped column left in the numbers. That there is no
+-- further column is asked of the catalog cache, as their names are.
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT md5(string_agg(c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text, ',' ORDER BY c.number))
+    SELECT md5(
+        string_agg(
+            c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END,
+            ',' ORDER BY c.number)
+        || coalesce((pg_identify_object_as_address('pg_class'::regclass, target, max(c.number) + 1)).object_names[3], ''))
     FROM threadline.columns_of(target) AS c;
 END;

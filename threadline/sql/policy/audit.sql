@@ -130,16 +130,9 @@ BEGIN
         unaudited_at = NULL
     WHERE t.id = tl_id;
 
-    EXECUTE format(
-        'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
-        'LANGUAGE plpgsql SECURITY DEFINER '
-        'SET search_path = pg_catalog, threadline, pg_temp '
-        'SET timezone = ''UTC'' SET datestyle = ''ISO, YMD'' SET intervalstyle = ''postgres'' '
-        'SET bytea_output = ''hex'' SET extra_float_digits = 1 '
-        'AS %L', tl_id, threadline.capture_source(tl_id, target));
-    EXECUTE format('REVOKE ALL ON FUNCTION threadline.capture_%s() FROM PUBLIC', tl_id);
-    EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
-        tl_id, format('Records the changes of %I.%I; written by threadline.audit()', tl_schema, tl_class.relname));
+    PERFORM threadline.build_function('capture_' || tl_id, threadline.capture_source(tl_id, target), target);
+    PERFORM threadline.build_function(
+        format('capture_%s_statement', tl_id), threadline.statement_capture_source(tl_id, target), target);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);

@@ -28,8 +28,7 @@ BEGIN
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live USING (number);
 
-    tl_built_for := jsonb_build_object(
-        'relation', target::oid::bigint, 'columns', tl_table.columns, 'key', tl_table.key_columns);
+    tl_built_for := threadline.built_for(audited_table, target);
     RETURN format(
         $template$
 DECLARE

@@ -16,7 +16,7 @@ BEGIN
         RETURN;
     END IF;
     -- The triggers depend on the function, those on partitions included.
-    EXECUTE format('DROP FUNCTION threadline.capture_%s() CASCADE', tl_id);
+    EXECUTE format('DROP FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() CASCADE', tl_id);
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
 END
 $$;

@@ -1,0 +1,12 @@
+-- Do the columns of an audited table stand as they did when its capture was
+-- built? Called in the queries of capture with constants alone, so that
+-- PostgreSQL answers it once, when it plans them, and again after any change of
+-- the table, which has it plan anew: being declared immutable makes that so.
+CREATE FUNCTION threadline.columns_stand(audited_table integer, fingerprint text) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN coalesce((
+    SELECT threadline.fingerprint(g.tgrelid) = columns_stand.fingerprint
+    FROM pg_catalog.pg_trigger AS g
+    WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
+      AND g.tgname = '!threadline_capture'
+), false);

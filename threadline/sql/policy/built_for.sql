@@ -1,0 +1,13 @@
+-- What a table's capture is built for, as it is written into it: nothing that
+-- keeps a secret depends on rows that a restore may leave out.
+CREATE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT jsonb_build_object(
+        'relation', target::oid::bigint,
+        'columns', t.columns,
+        'key', t.key_columns)
+    FROM threadline.audited_tables AS t
+    WHERE t.id = audited_table;
+END;

@@ -2,8 +2,12 @@
 
 #[path = "capture/closed.rs"]
 mod closed;
+#[path = "capture/complete.rs"]
+mod complete;
 #[path = "capture/fidelity.rs"]
 mod fidelity;
+#[path = "capture/order.rs"]
+mod order;
 #[path = "capture/privileges.rs"]
 mod privileges;
 #[path = "capture/redaction.rs"]

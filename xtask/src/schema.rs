@@ -45,6 +45,10 @@ const PATCHES: &[(&str, &[&str])] = &[
             "capture/require_actor",
             "capture/capture_changed_table",
             "capture/capture_truncate",
+            "capture/is_chain",
+            "capture/json_array_or_null",
+            "capture/key_condition",
+            "capture/put_in_order",
             "policy/capture_version",
             "policy/policy",
             "policy/image_expression",
@@ -73,7 +77,6 @@ const PATCHES: &[(&str, &[&str])] = &[
     (
         "0003_reading",
         &[
-            "read/json_array_or_null",
             "read/key_value",
             "read/composite_key_json",
             "read/key_json",
@@ -106,7 +109,6 @@ const PATCHES: &[(&str, &[&str])] = &[
             "time_travel/redaction",
             "time_travel/redacted",
             "time_travel/live_expression",
-            "time_travel/key_condition",
             "time_travel/live_image",
             "time_travel/settle",
             "time_travel/settled_record",

@@ -2,11 +2,15 @@
 -- keeps its id, and with it its history.
 --
 --   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
+--
+-- keyless: the table may have no primary key. What happened to it is found by its
+-- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
     target        regclass,
     mask          text[]  DEFAULT '{}',
     exclude       text[]  DEFAULT '{}',
-    require_actor boolean DEFAULT false
+    require_actor boolean DEFAULT false,
+    keyless       boolean DEFAULT false
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -41,9 +45,9 @@ BEGIN
     SELECT coalesce(array_agg(name), '{}'), coalesce(array_agg(type::text), '{}')
     INTO tl_keys, tl_key_types
     FROM threadline.key_columns_of(target);
-    IF tl_keys = '{}' THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...)',
-            target, target;
+    IF tl_keys = '{}' AND NOT keyless THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...), or have it recorded all the same with SELECT threadline.audit(''%'', keyless => true)',
+            target, target, target;
     END IF;
 
     SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c <> ALL (tl_columns);
@@ -83,6 +87,10 @@ BEGIN
     OVERRIDING SYSTEM VALUE
     VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
+
+    -- Records without a key are not found under one that comes later.
+    tl_resumed := tl_resumed OR (
+        SELECT t.key_columns = '{}' AND tl_keys <> '{}' FROM threadline.audited_tables AS t WHERE t.id = tl_id);
 
     -- What writers did so far is to be seen here, and done by the old function;
     -- the triggers hold them off from now on anyway.

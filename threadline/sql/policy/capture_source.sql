@@ -42,6 +42,10 @@ DECLARE
     tl_to jsonb;
     tl_row_data jsonb;
     tl_unchanged text[];
+    tl_depth integer := pg_trigger_depth();
+    tl_nested integer;
+    tl_first_change bigint;
+    tl_recorded boolean := false;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L, %12$L);
@@ -49,6 +53,7 @@ BEGIN
     END IF;
 
     BEGIN
+        tl_nested := nullif(current_setting('threadline.nested_%1$s', true), '');
         %10$s
         IF TG_OP = 'INSERT' THEN
             tl_key := %4$s;
@@ -90,11 +95,17 @@ BEGIN
         IF tl_to = '{}' AND tl_from = '{}' AND tl_previous_key IS NULL THEN
             RETURN NULL;
         END IF;
-        IF tl_previous_key IS NULL THEN
-            tl_row_data := NULL;
-        ELSE
+        IF tl_previous_key IS NOT NULL%14$s THEN
             tl_statement := NEW.cmin::text::integer;
+        ELSE
+            tl_row_data := NULL;
         END IF;
+    END IF;
+
+    IF tl_nested > tl_depth THEN
+        tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
+    ELSIF tl_depth > 1 AND tl_depth > coalesce(tl_nested, 1) THEN
+        PERFORM set_config('threadline.nested_%1$s', tl_depth::text, true);
     END IF;
 
     tl_context := coalesce(current_setting('threadline.context', true), '');
@@ -109,18 +120,20 @@ BEGIN
         WHERE t.ctid = split_part(tl_cached, ' ', 2)::tid AND t.id = split_part(tl_cached, ' ', 1)::bigint
           AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
           AND clock_timestamp() < coalesce(t.extended_until, t.opened_at + interval '1 hour')%9$s;
-        IF FOUND THEN
-            RETURN NULL;
-        END IF;
+        tl_recorded := FOUND;
     END IF;
-
-    tl_transaction := threadline.current_transaction();
-    %11$s
-    INSERT INTO threadline.audit_changes (
-        transaction_id, captured_at, table_id, statement, op,
-        record_key, previous_key, changed_from, changed_to, row_data)
-    VALUES (tl_transaction, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
-            tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+    IF NOT tl_recorded THEN
+        tl_transaction := threadline.current_transaction();
+        %11$s
+        INSERT INTO threadline.audit_changes (
+            transaction_id, captured_at, table_id, statement, op,
+            record_key, previous_key, changed_from, changed_to, row_data)
+        VALUES (tl_transaction, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
+                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+    END IF;
+    IF tl_first_change IS NOT NULL THEN
+        PERFORM threadline.put_in_order(%1$s, TG_RELID, %3$L, tl_first_change);
+    END IF;
     RETURN NULL;
 END
 $template$,
@@ -147,6 +160,8 @@ $template$,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
             'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END,
         tl_built_for,
-        tl_known);
+        tl_known,
+        -- Nothing but the whole row says which one it was.
+        CASE WHEN tl_table.key_columns = '{}' THEN ' OR true' END);
 END
 $capture_source$;

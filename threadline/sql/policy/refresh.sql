@@ -30,6 +30,7 @@ BEGIN
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
-    RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean);
+    RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
+        keyless => tl_table.key_columns = '{}');
 END
 $$;

@@ -29,11 +29,16 @@ DECLARE
     tl_moved text;
     tl_inserted text;
     tl_deleted text;
+    tl_keyless text;
     tl_has_actor text;
     tl_require_actor text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
-    SELECT string_agg(format('array_agg(tl_row.%I)', k.name), ', ' ORDER BY k.ordinal),
+    IF tl_table.key_columns = '{}' THEN
+        -- Nothing but the whole row says which one it was.
+        tl_keyless := ' OR true';
+    END IF;
+    SELECT coalesce(string_agg(format('array_agg(tl_row.%I)', k.name), ', ' ORDER BY k.ordinal), 'NULL'),
            string_agg(format('tl_before.%1$I = tl_after.%1$I', k.name), ' AND ' ORDER BY k.ordinal)
     INTO tl_keys, tl_same_key
     FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal);
@@ -61,7 +66,7 @@ BEGIN
         tl_new_key, tl_old_values, tl_new_values, tl_same_key);
     tl_moved := format(
         $rows$SELECT record_key, previous_key, changed_from, changed_to,
-               CASE WHEN previous_key IS NOT NULL THEN row_data - 'tl_position' END AS row_data
+               CASE WHEN previous_key IS NOT NULL%6$s THEN row_data - 'tl_position' END AS row_data
         FROM (
             SELECT %2$s AS record_key, nullif(%1$s, %2$s) AS previous_key, %3$s AS changed_from, %4$s AS changed_to,
                    %5$s AS row_data
@@ -71,7 +76,10 @@ BEGIN
             OFFSET 0
         ) AS pair
         WHERE changed_from <> '{}' OR previous_key IS NOT NULL$rows$,
-        tl_old_key, tl_new_key, tl_old_values, tl_new_values, tl_old_image);
+        tl_old_key, tl_new_key, tl_old_values, tl_new_values, tl_old_image, tl_keyless);
+    IF tl_table.key_columns = '{}' THEN
+        tl_updated := tl_moved;
+    END IF;
     tl_inserted := format(
         $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
         FROM tl_new AS tl_after$rows$,
@@ -98,6 +106,9 @@ DECLARE
     tl_count bigint;
     tl_keys_stay boolean;
     tl_few threadline.captured[];
+    tl_depth integer := pg_trigger_depth();
+    tl_nested integer;
+    tl_first_change bigint;
 BEGIN
     -- Written through its parent, a partition fires row triggers alone; they
     -- record whatever is written to it.
@@ -106,6 +117,10 @@ BEGIN
     END IF;
 
     BEGIN
+        tl_nested := nullif(current_setting('threadline.nested_%8$s', true), '');
+        IF tl_nested > tl_depth THEN
+            tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
+        END IF;
         IF current_setting('threadline.transaction_context', true) = coalesce(current_setting('threadline.context', true), '') THEN
             tl_place := nullif(split_part(current_setting('threadline.transaction', true), ' ', 2), '');
         END IF;
@@ -116,11 +131,11 @@ BEGIN
             tl_previous_key := nullif(%2$s, tl_key);
             tl_from := %4$s;
             tl_to := %5$s;
-            IF tl_previous_key IS NOT NULL THEN
+            IF tl_from = '{}' AND tl_previous_key IS NULL THEN
+                RETURN NULL;
+            ELSIF tl_previous_key IS NOT NULL%23$s THEN
                 tl_row_data := %6$s;
                 tl_statement := threadline.statement_number();
-            ELSIF tl_from = '{}' THEN
-                RETURN NULL;
             END IF;
         ELSIF TG_OP = 'INSERT' THEN
             SELECT %3$s, %7$s INTO STRICT tl_key, tl_row_data FROM tl_new AS tl_after WHERE %1$s;
@@ -145,17 +160,18 @@ BEGIN
             WHERE t.ctid = tl_place AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
               AND clock_timestamp() < coalesce(t.extended_until, t.opened_at + interval '1 hour')%9$s;
             IF FOUND THEN
-                RETURN NULL;
+                tl_rows := 'done';
             END IF;
         END IF;
-        tl_transaction := threadline.current_transaction();
-        %10$s
-        INSERT INTO threadline.audit_changes (
-            transaction_id, captured_at, table_id, statement, op,
-            record_key, previous_key, changed_from, changed_to, row_data)
-        VALUES (tl_transaction, clock_timestamp(), %8$s, tl_statement, left(TG_OP, 1)::"char",
-                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
-        RETURN NULL;
+        IF tl_rows = 'one' THEN
+            tl_transaction := threadline.current_transaction();
+            INSERT INTO threadline.audit_changes (
+                transaction_id, captured_at, table_id, statement, op,
+                record_key, previous_key, changed_from, changed_to, row_data)
+            VALUES (tl_transaction, clock_timestamp(), %8$s, tl_statement, left(TG_OP, 1)::"char",
+                    tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+            %10$s
+        END IF;
     END IF;
 
     IF tl_rows = 'some' THEN
@@ -177,6 +193,7 @@ BEGIN
                 tl_rows := 'many';
                 EXECUTE CASE WHEN TG_OP = 'INSERT' THEN %20$L WHEN TG_OP = 'DELETE' THEN %21$L
                              WHEN tl_keys_stay THEN %18$L ELSE %19$L END;
+                GET DIAGNOSTICS tl_count = ROW_COUNT;
             ELSIF TG_OP = 'INSERT' THEN
                 SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%16$s) AS c;
             ELSIF TG_OP = 'DELETE' THEN
@@ -191,6 +208,7 @@ BEGIN
         END;
         IF tl_rows = 'some' THEN
             %13$s unnest(tl_few) AS c;
+            GET DIAGNOSTICS tl_count = ROW_COUNT;
         END IF;
     END IF;
 
@@ -198,7 +216,7 @@ BEGIN
         IF TG_OP = 'UPDATE' THEN
             %13$s (
                 SELECT t.record_key, t.previous_key, t.old_image AS changed_from, t.new_image AS changed_to,
-                       CASE WHEN t.previous_key IS NOT NULL THEN t.moved_row END AS row_data
+                       CASE WHEN t.previous_key IS NOT NULL%23$s THEN t.moved_row END AS row_data
                 FROM (
                     SELECT image, row_number() OVER () AS position
                     FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_old AS tl_row OFFSET 0) AS i
@@ -223,8 +241,17 @@ BEGIN
                 CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %11$L, threadline.row_image(tl_row, TG_RELID), NULL) AS t
             ) AS c;
         END IF;
+        GET DIAGNOSTICS tl_count = ROW_COUNT;
     END IF;
-    %10$s
+    IF tl_count > 0 THEN
+        %10$s
+    END IF;
+    IF tl_first_change IS NOT NULL THEN
+        PERFORM threadline.put_in_order(%8$s, TG_RELID, %22$L, tl_first_change);
+        PERFORM set_config('threadline.nested_%8$s', nullif(tl_depth, 1)::text, true);
+    ELSIF tl_depth > 1 AND tl_depth > coalesce(tl_nested, 1) THEN
+        PERFORM set_config('threadline.nested_%8$s', tl_depth::text, true);
+    END IF;
     RETURN NULL;
 END
 $template$,
@@ -232,6 +259,7 @@ $template$,
         audited_table, tl_has_actor, tl_require_actor, tl_built_for, tl_keys, format(tl_record, 'left(TG_OP, 1)'),
         tl_updated, tl_moved, tl_inserted, tl_deleted,
         format(tl_record || ' (%s) AS c', '''U''', tl_updated), format(tl_record || ' (%s) AS c', '''U''', tl_moved),
-        format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted));
+        format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted),
+        threadline.image_expression(audited_table, target, 'tl_row'), tl_keyless);
 END
 $statement_capture_source$;

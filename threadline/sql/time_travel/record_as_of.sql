@@ -20,6 +20,9 @@ BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
+    ELSIF tl_table.key_columns = '{}' THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
+            target, target;
     ELSIF NOT threadline.settle(instant) THEN
         state := 'unsettled';
     ELSIF instant < tl_table.audited_since THEN

@@ -24,6 +24,9 @@ BEGIN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_not_audited',
             MESSAGE = format('threadline: table %s is not audited', target);
+    ELSIF tl_table.key_columns = '{}' THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
+            target, target;
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',

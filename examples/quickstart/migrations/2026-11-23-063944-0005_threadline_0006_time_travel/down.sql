@@ -3,7 +3,6 @@ DROP FUNCTION threadline.record_as_of(regclass, text, timestamptz);
 DROP FUNCTION threadline.settled_record(integer, regclass, text, timestamptz);
 DROP FUNCTION threadline.settle(timestamptz);
 DROP FUNCTION threadline.live_image(integer, regclass, text);
-DROP FUNCTION threadline.key_condition(integer, text, text);
 DROP FUNCTION threadline.live_expression(integer, regclass, text);
 DROP FUNCTION threadline.redacted(jsonb, text[], jsonb);
 DROP FUNCTION threadline.redaction(integer, regclass, timestamptz);

@@ -270,24 +270,6 @@ BEGIN
 END
 $$;
 
--- SQL that is true of the row called row_name that has a record key; by column,
--- so that the primary key's index serves. A cast to "character" or "bit" would
--- cut the value to one.
-CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
-BEGIN
-    RETURN (SELECT string_agg(
-        format(CASE WHEN k.type IN ('character', 'bit') THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
-            CASE WHEN k.single THEN record_key
-                 ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
-            k.type),
-        ' AND ' ORDER BY k.ordinal)
-    FROM threadline.live_key(audited_table) AS k);
-END
-$$;
-
 -- The image of the live row with a record key, as the audit would show it; NULL
 -- if there is none.
 CREATE FUNCTION threadline.live_image(audited_table integer, target regclass, record_key text) RETURNS jsonb
@@ -452,6 +434,9 @@ BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
+    ELSIF tl_table.key_columns = '{}' THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
+            target, target;
     ELSIF NOT threadline.settle(instant) THEN
         state := 'unsettled';
     ELSIF instant < tl_table.audited_since THEN
@@ -492,6 +477,9 @@ BEGIN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_not_audited',
             MESSAGE = format('threadline: table %s is not audited', target);
+    ELSIF tl_table.key_columns = '{}' THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
+            target, target;
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',

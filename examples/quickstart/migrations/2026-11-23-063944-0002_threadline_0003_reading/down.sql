@@ -7,5 +7,4 @@ DROP FUNCTION threadline.exact_members(jsonb, text[]);
 DROP FUNCTION threadline.key_json(text[], text[], text);
 DROP FUNCTION threadline.composite_key_json(text[], text[], text);
 DROP FUNCTION threadline.key_value(text, text);
-DROP FUNCTION threadline.json_array_or_null(text);
 DELETE FROM threadline.schema_patches WHERE version = 3;

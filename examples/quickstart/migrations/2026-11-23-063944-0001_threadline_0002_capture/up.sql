@@ -506,6 +506,127 @@ BEGIN
 END
 $$;
 
+-- Whether changes follow from each other, and the live row from the last: what
+-- one left of the row with a key, the next one found.
+CREATE FUNCTION threadline.is_chain(changes threadline.audit_changes[], record_key text, live jsonb) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_change threadline.audit_changes;
+    tl_there boolean;
+    tl_row jsonb := '{}';
+    tl_found jsonb;
+    tl_left jsonb;
+BEGIN
+    FOREACH tl_change IN ARRAY changes LOOP
+        tl_found := CASE
+            WHEN tl_change.op = 'U' AND tl_change.previous_key IS NULL THEN tl_change.changed_from
+            WHEN tl_change.op IN ('D', 'T') OR tl_change.previous_key = record_key THEN tl_change.row_data END;
+        tl_left := CASE
+            WHEN tl_change.op = 'I' THEN tl_change.row_data
+            WHEN tl_change.op = 'U' AND tl_change.previous_key IS NULL THEN tl_row || tl_change.changed_to
+            WHEN tl_change.op = 'U' AND tl_change.record_key = record_key THEN tl_change.row_data || tl_change.changed_to END;
+        IF tl_there = (tl_found IS NULL) OR EXISTS (
+            SELECT FROM jsonb_each(tl_found) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value::text <> r.value::text
+        ) THEN
+            RETURN false;
+        END IF;
+        tl_there := tl_left IS NOT NULL;
+        tl_row := coalesce(tl_left, '{}');
+    END LOOP;
+    RETURN tl_there = (live IS NOT NULL) AND NOT EXISTS (
+        SELECT FROM jsonb_each(live) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value::text <> r.value::text);
+END
+$$;
+
+-- The text as a JSON array, or NULL: a stored value that is neither fails no read.
+CREATE FUNCTION threadline.json_array_or_null(value text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    RETURN CASE WHEN pg_catalog.left(value, 1) = '[' THEN value::pg_catalog.jsonb END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END
+$$;
+
+-- SQL that is true of the row called row_name that has a record key; by column,
+-- so that the primary key's index serves. A cast to "character" or "bit" would
+-- cut the value to one.
+CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT string_agg(
+        format(CASE WHEN k.type IN ('character', 'bit') THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
+            CASE WHEN k.single THEN record_key
+                 ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
+            k.type),
+        ' AND ' ORDER BY k.ordinal)
+    FROM threadline.live_key(audited_table) AS k);
+END
+$$;
+
+-- Puts changes of one record in the order in which they happened, where triggers
+-- of the application wrote to rows of the very statement that fired them: what
+-- these did is recorded before the statement itself is, which is the first moment
+-- that it can be. The changes that were recorded from an id on take the place at
+-- which each follows from the one before, and the live row from the last. No other
+-- transaction has seen any of them.
+CREATE FUNCTION threadline.put_in_order(
+    audited_table integer, target regclass, image_expression text, first_change bigint
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_own bigint[] := ARRAY(
+        SELECT x.id FROM threadline.audit_transactions AS x WHERE x.xact_id = pg_current_xact_id() AND x.occurred_at = now());
+    tl_record record;
+    tl_live jsonb;
+BEGIN
+    FOR tl_record IN
+        WITH recorded AS (
+            SELECT c AS change
+            FROM threadline.audit_changes AS c
+            WHERE c.transaction_id = ANY (tl_own) AND c.id > first_change AND c.table_id = audited_table
+        )
+        SELECT k.record_key,
+               array_agg(r.change ORDER BY (r.change).previous_key = k.record_key DESC NULLS LAST, (r.change).id) AS recorded,
+               former.changes AS former
+        FROM recorded AS r
+        CROSS JOIN LATERAL (VALUES ((r.change).record_key), ((r.change).previous_key)) AS k (record_key)
+        CROSS JOIN LATERAL (
+            SELECT array_agg(c ORDER BY c.id) AS changes
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = audited_table AND c.record_key = k.record_key AND c.id < first_change
+              AND c.transaction_id = ANY (tl_own)
+        ) AS former
+        WHERE former.changes IS NOT NULL
+        GROUP BY k.record_key, former.changes
+    LOOP
+        EXECUTE format('SELECT %s FROM %s AS tl_row WHERE %s',
+            image_expression, target, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'))
+        INTO tl_live;
+        FOR tl_place IN REVERSE cardinality(tl_record.former)..0 LOOP
+            IF threadline.is_chain(
+                tl_record.former[:tl_place] || tl_record.recorded || tl_record.former[tl_place + 1:],
+                tl_record.record_key, tl_live)
+            THEN
+                FOR tl_later IN tl_place + 1..cardinality(tl_record.former) LOOP
+                    UPDATE threadline.audit_changes AS c
+                    SET id = DEFAULT
+                    WHERE c.transaction_id = (tl_record.former[tl_later]).transaction_id AND c.id = (tl_record.former[tl_later]).id;
+                END LOOP;
+                EXIT;
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$$;
+
 -- The version of the capture code. Functions built by an older one are built
 -- anew with threadline.refresh().
 CREATE FUNCTION threadline.capture_version() RETURNS integer
@@ -729,6 +850,10 @@ DECLARE
     tl_to jsonb;
     tl_row_data jsonb;
     tl_unchanged text[];
+    tl_depth integer := pg_trigger_depth();
+    tl_nested integer;
+    tl_first_change bigint;
+    tl_recorded boolean := false;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L, %12$L);
@@ -736,6 +861,7 @@ BEGIN
     END IF;
 
     BEGIN
+        tl_nested := nullif(current_setting('threadline.nested_%1$s', true), '');
         %10$s
         IF TG_OP = 'INSERT' THEN
             tl_key := %4$s;
@@ -777,11 +903,17 @@ BEGIN
         IF tl_to = '{}' AND tl_from = '{}' AND tl_previous_key IS NULL THEN
             RETURN NULL;
         END IF;
-        IF tl_previous_key IS NULL THEN
-            tl_row_data := NULL;
-        ELSE
+        IF tl_previous_key IS NOT NULL%14$s THEN
             tl_statement := NEW.cmin::text::integer;
+        ELSE
+            tl_row_data := NULL;
         END IF;
+    END IF;
+
+    IF tl_nested > tl_depth THEN
+        tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
+    ELSIF tl_depth > 1 AND tl_depth > coalesce(tl_nested, 1) THEN
+        PERFORM set_config('threadline.nested_%1$s', tl_depth::text, true);
     END IF;
 
     tl_context := coalesce(current_setting('threadline.context', true), '');
@@ -796,18 +928,20 @@ BEGIN
         WHERE t.ctid = split_part(tl_cached, ' ', 2)::tid AND t.id = split_part(tl_cached, ' ', 1)::bigint
           AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
           AND clock_timestamp() < coalesce(t.extended_until, t.opened_at + interval '1 hour')%9$s;
-        IF FOUND THEN
-            RETURN NULL;
-        END IF;
+        tl_recorded := FOUND;
     END IF;
-
-    tl_transaction := threadline.current_transaction();
-    %11$s
-    INSERT INTO threadline.audit_changes (
-        transaction_id, captured_at, table_id, statement, op,
-        record_key, previous_key, changed_from, changed_to, row_data)
-    VALUES (tl_transaction, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
-            tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+    IF NOT tl_recorded THEN
+        tl_transaction := threadline.current_transaction();
+        %11$s
+        INSERT INTO threadline.audit_changes (
+            transaction_id, captured_at, table_id, statement, op,
+            record_key, previous_key, changed_from, changed_to, row_data)
+        VALUES (tl_transaction, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
+                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+    END IF;
+    IF tl_first_change IS NOT NULL THEN
+        PERFORM threadline.put_in_order(%1$s, TG_RELID, %3$L, tl_first_change);
+    END IF;
     RETURN NULL;
 END
 $template$,
@@ -834,7 +968,9 @@ $template$,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
             'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END,
         tl_built_for,
-        tl_known);
+        tl_known,
+        -- Nothing but the whole row says which one it was.
+        CASE WHEN tl_table.key_columns = '{}' THEN ' OR true' END);
 END
 $capture_source$;
 
@@ -869,11 +1005,16 @@ DECLARE
     tl_moved text;
     tl_inserted text;
     tl_deleted text;
+    tl_keyless text;
     tl_has_actor text;
     tl_require_actor text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
-    SELECT string_agg(format('array_agg(tl_row.%I)', k.name), ', ' ORDER BY k.ordinal),
+    IF tl_table.key_columns = '{}' THEN
+        -- Nothing but the whole row says which one it was.
+        tl_keyless := ' OR true';
+    END IF;
+    SELECT coalesce(string_agg(format('array_agg(tl_row.%I)', k.name), ', ' ORDER BY k.ordinal), 'NULL'),
            string_agg(format('tl_before.%1$I = tl_after.%1$I', k.name), ' AND ' ORDER BY k.ordinal)
     INTO tl_keys, tl_same_key
     FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal);
@@ -901,7 +1042,7 @@ BEGIN
         tl_new_key, tl_old_values, tl_new_values, tl_same_key);
     tl_moved := format(
         $rows$SELECT record_key, previous_key, changed_from, changed_to,
-               CASE WHEN previous_key IS NOT NULL THEN row_data - 'tl_position' END AS row_data
+               CASE WHEN previous_key IS NOT NULL%6$s THEN row_data - 'tl_position' END AS row_data
         FROM (
             SELECT %2$s AS record_key, nullif(%1$s, %2$s) AS previous_key, %3$s AS changed_from, %4$s AS changed_to,
                    %5$s AS row_data
@@ -911,7 +1052,10 @@ BEGIN
             OFFSET 0
         ) AS pair
         WHERE changed_from <> '{}' OR previous_key IS NOT NULL$rows$,
-        tl_old_key, tl_new_key, tl_old_values, tl_new_values, tl_old_image);
+        tl_old_key, tl_new_key, tl_old_values, tl_new_values, tl_old_image, tl_keyless);
+    IF tl_table.key_columns = '{}' THEN
+        tl_updated := tl_moved;
+    END IF;
     tl_inserted := format(
         $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
         FROM tl_new AS tl_after$rows$,
@@ -938,6 +1082,9 @@ DECLARE
     tl_count bigint;
     tl_keys_stay boolean;
     tl_few threadline.captured[];
+    tl_depth integer := pg_trigger_depth();
+    tl_nested integer;
+    tl_first_change bigint;
 BEGIN
     -- Written through its parent, a partition fires row triggers alone; they
     -- record whatever is written to it.
@@ -946,6 +1093,10 @@ BEGIN
     END IF;
 
     BEGIN
+        tl_nested := nullif(current_setting('threadline.nested_%8$s', true), '');
+        IF tl_nested > tl_depth THEN
+            tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
+        END IF;
         IF current_setting('threadline.transaction_context', true) = coalesce(current_setting('threadline.context', true), '') THEN
             tl_place := nullif(split_part(current_setting('threadline.transaction', true), ' ', 2), '');
         END IF;
@@ -956,11 +1107,11 @@ BEGIN
             tl_previous_key := nullif(%2$s, tl_key);
             tl_from := %4$s;
             tl_to := %5$s;
-            IF tl_previous_key IS NOT NULL THEN
+            IF tl_from = '{}' AND tl_previous_key IS NULL THEN
+                RETURN NULL;
+            ELSIF tl_previous_key IS NOT NULL%23$s THEN
                 tl_row_data := %6$s;
                 tl_statement := threadline.statement_number();
-            ELSIF tl_from = '{}' THEN
-                RETURN NULL;
             END IF;
         ELSIF TG_OP = 'INSERT' THEN
             SELECT %3$s, %7$s INTO STRICT tl_key, tl_row_data FROM tl_new AS tl_after WHERE %1$s;
@@ -985,17 +1136,18 @@ BEGIN
             WHERE t.ctid = tl_place AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
               AND clock_timestamp() < coalesce(t.extended_until, t.opened_at + interval '1 hour')%9$s;
             IF FOUND THEN
-                RETURN NULL;
+                tl_rows := 'done';
             END IF;
         END IF;
-        tl_transaction := threadline.current_transaction();
-        %10$s
-        INSERT INTO threadline.audit_changes (
-            transaction_id, captured_at, table_id, statement, op,
-            record_key, previous_key, changed_from, changed_to, row_data)
-        VALUES (tl_transaction, clock_timestamp(), %8$s, tl_statement, left(TG_OP, 1)::"char",
-                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
-        RETURN NULL;
+        IF tl_rows = 'one' THEN
+            tl_transaction := threadline.current_transaction();
+            INSERT INTO threadline.audit_changes (
+                transaction_id, captured_at, table_id, statement, op,
+                record_key, previous_key, changed_from, changed_to, row_data)
+            VALUES (tl_transaction, clock_timestamp(), %8$s, tl_statement, left(TG_OP, 1)::"char",
+                    tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+            %10$s
+        END IF;
     END IF;
 
     IF tl_rows = 'some' THEN
@@ -1017,6 +1169,7 @@ BEGIN
                 tl_rows := 'many';
                 EXECUTE CASE WHEN TG_OP = 'INSERT' THEN %20$L WHEN TG_OP = 'DELETE' THEN %21$L
                              WHEN tl_keys_stay THEN %18$L ELSE %19$L END;
+                GET DIAGNOSTICS tl_count = ROW_COUNT;
             ELSIF TG_OP = 'INSERT' THEN
                 SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%16$s) AS c;
             ELSIF TG_OP = 'DELETE' THEN
@@ -1031,6 +1184,7 @@ BEGIN
         END;
         IF tl_rows = 'some' THEN
             %13$s unnest(tl_few) AS c;
+            GET DIAGNOSTICS tl_count = ROW_COUNT;
         END IF;
     END IF;
 
@@ -1038,7 +1192,7 @@ BEGIN
         IF TG_OP = 'UPDATE' THEN
             %13$s (
                 SELECT t.record_key, t.previous_key, t.old_image AS changed_from, t.new_image AS changed_to,
-                       CASE WHEN t.previous_key IS NOT NULL THEN t.moved_row END AS row_data
+                       CASE WHEN t.previous_key IS NOT NULL%23$s THEN t.moved_row END AS row_data
                 FROM (
                     SELECT image, row_number() OVER () AS position
                     FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_old AS tl_row OFFSET 0) AS i
@@ -1063,8 +1217,17 @@ BEGIN
                 CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %11$L, threadline.row_image(tl_row, TG_RELID), NULL) AS t
             ) AS c;
         END IF;
+        GET DIAGNOSTICS tl_count = ROW_COUNT;
     END IF;
-    %10$s
+    IF tl_count > 0 THEN
+        %10$s
+    END IF;
+    IF tl_first_change IS NOT NULL THEN
+        PERFORM threadline.put_in_order(%8$s, TG_RELID, %22$L, tl_first_change);
+        PERFORM set_config('threadline.nested_%8$s', nullif(tl_depth, 1)::text, true);
+    ELSIF tl_depth > 1 AND tl_depth > coalesce(tl_nested, 1) THEN
+        PERFORM set_config('threadline.nested_%8$s', tl_depth::text, true);
+    END IF;
     RETURN NULL;
 END
 $template$,
@@ -1072,7 +1235,8 @@ $template$,
         audited_table, tl_has_actor, tl_require_actor, tl_built_for, tl_keys, format(tl_record, 'left(TG_OP, 1)'),
         tl_updated, tl_moved, tl_inserted, tl_deleted,
         format(tl_record || ' (%s) AS c', '''U''', tl_updated), format(tl_record || ' (%s) AS c', '''U''', tl_moved),
-        format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted));
+        format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted),
+        threadline.image_expression(audited_table, target, 'tl_row'), tl_keyless);
 END
 $statement_capture_source$;
 
@@ -1358,11 +1522,15 @@ $$;
 -- keeps its id, and with it its history.
 --
 --   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
+--
+-- keyless: the table may have no primary key. What happened to it is found by its
+-- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
     target        regclass,
     mask          text[]  DEFAULT '{}',
     exclude       text[]  DEFAULT '{}',
-    require_actor boolean DEFAULT false
+    require_actor boolean DEFAULT false,
+    keyless       boolean DEFAULT false
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1397,9 +1565,9 @@ BEGIN
     SELECT coalesce(array_agg(name), '{}'), coalesce(array_agg(type::text), '{}')
     INTO tl_keys, tl_key_types
     FROM threadline.key_columns_of(target);
-    IF tl_keys = '{}' THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...)',
-            target, target;
+    IF tl_keys = '{}' AND NOT keyless THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...), or have it recorded all the same with SELECT threadline.audit(''%'', keyless => true)',
+            target, target, target;
     END IF;
 
     SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c <> ALL (tl_columns);
@@ -1439,6 +1607,10 @@ BEGIN
     OVERRIDING SYSTEM VALUE
     VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
+
+    -- Records without a key are not found under one that comes later.
+    tl_resumed := tl_resumed OR (
+        SELECT t.key_columns = '{}' AND tl_keys <> '{}' FROM threadline.audited_tables AS t WHERE t.id = tl_id);
 
     -- What writers did so far is to be seen here, and done by the old function;
     -- the triggers hold them off from now on anyway.
@@ -1533,7 +1705,8 @@ BEGIN
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
-    RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean);
+    RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
+        keyless => tl_table.key_columns = '{}');
 END
 $$;
 

@@ -1,14 +1,3 @@
--- The text as a JSON array, or NULL: a stored value that is neither fails no read.
-CREATE FUNCTION threadline.json_array_or_null(value text) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE
-AS $$
-BEGIN
-    RETURN CASE WHEN pg_catalog.left(value, 1) = '[' THEN value::pg_catalog.jsonb END;
-EXCEPTION WHEN OTHERS THEN
-    RETURN NULL;
-END
-$$;
-
 -- One value of a record key as JSON: a number where the column is one.
 CREATE FUNCTION threadline.key_value(key_type text, value text) RETURNS jsonb
 LANGUAGE sql STABLE

@@ -1,0 +1,506 @@
+//! No way to change an audited row without a record: one test for each way.
+
+use diesel::PgConnection;
+use threadline_tests::{Database, rolled_back, rows, run, value};
+
+const ITEMS: &str =
+    "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')";
+
+/// What was recorded: the operation, the table, the record, and what of it says
+/// what happened.
+#[track_caller]
+fn recorded(conn: &mut PgConnection) -> Vec<String> {
+    rows(
+        conn,
+        "SELECT concat_ws(' ', c.op, t.table_name, c.record_key, '<' || c.previous_key) AS what,
+                coalesce(c.changed_to, c.row_data) AS image
+         FROM threadline.audit_changes AS c
+         JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id
+         JOIN threadline.audited_tables AS t ON t.id = c.table_id
+         ORDER BY c.id",
+    )
+}
+
+/// Writes to a fresh `items`, which holds rows 1 and 2, and what was recorded.
+fn recorded_of(write: &str) -> Vec<String> {
+    let conn = &mut rolled_back();
+    run(conn, ITEMS);
+    run(conn, "INSERT INTO items VALUES (1, 'a'), (2, 'b')");
+    run(conn, write);
+    recorded(conn).split_off(2)
+}
+
+#[test]
+fn writes_that_return_rows() {
+    assert_eq!(
+        recorded_of("INSERT INTO items VALUES (3, 'c') RETURNING *"),
+        [r#"I items 3 | {"id": 3, "name": "c"}"#]
+    );
+    assert_eq!(
+        recorded_of("UPDATE items SET name = 'x' WHERE id = 1 RETURNING *"),
+        [r#"U items 1 | {"name": "x"}"#]
+    );
+    assert_eq!(
+        recorded_of("DELETE FROM items WHERE id = 1 RETURNING *"),
+        [r#"D items 1 | {"id": 1, "name": "a"}"#]
+    );
+}
+
+#[test]
+fn several_writes_in_one_statement() {
+    let mut of_statement = recorded_of(
+        "WITH gone AS (DELETE FROM items WHERE id = 1 RETURNING *),
+              renamed AS (UPDATE items SET name = 'x' WHERE id = 2 RETURNING *),
+              first AS (INSERT INTO items SELECT id + 10, name FROM gone RETURNING *),
+              second AS (INSERT INTO items SELECT id + 20, name FROM renamed RETURNING *)
+         SELECT FROM first, second",
+    );
+    of_statement.sort();
+    assert_eq!(
+        of_statement,
+        [
+            r#"D items 1 | {"id": 1, "name": "a"}"#,
+            r#"I items 11 | {"id": 11, "name": "a"}"#,
+            r#"I items 22 | {"id": 22, "name": "x"}"#,
+            r#"U items 2 | {"name": "x"}"#,
+        ]
+    );
+}
+
+#[test]
+fn an_insert_that_meets_a_row() {
+    assert!(recorded_of("INSERT INTO items VALUES (1, 'x') ON CONFLICT DO NOTHING").is_empty());
+    let mut upserts = recorded_of(
+        "INSERT INTO items VALUES (1, 'x'), (3, 'c'), (2, 'b')
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+    );
+    upserts.sort();
+    assert_eq!(
+        upserts,
+        [
+            r#"I items 3 | {"id": 3, "name": "c"}"#,
+            r#"U items 1 | {"name": "x"}"#
+        ]
+    );
+}
+
+#[test]
+fn a_merge() {
+    let mut merged = recorded_of(
+        "MERGE INTO items AS i USING (VALUES (1, 'x'), (2, NULL), (3, 'c')) AS s (id, name) ON i.id = s.id
+         WHEN MATCHED AND s.name IS NULL THEN DELETE
+         WHEN MATCHED THEN UPDATE SET name = s.name
+         WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.name)",
+    );
+    merged.sort();
+    assert_eq!(
+        merged,
+        [
+            r#"D items 2 | {"id": 2, "name": "b"}"#,
+            r#"I items 3 | {"id": 3, "name": "c"}"#,
+            r#"U items 1 | {"name": "x"}"#,
+        ]
+    );
+}
+
+#[test]
+fn a_copy() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, ITEMS);
+    let file = threadline_tests::scratch_dir().join("items.sql");
+    let lines: String = (1..=3000).map(|id| format!("{id}\tn{id}\n")).collect();
+    std::fs::write(&file, format!("COPY items FROM stdin;\n{lines}\\.\n")).unwrap();
+    let file = file.display().to_string();
+    threadline_tests::Server::shared().run(
+        "psql",
+        &[
+            "--dbname",
+            &database.url(),
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-f",
+            &file,
+        ],
+    );
+    assert_eq!(
+        value(
+            conn,
+            "SELECT count(*) || ' ' || count(DISTINCT transaction_id) || ' ' || bool_and(op = 'I' AND row_data = to_jsonb(items))
+             FROM threadline.audit_changes JOIN items ON record_key = items.id::text"
+        )
+        .as_deref(),
+        Some("3000 1 true")
+    );
+}
+
+#[test]
+fn truncate_of_several_tables_and_what_refers_to_them() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE parts (id int PRIMARY KEY, item int REFERENCES items);
+         CREATE TABLE others (id int PRIMARY KEY);
+         SELECT threadline.audit('items'), threadline.audit('parts'), threadline.audit('others');
+         INSERT INTO items VALUES (1), (2); INSERT INTO parts VALUES (7, 1); INSERT INTO others VALUES (9);
+         DELETE FROM threadline.audit_changes;
+         TRUNCATE items, others CASCADE",
+    );
+    let mut truncated = recorded(conn);
+    truncated.sort();
+    assert_eq!(
+        truncated,
+        [
+            r#"T items 1 | {"id": 1}"#,
+            r#"T items 2 | {"id": 2}"#,
+            r#"T others 9 | {"id": 9}"#,
+            r#"T parts 7 | {"id": 7, "item": 1}"#,
+        ]
+    );
+}
+
+#[test]
+fn what_a_foreign_key_does() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY);
+         CREATE TABLE parts (id int PRIMARY KEY, item int REFERENCES items ON DELETE CASCADE ON UPDATE CASCADE);
+         CREATE TABLE hints (id int PRIMARY KEY, item int DEFAULT 3 REFERENCES items ON DELETE SET NULL ON UPDATE SET DEFAULT);
+         SELECT threadline.audit('items'), threadline.audit('parts'), threadline.audit('hints');
+         INSERT INTO items VALUES (1), (2), (3);
+         INSERT INTO parts VALUES (7, 1), (8, 1), (9, 2); INSERT INTO hints VALUES (10, 1), (11, 2);
+         DELETE FROM threadline.audit_changes;
+         UPDATE items SET id = 20 WHERE id = 2; DELETE FROM items WHERE id = 1",
+    );
+    let mut done = recorded(conn);
+    done.sort();
+    assert_eq!(
+        done,
+        [
+            r#"D items 1 | {"id": 1}"#,
+            r#"D parts 7 | {"id": 7, "item": 1}"#,
+            r#"D parts 8 | {"id": 8, "item": 1}"#,
+            r#"U hints 10 | {"item": null}"#,
+            r#"U hints 11 | {"item": 3}"#,
+            r#"U items 20 <2 | {"id": 20}"#,
+            r#"U parts 9 | {"item": 20}"#,
+        ]
+    );
+}
+
+#[test]
+fn keys_shifted_in_bulk() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY DEFERRABLE, name text); SELECT threadline.audit('items');
+         INSERT INTO items SELECT k, 'n' || k FROM generate_series(1, 250) AS k;
+         DELETE FROM threadline.audit_changes;
+         UPDATE items SET id = id + 1; UPDATE items SET id = CASE id WHEN 2 THEN 3 WHEN 3 THEN 2 END WHERE id IN (2, 3)",
+    );
+    let summary = "SELECT count(*), count(DISTINCT statement), bool_and(record_key::int = previous_key::int + 1),
+                          bool_and(row_data ->> 'name' = 'n' || previous_key)
+                   FROM threadline.audit_changes WHERE statement = (SELECT min(statement) FROM threadline.audit_changes)";
+    assert_eq!(rows(conn, summary), ["250 | 1 | true | true"]);
+    assert_eq!(
+        recorded(conn).split_off(250),
+        [r#"U items 3 <2 | {"id": 3}"#, r#"U items 2 <3 | {"id": 2}"#]
+    );
+}
+
+#[test]
+fn constraint_triggers_that_wait_for_the_end() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE totals (id int PRIMARY KEY, n int);
+         INSERT INTO totals VALUES (1, 0);
+         CREATE FUNCTION total() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE totals SET n = n + 1; RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER total AFTER INSERT ON items DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION total();
+         SELECT threadline.audit('items'), threadline.audit('totals')",
+    );
+    run(conn, "INSERT INTO items VALUES (1, 'a'), (2, 'b')");
+    assert_eq!(
+        recorded(conn),
+        [
+            r#"I items 1 | {"id": 1, "name": "a"}"#,
+            r#"I items 2 | {"id": 2, "name": "b"}"#,
+            r#"U totals 1 | {"n": 1}"#,
+            r#"U totals 1 | {"n": 2}"#,
+        ]
+    );
+    let transactions = "SELECT count(DISTINCT transaction_id) FROM threadline.audit_changes";
+    assert_eq!(value(conn, transactions).as_deref(), Some("1"));
+}
+
+#[test]
+fn triggers_before_and_after_also_on_other_tables() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE log (id int PRIMARY KEY, name text);
+         CREATE FUNCTION upper_name() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := upper(NEW.name); RETURN NEW; END $$;
+         CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (NEW.id, NEW.name); RETURN NULL; END $$;
+         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE items SET name = 'gone' WHERE id = OLD.id; RETURN NULL; END $$;
+         CREATE TRIGGER a BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION upper_name();
+         CREATE TRIGGER b AFTER INSERT ON items FOR EACH ROW EXECUTE FUNCTION log();
+         CREATE TRIGGER c BEFORE DELETE ON items FOR EACH ROW EXECUTE FUNCTION keep();
+         SELECT threadline.audit('items'), threadline.audit('log');
+         INSERT INTO items VALUES (1, 'a'); DELETE FROM items",
+    );
+    let mut done = recorded(conn);
+    done.sort();
+    assert_eq!(
+        done,
+        [
+            r#"I items 1 | {"id": 1, "name": "A"}"#,
+            r#"I log 1 | {"id": 1, "name": "A"}"#,
+            r#"U items 1 | {"name": "GONE"}"#,
+        ]
+    );
+}
+
+#[test]
+fn rules_and_views_that_write() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE wishes (id int);
+         CREATE VIEW short AS SELECT id, name FROM items WHERE id < 100;
+         CREATE RULE wish AS ON INSERT TO wishes DO INSTEAD INSERT INTO items VALUES (NEW.id, 'wished');
+         SELECT threadline.audit('items');
+         INSERT INTO short VALUES (1, 'a'); UPDATE short SET name = 'b'; INSERT INTO wishes VALUES (2); DELETE FROM short WHERE id = 1",
+    );
+    assert_eq!(
+        recorded(conn),
+        [
+            r#"I items 1 | {"id": 1, "name": "a"}"#,
+            r#"U items 1 | {"name": "b"}"#,
+            r#"I items 2 | {"id": 2, "name": "wished"}"#,
+            r#"D items 1 | {"id": 1, "name": "b"}"#,
+        ]
+    );
+}
+
+const SALES: &str = "CREATE TABLE sales (id int, region text, amount int, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+     CREATE TABLE sales_n PARTITION OF sales FOR VALUES IN ('n');
+     SELECT threadline.audit('sales')";
+
+#[test]
+fn partitions_that_come_and_go() {
+    let conn = &mut rolled_back();
+    run(conn, SALES);
+    run(
+        conn,
+        "CREATE TABLE sales_s PARTITION OF sales FOR VALUES IN ('s');
+         CREATE TABLE sales_w (id int, region text, amount int, PRIMARY KEY (id, region));
+         ALTER TABLE sales ATTACH PARTITION sales_w FOR VALUES IN ('w');
+         INSERT INTO sales VALUES (1, 's', 10), (2, 'w', 20); INSERT INTO sales_s VALUES (3, 's', 30);
+         UPDATE sales_w SET amount = 21; DELETE FROM sales WHERE id = 3;
+         ALTER TABLE sales DETACH PARTITION sales_w; UPDATE sales_w SET amount = 22; INSERT INTO sales_n VALUES (4, 'n', 40)",
+    );
+    assert_eq!(
+        recorded(conn),
+        [
+            r#"I sales ["1", "s"] | {"id": 1, "amount": 10, "region": "s"}"#,
+            r#"I sales ["2", "w"] | {"id": 2, "amount": 20, "region": "w"}"#,
+            r#"I sales ["3", "s"] | {"id": 3, "amount": 30, "region": "s"}"#,
+            r#"U sales ["2", "w"] | {"amount": 21}"#,
+            r#"D sales ["3", "s"] | {"id": 3, "amount": 30, "region": "s"}"#,
+            r#"I sales ["4", "n"] | {"id": 4, "amount": 40, "region": "n"}"#,
+        ]
+    );
+}
+
+#[test]
+fn an_audited_table_that_becomes_a_partition_goes_on_being_recorded() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE all_items (id int PRIMARY KEY, name text) PARTITION BY RANGE (id);
+         CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');
+         ALTER TABLE all_items ATTACH PARTITION items FOR VALUES FROM (0) TO (100);
+         INSERT INTO all_items VALUES (1, 'a'), (2, 'b'); INSERT INTO items VALUES (3, 'c');
+         UPDATE all_items SET name = 'x' WHERE id < 3; UPDATE items SET name = 'y' WHERE id = 3;
+         DELETE FROM all_items WHERE id = 1; DELETE FROM items WHERE id = 2",
+    );
+    assert_eq!(
+        recorded(conn),
+        [
+            r#"I items 1 | {"id": 1, "name": "a"}"#,
+            r#"I items 2 | {"id": 2, "name": "b"}"#,
+            r#"I items 3 | {"id": 3, "name": "c"}"#,
+            r#"U items 1 | {"name": "x"}"#,
+            r#"U items 2 | {"name": "x"}"#,
+            r#"U items 3 | {"name": "y"}"#,
+            r#"D items 1 | {"id": 1, "name": "x"}"#,
+            r#"D items 2 | {"id": 2, "name": "x"}"#,
+        ]
+    );
+}
+
+#[test]
+fn heirs_and_ancestors() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE people (id int PRIMARY KEY, name text); CREATE TABLE staff (PRIMARY KEY (id), pay int) INHERITS (people);
+         SELECT threadline.audit('people'), threadline.audit('staff');
+         INSERT INTO people VALUES (1, 'a'); INSERT INTO staff VALUES (2, 'b', 10);
+         UPDATE people SET name = upper(name); DELETE FROM ONLY people; DELETE FROM people",
+    );
+    assert_eq!(
+        recorded(conn),
+        [
+            r#"I people 1 | {"id": 1, "name": "a"}"#,
+            r#"I staff 2 | {"id": 2, "pay": 10, "name": "b"}"#,
+            r#"U people 1 | {"name": "A"}"#,
+            r#"U staff 2 | {"name": "B"}"#,
+            r#"D people 1 | {"id": 1, "name": "A"}"#,
+            r#"D staff 2 | {"id": 2, "pay": 10, "name": "B"}"#,
+        ]
+    );
+}
+
+#[test]
+fn what_replication_applies() {
+    let conn = &mut rolled_back();
+    run(conn, ITEMS);
+    run(
+        conn,
+        "SET LOCAL session_replication_role = replica;
+         INSERT INTO items VALUES (1, 'a'), (2, 'b'); UPDATE items SET name = 'x'; DELETE FROM items WHERE id = 1; TRUNCATE items",
+    );
+    assert_eq!(
+        recorded(conn),
+        [
+            r#"I items 1 | {"id": 1, "name": "a"}"#,
+            r#"I items 2 | {"id": 2, "name": "b"}"#,
+            r#"U items 1 | {"name": "x"}"#,
+            r#"U items 2 | {"name": "x"}"#,
+            r#"D items 1 | {"id": 1, "name": "x"}"#,
+            r#"T items 2 | {"id": 2, "name": "x"}"#,
+        ]
+    );
+}
+
+#[test]
+fn tables_without_a_key_are_found_by_content() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE UNLOGGED TABLE readings (at int, value text); SELECT threadline.audit('readings', keyless => true);
+         INSERT INTO readings VALUES (1, 'a'), (1, 'a'), (2, 'b');
+         UPDATE readings SET value = 'x' WHERE at = 1; UPDATE readings SET value = 'y' WHERE at = 2; DELETE FROM readings WHERE at = 2; TRUNCATE readings",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, record_key, changed_from, changed_to, row_data FROM threadline.audit_changes ORDER BY id"
+        ),
+        [
+            r#"I | NULL | NULL | NULL | {"at": 1, "value": "a"}"#,
+            r#"I | NULL | NULL | NULL | {"at": 1, "value": "a"}"#,
+            r#"I | NULL | NULL | NULL | {"at": 2, "value": "b"}"#,
+            r#"U | NULL | {"value": "a"} | {"value": "x"} | {"at": 1, "value": "a"}"#,
+            r#"U | NULL | {"value": "a"} | {"value": "x"} | {"at": 1, "value": "a"}"#,
+            r#"U | NULL | {"value": "b"} | {"value": "y"} | {"at": 2, "value": "b"}"#,
+            r#"D | NULL | NULL | NULL | {"at": 2, "value": "y"}"#,
+            r#"T | NULL | NULL | NULL | {"at": 1, "value": "x"}"#,
+            r#"T | NULL | NULL | NULL | {"at": 1, "value": "x"}"#,
+        ]
+    );
+    let found = threadline::timeline(
+        threadline::Filter::new()
+            .table("readings")
+            .changed_from("value", "b"),
+    )
+    .page(conn)
+    .unwrap();
+    assert_eq!(found.entries.len(), 1);
+}
+
+#[test]
+fn columns_that_fill_themselves_and_types_of_every_kind() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE DOMAIN short AS text CHECK (length(value) < 9);
+         CREATE TYPE place AS (street text, number int);
+         CREATE TABLE items (
+             id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, twice int GENERATED ALWAYS AS (n * 2) STORED, n int,
+             m mood, s short, p place, ms mood[], r int4range, b bytea, j json, jb jsonb, ps place[]);
+         SELECT threadline.audit('items')",
+    );
+    run(
+        conn,
+        r#"INSERT INTO items (n, m, s, p, ms, r, b, j, jb, ps)
+           VALUES (1, 'sad', 'x', ('High Street', 7), '{sad,happy}', '[1,5)', '\xdead', '{"a":  "\u0000"}', '{"a": "\\u0000"}', ARRAY[('Low "Lane"', 1)::place]);
+           UPDATE items SET n = 3, m = 'happy', s = 'y', p = ('High Street', 8), ms = '{}', r = 'empty', b = '\x00', j = '{"a": 1}', jb = '1', ps = NULL"#,
+    );
+    assert_eq!(
+        recorded(conn),
+        [
+            r#"I items 1 | {"b": "\\xdead", "j": "{\"a\":  \"\\u0000\"}", "m": "sad", "n": 1, "p": {"number": 7, "street": "High Street"}, "r": "[1,5)", "s": "x", "id": 1, "jb": {"a": "\\u0000"}, "ms": ["sad", "happy"], "ps": [{"number": 1, "street": "Low \"Lane\""}], "twice": 2}"#,
+            r#"U items 1 | {"b": "\\x00", "j": {"a": 1}, "m": "happy", "n": 3, "p": {"number": 8, "street": "High Street"}, "r": "empty", "s": "y", "jb": 1, "ms": [], "ps": null, "twice": 6}"#,
+        ]
+    );
+}
+
+#[test]
+fn rows_as_wide_as_they_can_be() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "DO $$ BEGIN EXECUTE 'CREATE TABLE wide (id int PRIMARY KEY, ' || (SELECT string_agg(format('c%s int', i), ', ') FROM generate_series(1, 1599) AS i) || ')'; END $$;
+         SELECT threadline.audit('wide');
+         INSERT INTO wide (id, c1) VALUES (1, 1), (2, 2), (3, 3); UPDATE wide SET c1599 = 7 WHERE id = 1; UPDATE wide SET c500 = 8, c2 = 9; DELETE FROM wide WHERE id = 3; DELETE FROM wide",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, record_key, changed_to, (SELECT count(*) FROM jsonb_object_keys(row_data)) AS n FROM threadline.audit_changes ORDER BY id"
+        ),
+        [
+            "I | 1 | NULL | 1600",
+            "I | 2 | NULL | 1600",
+            "I | 3 | NULL | 1600",
+            r#"U | 1 | {"c1599": 7} | 0"#,
+            r#"U | 2 | {"c2": 9, "c500": 8} | 0"#,
+            r#"U | 3 | {"c2": 9, "c500": 8} | 0"#,
+            r#"U | 1 | {"c2": 9, "c500": 8} | 0"#,
+            "D | 3 | NULL | 1600",
+            "D | 2 | NULL | 1600",
+            "D | 1 | NULL | 1600",
+        ]
+    );
+}
+
+#[test]
+fn values_of_a_hundred_megabytes() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, body text, raw bytea); SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, repeat('x', 100000000), NULL), (2, NULL, NULL);
+         UPDATE items SET raw = convert_to(repeat('y', 50000000), 'utf8') WHERE id = 2; UPDATE items SET body = 'short' WHERE id = 1; DELETE FROM items",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, record_key, length(coalesce(changed_from, row_data) ->> 'body') AS body, length(coalesce(changed_to, row_data) ->> 'raw') AS raw
+             FROM threadline.audit_changes ORDER BY id"
+        ),
+        [
+            "I | 1 | 100000000 | NULL",
+            "I | 2 | NULL | NULL",
+            "U | 2 | NULL | 100000002",
+            "U | 1 | 100000000 | NULL",
+            "D | 2 | NULL | 100000002",
+            "D | 1 | 5 | NULL",
+        ]
+    );
+}

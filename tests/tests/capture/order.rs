@@ -1,0 +1,191 @@
+//! What the application's own triggers write, in the order in which it happened.
+
+use threadline_tests::{Database, run, value};
+
+use diesel::PgConnection;
+
+/// A table whose triggers write to it, and nothing recorded yet.
+fn table(triggers: &str) -> (Database, PgConnection) {
+    let database = Database::new();
+    let mut conn = database.connect();
+    run(
+        &mut conn,
+        &format!(
+            "CREATE TABLE notes (id int PRIMARY KEY, parent int, body text, n int NOT NULL DEFAULT 0);
+             {triggers};
+             SELECT threadline.audit('notes')"
+        ),
+    );
+    (database, conn)
+}
+
+fn function(name: &str, body: &str) -> String {
+    format!(
+        "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
+         CREATE TRIGGER {name} "
+    )
+}
+
+/// The operations on a record in the order of their ids; each found what the one
+/// before had left, and the live row is what the last one left.
+#[track_caller]
+fn chain(conn: &mut PgConnection, id: i32) -> String {
+    let of_record = format!(
+        "FROM threadline.audit_changes AS c
+         WHERE c.table_id = threadline.audited_table_of('notes') AND '{id}' IN (c.record_key, c.previous_key)"
+    );
+    let follows = value(
+        conn,
+        &format!(
+            "SELECT threadline.is_chain(array_agg(c ORDER BY c.id), '{id}', (SELECT to_jsonb(tl_live) FROM notes AS tl_live WHERE tl_live.id = {id})) {of_record}"
+        ),
+    );
+    let changes = value(
+        conn,
+        &format!(
+            "SELECT string_agg(c.op::text || coalesce(' ' || (c.changed_to ->> 'n'), ''), ', ' ORDER BY c.id) {of_record}"
+        ),
+    )
+    .unwrap_or_default();
+    assert_eq!(follows.as_deref(), Some("true"), "{id}: {changes}");
+    changes
+}
+
+#[test]
+fn what_a_trigger_makes_of_a_new_row_comes_after_the_row() {
+    let (_database, mut conn) = table(
+        &(function(
+            "complete",
+            "UPDATE notes SET n = n + 1 WHERE id = NEW.id; RETURN NULL;",
+        ) + "AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION complete()"),
+    );
+    let conn = &mut conn;
+    run(conn, "INSERT INTO notes (id) VALUES (1)");
+    run(conn, "INSERT INTO notes (id) VALUES (2), (3)");
+    run(
+        conn,
+        "INSERT INTO notes (id) SELECT generate_series(4, 300)",
+    );
+    run(
+        conn,
+        "BEGIN; INSERT INTO notes (id) VALUES (301); UPDATE notes SET n = 7 WHERE id = 301;
+         DELETE FROM notes WHERE id = 301; INSERT INTO notes (id) VALUES (301); COMMIT",
+    );
+    for id in [1, 2, 3, 4, 150, 300] {
+        assert_eq!(chain(conn, id), "I, U 1");
+    }
+    assert_eq!(chain(conn, 301), "I, U 1, U 7, D, I, U 1");
+}
+
+#[test]
+fn what_a_trigger_does_to_other_rows_of_the_statement_comes_after_it() {
+    let (_database, mut conn) = table(
+        &(function(
+            "tally",
+            "IF OLD.body IS DISTINCT FROM NEW.body THEN UPDATE notes SET n = n + 1, body = body || '.' WHERE id IN (1, NEW.id); END IF;
+             RETURN NULL;",
+        ) + "AFTER UPDATE ON notes FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION tally()"),
+    );
+    let conn = &mut conn;
+    run(
+        conn,
+        "INSERT INTO notes SELECT k, NULL, 'a' FROM generate_series(1, 3) AS k",
+    );
+    run(conn, "UPDATE notes SET body = 'b'");
+    assert_eq!(chain(conn, 1), "I, U, U 1, U 2, U 3");
+    assert_eq!(chain(conn, 2), "I, U, U 1");
+    assert_eq!(chain(conn, 3), "I, U, U 1");
+    // Again in the transaction that did so before.
+    run(
+        conn,
+        "BEGIN; UPDATE notes SET body = 'c' WHERE id = 2; UPDATE notes SET body = 'd'; COMMIT",
+    );
+    for id in [1, 2, 3] {
+        chain(conn, id);
+    }
+}
+
+#[test]
+fn what_a_trigger_deletes_before_it_inserts_comes_before() {
+    let (_database, mut conn) = table(
+        &(function(
+            "replace",
+            "DELETE FROM notes WHERE id = NEW.id; RETURN NEW;",
+        ) + "BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION replace()"),
+    );
+    let conn = &mut conn;
+    run(
+        conn,
+        "INSERT INTO notes (id, body) VALUES (1, 'a'), (2, 'a')",
+    );
+    run(conn, "INSERT INTO notes (id, body) VALUES (1, 'b')");
+    run(
+        conn,
+        "INSERT INTO notes (id, body) VALUES (1, 'c'), (2, 'b')",
+    );
+    assert_eq!(chain(conn, 1), "I, D, I, D, I");
+    assert_eq!(chain(conn, 2), "I, D, I");
+}
+
+#[test]
+fn a_key_that_carries_references_of_its_own_table_with_it() {
+    let (_database, mut conn) = table(
+        "ALTER TABLE notes ADD FOREIGN KEY (parent) REFERENCES notes ON UPDATE CASCADE ON DELETE SET NULL",
+    );
+    let conn = &mut conn;
+    run(
+        conn,
+        "INSERT INTO notes SELECT k, nullif(k - 1, 0), 'a' FROM generate_series(1, 4) AS k",
+    );
+    run(conn, "UPDATE notes SET id = id + 10, body = 'b'");
+    for id in 11..=14 {
+        chain(conn, id);
+    }
+    run(conn, "DELETE FROM notes WHERE id IN (11, 12)");
+    for id in 11..=14 {
+        chain(conn, id);
+    }
+}
+
+#[test]
+fn a_row_trigger_alone_keeps_the_order_too() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        &("CREATE TABLE notes (id int PRIMARY KEY, parent int, body text, n int NOT NULL DEFAULT 0) PARTITION BY RANGE (id);
+           CREATE TABLE notes_1 PARTITION OF notes FOR VALUES FROM (0) TO (100);
+           SELECT threadline.audit('notes');"
+            .to_owned()
+            + &function(
+                "tally",
+                "UPDATE notes SET n = n + 1, body = body || '.' WHERE id <> NEW.id; RETURN NULL;",
+            )
+            + "AFTER UPDATE ON notes FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION tally()"),
+    );
+    run(
+        conn,
+        "INSERT INTO notes SELECT k, NULL, 'a' FROM generate_series(1, 3) AS k",
+    );
+    run(conn, "UPDATE notes SET body = 'b'");
+    for id in [1, 2, 3] {
+        assert_eq!(chain(conn, id), "I, U, U 1, U 2");
+    }
+}
+
+#[test]
+fn a_forged_setting_changes_no_order_and_fails_nothing() {
+    let (_database, mut conn) = table("");
+    let conn = &mut conn;
+    for forged in ["x", "9", "-1", "99999999999"] {
+        run(
+            conn,
+            &format!(
+                "SELECT set_config('threadline.nested_1', '{forged}', false);
+                 INSERT INTO notes (id) VALUES (1), (2); UPDATE notes SET n = 1; UPDATE notes SET n = 2 WHERE id = 1;
+                 DELETE FROM notes"
+            ),
+        );
+    }
+    assert_eq!(chain(conn, 1), ["I, U 1, U 2, D"; 4].join(", "));
+}

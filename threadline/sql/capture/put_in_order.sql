@@ -1,0 +1,57 @@
+-- Puts changes of one record in the order in which they happened, where triggers
+-- of the application wrote to rows of the very statement that fired them: what
+-- these did is recorded before the statement itself is, which is the first moment
+-- that it can be. The changes that were recorded from an id on take the place at
+-- which each follows from the one before, and the live row from the last. No other
+-- transaction has seen any of them.
+CREATE FUNCTION threadline.put_in_order(
+    audited_table integer, target regclass, image_expression text, first_change bigint
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_own bigint[] := ARRAY(
+        SELECT x.id FROM threadline.audit_transactions AS x WHERE x.xact_id = pg_current_xact_id() AND x.occurred_at = now());
+    tl_record record;
+    tl_live jsonb;
+BEGIN
+    FOR tl_record IN
+        WITH recorded AS (
+            SELECT c AS change
+            FROM threadline.audit_changes AS c
+            WHERE c.transaction_id = ANY (tl_own) AND c.id > first_change AND c.table_id = audited_table
+        )
+        SELECT k.record_key,
+               array_agg(r.change ORDER BY (r.change).previous_key = k.record_key DESC NULLS LAST, (r.change).id) AS recorded,
+               former.changes AS former
+        FROM recorded AS r
+        CROSS JOIN LATERAL (VALUES ((r.change).record_key), ((r.change).previous_key)) AS k (record_key)
+        CROSS JOIN LATERAL (
+            SELECT array_agg(c ORDER BY c.id) AS changes
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = audited_table AND c.record_key = k.record_key AND c.id < first_change
+              AND c.transaction_id = ANY (tl_own)
+        ) AS former
+        WHERE former.changes IS NOT NULL
+        GROUP BY k.record_key, former.changes
+    LOOP
+        EXECUTE format('SELECT %s FROM %s AS tl_row WHERE %s',
+            image_expression, target, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'))
+        INTO tl_live;
+        FOR tl_place IN REVERSE cardinality(tl_record.former)..0 LOOP
+            IF threadline.is_chain(
+                tl_record.former[:tl_place] || tl_record.recorded || tl_record.former[tl_place + 1:],
+                tl_record.record_key, tl_live)
+            THEN
+                FOR tl_later IN tl_place + 1..cardinality(tl_record.former) LOOP
+                    UPDATE threadline.audit_changes AS c
+                    SET id = DEFAULT
+                    WHERE c.transaction_id = (tl_record.former[tl_later]).transaction_id AND c.id = (tl_record.former[tl_later]).id;
+                END LOOP;
+                EXIT;
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$$;

@@ -111,6 +111,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "time_travel/live_expression",
             "time_travel/live_image",
             "time_travel/settle",
+            "time_travel/truncated_unseen",
             "time_travel/settled_record",
             "time_travel/record_as_of",
             "time_travel/rows_as_of",

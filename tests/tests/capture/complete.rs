@@ -161,6 +161,63 @@ fn truncate_of_several_tables_and_what_refers_to_them() {
 }
 
 #[test]
+fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        &format!(
+            "{ITEMS}; UPDATE threadline.audited_tables SET truncate_limit = 1000;
+             INSERT INTO items SELECT k, 'n' || k FROM generate_series(1, 1001) AS k"
+        ),
+    );
+    let full = value(conn, "clock_timestamp()").unwrap();
+    run(conn, "TRUNCATE items");
+    let empty = value(conn, "clock_timestamp()").unwrap();
+    run(
+        conn,
+        "INSERT INTO items SELECT k, 'm' || k FROM generate_series(2, 1001) AS k",
+    );
+    run(
+        conn,
+        "TRUNCATE items; INSERT INTO items VALUES (2, 'again')",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, count(*) AS n, count(row_data) AS images, max(changed_from::text) AS counted
+             FROM threadline.audit_changes WHERE op = 'T' GROUP BY op, changed_from ORDER BY counted"
+        ),
+        [
+            r#"T | 1 | 0 | {"rows": 1001}"#,
+            "T | 1000 | 1000 | NULL",
+        ]
+    );
+    let state = |conn: &mut PgConnection, id: i32, at: &str| {
+        value(
+            conn,
+            &format!("SELECT state FROM threadline.record_as_of('items', '{id}', '{at}')"),
+        )
+        .unwrap()
+    };
+    assert_eq!(state(conn, 1, &full), "incomplete");
+    assert_eq!(state(conn, 2, &full), "incomplete");
+    assert_eq!(state(conn, 2, &empty), "incomplete");
+    let refused = diesel::connection::SimpleConnection::batch_execute(
+        conn,
+        &format!("SELECT * FROM threadline.rows_as_of('items', '{full}')"),
+    );
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("in a TRUNCATE that recorded their number alone")
+    );
+    let rows_then = format!("SELECT count(*) FROM threadline.rows_as_of('items', '{empty}')");
+    assert_eq!(value(conn, &rows_then).as_deref(), Some("0"));
+}
+
+#[test]
 fn what_a_foreign_key_does() {
     let conn = &mut rolled_back();
     run(

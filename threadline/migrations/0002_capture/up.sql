@@ -449,7 +449,9 @@ $$;
 
 -- Records every row that a TRUNCATE is about to remove from a relation. Runs
 -- for each relation that the statement names or reaches and that carries the
--- trigger; partitions without one are covered by their parent's.
+-- trigger; partitions without one are covered by their parent's. Of more rows than
+-- audited_tables.truncate_limit, one record says how many there were: TRUNCATE is
+-- called because it is quick.
 CREATE FUNCTION threadline.capture_truncate(
     audited_table integer, target oid, key_expression text, image_expression text, built_for jsonb
 ) RETURNS void
@@ -459,6 +461,8 @@ AS $$
 DECLARE
     tl_transaction bigint;
     tl_part regclass;
+    tl_limit bigint := coalesce((SELECT t.truncate_limit FROM threadline.audited_tables AS t WHERE t.id = audited_table), 100000);
+    tl_count bigint;
 BEGIN
     FOR tl_part IN
         SELECT c.oid
@@ -472,6 +476,13 @@ BEGIN
         )
     LOOP
         tl_transaction := coalesce(tl_transaction, threadline.current_transaction());
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM ONLY %s LIMIT %s) AS tl_row', tl_part, tl_limit + 1) INTO tl_count;
+        IF tl_count > tl_limit THEN
+            EXECUTE format('SELECT count(*) FROM ONLY %s', tl_part) INTO tl_count;
+            INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, changed_from)
+            VALUES (tl_transaction, clock_timestamp(), audited_table, 'T', jsonb_build_object('rows', tl_count));
+            CONTINUE;
+        END IF;
         BEGIN
             IF NOT threadline.columns_match(audited_table, target, built_for) THEN
                 RAISE 'the columns have changed';

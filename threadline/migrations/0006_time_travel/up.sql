@@ -311,6 +311,18 @@ BEGIN
 END
 $$;
 
+-- Whether rows of a table went after a change without being recorded one by one: a
+-- TRUNCATE above the limit, or of rows that its snapshot did not see.
+CREATE FUNCTION threadline.truncated_unseen(audited_table integer, after_change bigint) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.op = 'T' AND c.id > after_change);
+END;
+
 -- The answer of record_as_of() for an instant that is settled and audited; in
 -- one snapshot.
 CREATE FUNCTION threadline.settled_record(
@@ -330,6 +342,7 @@ DECLARE
     tl_cut bigint;
     tl_renames jsonb;
     tl_undo jsonb;
+    tl_unseen boolean;
 BEGIN
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
@@ -361,6 +374,12 @@ BEGIN
         RETURN;
     END IF;
 
+    tl_unseen := threadline.truncated_unseen(audited_table, (
+        SELECT coalesce(max(c.id), 0)
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.op = 'T'
+          AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant));
+
     -- What ended the record that had the key then, and what began another.
     SELECT * INTO tl_end
     FROM (
@@ -386,7 +405,7 @@ BEGIN
         tl_end.id < tl_birth.id
         OR (tl_end.transaction_id, tl_end.statement) = (tl_birth.transaction_id, tl_birth.statement), false)
     THEN
-        state := CASE WHEN tl_before.id IS NULL THEN 'never' ELSE 'incomplete' END;
+        state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
 
@@ -402,7 +421,7 @@ BEGIN
       AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
       AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';
     IF image IS NULL THEN
-        state := CASE WHEN tl_before.id IS NULL AND tl_undo = '{}' THEN 'never' ELSE 'incomplete' END;
+        state := CASE WHEN tl_before.id IS NULL AND tl_undo = '{}' AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
     SELECT threadline.redacted(image || tl_undo, r.hidden, r.masks)
@@ -490,6 +509,16 @@ BEGIN
             CONSTRAINT = 'threadline_unaudited',
             MESSAGE = format('threadline: table %s is audited since %s only', target, tl_table.audited_since),
             DETAIL = tl_table.audited_since;
+    ELSIF threadline.truncated_unseen(tl_table.id, (
+        SELECT coalesce(max(c.id), 0)
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = tl_table.id AND c.record_key IS NULL AND c.op = 'T'
+          AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant))
+    THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_incomplete',
+            MESSAGE = format('threadline: rows of %s went since %s in a TRUNCATE that recorded their number alone', target, instant),
+            HINT = 'Ask for a later instant, or for single records that are there again.';
     END IF;
     tl_renames := threadline.renames_of(tl_table.id);
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);

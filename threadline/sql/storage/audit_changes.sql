@@ -37,7 +37,7 @@ COMMENT ON COLUMN threadline.audit_changes.previous_key IS
 COMMENT ON COLUMN threadline.audit_changes.statement IS
     'For an update that changed the key: which statement of its transaction, so that keys swapped in bulk can be told apart';
 COMMENT ON COLUMN threadline.audit_changes.changed_from IS
-    'Update: the old values of the changed columns';
+    'Update: the old values of the changed columns; truncate of more rows than the limit: {"rows": their number}';
 COMMENT ON COLUMN threadline.audit_changes.changed_to IS
     'Update: the new values of the changed columns';
 COMMENT ON COLUMN threadline.audit_changes.row_data IS

@@ -13,7 +13,8 @@ CREATE TABLE threadline.audited_tables (
     capture_version integer NOT NULL,
     built_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    unaudited_at    timestamptz
+    unaudited_at    timestamptz,
+    truncate_limit  bigint NOT NULL DEFAULT 100000
 );
 -- Images name columns as they were called then.
 CREATE TABLE threadline.renamed_columns (
@@ -44,3 +45,5 @@ COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
     'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS
     'OID of the table when the capture function was built; another OID now means restored or created anew';
+COMMENT ON COLUMN threadline.audited_tables.truncate_limit IS
+    'A TRUNCATE of more rows than this is recorded as one change, with their number';

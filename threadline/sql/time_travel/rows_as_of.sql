@@ -37,6 +37,16 @@ BEGIN
             CONSTRAINT = 'threadline_unaudited',
             MESSAGE = format('threadline: table %s is audited since %s only', target, tl_table.audited_since),
             DETAIL = tl_table.audited_since;
+    ELSIF threadline.truncated_unseen(tl_table.id, (
+        SELECT coalesce(max(c.id), 0)
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = tl_table.id AND c.record_key IS NULL AND c.op = 'T'
+          AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant))
+    THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_incomplete',
+            MESSAGE = format('threadline: rows of %s went since %s in a TRUNCATE that recorded their number alone', target, instant),
+            HINT = 'Ask for a later instant, or for single records that are there again.';
     END IF;
     tl_renames := threadline.renames_of(tl_table.id);
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);

@@ -17,6 +17,7 @@ DECLARE
     tl_cut bigint;
     tl_renames jsonb;
     tl_undo jsonb;
+    tl_unseen boolean;
 BEGIN
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
@@ -48,6 +49,12 @@ BEGIN
         RETURN;
     END IF;
 
+    tl_unseen := threadline.truncated_unseen(audited_table, (
+        SELECT coalesce(max(c.id), 0)
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.op = 'T'
+          AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant));
+
     -- What ended the record that had the key then, and what began another.
     SELECT * INTO tl_end
     FROM (
@@ -73,7 +80,7 @@ BEGIN
         tl_end.id < tl_birth.id
         OR (tl_end.transaction_id, tl_end.statement) = (tl_birth.transaction_id, tl_birth.statement), false)
     THEN
-        state := CASE WHEN tl_before.id IS NULL THEN 'never' ELSE 'incomplete' END;
+        state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
 
@@ -89,7 +96,7 @@ BEGIN
       AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
       AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';
     IF image IS NULL THEN
-        state := CASE WHEN tl_before.id IS NULL AND tl_undo = '{}' THEN 'never' ELSE 'incomplete' END;
+        state := CASE WHEN tl_before.id IS NULL AND tl_undo = '{}' AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
     SELECT threadline.redacted(image || tl_undo, r.hidden, r.masks)

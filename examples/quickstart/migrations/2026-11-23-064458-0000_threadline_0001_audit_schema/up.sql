@@ -25,7 +25,8 @@ CREATE TABLE threadline.audited_tables (
     capture_version integer NOT NULL,
     built_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    unaudited_at    timestamptz
+    unaudited_at    timestamptz,
+    truncate_limit  bigint NOT NULL DEFAULT 100000
 );
 -- Images name columns as they were called then.
 CREATE TABLE threadline.renamed_columns (
@@ -56,6 +57,8 @@ COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
     'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS
     'OID of the table when the capture function was built; another OID now means restored or created anew';
+COMMENT ON COLUMN threadline.audited_tables.truncate_limit IS
+    'A TRUNCATE of more rows than this is recorded as one change, with their number';
 
 -- Keyed by an identity of its own: transaction ids start again after a dump
 -- and restore, so xact_id counts only together with occurred_at.
@@ -129,7 +132,7 @@ COMMENT ON COLUMN threadline.audit_changes.previous_key IS
 COMMENT ON COLUMN threadline.audit_changes.statement IS
     'For an update that changed the key: which statement of its transaction, so that keys swapped in bulk can be told apart';
 COMMENT ON COLUMN threadline.audit_changes.changed_from IS
-    'Update: the old values of the changed columns';
+    'Update: the old values of the changed columns; truncate of more rows than the limit: {"rows": their number}';
 COMMENT ON COLUMN threadline.audit_changes.changed_to IS
     'Update: the new values of the changed columns';
 COMMENT ON COLUMN threadline.audit_changes.row_data IS

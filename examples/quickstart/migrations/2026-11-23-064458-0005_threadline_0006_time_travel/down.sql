@@ -1,6 +1,7 @@
 DROP FUNCTION threadline.rows_as_of(regclass, timestamptz);
 DROP FUNCTION threadline.record_as_of(regclass, text, timestamptz);
 DROP FUNCTION threadline.settled_record(integer, regclass, text, timestamptz);
+DROP FUNCTION threadline.truncated_unseen(integer, bigint);
 DROP FUNCTION threadline.settle(timestamptz);
 DROP FUNCTION threadline.live_image(integer, regclass, text);
 DROP FUNCTION threadline.live_expression(integer, regclass, text);

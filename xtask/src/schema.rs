@@ -60,6 +60,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "policy/key_expression",
             "policy/capture_source",
             "policy/statement_capture_source",
+            "policy/pinned_settings",
             "policy/build_function",
             "policy/former_table",
             "policy/find_audited_table",

@@ -18,6 +18,7 @@ DROP FUNCTION threadline.captures_by_statement(regclass);
 DROP FUNCTION threadline.find_audited_table(text);
 DROP FUNCTION threadline.former_table(text, text);
 DROP FUNCTION threadline.build_function(text, text, regclass);
+DROP FUNCTION threadline.pinned_settings(regclass);
 DROP FUNCTION threadline.statement_capture_source(integer, regclass);
 DROP FUNCTION threadline.capture_source(integer, regclass);
 DROP FUNCTION threadline.key_expression(integer, text);

@@ -91,6 +91,11 @@ END;
 CREATE FUNCTION threadline.row_image(image_of record, target regclass) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
 AS $$
 DECLARE
     tl_expressions text;
@@ -1251,8 +1256,37 @@ $template$,
 END
 $statement_capture_source$;
 
--- Makes a trigger function that captures a table. The settings decide how values
--- become text: one value has one image, whoever writes it.
+-- The settings that decide how values of a relation become text, as clauses of a
+-- function: one value has one image, whoever writes it. Each costs something at
+-- every call, so a table has those that its types need; all for a type that is
+-- not known here.
+CREATE FUNCTION threadline.pinned_settings(target regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(string_agg(format('SET %s = %L', setting.name, setting.value), ' '), '')
+    FROM (VALUES
+        ('timezone', 'UTC', ARRAY['timestamptz', 'timetz']::regtype[]),
+        ('datestyle', 'ISO, YMD', '{}'),
+        ('intervalstyle', 'postgres', ARRAY['interval']::regtype[]),
+        ('bytea_output', 'hex', ARRAY['bytea']::regtype[]),
+        ('extra_float_digits', '1', ARRAY['float4', 'float8']::regtype[])
+    ) AS setting (name, value, types)
+    WHERE EXISTS (
+        SELECT
+        FROM threadline.columns_of(target) AS c
+        JOIN pg_type AS t ON t.oid = c.type
+        WHERE c.type = ANY (setting.types) OR NOT (
+            t.typtype = 'e'
+            -- As JSON, dates and times are in ISO format whatever is set.
+            OR c.type IN (
+                'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype,
+                'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
+                'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
+                'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype)));
+END;
+
+-- Makes a trigger function that captures a table.
 CREATE FUNCTION threadline.build_function(name text, source text, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1261,10 +1295,8 @@ BEGIN
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION threadline.%I() RETURNS trigger '
         'LANGUAGE plpgsql SECURITY DEFINER '
-        'SET search_path = pg_catalog, threadline, pg_temp '
-        'SET timezone = ''UTC'' SET datestyle = ''ISO, YMD'' SET intervalstyle = ''postgres'' '
-        'SET bytea_output = ''hex'' SET extra_float_digits = 1 '
-        'AS %L', name, source);
+        'SET search_path = pg_catalog, threadline, pg_temp %s '
+        'AS %L', name, threadline.pinned_settings(target), source);
     EXECUTE format('REVOKE ALL ON FUNCTION threadline.%I() FROM PUBLIC', name);
     EXECUTE format('COMMENT ON FUNCTION threadline.%I() IS %L',
         name, format('Records the changes of %s; written by threadline.audit()', target));

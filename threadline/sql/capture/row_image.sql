@@ -4,6 +4,11 @@
 CREATE FUNCTION threadline.row_image(image_of record, target regclass) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
 AS $$
 DECLARE
     tl_expressions text;

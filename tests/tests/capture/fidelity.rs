@@ -83,11 +83,77 @@ fn every_type_goes_the_fast_way() {
          UPDATE zoo SET b = NOT b, t = '', d = NULL;
          DELETE FROM zoo;
          INSERT INTO zoo DEFAULT VALUES;
-         TRUNCATE zoo;",
+         TRUNCATE zoo;
+         INSERT INTO zoo (id) SELECT gen_random_uuid() FROM generate_series(1, 3);
+         UPDATE zoo SET b = NOT b, t = '', d = NULL;
+         UPDATE zoo SET id = gen_random_uuid();
+         DELETE FROM zoo;
+         INSERT INTO zoo (id) SELECT gen_random_uuid() FROM generate_series(1, 200);
+         UPDATE zoo SET b = NOT b, t = '', d = NULL;
+         UPDATE zoo SET id = gen_random_uuid();
+         DELETE FROM zoo;
+         SET LOCAL session_replication_role = replica;
+         INSERT INTO zoo DEFAULT VALUES; UPDATE zoo SET i2 = 7; DELETE FROM zoo;",
     );
     assert_eq!(
         value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
-        Some("10")
+        Some("825")
+    );
+}
+
+#[test]
+fn a_type_alone_in_its_table_does_not_depend_on_the_session_either() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, ZOO);
+    let columns = rows(
+        conn,
+        "SELECT a.attname AS name
+         FROM pg_attribute AS a
+         WHERE a.attrelid = 'zoo'::regclass AND a.attnum > 1 AND NOT a.attisdropped AND a.attgenerated = ''",
+    );
+    for column in &columns {
+        run(
+            conn,
+            &format!(
+                "CREATE TABLE alone_{column} AS SELECT 1 AS key, {column} FROM zoo LIMIT 0;
+                 ALTER TABLE alone_{column} ADD PRIMARY KEY (key);
+                 SELECT threadline.audit('alone_{column}')"
+            ),
+        );
+    }
+    run(conn, "INSERT INTO zoo DEFAULT VALUES");
+    let write: String = columns
+        .iter()
+        .map(|column| {
+            format!(
+                "INSERT INTO public.alone_{column} SELECT 1, {column} FROM public.zoo;
+                 UPDATE public.alone_{column} SET {column} = NULL;
+                 UPDATE public.alone_{column} AS one SET {column} = zoo.{column} FROM public.zoo;
+                 DELETE FROM public.alone_{column};"
+            )
+        })
+        .collect();
+    run(conn, &write);
+    run(
+        conn,
+        "SET timezone = 'Asia/Kathmandu'; SET datestyle = 'SQL, DMY'; SET intervalstyle = 'sql_standard';
+         SET bytea_output = 'escape'; SET extra_float_digits = -15; SET search_path = pg_catalog",
+    );
+    run(conn, &write);
+    let differing = rows(
+        conn,
+        "SELECT t.table_name, array_agg(DISTINCT coalesce(c.changed_to, c.row_data)::text) AS images
+         FROM threadline.audit_changes AS c
+         JOIN threadline.audited_tables AS t ON t.id = c.table_id
+         WHERE t.table_name <> 'zoo'
+         GROUP BY t.table_name, c.op, c.changed_to ->> 0, c.changed_from IS NULL
+         HAVING count(DISTINCT coalesce(c.changed_to, c.row_data, '{}')::text) > CASE c.op WHEN 'U' THEN 2 ELSE 1 END",
+    );
+    assert_eq!(differing, Vec::<String>::new());
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
+        Some((columns.len() * 8 + 1).to_string().as_str())
     );
 }
 

@@ -1,5 +1,7 @@
 //! What the triggers record, and what they must never.
 
+#[path = "capture/chosen.rs"]
+mod chosen;
 #[path = "capture/closed.rs"]
 mod closed;
 #[path = "capture/complete.rs"]

@@ -2,7 +2,7 @@
 
 use proc_macro2::token_stream::IntoIter;
 use proc_macro2::{TokenStream, TokenTree};
-use syn::{Attribute, Error, Ident, Meta};
+use syn::{Attribute, Error, Ident, LitStr, Meta};
 
 use crate::tokens::{Columns, elements};
 
@@ -12,6 +12,9 @@ pub(crate) struct AuditedAttributes {
     pub(crate) mask: Vec<Ident>,
     pub(crate) exclude: Vec<Ident>,
     pub(crate) require_actor: bool,
+    pub(crate) only: Vec<Ident>,
+    pub(crate) operations: Vec<Ident>,
+    pub(crate) when: Option<LitStr>,
 }
 
 /// One key of the attribute.
@@ -19,7 +22,13 @@ enum Key {
     Mask(Vec<Ident>),
     Exclude(Vec<Ident>),
     RequireActor,
+    Only(Vec<Ident>),
+    Operations(Vec<Ident>),
+    When(LitStr),
 }
+
+/// What can happen to a row.
+const OPERATIONS: [&str; 4] = ["insert", "update", "delete", "truncate"];
 
 /// The name of each key, how it is written, and how what follows the name is
 /// read. The messages are made from this list.
@@ -33,6 +42,37 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
     ("require_actor", "require_actor", |_, _| {
         Some(Key::RequireActor)
     }),
+    ("only", "only(column, ...)", |rest, errors| {
+        Columns::read(rest.next(), errors).map(|columns| Key::Only(columns.names))
+    }),
+    (
+        "operations",
+        "operations(insert, update, ...)",
+        |rest, errors| {
+            let operations = Columns::read(rest.next(), errors)?.names;
+            for operation in &operations {
+                if !OPERATIONS.iter().any(|known| operation == known) {
+                    errors.push(Error::new(
+                        operation.span(),
+                        format!("expected one of {}", OPERATIONS.join(", ")),
+                    ));
+                }
+            }
+            Some(Key::Operations(operations))
+        },
+    ),
+    (
+        "when",
+        "when = \"SQL over OLD and NEW\"",
+        |rest, _| match (rest.next(), rest.next()) {
+            (Some(TokenTree::Punct(equals)), Some(TokenTree::Literal(sql)))
+                if equals.as_char() == '=' =>
+            {
+                syn::parse2(TokenTree::from(sql).into()).ok().map(Key::When)
+            }
+            _ => None,
+        },
+    ),
 ];
 type ReadKey = fn(&mut IntoIter, &mut Vec<Error>) -> Option<Key>;
 
@@ -56,6 +96,17 @@ impl AuditedAttributes {
                     Some(Key::Mask(columns)) => read.mask.extend(columns),
                     Some(Key::Exclude(columns)) => read.exclude.extend(columns),
                     Some(Key::RequireActor) => read.require_actor = true,
+                    Some(Key::Only(columns)) => read.only.extend(columns),
+                    Some(Key::Operations(operations)) => read.operations.extend(operations),
+                    Some(Key::When(sql)) => {
+                        if read.when.is_some() {
+                            errors.push(Error::new(
+                                sql.span(),
+                                "a second `when`; join the two with AND",
+                            ));
+                        }
+                        read.when = Some(sql);
+                    }
                     None => {}
                 }
             }

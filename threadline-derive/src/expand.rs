@@ -1,7 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::Path;
 use syn::ext::IdentExt;
+use syn::{Ident, Path};
 
 use crate::model::{Model, Redacted, two_meanings};
 use crate::tokens::Columns;
@@ -15,7 +15,15 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         mask,
         exclude,
         require_actor,
+        only,
+        operations,
+        when,
     } = model;
+    let operations = operations.iter().map(Ident::to_string);
+    let when = match when {
+        Some(sql) => quote! { ::core::option::Option::Some(#sql) },
+        None => quote! { ::core::option::Option::None },
+    };
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let model_name = name.unraw().to_string();
     let (key, key_check) = key(model);
@@ -34,9 +42,11 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     };
     let mask_names = column_names(mask);
     let exclude_names = column_names(exclude);
+    let only_names = column_names(only);
     let field_checks: TokenStream = mask
         .iter()
         .chain(exclude)
+        .chain(only)
         .filter_map(|redacted| field_check(table, redacted))
         .collect();
 
@@ -71,6 +81,9 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
                             &[#mask_names],
                             &[#exclude_names],
                             #require_actor,
+                            &[#only_names],
+                            &[#(#operations),*],
+                            #when,
                         ),
                     )
                 }

@@ -21,6 +21,12 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `mask(email, phone)` | stored as a placeholder; that they changed can be seen |
 /// | `exclude(password_hash)` | never stored, and a change of it alone leaves no trace |
 /// | `require_actor` | a write without an actor is refused |
+/// | `only(status, amount)` | these columns and the key are recorded, and no others, whichever come |
+/// | `operations(update, delete)` | of insert, update, delete and truncate, these alone |
+/// | `when = "OLD.status IS DISTINCT FROM NEW.status"` | rows of which this is true; SQL as in the `WHEN` of a trigger, where an insert has no `OLD` and a delete no `NEW` |
+///
+/// With `operations` or `when` not every change is recorded, so that nobody can
+/// say what a record was at an instant. `only` and `mask` may go together.
 ///
 /// Columns are named as in `table!`, or by their field where Diesel knows it
 /// under another `column_name`; the model need not have a field for them. A

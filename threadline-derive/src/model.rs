@@ -1,7 +1,7 @@
 //! A model as the derive understands it.
 
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, Path};
+use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, LitStr, Path};
 
 use crate::attributes::{AuditedAttributes, refuse_on_field};
 use crate::diesel_attributes::{StructAttributes, TableName, column_name};
@@ -16,6 +16,9 @@ pub(crate) struct Model {
     pub(crate) mask: Vec<Redacted>,
     pub(crate) exclude: Vec<Redacted>,
     pub(crate) require_actor: bool,
+    pub(crate) only: Vec<Redacted>,
+    pub(crate) operations: Vec<Ident>,
+    pub(crate) when: Option<LitStr>,
 }
 
 /// A column in `mask` or `exclude`.
@@ -52,6 +55,9 @@ impl Model {
             mask,
             exclude,
             require_actor,
+            only,
+            operations,
+            when,
         } = AuditedAttributes::read(&input.attrs, &mut errors);
 
         let columns = columns_of(&data.fields, &mut errors);
@@ -67,6 +73,16 @@ impl Model {
         };
         let mask = resolve(mask);
         let exclude = resolve(exclude);
+        let only = resolve(only);
+        refuse_repetitions(&only, &mut errors);
+        for Redacted { column, .. } in &exclude {
+            if only.iter().any(|kept| kept.column == *column) {
+                errors.push(Error::new(
+                    column.span(),
+                    format!("`{column}` is both excluded and in `only`; choose one"),
+                ));
+            }
+        }
         refuse_repetitions(&mask, &mut errors);
         refuse_repetitions(&exclude, &mut errors);
         let key_columns = primary_key.as_ref().map_or(&[][..], |key| &key.names);
@@ -94,6 +110,9 @@ impl Model {
             mask,
             exclude,
             require_actor,
+            only,
+            operations,
+            when,
         };
         (Some(model), errors)
     }

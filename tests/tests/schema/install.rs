@@ -35,6 +35,42 @@ fn the_installer_brings_schema_and_policies_and_then_has_nothing_to_do() {
 }
 
 #[test]
+fn what_a_model_chooses_to_record_is_in_force_and_compared() {
+    #[derive(Audited)]
+    #[diesel(table_name = crate::app::users)]
+    #[audited(
+        only(name),
+        operations(update, delete),
+        when = "OLD.name <> 'nobody''s'"
+    )]
+    struct Chosen;
+
+    let database = Database::empty();
+    let conn = &mut database.connect();
+    run(conn, TABLES);
+    let models = threadline::models![Chosen];
+    models.install(conn).unwrap();
+    assert!(models.status(conn).unwrap().is_current());
+    run(
+        conn,
+        "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h'), (2, 'nobody''s', 'n@x', 'h');
+         UPDATE users SET name = upper(name), email = 'x'; DELETE FROM users WHERE id = 1",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, coalesce(changed_to, row_data) AS image FROM threadline.changes ORDER BY id"
+        ),
+        [
+            r#"update | {"name": "ADA"}"#,
+            r#"delete | {"id": 1, "name": "ADA"}"#,
+        ]
+    );
+    let status = threadline::models![User].status(conn).unwrap();
+    assert!(matches!(status.models[0].1, ModelStatus::PolicyDiffers));
+}
+
+#[test]
 fn twenty_processes_install_at_once() {
     let database = Database::empty();
     run(&mut database.connect(), TABLES);

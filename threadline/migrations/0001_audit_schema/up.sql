@@ -48,7 +48,7 @@ COMMENT ON COLUMN threadline.audited_tables.built_at IS
 COMMENT ON COLUMN threadline.audited_tables.audited_since IS
     'Since when without interruption';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
-    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}';
+    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
     'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since"}]; treatment is clear, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS

@@ -456,6 +456,9 @@ BEGIN
     ELSIF tl_table.key_columns = '{}' THEN
         RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
             target, target;
+    ELSIF tl_table.policy ?| '{operations,condition}' THEN
+        -- Some of what happened was not to be recorded.
+        state := 'incomplete';
     ELSIF NOT threadline.settle(instant) THEN
         state := 'unsettled';
     ELSIF instant < tl_table.audited_since THEN
@@ -499,6 +502,10 @@ BEGIN
     ELSIF tl_table.key_columns = '{}' THEN
         RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
             target, target;
+    ELSIF tl_table.policy ?| '{operations,condition}' THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_incomplete',
+            MESSAGE = format('threadline: what %s was cannot be said: by its policy, not every change is recorded', target);
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',

@@ -3,6 +3,10 @@
 --
 --   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
 --
+-- columns: these alone, and the primary key; whatever comes later is left out.
+-- operations: some of insert, update, delete and truncate, instead of all.
+-- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
+-- it is not true are not recorded. What a record was can then not be said.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
@@ -10,11 +14,15 @@ CREATE FUNCTION threadline.audit(
     mask          text[]  DEFAULT '{}',
     exclude       text[]  DEFAULT '{}',
     require_actor boolean DEFAULT false,
-    keyless       boolean DEFAULT false
+    keyless       boolean DEFAULT false,
+    columns       text[]  DEFAULT NULL,
+    operations    text[]  DEFAULT NULL,
+    condition     text    DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $audit$
+#variable_conflict use_column
 DECLARE
     tl_class pg_class;
     tl_schema text;
@@ -23,6 +31,7 @@ DECLARE
     tl_key_types text[];
     tl_wrong text[];
     tl_id integer;
+    tl_policy jsonb;
     tl_resumed boolean;
 BEGIN
     -- One policy change at a time; readers and writers are not held up.
@@ -50,7 +59,13 @@ BEGIN
             target, target, target;
     END IF;
 
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(o) INTO tl_wrong
+    FROM unnest(operations) AS o WHERE o IS NULL OR o NOT IN ('insert', 'update', 'delete', 'truncate');
+    IF tl_wrong IS NOT NULL OR NOT coalesce(operations && '{insert,update,delete}', true) THEN
+        RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
+            array_to_string(operations, ', ', 'NULL'), target;
+    END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -66,6 +81,12 @@ BEGIN
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
             array_to_string(tl_wrong, ', '), target;
+    END IF;
+
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition);
+    IF cardinality(columns) > 0 THEN
+        exclude := exclude || ARRAY(
+            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude));
     END IF;
 
     tl_id := threadline.audited_table_of(target);
@@ -105,7 +126,7 @@ BEGIN
         table_name = tl_class.relname,
         key_columns = tl_keys,
         key_types = tl_key_types,
-        policy = threadline.policy(mask, exclude, require_actor),
+        policy = tl_policy,
         columns = (
             SELECT jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(

@@ -27,6 +27,10 @@ BEGIN
     ELSIF tl_table.key_columns = '{}' THEN
         RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
             target, target;
+    ELSIF tl_table.policy ?| '{operations,condition}' THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_incomplete',
+            MESSAGE = format('threadline: what %s was cannot be said: by its policy, not every change is recorded', target);
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',

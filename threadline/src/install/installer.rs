@@ -168,6 +168,9 @@ where
         .bind::<Array<Text>, _>(&spec.policy.mask)
         .bind::<Array<Text>, _>(&spec.policy.exclude)
         .bind::<Bool, _>(spec.policy.require_actor)
+        .bind::<Array<Text>, _>(&spec.policy.only)
+        .bind::<Array<Text>, _>(&spec.policy.operations)
+        .bind::<Nullable<Text>, _>(&spec.policy.when)
         .get_result(conn)?;
     Ok(match state {
         State { exists: false, .. } => ModelStatus::TableMissing,

@@ -20,6 +20,15 @@ impl fmt::Display for PolicyCall<'_> {
         if policy.require_actor {
             arguments.push("require_actor => true".to_owned());
         }
+        if !policy.only.is_empty() {
+            arguments.push(format!("columns => {}", TextArray(&policy.only)));
+        }
+        if !policy.operations.is_empty() {
+            arguments.push(format!("operations => {}", TextArray(&policy.operations)));
+        }
+        if let Some(when) = &policy.when {
+            arguments.push(format!("condition => {}", ReadableLiteral(when)));
+        }
         match arguments.as_slice() {
             [table] => write!(f, "SELECT threadline.audit({table});"),
             several => write!(

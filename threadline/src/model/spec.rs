@@ -14,23 +14,41 @@ pub struct Policy {
     pub exclude: Vec<String>,
     /// Whether a write without an actor is refused.
     pub require_actor: bool,
+    /// The columns that are recorded beside the primary key; all if empty.
+    pub only: Vec<String>,
+    /// The operations that are recorded, of `insert`, `update`, `delete` and
+    /// `truncate`; all if empty.
+    pub operations: Vec<String>,
+    /// SQL over `OLD` and `NEW`, as in the `WHEN` clause of a trigger: rows of which
+    /// it is not true are not recorded.
+    pub when: Option<String>,
 }
 
 impl Policy {
     /// Used by `#[derive(Audited)]`.
     #[doc(hidden)]
-    pub fn from_derive(mask: &[&str], exclude: &[&str], require_actor: bool) -> Self {
+    pub fn from_derive(
+        mask: &[&str],
+        exclude: &[&str],
+        require_actor: bool,
+        only: &[&str],
+        operations: &[&str],
+        when: Option<&str>,
+    ) -> Self {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
             mask: owned(mask),
             exclude: owned(exclude),
             require_actor,
+            only: owned(only),
+            operations: owned(operations),
+            when: when.map(str::to_owned),
         }
     }
 
     /// Whether anything of a row is kept from the audit.
     pub fn redacts(&self) -> bool {
-        !self.mask.is_empty() || !self.exclude.is_empty()
+        !self.mask.is_empty() || !self.exclude.is_empty() || !self.only.is_empty()
     }
 }
 

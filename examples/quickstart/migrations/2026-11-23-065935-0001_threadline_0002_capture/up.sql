@@ -650,14 +650,19 @@ LANGUAGE sql IMMUTABLE
 RETURN 1;
 
 -- A policy as it is recorded. Columns are sorted, so that equal policies are
--- equal documents.
-CREATE FUNCTION threadline.policy(mask text[], exclude text[], require_actor boolean) RETURNS jsonb
+-- equal documents; what was not asked for is not in it.
+CREATE FUNCTION threadline.policy(
+    mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text
+) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
-RETURN pg_catalog.jsonb_build_object(
+RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'mask', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT c ORDER BY c), '[]') FROM pg_catalog.unnest(mask) AS c),
     'exclude', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT c ORDER BY c), '[]') FROM pg_catalog.unnest(exclude) AS c),
-    'require_actor', require_actor
-);
+    'require_actor', require_actor,
+    'columns', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(columns) AS c),
+    'operations', (SELECT pg_catalog.jsonb_agg(DISTINCT o ORDER BY o) FROM pg_catalog.unnest(operations) AS o),
+    'condition', condition
+));
 
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
@@ -1389,9 +1394,9 @@ END;
 -- trigger, nor does what is written through its parent to a table that became a
 -- partition. The WHEN clause decides it, for nearly nothing.
 --
--- Partitioned tables, and those with ancestors or heirs, have row triggers alone:
--- PostgreSQL makes them for each partition that comes, and they fire wherever a
--- row is written from. '!' sorts before letters: for each row capture fires
+-- Partitioned tables, those with ancestors or heirs, and those with a condition
+-- have row triggers alone: PostgreSQL makes them for each partition that comes, and
+-- they fire wherever a row is written from. '!' sorts before letters: for each row capture fires
 -- before the table's other AFTER triggers, so that what they write to that row in
 -- turn is recorded after.
 CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass) RETURNS void
@@ -1399,36 +1404,46 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_by_statement boolean := threadline.captures_by_statement(target);
+    tl_policy jsonb := (SELECT t.policy FROM threadline.audited_tables AS t WHERE t.id = audited_table);
+    tl_operations text[] := ARRAY(
+        SELECT o
+        FROM unnest(ARRAY['insert', 'update', 'delete', 'truncate']) AS o
+        WHERE coalesce(tl_policy -> 'operations' ? o, true));
+    tl_condition text := tl_policy ->> 'condition';
+    tl_by_statement boolean := tl_condition IS NULL AND threadline.captures_by_statement(target);
+    tl_operation text;
     tl_part regclass;
 BEGIN
     EXECUTE format(
-        'CREATE OR REPLACE TRIGGER "!threadline_capture" AFTER INSERT OR UPDATE OR DELETE ON %s '
+        'CREATE OR REPLACE TRIGGER "!threadline_capture" AFTER %s ON %s '
         'FOR EACH ROW %s EXECUTE FUNCTION threadline.capture_%s()',
+        array_to_string(array_remove(tl_operations, 'truncate'), ' OR '),
         target,
         CASE WHEN tl_by_statement THEN format(
             'WHEN (pg_partition_root(%L::regclass) IS NOT NULL OR current_setting(''session_replication_role'') = ''replica'')',
-            target) END,
+            target)
+        ELSE 'WHEN (' || tl_condition || ')' END,
         audited_table);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_capture"', target);
     IF tl_by_statement THEN
-        EXECUTE format(
-            'CREATE TRIGGER "!threadline_insert" AFTER INSERT ON %1$s '
-            'REFERENCING NEW TABLE AS tl_new '
-            'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%2$s_statement();'
-            'CREATE TRIGGER "!threadline_update" AFTER UPDATE ON %1$s '
-            'REFERENCING OLD TABLE AS tl_old NEW TABLE AS tl_new '
-            'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%2$s_statement();'
-            'CREATE TRIGGER "!threadline_delete" AFTER DELETE ON %1$s '
-            'REFERENCING OLD TABLE AS tl_old '
-            'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%2$s_statement();',
-            target, audited_table);
+        FOREACH tl_operation IN ARRAY array_remove(tl_operations, 'truncate') LOOP
+            EXECUTE format(
+                'CREATE TRIGGER "!threadline_%1$s" AFTER %1$s ON %2$s REFERENCING %3$s '
+                'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%4$s_statement()',
+                tl_operation, target,
+                CASE tl_operation
+                    WHEN 'insert' THEN 'NEW TABLE AS tl_new'
+                    WHEN 'update' THEN 'OLD TABLE AS tl_old NEW TABLE AS tl_new'
+                    WHEN 'delete' THEN 'OLD TABLE AS tl_old' END,
+                audited_table);
+        END LOOP;
     END IF;
     FOR tl_part IN
         SELECT target
         UNION
         SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
     LOOP
+        EXIT WHEN 'truncate' <> ALL (tl_operations);
         EXECUTE format(
             'CREATE OR REPLACE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s '
             'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%s()', tl_part, audited_table);
@@ -1566,6 +1581,10 @@ $$;
 --
 --   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
 --
+-- columns: these alone, and the primary key; whatever comes later is left out.
+-- operations: some of insert, update, delete and truncate, instead of all.
+-- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
+-- it is not true are not recorded. What a record was can then not be said.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
@@ -1573,11 +1592,15 @@ CREATE FUNCTION threadline.audit(
     mask          text[]  DEFAULT '{}',
     exclude       text[]  DEFAULT '{}',
     require_actor boolean DEFAULT false,
-    keyless       boolean DEFAULT false
+    keyless       boolean DEFAULT false,
+    columns       text[]  DEFAULT NULL,
+    operations    text[]  DEFAULT NULL,
+    condition     text    DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $audit$
+#variable_conflict use_column
 DECLARE
     tl_class pg_class;
     tl_schema text;
@@ -1586,6 +1609,7 @@ DECLARE
     tl_key_types text[];
     tl_wrong text[];
     tl_id integer;
+    tl_policy jsonb;
     tl_resumed boolean;
 BEGIN
     -- One policy change at a time; readers and writers are not held up.
@@ -1613,7 +1637,13 @@ BEGIN
             target, target, target;
     END IF;
 
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(o) INTO tl_wrong
+    FROM unnest(operations) AS o WHERE o IS NULL OR o NOT IN ('insert', 'update', 'delete', 'truncate');
+    IF tl_wrong IS NOT NULL OR NOT coalesce(operations && '{insert,update,delete}', true) THEN
+        RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
+            array_to_string(operations, ', ', 'NULL'), target;
+    END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -1629,6 +1659,12 @@ BEGIN
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
             array_to_string(tl_wrong, ', '), target;
+    END IF;
+
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition);
+    IF cardinality(columns) > 0 THEN
+        exclude := exclude || ARRAY(
+            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude));
     END IF;
 
     tl_id := threadline.audited_table_of(target);
@@ -1668,7 +1704,7 @@ BEGIN
         table_name = tl_class.relname,
         key_columns = tl_keys,
         key_types = tl_key_types,
-        policy = threadline.policy(mask, exclude, require_actor),
+        policy = tl_policy,
         columns = (
             SELECT jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
@@ -1727,6 +1763,7 @@ DECLARE
     tl_table threadline.audited_tables;
     tl_mask text[];
     tl_exclude text[];
+    tl_columns text[];
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
@@ -1743,13 +1780,17 @@ BEGIN
             target, target;
     END IF;
     SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
-           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}')
-    INTO tl_mask, tl_exclude
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}'),
+           array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name)
+    INTO tl_mask, tl_exclude, tl_columns
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
     RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
-        keyless => tl_table.key_columns = '{}');
+        keyless => tl_table.key_columns = '{}',
+        columns => tl_columns,
+        operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
+        condition => tl_table.policy ->> 'condition');
 END
 $$;
 

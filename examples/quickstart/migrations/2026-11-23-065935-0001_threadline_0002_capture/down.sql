@@ -8,7 +8,7 @@ FROM (
 ) AS t;
 DROP FUNCTION threadline.unaudit(regclass);
 DROP FUNCTION threadline.refresh(regclass);
-DROP FUNCTION threadline.audit(regclass, text[], text[], boolean, boolean);
+DROP FUNCTION threadline.audit(regclass, text[], text[], boolean, boolean, text[], text[], text);
 DROP FUNCTION threadline.unnoted_renames(integer, oid);
 DROP FUNCTION threadline.whole_xid(xid);
 DROP FUNCTION threadline.treatment(regclass, smallint, text[], text[]);
@@ -28,7 +28,7 @@ DROP FUNCTION threadline.built_for(integer, regclass);
 DROP FUNCTION threadline.changes_expression(integer, regclass, text, text, text);
 DROP FUNCTION threadline.value_expression(text, text, regtype, text);
 DROP FUNCTION threadline.image_expression(integer, regclass, text);
-DROP FUNCTION threadline.policy(text[], text[], boolean);
+DROP FUNCTION threadline.policy(text[], text[], boolean, text[], text[], text);
 DROP FUNCTION threadline.capture_version();
 DROP FUNCTION threadline.put_in_order(integer, regclass, text, bigint);
 DROP FUNCTION threadline.key_condition(integer, text, text);

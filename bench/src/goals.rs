@@ -43,17 +43,13 @@ impl Goals {
     }
 
     pub(crate) fn print(&self) {
-        println!("\n{:60} {:>14} {:>9}", "goal", "", "measured");
+        println!("\n{:78} {:>14} {:>9}", "goal", "", "measured");
         for goal in &self.goals {
             let missed = if goal.met { "" } else { "  missed" };
             println!(
-                "{:60} {:>14} {:>9.2}{missed}",
+                "{:78} {:>14} {:>9.2}{missed}",
                 goal.workload, goal.goal, goal.measured
             );
         }
-    }
-
-    pub(crate) fn json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("figures become JSON") + "\n"
     }
 }

@@ -1,0 +1,11 @@
+INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+SELECT currval('threadline.audit_transactions_id_seq'), clock_timestamp(), p.id, 'D', row.id::text, to_jsonb(row)
+FROM bench.limit_parents AS row, threadline.audited_tables AS p
+WHERE p.table_name = 'limit_parents';
+
+INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+SELECT currval('threadline.audit_transactions_id_seq'), clock_timestamp(), c.id, 'D', row.id::text, to_jsonb(row)
+FROM bench.limit_children AS row, threadline.audited_tables AS c
+WHERE c.table_name = 'limit_children';
+
+DELETE FROM bench.limit_parents;

@@ -1,0 +1,7 @@
+-- The application knows which column changes, and how.
+INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, changed_from, changed_to)
+SELECT currval('threadline.audit_transactions_id_seq'), clock_timestamp(), {table_id}, 'U', id::text,
+       jsonb_build_object('quantity', quantity), jsonb_build_object('quantity', quantity + 1)
+FROM bench.limit_{width};
+
+UPDATE bench.limit_{width} SET quantity = quantity + 1;

@@ -1,0 +1,3 @@
+DROP SCHEMA bench, textbook CASCADE;
+DELETE FROM threadline.audited_tables WHERE schema_name = 'bench';
+TRUNCATE threadline.audit_transactions, threadline.audit_changes;

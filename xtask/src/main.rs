@@ -16,8 +16,9 @@ usage: cargo xtask <command>
 
   demo              run the quickstart on a throw-away database
   test [ARGS]       run every test; ARGS go to `cargo test`
-  bench [--quick] [--json FILE]
-                    measure what reading and exporting cost; FILE takes the goals
+  bench [--quick] [--only PART] [--json FILE]
+                    measure what capture, reads and exports cost (or one PART of
+                    these); FILE takes the figures and the goals
   schema [--check]  write the audit schema's patches from threadline/sql,
                     or fail if they are not what it says
   diesel-cli        print the path of a diesel program, installing one if needed

@@ -1,3 +1,6 @@
+-- Nobody else writes between, so that what is recorded is what goes.
+LOCK TABLE bench.limit_parents, bench.limit_children IN SHARE ROW EXCLUSIVE MODE;
+
 INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
 SELECT currval('threadline.audit_transactions_id_seq'), clock_timestamp(), p.id, 'D', row.id::text, to_jsonb(row)
 FROM bench.limit_parents AS row, threadline.audited_tables AS p

@@ -1,4 +1,7 @@
--- The application knows which column changes, and how.
+-- Nobody else writes between, so that what is recorded is what changes. The
+-- application knows which column that is, and how.
+LOCK TABLE bench.limit_{width} IN SHARE ROW EXCLUSIVE MODE;
+
 INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, changed_from, changed_to)
 SELECT currval('threadline.audit_transactions_id_seq'), clock_timestamp(), {table_id}, 'U', id::text,
        jsonb_build_object('quantity', quantity), jsonb_build_object('quantity', quantity + 1)

@@ -35,7 +35,16 @@ impl Database {
     /// databases of a server are not without influence on, such as the
     /// transaction ids that run, or for what would hurt them.
     pub fn alone() -> Self {
-        let server = Server::start().unwrap_or_else(|e| panic!("{e}"));
+        Self::on(Server::start().unwrap_or_else(|e| panic!("{e}")))
+    }
+
+    /// The same on a server that keeps what it acknowledged, also when it is
+    /// killed.
+    pub fn durable() -> Self {
+        Self::on(Server::start_durable().unwrap_or_else(|e| panic!("{e}")))
+    }
+
+    fn on(server: Server) -> Self {
         install(&mut connect(server.url()));
         Self {
             name: "postgres".into(),
@@ -43,8 +52,14 @@ impl Database {
         }
     }
 
-    fn server(&self) -> &Server {
+    /// The server that the database is on.
+    pub fn server(&self) -> &Server {
         self.server.as_ref().unwrap_or_else(|| Server::shared())
+    }
+
+    /// The server that it has for itself.
+    pub fn own_server(&mut self) -> &mut Server {
+        self.server.as_mut().expect("a server of its own")
     }
 
     fn clone_of(template: &str) -> Self {

@@ -13,6 +13,7 @@ pub mod diesel_cli;
 #[cfg(feature = "doctest")]
 pub mod doctest;
 mod find;
+mod kill;
 pub mod libpq;
 pub mod packages;
 mod start;
@@ -67,13 +68,49 @@ impl Server {
 
     /// A new server, whatever `DATABASE_URL` says.
     pub fn start() -> Result<Server, String> {
+        Server::start_by(Cluster::start)
+    }
+
+    /// The same with a server that keeps what it acknowledged, also when it is
+    /// killed.
+    pub fn start_durable() -> Result<Server, String> {
+        Server::start_by(Cluster::start_durable)
+    }
+
+    fn start_by(start: fn(&Path) -> Result<Cluster, String>) -> Result<Server, String> {
         let programs = find_programs().map_err(|missing| missing.to_string())?;
-        let cluster = Cluster::start(&programs)?;
+        let cluster = start(&programs)?;
         Ok(Server {
             url: cluster.url(),
             programs: Some(programs),
             cluster: Some(cluster),
         })
+    }
+
+    /// Kills a server that was started here, with all its processes.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be killed, and when it is somebody else's.
+    pub fn kill(&mut self) {
+        self.own_cluster().kill().unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    /// Starts it again, with what it had written.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start, with its log.
+    pub fn restart(&mut self) {
+        self.own_cluster()
+            .restart()
+            .unwrap_or_else(|log| panic!("the server did not start again:\n{log}"));
+    }
+
+    fn own_cluster(&mut self) -> &mut Cluster {
+        self.cluster
+            .as_mut()
+            .expect("only a server that was started here is killed")
     }
 
     /// Whether the server was started here, and goes with this value.

@@ -1,10 +1,12 @@
 use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::kill::kill_with_children;
 
 /// A throw-away server on a private socket. It is stopped and its folder
 /// removed when this is dropped, and also when the process ends by a panic,
@@ -14,25 +16,30 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub struct Cluster {
     dir: PathBuf,
     keeper: Child,
+    answers: BufReader<ChildStdout>,
 }
 
-/// Makes and runs the server in folder `$2` with the programs in `$1`, until
-/// standard input ends.
+/// Makes the server in folder `$2` with the programs in `$1`, starts it
+/// whenever a line asks for it, and removes it when standard input ends.
 const KEEPER: &str = r#"
 trap '' INT HUP TERM PIPE
 cd "$2" || exit
-{
-    "$1/initdb" -D data -U postgres -A trust -E UTF8 --locale=C --no-sync &&
-    "$1/pg_ctl" start -s -w -D data -l log -o "$3"
-} >>log 2>&1 </dev/null && word=ready || word=failed
-echo $word 2>>log
-cat >/dev/null
+"$1/initdb" -D data -U postgres -A trust -E UTF8 --locale=C --no-sync >>log 2>&1 </dev/null
+while read -r _; do
+    "$1/pg_ctl" start -s -w -t 600 -D data -l log -o "$3" >>log 2>&1 </dev/null &&
+        word=ready || word=failed
+    echo $word 2>>log
+done
 "$1/pg_ctl" stop -s -m immediate -D data >>log 2>&1
 cd / && rm -rf "$2"
 "#;
 
 const SETTINGS: &str = "-c listen_addresses= -c port=5432 -c max_connections=200 -c wal_level=logical \
-    -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c lc_messages=C";
+    -c lc_messages=C";
+
+/// What speeds tests up, and is to be left out where the server is killed: a
+/// commit is then lost that was acknowledged, or half a page written.
+const CARELESS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
 /// PostgreSQL refuses to run as root; one of these users does it then.
 const UNPRIVILEGED: [&str; 3] = ["postgres", "nobody", "daemon"];
@@ -40,6 +47,16 @@ const UNPRIVILEGED: [&str; 3] = ["postgres", "nobody", "daemon"];
 impl Cluster {
     /// Makes and starts a server with the programs in the given folder.
     pub fn start(programs: &Path) -> Result<Self, String> {
+        Self::start_with(programs, &format!("{SETTINGS} {CARELESS}"))
+    }
+
+    /// The same with a server that keeps what it acknowledged, also when it is
+    /// killed.
+    pub fn start_durable(programs: &Path) -> Result<Self, String> {
+        Self::start_with(programs, SETTINGS)
+    }
+
+    fn start_with(programs: &Path, settings: &str) -> Result<Self, String> {
         let user = if is_root() {
             Some(unprivileged_user()?)
         } else {
@@ -52,7 +69,7 @@ impl Cluster {
             .args(["-c", KEEPER, "keeper"])
             .arg(programs)
             .arg(&dir)
-            .arg(format!("{SETTINGS} -k {}", dir.display()))
+            .arg(format!("{settings} -k {}", dir.display()))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
@@ -62,20 +79,50 @@ impl Cluster {
             keeper.uid(user.uid).gid(user.gid);
         }
         let mut keeper = keeper.spawn().map_err(|e| format!("sh: {e}"))?;
-        let stdout = keeper.stdout.take().expect("piped");
-        let cluster = Self { dir, keeper };
-        let mut word = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut word)
+        let answers = BufReader::new(keeper.stdout.take().expect("piped"));
+        let mut cluster = Self {
+            dir,
+            keeper,
+            answers,
+        };
+        cluster
+            .restart()
+            .map_err(|log| format!("the server of {} did not start:\n{log}", programs.display()))?;
+        Ok(cluster)
+    }
+
+    /// Starts the server again after [`Cluster::kill`], with what it had
+    /// written. The error is its log.
+    pub fn restart(&mut self) -> Result<(), String> {
+        let keeper = self.keeper.stdin.as_mut().expect("open until the drop");
+        let mut answer = String::new();
+        keeper
+            .write_all(b"start\n")
+            .and_then(|()| self.answers.read_line(&mut answer))
             .map_err(|e| format!("sh: {e}"))?;
-        if word.trim() == "ready" {
-            return Ok(cluster);
+        if answer.trim() == "ready" {
+            return Ok(());
         }
-        let log = fs::read_to_string(cluster.dir.join("log")).unwrap_or_default();
-        Err(format!(
-            "the server of {} did not start:\n{log}",
-            programs.display()
-        ))
+        Err(fs::read_to_string(self.dir.join("log")).unwrap_or_default())
+    }
+
+    /// Kills every process of the server, as the kernel does when memory runs
+    /// out: none of them can finish anything.
+    pub fn kill(&mut self) -> Result<(), String> {
+        let data = self.dir.join("data");
+        let unreadable = |e| format!("{}: {e}", data.join("postmaster.pid").display());
+        let lock = fs::read_to_string(data.join("postmaster.pid")).map_err(unreadable)?;
+        let postmaster = lock.lines().next().and_then(|pid| pid.parse().ok());
+        kill_with_children(postmaster.ok_or("postmaster.pid begins with no process id")?)?;
+        // Where nobody inherits orphans, a dead process keeps its number, and
+        // the next server would take it for a living one.
+        for lock in [
+            data.join("postmaster.pid"),
+            self.dir.join(".s.PGSQL.5432.lock"),
+        ] {
+            fs::remove_file(&lock).map_err(|e| format!("{}: {e}", lock.display()))?;
+        }
+        Ok(())
     }
 
     /// The URL of the server's database `postgres`.

@@ -13,6 +13,7 @@ pub(crate) const FOR_DEMO: &[Piece] = &[Piece::Server, Piece::Client, Piece::Lib
 /// What the tests need: other programs read exports again.
 pub(crate) const FOR_TESTS: &[Piece] = &[
     Piece::Server,
+    Piece::Pgbench,
     Piece::Client,
     Piece::Libpq,
     Piece::Python,
@@ -48,6 +49,7 @@ fn missing(wanted: &[Piece]) -> Vec<Piece> {
             .iter()
             .all(|name| find_program(name).is_some()),
         Piece::Libpq => Libpq::find().is_some(),
+        Piece::Pgbench => find_program("pgbench").is_some(),
         Piece::Python => find_program("python3").is_some(),
         Piece::Jq => find_program("jq").is_some(),
     };

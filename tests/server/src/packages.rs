@@ -17,6 +17,8 @@ pub enum Piece {
     Client,
     /// The client library, to link with.
     Libpq,
+    /// `pgbench`.
+    Pgbench,
     /// `python3`, which reads CSV again.
     Python,
     /// `jq`, which reads JSON again.
@@ -29,6 +31,7 @@ impl fmt::Display for Piece {
             Self::Server => write!(f, "a PostgreSQL server, {OLDEST} or later"),
             Self::Client => write!(f, "PostgreSQL's client programs, psql and pg_dump"),
             Self::Libpq => write!(f, "libpq to link with, libpq.so or libpq.dylib"),
+            Self::Pgbench => write!(f, "pgbench, which puts the audit under load in the tests"),
             Self::Python => write!(f, "python3, which reads exported CSV again in the tests"),
             Self::Jq => write!(f, "jq, which reads exported JSON again in the tests"),
         }
@@ -46,6 +49,7 @@ pub struct PackageManager {
     server: &'static str,
     client: &'static str,
     libpq: &'static str,
+    pgbench: &'static str,
     python: &'static str,
 }
 
@@ -57,6 +61,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql",
         client: "postgresql-client",
         libpq: "libpq-dev",
+        pgbench: "postgresql",
         python: "python3",
     },
     PackageManager {
@@ -66,6 +71,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql-server",
         client: "postgresql",
         libpq: "libpq-devel",
+        pgbench: "postgresql-contrib",
         python: "python3",
     },
     PackageManager {
@@ -75,6 +81,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql",
         client: "postgresql-client",
         libpq: "postgresql-dev",
+        pgbench: "postgresql-contrib",
         python: "python3",
     },
     PackageManager {
@@ -84,6 +91,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql",
         client: "postgresql",
         libpq: "postgresql-libs",
+        pgbench: "postgresql",
         python: "python",
     },
     PackageManager {
@@ -93,6 +101,7 @@ const MANAGERS: [PackageManager; 5] = [
         server: "postgresql@17",
         client: "postgresql@17",
         libpq: "postgresql@17",
+        pgbench: "postgresql@17",
         python: "python",
     },
 ];
@@ -172,6 +181,7 @@ impl PackageManager {
                 Piece::Server => self.server,
                 Piece::Client => self.client,
                 Piece::Libpq => self.libpq,
+                Piece::Pgbench => self.pgbench,
                 Piece::Python => self.python,
                 Piece::Jq => "jq",
             })

@@ -94,12 +94,31 @@ impl Database {
             .expect("the server takes connections")
     }
 
-    /// The whole database as pg_dump writes it.
+    /// Every row of every table, below the table's name.
+    pub fn contents(&self) -> String {
+        let conn = &mut self.connect();
+        let tables = rows(
+            conn,
+            "SELECT oid::regclass FROM pg_class
+             WHERE relkind IN ('r', 'm') AND relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')",
+        );
+        let mut lines = vec![];
+        for table in tables {
+            let query = format!("SELECT tl_row::text FROM {table} AS tl_row");
+            lines.push(table);
+            lines.extend(rows(conn, &query));
+        }
+        lines.join("\n")
+    }
+
+    /// The whole database as pg_dump writes it. A test that needs it has `dump`
+    /// in its name: it is left out where the server is newer than pg_dump.
     pub fn dump(&self) -> String {
         self.server().run("pg_dump", &["--dbname", &self.url()])
     }
 
-    /// Another database with what a dump of this one restores to.
+    /// Another database with what a dump of this one restores to. See
+    /// [`Database::dump`] for the test's name.
     pub fn restored(&self) -> Self {
         let restored = Self::empty();
         let file = scratch_dir().join("dump.sql");

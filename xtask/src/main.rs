@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod msrv;
+mod newest;
 mod provision;
 mod run;
 mod schema;
@@ -15,7 +16,10 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   demo              run the quickstart on a throw-away database
-  test [ARGS]       run every test; ARGS go to `cargo test`
+  test [ARGS]       run every test, some on the newest PostgreSQL, too;
+                    ARGS go to `cargo test`, and then it is what they ask for
+  test-newest [ARGS]
+                    run those on the newest PostgreSQL; ARGS go to `cargo test`
   bench [--quick] [--only PART] [--json FILE]
                     measure what capture, reads and exports cost (or one PART of
                     these); FILE takes the figures and the goals
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["demo"] => demo::demo(),
         ["test", ..] => test::test(&arguments[1..]),
+        ["test-newest", ..] => newest::test(&arguments[1..]),
         ["bench", ..] => bench::bench(&arguments[1..]),
         ["schema"] => schema::write().map(|()| 0),
         ["schema", "--check"] => schema::check().map(|()| 0),

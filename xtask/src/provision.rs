@@ -5,7 +5,7 @@ use std::env;
 
 use threadline_test_server::libpq::Libpq;
 use threadline_test_server::packages::{PackageManager, Piece, how_to_install};
-use threadline_test_server::{MissingServer, find_program, find_programs};
+use threadline_test_server::{MissingServer, choice, find_program, find_programs};
 
 /// What the demo needs, and the benchmarks.
 pub(crate) const FOR_DEMO: &[Piece] = &[Piece::Server, Piece::Client, Piece::Libpq];
@@ -44,7 +44,8 @@ pub(crate) fn provision(wanted: &[Piece]) -> Result<(), String> {
 
 fn missing(wanted: &[Piece]) -> Vec<Piece> {
     let is_there = |piece| match piece {
-        Piece::Server => has_database_url() || find_programs().is_ok(),
+        // Whoever chose a folder is told what it lacks when it is to be used.
+        Piece::Server => has_database_url() || choice().is_some() || find_programs().is_ok(),
         Piece::Client => ["psql", "pg_dump"]
             .iter()
             .all(|name| find_program(name).is_some()),
@@ -52,6 +53,7 @@ fn missing(wanted: &[Piece]) -> Vec<Piece> {
         Piece::Pgbench => find_program("pgbench").is_some(),
         Piece::Python => find_program("python3").is_some(),
         Piece::Jq => find_program("jq").is_some(),
+        Piece::Npm => find_program("npm").is_some(),
     };
     wanted
         .iter()
@@ -70,6 +72,7 @@ fn explain(missing: &[Piece]) -> String {
     if missing.contains(&Piece::Server) {
         if let Err(MissingServer {
             too_old: Some(version),
+            ..
         }) = find_programs()
         {
             packaged.retain(|piece| *piece != Piece::Server);

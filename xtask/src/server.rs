@@ -8,18 +8,24 @@ use threadline_test_server::{AtEnd, OLDEST, Server};
 pub(crate) fn server() -> Result<Server, String> {
     let server = Server::find_or_start()?;
     if !server.is_throw_away() {
-        let version = psql(&server, "SHOW server_version_num")
+        let version = major_version(&server)
             .map_err(|error| format!("the server of DATABASE_URL does not answer: {error}"))?;
-        if version
-            .parse()
-            .is_ok_and(|number: u32| number / 10_000 < OLDEST)
-        {
+        if version < OLDEST {
             return Err(format!(
                 "the server of DATABASE_URL has version {version}; PostgreSQL {OLDEST} or later is needed"
             ));
         }
     }
     Ok(server)
+}
+
+/// The server's major version.
+pub(crate) fn major_version(server: &Server) -> Result<u32, String> {
+    let number = psql(server, "SHOW server_version_num")?;
+    let number: u32 = number
+        .parse()
+        .map_err(|_| format!("{number} is no version"))?;
+    Ok(number / 10_000)
 }
 
 /// A database that goes when this is dropped, and also when Ctrl-C ends us: on

@@ -1,22 +1,46 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use threadline_test_server::diesel_cli;
 use threadline_test_server::packages::Piece;
+use threadline_test_server::{Server, diesel_cli};
 
+use crate::newest::{self, NEWEST};
 use crate::provision::{FOR_TESTS, provision};
 use crate::run::{cargo, run};
-use crate::server::server;
+use crate::server::{major_version, server};
 
-/// Runs every test of the workspace on one server.
+/// Runs every test of the workspace on one server, and those on which a new
+/// version can tell on the newest one, too. With arguments, only what they ask
+/// for.
 pub(crate) fn test(arguments: &[String]) -> Result<u8, String> {
     provision(FOR_TESTS)?;
     let diesel = diesel()?;
     let server = server()?;
-    run(cargo()
+    // Before the tests: nobody has to wait for them to see what is missing.
+    let newest = if !arguments.is_empty() {
+        None
+    } else if major_version(&server)? >= NEWEST {
+        eprintln!("the server is of PostgreSQL {NEWEST} or later, the newest known here");
+        None
+    } else {
+        newest::programs()?
+    };
+    let status = run(tests(&server, &diesel).args(arguments))?;
+    drop(server);
+    match newest {
+        Some(programs) if status == 0 => newest::test_with(programs, &diesel, &[]),
+        _ => Ok(status),
+    }
+}
+
+/// Cargo, to run tests of the workspace on a server.
+pub(crate) fn tests(server: &Server, diesel: &Path) -> Command {
+    let mut command = cargo();
+    command
         .args(["test", "--workspace", "--all-features"])
-        .args(arguments)
         .env("DATABASE_URL", server.url())
-        .env("DIESEL_CLI", diesel))
+        .env("DIESEL_CLI", diesel);
+    command
 }
 
 /// A diesel program, built if there is none.

@@ -7,15 +7,28 @@ use crate::packages::{Piece, how_to_install};
 /// The oldest PostgreSQL that the audit schema runs on.
 pub const OLDEST: u32 = 15;
 
+/// Names the folder with the server's programs, and keeps others from being
+/// taken. What the folder does not have, `psql` for example, is found elsewhere.
+pub const CHOICE: &str = "THREADLINE_POSTGRES";
+
 /// No PostgreSQL server is installed, or only an old one.
 #[derive(Debug)]
 pub struct MissingServer {
+    /// Where alone it was looked for, if somebody said so.
+    pub choice: Option<PathBuf>,
     /// The version that was found instead.
     pub too_old: Option<u32>,
 }
 
 impl fmt::Display for MissingServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(dir) = &self.choice {
+            return write!(
+                f,
+                "{CHOICE} is {}, where there are no initdb, pg_ctl and postgres that run, of version {OLDEST} or later",
+                dir.display()
+            );
+        }
         match self.too_old {
             Some(version) => write!(
                 f,
@@ -36,8 +49,22 @@ impl fmt::Display for MissingServer {
 
 /// The folder that holds `initdb`, `pg_ctl` and `postgres`.
 pub fn find_programs() -> Result<PathBuf, MissingServer> {
+    find_programs_for(choice())
+}
+
+fn find_programs_for(choice: Option<PathBuf>) -> Result<PathBuf, MissingServer> {
+    match choice {
+        Some(dir) => find_programs_in([dir.clone()]).map_err(|missing| MissingServer {
+            choice: Some(dir),
+            ..missing
+        }),
+        None => find_programs_in(folders()),
+    }
+}
+
+fn find_programs_in(folders: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, MissingServer> {
     let mut too_old = None;
-    for dir in folders() {
+    for dir in folders {
         // A link on PATH leads to where the other programs are.
         let Ok(postgres) = fs::canonicalize(dir.join("postgres")) else {
             continue;
@@ -54,7 +81,10 @@ pub fn find_programs() -> Result<PathBuf, MissingServer> {
             _ => {}
         }
     }
-    Err(MissingServer { too_old })
+    Err(MissingServer {
+        choice: None,
+        too_old,
+    })
 }
 
 /// One of PostgreSQL's client programs, where it works: on Debian there is a
@@ -67,9 +97,18 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 
 /// Where programs may be: what the user put on PATH goes first.
 fn folders() -> impl Iterator<Item = PathBuf> {
-    on_path()
+    choice()
+        .into_iter()
+        .chain(on_path())
         .chain(pg_config(Path::new("pg_config"), "--bindir"))
         .chain(usual_folders())
+}
+
+/// The folder that somebody chose.
+pub fn choice() -> Option<PathBuf> {
+    env::var_os(CHOICE)
+        .filter(|dir| !dir.is_empty())
+        .map(PathBuf::from)
 }
 
 /// The folders on PATH.
@@ -99,8 +138,9 @@ fn version_line(program: &Path) -> Option<String> {
     output_of(program, &["--version"])
 }
 
-fn major_version(postgres: &Path) -> Option<u32> {
-    parse_major_version(&version_line(postgres)?)
+/// The major version of one of PostgreSQL's programs, if it runs.
+pub fn major_version(program: &Path) -> Option<u32> {
+    parse_major_version(&version_line(program)?)
 }
 
 /// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, and `18beta1`.
@@ -152,7 +192,7 @@ fn versions(parent: &str, prefix: &str, suffix: &str) -> impl Iterator<Item = Pa
 
 #[cfg(test)]
 mod tests {
-    use super::parse_major_version;
+    use super::{find_programs_for, parse_major_version};
 
     #[test]
     fn versions_are_read_from_what_postgres_prints() {
@@ -163,5 +203,15 @@ mod tests {
             Some(18)
         );
         assert_eq!(parse_major_version("postgres: command not found"), None);
+    }
+
+    #[test]
+    fn whoever_chose_a_folder_without_a_server_gets_no_other() {
+        let missing = find_programs_for(Some("/nowhere".into())).unwrap_err();
+        assert!(
+            missing
+                .to_string()
+                .starts_with("THREADLINE_POSTGRES is /nowhere, where there are no initdb")
+        );
     }
 }

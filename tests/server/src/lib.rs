@@ -2,8 +2,9 @@
 //! library.
 //!
 //! Where `DATABASE_URL` is set, that server is used. Else one is started from
-//! the programs that are installed, for this process alone, and goes with it,
-//! however the process ends.
+//! the programs that are installed, or that `THREADLINE_POSTGRES` names the
+//! folder of, for this process alone, and goes with it, however the process
+//! ends.
 
 #[cfg(not(unix))]
 compile_error!("the test server is only written for Unix, where a shell watches over it");
@@ -26,8 +27,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 pub use at_end::AtEnd;
-pub use find::{MissingServer, OLDEST, find_program, find_programs};
-pub use start::Cluster;
+pub use find::{CHOICE, MissingServer, OLDEST, choice, find_program, find_programs, major_version};
+pub use start::{Cluster, is_root};
 
 /// A server that databases can be made on.
 #[derive(Debug)]
@@ -77,14 +78,22 @@ impl Server {
         Server::start_by(Cluster::start_durable)
     }
 
-    fn start_by(start: fn(&Path) -> Result<Cluster, String>) -> Result<Server, String> {
-        let programs = find_programs().map_err(|missing| missing.to_string())?;
-        let cluster = start(&programs)?;
-        Ok(Server {
+    /// A new server of the programs in a folder.
+    pub fn start_in(programs: PathBuf) -> Result<Server, String> {
+        Ok(Server::of(Cluster::start(&programs)?, programs))
+    }
+
+    fn of(cluster: Cluster, programs: PathBuf) -> Server {
+        Server {
             url: cluster.url(),
             programs: Some(programs),
             cluster: Some(cluster),
-        })
+        }
+    }
+
+    fn start_by(start: fn(&Path) -> Result<Cluster, String>) -> Result<Server, String> {
+        let programs = find_programs().map_err(|missing| missing.to_string())?;
+        Ok(Server::of(start(&programs)?, programs))
     }
 
     /// Kills a server that was started here, with all its processes.

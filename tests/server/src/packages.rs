@@ -23,6 +23,8 @@ pub enum Piece {
     Python,
     /// `jq`, which reads JSON again.
     Jq,
+    /// `npm`, whose packages carry the newest server.
+    Npm,
 }
 
 impl fmt::Display for Piece {
@@ -34,6 +36,7 @@ impl fmt::Display for Piece {
             Self::Pgbench => write!(f, "pgbench, which puts the audit under load in the tests"),
             Self::Python => write!(f, "python3, which reads exported CSV again in the tests"),
             Self::Jq => write!(f, "jq, which reads exported JSON again in the tests"),
+            Self::Npm => write!(f, "npm, which brings the newest PostgreSQL for the tests"),
         }
     }
 }
@@ -51,6 +54,7 @@ pub struct PackageManager {
     libpq: &'static str,
     pgbench: &'static str,
     python: &'static str,
+    npm: &'static str,
 }
 
 const MANAGERS: [PackageManager; 5] = [
@@ -63,6 +67,7 @@ const MANAGERS: [PackageManager; 5] = [
         libpq: "libpq-dev",
         pgbench: "postgresql",
         python: "python3",
+        npm: "npm",
     },
     PackageManager {
         program: "dnf",
@@ -73,6 +78,7 @@ const MANAGERS: [PackageManager; 5] = [
         libpq: "libpq-devel",
         pgbench: "postgresql-contrib",
         python: "python3",
+        npm: "npm",
     },
     PackageManager {
         program: "apk",
@@ -83,6 +89,7 @@ const MANAGERS: [PackageManager; 5] = [
         libpq: "postgresql-dev",
         pgbench: "postgresql-contrib",
         python: "python3",
+        npm: "npm",
     },
     PackageManager {
         program: "pacman",
@@ -93,6 +100,7 @@ const MANAGERS: [PackageManager; 5] = [
         libpq: "postgresql-libs",
         pgbench: "postgresql",
         python: "python",
+        npm: "npm",
     },
     PackageManager {
         program: "brew",
@@ -103,6 +111,7 @@ const MANAGERS: [PackageManager; 5] = [
         libpq: "postgresql@17",
         pgbench: "postgresql@17",
         python: "python",
+        npm: "node",
     },
 ];
 
@@ -184,6 +193,7 @@ impl PackageManager {
                 Piece::Pgbench => self.pgbench,
                 Piece::Python => self.python,
                 Piece::Jq => "jq",
+                Piece::Npm => self.npm,
             })
             .collect();
         packages.dedup();

@@ -201,7 +201,7 @@ fn a_detached_partition_does_not_act_for_its_parent() {
 
 /// As somebody makes a staging database: the schema, and none of the rows.
 #[test]
-fn a_schema_restored_without_its_data_stays_closed() {
+fn a_schema_dumped_without_its_data_stays_closed() {
     let database = Database::new();
     run(
         &mut database.connect(),

@@ -15,7 +15,7 @@ fn insert_as(conn: &mut PgConnection, id: i32, actor: &str) {
 }
 
 #[test]
-fn a_transaction_id_that_starts_again_finds_no_old_actor() {
+fn a_transaction_id_that_starts_again_after_a_dump_finds_no_old_actor() {
     let database = Database::new();
     run(&mut database.connect(), ITEMS);
     insert_as(&mut database.connect(), 1, "before");
@@ -56,7 +56,7 @@ fn a_transaction_id_that_starts_again_finds_no_old_actor() {
 }
 
 #[test]
-fn a_restored_database_goes_on_recording_and_reading() {
+fn a_database_restored_from_a_dump_goes_on_recording_and_reading() {
     let database = Database::new();
     run(&mut database.connect(), ITEMS);
     insert_as(&mut database.connect(), 1, "before");

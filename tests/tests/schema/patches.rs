@@ -23,13 +23,13 @@ fn schema_dump(database: &Database) -> String {
 
 /// A change to the installed schema shows in review as a change of this file.
 #[test]
-fn the_installed_schema_is_the_golden_one() {
+fn the_installed_schema_is_dumped_as_the_golden_one() {
     let database = Database::new();
     insta::assert_snapshot!("audit_schema", schema_dump(&database));
 }
 
 #[test]
-fn every_patch_steps_up_and_down_and_up_again() {
+fn every_patch_steps_up_and_down_and_up_again_and_the_dumps_agree() {
     let database = Database::empty();
     let conn = &mut database.connect();
     let mut dumps = vec![schema_dump(&database)];

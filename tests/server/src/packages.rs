@@ -206,10 +206,8 @@ pub fn how_to_install(pieces: &[Piece]) -> String {
     match PackageManager::of_this_machine() {
         Some(manager) => format!("Install with:\n\n    {}\n", manager.command_line(pieces)),
         None if cfg!(target_os = "macos") => {
-            "Install Homebrew (https://brew.sh), then: brew install postgresql@17".to_owned()
+            "Install Homebrew (https://brew.sh), and run this again.".to_owned()
         }
-        None => {
-            "Install them as https://www.postgresql.org/download/ says for your system.".to_owned()
-        }
+        None => "Install them with your system's packages; for PostgreSQL's see https://www.postgresql.org/download/.".to_owned(),
     }
 }

@@ -1376,18 +1376,21 @@ END
 $$;
 
 -- Whether whatever is written to a table is written by a statement on the table
--- itself, and to no other one.
-CREATE FUNCTION threadline.captures_by_statement(target regclass) RETURNS boolean
+-- itself, and to no other one; and is to be recorded whatever its rows are.
+CREATE FUNCTION threadline.captures_by_statement(audited_table integer, target regclass) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT c.relkind = 'r' AND NOT c.relispartition
        AND NOT EXISTS (SELECT FROM pg_inherits AS i WHERE target::oid IN (i.inhrelid, i.inhparent))
+       AND NOT EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND t.policy ? 'condition')
     FROM pg_class AS c
     WHERE c.oid = target;
 END;
 
--- Fires capture on a table and its partitions.
+-- The triggers that capture a table and its partitions, each as PostgreSQL shows
+-- it, so that what was installed can be compared with what is there. Those of
+-- partitions that PostgreSQL makes by itself are `inherited`.
 --
 -- An ordinary table has statement triggers. Where these do not suffice, a row
 -- trigger takes over: what logical replication applies fires no statement
@@ -1396,58 +1399,78 @@ END;
 --
 -- Partitioned tables, those with ancestors or heirs, and those with a condition
 -- have row triggers alone: PostgreSQL makes them for each partition that comes, and
--- they fire wherever a row is written from. '!' sorts before letters: for each row capture fires
+-- they fire wherever a row is written from. A condition stands as it was given,
+-- which is not quite as PostgreSQL shows it. '!' sorts before letters: for each row capture fires
 -- before the table's other AFTER triggers, so that what they write to that row in
 -- turn is recorded after.
+CREATE FUNCTION threadline.expected_triggers(
+    audited_table integer, target regclass, by_statement boolean,
+    OUT relation regclass, OUT name text, OUT inherited boolean, OUT always boolean, OUT definition text
+) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+SET standard_conforming_strings = on
+BEGIN ATOMIC
+    WITH policy AS (
+        -- In the order in which PostgreSQL shows them.
+        SELECT string_agg(o.operation, ' OR ' ORDER BY o.ordinal) FILTER (WHERE o.operation <> 'TRUNCATE') AS of_rows,
+               array_agg(o.operation) AS operations,
+               max(t.policy ->> 'condition') AS condition
+        FROM (VALUES (1, 'INSERT'), (2, 'DELETE'), (3, 'UPDATE'), (4, 'TRUNCATE')) AS o (ordinal, operation)
+        LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
+        WHERE coalesce(t.policy -> 'operations' ? lower(o.operation), true)
+    ), part AS (
+        SELECT target AS relation
+        UNION
+        SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
+    )
+    SELECT p.relation, '!threadline_capture', p.relation <> target, true, format(
+        'CREATE TRIGGER "!threadline_capture" AFTER %s ON %s FOR EACH ROW %sEXECUTE FUNCTION capture_%s()',
+        policy.of_rows, p.relation,
+        CASE WHEN by_statement THEN format(
+            'WHEN (((pg_partition_root(''%s''::regclass) IS NOT NULL) OR (current_setting(''session_replication_role''::text) = ''replica''::text))) ',
+            -- Not as %L quotes: PostgreSQL shows a backslash as it is.
+            replace(p.relation::text, '''', ''''''))
+        ELSE 'WHEN (' || policy.condition || ') ' END,
+        audited_table)
+    FROM part AS p
+    CROSS JOIN policy
+    UNION ALL
+    SELECT p.relation, '!threadline_truncate', false, true, format(
+        'CREATE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION capture_%s()',
+        p.relation, audited_table)
+    FROM part AS p
+    JOIN policy ON 'TRUNCATE' = ANY (policy.operations)
+    UNION ALL
+    SELECT target, '!threadline_' || lower(of.operation), false, false, format(
+        'CREATE TRIGGER "!threadline_%s" AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION capture_%s_statement()',
+        lower(of.operation), of.operation, target, of.tables, audited_table)
+    FROM (VALUES ('INSERT', 'NEW TABLE AS tl_new'),
+                 ('UPDATE', 'OLD TABLE AS tl_old NEW TABLE AS tl_new'),
+                 ('DELETE', 'OLD TABLE AS tl_old')) AS of (operation, tables)
+    JOIN policy ON of.operation = ANY (policy.operations)
+    WHERE by_statement;
+END;
+
+-- Fires capture on a table and its partitions, anew where it did.
 CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
-    tl_policy jsonb := (SELECT t.policy FROM threadline.audited_tables AS t WHERE t.id = audited_table);
-    tl_operations text[] := ARRAY(
-        SELECT o
-        FROM unnest(ARRAY['insert', 'update', 'delete', 'truncate']) AS o
-        WHERE coalesce(tl_policy -> 'operations' ? o, true));
-    tl_condition text := tl_policy ->> 'condition';
-    tl_by_statement boolean := tl_condition IS NULL AND threadline.captures_by_statement(target);
-    tl_operation text;
-    tl_part regclass;
+    tl_trigger record;
 BEGIN
-    EXECUTE format(
-        'CREATE OR REPLACE TRIGGER "!threadline_capture" AFTER %s ON %s '
-        'FOR EACH ROW %s EXECUTE FUNCTION threadline.capture_%s()',
-        array_to_string(array_remove(tl_operations, 'truncate'), ' OR '),
-        target,
-        CASE WHEN tl_by_statement THEN format(
-            'WHEN (pg_partition_root(%L::regclass) IS NOT NULL OR current_setting(''session_replication_role'') = ''replica'')',
-            target)
-        ELSE 'WHEN (' || tl_condition || ')' END,
-        audited_table);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_capture"', target);
-    IF tl_by_statement THEN
-        FOREACH tl_operation IN ARRAY array_remove(tl_operations, 'truncate') LOOP
-            EXECUTE format(
-                'CREATE TRIGGER "!threadline_%1$s" AFTER %1$s ON %2$s REFERENCING %3$s '
-                'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%4$s_statement()',
-                tl_operation, target,
-                CASE tl_operation
-                    WHEN 'insert' THEN 'NEW TABLE AS tl_new'
-                    WHEN 'update' THEN 'OLD TABLE AS tl_old NEW TABLE AS tl_new'
-                    WHEN 'delete' THEN 'OLD TABLE AS tl_old' END,
-                audited_table);
-        END LOOP;
-    END IF;
-    FOR tl_part IN
-        SELECT target
-        UNION
-        SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
+    FOR tl_trigger IN
+        SELECT e.*
+        FROM threadline.expected_triggers(audited_table, target, threadline.captures_by_statement(audited_table, target)) AS e
+        WHERE NOT e.inherited
     LOOP
-        EXIT WHEN 'truncate' <> ALL (tl_operations);
-        EXECUTE format(
-            'CREATE OR REPLACE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s '
-            'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%s()', tl_part, audited_table);
-        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_truncate"', tl_part);
+        EXECUTE regexp_replace(tl_trigger.definition, '^CREATE', 'CREATE OR REPLACE');
+        IF tl_trigger.always THEN
+            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tl_trigger.relation, tl_trigger.name);
+        END IF;
     END LOOP;
 END
 $$;
@@ -1704,6 +1727,9 @@ BEGIN
         table_name = tl_class.relname,
         key_columns = tl_keys,
         key_types = tl_key_types,
+        keyed_since = CASE
+            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys THEN t.keyed_since
+            ELSE clock_timestamp() END,
         policy = tl_policy,
         columns = (
             SELECT jsonb_agg(
@@ -1713,11 +1739,18 @@ BEGIN
                     'clear_since', CASE
                         WHEN now.treatment <> 'clear' THEN NULL
                         WHEN former.treatment <> 'clear' THEN clock_timestamp()
-                        ELSE former.clear_since END))
+                        ELSE former.clear_since END,
+                    -- What is recorded under its name is of another column, or
+                    -- written another way.
+                    'retyped_at', CASE
+                        WHEN tl_resumed THEN NULL
+                        WHEN former.type = c.type::text THEN former.retyped_at
+                        ELSE clock_timestamp() END))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c
             CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude) AS now (treatment)
-            LEFT JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text, treatment text, clear_since timestamptz)
+            LEFT JOIN jsonb_to_recordset(t.columns) AS former (
+                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
         masked_columns = ARRAY(
             SELECT c.name

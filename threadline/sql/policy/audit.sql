@@ -126,6 +126,9 @@ BEGIN
         table_name = tl_class.relname,
         key_columns = tl_keys,
         key_types = tl_key_types,
+        keyed_since = CASE
+            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys THEN t.keyed_since
+            ELSE clock_timestamp() END,
         policy = tl_policy,
         columns = (
             SELECT jsonb_agg(
@@ -135,11 +138,18 @@ BEGIN
                     'clear_since', CASE
                         WHEN now.treatment <> 'clear' THEN NULL
                         WHEN former.treatment <> 'clear' THEN clock_timestamp()
-                        ELSE former.clear_since END))
+                        ELSE former.clear_since END,
+                    -- What is recorded under its name is of another column, or
+                    -- written another way.
+                    'retyped_at', CASE
+                        WHEN tl_resumed THEN NULL
+                        WHEN former.type = c.type::text THEN former.retyped_at
+                        ELSE clock_timestamp() END))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c
             CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude) AS now (treatment)
-            LEFT JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text, treatment text, clear_since timestamptz)
+            LEFT JOIN jsonb_to_recordset(t.columns) AS former (
+                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
         masked_columns = ARRAY(
             SELECT c.name

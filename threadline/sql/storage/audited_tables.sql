@@ -14,7 +14,8 @@ CREATE TABLE threadline.audited_tables (
     built_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     unaudited_at    timestamptz,
-    truncate_limit  bigint NOT NULL DEFAULT 100000
+    truncate_limit  bigint NOT NULL DEFAULT 100000,
+    keyed_since     timestamptz
 );
 -- Images name columns as they were called then.
 CREATE TABLE threadline.renamed_columns (
@@ -35,10 +36,12 @@ COMMENT ON COLUMN threadline.audited_tables.built_at IS
     'When the capture function was built';
 COMMENT ON COLUMN threadline.audited_tables.audited_since IS
     'Since when without interruption';
+COMMENT ON COLUMN threadline.audited_tables.keyed_since IS
+    'Since when record keys are made of these columns; NULL: always';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
     'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
-    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since"}]; treatment is clear, mask or exclude';
+    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at"}]; treatment is clear, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
     'The columns of which images have placeholders';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS

@@ -27,6 +27,7 @@ pub(crate) const PATCHES: &[Patch] = &[
     patch!(5, "0005_exploration"),
     patch!(6, "0006_time_travel"),
     patch!(7, "0007_revert"),
+    patch!(8, "0008_verify"),
 ];
 
 /// The version of the audit schema that this crate works with.

@@ -1,0 +1,64 @@
+-- The triggers that capture a table and its partitions, each as PostgreSQL shows
+-- it, so that what was installed can be compared with what is there. Those of
+-- partitions that PostgreSQL makes by itself are `inherited`.
+--
+-- An ordinary table has statement triggers. Where these do not suffice, a row
+-- trigger takes over: what logical replication applies fires no statement
+-- trigger, nor does what is written through its parent to a table that became a
+-- partition. The WHEN clause decides it, for nearly nothing.
+--
+-- Partitioned tables, those with ancestors or heirs, and those with a condition
+-- have row triggers alone: PostgreSQL makes them for each partition that comes, and
+-- they fire wherever a row is written from. A condition stands as it was given,
+-- which is not quite as PostgreSQL shows it. '!' sorts before letters: for each row capture fires
+-- before the table's other AFTER triggers, so that what they write to that row in
+-- turn is recorded after.
+CREATE FUNCTION threadline.expected_triggers(
+    audited_table integer, target regclass, by_statement boolean,
+    OUT relation regclass, OUT name text, OUT inherited boolean, OUT always boolean, OUT definition text
+) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+SET standard_conforming_strings = on
+BEGIN ATOMIC
+    WITH policy AS (
+        -- In the order in which PostgreSQL shows them.
+        SELECT string_agg(o.operation, ' OR ' ORDER BY o.ordinal) FILTER (WHERE o.operation <> 'TRUNCATE') AS of_rows,
+               array_agg(o.operation) AS operations,
+               max(t.policy ->> 'condition') AS condition
+        FROM (VALUES (1, 'INSERT'), (2, 'DELETE'), (3, 'UPDATE'), (4, 'TRUNCATE')) AS o (ordinal, operation)
+        LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
+        WHERE coalesce(t.policy -> 'operations' ? lower(o.operation), true)
+    ), part AS (
+        SELECT target AS relation
+        UNION
+        SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
+    )
+    SELECT p.relation, '!threadline_capture', p.relation <> target, true, format(
+        'CREATE TRIGGER "!threadline_capture" AFTER %s ON %s FOR EACH ROW %sEXECUTE FUNCTION capture_%s()',
+        policy.of_rows, p.relation,
+        CASE WHEN by_statement THEN format(
+            'WHEN (((pg_partition_root(''%s''::regclass) IS NOT NULL) OR (current_setting(''session_replication_role''::text) = ''replica''::text))) ',
+            -- Not as %L quotes: PostgreSQL shows a backslash as it is.
+            replace(p.relation::text, '''', ''''''))
+        ELSE 'WHEN (' || policy.condition || ') ' END,
+        audited_table)
+    FROM part AS p
+    CROSS JOIN policy
+    UNION ALL
+    SELECT p.relation, '!threadline_truncate', false, true, format(
+        'CREATE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION capture_%s()',
+        p.relation, audited_table)
+    FROM part AS p
+    JOIN policy ON 'TRUNCATE' = ANY (policy.operations)
+    UNION ALL
+    SELECT target, '!threadline_' || lower(of.operation), false, false, format(
+        'CREATE TRIGGER "!threadline_%s" AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION capture_%s_statement()',
+        lower(of.operation), of.operation, target, of.tables, audited_table)
+    FROM (VALUES ('INSERT', 'NEW TABLE AS tl_new'),
+                 ('UPDATE', 'OLD TABLE AS tl_old NEW TABLE AS tl_new'),
+                 ('DELETE', 'OLD TABLE AS tl_old')) AS of (operation, tables)
+    JOIN policy ON of.operation = ANY (policy.operations)
+    WHERE by_statement;
+END;

@@ -1,0 +1,31 @@
+-- The call that audits a table again as was decided for it.
+CREATE FUNCTION threadline.audit_call(audited_table integer, target regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT format('SELECT threadline.audit(%L', target)
+        || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'mask') || ']', '')
+        || coalesce(', exclude => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'exclude') || ']', '')
+        || CASE WHEN (t.policy -> 'require_actor')::boolean THEN ', require_actor => true' ELSE '' END
+        || CASE WHEN t.key_columns = '{}' THEN ', keyless => true' ELSE '' END
+        || coalesce(', columns => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'record') || ']', '')
+        || coalesce(', operations => ARRAY[' || (
+               SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
+        || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
+        || ');'
+    FROM threadline.audited_tables AS t
+    LEFT JOIN LATERAL (
+        SELECT name, 'mask' AS treatment FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
+        UNION ALL
+        SELECT name, 'exclude' FROM jsonb_array_elements_text(t.policy -> 'exclude') AS name
+        UNION ALL
+        SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
+    ) AS decided ON true
+    LEFT JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text) ON k.name = decided.name
+    LEFT JOIN threadline.columns_of(target) AS live ON live.number = k.number AND t.relation = target
+    WHERE t.id = audited_table
+    GROUP BY t.id;
+END;

@@ -1,0 +1,183 @@
+-- Records whose changes do not agree with each other or with the live rows:
+-- something wrote past the triggers. What one change left is what the next one
+-- found, and at the end what is there.
+--
+--   SELECT * FROM threadline.chain_drift('members');
+--
+-- `expected` is what the changes before say, `found` what the change, or the live
+-- row, shows; of the columns that differ, or NULL for no row. At most `examples` of
+-- each code; `records` counts all.
+--
+-- What can be known is said and nothing else: not what happened before the audit
+-- began or the key became what it is, nor on from a TRUNCATE that could not see
+-- all rows.
+--
+-- Everything is read in one snapshot, which is taken after the table is held: what
+-- truncates or rewrites it would have it look empty to an older one.
+CREATE FUNCTION threadline.chain_drift(
+    target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10,
+    OUT code text, OUT records bigint, OUT record_key text, OUT key jsonb,
+    OUT transaction_id bigint, OUT change_id bigint, OUT expected jsonb, OUT found jsonb
+) RETURNS SETOF record
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+AS $chain_drift$
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_obstacle text;
+    tl_renames jsonb;
+    tl_columns record;
+    tl_since timestamptz;
+    tl_image text;
+BEGIN
+    tl_obstacle := threadline.chain_obstacle(target);
+    IF tl_obstacle IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: the history of % cannot be compared with its rows: %', target, tl_obstacle;
+    END IF;
+    EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', target);
+    SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    tl_renames := threadline.renames_of(tl_table.id);
+    SELECT array_agg(c.name) AS names,
+           coalesce(array_agg(c.name) FILTER (WHERE c.any_json), '{}') AS documents,
+           jsonb_object_agg(c.name, c.mask) FILTER (WHERE c.mask IS NOT NULL) AS masks,
+           array_agg(c.name) FILTER (WHERE c.since IS NOT NULL) AS late_names,
+           array_agg(c.since) FILTER (WHERE c.since IS NOT NULL) AS late_since
+    INTO tl_columns
+    FROM threadline.comparable_columns(tl_table.id, target) AS c;
+    SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.keyed_since, max(k.retyped_at)) INTO tl_since
+    FROM jsonb_to_recordset(tl_table.columns) AS k (name text, retyped_at timestamptz)
+    WHERE k.name = ANY (tl_table.key_columns);
+
+    tl_image := '%s';
+    IF tl_renames IS NOT NULL THEN
+        tl_image := format(tl_image, 'threadline.renamed_image($6, %s, c.captured_at)');
+    END IF;
+    IF tl_columns.masks IS NOT NULL THEN
+        tl_image := format(tl_image, 'threadline.redacted(%s, ''{}'', $7)');
+    END IF;
+    IF tl_columns.late_names IS NOT NULL THEN
+        tl_image := format('(%s) - ARRAY(SELECT late.name FROM unnest($8, $9) AS late (name, since) WHERE late.since > c.captured_at)', tl_image);
+    END IF;
+
+    RETURN QUERY EXECUTE format(
+        $query$
+        WITH grouped AS (
+            -- Keys that one statement moved, it moved at once.
+            SELECT c.transaction_id, c.statement, min(c.id) AS position, min(c.captured_at) AS began
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = $1 AND c.previous_key IS NOT NULL AND c.transaction_id >= $2
+            GROUP BY c.transaction_id, c.statement
+        ), recorded AS (
+            SELECT c.id, c.transaction_id, c.op, c.record_key, c.previous_key, coalesce(g.position, c.id) AS position,
+                   CASE WHEN jsonb_typeof(c.changed_from) = 'object' THEN %1$s END AS was,
+                   CASE WHEN jsonb_typeof(c.changed_to) = 'object' THEN %2$s END AS became,
+                   CASE WHEN jsonb_typeof(c.row_data) = 'object' THEN %3$s END AS whole
+            FROM threadline.audit_changes AS c
+            LEFT JOIN grouped AS g ON g.transaction_id = c.transaction_id AND g.statement = c.statement
+            WHERE c.table_id = $1 AND c.transaction_id >= $2 AND coalesce(g.began, c.captured_at) >= $3
+        ), blind AS (
+            -- Changes of which nobody knows the record.
+            SELECT coalesce(array_agg(r.id ORDER BY r.id), '{}') AS ids FROM recorded AS r WHERE r.record_key IS NULL
+        ), event AS (
+            SELECT r.record_key AS event_key, r.position, 1 AS turn, r.id, r.transaction_id,
+                   CASE WHEN r.op IN ('D', 'T') THEN 'end' WHEN r.op = 'I' OR r.previous_key IS NOT NULL THEN 'birth' ELSE 'update' END AS kind,
+                   CASE WHEN r.op IN ('D', 'T') THEN r.whole WHEN r.op = 'U' AND r.previous_key IS NULL THEN r.was END AS shows,
+                   CASE WHEN r.op = 'I' THEN r.whole WHEN r.previous_key IS NOT NULL THEN r.whole || r.became WHEN r.op = 'U' THEN r.became END AS leaves
+            FROM recorded AS r
+            WHERE r.record_key IS NOT NULL
+            UNION ALL
+            -- In a statement that shifts keys, who leaves makes room for who comes.
+            SELECT r.previous_key, r.position, 0, r.id, r.transaction_id, 'end', r.whole, NULL
+            FROM recorded AS r
+            WHERE r.previous_key IS NOT NULL
+        ), numbered AS (
+            SELECT e.*,
+                   -- PostgreSQL has no array of nothing here.
+                   CASE WHEN blind.ids = '{}' THEN 0 ELSE width_bucket(e.id, blind.ids) END AS era,
+                   CASE WHEN blind.ids = '{}' THEN 0 ELSE cardinality(blind.ids) END AS last_era
+            FROM event AS e
+            CROSS JOIN blind
+        ), sequenced AS (
+            SELECT n.*,
+                   lag(n.kind) OVER chain AS before,
+                   lead(n.kind) OVER chain IS NULL AND n.era = n.last_era AS is_last,
+                   count(*) FILTER (WHERE n.kind = 'end') OVER (chain ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ends
+            FROM numbered AS n
+            WINDOW chain AS (PARTITION BY n.event_key, n.era ORDER BY n.position, n.turn, n.id)
+        ), chained AS (
+            SELECT s.*,
+                   coalesce(
+                       threadline.jsonb_merge(s.leaves) FILTER (WHERE s.leaves IS NOT NULL) OVER (
+                           PARTITION BY s.event_key, s.era, s.ends ORDER BY s.position, s.turn, s.id
+                           ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                       '{}') AS known
+            FROM sequenced AS s
+        ), ended AS (
+            SELECT c.*, c.known || coalesce(c.leaves, '{}') AS state, live.*
+            FROM chained AS c
+            LEFT JOIN (
+                SELECT %4$s COLLATE "C" AS live_key, %5$s AS live_image FROM %6$s AS tl_live
+            ) AS live ON live.live_key = c.event_key
+            WHERE c.is_last
+        ), claim AS (
+            -- What was known against what is shown; NULL for no row.
+            SELECT 'chain-broken' AS code, c.event_key, c.position, c.transaction_id, c.id,
+                   CASE WHEN c.before = 'end' THEN NULL ELSE c.known END AS known,
+                   CASE WHEN c.kind = 'birth' THEN NULL ELSE coalesce(c.shows, '{}') END AS shown
+            FROM chained AS c
+            WHERE c.before IS NOT NULL AND NOT (c.before = 'end' AND c.kind = 'birth')
+            UNION ALL
+            SELECT CASE WHEN e.kind = 'end' THEN 'row-unrecorded' WHEN e.live_key IS NULL THEN 'row-missing' ELSE 'row-altered' END,
+                   e.event_key, e.position, e.transaction_id, e.id,
+                   CASE WHEN e.kind <> 'end' THEN e.state END,
+                   CASE WHEN e.live_key IS NOT NULL THEN e.live_image END
+            FROM ended AS e
+            WHERE e.kind <> 'end' OR e.live_key IS NOT NULL
+        ), compared AS (
+            SELECT DISTINCT ON (c.code, c.event_key)
+                   c.code, c.event_key, c.transaction_id, c.id,
+                   CASE WHEN c.known IS NOT NULL THEN coalesce(differing.known, '{}') END AS known,
+                   CASE WHEN c.shown IS NOT NULL THEN coalesce(differing.shown, '{}') END AS shown
+            FROM claim AS c
+            CROSS JOIN LATERAL (
+                SELECT jsonb_object_agg(field.name, c.known -> field.name) FILTER (WHERE c.known ? field.name) AS known,
+                       jsonb_object_agg(field.name, c.shown -> field.name) FILTER (WHERE c.shown ? field.name) AS shown
+                FROM unnest($4) AS field (name)
+                WHERE c.known IS NULL OR c.shown IS NULL
+                   OR threadline.values_differ(c.known -> field.name, c.shown -> field.name, field.name = ANY ($5))
+            ) AS differing
+            WHERE (c.known IS NULL OR c.shown IS NULL OR c.known || c.shown <> c.known)
+              AND (c.known IS NULL OR c.shown IS NULL OR differing.known IS NOT NULL)
+            ORDER BY c.code, c.event_key, c.position
+        )
+        SELECT counted.code, counted.records, counted.event_key, threadline.key_json($10, $11, counted.event_key),
+               counted.transaction_id, counted.id, counted.known, counted.shown
+        FROM (
+            SELECT c.*, count(*) OVER (PARTITION BY c.code) AS records,
+                   row_number() OVER (PARTITION BY c.code ORDER BY c.id, c.event_key) AS number
+            FROM compared AS c
+        ) AS counted
+        WHERE counted.number <= $12
+        ORDER BY counted.code, counted.number
+        $query$,
+        format(tl_image, 'c.changed_from'),
+        format(tl_image, 'c.changed_to'),
+        format(tl_image, 'c.row_data'),
+        threadline.key_expression(tl_table.id, 'tl_live'),
+        CASE WHEN tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target)
+             THEN threadline.image_expression(tl_table.id, target, 'tl_live')
+             ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END,
+        -- What an heir holds is the heir's.
+        CASE WHEN (SELECT relkind FROM pg_class WHERE oid = target) = 'p' THEN '' ELSE 'ONLY ' END || target)
+    USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
+          tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
+          tl_table.key_columns, tl_table.key_types, examples;
+END
+$chain_drift$;
+COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer) IS
+    'Records of an audited table whose changes do not agree with each other or with the live rows';

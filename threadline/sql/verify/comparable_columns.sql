@@ -1,0 +1,28 @@
+-- The columns whose recorded values can be compared with each other and with the
+-- live ones, and since when: of what was masked or excluded until then, of another
+-- type, or of another column of that name, earlier ones say nothing.
+CREATE FUNCTION threadline.comparable_columns(
+    audited_table integer, target regclass,
+    OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT live.name, greatest(k.clear_since, k.retyped_at),
+           CASE WHEN policy.treatment = 'mask' THEN threadline.placeholder(live.type) END,
+           live.type IN ('json'::regtype, 'jsonb'::regtype)
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS k (
+        number smallint, name text, type text, clear_since timestamptz, retyped_at timestamptz)
+    JOIN threadline.columns_of(target) AS live
+      ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
+    JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
+    JOIN pg_attribute AS a ON a.attrelid = target AND a.attnum = live.number
+    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+      -- Virtual: in no row.
+      AND a.attgenerated <> 'v';
+END
+$$;

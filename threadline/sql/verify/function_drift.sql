@@ -1,0 +1,37 @@
+-- Where a table's capture functions are not what threadline.audit() writes; to be
+-- asked when columns and version are those that they were written for.
+CREATE FUNCTION threadline.function_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'function-altered', target::text,
+           format(CASE WHEN p.oid IS NULL THEN 'function threadline.%I is missing'
+                       WHEN p.prosrc <> written.source THEN 'the source of function threadline.%I is not what was written'
+                       ELSE 'function threadline.%I has other settings or rights than it was made with' END, written.name),
+           threadline.mending(audited_table, target)
+    FROM threadline.audited_tables AS t
+    CROSS JOIN LATERAL (VALUES
+        ('capture_' || t.id, threadline.capture_source(t.id, target)),
+        (format('capture_%s_statement', t.id), threadline.statement_capture_source(t.id, target))
+    ) AS of (name, source)
+    CROSS JOIN LATERAL (
+        -- A restore gives the table another OID, and the functions keep the old one.
+        SELECT of.name, replace(of.source, '"relation": ' || target::oid, '"relation": ' || t.relation) AS source
+    ) AS written
+    LEFT JOIN pg_proc AS p ON p.oid = to_regproc('threadline.' || written.name)
+    LEFT JOIN pg_language AS l ON l.oid = p.prolang
+    WHERE t.id = audited_table AND (
+        p.oid IS NULL
+        OR p.prosrc <> written.source
+        OR l.lanname <> 'plpgsql'
+        OR NOT p.prosecdef
+        OR p.proconfig IS DISTINCT FROM ARRAY[
+            'search_path=pg_catalog, threadline, pg_temp', 'TimeZone=UTC', 'DateStyle=ISO, YMD',
+            'IntervalStyle=postgres', 'bytea_output=hex', 'extra_float_digits=1']
+        -- To everybody.
+        OR EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS granted WHERE granted.grantee = 0));
+END
+$$;

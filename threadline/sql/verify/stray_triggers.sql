@@ -1,0 +1,38 @@
+-- Triggers that record the changes of one table as if they were another's, or of
+-- a table of which nobody knows what was decided for it.
+CREATE FUNCTION threadline.stray_triggers(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH capturing AS (
+        SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name,
+               substring(p.proname FROM '^capture_([0-9]{1,9})')::integer AS table_id
+        FROM pg_trigger AS g
+        JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
+        WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}(_statement)?$'
+    )
+    SELECT 'policy-missing', c.relation::text,
+           'what was decided for it is not on record; its capture goes on as it was built',
+           format('SELECT threadline.audit(%L, mask => ..., exclude => ...);', c.relation)
+    FROM capturing AS c
+    WHERE NOT EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = c.table_id)
+      AND c.name = '!threadline_capture' AND (target IS NULL OR c.relation = target)
+    UNION ALL
+    SELECT 'trigger-stray', c.relation::text,
+           format('trigger %I records its changes as those of %s', c.name, coalesce(at.relation::text, 'a table that is gone')),
+           format('DROP TRIGGER %I ON %s;', c.name, c.relation)
+    FROM capturing AS c
+    JOIN threadline.audited_tables AS t ON t.id = c.table_id
+    CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+    WHERE (target IS NULL OR c.relation = target)
+      AND c.relation <> at.relation
+      AND c.relation NOT IN (SELECT p.relid FROM pg_partition_tree(at.relation) AS p)
+      -- Else it is reported as altered or duplicated there.
+      AND c.relation NOT IN (
+          SELECT threadline.whereabouts(other.id) FROM threadline.audited_tables AS other
+          WHERE other.unaudited_at IS NULL AND other.id <> t.id AND threadline.whereabouts(other.id) IS NOT NULL)
+    ORDER BY 2, 3;
+END
+$$;

@@ -1,0 +1,45 @@
+-- What is not as it should be with the capture of the audited tables, or of one
+-- of them.
+CREATE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_audited record;
+    tl_columns threadline.finding[];
+BEGIN
+    FOR tl_audited IN
+        SELECT t.id, t.schema_name, t.table_name, t.audited_since, at.relation,
+               EXISTS (
+                   SELECT FROM pg_trigger AS g
+                   WHERE g.tgrelid = at.relation
+                     AND g.tgfoid IN (to_regproc('threadline.capture_' || t.id),
+                                      to_regproc(format('threadline.capture_%s_statement', t.id)))
+               ) OR t.relation = at.relation AS known
+        FROM threadline.audited_tables AS t
+        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        WHERE t.unaudited_at IS NULL AND (target IS NULL OR at.relation = target)
+        ORDER BY t.schema_name COLLATE "C", t.table_name COLLATE "C", t.id
+    LOOP
+        IF tl_audited.relation IS NULL THEN
+            RETURN NEXT ROW('table-dropped', format('%I.%I', tl_audited.schema_name, tl_audited.table_name),
+                'it is gone; what was recorded of it can still be read',
+                format('UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = %s;', tl_audited.id))::threadline.finding;
+        ELSIF NOT tl_audited.known THEN
+            RETURN NEXT ROW('table-recreated', tl_audited.relation::text,
+                'it was created anew, or restored without triggers, and nothing of it is recorded',
+                threadline.audit_call(tl_audited.id, tl_audited.relation))::threadline.finding;
+        ELSE
+            RETURN QUERY SELECT * FROM threadline.trigger_drift(tl_audited.id, tl_audited.relation);
+            tl_columns := ARRAY(SELECT d FROM threadline.column_drift(tl_audited.id, tl_audited.relation) AS d);
+            RETURN QUERY SELECT * FROM unnest(tl_columns);
+            IF NOT EXISTS (SELECT FROM unnest(tl_columns) AS c WHERE c.code <> 'table-restored') THEN
+                RETURN QUERY SELECT * FROM threadline.function_drift(tl_audited.id, tl_audited.relation);
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN QUERY SELECT * FROM threadline.stray_triggers(target);
+END
+$$;
+COMMENT ON FUNCTION threadline.table_drift(regclass) IS
+    'What is not as it should be with the capture of audited tables, and the commands that mend it';

@@ -1,0 +1,31 @@
+-- The application's tables that nobody audits, but those that need not be.
+CREATE FUNCTION threadline.unaudited_tables_but(allowed oid[]) RETURNS SETOF threadline.finding
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'table-unaudited', c.oid::regclass::text,
+           CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
+                THEN 'nothing of it is recorded'
+                ELSE 'nothing of it is recorded, and without a primary key nothing can be' END,
+           CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
+                THEN format('SELECT threadline.audit(%L);', c.oid::regclass) END
+    FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'threadline', 'pg_toast')
+      AND c.relname <> '__diesel_schema_migrations'
+      AND c.oid <> ALL (array_remove(allowed, NULL))
+      AND threadline.audited_table_of(c.oid) IS NULL
+      -- One whose triggers are gone is reported as such.
+      AND c.oid NOT IN (
+          SELECT threadline.whereabouts(t.id)
+          FROM threadline.audited_tables AS t
+          WHERE t.unaudited_at IS NULL AND threadline.whereabouts(t.id) IS NOT NULL)
+      AND NOT EXISTS (
+          SELECT FROM pg_depend AS d
+          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY 2;
+END
+$$;

@@ -23,6 +23,7 @@ mod record;
 mod revert;
 mod sql;
 mod time_travel;
+mod verify;
 
 pub use action::{Action, ActionError, ActionStatus, AuditAction, record_action};
 pub use context::{
@@ -61,6 +62,7 @@ pub use revert::{RevertConflict, revert_transaction};
 /// ```
 pub use threadline_derive::Audited;
 pub use time_travel::{PastRecord, Unavailable};
+pub use verify::{BrokenRecord, Finding, FindingCode, Severity, Verification, Verify};
 
 /// What `#[derive(Audited)]` expands to; not for use by hand.
 #[doc(hidden)]

@@ -148,7 +148,7 @@ where
     Ok(newest.version)
 }
 
-fn model_status<C>(conn: &mut C, spec: &TableSpec) -> QueryResult<ModelStatus>
+pub(crate) fn model_status<C>(conn: &mut C, spec: &TableSpec) -> QueryResult<ModelStatus>
 where
     C: Connection<Backend = Pg> + AuditConnection,
 {

@@ -6,6 +6,6 @@ mod policy;
 
 pub use installer::{ModelStatus, Status};
 
-pub(crate) use installer::installed_version;
+pub(crate) use installer::{installed_version, model_status};
 pub(crate) use patches::{PATCHES, SCHEMA_VERSION};
 pub(crate) use policy::{PolicyCall, unaudit_call};

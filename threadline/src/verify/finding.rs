@@ -1,0 +1,236 @@
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::record::portable;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Changes are lost, recorded wrongly, or have been.
+    Error,
+    /// Nothing is lost yet, or what was lost cannot be told.
+    Warning,
+    /// To be known.
+    Info,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        })
+    }
+}
+
+/// The codes with what they mean: one list, of which everything else is made.
+macro_rules! codes {
+    ($($(#[$doc:meta])+ $name:ident $text:literal $severity:ident,)+) => {
+        /// What was found. As text it is stable: `trigger-missing`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum FindingCode {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl FindingCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The code as text.
+            pub fn as_str(&self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// How bad it is.
+            pub fn severity(&self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A capture trigger is not there.
+    TriggerMissing "trigger-missing" Error,
+    /// A capture trigger does not fire.
+    TriggerDisabled "trigger-disabled" Error,
+    /// A further trigger records the same changes again.
+    TriggerDuplicated "trigger-duplicated" Error,
+    /// A capture trigger is not as it was made, or fires when it should not.
+    TriggerAltered "trigger-altered" Error,
+    /// A trigger records the changes of one table as those of another: one that was
+    /// made by hand, or that a detached partition kept.
+    TriggerStray "trigger-stray" Warning,
+    /// A capture function is not what was written, or not there.
+    FunctionAltered "function-altered" Error,
+    /// A partition's row trigger is not there or does not fire.
+    PartitionUnseen "partition-unseen" Error,
+    /// A partition came since: a `TRUNCATE` of it alone leaves no trace.
+    PartitionTruncateUnseen "partition-truncate-unseen" Warning,
+    /// The table has got ancestors or heirs, through which it is written past its
+    /// statement triggers.
+    InheritedSince "inherited-since" Error,
+    /// The table became a partition of another.
+    TableAttached "table-attached" Warning,
+    /// The table could be captured by statement, which is quicker.
+    CapturedByRow "captured-by-row" Info,
+    /// Columns were added, dropped, renamed or given other types since the capture
+    /// was built. Of a table with redaction, new columns are not recorded.
+    ColumnsChanged "columns-changed" Error,
+    /// The primary key is another than the one by which records are kept.
+    KeyChanged "key-changed" Error,
+    /// The capture is of an older version.
+    CaptureOutdated "capture-outdated" Warning,
+    /// The table was restored since its capture was built.
+    TableRestored "table-restored" Warning,
+    /// The table was created anew, and is not audited.
+    TableRecreated "table-recreated" Error,
+    /// The table was dropped without a word to the audit.
+    TableDropped "table-dropped" Info,
+    /// The table is captured, and its policy is not on record.
+    PolicyMissing "policy-missing" Error,
+    /// The policy in force is another than the model's.
+    PolicyDiffers "policy-differs" Error,
+    /// The table of a model is not audited.
+    ModelNotAudited "model-not-audited" Error,
+    /// The table of a model does not exist.
+    ModelTableMissing "model-table-missing" Error,
+    /// Nobody audits the table.
+    TableUnaudited "table-unaudited" Info,
+    /// A change did not find what the change before it had left.
+    ChainBroken "chain-broken" Error,
+    /// A row is not what its last change left.
+    RowAltered "row-altered" Error,
+    /// A row is gone, and no change says so.
+    RowMissing "row-missing" Error,
+    /// A row is there that was deleted, and no change says how it came back.
+    RowUnrecorded "row-unrecorded" Error,
+    /// The table's history could not be compared with its rows.
+    ChainUnchecked "chain-unchecked" Warning,
+}
+
+impl FindingCode {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
+    /// What is wrong with some records, which were written past the triggers.
+    pub(super) fn of_records(self, records: i64) -> String {
+        let (one, many) = match self {
+            Self::ChainBroken => (
+                "record was changed between two recorded changes",
+                "records were changed between two recorded changes",
+            ),
+            Self::RowAltered => (
+                "row is not what its last recorded change left",
+                "rows are not what their last recorded changes left",
+            ),
+            Self::RowMissing => (
+                "row is gone, and no recorded change says so",
+                "rows are gone, and no recorded change says so",
+            ),
+            _ => (
+                "row is there that was deleted, and no recorded change says how it came back",
+                "rows are there that were deleted, and no recorded change says how they came back",
+            ),
+        };
+        format!("{records} {}", if records == 1 { one } else { many })
+    }
+}
+
+impl fmt::Display for FindingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for FindingCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What.
+    pub code: FindingCode,
+    /// Where: the table's qualified name, quoted as in SQL.
+    pub table: Option<String>,
+    /// The same for people.
+    pub message: String,
+    /// The SQL that mends it. For what was written past the triggers, which nothing
+    /// can bring back: the SQL that takes what is there now as the beginning, once
+    /// it has been looked into. What was before cannot be asked for then.
+    pub mend: Option<String>,
+    /// How many records disagree, where records do.
+    pub records: i64,
+    /// Some of them.
+    pub examples: Vec<BrokenRecord>,
+}
+
+impl Finding {
+    pub(super) fn new(
+        code: FindingCode,
+        table: Option<String>,
+        message: String,
+        mend: Option<String>,
+    ) -> Self {
+        Self {
+            code,
+            table,
+            message,
+            mend,
+            records: 0,
+            examples: vec![],
+        }
+    }
+
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+
+        let mut finding = serializer.serialize_struct("Finding", 7)?;
+        finding.serialize_field("code", &self.code)?;
+        finding.serialize_field("severity", &self.severity())?;
+        finding.serialize_field("table", &self.table)?;
+        finding.serialize_field("message", &self.message)?;
+        finding.serialize_field("mend", &self.mend)?;
+        finding.serialize_field("records", &self.records)?;
+        finding.serialize_field("examples", &self.examples)?;
+        finding.end()
+    }
+}
+
+/// A record whose changes do not agree. What the policy masks or excludes is not
+/// shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BrokenRecord {
+    /// Its key, such as `{"id": 42}`.
+    #[serde(serialize_with = "portable::optional")]
+    pub key: Option<Value>,
+    /// The change that did not find what was expected, or, where the row does not
+    /// agree, the last one.
+    pub change_id: i64,
+    /// The transaction of that change.
+    pub transaction_id: i64,
+    /// What the recorded changes say, of the columns that differ; `None` for no row.
+    #[serde(serialize_with = "portable::optional")]
+    pub expected: Option<Value>,
+    /// What is shown instead; `None` for no row.
+    #[serde(serialize_with = "portable::optional")]
+    pub found: Option<Value>,
+}

@@ -1,0 +1,263 @@
+//! Whether the audit of a database is whole: triggers, functions, policies, and
+//! the recorded changes themselves.
+
+mod finding;
+mod queries;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+pub use finding::{BrokenRecord, Finding, FindingCode, Severity};
+
+use self::queries::{Audited, Found};
+use crate::context::AuditConnection;
+use crate::error::{Error, ErrorKind};
+use crate::install::{ModelStatus, PolicyCall, SCHEMA_VERSION, installed_version, model_status};
+use crate::model::{Models, TableSpec};
+
+/// What [`Models::verify`] is asked for.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is verified before `run`"]
+pub struct Verify<'a> {
+    models: &'a Models,
+    table: Option<String>,
+    since: Option<DateTime<Utc>>,
+    allowed: Vec<String>,
+    examples: usize,
+}
+
+/// What [`Verify::run`] found.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// Everything that is not as it should be, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Verification {
+    /// Whether the audit is whole: there may be warnings, but no errors.
+    pub fn is_sound(&self) -> bool {
+        self.count(Severity::Error) == 0
+    }
+
+    /// How many findings of a severity there are.
+    pub fn count(&self, severity: Severity) -> usize {
+        let of = |finding: &&Finding| finding.severity() == severity;
+        self.findings.iter().filter(of).count()
+    }
+}
+
+impl Models {
+    /// Looks whether the audit of a database is whole, and changes nothing: for
+    /// health checks, and before anybody relies on a history.
+    ///
+    /// It sees triggers that are missing, disabled or altered, also those of
+    /// partitions, columns and keys that changed without `threadline.refresh`,
+    /// policies other than the models', and tables that nobody audits. And it
+    /// sees what was written past the triggers, whoever did it and however they
+    /// covered it up: each change must have found what the one before it left,
+    /// and the last one have left what is there now.
+    ///
+    /// [`check`](Models::check) needs no database and asks whether migrations are
+    /// missing; [`status`](Models::status) asks whether they have been run.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # use diesel::connection::SimpleConnection;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::FindingCode;
+    ///
+    /// let models = threadline::models![User];
+    /// assert!(models.verify().run(conn)?.is_sound());
+    ///
+    /// conn.batch_execute(
+    ///     "ALTER TABLE users DISABLE TRIGGER ALL;
+    ///      UPDATE users SET name = 'Eve' WHERE id = 42;
+    ///      ALTER TABLE users ENABLE TRIGGER ALL;
+    ///      SELECT threadline.refresh('users');",
+    /// )?;
+    /// let verification = models.verify().run(conn)?;
+    /// let finding = &verification.findings[0];
+    /// assert_eq!(finding.code, FindingCode::RowAltered);
+    /// assert_eq!(finding.examples[0].expected.as_ref().unwrap()["name"], "Ada");
+    /// assert_eq!(finding.examples[0].found.as_ref().unwrap()["name"], "Eve");
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    pub fn verify(&self) -> Verify<'_> {
+        Verify {
+            models: self,
+            table: None,
+            since: None,
+            allowed: vec![],
+            examples: 10,
+        }
+    }
+}
+
+impl Verify<'_> {
+    /// One table only, named as in SQL.
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self
+    }
+
+    /// Compares changes from an instant on only: what was found before, and has
+    /// been looked into, is not found again, and a long history takes less time.
+    pub fn since(mut self, since: DateTime<Utc>) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// Tables, named as in SQL, that nobody needs to audit.
+    pub fn allow_unaudited<T: Into<String>>(mut self, tables: impl IntoIterator<Item = T>) -> Self {
+        self.allowed.extend(tables.into_iter().map(Into::into));
+        self
+    }
+
+    /// At most so many records of a table with each finding; all are counted.
+    pub fn examples(mut self, examples: usize) -> Self {
+        self.examples = examples;
+        self
+    }
+
+    /// Looks.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be told: there is no audit schema, or an older one, the table is
+    /// not there, or the database cannot be asked.
+    pub fn run<C: AuditConnection>(self, conn: &mut C) -> Result<Verification, Error> {
+        let installed = installed_version(conn)?;
+        if installed < Some(SCHEMA_VERSION) {
+            return Err(Error::new(ErrorKind::SchemaMissing { installed }));
+        }
+        let only = self.table.as_deref();
+        let only = only.map(|table| named(conn, table)).transpose()?;
+
+        let mut findings = queries::table_drift(conn, only.as_deref())?;
+        let of_models = self.model_findings(conn, only.as_deref(), &findings)?;
+        if only.is_none() {
+            let mut unaudited = queries::unaudited_tables(conn, &self.allowed)?;
+            unaudited.retain(|finding| of_models.iter().all(|of| of.table != finding.table));
+            findings.extend(unaudited);
+        }
+        findings.extend(of_models);
+        for table in queries::audited(conn, only.as_deref())? {
+            findings.extend(self.chain_findings(conn, &table)?);
+        }
+        findings.sort_by_key(Finding::severity);
+        Ok(Verification { findings })
+    }
+
+    /// Where the models are not in force. A table whose triggers are gone has been
+    /// found.
+    fn model_findings<C: AuditConnection>(
+        &self,
+        conn: &mut C,
+        only: Option<&str>,
+        drifted: &[Finding],
+    ) -> Result<Vec<Finding>, Error> {
+        let mut findings = vec![];
+        for spec in self.models.specs() {
+            let table = queries::qualified(conn, &spec.table)?;
+            if only.is_some() && only != table.as_deref() {
+                continue;
+            }
+            let gone = |finding: &Finding| {
+                finding.table == table
+                    && matches!(
+                        finding.code,
+                        FindingCode::TriggerMissing
+                            | FindingCode::TriggerAltered
+                            | FindingCode::TableRecreated
+                    )
+            };
+            let status = model_status(conn, spec)?;
+            if status == ModelStatus::NotAudited && drifted.iter().any(gone) {
+                continue;
+            }
+            findings.extend(of_model(spec, status, table));
+        }
+        Ok(findings)
+    }
+
+    fn chain_findings<C: AuditConnection>(
+        &self,
+        conn: &mut C,
+        table: &Audited,
+    ) -> Result<Vec<Finding>, Error> {
+        if let Some(obstacle) = &table.obstacle {
+            let message = format!("its history was not compared with its rows: {obstacle}");
+            return Ok(vec![Finding::new(
+                FindingCode::ChainUnchecked,
+                Some(table.name.clone()),
+                message,
+                None,
+            )]);
+        }
+        let mut findings: Vec<Finding> = vec![];
+        for found in queries::chain_drift(conn, &table.name, self.since, self.examples)? {
+            let Found {
+                code,
+                records,
+                record,
+            } = found;
+            if findings.last().is_none_or(|finding| finding.code != code) {
+                let message = code.of_records(records);
+                let mend = format!(
+                    "BEGIN; SELECT threadline.unaudit({}); {} COMMIT;",
+                    crate::sql::ReadableLiteral(&table.name),
+                    table.audit_call
+                );
+                findings.push(Finding {
+                    records,
+                    ..Finding::new(code, Some(table.name.clone()), message, Some(mend))
+                });
+            }
+            if let Some(finding) = findings.last_mut() {
+                finding.examples.push(record);
+            }
+        }
+        Ok(findings)
+    }
+}
+
+/// The qualified name of a table that was asked for.
+fn named<C: AuditConnection>(conn: &mut C, table: &str) -> Result<String, Error> {
+    queries::qualified(conn, table)?.ok_or_else(|| {
+        Error::new(ErrorKind::NotAudited {
+            table: table.to_owned(),
+        })
+    })
+}
+
+fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Option<Finding> {
+    let model = spec.model;
+    let call = PolicyCall(spec).to_string();
+    let table = table.or_else(|| Some(spec.table.clone()));
+    match status {
+        // The latter has been found as what it is.
+        ModelStatus::Current | ModelStatus::CaptureOutdated => None,
+        ModelStatus::TableMissing => Some(Finding::new(
+            FindingCode::ModelTableMissing,
+            table,
+            format!("the table of model `{model}` does not exist"),
+            None,
+        )),
+        ModelStatus::NotAudited => Some(Finding::new(
+            FindingCode::ModelNotAudited,
+            table,
+            format!("model `{model}` is audited and its table is not"),
+            Some(call),
+        )),
+        ModelStatus::PolicyDiffers => Some(Finding::new(
+            FindingCode::PolicyDiffers,
+            table,
+            format!("it is audited under another policy than that of model `{model}`"),
+            Some(call),
+        )),
+    }
+}

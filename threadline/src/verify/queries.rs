@@ -1,0 +1,160 @@
+//! What the database is asked.
+
+use chrono::{DateTime, Utc};
+use diesel::result::{Error as DieselError, QueryResult};
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
+use diesel::{OptionalExtension, QueryableByName, RunQueryDsl};
+
+use super::finding::{BrokenRecord, Finding, FindingCode};
+use crate::context::AuditConnection;
+use crate::record::AnyJson;
+
+#[derive(QueryableByName)]
+struct FindingRow {
+    #[diesel(sql_type = Text)]
+    code: String,
+    #[diesel(sql_type = Text)]
+    relation: String,
+    #[diesel(sql_type = Text)]
+    message: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    mend: Option<String>,
+}
+
+impl FindingRow {
+    fn into_finding(self) -> QueryResult<Finding> {
+        let code = code(&self.code)?;
+        Ok(Finding::new(
+            code,
+            Some(self.relation),
+            self.message,
+            self.mend,
+        ))
+    }
+}
+
+/// A schema newer than this crate may find what this crate does not know.
+fn code(text: &str) -> QueryResult<FindingCode> {
+    FindingCode::parse(text).ok_or_else(|| {
+        DieselError::DeserializationError(
+            format!("the audit schema found `{text}`, which this version of threadline does not know; update it").into(),
+        )
+    })
+}
+
+pub(super) fn table_drift<C: AuditConnection>(
+    conn: &mut C,
+    only: Option<&str>,
+) -> QueryResult<Vec<Finding>> {
+    diesel::sql_query("SELECT * FROM threadline.table_drift($1::regclass)")
+        .bind::<Nullable<Text>, _>(only)
+        .load::<FindingRow>(conn)?
+        .into_iter()
+        .map(FindingRow::into_finding)
+        .collect()
+}
+
+pub(super) fn unaudited_tables<C: AuditConnection>(
+    conn: &mut C,
+    allowed: &[String],
+) -> QueryResult<Vec<Finding>> {
+    diesel::sql_query("SELECT * FROM threadline.unaudited_tables($1)")
+        .bind::<Array<Text>, _>(allowed)
+        .load::<FindingRow>(conn)?
+        .into_iter()
+        .map(FindingRow::into_finding)
+        .collect()
+}
+
+/// The qualified name of a table that is there.
+pub(super) fn qualified<C: AuditConnection>(
+    conn: &mut C,
+    table: &str,
+) -> QueryResult<Option<String>> {
+    #[derive(QueryableByName)]
+    struct Name {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let found: Option<Name> = diesel::sql_query(include_str!("qualified.sql"))
+        .bind::<Text, _>(table)
+        .get_result(conn)
+        .optional()?;
+    Ok(found.map(|found| found.name))
+}
+
+/// A table whose history can be looked at.
+#[derive(QueryableByName)]
+pub(super) struct Audited {
+    #[diesel(sql_type = Text)]
+    pub(super) name: String,
+    /// Why its history cannot be compared with its rows.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(super) obstacle: Option<String>,
+    #[diesel(sql_type = Text)]
+    pub(super) audit_call: String,
+}
+
+pub(super) fn audited<C: AuditConnection>(
+    conn: &mut C,
+    only: Option<&str>,
+) -> QueryResult<Vec<Audited>> {
+    diesel::sql_query(include_str!("audited.sql"))
+        .bind::<Nullable<Text>, _>(only)
+        .load(conn)
+}
+
+/// A record that does not agree, and how many of its table do so.
+pub(super) struct Found {
+    pub(super) code: FindingCode,
+    pub(super) records: i64,
+    pub(super) record: BrokenRecord,
+}
+
+pub(super) fn chain_drift<C: AuditConnection>(
+    conn: &mut C,
+    table: &str,
+    since: Option<DateTime<Utc>>,
+    examples: usize,
+) -> QueryResult<Vec<Found>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        code: String,
+        #[diesel(sql_type = BigInt)]
+        records: i64,
+        #[diesel(sql_type = Nullable<Jsonb>)]
+        key: Option<AnyJson>,
+        #[diesel(sql_type = BigInt)]
+        transaction_id: i64,
+        #[diesel(sql_type = BigInt)]
+        change_id: i64,
+        #[diesel(sql_type = Nullable<Jsonb>)]
+        expected: Option<AnyJson>,
+        #[diesel(sql_type = Nullable<Jsonb>)]
+        found: Option<AnyJson>,
+    }
+    // Without examples nothing would be found.
+    let examples = i32::try_from(examples.max(1)).unwrap_or(i32::MAX);
+    let rows: Vec<Row> =
+        diesel::sql_query("SELECT * FROM threadline.chain_drift($1::regclass, $2, $3)")
+            .bind::<Text, _>(table)
+            .bind::<Nullable<Timestamptz>, _>(since)
+            .bind::<Integer, _>(examples)
+            .load(conn)?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Found {
+                code: code(&row.code)?,
+                records: row.records,
+                record: BrokenRecord {
+                    key: row.key.map(AnyJson::into_inner),
+                    change_id: row.change_id,
+                    transaction_id: row.transaction_id,
+                    expected: row.expected.map(AnyJson::into_inner),
+                    found: row.found.map(AnyJson::into_inner),
+                },
+            })
+        })
+        .collect()
+}

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::{Map, Value};
-use threadline::{Audited, revert_transaction};
+use threadline::{Audited, Models, revert_transaction};
 use threadline_tests::{Database, run, value};
 
 /// Which seed to begin with; a failure names its own.
@@ -357,6 +357,13 @@ impl Run {
         }
     }
 
+    /// However wild the writes: all have been recorded, and so no alarm is raised.
+    fn verify(&mut self, seed: u64) {
+        let models = Models::new(vec![]);
+        let verification = models.verify().run(&mut self.connections[3]).unwrap();
+        assert_eq!(verification.findings, [], "seed {seed}");
+    }
+
     /// Undoes everything since the first copy.
     fn revert(&mut self, seed: u64) {
         let Some(first) = self.copies.first() else {
@@ -420,8 +427,10 @@ fn what_was_is_what_was_copied_then() {
         run.end_all();
         run.copy();
         run.check(seed);
+        run.verify(seed);
         if !run.alters {
             run.revert(seed);
+            run.verify(seed);
         }
     }
 }

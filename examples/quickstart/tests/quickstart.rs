@@ -2,6 +2,8 @@
 
 #[path = "quickstart/reading.rs"]
 mod reading;
+#[path = "quickstart/verifying.rs"]
+mod verifying;
 
 use std::path::Path;
 use std::process::{Command, Output};

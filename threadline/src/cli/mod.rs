@@ -17,6 +17,7 @@
 //! | `check` | fails if there are any; for CI |
 //! | `install` | brings a database up to date without migration files |
 //! | `status` | shows what is in force in a database |
+//! | `verify` | fails if a database's audit is not whole; for health checks |
 //! | `history members 42` | the changes of a record, newest first |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
 //! | `actor user:42` | what an actor did, newest first |
@@ -24,6 +25,9 @@
 //! | `as-of members 42 --at 2026-11-23` | a record, or without a key a table, as it was |
 //! | `blame members 42` | who gave each column its value |
 //! | `export --table members --output members.csv` | CSV, JSON or NDJSON |
+//!
+//! `check` needs no database and looks at files; `verify` looks at a database as it
+//! is, whichever way it came there, and ends with 2 if it could not.
 //!
 //! Those that read take `--json`, for pipes, and are also there as a program of
 //! its own, `threadline`, for machines where the application is not at hand:
@@ -37,6 +41,7 @@
 mod database;
 mod folder;
 mod read;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -46,6 +51,7 @@ use clap::{Parser, Subcommand};
 use self::database::Database;
 use self::folder::Folder;
 use self::read::Read;
+use self::verify::VerifyArguments;
 use crate::error::Error;
 use crate::install::{ModelStatus, Status};
 use crate::model::Models;
@@ -76,6 +82,15 @@ enum Command {
     },
     /// Show what is in force in a database; fails if it is behind the models
     Status {
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Look whether a database's audit is whole: triggers, policies, and the history itself
+    ///
+    /// Ends with 0 if nothing is wrong, 1 if something is, and 2 if that cannot be told.
+    Verify {
+        #[command(flatten)]
+        verify: VerifyArguments,
         #[command(flatten)]
         database: Database,
     },
@@ -140,6 +155,7 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
             );
         }
         Command::Read(read) => return read.run(),
+        Command::Verify { verify, database } => return Ok(verify.run(models, &database)),
         Command::Status { database } => {
             let status = models.status(&mut database.connect()?)?;
             print_status(&status);

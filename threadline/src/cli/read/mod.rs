@@ -2,8 +2,8 @@
 
 mod export;
 mod filter;
-mod print;
-mod style;
+pub(super) mod print;
+pub(super) mod style;
 
 use std::process::ExitCode;
 

@@ -192,13 +192,13 @@ fn end<T>(page: &Page<T>) {
     }
 }
 
-fn document(value: &impl Serialize) -> Printed {
+pub(in crate::cli) fn document(value: &impl Serialize) -> Printed {
     let text = serde_json::to_string_pretty(value).expect("what is on record becomes text");
     print(&text);
     Ok(ExitCode::SUCCESS)
 }
 
 /// A line; a reader that has seen enough and closed the pipe is no error.
-fn print(line: &str) {
+pub(in crate::cli) fn print(line: &str) {
     let _ = writeln!(anstream::stdout().lock(), "{line}");
 }

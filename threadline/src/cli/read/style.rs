@@ -2,10 +2,10 @@ use anstyle::{AnsiColor, Style};
 
 use crate::record::{DisplayStyle, Operation};
 
-pub(super) const TIME: Style = Style::new().dimmed();
+pub(in crate::cli) const TIME: Style = Style::new().dimmed();
 pub(super) const ACTOR: Style = AnsiColor::Cyan.on_default();
 pub(super) const ACTION: Style = AnsiColor::Magenta.on_default();
-pub(super) const TABLE: Style = Style::new().bold();
+pub(in crate::cli) const TABLE: Style = Style::new().bold();
 
 pub(super) fn operation(operation: &Operation) -> Style {
     match operation {
@@ -16,7 +16,7 @@ pub(super) fn operation(operation: &Operation) -> Style {
 }
 
 /// Text in a style; the stream takes the colours out where they do not belong.
-pub(super) fn paint(style: Style, text: &str) -> String {
+pub(in crate::cli) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 

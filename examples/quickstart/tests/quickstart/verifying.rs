@@ -1,0 +1,64 @@
+//! `audit verify` as a health check.
+
+use threadline_tests::{Database, run};
+
+use super::{program, quickstart};
+
+fn verify(database: &Database, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let arguments: Vec<_> = ["verify"].iter().chain(arguments).copied().collect();
+    let output = program(env!("CARGO_BIN_EXE_audit"), database, &arguments);
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn its_exit_status_tells_sound_from_unsound_and_from_unknown() {
+    let database = Database::empty();
+    let (status, _, error) = verify(&database, &[]);
+    assert_eq!(status, Some(2));
+    assert!(
+        error.starts_with("error: the audit schema is not installed"),
+        "{error}"
+    );
+
+    quickstart(&database);
+    let (status, shown, _) = verify(&database, &[]);
+    assert_eq!(
+        (status, shown.as_str()),
+        (Some(0), "0 errors, 0 warnings, 0 to be known\n")
+    );
+
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY);
+         ALTER TABLE payments DISABLE TRIGGER \"!threadline_insert\"",
+    );
+    let (status, shown, _) = verify(&database, &["--allow-unaudited", "other,nowhere"]);
+    assert_eq!(status, Some(1));
+    assert_eq!(
+        shown,
+        "error    trigger-disabled  public.payments: trigger \"!threadline_insert\" is disabled
+    SELECT threadline.refresh('public.payments');
+info     table-unaudited  public.notes: nothing of it is recorded
+    SELECT threadline.audit('public.notes');
+1 errors, 0 warnings, 1 to be known
+"
+    );
+    let (status, json, _) = verify(
+        &database,
+        &["--table", "payments", "--since", "2026-01-01", "--json"],
+    );
+    assert_eq!(status, Some(1));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["findings"][0]["code"], "trigger-disabled");
+    assert_eq!(json["findings"][0]["severity"], "error");
+    assert_eq!(json["findings"].as_array().unwrap().len(), 1);
+    assert_eq!(verify(&database, &["--table", "members"]).0, Some(0));
+    let (status, _, error) = verify(&database, &["--table", "nowhere"]);
+    assert_eq!(status, Some(2));
+    assert!(error.contains("nowhere"), "{error}");
+}

@@ -1,0 +1,54 @@
+//! Drift is seen, named, and mended by the command that is given with it.
+
+#[path = "verify/chains.rs"]
+mod chains;
+#[path = "verify/columns.rs"]
+mod columns;
+#[path = "verify/healthy.rs"]
+mod healthy;
+#[path = "verify/models.rs"]
+mod models;
+#[path = "verify/partitions.rs"]
+mod partitions;
+#[path = "verify/tables.rs"]
+mod tables;
+#[path = "verify/triggers.rs"]
+mod triggers;
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use threadline::{Finding, Models};
+use threadline_tests::run;
+
+fn findings(conn: &mut PgConnection) -> Vec<Finding> {
+    Models::new(vec![]).verify().run(conn).unwrap().findings
+}
+
+/// Code and table of each finding.
+fn found(conn: &mut PgConnection) -> Vec<String> {
+    let findings = findings(conn);
+    findings
+        .iter()
+        .map(|finding| format!("{} {}", finding.code, finding.table.as_deref().unwrap()))
+        .collect()
+}
+
+/// Makes drift happen, and runs the commands that are to mend it.
+#[track_caller]
+fn drift(conn: &mut PgConnection, sql: &str, expected: &[&str]) -> Vec<Finding> {
+    run(conn, sql);
+    assert_eq!(found(conn), expected, "after {sql}");
+    let findings = findings(conn);
+    mend(conn, &findings);
+    assert_eq!(found(conn), [""; 0], "mended after {sql}");
+    findings
+}
+
+#[track_caller]
+fn mend(conn: &mut PgConnection, findings: &[Finding]) {
+    let commands: BTreeSet<_> = findings.iter().filter_map(|f| f.mend.as_deref()).collect();
+    for command in commands {
+        run(conn, command);
+    }
+}

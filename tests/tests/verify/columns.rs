@@ -1,0 +1,144 @@
+use threadline_tests::{Database, changes, run};
+
+use super::{drift, found};
+
+const PEOPLE: &str = "
+    CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL, age int, note text);
+    SELECT threadline.audit('people', mask => ARRAY['note']);
+    INSERT INTO people VALUES (1, 'Ada', 36, 'secret'), (2, 'Bob', 40, NULL);
+";
+
+#[test]
+fn changed_columns_are_named() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, PEOPLE);
+    for (change, named) in [
+        ("ADD city text DEFAULT 'Rome'", "city was added"),
+        ("RENAME city TO town", "city was renamed to town"),
+        ("ALTER age TYPE text", "age was integer and is text"),
+        ("ALTER id TYPE bigint", "id was integer and is bigint"),
+        ("RENAME note TO remark", "note was renamed to remark"),
+        ("DROP town", "town was dropped"),
+    ] {
+        let findings = drift(
+            conn,
+            &format!("ALTER TABLE people {change}"),
+            &["columns-changed public.people"],
+        );
+        assert_eq!(
+            findings[0].message,
+            format!("its columns are not those that its capture was built for: {named}")
+        );
+        run(conn, "UPDATE people SET name = name || '.', age = age");
+        assert_eq!(found(conn), [""; 0], "after {change}");
+    }
+}
+
+/// What a column holds after its type changed, or after another took its name,
+/// nobody wrote.
+#[test]
+fn another_type_or_another_column_of_the_name_is_no_write_past_the_triggers() {
+    for refreshed in [false, true] {
+        let database = Database::new();
+        let conn = &mut database.connect();
+        run(conn, PEOPLE);
+        run(
+            conn,
+            "UPDATE people SET age = 37 WHERE id = 1;
+             ALTER TABLE people ALTER age TYPE text USING 'about ' || age;
+             ALTER TABLE people DROP name; ALTER TABLE people ADD name text DEFAULT 'nobody'",
+        );
+        if refreshed {
+            run(conn, "SELECT threadline.refresh('people')");
+        }
+        let expected: &[&str] = if refreshed {
+            &[]
+        } else {
+            &["columns-changed public.people"]
+        };
+        assert_eq!(found(conn), expected);
+        run(
+            conn,
+            "UPDATE people SET age = 'old', name = 'Ada' WHERE id = 1",
+        );
+        assert_eq!(found(conn), expected);
+    }
+}
+
+#[test]
+fn a_changed_key_is_found() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, PEOPLE);
+    let change = "ALTER TABLE people DROP CONSTRAINT people_pkey, ADD PRIMARY KEY (name)";
+    run(conn, change);
+    assert_eq!(
+        found(conn),
+        ["key-changed public.people", "chain-unchecked public.people"]
+    );
+    drift(
+        conn,
+        "",
+        &["key-changed public.people", "chain-unchecked public.people"],
+    );
+    run(
+        conn,
+        "UPDATE people SET age = 1; DELETE FROM people WHERE name = 'Bob'",
+    );
+    assert_eq!(found(conn), [""; 0]);
+
+    let findings = drift(
+        conn,
+        "ALTER TABLE people DROP CONSTRAINT people_pkey",
+        &["key-changed public.people", "chain-unchecked public.people"],
+    );
+    assert_eq!(
+        findings[0].mend.as_deref(),
+        Some(
+            "ALTER TABLE public.people ADD PRIMARY KEY (name); SELECT threadline.refresh('public.people');"
+        )
+    );
+}
+
+#[test]
+fn a_renamed_key_is_the_same_key() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, PEOPLE);
+    drift(
+        conn,
+        "ALTER TABLE people RENAME id TO number",
+        &["columns-changed public.people"],
+    );
+    run(conn, "UPDATE people SET number = number + 10");
+    assert_eq!(found(conn), [""; 0]);
+}
+
+#[test]
+fn a_capture_of_an_older_version_is_found() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, PEOPLE);
+    drift(
+        conn,
+        "UPDATE threadline.audited_tables SET capture_version = 0",
+        &["capture-outdated public.people"],
+    );
+}
+
+#[test]
+fn a_restored_table_is_as_good_as_new_after_one_command() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    // So that numbers of objects are others there.
+    run(conn, "CREATE TABLE before (id int PRIMARY KEY)");
+    run(conn, PEOPLE);
+    run(conn, "DROP TABLE before; UPDATE people SET age = 0");
+    let restored = database.restored();
+    let conn = &mut restored.connect();
+    drift(conn, "", &["table-restored public.people"]);
+    run(conn, "UPDATE people SET age = 1");
+    assert_eq!(changes(conn).len(), 6);
+    assert_eq!(found(conn), [""; 0]);
+}

@@ -1,0 +1,80 @@
+use diesel::prelude::*;
+use threadline::{Audited, FindingCode, Models};
+use threadline_tests::{Database, run};
+
+use super::mend;
+
+diesel::table! {
+    users (id) { id -> Int8, email -> Text, }
+}
+diesel::table! {
+    blog.posts (id) { id -> Int8, title -> Text, }
+}
+
+#[derive(Audited)]
+#[diesel(table_name = users)]
+#[audited(mask(email))]
+#[allow(dead_code)]
+struct User;
+
+#[derive(Audited)]
+#[diesel(table_name = posts)]
+#[allow(dead_code)]
+struct Post;
+
+fn codes(models: &Models, conn: &mut PgConnection) -> Vec<FindingCode> {
+    let verification = models.verify().run(conn).unwrap();
+    verification
+        .findings
+        .iter()
+        .map(|finding| finding.code)
+        .collect()
+}
+
+#[test]
+fn a_model_that_is_not_in_force_is_found() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let models = threadline::models![User, Post];
+    assert_eq!(codes(&models, conn), [FindingCode::ModelTableMissing; 2]);
+    run(
+        conn,
+        "CREATE TABLE users (id bigint PRIMARY KEY, email text); CREATE SCHEMA blog;
+         CREATE TABLE posts (id bigint PRIMARY KEY, title text); SELECT threadline.audit('posts');",
+    );
+    // The one in the other schema is none of the model's.
+    assert_eq!(
+        codes(&models, conn),
+        [FindingCode::ModelNotAudited, FindingCode::ModelTableMissing]
+    );
+    run(
+        conn,
+        "CREATE TABLE blog.posts (id bigint PRIMARY KEY, title text)",
+    );
+    let verification = models.verify().run(conn).unwrap();
+    assert_eq!(codes(&models, conn), [FindingCode::ModelNotAudited; 2]);
+    mend(conn, &verification.findings);
+    assert_eq!(codes(&models, conn), []);
+
+    run(conn, "SELECT threadline.audit('users')");
+    let verification = models.verify().run(conn).unwrap();
+    assert_eq!(codes(&models, conn), [FindingCode::PolicyDiffers]);
+    assert_eq!(
+        verification.findings[0].message,
+        "it is audited under another policy than that of model `User`"
+    );
+    assert_eq!(
+        models
+            .verify()
+            .table("blog.posts")
+            .run(conn)
+            .unwrap()
+            .findings,
+        []
+    );
+    mend(conn, &verification.findings);
+    assert_eq!(codes(&models, conn), []);
+
+    run(conn, "DROP TRIGGER \"!threadline_capture\" ON users");
+    assert_eq!(codes(&models, conn), [FindingCode::TriggerMissing]);
+}

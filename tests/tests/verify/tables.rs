@@ -1,0 +1,170 @@
+use threadline::{ErrorKind, Models};
+use threadline_tests::{Database, changes, run};
+
+use super::{drift, findings, found, mend};
+
+#[test]
+fn a_dropped_table_is_told_of_until_somebody_says_so() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items')",
+    );
+    let findings = drift(conn, "DROP TABLE items", &["table-dropped public.items"]);
+    assert_eq!(findings[0].severity().to_string(), "info");
+}
+
+#[test]
+fn a_table_created_anew_is_audited_again_under_its_old_policy() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let create = "CREATE TABLE items (id int PRIMARY KEY, name text, pin text, hash text)";
+    run(
+        conn,
+        &format!(
+            "{create}; SELECT threadline.audit('items', mask => ARRAY['pin'], exclude => ARRAY['hash']);
+             INSERT INTO items VALUES (1, 'a', '1234', 'x')"
+        ),
+    );
+    let findings = drift(
+        conn,
+        &format!("DROP TABLE items; {create}"),
+        &["table-recreated public.items"],
+    );
+    assert_eq!(
+        findings[0].mend.as_deref(),
+        Some(
+            "SELECT threadline.audit('public.items', mask => ARRAY['pin'], exclude => ARRAY['hash']);"
+        )
+    );
+    run(conn, "INSERT INTO items VALUES (1, 'b', '1234', 'x')");
+    assert!(changes(conn)[1].contains(r#""pin": "***""#));
+    assert_eq!(found(conn), [""; 0]);
+}
+
+#[test]
+fn a_capture_without_its_policy_is_found() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); DELETE FROM threadline.audited_tables",
+    );
+    assert_eq!(found(conn), ["policy-missing public.items"]);
+    run(conn, "SELECT threadline.audit('items')");
+    assert_eq!(found(conn), [""; 0]);
+}
+
+/// Names are not patterns, and a namesake elsewhere is another table.
+#[test]
+fn a_namesake_or_a_similar_name_is_another_table() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, r#"CREATE SCHEMA one; CREATE SCHEMA two;"#);
+    let tables = [
+        "one.line_items",
+        "one.lineXitems",
+        "one.\"line%\"",
+        "two.line_items",
+        r#"two."a'b""c\d""#,
+    ];
+    for table in tables {
+        run(conn, &format!("CREATE TABLE {table} (id int PRIMARY KEY)"));
+    }
+    assert_eq!(found(conn).len(), 5);
+    mend(conn, &findings(conn)[3..]);
+    for (position, table) in tables.iter().enumerate() {
+        run(conn, &format!("SELECT threadline.audit({})", quoted(table)));
+        assert_eq!(
+            found(conn).len(),
+            if position < 3 { 2 - position } else { 0 },
+            "{table}"
+        );
+    }
+    drift(
+        conn,
+        "ALTER TABLE one.line_items DISABLE TRIGGER \"!threadline_insert\"",
+        &["trigger-disabled one.line_items"],
+    );
+    drift(
+        conn,
+        r#"ALTER TABLE two."a'b""c\d" DISABLE TRIGGER "!threadline_capture""#,
+        &[r#"trigger-disabled two."a'b""c\d""#],
+    );
+    drift(
+        conn,
+        "DROP TRIGGER \"!threadline_capture\" ON two.line_items",
+        &["trigger-missing two.line_items"],
+    );
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[test]
+fn the_applications_unaudited_tables_are_told_of_unless_they_are_allowed() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE sessions (id int PRIMARY KEY); CREATE TABLE app_log (line text);
+         CREATE TABLE __diesel_schema_migrations (version text PRIMARY KEY);
+         CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parts DEFAULT;
+         CREATE VIEW shown AS SELECT * FROM sessions; CREATE TEMPORARY TABLE temp (id int PRIMARY KEY);",
+    );
+    assert_eq!(
+        found(conn),
+        [
+            "table-unaudited public.app_log",
+            "table-unaudited public.parts",
+            "table-unaudited public.sessions"
+        ]
+    );
+    assert_eq!(findings(conn)[0].mend, None);
+    let models = Models::new(vec![]);
+    let verification = models
+        .verify()
+        .allow_unaudited(["sessions", "public.app_log", "gone"])
+        .run(conn)
+        .unwrap();
+    assert_eq!(verification.findings.len(), 1);
+    assert!(verification.is_sound());
+    mend(conn, &verification.findings);
+    run(
+        conn,
+        "SELECT threadline.audit('sessions'), threadline.unaudit('sessions')",
+    );
+    assert_eq!(
+        found(conn),
+        [
+            "table-unaudited public.app_log",
+            "table-unaudited public.sessions"
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_verified_is_an_error() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let models = Models::new(vec![]);
+    let error = models.verify().table("nowhere").run(conn).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NotAudited { table } if table == "nowhere"));
+    let empty = Database::empty();
+    let error = models.verify().run(&mut empty.connect()).unwrap_err();
+    assert!(matches!(
+        error.kind(),
+        ErrorKind::SchemaMissing { installed: None }
+    ));
+    run(
+        conn,
+        "DELETE FROM threadline.schema_patches WHERE version > 6",
+    );
+    let error = models.verify().run(conn).unwrap_err();
+    assert!(matches!(
+        error.kind(),
+        ErrorKind::SchemaMissing { installed: Some(6) }
+    ));
+}

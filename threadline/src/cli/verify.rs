@@ -1,0 +1,129 @@
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use chrono::{DateTime, Utc};
+
+use super::database::Database;
+use super::read::print::{document, print};
+use super::read::style::{TABLE, TIME, paint};
+use crate::error::Error;
+use crate::explore::{Day, instant};
+use crate::model::Models;
+use crate::record::{clean, plain};
+use crate::verify::{BrokenRecord, Finding, Severity, Verification};
+
+/// That it could not be told, which is neither yes nor no.
+const UNKNOWN: u8 = 2;
+
+/// What to look at.
+#[derive(Debug, clap::Args)]
+pub(super) struct VerifyArguments {
+    /// One table only, as in SQL: members, app.members, '"Order"'
+    #[arg(long)]
+    table: Option<String>,
+    /// Compare changes from then on only: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day
+    #[arg(long, value_parser = start_of_day)]
+    since: Option<DateTime<Utc>>,
+    /// Tables that nobody needs to audit, as in SQL
+    #[arg(long, value_name = "TABLES", value_delimiter = ',')]
+    allow_unaudited: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn start_of_day(text: &str) -> Result<DateTime<Utc>, String> {
+    instant(text, Day::Start)
+}
+
+impl VerifyArguments {
+    pub(super) fn run(self, models: &Models, database: &Database) -> ExitCode {
+        let json = self.json;
+        let shown = self.verify(models, database).and_then(|verification| {
+            if json {
+                document(&verification)?;
+            } else {
+                show(&verification);
+            }
+            Ok(verification.is_sound())
+        });
+        match shown {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::from(UNKNOWN)
+            }
+        }
+    }
+
+    fn verify(self, models: &Models, database: &Database) -> Result<Verification, Error> {
+        let mut verify = models.verify().allow_unaudited(self.allow_unaudited);
+        if let Some(table) = self.table {
+            verify = verify.table(table);
+        }
+        if let Some(since) = self.since {
+            verify = verify.since(since);
+        }
+        verify.run(&mut database.connect()?)
+    }
+}
+
+fn show(verification: &Verification) {
+    for finding in &verification.findings {
+        print(&headline(finding));
+        for record in &finding.examples {
+            print(&format!("    {}", example(record)));
+        }
+        let shown = i64::try_from(finding.examples.len()).unwrap_or(i64::MAX);
+        if finding.records > shown {
+            print(&format!("    and {} more", finding.records - shown));
+        }
+        if let Some(mend) = &finding.mend {
+            print(&paint(TIME, &format!("    {}", clean(mend))));
+        }
+    }
+    let count = |severity| verification.count(severity);
+    print(&format!(
+        "{} errors, {} warnings, {} to be known",
+        count(Severity::Error),
+        count(Severity::Warning),
+        count(Severity::Info)
+    ));
+}
+
+fn headline(finding: &Finding) -> String {
+    let severity = finding.severity();
+    format!(
+        "{}  {}  {}: {}",
+        paint(style(severity), &format!("{severity:7}")),
+        finding.code,
+        paint(
+            TABLE,
+            &clean(finding.table.as_deref().unwrap_or("database"))
+        ),
+        clean(&finding.message)
+    )
+}
+
+fn example(record: &BrokenRecord) -> String {
+    let of = |value: &Option<serde_json::Value>| match value {
+        None => "no row".to_owned(),
+        Some(value) => plain(value),
+    };
+    let key = record.key.as_ref().map_or("?".to_owned(), plain);
+    format!(
+        "{key}  expected {}, found {} (change {})",
+        paint(AnsiColor::Green.on_default(), &of(&record.expected)),
+        paint(AnsiColor::Red.on_default(), &of(&record.found)),
+        record.change_id
+    )
+}
+
+fn style(severity: Severity) -> Style {
+    match severity {
+        Severity::Error => AnsiColor::Red.on_default(),
+        Severity::Warning => AnsiColor::Yellow.on_default(),
+        Severity::Info => TIME,
+    }
+}

@@ -485,7 +485,8 @@ $$;
 -- all rows.
 --
 -- Everything is read in one snapshot, which is taken after the table is held: what
--- truncates or rewrites it would have it look empty to an older one.
+-- truncates or rewrites it would have it look empty to an older one. Joined by
+-- hashing, however few rows are expected: one pass over the table, never more.
 CREATE FUNCTION threadline.chain_drift(
     target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10,
     OUT code text, OUT records bigint, OUT record_key text, OUT key jsonb,
@@ -498,6 +499,8 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
+SET enable_nestloop = off
+SET jit = off
 AS $chain_drift$
 DECLARE
     tl_table threadline.audited_tables;

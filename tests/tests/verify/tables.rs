@@ -73,7 +73,8 @@ fn a_namesake_or_a_similar_name_is_another_table() {
         run(conn, &format!("CREATE TABLE {table} (id int PRIMARY KEY)"));
     }
     assert_eq!(found(conn).len(), 5);
-    mend(conn, &findings(conn)[3..]);
+    let unaudited = findings(conn);
+    mend(conn, &unaudited[3..]);
     for (position, table) in tables.iter().enumerate() {
         run(conn, &format!("SELECT threadline.audit({})", quoted(table)));
         assert_eq!(
@@ -122,7 +123,10 @@ fn the_applications_unaudited_tables_are_told_of_unless_they_are_allowed() {
             "table-unaudited public.sessions"
         ]
     );
-    assert_eq!(findings(conn)[0].mend, None);
+    assert_eq!(
+        findings(conn)[0].mend.as_deref(),
+        Some("SELECT threadline.audit('public.app_log', keyless => true);")
+    );
     let models = Models::new(vec![]);
     let verification = models
         .verify()
@@ -167,4 +171,72 @@ fn what_cannot_be_verified_is_an_error() {
         error.kind(),
         ErrorKind::SchemaMissing { installed: Some(6) }
     ));
+}
+
+/// Where not every change is recorded, or no record has a key, there is no history
+/// that could disagree.
+#[test]
+fn a_policy_that_records_a_part_is_followed() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE a (id int PRIMARY KEY, n int, m int); CREATE TABLE b (LIKE a INCLUDING ALL);
+         CREATE TABLE c (LIKE a INCLUDING ALL); CREATE TABLE lines (line text);
+         SELECT threadline.audit('a', operations => ARRAY['insert', 'update']),
+                threadline.audit('b', condition => 'NEW.n > 5', operations => ARRAY['insert', 'update']),
+                threadline.audit('c', columns => ARRAY['n']),
+                threadline.audit('lines', keyless => true);
+         INSERT INTO a VALUES (1, 1, 1), (2, 2, 2); DELETE FROM a WHERE id = 1;
+         INSERT INTO b SELECT k, k, k FROM generate_series(1, 10) AS k; UPDATE b SET n = 10 - n;
+         INSERT INTO c VALUES (1, 1, 1); UPDATE c SET n = 2, m = 2; UPDATE c SET m = 3;
+         INSERT INTO lines VALUES ('x'); UPDATE lines SET line = 'y';",
+    );
+    assert_eq!(found(conn), [""; 0]);
+    drift(
+        conn,
+        "ALTER TABLE a DISABLE TRIGGER \"!threadline_insert\"; DROP TRIGGER \"!threadline_capture\" ON b;
+         ALTER TABLE c DISABLE TRIGGER \"!threadline_truncate\"; ALTER TABLE lines DISABLE TRIGGER \"!threadline_delete\"",
+        &[
+            "trigger-disabled public.a",
+            "trigger-missing public.b",
+            "trigger-disabled public.c",
+            "trigger-disabled public.lines",
+        ],
+    );
+    // From then on all of it.
+    run(
+        conn,
+        "SELECT threadline.audit('a'), threadline.audit('b');
+         UPDATE a SET n = 7; UPDATE b SET n = n + 1; DELETE FROM b WHERE id = 1;
+         ALTER TABLE lines ADD id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    );
+    drift(
+        conn,
+        "",
+        &["columns-changed public.lines", "key-changed public.lines"],
+    );
+    run(conn, "UPDATE lines SET line = 'z'");
+    assert_eq!(found(conn), [""; 0]);
+    for (create, table) in [("a", "a"), ("b", "b"), ("c", "c")] {
+        run(
+            conn,
+            &format!(
+                "CREATE TABLE again (LIKE {create} INCLUDING ALL); DROP TABLE {table}; ALTER TABLE again RENAME TO {table}"
+            ),
+        );
+    }
+    let findings = drift(
+        conn,
+        "",
+        &[
+            "table-recreated public.a",
+            "table-recreated public.b",
+            "table-recreated public.c",
+        ],
+    );
+    assert_eq!(
+        findings[2].mend.as_deref(),
+        Some("SELECT threadline.audit('public.c', columns => ARRAY['n']);")
+    );
 }

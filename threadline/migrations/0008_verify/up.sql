@@ -51,12 +51,20 @@ BEGIN ATOMIC
         || coalesce(', operations => ARRAY[' || (
                SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
         || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
+        || coalesce(', columns => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'only') || ']', '')
+        || coalesce(', operations => ARRAY[' || (
+               SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
+        || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
+        || CASE WHEN t.key_columns = '{}' THEN ', keyless => true' ELSE '' END
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
         SELECT name, 'mask' AS treatment FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
         UNION ALL
         SELECT name, 'exclude' FROM jsonb_array_elements_text(t.policy -> 'exclude') AS name
+        UNION ALL
+        SELECT name, 'only' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
         UNION ALL
         SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
     ) AS decided ON true
@@ -215,7 +223,7 @@ BEGIN
             CASE WHEN tl_keys = '{}' THEN 'it has no primary key any more, so that no record of it can be found again'
                  ELSE format('its primary key is %s, and records are kept by %s',
                      array_to_string(tl_keys, ', '),
-                     (SELECT string_agg(k.name, ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k)) END,
+                     coalesce((SELECT string_agg(k.name, ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k), 'none')) END,
             CASE WHEN tl_keys = '{}' THEN format('ALTER TABLE %s ADD PRIMARY KEY (%s); ', target,
                      (SELECT string_agg(quote_ident(k.name), ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k))
                  ELSE '' END || tl_mend)::threadline.finding;
@@ -258,9 +266,15 @@ BEGIN
         OR p.prosrc <> written.source
         OR l.lanname <> 'plpgsql'
         OR NOT p.prosecdef
-        OR p.proconfig IS DISTINCT FROM ARRAY[
-            'search_path=pg_catalog, threadline, pg_temp', 'TimeZone=UTC', 'DateStyle=ISO, YMD',
-            'IntervalStyle=postgres', 'bytea_output=hex', 'extra_float_digits=1']
+        -- PostgreSQL shows names its own way: TimeZone.
+        OR ARRAY(
+            SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
+        ) IS DISTINCT FROM ARRAY(
+            SELECT 'search_path=pg_catalog, threadline, pg_temp'
+            UNION ALL
+            SELECT pin[1] || '=' || pin[2]
+            FROM regexp_matches(threadline.pinned_settings(target), 'SET ([a-z_]+) = ''([^'']*)''', 'g') AS pin
+            ORDER BY 1)
         -- To everybody.
         OR EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS granted WHERE granted.grantee = 0));
 END
@@ -359,11 +373,10 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT 'table-unaudited', c.oid::regclass::text,
-           CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
-                THEN 'nothing of it is recorded'
-                ELSE 'nothing of it is recorded, and without a primary key nothing can be' END,
-           CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
-                THEN format('SELECT threadline.audit(%L);', c.oid::regclass) END
+           'nothing of it is recorded',
+           format(CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
+                       THEN 'SELECT threadline.audit(%L);'
+                       ELSE 'SELECT threadline.audit(%L, keyless => true);' END, c.oid::regclass)
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
@@ -454,6 +467,10 @@ BEGIN
             THEN 'by its policy, not every change is recorded'
         WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.key_columns = '{}')
             THEN 'it has no primary key'
+        WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.key_columns = '{}')
+            THEN 'it has no key'
+        WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ?| '{operations,condition}')
+            THEN 'not all of its changes are recorded'
         WHEN NOT has_table_privilege(target, 'SELECT')
             THEN format('%I has no right to read it', current_user)
         WHEN row_security_active(target)
@@ -481,7 +498,7 @@ $$;
 -- each code; `records` counts all.
 --
 -- What can be known is said and nothing else: not what happened before the audit
--- began or the key became what it is, nor on from a TRUNCATE that could not see
+-- began, or the key and the policy became what they are, nor on from a TRUNCATE that could not see
 -- all rows.
 --
 -- Everything is read in one snapshot, which is taken after the table is held: what
@@ -524,7 +541,7 @@ BEGIN
            array_agg(c.since) FILTER (WHERE c.since IS NOT NULL) AS late_since
     INTO tl_columns
     FROM threadline.comparable_columns(tl_table.id, target) AS c;
-    SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.keyed_since, max(k.retyped_at)) INTO tl_since
+    SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.chained_since, max(k.retyped_at)) INTO tl_since
     FROM jsonb_to_recordset(tl_table.columns) AS k (name text, retyped_at timestamptz)
     WHERE k.name = ANY (tl_table.key_columns);
 

@@ -126,8 +126,10 @@ BEGIN
         table_name = tl_class.relname,
         key_columns = tl_keys,
         key_types = tl_key_types,
-        keyed_since = CASE
-            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys THEN t.keyed_since
+        chained_since = CASE
+            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys
+                 AND NOT t.policy ?| '{operations,condition}'
+            THEN t.chained_since
             ELSE clock_timestamp() END,
         policy = tl_policy,
         columns = (

@@ -15,7 +15,7 @@ CREATE TABLE threadline.audited_tables (
     audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     unaudited_at    timestamptz,
     truncate_limit  bigint NOT NULL DEFAULT 100000,
-    keyed_since     timestamptz
+    chained_since   timestamptz
 );
 -- Images name columns as they were called then.
 CREATE TABLE threadline.renamed_columns (
@@ -36,8 +36,8 @@ COMMENT ON COLUMN threadline.audited_tables.built_at IS
     'When the capture function was built';
 COMMENT ON COLUMN threadline.audited_tables.audited_since IS
     'Since when without interruption';
-COMMENT ON COLUMN threadline.audited_tables.keyed_since IS
-    'Since when record keys are made of these columns; NULL: always';
+COMMENT ON COLUMN threadline.audited_tables.chained_since IS
+    'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
     'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS

@@ -9,7 +9,7 @@
 -- each code; `records` counts all.
 --
 -- What can be known is said and nothing else: not what happened before the audit
--- began or the key became what it is, nor on from a TRUNCATE that could not see
+-- began, or the key and the policy became what they are, nor on from a TRUNCATE that could not see
 -- all rows.
 --
 -- Everything is read in one snapshot, which is taken after the table is held: what
@@ -52,7 +52,7 @@ BEGIN
            array_agg(c.since) FILTER (WHERE c.since IS NOT NULL) AS late_since
     INTO tl_columns
     FROM threadline.comparable_columns(tl_table.id, target) AS c;
-    SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.keyed_since, max(k.retyped_at)) INTO tl_since
+    SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.chained_since, max(k.retyped_at)) INTO tl_since
     FROM jsonb_to_recordset(tl_table.columns) AS k (name text, retyped_at timestamptz)
     WHERE k.name = ANY (tl_table.key_columns);
 

@@ -45,7 +45,7 @@ BEGIN
             CASE WHEN tl_keys = '{}' THEN 'it has no primary key any more, so that no record of it can be found again'
                  ELSE format('its primary key is %s, and records are kept by %s',
                      array_to_string(tl_keys, ', '),
-                     (SELECT string_agg(k.name, ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k)) END,
+                     coalesce((SELECT string_agg(k.name, ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k), 'none')) END,
             CASE WHEN tl_keys = '{}' THEN format('ALTER TABLE %s ADD PRIMARY KEY (%s); ', target,
                      (SELECT string_agg(quote_ident(k.name), ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k))
                  ELSE '' END || tl_mend)::threadline.finding;

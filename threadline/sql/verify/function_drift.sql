@@ -28,9 +28,15 @@ BEGIN
         OR p.prosrc <> written.source
         OR l.lanname <> 'plpgsql'
         OR NOT p.prosecdef
-        OR p.proconfig IS DISTINCT FROM ARRAY[
-            'search_path=pg_catalog, threadline, pg_temp', 'TimeZone=UTC', 'DateStyle=ISO, YMD',
-            'IntervalStyle=postgres', 'bytea_output=hex', 'extra_float_digits=1']
+        -- PostgreSQL shows names its own way: TimeZone.
+        OR ARRAY(
+            SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
+        ) IS DISTINCT FROM ARRAY(
+            SELECT 'search_path=pg_catalog, threadline, pg_temp'
+            UNION ALL
+            SELECT pin[1] || '=' || pin[2]
+            FROM regexp_matches(threadline.pinned_settings(target), 'SET ([a-z_]+) = ''([^'']*)''', 'g') AS pin
+            ORDER BY 1)
         -- To everybody.
         OR EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS granted WHERE granted.grantee = 0));
 END

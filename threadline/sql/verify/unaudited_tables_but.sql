@@ -6,11 +6,10 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT 'table-unaudited', c.oid::regclass::text,
-           CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
-                THEN 'nothing of it is recorded'
-                ELSE 'nothing of it is recorded, and without a primary key nothing can be' END,
-           CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
-                THEN format('SELECT threadline.audit(%L);', c.oid::regclass) END
+           'nothing of it is recorded',
+           format(CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
+                       THEN 'SELECT threadline.audit(%L);'
+                       ELSE 'SELECT threadline.audit(%L, keyless => true);' END, c.oid::regclass)
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'

@@ -28,7 +28,7 @@ fn values_of_every_kind_are_what_they_were() {
              NULL, 'sad', NULL, -1, '', '::1', NULL, '', 'empty', false),
             (3, 'z', 12345678901234567890.123456789, NULL, 1e-300, 1e30, 'null', 'null', NULL, NULL, NULL, NULL, NULL, NULL, NULL,
              '(,)', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-        UPDATE kinds SET n = n + 1, f = f * 3, j = '[1, 2.50]', money = money + 0.25, span = '1 hour', mood = 'sad' WHERE a = 1;
+        UPDATE kinds SET n = n + 1, f = f * 3, j = '[1, 2.50]', money = 12.75, span = '1 hour', mood = 'sad' WHERE a = 1;
         UPDATE kinds SET a = a + 1;
         UPDATE kinds SET jb = '{"now": "object"}', xs = '{5}', bytes = 'x';
         ALTER TABLE kinds ALTER m TYPE numeric(12, 4);

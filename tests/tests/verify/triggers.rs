@@ -186,7 +186,7 @@ fn a_function_altered_by_hand_is_found() {
         "CREATE OR REPLACE FUNCTION threadline.capture_1_statement() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NULL; END'",
         "ALTER FUNCTION threadline.capture_1_statement() SECURITY INVOKER",
         "ALTER FUNCTION threadline.capture_1() SET search_path = public",
-        "ALTER FUNCTION threadline.capture_1() RESET timezone",
+        "ALTER FUNCTION threadline.capture_1() SET timezone = 'Asia/Tokyo'",
         "GRANT EXECUTE ON FUNCTION threadline.capture_1_statement() TO PUBLIC",
     ] {
         drift(conn, by_hand, &["function-altered public.items"]);

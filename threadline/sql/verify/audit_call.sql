@@ -15,20 +15,12 @@ BEGIN ATOMIC
         || coalesce(', operations => ARRAY[' || (
                SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
         || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
-        || coalesce(', columns => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'only') || ']', '')
-        || coalesce(', operations => ARRAY[' || (
-               SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
-        || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
-        || CASE WHEN t.key_columns = '{}' THEN ', keyless => true' ELSE '' END
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
         SELECT name, 'mask' AS treatment FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
         UNION ALL
         SELECT name, 'exclude' FROM jsonb_array_elements_text(t.policy -> 'exclude') AS name
-        UNION ALL
-        SELECT name, 'only' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
         UNION ALL
         SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
     ) AS decided ON true

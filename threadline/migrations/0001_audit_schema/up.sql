@@ -161,4 +161,15 @@ CREATE TABLE threadline.audit_actions (
 COMMENT ON TABLE threadline.audit_actions IS
     'A semantic event that the application records: who did what, why, with which outcome';
 
+-- The database transactions in which capture was suspended. Nobody but the owner
+-- writes here, so nothing that a session sets for itself suspends anything.
+CREATE TABLE threadline.suspensions (
+    xact_id     xid8 NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    action_id   bigint NOT NULL,
+    PRIMARY KEY (xact_id, occurred_at, action_id)
+);
+COMMENT ON TABLE threadline.suspensions IS
+    'Transactions of which part was not recorded, and the AuditAction that says why';
+
 INSERT INTO threadline.schema_patches (version) VALUES (1);

@@ -14,6 +14,9 @@ DECLARE
     tl_part regclass;
     tl_limit bigint := coalesce((SELECT t.truncate_limit FROM threadline.audited_tables AS t WHERE t.id = audited_table), 100000);
     tl_count bigint;
+    tl_readable regclass;
+    tl_from text;
+    tl_where text;
 BEGIN
     FOR tl_part IN
         SELECT c.oid
@@ -27,9 +30,17 @@ BEGIN
         )
     LOOP
         tl_transaction := coalesce(tl_transaction, threadline.current_transaction());
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM ONLY %s LIMIT %s) AS tl_row', tl_part, tl_limit + 1) INTO tl_count;
+        tl_readable := threadline.readable(tl_part);
+        IF tl_readable IS NULL THEN
+            INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op)
+            VALUES (tl_transaction, clock_timestamp(), audited_table, 'T');
+            CONTINUE;
+        END IF;
+        tl_from := format(CASE WHEN tl_readable = tl_part THEN 'ONLY %s AS tl_row' ELSE '%s AS tl_row' END, tl_readable);
+        tl_where := CASE WHEN tl_readable <> tl_part THEN format('WHERE tl_row.tableoid = %s', tl_part::oid) END;
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s %s LIMIT %s) AS some', tl_from, tl_where, tl_limit + 1) INTO tl_count;
         IF tl_count > tl_limit THEN
-            EXECUTE format('SELECT count(*) FROM ONLY %s', tl_part) INTO tl_count;
+            EXECUTE format('SELECT count(*) FROM %s %s', tl_from, tl_where) INTO tl_count;
             INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, changed_from)
             VALUES (tl_transaction, clock_timestamp(), audited_table, 'T', jsonb_build_object('rows', tl_count));
             CONTINUE;
@@ -40,17 +51,17 @@ BEGIN
             END IF;
             EXECUTE format(
                 'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
-                 SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM ONLY %s AS tl_row',
-                key_expression, image_expression, tl_part)
+                 SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM %s %s',
+                key_expression, image_expression, tl_from, tl_where)
             USING tl_transaction, audited_table;
         EXCEPTION WHEN OTHERS THEN
             EXECUTE format(
                 'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
                  SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
-                 FROM ONLY %s AS tl_row
-                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $5, threadline.row_image(tl_row, $4), NULL) AS c',
-                tl_part)
-            USING tl_transaction, audited_table, target, tl_part, built_for;
+                 FROM %s
+                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $5, threadline.row_image(tl_row, $4), NULL) AS c %s',
+                tl_from, tl_where)
+            USING tl_transaction, audited_table, target, tl_readable, built_for;
         END;
         -- TRUNCATE removes rows that this transaction cannot see. That they
         -- are not all here is said, by a record without a key.

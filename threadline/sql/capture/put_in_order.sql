@@ -15,7 +15,11 @@ DECLARE
         SELECT x.id FROM threadline.audit_transactions AS x WHERE x.xact_id = pg_current_xact_id() AND x.occurred_at = now());
     tl_record record;
     tl_live jsonb;
+    tl_readable regclass := threadline.readable(target);
 BEGIN
+    IF tl_readable IS NULL THEN
+        RETURN;
+    END IF;
     FOR tl_record IN
         WITH recorded AS (
             SELECT c AS change
@@ -37,7 +41,7 @@ BEGIN
         GROUP BY k.record_key, former.changes
     LOOP
         EXECUTE format('SELECT %s FROM %s AS tl_row WHERE %s',
-            image_expression, target, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'))
+            image_expression, tl_readable, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'))
         INTO tl_live;
         FOR tl_place IN REVERSE cardinality(tl_record.former)..0 LOOP
             IF threadline.is_chain(

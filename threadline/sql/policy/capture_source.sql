@@ -47,6 +47,7 @@ DECLARE
     tl_first_change bigint;
     tl_recorded boolean := false;
 BEGIN
+    %15$s
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L, %12$L);
         RETURN NULL;
@@ -162,6 +163,7 @@ $template$,
         tl_built_for,
         tl_known,
         -- Nothing but the whole row says which one it was.
-        CASE WHEN tl_table.key_columns = '{}' THEN ' OR true' END);
+        CASE WHEN tl_table.key_columns = '{}' THEN ' OR true' END,
+        threadline.guard(audited_table, target));
 END
 $capture_source$;

@@ -115,6 +115,7 @@ BEGIN
     IF pg_partition_root(TG_RELID) IS NOT NULL THEN
         RETURN NULL;
     END IF;
+    %24$s
 
     BEGIN
         tl_nested := nullif(current_setting('threadline.nested_%8$s', true), '');
@@ -260,6 +261,7 @@ $template$,
         tl_updated, tl_moved, tl_inserted, tl_deleted,
         format(tl_record || ' (%s) AS c', '''U''', tl_updated), format(tl_record || ' (%s) AS c', '''U''', tl_moved),
         format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted),
-        threadline.image_expression(audited_table, target, 'tl_row'), tl_keyless);
+        threadline.image_expression(audited_table, target, 'tl_row'), tl_keyless,
+        threadline.guard(audited_table, target));
 END
 $statement_capture_source$;

@@ -28,6 +28,7 @@ pub(crate) const PATCHES: &[Patch] = &[
     patch!(6, "0006_time_travel"),
     patch!(7, "0007_revert"),
     patch!(8, "0008_verify"),
+    patch!(9, "0009_access"),
 ];
 
 /// The version of the audit schema that this crate works with.

@@ -1,0 +1,18 @@
+-- Whether a write is not to be recorded, because capture is suspended. Fails for a
+-- trigger that somebody put on another table than the one the capture function was
+-- built for, or its partitions: what happens there did not happen here.
+CREATE FUNCTION threadline.withheld(audited_table integer, target oid, built_for oid) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_captured oid := threadline.captured_relation(audited_table);
+BEGIN
+    IF threadline.audited_relation(target, built_for) NOT IN (built_for, tl_captured) AND target <> tl_captured THEN
+        RAISE EXCEPTION 'threadline: a trigger of table % calls the capture function of %; drop it, and audit the table with SELECT threadline.audit(''%'')',
+            target::regclass, tl_captured::regclass, target::regclass
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN threadline.suspended();
+END
+$$;

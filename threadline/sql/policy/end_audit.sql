@@ -1,0 +1,15 @@
+-- What threadline.unaudit() does as the owner of the audit.
+CREATE FUNCTION threadline.end_audit(target regclass) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_id integer := threadline.audited_table_of(target);
+BEGIN
+    PERFORM threadline.require_handed_over(target);
+    -- The triggers depend on the function, those on partitions included.
+    EXECUTE format('DROP FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() CASCADE', tl_id);
+    UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.end_audit(regclass) FROM PUBLIC;

@@ -1,0 +1,164 @@
+-- What threadline.audit() does as the owner of the audit: notes the policy of a
+-- table and builds its capture functions.
+CREATE FUNCTION threadline.write_policy(
+    target        regclass,
+    mask          text[],
+    exclude       text[],
+    require_actor boolean,
+    keyless       boolean,
+    columns       text[],
+    operations    text[],
+    condition     text
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $write_policy$
+#variable_conflict use_column
+DECLARE
+    tl_class pg_class;
+    tl_schema text;
+    tl_columns text[];
+    tl_keys text[];
+    tl_key_types text[];
+    tl_wrong text[];
+    tl_id integer;
+    tl_policy jsonb;
+    tl_resumed boolean;
+BEGIN
+    PERFORM threadline.require_handed_over(target);
+    PERFORM threadline.check_auditable(target);
+    SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
+    SELECT nspname INTO STRICT tl_schema FROM pg_namespace WHERE oid = tl_class.relnamespace;
+    SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
+    SELECT coalesce(array_agg(name), '{}'), coalesce(array_agg(type::text), '{}')
+    INTO tl_keys, tl_key_types
+    FROM threadline.key_columns_of(target);
+    IF tl_keys = '{}' AND NOT keyless THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...), or have it recorded all the same with SELECT threadline.audit(''%'', keyless => true)',
+            target, target, target;
+    END IF;
+
+    SELECT array_agg(o) INTO tl_wrong
+    FROM unnest(operations) AS o WHERE o IS NULL OR o NOT IN ('insert', 'update', 'delete', 'truncate');
+    IF tl_wrong IS NOT NULL OR NOT coalesce(operations && '{insert,update,delete}', true) THEN
+        RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
+            array_to_string(operations, ', ', 'NULL'), target;
+    END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns) AS c WHERE c <> ALL (tl_columns);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
+            target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
+    END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask) AS c WHERE c = ANY (exclude);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+    SELECT array_agg(c.name) INTO tl_wrong
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition);
+    IF cardinality(columns) > 0 THEN
+        exclude := exclude || ARRAY(
+            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude));
+    END IF;
+
+    tl_id := threadline.audited_table_of(target);
+    tl_resumed := tl_id IS NULL;
+    IF tl_resumed THEN
+        -- A table created anew under its old name goes on with its history.
+        tl_id := threadline.former_table(tl_schema, tl_class.relname);
+    END IF;
+    -- After a restore without data functions are there and their rows are not:
+    -- an id counts as taken by either.
+    WHILE tl_id IS NULL LOOP
+        tl_id := nextval(pg_get_serial_sequence('threadline.audited_tables', 'id'));
+        IF to_regproc('threadline.capture_' || tl_id) IS NOT NULL THEN
+            tl_id := NULL;
+        END IF;
+    END LOOP;
+    INSERT INTO threadline.audited_tables (
+        id, schema_name, table_name, key_columns, key_types, policy, columns, masked_columns, numeric_columns, relation, fingerprint, capture_version)
+    OVERRIDING SYSTEM VALUE
+    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
+    ON CONFLICT (id) DO NOTHING;
+
+    -- Records without a key are not found under one that comes later.
+    tl_resumed := tl_resumed OR (
+        SELECT t.key_columns = '{}' AND tl_keys <> '{}' FROM threadline.audited_tables AS t WHERE t.id = tl_id);
+
+    INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
+    SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
+    FROM (SELECT clock_timestamp() AS now OFFSET 0) AS at
+    CROSS JOIN threadline.unnoted_renames(tl_id, target) AS r;
+
+    UPDATE threadline.audited_tables AS t
+    SET schema_name = tl_schema,
+        table_name = tl_class.relname,
+        key_columns = tl_keys,
+        key_types = tl_key_types,
+        chained_since = CASE
+            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys
+                 AND NOT t.policy ?| '{operations,condition}'
+            THEN t.chained_since
+            ELSE clock_timestamp() END,
+        policy = tl_policy,
+        columns = (
+            SELECT jsonb_agg(
+                jsonb_strip_nulls(jsonb_build_object(
+                    'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
+                    -- What a redacted column held until now was not recorded.
+                    'clear_since', CASE
+                        WHEN now.treatment <> 'clear' THEN NULL
+                        WHEN former.treatment <> 'clear' THEN clock_timestamp()
+                        ELSE former.clear_since END,
+                    -- What is recorded under its name is of another column, or
+                    -- written another way.
+                    'retyped_at', CASE
+                        WHEN tl_resumed THEN NULL
+                        WHEN former.type = c.type::text THEN former.retyped_at
+                        ELSE clock_timestamp() END))
+                ORDER BY c.number)
+            FROM threadline.columns_of(target) AS c
+            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude) AS now (treatment)
+            LEFT JOIN jsonb_to_recordset(t.columns) AS former (
+                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
+                ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
+        masked_columns = ARRAY(
+            SELECT c.name
+            FROM threadline.columns_of(target) AS c
+            WHERE threadline.treatment(target, c.number, mask, exclude) = 'mask'
+            ORDER BY c.number),
+        numeric_columns = ARRAY(
+            SELECT c.name
+            FROM threadline.columns_of(target) AS c
+            JOIN pg_type AS p ON p.oid = c.type
+            WHERE 'numeric'::regtype IN (p.oid, p.typbasetype) OR 'money'::regtype IN (p.oid, p.typbasetype)
+            ORDER BY c.number),
+        relation = target,
+        fingerprint = threadline.fingerprint(target),
+        capture_version = threadline.capture_version(),
+        built_at = clock_timestamp(),
+        unaudited_at = NULL
+    WHERE t.id = tl_id;
+
+    PERFORM threadline.build_function('capture_' || tl_id, threadline.capture_source(tl_id, target), target);
+    PERFORM threadline.build_function(
+        format('capture_%s_statement', tl_id), threadline.statement_capture_source(tl_id, target), target);
+    IF tl_class.relowner <> current_user::regrole THEN
+        -- PostgreSQL asks for it of who makes triggers, and partitions.
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() TO %2$s',
+            tl_id, tl_class.relowner::regrole);
+    END IF;
+    -- Nobody writes before the triggers are there. What happened while the table
+    -- was not audited, nobody knows.
+    UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
+    RETURN tl_id;
+END
+$write_policy$;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text) FROM PUBLIC;

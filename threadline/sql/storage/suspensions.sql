@@ -1,0 +1,10 @@
+-- The database transactions in which capture was suspended. Nobody but the owner
+-- writes here, so nothing that a session sets for itself suspends anything.
+CREATE TABLE threadline.suspensions (
+    xact_id     xid8 NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    action_id   bigint NOT NULL,
+    PRIMARY KEY (xact_id, occurred_at, action_id)
+);
+COMMENT ON TABLE threadline.suspensions IS
+    'Transactions of which part was not recorded, and the AuditAction that says why';

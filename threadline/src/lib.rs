@@ -25,7 +25,7 @@ mod sql;
 mod time_travel;
 mod verify;
 
-pub use action::{Action, ActionError, ActionStatus, AuditAction, record_action};
+pub use action::{Action, ActionError, ActionStatus, AuditAction, record_action, suspend};
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
     ContextError, ContextGuard,
@@ -37,7 +37,7 @@ pub use explore::{
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
-pub use install::{ModelStatus, Status};
+pub use install::{ModelStatus, Protection, Status};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use record::{
     AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, PriorState,

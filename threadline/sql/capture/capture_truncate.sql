@@ -38,7 +38,7 @@ BEGIN
         END IF;
         tl_from := format(CASE WHEN tl_readable = tl_part THEN 'ONLY %s AS tl_row' ELSE '%s AS tl_row' END, tl_readable);
         tl_where := CASE WHEN tl_readable <> tl_part THEN format('WHERE tl_row.tableoid = %s', tl_part::oid) END;
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s %s LIMIT %s) AS some', tl_from, tl_where, tl_limit + 1) INTO tl_count;
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s %s LIMIT %s) AS tl_some', tl_from, tl_where, tl_limit + 1) INTO tl_count;
         IF tl_count > tl_limit THEN
             EXECUTE format('SELECT count(*) FROM %s %s', tl_from, tl_where) INTO tl_count;
             INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, changed_from)

@@ -2,8 +2,10 @@
 
 mod audit_action;
 mod record;
+mod suspend;
 
 pub use audit_action::{ActionStatus, AuditAction};
 pub use record::{Action, ActionError, record_action};
+pub use suspend::suspend;
 
 pub(crate) use audit_action::{ACTION_COLUMNS, ActionSql};

@@ -66,6 +66,11 @@ pub enum ActionError {
         /// What was given.
         name: String,
     },
+    /// Capture cannot be suspended where no transaction is open.
+    #[error(
+        "capture is suspended for a transaction and none is open; call `suspend` inside `conn.audited_transaction(&context, |conn| ...)`"
+    )]
+    NoTransaction,
     /// A text above its limit, or with a NUL; texts are never cut.
     #[error("action `{name}`: {error}")]
     InvalidField {

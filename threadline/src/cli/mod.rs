@@ -18,6 +18,7 @@
 //! | `install` | brings a database up to date without migration files |
 //! | `status` | shows what is in force in a database |
 //! | `verify` | fails if a database's audit is not whole; for health checks |
+//! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](crate::docs::owner_and_readers) |
 //! | `history members 42` | the changes of a record, newest first |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
 //! | `actor user:42` | what an actor did, newest first |
@@ -40,6 +41,7 @@
 
 mod database;
 mod folder;
+mod protect;
 mod read;
 mod verify;
 
@@ -50,6 +52,7 @@ use clap::{Parser, Subcommand};
 
 use self::database::Database;
 use self::folder::Folder;
+use self::protect::Protect;
 use self::read::Read;
 use self::verify::VerifyArguments;
 use crate::error::Error;
@@ -94,6 +97,8 @@ enum Command {
         #[command(flatten)]
         database: Database,
     },
+    /// Give the audit an owner of its own; run as an administrator
+    Protect(Protect),
     #[command(flatten)]
     Read(Read),
 }
@@ -154,6 +159,7 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
                 models.specs().len()
             );
         }
+        Command::Protect(protect) => protect.run()?,
         Command::Read(read) => return read.run(),
         Command::Verify { verify, database } => return Ok(verify.run(models, &database)),
         Command::Status { database } => {
@@ -183,6 +189,9 @@ fn print_status(status: &Status) {
         }
         Some(version) => writeln!(out, "audit schema   version {version}"),
     };
+    if let Some(owner) = &status.owner {
+        let _ = writeln!(out, "its owner      {owner}");
+    }
     let width = status.models.iter().map(|(spec, _)| spec.table.len()).max();
     for (spec, model) in &status.models {
         let text = match model {

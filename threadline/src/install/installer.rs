@@ -20,6 +20,9 @@ pub struct Status {
     pub installed_version: Option<i32>,
     /// The patch that this crate needs.
     pub needed_version: i32,
+    /// The role that owns the audit schema, and so can change what is recorded;
+    /// see [`Protection`](crate::Protection).
+    pub owner: Option<String>,
     /// One entry for every model, in the order of the list.
     pub models: Vec<(TableSpec, ModelStatus)>,
 }
@@ -115,6 +118,7 @@ impl Models {
         Ok(Status {
             installed_version,
             needed_version: SCHEMA_VERSION,
+            owner: owner(conn)?,
             models,
         })
     }
@@ -146,6 +150,21 @@ where
         diesel::sql_query("SELECT max(version) AS version FROM threadline.schema_patches")
             .get_result(conn)?;
     Ok(newest.version)
+}
+
+/// The role that owns the audit schema.
+fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
+    #[derive(QueryableByName)]
+    struct Owner {
+        #[diesel(sql_type = Nullable<Text>)]
+        owner: Option<String>,
+    }
+    let found: Owner = diesel::sql_query(
+        "SELECT (SELECT r.rolname::text FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner \
+         WHERE n.nspname = 'threadline') AS owner",
+    )
+    .get_result(conn)?;
+    Ok(found.owner)
 }
 
 pub(crate) fn model_status<C>(conn: &mut C, spec: &TableSpec) -> QueryResult<ModelStatus>

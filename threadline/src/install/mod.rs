@@ -3,8 +3,10 @@
 mod installer;
 mod patches;
 mod policy;
+mod protection;
 
 pub use installer::{ModelStatus, Status};
+pub use protection::Protection;
 
 pub(crate) use installer::{installed_version, model_status};
 pub(crate) use patches::{PATCHES, SCHEMA_VERSION};

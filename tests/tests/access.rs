@@ -1,0 +1,112 @@
+//! Who may do what with the audit, where it has an owner of its own.
+
+#[path = "access/application.rs"]
+mod application;
+#[path = "access/forging.rs"]
+mod forging;
+#[path = "access/policies.rs"]
+mod policies;
+#[path = "access/protection.rs"]
+mod protection;
+#[path = "access/suspension.rs"]
+mod suspension;
+
+use diesel::prelude::*;
+use threadline::Protection;
+use threadline_tests::{Database, run};
+
+/// A database with an owner of the audit, an application that owns its tables and
+/// an auditor. Roles belong to the whole server, so they are named by database.
+struct Protected {
+    database: Database,
+    admin: PgConnection,
+}
+
+impl Protected {
+    fn new() -> Self {
+        let database = Database::new();
+        let mut protected = Self {
+            admin: database.connect(),
+            database,
+        };
+        let [app, other] = ["app", "other"].map(|name| protected.role(name));
+        run(
+            &mut protected.admin,
+            &format!(
+                "CREATE ROLE {app}; CREATE ROLE {other};
+                 GRANT CREATE, USAGE ON SCHEMA public TO {app}, {other};
+                 GRANT CREATE, TEMPORARY ON DATABASE {} TO {app}, {other};",
+                protected.database.name()
+            ),
+        );
+        protected.protect();
+        protected
+    }
+
+    fn protection(&self) -> Protection {
+        Protection::of_owner(self.role("owner"))
+            .application(self.role("app"))
+            .reader(self.role("auditor"))
+    }
+
+    fn protect(&mut self) {
+        self.protection().apply(&mut self.admin).unwrap();
+    }
+
+    fn role(&self, name: &str) -> String {
+        format!("{}_{name}", self.database.name())
+    }
+
+    /// A session of a role.
+    fn session(&self, role: &str) -> PgConnection {
+        let mut conn = self.database.connect();
+        run(
+            &mut conn,
+            &format!("SET SESSION AUTHORIZATION {}", self.role(role)),
+        );
+        conn
+    }
+
+    /// A session of the application, with an audited table of its own.
+    fn application(&self) -> PgConnection {
+        let mut conn = self.session("app");
+        run(
+            &mut conn,
+            "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')",
+        );
+        conn
+    }
+}
+
+impl Drop for Protected {
+    fn drop(&mut self) {
+        let roles = ["owner", "app", "other", "auditor"].map(|name| self.role(name));
+        for role in roles {
+            let _ = diesel::sql_query(format!("DROP OWNED BY {role} CASCADE")).execute(&mut self.admin);
+            let _ = diesel::sql_query(format!("DROP ROLE {role}")).execute(&mut self.admin);
+        }
+    }
+}
+
+/// What PostgreSQL says to a statement that must not go through.
+#[track_caller]
+fn refused(conn: &mut PgConnection, sql: &str) -> String {
+    use diesel::connection::SimpleConnection;
+    match conn.batch_execute(&format!("BEGIN; {sql}; COMMIT")) {
+        Ok(()) => panic!("went through: {sql}"),
+        Err(error) => {
+            conn.batch_execute("ROLLBACK").unwrap();
+            error.to_string()
+        }
+    }
+}
+
+/// The same, for want of a right and nothing else.
+#[track_caller]
+fn forbidden(conn: &mut PgConnection, sql: &str) {
+    let error = refused(conn, sql);
+    assert!(
+        error.contains("permission denied") || error.contains("must be owner"),
+        "{sql}: {error}"
+    );
+}

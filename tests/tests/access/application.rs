@@ -1,0 +1,203 @@
+use threadline::{Action, ActorRef, AuditContext, AuditExt, record_action};
+use threadline_tests::{rows, run, value};
+
+use super::{Protected, forbidden};
+
+const TABLES: [&str; 7] = [
+    "audit_changes",
+    "audit_transactions",
+    "audit_actions",
+    "audited_tables",
+    "renamed_columns",
+    "schema_patches",
+    "suspensions",
+];
+
+#[test]
+fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    let context = AuditContext::new(ActorRef::user(1).unwrap());
+    app.audited_transaction(&context, |conn| {
+        run(
+            conn,
+            "INSERT INTO items VALUES (1, 'a'), (2, 'b'); UPDATE items SET name = 'c' WHERE id = 1;
+             DELETE FROM items WHERE id = 1; TRUNCATE items; INSERT INTO items VALUES (3, 'c')",
+        );
+        record_action(conn, Action::new("items.renewed")).map(|_| ())
+    })
+    .unwrap();
+
+    let read = "SELECT op, record_key, changed_to, row_data FROM threadline.audit_changes ORDER BY id";
+    let recorded = rows(&mut protected.admin, read);
+    assert_eq!(
+        recorded,
+        [
+            r#"I | 1 | NULL | {"id": 1, "name": "a"}"#,
+            r#"I | 2 | NULL | {"id": 2, "name": "b"}"#,
+            r#"U | 1 | {"name": "c"} | NULL"#,
+            r#"D | 1 | NULL | {"id": 1, "name": "c"}"#,
+            r#"T | 2 | NULL | {"id": 2, "name": "b"}"#,
+            r#"I | 3 | NULL | {"id": 3, "name": "c"}"#,
+        ]
+    );
+
+    let other = protected.role("other");
+    let app_role = protected.role("app");
+    for table in TABLES {
+        for attempt in [
+            "DELETE FROM threadline.{}",
+            "TRUNCATE threadline.{}",
+            "DROP TABLE threadline.{} CASCADE",
+            "ALTER TABLE threadline.{} RENAME TO gone",
+            "ALTER TABLE threadline.{} ADD COLUMN x int",
+            "ALTER TABLE threadline.{} DISABLE TRIGGER ALL",
+            "ALTER TABLE threadline.{} ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE threadline.{} SET SCHEMA public",
+            "INSERT INTO threadline.{} DEFAULT VALUES",
+            "CREATE TRIGGER t BEFORE INSERT ON threadline.{} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "CREATE RULE r AS ON INSERT TO threadline.{} DO INSTEAD NOTHING",
+            "CREATE INDEX ON threadline.{} ((1))",
+            "LOCK TABLE threadline.{} IN ACCESS EXCLUSIVE MODE",
+            "CREATE TABLE heir () INHERITS (threadline.{})",
+        ] {
+            forbidden(app, &attempt.replace("{}", table));
+        }
+        let column = value(
+            &mut protected.admin,
+            &format!("SELECT attname FROM pg_attribute WHERE attrelid = 'threadline.{table}'::regclass AND attnum = 1"),
+        )
+        .unwrap();
+        forbidden(
+            app,
+            &format!("UPDATE threadline.{table} SET {column} = NULL"),
+        );
+        forbidden(app, &format!("GRANT ALL ON threadline.{table} TO {other}; DELETE FROM threadline.{table}"));
+    }
+    let sequences = rows(
+        &mut protected.admin,
+        "SELECT oid::regclass FROM pg_class WHERE relnamespace = 'threadline'::regnamespace AND relkind = 'S'",
+    );
+    assert_eq!(sequences.len(), 4);
+    for sequence in sequences {
+        forbidden(app, &format!("SELECT setval('{sequence}', 1)"));
+        forbidden(app, &format!("SELECT nextval('{sequence}')"));
+        forbidden(app, &format!("ALTER SEQUENCE {sequence} RESTART"));
+    }
+    let functions = rows(
+        &mut protected.admin,
+        "SELECT oid::regprocedure, CASE prokind WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace",
+    );
+    assert!(functions.iter().any(|f| f.starts_with("threadline.capture_1()")));
+    for function in functions {
+        let (function, kind) = function.split_once(" | ").unwrap();
+        forbidden(app, &format!("DROP {kind} {function} CASCADE"));
+        forbidden(app, &format!("ALTER {kind} {function} RENAME TO gone"));
+        forbidden(app, &format!("ALTER ROUTINE {function} OWNER TO {app_role}"));
+    }
+    for attempt in [
+        "CREATE OR REPLACE FUNCTION threadline.capture_1() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE FUNCTION threadline.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT '-infinity'::timestamptz $$",
+        "CREATE TABLE threadline.mine (x int)",
+        "ALTER FUNCTION threadline.capture_1() SECURITY INVOKER",
+        "ALTER FUNCTION threadline.record_key(record, text[]) SET search_path = public",
+        "DROP SCHEMA threadline CASCADE",
+        "ALTER SCHEMA threadline RENAME TO gone",
+        "DROP VIEW threadline.changes",
+        "DROP TYPE threadline.captured CASCADE",
+        "SET session_replication_role = replica",
+        "SELECT threadline.open_transaction('{}')",
+        "SELECT threadline.current_transaction()",
+        "SELECT threadline.suspend('I would rather not')",
+        "SELECT threadline.build_function('capture_1', 'BEGIN RETURN NULL; END', 'items')",
+    ] {
+        forbidden(app, attempt);
+    }
+    for role in ["owner", "auditor"].map(|name| protected.role(name)) {
+        forbidden(app, &format!("SET ROLE {role}"));
+        let error = super::refused(app, &format!("GRANT {role} TO {app_role}"));
+        assert!(
+            error.contains("must have admin option") || error.contains("permission denied"),
+            "{error}"
+        );
+    }
+    assert_eq!(rows(&mut protected.admin, read), recorded);
+}
+
+#[test]
+fn an_auditor_reads_everything_and_writes_nothing() {
+    let protected = Protected::new();
+    run(
+        &mut protected.application(),
+        "INSERT INTO items VALUES (1, 'a'); SELECT threadline.record_action('items.made', 'user', '1')",
+    );
+    let auditor = &mut protected.session("auditor");
+    for table in TABLES {
+        rows(auditor, &format!("SELECT * FROM threadline.{table}"));
+        forbidden(auditor, &format!("DELETE FROM threadline.{table}"));
+        forbidden(auditor, &format!("INSERT INTO threadline.{table} DEFAULT VALUES"));
+    }
+    assert_eq!(
+        rows(auditor, "SELECT op, key FROM threadline.changes"),
+        [r#"insert | {"id": 1}"#]
+    );
+    assert_eq!(
+        rows(auditor, "SELECT name FROM threadline.actions"),
+        ["items.made"]
+    );
+    let page = threadline::timeline(threadline::Filter::new()).page(auditor).unwrap();
+    assert_eq!(page.entries.len(), 1);
+    for attempt in [
+        "SELECT threadline.record_action('a.b', 'user', '1')",
+        "SELECT threadline.audit('items')",
+        "SELECT threadline.unaudit('items')",
+        "SELECT threadline.suspend('no')",
+        "SELECT * FROM items",
+    ] {
+        forbidden(auditor, attempt);
+    }
+    // The past of a table that one may not read.
+    forbidden(auditor, "SELECT * FROM threadline.rows_as_of('items', now())");
+}
+
+#[test]
+fn a_role_with_no_part_in_it_sees_nothing_and_is_recorded_all_the_same() {
+    let mut protected = Protected::new();
+    let other_role = protected.role("other");
+    let app = &mut protected.application();
+    run(app, &format!("GRANT ALL ON items TO {other_role}"));
+    let other = &mut protected.session("other");
+    run(other, "INSERT INTO items VALUES (1, 'a'); TRUNCATE items");
+    for table in TABLES {
+        forbidden(other, &format!("SELECT * FROM threadline.{table}"));
+    }
+    forbidden(other, "SELECT * FROM threadline.changes");
+    // The application that was not made a reader does not either.
+    forbidden(app, "SELECT * FROM threadline.changes");
+    assert_eq!(
+        rows(
+            &mut protected.admin,
+            "SELECT op, session_user_name FROM threadline.changes ORDER BY id"
+        ),
+        [
+            format!("insert | {other_role}"),
+            format!("truncate | {other_role}")
+        ]
+    );
+}
+
+#[test]
+fn an_application_that_is_a_reader_too_can_look_back_and_revert() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    let protection = protected.protection().reader(protected.role("app"));
+    protection.apply(&mut protected.admin).unwrap();
+    run(app, "INSERT INTO items VALUES (1, 'a')");
+    run(app, "UPDATE items SET name = 'b'");
+    assert_eq!(
+        rows(app, "SELECT image FROM threadline.rows_as_of('items', now())"),
+        [r#"{"id": 1, "name": "b"}"#]
+    );
+    threadline::revert_transaction(app, 2).unwrap();
+    assert_eq!(value(app, "SELECT name FROM items").as_deref(), Some("a"));
+}

@@ -1,0 +1,218 @@
+//! The application's own migrations go on deciding how its tables are audited,
+//! and nobody else's.
+
+use threadline_tests::{rows, run, value};
+
+use super::{Protected, forbidden, refused};
+
+#[test]
+fn the_migrations_of_the_application_audit_refresh_and_unaudit_its_tables() {
+    let mut protected = Protected::new();
+    let app = &mut protected.session("app");
+    run(
+        app,
+        r#"CREATE SCHEMA shop;
+           CREATE TABLE shop."Order" (id int PRIMARY KEY, email text, sum numeric);
+           SELECT threadline.audit('shop."Order"');
+           INSERT INTO shop."Order" VALUES (1, 'a@x', 1);
+           SELECT threadline.audit('shop."Order"', mask => ARRAY['email']);
+           ALTER TABLE shop."Order" RENAME email TO mail;
+           ALTER TABLE shop."Order" ADD note text;
+           SELECT threadline.refresh('shop."Order"');
+           UPDATE shop."Order" SET mail = 'b@x', note = 'n';
+           TRUNCATE shop."Order";
+           SELECT threadline.unaudit('shop."Order"');
+           INSERT INTO shop."Order" VALUES (2);
+           DROP SCHEMA shop CASCADE"#,
+    );
+    assert_eq!(
+        rows(
+            &mut protected.admin,
+            "SELECT op, coalesce(changed_to, row_data) FROM threadline.changes ORDER BY id"
+        ),
+        [
+            r#"insert | {"id": 1, "sum": 1, "email": "a@x"}"#,
+            r#"update | {"mail": "***", "note": "n"}"#,
+            r#"truncate | {"id": 1, "sum": 1, "mail": "***", "note": "n"}"#,
+        ]
+    );
+}
+
+#[test]
+fn no_right_to_make_triggers_outlives_the_call() {
+    let protected = Protected::new();
+    let app = &mut protected.application();
+    let owner = protected.role("owner");
+    let given = format!(
+        "SELECT string_agg(privilege_type, ',') FROM pg_class, aclexplode(relacl) WHERE relname = 'items' AND grantee = '{owner}'::regrole"
+    );
+    assert_eq!(value(app, &given).as_deref(), Some("SELECT"));
+    run(app, "SELECT threadline.unaudit('items')");
+    assert_eq!(value(app, &given), None);
+}
+
+#[test]
+fn nobody_decides_about_the_table_of_another() {
+    let mut protected = Protected::new();
+    let other_role = protected.role("other");
+    let app = &mut protected.application();
+    run(app, &format!("GRANT ALL ON items TO {other_role}"));
+    // Another application on the same audit.
+    let protection = protected.protection().application(other_role);
+    protection.apply(&mut protected.admin).unwrap();
+    let other = &mut protected.session("other");
+    for attempt in [
+        "SELECT threadline.audit('items', exclude => ARRAY['name'])",
+        "SELECT threadline.unaudit('items')",
+        "SELECT threadline.refresh('items')",
+    ] {
+        let error = refused(other, attempt);
+        assert!(
+            error.contains("permission denied") || error.contains("only the owner of table items"),
+            "{error}"
+        );
+    }
+    // Nor by what these call.
+    for attempt in [
+        "SELECT threadline.write_policy('items', '{}', '{name}', false, false)",
+        "SELECT threadline.end_audit('items')",
+    ] {
+        assert_eq!(
+            refused(other, attempt),
+            "threadline: only the owner of table public.items decides how it is audited, with threadline.audit() or threadline.unaudit()"
+        );
+    }
+    run(other, "INSERT INTO items VALUES (1, 'seen')");
+    assert_eq!(
+        rows(&mut protected.admin, "SELECT row_data FROM threadline.changes"),
+        [r#"{"id": 1, "name": "seen"}"#]
+    );
+}
+
+#[test]
+fn a_capture_function_records_its_own_table_alone() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    for (table, kind) in [("copies", ""), ("pg_temp.copies", "TEMPORARY ")] {
+        run(app, &format!("CREATE {kind}TABLE {table} (id int PRIMARY KEY, name text)"));
+        for trigger in [
+            "CREATE TRIGGER \"!threadline_capture\" AFTER INSERT ON {} FOR EACH ROW EXECUTE FUNCTION threadline.capture_1()",
+            "CREATE TRIGGER t AFTER INSERT ON {} REFERENCING NEW TABLE AS tl_new FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_1_statement()",
+        ] {
+            let error = refused(
+                app,
+                &format!("{}; INSERT INTO {table} VALUES (9, 'forged')", trigger.replace("{}", table)),
+            );
+            assert!(
+                error.contains("calls the capture function of items"),
+                "{error}"
+            );
+        }
+        run(app, &format!("DROP TABLE {table}"));
+    }
+    let other = &mut protected.session("other");
+    run(other, "CREATE TABLE theirs (id int PRIMARY KEY, name text)");
+    forbidden(
+        other,
+        "CREATE TRIGGER t AFTER INSERT ON theirs FOR EACH ROW EXECUTE FUNCTION threadline.capture_1()",
+    );
+    assert_eq!(
+        value(&mut protected.admin, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
+        Some("0")
+    );
+}
+
+#[test]
+fn partitions_that_the_application_adds_are_recorded_and_truncated() {
+    let mut protected = Protected::new();
+    let app = &mut protected.session("app");
+    run(
+        app,
+        "CREATE TABLE events (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+         CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+         SELECT threadline.audit('events');
+         CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+         INSERT INTO events VALUES (1, '2026-01-05'), (2, '2026-02-05');
+         UPDATE events_2 SET id = 3;
+         TRUNCATE events",
+    );
+    assert_eq!(
+        rows(
+            &mut protected.admin,
+            "SELECT op, record_key FROM threadline.audit_changes ORDER BY id"
+        ),
+        [
+            r#"I | ["1", "2026-01-05"]"#,
+            r#"I | ["2", "2026-02-05"]"#,
+            r#"U | ["3", "2026-02-05"]"#,
+            r#"T | ["1", "2026-01-05"]"#,
+            r#"T | ["3", "2026-02-05"]"#,
+        ]
+    );
+}
+
+#[test]
+fn row_level_policies_neither_hide_rows_from_the_audit_nor_run_as_its_owner() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    run(
+        app,
+        "CREATE FUNCTION spoil() RETURNS boolean LANGUAGE plpgsql AS $$
+         BEGIN DELETE FROM threadline.audit_changes; RETURN true; END $$;
+         INSERT INTO items VALUES (1, 'a');
+         CREATE POLICY p ON items USING (spoil());
+         ALTER TABLE items ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+         TRUNCATE items",
+    );
+    let read = "SELECT op, row_data FROM threadline.changes ORDER BY id";
+    let insert = r#"insert | {"id": 1, "name": "a"}"#;
+    assert_eq!(
+        rows(&mut protected.admin, read),
+        [insert, r#"truncate | {"id": 1, "name": "a"}"#]
+    );
+    // An owner of the audit to whom policies apply: then rows are missing, and
+    // that is said.
+    let owner = protected.role("owner");
+    run(&mut protected.admin, &format!("ALTER ROLE {owner} NOBYPASSRLS"));
+    run(app, "TRUNCATE items");
+    assert_eq!(
+        rows(&mut protected.admin, read),
+        [insert, r#"truncate | {"id": 1, "name": "a"}"#, "truncate | NULL"]
+    );
+}
+
+#[test]
+fn tables_that_were_audited_before_stay_so() {
+    let database = threadline_tests::Database::new();
+    let name = database.name().to_owned();
+    let admin = &mut database.connect();
+    run(
+        admin,
+        &format!(
+            "CREATE ROLE {name}_app;
+             GRANT ALL ON SCHEMA public TO {name}_app;
+             CREATE TABLE items (id int PRIMARY KEY); ALTER TABLE items OWNER TO {name}_app;
+             SELECT threadline.audit('items')"
+        ),
+    );
+    threadline::Protection::of_owner(format!("{name}_owner"))
+        .application(format!("{name}_app"))
+        .apply(admin)
+        .unwrap();
+    run(
+        admin,
+        &format!(
+            "SET SESSION AUTHORIZATION {name}_app;
+             INSERT INTO items VALUES (1); TRUNCATE items; SELECT threadline.refresh('items'); INSERT INTO items VALUES (2);
+             RESET SESSION AUTHORIZATION"
+        ),
+    );
+    assert_eq!(
+        rows(admin, "SELECT op FROM threadline.changes ORDER BY id"),
+        ["insert", "truncate", "insert"]
+    );
+    run(
+        admin,
+        &format!("DROP OWNED BY {name}_app, {name}_owner CASCADE; DROP ROLE {name}_app, {name}_owner"),
+    );
+}

@@ -1,0 +1,57 @@
+use diesel::{Connection, PgConnection};
+
+use crate::error::Error;
+use crate::install::Protection;
+
+/// Which roles own, use and read the audit.
+#[derive(Debug, clap::Args)]
+pub(super) struct Protect {
+    /// The role that is to own the audit schema; created if there is none
+    #[arg(long, value_name = "ROLE")]
+    owner: String,
+    /// A role that the application uses, or that runs its migrations
+    #[arg(long, value_name = "ROLE", required = true)]
+    application: Vec<String>,
+    /// A role that may read what is recorded; created if there is none
+    #[arg(long, value_name = "ROLE")]
+    reader: Vec<String>,
+    /// A role that may suspend capture
+    #[arg(long, value_name = "ROLE")]
+    suspender: Vec<String>,
+    /// Print the SQL instead of running it
+    #[arg(long)]
+    print: bool,
+    /// Where the database is, as in postgres://admin@host/name
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        required_unless_present = "print"
+    )]
+    database_url: Option<String>,
+}
+
+impl Protect {
+    pub(super) fn run(self) -> Result<(), Error> {
+        let mut protection = Protection::of_owner(&self.owner);
+        for role in &self.application {
+            protection = protection.application(role);
+        }
+        for role in &self.reader {
+            protection = protection.reader(role);
+        }
+        for role in &self.suspender {
+            protection = protection.suspender(role);
+        }
+        let Some(url) = self.database_url.filter(|_| !self.print) else {
+            print!("{protection}");
+            return Ok(());
+        };
+        protection.apply(&mut PgConnection::establish(&url)?)?;
+        println!(
+            "{} owns the audit now. Run this again after each new patch of the audit schema.",
+            self.owner
+        );
+        Ok(())
+    }
+}

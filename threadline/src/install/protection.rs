@@ -1,0 +1,123 @@
+use std::fmt;
+
+use diesel::RunQueryDsl;
+use diesel::sql_types::Text;
+use serde_json::json;
+
+use crate::context::AuditConnection;
+use crate::error::Error;
+use crate::sql::Literal;
+
+const PROTECT: &str = include_str!("protect.sql");
+
+/// Gives the audit an owner of its own, so that the application cannot change
+/// what is recorded about it.
+///
+/// For an administrator to apply, once after the audit schema is installed and
+/// again after each of its patches; doing it again is safe. Written with `{}` it
+/// is the SQL script that an administrator can read and run without Rust.
+/// [The guide](crate::docs::owner_and_readers) says what is promised then, and
+/// what is not.
+///
+/// ```
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// # diesel::sql_query("DROP ROLE IF EXISTS example_app").execute(conn)?;
+/// # diesel::sql_query("CREATE ROLE example_app").execute(conn)?;
+/// use threadline::Protection;
+///
+/// Protection::of_owner("example_audit")
+///     .application("example_app")
+///     .reader("example_auditor")
+///     .apply(conn)?;
+/// # let drop = "DROP OWNED BY example_app, example_auditor, example_audit CASCADE";
+/// # diesel::sql_query(drop).execute(conn)?;
+/// # diesel::sql_query("DROP ROLE example_app, example_auditor, example_audit").execute(conn)?;
+/// # Ok::<(), threadline::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing is protected before `apply`"]
+pub struct Protection {
+    owner: String,
+    applications: Vec<String>,
+    readers: Vec<String>,
+    suspenders: Vec<String>,
+}
+
+impl Protection {
+    /// By this role, which is created if there is none. Nobody should be able
+    /// to log in as it.
+    pub fn of_owner(role: impl Into<String>) -> Self {
+        Self {
+            owner: role.into(),
+            applications: vec![],
+            readers: vec![],
+            suspenders: vec![],
+        }
+    }
+
+    /// A role of the application: it records actions, and decides how the tables
+    /// that it owns are audited.
+    pub fn application(mut self, role: impl Into<String>) -> Self {
+        self.applications.push(role.into());
+        self
+    }
+
+    /// A role that may read everything that is recorded; created if there is
+    /// none.
+    pub fn reader(mut self, role: impl Into<String>) -> Self {
+        self.readers.push(role.into());
+        self
+    }
+
+    /// A role that may [`suspend`](crate::suspend) capture.
+    pub fn suspender(mut self, role: impl Into<String>) -> Self {
+        self.suspenders.push(role.into());
+        self
+    }
+
+    /// Puts it into force, in a transaction of its own.
+    ///
+    /// # Errors
+    ///
+    /// A role that would be able to undo it, because it is a superuser, may
+    /// create roles or is a member of the owner; one that is missing; or the
+    /// caller is no administrator. Then nothing is changed.
+    pub fn apply<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
+        conn.transaction(|conn| {
+            diesel::sql_query("SELECT pg_catalog.set_config('threadline.protect', $1, true)")
+                .bind::<Text, _>(self.wish())
+                .execute(conn)?;
+            conn.batch_execute(PROTECT)?;
+            Ok(())
+        })
+    }
+
+    fn wish(&self) -> String {
+        let Self {
+            owner,
+            applications,
+            readers,
+            suspenders,
+        } = self;
+        json!({
+            "owner": owner,
+            "applications": applications,
+            "readers": readers,
+            "suspenders": suspenders,
+        })
+        .to_string()
+    }
+}
+
+/// The script that does the same.
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "BEGIN;\nSELECT pg_catalog.set_config('threadline.protect', {}, true);\n\n{PROTECT}\nCOMMIT;",
+            Literal(&self.wish())
+        )
+    }
+}

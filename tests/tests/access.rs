@@ -82,7 +82,8 @@ impl Drop for Protected {
     fn drop(&mut self) {
         let roles = ["owner", "app", "other", "auditor"].map(|name| self.role(name));
         for role in roles {
-            let _ = diesel::sql_query(format!("DROP OWNED BY {role} CASCADE")).execute(&mut self.admin);
+            let _ =
+                diesel::sql_query(format!("DROP OWNED BY {role} CASCADE")).execute(&mut self.admin);
             let _ = diesel::sql_query(format!("DROP ROLE {role}")).execute(&mut self.admin);
         }
     }

@@ -28,7 +28,8 @@ fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
     })
     .unwrap();
 
-    let read = "SELECT op, record_key, changed_to, row_data FROM threadline.audit_changes ORDER BY id";
+    let read =
+        "SELECT op, record_key, changed_to, row_data FROM threadline.audit_changes ORDER BY id";
     let recorded = rows(&mut protected.admin, read);
     assert_eq!(
         recorded,
@@ -70,9 +71,12 @@ fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
         .unwrap();
         forbidden(
             app,
-            &format!("UPDATE threadline.{table} SET {column} = NULL"),
+            &format!("UPDATE threadline.{table} SET {column} = DEFAULT"),
         );
-        forbidden(app, &format!("GRANT ALL ON threadline.{table} TO {other}; DELETE FROM threadline.{table}"));
+        forbidden(
+            app,
+            &format!("GRANT ALL ON threadline.{table} TO {other}; DELETE FROM threadline.{table}"),
+        );
     }
     let sequences = rows(
         &mut protected.admin,
@@ -88,12 +92,19 @@ fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
         &mut protected.admin,
         "SELECT oid::regprocedure, CASE prokind WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace",
     );
-    assert!(functions.iter().any(|f| f.starts_with("threadline.capture_1()")));
+    assert!(
+        functions
+            .iter()
+            .any(|f| f.starts_with("threadline.capture_1()"))
+    );
     for function in functions {
         let (function, kind) = function.split_once(" | ").unwrap();
         forbidden(app, &format!("DROP {kind} {function} CASCADE"));
         forbidden(app, &format!("ALTER {kind} {function} RENAME TO gone"));
-        forbidden(app, &format!("ALTER ROUTINE {function} OWNER TO {app_role}"));
+        forbidden(
+            app,
+            &format!("ALTER ROUTINE {function} OWNER TO {app_role}"),
+        );
     }
     for attempt in [
         "CREATE OR REPLACE FUNCTION threadline.capture_1() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
@@ -135,7 +146,10 @@ fn an_auditor_reads_everything_and_writes_nothing() {
     for table in TABLES {
         rows(auditor, &format!("SELECT * FROM threadline.{table}"));
         forbidden(auditor, &format!("DELETE FROM threadline.{table}"));
-        forbidden(auditor, &format!("INSERT INTO threadline.{table} DEFAULT VALUES"));
+        forbidden(
+            auditor,
+            &format!("INSERT INTO threadline.{table} DEFAULT VALUES"),
+        );
     }
     assert_eq!(
         rows(auditor, "SELECT op, key FROM threadline.changes"),
@@ -145,7 +159,9 @@ fn an_auditor_reads_everything_and_writes_nothing() {
         rows(auditor, "SELECT name FROM threadline.actions"),
         ["items.made"]
     );
-    let page = threadline::timeline(threadline::Filter::new()).page(auditor).unwrap();
+    let page = threadline::timeline(threadline::Filter::new())
+        .page(auditor)
+        .unwrap();
     assert_eq!(page.entries.len(), 1);
     for attempt in [
         "SELECT threadline.record_action('a.b', 'user', '1')",
@@ -157,7 +173,10 @@ fn an_auditor_reads_everything_and_writes_nothing() {
         forbidden(auditor, attempt);
     }
     // The past of a table that one may not read.
-    forbidden(auditor, "SELECT * FROM threadline.rows_as_of('items', now())");
+    forbidden(
+        auditor,
+        "SELECT * FROM threadline.rows_as_of('items', now())",
+    );
 }
 
 #[test]
@@ -195,7 +214,10 @@ fn an_application_that_is_a_reader_too_can_look_back_and_revert() {
     run(app, "INSERT INTO items VALUES (1, 'a')");
     run(app, "UPDATE items SET name = 'b'");
     assert_eq!(
-        rows(app, "SELECT image FROM threadline.rows_as_of('items', now())"),
+        rows(
+            app,
+            "SELECT image FROM threadline.rows_as_of('items', now())"
+        ),
         [r#"{"id": 1, "name": "b"}"#]
     );
     threadline::revert_transaction(app, 2).unwrap();

@@ -14,13 +14,15 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    tl_id bigint;
     tl_transaction threadline.audit_transactions;
     tl_action threadline.audit_actions;
 BEGIN
     IF coalesce(btrim(suspend.reason), '') = '' THEN
         RAISE EXCEPTION 'threadline: to suspend capture takes a reason: SELECT threadline.suspend(''why'')';
     END IF;
-    SELECT * INTO STRICT tl_transaction FROM threadline.audit_transactions WHERE id = threadline.current_transaction();
+    tl_id := threadline.current_transaction();
+    SELECT * INTO STRICT tl_transaction FROM threadline.audit_transactions AS x WHERE x.id = tl_id;
     INSERT INTO threadline.audit_actions (
         transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
     VALUES (

@@ -14,10 +14,8 @@ DECLARE
     tl_lent boolean;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    IF to_regclass('threadline.schema_patches') IS NULL THEN
+    IF to_regnamespace('threadline') IS NULL THEN
         RAISE EXCEPTION 'threadline: there is no audit schema in database %; install it first, then protect it', current_database();
-    ELSIF to_regproc('threadline.write_policy') IS NULL THEN
-        RAISE EXCEPTION 'threadline: the audit schema in database % is of an older version; bring it up to date first', current_database();
     END IF;
 
     FOR tl_role IN
@@ -61,6 +59,9 @@ BEGIN
     tl_lent := NOT pg_has_role(tl_owner, 'MEMBER');
     IF tl_lent THEN
         EXECUTE format('GRANT %I TO %I', tl_owner, current_user);
+    END IF;
+    IF to_regproc('threadline.write_policy') IS NULL OR to_regproc('threadline.suspend') IS NULL THEN
+        RAISE EXCEPTION 'threadline: the audit schema in database % is of an older version; bring it up to date first', current_database();
     END IF;
     -- So that TRUNCATE of a table with row-level security is recorded in full, and
     -- no policy of the application runs with the rights of the owner.
@@ -146,7 +147,9 @@ BEGIN
         JOIN pg_class AS c ON c.oid = g.tgrelid
         WHERE g.tgname = '!threadline_capture' AND g.tgparentid = 0
     LOOP
-        EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', tl_object.schema, tl_owner);
+        IF NOT has_schema_privilege(tl_owner, tl_object.schema, 'USAGE') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', tl_object.schema, tl_owner);
+        END IF;
         EXECUTE format('GRANT EXECUTE ON FUNCTION %1$s(), %1$s_statement() TO %2$s', tl_object.function, tl_object.owner);
         FOR tl_role IN
             SELECT tl_object.name::text
@@ -154,7 +157,9 @@ BEGIN
             SELECT p.relid::text FROM pg_partition_tree(tl_object.name) AS p
             JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
         LOOP
-            EXECUTE format('GRANT SELECT ON %s TO %I', tl_role, tl_owner);
+            IF NOT has_table_privilege(tl_owner, tl_role, 'SELECT') THEN
+                EXECUTE format('GRANT SELECT ON %s TO %I', tl_role, tl_owner);
+            END IF;
         END LOOP;
     END LOOP;
     IF tl_lent THEN

@@ -1,0 +1,179 @@
+use threadline::Protection;
+use threadline_tests::{Database, rows, run, value};
+
+use super::{Protected, forbidden};
+
+fn owners(protected: &mut Protected) -> Vec<String> {
+    rows(
+        &mut protected.admin,
+        "SELECT DISTINCT owner::regrole FROM (
+             SELECT nspowner AS owner FROM pg_namespace WHERE nspname = 'threadline'
+             UNION ALL SELECT relowner FROM pg_class WHERE relnamespace = 'threadline'::regnamespace
+             UNION ALL SELECT proowner FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace
+             UNION ALL SELECT typowner FROM pg_type WHERE typnamespace = 'threadline'::regnamespace
+         ) AS objects",
+    )
+}
+
+#[test]
+fn everything_in_the_schema_has_the_one_owner_and_who_asks_for_the_status_sees_it() {
+    let mut protected = Protected::new();
+    protected.application();
+    assert_eq!(owners(&mut protected), [protected.role("owner")]);
+    let status = threadline::Models::new(vec![])
+        .status(&mut protected.session("app"))
+        .unwrap();
+    assert_eq!(status.owner, Some(protected.role("owner")));
+}
+
+#[test]
+fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    let rights = "SELECT o.name, a.grantee, a.privilege_type FROM (
+        SELECT oid::regclass::text AS name, relacl AS acl FROM pg_class WHERE relnamespace IN ('threadline'::regnamespace, 'public'::regnamespace)
+        UNION ALL SELECT oid::regprocedure::text, proacl FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace
+        UNION ALL SELECT nspname, nspacl FROM pg_namespace) AS o, aclexplode(o.acl) AS a ORDER BY 1, 2, 3";
+    let before = rows(&mut protected.admin, rights);
+    protected.protect();
+    assert_eq!(rows(&mut protected.admin, rights), before);
+
+    // As a later patch does, run by an administrator.
+    run(
+        &mut protected.admin,
+        "CREATE TABLE threadline.later (x int); GRANT INSERT ON threadline.later TO PUBLIC;
+         CREATE FUNCTION threadline.later() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    );
+    protected.protect();
+    assert_eq!(owners(&mut protected), [protected.role("owner")]);
+    forbidden(app, "INSERT INTO threadline.later VALUES (1)");
+    rows(
+        &mut protected.session("auditor"),
+        "SELECT x FROM threadline.later",
+    );
+}
+
+#[test]
+fn a_role_that_could_undo_it_is_refused_with_the_way_out() {
+    let mut protected = Protected::new();
+    let (app, owner) = (protected.role("app"), protected.role("owner"));
+    let mut refusal = |prepare: &str| {
+        let _ = diesel::Connection::begin_test_transaction(&mut protected.admin);
+        run(&mut protected.admin, prepare);
+        let error = protected
+            .protection()
+            .apply(&mut protected.admin)
+            .unwrap_err()
+            .to_string();
+        run(&mut protected.admin, "ROLLBACK");
+        protected.admin = protected.database.connect();
+        error.replace(&app, "app").replace(&owner, "owner")
+    };
+    assert_eq!(
+        refusal(&format!("ALTER ROLE {app} SUPERUSER")),
+        "threadline: app is a superuser, to whom nothing is forbidden; let the application log in as another role"
+    );
+    assert_eq!(
+        refusal(&format!("ALTER ROLE {app} CREATEROLE")),
+        "threadline: app may create roles, and so make itself the owner: ALTER ROLE app NOCREATEROLE"
+    );
+    assert_eq!(
+        refusal(&format!("GRANT {owner} TO {app}")),
+        "threadline: app is a member of owner: REVOKE owner FROM app"
+    );
+    assert_eq!(
+        refusal(&format!("ALTER ROLE {owner} LOGIN")),
+        "threadline: the owner owner can log in; nobody should: ALTER ROLE owner NOLOGIN"
+    );
+}
+
+#[test]
+fn a_database_or_a_role_that_is_not_there_is_named() {
+    let database = Database::empty();
+    let conn = &mut database.connect();
+    let protection = Protection::of_owner("threadline_nobody").application("nobody_of_this_name");
+    assert_eq!(
+        protection.apply(conn).unwrap_err().to_string(),
+        format!(
+            "threadline: there is no audit schema in database {}; install it first, then protect it",
+            database.name()
+        )
+    );
+    let database = Database::new();
+    let conn = &mut database.connect();
+    assert_eq!(
+        protection.apply(conn).unwrap_err().to_string(),
+        "threadline: there is no role nobody_of_this_name; create it first, or check its name"
+    );
+    assert_eq!(
+        value(conn, "SELECT to_regrole('threadline_nobody')"),
+        None,
+        "a role is left over"
+    );
+}
+
+/// What an administrator without Rust runs.
+#[test]
+fn the_script_does_the_same_and_names_of_any_kind_are_quoted() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let name = database.name();
+    let owner = format!("{name} \"own'er\\");
+    let app = format!("{name} $threadline_protect$");
+    let quoted = |role: &str| format!("\"{}\"", role.replace('"', "\"\""));
+    run(conn, &format!("CREATE ROLE {}", quoted(&app)));
+    let protection = Protection::of_owner(&owner)
+        .application(&app)
+        .suspender(&app);
+    run(conn, &protection.to_string());
+    assert_eq!(
+        value(
+            conn,
+            "SELECT nspowner::regrole FROM pg_namespace WHERE nspname = 'threadline'"
+        ),
+        Some(quoted(&owner))
+    );
+    let roles = [quoted(&owner), quoted(&app)].join(", ");
+    run(
+        conn,
+        &format!("DROP OWNED BY {roles} CASCADE; DROP ROLE {roles}"),
+    );
+}
+
+/// As on servers of providers, who keep the superuser to themselves.
+#[test]
+fn an_administrator_who_is_no_superuser_can_do_it() {
+    let database = Database::empty();
+    let name = database.name();
+    let admin = format!("{name}_admin");
+    let conn = &mut database.connect();
+    run(
+        conn,
+        &format!(
+            "CREATE ROLE {admin} CREATEROLE; GRANT ALL ON DATABASE {name} TO {admin};
+             CREATE ROLE {name}_app;
+             SET SESSION AUTHORIZATION {admin}"
+        ),
+    );
+    threadline::Models::new(vec![]).install(conn).unwrap();
+    let protection =
+        Protection::of_owner(format!("{name}_owner")).application(format!("{name}_app"));
+    protection.apply(conn).unwrap();
+    protection.apply(conn).unwrap();
+    forbidden(conn, "DELETE FROM threadline.audit_changes");
+    run(
+        conn,
+        &format!("RESET SESSION AUTHORIZATION; GRANT ALL ON SCHEMA public TO {name}_app; SET SESSION AUTHORIZATION {name}_app;
+            CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1); TRUNCATE items;
+            RESET SESSION AUTHORIZATION"),
+    );
+    assert_eq!(
+        rows(conn, "SELECT op FROM threadline.changes ORDER BY id"),
+        ["insert", "truncate"]
+    );
+    let roles = format!("{admin}, {name}_app, {name}_owner");
+    run(
+        conn,
+        &format!("DROP OWNED BY {roles} CASCADE; DROP ROLE {roles}"),
+    );
+}

@@ -243,6 +243,69 @@ CREATE TYPE threadline.captured AS (
     row_data     jsonb
 );
 
+-- The table that a capture function belongs to, found by its trigger; after a
+-- restore OIDs are others than those it was built for. Declared immutable, so that
+-- PostgreSQL asks when it plans and not for every write.
+CREATE FUNCTION threadline.captured_relation(audited_table integer) RETURNS oid
+LANGUAGE sql IMMUTABLE
+RETURN coalesce((
+    SELECT g.tgrelid
+    FROM pg_catalog.pg_trigger AS g
+    JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
+    LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
+    WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
+      AND g.tgname = '!threadline_capture' AND c.relpersistence <> 't'
+    ORDER BY c.oid = t.relation DESC, c.relname = t.table_name DESC, g.oid
+    LIMIT 1
+), 0::pg_catalog.oid);
+
+-- Whether capture is suspended in the running database transaction. That
+-- threadline.suspended is set only says that there is something to look for.
+CREATE FUNCTION threadline.suspended() RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(current_setting('threadline.suspended', true), '') <> '' AND EXISTS (
+        SELECT FROM threadline.suspensions AS s
+        WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now());
+END;
+
+-- Whether a write is not to be recorded, because capture is suspended. Fails for a
+-- trigger that somebody put on another table than the one the capture function was
+-- built for, or its partitions: what happens there did not happen here.
+CREATE FUNCTION threadline.withheld(audited_table integer, target oid, built_for oid) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_captured oid := threadline.captured_relation(audited_table);
+BEGIN
+    IF threadline.audited_relation(target, built_for) NOT IN (built_for, tl_captured) AND target <> tl_captured THEN
+        RAISE EXCEPTION 'threadline: a trigger of table % calls the capture function of %; drop it, and audit the table with SELECT threadline.audit(''%'')',
+            target::regclass, tl_captured::regclass, target::regclass
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN threadline.suspended();
+END
+$$;
+
+-- Where the owner of the audit may read the rows of a table: there, or through the
+-- parent of a partition that came later and that nobody let it read. NULL if
+-- nowhere, or if what would run with the rights of the owner is a row-level policy
+-- of somebody else.
+CREATE FUNCTION threadline.readable(target regclass) RETURNS regclass
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT c.oid::regclass
+    FROM (VALUES (target, 1), (pg_partition_root(target), 2)) AS candidate (relation, ordinal)
+    JOIN pg_class AS c ON c.oid = candidate.relation
+    WHERE has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE')
+      AND (c.relowner = current_user::regrole OR NOT row_security_active(c.oid))
+    ORDER BY candidate.ordinal
+    LIMIT 1;
+END;
+
 -- A number that no other statement of the transaction has.
 CREATE FUNCTION threadline.statement_number() RETURNS integer
 LANGUAGE sql VOLATILE
@@ -468,6 +531,9 @@ DECLARE
     tl_part regclass;
     tl_limit bigint := coalesce((SELECT t.truncate_limit FROM threadline.audited_tables AS t WHERE t.id = audited_table), 100000);
     tl_count bigint;
+    tl_readable regclass;
+    tl_from text;
+    tl_where text;
 BEGIN
     FOR tl_part IN
         SELECT c.oid
@@ -481,9 +547,17 @@ BEGIN
         )
     LOOP
         tl_transaction := coalesce(tl_transaction, threadline.current_transaction());
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM ONLY %s LIMIT %s) AS tl_row', tl_part, tl_limit + 1) INTO tl_count;
+        tl_readable := threadline.readable(tl_part);
+        IF tl_readable IS NULL THEN
+            INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op)
+            VALUES (tl_transaction, clock_timestamp(), audited_table, 'T');
+            CONTINUE;
+        END IF;
+        tl_from := format(CASE WHEN tl_readable = tl_part THEN 'ONLY %s AS tl_row' ELSE '%s AS tl_row' END, tl_readable);
+        tl_where := CASE WHEN tl_readable <> tl_part THEN format('WHERE tl_row.tableoid = %s', tl_part::oid) END;
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s %s LIMIT %s) AS tl_some', tl_from, tl_where, tl_limit + 1) INTO tl_count;
         IF tl_count > tl_limit THEN
-            EXECUTE format('SELECT count(*) FROM ONLY %s', tl_part) INTO tl_count;
+            EXECUTE format('SELECT count(*) FROM %s %s', tl_from, tl_where) INTO tl_count;
             INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, changed_from)
             VALUES (tl_transaction, clock_timestamp(), audited_table, 'T', jsonb_build_object('rows', tl_count));
             CONTINUE;
@@ -494,17 +568,17 @@ BEGIN
             END IF;
             EXECUTE format(
                 'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
-                 SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM ONLY %s AS tl_row',
-                key_expression, image_expression, tl_part)
+                 SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM %s %s',
+                key_expression, image_expression, tl_from, tl_where)
             USING tl_transaction, audited_table;
         EXCEPTION WHEN OTHERS THEN
             EXECUTE format(
                 'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
                  SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
-                 FROM ONLY %s AS tl_row
-                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $5, threadline.row_image(tl_row, $4), NULL) AS c',
-                tl_part)
-            USING tl_transaction, audited_table, target, tl_part, built_for;
+                 FROM %s
+                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $5, threadline.row_image(tl_row, $4), NULL) AS c %s',
+                tl_from, tl_where)
+            USING tl_transaction, audited_table, target, tl_readable, built_for;
         END;
         -- TRUNCATE removes rows that this transaction cannot see. That they
         -- are not all here is said, by a record without a key.
@@ -602,7 +676,11 @@ DECLARE
         SELECT x.id FROM threadline.audit_transactions AS x WHERE x.xact_id = pg_current_xact_id() AND x.occurred_at = now());
     tl_record record;
     tl_live jsonb;
+    tl_readable regclass := threadline.readable(target);
 BEGIN
+    IF tl_readable IS NULL THEN
+        RETURN;
+    END IF;
     FOR tl_record IN
         WITH recorded AS (
             SELECT c AS change
@@ -624,7 +702,7 @@ BEGIN
         GROUP BY k.record_key, former.changes
     LOOP
         EXECUTE format('SELECT %s FROM %s AS tl_row WHERE %s',
-            image_expression, target, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'))
+            image_expression, tl_readable, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'))
         INTO tl_live;
         FOR tl_place IN REVERSE cardinality(tl_record.former)..0 LOOP
             IF threadline.is_chain(
@@ -827,6 +905,21 @@ BEGIN ATOMIC
     ) AS parts;
 END;
 
+-- What a capture function does first: leaves alone what is not to be recorded. The
+-- table's OID stands as in threadline.built_for(); PostgreSQL works it out when it
+-- plans.
+CREATE FUNCTION threadline.guard(audited_table integer, target regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+RETURN format(
+    $guard$IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s))
+       OR current_setting('threadline.suspended', true) <> '' THEN
+        IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid) THEN
+            RETURN NULL;
+        END IF;
+    END IF;$guard$,
+    audited_table, jsonb_build_object('relation', target::oid::bigint));
+
 -- The source of a table's capture function, written column by column from the
 -- table's catalog entry. The block that looks at columns ends in a handler:
 -- when they changed behind the library's back the application's write goes
@@ -876,6 +969,7 @@ DECLARE
     tl_first_change bigint;
     tl_recorded boolean := false;
 BEGIN
+    %15$s
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L, %12$L);
         RETURN NULL;
@@ -991,7 +1085,8 @@ $template$,
         tl_built_for,
         tl_known,
         -- Nothing but the whole row says which one it was.
-        CASE WHEN tl_table.key_columns = '{}' THEN ' OR true' END);
+        CASE WHEN tl_table.key_columns = '{}' THEN ' OR true' END,
+        threadline.guard(audited_table, target));
 END
 $capture_source$;
 
@@ -1112,6 +1207,7 @@ BEGIN
     IF pg_partition_root(TG_RELID) IS NOT NULL THEN
         RETURN NULL;
     END IF;
+    %24$s
 
     BEGIN
         tl_nested := nullif(current_setting('threadline.nested_%8$s', true), '');
@@ -1257,7 +1353,8 @@ $template$,
         tl_updated, tl_moved, tl_inserted, tl_deleted,
         format(tl_record || ' (%s) AS c', '''U''', tl_updated), format(tl_record || ' (%s) AS c', '''U''', tl_moved),
         format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted),
-        threadline.image_expression(audited_table, target, 'tl_row'), tl_keyless);
+        threadline.image_expression(audited_table, target, 'tl_row'), tl_keyless,
+        threadline.guard(audited_table, target));
 END
 $statement_capture_source$;
 
@@ -1376,18 +1473,21 @@ END
 $$;
 
 -- Whether whatever is written to a table is written by a statement on the table
--- itself, and to no other one.
-CREATE FUNCTION threadline.captures_by_statement(target regclass) RETURNS boolean
+-- itself, and to no other one; and is to be recorded whatever its rows are.
+CREATE FUNCTION threadline.captures_by_statement(audited_table integer, target regclass) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT c.relkind = 'r' AND NOT c.relispartition
        AND NOT EXISTS (SELECT FROM pg_inherits AS i WHERE target::oid IN (i.inhrelid, i.inhparent))
+       AND NOT EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND t.policy ? 'condition')
     FROM pg_class AS c
     WHERE c.oid = target;
 END;
 
--- Fires capture on a table and its partitions.
+-- The triggers that capture a table and its partitions, each as PostgreSQL shows
+-- it, so that what was installed can be compared with what is there. Those of
+-- partitions that PostgreSQL makes by itself are `inherited`.
 --
 -- An ordinary table has statement triggers. Where these do not suffice, a row
 -- trigger takes over: what logical replication applies fires no statement
@@ -1396,58 +1496,78 @@ END;
 --
 -- Partitioned tables, those with ancestors or heirs, and those with a condition
 -- have row triggers alone: PostgreSQL makes them for each partition that comes, and
--- they fire wherever a row is written from. '!' sorts before letters: for each row capture fires
+-- they fire wherever a row is written from. A condition stands as it was given,
+-- which is not quite as PostgreSQL shows it. '!' sorts before letters: for each row capture fires
 -- before the table's other AFTER triggers, so that what they write to that row in
 -- turn is recorded after.
+CREATE FUNCTION threadline.expected_triggers(
+    audited_table integer, target regclass, by_statement boolean,
+    OUT relation regclass, OUT name text, OUT inherited boolean, OUT always boolean, OUT definition text
+) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+SET standard_conforming_strings = on
+BEGIN ATOMIC
+    WITH policy AS (
+        -- In the order in which PostgreSQL shows them.
+        SELECT string_agg(o.operation, ' OR ' ORDER BY o.ordinal) FILTER (WHERE o.operation <> 'TRUNCATE') AS of_rows,
+               array_agg(o.operation) AS operations,
+               max(t.policy ->> 'condition') AS condition
+        FROM (VALUES (1, 'INSERT'), (2, 'DELETE'), (3, 'UPDATE'), (4, 'TRUNCATE')) AS o (ordinal, operation)
+        LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
+        WHERE coalesce(t.policy -> 'operations' ? lower(o.operation), true)
+    ), part AS (
+        SELECT target AS relation
+        UNION
+        SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
+    )
+    SELECT p.relation, '!threadline_capture', p.relation <> target, true, format(
+        'CREATE TRIGGER "!threadline_capture" AFTER %s ON %s FOR EACH ROW %sEXECUTE FUNCTION capture_%s()',
+        policy.of_rows, p.relation,
+        CASE WHEN by_statement THEN format(
+            'WHEN (((pg_partition_root(''%s''::regclass) IS NOT NULL) OR (current_setting(''session_replication_role''::text) = ''replica''::text))) ',
+            -- Not as %L quotes: PostgreSQL shows a backslash as it is.
+            replace(p.relation::text, '''', ''''''))
+        ELSE 'WHEN (' || policy.condition || ') ' END,
+        audited_table)
+    FROM part AS p
+    CROSS JOIN policy
+    UNION ALL
+    SELECT p.relation, '!threadline_truncate', false, true, format(
+        'CREATE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION capture_%s()',
+        p.relation, audited_table)
+    FROM part AS p
+    JOIN policy ON 'TRUNCATE' = ANY (policy.operations)
+    UNION ALL
+    SELECT target, '!threadline_' || lower(of.operation), false, false, format(
+        'CREATE TRIGGER "!threadline_%s" AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION capture_%s_statement()',
+        lower(of.operation), of.operation, target, of.tables, audited_table)
+    FROM (VALUES ('INSERT', 'NEW TABLE AS tl_new'),
+                 ('UPDATE', 'OLD TABLE AS tl_old NEW TABLE AS tl_new'),
+                 ('DELETE', 'OLD TABLE AS tl_old')) AS of (operation, tables)
+    JOIN policy ON of.operation = ANY (policy.operations)
+    WHERE by_statement;
+END;
+
+-- Fires capture on a table and its partitions, anew where it did.
 CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
-    tl_policy jsonb := (SELECT t.policy FROM threadline.audited_tables AS t WHERE t.id = audited_table);
-    tl_operations text[] := ARRAY(
-        SELECT o
-        FROM unnest(ARRAY['insert', 'update', 'delete', 'truncate']) AS o
-        WHERE coalesce(tl_policy -> 'operations' ? o, true));
-    tl_condition text := tl_policy ->> 'condition';
-    tl_by_statement boolean := tl_condition IS NULL AND threadline.captures_by_statement(target);
-    tl_operation text;
-    tl_part regclass;
+    tl_trigger record;
 BEGIN
-    EXECUTE format(
-        'CREATE OR REPLACE TRIGGER "!threadline_capture" AFTER %s ON %s '
-        'FOR EACH ROW %s EXECUTE FUNCTION threadline.capture_%s()',
-        array_to_string(array_remove(tl_operations, 'truncate'), ' OR '),
-        target,
-        CASE WHEN tl_by_statement THEN format(
-            'WHEN (pg_partition_root(%L::regclass) IS NOT NULL OR current_setting(''session_replication_role'') = ''replica'')',
-            target)
-        ELSE 'WHEN (' || tl_condition || ')' END,
-        audited_table);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_capture"', target);
-    IF tl_by_statement THEN
-        FOREACH tl_operation IN ARRAY array_remove(tl_operations, 'truncate') LOOP
-            EXECUTE format(
-                'CREATE TRIGGER "!threadline_%1$s" AFTER %1$s ON %2$s REFERENCING %3$s '
-                'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%4$s_statement()',
-                tl_operation, target,
-                CASE tl_operation
-                    WHEN 'insert' THEN 'NEW TABLE AS tl_new'
-                    WHEN 'update' THEN 'OLD TABLE AS tl_old NEW TABLE AS tl_new'
-                    WHEN 'delete' THEN 'OLD TABLE AS tl_old' END,
-                audited_table);
-        END LOOP;
-    END IF;
-    FOR tl_part IN
-        SELECT target
-        UNION
-        SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
+    FOR tl_trigger IN
+        SELECT e.*
+        FROM threadline.expected_triggers(audited_table, target, threadline.captures_by_statement(audited_table, target)) AS e
+        WHERE NOT e.inherited
     LOOP
-        EXIT WHEN 'truncate' <> ALL (tl_operations);
-        EXECUTE format(
-            'CREATE OR REPLACE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s '
-            'FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_%s()', tl_part, audited_table);
-        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!threadline_truncate"', tl_part);
+        EXECUTE regexp_replace(tl_trigger.definition, '^CREATE', 'CREATE OR REPLACE');
+        IF tl_trigger.always THEN
+            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tl_trigger.relation, tl_trigger.name);
+        END IF;
     END LOOP;
 END
 $$;
@@ -1576,45 +1696,15 @@ BEGIN
 END
 $$;
 
--- Audits a table from now on, or changes how. Safe to call again: the table
--- keeps its id, and with it its history.
---
---   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
---
--- columns: these alone, and the primary key; whatever comes later is left out.
--- operations: some of insert, update, delete and truncate, instead of all.
--- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
--- it is not true are not recorded. What a record was can then not be said.
--- keyless: the table may have no primary key. What happened to it is found by its
--- content then; no record of it has a history.
-CREATE FUNCTION threadline.audit(
-    target        regclass,
-    mask          text[]  DEFAULT '{}',
-    exclude       text[]  DEFAULT '{}',
-    require_actor boolean DEFAULT false,
-    keyless       boolean DEFAULT false,
-    columns       text[]  DEFAULT NULL,
-    operations    text[]  DEFAULT NULL,
-    condition     text    DEFAULT NULL
-) RETURNS integer
-LANGUAGE plpgsql
+-- Fails for what is not a table that can be audited.
+CREATE FUNCTION threadline.check_auditable(target regclass) RETURNS void
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-AS $audit$
-#variable_conflict use_column
+AS $$
 DECLARE
     tl_class pg_class;
     tl_schema text;
-    tl_columns text[];
-    tl_keys text[];
-    tl_key_types text[];
-    tl_wrong text[];
-    tl_id integer;
-    tl_policy jsonb;
-    tl_resumed boolean;
 BEGIN
-    -- One policy change at a time; readers and writers are not held up.
-    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
-
     SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
     SELECT nspname INTO STRICT tl_schema FROM pg_namespace WHERE oid = tl_class.relnamespace;
     IF tl_class.relispartition THEN
@@ -1627,7 +1717,127 @@ BEGIN
     ELSIF tl_schema IN ('threadline', 'pg_catalog', 'information_schema') THEN
         RAISE EXCEPTION 'threadline: % belongs to schema %, which cannot be audited', target, tl_schema;
     END IF;
+END
+$$;
 
+-- One policy change at a time, until the end of the transaction; readers and
+-- writers are not held up.
+CREATE FUNCTION threadline.lock_policies() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.lock_policies() FROM PUBLIC;
+
+-- Where the audit schema has an owner of its own: lets it read a table, for the
+-- rows that a TRUNCATE takes away, and hands it the right to make triggers, as the
+-- proof that whoever asks for a policy speaks for the table's owner. Runs with the
+-- caller's rights: nobody hands over what is not theirs.
+CREATE FUNCTION threadline.hand_over(target regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_owner regrole := (SELECT nspowner FROM pg_namespace WHERE nspname = 'threadline');
+    tl_class pg_class;
+    tl_part regclass;
+BEGIN
+    SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
+    IF tl_class.relowner = tl_owner THEN
+        RETURN;
+    END IF;
+    EXECUTE format('GRANT TRIGGER ON %s TO %s', target, tl_owner);
+    IF NOT has_schema_privilege(tl_owner, tl_class.relnamespace, 'USAGE') THEN
+        BEGIN
+            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', tl_class.relnamespace::regnamespace, tl_owner);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE EXCEPTION 'threadline: role %, which owns the audit, may not use schema %', tl_owner, tl_class.relnamespace::regnamespace
+                USING ERRCODE = 'insufficient_privilege',
+                      HINT = format('Have its owner run: GRANT USAGE ON SCHEMA %s TO %s', tl_class.relnamespace::regnamespace, tl_owner);
+        END;
+    END IF;
+    FOR tl_part IN
+        SELECT target
+        UNION
+        SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
+    LOOP
+        IF NOT has_table_privilege(tl_owner, tl_part, 'SELECT') THEN
+            EXECUTE format('GRANT SELECT ON %s TO %s', tl_part, tl_owner);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Takes back what threadline.hand_over() gave: the proof, or everything.
+CREATE FUNCTION threadline.take_back(target regclass, privileges text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_owner regrole := (SELECT nspowner FROM pg_namespace WHERE nspname = 'threadline');
+BEGIN
+    IF (SELECT relowner FROM pg_class WHERE oid = target) <> tl_owner THEN
+        EXECUTE format('REVOKE %s ON %s FROM %s', CASE privileges WHEN 'all' THEN 'ALL' ELSE 'TRIGGER' END, target, tl_owner);
+    END IF;
+END
+$$;
+
+-- Fails unless the table is the owner's, or was handed over by whoever may; for
+-- functions that run as the owner of the audit.
+CREATE FUNCTION threadline.require_handed_over(target regclass) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT
+        FROM pg_class AS c
+        WHERE c.oid = target AND (
+            c.relowner = current_user::regrole
+            OR EXISTS (
+                SELECT FROM aclexplode(c.relacl) AS given
+                WHERE given.grantee = current_user::regrole AND given.privilege_type = 'TRIGGER'))
+    ) THEN
+        RAISE EXCEPTION 'threadline: only the owner of table % decides how it is audited, with threadline.audit() or threadline.unaudit()', target
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+END
+$$;
+
+-- What threadline.audit() does as the owner of the audit: notes the policy of a
+-- table and builds its capture functions.
+CREATE FUNCTION threadline.write_policy(
+    target        regclass,
+    mask          text[],
+    exclude       text[],
+    require_actor boolean,
+    keyless       boolean,
+    columns       text[],
+    operations    text[],
+    condition     text
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $write_policy$
+#variable_conflict use_column
+DECLARE
+    tl_class pg_class;
+    tl_schema text;
+    tl_columns text[];
+    tl_keys text[];
+    tl_key_types text[];
+    tl_wrong text[];
+    tl_id integer;
+    tl_policy jsonb;
+    tl_resumed boolean;
+BEGIN
+    PERFORM threadline.require_handed_over(target);
+    PERFORM threadline.check_auditable(target);
+    SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
+    SELECT nspname INTO STRICT tl_schema FROM pg_namespace WHERE oid = tl_class.relnamespace;
     SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
     SELECT coalesce(array_agg(name), '{}'), coalesce(array_agg(type::text), '{}')
     INTO tl_keys, tl_key_types
@@ -1691,9 +1901,6 @@ BEGIN
     tl_resumed := tl_resumed OR (
         SELECT t.key_columns = '{}' AND tl_keys <> '{}' FROM threadline.audited_tables AS t WHERE t.id = tl_id);
 
-    -- What writers did so far is to be seen here, and done by the old function;
-    -- the triggers hold them off from now on anyway.
-    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
     FROM (SELECT clock_timestamp() AS now OFFSET 0) AS at
@@ -1704,6 +1911,11 @@ BEGIN
         table_name = tl_class.relname,
         key_columns = tl_keys,
         key_types = tl_key_types,
+        chained_since = CASE
+            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys
+                 AND NOT t.policy ?| '{operations,condition}'
+            THEN t.chained_since
+            ELSE clock_timestamp() END,
         policy = tl_policy,
         columns = (
             SELECT jsonb_agg(
@@ -1713,11 +1925,18 @@ BEGIN
                     'clear_since', CASE
                         WHEN now.treatment <> 'clear' THEN NULL
                         WHEN former.treatment <> 'clear' THEN clock_timestamp()
-                        ELSE former.clear_since END))
+                        ELSE former.clear_since END,
+                    -- What is recorded under its name is of another column, or
+                    -- written another way.
+                    'retyped_at', CASE
+                        WHEN tl_resumed THEN NULL
+                        WHEN former.type = c.type::text THEN former.retyped_at
+                        ELSE clock_timestamp() END))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c
             CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude) AS now (treatment)
-            LEFT JOIN jsonb_to_recordset(t.columns) AS former (number smallint, name text, treatment text, clear_since timestamptz)
+            LEFT JOIN jsonb_to_recordset(t.columns) AS former (
+                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
         masked_columns = ARRAY(
             SELECT c.name
@@ -1740,14 +1959,59 @@ BEGIN
     PERFORM threadline.build_function('capture_' || tl_id, threadline.capture_source(tl_id, target), target);
     PERFORM threadline.build_function(
         format('capture_%s_statement', tl_id), threadline.statement_capture_source(tl_id, target), target);
+    IF tl_class.relowner <> current_user::regrole THEN
+        -- PostgreSQL asks for it of who makes triggers, and partitions.
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() TO %2$s',
+            tl_id, tl_class.relowner::regrole);
+    END IF;
+    -- Nobody writes before the triggers are there. What happened while the table
+    -- was not audited, nobody knows.
+    UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
+    RETURN tl_id;
+END
+$write_policy$;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text) FROM PUBLIC;
+
+-- Audits a table from now on, or changes how. Safe to call again: the table
+-- keeps its id, and with it its history.
+--
+--   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
+--
+-- columns: these alone, and the primary key; whatever comes later is left out.
+-- operations: some of insert, update, delete and truncate, instead of all.
+-- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
+-- it is not true are not recorded. What a record was can then not be said.
+-- keyless: the table may have no primary key. What happened to it is found by its
+-- content then; no record of it has a history.
+CREATE FUNCTION threadline.audit(
+    target        regclass,
+    mask          text[]  DEFAULT '{}',
+    exclude       text[]  DEFAULT '{}',
+    require_actor boolean DEFAULT false,
+    keyless       boolean DEFAULT false,
+    columns       text[]  DEFAULT NULL,
+    operations    text[]  DEFAULT NULL,
+    condition     text    DEFAULT NULL
+) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $audit$
+DECLARE
+    tl_id integer;
+BEGIN
+    PERFORM threadline.lock_policies();
+    PERFORM threadline.check_auditable(target);
+    -- What writers did so far is to be seen here, and done by the old function;
+    -- the triggers hold them off from now on anyway.
+    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
+    PERFORM threadline.hand_over(target);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
+    PERFORM threadline.take_back(target, 'proof');
     -- What this transaction remembered of the columns no longer holds.
     PERFORM set_config('threadline.columns_' || tl_id, '', true);
-    -- No write falls between: the trigger holds writers off until the end. What
-    -- happened while the table was not audited, nobody knows.
-    UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
     RETURN tl_id;
 END
 $audit$;
@@ -1794,26 +2058,39 @@ BEGIN
 END
 $$;
 
+-- What threadline.unaudit() does as the owner of the audit.
+CREATE FUNCTION threadline.end_audit(target regclass) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_id integer := threadline.audited_table_of(target);
+BEGIN
+    PERFORM threadline.require_handed_over(target);
+    -- The triggers depend on the function, those on partitions included.
+    EXECUTE format('DROP FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() CASCADE', tl_id);
+    UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.end_audit(regclass) FROM PUBLIC;
+
 -- Stops auditing a table. What was recorded stays and can be read as before.
 CREATE FUNCTION threadline.unaudit(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
-DECLARE
-    tl_id integer;
 BEGIN
     IF (SELECT relispartition FROM pg_class WHERE oid = target) THEN
         RAISE EXCEPTION 'threadline: % is a partition and audited through its parent; stop that with SELECT threadline.unaudit(''%'')',
             target, pg_partition_root(target);
     END IF;
-    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
-    tl_id := threadline.audited_table_of(target);
-    IF tl_id IS NULL THEN
+    PERFORM threadline.lock_policies();
+    IF threadline.audited_table_of(target) IS NULL THEN
         RETURN;
     END IF;
-    -- The triggers depend on the function, those on partitions included.
-    EXECUTE format('DROP FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() CASCADE', tl_id);
-    UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
+    PERFORM threadline.hand_over(target);
+    PERFORM threadline.end_audit(target);
+    PERFORM threadline.take_back(target, 'all');
 END
 $$;
 

@@ -24,6 +24,8 @@ AS $$
 BEGIN
     IF record_action.name IS NULL OR record_action.name = '' THEN
         RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';
+    ELSIF record_action.name = 'audit.suspended' THEN
+        RAISE EXCEPTION 'threadline: the action ''audit.suspended'' is recorded by threadline.suspend() alone';
     ELSIF record_action.actor_type IS NULL
        OR (record_action.actor_type <> 'anonymous' AND coalesce(record_action.actor_id, '') = '') THEN
         RAISE EXCEPTION 'threadline: an action needs an actor with a type and an id; use the type ''anonymous'' for somebody unknown';

@@ -26,7 +26,8 @@ CREATE TABLE threadline.audited_tables (
     built_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     unaudited_at    timestamptz,
-    truncate_limit  bigint NOT NULL DEFAULT 100000
+    truncate_limit  bigint NOT NULL DEFAULT 100000,
+    chained_since   timestamptz
 );
 -- Images name columns as they were called then.
 CREATE TABLE threadline.renamed_columns (
@@ -47,10 +48,12 @@ COMMENT ON COLUMN threadline.audited_tables.built_at IS
     'When the capture function was built';
 COMMENT ON COLUMN threadline.audited_tables.audited_since IS
     'Since when without interruption';
+COMMENT ON COLUMN threadline.audited_tables.chained_since IS
+    'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
     'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
-    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since"}]; treatment is clear, mask or exclude';
+    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at"}]; treatment is clear, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
     'The columns of which images have placeholders';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
@@ -157,5 +160,16 @@ CREATE TABLE threadline.audit_actions (
 );
 COMMENT ON TABLE threadline.audit_actions IS
     'A semantic event that the application records: who did what, why, with which outcome';
+
+-- The database transactions in which capture was suspended. Nobody but the owner
+-- writes here, so nothing that a session sets for itself suspends anything.
+CREATE TABLE threadline.suspensions (
+    xact_id     xid8 NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    action_id   bigint NOT NULL,
+    PRIMARY KEY (xact_id, occurred_at, action_id)
+);
+COMMENT ON TABLE threadline.suspensions IS
+    'Transactions of which part was not recorded, and the AuditAction that says why';
 
 INSERT INTO threadline.schema_patches (version) VALUES (1);

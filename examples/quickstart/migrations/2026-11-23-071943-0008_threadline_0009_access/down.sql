@@ -1,0 +1,2 @@
+DROP FUNCTION threadline.suspend(text, text, text);
+DELETE FROM threadline.schema_patches WHERE version = 9;

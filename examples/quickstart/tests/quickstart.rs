@@ -119,7 +119,7 @@ fn its_audit_program_installs_and_shows_what_is_in_force() {
     assert!(!current);
     assert_eq!(
         said,
-        "audit schema   not installed (this crate: version 7)\n\
+        "audit schema   not installed (this crate: version 9)\n\
          \"members\"    not audited; generate and run migrations\n\
          \"payments\"   not audited; generate and run migrations\n"
     );
@@ -141,9 +141,12 @@ fn its_audit_program_installs_and_shows_what_is_in_force() {
     assert_eq!(said, "The audit schema and 2 models are in force.\n");
     let (current, said, _) = audit(&database, &["status"]);
     assert!(current);
+    let owner = value(&mut database.connect(), "current_user").unwrap();
     assert_eq!(
         said,
-        "audit schema   version 7\n\"members\"    audited\n\"payments\"   audited\n"
+        format!(
+            "audit schema   version 9\nits owner      {owner}\n\"members\"    audited\n\"payments\"   audited\n"
+        )
     );
 }
 

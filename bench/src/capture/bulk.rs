@@ -62,42 +62,46 @@ impl Operation {
     }
 }
 
-pub(super) fn run(bench: &mut Bench<'_>, width: u32, variants: &[Variant], state: &str) {
-    let of = width.to_string();
-    let repetitions = if bench.quick { 3 } else { 7 };
-    for repetition in 0..repetitions {
-        bench.empty_tables(&of);
-        for variant in Bench::turns(variants, repetition) {
-            let rows = rows(bench, variant);
-            for operation in OPERATIONS {
-                bench.vacuum(variant, &of);
-                bench.empty_audit_tables();
-                bench.execute("CHECKPOINT");
-                let names = operation.names(width, state);
-                let message = operation.message(bench, variant, width, rows);
-                let stored = bench.audit_bytes();
-                let cost = bench.meter.measure(bench.conn, [message.as_str()]);
-                let stored = bench.audit_bytes() - stored;
-                for (name, unit, value) in [
-                    (&names.cpu, "us", cost.microseconds),
-                    (&names.wal, "bytes", cost.wal_bytes),
-                    (&names.stored, "bytes", stored),
-                ] {
-                    bench
-                        .samples
-                        .add(name, variant.name(), unit, value / rows as f64);
-                }
-            }
-        }
+pub(super) fn run(bench: &mut Bench<'_>, width: u32) {
+    for number in 0..if bench.quick { 3 } else { 7 } {
+        let turns = Bench::turns(&Variant::ALL, number);
+        repetition(bench, width, "", &turns);
     }
-    bench.empty_tables(&of);
     table::heading("many rows in one statement");
     for operation in OPERATIONS {
-        let names = operation.names(width, state);
+        let names = operation.names(width, "");
         table::row(bench.samples, &names.cpu, "us a row");
         table::row(bench.samples, &names.wal, "bytes a row");
         table::row(bench.samples, &names.stored, "bytes a row");
     }
+}
+
+pub(super) fn repetition(bench: &mut Bench<'_>, width: u32, state: &str, turns: &[Variant]) {
+    let of = width.to_string();
+    bench.empty_tables(&of);
+    for &variant in turns {
+        let rows = rows(bench, variant);
+        for operation in OPERATIONS {
+            bench.vacuum(variant, &of);
+            bench.empty_audit_tables();
+            bench.execute("CHECKPOINT");
+            let names = operation.names(width, state);
+            let message = operation.message(bench, variant, width, rows);
+            let stored = bench.audit_bytes();
+            let cost = bench.meter.measure(bench.conn, [message.as_str()]);
+            let stored = bench.audit_bytes() - stored;
+            for (name, unit, value) in [
+                (&names.cpu, "us", cost.microseconds),
+                (&names.wal, "bytes", cost.wal_bytes),
+                (&names.stored, "bytes", stored),
+            ] {
+                bench
+                    .samples
+                    .add(name, variant.name(), unit, value / rows as f64);
+            }
+        }
+    }
+    bench.empty_tables(&of);
 }
 
 /// The textbook trigger takes its time; for each row the same, however many

@@ -20,7 +20,6 @@ use threadline::Models;
 
 use crate::capture::bench::Bench;
 use crate::capture::meter::Meter;
-use crate::capture::variant::Variant;
 use crate::goals::Goals;
 use crate::samples::Samples;
 
@@ -57,10 +56,10 @@ pub(crate) fn run(
     bench.execute("VACUUM ANALYZE");
 
     for width in WIDTHS {
-        single::run(&mut bench, width, &Variant::ALL, "");
+        single::run(&mut bench, width);
     }
     for width in WIDTHS {
-        bulk::run(&mut bench, width, &Variant::ALL, "");
+        bulk::run(&mut bench, width);
     }
     copy::run(&mut bench);
     cascades::run(&mut bench);

@@ -24,14 +24,11 @@ pub(super) fn prepare(conn: &mut PgConnection) {
         .expect("a prepared statement");
 }
 
-pub(super) fn run(bench: &mut Bench<'_>, width: u32, variants: &[Variant], state: &str) {
-    let (repetitions, transactions) = if bench.quick { (7, 500) } else { (15, 2000) };
-    let names = Names::new(width, state);
-    for repetition in 0..repetitions {
-        bench.empty_tables(&width.to_string());
-        for variant in Bench::turns(variants, repetition) {
-            measure(bench, &names, Writes { variant, width }, transactions);
-        }
+pub(super) fn run(bench: &mut Bench<'_>, width: u32) {
+    let names = Names::new(width, "");
+    for number in 0..if bench.quick { 7 } else { 15 } {
+        let turns = Bench::turns(&Variant::ALL, number);
+        repetition(bench, &names, width, &turns);
     }
     table::heading("writes of one row");
     for name in [&names.insert, &names.update, &names.ten] {
@@ -39,6 +36,14 @@ pub(super) fn run(bench: &mut Bench<'_>, width: u32, variants: &[Variant], state
     }
     table::row(bench.samples, &names.further, "us");
     table::row(bench.samples, &names.wal, "bytes");
+}
+
+pub(super) fn repetition(bench: &mut Bench<'_>, names: &Names, width: u32, turns: &[Variant]) {
+    let transactions = if bench.quick { 500 } else { 2000 };
+    bench.empty_tables(&width.to_string());
+    for &variant in turns {
+        measure(bench, names, Writes { variant, width }, transactions);
+    }
 }
 
 pub(super) struct Names {

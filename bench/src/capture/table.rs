@@ -5,7 +5,7 @@ use crate::capture::variant::Variant;
 use crate::samples::{Samples, Spread};
 
 pub(super) fn heading(title: &str) {
-    print!("\n{title:52}");
+    print!("\n{title:62}");
     for variant in Variant::ALL {
         print!("{:>14}", variant.name());
     }
@@ -14,7 +14,7 @@ pub(super) fn heading(title: &str) {
 
 /// The medians of a workload, and their spread below.
 pub(super) fn row(samples: &Samples, workload: &str, unit: &str) {
-    print!("{:52}", format!("{workload}, {unit}"));
+    print!("{:62}", format!("{workload}, {unit}"));
     let spreads = Variant::ALL.map(|variant| samples.spread(workload, variant.name()));
     for spread in &spreads {
         print!("{:>14}", cell(spread, |s| number(s.median)));
@@ -29,7 +29,7 @@ pub(super) fn row(samples: &Samples, workload: &str, unit: &str) {
             ))
         );
     }
-    print!("\n{:52}", "");
+    print!("\n{:62}", "");
     for spread in &spreads {
         let range = cell(spread, |s| format!("{}..{}", number(s.min), number(s.max)));
         print!("{range:>14}");

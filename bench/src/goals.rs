@@ -43,11 +43,11 @@ impl Goals {
     }
 
     pub(crate) fn print(&self) {
-        println!("\n{:78} {:>14} {:>9}", "goal", "", "measured");
+        println!("\n{:92} {:>14} {:>9}", "goal", "", "measured");
         for goal in &self.goals {
             let missed = if goal.met { "" } else { "  missed" };
             println!(
-                "{:78} {:>14} {:>9.2}{missed}",
+                "{:92} {:>14} {:>9.2}{missed}",
                 goal.workload, goal.goal, goal.measured
             );
         }

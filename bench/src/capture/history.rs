@@ -25,10 +25,10 @@ pub(super) fn run(bench: &mut Bench<'_>, goals: &mut Goals) {
     bench.execute("VACUUM ANALYZE threadline.audit_changes");
     bench.execute(include_str!("../../sql/capture/empty_audit_tables.sql"));
 
-    for number in 0..if bench.quick { 5 } else { 9 } {
-        measure(bench, &full, number);
+    for _ in 0..if bench.quick { 5 } else { 9 } {
+        measure(bench, &full);
         swap(bench);
-        measure(bench, EMPTY, number);
+        measure(bench, EMPTY);
         swap(bench);
     }
     bench.keep_audit_rows = false;
@@ -69,7 +69,7 @@ fn workloads(state: &str) -> Vec<String> {
     workloads
 }
 
-fn measure(bench: &mut Bench<'_>, state: &str, number: usize) {
+fn measure(bench: &mut Bench<'_>, state: &str) {
     bench.keep_audit_rows = state != EMPTY;
     // Nothing is remembered of the tables that were swapped.
     *bench.conn = PgConnection::establish(bench.url).expect("the server takes connections");

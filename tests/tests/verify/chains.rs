@@ -247,6 +247,19 @@ fn a_truncate_that_could_not_see_all_rows_ends_what_is_known() {
 }
 
 #[test]
+fn a_key_that_two_rows_may_have_for_a_while_tells_no_row_from_another() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE seats (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, who text); SELECT threadline.audit('seats');
+         INSERT INTO seats VALUES (1, 'a');
+         BEGIN; INSERT INTO seats VALUES (1, 'b'); DELETE FROM seats WHERE who = 'a'; COMMIT",
+    );
+    assert_eq!(found(conn), ["chain-unchecked public.seats"]);
+}
+
+#[test]
 fn who_cannot_see_the_rows_is_told_so() {
     let database = Database::new();
     let role = format!("{}_auditor", database.name());

@@ -83,12 +83,15 @@ fn show(verification: &Verification) {
             print(&paint(TIME, &format!("    {}", clean(mend))));
         }
     }
-    let count = |severity| verification.count(severity);
+    let count = |severity, one: &str, many: &str| match verification.count(severity) {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    };
     print(&format!(
-        "{} errors, {} warnings, {} to be known",
-        count(Severity::Error),
-        count(Severity::Warning),
-        count(Severity::Info)
+        "{}, {}, {}",
+        count(Severity::Error, "error", "errors"),
+        count(Severity::Warning, "warning", "warnings"),
+        count(Severity::Info, "to be known", "to be known"),
     ));
 }
 

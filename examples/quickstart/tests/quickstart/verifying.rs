@@ -45,7 +45,7 @@ fn its_exit_status_tells_sound_from_unsound_and_from_unknown() {
     SELECT threadline.refresh('public.payments');
 info     table-unaudited  public.notes: nothing of it is recorded
     SELECT threadline.audit('public.notes');
-1 errors, 0 warnings, 1 to be known
+1 error, 0 warnings, 1 to be known
 "
     );
     let (status, json, _) = verify(

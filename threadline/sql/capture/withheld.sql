@@ -8,7 +8,9 @@ AS $$
 DECLARE
     tl_captured oid := threadline.captured_relation(audited_table);
 BEGIN
-    IF threadline.audited_relation(target, built_for) NOT IN (built_for, tl_captured) AND target <> tl_captured THEN
+    IF target NOT IN (built_for, tl_captured) AND NOT EXISTS (
+        SELECT FROM pg_partition_ancestors(target) AS ancestor WHERE ancestor.relid IN (built_for, tl_captured)
+    ) THEN
         RAISE EXCEPTION 'threadline: a trigger of table % calls the capture function of %; drop it, and audit the table with SELECT threadline.audit(''%'')',
             target::regclass, tl_captured::regclass, target::regclass
             USING ERRCODE = 'insufficient_privilege';

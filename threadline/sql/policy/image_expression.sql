@@ -1,14 +1,13 @@
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
 -- one column needs care, each is named, so that nothing unnamed gets through.
--- By way of json: that is quicker than to_jsonb().
 CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.type IN ('json'::regtype, 'money'::regtype))
         THEN format(
-            '(SELECT row_to_json(tl_image)::jsonb FROM (SELECT %s) AS tl_image)',
+            '(SELECT to_jsonb(tl_image) FROM (SELECT %s) AS tl_image)',
             string_agg(
                 CASE
                     WHEN c.treatment = 'mask' THEN format(
@@ -20,7 +19,7 @@ BEGIN ATOMIC
                         '%1$s.%2$I::numeric AS %2$I', row_name, c.name)
                     ELSE format('%1$s.%2$I AS %2$I', row_name, c.name)
                 END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
-        ELSE format('row_to_json(%s)::jsonb', row_name)
+        ELSE format('to_jsonb(%s)', row_name)
     END
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)

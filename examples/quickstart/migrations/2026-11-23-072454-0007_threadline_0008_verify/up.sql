@@ -467,6 +467,8 @@ BEGIN
             THEN format('%I has no right to read it', current_user)
         WHEN row_security_active(target)
             THEN format('row security hides rows from %I', current_user)
+        WHEN EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = target AND c.contype = 'p' AND c.condeferred)
+            THEN 'its key is deferred, and until a transaction ends two rows may have one'
         WHEN ARRAY(SELECT ROW(k.name, k.type::text)::text FROM threadline.key_columns_of(target) AS k)
              <> ARRAY(
                  SELECT ROW(k.name, recorded.type)::text

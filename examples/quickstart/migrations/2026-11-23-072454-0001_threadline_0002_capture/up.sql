@@ -280,7 +280,9 @@ AS $$
 DECLARE
     tl_captured oid := threadline.captured_relation(audited_table);
 BEGIN
-    IF threadline.audited_relation(target, built_for) NOT IN (built_for, tl_captured) AND target <> tl_captured THEN
+    IF target NOT IN (built_for, tl_captured) AND NOT EXISTS (
+        SELECT FROM pg_partition_ancestors(target) AS ancestor WHERE ancestor.relid IN (built_for, tl_captured)
+    ) THEN
         RAISE EXCEPTION 'threadline: a trigger of table % calls the capture function of %; drop it, and audit the table with SELECT threadline.audit(''%'')',
             target::regclass, tl_captured::regclass, target::regclass
             USING ERRCODE = 'insufficient_privilege';
@@ -745,14 +747,13 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
 -- one column needs care, each is named, so that nothing unnamed gets through.
--- By way of json: that is quicker than to_jsonb().
 CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.type IN ('json'::regtype, 'money'::regtype))
         THEN format(
-            '(SELECT row_to_json(tl_image)::jsonb FROM (SELECT %s) AS tl_image)',
+            '(SELECT to_jsonb(tl_image) FROM (SELECT %s) AS tl_image)',
             string_agg(
                 CASE
                     WHEN c.treatment = 'mask' THEN format(
@@ -764,7 +765,7 @@ BEGIN ATOMIC
                         '%1$s.%2$I::numeric AS %2$I', row_name, c.name)
                     ELSE format('%1$s.%2$I AS %2$I', row_name, c.name)
                 END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
-        ELSE format('row_to_json(%s)::jsonb', row_name)
+        ELSE format('to_jsonb(%s)', row_name)
     END
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)

@@ -59,6 +59,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "policy/image_expression",
             "policy/value_expression",
             "policy/changes_expression",
+            "policy/unchanged_expression",
             "policy/built_for",
             "policy/audited_table_of",
             "policy/live_key",

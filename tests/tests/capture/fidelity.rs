@@ -36,7 +36,7 @@ fn images_do_not_depend_on_the_session() {
     run(
         conn,
         "SET timezone = 'Asia/Kathmandu'; SET datestyle = 'SQL, DMY'; SET intervalstyle = 'sql_standard';
-         SET bytea_output = 'escape'; SET extra_float_digits = -15; SET search_path = pg_catalog",
+         SET bytea_output = 'escape'; SET extra_float_digits = -15; SET quote_all_identifiers = on; SET search_path = pg_catalog",
     );
     run(
         conn,

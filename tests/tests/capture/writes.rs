@@ -279,6 +279,23 @@ fn auditing_again_changes_the_policy_and_keeps_the_history() {
 }
 
 #[test]
+fn a_table_that_lost_its_row_trigger_is_audited_again_as_itself() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1);
+         DROP TRIGGER \"!threadline_capture\" ON items; SELECT threadline.audit('items'); INSERT INTO items VALUES (2)",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT count(DISTINCT table_id) AS tables, count(*) AS changes FROM threadline.audit_changes"
+        ),
+        ["1 | 2"]
+    );
+}
+
+#[test]
 fn what_cannot_be_audited_is_refused_with_the_way_out() {
     let conn = &mut rolled_back();
     run(

@@ -34,6 +34,7 @@ DROP FUNCTION threadline.key_expression(integer, text);
 DROP FUNCTION threadline.live_key(integer);
 DROP FUNCTION threadline.audited_table_of(regclass);
 DROP FUNCTION threadline.built_for(integer, regclass);
+DROP FUNCTION threadline.unchanged_expression(integer, regclass, text, text);
 DROP FUNCTION threadline.changes_expression(integer, regclass, text, text, text);
 DROP FUNCTION threadline.value_expression(text, text, regtype, text);
 DROP FUNCTION threadline.image_expression(integer, regclass, text);

@@ -16,13 +16,7 @@ BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
 
     SELECT bool_or(c.treatment <> 'clear'),
-           string_agg(
-               format(
-                   CASE WHEN live.bitwise
-                       THEN 'CASE WHEN OLD.%1$I IS NOT DISTINCT FROM NEW.%1$I THEN %1$L END'
-                       ELSE 'CASE WHEN record_image_eq(ROW(OLD.%1$I), ROW(NEW.%1$I)) THEN %1$L END'
-                   END, c.name),
-               E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'),
+           threadline.unchanged_expression(audited_table, target, 'OLD', 'NEW'),
            format('ARRAY[%s]', string_agg(quote_literal(c.name), ', ' ORDER BY c.number))
     INTO tl_redacted, tl_unchanged, tl_known
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
@@ -66,9 +60,7 @@ BEGIN
             IF OLD *= NEW THEN
                 RETURN NULL;
             END IF;
-            tl_unchanged := array_remove(ARRAY[
-                %8$s
-            ]::text[], NULL);
+            tl_unchanged := %8$s;
             tl_key := %4$s;
             tl_previous_key := nullif(%6$s, tl_key);
             tl_row_data := %7$s;

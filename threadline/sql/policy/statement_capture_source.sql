@@ -103,6 +103,7 @@ DECLARE
     tl_from jsonb;
     tl_to jsonb;
     tl_row_data jsonb;
+    tl_unchanged text[];
     tl_count bigint;
     tl_keys_stay boolean;
     tl_few threadline.captured[];
@@ -130,8 +131,16 @@ BEGIN
             SELECT * INTO STRICT tl_before FROM tl_old;
             tl_key := %3$s;
             tl_previous_key := nullif(%2$s, tl_key);
-            tl_from := %4$s;
-            tl_to := %5$s;
+            IF tl_place IS NULL THEN
+                -- Expressions are made ready once in a transaction; of short ones
+                -- the first is quicker, of long ones whatever follows.
+                tl_unchanged := %25$s;
+                tl_from := %6$s - tl_unchanged;
+                tl_to := %7$s - tl_unchanged;
+            ELSE
+                tl_from := %4$s;
+                tl_to := %5$s;
+            END IF;
             IF tl_from = '{}' AND tl_previous_key IS NULL THEN
                 RETURN NULL;
             ELSIF tl_previous_key IS NOT NULL%23$s THEN
@@ -165,7 +174,9 @@ BEGIN
             END IF;
         END IF;
         IF tl_rows = 'one' THEN
-            tl_transaction := threadline.current_transaction();
+            tl_transaction := CASE WHEN coalesce(current_setting('threadline.transaction', true), '') = ''
+                THEN threadline.open_transaction(current_setting('threadline.context', true))
+                ELSE threadline.current_transaction() END;
             INSERT INTO threadline.audit_changes (
                 transaction_id, captured_at, table_id, statement, op,
                 record_key, previous_key, changed_from, changed_to, row_data)
@@ -262,6 +273,7 @@ $template$,
         format(tl_record || ' (%s) AS c', '''U''', tl_updated), format(tl_record || ' (%s) AS c', '''U''', tl_moved),
         format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted),
         threadline.image_expression(audited_table, target, 'tl_row'), tl_keyless,
-        threadline.guard(audited_table, target));
+        threadline.guard(audited_table, target),
+        threadline.unchanged_expression(audited_table, target, 'tl_before', 'tl_after'));
 END
 $statement_capture_source$;

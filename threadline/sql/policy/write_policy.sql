@@ -68,7 +68,12 @@ BEGIN
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude));
     END IF;
 
-    tl_id := threadline.audited_table_of(target);
+    tl_id := coalesce(threadline.audited_table_of(target), (
+        -- Somebody dropped the trigger by which a table is known, and not the others.
+        SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})_statement$')::integer)
+        FROM pg_trigger AS g
+        JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
+        WHERE g.tgrelid = target));
     tl_resumed := tl_id IS NULL;
     IF tl_resumed THEN
         -- A table created anew under its old name goes on with its history.

@@ -172,6 +172,7 @@ END;
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT md5(
         string_agg(
@@ -826,6 +827,25 @@ BEGIN ATOMIC
     ) AS hundred;
 END;
 
+-- SQL for an array of the columns in which two rows do not differ; with NULL for
+-- each of the others.
+CREATE FUNCTION threadline.unchanged_expression(audited_table integer, target regclass, old_row text, new_row text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT format('ARRAY[%s]::text[]', string_agg(
+        format(
+            CASE WHEN live.bitwise
+                THEN 'CASE WHEN %1$s.%3$I IS NOT DISTINCT FROM %2$s.%3$I THEN %3$L END'
+                ELSE 'CASE WHEN record_image_eq(ROW(%1$s.%3$I), ROW(%2$s.%3$I)) THEN %3$L END'
+            END, old_row, new_row, c.name),
+        E',\n' ORDER BY c.number))
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
+    JOIN threadline.columns_of(target) AS live ON live.number = c.number
+    WHERE t.id = audited_table AND c.treatment <> 'exclude';
+END;
+
 -- What a table's capture is built for, as it is written into it: nothing that
 -- keeps a secret depends on rows that a restore may leave out.
 CREATE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
@@ -939,13 +959,7 @@ BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
 
     SELECT bool_or(c.treatment <> 'clear'),
-           string_agg(
-               format(
-                   CASE WHEN live.bitwise
-                       THEN 'CASE WHEN OLD.%1$I IS NOT DISTINCT FROM NEW.%1$I THEN %1$L END'
-                       ELSE 'CASE WHEN record_image_eq(ROW(OLD.%1$I), ROW(NEW.%1$I)) THEN %1$L END'
-                   END, c.name),
-               E',\n                ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'),
+           threadline.unchanged_expression(audited_table, target, 'OLD', 'NEW'),
            format('ARRAY[%s]', string_agg(quote_literal(c.name), ', ' ORDER BY c.number))
     INTO tl_redacted, tl_unchanged, tl_known
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
@@ -989,9 +1003,7 @@ BEGIN
             IF OLD *= NEW THEN
                 RETURN NULL;
             END IF;
-            tl_unchanged := array_remove(ARRAY[
-                %8$s
-            ]::text[], NULL);
+            tl_unchanged := %8$s;
             tl_key := %4$s;
             tl_previous_key := nullif(%6$s, tl_key);
             tl_row_data := %7$s;
@@ -1196,6 +1208,7 @@ DECLARE
     tl_from jsonb;
     tl_to jsonb;
     tl_row_data jsonb;
+    tl_unchanged text[];
     tl_count bigint;
     tl_keys_stay boolean;
     tl_few threadline.captured[];
@@ -1223,8 +1236,16 @@ BEGIN
             SELECT * INTO STRICT tl_before FROM tl_old;
             tl_key := %3$s;
             tl_previous_key := nullif(%2$s, tl_key);
-            tl_from := %4$s;
-            tl_to := %5$s;
+            IF tl_place IS NULL THEN
+                -- Expressions are made ready once in a transaction; of short ones
+                -- the first is quicker, of long ones whatever follows.
+                tl_unchanged := %25$s;
+                tl_from := %6$s - tl_unchanged;
+                tl_to := %7$s - tl_unchanged;
+            ELSE
+                tl_from := %4$s;
+                tl_to := %5$s;
+            END IF;
             IF tl_from = '{}' AND tl_previous_key IS NULL THEN
                 RETURN NULL;
             ELSIF tl_previous_key IS NOT NULL%23$s THEN
@@ -1258,7 +1279,9 @@ BEGIN
             END IF;
         END IF;
         IF tl_rows = 'one' THEN
-            tl_transaction := threadline.current_transaction();
+            tl_transaction := CASE WHEN coalesce(current_setting('threadline.transaction', true), '') = ''
+                THEN threadline.open_transaction(current_setting('threadline.context', true))
+                ELSE threadline.current_transaction() END;
             INSERT INTO threadline.audit_changes (
                 transaction_id, captured_at, table_id, statement, op,
                 record_key, previous_key, changed_from, changed_to, row_data)
@@ -1355,7 +1378,8 @@ $template$,
         format(tl_record || ' (%s) AS c', '''U''', tl_updated), format(tl_record || ' (%s) AS c', '''U''', tl_moved),
         format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted),
         threadline.image_expression(audited_table, target, 'tl_row'), tl_keyless,
-        threadline.guard(audited_table, target));
+        threadline.guard(audited_table, target),
+        threadline.unchanged_expression(audited_table, target, 'tl_before', 'tl_after'));
 END
 $statement_capture_source$;
 
@@ -1878,7 +1902,12 @@ BEGIN
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude));
     END IF;
 
-    tl_id := threadline.audited_table_of(target);
+    tl_id := coalesce(threadline.audited_table_of(target), (
+        -- Somebody dropped the trigger by which a table is known, and not the others.
+        SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})_statement$')::integer)
+        FROM pg_trigger AS g
+        JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
+        WHERE g.tgrelid = target));
     tl_resumed := tl_id IS NULL;
     IF tl_resumed THEN
         -- A table created anew under its old name goes on with its history.

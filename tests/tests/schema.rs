@@ -55,6 +55,26 @@ mod app {
     #[audited(require_actor, mask(title))]
     pub(crate) struct PostNext;
 
+    diesel::table! {
+        devices (card_number) {
+            card_number -> Text,
+            api_key -> Text,
+            token_count -> Int4,
+            tokenizer -> Text,
+            key_changed_at -> Timestamptz,
+        }
+    }
+
+    #[derive(Audited)]
+    #[diesel(table_name = devices)]
+    pub(crate) struct Device;
+
+    /// After somebody has decided.
+    #[derive(Audited)]
+    #[diesel(table_name = devices)]
+    #[audited(exclude(api_key), clear(card_number, token_count))]
+    pub(crate) struct DeviceNext;
+
     pub(crate) const TABLES: &str = "
         CREATE SCHEMA blog;
         CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, email text NOT NULL, password_hash text NOT NULL);

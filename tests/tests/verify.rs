@@ -10,6 +10,8 @@ mod healthy;
 mod models;
 #[path = "verify/partitions.rs"]
 mod partitions;
+#[path = "verify/secrets.rs"]
+mod secrets;
 #[path = "verify/tables.rs"]
 mod tables;
 #[path = "verify/triggers.rs"]

@@ -15,6 +15,7 @@ pub(crate) struct AuditedAttributes {
     pub(crate) only: Vec<Ident>,
     pub(crate) operations: Vec<Ident>,
     pub(crate) when: Option<LitStr>,
+    pub(crate) clear: Vec<Ident>,
 }
 
 /// One key of the attribute.
@@ -25,6 +26,7 @@ enum Key {
     Only(Vec<Ident>),
     Operations(Vec<Ident>),
     When(LitStr),
+    Clear(Vec<Ident>),
 }
 
 /// What can happen to a row.
@@ -73,6 +75,9 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
             _ => None,
         },
     ),
+    ("clear", "clear(column, ...)", |rest, errors| {
+        Columns::read(rest.next(), errors).map(|columns| Key::Clear(columns.names))
+    }),
 ];
 type ReadKey = fn(&mut IntoIter, &mut Vec<Error>) -> Option<Key>;
 
@@ -107,6 +112,7 @@ impl AuditedAttributes {
                         }
                         read.when = Some(sql);
                     }
+                    Some(Key::Clear(columns)) => read.clear.extend(columns),
                     None => {}
                 }
             }

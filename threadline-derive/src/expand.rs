@@ -18,6 +18,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         only,
         operations,
         when,
+        clear,
     } = model;
     let operations = operations.iter().map(Ident::to_string);
     let when = match when {
@@ -43,10 +44,12 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let mask_names = column_names(mask);
     let exclude_names = column_names(exclude);
     let only_names = column_names(only);
+    let clear_names = column_names(clear);
     let field_checks: TokenStream = mask
         .iter()
         .chain(exclude)
         .chain(only)
+        .chain(clear)
         .filter_map(|redacted| field_check(table, redacted))
         .collect();
 
@@ -77,14 +80,15 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
                     __threadline::TableSpec::of(
                         #table::table,
                         #model_name,
-                        __threadline::Policy::from_derive(
-                            &[#mask_names],
-                            &[#exclude_names],
-                            #require_actor,
-                            &[#only_names],
-                            &[#(#operations),*],
-                            #when,
-                        ),
+                        __threadline::Policy::from_derive(&__threadline::DerivedPolicy {
+                            mask: &[#mask_names],
+                            exclude: &[#exclude_names],
+                            require_actor: #require_actor,
+                            only: &[#only_names],
+                            operations: &[#(#operations),*],
+                            when: #when,
+                            clear: &[#clear_names],
+                        }),
                     )
                 }
             }

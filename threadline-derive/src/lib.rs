@@ -20,6 +20,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// |---|---|
 /// | `mask(email, phone)` | stored as a placeholder; that they changed can be seen |
 /// | `exclude(password_hash)` | never stored, and a change of it alone leaves no trace |
+/// | `clear(token_count)` | stored as it is, though its name looks like a secret's |
 /// | `require_actor` | a write without an actor is refused |
 /// | `only(status, amount)` | these columns and the key are recorded, and no others, whichever come |
 /// | `operations(update, delete)` | of insert, update, delete and truncate, these alone |
@@ -27,6 +28,10 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// With `operations` or `when` not every change is recorded, so that nobody can
 /// say what a record was at an instant. `only` and `mask` may go together.
+///
+/// A column whose name looks secret (`password`, `api_key`, `card_number`, `pin`) wants
+/// one of `exclude`, `mask` and `clear`, or to be named in `only`: before that, no
+/// migration is generated.
 ///
 /// Columns are named as in `table!`, or by their field where Diesel knows it
 /// under another `column_name`; the model need not have a field for them. A

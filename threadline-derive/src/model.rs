@@ -19,9 +19,10 @@ pub(crate) struct Model {
     pub(crate) only: Vec<Redacted>,
     pub(crate) operations: Vec<Ident>,
     pub(crate) when: Option<LitStr>,
+    pub(crate) clear: Vec<Redacted>,
 }
 
-/// A column in `mask` or `exclude`.
+/// A column in one of the lists.
 pub(crate) struct Redacted {
     /// With the span of the place where it was asked for.
     pub(crate) column: Ident,
@@ -58,6 +59,7 @@ impl Model {
             only,
             operations,
             when,
+            clear,
         } = AuditedAttributes::read(&input.attrs, &mut errors);
 
         let columns = columns_of(&data.fields, &mut errors);
@@ -74,6 +76,7 @@ impl Model {
         let mask = resolve(mask);
         let exclude = resolve(exclude);
         let only = resolve(only);
+        let clear = resolve(clear);
         refuse_repetitions(&only, &mut errors);
         for Redacted { column, .. } in &exclude {
             if only.iter().any(|kept| kept.column == *column) {
@@ -85,6 +88,8 @@ impl Model {
         }
         refuse_repetitions(&mask, &mut errors);
         refuse_repetitions(&exclude, &mut errors);
+        refuse_repetitions(&clear, &mut errors);
+        refuse_clear_secrets(&clear, &mask, &exclude, &mut errors);
         let key_columns = primary_key.as_ref().map_or(&[][..], |key| &key.names);
         refuse_contradictions(&mask, &exclude, key_columns, &mut errors);
 
@@ -113,6 +118,7 @@ impl Model {
             only,
             operations,
             when,
+            clear,
         };
         (Some(model), errors)
     }
@@ -214,6 +220,28 @@ fn refuse_contradictions(
                 ),
             ));
         }
+    }
+}
+
+fn refuse_clear_secrets(
+    clear: &[Redacted],
+    mask: &[Redacted],
+    exclude: &[Redacted],
+    errors: &mut Vec<Error>,
+) {
+    for Redacted { column, .. } in clear {
+        let is_in = |list: &[Redacted]| list.iter().any(|redacted| redacted.column == *column);
+        let other = match (is_in(mask), is_in(exclude)) {
+            (true, _) => "masked",
+            (_, true) => "excluded",
+            _ => continue,
+        };
+        errors.push(Error::new(
+            column.span(),
+            format!(
+                "`{column}` is both {other} and declared clear; `clear` is for what is no secret, though its name looks like it"
+            ),
+        ));
     }
 }
 

@@ -6,5 +6,8 @@ pub mod answering_an_incident {}
 #[doc = include_str!("docs/coming_from.md")]
 pub mod coming_from_another_library {}
 
+#[doc = include_str!("docs/keeping_secrets_out.md")]
+pub mod keeping_secrets_out {}
+
 #[doc = include_str!("docs/owner_and_readers.md")]
 pub mod owner_and_readers {}

@@ -75,11 +75,54 @@ pub enum ErrorKind {
         /// What, where, and what to do.
         message: String,
     },
+    /// Columns look secret by their names, and nobody said whether they are.
+    Undecided {
+        /// Each with its model.
+        columns: Vec<UndecidedColumn>,
+    },
     /// The generated migrations are behind the models.
     OutOfDate {
         /// What would be written, one line each.
         missing: Vec<String>,
     },
+}
+
+/// A column of an audited model that looks secret by its name, and of which the
+/// model says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UndecidedColumn {
+    /// The model's name.
+    pub model: &'static str,
+    /// The quoted name of its table.
+    pub table: String,
+    /// The column's name.
+    pub column: String,
+    /// Whether records are found by it, so that it can be neither masked nor excluded.
+    pub is_key: bool,
+}
+
+impl fmt::Display for UndecidedColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            model,
+            table,
+            column,
+            is_key,
+        } = self;
+        write!(f, "{table}.\"{column}\", model `{model}`: ")?;
+        if *is_key {
+            write!(
+                f,
+                "`clear({column})` if it is no secret; by a key records are found, which can be neither masked nor excluded"
+            )
+        } else {
+            write!(
+                f,
+                "`exclude({column})` to record nothing of it, `mask({column})` that it changed, `clear({column})` if it is no secret"
+            )
+        }
+    }
 }
 
 impl Error {
@@ -166,6 +209,16 @@ impl fmt::Display for Error {
             ErrorKind::Export { source } => write!(f, "the export could not be written: {source}"),
             ErrorKind::Io { path, source } => write!(f, "{}: {source}", path.display()),
             ErrorKind::Migrations { message } => f.write_str(message),
+            ErrorKind::Undecided { columns } => {
+                write!(
+                    f,
+                    "columns look secret by their names, and would be recorded as they are; decide in #[audited(...)] of the model:"
+                )?;
+                for column in columns {
+                    write!(f, "\n  {column}")?;
+                }
+                Ok(())
+            }
             ErrorKind::OutOfDate { missing } => {
                 write!(f, "the audit migrations are behind the models:")?;
                 for line in missing {

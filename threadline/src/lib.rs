@@ -30,7 +30,7 @@ pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
     ContextError, ContextGuard,
 };
-pub use error::{Error, ErrorKind, is_actor_required};
+pub use error::{Error, ErrorKind, UndecidedColumn, is_actor_required};
 pub use explore::{
     ActorEntry, ActorHistory, Blame, Cursor, Filter, FilterError, Page, RecordKey, Timeline,
     TimelineEntry, TransactionReport, actor_history, correlated, timeline, transaction,
@@ -70,6 +70,6 @@ pub mod __private {
     pub use diesel;
 
     pub use crate::model::{
-        Audited, CompositeKey, Policy, SingleKey, TableSpec, assert_key, same_name, single_key_name,
+        Audited, CompositeKey, DerivedPolicy, Policy, SingleKey, TableSpec, assert_key, same_name, single_key_name,
     };
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use threadline::{ErrorKind, Models};
 use threadline_tests::{patches, scratch_dir};
 
-use super::app::{Post, PostNext, User};
+use super::app::{Device, DeviceNext, Post, PostNext, User};
 
 fn folders(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(dir)
@@ -92,12 +92,12 @@ fn a_new_column_beside_redacted_ones_asks_for_a_decision() {
     let models = threadline::models![User];
     models.generate(&dir).unwrap();
     let mut specs = models.specs().to_vec();
-    specs[0].columns.push("ssn".into());
+    specs[0].columns.push("phone".into());
     let grown = Models::new(specs);
     assert!(grown.check(&dir).is_err());
     let written = grown.generate(&dir).unwrap();
     assert!(
-        read(&written[0], "up.sql").contains("-- Columns: id, name, email, password_hash, ssn\n")
+        read(&written[0], "up.sql").contains("-- Columns: id, name, email, password_hash, phone\n")
     );
     // Where nothing is redacted there is nothing to decide.
     let models = threadline::models![Post];
@@ -105,6 +105,33 @@ fn a_new_column_beside_redacted_ones_asks_for_a_decision() {
     let mut specs = models.specs().to_vec();
     specs[0].columns.push("more".into());
     Models::new(specs).check(&dir).unwrap();
+}
+
+#[test]
+fn a_column_that_looks_secret_asks_for_a_decision_before_it_is_recorded() {
+    let dir = scratch_dir();
+    let models = threadline::models![User, Post, Device];
+    let error = models.generate(&dir).unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Undecided { columns } if columns.len() == 3),
+        "{error:?}"
+    );
+    insta::assert_snapshot!("undecided", error);
+    assert_eq!(folders(&dir), [""; 0]);
+    assert_eq!(
+        models.check(&dir).unwrap_err().to_string(),
+        error.to_string()
+    );
+
+    let models = threadline::models![User, Post, DeviceNext];
+    let written = models.generate(&dir).unwrap();
+    insta::assert_snapshot!("decided", read(written.last().unwrap(), "up.sql"));
+    models.check(&dir).unwrap();
+    // One that comes later asks again.
+    let mut specs = models.specs().to_vec();
+    specs[1].columns.push("ssn".into());
+    let error = Models::new(specs).check(&dir).unwrap_err();
+    assert!(error.to_string().contains(r#""blog"."posts"."ssn""#));
 }
 
 #[test]

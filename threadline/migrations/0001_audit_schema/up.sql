@@ -51,7 +51,7 @@ COMMENT ON COLUMN threadline.audited_tables.audited_since IS
 COMMENT ON COLUMN threadline.audited_tables.chained_since IS
     'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
-    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition where they were given';
+    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
     'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at"}]; treatment is clear, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS

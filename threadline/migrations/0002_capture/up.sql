@@ -733,7 +733,8 @@ RETURN 1;
 -- A policy as it is recorded. Columns are sorted, so that equal policies are
 -- equal documents; what was not asked for is not in it.
 CREATE FUNCTION threadline.policy(
-    mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text
+    mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
+    clear text[]
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -742,7 +743,8 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'require_actor', require_actor,
     'columns', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(columns) AS c),
     'operations', (SELECT pg_catalog.jsonb_agg(DISTINCT o ORDER BY o) FROM pg_catalog.unnest(operations) AS o),
-    'condition', condition
+    'condition', condition,
+    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c)
 ));
 
 -- SQL for the image of a row called row_name: the one place that decides what
@@ -1842,7 +1844,8 @@ CREATE FUNCTION threadline.write_policy(
     keyless       boolean,
     columns       text[],
     operations    text[],
-    condition     text
+    condition     text,
+    clear         text[]
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1878,7 +1881,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
             array_to_string(operations, ', ', 'NULL'), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -1890,13 +1893,20 @@ BEGIN
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (clear) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % of table % is declared clear, and it is masked or excluded, or made from a column that is; choose one',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+    SELECT array_agg(c.name) INTO tl_wrong
+    FROM threadline.columns_of(target) AS c
     WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude));
@@ -2000,7 +2010,7 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[]) FROM PUBLIC;
 
 -- Audits a table from now on, or changes how. Safe to call again: the table
 -- keeps its id, and with it its history.
@@ -2011,6 +2021,7 @@ REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean
 -- operations: some of insert, update, delete and truncate, instead of all.
 -- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
 -- it is not true are not recorded. What a record was can then not be said.
+-- clear: columns that are no secret though their names look like it; see verify.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
@@ -2021,7 +2032,8 @@ CREATE FUNCTION threadline.audit(
     keyless       boolean DEFAULT false,
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
-    condition     text    DEFAULT NULL
+    condition     text    DEFAULT NULL,
+    clear         text[]  DEFAULT '{}'
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2035,7 +2047,7 @@ BEGIN
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
@@ -2058,6 +2070,7 @@ DECLARE
     tl_mask text[];
     tl_exclude text[];
     tl_columns text[];
+    tl_clear text[];
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
@@ -2075,8 +2088,9 @@ BEGIN
     END IF;
     SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
            coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}'),
-           array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name)
-    INTO tl_mask, tl_exclude, tl_columns
+           array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name),
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'clear' ? c.name), '{}')
+    INTO tl_mask, tl_exclude, tl_columns, tl_clear
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
@@ -2084,7 +2098,8 @@ BEGIN
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
-        condition => tl_table.policy ->> 'condition');
+        condition => tl_table.policy ->> 'condition',
+        clear => tl_clear);
 END
 $$;
 

@@ -10,7 +10,7 @@ DROP FUNCTION threadline.function_drift(integer, regclass);
 DROP FUNCTION threadline.column_drift(integer, regclass);
 DROP FUNCTION threadline.trigger_drift(integer, regclass);
 DROP FUNCTION threadline.mending(integer, regclass);
-DROP FUNCTION threadline.audit_call(integer, regclass);
+DROP FUNCTION threadline.audit_call(integer, regclass, text[]);
 DROP FUNCTION threadline.whereabouts(integer);
 DROP TYPE threadline.finding;
 DELETE FROM threadline.schema_patches WHERE version = 8;

@@ -34,8 +34,9 @@ BEGIN ATOMIC
     WHERE t.id = audited_table;
 END;
 
--- The call that audits a table again as was decided for it.
-CREATE FUNCTION threadline.audit_call(audited_table integer, target regclass) RETURNS text
+-- The call that audits a table again as was decided for it, without what else is to
+-- be excluded.
+CREATE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -51,6 +52,8 @@ BEGIN ATOMIC
         || coalesce(', operations => ARRAY[' || (
                SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
         || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
+        || coalesce(', clear => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'clear') || ']', '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
@@ -59,6 +62,10 @@ BEGIN ATOMIC
         SELECT name, 'exclude' FROM jsonb_array_elements_text(t.policy -> 'exclude') AS name
         UNION ALL
         SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
+        UNION ALL
+        SELECT name, 'clear' FROM jsonb_array_elements_text(t.policy -> 'clear') AS name
+        UNION ALL
+        SELECT name, 'exclude' FROM unnest(excluding) AS name
     ) AS decided ON true
     LEFT JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text) ON k.name = decided.name
     LEFT JOIN threadline.columns_of(target) AS live ON live.number = k.number AND t.relation = target

@@ -1,7 +1,8 @@
 -- A policy as it is recorded. Columns are sorted, so that equal policies are
 -- equal documents; what was not asked for is not in it.
 CREATE FUNCTION threadline.policy(
-    mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text
+    mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
+    clear text[]
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -10,5 +11,6 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'require_actor', require_actor,
     'columns', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(columns) AS c),
     'operations', (SELECT pg_catalog.jsonb_agg(DISTINCT o ORDER BY o) FROM pg_catalog.unnest(operations) AS o),
-    'condition', condition
+    'condition', condition,
+    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c)
 ));

@@ -10,6 +10,7 @@ DECLARE
     tl_mask text[];
     tl_exclude text[];
     tl_columns text[];
+    tl_clear text[];
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
@@ -27,8 +28,9 @@ BEGIN
     END IF;
     SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
            coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}'),
-           array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name)
-    INTO tl_mask, tl_exclude, tl_columns
+           array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name),
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'clear' ? c.name), '{}')
+    INTO tl_mask, tl_exclude, tl_columns, tl_clear
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
@@ -36,6 +38,7 @@ BEGIN
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
-        condition => tl_table.policy ->> 'condition');
+        condition => tl_table.policy ->> 'condition',
+        clear => tl_clear);
 END
 $$;

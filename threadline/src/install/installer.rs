@@ -71,9 +71,10 @@ impl Models {
     ///
     /// # Errors
     ///
-    /// A model's table is missing, or the database refuses. Then nothing is
+    /// A column looks secret and its model says nothing of it, a model's table is missing, or the database refuses. Then nothing is
     /// changed.
     pub fn install<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
+        self.require_decisions()?;
         conn.transaction(|conn| {
             conn.batch_execute(LOCK)?;
             let installed = installed_version(conn)?.unwrap_or(0);
@@ -190,6 +191,7 @@ where
         .bind::<Array<Text>, _>(&spec.policy.only)
         .bind::<Array<Text>, _>(&spec.policy.operations)
         .bind::<Nullable<Text>, _>(&spec.policy.when)
+        .bind::<Array<Text>, _>(&spec.policy.clear)
         .get_result(conn)?;
     Ok(match state {
         State { exists: false, .. } => ModelStatus::TableMissing,

@@ -29,6 +29,9 @@ impl fmt::Display for PolicyCall<'_> {
         if let Some(when) = &policy.when {
             arguments.push(format!("condition => {}", ReadableLiteral(when)));
         }
+        if !policy.clear.is_empty() {
+            arguments.push(format!("clear => {}", TextArray(&policy.clear)));
+        }
         match arguments.as_slice() {
             [table] => write!(f, "SELECT threadline.audit({table});"),
             several => write!(

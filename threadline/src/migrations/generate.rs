@@ -30,21 +30,25 @@ impl Models {
     ///
     /// # Errors
     ///
-    /// The folder is missing or cannot be written, two of its migrations have
+    /// [`ErrorKind::Undecided`] where a column looks secret and its model says nothing of
+    /// it. The folder is missing or cannot be written, two of its migrations have
     /// one version, or two models give one table different policies.
     pub fn generate(&self, migrations_dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
         let dir = migrations_dir.as_ref();
+        self.require_decisions()?;
         let present = folder::read(dir)?;
         let new = self.missing(&Recorded::read(&present))?;
         folder::write(dir, &present, &new)
     }
 
-    /// Fails when [`generate`](Self::generate) would write something: for CI.
+    /// Fails when [`generate`](Self::generate) would write something, or a column looks
+    /// secret and its model says nothing of it: for CI.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::OutOfDate`] with what is missing, or as of `generate`.
     pub fn check(&self, migrations_dir: impl AsRef<Path>) -> Result<(), Error> {
+        self.require_decisions()?;
         let present = folder::read(migrations_dir.as_ref())?;
         let new = self.missing(&Recorded::read(&present))?;
         if new.is_empty() {

@@ -4,12 +4,14 @@ mod audited;
 mod checks;
 mod key;
 mod models;
+mod secrets;
 mod spec;
 
 pub use audited::Audited;
 pub use checks::{assert_key, same_name, single_key_name};
 pub use key::{CompositeKey, KeyExpression, KeyOf, SingleKey};
 pub use models::Models;
-pub use spec::{Policy, TableSpec};
+pub use spec::{DerivedPolicy, Policy, TableSpec};
 
+pub(crate) use secrets::looks_secret;
 pub(crate) use spec::to_sql;

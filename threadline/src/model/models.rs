@@ -1,4 +1,5 @@
 use super::TableSpec;
+use crate::error::{Error, ErrorKind, UndecidedColumn};
 
 /// The audited models of an application, made with
 /// [`models!`](crate::models!): what migrations are generated for, checked
@@ -22,6 +23,25 @@ impl Models {
     /// What is known of each model, in the order of the list.
     pub fn specs(&self) -> &[TableSpec] {
         &self.specs
+    }
+
+    /// Fails for what looks secret and is undecided: before it is recorded, not after.
+    pub(crate) fn require_decisions(&self) -> Result<(), Error> {
+        let mut columns = vec![];
+        for spec in &self.specs {
+            for column in spec.undecided() {
+                columns.push(UndecidedColumn {
+                    model: spec.model,
+                    table: spec.table.clone(),
+                    column: column.to_owned(),
+                    is_key: spec.key.iter().any(|name| name == column),
+                });
+            }
+        }
+        if columns.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Undecided { columns }))
     }
 }
 

@@ -2,6 +2,7 @@ use diesel::Table;
 use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::query_builder::QueryFragment;
 
+use super::looks_secret;
 use crate::sql::last_names;
 
 /// What is captured of an audited table, and what is not.
@@ -22,33 +23,65 @@ pub struct Policy {
     /// SQL over `OLD` and `NEW`, as in the `WHEN` clause of a trigger: rows of which
     /// it is not true are not recorded.
     pub when: Option<String>,
+    /// Columns that are no secret, though their names look like it.
+    pub clear: Vec<String>,
+}
+
+/// What `#[derive(Audited)]` read.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct DerivedPolicy<'a> {
+    pub mask: &'a [&'a str],
+    pub exclude: &'a [&'a str],
+    pub require_actor: bool,
+    pub only: &'a [&'a str],
+    pub operations: &'a [&'a str],
+    pub when: Option<&'a str>,
+    pub clear: &'a [&'a str],
 }
 
 impl Policy {
     /// Used by `#[derive(Audited)]`.
     #[doc(hidden)]
-    pub fn from_derive(
-        mask: &[&str],
-        exclude: &[&str],
-        require_actor: bool,
-        only: &[&str],
-        operations: &[&str],
-        when: Option<&str>,
-    ) -> Self {
+    pub fn from_derive(derived: &DerivedPolicy<'_>) -> Self {
+        let DerivedPolicy {
+            mask,
+            exclude,
+            require_actor,
+            only,
+            operations,
+            when,
+            clear,
+        } = derived;
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
             mask: owned(mask),
             exclude: owned(exclude),
-            require_actor,
+            require_actor: *require_actor,
             only: owned(only),
             operations: owned(operations),
             when: when.map(str::to_owned),
+            clear: owned(clear),
         }
     }
 
     /// Whether anything of a row is kept from the audit.
     pub fn redacts(&self) -> bool {
         !self.mask.is_empty() || !self.exclude.is_empty() || !self.only.is_empty()
+    }
+
+    /// Whether it says something of a column.
+    pub(crate) fn decides(&self, column: &str) -> bool {
+        let Self {
+            mask,
+            exclude,
+            only,
+            clear,
+            ..
+        } = self;
+        [mask, exclude, only, clear]
+            .into_iter()
+            .any(|columns| columns.iter().any(|name| name == column))
     }
 }
 
@@ -64,6 +97,8 @@ pub struct TableSpec {
     pub table: String,
     /// All columns that `table!` declares, in its order.
     pub columns: Vec<String>,
+    /// Those of its primary key.
+    pub key: Vec<String>,
     /// What is captured.
     pub policy: Policy,
 }
@@ -75,13 +110,51 @@ impl TableSpec {
     where
         T: Table + QueryFragment<Pg>,
         T::AllColumns: QueryFragment<Pg>,
+        T::PrimaryKey: QueryFragment<Pg>,
     {
         Self {
             model,
             table: to_sql(&table),
             columns: last_names(&to_sql(&T::all_columns())),
+            key: last_names(&to_sql(&table.primary_key())),
             policy,
         }
+    }
+
+    /// The columns that would be recorded as they are, look secret by their names
+    /// (`password`, `api_key`, `card_number`), and of which the policy says nothing.
+    /// [`Models::check`](crate::Models::check) asks for a decision.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest::*;
+    /// use threadline::Audited;
+    ///
+    /// diesel::table! {
+    ///     devices (id) { id -> BigInt, name -> Text, api_key -> Text, token_count -> Integer, }
+    /// }
+    ///
+    /// #[derive(Audited)]
+    /// #[diesel(table_name = devices)]
+    /// struct Device;
+    /// assert_eq!(Device::spec().undecided(), ["api_key", "token_count"]);
+    ///
+    /// #[derive(Audited)]
+    /// #[diesel(table_name = devices)]
+    /// #[audited(exclude(api_key), clear(token_count))]
+    /// struct Decided;
+    /// assert!(Decided::spec().undecided().is_empty());
+    /// ```
+    pub fn undecided(&self) -> Vec<&str> {
+        let recorded = |column: &str| {
+            self.policy.only.is_empty() || self.key.iter().any(|name| name == column)
+        };
+        self.columns
+            .iter()
+            .map(String::as_str)
+            .filter(|column| {
+                looks_secret(column) && recorded(column) && !self.policy.decides(column)
+            })
+            .collect()
     }
 }
 

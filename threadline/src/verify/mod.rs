@@ -3,6 +3,7 @@
 
 mod finding;
 mod queries;
+mod secrets;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -53,7 +54,8 @@ impl Models {
     ///
     /// It sees triggers that are missing, disabled or altered, also those of
     /// partitions, columns and keys that changed without `threadline.refresh`,
-    /// policies other than the models', and tables that nobody audits. And it
+    /// policies other than the models', tables that nobody audits, and columns that
+    /// look secret and are recorded as they are. And it
     /// sees what was written past the triggers, whoever did it and however they
     /// covered it up: each change must have found what the one before it left,
     /// and the last one have left what is there now.
@@ -145,6 +147,7 @@ impl Verify<'_> {
             findings.extend(unaudited);
         }
         findings.extend(of_models);
+        findings.extend(self.secret_findings(conn, only.as_deref())?);
         for table in queries::audited(conn, only.as_deref())? {
             findings.extend(self.chain_findings(conn, &table)?);
         }

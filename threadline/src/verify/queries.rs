@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::result::{Error as DieselError, QueryResult};
-use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryableByName, RunQueryDsl};
 
 use super::finding::{BrokenRecord, Finding, FindingCode};
@@ -81,6 +81,33 @@ pub(super) fn qualified<C: AuditConnection>(
         .get_result(conn)
         .optional()?;
     Ok(found.map(|found| found.name))
+}
+
+/// A column that is recorded as it is, and of which nobody said that it may.
+#[derive(QueryableByName)]
+pub(super) struct UnsaidColumn {
+    /// Its table's.
+    #[diesel(sql_type = Text)]
+    pub(super) name: String,
+    #[diesel(sql_type = Text)]
+    pub(super) column: String,
+    #[diesel(sql_type = Bool)]
+    pub(super) is_key: bool,
+    /// Or will be, when the capture is built anew.
+    #[diesel(sql_type = Bool)]
+    pub(super) is_recorded: bool,
+    /// The call that excludes it.
+    #[diesel(sql_type = Text)]
+    pub(super) mend: String,
+}
+
+pub(super) fn unsaid_columns<C: AuditConnection>(
+    conn: &mut C,
+    only: Option<&str>,
+) -> QueryResult<Vec<UnsaidColumn>> {
+    diesel::sql_query(include_str!("unsaid_columns.sql"))
+        .bind::<Nullable<Text>, _>(only)
+        .load(conn)
 }
 
 /// A table whose history can be looked at.

@@ -7,6 +7,8 @@ diesel::table! {
         email -> Text,
         phone -> Text,
         password_hash -> Text,
+        token_count -> Int4,
+        pin -> Int4,
     }
 }
 
@@ -14,7 +16,8 @@ diesel::table! {
 #[diesel(table_name = users)]
 #[audited(mask(email), mask(phone,),)]
 #[audited(exclude(password_hash), mask(name))]
-#[audited(require_actor)]
+#[audited(require_actor, clear(token_count))]
+#[audited(clear(pin))]
 struct Much;
 
 #[derive(Audited)]
@@ -32,6 +35,7 @@ fn main() {
     assert_eq!(policy.mask, ["email", "phone", "name"]);
     assert_eq!(policy.exclude, ["password_hash"]);
     assert!(policy.require_actor);
+    assert_eq!(policy.clear, ["token_count", "pin"]);
     for policy in [Nothing::spec().policy, Silent::spec().policy] {
         assert_eq!(policy, threadline::Policy::default());
     }

@@ -1,0 +1,15 @@
+use threadline::Audited;
+
+diesel::table! {
+    devices (id) {
+        id -> Int4,
+        token_count -> Int4,
+    }
+}
+
+#[derive(Audited)]
+#[diesel(table_name = devices)]
+#[audited(clear(token_cuont))]
+struct Device;
+
+fn main() {}

@@ -1,0 +1,235 @@
+//! Columns that look secret by their names.
+
+use diesel::prelude::*;
+use threadline::{Audited, Finding, FindingCode, Models, Severity};
+use threadline_tests::{Database, rows, run, value};
+
+use super::mend;
+
+diesel::table! {
+    users (id) { id -> Int8, name -> Text, password_hash -> Text, token_count -> Int4, }
+}
+
+#[derive(Audited)]
+#[diesel(table_name = users)]
+#[allow(dead_code)]
+struct Undecided;
+
+#[derive(Audited)]
+#[diesel(table_name = users)]
+#[audited(exclude(password_hash), clear(token_count))]
+#[allow(dead_code)]
+struct User;
+
+const USERS: &str =
+    "CREATE TABLE users (id bigint PRIMARY KEY, name text, password_hash text, token_count int)";
+
+fn findings(models: &Models, conn: &mut PgConnection) -> Vec<Finding> {
+    models.verify().run(conn).unwrap().findings
+}
+
+/// Code and message of each.
+fn messages(models: &Models, conn: &mut PgConnection) -> Vec<String> {
+    let findings = findings(models, conn);
+    let line = |finding: &Finding| format!("{}: {}", finding.code, finding.message);
+    findings.iter().map(line).collect()
+}
+
+#[test]
+fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, USERS);
+    run(conn, "SELECT threadline.audit('users')");
+    let undecided = threadline::models![Undecided];
+    assert_eq!(
+        messages(&undecided, conn),
+        [
+            "secret-looking: column password_hash looks secret by its name, and is recorded as it is; \
+             say exclude(password_hash), mask(password_hash) or clear(password_hash) in #[audited(...)] of model `Undecided`, \
+             generate and run migrations",
+            "secret-looking: column token_count looks secret by its name, and is recorded as it is; \
+             say exclude(token_count), mask(token_count) or clear(token_count) in #[audited(...)] of model `Undecided`, \
+             generate and run migrations",
+        ]
+    );
+    let verification = undecided.verify().run(conn).unwrap();
+    assert_eq!(verification.count(Severity::Warning), 2);
+    assert!(verification.is_sound());
+
+    // Who has decided finds that the decision is not in force, and then nothing.
+    let decided = threadline::models![User];
+    let found = findings(&decided, conn);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].code, FindingCode::PolicyDiffers);
+    mend(conn, &found);
+    assert_eq!(messages(&decided, conn), [""; 0]);
+    decided.install(conn).unwrap();
+    assert!(decided.status(conn).unwrap().is_current());
+}
+
+#[test]
+fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE cards (pan text PRIMARY KEY, holder text, cvv text, email text);
+         SELECT threadline.audit('cards', mask => ARRAY['email'])",
+    );
+    let models = Models::new(vec![]);
+    assert_eq!(
+        messages(&models, conn),
+        [
+            "secret-unmodelled: column pan looks secret by its name, and is recorded as it is; \
+             a key can be neither masked nor excluded; name it in threadline.audit(..., clear => ...) if it is no secret",
+            "secret-unmodelled: column cvv looks secret by its name, and is recorded as it is; \
+             have it excluded, or name it in mask or clear",
+        ]
+    );
+    let found = findings(&models, conn);
+    assert_eq!(found[0].severity(), Severity::Info);
+    assert_eq!(
+        found[1].mend.as_deref(),
+        Some(
+            "SELECT threadline.audit('public.cards', mask => ARRAY['email'], exclude => ARRAY['cvv']);"
+        )
+    );
+    mend(conn, &found[1..]);
+    assert_eq!(findings(&models, conn).len(), 1);
+    run(
+        conn,
+        "SELECT threadline.audit('cards', mask => ARRAY['email'], exclude => ARRAY['cvv'], clear => ARRAY['pan'])",
+    );
+    assert_eq!(messages(&models, conn), [""; 0]);
+    // Chosen by name is decided, too.
+    run(
+        conn,
+        "SELECT threadline.audit('cards', columns => ARRAY['cvv'], clear => ARRAY['pan'])",
+    );
+    assert_eq!(messages(&models, conn), [""; 0]);
+}
+
+#[test]
+fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, USERS);
+    let models = threadline::models![User];
+    models.install(conn).unwrap();
+    run(
+        conn,
+        "ALTER TABLE users ADD api_key text; INSERT INTO users VALUES (1, 'Ada', 'h', 1, 'k3y')",
+    );
+    assert_eq!(
+        messages(&models, conn)[1..],
+        [
+            "secret-unmodelled: column api_key looks secret by its name, and will be recorded as it is \
+             from the next threadline.refresh() on; model `User` does not know it: run `diesel print-schema`, \
+             and say exclude(api_key), mask(api_key) or clear(api_key) in #[audited(...)]"
+        ]
+    );
+    let recorded = "SELECT row_data ? 'api_key' FROM threadline.audit_changes";
+    assert_eq!(value(conn, recorded).as_deref(), Some("false"));
+
+    // Nothing is redacted here, and nothing waits for a refresh.
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY, body text); SELECT threadline.audit('notes');
+         ALTER TABLE notes ADD secret text",
+    );
+    let found = messages(&models, conn);
+    assert!(
+        found.iter().any(|message| message.starts_with(
+            "secret-unmodelled: column secret looks secret by its name, and is recorded as it is; have it excluded"
+        )),
+        "{found:?}"
+    );
+    // What only certain columns are recorded of, records no other.
+    run(
+        conn,
+        "SELECT threadline.audit('notes', columns => ARRAY['body'])",
+    );
+    run(conn, "ALTER TABLE notes ADD token text");
+    let found = messages(&models, conn);
+    assert!(
+        !found.iter().any(|message| message.contains("column token")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_decision_follows_its_column_and_is_taken_back_with_it() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE pages (id int PRIMARY KEY, token_count int, name text);
+         SELECT threadline.audit('pages', clear => ARRAY['token_count']);
+         ALTER TABLE pages RENAME token_count TO tokens",
+    );
+    let models = Models::new(vec![]);
+    assert_eq!(messages(&models, conn).len(), 1, "columns-changed");
+    run(conn, "SELECT threadline.refresh('pages')");
+    assert_eq!(messages(&models, conn), [""; 0]);
+    assert_eq!(
+        value(
+            conn,
+            "SELECT threadline.audit_call(1, 'pages')"
+        )
+        .as_deref(),
+        Some("SELECT threadline.audit('pages', clear => ARRAY['tokens']);")
+    );
+    // Another column of the name was never spoken of.
+    run(
+        conn,
+        "ALTER TABLE pages DROP tokens; ALTER TABLE pages ADD tokens text; SELECT threadline.refresh('pages')",
+    );
+    let found = messages(&models, conn);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("secret-unmodelled: column tokens"));
+
+    // After a restore columns have other numbers and the same names.
+    run(
+        conn,
+        "SELECT threadline.audit('pages', clear => ARRAY['tokens'])",
+    );
+    let restored = database.restored();
+    let conn = &mut restored.connect();
+    assert_eq!(findings(&models, conn).len(), 1, "table-restored");
+    run(conn, "SELECT threadline.refresh('pages')");
+    assert_eq!(messages(&models, conn), [""; 0]);
+    assert_eq!(
+        rows(conn, "SELECT policy -> 'clear' FROM threadline.audited_tables"),
+        [r#"["tokens"]"#]
+    );
+}
+
+#[test]
+fn what_is_declared_clear_is_there_and_not_redacted() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE cards (id int PRIMARY KEY, number text, token text GENERATED ALWAYS AS (md5(number)) STORED)",
+    );
+    for (call, expected) in [
+        (
+            "clear => ARRAY['tokn']",
+            "threadline: table cards has no column tokn; its columns are: id, number, token",
+        ),
+        (
+            "mask => ARRAY['token'], clear => ARRAY['token']",
+            "threadline: column token of table cards is declared clear, and it is masked or excluded, or made from a column that is; choose one",
+        ),
+        (
+            "exclude => ARRAY['number'], clear => ARRAY['token']",
+            "threadline: column token of table cards is declared clear, and it is masked or excluded, or made from a column that is; choose one",
+        ),
+    ] {
+        let error = diesel::sql_query(format!("SELECT threadline.audit('cards', {call})"))
+            .execute(conn)
+            .unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}

@@ -1,0 +1,88 @@
+//! Columns that look secret, and of which nobody said whether they are.
+
+use super::Verify;
+use super::finding::{Finding, FindingCode};
+use super::queries::{self, UnsaidColumn};
+use crate::context::AuditConnection;
+use crate::error::Error;
+use crate::model::{TableSpec, looks_secret};
+
+impl Verify<'_> {
+    pub(super) fn secret_findings<C: AuditConnection>(
+        &self,
+        conn: &mut C,
+        only: Option<&str>,
+    ) -> Result<Vec<Finding>, Error> {
+        let mut unsaid = queries::unsaid_columns(conn, only)?;
+        unsaid.retain(|unsaid| looks_secret(&unsaid.column));
+        if unsaid.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut specs = vec![];
+        for spec in self.models.specs() {
+            specs.push((queries::qualified(conn, &spec.table)?, spec));
+        }
+        let of_table = |table: &str| {
+            let spec = specs
+                .iter()
+                .find(|(name, _)| name.as_deref() == Some(table));
+            spec.map(|&(_, spec)| spec)
+        };
+        Ok(unsaid
+            .into_iter()
+            .filter_map(|unsaid| finding(of_table(&unsaid.name), unsaid))
+            .collect())
+    }
+}
+
+fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
+    let UnsaidColumn {
+        name,
+        column,
+        is_key,
+        is_recorded,
+        mend,
+    } = unsaid;
+    let recorded = if is_recorded {
+        "is recorded as it is"
+    } else {
+        "will be recorded as it is from the next threadline.refresh() on"
+    };
+    let ways = if is_key {
+        format!("clear({column}), for a key can be neither masked nor excluded,")
+    } else {
+        format!("exclude({column}), mask({column}) or clear({column})")
+    };
+    let (code, advice, mend) = match spec {
+        // It is in force under another policy, which is found as such.
+        Some(spec) if spec.policy.decides(&column) => return None,
+        Some(spec) if spec.columns.contains(&column) => (
+            FindingCode::SecretLooking,
+            format!(
+                "say {ways} in #[audited(...)] of model `{}`, generate and run migrations",
+                spec.model
+            ),
+            None,
+        ),
+        Some(spec) => (
+            FindingCode::SecretUnmodelled,
+            format!(
+                "model `{}` does not know it: run `diesel print-schema`, and say {ways} in #[audited(...)]",
+                spec.model
+            ),
+            None,
+        ),
+        None if is_key => (
+            FindingCode::SecretUnmodelled,
+            "a key can be neither masked nor excluded; name it in threadline.audit(..., clear => ...) if it is no secret".to_owned(),
+            None,
+        ),
+        None => (
+            FindingCode::SecretUnmodelled,
+            "have it excluded, or name it in mask or clear".to_owned(),
+            Some(mend),
+        ),
+    };
+    let message = format!("column {column} looks secret by its name, and {recorded}; {advice}");
+    Some(Finding::new(code, Some(name), message, mend))
+}

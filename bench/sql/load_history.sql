@@ -21,7 +21,7 @@ BEGIN
         EXECUTE format($i$INSERT INTO ledger_%s
             SELECT k, 'row ' || k, 'status-4', 10.00, 1, 'a note of some length on row ' || k, '2026-01-01', 3
             FROM generate_series(1, 10000) AS k$i$, t);
-        EXECUTE format('ALTER TABLE ledger_%s ENABLE ALWAYS TRIGGER "!threadline_capture"', t);
+        PERFORM threadline.refresh(format('ledger_%s', t)::regclass);
     END LOOP;
 
     INSERT INTO threadline.audit_transactions (

@@ -72,7 +72,10 @@ DECLARE
     which text;
 BEGIN
     FOREACH which IN ARRAY ARRAY['8', '40', 'parents', 'children'] LOOP
-        EXECUTE format('ALTER TABLE bench.ours_%s DISABLE TRIGGER "!threadline_truncate"', which);
+        EXECUTE (
+            SELECT format('ALTER TABLE bench.ours_%s DISABLE TRIGGER %I', which, tgname)
+            FROM pg_trigger
+            WHERE tgrelid = format('bench.ours_%s', which)::regclass AND tgname LIKE '!threadline\_truncate\_%');
     END LOOP;
 END
 $$;

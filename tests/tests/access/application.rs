@@ -120,7 +120,7 @@ fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
         "SELECT threadline.open_transaction('{}')",
         "SELECT threadline.current_transaction()",
         "SELECT threadline.suspend('I would rather not')",
-        "SELECT threadline.build_function('capture_1', 'BEGIN RETURN NULL; END', 'items')",
+        "SELECT threadline.build_functions(1, 'items')",
     ] {
         forbidden(app, attempt);
     }

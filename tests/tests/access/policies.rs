@@ -103,8 +103,8 @@ fn a_capture_function_records_its_own_table_alone() {
             &format!("CREATE {kind}TABLE {table} (id int PRIMARY KEY, name text)"),
         );
         for trigger in [
-            "CREATE TRIGGER \"!threadline_capture\" AFTER INSERT ON {} FOR EACH ROW EXECUTE FUNCTION threadline.capture_1()",
-            "CREATE TRIGGER t AFTER INSERT ON {} REFERENCING NEW TABLE AS tl_new FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_1_statement()",
+            "CREATE TRIGGER \"!threadline_capture_1\" AFTER INSERT ON {} FOR EACH ROW EXECUTE FUNCTION threadline.capture_1()",
+            "CREATE TRIGGER t AFTER INSERT ON {} REFERENCING NEW TABLE AS tl_new FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_1_insert()",
         ] {
             let error = refused(
                 app,

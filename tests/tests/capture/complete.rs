@@ -400,6 +400,35 @@ fn an_audited_table_that_becomes_a_partition_goes_on_being_recorded() {
 }
 
 #[test]
+fn an_audited_table_that_becomes_a_partition_of_an_audited_one() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE all_items (id int PRIMARY KEY, name text) PARTITION BY RANGE (id);
+         CREATE TABLE items (id int PRIMARY KEY, name text);
+         SELECT threadline.audit('all_items'), threadline.audit('items');
+         PREPARE written (int) AS INSERT INTO items VALUES ($1, 'a'); EXECUTE written (1);
+         ALTER TABLE all_items ATTACH PARTITION items FOR VALUES FROM (0) TO (100);
+         EXECUTE written (2); INSERT INTO all_items VALUES (3, 'c');
+         SELECT threadline.unaudit('items'); EXECUTE written (4); INSERT INTO all_items VALUES (5, 'e')",
+    );
+    let mut recorded = recorded(conn);
+    recorded.sort();
+    assert_eq!(
+        recorded,
+        [
+            r#"I all_items 2 | {"id": 2, "name": "a"}"#,
+            r#"I all_items 3 | {"id": 3, "name": "c"}"#,
+            r#"I all_items 4 | {"id": 4, "name": "a"}"#,
+            r#"I all_items 5 | {"id": 5, "name": "e"}"#,
+            r#"I items 1 | {"id": 1, "name": "a"}"#,
+            r#"I items 2 | {"id": 2, "name": "a"}"#,
+            r#"I items 3 | {"id": 3, "name": "c"}"#,
+        ]
+    );
+}
+
+#[test]
 fn heirs_and_ancestors() {
     let conn = &mut rolled_back();
     run(

@@ -41,7 +41,7 @@ fn the_application_needs_no_right_on_the_audit_and_has_none() {
             "INSERT INTO threadline.audit_transactions (xact_id, occurred_at, actor_origin, session_user_name) VALUES ('1', now(), '', '')",
             "TRUNCATE threadline.audit_changes",
             "DROP TABLE threadline.audit_changes",
-            "DROP TRIGGER \"!threadline_capture\" ON items",
+            "DROP TRIGGER \"!threadline_capture_1\" ON items",
             "ALTER TABLE items DISABLE TRIGGER ALL",
             "SELECT threadline.unaudit('items')",
             "SELECT threadline.open_transaction('{}')",

@@ -1,6 +1,6 @@
 use threadline_tests::{Database, changes, run};
 
-use super::{drift, found};
+use super::{drift, findings, found};
 
 const LOG: &str = "
     CREATE TABLE log (id int PRIMARY KEY, line text) PARTITION BY RANGE (id);
@@ -46,7 +46,7 @@ fn a_partition_whose_triggers_do_not_fire_is_found() {
     );
     drift(
         conn,
-        "DROP TRIGGER \"!threadline_truncate\" ON log_a",
+        "DROP TRIGGER \"!threadline_truncate_1\" ON log_a",
         &["partition-truncate-unseen public.log_a"],
     );
     drift(
@@ -122,4 +122,20 @@ fn a_table_that_became_a_partition_is_found() {
         ["table-attached public.old", "table-unaudited public.whole"]
     );
     assert_eq!(changes(conn).len(), 1);
+
+    run(conn, "SELECT threadline.audit('whole')");
+    let attached = findings(conn).remove(0);
+    assert_eq!(
+        (attached.code.as_str(), attached.message.as_str()),
+        (
+            "table-attached",
+            "it became a partition of public.whole, which is audited, too; its changes are recorded twice"
+        )
+    );
+    run(conn, attached.mend.as_deref().unwrap());
+    run(
+        conn,
+        "INSERT INTO whole VALUES (2, 'a'); INSERT INTO old VALUES (3, 'a')",
+    );
+    assert_eq!(changes(conn).len(), 3);
 }

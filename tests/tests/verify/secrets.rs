@@ -173,11 +173,7 @@ fn a_decision_follows_its_column_and_is_taken_back_with_it() {
     run(conn, "SELECT threadline.refresh('pages')");
     assert_eq!(messages(&models, conn), [""; 0]);
     assert_eq!(
-        value(
-            conn,
-            "SELECT threadline.audit_call(1, 'pages')"
-        )
-        .as_deref(),
+        value(conn, "SELECT threadline.audit_call(1, 'pages')").as_deref(),
         Some("SELECT threadline.audit('pages', clear => ARRAY['tokens']);")
     );
     // Another column of the name was never spoken of.
@@ -200,7 +196,10 @@ fn a_decision_follows_its_column_and_is_taken_back_with_it() {
     run(conn, "SELECT threadline.refresh('pages')");
     assert_eq!(messages(&models, conn), [""; 0]);
     assert_eq!(
-        rows(conn, "SELECT policy -> 'clear' FROM threadline.audited_tables"),
+        rows(
+            conn,
+            "SELECT policy -> 'clear' FROM threadline.audited_tables"
+        ),
         [r#"["tokens"]"#]
     );
 }

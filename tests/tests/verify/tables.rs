@@ -90,12 +90,12 @@ fn a_namesake_or_a_similar_name_is_another_table() {
     );
     drift(
         conn,
-        r#"ALTER TABLE two."a'b""c\d" DISABLE TRIGGER "!threadline_capture""#,
+        r#"ALTER TABLE two."a'b""c\d" DISABLE TRIGGER "!threadline_delete""#,
         &[r#"trigger-disabled two."a'b""c\d""#],
     );
     drift(
         conn,
-        "DROP TRIGGER \"!threadline_capture\" ON two.line_items",
+        "DROP TRIGGER \"!threadline_update\" ON two.line_items",
         &["trigger-missing two.line_items"],
     );
 }
@@ -195,8 +195,8 @@ fn a_policy_that_records_a_part_is_followed() {
     assert_eq!(found(conn), [""; 0]);
     drift(
         conn,
-        "ALTER TABLE a DISABLE TRIGGER \"!threadline_insert\"; DROP TRIGGER \"!threadline_capture\" ON b;
-         ALTER TABLE c DISABLE TRIGGER \"!threadline_truncate\"; ALTER TABLE lines DISABLE TRIGGER \"!threadline_delete\"",
+        "ALTER TABLE a DISABLE TRIGGER \"!threadline_insert\"; DROP TRIGGER \"!threadline_capture_2\" ON b;
+         ALTER TABLE c DISABLE TRIGGER \"!threadline_truncate_3\"; ALTER TABLE lines DISABLE TRIGGER \"!threadline_delete\"",
         &[
             "trigger-disabled public.a",
             "trigger-missing public.b",

@@ -7,7 +7,14 @@ const ITEMS: &str = "
     SELECT threadline.audit('items');
     INSERT INTO items VALUES (1, 'a');
 ";
-const TRIGGERS: [&str; 5] = ["capture", "insert", "update", "delete", "truncate"];
+const TRIGGERS: [&str; 6] = [
+    "capture_1",
+    "insert",
+    "update",
+    "delete",
+    "truncate_1",
+    "attached",
+];
 
 #[test]
 fn a_missing_trigger_is_found_and_comes_back_to_the_same_history() {
@@ -40,13 +47,16 @@ fn all_triggers_missing_and_no_function_either() {
     run(conn, ITEMS);
     drift(
         conn,
-        "DROP FUNCTION threadline.capture_1(), threadline.capture_1_statement() CASCADE",
+        "DROP FUNCTION threadline.capture_1(), threadline.capture_1_insert(), threadline.capture_1_update(), threadline.capture_1_delete() CASCADE",
         &[
             "trigger-missing public.items",
             "trigger-missing public.items",
             "trigger-missing public.items",
             "trigger-missing public.items",
             "trigger-missing public.items",
+            "trigger-missing public.items",
+            "function-altered public.items",
+            "function-altered public.items",
             "function-altered public.items",
             "function-altered public.items",
         ],
@@ -63,10 +73,11 @@ fn a_disabled_trigger_is_no_coverage() {
     drift(
         conn,
         "ALTER TABLE items DISABLE TRIGGER ALL",
-        &["trigger-disabled public.items"; 5],
+        &["trigger-disabled public.items"; 6],
     );
     for name in TRIGGERS {
-        for how in ["DISABLE", "ENABLE REPLICA"] {
+        let of_replicas = name == "capture_1";
+        for how in &["DISABLE", "ENABLE REPLICA"][..if of_replicas { 1 } else { 2 }] {
             let findings = drift(
                 conn,
                 &format!("ALTER TABLE items {how} TRIGGER \"!threadline_{name}\""),
@@ -91,6 +102,8 @@ fn triggers_that_were_all_enabled_alike_miss_what_is_replicated() {
         "ALTER TABLE items DISABLE TRIGGER ALL; ALTER TABLE items ENABLE TRIGGER ALL",
     );
     assert_eq!(found(conn), ["trigger-altered public.items"; 2]);
+    run(conn, "INSERT INTO items VALUES (2, 'b')");
+    assert_eq!(changes(conn).len(), 2);
     run(
         conn,
         "SET session_replication_role = replica; UPDATE items SET name = 'b'; RESET session_replication_role",
@@ -105,11 +118,11 @@ fn triggers_that_were_all_enabled_alike_miss_what_is_replicated() {
         [
             of(
                 "trigger-altered",
-                "trigger \"!threadline_capture\" does not fire for replicated changes"
+                "trigger \"!threadline_capture_1\" does not fire for replicated changes"
             ),
             of(
                 "trigger-altered",
-                "trigger \"!threadline_truncate\" does not fire for replicated changes"
+                "trigger \"!threadline_truncate_1\" does not fire for replicated changes"
             ),
             of(
                 "row-altered",
@@ -134,7 +147,7 @@ fn a_trigger_that_records_twice_is_found() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, ITEMS);
-    for function in ["capture_1", "capture_1_statement"] {
+    for function in ["capture_1", "capture_1_insert"] {
         let findings = drift(
             conn,
             &format!(
@@ -162,11 +175,11 @@ fn a_trigger_altered_by_hand_is_found() {
     for by_hand in [
         // Of some columns only.
         "\"!threadline_insert\" AFTER INSERT ON items REFERENCING NEW TABLE AS tl_new
-         FOR EACH STATEMENT WHEN (current_user <> 'eve') EXECUTE FUNCTION threadline.capture_1_statement()",
+         FOR EACH STATEMENT WHEN (current_user <> 'eve') EXECUTE FUNCTION threadline.capture_1_insert()",
         "\"!threadline_delete\" AFTER DELETE ON items FOR EACH STATEMENT EXECUTE FUNCTION nothing()",
-        "\"!threadline_capture\" AFTER INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION threadline.capture_1()",
-        "\"!threadline_capture\" AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW WHEN (false) EXECUTE FUNCTION threadline.capture_1()",
-        "\"!threadline_capture\" AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION nothing()",
+        "\"!threadline_capture_1\" AFTER INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION threadline.capture_1('replicated')",
+        "\"!threadline_capture_1\" AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW WHEN (false) EXECUTE FUNCTION threadline.capture_1('replicated')",
+        "\"!threadline_capture_1\" AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION nothing()",
     ] {
         drift(
             conn,
@@ -183,11 +196,11 @@ fn a_function_altered_by_hand_is_found() {
     run(conn, ITEMS);
     for by_hand in [
         "CREATE OR REPLACE FUNCTION threadline.capture_1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NULL; END'",
-        "CREATE OR REPLACE FUNCTION threadline.capture_1_statement() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NULL; END'",
-        "ALTER FUNCTION threadline.capture_1_statement() SECURITY INVOKER",
+        "CREATE OR REPLACE FUNCTION threadline.capture_1_update() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NULL; END'",
+        "ALTER FUNCTION threadline.capture_1_insert() SECURITY INVOKER",
         "ALTER FUNCTION threadline.capture_1() SET search_path = public",
         "ALTER FUNCTION threadline.capture_1() SET timezone = 'Asia/Tokyo'",
-        "GRANT EXECUTE ON FUNCTION threadline.capture_1_statement() TO PUBLIC",
+        "GRANT EXECUTE ON FUNCTION threadline.capture_1_delete() TO PUBLIC",
     ] {
         drift(conn, by_hand, &["function-altered public.items"]);
     }

@@ -9,7 +9,7 @@ RETURN coalesce((
     JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
     LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
     WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
-      AND g.tgname = '!threadline_capture' AND c.relpersistence <> 't'
+      AND g.tgname = '!threadline_capture_' || audited_table AND c.relpersistence <> 't'
     ORDER BY c.oid = t.relation DESC, c.relname = t.table_name DESC, g.oid
     LIMIT 1
 ), 0::pg_catalog.oid);

@@ -12,6 +12,6 @@ BEGIN ATOMIC
     JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
     WHERE g.tgrelid = target
       AND g.tgparentid = 0
-      AND g.tgname = '!threadline_capture'
+      AND g.tgname = '!threadline_' || p.proname
       AND p.proname ~ '^capture_[0-9]{1,9}$';
 END;

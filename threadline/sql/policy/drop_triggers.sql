@@ -11,7 +11,7 @@ BEGIN
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid
         WHERE g.tgrelid = target AND g.tgparentid = 0
-          AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_statement)?$'
+          AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_insert|_update|_delete)?$'
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', tl_name, target);
     END LOOP;

@@ -7,8 +7,9 @@ DECLARE
     tl_id integer := threadline.audited_table_of(target);
 BEGIN
     PERFORM threadline.require_handed_over(target);
-    -- The triggers depend on the function, those on partitions included.
-    EXECUTE format('DROP FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() CASCADE', tl_id);
+    -- The triggers depend on the functions, those on partitions included.
+    EXECUTE format('DROP FUNCTION %s CASCADE', (
+        SELECT string_agg(format('threadline.%I()', f.name), ', ') FROM threadline.capture_functions(tl_id) AS f));
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
 END
 $$;

@@ -13,9 +13,8 @@ BEGIN
         WHERE NOT e.inherited
     LOOP
         EXECUTE regexp_replace(tl_trigger.definition, '^CREATE', 'CREATE OR REPLACE');
-        IF tl_trigger.always THEN
-            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tl_trigger.relation, tl_trigger.name);
-        END IF;
+        EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', tl_trigger.relation,
+            CASE tl_trigger.fires WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' END, tl_trigger.name);
     END LOOP;
 END
 $$;

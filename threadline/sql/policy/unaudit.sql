@@ -4,7 +4,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
-    IF (SELECT relispartition FROM pg_class WHERE oid = target) THEN
+    IF (SELECT relispartition FROM pg_class WHERE oid = target) AND threadline.audited_table_of(target) IS NULL THEN
         RAISE EXCEPTION 'threadline: % is a partition and audited through its parent; stop that with SELECT threadline.unaudit(''%'')',
             target, pg_partition_root(target);
     END IF;

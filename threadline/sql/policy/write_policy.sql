@@ -78,10 +78,10 @@ BEGIN
 
     tl_id := coalesce(threadline.audited_table_of(target), (
         -- Somebody dropped the trigger by which a table is known, and not the others.
-        SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})_statement$')::integer)
+        SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})')::integer)
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-        WHERE g.tgrelid = target));
+        WHERE g.tgrelid = target AND g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}_(insert|update|delete)$'));
     tl_resumed := tl_id IS NULL;
     IF tl_resumed THEN
         -- A table created anew under its old name goes on with its history.
@@ -160,14 +160,7 @@ BEGIN
         unaudited_at = NULL
     WHERE t.id = tl_id;
 
-    PERFORM threadline.build_function('capture_' || tl_id, threadline.capture_source(tl_id, target), target);
-    PERFORM threadline.build_function(
-        format('capture_%s_statement', tl_id), threadline.statement_capture_source(tl_id, target), target);
-    IF tl_class.relowner <> current_user::regrole THEN
-        -- PostgreSQL asks for it of who makes triggers, and partitions.
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() TO %2$s',
-            tl_id, tl_class.relowner::regrole);
-    END IF;
+    PERFORM threadline.build_functions(tl_id, target);
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;

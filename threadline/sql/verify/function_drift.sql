@@ -13,13 +13,12 @@ BEGIN
                        ELSE 'function threadline.%I has other settings or rights than it was made with' END, written.name),
            threadline.mending(audited_table, target)
     FROM threadline.audited_tables AS t
-    CROSS JOIN LATERAL (VALUES
-        ('capture_' || t.id, threadline.capture_source(t.id, target)),
-        (format('capture_%s_statement', t.id), threadline.statement_capture_source(t.id, target))
-    ) AS of (name, source)
+    CROSS JOIN LATERAL threadline.capture_functions(t.id) AS f
     CROSS JOIN LATERAL (
         -- A restore gives the table another OID, and the functions keep the old one.
-        SELECT of.name, replace(of.source, '"relation": ' || target::oid, '"relation": ' || t.relation) AS source
+        SELECT f.name, replace(
+            threadline.capture_source(t.id, target, f.operation),
+            '"relation": ' || target::oid, '"relation": ' || t.relation) AS source
     ) AS written
     LEFT JOIN pg_proc AS p ON p.oid = to_regproc('threadline.' || written.name)
     LEFT JOIN pg_language AS l ON l.oid = p.prolang

@@ -11,14 +11,14 @@ BEGIN
                substring(p.proname FROM '^capture_([0-9]{1,9})')::integer AS table_id
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-        WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}(_statement)?$'
+        WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}(_insert|_update|_delete)?$'
     )
     SELECT 'policy-missing', c.relation::text,
            'what was decided for it is not on record; its capture goes on as it was built',
            format('SELECT threadline.audit(%L, mask => ..., exclude => ...);', c.relation)
     FROM capturing AS c
     WHERE NOT EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = c.table_id)
-      AND c.name = '!threadline_capture' AND (target IS NULL OR c.relation = target)
+      AND c.name = '!threadline_capture_' || c.table_id AND (target IS NULL OR c.relation = target)
     UNION ALL
     SELECT 'trigger-stray', c.relation::text,
            format('trigger %I records its changes as those of %s', c.name, coalesce(at.relation::text, 'a table that is gone')),

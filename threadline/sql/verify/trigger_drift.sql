@@ -16,19 +16,29 @@ DECLARE
         SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND t.policy ? 'condition'
     ) THEN ' WHEN \(.*\) (?=EXECUTE FUNCTION)' ELSE '$^' END;
     tl_by_statement boolean;
+    tl_finding threadline.finding;
 BEGIN
     SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
-    SELECT count(*) FILTER (WHERE g.tgname <> '!threadline_capture') > 0
-        OR (tl_suits AND coalesce(bool_and(g.tgqual IS NOT NULL), true))
+    SELECT count(*) FILTER (WHERE g.tgname ~ '^!threadline_(insert|update|delete|attached)$') > 0
+        OR (tl_suits AND coalesce(bool_and(g.tgenabled = 'R') FILTER (WHERE g.tgname = '!threadline_capture_' || audited_table), true))
     INTO tl_by_statement
     FROM pg_trigger AS g
-    WHERE g.tgrelid = target
-      AND g.tgname IN ('!threadline_capture', '!threadline_insert', '!threadline_update', '!threadline_delete');
+    WHERE g.tgrelid = target;
 
     IF tl_class.relispartition THEN
-        RETURN NEXT ROW('table-attached', target::text,
-            format('it became a partition of %s; its changes are recorded, but asked for by its own name they are not found', pg_partition_root(target)),
-            format('ALTER TABLE %s DETACH PARTITION %s;', (SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = target), target))::threadline.finding;
+        IF EXISTS (
+            SELECT FROM pg_partition_ancestors(target) AS a
+            WHERE a.relid <> target AND threadline.audited_table_of(a.relid) IS NOT NULL
+        ) THEN
+            tl_finding := ROW('table-attached', target::text,
+                format('it became a partition of %s, which is audited, too; its changes are recorded twice', pg_partition_root(target)),
+                format('SELECT threadline.unaudit(%L);', target));
+        ELSE
+            tl_finding := ROW('table-attached', target::text,
+                format('it became a partition of %s; its changes are recorded, but asked for by its own name they are not found', pg_partition_root(target)),
+                format('ALTER TABLE %s DETACH PARTITION %s;', (SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = target), target));
+        END IF;
+        RETURN NEXT tl_finding;
     ELSIF tl_by_statement AND NOT tl_suits THEN
         RETURN NEXT ROW('inherited-since', target::text,
             'it has got ancestors or heirs: what is written through one of them is recorded of the wrong table, or not at all', tl_mend)::threadline.finding;
@@ -39,12 +49,19 @@ BEGIN
 
     RETURN QUERY
     WITH expected AS (
-        SELECT e.relation, e.name, e.inherited, e.always, regexp_replace(e.definition, tl_condition, ' ') AS definition
+        SELECT e.relation, e.name, e.inherited, e.fires, regexp_replace(e.definition, tl_condition, ' ') AS definition
         FROM threadline.expected_triggers(audited_table, target, tl_by_statement) AS e
     ), present AS (
         SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name, g.tgenabled AS fires,
                regexp_replace(pg_get_triggerdef(g.oid), tl_condition, ' ') AS definition, g.tgparentid <> 0 AS inherited,
-               p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_statement)?$' AS captures
+               p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_insert|_update|_delete)?$'
+                   AND g.tgparentid = 0
+                   -- That parent and partition are both audited is said by table-attached.
+                   AND NOT EXISTS (
+                       SELECT FROM pg_partition_ancestors(g.tgrelid) AS a
+                       WHERE a.relid <> target
+                         AND threadline.audited_table_of(a.relid) = substring(p.proname FROM '^capture_([0-9]{1,9})')::integer
+                   ) AS captures
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid
         WHERE g.tgrelid IN (SELECT e.relation FROM expected AS e)
@@ -53,16 +70,16 @@ BEGIN
                CASE
                    WHEN p.name IS NULL THEN 'missing'
                    WHEN e.name IS NULL THEN 'duplicated'
-                   WHEN p.fires = 'D' OR (p.fires = 'R' AND e.definition = p.definition) THEN 'disabled'
-                   WHEN e.definition <> p.definition OR (p.fires = 'A') <> e.always THEN 'altered'
+                   WHEN p.fires = 'D' OR (p.fires = 'R' AND e.fires <> 'R' AND e.definition = p.definition) THEN 'disabled'
+                   WHEN e.definition <> p.definition OR p.fires <> e.fires THEN 'altered'
                END AS drift,
-               p.fires, p.definition = e.definition AS only_fires
+               p.fires, e.fires AS to_fire, p.definition = e.definition AS only_fires
         FROM expected AS e
         FULL JOIN present AS p ON p.relation = e.relation AND p.name = e.name
         WHERE e.name IS NOT NULL OR p.captures
     )
     SELECT CASE WHEN c.relation <> target AND c.drift IN ('missing', 'disabled')
-                THEN CASE c.name WHEN '!threadline_truncate' THEN 'partition-truncate-unseen' ELSE 'partition-unseen' END
+                THEN CASE WHEN c.name ~ '^!threadline_truncate_' THEN 'partition-truncate-unseen' ELSE 'partition-unseen' END
                 ELSE 'trigger-' || c.drift END,
            c.relation::text,
            CASE c.drift
@@ -72,6 +89,7 @@ BEGIN
                    CASE c.fires WHEN 'R' THEN 'trigger %I fires for replicated changes only' ELSE 'trigger %I is disabled' END, c.name)
                ELSE format(
                    CASE WHEN NOT c.only_fires THEN 'trigger %I is not as it was made'
+                        WHEN c.fires = 'A' AND c.to_fire = 'R' THEN 'trigger %I is called at every write, though it records replicated ones only'
                         WHEN c.fires = 'A' THEN 'trigger %I fires for replicated changes, too, which another records'
                         ELSE 'trigger %I does not fire for replicated changes' END, c.name)
            END,

@@ -8,7 +8,7 @@ BEGIN ATOMIC
     SELECT coalesce(
         (SELECT g.tgrelid
          FROM pg_trigger AS g
-         WHERE g.tgfoid = to_regproc('threadline.capture_' || t.id) AND g.tgparentid = 0 AND g.tgname = '!threadline_capture'
+         WHERE g.tgfoid = to_regproc('threadline.capture_' || t.id) AND g.tgparentid = 0 AND g.tgname = '!threadline_capture_' || t.id
          ORDER BY g.tgrelid = t.relation DESC, g.tgrelid
          LIMIT 1),
         (SELECT c.oid

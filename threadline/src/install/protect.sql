@@ -141,16 +141,18 @@ BEGIN
     -- What threadline.audit() gives from now on, the tables that are audited get now.
     FOR tl_object IN
         SELECT c.oid::regclass AS name, c.relnamespace::regnamespace AS schema, c.relowner::regrole AS owner,
-               g.tgfoid::regproc AS function
+               substring(p.proname FROM '[0-9]+')::integer AS audited_table
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
         JOIN pg_class AS c ON c.oid = g.tgrelid
-        WHERE g.tgname = '!threadline_capture' AND g.tgparentid = 0
+        WHERE g.tgname = '!threadline_' || p.proname AND g.tgparentid = 0
     LOOP
         IF NOT has_schema_privilege(tl_owner, tl_object.schema, 'USAGE') THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', tl_object.schema, tl_owner);
         END IF;
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %1$s(), %1$s_statement() TO %2$s', tl_object.function, tl_object.owner);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', (
+            SELECT string_agg(format('threadline.%I()', f.name), ', ') FROM threadline.capture_functions(tl_object.audited_table) AS f
+        ), tl_object.owner);
         FOR tl_role IN
             SELECT tl_object.name::text
             UNION

@@ -222,17 +222,18 @@ BEGIN
 END
 $$;
 
--- Do the columns of an audited table stand as they did when its capture was
--- built? Called in the queries of capture with constants alone, so that
+-- Is an audited table what it was when its capture was built: the same columns, and
+-- no partition? Called in the queries of capture with constants alone, so that
 -- PostgreSQL answers it once, when it plans them, and again after any change of
 -- the table, which has it plan anew: being declared immutable makes that so.
 CREATE FUNCTION threadline.columns_stand(audited_table integer, fingerprint text) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((
-    SELECT threadline.fingerprint(g.tgrelid) = columns_stand.fingerprint
+    SELECT threadline.fingerprint(c.oid) = columns_stand.fingerprint AND NOT c.relispartition
     FROM pg_catalog.pg_trigger AS g
+    JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
     WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
-      AND g.tgname = '!threadline_capture'
+      AND g.tgname = '!threadline_capture_' || audited_table
 ), false);
 
 -- What capture takes from a row.
@@ -255,7 +256,7 @@ RETURN coalesce((
     JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
     LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
     WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
-      AND g.tgname = '!threadline_capture' AND c.relpersistence <> 't'
+      AND g.tgname = '!threadline_capture_' || audited_table AND c.relpersistence <> 't'
     ORDER BY c.oid = t.relation DESC, c.relname = t.table_name DESC, g.oid
     LIMIT 1
 ), 0::pg_catalog.oid);
@@ -320,10 +321,10 @@ RETURN (pg_catalog.nextval('threadline.audit_changes_id_seq'::pg_catalog.regclas
 -- the row. A context that cannot be read never fails the application's write.
 -- The row's place goes with its id: found by place, it costs no index lookup,
 -- and takes no predicate lock that would make unrelated SERIALIZABLE
--- transactions conflict.
+-- transactions conflict. Every database transaction that writes pays for this, so
+-- nothing is evaluated that need not be; whoever calls it has pinned search_path.
 CREATE FUNCTION threadline.open_transaction(context text) RETURNS bigint
 LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_context jsonb;
@@ -332,52 +333,52 @@ DECLARE
     tl_ip inet;
     tl_id bigint;
     tl_place tid;
+    tl_remembered text;
 BEGIN
     IF context <> '' THEN
         BEGIN
             tl_context := context::jsonb;
-            IF jsonb_typeof(tl_context) <> 'object' THEN
+            IF jsonb_typeof(tl_context) = 'object' THEN
+                tl_actor := nullif(tl_context -> 'actor', 'null');
+                tl_ip := tl_context ->> 'remote_ip';
+            ELSE
                 tl_error := 'the context is not a JSON object but a JSON ' || jsonb_typeof(tl_context);
                 tl_context := NULL;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            tl_error := 'the context is not JSON: ' || SQLERRM;
+            tl_error := CASE WHEN tl_context IS NULL THEN 'the context is not JSON: ' || SQLERRM ELSE 'remote_ip is not an address' END;
         END;
-        IF tl_error IS NULL THEN
-            BEGIN
-                tl_ip := tl_context ->> 'remote_ip';
-            EXCEPTION WHEN OTHERS THEN
-                tl_error := 'remote_ip is not an address';
-            END;
-            tl_actor := tl_context -> 'actor';
-            IF tl_actor IS NOT NULL AND jsonb_typeof(tl_actor) <> 'null' AND (
-                coalesce(tl_actor ->> 'type', '') = ''
-                OR (tl_actor ->> 'type' <> 'anonymous' AND coalesce(tl_actor ->> 'id', '') = '')
-            ) THEN
-                tl_error := 'the actor has no type or no id';
-                tl_actor := NULL;
-            END IF;
+        IF tl_actor IS NOT NULL AND (
+            coalesce(tl_actor ->> 'type', '') = ''
+            OR (tl_actor ->> 'type' <> 'anonymous' AND coalesce(tl_actor ->> 'id', '') = '')
+        ) THEN
+            tl_error := 'the actor has no type or no id';
+            tl_actor := NULL;
         END IF;
+        INSERT INTO threadline.audit_transactions (
+            xact_id, occurred_at, actor_type, actor_id, actor_origin, request_id,
+            correlation_id, job_id, source, remote_ip, meta, session_user_name, context_error
+        ) VALUES (
+            pg_current_xact_id(), now(), tl_actor ->> 'type', tl_actor ->> 'id',
+            CASE WHEN tl_error IS NOT NULL AND tl_actor IS NULL THEN 'unreadable'
+                 WHEN tl_actor IS NULL THEN 'none'
+                 ELSE coalesce(tl_context ->> 'origin', 'sql') END,
+            tl_context ->> 'request_id', tl_context ->> 'correlation_id', tl_context ->> 'job_id',
+            tl_context ->> 'source', tl_ip,
+            CASE WHEN tl_context IS NULL
+                 THEN jsonb_build_object('unreadable_context', left(context, 1000))
+                 ELSE nullif(tl_context -> 'metadata', 'null') END,
+            session_user, tl_error
+        ) RETURNING id, ctid INTO tl_id, tl_place;
+    ELSE
+        INSERT INTO threadline.audit_transactions (xact_id, occurred_at, actor_origin, session_user_name)
+        VALUES (pg_current_xact_id(), now(), 'none', session_user)
+        RETURNING id, ctid INTO tl_id, tl_place;
     END IF;
 
-    INSERT INTO threadline.audit_transactions (
-        xact_id, occurred_at, actor_type, actor_id, actor_origin, request_id,
-        correlation_id, job_id, source, remote_ip, meta, session_user_name, context_error
-    ) VALUES (
-        pg_current_xact_id(), now(), tl_actor ->> 'type', tl_actor ->> 'id',
-        CASE WHEN tl_error IS NOT NULL AND tl_actor IS NULL THEN 'unreadable'
-             WHEN tl_actor ->> 'type' IS NULL THEN 'none'
-             ELSE coalesce(tl_context ->> 'origin', 'sql') END,
-        tl_context ->> 'request_id', tl_context ->> 'correlation_id', tl_context ->> 'job_id',
-        tl_context ->> 'source', tl_ip,
-        CASE WHEN tl_context IS NULL AND tl_error IS NOT NULL
-             THEN jsonb_build_object('unreadable_context', left(context, 1000))
-             ELSE nullif(tl_context -> 'metadata', 'null') END,
-        session_user, tl_error
-    ) RETURNING id, ctid INTO tl_id, tl_place;
-
-    PERFORM set_config('threadline.transaction', tl_id || ' ' || tl_place, true),
-            set_config('threadline.transaction_context', coalesce(context, ''), true);
+    -- Assigned, because a query would cost more.
+    tl_remembered := set_config('threadline.transaction', tl_id || ' ' || tl_place, true)
+        || set_config('threadline.transaction_context', coalesce(context, ''), true);
     RETURN tl_id;
 END
 $$;
@@ -745,6 +746,16 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'condition', condition
 ));
 
+-- The functions that capture an audited table: for each row, and for the statements
+-- of each kind.
+CREATE FUNCTION threadline.capture_functions(audited_table integer, OUT name text, OUT operation text) RETURNS SETOF record
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT concat_ws('_', 'capture', audited_table, lower(o.operation)), o.operation
+    FROM unnest(ARRAY[NULL, 'INSERT', 'UPDATE', 'DELETE']) AS o (operation);
+END;
+
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
 -- one column needs care, each is named, so that nothing unnamed gets through.
@@ -874,7 +885,7 @@ BEGIN ATOMIC
     JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
     WHERE g.tgrelid = target
       AND g.tgparentid = 0
-      AND g.tgname = '!threadline_capture'
+      AND g.tgname = '!threadline_' || p.proname
       AND p.proname ~ '^capture_[0-9]{1,9}$';
 END;
 
@@ -926,26 +937,38 @@ BEGIN ATOMIC
     ) AS parts;
 END;
 
--- What a capture function does first: leaves alone what is not to be recorded. The
--- table's OID stands as in threadline.built_for(); PostgreSQL works it out when it
--- plans.
+-- What a capture function does first. Whether there is anything out of the ordinary
+-- is asked in one expression, because each costs something. If there is: what is not
+-- to be recorded is left alone, and `tl_depth`, `tl_nested` and `tl_first_change` are
+-- set, for the order of what is recorded: how deep in triggers this write was made and
+-- how deep others were before it, and the id after which it begins if those were
+-- deeper. The table's OID stands as in threadline.built_for(); PostgreSQL works it
+-- out when it plans.
 CREATE FUNCTION threadline.guard(audited_table integer, target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN format(
-    $guard$IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s))
-       OR current_setting('threadline.suspended', true) <> '' THEN
-        IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid) THEN
-            RETURN NULL;
+    $guard$IF TG_RELID <> (%2$L::jsonb ->> 'relation')::oid OR pg_trigger_depth() > 1
+       OR current_setting('threadline.suspended', true) <> '' OR current_setting('threadline.nested_%1$s', true) <> ''
+    THEN
+        IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s))
+           OR current_setting('threadline.suspended', true) <> '' THEN
+            IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid) THEN
+                RETURN NULL;
+            END IF;
+        END IF;
+        tl_depth := pg_trigger_depth();
+        tl_nested := substring(current_setting('threadline.nested_%1$s', true) FROM '^[0-9]{1,9}$');
+        IF tl_nested > tl_depth THEN
+            tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
         END IF;
     END IF;$guard$,
     audited_table, jsonb_build_object('relation', target::oid::bigint));
 
--- The source of a table's capture function, written column by column from the
--- table's catalog entry. The block that looks at columns ends in a handler:
--- when they changed behind the library's back the application's write goes
--- through, and capture_changed_table() takes over.
-CREATE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
+-- The source of the function that records each row written to a table. The block
+-- that looks at columns ends in a handler: when they changed behind the library's
+-- back the application's write goes through, and capture_changed_table() takes over.
+CREATE FUNCTION threadline.row_capture_source(audited_table integer, target regclass) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $capture_source$
@@ -970,8 +993,7 @@ BEGIN
         $template$
 DECLARE
     tl_transaction bigint;
-    tl_context text;
-    tl_cached text;
+    tl_place tid;
     tl_statement integer;
     tl_key text;
     tl_previous_key text;
@@ -979,11 +1001,15 @@ DECLARE
     tl_to jsonb;
     tl_row_data jsonb;
     tl_unchanged text[];
-    tl_depth integer := pg_trigger_depth();
+    tl_depth integer;
     tl_nested integer;
     tl_first_change bigint;
     tl_recorded boolean := false;
 BEGIN
+    IF TG_NARGS > 0 AND current_setting('session_replication_role') <> 'replica' THEN
+        -- The statement triggers record it.
+        RETURN NULL;
+    END IF;
     %15$s
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L, %12$L);
@@ -991,7 +1017,9 @@ BEGIN
     END IF;
 
     BEGIN
-        tl_nested := nullif(current_setting('threadline.nested_%1$s', true), '');
+        tl_place := CASE
+            WHEN current_setting('threadline.transaction_context', true) = coalesce(current_setting('threadline.context', true), '')
+            THEN nullif(split_part(current_setting('threadline.transaction', true), ' ', 2), '')::tid END;
         %10$s
         IF TG_OP = 'INSERT' THEN
             tl_key := %4$s;
@@ -1038,24 +1066,24 @@ BEGIN
         END IF;
     END IF;
 
-    IF tl_nested > tl_depth THEN
-        tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
-    ELSIF tl_depth > 1 AND tl_depth > coalesce(tl_nested, 1) THEN
+    IF tl_depth > greatest(tl_nested, 1) THEN
         PERFORM set_config('threadline.nested_%1$s', tl_depth::text, true);
     END IF;
 
-    tl_context := coalesce(current_setting('threadline.context', true), '');
-    tl_cached := current_setting('threadline.transaction', true);
-    IF tl_cached ~ '^[0-9]{1,18} \([0-9]{1,9},[0-9]{1,4}\)$' AND tl_context = current_setting('threadline.transaction_context', true) THEN
+    IF tl_place IS NOT NULL THEN
+        -- All columns in their order, so that nothing is put around the scan.
         INSERT INTO threadline.audit_changes (
-            transaction_id, captured_at, table_id, statement, op,
+            id, transaction_id, captured_at, table_id, statement, op,
             record_key, previous_key, changed_from, changed_to, row_data)
-        SELECT t.id, clock_timestamp(), %1$s, tl_statement, left(TG_OP, 1)::"char",
-               tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
+        OVERRIDING SYSTEM VALUE
+        SELECT nextval('threadline.audit_changes_id_seq'::regclass), t.id, clock_timestamp(), %1$s, tl_statement,
+               left(TG_OP, 1)::"char", tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
         FROM threadline.audit_transactions AS t
-        WHERE t.ctid = split_part(tl_cached, ' ', 2)::tid AND t.id = split_part(tl_cached, ' ', 1)::bigint
-          AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
+        WHERE t.ctid = tl_place AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
           AND clock_timestamp() < coalesce(t.extended_until, t.opened_at + interval '1 hour')%9$s;
+        IF FOUND AND tl_first_change IS NULL THEN
+            RETURN NULL;
+        END IF;
         tl_recorded := FOUND;
     END IF;
     IF NOT tl_recorded THEN
@@ -1103,16 +1131,72 @@ $template$,
 END
 $capture_source$;
 
--- The source of the function that records what a statement did to an ordinary
--- table, from its transition tables: all rows in one query. For the one row that
--- most statements touch, expressions of PL/pgSQL are quicker than a query of
--- them.
+-- SQL for what capture takes from the rows of a statement, out of its transition
+-- tables. Both tables of an update have the rows in one order: where a key changed,
+-- a row is found again by its position; that takes longer.
+CREATE FUNCTION threadline.captured_rows(audited_table integer, target regclass, operation text, by_position boolean DEFAULT false) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $captured_rows$
+DECLARE
+    tl_old_key text := threadline.key_expression(audited_table, 'tl_before');
+    tl_new_key text := threadline.key_expression(audited_table, 'tl_after');
+    tl_old_image text := threadline.image_expression(audited_table, target, 'tl_before');
+    tl_new_image text := threadline.image_expression(audited_table, target, 'tl_after');
+    tl_old_values text := threadline.changes_expression(audited_table, target, 'tl_before', 'tl_after', 'tl_before');
+    tl_new_values text := threadline.changes_expression(audited_table, target, 'tl_before', 'tl_after', 'tl_after');
+    tl_keys text[] := (SELECT t.key_columns FROM threadline.audited_tables AS t WHERE t.id = audited_table);
+    tl_same_key text := (
+        SELECT string_agg(format('tl_before.%1$I = tl_after.%1$I', k.name), ' AND ' ORDER BY k.ordinal)
+        FROM unnest(tl_keys) WITH ORDINALITY AS k (name, ordinal));
+BEGIN
+    RETURN CASE
+        WHEN operation = 'INSERT' THEN format(
+            $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
+            FROM tl_new AS tl_after$rows$,
+            tl_new_key, tl_new_image)
+        WHEN operation = 'DELETE' THEN format(
+            $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
+            FROM tl_old AS tl_before$rows$,
+            tl_old_key, tl_old_image)
+        WHEN by_position OR tl_same_key IS NULL THEN format(
+            $rows$SELECT record_key, previous_key, changed_from, changed_to,
+                   CASE WHEN previous_key IS NOT NULL%6$s THEN row_data - 'tl_position' END AS row_data
+            FROM (
+                SELECT %2$s AS record_key, nullif(%1$s, %2$s) AS previous_key, %3$s AS changed_from, %4$s AS changed_to,
+                       %5$s AS row_data
+                FROM (SELECT *, row_number() OVER () AS tl_position FROM tl_old) AS tl_before
+                JOIN (SELECT *, row_number() OVER () AS tl_position FROM tl_new) AS tl_after USING (tl_position)
+                ORDER BY tl_position
+                OFFSET 0
+            ) AS pair
+            WHERE changed_from <> '{}' OR previous_key IS NOT NULL$rows$,
+            tl_old_key, tl_new_key, tl_old_values, tl_new_values, tl_old_image,
+            -- Nothing but the whole row says which one it was.
+            CASE WHEN tl_same_key IS NULL THEN ' OR true' END)
+        ELSE format(
+            $rows$SELECT * FROM (
+                SELECT %s AS record_key, NULL::text AS previous_key, %s AS changed_from, %s AS changed_to, NULL::jsonb AS row_data
+                FROM tl_old AS tl_before
+                JOIN tl_new AS tl_after ON %s
+                OFFSET 0
+            ) AS pair
+            WHERE changed_from <> '{}'$rows$,
+            tl_new_key, tl_old_values, tl_new_values, tl_same_key)
+    END;
+END
+$captured_rows$;
+
+-- The source of the function that records what statements of one kind did to an
+-- ordinary table, from their transition tables: all rows in one query. For the one
+-- row that most statements touch, expressions of PL/pgSQL are quicker than a query
+-- of them; each costs most when it is first used in a transaction, so they are few.
 --
 -- What can fail for the values of a row is done in a block with a handler, and
 -- written after it: a subtransaction that writes takes a transaction id, and many
 -- of those in one transaction slow down everybody. Only what a statement did to
 -- more rows than fit into memory is written inside.
-CREATE FUNCTION threadline.statement_capture_source(audited_table integer, target regclass) RETURNS text
+CREATE FUNCTION threadline.statement_capture_source(audited_table integer, target regclass, operation text) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $statement_capture_source$
@@ -1121,19 +1205,17 @@ DECLARE
     tl_built_for jsonb := threadline.built_for(audited_table, target);
     -- Constants alone, so that it is asked when a query is planned.
     tl_stands text := format('threadline.columns_stand(%s, %L)', audited_table, threadline.fingerprint(target));
-    tl_old_key text := threadline.key_expression(audited_table, 'tl_before');
-    tl_new_key text := threadline.key_expression(audited_table, 'tl_after');
-    tl_old_image text := threadline.image_expression(audited_table, target, 'tl_before');
-    tl_new_image text := threadline.image_expression(audited_table, target, 'tl_after');
-    tl_old_values text := threadline.changes_expression(audited_table, target, 'tl_before', 'tl_after', 'tl_before');
-    tl_new_values text := threadline.changes_expression(audited_table, target, 'tl_before', 'tl_after', 'tl_after');
-    tl_keys text;
-    tl_same_key text;
-    tl_record text;
-    tl_updated text;
-    tl_moved text;
-    tl_inserted text;
-    tl_deleted text;
+    tl_record text := format(
+        $record$INSERT INTO threadline.audit_changes (
+                    transaction_id, captured_at, table_id, statement, op,
+                    record_key, previous_key, changed_from, changed_to, row_data)
+                SELECT (SELECT threadline.current_transaction()), clock_timestamp(), %s,
+                       CASE WHEN c.previous_key IS NOT NULL THEN (SELECT threadline.statement_number()) END, %L::"char",
+                       c.record_key, c.previous_key, c.changed_from, c.changed_to, c.row_data
+                FROM$record$,
+        audited_table, left(operation, 1));
+    tl_rows text := threadline.captured_rows(audited_table, target, operation);
+    tl_rows_by_position text := threadline.captured_rows(audited_table, target, operation, by_position => true);
     tl_keyless text;
     tl_has_actor text;
     tl_require_actor text;
@@ -1143,61 +1225,14 @@ BEGIN
         -- Nothing but the whole row says which one it was.
         tl_keyless := ' OR true';
     END IF;
-    SELECT coalesce(string_agg(format('array_agg(tl_row.%I)', k.name), ', ' ORDER BY k.ordinal), 'NULL'),
-           string_agg(format('tl_before.%1$I = tl_after.%1$I', k.name), ' AND ' ORDER BY k.ordinal)
-    INTO tl_keys, tl_same_key
-    FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal);
-    tl_record := format(
-        $record$INSERT INTO threadline.audit_changes (
-                    transaction_id, captured_at, table_id, statement, op,
-                    record_key, previous_key, changed_from, changed_to, row_data)
-                SELECT (SELECT threadline.current_transaction()), clock_timestamp(), %s,
-                       CASE WHEN c.previous_key IS NOT NULL THEN (SELECT threadline.statement_number()) END, %%s::"char",
-                       c.record_key, c.previous_key, c.changed_from, c.changed_to, c.row_data
-                FROM$record$,
-        audited_table);
     IF (tl_table.policy -> 'require_actor')::boolean THEN
         tl_has_actor := ' AND t.actor_type IS NOT NULL';
         tl_require_actor := format('PERFORM threadline.require_actor(%s, threadline.current_transaction());', audited_table);
     END IF;
-    tl_updated := format(
-        $rows$SELECT * FROM (
-            SELECT %s AS record_key, NULL::text AS previous_key, %s AS changed_from, %s AS changed_to, NULL::jsonb AS row_data
-            FROM tl_old AS tl_before
-            JOIN tl_new AS tl_after ON %s
-            OFFSET 0
-        ) AS pair
-        WHERE changed_from <> '{}'$rows$,
-        tl_new_key, tl_old_values, tl_new_values, tl_same_key);
-    tl_moved := format(
-        $rows$SELECT record_key, previous_key, changed_from, changed_to,
-               CASE WHEN previous_key IS NOT NULL%6$s THEN row_data - 'tl_position' END AS row_data
-        FROM (
-            SELECT %2$s AS record_key, nullif(%1$s, %2$s) AS previous_key, %3$s AS changed_from, %4$s AS changed_to,
-                   %5$s AS row_data
-            FROM (SELECT *, row_number() OVER () AS tl_position FROM tl_old) AS tl_before
-            JOIN (SELECT *, row_number() OVER () AS tl_position FROM tl_new) AS tl_after USING (tl_position)
-            ORDER BY tl_position
-            OFFSET 0
-        ) AS pair
-        WHERE changed_from <> '{}' OR previous_key IS NOT NULL$rows$,
-        tl_old_key, tl_new_key, tl_old_values, tl_new_values, tl_old_image, tl_keyless);
-    IF tl_table.key_columns = '{}' THEN
-        tl_updated := tl_moved;
-    END IF;
-    tl_inserted := format(
-        $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
-        FROM tl_new AS tl_after$rows$,
-        tl_new_key, tl_new_image);
-    tl_deleted := format(
-        $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
-        FROM tl_old AS tl_before$rows$,
-        tl_old_key, tl_old_image);
     RETURN format(
         $template$
 #variable_conflict use_column
 DECLARE
-    tl_rows text := 'one';
     tl_place tid;
     tl_transaction bigint;
     tl_statement integer;
@@ -1209,179 +1244,201 @@ DECLARE
     tl_to jsonb;
     tl_row_data jsonb;
     tl_unchanged text[];
+    tl_careful boolean;
     tl_count bigint;
     tl_keys_stay boolean;
     tl_few threadline.captured[];
-    tl_depth integer := pg_trigger_depth();
+    tl_depth integer;
     tl_nested integer;
     tl_first_change bigint;
 BEGIN
-    -- Written through its parent, a partition fires row triggers alone; they
-    -- record whatever is written to it.
-    IF pg_partition_root(TG_RELID) IS NOT NULL THEN
-        RETURN NULL;
-    END IF;
-    %24$s
+    %1$s
 
+    <<recorded>>
     BEGIN
-        tl_nested := nullif(current_setting('threadline.nested_%8$s', true), '');
-        IF tl_nested > tl_depth THEN
-            tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
-        END IF;
-        IF current_setting('threadline.transaction_context', true) = coalesce(current_setting('threadline.context', true), '') THEN
-            tl_place := nullif(split_part(current_setting('threadline.transaction', true), ' ', 2), '');
-        END IF;
-        IF TG_OP = 'UPDATE' THEN
-            SELECT * INTO STRICT tl_after FROM tl_new WHERE %1$s;
-            SELECT * INTO STRICT tl_before FROM tl_old;
-            tl_key := %3$s;
-            tl_previous_key := nullif(%2$s, tl_key);
-            IF tl_place IS NULL THEN
-                -- Expressions are made ready once in a transaction; of short ones
-                -- the first is quicker, of long ones whatever follows.
-                tl_unchanged := %25$s;
-                tl_from := %6$s - tl_unchanged;
-                tl_to := %7$s - tl_unchanged;
-            ELSE
-                tl_from := %4$s;
-                tl_to := %5$s;
-            END IF;
-            IF tl_from = '{}' AND tl_previous_key IS NULL THEN
-                RETURN NULL;
-            ELSIF tl_previous_key IS NOT NULL%23$s THEN
-                tl_row_data := %6$s;
-                tl_statement := threadline.statement_number();
-            END IF;
-        ELSIF TG_OP = 'INSERT' THEN
-            SELECT %3$s, %7$s INTO STRICT tl_key, tl_row_data FROM tl_new AS tl_after WHERE %1$s;
-        ELSE
-            SELECT %2$s, %6$s INTO STRICT tl_key, tl_row_data FROM tl_old AS tl_before WHERE %1$s;
-        END IF;
-    EXCEPTION
-        WHEN too_many_rows THEN
-            tl_rows := 'some';
-        WHEN OTHERS THEN
-            tl_rows := 'careful';
-    END;
+        <<one_row>>
+        BEGIN
+            BEGIN
+                tl_place := CASE
+                    WHEN current_setting('threadline.transaction_context', true) = coalesce(current_setting('threadline.context', true), '')
+                    THEN nullif(split_part(current_setting('threadline.transaction', true), ' ', 2), '')::tid END;
+                %2$s
+                EXIT one_row;
+            EXCEPTION
+                WHEN too_many_rows THEN
+                    tl_careful := false;
+                WHEN OTHERS THEN
+                    -- Written through its parent, a partition fires row triggers alone;
+                    -- they record whatever is written to it.
+                    IF pg_partition_root(TG_RELID) IS NOT NULL THEN
+                        RETURN NULL;
+                    END IF;
+                    tl_careful := true;
+            END;
 
-    IF tl_rows = 'one' THEN
+            IF NOT tl_careful THEN
+                BEGIN
+                    %3$s
+                EXCEPTION WHEN OTHERS THEN
+                    tl_careful := true;
+                END;
+                IF tl_few IS NOT NULL AND NOT tl_careful THEN
+                    %4$s unnest(tl_few) AS c;
+                END IF;
+            END IF;
+            IF tl_careful THEN
+                %4$s (
+                    %5$s
+                ) AS c;
+                GET DIAGNOSTICS tl_count = ROW_COUNT;
+            END IF;
+            IF tl_count > 0 THEN
+                %6$s
+            END IF;
+            EXIT recorded;
+        END;
+
         IF tl_place IS NOT NULL THEN
+            -- All columns in their order, so that nothing is put around the scan.
             INSERT INTO threadline.audit_changes (
-                transaction_id, captured_at, table_id, statement, op,
+                id, transaction_id, captured_at, table_id, statement, op,
                 record_key, previous_key, changed_from, changed_to, row_data)
-            SELECT t.id, clock_timestamp(), %8$s, tl_statement, left(TG_OP, 1)::"char",
+            OVERRIDING SYSTEM VALUE
+            SELECT nextval('threadline.audit_changes_id_seq'::regclass), t.id, clock_timestamp(), %7$s, tl_statement, %8$L::"char",
                    tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
             FROM threadline.audit_transactions AS t
             WHERE t.ctid = tl_place AND t.xact_id = pg_current_xact_id() AND t.occurred_at = now()
               AND clock_timestamp() < coalesce(t.extended_until, t.opened_at + interval '1 hour')%9$s;
-            IF FOUND THEN
-                tl_rows := 'done';
-            END IF;
+            EXIT recorded WHEN FOUND;
         END IF;
-        IF tl_rows = 'one' THEN
-            tl_transaction := CASE WHEN coalesce(current_setting('threadline.transaction', true), '') = ''
-                THEN threadline.open_transaction(current_setting('threadline.context', true))
-                ELSE threadline.current_transaction() END;
-            INSERT INTO threadline.audit_changes (
-                transaction_id, captured_at, table_id, statement, op,
-                record_key, previous_key, changed_from, changed_to, row_data)
-            VALUES (tl_transaction, clock_timestamp(), %8$s, tl_statement, left(TG_OP, 1)::"char",
-                    tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
-            %10$s
-        END IF;
-    END IF;
+        tl_transaction := CASE WHEN coalesce(current_setting('threadline.transaction', true), '') = ''
+            THEN threadline.open_transaction(current_setting('threadline.context', true))
+            ELSE threadline.current_transaction() END;
+        INSERT INTO threadline.audit_changes (
+            transaction_id, captured_at, table_id, statement, op,
+            record_key, previous_key, changed_from, changed_to, row_data)
+        VALUES (tl_transaction, clock_timestamp(), %7$s, tl_statement, %8$L::"char",
+                tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
+        %6$s
+    END;
 
-    IF tl_rows = 'some' THEN
-        BEGIN
-            IF TG_OP = 'UPDATE' THEN
-                -- Both tables have the rows in one order. Where a key changed, a row
-                -- is found again by its position; that takes longer.
-                SELECT now.count, former.keys *= now.keys AND now.count < 1000000
-                INTO tl_count, tl_keys_stay
-                FROM (SELECT ROW(%12$s) AS keys FROM (SELECT * FROM tl_old LIMIT 1000000) AS tl_row) AS former,
-                     (SELECT ROW(%12$s) AS keys, count(*) FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
-            ELSIF TG_OP = 'INSERT' THEN
-                SELECT count(*) INTO tl_count FROM (SELECT FROM tl_new LIMIT 101) AS tl_row;
-            ELSE
-                SELECT count(*) INTO tl_count FROM (SELECT FROM tl_old LIMIT 101) AS tl_row;
-            END IF;
-            IF tl_count > 100 THEN
-                -- Planned for as many as they are.
-                tl_rows := 'many';
-                EXECUTE CASE WHEN TG_OP = 'INSERT' THEN %20$L WHEN TG_OP = 'DELETE' THEN %21$L
-                             WHEN tl_keys_stay THEN %18$L ELSE %19$L END;
-                GET DIAGNOSTICS tl_count = ROW_COUNT;
-            ELSIF TG_OP = 'INSERT' THEN
-                SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%16$s) AS c;
-            ELSIF TG_OP = 'DELETE' THEN
-                SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%17$s) AS c;
-            ELSIF tl_keys_stay THEN
-                SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%14$s) AS c;
-            ELSE
-                SELECT array_agg(ROW(c.*)::threadline.captured) INTO tl_few FROM (%15$s) AS c;
-            END IF;
-        EXCEPTION WHEN OTHERS THEN
-            tl_rows := 'careful';
-        END;
-        IF tl_rows = 'some' THEN
-            %13$s unnest(tl_few) AS c;
-            GET DIAGNOSTICS tl_count = ROW_COUNT;
+    IF tl_depth IS NOT NULL THEN
+        IF tl_first_change IS NOT NULL THEN
+            PERFORM threadline.put_in_order(%7$s, TG_RELID, %10$L, tl_first_change);
+            PERFORM set_config('threadline.nested_%7$s', nullif(tl_depth, 1)::text, true);
+        ELSIF tl_depth > greatest(tl_nested, 1) THEN
+            PERFORM set_config('threadline.nested_%7$s', tl_depth::text, true);
         END IF;
-    END IF;
-
-    IF tl_rows = 'careful' THEN
-        IF TG_OP = 'UPDATE' THEN
-            %13$s (
-                SELECT t.record_key, t.previous_key, t.old_image AS changed_from, t.new_image AS changed_to,
-                       CASE WHEN t.previous_key IS NOT NULL%23$s THEN t.moved_row END AS row_data
-                FROM (
-                    SELECT image, row_number() OVER () AS position
-                    FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_old AS tl_row OFFSET 0) AS i
-                ) AS former
-                JOIN (
-                    SELECT image, row_number() OVER () AS position
-                    FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_new AS tl_row OFFSET 0) AS i
-                ) AS now USING (position)
-                CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %11$L, former.image, now.image) AS t
-                WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'
-            ) AS c;
-        ELSIF TG_OP = 'INSERT' THEN
-            %13$s (
-                SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.new_image AS row_data
-                FROM tl_new AS tl_row
-                CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %11$L, NULL, threadline.row_image(tl_row, TG_RELID)) AS t
-            ) AS c;
-        ELSE
-            %13$s (
-                SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.old_image AS row_data
-                FROM tl_old AS tl_row
-                CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %11$L, threadline.row_image(tl_row, TG_RELID), NULL) AS t
-            ) AS c;
-        END IF;
-        GET DIAGNOSTICS tl_count = ROW_COUNT;
-    END IF;
-    IF tl_count > 0 THEN
-        %10$s
-    END IF;
-    IF tl_first_change IS NOT NULL THEN
-        PERFORM threadline.put_in_order(%8$s, TG_RELID, %22$L, tl_first_change);
-        PERFORM set_config('threadline.nested_%8$s', nullif(tl_depth, 1)::text, true);
-    ELSIF tl_depth > 1 AND tl_depth > coalesce(tl_nested, 1) THEN
-        PERFORM set_config('threadline.nested_%8$s', tl_depth::text, true);
     END IF;
     RETURN NULL;
 END
 $template$,
-        tl_stands, tl_old_key, tl_new_key, tl_old_values, tl_new_values, tl_old_image, tl_new_image,
-        audited_table, tl_has_actor, tl_require_actor, tl_built_for, tl_keys, format(tl_record, 'left(TG_OP, 1)'),
-        tl_updated, tl_moved, tl_inserted, tl_deleted,
-        format(tl_record || ' (%s) AS c', '''U''', tl_updated), format(tl_record || ' (%s) AS c', '''U''', tl_moved),
-        format(tl_record || ' (%s) AS c', '''I''', tl_inserted), format(tl_record || ' (%s) AS c', '''D''', tl_deleted),
-        threadline.image_expression(audited_table, target, 'tl_row'), tl_keyless,
         threadline.guard(audited_table, target),
-        threadline.unchanged_expression(audited_table, target, 'tl_before', 'tl_after'));
+        CASE operation
+            WHEN 'UPDATE' THEN format(
+                $one$SELECT * INTO STRICT tl_after FROM tl_new WHERE %1$s;
+                SELECT * INTO STRICT tl_before FROM tl_old;
+                tl_key := %3$s;
+                tl_previous_key := nullif(%2$s, tl_key);
+                IF tl_place IS NULL THEN
+                    -- Of short expressions the first use is quicker, of long ones
+                    -- whatever follows.
+                    tl_unchanged := %6$s;
+                    tl_from := %7$s - tl_unchanged;
+                    tl_to := %8$s - tl_unchanged;
+                ELSE
+                    tl_from := %4$s;
+                    tl_to := %5$s;
+                END IF;
+                IF tl_from = '{}' AND tl_previous_key IS NULL THEN
+                    RETURN NULL;
+                ELSIF tl_previous_key IS NOT NULL%9$s THEN
+                    tl_row_data := %7$s;
+                    tl_statement := threadline.statement_number();
+                END IF;$one$,
+                tl_stands,
+                threadline.key_expression(audited_table, 'tl_before'), threadline.key_expression(audited_table, 'tl_after'),
+                threadline.changes_expression(audited_table, target, 'tl_before', 'tl_after', 'tl_before'),
+                threadline.changes_expression(audited_table, target, 'tl_before', 'tl_after', 'tl_after'),
+                threadline.unchanged_expression(audited_table, target, 'tl_before', 'tl_after'),
+                threadline.image_expression(audited_table, target, 'tl_before'),
+                threadline.image_expression(audited_table, target, 'tl_after'),
+                tl_keyless)
+            ELSE format(
+                'SELECT %s, %s INTO STRICT tl_key, tl_row_data FROM %s AS tl_row WHERE %s;',
+                threadline.key_expression(audited_table, 'tl_row'), threadline.image_expression(audited_table, target, 'tl_row'),
+                CASE operation WHEN 'INSERT' THEN 'tl_new' ELSE 'tl_old' END, tl_stands)
+        END,
+        CASE operation
+            WHEN 'UPDATE' THEN format(
+                $many$SELECT now.count, former.keys *= now.keys AND now.count < 1000000
+                    INTO tl_count, tl_keys_stay
+                    FROM (SELECT ROW(%1$s) AS keys FROM (SELECT * FROM tl_old LIMIT 1000000) AS tl_row) AS former,
+                         (SELECT ROW(%1$s) AS keys, count(*) FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
+                    IF tl_count > 100 THEN
+                        -- Planned for as many as they are.
+                        EXECUTE CASE WHEN tl_keys_stay THEN %4$L ELSE %5$L END;
+                        GET DIAGNOSTICS tl_count = ROW_COUNT;
+                    ELSIF tl_keys_stay THEN
+                        SELECT array_agg(ROW(c.*)::threadline.captured), count(*) INTO tl_few, tl_count FROM (%2$s) AS c;
+                    ELSE
+                        SELECT array_agg(ROW(c.*)::threadline.captured), count(*) INTO tl_few, tl_count FROM (%3$s) AS c;
+                    END IF;$many$,
+                coalesce((
+                    SELECT string_agg(format('array_agg(tl_row.%I)', k.name), ', ' ORDER BY k.ordinal)
+                    FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal)), 'NULL'),
+                tl_rows, tl_rows_by_position, format('%s (%s) AS c', tl_record, tl_rows), format('%s (%s) AS c', tl_record, tl_rows_by_position))
+            ELSE format(
+                $many$IF (SELECT count(*) FROM (SELECT FROM %1$s LIMIT 101) AS tl_row) > 100 THEN
+                        -- Planned for as many as they are.
+                        EXECUTE %3$L;
+                        GET DIAGNOSTICS tl_count = ROW_COUNT;
+                    ELSE
+                        SELECT array_agg(ROW(c.*)::threadline.captured), count(*) INTO tl_few, tl_count FROM (%2$s) AS c;
+                    END IF;$many$,
+                CASE operation WHEN 'INSERT' THEN 'tl_new' ELSE 'tl_old' END, tl_rows, format('%s (%s) AS c', tl_record, tl_rows))
+        END,
+        tl_record,
+        CASE operation
+            WHEN 'UPDATE' THEN format(
+                $careful$SELECT t.record_key, t.previous_key, t.old_image AS changed_from, t.new_image AS changed_to,
+                           CASE WHEN t.previous_key IS NOT NULL%2$s THEN t.moved_row END AS row_data
+                    FROM (
+                        SELECT image, row_number() OVER () AS position
+                        FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_old AS tl_row OFFSET 0) AS i
+                    ) AS former
+                    JOIN (
+                        SELECT image, row_number() OVER () AS position
+                        FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_new AS tl_row OFFSET 0) AS i
+                    ) AS now USING (position)
+                    CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %1$L, former.image, now.image) AS t
+                    WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'$careful$,
+                tl_built_for, tl_keyless)
+            WHEN 'INSERT' THEN format(
+                $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.new_image AS row_data
+                    FROM tl_new AS tl_row
+                    CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %L, NULL, threadline.row_image(tl_row, TG_RELID)) AS t$careful$,
+                tl_built_for)
+            ELSE format(
+                $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.old_image AS row_data
+                    FROM tl_old AS tl_row
+                    CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %L, threadline.row_image(tl_row, TG_RELID), NULL) AS t$careful$,
+                tl_built_for)
+        END,
+        tl_require_actor, audited_table, left(operation, 1), tl_has_actor,
+        threadline.image_expression(audited_table, target, 'tl_row'));
 END
 $statement_capture_source$;
+
+-- The source of one of a table's capture functions, written column by column from
+-- the table's catalog entry.
+CREATE FUNCTION threadline.capture_source(audited_table integer, target regclass, operation text) RETURNS text
+LANGUAGE sql
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN operation IS NULL THEN threadline.row_capture_source(audited_table, target)
+                ELSE threadline.statement_capture_source(audited_table, target, operation) END;
+END;
 
 -- The settings that decide how values of a relation become text, as clauses of a
 -- function: one value has one image, whoever writes it. Each costs something at
@@ -1413,20 +1470,30 @@ BEGIN ATOMIC
                 'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype)));
 END;
 
--- Makes a trigger function that captures a table.
-CREATE FUNCTION threadline.build_function(name text, source text, target regclass) RETURNS void
+-- Makes the trigger functions that capture a table.
+CREATE FUNCTION threadline.build_functions(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
+DECLARE
+    tl_owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = target);
+    tl_function record;
 BEGIN
-    EXECUTE format(
-        'CREATE OR REPLACE FUNCTION threadline.%I() RETURNS trigger '
-        'LANGUAGE plpgsql SECURITY DEFINER '
-        'SET search_path = pg_catalog, threadline, pg_temp %s '
-        'AS %L', name, threadline.pinned_settings(target), source);
-    EXECUTE format('REVOKE ALL ON FUNCTION threadline.%I() FROM PUBLIC', name);
-    EXECUTE format('COMMENT ON FUNCTION threadline.%I() IS %L',
-        name, format('Records the changes of %s; written by threadline.audit()', target));
+    FOR tl_function IN SELECT * FROM threadline.capture_functions(audited_table) LOOP
+        EXECUTE format(
+            'CREATE OR REPLACE FUNCTION threadline.%I() RETURNS trigger '
+            'LANGUAGE plpgsql SECURITY DEFINER '
+            'SET search_path = pg_catalog, threadline, pg_temp %s '
+            'AS %L', tl_function.name, threadline.pinned_settings(target),
+            threadline.capture_source(audited_table, target, tl_function.operation));
+        EXECUTE format('REVOKE ALL ON FUNCTION threadline.%I() FROM PUBLIC', tl_function.name);
+        EXECUTE format('COMMENT ON FUNCTION threadline.%I() IS %L',
+            tl_function.name, format('Records the changes of %s; written by threadline.audit()', target));
+        IF tl_owner <> current_user::regrole THEN
+            -- PostgreSQL asks for it of who makes triggers, and partitions.
+            EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.%I() TO %s', tl_function.name, tl_owner);
+        END IF;
+    END LOOP;
 END
 $$;
 
@@ -1490,7 +1557,7 @@ BEGIN
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid
         WHERE g.tgrelid = target AND g.tgparentid = 0
-          AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_statement)?$'
+          AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_insert|_update|_delete)?$'
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', tl_name, target);
     END LOOP;
@@ -1514,20 +1581,24 @@ END;
 -- it, so that what was installed can be compared with what is there. Those of
 -- partitions that PostgreSQL makes by itself are `inherited`.
 --
--- An ordinary table has statement triggers. Where these do not suffice, a row
--- trigger takes over: what logical replication applies fires no statement
+-- An ordinary table has statement triggers. Where these do not suffice, row
+-- triggers take over: what logical replication applies fires no statement
 -- trigger, nor does what is written through its parent to a table that became a
--- partition. The WHEN clause decides it, for nearly nothing.
+-- partition. That it did, a WHEN clause finds out; PostgreSQL reads it anew for each
+-- statement, so it is as short as can be. That a change is a replicated one is said
+-- by the trigger's state, and by its argument for when somebody enables them all alike.
 --
 -- Partitioned tables, those with ancestors or heirs, and those with a condition
 -- have row triggers alone: PostgreSQL makes them for each partition that comes, and
 -- they fire wherever a row is written from. A condition stands as it was given,
 -- which is not quite as PostgreSQL shows it. '!' sorts before letters: for each row capture fires
 -- before the table's other AFTER triggers, so that what they write to that row in
--- turn is recorded after.
+-- turn is recorded after. Names of triggers that partitions
+-- get, too, are the table's own: so a table that is audited can become a partition of
+-- another.
 CREATE FUNCTION threadline.expected_triggers(
     audited_table integer, target regclass, by_statement boolean,
-    OUT relation regclass, OUT name text, OUT inherited boolean, OUT always boolean, OUT definition text
+    OUT relation regclass, OUT name text, OUT inherited boolean, OUT fires "char", OUT definition text
 ) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1547,26 +1618,29 @@ BEGIN ATOMIC
         UNION
         SELECT p.relid FROM pg_partition_tree(target) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE c.relkind IN ('r', 'p')
     )
-    SELECT p.relation, '!threadline_capture', p.relation <> target, true, format(
-        'CREATE TRIGGER "!threadline_capture" AFTER %s ON %s FOR EACH ROW %sEXECUTE FUNCTION capture_%s()',
-        policy.of_rows, p.relation,
-        CASE WHEN by_statement THEN format(
-            'WHEN (((pg_partition_root(''%s''::regclass) IS NOT NULL) OR (current_setting(''session_replication_role''::text) = ''replica''::text))) ',
-            -- Not as %L quotes: PostgreSQL shows a backslash as it is.
-            replace(p.relation::text, '''', ''''''))
-        ELSE 'WHEN (' || policy.condition || ') ' END,
-        audited_table)
+    SELECT p.relation, '!threadline_capture_' || audited_table, p.relation <> target, CASE WHEN by_statement THEN 'R' ELSE 'A' END, format(
+        'CREATE TRIGGER "!threadline_capture_%1$s" AFTER %2$s ON %3$s FOR EACH ROW %4$sEXECUTE FUNCTION capture_%1$s(%5$s)',
+        audited_table, policy.of_rows, p.relation, 'WHEN (' || policy.condition || ') ', CASE WHEN by_statement THEN '''replicated''' END)
     FROM part AS p
     CROSS JOIN policy
     UNION ALL
-    SELECT p.relation, '!threadline_truncate', false, true, format(
-        'CREATE TRIGGER "!threadline_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION capture_%s()',
-        p.relation, audited_table)
+    SELECT target, '!threadline_attached', false, 'O', format(
+        'CREATE TRIGGER "!threadline_attached" AFTER %s ON %s FOR EACH ROW WHEN ((pg_partition_root(''%s''::regclass) IS NOT NULL)) EXECUTE FUNCTION capture_%s()',
+        policy.of_rows, target,
+        -- Not as %L quotes: PostgreSQL shows a backslash as it is.
+        replace(target::text, '''', ''''''),
+        audited_table)
+    FROM policy
+    WHERE by_statement
+    UNION ALL
+    SELECT p.relation, '!threadline_truncate_' || audited_table, false, 'A', format(
+        'CREATE TRIGGER "!threadline_truncate_%1$s" BEFORE TRUNCATE ON %2$s FOR EACH STATEMENT EXECUTE FUNCTION capture_%1$s()',
+        audited_table, p.relation)
     FROM part AS p
     JOIN policy ON 'TRUNCATE' = ANY (policy.operations)
     UNION ALL
-    SELECT target, '!threadline_' || lower(of.operation), false, false, format(
-        'CREATE TRIGGER "!threadline_%s" AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION capture_%s_statement()',
+    SELECT target, '!threadline_' || lower(of.operation), false, 'O', format(
+        'CREATE TRIGGER "!threadline_%1$s" AFTER %2$s ON %3$s REFERENCING %4$s FOR EACH STATEMENT EXECUTE FUNCTION capture_%5$s_%1$s()',
         lower(of.operation), of.operation, target, of.tables, audited_table)
     FROM (VALUES ('INSERT', 'NEW TABLE AS tl_new'),
                  ('UPDATE', 'OLD TABLE AS tl_old NEW TABLE AS tl_new'),
@@ -1590,9 +1664,8 @@ BEGIN
         WHERE NOT e.inherited
     LOOP
         EXECUTE regexp_replace(tl_trigger.definition, '^CREATE', 'CREATE OR REPLACE');
-        IF tl_trigger.always THEN
-            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tl_trigger.relation, tl_trigger.name);
-        END IF;
+        EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', tl_trigger.relation,
+            CASE tl_trigger.fires WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' END, tl_trigger.name);
     END LOOP;
 END
 $$;
@@ -1904,10 +1977,10 @@ BEGIN
 
     tl_id := coalesce(threadline.audited_table_of(target), (
         -- Somebody dropped the trigger by which a table is known, and not the others.
-        SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})_statement$')::integer)
+        SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})')::integer)
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-        WHERE g.tgrelid = target));
+        WHERE g.tgrelid = target AND g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}_(insert|update|delete)$'));
     tl_resumed := tl_id IS NULL;
     IF tl_resumed THEN
         -- A table created anew under its old name goes on with its history.
@@ -1986,14 +2059,7 @@ BEGIN
         unaudited_at = NULL
     WHERE t.id = tl_id;
 
-    PERFORM threadline.build_function('capture_' || tl_id, threadline.capture_source(tl_id, target), target);
-    PERFORM threadline.build_function(
-        format('capture_%s_statement', tl_id), threadline.statement_capture_source(tl_id, target), target);
-    IF tl_class.relowner <> current_user::regrole THEN
-        -- PostgreSQL asks for it of who makes triggers, and partitions.
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() TO %2$s',
-            tl_id, tl_class.relowner::regrole);
-    END IF;
+    PERFORM threadline.build_functions(tl_id, target);
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
@@ -2097,8 +2163,9 @@ DECLARE
     tl_id integer := threadline.audited_table_of(target);
 BEGIN
     PERFORM threadline.require_handed_over(target);
-    -- The triggers depend on the function, those on partitions included.
-    EXECUTE format('DROP FUNCTION threadline.capture_%1$s(), threadline.capture_%1$s_statement() CASCADE', tl_id);
+    -- The triggers depend on the functions, those on partitions included.
+    EXECUTE format('DROP FUNCTION %s CASCADE', (
+        SELECT string_agg(format('threadline.%I()', f.name), ', ') FROM threadline.capture_functions(tl_id) AS f));
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
 END
 $$;
@@ -2110,7 +2177,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
-    IF (SELECT relispartition FROM pg_class WHERE oid = target) THEN
+    IF (SELECT relispartition FROM pg_class WHERE oid = target) AND threadline.audited_table_of(target) IS NULL THEN
         RAISE EXCEPTION 'threadline: % is a partition and audited through its parent; stop that with SELECT threadline.unaudit(''%'')',
             target, pg_partition_root(target);
     END IF;

@@ -7,7 +7,7 @@ BEGIN ATOMIC
     FROM pg_trigger AS g
     WHERE g.tgfoid = to_regproc('threadline.capture_' || audited_table)
       AND g.tgparentid = 0
-      AND g.tgname = '!threadline_capture'
+      AND g.tgname = '!threadline_capture_' || audited_table
       AND threadline.audited_table_of(g.tgrelid) = audited_table
     LIMIT 1;
 END;

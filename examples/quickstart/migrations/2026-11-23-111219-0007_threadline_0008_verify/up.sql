@@ -17,7 +17,7 @@ BEGIN ATOMIC
     SELECT coalesce(
         (SELECT g.tgrelid
          FROM pg_trigger AS g
-         WHERE g.tgfoid = to_regproc('threadline.capture_' || t.id) AND g.tgparentid = 0 AND g.tgname = '!threadline_capture'
+         WHERE g.tgfoid = to_regproc('threadline.capture_' || t.id) AND g.tgparentid = 0 AND g.tgname = '!threadline_capture_' || t.id
          ORDER BY g.tgrelid = t.relation DESC, g.tgrelid
          LIMIT 1),
         (SELECT c.oid
@@ -75,8 +75,8 @@ BEGIN ATOMIC
     SELECT CASE
         WHEN threadline.audited_table_of(target) = audited_table
             THEN format('SELECT threadline.refresh(%L);', target)
-        WHEN t.relation = target AND to_regproc('threadline.capture_' || t.id) IS NOT NULL
-             AND to_regproc(format('threadline.capture_%s_statement', t.id)) IS NOT NULL
+        WHEN t.relation = target
+             AND (SELECT bool_and(to_regproc('threadline.' || f.name) IS NOT NULL) FROM threadline.capture_functions(t.id) AS f)
             THEN format('SELECT threadline.install_triggers(%s, %L); SELECT threadline.refresh(%L);', t.id, target, target)
         ELSE threadline.audit_call(t.id, target)
     END
@@ -102,19 +102,29 @@ DECLARE
         SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND t.policy ? 'condition'
     ) THEN ' WHEN \(.*\) (?=EXECUTE FUNCTION)' ELSE '$^' END;
     tl_by_statement boolean;
+    tl_finding threadline.finding;
 BEGIN
     SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
-    SELECT count(*) FILTER (WHERE g.tgname <> '!threadline_capture') > 0
-        OR (tl_suits AND coalesce(bool_and(g.tgqual IS NOT NULL), true))
+    SELECT count(*) FILTER (WHERE g.tgname ~ '^!threadline_(insert|update|delete|attached)$') > 0
+        OR (tl_suits AND coalesce(bool_and(g.tgenabled = 'R') FILTER (WHERE g.tgname = '!threadline_capture_' || audited_table), true))
     INTO tl_by_statement
     FROM pg_trigger AS g
-    WHERE g.tgrelid = target
-      AND g.tgname IN ('!threadline_capture', '!threadline_insert', '!threadline_update', '!threadline_delete');
+    WHERE g.tgrelid = target;
 
     IF tl_class.relispartition THEN
-        RETURN NEXT ROW('table-attached', target::text,
-            format('it became a partition of %s; its changes are recorded, but asked for by its own name they are not found', pg_partition_root(target)),
-            format('ALTER TABLE %s DETACH PARTITION %s;', (SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = target), target))::threadline.finding;
+        IF EXISTS (
+            SELECT FROM pg_partition_ancestors(target) AS a
+            WHERE a.relid <> target AND threadline.audited_table_of(a.relid) IS NOT NULL
+        ) THEN
+            tl_finding := ROW('table-attached', target::text,
+                format('it became a partition of %s, which is audited, too; its changes are recorded twice', pg_partition_root(target)),
+                format('SELECT threadline.unaudit(%L);', target));
+        ELSE
+            tl_finding := ROW('table-attached', target::text,
+                format('it became a partition of %s; its changes are recorded, but asked for by its own name they are not found', pg_partition_root(target)),
+                format('ALTER TABLE %s DETACH PARTITION %s;', (SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = target), target));
+        END IF;
+        RETURN NEXT tl_finding;
     ELSIF tl_by_statement AND NOT tl_suits THEN
         RETURN NEXT ROW('inherited-since', target::text,
             'it has got ancestors or heirs: what is written through one of them is recorded of the wrong table, or not at all', tl_mend)::threadline.finding;
@@ -125,12 +135,19 @@ BEGIN
 
     RETURN QUERY
     WITH expected AS (
-        SELECT e.relation, e.name, e.inherited, e.always, regexp_replace(e.definition, tl_condition, ' ') AS definition
+        SELECT e.relation, e.name, e.inherited, e.fires, regexp_replace(e.definition, tl_condition, ' ') AS definition
         FROM threadline.expected_triggers(audited_table, target, tl_by_statement) AS e
     ), present AS (
         SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name, g.tgenabled AS fires,
                regexp_replace(pg_get_triggerdef(g.oid), tl_condition, ' ') AS definition, g.tgparentid <> 0 AS inherited,
-               p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_statement)?$' AS captures
+               p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_insert|_update|_delete)?$'
+                   AND g.tgparentid = 0
+                   -- That parent and partition are both audited is said by table-attached.
+                   AND NOT EXISTS (
+                       SELECT FROM pg_partition_ancestors(g.tgrelid) AS a
+                       WHERE a.relid <> target
+                         AND threadline.audited_table_of(a.relid) = substring(p.proname FROM '^capture_([0-9]{1,9})')::integer
+                   ) AS captures
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid
         WHERE g.tgrelid IN (SELECT e.relation FROM expected AS e)
@@ -139,16 +156,16 @@ BEGIN
                CASE
                    WHEN p.name IS NULL THEN 'missing'
                    WHEN e.name IS NULL THEN 'duplicated'
-                   WHEN p.fires = 'D' OR (p.fires = 'R' AND e.definition = p.definition) THEN 'disabled'
-                   WHEN e.definition <> p.definition OR (p.fires = 'A') <> e.always THEN 'altered'
+                   WHEN p.fires = 'D' OR (p.fires = 'R' AND e.fires <> 'R' AND e.definition = p.definition) THEN 'disabled'
+                   WHEN e.definition <> p.definition OR p.fires <> e.fires THEN 'altered'
                END AS drift,
-               p.fires, p.definition = e.definition AS only_fires
+               p.fires, e.fires AS to_fire, p.definition = e.definition AS only_fires
         FROM expected AS e
         FULL JOIN present AS p ON p.relation = e.relation AND p.name = e.name
         WHERE e.name IS NOT NULL OR p.captures
     )
     SELECT CASE WHEN c.relation <> target AND c.drift IN ('missing', 'disabled')
-                THEN CASE c.name WHEN '!threadline_truncate' THEN 'partition-truncate-unseen' ELSE 'partition-unseen' END
+                THEN CASE WHEN c.name ~ '^!threadline_truncate_' THEN 'partition-truncate-unseen' ELSE 'partition-unseen' END
                 ELSE 'trigger-' || c.drift END,
            c.relation::text,
            CASE c.drift
@@ -158,6 +175,7 @@ BEGIN
                    CASE c.fires WHEN 'R' THEN 'trigger %I fires for replicated changes only' ELSE 'trigger %I is disabled' END, c.name)
                ELSE format(
                    CASE WHEN NOT c.only_fires THEN 'trigger %I is not as it was made'
+                        WHEN c.fires = 'A' AND c.to_fire = 'R' THEN 'trigger %I is called at every write, though it records replicated ones only'
                         WHEN c.fires = 'A' THEN 'trigger %I fires for replicated changes, too, which another records'
                         ELSE 'trigger %I does not fire for replicated changes' END, c.name)
            END,
@@ -243,13 +261,12 @@ BEGIN
                        ELSE 'function threadline.%I has other settings or rights than it was made with' END, written.name),
            threadline.mending(audited_table, target)
     FROM threadline.audited_tables AS t
-    CROSS JOIN LATERAL (VALUES
-        ('capture_' || t.id, threadline.capture_source(t.id, target)),
-        (format('capture_%s_statement', t.id), threadline.statement_capture_source(t.id, target))
-    ) AS of (name, source)
+    CROSS JOIN LATERAL threadline.capture_functions(t.id) AS f
     CROSS JOIN LATERAL (
         -- A restore gives the table another OID, and the functions keep the old one.
-        SELECT of.name, replace(of.source, '"relation": ' || target::oid, '"relation": ' || t.relation) AS source
+        SELECT f.name, replace(
+            threadline.capture_source(t.id, target, f.operation),
+            '"relation": ' || target::oid, '"relation": ' || t.relation) AS source
     ) AS written
     LEFT JOIN pg_proc AS p ON p.oid = to_regproc('threadline.' || written.name)
     LEFT JOIN pg_language AS l ON l.oid = p.prolang
@@ -285,14 +302,14 @@ BEGIN
                substring(p.proname FROM '^capture_([0-9]{1,9})')::integer AS table_id
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-        WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}(_statement)?$'
+        WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}(_insert|_update|_delete)?$'
     )
     SELECT 'policy-missing', c.relation::text,
            'what was decided for it is not on record; its capture goes on as it was built',
            format('SELECT threadline.audit(%L, mask => ..., exclude => ...);', c.relation)
     FROM capturing AS c
     WHERE NOT EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = c.table_id)
-      AND c.name = '!threadline_capture' AND (target IS NULL OR c.relation = target)
+      AND c.name = '!threadline_capture_' || c.table_id AND (target IS NULL OR c.relation = target)
     UNION ALL
     SELECT 'trigger-stray', c.relation::text,
            format('trigger %I records its changes as those of %s', c.name, coalesce(at.relation::text, 'a table that is gone')),
@@ -326,8 +343,7 @@ BEGIN
                EXISTS (
                    SELECT FROM pg_trigger AS g
                    WHERE g.tgrelid = at.relation
-                     AND g.tgfoid IN (to_regproc('threadline.capture_' || t.id),
-                                      to_regproc(format('threadline.capture_%s_statement', t.id)))
+                     AND g.tgfoid IN (SELECT to_regproc('threadline.' || f.name) FROM threadline.capture_functions(t.id) AS f)
                ) OR t.relation = at.relation AS known
         FROM threadline.audited_tables AS t
         CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at

@@ -81,14 +81,14 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
     assert_eq!(
         messages(&models, conn),
         [
-            "secret-unmodelled: column pan looks secret by its name, and is recorded as it is; \
+            "secret-looking: column pan looks secret by its name, and is recorded as it is; \
              a key can be neither masked nor excluded; name it in threadline.audit(..., clear => ...) if it is no secret",
-            "secret-unmodelled: column cvv looks secret by its name, and is recorded as it is; \
+            "secret-looking: column cvv looks secret by its name, and is recorded as it is; \
              have it excluded, or name it in mask or clear",
         ]
     );
     let found = findings(&models, conn);
-    assert_eq!(found[0].severity(), Severity::Info);
+    assert_eq!(found[0].severity(), Severity::Warning);
     assert_eq!(
         found[1].mend.as_deref(),
         Some(
@@ -124,7 +124,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
     assert_eq!(
         messages(&models, conn)[1..],
         [
-            "secret-unmodelled: column api_key looks secret by its name, and will be recorded as it is \
+            "secret-looking: column api_key looks secret by its name, and will be recorded as it is \
              from the next threadline.refresh() on; model `User` does not know it: run `diesel print-schema`, \
              and say exclude(api_key), mask(api_key) or clear(api_key) in #[audited(...)]"
         ]
@@ -141,7 +141,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
     let found = messages(&models, conn);
     assert!(
         found.iter().any(|message| message.starts_with(
-            "secret-unmodelled: column secret looks secret by its name, and is recorded as it is; have it excluded"
+            "secret-looking: column secret looks secret by its name, and is recorded as it is; have it excluded"
         )),
         "{found:?}"
     );
@@ -174,7 +174,7 @@ fn a_decision_follows_its_column_and_is_taken_back_with_it() {
     assert_eq!(messages(&models, conn), [""; 0]);
     assert_eq!(
         value(conn, "SELECT threadline.audit_call(1, 'pages')").as_deref(),
-        Some("SELECT threadline.audit('pages', clear => ARRAY['tokens']);")
+        Some("SELECT threadline.audit('public.pages', clear => ARRAY['tokens']);")
     );
     // Another column of the name was never spoken of.
     run(
@@ -183,12 +183,12 @@ fn a_decision_follows_its_column_and_is_taken_back_with_it() {
     );
     let found = messages(&models, conn);
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with("secret-unmodelled: column tokens"));
+    assert!(found[0].starts_with("secret-looking: column tokens"));
 
     // After a restore columns have other numbers and the same names.
     run(
         conn,
-        "SELECT threadline.audit('pages', clear => ARRAY['tokens'])",
+        "SELECT threadline.audit('public.pages', clear => ARRAY['tokens'])",
     );
     let restored = database.restored();
     let conn = &mut restored.connect();
@@ -215,15 +215,15 @@ fn what_is_declared_clear_is_there_and_not_redacted() {
     for (call, expected) in [
         (
             "clear => ARRAY['tokn']",
-            "threadline: table cards has no column tokn; its columns are: id, number, token",
+            "threadline: table public.cards has no column tokn; its columns are: id, number, token",
         ),
         (
             "mask => ARRAY['token'], clear => ARRAY['token']",
-            "threadline: column token of table cards is declared clear, and it is masked or excluded, or made from a column that is; choose one",
+            "threadline: column token of table public.cards is declared clear, and it is masked or excluded, or made from a column that is; choose one",
         ),
         (
             "exclude => ARRAY['number'], clear => ARRAY['token']",
-            "threadline: column token of table cards is declared clear, and it is masked or excluded, or made from a column that is; choose one",
+            "threadline: column token of table public.cards is declared clear, and it is masked or excluded, or made from a column that is; choose one",
         ),
     ] {
         let error = diesel::sql_query(format!("SELECT threadline.audit('cards', {call})"))

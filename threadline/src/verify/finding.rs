@@ -100,10 +100,9 @@ codes! {
     ModelNotAudited "model-not-audited" Error,
     /// The table of a model does not exist.
     ModelTableMissing "model-table-missing" Error,
-    /// A column of a model looks secret by its name, and nobody said whether it is.
+    /// A column looks secret by its name, is recorded as it is, and nobody said that
+    /// it may be.
     SecretLooking "secret-looking" Warning,
-    /// The same of a column that no model knows.
-    SecretUnmodelled "secret-unmodelled" Info,
     /// Nobody audits the table.
     TableUnaudited "table-unaudited" Info,
     /// A change did not find what the change before it had left.

@@ -53,11 +53,10 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
     } else {
         format!("exclude({column}), mask({column}) or clear({column})")
     };
-    let (code, advice, mend) = match spec {
+    let (advice, mend) = match spec {
         // It is in force under another policy, which is found as such.
         Some(spec) if spec.policy.decides(&column) => return None,
         Some(spec) if spec.columns.contains(&column) => (
-            FindingCode::SecretLooking,
             format!(
                 "say {ways} in #[audited(...)] of model `{}`, generate and run migrations",
                 spec.model
@@ -65,7 +64,6 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
             None,
         ),
         Some(spec) => (
-            FindingCode::SecretUnmodelled,
             format!(
                 "model `{}` does not know it: run `diesel print-schema`, and say {ways} in #[audited(...)]",
                 spec.model
@@ -73,16 +71,19 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
             None,
         ),
         None if is_key => (
-            FindingCode::SecretUnmodelled,
             "a key can be neither masked nor excluded; name it in threadline.audit(..., clear => ...) if it is no secret".to_owned(),
             None,
         ),
         None => (
-            FindingCode::SecretUnmodelled,
             "have it excluded, or name it in mask or clear".to_owned(),
             Some(mend),
         ),
     };
     let message = format!("column {column} looks secret by its name, and {recorded}; {advice}");
-    Some(Finding::new(code, Some(name), message, mend))
+    Some(Finding::new(
+        FindingCode::SecretLooking,
+        Some(name),
+        message,
+        mend,
+    ))
 }

@@ -10,6 +10,8 @@ mod policies;
 mod protection;
 #[path = "access/suspension.rs"]
 mod suspension;
+#[path = "access/tokens.rs"]
+mod tokens;
 
 use diesel::prelude::*;
 use threadline::Protection;

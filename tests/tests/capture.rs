@@ -16,6 +16,8 @@ mod privileges;
 mod redaction;
 #[path = "capture/serializable.rs"]
 mod serializable;
+#[path = "capture/tokens.rs"]
+mod tokens;
 #[path = "capture/transactions.rs"]
 mod transactions;
 #[path = "capture/writes.rs"]

@@ -16,6 +16,7 @@ pub(crate) struct AuditedAttributes {
     pub(crate) operations: Vec<Ident>,
     pub(crate) when: Option<LitStr>,
     pub(crate) clear: Vec<Ident>,
+    pub(crate) token: Vec<Ident>,
 }
 
 /// One key of the attribute.
@@ -27,6 +28,7 @@ enum Key {
     Operations(Vec<Ident>),
     When(LitStr),
     Clear(Vec<Ident>),
+    Token(Vec<Ident>),
 }
 
 /// What can happen to a row.
@@ -78,6 +80,9 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
     ("clear", "clear(column, ...)", |rest, errors| {
         Columns::read(rest.next(), errors).map(|columns| Key::Clear(columns.names))
     }),
+    ("token", "token(column, ...)", |rest, errors| {
+        Columns::read(rest.next(), errors).map(|columns| Key::Token(columns.names))
+    }),
 ];
 type ReadKey = fn(&mut IntoIter, &mut Vec<Error>) -> Option<Key>;
 
@@ -113,6 +118,7 @@ impl AuditedAttributes {
                         read.when = Some(sql);
                     }
                     Some(Key::Clear(columns)) => read.clear.extend(columns),
+                    Some(Key::Token(columns)) => read.token.extend(columns),
                     None => {}
                 }
             }

@@ -19,6 +19,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         operations,
         when,
         clear,
+        token,
     } = model;
     let operations = operations.iter().map(Ident::to_string);
     let when = match when {
@@ -45,11 +46,13 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let exclude_names = column_names(exclude);
     let only_names = column_names(only);
     let clear_names = column_names(clear);
+    let token_names = column_names(token);
     let field_checks: TokenStream = mask
         .iter()
         .chain(exclude)
         .chain(only)
         .chain(clear)
+        .chain(token)
         .filter_map(|redacted| field_check(table, redacted))
         .collect();
 
@@ -88,6 +91,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
                             operations: &[#(#operations),*],
                             when: #when,
                             clear: &[#clear_names],
+                            token: &[#token_names],
                         }),
                     )
                 }

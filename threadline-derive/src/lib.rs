@@ -19,6 +19,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | key | effect |
 /// |---|---|
 /// | `mask(email, phone)` | stored as a placeholder; that they changed can be seen |
+/// | `token(ssn)` | stored as a keyed hash; that it changed, and changed back, can be seen |
 /// | `exclude(password_hash)` | never stored, and a change of it alone leaves no trace |
 /// | `clear(token_count)` | stored as it is, though its name looks like a secret's |
 /// | `require_actor` | a write without an actor is refused |
@@ -30,12 +31,13 @@ use syn::{DeriveInput, parse_macro_input};
 /// say what a record was at an instant. `only` and `mask` may go together.
 ///
 /// A column whose name looks secret (`password`, `api_key`, `card_number`, `pin`) wants
-/// one of `exclude`, `mask` and `clear`, or to be named in `only`: before that, no
+/// one of `exclude`, `mask`, `token` and `clear`, or to be named in `only`: before that, no
 /// migration is generated.
 ///
 /// Columns are named as in `table!`, or by their field where Diesel knows it
 /// under another `column_name`; the model need not have a field for them. A
-/// column of the primary key can be neither masked nor excluded.
+/// column of the primary key can be neither masked nor excluded nor
+/// recorded as a token.
 #[proc_macro_derive(Audited, attributes(audited, diesel))]
 pub fn derive_audited(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -20,6 +20,7 @@ pub(crate) struct Model {
     pub(crate) operations: Vec<Ident>,
     pub(crate) when: Option<LitStr>,
     pub(crate) clear: Vec<Redacted>,
+    pub(crate) token: Vec<Redacted>,
 }
 
 /// A column in one of the lists.
@@ -60,6 +61,7 @@ impl Model {
             operations,
             when,
             clear,
+            token,
         } = AuditedAttributes::read(&input.attrs, &mut errors);
 
         let columns = columns_of(&data.fields, &mut errors);
@@ -77,6 +79,7 @@ impl Model {
         let exclude = resolve(exclude);
         let only = resolve(only);
         let clear = resolve(clear);
+        let token = resolve(token);
         refuse_repetitions(&only, &mut errors);
         for Redacted { column, .. } in &exclude {
             if only.iter().any(|kept| kept.column == *column) {
@@ -89,9 +92,15 @@ impl Model {
         refuse_repetitions(&mask, &mut errors);
         refuse_repetitions(&exclude, &mut errors);
         refuse_repetitions(&clear, &mut errors);
-        refuse_clear_secrets(&clear, &mask, &exclude, &mut errors);
+        refuse_repetitions(&token, &mut errors);
+        let redacted = [
+            ("masked", &mask),
+            ("excluded", &exclude),
+            ("recorded as a token", &token),
+        ];
+        refuse_clear_secrets(&clear, &redacted, &mut errors);
         let key_columns = primary_key.as_ref().map_or(&[][..], |key| &key.names);
-        refuse_contradictions(&mask, &exclude, key_columns, &mut errors);
+        refuse_contradictions(&mask, &exclude, &token, key_columns, &mut errors);
 
         let table = match table_name {
             TableName::Path(table) => table,
@@ -119,6 +128,7 @@ impl Model {
             operations,
             when,
             clear,
+            token,
         };
         (Some(model), errors)
     }
@@ -198,11 +208,12 @@ fn refuse_repetitions(list: &[Redacted], errors: &mut Vec<Error>) {
 fn refuse_contradictions(
     mask: &[Redacted],
     exclude: &[Redacted],
+    token: &[Redacted],
     primary_key: &[Ident],
     errors: &mut Vec<Error>,
 ) {
     for Redacted { column, .. } in mask {
-        if exclude.iter().any(|excluded| excluded.column == *column) {
+        if named_in(exclude, column) {
             errors.push(Error::new(
                 column.span(),
                 format!(
@@ -211,12 +222,25 @@ fn refuse_contradictions(
             ));
         }
     }
-    for Redacted { column, .. } in mask.iter().chain(exclude) {
+    for Redacted { column, .. } in token {
+        let other = match (named_in(mask, column), named_in(exclude, column)) {
+            (true, _) => "masked",
+            (_, true) => "excluded",
+            _ => continue,
+        };
+        errors.push(Error::new(
+            column.span(),
+            format!(
+                "`{column}` is both {other} and recorded as a token; keep it in `token` if equal values should be seen to be equal"
+            ),
+        ));
+    }
+    for Redacted { column, .. } in mask.iter().chain(exclude).chain(token) {
         if primary_key.contains(column) {
             errors.push(Error::new(
                 column.span(),
                 format!(
-                    "`{column}` belongs to the primary key, by which records are found again; it can be neither masked nor excluded"
+                    "`{column}` belongs to the primary key, by which records are found again; it can be neither masked nor excluded nor recorded as a token"
                 ),
             ));
         }
@@ -225,16 +249,12 @@ fn refuse_contradictions(
 
 fn refuse_clear_secrets(
     clear: &[Redacted],
-    mask: &[Redacted],
-    exclude: &[Redacted],
+    redacted: &[(&str, &Vec<Redacted>)],
     errors: &mut Vec<Error>,
 ) {
     for Redacted { column, .. } in clear {
-        let is_in = |list: &[Redacted]| list.iter().any(|redacted| redacted.column == *column);
-        let other = match (is_in(mask), is_in(exclude)) {
-            (true, _) => "masked",
-            (_, true) => "excluded",
-            _ => continue,
+        let Some((other, _)) = redacted.iter().find(|(_, list)| named_in(list, column)) else {
+            continue;
         };
         errors.push(Error::new(
             column.span(),
@@ -243,6 +263,10 @@ fn refuse_clear_secrets(
             ),
         ));
     }
+}
+
+fn named_in(list: &[Redacted], column: &Ident) -> bool {
+    list.iter().any(|redacted| redacted.column == *column)
 }
 
 fn snake_case(name: &Ident) -> String {

@@ -151,6 +151,57 @@ RETURN CASE WHEN image IS NOT NULL THEN (
     WHERE field.key = ANY (clear) OR coalesce(masks, '{}') ? field.key
 ) END;
 
+-- A key of up to 64 bytes, each exclusive-or a byte, as HMAC mixes it in.
+CREATE FUNCTION threadline.token_pad(key bytea, pad integer) RETURNS bytea
+LANGUAGE sql IMMUTABLE
+RETURN (
+    SELECT pg_catalog.string_agg(
+        pg_catalog.set_byte('\x00', 0, pad # CASE WHEN i < pg_catalog.length(key) THEN pg_catalog.get_byte(key, i) ELSE 0 END), ''
+        ORDER BY i)
+    FROM pg_catalog.generate_series(0, 63) AS i
+);
+
+-- Makes a key of 32 random bytes, and says under which id it is kept. UUIDs come from
+-- PostgreSQL's strong random source, 122 bits of each.
+CREATE FUNCTION threadline.new_token_key() RETURNS integer
+LANGUAGE sql
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    INSERT INTO threadline.token_keys (inner_key, outer_key)
+    SELECT threadline.token_pad(key, 54), threadline.token_pad(key, 92)
+    FROM (
+        SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) AS key OFFSET 0
+    ) AS new
+    RETURNING id;
+END;
+REVOKE ALL ON FUNCTION threadline.new_token_key() FROM PUBLIC;
+
+-- What a value is recorded as under a key: the first half of HMAC-SHA-256 of its text.
+-- Equal values have equal tokens, also after the type of the column changed. NULL stays
+-- NULL. Without the key, in a restore that left out the rows, all are alike.
+CREATE FUNCTION threadline.token(key_id integer, value jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE WHEN value #>> '{}' IS NULL THEN 'null'::pg_catalog.jsonb
+    ELSE pg_catalog.to_jsonb('token:' || coalesce((
+        SELECT pg_catalog.encode(
+            pg_catalog.substr(
+                pg_catalog.sha256(k.outer_key || pg_catalog.sha256(k.inner_key || pg_catalog.convert_to(value #>> '{}', 'UTF8'))),
+                1, 16),
+            'hex')
+        FROM threadline.token_keys AS k
+        WHERE k.id = key_id), 'unknown'))
+END;
+REVOKE ALL ON FUNCTION threadline.token(integer, jsonb) FROM PUBLIC;
+
+-- A row's redacted image with tokens where it has placeholders. `tokens` names the key
+-- of each column.
+CREATE FUNCTION threadline.with_tokens(image jsonb, whole jsonb, tokens jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN image || coalesce((
+    SELECT pg_catalog.jsonb_object_agg(t.key, threadline.token(t.value::pg_catalog.int4, whole -> t.key))
+    FROM pg_catalog.jsonb_each(tokens) AS t
+    WHERE image ? t.key), '{}');
+
 -- The primary key of a relation, in key order; empty when it has none.
 CREATE FUNCTION threadline.key_columns_of(target regclass)
 RETURNS TABLE (name text, type regtype)
@@ -470,29 +521,34 @@ DECLARE
     tl_same boolean := tl_relation::oid = (built_for ->> 'relation')::oid;
     tl_clear text[];
     tl_masks jsonb;
+    tl_tokens jsonb;
     tl_keys text[];
 BEGIN
     WITH known AS (
-        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text)
+        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer)
     ), traced AS (
         SELECT live.number, live.name, live.type,
                (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
                (SELECT k.treatment FROM known AS k WHERE k.number = live.number AND tl_same) AS by_number,
                (SELECT k.name FROM known AS k WHERE CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
-                   AS known_name
+                   AS known_name,
+               (SELECT k.token_key FROM known AS k
+                WHERE k.treatment = 'token' AND CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
+                   AS token_key
         FROM threadline.columns_of(tl_relation) AS live
     )
     SELECT array_agg(name) FILTER (
                WHERE coalesce(by_number, CASE WHEN NOT tl_same THEN by_name END) = 'clear'
                  AND coalesce(by_name, 'clear') = 'clear'),
            jsonb_object_agg(name, threadline.placeholder(type)) FILTER (
-               WHERE 'mask' IN (by_number, by_name)
+               WHERE ARRAY[by_number, by_name] && '{mask,token}'
                  AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask'))),
+           jsonb_object_agg(name, token_key) FILTER (WHERE token_key IS NOT NULL AND by_name IS DISTINCT FROM 'mask'),
            -- The key that the function was built for, under the names of now.
            array_agg(name ORDER BY array_position(
                ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
            ) FILTER (WHERE built_for -> 'key' ? known_name)
-    INTO tl_clear, tl_masks, tl_keys
+    INTO tl_clear, tl_masks, tl_tokens, tl_keys
     FROM traced;
 
     record_key := threadline.key_in_image(coalesce(new_row, old_row), coalesce(tl_keys, '{}'));
@@ -502,6 +558,10 @@ BEGIN
     IF built_for @? '$.columns[*] ? (@.treatment != "clear")' THEN
         old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);
         new_image := threadline.redacted_image(new_row, tl_clear, tl_masks);
+        IF tl_tokens IS NOT NULL THEN
+            old_image := threadline.with_tokens(old_image, old_row, tl_tokens);
+            new_image := threadline.with_tokens(new_image, new_row, tl_tokens);
+        END IF;
     ELSE
         old_image := old_row;
         new_image := new_row;
@@ -735,7 +795,7 @@ RETURN 1;
 -- equal documents; what was not asked for is not in it.
 CREATE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
-    clear text[]
+    clear text[], token text[]
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -745,7 +805,8 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'columns', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(columns) AS c),
     'operations', (SELECT pg_catalog.jsonb_agg(DISTINCT o ORDER BY o) FROM pg_catalog.unnest(operations) AS o),
     'condition', condition,
-    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c)
+    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c),
+    'token', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(token) AS c)
 ));
 
 -- The functions that capture an audited table: for each row, and for the statements
@@ -756,35 +817,6 @@ SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT concat_ws('_', 'capture', audited_table, lower(o.operation)), o.operation
     FROM unnest(ARRAY[NULL, 'INSERT', 'UPDATE', 'DELETE']) AS o (operation);
-END;
-
--- SQL for the image of a row called row_name: the one place that decides what
--- of a row may be stored. A whole row is turned to JSON at once; as soon as
--- one column needs care, each is named, so that nothing unnamed gets through.
-CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.type IN ('json'::regtype, 'money'::regtype))
-        THEN format(
-            '(SELECT to_jsonb(tl_image) FROM (SELECT %s) AS tl_image)',
-            string_agg(
-                CASE
-                    WHEN c.treatment = 'mask' THEN format(
-                        'CASE WHEN %1$s.%2$I IS DISTINCT FROM NULL THEN %3$L::jsonb END AS %2$I',
-                        row_name, c.name, threadline.placeholder(live.type))
-                    WHEN live.type = 'json'::regtype THEN format(
-                        'threadline.json_image(%1$s.%2$I) AS %2$I', row_name, c.name)
-                    WHEN live.type = 'money'::regtype THEN format(
-                        '%1$s.%2$I::numeric AS %2$I', row_name, c.name)
-                    ELSE format('%1$s.%2$I AS %2$I', row_name, c.name)
-                END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
-        ELSE format('to_jsonb(%s)', row_name)
-    END
-    FROM threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(target) AS live ON live.number = c.number
-    WHERE t.id = audited_table;
 END;
 
 -- SQL for the JSON text of a column of the row called row_name, as it may be
@@ -806,6 +838,43 @@ BEGIN ATOMIC
             END, value.name)
     END
     FROM (SELECT format('%s.%I', row_name, column_name) AS name) AS value;
+END;
+
+-- SQL for the token of a column of the row called row_name.
+CREATE FUNCTION threadline.token_expression(row_name text, column_name text, type regtype, key_id integer) RETURNS text
+LANGUAGE sql STABLE
+RETURN pg_catalog.format(
+    'threadline.token(%s, (%s)::jsonb)', key_id, threadline.value_expression(row_name, column_name, type, 'clear'));
+
+-- SQL for the image of a row called row_name: the one place that decides what
+-- of a row may be stored. A whole row is turned to JSON at once; as soon as
+-- one column needs care, each is named, so that nothing unnamed gets through.
+CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.type IN ('json'::regtype, 'money'::regtype))
+        THEN format(
+            '(SELECT to_jsonb(tl_image) FROM (SELECT %s) AS tl_image)',
+            string_agg(
+                CASE
+                    WHEN c.treatment = 'token' THEN format(
+                        '%s AS %I', threadline.token_expression(row_name, c.name, live.type, c.token_key), c.name)
+                    WHEN c.treatment = 'mask' THEN format(
+                        'CASE WHEN %1$s.%2$I IS DISTINCT FROM NULL THEN %3$L::jsonb END AS %2$I',
+                        row_name, c.name, threadline.placeholder(live.type))
+                    WHEN live.type = 'json'::regtype THEN format(
+                        'threadline.json_image(%1$s.%2$I) AS %2$I', row_name, c.name)
+                    WHEN live.type = 'money'::regtype THEN format(
+                        '%1$s.%2$I::numeric AS %2$I', row_name, c.name)
+                    ELSE format('%1$s.%2$I AS %2$I', row_name, c.name)
+                END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
+        ELSE format('to_jsonb(%s)', row_name)
+    END
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)
+    JOIN threadline.columns_of(target) AS live ON live.number = c.number
+    WHERE t.id = audited_table;
 END;
 
 -- SQL for a JSON object of the columns in which two rows differ, with the values
@@ -830,10 +899,13 @@ BEGIN ATOMIC
                            ELSE 'CASE WHEN NOT record_image_eq(ROW(%1$s.%3$I), ROW(%2$s.%3$I)) THEN %4$L || %5$s END'
                        END,
                        old_row, new_row, c.name, to_json(c.name)::text || ':',
-                       threadline.value_expression(of_row, c.name, live.type, c.treatment)),
+                       CASE WHEN c.treatment = 'token'
+                           THEN threadline.token_expression(of_row, c.name, live.type, c.token_key) || '::text'
+                           ELSE threadline.value_expression(of_row, c.name, live.type, c.treatment)
+                       END),
                    E',\n' ORDER BY c.number) AS fields
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
+        CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)
         JOIN threadline.columns_of(target) AS live ON live.number = c.number
         WHERE t.id = audited_table AND c.treatment <> 'exclude'
         GROUP BY 1
@@ -1672,9 +1744,11 @@ BEGIN
 END
 $$;
 
--- How a column is stored: clear, mask or exclude. A generated column repeats
+-- How a column is stored: clear, token, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
-CREATE FUNCTION threadline.treatment(target regclass, column_number smallint, mask text[], exclude text[]) RETURNS text
+CREATE FUNCTION threadline.treatment(
+    target regclass, column_number smallint, mask text[], exclude text[], token text[]
+) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1694,8 +1768,10 @@ BEGIN ATOMIC
     SELECT CASE
         WHEN bool_or(name = ANY (exclude) AND itself) THEN 'exclude'
         WHEN bool_or(name = ANY (mask) AND itself) THEN 'mask'
+        WHEN bool_or(name = ANY (token) AND itself) THEN 'token'
         WHEN bool_or(name = ANY (exclude)) THEN 'exclude'
         WHEN bool_or(name = ANY (mask)) THEN 'mask'
+        WHEN bool_or(name = ANY (token)) THEN 'token'
         ELSE 'clear'
     END
     FROM source;
@@ -1918,7 +1994,8 @@ CREATE FUNCTION threadline.write_policy(
     columns       text[],
     operations    text[],
     condition     text,
-    clear         text[]
+    clear         text[],
+    token         text[]
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1954,7 +2031,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
             array_to_string(operations, ', ', 'NULL'), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear || token) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -1964,25 +2041,30 @@ BEGIN
         RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
-    SELECT array_agg(c.name) INTO tl_wrong
-    FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (clear) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(token) AS c WHERE c = ANY (mask || exclude);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is declared clear, and it is masked or excluded, or made from a column that is; choose one',
+        RAISE EXCEPTION 'threadline: column % of table % is recorded as a token, and masked or excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
+    WHERE c.name = ANY (clear) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
+        RAISE EXCEPTION 'threadline: column % of table % is declared clear, and it is redacted, or made from a column that is; choose one',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+    SELECT array_agg(c.name) INTO tl_wrong
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded nor recorded as a token',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
-            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude));
+            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
     END IF;
 
     tl_id := coalesce(threadline.audited_table_of(target), (
@@ -2039,6 +2121,10 @@ BEGIN
                         WHEN now.treatment <> 'clear' THEN NULL
                         WHEN former.treatment <> 'clear' THEN clock_timestamp()
                         ELSE former.clear_since END,
+                    -- Kept, so that a token remains one whatever is decided meanwhile.
+                    'token_key', CASE
+                        WHEN former.token_key IN (SELECT id FROM threadline.token_keys) THEN former.token_key
+                        WHEN now.treatment = 'token' THEN threadline.new_token_key() END,
                     -- What is recorded under its name is of another column, or
                     -- written another way.
                     'retyped_at', CASE
@@ -2047,14 +2133,14 @@ BEGIN
                         ELSE clock_timestamp() END))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c
-            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude) AS now (treatment)
+            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
-                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
+                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
-            WHERE threadline.treatment(target, c.number, mask, exclude) = 'mask'
+            WHERE threadline.treatment(target, c.number, mask, exclude, token) IN ('mask', 'token')
             ORDER BY c.number),
         numeric_columns = ARRAY(
             SELECT c.name
@@ -2076,7 +2162,7 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[]) FROM PUBLIC;
 
 -- Audits a table from now on, or changes how. Safe to call again: the table
 -- keeps its id, and with it its history.
@@ -2088,6 +2174,7 @@ REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean
 -- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
 -- it is not true are not recorded. What a record was can then not be said.
 -- clear: columns that are no secret though their names look like it; see verify.
+-- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
@@ -2099,7 +2186,8 @@ CREATE FUNCTION threadline.audit(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}'
+    clear         text[]  DEFAULT '{}',
+    token         text[]  DEFAULT '{}'
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2113,7 +2201,7 @@ BEGIN
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
@@ -2137,6 +2225,7 @@ DECLARE
     tl_exclude text[];
     tl_columns text[];
     tl_clear text[];
+    tl_token text[];
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
@@ -2155,8 +2244,9 @@ BEGIN
     SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
            coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}'),
            array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name),
-           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'clear' ? c.name), '{}')
-    INTO tl_mask, tl_exclude, tl_columns, tl_clear
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'clear' ? c.name), '{}'),
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'token' ? c.name), '{}')
+    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
@@ -2165,7 +2255,8 @@ BEGIN
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
         condition => tl_table.policy ->> 'condition',
-        clear => tl_clear);
+        clear => tl_clear,
+        token => tl_token);
 END
 $$;
 

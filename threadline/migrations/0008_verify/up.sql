@@ -54,6 +54,8 @@ BEGIN ATOMIC
         || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
         || coalesce(', clear => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'clear') || ']', '')
+        || coalesce(', token => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'token') || ']', '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
@@ -64,6 +66,8 @@ BEGIN ATOMIC
         SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
         UNION ALL
         SELECT name, 'clear' FROM jsonb_array_elements_text(t.policy -> 'clear') AS name
+        UNION ALL
+        SELECT name, 'token' FROM jsonb_array_elements_text(t.policy -> 'token') AS name
         UNION ALL
         SELECT name, 'exclude' FROM unnest(excluding) AS name
     ) AS decided ON true

@@ -20,29 +20,34 @@ DECLARE
     tl_same boolean := tl_relation::oid = (built_for ->> 'relation')::oid;
     tl_clear text[];
     tl_masks jsonb;
+    tl_tokens jsonb;
     tl_keys text[];
 BEGIN
     WITH known AS (
-        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text)
+        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer)
     ), traced AS (
         SELECT live.number, live.name, live.type,
                (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
                (SELECT k.treatment FROM known AS k WHERE k.number = live.number AND tl_same) AS by_number,
                (SELECT k.name FROM known AS k WHERE CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
-                   AS known_name
+                   AS known_name,
+               (SELECT k.token_key FROM known AS k
+                WHERE k.treatment = 'token' AND CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
+                   AS token_key
         FROM threadline.columns_of(tl_relation) AS live
     )
     SELECT array_agg(name) FILTER (
                WHERE coalesce(by_number, CASE WHEN NOT tl_same THEN by_name END) = 'clear'
                  AND coalesce(by_name, 'clear') = 'clear'),
            jsonb_object_agg(name, threadline.placeholder(type)) FILTER (
-               WHERE 'mask' IN (by_number, by_name)
+               WHERE ARRAY[by_number, by_name] && '{mask,token}'
                  AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask'))),
+           jsonb_object_agg(name, token_key) FILTER (WHERE token_key IS NOT NULL AND by_name IS DISTINCT FROM 'mask'),
            -- The key that the function was built for, under the names of now.
            array_agg(name ORDER BY array_position(
                ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
            ) FILTER (WHERE built_for -> 'key' ? known_name)
-    INTO tl_clear, tl_masks, tl_keys
+    INTO tl_clear, tl_masks, tl_tokens, tl_keys
     FROM traced;
 
     record_key := threadline.key_in_image(coalesce(new_row, old_row), coalesce(tl_keys, '{}'));
@@ -52,6 +57,10 @@ BEGIN
     IF built_for @? '$.columns[*] ? (@.treatment != "clear")' THEN
         old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);
         new_image := threadline.redacted_image(new_row, tl_clear, tl_masks);
+        IF tl_tokens IS NOT NULL THEN
+            old_image := threadline.with_tokens(old_image, old_row, tl_tokens);
+            new_image := threadline.with_tokens(new_image, new_row, tl_tokens);
+        END IF;
     ELSE
         old_image := old_row;
         new_image := new_row;

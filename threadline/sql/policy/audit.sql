@@ -8,6 +8,7 @@
 -- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
 -- it is not true are not recorded. What a record was can then not be said.
 -- clear: columns that are no secret though their names look like it; see verify.
+-- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
@@ -19,7 +20,8 @@ CREATE FUNCTION threadline.audit(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}'
+    clear         text[]  DEFAULT '{}',
+    token         text[]  DEFAULT '{}'
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -33,7 +35,7 @@ BEGIN
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);

@@ -20,10 +20,13 @@ BEGIN ATOMIC
                            ELSE 'CASE WHEN NOT record_image_eq(ROW(%1$s.%3$I), ROW(%2$s.%3$I)) THEN %4$L || %5$s END'
                        END,
                        old_row, new_row, c.name, to_json(c.name)::text || ':',
-                       threadline.value_expression(of_row, c.name, live.type, c.treatment)),
+                       CASE WHEN c.treatment = 'token'
+                           THEN threadline.token_expression(of_row, c.name, live.type, c.token_key) || '::text'
+                           ELSE threadline.value_expression(of_row, c.name, live.type, c.treatment)
+                       END),
                    E',\n' ORDER BY c.number) AS fields
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
+        CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)
         JOIN threadline.columns_of(target) AS live ON live.number = c.number
         WHERE t.id = audited_table AND c.treatment <> 'exclude'
         GROUP BY 1

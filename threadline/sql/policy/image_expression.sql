@@ -10,6 +10,8 @@ BEGIN ATOMIC
             '(SELECT to_jsonb(tl_image) FROM (SELECT %s) AS tl_image)',
             string_agg(
                 CASE
+                    WHEN c.treatment = 'token' THEN format(
+                        '%s AS %I', threadline.token_expression(row_name, c.name, live.type, c.token_key), c.name)
                     WHEN c.treatment = 'mask' THEN format(
                         'CASE WHEN %1$s.%2$I IS DISTINCT FROM NULL THEN %3$L::jsonb END AS %2$I',
                         row_name, c.name, threadline.placeholder(live.type))
@@ -22,7 +24,7 @@ BEGIN ATOMIC
         ELSE format('to_jsonb(%s)', row_name)
     END
     FROM threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number
     WHERE t.id = audited_table;
 END;

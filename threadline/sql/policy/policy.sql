@@ -2,7 +2,7 @@
 -- equal documents; what was not asked for is not in it.
 CREATE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
-    clear text[]
+    clear text[], token text[]
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -12,5 +12,6 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'columns', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(columns) AS c),
     'operations', (SELECT pg_catalog.jsonb_agg(DISTINCT o ORDER BY o) FROM pg_catalog.unnest(operations) AS o),
     'condition', condition,
-    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c)
+    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c),
+    'token', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(token) AS c)
 ));

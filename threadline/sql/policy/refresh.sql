@@ -11,6 +11,7 @@ DECLARE
     tl_exclude text[];
     tl_columns text[];
     tl_clear text[];
+    tl_token text[];
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
@@ -29,8 +30,9 @@ BEGIN
     SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
            coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}'),
            array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name),
-           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'clear' ? c.name), '{}')
-    INTO tl_mask, tl_exclude, tl_columns, tl_clear
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'clear' ? c.name), '{}'),
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'token' ? c.name), '{}')
+    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
@@ -39,6 +41,7 @@ BEGIN
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
         condition => tl_table.policy ->> 'condition',
-        clear => tl_clear);
+        clear => tl_clear,
+        token => tl_token);
 END
 $$;

@@ -1,6 +1,8 @@
--- How a column is stored: clear, mask or exclude. A generated column repeats
+-- How a column is stored: clear, token, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
-CREATE FUNCTION threadline.treatment(target regclass, column_number smallint, mask text[], exclude text[]) RETURNS text
+CREATE FUNCTION threadline.treatment(
+    target regclass, column_number smallint, mask text[], exclude text[], token text[]
+) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -20,8 +22,10 @@ BEGIN ATOMIC
     SELECT CASE
         WHEN bool_or(name = ANY (exclude) AND itself) THEN 'exclude'
         WHEN bool_or(name = ANY (mask) AND itself) THEN 'mask'
+        WHEN bool_or(name = ANY (token) AND itself) THEN 'token'
         WHEN bool_or(name = ANY (exclude)) THEN 'exclude'
         WHEN bool_or(name = ANY (mask)) THEN 'mask'
+        WHEN bool_or(name = ANY (token)) THEN 'token'
         ELSE 'clear'
     END
     FROM source;

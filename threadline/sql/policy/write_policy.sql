@@ -9,7 +9,8 @@ CREATE FUNCTION threadline.write_policy(
     columns       text[],
     operations    text[],
     condition     text,
-    clear         text[]
+    clear         text[],
+    token         text[]
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -45,7 +46,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
             array_to_string(operations, ', ', 'NULL'), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear || token) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -55,25 +56,30 @@ BEGIN
         RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
-    SELECT array_agg(c.name) INTO tl_wrong
-    FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (clear) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(token) AS c WHERE c = ANY (mask || exclude);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is declared clear, and it is masked or excluded, or made from a column that is; choose one',
+        RAISE EXCEPTION 'threadline: column % of table % is recorded as a token, and masked or excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
+    WHERE c.name = ANY (clear) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
+        RAISE EXCEPTION 'threadline: column % of table % is declared clear, and it is redacted, or made from a column that is; choose one',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+    SELECT array_agg(c.name) INTO tl_wrong
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded nor recorded as a token',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
-            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude));
+            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
     END IF;
 
     tl_id := coalesce(threadline.audited_table_of(target), (
@@ -130,6 +136,10 @@ BEGIN
                         WHEN now.treatment <> 'clear' THEN NULL
                         WHEN former.treatment <> 'clear' THEN clock_timestamp()
                         ELSE former.clear_since END,
+                    -- Kept, so that a token remains one whatever is decided meanwhile.
+                    'token_key', CASE
+                        WHEN former.token_key IN (SELECT id FROM threadline.token_keys) THEN former.token_key
+                        WHEN now.treatment = 'token' THEN threadline.new_token_key() END,
                     -- What is recorded under its name is of another column, or
                     -- written another way.
                     'retyped_at', CASE
@@ -138,14 +148,14 @@ BEGIN
                         ELSE clock_timestamp() END))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c
-            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude) AS now (treatment)
+            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
-                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
+                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
-            WHERE threadline.treatment(target, c.number, mask, exclude) = 'mask'
+            WHERE threadline.treatment(target, c.number, mask, exclude, token) IN ('mask', 'token')
             ORDER BY c.number),
         numeric_columns = ARRAY(
             SELECT c.name
@@ -167,4 +177,4 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[]) FROM PUBLIC;

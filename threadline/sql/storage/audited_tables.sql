@@ -39,11 +39,11 @@ COMMENT ON COLUMN threadline.audited_tables.audited_since IS
 COMMENT ON COLUMN threadline.audited_tables.chained_since IS
     'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
-    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear where they were given';
+    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear, token where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
-    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at"}]; treatment is clear, mask or exclude';
+    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at", "token_key"}]; treatment is clear, token, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
-    'The columns of which images have placeholders';
+    'The columns of which images have placeholders or tokens';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
     'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS

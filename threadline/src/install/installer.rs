@@ -192,6 +192,7 @@ where
         .bind::<Array<Text>, _>(&spec.policy.operations)
         .bind::<Nullable<Text>, _>(&spec.policy.when)
         .bind::<Array<Text>, _>(&spec.policy.clear)
+        .bind::<Array<Text>, _>(&spec.policy.token)
         .get_result(conn)?;
     Ok(match state {
         State { exists: false, .. } => ModelStatus::TableMissing,

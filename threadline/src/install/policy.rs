@@ -32,6 +32,9 @@ impl fmt::Display for PolicyCall<'_> {
         if !policy.clear.is_empty() {
             arguments.push(format!("clear => {}", TextArray(&policy.clear)));
         }
+        if !policy.token.is_empty() {
+            arguments.push(format!("token => {}", TextArray(&policy.token)));
+        }
         match arguments.as_slice() {
             [table] => write!(f, "SELECT threadline.audit({table});"),
             several => write!(

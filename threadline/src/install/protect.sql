@@ -106,6 +106,7 @@ BEGIN
         EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE CREATE ON SCHEMA threadline FROM %s CASCADE', tl_object.role);
+        EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %s CASCADE', tl_object.role);
     END LOOP;
 
     FOR tl_role IN
@@ -133,6 +134,8 @@ BEGIN
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers') LOOP
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
+        -- Who has a key can try values until one gives the token.
+        EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.suspend(text, text, text) TO %I', tl_role);

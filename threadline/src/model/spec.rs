@@ -25,6 +25,8 @@ pub struct Policy {
     pub when: Option<String>,
     /// Columns that are no secret, though their names look like it.
     pub clear: Vec<String>,
+    /// Columns stored as keyed hashes: equal values of one column have equal tokens.
+    pub token: Vec<String>,
 }
 
 /// What `#[derive(Audited)]` read.
@@ -38,6 +40,7 @@ pub struct DerivedPolicy<'a> {
     pub operations: &'a [&'a str],
     pub when: Option<&'a str>,
     pub clear: &'a [&'a str],
+    pub token: &'a [&'a str],
 }
 
 impl Policy {
@@ -52,6 +55,7 @@ impl Policy {
             operations,
             when,
             clear,
+            token,
         } = derived;
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
@@ -62,12 +66,15 @@ impl Policy {
             operations: owned(operations),
             when: when.map(str::to_owned),
             clear: owned(clear),
+            token: owned(token),
         }
     }
 
     /// Whether anything of a row is kept from the audit.
     pub fn redacts(&self) -> bool {
-        !self.mask.is_empty() || !self.exclude.is_empty() || !self.only.is_empty()
+        [&self.mask, &self.exclude, &self.only, &self.token]
+            .iter()
+            .any(|columns| !columns.is_empty())
     }
 
     /// Whether it says something of a column.
@@ -77,9 +84,10 @@ impl Policy {
             exclude,
             only,
             clear,
+            token,
             ..
         } = self;
-        [mask, exclude, only, clear]
+        [mask, exclude, only, clear, token]
             .into_iter()
             .any(|columns| columns.iter().any(|name| name == column))
     }

@@ -43,7 +43,7 @@ pub struct AuditChange {
     /// of the key: the row before.
     #[serde(serialize_with = "portable::optional")]
     pub row_data: Option<Value>,
-    /// The table's columns of which there are placeholders here and not values.
+    /// The table's columns of which there are placeholders or tokens here and not values.
     pub masked: Vec<String>,
     /// When the trigger saw the change.
     #[serde(serialize_with = "portable::instant")]

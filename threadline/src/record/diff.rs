@@ -46,8 +46,8 @@ pub struct FieldDiff {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PriorState {
-    /// The policy masks the column: that it changed is on record, from what is
-    /// not.
+    /// The policy masks the column, or has it recorded as a token: that it changed is on
+    /// record, from what is not.
     Redacted,
 }
 

@@ -99,7 +99,7 @@ impl fmt::Display for Styled<'_> {
         {
             let shown = |value: &Value| {
                 // A placeholder of a number would be taken for one.
-                if change.masked.contains(column) && !value.is_null() {
+                if change.masked.contains(column) && !value.is_null() && !is_token(value) {
                     "***".to_owned()
                 } else {
                     plain(value)
@@ -121,6 +121,14 @@ impl fmt::Display for Styled<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether it is what capture writes of a column that is recorded as a token.
+fn is_token(value: &Value) -> bool {
+    value
+        .as_str()
+        .and_then(|text| text.strip_prefix("token:"))
+        .is_some_and(|hash| hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 impl AuditChange {

@@ -9,6 +9,7 @@ diesel::table! {
         password_hash -> Text,
         token_count -> Int4,
         pin -> Int4,
+        ssn -> Text,
     }
 }
 
@@ -17,7 +18,7 @@ diesel::table! {
 #[audited(mask(email), mask(phone,),)]
 #[audited(exclude(password_hash), mask(name))]
 #[audited(require_actor, clear(token_count))]
-#[audited(clear(pin))]
+#[audited(clear(pin), token(ssn))]
 struct Much;
 
 #[derive(Audited)]
@@ -35,6 +36,7 @@ fn main() {
     assert_eq!(policy.mask, ["email", "phone", "name"]);
     assert_eq!(policy.exclude, ["password_hash"]);
     assert!(policy.require_actor);
+    assert_eq!(policy.token, ["ssn"]);
     assert_eq!(policy.clear, ["token_count", "pin"]);
     for policy in [Nothing::spec().policy, Silent::spec().policy] {
         assert_eq!(policy, threadline::Policy::default());

@@ -6,12 +6,14 @@ diesel::table! {
         api_key -> Text,
         token -> Text,
         pin -> Text,
+        ssn -> Text,
     }
 }
 
 #[derive(Audited)]
-#[diesel(table_name = devices)]
-#[audited(mask(api_key), exclude(token), clear(api_key, token, pin, pin))]
+#[diesel(table_name = devices, primary_key(id))]
+#[audited(mask(api_key), exclude(token), clear(api_key, token, ssn, pin, pin))]
+#[audited(token(id, api_key, token, ssn))]
 struct Device;
 
 fn main() {}

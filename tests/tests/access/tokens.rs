@@ -1,0 +1,68 @@
+//! Who has the key of a token can try values until one gives it.
+
+use threadline_tests::{rows, run, value};
+
+use super::{Protected, forbidden};
+
+#[test]
+fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    run(
+        app,
+        "CREATE TABLE people (id int PRIMARY KEY, ssn text);
+         SELECT threadline.audit('people', token => ARRAY['ssn']);
+         INSERT INTO people VALUES (1, '123-45-6789'), (2, '123-45-6789');
+         UPDATE people SET ssn = '987-65-4321' WHERE id = 1;
+         UPDATE people SET ssn = '123-45-6789' WHERE id = 1",
+    );
+    // Also what was granted by hand before.
+    let auditor_role = protected.role("auditor");
+    run(
+        &mut protected.admin,
+        &format!("GRANT ALL ON ALL TABLES IN SCHEMA threadline TO {auditor_role}"),
+    );
+    protected.protect();
+    let auditor = &mut protected.session("auditor");
+    for session in [&mut *app, &mut *auditor] {
+        forbidden(session, "SELECT * FROM threadline.token_keys");
+        forbidden(
+            session,
+            "INSERT INTO threadline.token_keys (inner_key, outer_key) VALUES ('', '')",
+        );
+        forbidden(session, "SELECT threadline.token(1, '\"123-45-6789\"')");
+        forbidden(session, "SELECT threadline.new_token_key()");
+    }
+    let equal = "SELECT count(DISTINCT image ->> 'ssn') FROM threadline.changes AS c
+         CROSS JOIN LATERAL unnest(ARRAY[row_data, changed_from, changed_to]) AS image";
+    assert_eq!(value(auditor, equal).as_deref(), Some("2"));
+    assert_eq!(
+        rows(
+            auditor,
+            "SELECT image ->> 'ssn' FROM threadline.record_as_of('people', '1', clock_timestamp())"
+        ),
+        ["***"]
+    );
+
+    let keys = rows(
+        &mut protected.admin,
+        "SELECT encode(key, 'hex') FROM threadline.token_keys, unnest(ARRAY[inner_key, outer_key]) AS key",
+    );
+    assert_eq!(keys.len(), 2);
+    let relations = rows(
+        auditor,
+        "SELECT oid::regclass FROM pg_class WHERE relnamespace = 'threadline'::regnamespace AND relkind IN ('r', 'v')
+         AND has_table_privilege(oid, 'SELECT')",
+    );
+    assert!(relations.len() > 6, "{relations:?}");
+    assert!(!relations.contains(&"threadline.token_keys".to_owned()));
+    for relation in relations {
+        let shown = rows(auditor, &format!("SELECT r::text FROM {relation} AS r")).join("\n");
+        assert!(
+            !keys.iter().any(|key| shown.contains(key.as_str())),
+            "{relation}"
+        );
+    }
+    let sources = rows(auditor, "SELECT prosrc FROM pg_proc").join("\n");
+    assert!(!keys.iter().any(|key| sources.contains(key.as_str())));
+}

@@ -14,6 +14,8 @@ mod partitions;
 mod secrets;
 #[path = "verify/tables.rs"]
 mod tables;
+#[path = "verify/tokens.rs"]
+mod tokens;
 #[path = "verify/triggers.rs"]
 mod triggers;
 

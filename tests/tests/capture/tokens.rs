@@ -22,7 +22,7 @@ fn changes(conn: &mut PgConnection, column: &str) -> Vec<(String, String)> {
     let both = rows(
         conn,
         &format!(
-            "SELECT concat(changed_from -> {column}, ' ', changed_to -> {column}) FROM threadline.audit_changes
+            "SELECT concat(coalesce(changed_from ->> {column}, 'null'), ' ', coalesce(changed_to ->> {column}, 'null')) FROM threadline.audit_changes
              WHERE changed_to ? {column} ORDER BY id"
         ),
     );
@@ -42,9 +42,7 @@ fn inserted(conn: &mut PgConnection, column: &str) -> String {
 
 #[track_caller]
 fn assert_token(token: &str) {
-    let hash = token
-        .strip_prefix("\"token:")
-        .and_then(|rest| rest.strip_suffix('"'));
+    let hash = token.strip_prefix("token:");
     let hash = hash.unwrap_or_else(|| panic!("no token: {token}"));
     assert!(
         hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit()),
@@ -86,7 +84,7 @@ fn that_a_value_changed_and_changed_back_is_seen_without_the_value() {
     assert_eq!(second, (first.1.clone(), first.0.clone()));
     assert_eq!(third, (first.0.clone(), "null".to_owned()));
     assert_eq!(fourth, ("null".to_owned(), first.1.clone()));
-    let truncated = "SELECT row_data -> 'ssn' FROM threadline.audit_changes WHERE op = 'T'";
+    let truncated = "SELECT row_data ->> 'ssn' FROM threadline.audit_changes WHERE op = 'T'";
     assert_eq!(value(conn, truncated), Some(first.1));
     assert_token(&changes(conn, "pin")[0].0);
     assert_ne!(
@@ -94,8 +92,6 @@ fn that_a_value_changed_and_changed_back_is_seen_without_the_value() {
         inserted(conn, "ssn"),
         "the columns of a table tell nothing of each other"
     );
-    let shown = rows(conn, "SELECT masked_columns FROM threadline.audited_tables");
-    assert_eq!(shown, ["{ssn,former_ssn,pin}"]);
     assert_no_secret(&database, "people");
 }
 
@@ -125,10 +121,10 @@ fn it_is_hmac_sha_256() {
         let token = value(
             conn,
             &format!(
-                "SELECT threadline.token(max(id), to_jsonb('{value_of}'::text)) FROM threadline.token_keys"
+                "SELECT threadline.token(max(id), to_jsonb('{value_of}'::text)) #>> '{{}}' FROM threadline.token_keys"
             ),
         );
-        assert_eq!(token, Some(format!("\"token:{mac}\"")));
+        assert_eq!(token, Some(format!("token:{mac}")));
     }
     // Keys do not come twice.
     run(
@@ -311,7 +307,7 @@ fn without_its_key_a_write_goes_through_and_nothing_is_shown() {
     run(conn, PEOPLE);
     run(conn, "DELETE FROM threadline.token_keys");
     run(conn, &format!("UPDATE people SET ssn = '{SECRET}-2'"));
-    let unknown = r#""token:unknown""#.to_owned();
+    let unknown = "token:unknown".to_owned();
     assert_eq!(changes(conn, "ssn"), [(unknown.clone(), unknown)]);
     run(conn, "SELECT threadline.refresh('people')");
     run(conn, &format!("UPDATE people SET ssn = '{SECRET}-3'"));
@@ -410,20 +406,15 @@ fn readers_see_that_it_changed_and_never_a_token_in_the_place_of_a_value() {
 
     let then = there.captured_at;
     let as_of = Person::as_of(conn, 1, then).unwrap();
-    assert_eq!(as_of.map(|person| person.ssn), Some(Some("***".to_owned())));
+    assert_eq!(as_of.unwrap().ssn.as_deref(), Some("***"));
     let versions = Person::versions_of(conn, 1).unwrap();
     assert_eq!(versions.len(), 3);
     for version in versions {
-        let person = version.row.unwrap();
+        let person = version.record.unwrap();
         assert_eq!((person.ssn.as_deref(), person.pin), (Some("***"), None));
     }
     let refused = threadline::revert_transaction(conn, there.transaction.id).unwrap_err();
     assert!(refused.to_string().contains("ssn"), "{refused}");
     let verification = models.verify().run(conn).unwrap();
     assert!(verification.findings.is_empty(), "{verification:?}");
-    // What writes past the triggers shows in what it makes NULL.
-    run(
-        conn,
-        "ALTER TABLE people DISABLE TRIGGER ALL; UPDATE people SET ssn = NULL; ALTER TABLE people ENABLE ALWAYS TRIGGER ALL",
-    );
 }

@@ -1,6 +1,6 @@
 DROP FUNCTION threadline.chain_drift(regclass, timestamptz, integer);
 DROP FUNCTION threadline.chain_obstacle(regclass);
-DROP FUNCTION threadline.comparable_columns(integer, regclass);
+DROP FUNCTION threadline.comparable_columns(integer, regclass, boolean);
 DROP FUNCTION threadline.values_differ(jsonb, jsonb, boolean);
 DROP FUNCTION threadline.unaudited_tables(text[]);
 DROP FUNCTION threadline.unaudited_tables_but(oid[]);

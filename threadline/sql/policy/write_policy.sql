@@ -144,7 +144,10 @@ BEGIN
                     -- written another way.
                     'retyped_at', CASE
                         WHEN tl_resumed THEN NULL
-                        WHEN former.type = c.type::text THEN former.retyped_at
+                        WHEN former.type = c.type::text
+                             AND (former.treatment = 'token') = (now.treatment = 'token')
+                             AND (now.treatment <> 'token' OR former.token_key IN (SELECT id FROM threadline.token_keys))
+                        THEN former.retyped_at
                         ELSE clock_timestamp() END))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c

@@ -37,6 +37,9 @@ DECLARE
     tl_columns record;
     tl_since timestamptz;
     tl_image text;
+    tl_live text;
+    tl_fresh boolean;
+    tl_by_token boolean;
 BEGIN
     tl_obstacle := threadline.chain_obstacle(target);
     IF tl_obstacle IS NOT NULL THEN
@@ -45,13 +48,23 @@ BEGIN
     EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', target);
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     tl_renames := threadline.renames_of(tl_table.id);
+    tl_fresh := tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target);
+    -- Tokens of what is there now are for who has the keys.
+    tl_by_token := tl_fresh AND tl_table.policy ? 'token'
+        AND has_table_privilege('threadline.token_keys', 'SELECT')
+        AND has_function_privilege('threadline.token(integer, jsonb)', 'EXECUTE');
+    IF tl_by_token THEN
+        tl_by_token := NOT EXISTS (
+            SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (treatment text, token_key integer)
+            WHERE c.treatment = 'token' AND c.token_key NOT IN (SELECT id FROM threadline.token_keys));
+    END IF;
     SELECT array_agg(c.name) AS names,
            coalesce(array_agg(c.name) FILTER (WHERE c.any_json), '{}') AS documents,
            jsonb_object_agg(c.name, c.mask) FILTER (WHERE c.mask IS NOT NULL) AS masks,
            array_agg(c.name) FILTER (WHERE c.since IS NOT NULL) AS late_names,
            array_agg(c.since) FILTER (WHERE c.since IS NOT NULL) AS late_since
     INTO tl_columns
-    FROM threadline.comparable_columns(tl_table.id, target) AS c;
+    FROM threadline.comparable_columns(tl_table.id, target, tl_by_token) AS c;
     SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.chained_since, max(k.retyped_at)) INTO tl_since
     FROM jsonb_to_recordset(tl_table.columns) AS k (name text, retyped_at timestamptz)
     WHERE k.name = ANY (tl_table.key_columns);
@@ -65,6 +78,13 @@ BEGIN
     END IF;
     IF tl_columns.late_names IS NOT NULL THEN
         tl_image := format('(%s) - ARRAY(SELECT late.name FROM unnest($8, $9) AS late (name, since) WHERE late.since > c.captured_at)', tl_image);
+    END IF;
+
+    tl_live := CASE WHEN tl_fresh AND (tl_by_token OR NOT tl_table.policy ? 'token')
+        THEN threadline.image_expression(tl_table.id, target, 'tl_live')
+        ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END;
+    IF tl_by_token AND tl_columns.masks IS NOT NULL THEN
+        tl_live := format('threadline.redacted(%s, ''{}'', $7)', tl_live);
     END IF;
 
     RETURN QUERY EXECUTE format(
@@ -172,9 +192,7 @@ BEGIN
         format(tl_image, 'c.changed_to'),
         format(tl_image, 'c.row_data'),
         threadline.key_expression(tl_table.id, 'tl_live'),
-        CASE WHEN tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target)
-             THEN threadline.image_expression(tl_table.id, target, 'tl_live')
-             ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END,
+        tl_live,
         -- What an heir holds is the heir's.
         CASE WHEN (SELECT relkind FROM pg_class WHERE oid = target) = 'p' THEN '' ELSE 'ONLY ' END || target)
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,

@@ -1,8 +1,10 @@
 -- The columns whose recorded values can be compared with each other and with the
 -- live ones, and since when: of what was masked or excluded until then, of another
--- type, or of another column of that name, earlier ones say nothing.
+-- type, or of another column of that name, earlier ones say nothing. What is recorded
+-- as a token can be compared by who may make one, with by_token, if its type has one
+-- text for each value.
 CREATE FUNCTION threadline.comparable_columns(
-    audited_table integer, target regclass,
+    audited_table integer, target regclass, by_token boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
@@ -12,11 +14,12 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT live.name, greatest(k.clear_since, k.retyped_at),
-           CASE WHEN policy.treatment = 'mask' THEN threadline.placeholder(live.type) END,
+           CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise)
+                THEN threadline.placeholder(live.type) END,
            live.type IN ('json'::regtype, 'jsonb'::regtype)
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS k (
-        number smallint, name text, type text, clear_since timestamptz, retyped_at timestamptz)
+        number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name

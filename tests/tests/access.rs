@@ -2,6 +2,8 @@
 
 #[path = "access/application.rs"]
 mod application;
+#[path = "access/code.rs"]
+mod code;
 #[path = "access/forging.rs"]
 mod forging;
 #[path = "access/policies.rs"]

@@ -85,11 +85,52 @@ BEGIN ATOMIC
     ORDER BY a.attnum;
 END;
 
--- Any row of a relation as JSON, without ever failing: where a value has no
--- form in jsonb (\u0000 inside json), it is kept as its text, and above 100 MB,
--- where jsonb ends, the fact that it was there.
-CREATE FUNCTION threadline.row_image(image_of record, target regclass) RETURNS jsonb
-LANGUAGE plpgsql
+-- The type under a domain, however many of them are on each other; else the type
+-- itself.
+CREATE FUNCTION threadline.base_type(type oid) RETURNS oid
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    WITH RECURSIVE under AS (
+        SELECT t.oid, t.typtype, t.typbasetype FROM pg_type AS t WHERE t.oid = type
+        UNION ALL
+        SELECT t.oid, t.typtype, t.typbasetype FROM under JOIN pg_type AS t ON t.oid = under.typbasetype AND under.typtype = 'd'
+    )
+    SELECT u.oid FROM under AS u WHERE u.typtype <> 'd';
+END;
+
+-- SQL for what to_jsonb() is given in place of a value, so that nobody's code runs
+-- with the rights of who records it: for a type that is not PostgreSQL's own it
+-- calls whatever cast to json the type's owner made. Such a value is recorded as the
+-- text that its output function writes. That of json is kept where jsonb has no form
+-- for it, and money, written otherwise in each locale, is a number.
+CREATE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT format(
+        CASE
+            WHEN base.oid = 'json'::regtype THEN 'threadline.json_image(%1$s)'
+            WHEN base.oid = 'money'::regtype THEN '%1$s::numeric'
+            -- PostgreSQL's own have lower OIDs, and it looks for no cast of them.
+            WHEN base.oid < 16384 OR element.oid < 16384 THEN '%1$s'
+            WHEN base.typtype = 'c' THEN 'threadline.row_image(%1$s)'
+            WHEN element.typtype = 'c' THEN
+                'CASE WHEN array_ndims(%1$s) > 1 THEN to_jsonb(concat(%1$s)::text[]) WHEN %1$s IS NOT NULL THEN '
+                '(SELECT coalesce(jsonb_agg(threadline.row_image(tl_element)), ''[]'') FROM (SELECT unnest(%1$s) AS tl_element) AS tl_elements) END'
+            WHEN element.oid IS NOT NULL THEN 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s)::text[] END'
+            ELSE 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s) END'
+        END, reference)
+    FROM pg_type AS base
+    LEFT JOIN pg_type AS element ON element.oid = threadline.base_type(base.typelem) AND base.typsubscript = 'array_subscript_handler'::regproc
+    WHERE base.oid = threadline.base_type(type);
+END;
+
+-- Any row, or value of a composite type, as JSON, without ever failing. If a value has
+-- no form in jsonb (\u0000 inside json[]), all of them but numbers and the like are
+-- kept as their text, and what is beyond the 200 MB that fit in is marked as too large.
+CREATE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
@@ -98,28 +139,57 @@ SET bytea_output = 'hex'
 SET extra_float_digits = 1
 AS $$
 DECLARE
-    tl_expressions text;
+    tl_relation regclass := (SELECT t.typrelid FROM pg_type AS t WHERE t.oid = threadline.base_type(pg_typeof(image_of)));
+    tl_fields text;
     tl_image jsonb;
 BEGIN
-    RETURN to_jsonb(image_of);
-EXCEPTION WHEN OTHERS THEN
-    SELECT string_agg(
-        format(
-            CASE WHEN bitwise AND type NOT IN ('text'::regtype, 'varchar'::regtype, 'bytea'::regtype)
-                THEN 'tl_row.%1$I AS %1$I'
-                ELSE 'CASE WHEN octet_length(tl_row.%1$I::text) > 100000000 THEN ''[too large to record]'' ELSE tl_row.%1$I::text END AS %1$I'
-            END, name),
-        ', ' ORDER BY number)
-    INTO tl_expressions
-    FROM threadline.columns_of(target);
-    EXECUTE format(
-        'SELECT to_jsonb(tl_image) FROM (SELECT %s FROM (SELECT ($1::text::%s).*) AS tl_row) AS tl_image',
-        tl_expressions, target)
-    INTO tl_image
-    USING image_of;
+    IF image_of IS NOT DISTINCT FROM NULL THEN
+        RETURN NULL;
+    END IF;
+    BEGIN
+        SELECT string_agg(format('%s AS %I', threadline.json_form(c.type, format('($1).%I', c.name)), c.name), ', ' ORDER BY c.number)
+        INTO tl_fields
+        FROM threadline.columns_of(tl_relation) AS c;
+        EXECUTE format('SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image', tl_fields) INTO tl_image USING image_of;
+    EXCEPTION WHEN OTHERS THEN
+        SELECT string_agg(
+            format(
+                CASE WHEN b.oid < 16384 AND (b.typlen > 0 OR b.oid = 'numeric'::regtype)
+                    THEN '(%s, %L, to_jsonb(%s), NULL)'
+                    ELSE '(%s, %L, NULL, CASE WHEN %4$s IS DISTINCT FROM NULL THEN concat(%4$s) END)' END,
+                c.number, c.name, threadline.json_form(c.type, format('($1).%I', c.name)), format('($1).%I', c.name)),
+            ', ')
+        INTO tl_fields
+        FROM threadline.columns_of(tl_relation) AS c
+        JOIN pg_type AS b ON b.oid = threadline.base_type(c.type);
+        EXECUTE format(
+            $image$SELECT jsonb_object_agg(tl_field.name, CASE
+                WHEN tl_field.text IS NULL THEN tl_field.short
+                WHEN octet_length(tl_field.text) > 100000000 OR tl_field.total > 200000000 THEN '"[too large to record]"'
+                ELSE to_jsonb(tl_field.text) END)
+            FROM (
+                SELECT name, short, text, sum(octet_length(text)) OVER (ORDER BY number) AS total
+                FROM (VALUES %s) AS tl_value (number, name, short, text)
+            ) AS tl_field$image$, tl_fields)
+        INTO tl_image
+        USING image_of;
+    END;
     RETURN tl_image;
 END
 $$;
+
+-- SQL for a row called row_name of a transition table as one of the relation's row
+-- type, which PostgreSQL takes it for in a trigger's row, and not there.
+CREATE FUNCTION threadline.typed_row(target regclass, row_name text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT format('ROW(%s)::%s',
+        (SELECT string_agg(format('%s.%I', row_name, c.name), ', ' ORDER BY c.number) FROM threadline.columns_of(target) AS c),
+        t.reltype::regtype)
+    FROM pg_class AS t
+    WHERE t.oid = target;
+END;
 
 -- What a masked value is stored as: of the JSON type that the column has, so
 -- that readers meet no surprise. NULL stays NULL.
@@ -344,10 +414,38 @@ BEGIN
 END
 $$;
 
+-- Whether PostgreSQL, to plan a query of a table, may call a function that somebody
+-- else than a superuser or the owner of the audit wrote: it works out what is constant
+-- in the expressions of indexes, statistics and partition keys, as whoever asks.
+CREATE FUNCTION threadline.plans_foreign_code(target regclass) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    WITH relation AS (
+        SELECT target::oid AS oid
+        UNION
+        SELECT p.relid FROM pg_partition_tree(target) AS p
+    ), planned AS (
+        SELECT 'pg_class'::regclass AS class, r.oid FROM relation AS r
+        UNION ALL
+        SELECT 'pg_class'::regclass, i.indexrelid FROM relation AS r JOIN pg_index AS i ON i.indrelid = r.oid
+        UNION ALL
+        SELECT 'pg_statistic_ext'::regclass, s.oid FROM relation AS r JOIN pg_statistic_ext AS s ON s.stxrelid = r.oid
+    )
+    SELECT EXISTS (
+        SELECT
+        FROM planned AS p
+        JOIN pg_depend AS d ON d.classid = p.class AND d.objid = p.oid
+        JOIN pg_roles AS author ON author.oid = CASE d.refclassid
+            WHEN 'pg_proc'::regclass THEN (SELECT f.proowner FROM pg_proc AS f WHERE f.oid = d.refobjid)
+            WHEN 'pg_operator'::regclass THEN (SELECT o.oprowner FROM pg_operator AS o WHERE o.oid = d.refobjid) END
+        WHERE NOT author.rolsuper AND author.rolname <> current_user);
+END;
+
 -- Where the owner of the audit may read the rows of a table: there, or through the
 -- parent of a partition that came later and that nobody let it read. NULL if
 -- nowhere, or if what would run with the rights of the owner is a row-level policy
--- of somebody else.
+-- or a function of somebody else.
 CREATE FUNCTION threadline.readable(target regclass) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -356,7 +454,7 @@ BEGIN ATOMIC
     FROM (VALUES (target, 1), (pg_partition_root(target), 2)) AS candidate (relation, ordinal)
     JOIN pg_class AS c ON c.oid = candidate.relation
     WHERE has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE')
-      AND (c.relowner = current_user::regrole OR NOT row_security_active(c.oid))
+      AND (c.relowner = current_user::regrole OR NOT (row_security_active(c.oid) OR threadline.plans_foreign_code(c.oid)))
     ORDER BY candidate.ordinal
     LIMIT 1;
 END;
@@ -589,6 +687,8 @@ CREATE FUNCTION threadline.capture_truncate(
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+-- With it, what a CHECK calls would run as the owner of the audit.
+SET constraint_exclusion = off
 AS $$
 DECLARE
     tl_transaction bigint;
@@ -640,9 +740,9 @@ BEGIN
                 'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
                  SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
                  FROM %s
-                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $5, threadline.row_image(tl_row, $4), NULL) AS c %s',
+                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $4, threadline.row_image(tl_row.*), NULL) AS c %s',
                 tl_from, tl_where)
-            USING tl_transaction, audited_table, target, tl_readable, built_for;
+            USING tl_transaction, audited_table, target, built_for;
         END;
         -- TRUNCATE removes rows that this transaction cannot see. That they
         -- are not all here is said, by a record without a key.
@@ -714,12 +814,16 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     RETURN (SELECT string_agg(
-        format(CASE WHEN k.type IN ('character', 'bit') THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
+        format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
             CASE WHEN k.single THEN record_key
                  ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
-            k.type),
+            k.base),
         ' AND ' ORDER BY k.ordinal)
-    FROM threadline.live_key(audited_table) AS k);
+    FROM (
+        -- What a domain checks holds for every value in the table.
+        SELECT live.*, threadline.base_type(live.type::regtype)::regtype AS base
+        FROM threadline.live_key(audited_table) AS live
+    ) AS k);
 END
 $$;
 
@@ -734,6 +838,8 @@ CREATE FUNCTION threadline.put_in_order(
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+-- With it, what a CHECK calls would run as the owner of the audit.
+SET constraint_exclusion = off
 AS $$
 DECLARE
     tl_own bigint[] := ARRAY(
@@ -825,26 +931,22 @@ CREATE FUNCTION threadline.value_expression(row_name text, column_name text, typ
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT CASE WHEN treatment = 'mask'
-        THEN format('CASE WHEN %s IS NOT DISTINCT FROM NULL THEN ''null'' ELSE %L END', value.name, threadline.placeholder(type)::text)
-        ELSE format(
-            CASE
-                WHEN type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'jsonb'::regtype)
-                    THEN 'coalesce(%s::text, ''null'')'
-                WHEN type = 'uuid'::regtype THEN 'coalesce(''"'' || %s::text || ''"'', ''null'')'
-                WHEN type = 'json'::regtype THEN 'coalesce(threadline.json_image(%s)::text, ''null'')'
-                WHEN type = 'money'::regtype THEN 'coalesce(to_json(%s::numeric)::text, ''null'')'
-                ELSE 'coalesce(to_json(%s)::text, ''null'')'
-            END, value.name)
+    SELECT CASE
+        WHEN treatment = 'mask'
+            THEN format('CASE WHEN %s IS NOT DISTINCT FROM NULL THEN ''null'' ELSE %L END', value.name, threadline.placeholder(type)::text)
+        WHEN type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'jsonb'::regtype)
+            THEN format('coalesce(%s::text, ''null'')', value.name)
+        WHEN type = 'uuid'::regtype
+            THEN format('coalesce(''"'' || %s::text || ''"'', ''null'')', value.name)
+        ELSE format('coalesce(to_json(%s)::text, ''null'')', threadline.json_form(type, value.name))
     END
     FROM (SELECT format('%s.%I', row_name, column_name) AS name) AS value;
 END;
 
--- SQL for the token of a column of the row called row_name.
-CREATE FUNCTION threadline.token_expression(row_name text, column_name text, type regtype, key_id integer) RETURNS text
+-- SQL for what a value is recorded as under the key of its column.
+CREATE FUNCTION threadline.token_expression(reference text, type regtype, key_id integer) RETURNS text
 LANGUAGE sql STABLE
-RETURN pg_catalog.format(
-    'threadline.token(%s, (%s)::jsonb)', key_id, threadline.value_expression(row_name, column_name, type, 'clear'));
+RETURN pg_catalog.format('threadline.token(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));
 
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
@@ -853,27 +955,27 @@ CREATE FUNCTION threadline.image_expression(audited_table integer, target regcla
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.type IN ('json'::regtype, 'money'::regtype))
+    SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.form <> live.reference)
         THEN format(
-            '(SELECT to_jsonb(tl_image) FROM (SELECT %s) AS tl_image)',
+            '(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
             string_agg(
                 CASE
-                    WHEN c.treatment = 'token' THEN format(
-                        '%s AS %I', threadline.token_expression(row_name, c.name, live.type, c.token_key), c.name)
+                    WHEN c.treatment = 'token' THEN format('%s AS %I', threadline.token_expression(live.reference, live.type, c.token_key), c.name)
                     WHEN c.treatment = 'mask' THEN format(
-                        'CASE WHEN %1$s.%2$I IS DISTINCT FROM NULL THEN %3$L::jsonb END AS %2$I',
-                        row_name, c.name, threadline.placeholder(live.type))
-                    WHEN live.type = 'json'::regtype THEN format(
-                        'threadline.json_image(%1$s.%2$I) AS %2$I', row_name, c.name)
-                    WHEN live.type = 'money'::regtype THEN format(
-                        '%1$s.%2$I::numeric AS %2$I', row_name, c.name)
-                    ELSE format('%1$s.%2$I AS %2$I', row_name, c.name)
+                        'CASE WHEN %s IS DISTINCT FROM NULL THEN %L::jsonb END AS %I',
+                        live.reference, threadline.placeholder(live.type), c.name)
+                    ELSE format('%s AS %I', live.form, c.name)
                 END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
-        ELSE format('to_jsonb(%s)', row_name)
+        -- Without the star it could be a column of that name.
+        ELSE format('to_jsonb(%s.*)', row_name)
     END
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)
-    JOIN threadline.columns_of(target) AS live ON live.number = c.number
+    JOIN (
+        SELECT column_of.number, column_of.type, reference.text AS reference, threadline.json_form(column_of.type, reference.text) AS form
+        FROM threadline.columns_of(target) AS column_of
+        CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, column_of.name) AS text) AS reference
+    ) AS live ON live.number = c.number
     WHERE t.id = audited_table;
 END;
 
@@ -900,7 +1002,7 @@ BEGIN ATOMIC
                        END,
                        old_row, new_row, c.name, to_json(c.name)::text || ':',
                        CASE WHEN c.treatment = 'token'
-                           THEN threadline.token_expression(of_row, c.name, live.type, c.token_key) || '::text'
+                           THEN threadline.token_expression(format('%s.%I', of_row, c.name), live.type, c.token_key) || '::text'
                            ELSE threadline.value_expression(of_row, c.name, live.type, c.treatment)
                        END),
                    E',\n' ORDER BY c.number) AS fields
@@ -1002,11 +1104,11 @@ BEGIN ATOMIC
     END
     FROM (
         SELECT k.ordinal,
-               format(
-                   CASE WHEN k.type IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
-                       THEN '%s.%I::text'
-                       ELSE 'threadline.key_text(to_jsonb(%s.%I))'
-                   END, row_name, k.name) AS part
+               CASE WHEN k.type IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
+                   THEN format('%s.%I::text', row_name, k.name)
+                   ELSE format('threadline.key_text(to_jsonb(%s))',
+                       threadline.json_form(k.type::regtype, format('%s.%I', row_name, k.name)))
+               END AS part
         FROM threadline.live_key(audited_table) AS k
     ) AS parts;
 END;
@@ -1120,8 +1222,8 @@ BEGIN
         SELECT c.record_key, c.previous_key, c.old_image, c.new_image, c.moved_row
         INTO tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
         FROM threadline.capture_changed_table(TG_RELID, %12$L,
-            CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD, TG_RELID) END,
-            CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW, TG_RELID) END) AS c;
+            CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD) END,
+            CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW) END) AS c;
         IF TG_OP <> 'UPDATE' THEN
             tl_row_data := coalesce(tl_to, tl_from);
             tl_from := NULL;
@@ -1361,9 +1463,8 @@ BEGIN
                 END IF;
             END IF;
             IF tl_careful THEN
-                %4$s (
-                    %5$s
-                ) AS c;
+                -- With the columns that there are now.
+                EXECUTE format(%5$L, threadline.typed_row(TG_RELID, 'tl_row')) USING TG_RELID, %11$L::jsonb;
                 GET DIAGNOSTICS tl_count = ROW_COUNT;
             END IF;
             IF tl_count > 0 THEN
@@ -1473,34 +1574,31 @@ $template$,
                 CASE operation WHEN 'INSERT' THEN 'tl_new' ELSE 'tl_old' END, tl_rows, format('%s (%s) AS c', tl_record, tl_rows))
         END,
         tl_record,
-        CASE operation
+        format('%s (%s) AS c', tl_record, CASE operation
             WHEN 'UPDATE' THEN format(
                 $careful$SELECT t.record_key, t.previous_key, t.old_image AS changed_from, t.new_image AS changed_to,
-                           CASE WHEN t.previous_key IS NOT NULL%2$s THEN t.moved_row END AS row_data
+                           CASE WHEN t.previous_key IS NOT NULL%s THEN t.moved_row END AS row_data
                     FROM (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_old AS tl_row OFFSET 0) AS i
+                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_old AS tl_row OFFSET 0) AS i
                     ) AS former
                     JOIN (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_new AS tl_row OFFSET 0) AS i
+                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_new AS tl_row OFFSET 0) AS i
                     ) AS now USING (position)
-                    CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %1$L, former.image, now.image) AS t
-                    WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'$careful$,
-                tl_built_for, tl_keyless)
-            WHEN 'INSERT' THEN format(
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, former.image, now.image) AS t
+                    WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'$careful$, tl_keyless)
+            WHEN 'INSERT' THEN
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.new_image AS row_data
                     FROM tl_new AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %L, NULL, threadline.row_image(tl_row, TG_RELID)) AS t$careful$,
-                tl_built_for)
-            ELSE format(
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, NULL, threadline.row_image(%1$s)) AS t$careful$
+            ELSE
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.old_image AS row_data
                     FROM tl_old AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %L, threadline.row_image(tl_row, TG_RELID), NULL) AS t$careful$,
-                tl_built_for)
-        END,
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, threadline.row_image(%1$s), NULL) AS t$careful$
+        END),
         tl_require_actor, audited_table, left(operation, 1), tl_has_actor,
-        threadline.image_expression(audited_table, target, 'tl_row'));
+        threadline.image_expression(audited_table, target, 'tl_row'), tl_built_for);
 END
 $statement_capture_source$;
 

@@ -7,11 +7,15 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     RETURN (SELECT string_agg(
-        format(CASE WHEN k.type IN ('character', 'bit') THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
+        format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
             CASE WHEN k.single THEN record_key
                  ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
-            k.type),
+            k.base),
         ' AND ' ORDER BY k.ordinal)
-    FROM threadline.live_key(audited_table) AS k);
+    FROM (
+        -- What a domain checks holds for every value in the table.
+        SELECT live.*, threadline.base_type(live.type::regtype)::regtype AS base
+        FROM threadline.live_key(audited_table) AS live
+    ) AS k);
 END
 $$;

@@ -1,7 +1,7 @@
 -- Where the owner of the audit may read the rows of a table: there, or through the
 -- parent of a partition that came later and that nobody let it read. NULL if
 -- nowhere, or if what would run with the rights of the owner is a row-level policy
--- of somebody else.
+-- or a function of somebody else.
 CREATE FUNCTION threadline.readable(target regclass) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -10,7 +10,7 @@ BEGIN ATOMIC
     FROM (VALUES (target, 1), (pg_partition_root(target), 2)) AS candidate (relation, ordinal)
     JOIN pg_class AS c ON c.oid = candidate.relation
     WHERE has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE')
-      AND (c.relowner = current_user::regrole OR NOT row_security_active(c.oid))
+      AND (c.relowner = current_user::regrole OR NOT (row_security_active(c.oid) OR threadline.plans_foreign_code(c.oid)))
     ORDER BY candidate.ordinal
     LIMIT 1;
 END;

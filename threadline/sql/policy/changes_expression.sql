@@ -21,7 +21,7 @@ BEGIN ATOMIC
                        END,
                        old_row, new_row, c.name, to_json(c.name)::text || ':',
                        CASE WHEN c.treatment = 'token'
-                           THEN threadline.token_expression(of_row, c.name, live.type, c.token_key) || '::text'
+                           THEN threadline.token_expression(format('%s.%I', of_row, c.name), live.type, c.token_key) || '::text'
                            ELSE threadline.value_expression(of_row, c.name, live.type, c.treatment)
                        END),
                    E',\n' ORDER BY c.number) AS fields

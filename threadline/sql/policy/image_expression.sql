@@ -5,26 +5,26 @@ CREATE FUNCTION threadline.image_expression(audited_table integer, target regcla
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.type IN ('json'::regtype, 'money'::regtype))
+    SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.form <> live.reference)
         THEN format(
-            '(SELECT to_jsonb(tl_image) FROM (SELECT %s) AS tl_image)',
+            '(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
             string_agg(
                 CASE
-                    WHEN c.treatment = 'token' THEN format(
-                        '%s AS %I', threadline.token_expression(row_name, c.name, live.type, c.token_key), c.name)
+                    WHEN c.treatment = 'token' THEN format('%s AS %I', threadline.token_expression(live.reference, live.type, c.token_key), c.name)
                     WHEN c.treatment = 'mask' THEN format(
-                        'CASE WHEN %1$s.%2$I IS DISTINCT FROM NULL THEN %3$L::jsonb END AS %2$I',
-                        row_name, c.name, threadline.placeholder(live.type))
-                    WHEN live.type = 'json'::regtype THEN format(
-                        'threadline.json_image(%1$s.%2$I) AS %2$I', row_name, c.name)
-                    WHEN live.type = 'money'::regtype THEN format(
-                        '%1$s.%2$I::numeric AS %2$I', row_name, c.name)
-                    ELSE format('%1$s.%2$I AS %2$I', row_name, c.name)
+                        'CASE WHEN %s IS DISTINCT FROM NULL THEN %L::jsonb END AS %I',
+                        live.reference, threadline.placeholder(live.type), c.name)
+                    ELSE format('%s AS %I', live.form, c.name)
                 END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
-        ELSE format('to_jsonb(%s)', row_name)
+        -- Without the star it could be a column of that name.
+        ELSE format('to_jsonb(%s.*)', row_name)
     END
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)
-    JOIN threadline.columns_of(target) AS live ON live.number = c.number
+    JOIN (
+        SELECT column_of.number, column_of.type, reference.text AS reference, threadline.json_form(column_of.type, reference.text) AS form
+        FROM threadline.columns_of(target) AS column_of
+        CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, column_of.name) AS text) AS reference
+    ) AS live ON live.number = c.number
     WHERE t.id = audited_table;
 END;

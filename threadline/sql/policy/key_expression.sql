@@ -10,11 +10,11 @@ BEGIN ATOMIC
     END
     FROM (
         SELECT k.ordinal,
-               format(
-                   CASE WHEN k.type IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
-                       THEN '%s.%I::text'
-                       ELSE 'threadline.key_text(to_jsonb(%s.%I))'
-                   END, row_name, k.name) AS part
+               CASE WHEN k.type IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
+                   THEN format('%s.%I::text', row_name, k.name)
+                   ELSE format('threadline.key_text(to_jsonb(%s))',
+                       threadline.json_form(k.type::regtype, format('%s.%I', row_name, k.name)))
+               END AS part
         FROM threadline.live_key(audited_table) AS k
     ) AS parts;
 END;

@@ -79,8 +79,8 @@ BEGIN
         SELECT c.record_key, c.previous_key, c.old_image, c.new_image, c.moved_row
         INTO tl_key, tl_previous_key, tl_from, tl_to, tl_row_data
         FROM threadline.capture_changed_table(TG_RELID, %12$L,
-            CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD, TG_RELID) END,
-            CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW, TG_RELID) END) AS c;
+            CASE WHEN TG_OP <> 'INSERT' THEN threadline.row_image(OLD) END,
+            CASE WHEN TG_OP <> 'DELETE' THEN threadline.row_image(NEW) END) AS c;
         IF TG_OP <> 'UPDATE' THEN
             tl_row_data := coalesce(tl_to, tl_from);
             tl_from := NULL;

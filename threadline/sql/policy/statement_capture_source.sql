@@ -98,9 +98,8 @@ BEGIN
                 END IF;
             END IF;
             IF tl_careful THEN
-                %4$s (
-                    %5$s
-                ) AS c;
+                -- With the columns that there are now.
+                EXECUTE format(%5$L, threadline.typed_row(TG_RELID, 'tl_row')) USING TG_RELID, %11$L::jsonb;
                 GET DIAGNOSTICS tl_count = ROW_COUNT;
             END IF;
             IF tl_count > 0 THEN
@@ -210,33 +209,30 @@ $template$,
                 CASE operation WHEN 'INSERT' THEN 'tl_new' ELSE 'tl_old' END, tl_rows, format('%s (%s) AS c', tl_record, tl_rows))
         END,
         tl_record,
-        CASE operation
+        format('%s (%s) AS c', tl_record, CASE operation
             WHEN 'UPDATE' THEN format(
                 $careful$SELECT t.record_key, t.previous_key, t.old_image AS changed_from, t.new_image AS changed_to,
-                           CASE WHEN t.previous_key IS NOT NULL%2$s THEN t.moved_row END AS row_data
+                           CASE WHEN t.previous_key IS NOT NULL%s THEN t.moved_row END AS row_data
                     FROM (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_old AS tl_row OFFSET 0) AS i
+                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_old AS tl_row OFFSET 0) AS i
                     ) AS former
                     JOIN (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(tl_row, TG_RELID) AS image FROM tl_new AS tl_row OFFSET 0) AS i
+                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_new AS tl_row OFFSET 0) AS i
                     ) AS now USING (position)
-                    CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %1$L, former.image, now.image) AS t
-                    WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'$careful$,
-                tl_built_for, tl_keyless)
-            WHEN 'INSERT' THEN format(
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, former.image, now.image) AS t
+                    WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'$careful$, tl_keyless)
+            WHEN 'INSERT' THEN
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.new_image AS row_data
                     FROM tl_new AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %L, NULL, threadline.row_image(tl_row, TG_RELID)) AS t$careful$,
-                tl_built_for)
-            ELSE format(
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, NULL, threadline.row_image(%1$s)) AS t$careful$
+            ELSE
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.old_image AS row_data
                     FROM tl_old AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table(TG_RELID, %L, threadline.row_image(tl_row, TG_RELID), NULL) AS t$careful$,
-                tl_built_for)
-        END,
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, threadline.row_image(%1$s), NULL) AS t$careful$
+        END),
         tl_require_actor, audited_table, left(operation, 1), tl_has_actor,
-        threadline.image_expression(audited_table, target, 'tl_row'));
+        threadline.image_expression(audited_table, target, 'tl_row'), tl_built_for);
 END
 $statement_capture_source$;

@@ -1,5 +1,4 @@
--- SQL for the token of a column of the row called row_name.
-CREATE FUNCTION threadline.token_expression(row_name text, column_name text, type regtype, key_id integer) RETURNS text
+-- SQL for what a value is recorded as under the key of its column.
+CREATE FUNCTION threadline.token_expression(reference text, type regtype, key_id integer) RETURNS text
 LANGUAGE sql STABLE
-RETURN pg_catalog.format(
-    'threadline.token(%s, (%s)::jsonb)', key_id, threadline.value_expression(row_name, column_name, type, 'clear'));
+RETURN pg_catalog.format('threadline.token(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));

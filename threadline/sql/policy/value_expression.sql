@@ -4,17 +4,14 @@ CREATE FUNCTION threadline.value_expression(row_name text, column_name text, typ
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT CASE WHEN treatment = 'mask'
-        THEN format('CASE WHEN %s IS NOT DISTINCT FROM NULL THEN ''null'' ELSE %L END', value.name, threadline.placeholder(type)::text)
-        ELSE format(
-            CASE
-                WHEN type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'jsonb'::regtype)
-                    THEN 'coalesce(%s::text, ''null'')'
-                WHEN type = 'uuid'::regtype THEN 'coalesce(''"'' || %s::text || ''"'', ''null'')'
-                WHEN type = 'json'::regtype THEN 'coalesce(threadline.json_image(%s)::text, ''null'')'
-                WHEN type = 'money'::regtype THEN 'coalesce(to_json(%s::numeric)::text, ''null'')'
-                ELSE 'coalesce(to_json(%s)::text, ''null'')'
-            END, value.name)
+    SELECT CASE
+        WHEN treatment = 'mask'
+            THEN format('CASE WHEN %s IS NOT DISTINCT FROM NULL THEN ''null'' ELSE %L END', value.name, threadline.placeholder(type)::text)
+        WHEN type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'jsonb'::regtype)
+            THEN format('coalesce(%s::text, ''null'')', value.name)
+        WHEN type = 'uuid'::regtype
+            THEN format('coalesce(''"'' || %s::text || ''"'', ''null'')', value.name)
+        ELSE format('coalesce(to_json(%s)::text, ''null'')', threadline.json_form(type, value.name))
     END
     FROM (SELECT format('%s.%I', row_name, column_name) AS name) AS value;
 END;

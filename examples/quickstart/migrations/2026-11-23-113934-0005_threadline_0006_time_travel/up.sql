@@ -258,13 +258,13 @@ BEGIN
                END
         FROM (
             SELECT c.*,
-                   CASE WHEN bool_or(c.type = 'json'::regtype) OVER ()
-                        THEN format('threadline.row_image(%s, %L)', row_name, target::oid)
-                        ELSE format('to_jsonb(%s)', row_name) END
-                   || coalesce(string_agg(
-                       format(' || jsonb_build_object(%L, %s.%I::numeric)', c.name, row_name, c.name), ''
-                   ) FILTER (WHERE c.type = 'money'::regtype) OVER (), '') AS image
+                   CASE WHEN bool_or(value.form <> value.reference) OVER ()
+                        THEN format('(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
+                                    string_agg(format('%s AS %I', value.form, c.name), ', ') OVER ())
+                        ELSE format('to_jsonb(%s.*)', row_name) END AS image
             FROM threadline.column_policy(audited_table, target) AS c
+            CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, c.name) AS reference) AS named
+            CROSS JOIN LATERAL (SELECT named.reference, threadline.json_form(c.type, named.reference) AS form) AS value
         ) AS live
         GROUP BY live.image);
 END

@@ -1,8 +1,8 @@
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use threadline::{
-    ActionError, ActorRef, AuditContext, AuditExt, ErrorKind, Filter, record_action, suspend,
-    timeline,
+    ActionError, ActorRef, AuditContext, AuditExt, ErrorKind, Filter, FindingCode, Models,
+    Severity, record_action, suspend, timeline,
 };
 use threadline_tests::{rows, run, value};
 
@@ -96,6 +96,50 @@ fn a_transaction_that_only_writes_unrecorded_leaves_the_action() {
             protected.role("app")
         )]
     );
+}
+
+#[test]
+fn verify_says_that_something_was_written_unrecorded() {
+    let (mut protected, mut app) = suspending();
+    run(&mut app, "INSERT INTO items VALUES (1)");
+    let models = Models::new(vec![]);
+    let mut found = |since| {
+        let mut verify = models.verify();
+        if let Some(since) = since {
+            verify = verify.since(since);
+        }
+        let verification = verify.run(&mut protected.admin).unwrap();
+        assert!(verification.is_sound());
+        verification.findings
+    };
+    assert_eq!(found(None), []);
+    let began = chrono::Utc::now();
+    run(
+        &mut app,
+        "BEGIN; SELECT threadline.suspend('first'); INSERT INTO items VALUES (2); COMMIT",
+    );
+    app.audited_transaction(&admin(), |conn| {
+        suspend(conn, "reload")?;
+        suspend(conn, "reload, ticket 4711")?;
+        run(conn, "INSERT INTO items VALUES (3)");
+        Ok::<_, threadline::Error>(())
+    })
+    .unwrap();
+    let findings = found(Some(began));
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].code, FindingCode::CaptureSuspended);
+    assert_eq!(findings[0].severity(), Severity::Info);
+    assert_eq!(findings[0].table, None);
+    let message = &findings[0].message;
+    assert!(
+        message.starts_with("capture was suspended in 2 transactions, and what they wrote from then on is not recorded; the last began 20"),
+        "{message}"
+    );
+    assert!(
+        message.ends_with(" UTC, by admin:grace: reload, ticket 4711; see `audit timeline --action audit.suspended`"),
+        "{message}"
+    );
+    assert_eq!(found(Some(chrono::Utc::now())), []);
 }
 
 #[test]

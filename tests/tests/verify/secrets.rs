@@ -159,7 +159,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
 }
 
 #[test]
-fn a_decision_follows_its_column_and_is_taken_back_with_it() {
+fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -113,6 +113,9 @@ codes! {
     RowMissing "row-missing" Error,
     /// A row is there that was deleted, and no change says how it came back.
     RowUnrecorded "row-unrecorded" Error,
+    /// Somebody who may had capture suspended, and what was written meanwhile is not
+    /// recorded.
+    CaptureSuspended "capture-suspended" Info,
     /// The table's history could not be compared with its rows.
     ChainUnchecked "chain-unchecked" Warning,
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub use finding::{BrokenRecord, Finding, FindingCode, Severity};
 
-use self::queries::{Audited, Found};
+use self::queries::{Audited, Found, Suspended};
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::install::{ModelStatus, PolicyCall, SCHEMA_VERSION, installed_version, model_status};
@@ -151,6 +151,7 @@ impl Verify<'_> {
         for table in queries::audited(conn, only.as_deref())? {
             findings.extend(self.chain_findings(conn, &table)?);
         }
+        findings.extend(queries::suspended(conn, self.since)?.map(of_suspended));
         findings.sort_by_key(Finding::severity);
         Ok(Verification { findings })
     }
@@ -235,6 +236,26 @@ fn named<C: AuditConnection>(conn: &mut C, table: &str) -> Result<String, Error>
             table: table.to_owned(),
         })
     })
+}
+
+fn of_suspended(suspended: Suspended) -> Finding {
+    let Suspended {
+        transactions,
+        occurred_at,
+        actor,
+        reason,
+    } = suspended;
+    let transactions = match transactions {
+        1 => "1 transaction".to_owned(),
+        several => format!("{several} transactions"),
+    };
+    let last = occurred_at.format("%Y-%m-%d %H:%M:%S UTC");
+    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    let message = format!(
+        "capture was suspended in {transactions}, and what they wrote from then on is not recorded; the last began {last}, by {actor}{reason}; \
+         see `audit timeline --action audit.suspended`"
+    );
+    Finding::new(FindingCode::CaptureSuspended, None, message, None)
 }
 
 fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Option<Finding> {

@@ -110,6 +110,30 @@ pub(super) fn unsaid_columns<C: AuditConnection>(
         .load(conn)
 }
 
+/// What `threadline.suspend()` left.
+#[derive(QueryableByName)]
+pub(super) struct Suspended {
+    #[diesel(sql_type = BigInt)]
+    pub(super) transactions: i64,
+    /// When the last of them began.
+    #[diesel(sql_type = Timestamptz)]
+    pub(super) occurred_at: DateTime<Utc>,
+    #[diesel(sql_type = Text)]
+    pub(super) actor: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(super) reason: Option<String>,
+}
+
+pub(super) fn suspended<C: AuditConnection>(
+    conn: &mut C,
+    since: Option<DateTime<Utc>>,
+) -> QueryResult<Option<Suspended>> {
+    diesel::sql_query(include_str!("suspended.sql"))
+        .bind::<Nullable<Timestamptz>, _>(since)
+        .get_result(conn)
+        .optional()
+}
+
 /// A table whose history can be looked at.
 #[derive(QueryableByName)]
 pub(super) struct Audited {

@@ -69,7 +69,7 @@ pub(crate) fn looks_secret(column: &str) -> bool {
             false
         })
     };
-    !about && SECRETS.iter().any(|secret| names(&secret))
+    !about && SECRETS.iter().any(names)
 }
 
 /// The words of a name in lower case, without numbers.

@@ -590,3 +590,20 @@ fn values_of_a_hundred_megabytes() {
         ]
     );
 }
+
+#[test]
+fn a_row_of_more_than_jsonb_holds() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, price numeric, a text, b text, c text); SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, 1.50, repeat('a', 95000000), repeat('b', 95000000), repeat('c', 95000000));",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, row_data - 'a' - 'b', length(row_data ->> 'a'), length(row_data ->> 'b') FROM threadline.audit_changes"
+        ),
+        [r#"I | {"c": "[too large to record]", "id": 1, "price": 1.50} | 95000000 | 95000000"#]
+    );
+}

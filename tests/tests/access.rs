@@ -10,6 +10,8 @@ mod forging;
 mod policies;
 #[path = "access/protection.rs"]
 mod protection;
+#[path = "access/session_suspension.rs"]
+mod session_suspension;
 #[path = "access/suspension.rs"]
 mod suspension;
 #[path = "access/tokens.rs"]

@@ -21,6 +21,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "storage/audit_changes",
             "storage/audit_actions",
             "storage/suspensions",
+            "storage/session_suspensions",
             "storage/token_keys",
         ],
     ),
@@ -49,6 +50,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "capture/columns_stand",
             "capture/captured",
             "capture/captured_relation",
+            "capture/suspended_session",
             "capture/suspended",
             "capture/withheld",
             "capture/plans_foreign_code",
@@ -187,7 +189,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "verify/chain_drift",
         ],
     ),
-    ("0009_access", &["access/suspend"]),
+    ("0009_access", &["access/suspend", "access/resume"]),
 ];
 
 /// Writes the patches that are not what their files make.

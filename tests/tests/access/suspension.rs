@@ -9,7 +9,7 @@ use threadline_tests::{rows, run, value};
 use super::{Protected, forbidden, refused};
 
 /// An application that may suspend.
-fn suspending() -> (Protected, PgConnection) {
+pub(super) fn suspending() -> (Protected, PgConnection) {
     let mut protected = Protected::new();
     let app = protected.application();
     let protection = protected.protection().suspender(protected.role("app"));
@@ -24,7 +24,7 @@ fn admin() -> AuditContext {
         .unwrap()
 }
 
-fn keys(protected: &mut Protected) -> Vec<String> {
+pub(super) fn keys(protected: &mut Protected) -> Vec<String> {
     rows(
         &mut protected.admin,
         "SELECT op, coalesce(record_key, '-') FROM threadline.audit_changes ORDER BY id",

@@ -172,6 +172,21 @@ CREATE TABLE threadline.suspensions (
 COMMENT ON TABLE threadline.suspensions IS
     'Transactions of which part was not recorded, and the AuditAction that says why';
 
+-- The sessions in which capture is, or was, suspended. A session shows that it is the
+-- one by a secret in its setting threadline.suspended, which no other session sees and
+-- which is gone with it.
+CREATE TABLE threadline.session_suspensions (
+    action_id   bigint PRIMARY KEY,
+    pid         integer NOT NULL,
+    secret_hash bytea NOT NULL,
+    occurred_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    resumed_at  timestamptz
+);
+COMMENT ON TABLE threadline.session_suspensions IS
+    'Sessions of which part was not recorded, and the AuditAction that says why';
+COMMENT ON COLUMN threadline.session_suspensions.resumed_at IS
+    'When threadline.resume() was called; NULL: not yet, or the session ended before';
+
 -- The keys of columns that are recorded as tokens, each made ready for HMAC (RFC 2104).
 -- For the owner of the audit alone: who has a key can try values until one gives the
 -- token, so that no function hands out tokens either.

@@ -58,6 +58,7 @@ DROP FUNCTION threadline.readable(regclass);
 DROP FUNCTION threadline.plans_foreign_code(regclass);
 DROP FUNCTION threadline.withheld(integer, oid, oid);
 DROP FUNCTION threadline.suspended();
+DROP FUNCTION threadline.suspended_session();
 DROP FUNCTION threadline.captured_relation(integer);
 DROP TYPE threadline.captured;
 DROP FUNCTION threadline.columns_stand(integer, text);

@@ -382,15 +382,28 @@ RETURN coalesce((
     LIMIT 1
 ), 0::pg_catalog.oid);
 
--- Whether capture is suspended in the running database transaction. That
--- threadline.suspended is set only says that there is something to look for.
+-- The action by which capture was suspended in this session; NULL if it is not.
+CREATE FUNCTION threadline.suspended_session() RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT s.action_id
+    FROM threadline.session_suspensions AS s
+    WHERE s.resumed_at IS NULL AND s.pid = pg_backend_pid()
+      AND s.secret_hash = sha256(convert_to(current_setting('threadline.suspended', true), 'UTF8'));
+END;
+
+-- Whether capture is suspended in the running database transaction, or its session.
+-- That threadline.suspended is set only says that there is something to look for.
 CREATE FUNCTION threadline.suspended() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce(current_setting('threadline.suspended', true), '') <> '' AND EXISTS (
-        SELECT FROM threadline.suspensions AS s
-        WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now());
+    SELECT coalesce(current_setting('threadline.suspended', true), '') <> '' AND (
+        threadline.suspended_session() IS NOT NULL
+        OR EXISTS (
+            SELECT FROM threadline.suspensions AS s
+            WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now()));
 END;
 
 -- Whether a write is not to be recorded, because capture is suspended. Fails for a

@@ -1,10 +1,12 @@
--- Whether capture is suspended in the running database transaction. That
--- threadline.suspended is set only says that there is something to look for.
+-- Whether capture is suspended in the running database transaction, or its session.
+-- That threadline.suspended is set only says that there is something to look for.
 CREATE FUNCTION threadline.suspended() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce(current_setting('threadline.suspended', true), '') <> '' AND EXISTS (
-        SELECT FROM threadline.suspensions AS s
-        WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now());
+    SELECT coalesce(current_setting('threadline.suspended', true), '') <> '' AND (
+        threadline.suspended_session() IS NOT NULL
+        OR EXISTS (
+            SELECT FROM threadline.suspensions AS s
+            WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now()));
 END;

@@ -17,11 +17,12 @@ use crate::error::{Error, ErrorKind};
 /// with the transaction; if a savepoint rolls back, suspension and action go
 /// together. Records that were changed meanwhile have a gap in their history. Only
 /// a role that was let may do it: [`Protection::suspender`](crate::Protection::suspender),
-/// or `GRANT EXECUTE ON FUNCTION threadline.suspend(text, text, text)`.
+/// or `GRANT EXECUTE ON FUNCTION threadline.suspend, threadline.resume`.
 ///
 /// The actor is the current context's, else the transaction's, else anonymous; the
-/// action's metadata has the role that was logged in. There is no suspension of a
-/// session: behind a pool, somebody else's writes would go unrecorded with it.
+/// action's metadata has the role that was logged in. A whole session is
+/// suspended in SQL alone, see [an owner and readers](crate::docs::owner_and_readers):
+/// behind a pool, somebody else's writes would go unrecorded with it.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;

@@ -138,7 +138,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders') LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.suspend(text, text, text) TO %I', tl_role);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text) TO %I', tl_role);
     END LOOP;
 
     -- What threadline.audit() gives from now on, the tables that are audited get now.

@@ -241,18 +241,21 @@ fn named<C: AuditConnection>(conn: &mut C, table: &str) -> Result<String, Error>
 fn of_suspended(suspended: Suspended) -> Finding {
     let Suspended {
         transactions,
+        sessions,
         occurred_at,
         actor,
         reason,
     } = suspended;
-    let transactions = match transactions {
-        1 => "1 transaction".to_owned(),
-        several => format!("{several} transactions"),
-    };
+    let those: Vec<_> = [(transactions, "transaction"), (sessions, "session")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    let those = those.join(" and ");
     let last = occurred_at.format("%Y-%m-%d %H:%M:%S UTC");
     let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
     let message = format!(
-        "capture was suspended in {transactions}, and what they wrote from then on is not recorded; the last began {last}, by {actor}{reason}; \
+        "capture was suspended in {those}, and what they wrote from then on is not recorded; the last began {last}, by {actor}{reason}; \
          see `audit timeline --action audit.suspended`"
     );
     Finding::new(FindingCode::CaptureSuspended, None, message, None)

@@ -115,6 +115,8 @@ pub(super) fn unsaid_columns<C: AuditConnection>(
 pub(super) struct Suspended {
     #[diesel(sql_type = BigInt)]
     pub(super) transactions: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(super) sessions: i64,
     /// When the last of them began.
     #[diesel(sql_type = Timestamptz)]
     pub(super) occurred_at: DateTime<Utc>,

@@ -1,14 +1,22 @@
 -- How often capture was suspended, and what the last one says. An action may have gone
 -- with what was kept no longer.
-SELECT pg_catalog.count(*) OVER () AS transactions, s.occurred_at,
-       coalesce(CASE WHEN a.actor_type = 'anonymous' THEN 'anonymous' ELSE pg_catalog.concat_ws(':', a.actor_type, a.actor_id) END, 'nobody known') AS actor,
-       a.reason
-FROM (
-    SELECT s.xact_id, s.occurred_at, pg_catalog.max(s.action_id) AS action_id
+WITH suspended AS (
+    SELECT s.xact_id::pg_catalog.text || s.occurred_at AS transaction, NULL::bigint AS session, s.occurred_at, s.action_id
     FROM threadline.suspensions AS s
     WHERE s.occurred_at >= coalesce($1, '-infinity')
-    GROUP BY s.xact_id, s.occurred_at
-) AS s
+    UNION ALL
+    SELECT NULL, s.action_id, s.occurred_at, s.action_id
+    FROM threadline.session_suspensions AS s
+    WHERE coalesce(s.resumed_at, 'infinity') >= coalesce($1, '-infinity')
+), counted AS (
+    SELECT pg_catalog.count(DISTINCT s.transaction) AS transactions, pg_catalog.count(s.session) AS sessions
+    FROM suspended AS s
+)
+SELECT counted.*, s.occurred_at,
+       coalesce(CASE WHEN a.actor_type = 'anonymous' THEN 'anonymous' ELSE nullif(pg_catalog.concat_ws(':', a.actor_type, a.actor_id), '') END, 'nobody known') AS actor,
+       a.reason
+FROM suspended AS s
+CROSS JOIN counted
 LEFT JOIN threadline.audit_actions AS a ON a.id = s.action_id
 ORDER BY s.occurred_at DESC, s.action_id DESC
 LIMIT 1

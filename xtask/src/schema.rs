@@ -35,6 +35,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "capture/json_form",
             "capture/row_image",
             "capture/typed_row",
+            "capture/own_rows",
             "capture/placeholder",
             "capture/redacted_image",
             "capture/key_columns_of",

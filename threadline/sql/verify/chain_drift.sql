@@ -175,8 +175,7 @@ BEGIN
         CASE WHEN tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target)
              THEN threadline.image_expression(tl_table.id, target, 'tl_live')
              ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END,
-        -- What an heir holds is the heir's.
-        CASE WHEN (SELECT relkind FROM pg_class WHERE oid = target) = 'p' THEN '' ELSE 'ONLY ' END || target)
+        threadline.own_rows(target))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
           tl_table.key_columns, tl_table.key_types, examples;

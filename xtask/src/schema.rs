@@ -37,6 +37,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "capture/json_form",
             "capture/row_image",
             "capture/typed_row",
+            "capture/own_rows",
             "capture/placeholder",
             "capture/redacted_image",
             "capture/token_pad",

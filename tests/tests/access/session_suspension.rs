@@ -71,7 +71,7 @@ fn the_suspension_of_a_session_ends_with_it_and_is_no_other_sessions() {
         run(session, "INSERT INTO items VALUES (3)");
         run(
             session,
-            &format!("SET threadline.suspended = 'yes'; INSERT INTO items VALUES (4)"),
+            "SET threadline.suspended = 'yes'; INSERT INTO items VALUES (4)",
         );
         secret
     };

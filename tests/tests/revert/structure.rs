@@ -170,3 +170,35 @@ fn what_was_restored_from_a_dump_can_be_reverted_there() {
         Some("7")
     );
 }
+
+#[test]
+fn an_heir_with_the_same_key_is_somebody_else() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE people (id int PRIMARY KEY, name text);
+         CREATE TABLE staff (PRIMARY KEY (id), pay int) INHERITS (people);
+         SELECT threadline.audit('people'), threadline.audit('staff');
+         INSERT INTO people VALUES (1, 'a'); INSERT INTO staff VALUES (1, 'heir', 10), (2, 'heir', 20)",
+    );
+    let at = value(conn, "SELECT clock_timestamp()").unwrap();
+    let mistake = transaction(conn, "UPDATE ONLY people SET name = 'wrong' WHERE id = 1");
+    assert_eq!(
+        rows(
+            conn,
+            &format!("SELECT record_key, image FROM threadline.rows_as_of('people', '{at}')")
+        ),
+        [r#"1 | {"id": 1, "name": "a"}"#]
+    );
+    revert_transaction(conn, mistake).unwrap();
+    let inserted = transaction(conn, "INSERT INTO people VALUES (2, 'b')");
+    revert_transaction(conn, inserted).unwrap();
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT tableoid::regclass, id, name FROM people ORDER BY 1, 2"
+        ),
+        ["people | 1 | a", "staff | 1 | heir", "staff | 2 | heir"]
+    );
+}

@@ -66,6 +66,7 @@ DROP FUNCTION threadline.columns_match(integer, oid, jsonb);
 DROP FUNCTION threadline.audited_relation(oid, oid);
 DROP FUNCTION threadline.fingerprint(regclass);
 DROP FUNCTION threadline.key_columns_of(regclass);
+DROP FUNCTION threadline.own_rows(regclass);
 DROP FUNCTION threadline.typed_row(regclass, text);
 DROP FUNCTION threadline.columns_of(regclass);
 DROP FUNCTION threadline.with_tokens(jsonb, jsonb, jsonb);

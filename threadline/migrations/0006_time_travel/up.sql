@@ -285,7 +285,7 @@ DECLARE
     tl_image jsonb;
 BEGIN
     EXECUTE format('SELECT %s FROM %s AS tl_live WHERE %s',
-        threadline.live_expression(audited_table, target, 'tl_live'), target,
+        threadline.live_expression(audited_table, target, 'tl_live'), threadline.own_rows(target),
         threadline.key_condition(audited_table, record_key, 'tl_live'))
     INTO tl_image;
     RETURN tl_image;
@@ -598,7 +598,7 @@ BEGIN
         CASE WHEN tl_renames IS NULL THEN 'e.row_data' ELSE 'threadline.renamed_image($6, e.row_data, e.captured_at)' END,
         threadline.key_expression(tl_table.id, 'tl_live'),
         threadline.live_expression(tl_table.id, target, 'tl_live'),
-        target,
+        threadline.own_rows(target),
         CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
              ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END)
     USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,

@@ -489,10 +489,6 @@ BEGIN
             THEN 'by its policy, not every change is recorded'
         WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.key_columns = '{}')
             THEN 'it has no primary key'
-        WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.key_columns = '{}')
-            THEN 'it has no key'
-        WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ?| '{operations,condition}')
-            THEN 'not all of its changes are recorded'
         WHEN NOT has_table_privilege(target, 'SELECT')
             THEN format('%I has no right to read it', current_user)
         WHEN row_security_active(target)
@@ -706,8 +702,7 @@ BEGIN
         format(tl_image, 'c.row_data'),
         threadline.key_expression(tl_table.id, 'tl_live'),
         tl_live,
-        -- What an heir holds is the heir's.
-        CASE WHEN (SELECT relkind FROM pg_class WHERE oid = target) = 'p' THEN '' ELSE 'ONLY ' END || target)
+        threadline.own_rows(target))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
           tl_table.key_columns, tl_table.key_types, examples;

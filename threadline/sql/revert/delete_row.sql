@@ -10,7 +10,7 @@ BEGIN
     IF tl_child IS NOT NULL THEN
         RETURN format('rows of %s refer to it', tl_child);
     END IF;
-    EXECUTE format('DELETE FROM %s AS tl_row WHERE %s', target, key_condition);
+    EXECUTE format('DELETE FROM %s AS tl_row WHERE %s', threadline.own_rows(target), key_condition);
     GET DIAGNOSTICS tl_count = ROW_COUNT;
     RETURN CASE WHEN tl_count = 0 THEN 'a trigger of the table did not let it be deleted' END;
 END

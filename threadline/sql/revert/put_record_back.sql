@@ -13,7 +13,7 @@ DECLARE
     tl_columns text[];
 BEGIN
     IF tl_where IS NOT NULL THEN
-        EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', target, tl_where);
+        EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', threadline.own_rows(target), tl_where);
     END IF;
     SELECT * INTO tl_then FROM threadline.record_as_of(target, put_record_back.record_key, instant);
     tl_live := threadline.live_image(tl_id, target, put_record_back.record_key);

@@ -36,7 +36,7 @@ BEGIN
     ELSE
         EXECUTE format(
             'UPDATE %s AS tl_row SET (%s) = ROW(%s) FROM jsonb_to_record($1) AS tl_image (%s) WHERE %s',
-            target, tl_columns, tl_values, tl_definitions, key_condition)
+            threadline.own_rows(target), tl_columns, tl_values, tl_definitions, key_condition)
         USING image;
     END IF;
     GET DIAGNOSTICS tl_count = ROW_COUNT;

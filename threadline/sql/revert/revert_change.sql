@@ -20,7 +20,7 @@ BEGIN
         RETURN 'what is on record does not say which row it was';
     END IF;
     -- Nobody changes it between the look and the write.
-    EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', tl_target, tl_where);
+    EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', threadline.own_rows(tl_target), tl_where);
     tl_live := threadline.live_image(change.table_id, tl_target, change.record_key);
     IF (tl_live IS NULL) <> (change.op IN ('D', 'T')) THEN
         -- Triggers may have gone ahead: those that make a row with another, or

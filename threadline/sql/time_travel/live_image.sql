@@ -13,7 +13,7 @@ DECLARE
     tl_image jsonb;
 BEGIN
     EXECUTE format('SELECT %s FROM %s AS tl_live WHERE %s',
-        threadline.live_expression(audited_table, target, 'tl_live'), target,
+        threadline.live_expression(audited_table, target, 'tl_live'), threadline.own_rows(target),
         threadline.key_condition(audited_table, record_key, 'tl_live'))
     INTO tl_image;
     RETURN tl_image;

@@ -193,8 +193,7 @@ BEGIN
         format(tl_image, 'c.row_data'),
         threadline.key_expression(tl_table.id, 'tl_live'),
         tl_live,
-        -- What an heir holds is the heir's.
-        CASE WHEN (SELECT relkind FROM pg_class WHERE oid = target) = 'p' THEN '' ELSE 'ONLY ' END || target)
+        threadline.own_rows(target))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
           tl_table.key_columns, tl_table.key_types, examples;

@@ -13,10 +13,6 @@ BEGIN
             THEN 'by its policy, not every change is recorded'
         WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.key_columns = '{}')
             THEN 'it has no primary key'
-        WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.key_columns = '{}')
-            THEN 'it has no key'
-        WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ?| '{operations,condition}')
-            THEN 'not all of its changes are recorded'
         WHEN NOT has_table_privilege(target, 'SELECT')
             THEN format('%I has no right to read it', current_user)
         WHEN row_security_active(target)

@@ -193,7 +193,7 @@ BEGIN
     ELSE
         EXECUTE format(
             'UPDATE %s AS tl_row SET (%s) = ROW(%s) FROM jsonb_to_record($1) AS tl_image (%s) WHERE %s',
-            target, tl_columns, tl_values, tl_definitions, key_condition)
+            threadline.own_rows(target), tl_columns, tl_values, tl_definitions, key_condition)
         USING image;
     END IF;
     GET DIAGNOSTICS tl_count = ROW_COUNT;
@@ -213,7 +213,7 @@ BEGIN
     IF tl_child IS NOT NULL THEN
         RETURN format('rows of %s refer to it', tl_child);
     END IF;
-    EXECUTE format('DELETE FROM %s AS tl_row WHERE %s', target, key_condition);
+    EXECUTE format('DELETE FROM %s AS tl_row WHERE %s', threadline.own_rows(target), key_condition);
     GET DIAGNOSTICS tl_count = ROW_COUNT;
     RETURN CASE WHEN tl_count = 0 THEN 'a trigger of the table did not let it be deleted' END;
 END
@@ -241,7 +241,7 @@ BEGIN
         RETURN 'what is on record does not say which row it was';
     END IF;
     -- Nobody changes it between the look and the write.
-    EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', tl_target, tl_where);
+    EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', threadline.own_rows(tl_target), tl_where);
     tl_live := threadline.live_image(change.table_id, tl_target, change.record_key);
     IF (tl_live IS NULL) <> (change.op IN ('D', 'T')) THEN
         -- Triggers may have gone ahead: those that make a row with another, or
@@ -527,7 +527,7 @@ DECLARE
     tl_columns text[];
 BEGIN
     IF tl_where IS NOT NULL THEN
-        EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', target, tl_where);
+        EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', threadline.own_rows(target), tl_where);
     END IF;
     SELECT * INTO tl_then FROM threadline.record_as_of(target, put_record_back.record_key, instant);
     tl_live := threadline.live_image(tl_id, target, put_record_back.record_key);

@@ -475,10 +475,6 @@ BEGIN
             THEN 'by its policy, not every change is recorded'
         WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.key_columns = '{}')
             THEN 'it has no primary key'
-        WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.key_columns = '{}')
-            THEN 'it has no key'
-        WHEN EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ?| '{operations,condition}')
-            THEN 'not all of its changes are recorded'
         WHEN NOT has_table_privilege(target, 'SELECT')
             THEN format('%I has no right to read it', current_user)
         WHEN row_security_active(target)
@@ -674,8 +670,7 @@ BEGIN
         CASE WHEN tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target)
              THEN threadline.image_expression(tl_table.id, target, 'tl_live')
              ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END,
-        -- What an heir holds is the heir's.
-        CASE WHEN (SELECT relkind FROM pg_class WHERE oid = target) = 'p' THEN '' ELSE 'ONLY ' END || target)
+        threadline.own_rows(target))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
           tl_table.key_columns, tl_table.key_types, examples;

@@ -22,6 +22,7 @@ DECLARE
     tl_masks jsonb;
     tl_tokens jsonb;
     tl_keys text[];
+    tl_key_types text[];
 BEGIN
     WITH known AS (
         SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer)
@@ -46,13 +47,16 @@ BEGIN
            -- The key that the function was built for, under the names of now.
            array_agg(name ORDER BY array_position(
                ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
+           ) FILTER (WHERE built_for -> 'key' ? known_name),
+           array_agg(type::text ORDER BY array_position(
+               ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
            ) FILTER (WHERE built_for -> 'key' ? known_name)
-    INTO tl_clear, tl_masks, tl_tokens, tl_keys
+    INTO tl_clear, tl_masks, tl_tokens, tl_keys, tl_key_types
     FROM traced;
 
-    record_key := threadline.key_in_image(coalesce(new_row, old_row), coalesce(tl_keys, '{}'));
+    record_key := threadline.key_in_image(coalesce(new_row, old_row), tl_keys, tl_key_types);
     IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
-        previous_key := nullif(threadline.key_in_image(old_row, coalesce(tl_keys, '{}')), record_key);
+        previous_key := nullif(threadline.key_in_image(old_row, tl_keys, tl_key_types), record_key);
     END IF;
     IF built_for @? '$.columns[*] ? (@.treatment != "clear")' THEN
         old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);

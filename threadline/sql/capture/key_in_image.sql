@@ -1,11 +1,17 @@
--- The record key read from a row's image.
-CREATE FUNCTION threadline.key_in_image(image jsonb, key_columns text[]) RETURNS text
+-- The record key read from a row's image. Blanks at the end of a char(n) are not part
+-- of its value.
+CREATE FUNCTION threadline.key_in_image(image jsonb, key_columns text[], key_types text[]) RETURNS text
 LANGUAGE sql IMMUTABLE
-RETURN CASE pg_catalog.cardinality(key_columns)
-    WHEN 0 THEN NULL
-    WHEN 1 THEN threadline.key_text(image -> key_columns[1])
-    ELSE (
-        SELECT pg_catalog.jsonb_agg(threadline.key_text(image -> k.name) ORDER BY k.position)::pg_catalog.text
-        FROM pg_catalog.unnest(key_columns) WITH ORDINALITY AS k (name, position)
-    )
-END;
+RETURN (
+    SELECT CASE pg_catalog.count(*)
+        WHEN 0 THEN NULL
+        WHEN 1 THEN pg_catalog.min(part)
+        ELSE pg_catalog.jsonb_agg(part ORDER BY position)::pg_catalog.text
+    END
+    FROM (
+        SELECT k.position,
+               CASE k.type WHEN 'character' THEN pg_catalog.rtrim(threadline.key_text(image -> k.name), ' ')
+                           ELSE threadline.key_text(image -> k.name) END AS part
+        FROM ROWS FROM (pg_catalog.unnest(key_columns), pg_catalog.unnest(key_types)) WITH ORDINALITY AS k (name, type, position)
+    ) AS parts
+);

@@ -33,7 +33,10 @@ fn seeds() -> std::ops::Range<u64> {
     let Ok(asked) = std::env::var("THREADLINE_SEEDS") else {
         return SEEDS;
     };
-    let number = |text: &str| text.parse().unwrap_or_else(|e| panic!("THREADLINE_SEEDS={asked}: {e}"));
+    let number = |text: &str| {
+        text.parse()
+            .unwrap_or_else(|e| panic!("THREADLINE_SEEDS={asked}: {e}"))
+    };
     match asked.split_once("..") {
         Some((from, to)) => number(from)..number(to),
         None => 1..1 + number(&asked),

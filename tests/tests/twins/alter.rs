@@ -7,7 +7,9 @@
 
 use super::dice::Dice;
 use super::observer::Column;
-use super::schema::{Treatment, literal, other_schema, partition, quote, random_name, random_table_name};
+use super::schema::{
+    Treatment, literal, other_schema, partition, quote, random_name, random_table_name,
+};
 use super::statements::{Site, partition_name};
 use super::values::{TYPES, value};
 
@@ -26,21 +28,32 @@ pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {
                 0 => format!(" DEFAULT {}", value(of_type, planned.only, dice)),
                 _ => String::new(),
             };
-            of_table(format!("ADD COLUMN {} {of_type}{default}", quote(&random_name(dice, &taken))))
+            of_table(format!(
+                "ADD COLUMN {} {of_type}{default}",
+                quote(&random_name(dice, &taken))
+            ))
         }
-        3..6 if !table.key.contains(&column.name) && planned.label != "log" => {
-            of_table(format!("DROP COLUMN {name}{}", dice.pick(&["", " CASCADE"])))
-        }
-        6..10 if planned.label != "log" => {
-            of_table(format!("RENAME COLUMN {name} TO {}", quote(&random_name(dice, &taken))))
-        }
+        3..6 if !table.key.contains(&column.name) && planned.label != "log" => of_table(format!(
+            "DROP COLUMN {name}{}",
+            dice.pick(&["", " CASCADE"])
+        )),
+        6..10 if planned.label != "log" => of_table(format!(
+            "RENAME COLUMN {name} TO {}",
+            quote(&random_name(dice, &taken))
+        )),
         10..13 => match retyped(column, planned.treatment(column.number), dice) {
             Some(to) => of_table(format!("ALTER COLUMN {name} TYPE {to}")),
             None => of_table("SET (fillfactor = 70)".to_owned()),
         },
-        13 if planned.label != "log" => of_table(format!("RENAME TO {}", quote(&random_table_name(dice)))),
+        13 if planned.label != "log" => {
+            of_table(format!("RENAME TO {}", quote(&random_table_name(dice))))
+        }
         14 if planned.label != "log" => {
-            let schema = if dice.one_in(2) { "app".to_owned() } else { other_schema() };
+            let schema = if dice.one_in(2) {
+                "app".to_owned()
+            } else {
+                other_schema()
+            };
             of_table(format!("SET SCHEMA {schema}"))
         }
         15..19 if planned.partitioned => {
@@ -58,18 +71,32 @@ pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {
                     planned.label
                 )),
                 3 => format!("DROP TABLE {}", partition_name(&planned.label, dice)),
-                _ => of_table(format!("DETACH PARTITION {}", partition_name(&planned.label, dice))),
+                _ => of_table(format!(
+                    "DETACH PARTITION {}",
+                    partition_name(&planned.label, dice)
+                )),
             }
         }
         15 => of_table("DROP CONSTRAINT IF EXISTS twin_check".to_owned()),
-        16 => of_table(format!("ADD CONSTRAINT twin_check CHECK ({name} IS NOT NULL) NOT VALID")),
+        16 => of_table(format!(
+            "ADD CONSTRAINT twin_check CHECK ({name} IS NOT NULL) NOT VALID"
+        )),
         17 => of_table(format!("ADD CONSTRAINT twin_unique UNIQUE ({name})")),
         18 => of_table("DROP CONSTRAINT IF EXISTS twin_unique".to_owned()),
         19 => format!("CREATE INDEX twin_index ON {path} ({name})"),
         20 => format!("CREATE UNIQUE INDEX ON {path} (({name} IS NULL)) WHERE {name} IS NULL"),
         21 => of_table(format!("ALTER COLUMN {name} SET NOT NULL")),
         22 => of_table(format!("ALTER COLUMN {name} DROP NOT NULL")),
-        23 => of_table((*dice.pick(&["REPLICA IDENTITY FULL", "SET UNLOGGED", "SET LOGGED", "NO INHERIT app.heir", "CLUSTER ON twin_index"])).to_owned()),
+        23 => of_table(
+            (*dice.pick(&[
+                "REPLICA IDENTITY FULL",
+                "SET UNLOGGED",
+                "SET LOGGED",
+                "NO INHERIT app.heir",
+                "CLUSTER ON twin_index",
+            ]))
+            .to_owned(),
+        ),
         24 => format!("COMMENT ON TABLE {path} IS {}", literal("it's")),
         _ => "ALTER TYPE app.mood RENAME VALUE 'so so' TO 'so-so'".to_owned(),
     }

@@ -32,8 +32,14 @@ impl<'a> View<'a> {
     pub fn new(planned: &'a Planned, table: &'a Table, built: &[(i64, String)]) -> Self {
         let shown = table.columns.iter().map(|column| {
             let number = |n: &i64| planned.treatment(*n);
-            let by_number = built.iter().find(|(n, _)| *n == column.number).map(|(n, _)| number(n));
-            let by_name = built.iter().find(|(_, name)| *name == column.name).map(|(n, _)| number(n));
+            let by_number = built
+                .iter()
+                .find(|(n, _)| *n == column.number)
+                .map(|(n, _)| number(n));
+            let by_name = built
+                .iter()
+                .find(|(_, name)| *name == column.name)
+                .map(|(n, _)| number(n));
             let shown = match (by_number, by_name) {
                 _ if !planned.redacts() => Shown::Clear,
                 (Some(one), Some(other)) if one != other => Shown::InDoubt,
@@ -45,7 +51,10 @@ impl<'a> View<'a> {
             };
             (column.name.as_str(), (shown, column.of_type.as_str()))
         });
-        Self { planned, shown: shown.collect() }
+        Self {
+            planned,
+            shown: shown.collect(),
+        }
     }
 
     /// A row as an image has to show it.
@@ -66,11 +75,16 @@ impl<'a> View<'a> {
     fn of_image(&self, image: &Image) -> Result<Image, String> {
         let mut shown = Image::new();
         for (name, value) in image {
-            let (how, _) = self.shown.get(name.as_str()).ok_or_else(|| format!("there is no column {name}"))?;
+            let (how, _) = self
+                .shown
+                .get(name.as_str())
+                .ok_or_else(|| format!("there is no column {name}"))?;
             match how {
                 Shown::Clear => shown.insert(name.clone(), value.clone()),
                 Shown::Mask if value == "null" => shown.insert(name.clone(), value.clone()),
-                Shown::Mask if PLACEHOLDERS.contains(&value.as_str()) => shown.insert(name.clone(), MASK.to_owned()),
+                Shown::Mask if PLACEHOLDERS.contains(&value.as_str()) => {
+                    shown.insert(name.clone(), MASK.to_owned())
+                }
                 Shown::Mask => return Err(format!("masked column {name} is recorded as {value}")),
                 Shown::Not => return Err(format!("excluded column {name} is recorded as {value}")),
                 Shown::InDoubt => None,
@@ -82,9 +96,14 @@ impl<'a> View<'a> {
     /// Columns in which two rows differ, as far as images show it.
     fn differ(&self, before: &Image, after: &Image) -> Vec<String> {
         let differs = |name: &str| {
-            matches!(self.shown[name].0, Shown::Clear | Shown::Mask) && before.get(name) != after.get(name)
+            matches!(self.shown[name].0, Shown::Clear | Shown::Mask)
+                && before.get(name) != after.get(name)
         };
-        self.shown.keys().filter(|name| differs(name)).map(|name| (*name).to_owned()).collect()
+        self.shown
+            .keys()
+            .filter(|name| differs(name))
+            .map(|name| (*name).to_owned())
+            .collect()
     }
 
     fn looks_alike(&self, name: &str) -> bool {
@@ -95,34 +114,48 @@ impl<'a> View<'a> {
 
 /// Rows as far as images show them.
 fn shadow(view: &View<'_>, rows: &[Row]) -> Vec<(Option<String>, Image)> {
-    rows.iter().map(|row| (row.key.clone(), view.of_row(&row.values))).collect()
+    rows.iter()
+        .map(|row| (row.key.clone(), view.of_row(&row.values)))
+        .collect()
 }
 
 /// The rows before with the changes laid over them are the rows after, each
 /// change follows from the one before, and none is there that changes nothing.
-pub fn rebuild(view: &View<'_>, before: &Table, after: &Table, changes: &[&Change]) -> Result<(), String> {
+pub fn rebuild(
+    view: &View<'_>,
+    before: &Table,
+    after: &Table,
+    changes: &[&Change],
+) -> Result<(), String> {
     let mut rows = shadow(view, &before.rows);
     for change in together(changes) {
         let mut arrived = vec![];
         for change in change {
             let what = || format!("{change:?}");
-            let (from, to, row) = (view.of_image(&change.from)?, view.of_image(&change.to)?, view.of_image(&change.row)?);
+            let (from, to, row) = (
+                view.of_image(&change.from)?,
+                view.of_image(&change.to)?,
+                view.of_image(&change.row)?,
+            );
             match change.op.as_str() {
                 "I" => arrived.push((change.key.clone(), row)),
                 "D" | "T" => {
-                    take(&mut rows, change.key.as_ref(), &row).map_err(|e| format!("{e}: {}", what()))?;
+                    take(&mut rows, change.key.as_ref(), &row)
+                        .map_err(|e| format!("{e}: {}", what()))?;
                 }
                 _ => {
                     let former = change.previous.as_ref().or(change.key.as_ref());
                     let expected = if change.row.is_empty() { &from } else { &row };
-                    let found = take(&mut rows, former, expected).map_err(|e| format!("{e}: {}", what()))?;
+                    let found = take(&mut rows, former, expected)
+                        .map_err(|e| format!("{e}: {}", what()))?;
                     let mut now = found.clone();
                     now.extend(to.clone());
                     for (name, value) in &from {
                         if found.get(name) != Some(value) {
                             return Err(format!("{name} was {:?}: {}", found.get(name), what()));
                         }
-                        if now.get(name) == Some(value) && value != MASK && !view.looks_alike(name) {
+                        if now.get(name) == Some(value) && value != MASK && !view.looks_alike(name)
+                        {
                             return Err(format!("{name} has not changed: {}", what()));
                         }
                     }
@@ -147,7 +180,11 @@ pub fn rebuild(view: &View<'_>, before: &Table, after: &Table, changes: &[&Chang
         Ok(())
     } else {
         let only = |these: &[(Option<String>, Image)], those: &[(Option<String>, Image)]| {
-            these.iter().filter(|row| !those.contains(row)).map(|row| format!("\n    {row:?}")).collect::<String>()
+            these
+                .iter()
+                .filter(|row| !those.contains(row))
+                .map(|row| format!("\n    {row:?}"))
+                .collect::<String>()
         };
         Err(format!(
             "recorded changes lead to{}\n  but the table has{}",
@@ -162,17 +199,26 @@ fn together<'a>(changes: &[&'a Change]) -> Vec<Vec<&'a Change>> {
     let mut groups: Vec<Vec<&Change>> = vec![];
     for change in changes {
         match groups.last_mut() {
-            Some(group) if change.statement.is_some() && group[0].statement == change.statement => group.push(change),
+            Some(group) if change.statement.is_some() && group[0].statement == change.statement => {
+                group.push(change)
+            }
             _ => groups.push(vec![change]),
         }
     }
     groups
 }
 
-fn take(rows: &mut Vec<(Option<String>, Image)>, key: Option<&String>, expected: &Image) -> Result<Image, String> {
-    let found = rows
-        .iter()
-        .position(|(other, row)| other.as_ref() == key && expected.iter().all(|(name, value)| row.get(name) == Some(value)));
+fn take(
+    rows: &mut Vec<(Option<String>, Image)>,
+    key: Option<&String>,
+    expected: &Image,
+) -> Result<Image, String> {
+    let found = rows.iter().position(|(other, row)| {
+        other.as_ref() == key
+            && expected
+                .iter()
+                .all(|(name, value)| row.get(name) == Some(value))
+    });
     match found {
         Some(position) => Ok(rows.swap_remove(position).1),
         None => Err(format!("there was no such row among {rows:?}")),
@@ -181,20 +227,35 @@ fn take(rows: &mut Vec<(Option<String>, Image)>, key: Option<&String>, expected:
 
 /// Where a statement touches each row once at most: one change for each row that
 /// differs, with the columns that differ.
-pub fn exactly(view: &View<'_>, before: &Table, after: &Table, changes: &[&Change]) -> Result<(), String> {
+pub fn exactly(
+    view: &View<'_>,
+    before: &Table,
+    after: &Table,
+    changes: &[&Change],
+) -> Result<(), String> {
     if view.planned.restless || view.planned.partitioned || before.key.is_empty() {
         return Ok(());
     }
-    let of = |table: &Table, key: &String| table.rows.iter().find(|row| row.key.as_ref() == Some(key)).cloned();
+    let of = |table: &Table, key: &String| {
+        table
+            .rows
+            .iter()
+            .find(|row| row.key.as_ref() == Some(key))
+            .cloned()
+    };
     let mut seen: Vec<&String> = vec![];
     for change in changes {
         let Some(key) = &change.key else { continue };
         if seen.contains(&key) {
-            return Err(format!("two changes of row {key}, of which the second is {change:?}"));
+            return Err(format!(
+                "two changes of row {key}, of which the second is {change:?}"
+            ));
         }
         seen.push(key);
         let former = change.previous.as_ref().unwrap_or(key);
-        if let ("U", Some(before), Some(after)) = (change.op.as_str(), of(before, former), of(after, key)) {
+        if let ("U", Some(before), Some(after)) =
+            (change.op.as_str(), of(before, former), of(after, key))
+        {
             for name in view.differ(&before.values, &after.values) {
                 if !change.to.contains_key(&name) || !change.from.contains_key(&name) {
                     return Err(format!("{name} has changed: {change:?}"));
@@ -220,7 +281,10 @@ pub fn attributed(before: &Recorded, after: &Recorded) -> Result<(), String> {
             return Err(format!("of no transaction: {change:?}"));
         }
         if change.actor.as_deref() != actor {
-            return Err(format!("{actor:?} is blamed on {:?}: {change:?}", change.actor));
+            return Err(format!(
+                "{actor:?} is blamed on {:?}: {change:?}",
+                change.actor
+            ));
         }
     }
     Ok(())

@@ -85,16 +85,22 @@ pub fn snapshot(conn: &mut PgConnection) -> Snapshot {
             }),
             rows: list(&table["rows"], row),
         }),
-        loose: list(&seen["loose"], |part| (text(&part["path"]), list(&part["rows"], row))),
+        loose: list(&seen["loose"], |part| {
+            (text(&part["path"]), list(&part["rows"], row))
+        }),
     }
 }
 
 pub fn recorded(conn: &mut PgConnection, since: i64) -> Recorded {
     let seen = parse(&value(conn, &format!("twin.recorded({since})")).expect("a summary"));
-    let built = seen["built"].as_object().into_iter().flatten().map(|(label, columns)| {
-        let columns = list(columns, |c| (number(&c["number"]), text(&c["name"])));
-        (label.clone(), columns)
-    });
+    let built = seen["built"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(label, columns)| {
+            let columns = list(columns, |c| (number(&c["number"]), text(&c["name"])));
+            (label.clone(), columns)
+        });
     Recorded {
         total: number(&seen["total"]),
         last: number(&seen["last"]),

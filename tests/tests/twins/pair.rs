@@ -43,9 +43,15 @@ impl Pair {
         pair.told(&format!(
             "CREATE ROLE {all}; CREATE ROLE {some}; CREATE ROLE {none}; CREATE ROLE {app}; GRANT {all}, {some}, {none} TO {app}"
         ));
-        let names = [pair.audited_database.name().to_owned(), pair.plain_database.name().to_owned()];
+        let names = [
+            pair.audited_database.name().to_owned(),
+            pair.plain_database.name().to_owned(),
+        ];
         for name in names {
-            run(&mut pair.plain, &format!("GRANT CREATE, TEMPORARY ON DATABASE {name} TO {app}"));
+            run(
+                &mut pair.plain,
+                &format!("GRANT CREATE, TEMPORARY ON DATABASE {name} TO {app}"),
+            );
         }
         if protected {
             let protection = Protection::of_owner(owner.as_str()).application(app.as_str());
@@ -83,7 +89,10 @@ impl Pair {
         for database in [&self.audited_database, &self.plain_database] {
             run(
                 &mut database.connect(),
-                &format!("INSERT INTO twin.tables VALUES ('{label}', {}::regclass)", literal(path)),
+                &format!(
+                    "INSERT INTO twin.tables VALUES ('{label}', {}::regclass)",
+                    literal(path)
+                ),
             );
         }
     }
@@ -135,7 +144,11 @@ impl Pair {
         let mut found = vec![];
         for query in queries {
             let lines = rows(conn, &query);
-            found.extend(lines.into_iter().filter(|line| MARKERS.iter().any(|marker| line.contains(marker))));
+            found.extend(
+                lines
+                    .into_iter()
+                    .filter(|line| MARKERS.iter().any(|marker| line.contains(marker))),
+            );
         }
         found
     }
@@ -159,19 +172,21 @@ impl Drop for Pair {
 }
 
 fn execute(conn: &mut PgConnection, sql: &str) -> Outcome {
-    diesel::sql_query(sql).execute(conn).map_err(|error| match error {
-        // The message says more than its SQLSTATE.
-        Error::DatabaseError(kind, info) => [
-            Some(format!("{kind:?}")),
-            Some(info.message().to_owned()),
-            info.details().map(str::to_owned),
-            info.table_name().map(str::to_owned),
-            info.constraint_name().map(str::to_owned),
-        ]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("\n"),
-        other => other.to_string(),
-    })
+    diesel::sql_query(sql)
+        .execute(conn)
+        .map_err(|error| match error {
+            // The message says more than its SQLSTATE.
+            Error::DatabaseError(kind, info) => [
+                Some(format!("{kind:?}")),
+                Some(info.message().to_owned()),
+                info.details().map(str::to_owned),
+                info.table_name().map(str::to_owned),
+                info.constraint_name().map(str::to_owned),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("\n"),
+            other => other.to_string(),
+        })
 }

@@ -40,13 +40,19 @@ pub fn run(seed: u64, statements: usize) -> Result<(), String> {
     let planned = schema::random(&mut dice);
     let pair = Pair::new(&planned, &mut dice);
     let mut run = Run::new(dice, pair, planned);
-    let outcome = (0..statements).try_for_each(|_| run.step()).and_then(|()| run.end());
+    let outcome = (0..statements)
+        .try_for_each(|_| run.step())
+        .and_then(|()| run.end());
     let outcome = outcome.and_then(|()| match run.pair.secrets() {
         found if found.is_empty() => Ok(()),
         found => Err(format!("a secret is in the audit: {found:#?}")),
     });
     outcome.map_err(|what| {
-        format!("-- THREADLINE_SEEDS={seed}..{}\n{}\n/* {what}\n*/", seed + 1, run.pair.script)
+        format!(
+            "-- THREADLINE_SEEDS={seed}..{}\n{}\n/* {what}\n*/",
+            seed + 1,
+            run.pair.script
+        )
     })
 }
 
@@ -102,7 +108,11 @@ impl Run {
                 let mut dice = Dice::new(self.dice.roll(1 << 30) as u64);
                 let sites: Vec<_> = self.sites().collect();
                 let sql = write(&sites, &mut dice);
-                let kind = if sql.starts_with("WITH") || sql.starts_with("DO") { Kind::Writes } else { Kind::Write };
+                let kind = if sql.starts_with("WITH") || sql.starts_with("DO") {
+                    Kind::Writes
+                } else {
+                    Kind::Write
+                };
                 self.tell(&sql, kind)
             }
         }
@@ -168,7 +178,9 @@ impl Run {
         if inside {
             self.tell("SAVEPOINT refreshing", Kind::Alter)?;
         }
-        let outcome = self.pair.audit(&format!("SELECT threadline.refresh({})", literal(&path)));
+        let outcome = self
+            .pair
+            .audit(&format!("SELECT threadline.refresh({})", literal(&path)));
         if let Err(error) = outcome {
             // As every ALTER TABLE is refused while deferred triggers wait.
             if !error.contains("it has pending trigger events") {
@@ -187,7 +199,9 @@ impl Run {
     fn tell(&mut self, sql: &str, kind: Kind) -> Result<(), String> {
         let (plain, audited) = self.pair.execute(sql);
         if plain != audited {
-            return Err(format!("without audit: {plain:?}\n  with audit: {audited:?}"));
+            return Err(format!(
+                "without audit: {plain:?}\n  with audit: {audited:?}"
+            ));
         }
         let refused = audited.is_err();
         // A commit that is refused rolls back.
@@ -236,7 +250,10 @@ impl Run {
             ));
         }
         if kind == Kind::Alter && !known.changes.is_empty() {
-            return Err(format!("recorded, and no row has changed: {:#?}", known.changes));
+            return Err(format!(
+                "recorded, and no row has changed: {:#?}",
+                known.changes
+            ));
         }
         attributed(&self.known, known)?;
         if let Some(change) = known.changes.iter().find(|c| c.label.is_empty()) {
@@ -271,5 +288,9 @@ impl Run {
 /// What a statement says that it creates.
 fn created(create: &str) -> String {
     let rest = create.split("TABLE ").nth(1).unwrap_or_default();
-    rest.split(" (").next().unwrap_or_default().trim_end().to_owned()
+    rest.split(" (")
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_owned()
 }

@@ -261,7 +261,11 @@ fn table(
         columns.push(Column {
             name: name(dice),
             of_type: parent.key_type.clone(),
-            rest: format!(" REFERENCES {} ({}){on_delete}", parent.path, quote(&parent.key)),
+            rest: format!(
+                " REFERENCES {} ({}){on_delete}",
+                parent.path,
+                quote(&parent.key)
+            ),
             source: None,
         });
         refers_to = Some(parent.label.clone());
@@ -282,13 +286,26 @@ fn table(
         {
             rest.clear();
         }
-        columns.push(Column { name: name(dice), of_type, rest, source: None });
+        columns.push(Column {
+            name: name(dice),
+            of_type,
+            rest,
+            source: None,
+        });
     }
     let source = columns.iter().rposition(|c| c.of_type == "text");
     if let (Some(source), true) = (source, dice.one_in(2)) {
-        let rest = format!(" GENERATED ALWAYS AS (lower({})) STORED", quote(&columns[source].name));
+        let rest = format!(
+            " GENERATED ALWAYS AS (lower({})) STORED",
+            quote(&columns[source].name)
+        );
         if source >= keys {
-            columns.push(Column { name: name(dice), of_type: "text".to_owned(), rest, source: Some(source) });
+            columns.push(Column {
+                name: name(dice),
+                of_type: "text".to_owned(),
+                rest,
+                source: Some(source),
+            });
         }
     }
     let (audit, treatments, only) = policy(&columns, keys, dice);
@@ -304,18 +321,37 @@ fn table(
         .collect();
     if keys > 0 {
         let key: Vec<_> = columns[..keys].iter().map(|c| quote(&c.name)).collect();
-        let deferrable = if matches!(shape, Shape::Composite) && dice.one_in(2) { " DEFERRABLE" } else { "" };
+        let deferrable = if matches!(shape, Shape::Composite) && dice.one_in(2) {
+            " DEFERRABLE"
+        } else {
+            ""
+        };
         parts.push(format!("PRIMARY KEY ({}){deferrable}", key.join(", ")));
     }
-    if let Some(number) = columns.iter().position(|c| c.of_type == "integer" && c.source.is_none()) {
+    if let Some(number) = columns
+        .iter()
+        .position(|c| c.of_type == "integer" && c.source.is_none())
+    {
         if dice.one_in(3) {
-            parts.push(format!("CHECK ({} < 95 OR {0} > 7773199)", quote(&columns[number].name)));
+            parts.push(format!(
+                "CHECK ({} < 95 OR {0} > 7773199)",
+                quote(&columns[number].name)
+            ));
         }
     }
-    let unlogged = if dice.one_in(6) && refers_to.is_none() && shape != Shape::Plain
+    let unlogged = if dice.one_in(6)
+        && refers_to.is_none()
+        && shape != Shape::Plain
         && !matches!(shape, Shape::ByRange | Shape::ByHash)
-    { "UNLOGGED " } else { "" };
-    let mut create = format!("CREATE {unlogged}TABLE {path} (\n    {})", parts.join(",\n    "));
+    {
+        "UNLOGGED "
+    } else {
+        ""
+    };
+    let mut create = format!(
+        "CREATE {unlogged}TABLE {path} (\n    {})",
+        parts.join(",\n    ")
+    );
     let partitioned = matches!(shape, Shape::ByRange | Shape::ByHash);
     match shape {
         Shape::ByRange => {
@@ -327,20 +363,43 @@ fn table(
         Shape::ByHash => {
             create += &format!(" PARTITION BY HASH ({})", quote(&columns[0].name));
             for part in 0..3 {
-                create += &format!(";\nCREATE TABLE parts.{label}_h{part} PARTITION OF {path} FOR VALUES WITH (MODULUS 3, REMAINDER {part})");
+                create += &format!(
+                    ";\nCREATE TABLE parts.{label}_h{part} PARTITION OF {path} FOR VALUES WITH (MODULUS 3, REMAINDER {part})"
+                );
             }
         }
         _ => {}
     }
-    create += &triggers(label, path, shape, &columns, keys, &treatments, dice, &mut restless);
-    let audit = if keys == 0 { format!("{audit}, keyless => true") } else { audit };
+    create += &triggers(
+        label,
+        path,
+        shape,
+        &columns,
+        keys,
+        &treatments,
+        dice,
+        &mut restless,
+    );
+    let audit = if keys == 0 {
+        format!("{audit}, keyless => true")
+    } else {
+        audit
+    };
     let target = (keys == 1).then(|| Target {
         path: path.to_owned(),
         key: columns[0].name.clone(),
         key_type: columns[0].of_type.clone(),
         label: label.to_owned(),
     });
-    let planned = Planned { label: label.to_owned(), create, audit, treatments, only, restless, partitioned };
+    let planned = Planned {
+        label: label.to_owned(),
+        create,
+        audit,
+        treatments,
+        only,
+        restless,
+        partitioned,
+    };
     (planned, target)
 }
 
@@ -356,10 +415,19 @@ pub fn partition(label: &str, path: &str, part: usize) -> String {
 fn heir(of: &Planned, path: &str) -> Planned {
     let own = of.treatments.len() as i64 + 1;
     let mut treatments = of.treatments.clone();
-    let pay = if of.only { Treatment::Exclude } else { Treatment::Clear };
+    let pay = if of.only {
+        Treatment::Exclude
+    } else {
+        Treatment::Clear
+    };
     treatments.insert(own, pay);
     let label = format!("{}heir", of.label);
-    let key = of.create.split("PRIMARY KEY ").nth(1).and_then(|rest| rest.split(')').next()).expect("heirs have keys");
+    let key = of
+        .create
+        .split("PRIMARY KEY ")
+        .nth(1)
+        .and_then(|rest| rest.split(')').next())
+        .expect("heirs have keys");
     Planned {
         create: format!("CREATE TABLE app.heir (pay int, PRIMARY KEY {key})) INHERITS ({path})"),
         label,
@@ -372,21 +440,38 @@ fn heir(of: &Planned, path: &str) -> Planned {
 }
 
 /// A policy over columns of which the first `keys` are the key's.
-fn policy(columns: &[Column], keys: usize, dice: &mut Dice) -> (String, BTreeMap<i64, Treatment>, bool) {
+fn policy(
+    columns: &[Column],
+    keys: usize,
+    dice: &mut Dice,
+) -> (String, BTreeMap<i64, Treatment>, bool) {
     let mut chosen = vec![Treatment::Clear; columns.len()];
     let only = dice.one_in(6);
     let redacts = only || dice.roll(3) > 0;
     for number in keys..columns.len() {
         let column = &columns[number];
         if column.rest.contains("REFERENCES") || !redacts {
-            chosen[number] = if only && dice.one_in(2) { Treatment::Exclude } else { Treatment::Clear };
+            chosen[number] = if only && dice.one_in(2) {
+                Treatment::Exclude
+            } else {
+                Treatment::Clear
+            };
         } else if only {
             chosen[number] = *dice.pick(&[Treatment::Clear, Treatment::Exclude]);
         } else {
-            chosen[number] = *dice.pick(&[Treatment::Clear, Treatment::Clear, Treatment::Mask, Treatment::Exclude]);
+            chosen[number] = *dice.pick(&[
+                Treatment::Clear,
+                Treatment::Clear,
+                Treatment::Mask,
+                Treatment::Exclude,
+            ]);
         }
         if let Some(source) = column.source {
-            chosen[number] = if only && chosen[source] == Treatment::Clear { Treatment::Clear } else { chosen[source] };
+            chosen[number] = if only && chosen[source] == Treatment::Clear {
+                Treatment::Clear
+            } else {
+                chosen[source]
+            };
         }
     }
     let only = only && chosen[keys..].contains(&Treatment::Clear);
@@ -395,7 +480,10 @@ fn policy(columns: &[Column], keys: usize, dice: &mut Dice) -> (String, BTreeMap
     }
     let of = |treatment| {
         let names: Vec<_> = (keys..columns.len())
-            .filter(|n| chosen[*n] == treatment && (treatment == Treatment::Clear || columns[*n].source.is_none()))
+            .filter(|n| {
+                chosen[*n] == treatment
+                    && (treatment == Treatment::Clear || columns[*n].source.is_none())
+            })
             .map(|n| literal(&columns[n].name))
             .collect();
         format!("ARRAY[{}]::text[]", names.join(", "))
@@ -403,11 +491,19 @@ fn policy(columns: &[Column], keys: usize, dice: &mut Dice) -> (String, BTreeMap
     let audit = if only {
         format!(", columns => {}", of(Treatment::Clear))
     } else if chosen.iter().any(|t| *t != Treatment::Clear) {
-        format!(", mask => {}, exclude => {}", of(Treatment::Mask), of(Treatment::Exclude))
+        format!(
+            ", mask => {}, exclude => {}",
+            of(Treatment::Mask),
+            of(Treatment::Exclude)
+        )
     } else {
         String::new()
     };
-    let treatments = chosen.into_iter().enumerate().map(|(n, t)| (n as i64 + 1, t)).collect();
+    let treatments = chosen
+        .into_iter()
+        .enumerate()
+        .map(|(n, t)| (n as i64 + 1, t))
+        .collect();
     (audit, treatments, only)
 }
 
@@ -435,16 +531,42 @@ CREATE TRIGGER a_before BEFORE INSERT OR UPDATE ON {path} FOR EACH ROW EXECUTE F
         );
     }
     match dice.roll(9) {
-        0 => sql += &format!(";\nCREATE TRIGGER log AFTER INSERT OR UPDATE OR DELETE ON {path} FOR EACH ROW EXECUTE FUNCTION app.log()"),
-        1 => sql += &format!(";\nCREATE TRIGGER log AFTER INSERT OR DELETE ON {path} FOR EACH STATEMENT EXECUTE FUNCTION app.log()"),
-        2 => sql += &format!(";\nCREATE TRIGGER count_rows AFTER INSERT OR UPDATE ON {path} FOR EACH ROW EXECUTE FUNCTION app.count_rows()"),
-        3 => sql += &format!(";\nCREATE CONSTRAINT TRIGGER log AFTER INSERT OR UPDATE ON {path} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.log()"),
-        4 => sql += &format!(";\nCREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON {path} FOR EACH ROW EXECUTE FUNCTION app.refuse()"),
+        0 => {
+            sql += &format!(
+                ";\nCREATE TRIGGER log AFTER INSERT OR UPDATE OR DELETE ON {path} FOR EACH ROW EXECUTE FUNCTION app.log()"
+            )
+        }
+        1 => {
+            sql += &format!(
+                ";\nCREATE TRIGGER log AFTER INSERT OR DELETE ON {path} FOR EACH STATEMENT EXECUTE FUNCTION app.log()"
+            )
+        }
+        2 => {
+            sql += &format!(
+                ";\nCREATE TRIGGER count_rows AFTER INSERT OR UPDATE ON {path} FOR EACH ROW EXECUTE FUNCTION app.count_rows()"
+            )
+        }
+        3 => {
+            sql += &format!(
+                ";\nCREATE CONSTRAINT TRIGGER log AFTER INSERT OR UPDATE ON {path} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.log()"
+            )
+        }
+        4 => {
+            sql += &format!(
+                ";\nCREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON {path} FOR EACH ROW EXECUTE FUNCTION app.refuse()"
+            )
+        }
         5 if shape == Shape::Plain || shape == Shape::Child => {
             // Writes to the very row that fired it.
-            if let Some((number, column)) = columns.iter().enumerate().skip(keys).find(|(_, c)| c.of_type == "text" && c.source.is_none() && !c.rest.contains("UNIQUE")) {
+            if let Some((number, column)) = columns.iter().enumerate().skip(keys).find(|(_, c)| {
+                c.of_type == "text" && c.source.is_none() && !c.rest.contains("UNIQUE")
+            }) {
                 let (key, column) = (quote(&columns[0].name), quote(&column.name));
-                let more = if treatments[&(number as i64 + 1)] == Treatment::Clear { "more" } else { "s3cr3t" };
+                let more = if treatments[&(number as i64 + 1)] == Treatment::Clear {
+                    "more"
+                } else {
+                    "s3cr3t"
+                };
                 sql += &format!(
                     ";\nCREATE FUNCTION app.{label}_after() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN UPDATE {path} AS self SET {column} = '{more}' || NEW.{column} WHERE self.{key} = NEW.{key} AND length(self.{column}) < 12; RETURN NULL; END $$;

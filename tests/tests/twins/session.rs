@@ -74,10 +74,24 @@ pub fn setting(dice: &mut Dice) -> String {
     let local = if dice.one_in(2) { "LOCAL " } else { "" };
     match dice.roll(8) {
         0..3 => format!("SET {local}threadline.context = '{}'", dice.pick(&CONTEXTS)),
-        3 => format!("SET {local}threadline.transaction = '{}'", dice.pick(&REMEMBERED)),
+        3 => format!(
+            "SET {local}threadline.transaction = '{}'",
+            dice.pick(&REMEMBERED)
+        ),
         4 => {
-            let name = *dice.pick(&["transaction_context", "nested_1", "nested_2", "columns_1", "columns_2", "suspended", "transaction"]);
-            format!("SET {local}threadline.{name} = '{}'", dice.pick(&["", "x", "1", "2", "{\"actor\""]))
+            let name = *dice.pick(&[
+                "transaction_context",
+                "nested_1",
+                "nested_2",
+                "columns_1",
+                "columns_2",
+                "suspended",
+                "transaction",
+            ]);
+            format!(
+                "SET {local}threadline.{name} = '{}'",
+                dice.pick(&["", "x", "1", "2", "{\"actor\""])
+            )
         }
         5 => format!("SET {local}search_path = {}", other_schema()),
         6 => "RESET ALL".to_owned(),

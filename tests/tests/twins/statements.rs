@@ -29,12 +29,19 @@ impl<'a> Site<'a> {
     }
 
     fn keys(&self) -> impl Iterator<Item = &'a Column> {
-        self.table.columns.iter().filter(|c| self.table.key.contains(&c.name))
+        self.table
+            .columns
+            .iter()
+            .filter(|c| self.table.key.contains(&c.name))
     }
 
     fn others(&self) -> Vec<&'a Column> {
         let table = self.table;
-        table.columns.iter().filter(|c| !c.generated && !table.key.contains(&c.name)).collect()
+        table
+            .columns
+            .iter()
+            .filter(|c| !c.generated && !table.key.contains(&c.name))
+            .collect()
     }
 
     fn value(&self, column: &Column, dice: &mut Dice) -> String {
@@ -42,10 +49,20 @@ impl<'a> Site<'a> {
             return key(&column.of_type, dice.roll(KEYS));
         }
         // What refers to another row should often find it.
-        if self.planned.create.contains(&format!("{} {} REFERENCES", quote(&column.name), column.of_type))
-            || (self.planned.create.contains("REFERENCES") && dice.one_in(3) && column.number <= 3 && self.planned.treatment(column.number) == super::schema::Treatment::Clear)
+        if self.planned.create.contains(&format!(
+            "{} {} REFERENCES",
+            quote(&column.name),
+            column.of_type
+        )) || (self.planned.create.contains("REFERENCES")
+            && dice.one_in(3)
+            && column.number <= 3
+            && self.planned.treatment(column.number) == super::schema::Treatment::Clear)
         {
-            return if dice.one_in(3) { "NULL".to_owned() } else { key(&column.of_type, dice.roll(KEYS)) };
+            return if dice.one_in(3) {
+                "NULL".to_owned()
+            } else {
+                key(&column.of_type, dice.roll(KEYS))
+            };
         }
         column_value(self.planned, column.number, &column.of_type, dice)
     }
@@ -69,10 +86,18 @@ impl<'a> Site<'a> {
                     .keys()
                     .map(|c| {
                         let how = *dice.pick(&["=", "=", ">", "<"]);
-                        format!("{alias}.{} {how} {}", quote(&c.name), key(&c.of_type, dice.roll(KEYS)))
+                        format!(
+                            "{alias}.{} {how} {}",
+                            quote(&c.name),
+                            key(&c.of_type, dice.roll(KEYS))
+                        )
                     })
                     .collect();
-                if keys.is_empty() { "true".to_owned() } else { keys.join(" AND ") }
+                if keys.is_empty() {
+                    "true".to_owned()
+                } else {
+                    keys.join(" AND ")
+                }
             }
         }
     }
@@ -80,7 +105,11 @@ impl<'a> Site<'a> {
     fn assignments(&self, alias: Option<&str>, dice: &mut Dice) -> String {
         let others = self.others();
         if others.is_empty() {
-            return self.keys().map(|c| format!("{0} = {0}", quote(&c.name))).collect::<Vec<_>>().join(", ");
+            return self
+                .keys()
+                .map(|c| format!("{0} = {0}", quote(&c.name)))
+                .collect::<Vec<_>>()
+                .join(", ");
         }
         let mut columns = self.some(dice);
         columns.truncate(3);
@@ -112,8 +141,17 @@ impl<'a> Site<'a> {
                 format!("({})", values.join(", "))
             })
             .collect();
-        let overriding = if self.planned.label == "log" && dice.one_in(2) { " OVERRIDING SYSTEM VALUE" } else { "" };
-        format!("INSERT INTO {} ({}){overriding} VALUES {}", self.path(dice), names.join(", "), rows.join(", "))
+        let overriding = if self.planned.label == "log" && dice.one_in(2) {
+            " OVERRIDING SYSTEM VALUE"
+        } else {
+            ""
+        };
+        format!(
+            "INSERT INTO {} ({}){overriding} VALUES {}",
+            self.path(dice),
+            names.join(", "),
+            rows.join(", ")
+        )
     }
 
     fn upsert(&self, dice: &mut Dice) -> String {
@@ -123,7 +161,11 @@ impl<'a> Site<'a> {
         if keys.is_empty() || dice.one_in(3) {
             return format!("{insert} ON CONFLICT DO NOTHING");
         }
-        format!("{insert} ON CONFLICT ({}) DO UPDATE SET {}", keys.join(", "), self.assignments(None, dice))
+        format!(
+            "{insert} ON CONFLICT ({}) DO UPDATE SET {}",
+            keys.join(", "),
+            self.assignments(None, dice)
+        )
     }
 
     /// More rows than are taken one by one.
@@ -135,14 +177,21 @@ impl<'a> Site<'a> {
         let names: Vec<_> = columns.iter().map(|c| quote(&c.name)).collect();
         let values: Vec<_> = columns
             .iter()
-            .map(|c| match c.of_type.split(['(', ' ']).next().unwrap_or_default() {
-                "integer" | "bigint" | "numeric" if self.is_key(c) => "1000 + g".to_owned(),
-                "date" if self.is_key(c) => "date '2030-01-01' + g".to_owned(),
-                "text" | "character" if self.is_key(c) => "'g' || g".to_owned(),
-                "uuid" if self.is_key(c) => "('00000000-0000-4000-8000-0000001' || to_char(g, 'FM00000'))::uuid".to_owned(),
-                "timestamp" if self.is_key(c) => "timestamptz '2030-01-01 00:00:00+00' + interval '1 day' * g".to_owned(),
-                _ => self.value(c, dice),
-            })
+            .map(
+                |c| match c.of_type.split(['(', ' ']).next().unwrap_or_default() {
+                    "integer" | "bigint" | "numeric" if self.is_key(c) => "1000 + g".to_owned(),
+                    "date" if self.is_key(c) => "date '2030-01-01' + g".to_owned(),
+                    "text" | "character" if self.is_key(c) => "'g' || g".to_owned(),
+                    "uuid" if self.is_key(c) => {
+                        "('00000000-0000-4000-8000-0000001' || to_char(g, 'FM00000'))::uuid"
+                            .to_owned()
+                    }
+                    "timestamp" if self.is_key(c) => {
+                        "timestamptz '2030-01-01 00:00:00+00' + interval '1 day' * g".to_owned()
+                    }
+                    _ => self.value(c, dice),
+                },
+            )
             .collect();
         let count = *dice.pick(&[30, 101, 130]);
         format!(
@@ -164,25 +213,41 @@ impl<'a> Site<'a> {
     }
 
     fn update_key(&self, dice: &mut Dice) -> String {
-        let Some(column) = self.keys().next() else { return self.update(dice) };
+        let Some(column) = self.keys().next() else {
+            return self.update(dice);
+        };
         let name = quote(&column.name);
         let shift = match column.of_type.split(['(', ' ']).next().unwrap_or_default() {
-            "integer" | "bigint" | "numeric" | "date" => format!("twin_row.{name} + {}", dice.pick(&[1, 1, 100, -1])),
+            "integer" | "bigint" | "numeric" | "date" => {
+                format!("twin_row.{name} + {}", dice.pick(&[1, 1, 100, -1]))
+            }
             "timestamp" => format!("twin_row.{name} + interval '1 hour'"),
             "text" | "character" => format!("twin_row.{name} || 'x'"),
             _ => key(&column.of_type, dice.roll(KEYS)),
         };
-        let to = if dice.one_in(2) { key(&column.of_type, dice.roll(KEYS)) } else { shift };
+        let to = if dice.one_in(2) {
+            key(&column.of_type, dice.roll(KEYS))
+        } else {
+            shift
+        };
         let more = if dice.one_in(2) && !self.others().is_empty() {
             format!(", {}", self.assignments(Some("twin_row"), dice))
         } else {
             String::new()
         };
-        format!("UPDATE {} AS twin_row SET {name} = {to}{more} WHERE {}", self.path(dice), self.condition("twin_row", dice))
+        format!(
+            "UPDATE {} AS twin_row SET {name} = {to}{more} WHERE {}",
+            self.path(dice),
+            self.condition("twin_row", dice)
+        )
     }
 
     fn delete(&self, dice: &mut Dice) -> String {
-        format!("DELETE FROM {} AS twin_row WHERE {}", self.path(dice), self.condition("twin_row", dice))
+        format!(
+            "DELETE FROM {} AS twin_row WHERE {}",
+            self.path(dice),
+            self.condition("twin_row", dice)
+        )
     }
 
     fn merge(&self, dice: &mut Dice) -> String {
@@ -197,17 +262,29 @@ impl<'a> Site<'a> {
                     .iter()
                     .enumerate()
                     .map(|(position, c)| {
-                        let number = if position == 0 { n * 2 } else { dice.roll(KEYS) };
+                        let number = if position == 0 {
+                            n * 2
+                        } else {
+                            dice.roll(KEYS)
+                        };
                         format!("CAST({} AS {})", key(&c.of_type, number), c.of_type)
                     })
                     .collect();
                 format!("({n}, {})", values.join(", "))
             })
             .collect();
-        let on: Vec<_> = names.iter().enumerate().map(|(n, name)| format!("twin_row.{name} = source.k{n}")).collect();
+        let on: Vec<_> = names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| format!("twin_row.{name} = source.k{n}"))
+            .collect();
         let aliases: Vec<_> = (0..names.len()).map(|n| format!("k{n}")).collect();
         let more = self.some(dice);
-        let inserted: Vec<_> = names.iter().cloned().chain(more.iter().map(|c| quote(&c.name))).collect();
+        let inserted: Vec<_> = names
+            .iter()
+            .cloned()
+            .chain(more.iter().map(|c| quote(&c.name)))
+            .collect();
         let values: Vec<_> = aliases
             .iter()
             .map(|a| format!("source.{a}"))
@@ -280,7 +357,10 @@ pub fn write(sites: &[Site<'_>], dice: &mut Dice) -> String {
         50 => {
             let cascade = *dice.pick(&["", " CASCADE", " RESTART IDENTITY CASCADE"]);
             if dice.one_in(2) {
-                format!("TRUNCATE {}, {}{cascade}", site.table.path, other.table.path)
+                format!(
+                    "TRUNCATE {}, {}{cascade}",
+                    site.table.path, other.table.path
+                )
             } else {
                 format!("TRUNCATE ONLY {}{cascade}", site.table.path)
             }
@@ -289,10 +369,19 @@ pub fn write(sites: &[Site<'_>], dice: &mut Dice) -> String {
             "WITH gone AS ({} RETURNING 1), changed AS ({} RETURNING 1), come AS ({} RETURNING 1) SELECT * FROM gone, changed",
             site.delete(dice),
             other.update(dice),
-            dice.pick(sites).insert(2, &mut Dice::new(dice.roll(1000) as u64))
+            dice.pick(sites)
+                .insert(2, &mut Dice::new(dice.roll(1000) as u64))
         ),
         53..57 if site.table.partitioned => on_part(site, dice),
-        57 => format!("CREATE TEMPORARY TABLE IF NOT EXISTS {} (id int) ON COMMIT DROP", dice.pick(&["audit_changes", "audit_transactions", "audited_tables", "suspensions"])),
+        57 => format!(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS {} (id int) ON COMMIT DROP",
+            dice.pick(&[
+                "audit_changes",
+                "audit_transactions",
+                "audited_tables",
+                "suspensions"
+            ])
+        ),
         58 => format!("SELECT * FROM {} FOR UPDATE", site.table.path),
         _ => format!(
             "DO $do$ BEGIN {}; BEGIN {}; EXCEPTION WHEN OTHERS THEN NULL; END; {}; END $do$",
@@ -307,7 +396,10 @@ pub fn write(sites: &[Site<'_>], dice: &mut Dice) -> String {
 fn on_part(site: Site<'_>, dice: &mut Dice) -> String {
     let mut part = site.table.clone();
     part.path = partition_name(&site.planned.label, dice);
-    let site = Site { table: &part, ..site };
+    let site = Site {
+        table: &part,
+        ..site
+    };
     match dice.roll(4) {
         0 => format!("TRUNCATE {}", part.path),
         1 => site.delete(dice),

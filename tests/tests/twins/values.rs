@@ -87,7 +87,9 @@ pub fn value(of_type: &str, secret: bool, dice: &mut Dice) -> String {
         "timestamp with time zone" | "timestamptz" => {
             format!("timestamptz '2026-03-29 00:30:00+01' + interval '1 hour' * {n}")
         }
-        "interval" => (*dice.pick(&["'1 mon'", "'30 days'", "'36:00:00'", "'-1 day 2 hours'"])).to_owned(),
+        "interval" => {
+            (*dice.pick(&["'1 mon'", "'30 days'", "'36:00:00'", "'-1 day 2 hours'"])).to_owned()
+        }
         "uuid" => format!("'12345678-9abc-4def-8012-3456789abc{n:02}'"),
         "bytea" => format!("convert_to('bytes {n}', 'utf8')"),
         "json" | "jsonb" => format!("'{{\"n\": {n}, \"s\": \"a\\\"b\", \"d\": 1.50}}'"),
@@ -117,7 +119,9 @@ fn secret_value(of_type: &str, n: usize) -> String {
         "double precision" => format!("7773199{n:02}.5"),
         "boolean" => "true".to_owned(),
         "date" => format!("date '2023-12-25' + {n}"),
-        "timestamp without time zone" | "timestamp" | "timestamp with time zone"
+        "timestamp without time zone"
+        | "timestamp"
+        | "timestamp with time zone"
         | "timestamptz" => format!("timestamptz '2024-02-29 23:59:59+00' + interval '1 day' * {n}"),
         "interval" => format!("interval '1 day' * {n}"),
         "uuid" => format!("'7773199a-9abc-4def-8012-3456789abc{n:02}'"),

@@ -9,10 +9,14 @@ mod alter;
 mod check;
 #[path = "timeline/dice.rs"]
 mod dice;
+#[path = "twins/names.rs"]
+mod names;
 #[path = "twins/observer.rs"]
 mod observer;
 #[path = "twins/pair.rs"]
 mod pair;
+#[path = "twins/policy.rs"]
+mod policy;
 #[path = "twins/run.rs"]
 mod run;
 #[path = "twins/schema.rs"]
@@ -21,6 +25,10 @@ mod schema;
 mod session;
 #[path = "twins/statements.rs"]
 mod statements;
+#[path = "twins/table.rs"]
+mod table;
+#[path = "twins/triggers.rs"]
+mod triggers;
 #[path = "twins/values.rs"]
 mod values;
 

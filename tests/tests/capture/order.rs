@@ -106,6 +106,32 @@ fn what_a_trigger_does_to_other_rows_of_the_statement_comes_after_it() {
 }
 
 #[test]
+fn what_a_trigger_does_to_the_rows_of_a_merge_comes_after_it() {
+    let (_database, mut conn) = table(
+        &(function(
+            "more",
+            "UPDATE notes SET n = n + 1 WHERE id = NEW.id AND n < 2; RETURN NULL;",
+        ) + "AFTER INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION more()"),
+    );
+    let conn = &mut conn;
+    let merge = "MERGE INTO notes USING (VALUES (1), (2), (3)) AS s (id) ON notes.id = s.id
+         WHEN MATCHED AND s.id = 3 THEN DELETE WHEN MATCHED THEN UPDATE SET body = 'b', n = 0 WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)";
+    run(conn, merge);
+    run(conn, "DELETE FROM notes WHERE id = 2");
+    run(conn, merge);
+    run(conn, &format!("BEGIN; {merge}; {merge}; COMMIT"));
+    assert_eq!(
+        chain(conn, 1),
+        "I, U 1, U 2, U 0, U 1, U 2, U 0, U 1, U 2, U 0, U 1, U 2"
+    );
+    assert_eq!(
+        chain(conn, 2),
+        "I, U 1, U 2, D, I, U 1, U 2, U 0, U 1, U 2, U 0, U 1, U 2"
+    );
+    assert_eq!(chain(conn, 3), "I, U 1, U 2, D, I, U 1, U 2, D");
+}
+
+#[test]
 fn what_a_trigger_deletes_before_it_inserts_comes_before() {
     let (_database, mut conn) = table(
         &(function(

@@ -6,11 +6,11 @@
 //! primary key is dropped.
 
 use super::dice::Dice;
+use super::names::{literal, other_schema, quote, random_name, random_table_name};
 use super::observer::Column;
-use super::schema::{
-    Treatment, literal, other_schema, partition, quote, random_name, random_table_name,
-};
+use super::schema::Treatment;
 use super::statements::{Site, partition_name};
+use super::table::partition;
 use super::values::{TYPES, value};
 
 pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {

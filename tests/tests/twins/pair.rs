@@ -6,7 +6,8 @@ use threadline::Protection;
 use threadline_tests::{Database, Server, connect, rows, run};
 
 use super::dice::Dice;
-use super::schema::{COMMON, Planned, literal};
+use super::names::{literal, other_schema};
+use super::schema::{COMMON, Planned};
 use super::values::MARKERS;
 
 /// What came of a statement: how many rows, or what PostgreSQL said.
@@ -74,7 +75,7 @@ impl Pair {
              GRANT ALL ON ALL TABLES IN SCHEMA app, {other}, parts TO {all};
              GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA app TO {some};
              GRANT UPDATE, TRUNCATE ON ALL TABLES IN SCHEMA {other} TO {some}",
-            other = super::schema::other_schema()
+            other = other_schema()
         );
         pair.both(&grants, true);
         pair

@@ -4,9 +4,10 @@
 use super::alter::alter;
 use super::check::{View, attributed, exactly, rebuild};
 use super::dice::Dice;
+use super::names::literal;
 use super::observer::{Change, Recorded, Snapshot, recorded, snapshot};
 use super::pair::Pair;
-use super::schema::{self, Planned, literal};
+use super::schema::{self, Planned};
 use super::session;
 use super::statements::{Site, write};
 

@@ -1,7 +1,7 @@
 //! Who writes, in which transaction, and with which settings.
 
 use super::dice::Dice;
-use super::schema::other_schema;
+use super::names::other_schema;
 
 const SETTINGS: [&str; 34] = [
     "timezone = 'Asia/Kathmandu'",

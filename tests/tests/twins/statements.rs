@@ -1,8 +1,9 @@
 //! Random writes of every kind.
 
 use super::dice::Dice;
+use super::names::quote;
 use super::observer::{Column, Table};
-use super::schema::{Planned, column_value, quote};
+use super::schema::{Planned, Treatment, column_value};
 use super::values::key;
 
 const KEYS: usize = 12;
@@ -56,7 +57,7 @@ impl<'a> Site<'a> {
         )) || (self.planned.create.contains("REFERENCES")
             && dice.one_in(3)
             && column.number <= 3
-            && self.planned.treatment(column.number) == super::schema::Treatment::Clear)
+            && self.planned.treatment(column.number) == Treatment::Clear)
         {
             return if dice.one_in(3) {
                 "NULL".to_owned()

@@ -132,9 +132,41 @@ BEGIN ATOMIC
     WHERE base.oid = threadline.base_type(type);
 END;
 
--- Any row, or value of a composite type, as JSON, without ever failing. If a value has
--- no form in jsonb (\u0000 inside json[]), all of them but numbers and the like are
--- kept as their text, and what is beyond the 200 MB that fit in is marked as too large.
+-- SQL for the image of a row of a relation, with the columns that it has now, whatever
+-- is decided for them. An exact one fails where a value has no form in jsonb (\u0000
+-- inside json[]). The other never does: all but numbers and the like are kept as their
+-- text, and what is beyond the 200 MB that fit in is marked as too large.
+CREATE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE
+        WHEN exact THEN format('(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
+            string_agg(format('%s AS %I', form.sql, c.name), ', ' ORDER BY c.number))
+        ELSE format(
+            $image$(SELECT jsonb_object_agg(tl_field.name, CASE
+                WHEN tl_field.text IS NULL THEN tl_field.short
+                WHEN octet_length(tl_field.text) > 100000000 OR tl_field.total > 200000000 THEN '"[too large to record]"'
+                ELSE to_jsonb(tl_field.text) END)
+            FROM (
+                SELECT name, short, text, sum(octet_length(text)) OVER (ORDER BY number) AS total
+                FROM (VALUES %s) AS tl_value (number, name, short, text)
+            ) AS tl_field)$image$,
+            string_agg(
+                format(
+                    CASE WHEN base.oid < 16384 AND (base.typlen > 0 OR base.oid = 'numeric'::regtype)
+                        THEN '(%s, %L, to_jsonb(%s), NULL)'
+                        ELSE '(%s, %L, NULL, CASE WHEN %4$s IS DISTINCT FROM NULL THEN concat(%4$s) END)' END,
+                    c.number, c.name, form.sql, value.reference),
+                ', ' ORDER BY c.number))
+    END
+    FROM threadline.columns_of(relation) AS c
+    JOIN pg_type AS base ON base.oid = threadline.base_type(c.type)
+    CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, c.name) AS reference) AS value
+    CROSS JOIN LATERAL (SELECT threadline.json_form(c.type, value.reference) AS sql) AS form;
+END;
+
+-- Any row, or value of a composite type, as JSON, without ever failing.
 CREATE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -146,56 +178,19 @@ SET extra_float_digits = 1
 AS $$
 DECLARE
     tl_relation regclass := (SELECT t.typrelid FROM pg_type AS t WHERE t.oid = threadline.base_type(pg_typeof(image_of)));
-    tl_fields text;
     tl_image jsonb;
 BEGIN
     IF image_of IS NOT DISTINCT FROM NULL THEN
         RETURN NULL;
     END IF;
     BEGIN
-        SELECT string_agg(format('%s AS %I', threadline.json_form(c.type, format('($1).%I', c.name)), c.name), ', ' ORDER BY c.number)
-        INTO tl_fields
-        FROM threadline.columns_of(tl_relation) AS c;
-        EXECUTE format('SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image', tl_fields) INTO tl_image USING image_of;
+        EXECUTE 'SELECT ' || threadline.whole_image(tl_relation, '($1)', exact => true) INTO tl_image USING image_of;
     EXCEPTION WHEN OTHERS THEN
-        SELECT string_agg(
-            format(
-                CASE WHEN b.oid < 16384 AND (b.typlen > 0 OR b.oid = 'numeric'::regtype)
-                    THEN '(%s, %L, to_jsonb(%s), NULL)'
-                    ELSE '(%s, %L, NULL, CASE WHEN %4$s IS DISTINCT FROM NULL THEN concat(%4$s) END)' END,
-                c.number, c.name, threadline.json_form(c.type, format('($1).%I', c.name)), format('($1).%I', c.name)),
-            ', ')
-        INTO tl_fields
-        FROM threadline.columns_of(tl_relation) AS c
-        JOIN pg_type AS b ON b.oid = threadline.base_type(c.type);
-        EXECUTE format(
-            $image$SELECT jsonb_object_agg(tl_field.name, CASE
-                WHEN tl_field.text IS NULL THEN tl_field.short
-                WHEN octet_length(tl_field.text) > 100000000 OR tl_field.total > 200000000 THEN '"[too large to record]"'
-                ELSE to_jsonb(tl_field.text) END)
-            FROM (
-                SELECT name, short, text, sum(octet_length(text)) OVER (ORDER BY number) AS total
-                FROM (VALUES %s) AS tl_value (number, name, short, text)
-            ) AS tl_field$image$, tl_fields)
-        INTO tl_image
-        USING image_of;
+        EXECUTE 'SELECT ' || threadline.whole_image(tl_relation, '($1)', exact => false) INTO tl_image USING image_of;
     END;
     RETURN tl_image;
 END
 $$;
-
--- SQL for a row called row_name of a transition table as one of the relation's row
--- type, which PostgreSQL takes it for in a trigger's row, and not there.
-CREATE FUNCTION threadline.typed_row(target regclass, row_name text) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT format('ROW(%s)::%s',
-        (SELECT string_agg(format('%s.%I', row_name, c.name), ', ' ORDER BY c.number) FROM threadline.columns_of(target) AS c),
-        t.reltype::regtype)
-    FROM pg_class AS t
-    WHERE t.oid = target;
-END;
 
 -- A table as FROM, UPDATE or DELETE take it, for the rows that are its own: what an heir
 -- holds is the heir's, what a partition holds is the table's.
@@ -309,10 +304,31 @@ BEGIN ATOMIC
     ORDER BY k.position;
 END;
 
+-- Whether a relation has a column after the one with a number. The catalog cache is
+-- asked, not the catalog, which under REPEATABLE READ may show what was.
+CREATE FUNCTION threadline.further_column(target regclass, last integer) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_number integer := last;
+    tl_name text;
+BEGIN
+    LOOP
+        tl_number := tl_number + 1;
+        tl_name := (pg_identify_object_as_address('pg_class'::regclass, target, tl_number)).object_names[3];
+        IF tl_name IS NULL THEN
+            RETURN false;
+        ELSIF tl_name !~ '^\.{8}pg\.dropped\.' THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- Numbers, names and types of a relation's columns, and how they are compared:
 -- another one now asks for threadline.refresh(). A dump and restore does, too, if
--- it closes the gap that a dropped column left in the numbers. That there is no
--- further column is asked of the catalog cache, as their names are.
+-- it closes the gap that a dropped column left in the numbers.
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -322,7 +338,7 @@ BEGIN ATOMIC
         string_agg(
             c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END,
             ',' ORDER BY c.number)
-        || coalesce((pg_identify_object_as_address('pg_class'::regclass, target, max(c.number) + 1)).object_names[3], ''))
+        || CASE WHEN threadline.further_column(target, max(c.number)) THEN ', and more' ELSE '' END)
     FROM threadline.columns_of(target) AS c;
 END;
 
@@ -340,10 +356,11 @@ RETURN CASE
 END::pg_catalog.regclass;
 
 -- Do the columns still stand as they did when the capture function was built,
--- each under its number and name? The catalog cache is asked, not the catalog:
--- a REPEATABLE READ snapshot may be older than a rename. The answer is
--- remembered for the transaction, and believed there as long as the transaction
--- has not altered the table itself; nobody else can while it writes.
+-- each under its number and name, and, where nothing is redacted, are there no more?
+-- With redaction, one that came since is left out either way. The catalog cache is
+-- asked, not the catalog: a REPEATABLE READ snapshot may be older than a rename. The
+-- answer is remembered for the transaction, and believed there as long as the
+-- transaction has not altered the table itself; nobody else can while it writes.
 CREATE FUNCTION threadline.columns_match(audited_table integer, target oid, built_for jsonb) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -357,6 +374,9 @@ BEGIN
         FROM jsonb_to_recordset(built_for -> 'columns') AS c (number integer, name text)
         WHERE (pg_identify_object_as_address('pg_class'::regclass, tl_relation, c.number)).object_names[3]
               IS DISTINCT FROM c.name
+    ) AND (
+        built_for @? '$.columns[*] ? (@.treatment != "clear")'
+        OR NOT threadline.further_column(tl_relation, (SELECT max(number) FROM jsonb_to_recordset(built_for -> 'columns') AS c (number integer)))
     );
     PERFORM set_config(
         'threadline.columns_' || audited_table,
@@ -431,8 +451,9 @@ END;
 
 -- Whether a write is not to be recorded, because capture is suspended. Fails for a
 -- trigger that somebody put on another table than the one the capture function was
--- built for, or its partitions: what happens there did not happen here.
-CREATE FUNCTION threadline.withheld(audited_table integer, target oid, built_for oid) RETURNS boolean
+-- built for, or its partitions: what happens there did not happen here. The one for
+-- TRUNCATE stays on a partition that was detached, and is silent.
+CREATE FUNCTION threadline.withheld(audited_table integer, target oid, built_for oid, operation text) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -442,6 +463,9 @@ BEGIN
     IF target NOT IN (built_for, tl_captured) AND NOT EXISTS (
         SELECT FROM pg_partition_ancestors(target) AS ancestor WHERE ancestor.relid IN (built_for, tl_captured)
     ) THEN
+        IF operation = 'TRUNCATE' THEN
+            RETURN true;
+        END IF;
         RAISE EXCEPTION 'threadline: a trigger of table % calls the capture function of %; drop it, and audit the table with SELECT threadline.audit(''%'')',
             target::regclass, tl_captured::regclass, target::regclass
             USING ERRCODE = 'insufficient_privilege';
@@ -1169,12 +1193,12 @@ RETURN format(
     THEN
         IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s))
            OR current_setting('threadline.suspended', true) <> '' THEN
-            IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid) THEN
+            IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid, TG_OP) THEN
                 RETURN NULL;
             END IF;
         END IF;
         tl_depth := pg_trigger_depth();
-        tl_nested := substring(current_setting('threadline.nested_%1$s', true) FROM '^[0-9]{1,9}$');
+        tl_nested := substring(current_setting('threadline.nested_%1$s', true) FROM '^([0-9]{1,9})( [0-9]{1,9} [12])?$');
         IF tl_nested > tl_depth THEN
             tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
         END IF;
@@ -1191,16 +1215,16 @@ AS $capture_source$
 DECLARE
     tl_table threadline.audited_tables;
     tl_unchanged text;
-    tl_redacted boolean;
+    tl_by_name boolean;
     tl_known text;
     tl_built_for jsonb;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
 
-    SELECT bool_or(c.treatment <> 'clear'),
+    SELECT bool_or(c.treatment <> 'clear' OR threadline.json_form(live.type, 'value') <> 'value'),
            threadline.unchanged_expression(audited_table, target, 'OLD', 'NEW'),
            format('ARRAY[%s]', string_agg(quote_literal(c.name), ', ' ORDER BY c.number))
-    INTO tl_redacted, tl_unchanged, tl_known
+    INTO tl_by_name, tl_unchanged, tl_known
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live USING (number);
 
@@ -1282,7 +1306,7 @@ BEGIN
         END IF;
     END IF;
 
-    IF tl_depth > greatest(tl_nested, 1) THEN
+    IF tl_depth >= greatest(tl_nested, 2) THEN
         PERFORM set_config('threadline.nested_%1$s', tl_depth::text, true);
     END IF;
 
@@ -1326,8 +1350,8 @@ $template$,
         threadline.image_expression(audited_table, target, 'OLD'),
         tl_unchanged,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
-        CASE WHEN tl_redacted THEN format(
-            $check$-- Looked at once in a transaction, and again when the transaction has
+        CASE WHEN tl_by_name THEN format(
+            $check$-- The image has columns by name. Looked at once in a transaction, and again when the transaction has
         -- altered the table: its columns then are no older than it.
         IF current_setting('threadline.columns_%1$s', true) IS DISTINCT FROM TG_RELID::text OR EXISTS (
             SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND age(xmin) <= age(pg_current_xact_id()::xid)
@@ -1461,11 +1485,13 @@ DECLARE
     tl_row_data jsonb;
     tl_unchanged text[];
     tl_careful boolean;
+    tl_image text;
     tl_count bigint;
     tl_keys_stay boolean;
     tl_few threadline.captured[];
     tl_depth integer;
     tl_nested integer;
+    tl_turns integer;
     tl_first_change bigint;
 BEGIN
     %1$s
@@ -1504,7 +1530,13 @@ BEGIN
             END IF;
             IF tl_careful THEN
                 -- With the columns that there are now.
-                EXECUTE format(%5$L, threadline.typed_row(TG_RELID, 'tl_row')) USING TG_RELID, %11$L::jsonb;
+                tl_image := threadline.whole_image(TG_RELID, 'tl_row', exact => true);
+                BEGIN
+                    EXECUTE format('SELECT count(%%s) FROM (%12$s) AS tl_row', tl_image);
+                EXCEPTION WHEN OTHERS THEN
+                    tl_image := threadline.whole_image(TG_RELID, 'tl_row', exact => false);
+                END;
+                EXECUTE format(%5$L, tl_image) USING TG_RELID, %11$L::jsonb;
                 GET DIAGNOSTICS tl_count = ROW_COUNT;
             END IF;
             IF tl_count > 0 THEN
@@ -1540,8 +1572,11 @@ BEGIN
     IF tl_depth IS NOT NULL THEN
         IF tl_first_change IS NOT NULL THEN
             PERFORM threadline.put_in_order(%7$s, TG_RELID, %10$L, tl_first_change);
-            PERFORM set_config('threadline.nested_%7$s', nullif(tl_depth, 1)::text, true);
-        ELSIF tl_depth > greatest(tl_nested, 1) THEN
+            -- A MERGE comes here up to three times, at one depth.
+            tl_turns := coalesce(substring(current_setting('threadline.nested_%7$s', true) FROM format(' %%s ([12])$', tl_depth))::integer, 3);
+            PERFORM set_config('threadline.nested_%7$s',
+                CASE tl_turns WHEN 1 THEN nullif(tl_depth, 1)::text ELSE format('%%s %%s %%s', tl_nested, tl_depth, tl_turns - 1) END, true);
+        ELSIF tl_depth >= greatest(tl_nested, 2) THEN
             PERFORM set_config('threadline.nested_%7$s', tl_depth::text, true);
         END IF;
     END IF;
@@ -1620,25 +1655,27 @@ $template$,
                            CASE WHEN t.previous_key IS NOT NULL%s THEN t.moved_row END AS row_data
                     FROM (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_old AS tl_row OFFSET 0) AS i
+                        FROM (SELECT %%1$s AS image FROM tl_old AS tl_row OFFSET 0) AS i
                     ) AS former
                     JOIN (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_new AS tl_row OFFSET 0) AS i
+                        FROM (SELECT %%1$s AS image FROM tl_new AS tl_row OFFSET 0) AS i
                     ) AS now USING (position)
                     CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, former.image, now.image) AS t
                     WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'$careful$, tl_keyless)
             WHEN 'INSERT' THEN
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.new_image AS row_data
                     FROM tl_new AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, NULL, threadline.row_image(%1$s)) AS t$careful$
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, NULL, %1$s) AS t$careful$
             ELSE
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.old_image AS row_data
                     FROM tl_old AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, threadline.row_image(%1$s), NULL) AS t$careful$
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, %1$s, NULL) AS t$careful$
         END),
         tl_require_actor, audited_table, left(operation, 1), tl_has_actor,
-        threadline.image_expression(audited_table, target, 'tl_row'), tl_built_for);
+        threadline.image_expression(audited_table, target, 'tl_row'), tl_built_for,
+        CASE operation WHEN 'INSERT' THEN 'SELECT * FROM tl_new' WHEN 'DELETE' THEN 'SELECT * FROM tl_old'
+            ELSE 'SELECT * FROM tl_old UNION ALL SELECT * FROM tl_new' END);
 END
 $statement_capture_source$;
 

@@ -1,7 +1,6 @@
 -- Numbers, names and types of a relation's columns, and how they are compared:
 -- another one now asks for threadline.refresh(). A dump and restore does, too, if
--- it closes the gap that a dropped column left in the numbers. That there is no
--- further column is asked of the catalog cache, as their names are.
+-- it closes the gap that a dropped column left in the numbers.
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -11,6 +10,6 @@ BEGIN ATOMIC
         string_agg(
             c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END,
             ',' ORDER BY c.number)
-        || coalesce((pg_identify_object_as_address('pg_class'::regclass, target, max(c.number) + 1)).object_names[3], ''))
+        || CASE WHEN threadline.further_column(target, max(c.number)) THEN ', and more' ELSE '' END)
     FROM threadline.columns_of(target) AS c;
 END;

@@ -14,12 +14,12 @@ RETURN format(
     THEN
         IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s))
            OR current_setting('threadline.suspended', true) <> '' THEN
-            IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid) THEN
+            IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid, TG_OP) THEN
                 RETURN NULL;
             END IF;
         END IF;
         tl_depth := pg_trigger_depth();
-        tl_nested := substring(current_setting('threadline.nested_%1$s', true) FROM '^[0-9]{1,9}$');
+        tl_nested := substring(current_setting('threadline.nested_%1$s', true) FROM '^([0-9]{1,9})( [0-9]{1,9} [12])?$');
         IF tl_nested > tl_depth THEN
             tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
         END IF;

@@ -8,16 +8,16 @@ AS $capture_source$
 DECLARE
     tl_table threadline.audited_tables;
     tl_unchanged text;
-    tl_redacted boolean;
+    tl_by_name boolean;
     tl_known text;
     tl_built_for jsonb;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
 
-    SELECT bool_or(c.treatment <> 'clear'),
+    SELECT bool_or(c.treatment <> 'clear' OR threadline.json_form(live.type, 'value') <> 'value'),
            threadline.unchanged_expression(audited_table, target, 'OLD', 'NEW'),
            format('ARRAY[%s]', string_agg(quote_literal(c.name), ', ' ORDER BY c.number))
-    INTO tl_redacted, tl_unchanged, tl_known
+    INTO tl_by_name, tl_unchanged, tl_known
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live USING (number);
 
@@ -99,7 +99,7 @@ BEGIN
         END IF;
     END IF;
 
-    IF tl_depth > greatest(tl_nested, 1) THEN
+    IF tl_depth >= greatest(tl_nested, 2) THEN
         PERFORM set_config('threadline.nested_%1$s', tl_depth::text, true);
     END IF;
 
@@ -143,8 +143,8 @@ $template$,
         threadline.image_expression(audited_table, target, 'OLD'),
         tl_unchanged,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
-        CASE WHEN tl_redacted THEN format(
-            $check$-- Looked at once in a transaction, and again when the transaction has
+        CASE WHEN tl_by_name THEN format(
+            $check$-- The image has columns by name. Looked at once in a transaction, and again when the transaction has
         -- altered the table: its columns then are no older than it.
         IF current_setting('threadline.columns_%1$s', true) IS DISTINCT FROM TG_RELID::text OR EXISTS (
             SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND age(xmin) <= age(pg_current_xact_id()::xid)

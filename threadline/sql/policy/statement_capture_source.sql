@@ -56,11 +56,13 @@ DECLARE
     tl_row_data jsonb;
     tl_unchanged text[];
     tl_careful boolean;
+    tl_image text;
     tl_count bigint;
     tl_keys_stay boolean;
     tl_few threadline.captured[];
     tl_depth integer;
     tl_nested integer;
+    tl_turns integer;
     tl_first_change bigint;
 BEGIN
     %1$s
@@ -99,7 +101,13 @@ BEGIN
             END IF;
             IF tl_careful THEN
                 -- With the columns that there are now.
-                EXECUTE format(%5$L, threadline.typed_row(TG_RELID, 'tl_row')) USING TG_RELID, %11$L::jsonb;
+                tl_image := threadline.whole_image(TG_RELID, 'tl_row', exact => true);
+                BEGIN
+                    EXECUTE format('SELECT count(%%s) FROM (%12$s) AS tl_row', tl_image);
+                EXCEPTION WHEN OTHERS THEN
+                    tl_image := threadline.whole_image(TG_RELID, 'tl_row', exact => false);
+                END;
+                EXECUTE format(%5$L, tl_image) USING TG_RELID, %11$L::jsonb;
                 GET DIAGNOSTICS tl_count = ROW_COUNT;
             END IF;
             IF tl_count > 0 THEN
@@ -135,8 +143,11 @@ BEGIN
     IF tl_depth IS NOT NULL THEN
         IF tl_first_change IS NOT NULL THEN
             PERFORM threadline.put_in_order(%7$s, TG_RELID, %10$L, tl_first_change);
-            PERFORM set_config('threadline.nested_%7$s', nullif(tl_depth, 1)::text, true);
-        ELSIF tl_depth > greatest(tl_nested, 1) THEN
+            -- A MERGE comes here up to three times, at one depth.
+            tl_turns := coalesce(substring(current_setting('threadline.nested_%7$s', true) FROM format(' %%s ([12])$', tl_depth))::integer, 3);
+            PERFORM set_config('threadline.nested_%7$s',
+                CASE tl_turns WHEN 1 THEN nullif(tl_depth, 1)::text ELSE format('%%s %%s %%s', tl_nested, tl_depth, tl_turns - 1) END, true);
+        ELSIF tl_depth >= greatest(tl_nested, 2) THEN
             PERFORM set_config('threadline.nested_%7$s', tl_depth::text, true);
         END IF;
     END IF;
@@ -215,24 +226,26 @@ $template$,
                            CASE WHEN t.previous_key IS NOT NULL%s THEN t.moved_row END AS row_data
                     FROM (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_old AS tl_row OFFSET 0) AS i
+                        FROM (SELECT %%1$s AS image FROM tl_old AS tl_row OFFSET 0) AS i
                     ) AS former
                     JOIN (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_new AS tl_row OFFSET 0) AS i
+                        FROM (SELECT %%1$s AS image FROM tl_new AS tl_row OFFSET 0) AS i
                     ) AS now USING (position)
                     CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, former.image, now.image) AS t
                     WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'$careful$, tl_keyless)
             WHEN 'INSERT' THEN
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.new_image AS row_data
                     FROM tl_new AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, NULL, threadline.row_image(%1$s)) AS t$careful$
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, NULL, %1$s) AS t$careful$
             ELSE
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.old_image AS row_data
                     FROM tl_old AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, threadline.row_image(%1$s), NULL) AS t$careful$
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, %1$s, NULL) AS t$careful$
         END),
         tl_require_actor, audited_table, left(operation, 1), tl_has_actor,
-        threadline.image_expression(audited_table, target, 'tl_row'), tl_built_for);
+        threadline.image_expression(audited_table, target, 'tl_row'), tl_built_for,
+        CASE operation WHEN 'INSERT' THEN 'SELECT * FROM tl_new' WHEN 'DELETE' THEN 'SELECT * FROM tl_old'
+            ELSE 'SELECT * FROM tl_old UNION ALL SELECT * FROM tl_new' END);
 END
 $statement_capture_source$;

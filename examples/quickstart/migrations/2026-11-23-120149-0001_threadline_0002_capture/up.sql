@@ -36,17 +36,23 @@ BEGIN
 END
 $$;
 
--- The record key read from a row's image.
-CREATE FUNCTION threadline.key_in_image(image jsonb, key_columns text[]) RETURNS text
+-- The record key read from a row's image. Blanks at the end of a char(n) are not part
+-- of its value.
+CREATE FUNCTION threadline.key_in_image(image jsonb, key_columns text[], key_types text[]) RETURNS text
 LANGUAGE sql IMMUTABLE
-RETURN CASE pg_catalog.cardinality(key_columns)
-    WHEN 0 THEN NULL
-    WHEN 1 THEN threadline.key_text(image -> key_columns[1])
-    ELSE (
-        SELECT pg_catalog.jsonb_agg(threadline.key_text(image -> k.name) ORDER BY k.position)::pg_catalog.text
-        FROM pg_catalog.unnest(key_columns) WITH ORDINALITY AS k (name, position)
-    )
-END;
+RETURN (
+    SELECT CASE pg_catalog.count(*)
+        WHEN 0 THEN NULL
+        WHEN 1 THEN pg_catalog.min(part)
+        ELSE pg_catalog.jsonb_agg(part ORDER BY position)::pg_catalog.text
+    END
+    FROM (
+        SELECT k.position,
+               CASE k.type WHEN 'character' THEN pg_catalog.rtrim(threadline.key_text(image -> k.name), ' ')
+                           ELSE threadline.key_text(image -> k.name) END AS part
+        FROM ROWS FROM (pg_catalog.unnest(key_columns), pg_catalog.unnest(key_types)) WITH ORDINALITY AS k (name, type, position)
+    ) AS parts
+);
 
 -- json as it enters an image. \u0000 is legal in json and not in jsonb; such a
 -- value is kept as the text that it is.
@@ -578,6 +584,7 @@ DECLARE
     tl_clear text[];
     tl_masks jsonb;
     tl_keys text[];
+    tl_key_types text[];
 BEGIN
     WITH known AS (
         SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text)
@@ -598,13 +605,16 @@ BEGIN
            -- The key that the function was built for, under the names of now.
            array_agg(name ORDER BY array_position(
                ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
+           ) FILTER (WHERE built_for -> 'key' ? known_name),
+           array_agg(type::text ORDER BY array_position(
+               ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
            ) FILTER (WHERE built_for -> 'key' ? known_name)
-    INTO tl_clear, tl_masks, tl_keys
+    INTO tl_clear, tl_masks, tl_keys, tl_key_types
     FROM traced;
 
-    record_key := threadline.key_in_image(coalesce(new_row, old_row), coalesce(tl_keys, '{}'));
+    record_key := threadline.key_in_image(coalesce(new_row, old_row), tl_keys, tl_key_types);
     IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
-        previous_key := nullif(threadline.key_in_image(old_row, coalesce(tl_keys, '{}')), record_key);
+        previous_key := nullif(threadline.key_in_image(old_row, tl_keys, tl_key_types), record_key);
     END IF;
     IF built_for @? '$.columns[*] ? (@.treatment != "clear")' THEN
         old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);

@@ -132,9 +132,41 @@ BEGIN ATOMIC
     WHERE base.oid = threadline.base_type(type);
 END;
 
--- Any row, or value of a composite type, as JSON, without ever failing. If a value has
--- no form in jsonb (\u0000 inside json[]), all of them but numbers and the like are
--- kept as their text, and what is beyond the 200 MB that fit in is marked as too large.
+-- SQL for the image of a row of a relation, with the columns that it has now, whatever
+-- is decided for them. An exact one fails where a value has no form in jsonb (\u0000
+-- inside json[]). The other never does: all but numbers and the like are kept as their
+-- text, and what is beyond the 200 MB that fit in is marked as too large.
+CREATE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE
+        WHEN exact THEN format('(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
+            string_agg(format('%s AS %I', form.sql, c.name), ', ' ORDER BY c.number))
+        ELSE format(
+            $image$(SELECT jsonb_object_agg(tl_field.name, CASE
+                WHEN tl_field.text IS NULL THEN tl_field.short
+                WHEN octet_length(tl_field.text) > 100000000 OR tl_field.total > 200000000 THEN '"[too large to record]"'
+                ELSE to_jsonb(tl_field.text) END)
+            FROM (
+                SELECT name, short, text, sum(octet_length(text)) OVER (ORDER BY number) AS total
+                FROM (VALUES %s) AS tl_value (number, name, short, text)
+            ) AS tl_field)$image$,
+            string_agg(
+                format(
+                    CASE WHEN base.oid < 16384 AND (base.typlen > 0 OR base.oid = 'numeric'::regtype)
+                        THEN '(%s, %L, to_jsonb(%s), NULL)'
+                        ELSE '(%s, %L, NULL, CASE WHEN %4$s IS DISTINCT FROM NULL THEN concat(%4$s) END)' END,
+                    c.number, c.name, form.sql, value.reference),
+                ', ' ORDER BY c.number))
+    END
+    FROM threadline.columns_of(relation) AS c
+    JOIN pg_type AS base ON base.oid = threadline.base_type(c.type)
+    CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, c.name) AS reference) AS value
+    CROSS JOIN LATERAL (SELECT threadline.json_form(c.type, value.reference) AS sql) AS form;
+END;
+
+-- Any row, or value of a composite type, as JSON, without ever failing.
 CREATE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -146,56 +178,19 @@ SET extra_float_digits = 1
 AS $$
 DECLARE
     tl_relation regclass := (SELECT t.typrelid FROM pg_type AS t WHERE t.oid = threadline.base_type(pg_typeof(image_of)));
-    tl_fields text;
     tl_image jsonb;
 BEGIN
     IF image_of IS NOT DISTINCT FROM NULL THEN
         RETURN NULL;
     END IF;
     BEGIN
-        SELECT string_agg(format('%s AS %I', threadline.json_form(c.type, format('($1).%I', c.name)), c.name), ', ' ORDER BY c.number)
-        INTO tl_fields
-        FROM threadline.columns_of(tl_relation) AS c;
-        EXECUTE format('SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image', tl_fields) INTO tl_image USING image_of;
+        EXECUTE 'SELECT ' || threadline.whole_image(tl_relation, '($1)', exact => true) INTO tl_image USING image_of;
     EXCEPTION WHEN OTHERS THEN
-        SELECT string_agg(
-            format(
-                CASE WHEN b.oid < 16384 AND (b.typlen > 0 OR b.oid = 'numeric'::regtype)
-                    THEN '(%s, %L, to_jsonb(%s), NULL)'
-                    ELSE '(%s, %L, NULL, CASE WHEN %4$s IS DISTINCT FROM NULL THEN concat(%4$s) END)' END,
-                c.number, c.name, threadline.json_form(c.type, format('($1).%I', c.name)), format('($1).%I', c.name)),
-            ', ')
-        INTO tl_fields
-        FROM threadline.columns_of(tl_relation) AS c
-        JOIN pg_type AS b ON b.oid = threadline.base_type(c.type);
-        EXECUTE format(
-            $image$SELECT jsonb_object_agg(tl_field.name, CASE
-                WHEN tl_field.text IS NULL THEN tl_field.short
-                WHEN octet_length(tl_field.text) > 100000000 OR tl_field.total > 200000000 THEN '"[too large to record]"'
-                ELSE to_jsonb(tl_field.text) END)
-            FROM (
-                SELECT name, short, text, sum(octet_length(text)) OVER (ORDER BY number) AS total
-                FROM (VALUES %s) AS tl_value (number, name, short, text)
-            ) AS tl_field$image$, tl_fields)
-        INTO tl_image
-        USING image_of;
+        EXECUTE 'SELECT ' || threadline.whole_image(tl_relation, '($1)', exact => false) INTO tl_image USING image_of;
     END;
     RETURN tl_image;
 END
 $$;
-
--- SQL for a row called row_name of a transition table as one of the relation's row
--- type, which PostgreSQL takes it for in a trigger's row, and not there.
-CREATE FUNCTION threadline.typed_row(target regclass, row_name text) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT format('ROW(%s)::%s',
-        (SELECT string_agg(format('%s.%I', row_name, c.name), ', ' ORDER BY c.number) FROM threadline.columns_of(target) AS c),
-        t.reltype::regtype)
-    FROM pg_class AS t
-    WHERE t.oid = target;
-END;
 
 -- A table as FROM, UPDATE or DELETE take it, for the rows that are its own: what an heir
 -- holds is the heir's, what a partition holds is the table's.
@@ -236,6 +231,65 @@ RETURN CASE WHEN image IS NOT NULL THEN (
     WHERE field.key = ANY (clear) OR coalesce(masks, '{}') ? field.key
 ) END;
 
+-- A key of up to 64 bytes, each exclusive-or a byte, as HMAC mixes it in.
+CREATE FUNCTION threadline.token_pad(key bytea, pad integer) RETURNS bytea
+LANGUAGE sql IMMUTABLE
+RETURN (
+    SELECT pg_catalog.string_agg(
+        pg_catalog.set_byte('\x00', 0, pad # CASE WHEN i < pg_catalog.length(key) THEN pg_catalog.get_byte(key, i) ELSE 0 END), ''
+        ORDER BY i)
+    FROM pg_catalog.generate_series(0, 63) AS i
+);
+
+-- Makes a key of 32 random bytes, and says under which id it is kept. UUIDs come from
+-- PostgreSQL's strong random source, 122 bits of each.
+CREATE FUNCTION threadline.new_token_key() RETURNS integer
+LANGUAGE sql
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    INSERT INTO threadline.token_keys (inner_key, outer_key)
+    SELECT threadline.token_pad(key, 54), threadline.token_pad(key, 92)
+    FROM (
+        SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) AS key OFFSET 0
+    ) AS new
+    RETURNING id;
+END;
+REVOKE ALL ON FUNCTION threadline.new_token_key() FROM PUBLIC;
+
+-- What a value is recorded as under a key: the first half of HMAC-SHA-256 of its text.
+-- Equal values have equal tokens, also after the type of the column changed. NULL stays
+-- NULL. Without the key, in a restore that left out the rows, all are alike. Not one
+-- expression, which would become part of the expressions of capture and have each of
+-- them planned as a query: three times as long for a single row.
+CREATE FUNCTION threadline.token(key_id integer, value jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_text text := value #>> '{}';
+    tl_token text;
+BEGIN
+    IF tl_text IS NULL THEN
+        RETURN 'null';
+    END IF;
+    SELECT encode(substr(sha256(k.outer_key || sha256(k.inner_key || convert_to(tl_text, 'UTF8'))), 1, 16), 'hex')
+    INTO tl_token
+    FROM threadline.token_keys AS k
+    WHERE k.id = key_id;
+    RETURN to_jsonb('token:' || coalesce(tl_token, 'unknown'));
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.token(integer, jsonb) FROM PUBLIC;
+
+-- A row's redacted image with tokens where it has placeholders. `tokens` names the key
+-- of each column.
+CREATE FUNCTION threadline.with_tokens(image jsonb, whole jsonb, tokens jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN image || coalesce((
+    SELECT pg_catalog.jsonb_object_agg(t.key, threadline.token(t.value::pg_catalog.int4, whole -> t.key))
+    FROM pg_catalog.jsonb_each(tokens) AS t
+    WHERE image ? t.key), '{}');
+
 -- The primary key of a relation, in key order; empty when it has none.
 CREATE FUNCTION threadline.key_columns_of(target regclass)
 RETURNS TABLE (name text, type regtype)
@@ -250,10 +304,31 @@ BEGIN ATOMIC
     ORDER BY k.position;
 END;
 
+-- Whether a relation has a column after the one with a number. The catalog cache is
+-- asked, not the catalog, which under REPEATABLE READ may show what was.
+CREATE FUNCTION threadline.further_column(target regclass, last integer) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_number integer := last;
+    tl_name text;
+BEGIN
+    LOOP
+        tl_number := tl_number + 1;
+        tl_name := (pg_identify_object_as_address('pg_class'::regclass, target, tl_number)).object_names[3];
+        IF tl_name IS NULL THEN
+            RETURN false;
+        ELSIF tl_name !~ '^\.{8}pg\.dropped\.' THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- Numbers, names and types of a relation's columns, and how they are compared:
 -- another one now asks for threadline.refresh(). A dump and restore does, too, if
--- it closes the gap that a dropped column left in the numbers. That there is no
--- further column is asked of the catalog cache, as their names are.
+-- it closes the gap that a dropped column left in the numbers.
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -263,7 +338,7 @@ BEGIN ATOMIC
         string_agg(
             c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END,
             ',' ORDER BY c.number)
-        || coalesce((pg_identify_object_as_address('pg_class'::regclass, target, max(c.number) + 1)).object_names[3], ''))
+        || CASE WHEN threadline.further_column(target, max(c.number)) THEN ', and more' ELSE '' END)
     FROM threadline.columns_of(target) AS c;
 END;
 
@@ -281,10 +356,11 @@ RETURN CASE
 END::pg_catalog.regclass;
 
 -- Do the columns still stand as they did when the capture function was built,
--- each under its number and name? The catalog cache is asked, not the catalog:
--- a REPEATABLE READ snapshot may be older than a rename. The answer is
--- remembered for the transaction, and believed there as long as the transaction
--- has not altered the table itself; nobody else can while it writes.
+-- each under its number and name, and, where nothing is redacted, are there no more?
+-- With redaction, one that came since is left out either way. The catalog cache is
+-- asked, not the catalog: a REPEATABLE READ snapshot may be older than a rename. The
+-- answer is remembered for the transaction, and believed there as long as the
+-- transaction has not altered the table itself; nobody else can while it writes.
 CREATE FUNCTION threadline.columns_match(audited_table integer, target oid, built_for jsonb) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -298,6 +374,9 @@ BEGIN
         FROM jsonb_to_recordset(built_for -> 'columns') AS c (number integer, name text)
         WHERE (pg_identify_object_as_address('pg_class'::regclass, tl_relation, c.number)).object_names[3]
               IS DISTINCT FROM c.name
+    ) AND (
+        built_for @? '$.columns[*] ? (@.treatment != "clear")'
+        OR NOT threadline.further_column(tl_relation, (SELECT max(number) FROM jsonb_to_recordset(built_for -> 'columns') AS c (number integer)))
     );
     PERFORM set_config(
         'threadline.columns_' || audited_table,
@@ -346,21 +425,35 @@ RETURN coalesce((
     LIMIT 1
 ), 0::pg_catalog.oid);
 
--- Whether capture is suspended in the running database transaction. That
--- threadline.suspended is set only says that there is something to look for.
+-- The action by which capture was suspended in this session; NULL if it is not.
+CREATE FUNCTION threadline.suspended_session() RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT s.action_id
+    FROM threadline.session_suspensions AS s
+    WHERE s.resumed_at IS NULL AND s.pid = pg_backend_pid()
+      AND s.secret_hash = sha256(convert_to(current_setting('threadline.suspended', true), 'UTF8'));
+END;
+
+-- Whether capture is suspended in the running database transaction, or its session.
+-- That threadline.suspended is set only says that there is something to look for.
 CREATE FUNCTION threadline.suspended() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce(current_setting('threadline.suspended', true), '') <> '' AND EXISTS (
-        SELECT FROM threadline.suspensions AS s
-        WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now());
+    SELECT coalesce(current_setting('threadline.suspended', true), '') <> '' AND (
+        threadline.suspended_session() IS NOT NULL
+        OR EXISTS (
+            SELECT FROM threadline.suspensions AS s
+            WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now()));
 END;
 
 -- Whether a write is not to be recorded, because capture is suspended. Fails for a
 -- trigger that somebody put on another table than the one the capture function was
--- built for, or its partitions: what happens there did not happen here.
-CREATE FUNCTION threadline.withheld(audited_table integer, target oid, built_for oid) RETURNS boolean
+-- built for, or its partitions: what happens there did not happen here. The one for
+-- TRUNCATE stays on a partition that was detached, and is silent.
+CREATE FUNCTION threadline.withheld(audited_table integer, target oid, built_for oid, operation text) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -370,6 +463,9 @@ BEGIN
     IF target NOT IN (built_for, tl_captured) AND NOT EXISTS (
         SELECT FROM pg_partition_ancestors(target) AS ancestor WHERE ancestor.relid IN (built_for, tl_captured)
     ) THEN
+        IF operation = 'TRUNCATE' THEN
+            RETURN true;
+        END IF;
         RAISE EXCEPTION 'threadline: a trigger of table % calls the capture function of %; drop it, and audit the table with SELECT threadline.audit(''%'')',
             target::regclass, tl_captured::regclass, target::regclass
             USING ERRCODE = 'insufficient_privilege';
@@ -583,25 +679,30 @@ DECLARE
     tl_same boolean := tl_relation::oid = (built_for ->> 'relation')::oid;
     tl_clear text[];
     tl_masks jsonb;
+    tl_tokens jsonb;
     tl_keys text[];
     tl_key_types text[];
 BEGIN
     WITH known AS (
-        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text)
+        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer)
     ), traced AS (
         SELECT live.number, live.name, live.type,
                (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
                (SELECT k.treatment FROM known AS k WHERE k.number = live.number AND tl_same) AS by_number,
                (SELECT k.name FROM known AS k WHERE CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
-                   AS known_name
+                   AS known_name,
+               (SELECT k.token_key FROM known AS k
+                WHERE k.treatment = 'token' AND CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
+                   AS token_key
         FROM threadline.columns_of(tl_relation) AS live
     )
     SELECT array_agg(name) FILTER (
                WHERE coalesce(by_number, CASE WHEN NOT tl_same THEN by_name END) = 'clear'
                  AND coalesce(by_name, 'clear') = 'clear'),
            jsonb_object_agg(name, threadline.placeholder(type)) FILTER (
-               WHERE 'mask' IN (by_number, by_name)
+               WHERE ARRAY[by_number, by_name] && '{mask,token}'
                  AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask'))),
+           jsonb_object_agg(name, token_key) FILTER (WHERE token_key IS NOT NULL AND by_name IS DISTINCT FROM 'mask'),
            -- The key that the function was built for, under the names of now.
            array_agg(name ORDER BY array_position(
                ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
@@ -609,7 +710,7 @@ BEGIN
            array_agg(type::text ORDER BY array_position(
                ARRAY(SELECT jsonb_array_elements_text(built_for -> 'key')), known_name)
            ) FILTER (WHERE built_for -> 'key' ? known_name)
-    INTO tl_clear, tl_masks, tl_keys, tl_key_types
+    INTO tl_clear, tl_masks, tl_tokens, tl_keys, tl_key_types
     FROM traced;
 
     record_key := threadline.key_in_image(coalesce(new_row, old_row), tl_keys, tl_key_types);
@@ -619,6 +720,10 @@ BEGIN
     IF built_for @? '$.columns[*] ? (@.treatment != "clear")' THEN
         old_image := threadline.redacted_image(old_row, tl_clear, tl_masks);
         new_image := threadline.redacted_image(new_row, tl_clear, tl_masks);
+        IF tl_tokens IS NOT NULL THEN
+            old_image := threadline.with_tokens(old_image, old_row, tl_tokens);
+            new_image := threadline.with_tokens(new_image, new_row, tl_tokens);
+        END IF;
     ELSE
         old_image := old_row;
         new_image := new_row;
@@ -859,7 +964,8 @@ RETURN 1;
 -- A policy as it is recorded. Columns are sorted, so that equal policies are
 -- equal documents; what was not asked for is not in it.
 CREATE FUNCTION threadline.policy(
-    mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text
+    mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
+    clear text[], token text[]
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -868,7 +974,9 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'require_actor', require_actor,
     'columns', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(columns) AS c),
     'operations', (SELECT pg_catalog.jsonb_agg(DISTINCT o ORDER BY o) FROM pg_catalog.unnest(operations) AS o),
-    'condition', condition
+    'condition', condition,
+    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c),
+    'token', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(token) AS c)
 ));
 
 -- The functions that capture an audited table: for each row, and for the statements
@@ -879,36 +987,6 @@ SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT concat_ws('_', 'capture', audited_table, lower(o.operation)), o.operation
     FROM unnest(ARRAY[NULL, 'INSERT', 'UPDATE', 'DELETE']) AS o (operation);
-END;
-
--- SQL for the image of a row called row_name: the one place that decides what
--- of a row may be stored. A whole row is turned to JSON at once; as soon as
--- one column needs care, each is named, so that nothing unnamed gets through.
-CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.form <> live.reference)
-        THEN format(
-            '(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
-            string_agg(
-                CASE
-                    WHEN c.treatment = 'mask' THEN format(
-                        'CASE WHEN %s IS DISTINCT FROM NULL THEN %L::jsonb END AS %I',
-                        live.reference, threadline.placeholder(live.type), c.name)
-                    ELSE format('%s AS %I', live.form, c.name)
-                END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
-        -- Without the star it could be a column of that name.
-        ELSE format('to_jsonb(%s.*)', row_name)
-    END
-    FROM threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
-    JOIN (
-        SELECT column_of.number, column_of.type, reference.text AS reference, threadline.json_form(column_of.type, reference.text) AS form
-        FROM threadline.columns_of(target) AS column_of
-        CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, column_of.name) AS text) AS reference
-    ) AS live ON live.number = c.number
-    WHERE t.id = audited_table;
 END;
 
 -- SQL for the JSON text of a column of the row called row_name, as it may be
@@ -927,6 +1005,42 @@ BEGIN ATOMIC
         ELSE format('coalesce(to_json(%s)::text, ''null'')', threadline.json_form(type, value.name))
     END
     FROM (SELECT format('%s.%I', row_name, column_name) AS name) AS value;
+END;
+
+-- SQL for what a value is recorded as under the key of its column.
+CREATE FUNCTION threadline.token_expression(reference text, type regtype, key_id integer) RETURNS text
+LANGUAGE sql STABLE
+RETURN pg_catalog.format('threadline.token(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));
+
+-- SQL for the image of a row called row_name: the one place that decides what
+-- of a row may be stored. A whole row is turned to JSON at once; as soon as
+-- one column needs care, each is named, so that nothing unnamed gets through.
+CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.form <> live.reference)
+        THEN format(
+            '(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
+            string_agg(
+                CASE
+                    WHEN c.treatment = 'token' THEN format('%s AS %I', threadline.token_expression(live.reference, live.type, c.token_key), c.name)
+                    WHEN c.treatment = 'mask' THEN format(
+                        'CASE WHEN %s IS DISTINCT FROM NULL THEN %L::jsonb END AS %I',
+                        live.reference, threadline.placeholder(live.type), c.name)
+                    ELSE format('%s AS %I', live.form, c.name)
+                END, ', ' ORDER BY c.number) FILTER (WHERE c.treatment <> 'exclude'))
+        -- Without the star it could be a column of that name.
+        ELSE format('to_jsonb(%s.*)', row_name)
+    END
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)
+    JOIN (
+        SELECT column_of.number, column_of.type, reference.text AS reference, threadline.json_form(column_of.type, reference.text) AS form
+        FROM threadline.columns_of(target) AS column_of
+        CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, column_of.name) AS text) AS reference
+    ) AS live ON live.number = c.number
+    WHERE t.id = audited_table;
 END;
 
 -- SQL for a JSON object of the columns in which two rows differ, with the values
@@ -951,10 +1065,13 @@ BEGIN ATOMIC
                            ELSE 'CASE WHEN NOT record_image_eq(ROW(%1$s.%3$I), ROW(%2$s.%3$I)) THEN %4$L || %5$s END'
                        END,
                        old_row, new_row, c.name, to_json(c.name)::text || ':',
-                       threadline.value_expression(of_row, c.name, live.type, c.treatment)),
+                       CASE WHEN c.treatment = 'token'
+                           THEN threadline.token_expression(format('%s.%I', of_row, c.name), live.type, c.token_key) || '::text'
+                           ELSE threadline.value_expression(of_row, c.name, live.type, c.treatment)
+                       END),
                    E',\n' ORDER BY c.number) AS fields
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
+        CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)
         JOIN threadline.columns_of(target) AS live ON live.number = c.number
         WHERE t.id = audited_table AND c.treatment <> 'exclude'
         GROUP BY 1
@@ -1076,12 +1193,12 @@ RETURN format(
     THEN
         IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s))
            OR current_setting('threadline.suspended', true) <> '' THEN
-            IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid) THEN
+            IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid, TG_OP) THEN
                 RETURN NULL;
             END IF;
         END IF;
         tl_depth := pg_trigger_depth();
-        tl_nested := substring(current_setting('threadline.nested_%1$s', true) FROM '^[0-9]{1,9}$');
+        tl_nested := substring(current_setting('threadline.nested_%1$s', true) FROM '^([0-9]{1,9})( [0-9]{1,9} [12])?$');
         IF tl_nested > tl_depth THEN
             tl_first_change := nextval('threadline.audit_changes_id_seq'::regclass);
         END IF;
@@ -1098,16 +1215,16 @@ AS $capture_source$
 DECLARE
     tl_table threadline.audited_tables;
     tl_unchanged text;
-    tl_redacted boolean;
+    tl_by_name boolean;
     tl_known text;
     tl_built_for jsonb;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
 
-    SELECT bool_or(c.treatment <> 'clear'),
+    SELECT bool_or(c.treatment <> 'clear' OR threadline.json_form(live.type, 'value') <> 'value'),
            threadline.unchanged_expression(audited_table, target, 'OLD', 'NEW'),
            format('ARRAY[%s]', string_agg(quote_literal(c.name), ', ' ORDER BY c.number))
-    INTO tl_redacted, tl_unchanged, tl_known
+    INTO tl_by_name, tl_unchanged, tl_known
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live USING (number);
 
@@ -1189,7 +1306,7 @@ BEGIN
         END IF;
     END IF;
 
-    IF tl_depth > greatest(tl_nested, 1) THEN
+    IF tl_depth >= greatest(tl_nested, 2) THEN
         PERFORM set_config('threadline.nested_%1$s', tl_depth::text, true);
     END IF;
 
@@ -1233,8 +1350,8 @@ $template$,
         threadline.image_expression(audited_table, target, 'OLD'),
         tl_unchanged,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
-        CASE WHEN tl_redacted THEN format(
-            $check$-- Looked at once in a transaction, and again when the transaction has
+        CASE WHEN tl_by_name THEN format(
+            $check$-- The image has columns by name. Looked at once in a transaction, and again when the transaction has
         -- altered the table: its columns then are no older than it.
         IF current_setting('threadline.columns_%1$s', true) IS DISTINCT FROM TG_RELID::text OR EXISTS (
             SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND age(xmin) <= age(pg_current_xact_id()::xid)
@@ -1368,11 +1485,13 @@ DECLARE
     tl_row_data jsonb;
     tl_unchanged text[];
     tl_careful boolean;
+    tl_image text;
     tl_count bigint;
     tl_keys_stay boolean;
     tl_few threadline.captured[];
     tl_depth integer;
     tl_nested integer;
+    tl_turns integer;
     tl_first_change bigint;
 BEGIN
     %1$s
@@ -1411,7 +1530,13 @@ BEGIN
             END IF;
             IF tl_careful THEN
                 -- With the columns that there are now.
-                EXECUTE format(%5$L, threadline.typed_row(TG_RELID, 'tl_row')) USING TG_RELID, %11$L::jsonb;
+                tl_image := threadline.whole_image(TG_RELID, 'tl_row', exact => true);
+                BEGIN
+                    EXECUTE format('SELECT count(%%s) FROM (%12$s) AS tl_row', tl_image);
+                EXCEPTION WHEN OTHERS THEN
+                    tl_image := threadline.whole_image(TG_RELID, 'tl_row', exact => false);
+                END;
+                EXECUTE format(%5$L, tl_image) USING TG_RELID, %11$L::jsonb;
                 GET DIAGNOSTICS tl_count = ROW_COUNT;
             END IF;
             IF tl_count > 0 THEN
@@ -1447,8 +1572,11 @@ BEGIN
     IF tl_depth IS NOT NULL THEN
         IF tl_first_change IS NOT NULL THEN
             PERFORM threadline.put_in_order(%7$s, TG_RELID, %10$L, tl_first_change);
-            PERFORM set_config('threadline.nested_%7$s', nullif(tl_depth, 1)::text, true);
-        ELSIF tl_depth > greatest(tl_nested, 1) THEN
+            -- A MERGE comes here up to three times, at one depth.
+            tl_turns := coalesce(substring(current_setting('threadline.nested_%7$s', true) FROM format(' %%s ([12])$', tl_depth))::integer, 3);
+            PERFORM set_config('threadline.nested_%7$s',
+                CASE tl_turns WHEN 1 THEN nullif(tl_depth, 1)::text ELSE format('%%s %%s %%s', tl_nested, tl_depth, tl_turns - 1) END, true);
+        ELSIF tl_depth >= greatest(tl_nested, 2) THEN
             PERFORM set_config('threadline.nested_%7$s', tl_depth::text, true);
         END IF;
     END IF;
@@ -1527,25 +1655,27 @@ $template$,
                            CASE WHEN t.previous_key IS NOT NULL%s THEN t.moved_row END AS row_data
                     FROM (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_old AS tl_row OFFSET 0) AS i
+                        FROM (SELECT %%1$s AS image FROM tl_old AS tl_row OFFSET 0) AS i
                     ) AS former
                     JOIN (
                         SELECT image, row_number() OVER () AS position
-                        FROM (SELECT threadline.row_image(%%1$s) AS image FROM tl_new AS tl_row OFFSET 0) AS i
+                        FROM (SELECT %%1$s AS image FROM tl_new AS tl_row OFFSET 0) AS i
                     ) AS now USING (position)
                     CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, former.image, now.image) AS t
                     WHERE t.previous_key IS NOT NULL OR t.old_image <> '{}' OR t.new_image <> '{}'$careful$, tl_keyless)
             WHEN 'INSERT' THEN
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.new_image AS row_data
                     FROM tl_new AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, NULL, threadline.row_image(%1$s)) AS t$careful$
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, NULL, %1$s) AS t$careful$
             ELSE
                 $careful$SELECT t.record_key, NULL AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, t.old_image AS row_data
                     FROM tl_old AS tl_row
-                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, threadline.row_image(%1$s), NULL) AS t$careful$
+                    CROSS JOIN LATERAL threadline.capture_changed_table($1, $2, %1$s, NULL) AS t$careful$
         END),
         tl_require_actor, audited_table, left(operation, 1), tl_has_actor,
-        threadline.image_expression(audited_table, target, 'tl_row'), tl_built_for);
+        threadline.image_expression(audited_table, target, 'tl_row'), tl_built_for,
+        CASE operation WHEN 'INSERT' THEN 'SELECT * FROM tl_new' WHEN 'DELETE' THEN 'SELECT * FROM tl_old'
+            ELSE 'SELECT * FROM tl_old UNION ALL SELECT * FROM tl_new' END);
 END
 $statement_capture_source$;
 
@@ -1789,9 +1919,11 @@ BEGIN
 END
 $$;
 
--- How a column is stored: clear, mask or exclude. A generated column repeats
+-- How a column is stored: clear, token, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
-CREATE FUNCTION threadline.treatment(target regclass, column_number smallint, mask text[], exclude text[]) RETURNS text
+CREATE FUNCTION threadline.treatment(
+    target regclass, column_number smallint, mask text[], exclude text[], token text[]
+) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1811,8 +1943,10 @@ BEGIN ATOMIC
     SELECT CASE
         WHEN bool_or(name = ANY (exclude) AND itself) THEN 'exclude'
         WHEN bool_or(name = ANY (mask) AND itself) THEN 'mask'
+        WHEN bool_or(name = ANY (token) AND itself) THEN 'token'
         WHEN bool_or(name = ANY (exclude)) THEN 'exclude'
         WHEN bool_or(name = ANY (mask)) THEN 'mask'
+        WHEN bool_or(name = ANY (token)) THEN 'token'
         ELSE 'clear'
     END
     FROM source;
@@ -2034,7 +2168,9 @@ CREATE FUNCTION threadline.write_policy(
     keyless       boolean,
     columns       text[],
     operations    text[],
-    condition     text
+    condition     text,
+    clear         text[],
+    token         text[]
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2070,7 +2206,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
             array_to_string(operations, ', ', 'NULL'), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear || token) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -2080,18 +2216,30 @@ BEGIN
         RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(token) AS c WHERE c = ANY (mask || exclude);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % of table % is recorded as a token, and masked or excluded; choose one',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude) <> 'clear';
+    WHERE c.name = ANY (clear) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
+        RAISE EXCEPTION 'threadline: column % of table % is declared clear, and it is redacted, or made from a column that is; choose one',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+    SELECT array_agg(c.name) INTO tl_wrong
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded nor recorded as a token',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
-            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude));
+            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
     END IF;
 
     tl_id := coalesce(threadline.audited_table_of(target), (
@@ -2148,22 +2296,29 @@ BEGIN
                         WHEN now.treatment <> 'clear' THEN NULL
                         WHEN former.treatment <> 'clear' THEN clock_timestamp()
                         ELSE former.clear_since END,
+                    -- Kept, so that a token remains one whatever is decided meanwhile.
+                    'token_key', CASE
+                        WHEN former.token_key IN (SELECT id FROM threadline.token_keys) THEN former.token_key
+                        WHEN now.treatment = 'token' THEN threadline.new_token_key() END,
                     -- What is recorded under its name is of another column, or
                     -- written another way.
                     'retyped_at', CASE
                         WHEN tl_resumed THEN NULL
-                        WHEN former.type = c.type::text THEN former.retyped_at
+                        WHEN former.type = c.type::text
+                             AND (former.treatment = 'token') = (now.treatment = 'token')
+                             AND (now.treatment <> 'token' OR former.token_key IN (SELECT id FROM threadline.token_keys))
+                        THEN former.retyped_at
                         ELSE clock_timestamp() END))
                 ORDER BY c.number)
             FROM threadline.columns_of(target) AS c
-            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude) AS now (treatment)
+            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
-                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
+                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
-            WHERE threadline.treatment(target, c.number, mask, exclude) = 'mask'
+            WHERE threadline.treatment(target, c.number, mask, exclude, token) IN ('mask', 'token')
             ORDER BY c.number),
         numeric_columns = ARRAY(
             SELECT c.name
@@ -2185,7 +2340,7 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[]) FROM PUBLIC;
 
 -- Audits a table from now on, or changes how. Safe to call again: the table
 -- keeps its id, and with it its history.
@@ -2196,6 +2351,8 @@ REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean
 -- operations: some of insert, update, delete and truncate, instead of all.
 -- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
 -- it is not true are not recorded. What a record was can then not be said.
+-- clear: columns that are no secret though their names look like it; see verify.
+-- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
@@ -2206,7 +2363,9 @@ CREATE FUNCTION threadline.audit(
     keyless       boolean DEFAULT false,
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
-    condition     text    DEFAULT NULL
+    condition     text    DEFAULT NULL,
+    clear         text[]  DEFAULT '{}',
+    token         text[]  DEFAULT '{}'
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2220,7 +2379,7 @@ BEGIN
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
@@ -2243,6 +2402,8 @@ DECLARE
     tl_mask text[];
     tl_exclude text[];
     tl_columns text[];
+    tl_clear text[];
+    tl_token text[];
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
@@ -2260,8 +2421,10 @@ BEGIN
     END IF;
     SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
            coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}'),
-           array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name)
-    INTO tl_mask, tl_exclude, tl_columns
+           array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name),
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'clear' ? c.name), '{}'),
+           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'token' ? c.name), '{}')
+    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
@@ -2269,7 +2432,9 @@ BEGIN
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
-        condition => tl_table.policy ->> 'condition');
+        condition => tl_table.policy ->> 'condition',
+        clear => tl_clear,
+        token => tl_token);
 END
 $$;
 

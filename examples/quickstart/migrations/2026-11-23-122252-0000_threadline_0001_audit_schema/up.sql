@@ -51,11 +51,11 @@ COMMENT ON COLUMN threadline.audited_tables.audited_since IS
 COMMENT ON COLUMN threadline.audited_tables.chained_since IS
     'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
-    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition where they were given';
+    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear, token where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
-    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at"}]; treatment is clear, mask or exclude';
+    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at", "token_key"}]; treatment is clear, token, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
-    'The columns of which images have placeholders';
+    'The columns of which images have placeholders or tokens';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
     'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS
@@ -171,5 +171,31 @@ CREATE TABLE threadline.suspensions (
 );
 COMMENT ON TABLE threadline.suspensions IS
     'Transactions of which part was not recorded, and the AuditAction that says why';
+
+-- The sessions in which capture is, or was, suspended. A session shows that it is the
+-- one by a secret in its setting threadline.suspended, which no other session sees and
+-- which is gone with it.
+CREATE TABLE threadline.session_suspensions (
+    action_id   bigint PRIMARY KEY,
+    pid         integer NOT NULL,
+    secret_hash bytea NOT NULL,
+    occurred_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    resumed_at  timestamptz
+);
+COMMENT ON TABLE threadline.session_suspensions IS
+    'Sessions of which part was not recorded, and the AuditAction that says why';
+COMMENT ON COLUMN threadline.session_suspensions.resumed_at IS
+    'When threadline.resume() was called; NULL: not yet, or the session ended before';
+
+-- The keys of columns that are recorded as tokens, each made ready for HMAC (RFC 2104).
+-- For the owner of the audit alone: who has a key can try values until one gives the
+-- token, so that no function hands out tokens either.
+CREATE TABLE threadline.token_keys (
+    id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    inner_key bytea NOT NULL,
+    outer_key bytea NOT NULL
+);
+COMMENT ON TABLE threadline.token_keys IS
+    'The keys of columns recorded as tokens; a token whose key is deleted can be matched with no value any more';
 
 INSERT INTO threadline.schema_patches (version) VALUES (1);

@@ -34,8 +34,9 @@ BEGIN ATOMIC
     WHERE t.id = audited_table;
 END;
 
--- The call that audits a table again as was decided for it.
-CREATE FUNCTION threadline.audit_call(audited_table integer, target regclass) RETURNS text
+-- The call that audits a table again as was decided for it, without what else is to
+-- be excluded.
+CREATE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -51,6 +52,10 @@ BEGIN ATOMIC
         || coalesce(', operations => ARRAY[' || (
                SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
         || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
+        || coalesce(', clear => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'clear') || ']', '')
+        || coalesce(', token => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'token') || ']', '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
@@ -59,6 +64,12 @@ BEGIN ATOMIC
         SELECT name, 'exclude' FROM jsonb_array_elements_text(t.policy -> 'exclude') AS name
         UNION ALL
         SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
+        UNION ALL
+        SELECT name, 'clear' FROM jsonb_array_elements_text(t.policy -> 'clear') AS name
+        UNION ALL
+        SELECT name, 'token' FROM jsonb_array_elements_text(t.policy -> 'token') AS name
+        UNION ALL
+        SELECT name, 'exclude' FROM unnest(excluding) AS name
     ) AS decided ON true
     LEFT JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text) ON k.name = decided.name
     LEFT JOIN threadline.columns_of(target) AS live ON live.number = k.number AND t.relation = target
@@ -433,9 +444,11 @@ RETURN one <> other AND (
 
 -- The columns whose recorded values can be compared with each other and with the
 -- live ones, and since when: of what was masked or excluded until then, of another
--- type, or of another column of that name, earlier ones say nothing.
+-- type, or of another column of that name, earlier ones say nothing. What is recorded
+-- as a token can be compared by who may make one, with by_token, if its type has one
+-- text for each value.
 CREATE FUNCTION threadline.comparable_columns(
-    audited_table integer, target regclass,
+    audited_table integer, target regclass, by_token boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
@@ -445,11 +458,12 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT live.name, greatest(k.clear_since, k.retyped_at),
-           CASE WHEN policy.treatment = 'mask' THEN threadline.placeholder(live.type) END,
+           CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise)
+                THEN threadline.placeholder(live.type) END,
            live.type IN ('json'::regtype, 'jsonb'::regtype)
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS k (
-        number smallint, name text, type text, clear_since timestamptz, retyped_at timestamptz)
+        number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
@@ -532,6 +546,9 @@ DECLARE
     tl_columns record;
     tl_since timestamptz;
     tl_image text;
+    tl_live text;
+    tl_fresh boolean;
+    tl_by_token boolean;
 BEGIN
     tl_obstacle := threadline.chain_obstacle(target);
     IF tl_obstacle IS NOT NULL THEN
@@ -540,13 +557,23 @@ BEGIN
     EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', target);
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     tl_renames := threadline.renames_of(tl_table.id);
+    tl_fresh := tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target);
+    -- Tokens of what is there now are for who has the keys.
+    tl_by_token := tl_fresh AND tl_table.policy ? 'token'
+        AND has_table_privilege('threadline.token_keys', 'SELECT')
+        AND has_function_privilege('threadline.token(integer, jsonb)', 'EXECUTE');
+    IF tl_by_token THEN
+        tl_by_token := NOT EXISTS (
+            SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (treatment text, token_key integer)
+            WHERE c.treatment = 'token' AND c.token_key NOT IN (SELECT id FROM threadline.token_keys));
+    END IF;
     SELECT array_agg(c.name) AS names,
            coalesce(array_agg(c.name) FILTER (WHERE c.any_json), '{}') AS documents,
            jsonb_object_agg(c.name, c.mask) FILTER (WHERE c.mask IS NOT NULL) AS masks,
            array_agg(c.name) FILTER (WHERE c.since IS NOT NULL) AS late_names,
            array_agg(c.since) FILTER (WHERE c.since IS NOT NULL) AS late_since
     INTO tl_columns
-    FROM threadline.comparable_columns(tl_table.id, target) AS c;
+    FROM threadline.comparable_columns(tl_table.id, target, tl_by_token) AS c;
     SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.chained_since, max(k.retyped_at)) INTO tl_since
     FROM jsonb_to_recordset(tl_table.columns) AS k (name text, retyped_at timestamptz)
     WHERE k.name = ANY (tl_table.key_columns);
@@ -560,6 +587,13 @@ BEGIN
     END IF;
     IF tl_columns.late_names IS NOT NULL THEN
         tl_image := format('(%s) - ARRAY(SELECT late.name FROM unnest($8, $9) AS late (name, since) WHERE late.since > c.captured_at)', tl_image);
+    END IF;
+
+    tl_live := CASE WHEN tl_fresh AND (tl_by_token OR NOT tl_table.policy ? 'token')
+        THEN threadline.image_expression(tl_table.id, target, 'tl_live')
+        ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END;
+    IF tl_by_token AND tl_columns.masks IS NOT NULL THEN
+        tl_live := format('threadline.redacted(%s, ''{}'', $7)', tl_live);
     END IF;
 
     RETURN QUERY EXECUTE format(
@@ -667,9 +701,7 @@ BEGIN
         format(tl_image, 'c.changed_to'),
         format(tl_image, 'c.row_data'),
         threadline.key_expression(tl_table.id, 'tl_live'),
-        CASE WHEN tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target)
-             THEN threadline.image_expression(tl_table.id, target, 'tl_live')
-             ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END,
+        tl_live,
         threadline.own_rows(target))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,

@@ -1,5 +1,7 @@
 -- Takes the recorded history with it. To keep it, dump it first:
 --   pg_dump --schema=threadline ...
+DROP TABLE threadline.token_keys;
+DROP TABLE threadline.session_suspensions;
 DROP TABLE threadline.suspensions;
 DROP TABLE threadline.audit_actions;
 DROP TABLE threadline.audit_changes;

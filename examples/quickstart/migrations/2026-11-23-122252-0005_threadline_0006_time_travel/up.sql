@@ -167,7 +167,7 @@ RETURN threadline.renamed_image(threadline.renames_of(audited_table), image, cap
 -- mask or exclude. Fails closed like capture_changed_table(): on a table with
 -- redaction a column is clear only if it can be traced to one that the policy
 -- left clear, by number while the table is the one it was, by name after a
--- restore.
+-- restore. A token is a mask to who reads: it tells no value.
 CREATE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,
     OUT name text, OUT type regtype, OUT treatment text, OUT clear_since timestamptz
@@ -187,7 +187,7 @@ BEGIN
     SELECT live.name, live.type,
            CASE WHEN NOT EXISTS (SELECT FROM known AS k WHERE k.treatment <> 'clear') THEN 'clear'
                 WHEN 'exclude' IN (itself.treatment, namesake.treatment) THEN 'exclude'
-                WHEN 'mask' IN (itself.treatment, namesake.treatment) THEN 'mask'
+                WHEN itself.treatment IN ('mask', 'token') OR namesake.treatment IN ('mask', 'token') THEN 'mask'
                 WHEN itself.treatment = 'clear' THEN 'clear'
                 ELSE 'exclude' END,
            itself.clear_since

@@ -1,6 +1,6 @@
 DROP FUNCTION threadline.chain_drift(regclass, timestamptz, integer);
 DROP FUNCTION threadline.chain_obstacle(regclass);
-DROP FUNCTION threadline.comparable_columns(integer, regclass);
+DROP FUNCTION threadline.comparable_columns(integer, regclass, boolean);
 DROP FUNCTION threadline.values_differ(jsonb, jsonb, boolean);
 DROP FUNCTION threadline.unaudited_tables(text[]);
 DROP FUNCTION threadline.unaudited_tables_but(oid[]);
@@ -10,7 +10,7 @@ DROP FUNCTION threadline.function_drift(integer, regclass);
 DROP FUNCTION threadline.column_drift(integer, regclass);
 DROP FUNCTION threadline.trigger_drift(integer, regclass);
 DROP FUNCTION threadline.mending(integer, regclass);
-DROP FUNCTION threadline.audit_call(integer, regclass);
+DROP FUNCTION threadline.audit_call(integer, regclass, text[]);
 DROP FUNCTION threadline.whereabouts(integer);
 DROP TYPE threadline.finding;
 DELETE FROM threadline.schema_patches WHERE version = 8;

@@ -24,8 +24,9 @@ AS $$
 BEGIN
     IF record_action.name IS NULL OR record_action.name = '' THEN
         RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';
-    ELSIF record_action.name = 'audit.suspended' THEN
-        RAISE EXCEPTION 'threadline: the action ''audit.suspended'' is recorded by threadline.suspend() alone';
+    ELSIF record_action.name IN ('audit.suspended', 'audit.resumed') THEN
+        RAISE EXCEPTION 'threadline: the action ''%'' is recorded by threadline.%() alone', record_action.name,
+            CASE record_action.name WHEN 'audit.resumed' THEN 'resume' ELSE 'suspend' END;
     ELSIF record_action.actor_type IS NULL
        OR (record_action.actor_type <> 'anonymous' AND coalesce(record_action.actor_id, '') = '') THEN
         RAISE EXCEPTION 'threadline: an action needs an actor with a type and an id; use the type ''anonymous'' for somebody unknown';

@@ -607,3 +607,25 @@ fn a_row_of_more_than_jsonb_holds() {
         [r#"I | {"c": "[too large to record]", "id": 1, "price": 1.50} | 95000000 | 95000000"#]
     );
 }
+
+#[test]
+fn a_key_that_became_numeric() {
+    for heirs in ["", "CREATE TABLE heir () INHERITS (items);"] {
+        let conn = &mut rolled_back();
+        run(
+            conn,
+            &format!(
+                "CREATE TABLE items (id int PRIMARY KEY, name text); {heirs} SELECT threadline.audit('items');
+                 ALTER TABLE items ALTER id TYPE numeric; INSERT INTO items VALUES (1.50, 'a'), (2, 'b');
+                 UPDATE items SET name = 'c'; DELETE FROM items"
+            ),
+        );
+        assert_eq!(
+            rows(
+                conn,
+                "SELECT record_key, string_agg(op::text, ' ' ORDER BY id) FROM threadline.audit_changes GROUP BY record_key ORDER BY 1"
+            ),
+            ["1.5 | I U D", "2 | I U D"]
+        );
+    }
+}

@@ -119,7 +119,7 @@ impl fmt::Display for UndecidedColumn {
         } else {
             write!(
                 f,
-                "`exclude({column})` to record nothing of it, `mask({column})` that it changed, `clear({column})` if it is no secret"
+                "`exclude({column})` to record nothing of it, `mask({column})` that it changed, `token({column})` also whether it changed back, `clear({column})` if it is no secret"
             )
         }
     }

@@ -376,3 +376,33 @@ fn a_value_too_large_for_jsonb_does_not_stop_its_row_from_being_written() {
         ]
     );
 }
+
+#[test]
+fn a_write_of_many_rows_leaves_no_setting_behind() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, n int); SELECT threadline.audit('items');
+         CREATE FUNCTION settings() RETURNS jsonb LANGUAGE sql AS
+             $$ SELECT jsonb_object_agg(name, setting) FROM pg_settings WHERE name NOT LIKE 'threadline.%' $$",
+    );
+    for jit in ["on", "off"] {
+        run(
+            conn,
+            &format!(
+                "SET jit = {jit}; BEGIN; CREATE TEMP TABLE before ON COMMIT DROP AS SELECT settings() AS known;
+                 INSERT INTO items SELECT k, 1 FROM generate_series(1, 1000) AS k; UPDATE items SET n = 2; DELETE FROM items"
+            ),
+        );
+        assert_eq!(
+            rows(
+                conn,
+                "SELECT current_setting('jit'), settings() = known FROM before"
+            ),
+            [format!("{jit} | true")]
+        );
+        run(conn, "COMMIT");
+        assert_eq!(value(conn, "current_setting('jit')").as_deref(), Some(jit));
+    }
+}

@@ -46,10 +46,10 @@ fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
         messages(&undecided, conn),
         [
             "secret-looking: column password_hash looks secret by its name, and is recorded as it is; \
-             say exclude(password_hash), mask(password_hash) or clear(password_hash) in #[audited(...)] of model `Undecided`, \
+             say exclude(password_hash), mask(password_hash), token(password_hash) or clear(password_hash) in #[audited(...)] of model `Undecided`, \
              generate and run migrations",
             "secret-looking: column token_count looks secret by its name, and is recorded as it is; \
-             say exclude(token_count), mask(token_count) or clear(token_count) in #[audited(...)] of model `Undecided`, \
+             say exclude(token_count), mask(token_count), token(token_count) or clear(token_count) in #[audited(...)] of model `Undecided`, \
              generate and run migrations",
         ]
     );
@@ -84,7 +84,7 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
             "secret-looking: column pan looks secret by its name, and is recorded as it is; \
              a key can be neither masked nor excluded; name it in threadline.audit(..., clear => ...) if it is no secret",
             "secret-looking: column cvv looks secret by its name, and is recorded as it is; \
-             have it excluded, or name it in mask or clear",
+             have it excluded, or name it in mask, token or clear",
         ]
     );
     let found = findings(&models, conn);
@@ -126,7 +126,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
         [
             "secret-looking: column api_key looks secret by its name, and will be recorded as it is \
              from the next threadline.refresh() on; model `User` does not know it: run `diesel print-schema`, \
-             and say exclude(api_key), mask(api_key) or clear(api_key) in #[audited(...)]"
+             and say exclude(api_key), mask(api_key), token(api_key) or clear(api_key) in #[audited(...)]"
         ]
     );
     let recorded = "SELECT row_data ? 'api_key' FROM threadline.audit_changes";

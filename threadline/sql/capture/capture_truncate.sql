@@ -10,6 +10,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 -- With it, what a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
+SET jit = off
 AS $$
 DECLARE
     tl_transaction bigint;

@@ -51,7 +51,7 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
     let ways = if is_key {
         format!("clear({column}), for a key can be neither masked nor excluded,")
     } else {
-        format!("exclude({column}), mask({column}) or clear({column})")
+        format!("exclude({column}), mask({column}), token({column}) or clear({column})")
     };
     let (advice, mend) = match spec {
         // It is in force under another policy, which is found as such.
@@ -75,7 +75,7 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
             None,
         ),
         None => (
-            "have it excluded, or name it in mask or clear".to_owned(),
+            "have it excluded, or name it in mask, token or clear".to_owned(),
             Some(mend),
         ),
     };

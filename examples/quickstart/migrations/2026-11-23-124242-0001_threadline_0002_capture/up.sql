@@ -753,6 +753,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 -- With it, what a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
+SET jit = off
 AS $$
 DECLARE
     tl_transaction bigint;
@@ -904,6 +905,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 -- With it, what a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
+SET jit = off
 AS $$
 DECLARE
     tl_own bigint[] := ARRAY(
@@ -1493,6 +1495,8 @@ DECLARE
     tl_count bigint;
     tl_keys_stay boolean;
     tl_few threadline.captured[];
+    tl_jit text;
+    tl_set text;
     tl_depth integer;
     tl_nested integer;
     tl_turns integer;
@@ -1630,9 +1634,13 @@ $template$,
                     FROM (SELECT ROW(%1$s) AS keys FROM (SELECT * FROM tl_old LIMIT 1000000) AS tl_row) AS former,
                          (SELECT ROW(%1$s) AS keys, count(*) FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
                     IF tl_count > 100 THEN
-                        -- Planned for as many as they are.
+                        -- Planned for as many as they are. To compile it would take
+                        -- longer than it saves.
+                        tl_jit := current_setting('jit');
+                        tl_set := set_config('jit', 'off', true);
                         EXECUTE CASE WHEN tl_keys_stay THEN %4$L ELSE %5$L END;
                         GET DIAGNOSTICS tl_count = ROW_COUNT;
+                        tl_set := set_config('jit', tl_jit, true);
                     ELSIF tl_keys_stay THEN
                         SELECT array_agg(ROW(c.*)::threadline.captured), count(*) INTO tl_few, tl_count FROM (%2$s) AS c;
                     ELSE
@@ -1644,9 +1652,13 @@ $template$,
                 tl_rows, tl_rows_by_position, format('%s (%s) AS c', tl_record, tl_rows), format('%s (%s) AS c', tl_record, tl_rows_by_position))
             ELSE format(
                 $many$IF (SELECT count(*) FROM (SELECT FROM %1$s LIMIT 101) AS tl_row) > 100 THEN
-                        -- Planned for as many as they are.
+                        -- Planned for as many as they are. To compile it would take
+                        -- longer than it saves.
+                        tl_jit := current_setting('jit');
+                        tl_set := set_config('jit', 'off', true);
                         EXECUTE %3$L;
                         GET DIAGNOSTICS tl_count = ROW_COUNT;
+                        tl_set := set_config('jit', tl_jit, true);
                     ELSE
                         SELECT array_agg(ROW(c.*)::threadline.captured), count(*) INTO tl_few, tl_count FROM (%2$s) AS c;
                     END IF;$many$,

@@ -159,3 +159,30 @@ fn what_planning_a_query_of_a_table_calls() {
         ]
     );
 }
+
+#[test]
+fn a_table_in_a_schema_that_the_owner_may_not_use_is_written_as_before() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    let role = protected.role("app");
+    run(
+        &mut protected.admin,
+        &format!("CREATE SCHEMA hidden AUTHORIZATION {role}"),
+    );
+    run(
+        app,
+        "ALTER TABLE items SET SCHEMA hidden; ALTER TABLE hidden.items ADD n int;
+         INSERT INTO hidden.items VALUES (1, 'a', 1); UPDATE hidden.items SET n = 2; DELETE FROM hidden.items",
+    );
+    assert_eq!(
+        rows(
+            &mut protected.admin,
+            "SELECT op, coalesce(changed_to, row_data) FROM threadline.audit_changes ORDER BY id"
+        ),
+        [
+            r#"I | {"n": 1, "id": 1, "name": "a"}"#,
+            r#"U | {"n": 2}"#,
+            r#"D | {"n": 2, "id": 1, "name": "a"}"#,
+        ]
+    );
+}

@@ -629,3 +629,79 @@ fn a_key_that_became_numeric() {
         );
     }
 }
+
+#[test]
+fn a_key_of_fixed_length_where_columns_came_since() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (code char(6) PRIMARY KEY, name text); SELECT threadline.audit('items');
+         INSERT INTO items VALUES ('k1', 'a'); ALTER TABLE items ADD more text; UPDATE items SET name = 'b'; DELETE FROM items",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT record_key, string_agg(op::text, ' ' ORDER BY id) FROM threadline.audit_changes GROUP BY record_key"
+        ),
+        ["k1 | I U D"]
+    );
+}
+
+#[test]
+fn a_column_that_an_heir_got_since_beside_one_that_is_recorded_by_name() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TYPE mood AS ENUM ('fine'); CREATE TABLE people (id int PRIMARY KEY, m mood);
+         CREATE TABLE staff (PRIMARY KEY (id)) INHERITS (people); SELECT threadline.audit('staff');
+         ALTER TABLE people ADD pay int; INSERT INTO staff VALUES (1, 'fine', 10); UPDATE staff SET pay = 20; DELETE FROM staff",
+    );
+    assert_eq!(
+        recorded(conn),
+        [
+            r#"I staff 1 | {"m": "fine", "id": 1, "pay": 10}"#,
+            r#"U staff 1 | {"pay": 20}"#,
+            r#"D staff 1 | {"m": "fine", "id": 1, "pay": 20}"#,
+        ]
+    );
+}
+
+#[test]
+fn a_detached_partition_can_be_truncated() {
+    let conn = &mut rolled_back();
+    run(conn, SALES);
+    run(
+        conn,
+        "INSERT INTO sales VALUES (1, 'n', 10); ALTER TABLE sales DETACH PARTITION sales_n; TRUNCATE sales_n",
+    );
+    assert_eq!(recorded(conn).len(), 1);
+}
+
+#[test]
+fn columns_called_like_the_rows_of_capture() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, tl_row text, tl_image text, tl_before text, tl_after text, tl_live text, tl_new text, tl_old text);
+         SELECT threadline.audit('items'); INSERT INTO items VALUES (1, 'a', 'a', 'a', 'a', 'a', 'a', 'a'), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+         UPDATE items SET tl_row = 'b'; UPDATE items SET tl_row = 'c' WHERE id = 1;
+         ALTER TABLE items ADD tl_position text; UPDATE items SET id = id + 1; TRUNCATE items",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, record_key, row_data ->> 'tl_row', changed_to ->> 'tl_row' FROM threadline.audit_changes ORDER BY op, record_key, id"
+        ),
+        [
+            "I | 1 | a | NULL",
+            "I | 2 | NULL | NULL",
+            "T | 2 | c | NULL",
+            "T | 3 | b | NULL",
+            "U | 1 | NULL | b",
+            "U | 1 | NULL | c",
+            "U | 2 | NULL | b",
+            "U | 2 | c | NULL",
+            "U | 3 | b | NULL",
+        ]
+    );
+}

@@ -24,7 +24,14 @@ const VERSION: &str = "18.4.0-beta.17";
 
 /// The tests on which a version can tell: what is installed in the database,
 /// and what is asked of it.
-const TESTS: [&str; 5] = ["capture", "schema", "time_travel", "revert", "property"];
+const TESTS: [&str; 6] = [
+    "capture",
+    "access",
+    "schema",
+    "time_travel",
+    "revert",
+    "property",
+];
 
 /// Runs the tests with the newest server; arguments go to `cargo test`.
 pub(crate) fn test(arguments: &[String]) -> Result<u8, String> {

@@ -56,7 +56,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: %', tl_problem;
     END IF;
 
-    tl_lent := NOT pg_has_role(tl_owner, 'MEMBER');
+    -- Since PostgreSQL 16, who creates a role is its member, and yet may not act as it.
+    tl_lent := NOT pg_has_role(tl_owner, CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END);
     IF tl_lent THEN
         EXECUTE format('GRANT %I TO %I', tl_owner, current_user);
     END IF;

@@ -4,7 +4,8 @@
 //! [`Database::new`] is a clone of a template, for what must be committed:
 //! several transactions, several connections, dumps.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -151,11 +152,18 @@ impl Drop for Database {
 }
 
 /// A connection to a database with the audit schema, in a transaction that
-/// never commits.
+/// never commits. No other test is in that database meanwhile: two that create a
+/// table of one name would wait for each other.
 pub fn rolled_back() -> PgConnection {
-    static SHARED: OnceLock<String> = OnceLock::new();
-    let name = SHARED.get_or_init(|| kept("threadline_rolled_back", template()));
-    let mut conn = connect(&Server::shared().url_of(name));
+    let mut conn = (0..)
+        .find_map(|number| {
+            let name = kept(&format!("threadline_rolled_back_{number}"), template());
+            let mut conn = connect(&Server::shared().url_of(&name));
+            // Held by the session, so that it ends with the test's connection.
+            let free = value(&mut conn, "SELECT pg_try_advisory_lock(88117)");
+            (free.as_deref() == Some("true")).then_some(conn)
+        })
+        .expect("one of so many is free");
     conn.begin_test_transaction().expect("a fresh connection");
     conn
 }
@@ -227,8 +235,18 @@ fn template() -> &'static str {
 /// A database with the audit schema, kept from run to run under a name that
 /// changes with the schema.
 fn kept(purpose: &str, source: &str) -> String {
-    let mut admin = admin();
+    static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let name = format!("{purpose}_{:016x}", fingerprint());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !known.contains(&name) {
+        make(&name, source);
+        known.insert(name.clone());
+    }
+    name
+}
+
+fn make(name: &str, source: &str) {
+    let mut admin = admin();
     run(&mut admin, "SELECT pg_advisory_lock(88117)");
     let there = value(
         &mut admin,
@@ -248,7 +266,6 @@ fn kept(purpose: &str, source: &str) -> String {
         );
     }
     run(&mut admin, "SELECT pg_advisory_unlock(88117)");
-    name
 }
 
 fn install(conn: &mut PgConnection) {

@@ -29,6 +29,7 @@ const PATCHES: &[(&str, &[&str])] = &[
         "0002_capture",
         &[
             "capture/key_text",
+            "capture/bounded_key",
             "capture/record_key",
             "capture/key_in_image",
             "capture/json_image",

@@ -705,3 +705,64 @@ fn columns_called_like_the_rows_of_capture() {
         ]
     );
 }
+
+/// More than an entry of an index takes, and nothing that compresses.
+const LONG: &str = "(SELECT string_agg(sha256((n * 100 + g)::text::bytea), ''::bytea) FROM generate_series(1, 45) AS g)";
+
+#[test]
+fn a_key_too_long_for_an_index_is_recorded_by_a_digest() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE blobs (id bytea PRIMARY KEY, n int);
+         CREATE TABLE pairs (a text, b bytea, n int, PRIMARY KEY (a, b));
+         CREATE TABLE parted (id bytea, n int, PRIMARY KEY (id)) PARTITION BY HASH (id);
+         CREATE TABLE parted_0 PARTITION OF parted FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+         SELECT threadline.audit(t) FROM unnest('{blobs,pairs,parted}'::regclass[]) AS t",
+    );
+    for (table, key) in [
+        ("blobs", LONG.to_owned()),
+        ("parted", LONG.to_owned()),
+        ("pairs", format!("repeat('\"\\', 700), {LONG}")),
+    ] {
+        for rows in [1, 2, 200] {
+            run(
+                conn,
+                &format!(
+                    "INSERT INTO {table} SELECT {key}, 0 FROM generate_series(1, {rows}) AS n;
+                     UPDATE {table} SET n = n + 1;"
+                ),
+            );
+            // Each record has its own key, the same one whatever happened to it.
+            assert_eq!(
+                rows_of(conn, table),
+                [format!("{rows} | {} | true", rows * 2)],
+                "{table}"
+            );
+            run(
+                conn,
+                &format!("DELETE FROM {table}; DELETE FROM threadline.audit_changes"),
+            );
+        }
+        run(
+            conn,
+            &format!(
+                "INSERT INTO {table} SELECT {key}, 0 FROM generate_series(1, 2) AS n; TRUNCATE {table}"
+            ),
+        );
+        assert_eq!(rows_of(conn, table), ["2 | 4 | true"], "{table}");
+        run(conn, "DELETE FROM threadline.audit_changes");
+    }
+}
+
+fn rows_of(conn: &mut PgConnection, table: &str) -> Vec<String> {
+    rows(
+        conn,
+        &format!(
+            "SELECT count(DISTINCT record_key) AS keys, count(*) AS changes,
+                    bool_and(record_key LIKE '%... sha256:%' AND octet_length(record_key) < 2500) AS bounded
+             FROM threadline.audit_changes AS c
+             JOIN threadline.audited_tables AS t ON t.id = c.table_id AND t.table_name = '{table}'"
+        ),
+    )
+}

@@ -60,6 +60,46 @@ fn a_context_that_cannot_be_read_never_fails_the_write() {
     assert_eq!(recorded(conn).len(), unreadable.len());
 }
 
+/// Its ids are looked up by index, and no entry of one is as long.
+#[test]
+fn a_context_too_long_for_an_index_never_fails_the_write() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    setup(conn);
+    let long = "(SELECT string_agg(encode(sha256(g::text::bytea), 'hex'), '') FROM generate_series(1, 100) AS g)";
+    for (number, context) in [
+        format!(
+            "jsonb_build_object('actor', jsonb_build_object('type', 'user', 'id', {long}), 'source', 'sql')"
+        ),
+        format!(
+            "jsonb_build_object('actor', jsonb_build_object('type', 'user', 'id', '1'),
+                'request_id', {long}, 'correlation_id', {long}, 'job_id', {long}, 'source', {long})"
+        ),
+    ]
+    .iter()
+    .enumerate()
+    {
+        run(
+            conn,
+            &format!(
+                "BEGIN; SELECT set_config('threadline.context', {context}::text, true);
+                 INSERT INTO notes VALUES ({number}, 'text'); COMMIT"
+            ),
+        );
+    }
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT actor_type, actor_id, actor_origin, source = 'sql' AS short, length(request_id), length(source), context_error
+             FROM threadline.audit_transactions ORDER BY id",
+        ),
+        [
+            "NULL | NULL | unreadable | true | NULL | 3 | the type or id of the actor is longer than 1,000 bytes",
+            "user | 1 | sql | false | 200 | 200 | job_id was cut: it is longer than 1,000 bytes; source was cut: it is longer than 1,000 bytes; request_id was cut: it is longer than 1,000 bytes; correlation_id was cut: it is longer than 1,000 bytes",
+        ]
+    );
+}
+
 #[test]
 fn an_actor_set_after_the_first_write_is_not_lost() {
     let database = Database::new();

@@ -82,5 +82,6 @@ DROP FUNCTION threadline.base_type(oid);
 DROP FUNCTION threadline.json_image(json);
 DROP FUNCTION threadline.key_in_image(jsonb, text[], text[]);
 DROP FUNCTION threadline.record_key(record, text[]);
+DROP FUNCTION threadline.bounded_key(text, integer);
 DROP FUNCTION threadline.key_text(jsonb);
 DELETE FROM threadline.schema_patches WHERE version = 2;

@@ -7,6 +7,17 @@ RETURN CASE pg_catalog.jsonb_typeof(value)
     ELSE value #>> '{}'
 END;
 
+-- A key value, one of so many, as it fits into the index by record: of what is longer,
+-- the beginning and a digest. Two long keys are told apart all the same; what they
+-- were is in the images.
+CREATE FUNCTION threadline.bounded_key(value text, parts integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN pg_catalog.octet_length(CASE parts WHEN 1 THEN value ELSE pg_catalog.to_json(value)::text END) <= 2000 / parts THEN value
+    ELSE pg_catalog.left(value, 200 / parts) || '... sha256:'
+         || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(value, 'UTF8')), 'hex')
+END;
+
 -- The record key of a row of key values: record_key(ROW(42)) is '42',
 -- record_key(ROW(7, 'x')) is '["7", "x"]'. Pinned like capture is, so that
 -- both sides write one instant, interval or byte string the same way. Blanks
@@ -23,12 +34,15 @@ AS $$
 DECLARE
     tl_texts text[];
 BEGIN
-    SELECT array_agg(
-        CASE WHEN key_types[substr(name, 2)::integer] = 'character'
-             THEN rtrim(threadline.key_text(value), ' ') ELSE threadline.key_text(value) END
-        ORDER BY substr(name, 2)::integer)
+    SELECT array_agg(threadline.bounded_key(part, parts) ORDER BY position)
     INTO tl_texts
-    FROM jsonb_each(to_jsonb(key_values)) AS field (name, value);
+    FROM (
+        SELECT position, count(*) OVER ()::integer AS parts,
+               CASE WHEN key_types[position] = 'character'
+                    THEN rtrim(threadline.key_text(value), ' ') ELSE threadline.key_text(value) END AS part
+        FROM jsonb_each(to_jsonb(key_values)) AS field (name, value)
+        CROSS JOIN LATERAL (SELECT substr(name, 2)::integer AS position) AS place
+    ) AS parts;
     RETURN CASE cardinality(tl_texts)
         WHEN 1 THEN tl_texts[1]
         ELSE to_jsonb(tl_texts)::text
@@ -43,8 +57,8 @@ LANGUAGE sql IMMUTABLE
 RETURN (
     SELECT CASE pg_catalog.count(*)
         WHEN 0 THEN NULL
-        WHEN 1 THEN pg_catalog.min(part)
-        ELSE pg_catalog.jsonb_agg(part ORDER BY position)::pg_catalog.text
+        WHEN 1 THEN threadline.bounded_key(pg_catalog.min(part), 1)
+        ELSE pg_catalog.jsonb_agg(threadline.bounded_key(part, pg_catalog.cardinality(key_columns)) ORDER BY position)::pg_catalog.text
     END
     FROM (
         SELECT k.position,
@@ -540,6 +554,7 @@ DECLARE
     tl_actor jsonb;
     tl_error text;
     tl_ip inet;
+    tl_long record;
     tl_id bigint;
     tl_place tid;
     tl_remembered text;
@@ -550,6 +565,20 @@ BEGIN
             IF jsonb_typeof(tl_context) = 'object' THEN
                 tl_actor := nullif(tl_context -> 'actor', 'null');
                 tl_ip := tl_context ->> 'remote_ip';
+                IF octet_length(context) > 1000 THEN
+                    -- What does not fit into an index would fail the write.
+                    IF octet_length(tl_actor ->> 'type') > 1000 OR octet_length(tl_actor ->> 'id') > 1000 THEN
+                        tl_error := 'the type or id of the actor is longer than 1,000 bytes';
+                        tl_actor := NULL;
+                    END IF;
+                    FOR tl_long IN
+                        SELECT key, left(value #>> '{}', 200) AS beginning FROM jsonb_each(tl_context)
+                        WHERE key IN ('request_id', 'correlation_id', 'job_id', 'source') AND octet_length(value #>> '{}') > 1000
+                    LOOP
+                        tl_error := concat_ws('; ', tl_error, tl_long.key || ' was cut: it is longer than 1,000 bytes');
+                        tl_context := tl_context || jsonb_build_object(tl_long.key, tl_long.beginning);
+                    END LOOP;
+                END IF;
             ELSE
                 tl_error := 'the context is not a JSON object but a JSON ' || jsonb_typeof(tl_context);
                 tl_context := NULL;
@@ -872,12 +901,16 @@ $$;
 
 -- SQL that is true of the row called row_name that has a record key; by column,
 -- so that the primary key's index serves. A cast to "character" or "bit" would
--- cut the value to one.
+-- cut the value to one. Of a key that was too long for the index only a digest is
+-- known, so that each row's is made.
 CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
+    IF record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)' THEN
+        RETURN format('(%s) = %L', threadline.key_expression(audited_table, row_name), record_key);
+    END IF;
     RETURN (SELECT string_agg(
         format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
             CASE WHEN k.single THEN record_key
@@ -1158,18 +1191,21 @@ BEGIN
 END
 $$;
 
--- SQL for the record key of a row called row_name.
+-- SQL for the record key of a row called row_name. Long values are few, and only
+-- they are worth a function call.
 CREATE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE count(*)
         WHEN 0 THEN 'NULL::text'
-        WHEN 1 THEN min(part)
-        ELSE format('jsonb_build_array(%s)::text', string_agg(part, ', ' ORDER BY ordinal))
+        WHEN 1 THEN min(CASE WHEN fixed THEN part ELSE format(
+            'CASE WHEN octet_length(%1$s) > 2000 THEN threadline.bounded_key(%1$s, 1) ELSE %1$s END', part) END)
+        ELSE format('jsonb_build_array(%s)::text', string_agg(
+            CASE WHEN fixed THEN part ELSE format('threadline.bounded_key(%s, %s)', part, parts) END, ', ' ORDER BY ordinal))
     END
     FROM (
-        SELECT k.ordinal,
+        SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 AS fixed,
                format(
                    CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                             THEN 'threadline.key_text(to_jsonb(%2$s))'
@@ -1179,6 +1215,7 @@ BEGIN ATOMIC
                         ELSE '%1$s::text' END,
                    column_of.reference, threadline.json_form(k.type::regtype, column_of.reference), k.type) AS part
         FROM threadline.live_key(audited_table) AS k
+        JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
         CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, k.name) AS reference) AS column_of
     ) AS parts;
 END;

@@ -5,8 +5,8 @@ LANGUAGE sql IMMUTABLE
 RETURN (
     SELECT CASE pg_catalog.count(*)
         WHEN 0 THEN NULL
-        WHEN 1 THEN pg_catalog.min(part)
-        ELSE pg_catalog.jsonb_agg(part ORDER BY position)::pg_catalog.text
+        WHEN 1 THEN threadline.bounded_key(pg_catalog.min(part), 1)
+        ELSE pg_catalog.jsonb_agg(threadline.bounded_key(part, pg_catalog.cardinality(key_columns)) ORDER BY position)::pg_catalog.text
     END
     FROM (
         SELECT k.position,

@@ -14,6 +14,7 @@ DECLARE
     tl_actor jsonb;
     tl_error text;
     tl_ip inet;
+    tl_long record;
     tl_id bigint;
     tl_place tid;
     tl_remembered text;
@@ -24,6 +25,20 @@ BEGIN
             IF jsonb_typeof(tl_context) = 'object' THEN
                 tl_actor := nullif(tl_context -> 'actor', 'null');
                 tl_ip := tl_context ->> 'remote_ip';
+                IF octet_length(context) > 1000 THEN
+                    -- What does not fit into an index would fail the write.
+                    IF octet_length(tl_actor ->> 'type') > 1000 OR octet_length(tl_actor ->> 'id') > 1000 THEN
+                        tl_error := 'the type or id of the actor is longer than 1,000 bytes';
+                        tl_actor := NULL;
+                    END IF;
+                    FOR tl_long IN
+                        SELECT key, left(value #>> '{}', 200) AS beginning FROM jsonb_each(tl_context)
+                        WHERE key IN ('request_id', 'correlation_id', 'job_id', 'source') AND octet_length(value #>> '{}') > 1000
+                    LOOP
+                        tl_error := concat_ws('; ', tl_error, tl_long.key || ' was cut: it is longer than 1,000 bytes');
+                        tl_context := tl_context || jsonb_build_object(tl_long.key, tl_long.beginning);
+                    END LOOP;
+                END IF;
             ELSE
                 tl_error := 'the context is not a JSON object but a JSON ' || jsonb_typeof(tl_context);
                 tl_context := NULL;

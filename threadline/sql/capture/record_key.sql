@@ -14,12 +14,15 @@ AS $$
 DECLARE
     tl_texts text[];
 BEGIN
-    SELECT array_agg(
-        CASE WHEN key_types[substr(name, 2)::integer] = 'character'
-             THEN rtrim(threadline.key_text(value), ' ') ELSE threadline.key_text(value) END
-        ORDER BY substr(name, 2)::integer)
+    SELECT array_agg(threadline.bounded_key(part, parts) ORDER BY position)
     INTO tl_texts
-    FROM jsonb_each(to_jsonb(key_values)) AS field (name, value);
+    FROM (
+        SELECT position, count(*) OVER ()::integer AS parts,
+               CASE WHEN key_types[position] = 'character'
+                    THEN rtrim(threadline.key_text(value), ' ') ELSE threadline.key_text(value) END AS part
+        FROM jsonb_each(to_jsonb(key_values)) AS field (name, value)
+        CROSS JOIN LATERAL (SELECT substr(name, 2)::integer AS position) AS place
+    ) AS parts;
     RETURN CASE cardinality(tl_texts)
         WHEN 1 THEN tl_texts[1]
         ELSE to_jsonb(tl_texts)::text

@@ -1,15 +1,18 @@
--- SQL for the record key of a row called row_name.
+-- SQL for the record key of a row called row_name. Long values are few, and only
+-- they are worth a function call.
 CREATE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE count(*)
         WHEN 0 THEN 'NULL::text'
-        WHEN 1 THEN min(part)
-        ELSE format('jsonb_build_array(%s)::text', string_agg(part, ', ' ORDER BY ordinal))
+        WHEN 1 THEN min(CASE WHEN fixed THEN part ELSE format(
+            'CASE WHEN octet_length(%1$s) > 2000 THEN threadline.bounded_key(%1$s, 1) ELSE %1$s END', part) END)
+        ELSE format('jsonb_build_array(%s)::text', string_agg(
+            CASE WHEN fixed THEN part ELSE format('threadline.bounded_key(%s, %s)', part, parts) END, ', ' ORDER BY ordinal))
     END
     FROM (
-        SELECT k.ordinal,
+        SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 AS fixed,
                format(
                    CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                             THEN 'threadline.key_text(to_jsonb(%2$s))'
@@ -19,6 +22,7 @@ BEGIN ATOMIC
                         ELSE '%1$s::text' END,
                    column_of.reference, threadline.json_form(k.type::regtype, column_of.reference), k.type) AS part
         FROM threadline.live_key(audited_table) AS k
+        JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
         CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, k.name) AS reference) AS column_of
     ) AS parts;
 END;

@@ -75,6 +75,9 @@ fn a_context_too_long_for_an_index_never_fails_the_write() {
             "jsonb_build_object('actor', jsonb_build_object('type', 'user', 'id', '1'),
                 'request_id', {long}, 'correlation_id', {long}, 'job_id', {long}, 'source', {long})"
         ),
+        format!(
+            "jsonb_build_object('actor', jsonb_build_object('type', 'user', 'id', {long}), 'source', 'sql', 'remote_ip', 'nowhere')"
+        ),
     ]
     .iter()
     .enumerate()
@@ -96,6 +99,7 @@ fn a_context_too_long_for_an_index_never_fails_the_write() {
         [
             "NULL | NULL | unreadable | true | NULL | 3 | the type or id of the actor is longer than 1,000 bytes",
             "user | 1 | sql | false | 200 | 200 | job_id was cut: it is longer than 1,000 bytes; source was cut: it is longer than 1,000 bytes; request_id was cut: it is longer than 1,000 bytes; correlation_id was cut: it is longer than 1,000 bytes",
+            "NULL | NULL | unreadable | true | NULL | 3 | the type or id of the actor is longer than 1,000 bytes; remote_ip is not an address",
         ]
     );
 }

@@ -564,7 +564,6 @@ BEGIN
             tl_context := context::jsonb;
             IF jsonb_typeof(tl_context) = 'object' THEN
                 tl_actor := nullif(tl_context -> 'actor', 'null');
-                tl_ip := tl_context ->> 'remote_ip';
                 IF octet_length(context) > 1000 THEN
                     -- What does not fit into an index would fail the write.
                     IF octet_length(tl_actor ->> 'type') > 1000 OR octet_length(tl_actor ->> 'id') > 1000 THEN
@@ -579,12 +578,15 @@ BEGIN
                         tl_context := tl_context || jsonb_build_object(tl_long.key, tl_long.beginning);
                     END LOOP;
                 END IF;
+                -- Last, because it may fail, and nothing after it is done then.
+                tl_ip := tl_context ->> 'remote_ip';
             ELSE
                 tl_error := 'the context is not a JSON object but a JSON ' || jsonb_typeof(tl_context);
                 tl_context := NULL;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            tl_error := CASE WHEN tl_context IS NULL THEN 'the context is not JSON: ' || SQLERRM ELSE 'remote_ip is not an address' END;
+            tl_error := CASE WHEN tl_context IS NULL THEN 'the context is not JSON: ' || SQLERRM
+                             ELSE concat_ws('; ', tl_error, 'remote_ip is not an address') END;
         END;
         IF tl_actor IS NOT NULL AND (
             coalesce(tl_actor ->> 'type', '') = ''
@@ -1199,24 +1201,28 @@ SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE count(*)
         WHEN 0 THEN 'NULL::text'
-        WHEN 1 THEN min(CASE WHEN fixed THEN part ELSE format(
-            'CASE WHEN octet_length(%1$s) > 2000 THEN threadline.bounded_key(%1$s, 1) ELSE %1$s END', part) END)
-        ELSE format('jsonb_build_array(%s)::text', string_agg(
-            CASE WHEN fixed THEN part ELSE format('threadline.bounded_key(%s, %s)', part, parts) END, ', ' ORDER BY ordinal))
+        WHEN 1 THEN min(bounded)
+        ELSE format('jsonb_build_array(%s)::text', string_agg(bounded, ', ' ORDER BY ordinal))
     END
     FROM (
-        SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 AS fixed,
-               format(
-                   CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
-                            THEN 'threadline.key_text(to_jsonb(%2$s))'
-                        -- Those of a trigger's row may have become numeric, of which 1.0 and 1.00 are one.
-                        WHEN row_name IN ('OLD', 'NEW') AND k.type IN ('smallint', 'integer', 'bigint')
-                            THEN 'CASE WHEN pg_typeof(%1$s) = %3$L::regtype THEN %1$s::text ELSE threadline.key_text(to_jsonb(%1$s)) END'
-                        ELSE '%1$s::text' END,
-                   column_of.reference, threadline.json_form(k.type::regtype, column_of.reference), k.type) AS part
-        FROM threadline.live_key(audited_table) AS k
-        JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
-        CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, k.name) AS reference) AS column_of
+        SELECT ordinal, CASE WHEN fixed THEN part ELSE format(
+            'CASE WHEN octet_length(%1$s) > %3$s THEN threadline.bounded_key(%1$s, %2$s) ELSE %1$s END', part, parts,
+            -- In a JSON array a byte becomes six at most.
+            CASE parts WHEN 1 THEN 2000 ELSE (2000 / parts - 2) / 6 END) END AS bounded
+        FROM (
+            SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 AS fixed,
+                   format(
+                       CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
+                                THEN 'threadline.key_text(to_jsonb(%2$s))'
+                            -- Those of a trigger's row may have become numeric, of which 1.0 and 1.00 are one.
+                            WHEN row_name IN ('OLD', 'NEW') AND k.type IN ('smallint', 'integer', 'bigint')
+                                THEN 'CASE WHEN pg_typeof(%1$s) = %3$L::regtype THEN %1$s::text ELSE threadline.key_text(to_jsonb(%1$s)) END'
+                            ELSE '%1$s::text' END,
+                       column_of.reference, threadline.json_form(k.type::regtype, column_of.reference), k.type) AS part
+            FROM threadline.live_key(audited_table) AS k
+            JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
+            CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, k.name) AS reference) AS column_of
+        ) AS whole
     ) AS parts;
 END;
 

@@ -24,7 +24,6 @@ BEGIN
             tl_context := context::jsonb;
             IF jsonb_typeof(tl_context) = 'object' THEN
                 tl_actor := nullif(tl_context -> 'actor', 'null');
-                tl_ip := tl_context ->> 'remote_ip';
                 IF octet_length(context) > 1000 THEN
                     -- What does not fit into an index would fail the write.
                     IF octet_length(tl_actor ->> 'type') > 1000 OR octet_length(tl_actor ->> 'id') > 1000 THEN
@@ -39,12 +38,15 @@ BEGIN
                         tl_context := tl_context || jsonb_build_object(tl_long.key, tl_long.beginning);
                     END LOOP;
                 END IF;
+                -- Last, because it may fail, and nothing after it is done then.
+                tl_ip := tl_context ->> 'remote_ip';
             ELSE
                 tl_error := 'the context is not a JSON object but a JSON ' || jsonb_typeof(tl_context);
                 tl_context := NULL;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            tl_error := CASE WHEN tl_context IS NULL THEN 'the context is not JSON: ' || SQLERRM ELSE 'remote_ip is not an address' END;
+            tl_error := CASE WHEN tl_context IS NULL THEN 'the context is not JSON: ' || SQLERRM
+                             ELSE concat_ws('; ', tl_error, 'remote_ip is not an address') END;
         END;
         IF tl_actor IS NOT NULL AND (
             coalesce(tl_actor ->> 'type', '') = ''

@@ -186,3 +186,45 @@ fn a_table_in_a_schema_that_the_owner_may_not_use_is_written_as_before() {
         ]
     );
 }
+
+#[test]
+fn what_a_type_calls_that_a_column_came_to_have() {
+    let mut protected = Protected::new();
+    let app = &mut protected.session("app");
+    run(
+        app,
+        &format!(
+            "{SPIES}
+             CREATE TABLE parted (id int PRIMARY KEY, m text) PARTITION BY RANGE (id);
+             CREATE TABLE part PARTITION OF parted DEFAULT;
+             CREATE TABLE plain (id int PRIMARY KEY, m text);
+             CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN IF pg_trigger_depth() = 1 THEN UPDATE plain SET m = ''bad'' WHERE id = NEW.id; END IF; RETURN NULL; END';
+             CREATE TRIGGER again AFTER INSERT ON plain FOR EACH ROW EXECUTE FUNCTION again();
+             SELECT threadline.audit('parted'), threadline.audit('plain');"
+        ),
+    );
+    for table in ["parted", "plain"] {
+        run(
+            app,
+            &format!(
+                "INSERT INTO {table} VALUES (1, 'fine'); ALTER TABLE {table} ALTER m TYPE mood USING m::mood"
+            ),
+        );
+        run(
+            app,
+            &format!(
+                "INSERT INTO {table} VALUES (2, 'fine'), (3, 'fine'); UPDATE {table} SET m = 'fine' WHERE id = 2;
+                 UPDATE {table} SET m = 'bad'; DELETE FROM {table} WHERE id = 2; TRUNCATE {table}"
+            ),
+        );
+    }
+    assert_eq!(calls_of("owner", &mut protected), [""; 0]);
+    assert_eq!(
+        rows(
+            &mut protected.admin,
+            "SELECT count(*) > 10, bool_or(concat(row_data, changed_from, changed_to) LIKE '%spoilt%') FROM threadline.audit_changes"
+        ),
+        ["true | false"]
+    );
+}

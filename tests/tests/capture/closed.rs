@@ -295,3 +295,61 @@ fn masked_null_and_masked_composite_of_null_are_told_apart() {
         ["NULL", "***"]
     );
 }
+
+#[test]
+fn a_refresh_keeps_what_was_secret_so() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        &format!(
+            "CREATE TABLE items (id int PRIMARY KEY, email text, pin text, lower_email text GENERATED ALWAYS AS (lower(email)) STORED, note text);
+             SELECT threadline.audit('items', mask => ARRAY['email'], exclude => ARRAY['pin']);
+             ALTER TABLE items DROP pin, ADD pin text; ALTER TABLE items ALTER lower_email DROP EXPRESSION;
+             ALTER TABLE items RENAME email TO mail; ALTER TABLE items ADD email text;
+             SELECT threadline.refresh('items');
+             INSERT INTO items (id, mail, email, pin, lower_email, note) VALUES (1, '{SECRET}', '{SECRET}', '{SECRET}', '{SECRET}', 'n');"
+        ),
+    );
+    assert_eq!(
+        recorded_without_secret(conn),
+        [
+            r#"I | 1 | NULL | NULL | {"id": 1, "mail": "***", "note": "n", "email": "***", "lower_email": "***"}"#
+        ]
+    );
+}
+
+#[test]
+fn an_old_snapshot_does_not_see_columns_that_came_or_changed() {
+    for (change, write) in [
+        (
+            "ADD further text",
+            "INSERT INTO items (id, name, email, further) VALUES (1, 'a', 'e', '{}')",
+        ),
+        (
+            "DROP name, ADD name text",
+            "INSERT INTO items (id, name, email) VALUES (1, '{}', 'e')",
+        ),
+        (
+            "ALTER email TYPE text[] USING ARRAY[email]",
+            "INSERT INTO items (id, name, email) VALUES (1, 'a', ARRAY['{}'])",
+        ),
+    ] {
+        let database = Database::new();
+        let conn = &mut database.connect();
+        run(
+            conn,
+            "CREATE TABLE items (id int PRIMARY KEY, name text, email text);
+             SELECT threadline.audit('items', mask => ARRAY['email']);",
+        );
+        run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+        run(conn, "SELECT 1");
+        run(
+            &mut database.connect(),
+            &format!("ALTER TABLE items {change}"),
+        );
+        run(conn, &write.replace("{}", SECRET));
+        run(conn, "COMMIT");
+        assert_eq!(recorded_without_secret(conn).len(), 1, "{change}");
+    }
+}

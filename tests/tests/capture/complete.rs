@@ -268,6 +268,30 @@ fn keys_shifted_in_bulk() {
 }
 
 #[test]
+fn keys_that_are_not_unique_yet() {
+    for rows_of_each in [1, 150] {
+        let database = Database::new();
+        let conn = &mut database.connect();
+        run(
+            conn,
+            &format!(
+                "CREATE TABLE items (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, name text); SELECT threadline.audit('items');
+                 BEGIN; INSERT INTO items SELECT k, 'a' || k FROM generate_series(1, {rows_of_each}) AS k;
+                 INSERT INTO items SELECT k, 'b' || k FROM generate_series(1, {rows_of_each}) AS k;
+                 UPDATE items SET name = name || 'x'; DELETE FROM items WHERE name LIKE 'a%'; COMMIT"
+            ),
+        );
+        assert_eq!(
+            rows(
+                conn,
+                "SELECT count(*), bool_and(changed_to ->> 'name' = (changed_from ->> 'name') || 'x') FROM threadline.audit_changes WHERE op = 'U'"
+            ),
+            [format!("{} | true", 2 * rows_of_each)]
+        );
+    }
+}
+
+#[test]
 fn constraint_triggers_that_wait_for_the_end() {
     let database = Database::new();
     let conn = &mut database.connect();
@@ -604,7 +628,9 @@ fn a_row_of_more_than_jsonb_holds() {
             conn,
             "SELECT op, row_data - 'a' - 'b', length(row_data ->> 'a'), length(row_data ->> 'b') FROM threadline.audit_changes"
         ),
-        [r#"I | {"c": "[too large to record]", "id": 1, "price": 1.50} | 95000000 | 95000000"#]
+        [
+            r#"I | {"c": "[too large to record: 95000000 bytes, sha256:45f102c6de1041bfbb983bc6a5de39c91f1d2485861704ce6a925c117e8eb23d]", "id": 1, "price": 1.50} | 95000000 | 95000000"#
+        ]
     );
 }
 

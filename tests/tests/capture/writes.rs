@@ -372,7 +372,7 @@ fn a_value_too_large_for_jsonb_does_not_stop_its_row_from_being_written() {
         changes(conn),
         [
             r#"update | items | {"id": 1} | {"n": 1} | {"n": 2} | NULL | "#,
-            r#"delete | items | {"id": 1} | NULL | NULL | {"n": 2, "id": 1, "large": "[too large to record]"} | "#,
+            r#"delete | items | {"id": 1} | NULL | NULL | {"n": 2, "id": 1, "large": "[too large to record: 140000000 bytes, sha256:871b098b4bf857b7d37097890ccfe3377bed7059ab5021aac249e543dc749055]"} | "#,
         ]
     );
 }

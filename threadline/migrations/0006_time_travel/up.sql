@@ -280,6 +280,7 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
+SET array_nulls = on
 AS $$
 DECLARE
     tl_image jsonb;
@@ -487,6 +488,7 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
+SET array_nulls = on
 AS $rows_as_of$
 DECLARE
     tl_table threadline.audited_tables;

@@ -39,32 +39,39 @@ BEGIN
             VALUES (tl_transaction, clock_timestamp(), audited_table, 'T');
             CONTINUE;
         END IF;
-        tl_from := format(CASE WHEN tl_readable = tl_part THEN 'ONLY %s AS tl_row' ELSE '%s AS tl_row' END, tl_readable);
-        tl_where := CASE WHEN tl_readable <> tl_part THEN format('WHERE tl_row.tableoid = %s', tl_part::oid) END;
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s %s LIMIT %s) AS tl_some', tl_from, tl_where, tl_limit + 1) INTO tl_count;
-        IF tl_count > tl_limit THEN
-            EXECUTE format('SELECT count(*) FROM %s %s', tl_from, tl_where) INTO tl_count;
-            INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, changed_from)
-            VALUES (tl_transaction, clock_timestamp(), audited_table, 'T', jsonb_build_object('rows', tl_count));
-            CONTINUE;
-        END IF;
         BEGIN
-            IF NOT threadline.columns_match(audited_table, target, built_for) THEN
-                RAISE 'the columns have changed';
+            tl_from := format(CASE WHEN tl_readable = tl_part THEN 'ONLY %s AS tl_row' ELSE '%s AS tl_row' END, tl_readable);
+            tl_where := CASE WHEN tl_readable <> tl_part THEN format('WHERE tl_row.tableoid = %s', tl_part::oid) END;
+            EXECUTE format('SELECT count(*) FROM (SELECT FROM %s %s LIMIT %s) AS tl_some', tl_from, tl_where, tl_limit + 1) INTO tl_count;
+            IF tl_count > tl_limit THEN
+                EXECUTE format('SELECT count(*) FROM %s %s', tl_from, tl_where) INTO tl_count;
+                INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, changed_from)
+                VALUES (tl_transaction, clock_timestamp(), audited_table, 'T', jsonb_build_object('rows', tl_count));
+                CONTINUE;
             END IF;
-            EXECUTE format(
-                'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
-                 SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM %s %s',
-                key_expression, image_expression, tl_from, tl_where)
-            USING tl_transaction, audited_table;
+            BEGIN
+                IF NOT threadline.columns_match(threadline.audited_relation(target, (built_for ->> 'relation')::oid), built_for) THEN
+                    RAISE 'the columns have changed';
+                END IF;
+                EXECUTE format(
+                    'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+                     SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM %s %s',
+                    key_expression, image_expression, tl_from, tl_where)
+                USING tl_transaction, audited_table;
+            EXCEPTION WHEN OTHERS THEN
+                EXECUTE format(
+                    'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+                     SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
+                     FROM %s
+                     CROSS JOIN LATERAL threadline.capture_changed_table($3, $4, threadline.row_image(tl_row.*), NULL) AS c %s',
+                    tl_from, tl_where)
+                USING tl_transaction, audited_table, target, built_for;
+            END;
         EXCEPTION WHEN OTHERS THEN
-            EXECUTE format(
-                'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
-                 SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
-                 FROM %s
-                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $4, threadline.row_image(tl_row.*), NULL) AS c %s',
-                tl_from, tl_where)
-            USING tl_transaction, audited_table, target, built_for;
+            -- A row-level policy failed, or may not be applied: that rows are gone is all that can be said.
+            INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op)
+            VALUES (tl_transaction, clock_timestamp(), audited_table, 'T');
+            CONTINUE;
         END;
         -- TRUNCATE removes rows that this transaction cannot see. That they
         -- are not all here is said, by a record without a key.

@@ -1,7 +1,7 @@
--- The table that a capture function belongs to, found by its trigger; after a
--- restore OIDs are others than those it was built for. Declared immutable, so that
--- PostgreSQL asks when it plans and not for every write.
-CREATE FUNCTION threadline.captured_relation(audited_table integer) RETURNS oid
+-- The table that a capture function belongs to: the one it was built for, or, after a
+-- restore, when OIDs are others, the one whose trigger calls it. Declared immutable, so
+-- that PostgreSQL asks when it plans and not for every write.
+CREATE FUNCTION threadline.captured_relation(audited_table integer, built_for oid) RETURNS oid
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((
     SELECT g.tgrelid
@@ -10,6 +10,6 @@ RETURN coalesce((
     LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
     WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
       AND g.tgname = '!threadline_capture_' || audited_table AND c.relpersistence <> 't'
-    ORDER BY c.oid = t.relation DESC, c.relname = t.table_name DESC, g.oid
+    ORDER BY c.oid = built_for DESC, c.oid = t.relation DESC, c.relname = t.table_name DESC, g.oid
     LIMIT 1
 ), 0::pg_catalog.oid);

@@ -1,8 +1,9 @@
 -- The columns of a relation as its catalog has them now. `bitwise` says that
 -- two values are stored alike when = says so, which spares a comparison of the
--- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not).
+-- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not; text is
+-- compared under collation "C").
 -- Names come through the catalog cache: under REPEATABLE READ the catalog itself
--- may show those of before a rename.
+-- may show those of before a rename, and columns that are gone.
 CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE sql STABLE
@@ -15,13 +16,12 @@ BEGIN ATOMIC
            OR (a.atttypid IN (
                    'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'uuid'::regtype,
                    'text'::regtype, 'varchar'::regtype, 'date'::regtype, 'timestamp'::regtype,
-                   'timestamptz'::regtype, 'bytea'::regtype, 'oid'::regtype)
-               AND coalesce(c.collisdeterministic, true))
+                   'timestamptz'::regtype, 'bytea'::regtype, 'oid'::regtype))
            -- The scale that the column has is that of every value.
            OR (a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1)
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid
-    LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
     WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+      AND has_column_privilege(target, a.attnum, 'SELECT') IS NOT NULL
     ORDER BY a.attnum;
 END;

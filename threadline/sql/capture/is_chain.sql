@@ -1,6 +1,6 @@
--- Whether changes follow from each other, and the live row from the last: what
--- one left of the row with a key, the next one found.
-CREATE FUNCTION threadline.is_chain(changes threadline.audit_changes[], record_key text, live jsonb) RETURNS boolean
+-- Whether changes follow from each other, and the live row, if it is known, from the
+-- last: what one left of the row with a key, the next one found.
+CREATE FUNCTION threadline.is_chain(changes threadline.audit_changes[], record_key text, live jsonb, live_known boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -27,7 +27,7 @@ BEGIN
         tl_there := tl_left IS NOT NULL;
         tl_row := coalesce(tl_left, '{}');
     END LOOP;
-    RETURN tl_there = (live IS NOT NULL) AND NOT EXISTS (
+    RETURN NOT live_known OR tl_there = (live IS NOT NULL) AND NOT EXISTS (
         SELECT FROM jsonb_each(live) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value::text <> r.value::text);
 END
 $$;

@@ -3,9 +3,11 @@
 -- these did is recorded before the statement itself is, which is the first moment
 -- that it can be. The changes that were recorded from an id on take the place at
 -- which each follows from the one before, and the live row from the last. No other
--- transaction has seen any of them.
+-- transaction has seen any of them. A statement that is itself a trigger's comes
+-- after one that is not recorded yet: what follows from it is all that can be told.
+-- The write goes through whatever happens here.
 CREATE FUNCTION threadline.put_in_order(
-    audited_table integer, target regclass, image_expression text, first_change bigint
+    audited_table integer, target regclass, image_expression text, built_for jsonb, first_change bigint, nested boolean
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -19,10 +21,8 @@ DECLARE
     tl_record record;
     tl_live jsonb;
     tl_readable regclass := threadline.readable(target);
+    tl_stand boolean := threadline.columns_match(threadline.audited_relation(target, (built_for ->> 'relation')::oid), built_for);
 BEGIN
-    IF tl_readable IS NULL THEN
-        RETURN;
-    END IF;
     FOR tl_record IN
         WITH recorded AS (
             SELECT c AS change
@@ -35,21 +35,33 @@ BEGIN
         FROM recorded AS r
         CROSS JOIN LATERAL (VALUES ((r.change).record_key), ((r.change).previous_key)) AS k (record_key)
         CROSS JOIN LATERAL (
-            SELECT array_agg(c ORDER BY c.id) AS changes
-            FROM threadline.audit_changes AS c
-            WHERE c.table_id = audited_table AND c.record_key = k.record_key AND c.id < first_change
-              AND c.transaction_id = ANY (tl_own)
+            SELECT array_agg(o.change ORDER BY (o.change).id) AS changes
+            FROM (
+                SELECT c FROM threadline.audit_changes AS c
+                WHERE c.table_id = audited_table AND c.record_key = k.record_key AND c.id < first_change
+                  AND c.transaction_id = ANY (tl_own)
+                UNION ALL
+                SELECT c FROM threadline.audit_changes AS c
+                WHERE c.table_id = audited_table AND c.previous_key = k.record_key AND c.id < first_change
+                  AND c.transaction_id = ANY (tl_own) AND c.previous_key IS NOT NULL
+            ) AS o (change)
         ) AS former
         WHERE former.changes IS NOT NULL
         GROUP BY k.record_key, former.changes
     LOOP
-        EXECUTE format('SELECT %s FROM %s AS tl_row WHERE %s',
-            image_expression, tl_readable, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'))
-        INTO tl_live;
+        IF tl_readable IS NOT NULL THEN
+            EXECUTE format(
+                CASE WHEN tl_stand THEN 'SELECT %s FROM %s AS tl_row WHERE %s'
+                     ELSE 'SELECT (threadline.capture_changed_table(%4$L, %5$L, threadline.row_image(tl_row.*), NULL)).old_image FROM %2$s AS tl_row WHERE %3$s' END,
+                image_expression, tl_readable, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'),
+                target::oid, built_for)
+            INTO tl_live;
+        END IF;
         FOR tl_place IN REVERSE cardinality(tl_record.former)..0 LOOP
             IF threadline.is_chain(
-                tl_record.former[:tl_place] || tl_record.recorded || tl_record.former[tl_place + 1:],
-                tl_record.record_key, tl_live)
+                CASE WHEN nested THEN '{}' ELSE tl_record.former[:tl_place] END
+                    || tl_record.recorded || tl_record.former[tl_place + 1:],
+                tl_record.record_key, tl_live, tl_readable IS NOT NULL)
             THEN
                 FOR tl_later IN tl_place + 1..cardinality(tl_record.former) LOOP
                     UPDATE threadline.audit_changes AS c
@@ -60,5 +72,7 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    -- They stay in the order in which they were recorded.
 END
 $$;

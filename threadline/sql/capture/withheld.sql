@@ -7,7 +7,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_captured oid := threadline.captured_relation(audited_table);
+    tl_captured oid := threadline.captured_relation(audited_table, built_for);
 BEGIN
     IF target NOT IN (built_for, tl_captured) AND NOT EXISTS (
         SELECT FROM pg_partition_ancestors(target) AS ancestor WHERE ancestor.relid IN (built_for, tl_captured)

@@ -40,8 +40,6 @@ BEGIN
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
     PERFORM threadline.take_back(target, 'proof');
-    -- What this transaction remembered of the columns no longer holds.
-    PERFORM set_config('threadline.columns_' || tl_id, '', true);
     RETURN tl_id;
 END
 $audit$;

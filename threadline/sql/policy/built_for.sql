@@ -6,7 +6,10 @@ SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT jsonb_build_object(
         'relation', target::oid::bigint,
-        'columns', t.columns,
+        'columns', (
+            SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number)
+            FROM jsonb_to_recordset(t.columns) AS c (
+                number smallint, name text, type text, treatment text, token_key integer, scaled boolean, made_by bigint)),
         'key', t.key_columns)
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;

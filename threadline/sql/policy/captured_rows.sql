@@ -1,6 +1,6 @@
 -- SQL for what capture takes from the rows of a statement, out of its transition
 -- tables. Both tables of an update have the rows in one order: where a key changed,
--- a row is found again by its position; that takes longer.
+-- or is that of several, a row is found again by its position; that takes longer.
 CREATE FUNCTION threadline.captured_rows(audited_table integer, target regclass, operation text, by_position boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -26,7 +26,7 @@ BEGIN
             $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
             FROM tl_old AS tl_before$rows$,
             tl_old_key, tl_old_image)
-        WHEN by_position OR tl_same_key IS NULL THEN format(
+        WHEN by_position OR tl_same_key IS NULL OR NOT threadline.key_is_comparable(audited_table) THEN format(
             $rows$SELECT record_key, previous_key, changed_from, changed_to,
                    CASE WHEN previous_key IS NOT NULL%6$s THEN row_data - 'tl_position' END AS row_data
             FROM (

@@ -16,14 +16,15 @@ BEGIN ATOMIC
                string_agg(
                    format(
                        CASE WHEN live.bitwise
-                           THEN 'CASE WHEN %1$s.%3$I IS DISTINCT FROM %2$s.%3$I THEN %4$L || %5$s END'
+                           THEN 'CASE WHEN %1$s.%3$I%6$s IS DISTINCT FROM %2$s.%3$I THEN %4$L || %5$s END'
                            ELSE 'CASE WHEN NOT record_image_eq(ROW(%1$s.%3$I), ROW(%2$s.%3$I)) THEN %4$L || %5$s END'
                        END,
                        old_row, new_row, c.name, to_json(c.name)::text || ':',
                        CASE WHEN c.treatment = 'token'
                            THEN threadline.token_expression(format('%s.%I', of_row, c.name), live.type, c.token_key) || '::text'
                            ELSE threadline.value_expression(of_row, c.name, live.type, c.treatment)
-                       END),
+                       END,
+                       CASE WHEN live.type IN ('text'::regtype, 'varchar'::regtype) THEN ' COLLATE "C"' END),
                    E',\n' ORDER BY c.number) AS fields
         FROM threadline.audited_tables AS t
         CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)

@@ -12,7 +12,7 @@ RETURN format(
     $guard$IF TG_RELID <> (%2$L::jsonb ->> 'relation')::oid OR pg_trigger_depth() > 1
        OR current_setting('threadline.suspended', true) <> '' OR current_setting('threadline.nested_%1$s', true) <> ''
     THEN
-        IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s))
+        IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s, (%2$L::jsonb ->> 'relation')::oid))
            OR current_setting('threadline.suspended', true) <> '' THEN
             IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid, TG_OP) THEN
                 RETURN NULL;

@@ -19,11 +19,8 @@ BEGIN ATOMIC
                    format(
                        CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
-                            -- Those of a trigger's row may have become numeric, of which 1.0 and 1.00 are one.
-                            WHEN row_name IN ('OLD', 'NEW') AND k.type IN ('smallint', 'integer', 'bigint')
-                                THEN 'CASE WHEN pg_typeof(%1$s) = %3$L::regtype THEN %1$s::text ELSE threadline.key_text(to_jsonb(%1$s)) END'
                             ELSE '%1$s::text' END,
-                       column_of.reference, threadline.json_form(k.type::regtype, column_of.reference), k.type) AS part
+                       column_of.reference, threadline.json_form(k.type::regtype, column_of.reference)) AS part
             FROM threadline.live_key(audited_table) AS k
             JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
             CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, k.name) AS reference) AS column_of

@@ -12,7 +12,8 @@ BEGIN ATOMIC
         ('datestyle', 'ISO, YMD', '{}'),
         ('intervalstyle', 'postgres', ARRAY['interval']::regtype[]),
         ('bytea_output', 'hex', ARRAY['bytea']::regtype[]),
-        ('extra_float_digits', '1', ARRAY['float4', 'float8']::regtype[])
+        ('extra_float_digits', '1', ARRAY['float4', 'float8']::regtype[]),
+        ('array_nulls', 'on', '{}')
     ) AS setting (name, value, types)
     WHERE EXISTS (
         SELECT

@@ -1,6 +1,7 @@
 -- Builds a table's capture anew from its columns as they are now, under the
 -- same policy. Call it in the migration that changes the columns. A redacted
--- column follows its column through a rename.
+-- column stays redacted through a rename, and so does one that is dropped and
+-- added again, or that was generated from a redacted one.
 CREATE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -27,15 +28,40 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
     END IF;
-    SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
-           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}'),
-           array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name),
-           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'clear' ? c.name), '{}'),
-           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'token' ? c.name), '{}')
+    WITH decided AS (
+        SELECT live.name,
+               bool_or(tl_table.policy -> 'mask' ? c.name OR made.secret AND c.treatment <> 'exclude') AS mask,
+               bool_or(tl_table.policy -> 'exclude' ? c.name OR made.secret AND c.treatment = 'exclude') AS exclude,
+               bool_or(tl_table.policy -> 'token' ? c.name) AS token,
+               bool_or(tl_table.policy -> 'clear' ? c.name AND is_it) AS clear,
+               bool_or(tl_table.policy -> 'columns' ? c.name AND is_it) AS chosen
+        FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+        JOIN threadline.columns_of(target) AS live
+          ON CASE WHEN tl_table.relation = target::oid AND live.number IN (
+                 SELECT k.number FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint)
+             ) THEN live.number = c.number
+             -- A column that came since is redacted as one of its name was.
+             ELSE live.name = c.name END
+        CROSS JOIN LATERAL (
+            SELECT tl_table.relation <> target::oid OR live.number = c.number
+        ) AS same (is_it)
+        -- What was generated from a secret still holds it when it is generated no more.
+        CROSS JOIN LATERAL (
+            SELECT c.treatment <> 'clear'
+               AND NOT coalesce(tl_table.policy -> 'token' ? c.name, false)
+               AND NOT (tl_table.policy -> 'mask' ? c.name OR tl_table.policy -> 'exclude' ? c.name)
+               AND coalesce(tl_table.policy -> 'columns' ? c.name, true)
+               AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attnum = live.number AND a.attgenerated = '')
+        ) AS made (secret)
+        GROUP BY live.name
+    )
+    SELECT coalesce(array_agg(name) FILTER (WHERE mask AND NOT coalesce(exclude, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE exclude), '{}'),
+           array_agg(name) FILTER (WHERE chosen),
+           coalesce(array_agg(name) FILTER (WHERE clear AND NOT coalesce(mask OR exclude OR token, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE token AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}')
     INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token
-    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(target) AS live
-      ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
+    FROM decided;
     RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,

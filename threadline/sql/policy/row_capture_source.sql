@@ -7,21 +7,10 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $capture_source$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_unchanged text;
-    tl_by_name boolean;
-    tl_known text;
-    tl_built_for jsonb;
+    tl_built_for jsonb := threadline.built_for(audited_table, target);
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
 
-    SELECT bool_or(c.treatment <> 'clear' OR threadline.json_form(live.type, 'value') <> 'value'),
-           threadline.unchanged_expression(audited_table, target, 'OLD', 'NEW'),
-           format('ARRAY[%s]', string_agg(quote_literal(c.name), ', ' ORDER BY c.number))
-    INTO tl_by_name, tl_unchanged, tl_known
-    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(target) AS live USING (number);
-
-    tl_built_for := threadline.built_for(audited_table, target);
     RETURN format(
         $template$
 DECLARE
@@ -43,7 +32,7 @@ BEGIN
         -- The statement triggers record it.
         RETURN NULL;
     END IF;
-    %15$s
+    %14$s
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L, %12$L);
         RETURN NULL;
@@ -53,7 +42,13 @@ BEGIN
         tl_place := CASE
             WHEN current_setting('threadline.transaction_context', true) = coalesce(current_setting('threadline.context', true), '')
             THEN nullif(split_part(current_setting('threadline.transaction', true), ' ', 2), '')::tid END;
-        %10$s
+        -- Before any expression that names a column is so much as parsed: it could call
+        -- the cast of a type that came since.
+        IF NOT (CASE WHEN %10$L::oid IN (TG_RELID, pg_partition_root(TG_RELID))
+                     THEN threadline.columns_stand(%10$L::oid, %12$L, false)
+                     ELSE threadline.columns_match(threadline.audited_relation(TG_RELID, %10$L::oid), %12$L) END) THEN
+            RAISE 'the columns have changed';
+        END IF;
         IF TG_OP = 'INSERT' THEN
             tl_key := %4$s;
             tl_row_data := %5$s;
@@ -70,10 +65,6 @@ BEGIN
             tl_row_data := %7$s;
             tl_from := tl_row_data - tl_unchanged;
             tl_to := %5$s - tl_unchanged;
-            -- A column added since is in the images whether it changed or not.
-            IF tl_to - %13$s <> '{}' THEN
-                RAISE 'the columns have changed';
-            END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
         SELECT c.record_key, c.previous_key, c.old_image, c.new_image, c.moved_row
@@ -92,7 +83,7 @@ BEGIN
         IF tl_to = '{}' AND tl_from = '{}' AND tl_previous_key IS NULL THEN
             RETURN NULL;
         END IF;
-        IF tl_previous_key IS NOT NULL%14$s THEN
+        IF tl_previous_key IS NOT NULL%13$s THEN
             tl_statement := NEW.cmin::text::integer;
         ELSE
             tl_row_data := NULL;
@@ -129,7 +120,7 @@ BEGIN
                 tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
     END IF;
     IF tl_first_change IS NOT NULL THEN
-        PERFORM threadline.put_in_order(%1$s, TG_RELID, %3$L, tl_first_change);
+        PERFORM threadline.put_in_order(%1$s, TG_RELID, %3$L, %12$L, tl_first_change, tl_depth > 1);
     END IF;
     RETURN NULL;
 END
@@ -141,23 +132,12 @@ $template$,
         threadline.image_expression(audited_table, target, 'NEW'),
         threadline.key_expression(audited_table, 'OLD'),
         threadline.image_expression(audited_table, target, 'OLD'),
-        tl_unchanged,
+        threadline.unchanged_expression(audited_table, target, 'OLD', 'NEW'),
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
-        CASE WHEN tl_by_name THEN format(
-            $check$-- The image has columns by name. Looked at once in a transaction, and again when the transaction has
-        -- altered the table: its columns then are no older than it.
-        IF current_setting('threadline.columns_%1$s', true) IS DISTINCT FROM TG_RELID::text OR EXISTS (
-            SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND age(xmin) <= age(pg_current_xact_id()::xid)
-        ) THEN
-            IF NOT threadline.columns_match(%1$s, TG_RELID, %2$L) THEN
-                RAISE 'the columns have changed';
-            END IF;
-        END IF;$check$,
-            tl_table.id, tl_built_for) END,
+        target::oid,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
             'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END,
         tl_built_for,
-        tl_known,
         -- Nothing but the whole row says which one it was.
         CASE WHEN tl_table.key_columns = '{}' THEN ' OR true' END,
         threadline.guard(audited_table, target));

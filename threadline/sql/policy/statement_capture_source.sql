@@ -14,8 +14,10 @@ AS $statement_capture_source$
 DECLARE
     tl_table threadline.audited_tables;
     tl_built_for jsonb := threadline.built_for(audited_table, target);
-    -- Constants alone, so that it is asked when a query is planned.
-    tl_stands text := format('threadline.columns_stand(%s, %L)', audited_table, threadline.fingerprint(target));
+    -- What calls them has constants alone, so that they are asked when a query is planned.
+    tl_stands text := format(
+        'TG_RELID = threadline.captured_relation(%1$s, %2$L::oid) AND threadline.columns_stand(threadline.captured_relation(%1$s, %2$L::oid), %3$L, true)',
+        audited_table, target::oid, tl_built_for);
     tl_record text := format(
         $record$INSERT INTO threadline.audit_changes (
                     transaction_id, captured_at, table_id, statement, op,
@@ -61,6 +63,7 @@ DECLARE
     tl_keys_stay boolean;
     tl_few threadline.captured[];
     tl_jit text;
+    tl_settings text[];
     tl_set text;
     tl_depth integer;
     tl_nested integer;
@@ -102,7 +105,8 @@ BEGIN
                 END IF;
             END IF;
             IF tl_careful THEN
-                -- With the columns that there are now.
+                -- With the columns that there are now, and what their types need.
+                tl_settings := threadline.pin_settings();
                 tl_image := threadline.whole_image(TG_RELID, 'tl_row', exact => true);
                 BEGIN
                     EXECUTE format('SELECT count(%%s) FROM (%12$s) AS tl_row', tl_image);
@@ -111,6 +115,7 @@ BEGIN
                 END;
                 EXECUTE format(%5$L, tl_image) USING TG_RELID, %11$L::jsonb;
                 GET DIAGNOSTICS tl_count = ROW_COUNT;
+                tl_settings := threadline.pin_settings(tl_settings);
             END IF;
             IF tl_count > 0 THEN
                 %6$s
@@ -144,7 +149,7 @@ BEGIN
 
     IF tl_depth IS NOT NULL THEN
         IF tl_first_change IS NOT NULL THEN
-            PERFORM threadline.put_in_order(%7$s, TG_RELID, %10$L, tl_first_change);
+            PERFORM threadline.put_in_order(%7$s, TG_RELID, %10$L, %11$L, tl_first_change, tl_depth > 1);
             -- A MERGE comes here up to three times, at one depth.
             tl_turns := coalesce(substring(current_setting('threadline.nested_%7$s', true) FROM format(' %%s ([12])$', tl_depth))::integer, 3);
             PERFORM set_config('threadline.nested_%7$s',
@@ -194,10 +199,12 @@ $template$,
         END,
         CASE operation
             WHEN 'UPDATE' THEN format(
-                $many$SELECT now.count, former.keys *= now.keys AND now.count < 1000000
+                $many$-- Two cascades may have updated a row twice within the statement.
+                    SELECT now.count, former.keys *= now.keys AND now.unique_keys AND now.count < 1000000
                     INTO tl_count, tl_keys_stay
                     FROM (SELECT ROW(%1$s) AS keys FROM (SELECT * FROM tl_old LIMIT 1000000) AS tl_row) AS former,
-                         (SELECT ROW(%1$s) AS keys, count(*) FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
+                         (SELECT ROW(%1$s) AS keys, count(*), %6$s AS unique_keys
+                          FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
                     IF tl_count > 100 THEN
                         -- Planned for as many as they are. To compile it would take
                         -- longer than it saves.
@@ -214,7 +221,13 @@ $template$,
                 coalesce((
                     SELECT string_agg(format('array_agg(tl_row.%I)', k.name), ', ' ORDER BY k.ordinal)
                     FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal)), 'NULL'),
-                tl_rows, tl_rows_by_position, format('%s (%s) AS c', tl_record, tl_rows), format('%s (%s) AS c', tl_record, tl_rows_by_position))
+                tl_rows, tl_rows_by_position, format('%s (%s) AS c', tl_record, tl_rows), format('%s (%s) AS c', tl_record, tl_rows_by_position),
+                CASE WHEN threadline.key_is_comparable(audited_table) THEN (
+                    SELECT format(CASE count(*) WHEN 1 THEN 'count(DISTINCT %s) = count(*)'
+                                  ELSE 'count(DISTINCT ROW(%s)) = count(*) AND bool_and(num_nulls(%1$s) = 0)' END,
+                        string_agg(format('tl_row.%I', k.name), ', ' ORDER BY k.ordinal))
+                    FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal))
+                    ELSE 'false' END)
             ELSE format(
                 $many$IF (SELECT count(*) FROM (SELECT FROM %1$s LIMIT 101) AS tl_row) > 100 THEN
                         -- Planned for as many as they are. To compile it would take

@@ -14,6 +14,7 @@ CREATE FUNCTION threadline.write_policy(
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 AS $write_policy$
 #variable_conflict use_column
 DECLARE
@@ -131,6 +132,14 @@ BEGIN
             SELECT jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
+                    'scaled', CASE WHEN c.type = 'numeric'::regtype AND c.bitwise THEN true END,
+                    -- What is made of others may be made of a redacted one later.
+                    'made_by', CASE
+                        WHEN now.treatment = 'clear' AND cardinality(mask || exclude || token) > 0
+                        THEN (SELECT d.oid::bigint
+                              FROM pg_attrdef AS d
+                              JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+                              WHERE d.adrelid = target AND d.adnum = c.number AND a.attgenerated <> '') END,
                     -- What a redacted column held until now was not recorded.
                     'clear_since', CASE
                         WHEN now.treatment <> 'clear' THEN NULL

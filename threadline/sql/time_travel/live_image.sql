@@ -8,6 +8,7 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
+SET array_nulls = on
 AS $$
 DECLARE
     tl_image jsonb;

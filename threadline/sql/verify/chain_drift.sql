@@ -27,6 +27,7 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
+SET array_nulls = on
 SET enable_nestloop = off
 SET jit = off
 AS $chain_drift$

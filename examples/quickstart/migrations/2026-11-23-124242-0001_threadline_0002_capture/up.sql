@@ -30,6 +30,7 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
+SET array_nulls = on
 AS $$
 DECLARE
     tl_texts text[];
@@ -79,9 +80,10 @@ END;
 
 -- The columns of a relation as its catalog has them now. `bitwise` says that
 -- two values are stored alike when = says so, which spares a comparison of the
--- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not).
+-- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not; text is
+-- compared under collation "C").
 -- Names come through the catalog cache: under REPEATABLE READ the catalog itself
--- may show those of before a rename.
+-- may show those of before a rename, and columns that are gone.
 CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE sql STABLE
@@ -94,14 +96,13 @@ BEGIN ATOMIC
            OR (a.atttypid IN (
                    'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'uuid'::regtype,
                    'text'::regtype, 'varchar'::regtype, 'date'::regtype, 'timestamp'::regtype,
-                   'timestamptz'::regtype, 'bytea'::regtype, 'oid'::regtype)
-               AND coalesce(c.collisdeterministic, true))
+                   'timestamptz'::regtype, 'bytea'::regtype, 'oid'::regtype))
            -- The scale that the column has is that of every value.
            OR (a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1)
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid
-    LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
     WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+      AND has_column_privilege(target, a.attnum, 'SELECT') IS NOT NULL
     ORDER BY a.attnum;
 END;
 
@@ -146,10 +147,71 @@ BEGIN ATOMIC
     WHERE base.oid = threadline.base_type(type);
 END;
 
+-- Sets what decides how values become text, for the rest of the transaction, and
+-- returns what it was; for a function that is not declared with all of them.
+CREATE FUNCTION threadline.pin_settings(settings text[] DEFAULT ARRAY['UTC', 'ISO, YMD', 'postgres', 'hex', '1', 'on']) RETURNS text[]
+LANGUAGE sql
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    WITH former AS MATERIALIZED (
+        SELECT s.name, s.value, s.ordinality, current_setting(s.name) AS former
+        FROM ROWS FROM (
+            unnest(ARRAY['timezone', 'datestyle', 'intervalstyle', 'bytea_output', 'extra_float_digits', 'array_nulls']),
+            unnest(settings)
+        ) WITH ORDINALITY AS s (name, value, ordinality)
+    )
+    SELECT array_agg(f.former ORDER BY f.ordinality) FROM former AS f WHERE set_config(f.name, f.value, true) IS NOT NULL;
+END;
+
+-- The columns of a relation as they are at this moment, for a write that goes on:
+-- under REPEATABLE READ its snapshot shows the catalog as it was, and what PostgreSQL
+-- looks up by itself, the names of a row's fields and the types of expressions, is of
+-- now. No type is known where the schema is closed to who asks.
+CREATE FUNCTION threadline.present_columns(
+    target regclass, OUT number smallint, OUT name text, OUT type regtype
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+AS $$
+DECLARE
+    tl_numbers smallint[] := '{}';
+    tl_names text[] := '{}';
+    tl_types regtype[];
+BEGIN
+    number := 1;
+    LOOP
+        name := (pg_identify_object_as_address('pg_class'::regclass, target, number)).object_names[3];
+        EXIT WHEN name IS NULL;
+        -- NULL of a column that was dropped.
+        IF has_column_privilege(target, number, 'SELECT') IS NOT NULL THEN
+            tl_numbers := tl_numbers || number;
+            tl_names := tl_names || name;
+        END IF;
+        number := number + 1;
+    END LOOP;
+    BEGIN
+        EXECUTE format('SELECT ARRAY[%s]::regtype[] FROM (SELECT NULL::%s AS tl_row) AS tl_rows',
+            (SELECT string_agg(format('pg_typeof((tl_row).%I)', n.name), ', ' ORDER BY n.ordinality)
+             FROM unnest(tl_names) WITH ORDINALITY AS n (name)), target)
+        INTO tl_types;
+    EXCEPTION WHEN insufficient_privilege THEN
+        tl_types := '{}';
+    END;
+    RETURN QUERY SELECT * FROM ROWS FROM (unnest(tl_numbers), unnest(tl_names), unnest(tl_types));
+END
+$$;
+
+-- What stands in an image for a value that has no room there. The digest tells two of
+-- them apart, so that a change from one to the other is seen.
+CREATE FUNCTION threadline.too_large(bytes integer, digest bytea) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN '[too large to record: ' || bytes || ' bytes, sha256:' || pg_catalog.encode(digest, 'hex') || ']';
+
 -- SQL for the image of a row of a relation, with the columns that it has now, whatever
 -- is decided for them. An exact one fails where a value has no form in jsonb (\u0000
 -- inside json[]). The other never does: all but numbers and the like are kept as their
--- text, and what is beyond the 200 MB that fit in is marked as too large.
+-- text, and of what is beyond the 200 MB that fit in only length and digest.
 CREATE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -160,7 +222,8 @@ BEGIN ATOMIC
         ELSE format(
             $image$(SELECT jsonb_object_agg(tl_field.name, CASE
                 WHEN tl_field.text IS NULL THEN tl_field.short
-                WHEN octet_length(tl_field.text) > 100000000 OR tl_field.total > 200000000 THEN '"[too large to record]"'
+                WHEN octet_length(tl_field.text) > 100000000 OR tl_field.total > 200000000
+                THEN to_jsonb(threadline.too_large(octet_length(tl_field.text), sha256(convert_to(tl_field.text, 'UTF8'))))
                 ELSE to_jsonb(tl_field.text) END)
             FROM (
                 SELECT name, short, text, sum(octet_length(text)) OVER (ORDER BY number) AS total
@@ -168,16 +231,33 @@ BEGIN ATOMIC
             ) AS tl_field)$image$,
             string_agg(
                 format(
-                    CASE WHEN base.oid < 16384 AND (base.typlen > 0 OR base.oid = 'numeric'::regtype)
-                        THEN '(%s, %L, to_jsonb(%s), NULL)'
-                        ELSE '(%s, %L, NULL, CASE WHEN %4$s IS DISTINCT FROM NULL THEN concat(%4$s) END)' END,
-                    c.number, c.name, form.sql, value.reference),
+                    CASE WHEN base.oid = 'bytea'::regtype
+                        -- Its text is twice as long, and may be none any more.
+                        THEN '(%s, %L, NULL::jsonb, CASE WHEN octet_length(%4$s) > 50000000 '
+                             'THEN threadline.too_large(octet_length(%4$s), sha256(%4$s)) WHEN %4$s IS NOT NULL THEN concat(%4$s) END)'
+                        WHEN base.oid < 16384 AND (base.typlen > 0 OR base.oid = 'numeric'::regtype)
+                        THEN '(%s, %L, to_jsonb(%s), NULL::text)'
+                        ELSE '(%s, %L, NULL::jsonb, %5$s)' END,
+                    c.number, c.name, form.sql, value.reference, as_text.sql),
                 ', ' ORDER BY c.number))
     END
-    FROM threadline.columns_of(relation) AS c
-    JOIN pg_type AS base ON base.oid = threadline.base_type(c.type)
+    FROM threadline.present_columns(relation) AS c
+    LEFT JOIN pg_type AS base ON base.oid = threadline.base_type(c.type)
     CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, c.name) AS reference) AS value
-    CROSS JOIN LATERAL (SELECT threadline.json_form(c.type, value.reference) AS sql) AS form;
+    CROSS JOIN LATERAL (
+        SELECT format('CASE WHEN %1$s IS DISTINCT FROM NULL THEN concat(%1$s) END', value.reference) AS sql
+    ) AS as_text
+    CROSS JOIN LATERAL (
+        SELECT coalesce(
+            threadline.json_form(c.type, value.reference),
+            -- A type that only the snapshot knows is asked for once more, of the value.
+            (SELECT format('CASE WHEN pg_typeof(%s) = %L::regtype THEN to_jsonb(%s) ELSE to_jsonb(%s) END',
+                 value.reference, a.atttypid, threadline.json_form(a.atttypid, value.reference), as_text.sql)
+             FROM pg_attribute AS a
+             WHERE c.type IS NULL AND a.attrelid = relation AND a.attnum = c.number
+               AND threadline.json_form(a.atttypid, value.reference) IS NOT NULL),
+            as_text.sql) AS sql
+    ) AS form;
 END;
 
 -- Any row, or value of a composite type, as JSON, without ever failing.
@@ -189,6 +269,7 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
+SET array_nulls = on
 AS $$
 DECLARE
     tl_relation regclass := (SELECT t.typrelid FROM pg_type AS t WHERE t.oid = threadline.base_type(pg_typeof(image_of)));
@@ -318,31 +399,9 @@ BEGIN ATOMIC
     ORDER BY k.position;
 END;
 
--- Whether a relation has a column after the one with a number. The catalog cache is
--- asked, not the catalog, which under REPEATABLE READ may show what was.
-CREATE FUNCTION threadline.further_column(target regclass, last integer) RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
-DECLARE
-    tl_number integer := last;
-    tl_name text;
-BEGIN
-    LOOP
-        tl_number := tl_number + 1;
-        tl_name := (pg_identify_object_as_address('pg_class'::regclass, target, tl_number)).object_names[3];
-        IF tl_name IS NULL THEN
-            RETURN false;
-        ELSIF tl_name !~ '^\.{8}pg\.dropped\.' THEN
-            RETURN true;
-        END IF;
-    END LOOP;
-END
-$$;
-
--- Numbers, names and types of a relation's columns, and how they are compared:
--- another one now asks for threadline.refresh(). A dump and restore does, too, if
--- it closes the gap that a dropped column left in the numbers.
+-- Numbers, names and types of a relation's columns, how they are compared, and what
+-- they are generated from: another one now asks for threadline.refresh(). A dump and
+-- restore does, too, if it closes the gap that a dropped column left in the numbers.
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -350,9 +409,13 @@ SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT md5(
         string_agg(
-            c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END,
-            ',' ORDER BY c.number)
-        || CASE WHEN threadline.further_column(target, max(c.number)) THEN ', and more' ELSE '' END)
+            c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END
+                || coalesce((
+                    SELECT ' generated as ' || pg_get_expr(d.adbin, d.adrelid)
+                    FROM pg_attrdef AS d
+                    JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+                    WHERE d.adrelid = target AND d.adnum = c.number AND a.attgenerated <> ''), ''),
+            ',' ORDER BY c.number))
     FROM threadline.columns_of(target) AS c;
 END;
 
@@ -369,50 +432,36 @@ RETURN CASE
     ELSE coalesce(pg_catalog.pg_partition_root(target)::pg_catalog.oid, target)
 END::pg_catalog.regclass;
 
--- Do the columns still stand as they did when the capture function was built,
--- each under its number and name, and, where nothing is redacted, are there no more?
--- With redaction, one that came since is left out either way. The catalog cache is
--- asked, not the catalog: a REPEATABLE READ snapshot may be older than a rename. The
--- answer is remembered for the transaction, and believed there as long as the
--- transaction has not altered the table itself; nobody else can while it writes.
-CREATE FUNCTION threadline.columns_match(audited_table integer, target oid, built_for jsonb) RETURNS boolean
-LANGUAGE plpgsql
+-- Do the columns of a relation stand as they did when its capture was built: the same
+-- ones, each under its number and name, and of its type? Not if one is generated from
+-- something else since, where others are redacted.
+CREATE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 AS $$
-DECLARE
-    tl_relation regclass := threadline.audited_relation(target, (built_for ->> 'relation')::oid);
-    tl_match boolean;
 BEGIN
-    tl_match := NOT EXISTS (
+    RETURN NOT EXISTS (
         SELECT
-        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number integer, name text)
-        WHERE (pg_identify_object_as_address('pg_class'::regclass, tl_relation, c.number)).object_names[3]
-              IS DISTINCT FROM c.name
-    ) AND (
-        built_for @? '$.columns[*] ? (@.treatment != "clear")'
-        OR NOT threadline.further_column(tl_relation, (SELECT max(number) FROM jsonb_to_recordset(built_for -> 'columns') AS c (number integer)))
-    );
-    PERFORM set_config(
-        'threadline.columns_' || audited_table,
-        CASE WHEN tl_match THEN target::text ELSE '' END,
-        true);
-    RETURN tl_match;
+        FROM threadline.present_columns(relation) AS now
+        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, scaled boolean, made_by oid)
+            ON k.number = now.number AND k.name = now.name AND k.type = now.type::text
+        WHERE now.number IS NULL OR k.number IS NULL
+           OR k.made_by <> 0 AND (pg_identify_object_as_address('pg_attrdef'::regclass, k.made_by, 0)).object_names[3] IS DISTINCT FROM k.name
+           OR k.scaled AND (SELECT a.atttypmod FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attnum = k.number) = -1);
+EXCEPTION WHEN OTHERS THEN
+    RETURN false;
 END
 $$;
 
--- Is an audited table what it was when its capture was built: the same columns, and
--- no partition? Called in the queries of capture with constants alone, so that
--- PostgreSQL answers it once, when it plans them, and again after any change of
--- the table, which has it plan anew: being declared immutable makes that so.
-CREATE FUNCTION threadline.columns_stand(audited_table integer, fingerprint text) RETURNS boolean
+-- threadline.columns_match(), and, for what is captured by statement, that the table is
+-- no partition. Declared immutable and called with constants alone, so that PostgreSQL
+-- answers it once, when it plans what it stands in, and again after any change of the
+-- relation, which has all plans that name its OID or read its rows made anew.
+CREATE FUNCTION threadline.columns_stand(relation oid, built_for jsonb, by_statement boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE
-RETURN coalesce((
-    SELECT threadline.fingerprint(c.oid) = columns_stand.fingerprint AND NOT c.relispartition
-    FROM pg_catalog.pg_trigger AS g
-    JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
-    WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
-      AND g.tgname = '!threadline_capture_' || audited_table
-), false);
+RETURN threadline.columns_match(relation, built_for)
+    AND NOT (by_statement AND pg_catalog.pg_partition_root(relation::pg_catalog.regclass) IS NOT NULL);
 
 -- What capture takes from a row.
 CREATE TYPE threadline.captured AS (
@@ -423,10 +472,10 @@ CREATE TYPE threadline.captured AS (
     row_data     jsonb
 );
 
--- The table that a capture function belongs to, found by its trigger; after a
--- restore OIDs are others than those it was built for. Declared immutable, so that
--- PostgreSQL asks when it plans and not for every write.
-CREATE FUNCTION threadline.captured_relation(audited_table integer) RETURNS oid
+-- The table that a capture function belongs to: the one it was built for, or, after a
+-- restore, when OIDs are others, the one whose trigger calls it. Declared immutable, so
+-- that PostgreSQL asks when it plans and not for every write.
+CREATE FUNCTION threadline.captured_relation(audited_table integer, built_for oid) RETURNS oid
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((
     SELECT g.tgrelid
@@ -435,7 +484,7 @@ RETURN coalesce((
     LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
     WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
       AND g.tgname = '!threadline_capture_' || audited_table AND c.relpersistence <> 't'
-    ORDER BY c.oid = t.relation DESC, c.relname = t.table_name DESC, g.oid
+    ORDER BY c.oid = built_for DESC, c.oid = t.relation DESC, c.relname = t.table_name DESC, g.oid
     LIMIT 1
 ), 0::pg_catalog.oid);
 
@@ -472,7 +521,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_captured oid := threadline.captured_relation(audited_table);
+    tl_captured oid := threadline.captured_relation(audited_table, built_for);
 BEGIN
     IF target NOT IN (built_for, tl_captured) AND NOT EXISTS (
         SELECT FROM pg_partition_ancestors(target) AS ancestor WHERE ancestor.relid IN (built_for, tl_captured)
@@ -694,7 +743,7 @@ $$;
 -- on a table with redaction a value is stored in clear only if its column can
 -- be traced to one that the policy left clear, by column number while the
 -- table is the one it was, by name after a restore. A column added since could
--- hold anything and is left out. On a table without redaction nothing is.
+-- hold anything and is left out, and so is one that is generated from something else. On a table without redaction nothing is.
 -- `built_for` is written into the capture function: nothing here depends on
 -- rows that may be missing.
 CREATE FUNCTION threadline.capture_changed_table(
@@ -715,22 +764,27 @@ DECLARE
     tl_key_types text[];
 BEGIN
     WITH known AS (
-        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer)
+        SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, made_by oid)
     ), traced AS (
         SELECT live.number, live.name, live.type,
                (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
                (SELECT k.treatment FROM known AS k WHERE k.number = live.number AND tl_same) AS by_number,
+               EXISTS (
+                   SELECT FROM known AS k
+                   WHERE CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END AND k.made_by <> 0
+                     AND (pg_identify_object_as_address('pg_attrdef'::regclass, k.made_by, 0)).object_names[3] IS DISTINCT FROM live.name
+               ) AS made_otherwise,
                (SELECT k.name FROM known AS k WHERE CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
                    AS known_name,
                (SELECT k.token_key FROM known AS k
                 WHERE k.treatment = 'token' AND CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
                    AS token_key
-        FROM threadline.columns_of(tl_relation) AS live
+        FROM threadline.present_columns(tl_relation) AS live
     )
     SELECT array_agg(name) FILTER (
                WHERE coalesce(by_number, CASE WHEN NOT tl_same THEN by_name END) = 'clear'
-                 AND coalesce(by_name, 'clear') = 'clear'),
-           jsonb_object_agg(name, threadline.placeholder(type)) FILTER (
+                 AND coalesce(by_name, 'clear') = 'clear' AND NOT made_otherwise),
+           jsonb_object_agg(name, coalesce(threadline.placeholder(type), '"***"')) FILTER (
                WHERE ARRAY[by_number, by_name] && '{mask,token}'
                  AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask'))),
            jsonb_object_agg(name, token_key) FILTER (WHERE token_key IS NOT NULL AND by_name IS DISTINCT FROM 'mask'),
@@ -813,32 +867,39 @@ BEGIN
             VALUES (tl_transaction, clock_timestamp(), audited_table, 'T');
             CONTINUE;
         END IF;
-        tl_from := format(CASE WHEN tl_readable = tl_part THEN 'ONLY %s AS tl_row' ELSE '%s AS tl_row' END, tl_readable);
-        tl_where := CASE WHEN tl_readable <> tl_part THEN format('WHERE tl_row.tableoid = %s', tl_part::oid) END;
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s %s LIMIT %s) AS tl_some', tl_from, tl_where, tl_limit + 1) INTO tl_count;
-        IF tl_count > tl_limit THEN
-            EXECUTE format('SELECT count(*) FROM %s %s', tl_from, tl_where) INTO tl_count;
-            INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, changed_from)
-            VALUES (tl_transaction, clock_timestamp(), audited_table, 'T', jsonb_build_object('rows', tl_count));
-            CONTINUE;
-        END IF;
         BEGIN
-            IF NOT threadline.columns_match(audited_table, target, built_for) THEN
-                RAISE 'the columns have changed';
+            tl_from := format(CASE WHEN tl_readable = tl_part THEN 'ONLY %s AS tl_row' ELSE '%s AS tl_row' END, tl_readable);
+            tl_where := CASE WHEN tl_readable <> tl_part THEN format('WHERE tl_row.tableoid = %s', tl_part::oid) END;
+            EXECUTE format('SELECT count(*) FROM (SELECT FROM %s %s LIMIT %s) AS tl_some', tl_from, tl_where, tl_limit + 1) INTO tl_count;
+            IF tl_count > tl_limit THEN
+                EXECUTE format('SELECT count(*) FROM %s %s', tl_from, tl_where) INTO tl_count;
+                INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, changed_from)
+                VALUES (tl_transaction, clock_timestamp(), audited_table, 'T', jsonb_build_object('rows', tl_count));
+                CONTINUE;
             END IF;
-            EXECUTE format(
-                'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
-                 SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM %s %s',
-                key_expression, image_expression, tl_from, tl_where)
-            USING tl_transaction, audited_table;
+            BEGIN
+                IF NOT threadline.columns_match(threadline.audited_relation(target, (built_for ->> 'relation')::oid), built_for) THEN
+                    RAISE 'the columns have changed';
+                END IF;
+                EXECUTE format(
+                    'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+                     SELECT $1, clock_timestamp(), $2, ''T'', %s, %s FROM %s %s',
+                    key_expression, image_expression, tl_from, tl_where)
+                USING tl_transaction, audited_table;
+            EXCEPTION WHEN OTHERS THEN
+                EXECUTE format(
+                    'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
+                     SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
+                     FROM %s
+                     CROSS JOIN LATERAL threadline.capture_changed_table($3, $4, threadline.row_image(tl_row.*), NULL) AS c %s',
+                    tl_from, tl_where)
+                USING tl_transaction, audited_table, target, built_for;
+            END;
         EXCEPTION WHEN OTHERS THEN
-            EXECUTE format(
-                'INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
-                 SELECT $1, clock_timestamp(), $2, ''T'', c.record_key, c.old_image
-                 FROM %s
-                 CROSS JOIN LATERAL threadline.capture_changed_table($3, $4, threadline.row_image(tl_row.*), NULL) AS c %s',
-                tl_from, tl_where)
-            USING tl_transaction, audited_table, target, built_for;
+            -- A row-level policy failed, or may not be applied: that rows are gone is all that can be said.
+            INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op)
+            VALUES (tl_transaction, clock_timestamp(), audited_table, 'T');
+            CONTINUE;
         END;
         -- TRUNCATE removes rows that this transaction cannot see. That they
         -- are not all here is said, by a record without a key.
@@ -856,9 +917,9 @@ BEGIN
 END
 $$;
 
--- Whether changes follow from each other, and the live row from the last: what
--- one left of the row with a key, the next one found.
-CREATE FUNCTION threadline.is_chain(changes threadline.audit_changes[], record_key text, live jsonb) RETURNS boolean
+-- Whether changes follow from each other, and the live row, if it is known, from the
+-- last: what one left of the row with a key, the next one found.
+CREATE FUNCTION threadline.is_chain(changes threadline.audit_changes[], record_key text, live jsonb, live_known boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -885,7 +946,7 @@ BEGIN
         tl_there := tl_left IS NOT NULL;
         tl_row := coalesce(tl_left, '{}');
     END LOOP;
-    RETURN tl_there = (live IS NOT NULL) AND NOT EXISTS (
+    RETURN NOT live_known OR tl_there = (live IS NOT NULL) AND NOT EXISTS (
         SELECT FROM jsonb_each(live) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value::text <> r.value::text);
 END
 $$;
@@ -932,9 +993,11 @@ $$;
 -- these did is recorded before the statement itself is, which is the first moment
 -- that it can be. The changes that were recorded from an id on take the place at
 -- which each follows from the one before, and the live row from the last. No other
--- transaction has seen any of them.
+-- transaction has seen any of them. A statement that is itself a trigger's comes
+-- after one that is not recorded yet: what follows from it is all that can be told.
+-- The write goes through whatever happens here.
 CREATE FUNCTION threadline.put_in_order(
-    audited_table integer, target regclass, image_expression text, first_change bigint
+    audited_table integer, target regclass, image_expression text, built_for jsonb, first_change bigint, nested boolean
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -948,10 +1011,8 @@ DECLARE
     tl_record record;
     tl_live jsonb;
     tl_readable regclass := threadline.readable(target);
+    tl_stand boolean := threadline.columns_match(threadline.audited_relation(target, (built_for ->> 'relation')::oid), built_for);
 BEGIN
-    IF tl_readable IS NULL THEN
-        RETURN;
-    END IF;
     FOR tl_record IN
         WITH recorded AS (
             SELECT c AS change
@@ -964,21 +1025,33 @@ BEGIN
         FROM recorded AS r
         CROSS JOIN LATERAL (VALUES ((r.change).record_key), ((r.change).previous_key)) AS k (record_key)
         CROSS JOIN LATERAL (
-            SELECT array_agg(c ORDER BY c.id) AS changes
-            FROM threadline.audit_changes AS c
-            WHERE c.table_id = audited_table AND c.record_key = k.record_key AND c.id < first_change
-              AND c.transaction_id = ANY (tl_own)
+            SELECT array_agg(o.change ORDER BY (o.change).id) AS changes
+            FROM (
+                SELECT c FROM threadline.audit_changes AS c
+                WHERE c.table_id = audited_table AND c.record_key = k.record_key AND c.id < first_change
+                  AND c.transaction_id = ANY (tl_own)
+                UNION ALL
+                SELECT c FROM threadline.audit_changes AS c
+                WHERE c.table_id = audited_table AND c.previous_key = k.record_key AND c.id < first_change
+                  AND c.transaction_id = ANY (tl_own) AND c.previous_key IS NOT NULL
+            ) AS o (change)
         ) AS former
         WHERE former.changes IS NOT NULL
         GROUP BY k.record_key, former.changes
     LOOP
-        EXECUTE format('SELECT %s FROM %s AS tl_row WHERE %s',
-            image_expression, tl_readable, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'))
-        INTO tl_live;
+        IF tl_readable IS NOT NULL THEN
+            EXECUTE format(
+                CASE WHEN tl_stand THEN 'SELECT %s FROM %s AS tl_row WHERE %s'
+                     ELSE 'SELECT (threadline.capture_changed_table(%4$L, %5$L, threadline.row_image(tl_row.*), NULL)).old_image FROM %2$s AS tl_row WHERE %3$s' END,
+                image_expression, tl_readable, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'),
+                target::oid, built_for)
+            INTO tl_live;
+        END IF;
         FOR tl_place IN REVERSE cardinality(tl_record.former)..0 LOOP
             IF threadline.is_chain(
-                tl_record.former[:tl_place] || tl_record.recorded || tl_record.former[tl_place + 1:],
-                tl_record.record_key, tl_live)
+                CASE WHEN nested THEN '{}' ELSE tl_record.former[:tl_place] END
+                    || tl_record.recorded || tl_record.former[tl_place + 1:],
+                tl_record.record_key, tl_live, tl_readable IS NOT NULL)
             THEN
                 FOR tl_later IN tl_place + 1..cardinality(tl_record.former) LOOP
                     UPDATE threadline.audit_changes AS c
@@ -989,6 +1062,8 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    -- They stay in the order in which they were recorded.
 END
 $$;
 
@@ -1098,14 +1173,15 @@ BEGIN ATOMIC
                string_agg(
                    format(
                        CASE WHEN live.bitwise
-                           THEN 'CASE WHEN %1$s.%3$I IS DISTINCT FROM %2$s.%3$I THEN %4$L || %5$s END'
+                           THEN 'CASE WHEN %1$s.%3$I%6$s IS DISTINCT FROM %2$s.%3$I THEN %4$L || %5$s END'
                            ELSE 'CASE WHEN NOT record_image_eq(ROW(%1$s.%3$I), ROW(%2$s.%3$I)) THEN %4$L || %5$s END'
                        END,
                        old_row, new_row, c.name, to_json(c.name)::text || ':',
                        CASE WHEN c.treatment = 'token'
                            THEN threadline.token_expression(format('%s.%I', of_row, c.name), live.type, c.token_key) || '::text'
                            ELSE threadline.value_expression(of_row, c.name, live.type, c.treatment)
-                       END),
+                       END,
+                       CASE WHEN live.type IN ('text'::regtype, 'varchar'::regtype) THEN ' COLLATE "C"' END),
                    E',\n' ORDER BY c.number) AS fields
         FROM threadline.audited_tables AS t
         CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text, token_key integer)
@@ -1124,9 +1200,9 @@ BEGIN ATOMIC
     SELECT format('ARRAY[%s]::text[]', string_agg(
         format(
             CASE WHEN live.bitwise
-                THEN 'CASE WHEN %1$s.%3$I IS NOT DISTINCT FROM %2$s.%3$I THEN %3$L END'
+                THEN 'CASE WHEN %1$s.%3$I%4$s IS NOT DISTINCT FROM %2$s.%3$I THEN %3$L END'
                 ELSE 'CASE WHEN record_image_eq(ROW(%1$s.%3$I), ROW(%2$s.%3$I)) THEN %3$L END'
-            END, old_row, new_row, c.name),
+            END, old_row, new_row, c.name, CASE WHEN live.type IN ('text'::regtype, 'varchar'::regtype) THEN ' COLLATE "C"' END),
         E',\n' ORDER BY c.number))
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, treatment text)
@@ -1142,7 +1218,10 @@ SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT jsonb_build_object(
         'relation', target::oid::bigint,
-        'columns', t.columns,
+        'columns', (
+            SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number)
+            FROM jsonb_to_recordset(t.columns) AS c (
+                number smallint, name text, type text, treatment text, token_key integer, scaled boolean, made_by bigint)),
         'key', t.key_columns)
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
@@ -1214,11 +1293,8 @@ BEGIN ATOMIC
                    format(
                        CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
-                            -- Those of a trigger's row may have become numeric, of which 1.0 and 1.00 are one.
-                            WHEN row_name IN ('OLD', 'NEW') AND k.type IN ('smallint', 'integer', 'bigint')
-                                THEN 'CASE WHEN pg_typeof(%1$s) = %3$L::regtype THEN %1$s::text ELSE threadline.key_text(to_jsonb(%1$s)) END'
                             ELSE '%1$s::text' END,
-                       column_of.reference, threadline.json_form(k.type::regtype, column_of.reference), k.type) AS part
+                       column_of.reference, threadline.json_form(k.type::regtype, column_of.reference)) AS part
             FROM threadline.live_key(audited_table) AS k
             JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
             CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, k.name) AS reference) AS column_of
@@ -1240,7 +1316,7 @@ RETURN format(
     $guard$IF TG_RELID <> (%2$L::jsonb ->> 'relation')::oid OR pg_trigger_depth() > 1
        OR current_setting('threadline.suspended', true) <> '' OR current_setting('threadline.nested_%1$s', true) <> ''
     THEN
-        IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s))
+        IF coalesce(pg_partition_root(TG_RELID)::oid, TG_RELID) NOT IN ((%2$L::jsonb ->> 'relation')::oid, threadline.captured_relation(%1$s, (%2$L::jsonb ->> 'relation')::oid))
            OR current_setting('threadline.suspended', true) <> '' THEN
             IF threadline.withheld(%1$s, TG_RELID, (%2$L::jsonb ->> 'relation')::oid, TG_OP) THEN
                 RETURN NULL;
@@ -1263,21 +1339,10 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $capture_source$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_unchanged text;
-    tl_by_name boolean;
-    tl_known text;
-    tl_built_for jsonb;
+    tl_built_for jsonb := threadline.built_for(audited_table, target);
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
 
-    SELECT bool_or(c.treatment <> 'clear' OR threadline.json_form(live.type, 'value') <> 'value'),
-           threadline.unchanged_expression(audited_table, target, 'OLD', 'NEW'),
-           format('ARRAY[%s]', string_agg(quote_literal(c.name), ', ' ORDER BY c.number))
-    INTO tl_by_name, tl_unchanged, tl_known
-    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(target) AS live USING (number);
-
-    tl_built_for := threadline.built_for(audited_table, target);
     RETURN format(
         $template$
 DECLARE
@@ -1299,7 +1364,7 @@ BEGIN
         -- The statement triggers record it.
         RETURN NULL;
     END IF;
-    %15$s
+    %14$s
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM threadline.capture_truncate(%1$s, TG_RELID, %2$L, %3$L, %12$L);
         RETURN NULL;
@@ -1309,7 +1374,13 @@ BEGIN
         tl_place := CASE
             WHEN current_setting('threadline.transaction_context', true) = coalesce(current_setting('threadline.context', true), '')
             THEN nullif(split_part(current_setting('threadline.transaction', true), ' ', 2), '')::tid END;
-        %10$s
+        -- Before any expression that names a column is so much as parsed: it could call
+        -- the cast of a type that came since.
+        IF NOT (CASE WHEN %10$L::oid IN (TG_RELID, pg_partition_root(TG_RELID))
+                     THEN threadline.columns_stand(%10$L::oid, %12$L, false)
+                     ELSE threadline.columns_match(threadline.audited_relation(TG_RELID, %10$L::oid), %12$L) END) THEN
+            RAISE 'the columns have changed';
+        END IF;
         IF TG_OP = 'INSERT' THEN
             tl_key := %4$s;
             tl_row_data := %5$s;
@@ -1326,10 +1397,6 @@ BEGIN
             tl_row_data := %7$s;
             tl_from := tl_row_data - tl_unchanged;
             tl_to := %5$s - tl_unchanged;
-            -- A column added since is in the images whether it changed or not.
-            IF tl_to - %13$s <> '{}' THEN
-                RAISE 'the columns have changed';
-            END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
         SELECT c.record_key, c.previous_key, c.old_image, c.new_image, c.moved_row
@@ -1348,7 +1415,7 @@ BEGIN
         IF tl_to = '{}' AND tl_from = '{}' AND tl_previous_key IS NULL THEN
             RETURN NULL;
         END IF;
-        IF tl_previous_key IS NOT NULL%14$s THEN
+        IF tl_previous_key IS NOT NULL%13$s THEN
             tl_statement := NEW.cmin::text::integer;
         ELSE
             tl_row_data := NULL;
@@ -1385,7 +1452,7 @@ BEGIN
                 tl_key, tl_previous_key, tl_from, tl_to, tl_row_data);
     END IF;
     IF tl_first_change IS NOT NULL THEN
-        PERFORM threadline.put_in_order(%1$s, TG_RELID, %3$L, tl_first_change);
+        PERFORM threadline.put_in_order(%1$s, TG_RELID, %3$L, %12$L, tl_first_change, tl_depth > 1);
     END IF;
     RETURN NULL;
 END
@@ -1397,32 +1464,32 @@ $template$,
         threadline.image_expression(audited_table, target, 'NEW'),
         threadline.key_expression(audited_table, 'OLD'),
         threadline.image_expression(audited_table, target, 'OLD'),
-        tl_unchanged,
+        threadline.unchanged_expression(audited_table, target, 'OLD', 'NEW'),
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN ' AND t.actor_type IS NOT NULL' END,
-        CASE WHEN tl_by_name THEN format(
-            $check$-- The image has columns by name. Looked at once in a transaction, and again when the transaction has
-        -- altered the table: its columns then are no older than it.
-        IF current_setting('threadline.columns_%1$s', true) IS DISTINCT FROM TG_RELID::text OR EXISTS (
-            SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND age(xmin) <= age(pg_current_xact_id()::xid)
-        ) THEN
-            IF NOT threadline.columns_match(%1$s, TG_RELID, %2$L) THEN
-                RAISE 'the columns have changed';
-            END IF;
-        END IF;$check$,
-            tl_table.id, tl_built_for) END,
+        target::oid,
         CASE WHEN (tl_table.policy -> 'require_actor')::boolean THEN format(
             'PERFORM threadline.require_actor(%s, tl_transaction);', tl_table.id) END,
         tl_built_for,
-        tl_known,
         -- Nothing but the whole row says which one it was.
         CASE WHEN tl_table.key_columns = '{}' THEN ' OR true' END,
         threadline.guard(audited_table, target));
 END
 $capture_source$;
 
+-- Whether every key column can be compared by `=` with PostgreSQL alone in the path:
+-- an equality of a type that is not PostgreSQL's own is not looked up.
+CREATE FUNCTION threadline.key_is_comparable(audited_table integer) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT bool_and(base.oid < 16384 OR base.typtype = 'e')
+    FROM threadline.live_key(audited_table) AS k
+    JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype);
+END;
+
 -- SQL for what capture takes from the rows of a statement, out of its transition
 -- tables. Both tables of an update have the rows in one order: where a key changed,
--- a row is found again by its position; that takes longer.
+-- or is that of several, a row is found again by its position; that takes longer.
 CREATE FUNCTION threadline.captured_rows(audited_table integer, target regclass, operation text, by_position boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1448,7 +1515,7 @@ BEGIN
             $rows$SELECT %s AS record_key, NULL::text AS previous_key, NULL::jsonb AS changed_from, NULL::jsonb AS changed_to, %s AS row_data
             FROM tl_old AS tl_before$rows$,
             tl_old_key, tl_old_image)
-        WHEN by_position OR tl_same_key IS NULL THEN format(
+        WHEN by_position OR tl_same_key IS NULL OR NOT threadline.key_is_comparable(audited_table) THEN format(
             $rows$SELECT record_key, previous_key, changed_from, changed_to,
                    CASE WHEN previous_key IS NOT NULL%6$s THEN row_data - 'tl_position' END AS row_data
             FROM (
@@ -1492,8 +1559,10 @@ AS $statement_capture_source$
 DECLARE
     tl_table threadline.audited_tables;
     tl_built_for jsonb := threadline.built_for(audited_table, target);
-    -- Constants alone, so that it is asked when a query is planned.
-    tl_stands text := format('threadline.columns_stand(%s, %L)', audited_table, threadline.fingerprint(target));
+    -- What calls them has constants alone, so that they are asked when a query is planned.
+    tl_stands text := format(
+        'TG_RELID = threadline.captured_relation(%1$s, %2$L::oid) AND threadline.columns_stand(threadline.captured_relation(%1$s, %2$L::oid), %3$L, true)',
+        audited_table, target::oid, tl_built_for);
     tl_record text := format(
         $record$INSERT INTO threadline.audit_changes (
                     transaction_id, captured_at, table_id, statement, op,
@@ -1539,6 +1608,7 @@ DECLARE
     tl_keys_stay boolean;
     tl_few threadline.captured[];
     tl_jit text;
+    tl_settings text[];
     tl_set text;
     tl_depth integer;
     tl_nested integer;
@@ -1580,7 +1650,8 @@ BEGIN
                 END IF;
             END IF;
             IF tl_careful THEN
-                -- With the columns that there are now.
+                -- With the columns that there are now, and what their types need.
+                tl_settings := threadline.pin_settings();
                 tl_image := threadline.whole_image(TG_RELID, 'tl_row', exact => true);
                 BEGIN
                     EXECUTE format('SELECT count(%%s) FROM (%12$s) AS tl_row', tl_image);
@@ -1589,6 +1660,7 @@ BEGIN
                 END;
                 EXECUTE format(%5$L, tl_image) USING TG_RELID, %11$L::jsonb;
                 GET DIAGNOSTICS tl_count = ROW_COUNT;
+                tl_settings := threadline.pin_settings(tl_settings);
             END IF;
             IF tl_count > 0 THEN
                 %6$s
@@ -1622,7 +1694,7 @@ BEGIN
 
     IF tl_depth IS NOT NULL THEN
         IF tl_first_change IS NOT NULL THEN
-            PERFORM threadline.put_in_order(%7$s, TG_RELID, %10$L, tl_first_change);
+            PERFORM threadline.put_in_order(%7$s, TG_RELID, %10$L, %11$L, tl_first_change, tl_depth > 1);
             -- A MERGE comes here up to three times, at one depth.
             tl_turns := coalesce(substring(current_setting('threadline.nested_%7$s', true) FROM format(' %%s ([12])$', tl_depth))::integer, 3);
             PERFORM set_config('threadline.nested_%7$s',
@@ -1672,10 +1744,12 @@ $template$,
         END,
         CASE operation
             WHEN 'UPDATE' THEN format(
-                $many$SELECT now.count, former.keys *= now.keys AND now.count < 1000000
+                $many$-- Two cascades may have updated a row twice within the statement.
+                    SELECT now.count, former.keys *= now.keys AND now.unique_keys AND now.count < 1000000
                     INTO tl_count, tl_keys_stay
                     FROM (SELECT ROW(%1$s) AS keys FROM (SELECT * FROM tl_old LIMIT 1000000) AS tl_row) AS former,
-                         (SELECT ROW(%1$s) AS keys, count(*) FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
+                         (SELECT ROW(%1$s) AS keys, count(*), %6$s AS unique_keys
+                          FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
                     IF tl_count > 100 THEN
                         -- Planned for as many as they are. To compile it would take
                         -- longer than it saves.
@@ -1692,7 +1766,13 @@ $template$,
                 coalesce((
                     SELECT string_agg(format('array_agg(tl_row.%I)', k.name), ', ' ORDER BY k.ordinal)
                     FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal)), 'NULL'),
-                tl_rows, tl_rows_by_position, format('%s (%s) AS c', tl_record, tl_rows), format('%s (%s) AS c', tl_record, tl_rows_by_position))
+                tl_rows, tl_rows_by_position, format('%s (%s) AS c', tl_record, tl_rows), format('%s (%s) AS c', tl_record, tl_rows_by_position),
+                CASE WHEN threadline.key_is_comparable(audited_table) THEN (
+                    SELECT format(CASE count(*) WHEN 1 THEN 'count(DISTINCT %s) = count(*)'
+                                  ELSE 'count(DISTINCT ROW(%s)) = count(*) AND bool_and(num_nulls(%1$s) = 0)' END,
+                        string_agg(format('tl_row.%I', k.name), ', ' ORDER BY k.ordinal))
+                    FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal))
+                    ELSE 'false' END)
             ELSE format(
                 $many$IF (SELECT count(*) FROM (SELECT FROM %1$s LIMIT 101) AS tl_row) > 100 THEN
                         -- Planned for as many as they are. To compile it would take
@@ -1762,7 +1842,8 @@ BEGIN ATOMIC
         ('datestyle', 'ISO, YMD', '{}'),
         ('intervalstyle', 'postgres', ARRAY['interval']::regtype[]),
         ('bytea_output', 'hex', ARRAY['bytea']::regtype[]),
-        ('extra_float_digits', '1', ARRAY['float4', 'float8']::regtype[])
+        ('extra_float_digits', '1', ARRAY['float4', 'float8']::regtype[]),
+        ('array_nulls', 'on', '{}')
     ) AS setting (name, value, types)
     WHERE EXISTS (
         SELECT
@@ -2233,6 +2314,7 @@ CREATE FUNCTION threadline.write_policy(
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 AS $write_policy$
 #variable_conflict use_column
 DECLARE
@@ -2350,6 +2432,14 @@ BEGIN
             SELECT jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
+                    'scaled', CASE WHEN c.type = 'numeric'::regtype AND c.bitwise THEN true END,
+                    -- What is made of others may be made of a redacted one later.
+                    'made_by', CASE
+                        WHEN now.treatment = 'clear' AND cardinality(mask || exclude || token) > 0
+                        THEN (SELECT d.oid::bigint
+                              FROM pg_attrdef AS d
+                              JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+                              WHERE d.adrelid = target AND d.adnum = c.number AND a.attgenerated <> '') END,
                     -- What a redacted column held until now was not recorded.
                     'clear_since', CASE
                         WHEN now.treatment <> 'clear' THEN NULL
@@ -2443,15 +2533,14 @@ BEGIN
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
     PERFORM threadline.take_back(target, 'proof');
-    -- What this transaction remembered of the columns no longer holds.
-    PERFORM set_config('threadline.columns_' || tl_id, '', true);
     RETURN tl_id;
 END
 $audit$;
 
 -- Builds a table's capture anew from its columns as they are now, under the
 -- same policy. Call it in the migration that changes the columns. A redacted
--- column follows its column through a rename.
+-- column stays redacted through a rename, and so does one that is dropped and
+-- added again, or that was generated from a redacted one.
 CREATE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2478,15 +2567,40 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
     END IF;
-    SELECT coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'mask' ? c.name), '{}'),
-           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'exclude' ? c.name), '{}'),
-           array_agg(live.name) FILTER (WHERE tl_table.policy -> 'columns' ? c.name),
-           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'clear' ? c.name), '{}'),
-           coalesce(array_agg(live.name) FILTER (WHERE tl_table.policy -> 'token' ? c.name), '{}')
+    WITH decided AS (
+        SELECT live.name,
+               bool_or(tl_table.policy -> 'mask' ? c.name OR made.secret AND c.treatment <> 'exclude') AS mask,
+               bool_or(tl_table.policy -> 'exclude' ? c.name OR made.secret AND c.treatment = 'exclude') AS exclude,
+               bool_or(tl_table.policy -> 'token' ? c.name) AS token,
+               bool_or(tl_table.policy -> 'clear' ? c.name AND is_it) AS clear,
+               bool_or(tl_table.policy -> 'columns' ? c.name AND is_it) AS chosen
+        FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+        JOIN threadline.columns_of(target) AS live
+          ON CASE WHEN tl_table.relation = target::oid AND live.number IN (
+                 SELECT k.number FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint)
+             ) THEN live.number = c.number
+             -- A column that came since is redacted as one of its name was.
+             ELSE live.name = c.name END
+        CROSS JOIN LATERAL (
+            SELECT tl_table.relation <> target::oid OR live.number = c.number
+        ) AS same (is_it)
+        -- What was generated from a secret still holds it when it is generated no more.
+        CROSS JOIN LATERAL (
+            SELECT c.treatment <> 'clear'
+               AND NOT coalesce(tl_table.policy -> 'token' ? c.name, false)
+               AND NOT (tl_table.policy -> 'mask' ? c.name OR tl_table.policy -> 'exclude' ? c.name)
+               AND coalesce(tl_table.policy -> 'columns' ? c.name, true)
+               AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attnum = live.number AND a.attgenerated = '')
+        ) AS made (secret)
+        GROUP BY live.name
+    )
+    SELECT coalesce(array_agg(name) FILTER (WHERE mask AND NOT coalesce(exclude, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE exclude), '{}'),
+           array_agg(name) FILTER (WHERE chosen),
+           coalesce(array_agg(name) FILTER (WHERE clear AND NOT coalesce(mask OR exclude OR token, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE token AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}')
     INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token
-    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(target) AS live
-      ON CASE WHEN tl_table.relation = target::oid THEN live.number = c.number ELSE live.name = c.name END;
+    FROM decided;
     RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,

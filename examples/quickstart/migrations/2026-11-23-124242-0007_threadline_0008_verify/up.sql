@@ -275,9 +275,10 @@ BEGIN
     CROSS JOIN LATERAL threadline.capture_functions(t.id) AS f
     CROSS JOIN LATERAL (
         -- A restore gives the table another OID, and the functions keep the old one.
-        SELECT f.name, replace(
+        SELECT f.name, replace(replace(
             threadline.capture_source(t.id, target, f.operation),
-            '"relation": ' || target::oid, '"relation": ' || t.relation) AS source
+            '"relation": ' || target::oid, '"relation": ' || t.relation),
+            quote_literal(target::oid) || '::oid', quote_literal(t.relation) || '::oid') AS source
     ) AS written
     LEFT JOIN pg_proc AS p ON p.oid = to_regproc('threadline.' || written.name)
     LEFT JOIN pg_language AS l ON l.oid = p.prolang
@@ -536,6 +537,7 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
+SET array_nulls = on
 SET enable_nestloop = off
 SET jit = off
 AS $chain_drift$

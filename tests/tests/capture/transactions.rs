@@ -30,7 +30,7 @@ fn a_transaction_id_that_starts_again_after_a_dump_finds_no_old_actor() {
         );
         run(
             conn,
-            r#"SELECT set_config('threadline.transaction', '1', true),
+            r#"SELECT set_config('threadline.transaction', (SELECT id || ' ' || ctid FROM threadline.audit_transactions), true),
                       set_config('threadline.transaction_context', '', true);
                INSERT INTO items VALUES (2)"#,
         );

@@ -1,7 +1,7 @@
 //! The setting `threadline.context` as somebody in psql may make it.
 
 use threadline::{AuditExt, is_actor_required};
-use threadline_tests::{Database, rows, run};
+use threadline_tests::{Database, rows, run, value};
 
 use super::{insert, recorded, setup, transactions, user};
 
@@ -128,7 +128,13 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
     setup(conn);
     conn.audited_transaction(&user("victim"), |conn| insert(conn, 1))
         .unwrap();
+    let real = value(
+        conn,
+        "SELECT id || ' ' || ctid FROM threadline.audit_transactions",
+    )
+    .unwrap();
     for (key, forged) in [
+        real.as_str(),
         "1",
         "99",
         "-1",
@@ -154,7 +160,7 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
     // As a session setting it outlives transactions, and is as powerless.
     run(
         conn,
-        "SET threadline.transaction = '1'; SET threadline.transaction_context = ''",
+        &format!("SET threadline.transaction = '{real}'; SET threadline.transaction_context = ''"),
     );
     insert(conn, 50).unwrap();
     run(conn, "TRUNCATE notes");
@@ -163,7 +169,7 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
             conn,
             "SELECT actor_id, count(*) FROM threadline.changes GROUP BY actor_id ORDER BY actor_id"
         ),
-        ["forger | 6", "victim | 1", "NULL | 9"]
+        ["forger | 7", "victim | 1", "NULL | 10"]
     );
 }
 

@@ -228,3 +228,29 @@ fn what_a_type_calls_that_a_column_came_to_have() {
         ["true | false"]
     );
 }
+
+#[test]
+fn a_truncate_under_forced_row_security_is_recorded_whole() {
+    let mut protected = Protected::new();
+    let app = &mut protected.session("app");
+    run(
+        app,
+        "CREATE TABLE forced (id int PRIMARY KEY); ALTER TABLE forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+         CREATE POLICY p ON forced TO current_user USING (true); SELECT threadline.audit('forced'); INSERT INTO forced VALUES (1), (2);
+         TRUNCATE forced; INSERT INTO forced VALUES (3); SET row_security = off; TRUNCATE forced",
+    );
+    assert_eq!(
+        rows(
+            &mut protected.admin,
+            "SELECT op, record_key, row_data FROM threadline.audit_changes ORDER BY id"
+        ),
+        [
+            r#"I | 1 | {"id": 1}"#,
+            r#"I | 2 | {"id": 2}"#,
+            r#"T | 1 | {"id": 1}"#,
+            r#"T | 2 | {"id": 2}"#,
+            r#"I | 3 | {"id": 3}"#,
+            r#"T | 3 | {"id": 3}"#
+        ]
+    );
+}

@@ -366,13 +366,15 @@ fn a_value_too_large_for_jsonb_does_not_stop_its_row_from_being_written() {
          INSERT INTO items VALUES (1, 1, decode(repeat('00', 140000000), 'hex'));
          SELECT threadline.audit('items');
          UPDATE items SET n = 2;
+         UPDATE items SET large = decode(repeat('01', 140000000), 'hex');
          DELETE FROM items;",
     );
     assert_eq!(
         changes(conn),
         [
             r#"update | items | {"id": 1} | {"n": 1} | {"n": 2} | NULL | "#,
-            r#"delete | items | {"id": 1} | NULL | NULL | {"n": 2, "id": 1, "large": "[too large to record: 140000000 bytes, sha256:871b098b4bf857b7d37097890ccfe3377bed7059ab5021aac249e543dc749055]"} | "#,
+            r#"update | items | {"id": 1} | {"large": "[too large to record: 140000000 bytes, sha256:871b098b4bf857b7d37097890ccfe3377bed7059ab5021aac249e543dc749055]"} | {"large": "[too large to record: 140000000 bytes, sha256:9b8cefa7340149aeb5beaa0507a5f8cba5400160d8bd7024ccadcaec5f3d1bb9]"} | NULL | "#,
+            r#"delete | items | {"id": 1} | NULL | NULL | {"n": 2, "id": 1, "large": "[too large to record: 140000000 bytes, sha256:9b8cefa7340149aeb5beaa0507a5f8cba5400160d8bd7024ccadcaec5f3d1bb9]"} | "#,
         ]
     );
 }

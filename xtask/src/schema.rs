@@ -51,6 +51,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "capture/key_columns_of",
             "capture/fingerprint",
             "capture/audited_relation",
+            "capture/made_as_before",
             "capture/columns_match",
             "capture/columns_stand",
             "capture/captured",

@@ -64,6 +64,7 @@ DROP FUNCTION threadline.captured_relation(integer, oid);
 DROP TYPE threadline.captured;
 DROP FUNCTION threadline.columns_stand(oid, jsonb, boolean);
 DROP FUNCTION threadline.columns_match(oid, jsonb);
+DROP FUNCTION threadline.made_as_before(text, oid);
 DROP FUNCTION threadline.audited_relation(oid, oid);
 DROP FUNCTION threadline.fingerprint(regclass);
 DROP FUNCTION threadline.key_columns_of(regclass);

@@ -4,7 +4,8 @@
 -- on a table with redaction a value is stored in clear only if its column can
 -- be traced to one that the policy left clear, by column number while the
 -- table is the one it was, by name after a restore. A column added since could
--- hold anything and is left out, and so is one that is generated from something else. On a table without redaction nothing is.
+-- hold anything and is left out, and so is one that is generated from something
+-- else. On a table without redaction nothing is.
 -- `built_for` is written into the capture function: nothing here depends on
 -- rows that may be missing.
 CREATE FUNCTION threadline.capture_changed_table(
@@ -27,24 +28,18 @@ BEGIN
     WITH known AS (
         SELECT * FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, made_by oid)
     ), traced AS (
-        SELECT live.number, live.name, live.type,
-               (SELECT k.treatment FROM known AS k WHERE k.name = live.name) AS by_name,
-               (SELECT k.treatment FROM known AS k WHERE k.number = live.number AND tl_same) AS by_number,
-               EXISTS (
-                   SELECT FROM known AS k
-                   WHERE CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END AND k.made_by <> 0
-                     AND (pg_identify_object_as_address('pg_attrdef'::regclass, k.made_by, 0)).object_names[3] IS DISTINCT FROM live.name
-               ) AS made_otherwise,
-               (SELECT k.name FROM known AS k WHERE CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
-                   AS known_name,
-               (SELECT k.token_key FROM known AS k
-                WHERE k.treatment = 'token' AND CASE WHEN tl_same THEN k.number = live.number ELSE k.name = live.name END)
-                   AS token_key
+        SELECT live.name, live.type, namesake.treatment AS by_name,
+               CASE WHEN tl_same THEN former.treatment END AS by_number,
+               threadline.made_as_before(live.name, former.made_by) AS made_as_before,
+               former.name AS known_name,
+               CASE WHEN former.treatment = 'token' THEN former.token_key END AS token_key
         FROM threadline.present_columns(tl_relation) AS live
+        LEFT JOIN known AS namesake ON namesake.name = live.name
+        LEFT JOIN known AS former ON CASE WHEN tl_same THEN former.number = live.number ELSE former.name = live.name END
     )
     SELECT array_agg(name) FILTER (
                WHERE coalesce(by_number, CASE WHEN NOT tl_same THEN by_name END) = 'clear'
-                 AND coalesce(by_name, 'clear') = 'clear' AND NOT made_otherwise),
+                 AND coalesce(by_name, 'clear') = 'clear' AND made_as_before),
            jsonb_object_agg(name, coalesce(threadline.placeholder(type), '"***"')) FILTER (
                WHERE ARRAY[by_number, by_name] && '{mask,token}'
                  AND 'exclude' NOT IN (coalesce(by_number, 'mask'), coalesce(by_name, 'mask'))),

@@ -13,7 +13,7 @@ BEGIN
         FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, scaled boolean, made_by oid)
             ON k.number = now.number AND k.name = now.name AND k.type = now.type::text
         WHERE now.number IS NULL OR k.number IS NULL
-           OR k.made_by <> 0 AND (pg_identify_object_as_address('pg_attrdef'::regclass, k.made_by, 0)).object_names[3] IS DISTINCT FROM k.name
+           OR NOT threadline.made_as_before(k.name, k.made_by)
            OR k.scaled AND (SELECT a.atttypmod FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attnum = k.number) = -1);
 EXCEPTION WHEN OTHERS THEN
     RETURN false;

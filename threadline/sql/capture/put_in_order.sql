@@ -21,7 +21,7 @@ DECLARE
     tl_record record;
     tl_live jsonb;
     tl_readable regclass := threadline.readable(target);
-    tl_stand boolean := threadline.columns_match(threadline.audited_relation(target, (built_for ->> 'relation')::oid), built_for);
+    tl_stand boolean;
 BEGIN
     FOR tl_record IN
         WITH recorded AS (
@@ -50,6 +50,7 @@ BEGIN
         GROUP BY k.record_key, former.changes
     LOOP
         IF tl_readable IS NOT NULL THEN
+            tl_stand := coalesce(tl_stand, threadline.columns_match(threadline.audited_relation(target, (built_for ->> 'relation')::oid), built_for));
             EXECUTE format(
                 CASE WHEN tl_stand THEN 'SELECT %s FROM %s AS tl_row WHERE %s'
                      ELSE 'SELECT (threadline.capture_changed_table(%4$L, %5$L, threadline.row_image(tl_row.*), NULL)).old_image FROM %2$s AS tl_row WHERE %3$s' END,

@@ -1750,12 +1750,12 @@ $template$,
         END,
         CASE operation
             WHEN 'UPDATE' THEN format(
-                $many$-- Two cascades may have updated a row twice within the statement.
-                    SELECT now.count, former.keys *= now.keys AND now.unique_keys AND now.count < 1000000
+                $many$-- Two cascades may have updated a row twice within the statement. That is asked apart:
+                    -- PostgreSQL may sort what it aggregates for a DISTINCT, and the keys are compared in their order.
+                    SELECT now.count, former.keys *= now.keys AND now.count < 1000000 AND %6$s
                     INTO tl_count, tl_keys_stay
                     FROM (SELECT ROW(%1$s) AS keys FROM (SELECT * FROM tl_old LIMIT 1000000) AS tl_row) AS former,
-                         (SELECT ROW(%1$s) AS keys, count(*), %6$s AS unique_keys
-                          FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
+                         (SELECT ROW(%1$s) AS keys, count(*) FROM (SELECT * FROM tl_new LIMIT 1000000) AS tl_row) AS now;
                     IF tl_count > 100 THEN
                         -- Planned for as many as they are. To compile it would take
                         -- longer than it saves.
@@ -1774,8 +1774,8 @@ $template$,
                     FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal)), 'NULL'),
                 tl_rows, tl_rows_by_position, format('%s (%s) AS c', tl_record, tl_rows), format('%s (%s) AS c', tl_record, tl_rows_by_position),
                 CASE WHEN threadline.key_is_comparable(audited_table) THEN (
-                    SELECT format(CASE count(*) WHEN 1 THEN 'count(DISTINCT %s) = count(*)'
-                                  ELSE 'count(DISTINCT ROW(%s)) = count(*) AND bool_and(num_nulls(%1$s) = 0)' END,
+                    SELECT format(CASE count(*) WHEN 1 THEN '(SELECT count(DISTINCT %1$s) = count(*) FROM tl_new AS tl_row)'
+                                  ELSE '(SELECT count(DISTINCT ROW(%1$s)) = count(*) AND bool_and(num_nulls(%1$s) = 0) FROM tl_new AS tl_row)' END,
                         string_agg(format('tl_row.%I', k.name), ', ' ORDER BY k.ordinal))
                     FROM unnest(tl_table.key_columns) WITH ORDINALITY AS k (name, ordinal))
                     ELSE 'false' END)

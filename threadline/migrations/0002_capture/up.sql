@@ -84,6 +84,7 @@ END;
 -- compared under collation "C").
 -- Names come through the catalog cache: under REPEATABLE READ the catalog itself
 -- may show those of before a rename, and columns that are gone.
+-- A virtual column is none: there is no value of it in a row that a trigger sees.
 CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE sql STABLE
@@ -101,7 +102,7 @@ BEGIN ATOMIC
            OR (a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1)
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid
-    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
       AND has_column_privilege(target, a.attnum, 'SELECT') IS NOT NULL
     ORDER BY a.attnum;
 END;
@@ -198,7 +199,11 @@ BEGIN
     EXCEPTION WHEN insufficient_privilege THEN
         tl_types := '{}';
     END;
-    RETURN QUERY SELECT * FROM ROWS FROM (unnest(tl_numbers), unnest(tl_names), unnest(tl_types));
+    RETURN QUERY
+    SELECT c.number, c.name, c.type
+    FROM ROWS FROM (unnest(tl_numbers), unnest(tl_names), unnest(tl_types)) AS c (number, name, type)
+    -- A column is virtual from the beginning, or never.
+    WHERE c.number <> ALL (ARRAY(SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = target AND a.attgenerated = 'v'));
 END
 $$;
 
@@ -697,7 +702,7 @@ DECLARE
     tl_context text := coalesce(current_setting('threadline.context', true), '');
     tl_cached text := current_setting('threadline.transaction', true);
 BEGIN
-    IF tl_cached ~ '^[0-9]{1,18} \([0-9]{1,9},[0-9]{1,4}\)$'
+    IF tl_cached ~ '^[0-9]{1,18} [(][0-9]{1,9},[0-9]{1,4}[)]$'
        AND tl_context = current_setting('threadline.transaction_context', true) THEN
         SELECT * INTO tl_transaction
         FROM threadline.audit_transactions
@@ -971,24 +976,42 @@ $$;
 -- so that the primary key's index serves. A cast to "character" or "bit" would
 -- cut the value to one. Of a key that was too long for the index only a digest is
 -- known, so that each row's is made.
+--
+-- Types that an extension made are compared by the operator of their index, which
+-- the path does not find and which only a superuser can have made; and two values
+-- that it takes for equal, as citext does, by their text.
 CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
+DECLARE
+    tl_exactly text := format('(%s) = %L', threadline.key_expression(audited_table, row_name), record_key);
 BEGIN
     IF record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)' THEN
-        RETURN format('(%s) = %L', threadline.key_expression(audited_table, row_name), record_key);
+        RETURN tl_exactly;
     END IF;
     RETURN (SELECT string_agg(
-        format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
+        format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
+            row_name, k.name, coalesce(k.equality, '='),
             CASE WHEN k.single THEN record_key
                  ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
             k.base),
         ' AND ' ORDER BY k.ordinal)
+        || CASE WHEN bool_or(k.equality IS NOT NULL) THEN ' AND ' || tl_exactly ELSE '' END
     FROM (
         -- What a domain checks holds for every value in the table.
-        SELECT live.*, threadline.base_type(live.type::regtype)::regtype AS base
+        SELECT live.*, base.type::regtype AS base, (
+            SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+            FROM pg_opclass AS c
+            JOIN pg_am AS m ON m.oid = c.opcmethod AND m.amname = 'btree'
+            JOIN pg_amop AS a ON a.amopfamily = c.opcfamily AND a.amopstrategy = 3
+                AND a.amoplefttype = base.type AND a.amoprighttype = base.type
+            JOIN pg_operator AS o ON o.oid = a.amopopr
+            JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+            WHERE base.type >= 16384 AND c.opcdefault AND c.opcintype = base.type
+        ) AS equality
         FROM threadline.live_key(audited_table) AS live
+        CROSS JOIN LATERAL threadline.base_type(live.type::regtype) AS base (type)
     ) AS k);
 END
 $$;
@@ -1132,12 +1155,14 @@ RETURN pg_catalog.format('threadline.token(%s, to_jsonb(%s))', key_id, threadlin
 
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
--- one column needs care, each is named, so that nothing unnamed gets through.
+-- one column needs care, or is not to be there, each is named, so that nothing
+-- unnamed gets through.
 CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.form <> live.reference)
+             OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attgenerated = 'v')
         THEN format(
             '(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
             string_agg(
@@ -1873,6 +1898,7 @@ AS $$
 DECLARE
     tl_owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = target);
     tl_function record;
+    tl_former regrole;
 BEGIN
     FOR tl_function IN SELECT * FROM threadline.capture_functions(audited_table) LOOP
         EXECUTE format(
@@ -1882,6 +1908,14 @@ BEGIN
             'AS %L', tl_function.name, threadline.pinned_settings(target),
             threadline.capture_source(audited_table, target, tl_function.operation));
         EXECUTE format('REVOKE ALL ON FUNCTION threadline.%I() FROM PUBLIC', tl_function.name);
+        FOR tl_former IN
+            SELECT given.grantee
+            FROM pg_proc AS p CROSS JOIN LATERAL aclexplode(p.proacl) AS given
+            WHERE p.oid = to_regproc('threadline.' || tl_function.name) AND given.grantee NOT IN (0, p.proowner, tl_owner)
+        LOOP
+            -- Who owned the table before.
+            EXECUTE format('REVOKE ALL ON FUNCTION threadline.%I() FROM %s CASCADE', tl_function.name, tl_former);
+        END LOOP;
         EXECUTE format('COMMENT ON FUNCTION threadline.%I() IS %L',
             tl_function.name, format('Records the changes of %s; written by threadline.audit()', target));
         IF tl_owner <> current_user::regrole THEN
@@ -1985,12 +2019,11 @@ END;
 --
 -- Partitioned tables, those with ancestors or heirs, and those with a condition
 -- have row triggers alone: PostgreSQL makes them for each partition that comes, and
--- they fire wherever a row is written from. A condition stands as it was given,
--- which is not quite as PostgreSQL shows it. '!' sorts before letters: for each row capture fires
--- before the table's other AFTER triggers, so that what they write to that row in
--- turn is recorded after. Names of triggers that partitions
--- get, too, are the table's own: so a table that is audited can become a partition of
--- another.
+-- they fire wherever a row is written from. A condition stands as it was given until
+-- it is known how PostgreSQL shows it. '!' sorts before letters: for each row capture
+-- fires before the table's other AFTER triggers, so that what they write to that row in
+-- turn is recorded after. Names of triggers that partitions get, too, are the table's
+-- own: so a table that is audited can become a partition of another.
 CREATE FUNCTION threadline.expected_triggers(
     audited_table integer, target regclass, by_statement boolean,
     OUT relation regclass, OUT name text, OUT inherited boolean, OUT fires "char", OUT definition text
@@ -2004,7 +2037,8 @@ BEGIN ATOMIC
         -- In the order in which PostgreSQL shows them.
         SELECT string_agg(o.operation, ' OR ' ORDER BY o.ordinal) FILTER (WHERE o.operation <> 'TRUNCATE') AS of_rows,
                array_agg(o.operation) AS operations,
-               max(t.policy ->> 'condition') AS condition
+               -- It may end in a comment.
+               max(coalesce(t.shown_condition, t.policy ->> 'condition' || E'\n')) AS condition
         FROM (VALUES (1, 'INSERT'), (2, 'DELETE'), (3, 'UPDATE'), (4, 'TRUNCATE')) AS o (ordinal, operation)
         LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
         WHERE coalesce(t.policy -> 'operations' ? lower(o.operation), true)
@@ -2217,6 +2251,38 @@ BEGIN
 END
 $$;
 
+-- Records what was done to the audit itself, as an action of the running transaction.
+-- Who acts is the context's actor, if nobody else is named. For functions that run as
+-- the owner of the audit.
+CREATE FUNCTION threadline.own_action(
+    name       text,
+    meta       jsonb,
+    reason     text DEFAULT NULL,
+    actor_type text DEFAULT NULL,
+    actor_id   text DEFAULT NULL
+) RETURNS threadline.audit_actions
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_transaction bigint := threadline.current_transaction();
+    tl_action threadline.audit_actions;
+BEGIN
+    INSERT INTO threadline.audit_actions (
+        transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
+    SELECT x.id, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
+           coalesce(own_action.actor_type, x.actor_type, 'anonymous'),
+           CASE WHEN own_action.actor_type IS NULL THEN x.actor_id ELSE own_action.actor_id END,
+           own_action.reason, x.request_id, x.correlation_id, x.job_id,
+           jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
+    FROM threadline.audit_transactions AS x
+    WHERE x.id = tl_transaction
+    RETURNING * INTO STRICT tl_action;
+    RETURN tl_action;
+END
+$$;
+
 -- One policy change at a time, until the end of the transaction; readers and
 -- writers are not held up.
 CREATE FUNCTION threadline.lock_policies() RETURNS void
@@ -2304,6 +2370,49 @@ BEGIN
 END
 $$;
 
+-- The id under which a table is audited, for who changes that. Fails for a table that
+-- got the trigger of another by hand: what it asks for would be done to the other.
+CREATE FUNCTION threadline.own_audited_table(target regclass) RETURNS integer
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_id integer := threadline.audited_table_of(target);
+    tl_captured oid := threadline.captured_relation(tl_id, 0);
+BEGIN
+    IF tl_id IS NOT NULL AND tl_captured <> target THEN
+        RAISE EXCEPTION 'threadline: table % has the trigger of %; drop it: DROP TRIGGER "!threadline_capture_%" ON %',
+            target, tl_captured::regclass, tl_id, target
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN tl_id;
+END
+$$;
+
+-- Notes the condition of a table's row trigger in the words in which PostgreSQL shows
+-- it, for verify to compare. Fails if what was given as one is more than an expression,
+-- and made another trigger than the one that records.
+CREATE FUNCTION threadline.note_condition(target regclass) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+AS $$
+DECLARE
+    tl_id integer := threadline.own_audited_table(target);
+    tl_condition text := (
+        SELECT substring(pg_get_triggerdef(g.oid) FROM ' FOR EACH ROW WHEN [(](.*)[)] EXECUTE FUNCTION ')
+        FROM pg_trigger AS g
+        WHERE g.tgrelid = target AND g.tgname = '!threadline_capture_' || tl_id);
+BEGIN
+    PERFORM threadline.require_handed_over(target);
+    IF tl_condition IS NULL THEN
+        RAISE EXCEPTION 'threadline: the condition under which table % is recorded is not one expression', target;
+    END IF;
+    UPDATE threadline.audited_tables SET shown_condition = tl_condition WHERE id = tl_id;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.note_condition(regclass) FROM PUBLIC;
+
 -- What threadline.audit() does as the owner of the audit: notes the policy of a
 -- table and builds its capture functions.
 CREATE FUNCTION threadline.write_policy(
@@ -2333,6 +2442,7 @@ DECLARE
     tl_id integer;
     tl_policy jsonb;
     tl_resumed boolean;
+    tl_former threadline.audited_tables;
 BEGIN
     PERFORM threadline.require_handed_over(target);
     PERFORM threadline.check_auditable(target);
@@ -2389,7 +2499,7 @@ BEGIN
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
     END IF;
 
-    tl_id := coalesce(threadline.audited_table_of(target), (
+    tl_id := coalesce(threadline.own_audited_table(target), (
         -- Somebody dropped the trigger by which a table is known, and not the others.
         SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})')::integer)
         FROM pg_trigger AS g
@@ -2408,6 +2518,7 @@ BEGIN
             tl_id := NULL;
         END IF;
     END LOOP;
+    SELECT * INTO tl_former FROM threadline.audited_tables WHERE id = tl_id;
     INSERT INTO threadline.audited_tables (
         id, schema_name, table_name, key_columns, key_types, policy, columns, masked_columns, numeric_columns, relation, fingerprint, capture_version)
     OVERRIDING SYSTEM VALUE
@@ -2434,6 +2545,7 @@ BEGIN
             THEN t.chained_since
             ELSE clock_timestamp() END,
         policy = tl_policy,
+        shown_condition = NULL,
         columns = (
             SELECT jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
@@ -2492,6 +2604,13 @@ BEGIN
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
+    IF tl_former.id IS NOT NULL AND (tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed) THEN
+        PERFORM threadline.own_action('audit.restarted', jsonb_build_object(
+            'table', target, 'stopped_at', tl_former.unaudited_at, 'policy', tl_policy, 'former_policy', tl_former.policy));
+    ELSIF tl_former.policy <> tl_policy THEN
+        PERFORM threadline.own_action('audit.policy_changed', jsonb_build_object(
+            'table', target, 'policy', tl_policy, 'former_policy', tl_former.policy));
+    END IF;
     RETURN tl_id;
 END
 $write_policy$;
@@ -2506,6 +2625,8 @@ REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean
 -- operations: some of insert, update, delete and truncate, instead of all.
 -- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
 -- it is not true are not recorded. What a record was can then not be said.
+-- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
+-- write.
 -- clear: columns that are no secret though their names look like it; see verify.
 -- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- keyless: the table may have no primary key. What happened to it is found by its
@@ -2538,6 +2659,9 @@ BEGIN
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
+    IF condition IS NOT NULL THEN
+        PERFORM threadline.note_condition(target);
+    END IF;
     PERFORM threadline.take_back(target, 'proof');
     RETURN tl_id;
 END
@@ -2621,15 +2745,18 @@ $$;
 CREATE FUNCTION threadline.end_audit(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
+-- That triggers go with the functions need not be said.
+SET client_min_messages = warning
 AS $$
 DECLARE
-    tl_id integer := threadline.audited_table_of(target);
+    tl_id integer := threadline.own_audited_table(target);
 BEGIN
     PERFORM threadline.require_handed_over(target);
     -- The triggers depend on the functions, those on partitions included.
     EXECUTE format('DROP FUNCTION %s CASCADE', (
         SELECT string_agg(format('threadline.%I()', f.name), ', ') FROM threadline.capture_functions(tl_id) AS f));
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
+    PERFORM threadline.own_action('audit.stopped', jsonb_build_object('table', target));
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.end_audit(regclass) FROM PUBLIC;

@@ -196,7 +196,7 @@ BEGIN
         SELECT a.attnum AS number, a.atttypid::regtype AS type,
                (pg_identify_object_as_address('pg_class'::regclass, target, a.attnum)).object_names[3] AS name
         FROM pg_attribute AS a
-        WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
     ) AS live
     LEFT JOIN known AS itself
         ON CASE WHEN itself.relation = target THEN itself.number = live.number ELSE itself.name = live.name END
@@ -259,6 +259,7 @@ BEGIN
         FROM (
             SELECT c.*,
                    CASE WHEN bool_or(value.form <> value.reference) OVER ()
+                             OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attgenerated = 'v')
                         THEN format('(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
                                     string_agg(format('%s AS %I', value.form, c.name), ', ') OVER ())
                         ELSE format('to_jsonb(%s.*)', row_name) END AS image

@@ -108,10 +108,6 @@ DECLARE
     tl_mend text := threadline.mending(audited_table, target);
     -- How it should be captured, and how it is.
     tl_suits boolean := threadline.captures_by_statement(audited_table, target);
-    -- PostgreSQL shows a condition in words of its own.
-    tl_condition text := CASE WHEN EXISTS (
-        SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND t.policy ? 'condition'
-    ) THEN ' WHEN \(.*\) (?=EXECUTE FUNCTION)' ELSE '$^' END;
     tl_by_statement boolean;
     tl_finding threadline.finding;
 BEGIN
@@ -146,11 +142,11 @@ BEGIN
 
     RETURN QUERY
     WITH expected AS (
-        SELECT e.relation, e.name, e.inherited, e.fires, regexp_replace(e.definition, tl_condition, ' ') AS definition
+        SELECT e.relation, e.name, e.inherited, e.fires, e.definition
         FROM threadline.expected_triggers(audited_table, target, tl_by_statement) AS e
     ), present AS (
         SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name, g.tgenabled AS fires,
-               regexp_replace(pg_get_triggerdef(g.oid), tl_condition, ' ') AS definition, g.tgparentid <> 0 AS inherited,
+               pg_get_triggerdef(g.oid) AS definition, g.tgparentid <> 0 AS inherited,
                p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_insert|_update|_delete)?$'
                    AND g.tgparentid = 0
                    -- That parent and partition are both audited is said by table-attached.
@@ -264,6 +260,8 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
+DECLARE
+    tl_owner oid := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = target);
 BEGIN
     RETURN QUERY
     SELECT 'function-altered', target::text,
@@ -296,8 +294,11 @@ BEGIN
             SELECT pin[1] || '=' || pin[2]
             FROM regexp_matches(threadline.pinned_settings(target), 'SET ([a-z_]+) = ''([^'']*)''', 'g') AS pin
             ORDER BY 1)
-        -- To everybody.
-        OR EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS granted WHERE granted.grantee = 0));
+        -- For the table's owner alone, of whom PostgreSQL asks for it to make a partition.
+        OR NOT has_function_privilege(tl_owner, p.oid, 'EXECUTE')
+        OR EXISTS (
+            SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS granted
+            WHERE granted.grantee NOT IN (p.proowner, tl_owner)));
 END
 $$;
 
@@ -468,10 +469,7 @@ BEGIN
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
-    JOIN pg_attribute AS a ON a.attrelid = target AND a.attnum = live.number
-    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
-      -- Virtual: in no row.
-      AND a.attgenerated <> 'v';
+    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude';
 END
 $$;
 

@@ -18,33 +18,22 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    tl_id bigint;
     tl_secret text := gen_random_uuid();
-    tl_transaction threadline.audit_transactions;
     tl_action threadline.audit_actions;
 BEGIN
     IF coalesce(btrim(suspend.reason), '') = '' THEN
         RAISE EXCEPTION 'threadline: to suspend capture takes a reason: SELECT threadline.suspend(''why'')';
     END IF;
-    tl_id := threadline.current_transaction();
-    SELECT * INTO STRICT tl_transaction FROM threadline.audit_transactions AS x WHERE x.id = tl_id;
-    INSERT INTO threadline.audit_actions (
-        transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
-    VALUES (
-        tl_transaction.id, 'audit.suspended', 'audit', 'suspended',
-        coalesce(suspend.actor_type, tl_transaction.actor_type, 'anonymous'),
-        CASE WHEN suspend.actor_type IS NULL THEN tl_transaction.actor_id ELSE suspend.actor_id END,
-        suspend.reason, tl_transaction.request_id, tl_transaction.correlation_id, tl_transaction.job_id,
-        jsonb_strip_nulls(jsonb_build_object(
-            'session_user', session_user, 'for_session', CASE WHEN suspend.for_session THEN true END)))
-    RETURNING * INTO tl_action;
+    tl_action := threadline.own_action('audit.suspended',
+        jsonb_build_object('for_session', CASE WHEN suspend.for_session THEN true END),
+        suspend.reason, suspend.actor_type, suspend.actor_id);
     IF suspend.for_session THEN
         INSERT INTO threadline.session_suspensions (action_id, pid, secret_hash)
         VALUES (tl_action.id, pg_backend_pid(), sha256(convert_to(tl_secret, 'UTF8')));
         PERFORM set_config('threadline.suspended', tl_secret, false);
     ELSE
         INSERT INTO threadline.suspensions (xact_id, occurred_at, action_id)
-        VALUES (tl_transaction.xact_id, tl_transaction.occurred_at, tl_action.id);
+        VALUES (pg_current_xact_id(), now(), tl_action.id);
         PERFORM set_config('threadline.suspended', 'yes', true)
         WHERE threadline.suspended_session() IS NULL;
     END IF;
@@ -66,7 +55,6 @@ AS $$
 #variable_conflict use_column
 DECLARE
     tl_suspension bigint := threadline.suspended_session();
-    tl_id bigint;
 BEGIN
     IF tl_suspension IS NULL THEN
         RAISE EXCEPTION 'threadline: capture is not suspended in this session; what SELECT threadline.suspend(''why'') suspends ends with its transaction';
@@ -78,18 +66,8 @@ BEGIN
     FROM threadline.suspensions AS s
     WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now()
     LIMIT 1;
-    tl_id := threadline.current_transaction();
-    RETURN QUERY
-    INSERT INTO threadline.audit_actions (
-        transaction_id, name, category, verb, actor_type, actor_id, request_id, correlation_id, job_id, meta)
-    SELECT x.id, 'audit.resumed', 'audit', 'resumed',
-           coalesce(resume.actor_type, x.actor_type, 'anonymous'),
-           CASE WHEN resume.actor_type IS NULL THEN x.actor_id ELSE resume.actor_id END,
-           x.request_id, x.correlation_id, x.job_id,
-           jsonb_build_object('session_user', session_user, 'suspended_by_action', tl_suspension)
-    FROM threadline.audit_transactions AS x
-    WHERE x.id = tl_id
-    RETURNING *;
+    RETURN NEXT threadline.own_action('audit.resumed', jsonb_build_object('suspended_by_action', tl_suspension),
+        NULL, resume.actor_type, resume.actor_id);
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.resume(text, text) FROM PUBLIC;

@@ -4,6 +4,7 @@
 -- compared under collation "C").
 -- Names come through the catalog cache: under REPEATABLE READ the catalog itself
 -- may show those of before a rename, and columns that are gone.
+-- A virtual column is none: there is no value of it in a row that a trigger sees.
 CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE sql STABLE
@@ -21,7 +22,7 @@ BEGIN ATOMIC
            OR (a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1)
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid
-    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
       AND has_column_privilege(target, a.attnum, 'SELECT') IS NOT NULL
     ORDER BY a.attnum;
 END;

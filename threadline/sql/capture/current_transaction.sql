@@ -13,7 +13,7 @@ DECLARE
     tl_context text := coalesce(current_setting('threadline.context', true), '');
     tl_cached text := current_setting('threadline.transaction', true);
 BEGIN
-    IF tl_cached ~ '^[0-9]{1,18} \([0-9]{1,9},[0-9]{1,4}\)$'
+    IF tl_cached ~ '^[0-9]{1,18} [(][0-9]{1,9},[0-9]{1,4}[)]$'
        AND tl_context = current_setting('threadline.transaction_context', true) THEN
         SELECT * INTO tl_transaction
         FROM threadline.audit_transactions

@@ -2,24 +2,42 @@
 -- so that the primary key's index serves. A cast to "character" or "bit" would
 -- cut the value to one. Of a key that was too long for the index only a digest is
 -- known, so that each row's is made.
+--
+-- Types that an extension made are compared by the operator of their index, which
+-- the path does not find and which only a superuser can have made; and two values
+-- that it takes for equal, as citext does, by their text.
 CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
+DECLARE
+    tl_exactly text := format('(%s) = %L', threadline.key_expression(audited_table, row_name), record_key);
 BEGIN
     IF record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)' THEN
-        RETURN format('(%s) = %L', threadline.key_expression(audited_table, row_name), record_key);
+        RETURN tl_exactly;
     END IF;
     RETURN (SELECT string_agg(
-        format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I = %L' ELSE '%s.%I = %L::%s' END, row_name, k.name,
+        format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
+            row_name, k.name, coalesce(k.equality, '='),
             CASE WHEN k.single THEN record_key
                  ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
             k.base),
         ' AND ' ORDER BY k.ordinal)
+        || CASE WHEN bool_or(k.equality IS NOT NULL) THEN ' AND ' || tl_exactly ELSE '' END
     FROM (
         -- What a domain checks holds for every value in the table.
-        SELECT live.*, threadline.base_type(live.type::regtype)::regtype AS base
+        SELECT live.*, base.type::regtype AS base, (
+            SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+            FROM pg_opclass AS c
+            JOIN pg_am AS m ON m.oid = c.opcmethod AND m.amname = 'btree'
+            JOIN pg_amop AS a ON a.amopfamily = c.opcfamily AND a.amopstrategy = 3
+                AND a.amoplefttype = base.type AND a.amoprighttype = base.type
+            JOIN pg_operator AS o ON o.oid = a.amopopr
+            JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+            WHERE base.type >= 16384 AND c.opcdefault AND c.opcintype = base.type
+        ) AS equality
         FROM threadline.live_key(audited_table) AS live
+        CROSS JOIN LATERAL threadline.base_type(live.type::regtype) AS base (type)
     ) AS k);
 END
 $$;

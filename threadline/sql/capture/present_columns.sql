@@ -33,6 +33,10 @@ BEGIN
     EXCEPTION WHEN insufficient_privilege THEN
         tl_types := '{}';
     END;
-    RETURN QUERY SELECT * FROM ROWS FROM (unnest(tl_numbers), unnest(tl_names), unnest(tl_types));
+    RETURN QUERY
+    SELECT c.number, c.name, c.type
+    FROM ROWS FROM (unnest(tl_numbers), unnest(tl_names), unnest(tl_types)) AS c (number, name, type)
+    -- A column is virtual from the beginning, or never.
+    WHERE c.number <> ALL (ARRAY(SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = target AND a.attgenerated = 'v'));
 END
 $$;

@@ -7,6 +7,8 @@
 -- operations: some of insert, update, delete and truncate, instead of all.
 -- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
 -- it is not true are not recorded. What a record was can then not be said.
+-- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
+-- write.
 -- clear: columns that are no secret though their names look like it; see verify.
 -- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- keyless: the table may have no primary key. What happened to it is found by its
@@ -39,6 +41,9 @@ BEGIN
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target);
     PERFORM threadline.install_triggers(tl_id, target);
+    IF condition IS NOT NULL THEN
+        PERFORM threadline.note_condition(target);
+    END IF;
     PERFORM threadline.take_back(target, 'proof');
     RETURN tl_id;
 END

@@ -11,12 +11,11 @@
 --
 -- Partitioned tables, those with ancestors or heirs, and those with a condition
 -- have row triggers alone: PostgreSQL makes them for each partition that comes, and
--- they fire wherever a row is written from. A condition stands as it was given,
--- which is not quite as PostgreSQL shows it. '!' sorts before letters: for each row capture fires
--- before the table's other AFTER triggers, so that what they write to that row in
--- turn is recorded after. Names of triggers that partitions
--- get, too, are the table's own: so a table that is audited can become a partition of
--- another.
+-- they fire wherever a row is written from. A condition stands as it was given until
+-- it is known how PostgreSQL shows it. '!' sorts before letters: for each row capture
+-- fires before the table's other AFTER triggers, so that what they write to that row in
+-- turn is recorded after. Names of triggers that partitions get, too, are the table's
+-- own: so a table that is audited can become a partition of another.
 CREATE FUNCTION threadline.expected_triggers(
     audited_table integer, target regclass, by_statement boolean,
     OUT relation regclass, OUT name text, OUT inherited boolean, OUT fires "char", OUT definition text
@@ -30,7 +29,8 @@ BEGIN ATOMIC
         -- In the order in which PostgreSQL shows them.
         SELECT string_agg(o.operation, ' OR ' ORDER BY o.ordinal) FILTER (WHERE o.operation <> 'TRUNCATE') AS of_rows,
                array_agg(o.operation) AS operations,
-               max(t.policy ->> 'condition') AS condition
+               -- It may end in a comment.
+               max(coalesce(t.shown_condition, t.policy ->> 'condition' || E'\n')) AS condition
         FROM (VALUES (1, 'INSERT'), (2, 'DELETE'), (3, 'UPDATE'), (4, 'TRUNCATE')) AS o (ordinal, operation)
         LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
         WHERE coalesce(t.policy -> 'operations' ? lower(o.operation), true)

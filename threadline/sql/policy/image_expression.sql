@@ -1,11 +1,13 @@
 -- SQL for the image of a row called row_name: the one place that decides what
 -- of a row may be stored. A whole row is turned to JSON at once; as soon as
--- one column needs care, each is named, so that nothing unnamed gets through.
+-- one column needs care, or is not to be there, each is named, so that nothing
+-- unnamed gets through.
 CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE WHEN bool_or(c.treatment <> 'clear' OR live.form <> live.reference)
+             OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attgenerated = 'v')
         THEN format(
             '(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
             string_agg(

@@ -27,6 +27,7 @@ DECLARE
     tl_id integer;
     tl_policy jsonb;
     tl_resumed boolean;
+    tl_former threadline.audited_tables;
 BEGIN
     PERFORM threadline.require_handed_over(target);
     PERFORM threadline.check_auditable(target);
@@ -83,7 +84,7 @@ BEGIN
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
     END IF;
 
-    tl_id := coalesce(threadline.audited_table_of(target), (
+    tl_id := coalesce(threadline.own_audited_table(target), (
         -- Somebody dropped the trigger by which a table is known, and not the others.
         SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})')::integer)
         FROM pg_trigger AS g
@@ -102,6 +103,7 @@ BEGIN
             tl_id := NULL;
         END IF;
     END LOOP;
+    SELECT * INTO tl_former FROM threadline.audited_tables WHERE id = tl_id;
     INSERT INTO threadline.audited_tables (
         id, schema_name, table_name, key_columns, key_types, policy, columns, masked_columns, numeric_columns, relation, fingerprint, capture_version)
     OVERRIDING SYSTEM VALUE
@@ -128,6 +130,7 @@ BEGIN
             THEN t.chained_since
             ELSE clock_timestamp() END,
         policy = tl_policy,
+        shown_condition = NULL,
         columns = (
             SELECT jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
@@ -186,6 +189,13 @@ BEGIN
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
+    IF tl_former.id IS NOT NULL AND (tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed) THEN
+        PERFORM threadline.own_action('audit.restarted', jsonb_build_object(
+            'table', target, 'stopped_at', tl_former.unaudited_at, 'policy', tl_policy, 'former_policy', tl_former.policy));
+    ELSIF tl_former.policy <> tl_policy THEN
+        PERFORM threadline.own_action('audit.policy_changed', jsonb_build_object(
+            'table', target, 'policy', tl_policy, 'former_policy', tl_former.policy));
+    END IF;
     RETURN tl_id;
 END
 $write_policy$;

@@ -31,7 +31,7 @@ BEGIN
         SELECT a.attnum AS number, a.atttypid::regtype AS type,
                (pg_identify_object_as_address('pg_class'::regclass, target, a.attnum)).object_names[3] AS name
         FROM pg_attribute AS a
-        WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
     ) AS live
     LEFT JOIN known AS itself
         ON CASE WHEN itself.relation = target THEN itself.number = live.number ELSE itself.name = live.name END

@@ -14,6 +14,7 @@ BEGIN
         FROM (
             SELECT c.*,
                    CASE WHEN bool_or(value.form <> value.reference) OVER ()
+                             OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attgenerated = 'v')
                         THEN format('(SELECT to_jsonb(tl_image.*) FROM (SELECT %s) AS tl_image)',
                                     string_agg(format('%s AS %I', value.form, c.name), ', ') OVER ())
                         ELSE format('to_jsonb(%s.*)', row_name) END AS image

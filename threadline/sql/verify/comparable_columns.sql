@@ -23,9 +23,6 @@ BEGIN
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
-    JOIN pg_attribute AS a ON a.attrelid = target AND a.attnum = live.number
-    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
-      -- Virtual: in no row.
-      AND a.attgenerated <> 'v';
+    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude';
 END
 $$;

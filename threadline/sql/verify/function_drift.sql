@@ -5,6 +5,8 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
+DECLARE
+    tl_owner oid := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = target);
 BEGIN
     RETURN QUERY
     SELECT 'function-altered', target::text,
@@ -37,7 +39,10 @@ BEGIN
             SELECT pin[1] || '=' || pin[2]
             FROM regexp_matches(threadline.pinned_settings(target), 'SET ([a-z_]+) = ''([^'']*)''', 'g') AS pin
             ORDER BY 1)
-        -- To everybody.
-        OR EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS granted WHERE granted.grantee = 0));
+        -- For the table's owner alone, of whom PostgreSQL asks for it to make a partition.
+        OR NOT has_function_privilege(tl_owner, p.oid, 'EXECUTE')
+        OR EXISTS (
+            SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS granted
+            WHERE granted.grantee NOT IN (p.proowner, tl_owner)));
 END
 $$;

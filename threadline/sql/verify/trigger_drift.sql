@@ -11,10 +11,6 @@ DECLARE
     tl_mend text := threadline.mending(audited_table, target);
     -- How it should be captured, and how it is.
     tl_suits boolean := threadline.captures_by_statement(audited_table, target);
-    -- PostgreSQL shows a condition in words of its own.
-    tl_condition text := CASE WHEN EXISTS (
-        SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND t.policy ? 'condition'
-    ) THEN ' WHEN \(.*\) (?=EXECUTE FUNCTION)' ELSE '$^' END;
     tl_by_statement boolean;
     tl_finding threadline.finding;
 BEGIN
@@ -49,11 +45,11 @@ BEGIN
 
     RETURN QUERY
     WITH expected AS (
-        SELECT e.relation, e.name, e.inherited, e.fires, regexp_replace(e.definition, tl_condition, ' ') AS definition
+        SELECT e.relation, e.name, e.inherited, e.fires, e.definition
         FROM threadline.expected_triggers(audited_table, target, tl_by_statement) AS e
     ), present AS (
         SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name, g.tgenabled AS fires,
-               regexp_replace(pg_get_triggerdef(g.oid), tl_condition, ' ') AS definition, g.tgparentid <> 0 AS inherited,
+               pg_get_triggerdef(g.oid) AS definition, g.tgparentid <> 0 AS inherited,
                p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+(_insert|_update|_delete)?$'
                    AND g.tgparentid = 0
                    -- That parent and partition are both audited is said by table-attached.

@@ -10,7 +10,7 @@ DECLARE
     tl_problem text;
     tl_object record;
     tl_own_functions text[] := ARRAY[
-        'threadline.lock_policies', 'threadline.write_policy', 'threadline.end_audit', 'threadline.record_action'];
+        'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.end_audit', 'threadline.record_action'];
     tl_lent boolean;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);

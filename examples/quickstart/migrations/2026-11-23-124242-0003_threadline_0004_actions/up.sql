@@ -24,9 +24,10 @@ AS $$
 BEGIN
     IF record_action.name IS NULL OR record_action.name = '' THEN
         RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';
-    ELSIF record_action.name IN ('audit.suspended', 'audit.resumed') THEN
+    ELSIF record_action.name IN ('audit.suspended', 'audit.resumed', 'audit.stopped', 'audit.restarted', 'audit.policy_changed') THEN
         RAISE EXCEPTION 'threadline: the action ''%'' is recorded by threadline.%() alone', record_action.name,
-            CASE record_action.name WHEN 'audit.resumed' THEN 'resume' ELSE 'suspend' END;
+            CASE record_action.name WHEN 'audit.suspended' THEN 'suspend' WHEN 'audit.resumed' THEN 'resume'
+                WHEN 'audit.stopped' THEN 'unaudit' ELSE 'audit' END;
     ELSIF record_action.actor_type IS NULL
        OR (record_action.actor_type <> 'anonymous' AND coalesce(record_action.actor_id, '') = '') THEN
         RAISE EXCEPTION 'threadline: an action needs an actor with a type and an id; use the type ''anonymous'' for somebody unknown';

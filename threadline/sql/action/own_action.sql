@@ -1,0 +1,31 @@
+-- Records what was done to the audit itself, as an action of the running transaction.
+-- Who acts is the context's actor, if nobody else is named. For functions that run as
+-- the owner of the audit.
+CREATE FUNCTION threadline.own_action(
+    name       text,
+    meta       jsonb,
+    reason     text DEFAULT NULL,
+    actor_type text DEFAULT NULL,
+    actor_id   text DEFAULT NULL
+) RETURNS threadline.audit_actions
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_transaction bigint := threadline.current_transaction();
+    tl_action threadline.audit_actions;
+BEGIN
+    INSERT INTO threadline.audit_actions (
+        transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
+    SELECT x.id, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
+           coalesce(own_action.actor_type, x.actor_type, 'anonymous'),
+           CASE WHEN own_action.actor_type IS NULL THEN x.actor_id ELSE own_action.actor_id END,
+           own_action.reason, x.request_id, x.correlation_id, x.job_id,
+           jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
+    FROM threadline.audit_transactions AS x
+    WHERE x.id = tl_transaction
+    RETURNING * INTO STRICT tl_action;
+    RETURN tl_action;
+END
+$$;

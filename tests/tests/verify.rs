@@ -47,8 +47,15 @@ fn drift(conn: &mut PgConnection, sql: &str, expected: &[&str]) -> Vec<Finding> 
     assert_eq!(found(conn), expected, "after {sql}");
     let findings = findings(conn);
     mend(conn, &findings);
-    assert_eq!(found(conn), [""; 0], "mended after {sql}");
+    assert_eq!(found_but_gaps(conn), [""; 0], "mended after {sql}");
     findings
+}
+
+/// What was found, but that a table was not audited for a time, which nothing mends.
+fn found_but_gaps(conn: &mut PgConnection) -> Vec<String> {
+    let mut found = found(conn);
+    found.retain(|finding| !finding.starts_with("audit-interrupted "));
+    found
 }
 
 #[track_caller]

@@ -30,6 +30,12 @@ use syn::{DeriveInput, parse_macro_input};
 /// With `operations` or `when` not every change is recorded, so that nobody can
 /// say what a record was at an instant. `only` and `mask` may go together.
 ///
+/// PostgreSQL evaluates `when` for each row that is written, as the role that writes, like
+/// a `CHECK`: an expression that fails, such as a cast of a text that is no number, fails
+/// the write, and its message is PostgreSQL's. And like a trigger's it holds its columns
+/// fast: one that it names can be neither dropped nor given another type before the
+/// table is audited with another condition.
+///
 /// A column whose name looks secret (`password`, `api_key`, `card_number`, `pin`) wants
 /// one of `exclude`, `mask`, `token` and `clear`, or to be named in `only`: before that, no
 /// migration is generated.

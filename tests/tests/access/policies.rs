@@ -76,6 +76,7 @@ fn nobody_decides_about_the_table_of_another() {
     // Nor by what these call.
     for attempt in [
         "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}')",
+        "SELECT threadline.note_condition('items')",
         "SELECT threadline.end_audit('items')",
     ] {
         assert_eq!(
@@ -237,5 +238,134 @@ fn tables_that_were_audited_before_stay_so() {
         &format!(
             "DROP OWNED BY {name}_app, {name}_owner CASCADE; DROP ROLE {name}_app, {name}_owner"
         ),
+    );
+}
+
+#[test]
+fn a_table_with_the_trigger_of_another_decides_nothing_for_it() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    run(
+        app,
+        "CREATE TABLE copies (id int PRIMARY KEY, name text);
+         CREATE TRIGGER \"!threadline_capture_1\" AFTER INSERT ON copies FOR EACH ROW EXECUTE FUNCTION threadline.capture_1()",
+    );
+    let mut policy = || {
+        value(
+            &mut protected.admin,
+            "SELECT concat(relation::regclass, policy, unaudited_at) FROM threadline.audited_tables",
+        )
+    };
+    let before = policy();
+    for attempt in [
+        "SELECT threadline.audit('copies', mask => ARRAY['name'])",
+        "SELECT threadline.refresh('copies')",
+        "SELECT threadline.unaudit('copies')",
+    ] {
+        assert_eq!(
+            refused(app, attempt),
+            r#"threadline: table public.copies has the trigger of public.items; drop it: DROP TRIGGER "!threadline_capture_1" ON public.copies"#,
+            "{attempt}"
+        );
+    }
+    assert_eq!(policy(), before);
+    run(
+        app,
+        "DROP TRIGGER \"!threadline_capture_1\" ON copies; SELECT threadline.audit('copies');
+         INSERT INTO copies VALUES (1, 'a')",
+    );
+    assert_eq!(
+        value(
+            &mut protected.admin,
+            "SELECT table_name FROM threadline.changes"
+        )
+        .as_deref(),
+        Some("copies")
+    );
+}
+
+#[test]
+fn the_right_to_a_tables_capture_goes_with_the_table() {
+    let mut protected = Protected::new();
+    let app = &mut protected.session("app");
+    run(
+        app,
+        "CREATE TABLE log (id int PRIMARY KEY) PARTITION BY RANGE (id); SELECT threadline.audit('log')",
+    );
+    let other = protected.role("other");
+    let protection = protected.protection().application(other.clone());
+    protection.apply(&mut protected.admin).unwrap();
+    run(
+        &mut protected.admin,
+        &format!("ALTER TABLE log OWNER TO {other}"),
+    );
+    // PostgreSQL asks for it of who makes a partition.
+    let other = &mut protected.session("other");
+    let partition = "CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (10)";
+    forbidden(other, partition);
+    let drift = rows(
+        &mut protected.admin,
+        "SELECT DISTINCT code, mend FROM threadline.table_drift()",
+    );
+    assert_eq!(
+        drift,
+        ["function-altered | SELECT threadline.refresh('public.log');"]
+    );
+    run(
+        other,
+        &format!(
+            "SELECT threadline.refresh('log'); {partition}; SELECT threadline.refresh('log'); INSERT INTO log VALUES (1)"
+        ),
+    );
+    assert_eq!(
+        rows(
+            &mut protected.admin,
+            "SELECT DISTINCT code FROM threadline.table_drift()"
+        ),
+        [""; 0]
+    );
+    run(app, "CREATE TABLE mine (id int PRIMARY KEY)");
+    forbidden(
+        app,
+        "CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION threadline.capture_1()",
+    );
+}
+
+/// Who decides what is recorded is recorded, too.
+#[test]
+fn what_is_done_to_the_audit_of_a_table_leaves_an_action() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    run(
+        app,
+        r#"SELECT threadline.audit('items');
+           SELECT set_config('threadline.context', '{"actor": {"type": "user", "id": "mallory"}}', false);
+           SELECT threadline.audit('items', exclude => ARRAY['name']);
+           SELECT threadline.unaudit('items')"#,
+    );
+    run(app, "SELECT threadline.audit('items')");
+    let error = refused(
+        app,
+        "SELECT threadline.record_action('audit.stopped', 'user', 'somebody else')",
+    );
+    assert_eq!(
+        error,
+        "threadline: the action 'audit.stopped' is recorded by threadline.unaudit() alone"
+    );
+    let role = protected.role("app");
+    assert_eq!(
+        rows(
+            &mut protected.admin,
+            &format!(
+                "SELECT name, actor_id, meta ->> 'session_user' = '{role}', meta ->> 'table', meta #>> '{{policy,exclude}}',
+                        meta ? 'stopped_at', meta #>> '{{former_policy,exclude}}'
+                 FROM threadline.actions ORDER BY id"
+            )
+        ),
+        [
+            r#"audit.policy_changed | mallory | true | public.items | ["name"] | false | []"#,
+            "audit.stopped | mallory | true | public.items | NULL | false | NULL",
+            r#"audit.restarted | mallory | true | public.items | [] | true | ["name"]"#,
+        ]
     );
 }

@@ -94,6 +94,38 @@ fn rows_of_which_something_is_true() {
         ),
         "column new.total does not exist"
     );
+    // What ends the condition and goes on is none.
+    run(
+        conn,
+        "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    );
+    assert_eq!(
+        error_of(
+            conn,
+            "SELECT threadline.audit('orders', operations => ARRAY['update'], condition => 'true) EXECUTE FUNCTION public.other(); --')"
+        ),
+        "syntax error at or near \")\""
+    );
+    assert_eq!(
+        error_of(
+            conn,
+            "SELECT threadline.audit('orders', operations => ARRAY['update'],
+                 condition => 'true) EXECUTE FUNCTION public.other(); CREATE TRIGGER t AFTER UPDATE ON public.orders FOR EACH ROW WHEN (true')"
+        ),
+        "threadline: the condition under which table public.orders is recorded is not one expression"
+    );
+    // A comment is.
+    run(
+        conn,
+        "SELECT threadline.audit('orders', operations => ARRAY['update'], condition => 'NEW.amount > 5 -- large')",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT policy ->> 'condition', shown_condition FROM threadline.audited_tables"
+        ),
+        ["NEW.amount > 5 -- large | (new.amount > (5)::numeric)"]
+    );
     assert_eq!(
         error_of(
             conn,

@@ -96,3 +96,44 @@ fn changes_of_one_transaction_share_its_row() {
         ["1 | 200", "2 | 1"]
     );
 }
+
+/// Set by applications that came from before PostgreSQL 9.1.
+#[test]
+fn backslashes_in_strings_split_no_transaction() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY DEFERRABLE, note text);
+         CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY HASH (id);
+         CREATE TABLE parts_0 PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0);",
+    );
+    run(
+        conn,
+        "SET standard_conforming_strings = off;
+         SELECT threadline.audit(t) FROM unnest(ARRAY['items', 'parts']::regclass[]) AS t",
+    );
+    run(
+        conn,
+        r"BEGIN; INSERT INTO items VALUES (1, E'a\\b'); UPDATE items SET note = E'c\\d';
+          INSERT INTO items SELECT k, 'many' FROM generate_series(2, 300) AS k; INSERT INTO parts VALUES (1);
+          UPDATE items SET id = id + 1; TRUNCATE items, parts;
+          SELECT threadline.record_action('item.done', 'user', 'ada'); COMMIT",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT count(*), count(DISTINCT transaction_id), (SELECT count(*) FROM threadline.audit_transactions),
+                    count(*) FILTER (WHERE row_data ->> 'note' LIKE '%c\\\\\\\\d%')
+             FROM threadline.audit_changes"
+        ),
+        ["903 | 1 | 1 | 2"]
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT transaction_id FROM threadline.audit_actions UNION SELECT transaction_id FROM threadline.audit_changes"
+        ),
+        ["1"]
+    );
+}

@@ -271,3 +271,42 @@ fn a_key_is_found_under_its_new_name_and_type() {
     assert_eq!(threadline_tests::rows(conn, &rows_at).len(), 3);
     assert_eq!(state(conn, "things", "2", at), "there");
 }
+
+/// Their `=` stands in no path that capture or readers have.
+#[test]
+fn a_record_is_found_by_a_key_of_a_type_that_an_extension_made() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE SCHEMA \"Ext\"; CREATE EXTENSION ltree SCHEMA \"Ext\"; CREATE EXTENSION citext SCHEMA \"Ext\"; SET search_path = public, \"Ext\";
+         CREATE DOMAIN place AS \"Ext\".ltree;
+         CREATE TABLE places (id place PRIMARY KEY, body text); CREATE TABLE names (id \"Ext\".citext, no int, body text, PRIMARY KEY (id, no));
+         SELECT threadline.audit(t) FROM unnest(ARRAY['places', 'names']::regclass[]) AS t;
+         INSERT INTO places VALUES ('a.b', 'old'); INSERT INTO names VALUES ('Ada', 1, 'old'), ('ada', 2, 'old');
+         CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS
+             $$BEGIN UPDATE places SET body = 'after' WHERE id = NEW.id AND body <> 'after'; RETURN NULL; END$$;
+         CREATE TRIGGER again AFTER UPDATE ON places FOR EACH ROW EXECUTE FUNCTION again();
+         UPDATE places SET body = 'new'; UPDATE names SET body = 'new', id = 'aDA' WHERE no = 1",
+    );
+    let mut was = |table: &str, key: &str| {
+        threadline_tests::rows(
+            conn,
+            &format!(
+                "SELECT state, image ->> 'body' FROM threadline.record_as_of('{table}', '{key}', clock_timestamp())"
+            ),
+        )
+    };
+    assert_eq!(was("places", "a.b"), ["there | after"]);
+    assert_eq!(was("names", r#"["aDA", "1"]"#), ["there | new"]);
+    assert_eq!(was("names", r#"["Ada", "1"]"#), ["moved | NULL"]);
+    assert_eq!(was("names", r#"["ada", "2"]"#), ["there | old"]);
+    assert_eq!(
+        threadline_tests::rows(
+            conn,
+            "SELECT record_key, changed_from ->> 'body', changed_to ->> 'body' FROM threadline.audit_changes
+             WHERE op = 'U' AND record_key = 'a.b' ORDER BY id"
+        ),
+        ["a.b | old | new", "a.b | new | after"]
+    );
+}

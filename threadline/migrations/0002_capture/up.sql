@@ -2606,10 +2606,10 @@ BEGIN
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
     IF tl_former.id IS NOT NULL AND (tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed) THEN
         PERFORM threadline.own_action('audit.restarted', jsonb_build_object(
-            'table', target, 'stopped_at', tl_former.unaudited_at, 'policy', tl_policy, 'former_policy', tl_former.policy));
+            'table', target, 'table_id', tl_id, 'stopped_at', tl_former.unaudited_at, 'policy', tl_policy, 'former_policy', tl_former.policy));
     ELSIF tl_former.policy <> tl_policy THEN
         PERFORM threadline.own_action('audit.policy_changed', jsonb_build_object(
-            'table', target, 'policy', tl_policy, 'former_policy', tl_former.policy));
+            'table', target, 'table_id', tl_id, 'policy', tl_policy, 'former_policy', tl_former.policy));
     END IF;
     RETURN tl_id;
 END
@@ -2756,7 +2756,7 @@ BEGIN
     EXECUTE format('DROP FUNCTION %s CASCADE', (
         SELECT string_agg(format('threadline.%I()', f.name), ', ') FROM threadline.capture_functions(tl_id) AS f));
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
-    PERFORM threadline.own_action('audit.stopped', jsonb_build_object('table', target));
+    PERFORM threadline.own_action('audit.stopped', jsonb_build_object('table', target, 'table_id', tl_id));
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.end_audit(regclass) FROM PUBLIC;

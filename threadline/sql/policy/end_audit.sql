@@ -13,7 +13,7 @@ BEGIN
     EXECUTE format('DROP FUNCTION %s CASCADE', (
         SELECT string_agg(format('threadline.%I()', f.name), ', ') FROM threadline.capture_functions(tl_id) AS f));
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
-    PERFORM threadline.own_action('audit.stopped', jsonb_build_object('table', target));
+    PERFORM threadline.own_action('audit.stopped', jsonb_build_object('table', target, 'table_id', tl_id));
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.end_audit(regclass) FROM PUBLIC;

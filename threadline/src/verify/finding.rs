@@ -116,6 +116,9 @@ codes! {
     /// Somebody who may had capture suspended, and what was written meanwhile is not
     /// recorded.
     CaptureSuspended "capture-suspended" Info,
+    /// The table's audit was stopped and began again, and what was written meanwhile is
+    /// not recorded.
+    AuditInterrupted "audit-interrupted" Info,
     /// The table's history could not be compared with its rows.
     ChainUnchecked "chain-unchecked" Warning,
 }

@@ -151,6 +151,7 @@ impl Verify<'_> {
         for table in queries::audited(conn, only.as_deref())? {
             findings.extend(self.chain_findings(conn, &table)?);
         }
+        findings.extend(queries::interrupted(conn, self.since, only.as_deref())?);
         findings.extend(queries::suspended(conn, self.since)?.map(of_suspended));
         findings.sort_by_key(Finding::severity);
         Ok(Verification { findings })

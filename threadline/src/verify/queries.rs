@@ -136,6 +136,20 @@ pub(super) fn suspended<C: AuditConnection>(
         .optional()
 }
 
+pub(super) fn interrupted<C: AuditConnection>(
+    conn: &mut C,
+    since: Option<DateTime<Utc>>,
+    only: Option<&str>,
+) -> QueryResult<Vec<Finding>> {
+    diesel::sql_query(include_str!("interrupted.sql"))
+        .bind::<Nullable<Timestamptz>, _>(since)
+        .bind::<Nullable<Text>, _>(only)
+        .load::<FindingRow>(conn)?
+        .into_iter()
+        .map(FindingRow::into_finding)
+        .collect()
+}
+
 /// A table whose history can be looked at.
 #[derive(QueryableByName)]
 pub(super) struct Audited {

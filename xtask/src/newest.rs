@@ -24,13 +24,17 @@ const VERSION: &str = "18.4.0-beta.17";
 
 /// The tests on which a version can tell: what is installed in the database,
 /// and what is asked of it.
-const TESTS: [&str; 6] = [
+const TESTS: [&str; 10] = [
     "capture",
     "access",
     "schema",
+    "context",
+    "history",
     "time_travel",
     "revert",
+    "verify",
     "property",
+    "twins",
 ];
 
 /// Runs the tests with the newest server; arguments go to `cargo test`.

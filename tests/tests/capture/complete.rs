@@ -792,3 +792,121 @@ fn rows_of(conn: &mut PgConnection, table: &str) -> Vec<String> {
         ),
     )
 }
+
+/// PostgreSQL deletes it here and inserts it there.
+#[test]
+fn a_row_that_moves_between_partitions() {
+    let conn = &mut rolled_back();
+    run(conn, SALES);
+    run(
+        conn,
+        "CREATE TABLE sales_s PARTITION OF sales FOR VALUES IN ('s');
+         INSERT INTO sales VALUES (1, 'n', 10);
+         UPDATE sales SET region = 's', amount = 11;
+         UPDATE sales SET amount = 12;
+         DELETE FROM sales",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, record_key, previous_key, changed_from, changed_to, row_data FROM threadline.audit_changes ORDER BY id"
+        ),
+        [
+            r#"I | ["1", "n"] | NULL | NULL | NULL | {"id": 1, "amount": 10, "region": "n"}"#,
+            r#"D | ["1", "n"] | NULL | NULL | NULL | {"id": 1, "amount": 10, "region": "n"}"#,
+            r#"I | ["1", "s"] | NULL | NULL | NULL | {"id": 1, "amount": 11, "region": "s"}"#,
+            r#"U | ["1", "s"] | NULL | {"amount": 11} | {"amount": 12} | NULL"#,
+            r#"D | ["1", "s"] | NULL | NULL | NULL | {"id": 1, "amount": 12, "region": "s"}"#,
+        ]
+    );
+}
+
+#[test]
+fn a_key_that_is_dropped_while_rows_are_written() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE UNLOGGED TABLE items (id int, n int, CONSTRAINT items_key PRIMARY KEY (id)); SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, 1);
+         ALTER TABLE items DROP CONSTRAINT items_key; ALTER TABLE items ALTER id DROP NOT NULL;
+         INSERT INTO items VALUES (1, 2), (NULL, 3); UPDATE items SET n = n + 10; DELETE FROM items WHERE id IS NULL;
+         INSERT INTO items SELECT NULL, k FROM generate_series(1, 150) AS k; UPDATE items SET n = 0 WHERE n < 100; TRUNCATE items",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, record_key, count(*) FROM threadline.audit_changes GROUP BY op, record_key ORDER BY op, record_key"
+        ),
+        [
+            "D | NULL | 1",
+            "I | 1 | 2",
+            "I | NULL | 151",
+            "T | 1 | 2",
+            "T | NULL | 150",
+            "U | 1 | 4",
+            "U | NULL | 100",
+        ]
+    );
+}
+
+/// Equal to PostgreSQL, and not the same.
+#[test]
+fn text_that_is_compared_regardless_of_case() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE names (name text COLLATE loose PRIMARY KEY, nick text COLLATE loose);
+         CREATE TABLE parted (name text COLLATE loose, nick text COLLATE loose, at int, PRIMARY KEY (name, at)) PARTITION BY RANGE (at);
+         CREATE TABLE parted_0 PARTITION OF parted DEFAULT;
+         SELECT threadline.audit(t) FROM unnest(ARRAY['names', 'parted']::regclass[]) AS t;
+         INSERT INTO names VALUES ('ada', 'x'); UPDATE names SET nick = 'X'; UPDATE names SET name = 'ADA';
+         INSERT INTO names SELECT 'n' || k, 'x' FROM generate_series(1, 150) AS k; UPDATE names SET nick = 'X'; UPDATE names SET name = upper(name);
+         INSERT INTO parted VALUES ('ada', 'x', 1); UPDATE parted SET nick = 'X'; UPDATE parted SET name = 'ADA'",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT table_name, op, count(*), min(changed_to::text), count(previous_key)
+             FROM threadline.audit_changes AS c JOIN threadline.audited_tables AS t ON t.id = c.table_id
+             GROUP BY table_name, op, changed_to ? 'name' ORDER BY table_name, min(c.id)"
+        ),
+        [
+            r#"names | I | 151 | NULL | 0"#,
+            r#"names | U | 151 | {"nick": "X"} | 0"#,
+            r#"names | U | 151 | {"name": "ADA"} | 151"#,
+            r#"parted | I | 1 | NULL | 0"#,
+            r#"parted | U | 1 | {"nick": "X"} | 0"#,
+            r#"parted | U | 1 | {"name": "ADA"} | 1"#,
+        ]
+    );
+}
+
+#[test]
+fn a_table_of_which_no_column_is_left_to_record() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE ticks (); CREATE TABLE notes (body text, secret text);
+         SELECT threadline.audit('ticks', keyless => true), threadline.audit('notes', keyless => true, exclude => ARRAY['secret']);
+         INSERT INTO ticks DEFAULT VALUES; INSERT INTO ticks SELECT FROM generate_series(1, 150);
+         ALTER TABLE ticks ADD n int; INSERT INTO ticks VALUES (1); TRUNCATE ticks;
+         INSERT INTO notes VALUES ('a', 'x'); ALTER TABLE notes DROP body; UPDATE notes SET secret = 'y'; SELECT threadline.refresh('notes');
+         UPDATE notes SET secret = 'z'; INSERT INTO notes SELECT 'x' FROM generate_series(1, 150); UPDATE notes SET secret = 'y'; DELETE FROM notes",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT table_name, op, row_data, count(*) FROM threadline.changes GROUP BY table_name, op, row_data ORDER BY min(id)"
+        ),
+        [
+            "ticks | insert | {} | 151",
+            r#"ticks | insert | {"n": 1} | 1"#,
+            r#"ticks | truncate | {"n": null} | 151"#,
+            r#"ticks | truncate | {"n": 1} | 1"#,
+            r#"notes | insert | {"body": "a"} | 1"#,
+            "notes | insert | {} | 150",
+            "notes | delete | {} | 151",
+        ]
+    );
+}

@@ -215,3 +215,48 @@ fn a_forged_setting_changes_no_order_and_fails_nothing() {
     }
     assert_eq!(chain(conn, 1), ["I, U 1, U 2, D"; 4].join(", "));
 }
+
+/// With values that jsonb has no form for, and one write inside another inside another.
+#[test]
+fn three_triggers_deep_each_change_follows_from_the_one_before() {
+    for (of_type, values) in [
+        ("text", ["'one'", "'two'", "'three'", "'four'"]),
+        (
+            "json",
+            [r#"'"\ud800"'"#, r#"'"\u0000"'"#, r#"'"\ud801"'"#, "'5'"],
+        ),
+    ] {
+        let [one, two, three, four] = values;
+        let (_database, mut conn) = table(&format!(
+            "ALTER TABLE notes ADD more {of_type};
+             CREATE FUNCTION deeper() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 IF NEW.n < 3 THEN
+                     UPDATE notes SET n = NEW.n + 1, more = CASE NEW.n WHEN 0 THEN {two}::{of_type} WHEN 1 THEN {three} ELSE {four} END
+                     WHERE id = NEW.id AND n = NEW.n;
+                 END IF;
+                 RETURN NULL;
+             END $$;
+             CREATE TRIGGER deeper AFTER INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION deeper()"
+        ));
+        run(
+            &mut conn,
+            &format!(
+                "INSERT INTO notes (id, more) VALUES (1, {one});
+                 INSERT INTO notes (id, more) SELECT k, {one} FROM generate_series(2, 120) AS k;
+                 UPDATE notes SET n = 1, body = 'again' WHERE id IN (1, 2)"
+            ),
+        );
+        assert_eq!(
+            chain(&mut conn, 1),
+            "I, U 1, U 2, U 3, U 1, U 2, U 3",
+            "{of_type}"
+        );
+        assert_eq!(
+            chain(&mut conn, 2),
+            "I, U 1, U 2, U 3, U 1, U 2, U 3",
+            "{of_type}"
+        );
+        assert_eq!(chain(&mut conn, 120), "I, U 1, U 2, U 3", "{of_type}");
+    }
+}

@@ -308,3 +308,94 @@ fn a_table_from_a_dump_whose_secret_was_renamed_is_not_refreshed_by_guess() {
     );
     assert_eq!(value(conn, triggers), before);
 }
+
+#[test]
+fn a_table_under_another_name_or_in_another_schema_keeps_its_secrets() {
+    let database = Database::new();
+    let conn = &mut secret_table(&database);
+    run(
+        conn,
+        &format!(
+            "CREATE SCHEMA other; ALTER TABLE users RENAME TO people;
+             INSERT INTO people VALUES (2, 'Bo', '{SECRET}', '{SECRET}', 7);
+             ALTER TABLE people SET SCHEMA other;
+             UPDATE other.people SET email = '{SECRET}2', password_hash = '{SECRET}2';
+             ALTER TABLE other.people RENAME email TO mail; SELECT threadline.refresh('other.people');
+             INSERT INTO other.people SELECT k, 'many', '{SECRET}', '{SECRET}' FROM generate_series(3, 200) AS k;
+             UPDATE other.people SET mail = '{SECRET}3' WHERE id < 3;
+             CREATE TABLE users (LIKE other.people INCLUDING ALL);
+             INSERT INTO users VALUES (1, 'Cy', '{SECRET}', '{SECRET}');
+             DELETE FROM users; TRUNCATE other.people"
+        ),
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, table_name, count(*) FROM threadline.changes GROUP BY op, table_name, id < 5 ORDER BY min(id)"
+        ),
+        [
+            "insert | people | 2",
+            "update | people | 2",
+            "insert | people | 198",
+            "update | people | 2",
+            "truncate | people | 200",
+        ]
+    );
+    assert_no_secret(&database, "other.people");
+}
+
+/// As an operator sees them, with the context that PostgreSQL adds.
+#[test]
+fn an_error_of_capture_prints_no_value() {
+    let database = Database::new();
+    let mut conn = database.connect();
+    run(
+        &mut conn,
+        "CREATE TABLE users (id int PRIMARY KEY, name text, email text) ;
+         CREATE TABLE parted (id int PRIMARY KEY, name text, email text) PARTITION BY HASH (id);
+         CREATE TABLE parted_0 PARTITION OF parted FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+         SELECT threadline.audit(t, mask => ARRAY['email']) FROM unnest(ARRAY['users', 'parted']::regclass[]) AS t;
+         INSERT INTO users SELECT k, 'kept', 'kept' FROM generate_series(1, 150) AS k; INSERT INTO parted TABLE users;
+         SET lock_timeout = '20ms'",
+    );
+    let mut blocker = database.connect();
+    run(
+        &mut blocker,
+        "BEGIN; LOCK TABLE threadline.audit_changes IN ACCESS EXCLUSIVE MODE",
+    );
+    for table in ["users", "parted"] {
+        for write in [
+            format!("INSERT INTO {table} VALUES (999, '{SECRET}', '{SECRET}')"),
+            format!("UPDATE {table} SET name = '{SECRET}', email = '{SECRET}' WHERE id = 1"),
+            format!("UPDATE {table} SET name = '{SECRET}', email = '{SECRET}'"),
+            format!("DELETE FROM {table}"),
+            format!("TRUNCATE {table}"),
+        ] {
+            let said = everything_said(&database, &mut conn, &write);
+            assert!(said.contains("lock timeout"), "{write}: {said}");
+            assert!(
+                !said.contains(SECRET) && !said.contains("kept"),
+                "{write}: {said}"
+            );
+        }
+    }
+}
+
+/// What a statement that fails is answered, in full.
+fn everything_said(database: &Database, conn: &mut diesel::PgConnection, write: &str) -> String {
+    let _ = database;
+    run(
+        conn,
+        "CREATE OR REPLACE FUNCTION pg_temp.said(write text) RETURNS text LANGUAGE plpgsql AS $$
+         DECLARE message text; detail text; hint text; context text;
+         BEGIN
+             EXECUTE write;
+             RETURN 'nothing';
+         EXCEPTION WHEN OTHERS THEN
+             GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
+             -- The statement itself is the application's.
+             RETURN concat_ws(E'\\n', message, detail, hint, replace(context, write, '...'));
+         END $$",
+    );
+    value(conn, &format!("pg_temp.said($write${write}$write$)")).unwrap()
+}

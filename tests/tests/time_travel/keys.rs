@@ -310,3 +310,58 @@ fn a_record_is_found_by_a_key_of_a_type_that_an_extension_made() {
         ["a.b | old | new", "a.b | new | after"]
     );
 }
+
+/// Of which only the beginning and a digest are in the index.
+#[test]
+fn a_record_is_found_by_a_key_that_is_longer_than_an_index_takes() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE pages (url bytea, lang text COLLATE \"C\", body text, PRIMARY KEY (url, lang));
+         SELECT threadline.audit('pages');
+         CREATE TABLE hot (url bytea PRIMARY KEY, n int); SELECT threadline.audit('hot');
+         INSERT INTO pages SELECT convert_to(repeat('long', 600) || k, 'UTF8'), 'en', 'first' FROM generate_series(1, 3) AS k;
+         INSERT INTO hot SELECT url, 1 FROM pages; UPDATE pages SET body = 'second'; UPDATE hot SET n = 2",
+    );
+    run(
+        conn,
+        "DELETE FROM pages WHERE right(url::text, 2) = '33'; DELETE FROM hot WHERE right(url::text, 2) = '33'",
+    );
+    for table in ["pages", "hot"] {
+        let mut rows = |sql: &str| threadline_tests::rows(conn, &sql.replace("{table}", table));
+        assert_eq!(
+            rows(
+                "SELECT state, count(*), count(image)
+                 FROM (SELECT DISTINCT c.record_key FROM threadline.audit_changes AS c
+                       WHERE c.table_id = threadline.audited_table_of('{table}')) AS k
+                 CROSS JOIN LATERAL threadline.record_as_of('{table}', k.record_key, clock_timestamp())
+                 GROUP BY state ORDER BY state"
+            ),
+            ["deleted | 1 | 0", "there | 2 | 2"],
+            "{table}"
+        );
+        assert_eq!(
+            rows(
+                "SELECT count(*), count(DISTINCT record_key) FROM threadline.rows_as_of('{table}', clock_timestamp())"
+            ),
+            ["2 | 2"],
+            "{table}"
+        );
+    }
+    // And each becomes what it was.
+    run(
+        conn,
+        "SELECT threadline.revert_transaction(max(id)) FROM threadline.audit_transactions;
+         SELECT threadline.revert_record('pages', k.record_key, x.instant)
+         FROM (SELECT DISTINCT c.record_key FROM threadline.audit_changes AS c WHERE c.table_id = 1) AS k
+         CROSS JOIN (SELECT max(captured_at) AS instant FROM threadline.audit_changes WHERE transaction_id = 1) AS x",
+    );
+    assert_eq!(
+        threadline_tests::rows(
+            conn,
+            "SELECT (SELECT count(*) FROM pages WHERE body = 'second'), (SELECT count(*) FROM hot WHERE n = 2)"
+        ),
+        ["3 | 3"]
+    );
+}

@@ -10,6 +10,7 @@ use super::schema::{Planned, Treatment};
 enum Shown {
     Clear,
     Mask,
+    Token,
     Not,
     /// Renamed or added where something is redacted: in doubt it is left out,
     /// until the capture is built anew.
@@ -45,6 +46,7 @@ impl<'a> View<'a> {
                 (Some(one), Some(other)) if one != other => Shown::InDoubt,
                 (Some(Treatment::Clear), _) => Shown::Clear,
                 (Some(Treatment::Mask), _) => Shown::Mask,
+                (Some(Treatment::Token), _) => Shown::Token,
                 (Some(Treatment::Exclude), _) => Shown::Not,
                 (None, _) if planned.only => Shown::Not,
                 (None, _) => Shown::InDoubt,
@@ -62,8 +64,8 @@ impl<'a> View<'a> {
         let shown = |(name, value): (&String, &String)| {
             let value = match self.shown[name.as_str()].0 {
                 Shown::Clear => value.clone(),
-                Shown::Mask if value == "null" => value.clone(),
-                Shown::Mask => MASK.to_owned(),
+                Shown::Mask | Shown::Token if value == "null" => value.clone(),
+                Shown::Mask | Shown::Token => MASK.to_owned(),
                 Shown::Not | Shown::InDoubt => return None,
             };
             Some((name.clone(), value))
@@ -81,7 +83,13 @@ impl<'a> View<'a> {
                 .ok_or_else(|| format!("there is no column {name}"))?;
             match how {
                 Shown::Clear => shown.insert(name.clone(), value.clone()),
-                Shown::Mask if value == "null" => shown.insert(name.clone(), value.clone()),
+                Shown::Mask | Shown::Token if value == "null" => {
+                    shown.insert(name.clone(), value.clone())
+                }
+                Shown::Token if is_token(value) => shown.insert(name.clone(), MASK.to_owned()),
+                Shown::Token => {
+                    return Err(format!("column {name}, a token, is recorded as {value}"));
+                }
                 Shown::Mask if PLACEHOLDERS.contains(&value.as_str()) => {
                     shown.insert(name.clone(), MASK.to_owned())
                 }
@@ -96,8 +104,10 @@ impl<'a> View<'a> {
     /// Columns in which two rows differ, as far as images show it.
     fn differ(&self, before: &Image, after: &Image) -> Vec<String> {
         let differs = |name: &str| {
-            matches!(self.shown[name].0, Shown::Clear | Shown::Mask)
-                && before.get(name) != after.get(name)
+            matches!(
+                self.shown[name].0,
+                Shown::Clear | Shown::Mask | Shown::Token
+            ) && before.get(name) != after.get(name)
         };
         self.shown
             .keys()
@@ -110,6 +120,13 @@ impl<'a> View<'a> {
         let (_, of_type) = self.shown[name];
         LOOK_ALIKE.contains(&of_type) || self.shown[name].0 == Shown::InDoubt
     }
+}
+
+fn is_token(value: &str) -> bool {
+    value
+        .strip_prefix("\"token:")
+        .and_then(|rest| rest.strip_suffix('"'))
+        .is_some_and(|token| token.len() == 32 && token.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Rows as far as images show them.

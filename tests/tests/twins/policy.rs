@@ -31,6 +31,7 @@ pub fn policy(
                 Treatment::Clear,
                 Treatment::Clear,
                 Treatment::Mask,
+                Treatment::Token,
                 Treatment::Exclude,
             ]);
         }
@@ -60,9 +61,10 @@ pub fn policy(
         format!(", columns => {}", of(Treatment::Clear))
     } else if chosen.iter().any(|t| *t != Treatment::Clear) {
         format!(
-            ", mask => {}, exclude => {}",
+            ", mask => {}, exclude => {}, token => {}",
             of(Treatment::Mask),
-            of(Treatment::Exclude)
+            of(Treatment::Exclude),
+            of(Treatment::Token)
         )
     } else {
         String::new()

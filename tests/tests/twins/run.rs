@@ -44,10 +44,15 @@ pub fn run(seed: u64, statements: usize) -> Result<(), String> {
     let outcome = (0..statements)
         .try_for_each(|_| run.step())
         .and_then(|()| run.end());
-    let outcome = outcome.and_then(|()| match run.pair.secrets() {
-        found if found.is_empty() => Ok(()),
-        found => Err(format!("a secret is in the audit: {found:#?}")),
-    });
+    let outcome = outcome
+        .and_then(|()| match run.pair.secrets() {
+            found if found.is_empty() => Ok(()),
+            found => Err(format!("a secret is in the audit: {found:#?}")),
+        })
+        .and_then(|()| match run.pair.verified()? {
+            found if found.is_empty() => Ok(()),
+            found => Err(format!("verify finds {found:#?}")),
+        });
     outcome.map_err(|what| {
         format!(
             "-- THREADLINE_SEEDS={seed}..{}\n{}\n/* {what}\n*/",

@@ -12,6 +12,7 @@ use super::values::value;
 pub enum Treatment {
     Clear,
     Mask,
+    Token,
     Exclude,
 }
 

@@ -142,3 +142,14 @@ fn who_writes_meanwhile_is_no_alarm() {
         assert_eq!(alarms.unwrap(), [""; 0]);
     });
 }
+
+/// Scripts and alerts go by them.
+#[test]
+fn codes_and_severities_stay_what_they_are() {
+    use threadline::FindingCode;
+    let listed: Vec<_> = FindingCode::ALL
+        .iter()
+        .map(|code| format!("{} {}", code.severity(), code.as_str()))
+        .collect();
+    insta::assert_snapshot!(listed.join("\n"));
+}

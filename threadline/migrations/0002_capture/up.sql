@@ -412,7 +412,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
-    SELECT md5(
+    SELECT md5(coalesce(
         string_agg(
             c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END
                 || coalesce((
@@ -420,7 +420,7 @@ BEGIN ATOMIC
                     FROM pg_attrdef AS d
                     JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
                     WHERE d.adrelid = target AND d.adnum = c.number AND a.attgenerated <> ''), ''),
-            ',' ORDER BY c.number))
+            ',' ORDER BY c.number), ''))
     FROM threadline.columns_of(target) AS c;
 END;
 
@@ -928,7 +928,8 @@ END
 $$;
 
 -- Whether changes follow from each other, and the live row, if it is known, from the
--- last: what one left of the row with a key, the next one found.
+-- last: what one left of the row with a key, the next one found. What has no form in
+-- jsonb is kept as its text, and so is whatever else stood in its row.
 CREATE FUNCTION threadline.is_chain(changes threadline.audit_changes[], record_key text, live jsonb, live_known boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -949,7 +950,7 @@ BEGIN
             WHEN tl_change.op = 'U' AND tl_change.previous_key IS NULL THEN tl_row || tl_change.changed_to
             WHEN tl_change.op = 'U' AND tl_change.record_key = record_key THEN tl_change.row_data || tl_change.changed_to END;
         IF tl_there = (tl_found IS NULL) OR EXISTS (
-            SELECT FROM jsonb_each(tl_found) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value::text <> r.value::text
+            SELECT FROM jsonb_each(tl_found) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value #>> '{}' IS DISTINCT FROM r.value #>> '{}'
         ) THEN
             RETURN false;
         END IF;
@@ -957,7 +958,7 @@ BEGIN
         tl_row := coalesce(tl_left, '{}');
     END LOOP;
     RETURN NOT live_known OR tl_there = (live IS NOT NULL) AND NOT EXISTS (
-        SELECT FROM jsonb_each(live) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value::text <> r.value::text);
+        SELECT FROM jsonb_each(live) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value #>> '{}' IS DISTINCT FROM r.value #>> '{}');
 END
 $$;
 
@@ -978,8 +979,8 @@ $$;
 -- known, so that each row's is made.
 --
 -- Types that an extension made are compared by the operator of their index, which
--- the path does not find and which only a superuser can have made; and two values
--- that it takes for equal, as citext does, by their text.
+-- the path does not find and which only a superuser can have made. What citext or a
+-- collation takes for equal is told apart by its text.
 CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -997,7 +998,7 @@ BEGIN
                  ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
             k.base),
         ' AND ' ORDER BY k.ordinal)
-        || CASE WHEN bool_or(k.equality IS NOT NULL) THEN ' AND ' || tl_exactly ELSE '' END
+        || CASE WHEN bool_or(k.equality IS NOT NULL OR k.loose) THEN ' AND ' || tl_exactly ELSE '' END
     FROM (
         -- What a domain checks holds for every value in the table.
         SELECT live.*, base.type::regtype AS base, (
@@ -1009,7 +1010,13 @@ BEGIN
             JOIN pg_operator AS o ON o.oid = a.amopopr
             JOIN pg_namespace AS n ON n.oid = o.oprnamespace
             WHERE base.type >= 16384 AND c.opcdefault AND c.opcintype = base.type
-        ) AS equality
+        ) AS equality, (
+            SELECT NOT c.collisdeterministic
+            FROM threadline.audited_tables AS t
+            JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attname = live.name
+            JOIN pg_collation AS c ON c.oid = a.attcollation
+            WHERE t.id = audited_table
+        ) AS loose
         FROM threadline.live_key(audited_table) AS live
         CROSS JOIN LATERAL threadline.base_type(live.type::regtype) AS base (type)
     ) AS k);
@@ -1040,6 +1047,7 @@ DECLARE
     tl_live jsonb;
     tl_readable regclass := threadline.readable(target);
     tl_stand boolean;
+    tl_where text;
 BEGIN
     FOR tl_record IN
         WITH recorded AS (
@@ -1068,13 +1076,19 @@ BEGIN
         GROUP BY k.record_key, former.changes
     LOOP
         IF tl_readable IS NOT NULL THEN
+            tl_where := threadline.key_condition(audited_table, tl_record.record_key, 'tl_row');
             tl_stand := coalesce(tl_stand, threadline.columns_match(threadline.audited_relation(target, (built_for ->> 'relation')::oid), built_for));
-            EXECUTE format(
-                CASE WHEN tl_stand THEN 'SELECT %s FROM %s AS tl_row WHERE %s'
-                     ELSE 'SELECT (threadline.capture_changed_table(%4$L, %5$L, threadline.row_image(tl_row.*), NULL)).old_image FROM %2$s AS tl_row WHERE %3$s' END,
-                image_expression, tl_readable, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'),
-                target::oid, built_for)
-            INTO tl_live;
+            BEGIN
+                IF NOT tl_stand THEN
+                    RAISE 'the columns have changed';
+                END IF;
+                EXECUTE format('SELECT %s FROM %s AS tl_row WHERE %s', image_expression, tl_readable, tl_where) INTO tl_live;
+            EXCEPTION WHEN OTHERS THEN
+                EXECUTE format(
+                    'SELECT (threadline.capture_changed_table(%s, %L, threadline.row_image(tl_row.*), NULL)).old_image FROM %s AS tl_row WHERE %s',
+                    target::oid, built_for, tl_readable, tl_where)
+                INTO tl_live;
+            END;
         END IF;
         FOR tl_place IN REVERSE cardinality(tl_record.former)..0 LOOP
             IF threadline.is_chain(
@@ -1195,10 +1209,11 @@ CREATE FUNCTION threadline.changes_expression(
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT format(
+    -- None where whatever is left is excluded.
+    SELECT CASE count(*) WHEN 0 THEN '''{}''::jsonb' ELSE format(
         '(''{'' || concat_ws('','', %s) || ''}'')::jsonb',
         -- No function takes more than 100 arguments.
-        string_agg(format('nullif(concat_ws('','', %s), '''')', hundred.fields), E',\n' ORDER BY hundred.number))
+        string_agg(format('nullif(concat_ws('','', %s), '''')', hundred.fields), E',\n' ORDER BY hundred.number)) END
     FROM (
         SELECT (c.number - 1) / 90 AS number,
                string_agg(
@@ -1250,7 +1265,7 @@ BEGIN ATOMIC
     SELECT jsonb_build_object(
         'relation', target::oid::bigint,
         'columns', (
-            SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number)
+            SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number), '[]')
             FROM jsonb_to_recordset(t.columns) AS c (
                 number smallint, name text, type text, treatment text, token_key integer, scaled boolean, made_by bigint)),
         'key', t.key_columns)
@@ -1304,7 +1319,8 @@ END
 $$;
 
 -- SQL for the record key of a row called row_name. Long values are few, and only
--- they are worth a function call.
+-- they are worth a function call. Two keys that the column's collation takes for equal
+-- are two.
 CREATE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1324,7 +1340,8 @@ BEGIN ATOMIC
                    format(
                        CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
-                            ELSE '%1$s::text' END,
+                            WHEN base.typcollation <> 0 THEN '%1$s::text COLLATE "C"'
+                           ELSE '%1$s::text' END,
                        column_of.reference, threadline.json_form(k.type::regtype, column_of.reference)) AS part
             FROM threadline.live_key(audited_table) AS k
             JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
@@ -2547,7 +2564,7 @@ BEGIN
         policy = tl_policy,
         shown_condition = NULL,
         columns = (
-            SELECT jsonb_agg(
+            SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
                     'scaled', CASE WHEN c.type = 'numeric'::regtype AND c.bitwise THEN true END,
@@ -2576,7 +2593,7 @@ BEGIN
                              AND (now.treatment <> 'token' OR former.token_key IN (SELECT id FROM threadline.token_keys))
                         THEN former.retyped_at
                         ELSE clock_timestamp() END))
-                ORDER BY c.number)
+                ORDER BY c.number), '[]')
             FROM threadline.columns_of(target) AS c
             CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (

@@ -6,7 +6,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
-    SELECT md5(
+    SELECT md5(coalesce(
         string_agg(
             c.number || ' ' || quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END
                 || coalesce((
@@ -14,6 +14,6 @@ BEGIN ATOMIC
                     FROM pg_attrdef AS d
                     JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
                     WHERE d.adrelid = target AND d.adnum = c.number AND a.attgenerated <> ''), ''),
-            ',' ORDER BY c.number))
+            ',' ORDER BY c.number), ''))
     FROM threadline.columns_of(target) AS c;
 END;

@@ -1,5 +1,6 @@
 -- Whether changes follow from each other, and the live row, if it is known, from the
--- last: what one left of the row with a key, the next one found.
+-- last: what one left of the row with a key, the next one found. What has no form in
+-- jsonb is kept as its text, and so is whatever else stood in its row.
 CREATE FUNCTION threadline.is_chain(changes threadline.audit_changes[], record_key text, live jsonb, live_known boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -20,7 +21,7 @@ BEGIN
             WHEN tl_change.op = 'U' AND tl_change.previous_key IS NULL THEN tl_row || tl_change.changed_to
             WHEN tl_change.op = 'U' AND tl_change.record_key = record_key THEN tl_change.row_data || tl_change.changed_to END;
         IF tl_there = (tl_found IS NULL) OR EXISTS (
-            SELECT FROM jsonb_each(tl_found) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value::text <> r.value::text
+            SELECT FROM jsonb_each(tl_found) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value #>> '{}' IS DISTINCT FROM r.value #>> '{}'
         ) THEN
             RETURN false;
         END IF;
@@ -28,6 +29,6 @@ BEGIN
         tl_row := coalesce(tl_left, '{}');
     END LOOP;
     RETURN NOT live_known OR tl_there = (live IS NOT NULL) AND NOT EXISTS (
-        SELECT FROM jsonb_each(live) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value::text <> r.value::text);
+        SELECT FROM jsonb_each(live) AS f JOIN jsonb_each(tl_row) AS r USING (key) WHERE f.value #>> '{}' IS DISTINCT FROM r.value #>> '{}');
 END
 $$;

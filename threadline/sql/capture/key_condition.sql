@@ -4,8 +4,8 @@
 -- known, so that each row's is made.
 --
 -- Types that an extension made are compared by the operator of their index, which
--- the path does not find and which only a superuser can have made; and two values
--- that it takes for equal, as citext does, by their text.
+-- the path does not find and which only a superuser can have made. What citext or a
+-- collation takes for equal is told apart by its text.
 CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -23,7 +23,7 @@ BEGIN
                  ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
             k.base),
         ' AND ' ORDER BY k.ordinal)
-        || CASE WHEN bool_or(k.equality IS NOT NULL) THEN ' AND ' || tl_exactly ELSE '' END
+        || CASE WHEN bool_or(k.equality IS NOT NULL OR k.loose) THEN ' AND ' || tl_exactly ELSE '' END
     FROM (
         -- What a domain checks holds for every value in the table.
         SELECT live.*, base.type::regtype AS base, (
@@ -35,7 +35,13 @@ BEGIN
             JOIN pg_operator AS o ON o.oid = a.amopopr
             JOIN pg_namespace AS n ON n.oid = o.oprnamespace
             WHERE base.type >= 16384 AND c.opcdefault AND c.opcintype = base.type
-        ) AS equality
+        ) AS equality, (
+            SELECT NOT c.collisdeterministic
+            FROM threadline.audited_tables AS t
+            JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attname = live.name
+            JOIN pg_collation AS c ON c.oid = a.attcollation
+            WHERE t.id = audited_table
+        ) AS loose
         FROM threadline.live_key(audited_table) AS live
         CROSS JOIN LATERAL threadline.base_type(live.type::regtype) AS base (type)
     ) AS k);

@@ -22,6 +22,7 @@ DECLARE
     tl_live jsonb;
     tl_readable regclass := threadline.readable(target);
     tl_stand boolean;
+    tl_where text;
 BEGIN
     FOR tl_record IN
         WITH recorded AS (
@@ -50,13 +51,19 @@ BEGIN
         GROUP BY k.record_key, former.changes
     LOOP
         IF tl_readable IS NOT NULL THEN
+            tl_where := threadline.key_condition(audited_table, tl_record.record_key, 'tl_row');
             tl_stand := coalesce(tl_stand, threadline.columns_match(threadline.audited_relation(target, (built_for ->> 'relation')::oid), built_for));
-            EXECUTE format(
-                CASE WHEN tl_stand THEN 'SELECT %s FROM %s AS tl_row WHERE %s'
-                     ELSE 'SELECT (threadline.capture_changed_table(%4$L, %5$L, threadline.row_image(tl_row.*), NULL)).old_image FROM %2$s AS tl_row WHERE %3$s' END,
-                image_expression, tl_readable, threadline.key_condition(audited_table, tl_record.record_key, 'tl_row'),
-                target::oid, built_for)
-            INTO tl_live;
+            BEGIN
+                IF NOT tl_stand THEN
+                    RAISE 'the columns have changed';
+                END IF;
+                EXECUTE format('SELECT %s FROM %s AS tl_row WHERE %s', image_expression, tl_readable, tl_where) INTO tl_live;
+            EXCEPTION WHEN OTHERS THEN
+                EXECUTE format(
+                    'SELECT (threadline.capture_changed_table(%s, %L, threadline.row_image(tl_row.*), NULL)).old_image FROM %s AS tl_row WHERE %s',
+                    target::oid, built_for, tl_readable, tl_where)
+                INTO tl_live;
+            END;
         END IF;
         FOR tl_place IN REVERSE cardinality(tl_record.former)..0 LOOP
             IF threadline.is_chain(

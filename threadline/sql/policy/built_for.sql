@@ -7,7 +7,7 @@ BEGIN ATOMIC
     SELECT jsonb_build_object(
         'relation', target::oid::bigint,
         'columns', (
-            SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number)
+            SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number), '[]')
             FROM jsonb_to_recordset(t.columns) AS c (
                 number smallint, name text, type text, treatment text, token_key integer, scaled boolean, made_by bigint)),
         'key', t.key_columns)

@@ -7,10 +7,11 @@ CREATE FUNCTION threadline.changes_expression(
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT format(
+    -- None where whatever is left is excluded.
+    SELECT CASE count(*) WHEN 0 THEN '''{}''::jsonb' ELSE format(
         '(''{'' || concat_ws('','', %s) || ''}'')::jsonb',
         -- No function takes more than 100 arguments.
-        string_agg(format('nullif(concat_ws('','', %s), '''')', hundred.fields), E',\n' ORDER BY hundred.number))
+        string_agg(format('nullif(concat_ws('','', %s), '''')', hundred.fields), E',\n' ORDER BY hundred.number)) END
     FROM (
         SELECT (c.number - 1) / 90 AS number,
                string_agg(

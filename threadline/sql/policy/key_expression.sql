@@ -1,5 +1,6 @@
 -- SQL for the record key of a row called row_name. Long values are few, and only
--- they are worth a function call.
+-- they are worth a function call. Two keys that the column's collation takes for equal
+-- are two.
 CREATE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -19,7 +20,8 @@ BEGIN ATOMIC
                    format(
                        CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
-                            ELSE '%1$s::text' END,
+                            WHEN base.typcollation <> 0 THEN '%1$s::text COLLATE "C"'
+                           ELSE '%1$s::text' END,
                        column_of.reference, threadline.json_form(k.type::regtype, column_of.reference)) AS part
             FROM threadline.live_key(audited_table) AS k
             JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)

@@ -132,7 +132,7 @@ BEGIN
         policy = tl_policy,
         shown_condition = NULL,
         columns = (
-            SELECT jsonb_agg(
+            SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
                     'scaled', CASE WHEN c.type = 'numeric'::regtype AND c.bitwise THEN true END,
@@ -161,7 +161,7 @@ BEGIN
                              AND (now.treatment <> 'token' OR former.token_key IN (SELECT id FROM threadline.token_keys))
                         THEN former.retyped_at
                         ELSE clock_timestamp() END))
-                ORDER BY c.number)
+                ORDER BY c.number), '[]')
             FROM threadline.columns_of(target) AS c
             CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (

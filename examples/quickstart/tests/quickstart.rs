@@ -1,5 +1,7 @@
 //! The example does what the README says of it.
 
+#[path = "quickstart/protecting.rs"]
+mod protecting;
 #[path = "quickstart/reading.rs"]
 mod reading;
 #[path = "quickstart/verifying.rs"]

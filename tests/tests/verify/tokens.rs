@@ -55,6 +55,8 @@ fn no_decision_and_no_loss_of_keys_is_taken_for_a_change() {
     for sql in [
         format!("SELECT threadline.audit('kinds', mask => '{all}')"),
         format!("SELECT threadline.audit('kinds', token => '{all}')"),
+        "ALTER TABLE kinds ALTER m TYPE numeric(12, 4); SELECT threadline.refresh('kinds')"
+            .to_owned(),
         "SELECT threadline.audit('kinds', clear => '{c}')".to_owned(),
         format!("SELECT threadline.audit('kinds', token => '{all}')"),
         "DELETE FROM threadline.token_keys".to_owned(),

@@ -2,7 +2,7 @@
 -- live ones, and since when: of what was masked or excluded until then, of another
 -- type, or of another column of that name, earlier ones say nothing. What is recorded
 -- as a token can be compared by who may make one, with by_token, if its type has one
--- text for each value.
+-- text for each value; that of numeric is another after a change of its scale.
 CREATE FUNCTION threadline.comparable_columns(
     audited_table integer, target regclass, by_token boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
@@ -14,7 +14,7 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT live.name, greatest(k.clear_since, k.retyped_at),
-           CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise)
+           CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise AND live.type <> 'numeric'::regtype)
                 THEN threadline.placeholder(live.type) END,
            live.type IN ('json'::regtype, 'jsonb'::regtype)
     FROM threadline.audited_tables AS t

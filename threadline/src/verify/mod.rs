@@ -60,6 +60,12 @@ impl Models {
     /// covered it up: each change must have found what the one before it left,
     /// and the last one have left what is there now.
     ///
+    /// PostgreSQL's own counters, `pg_stat_user_tables`, are not asked: they count what was
+    /// rolled back and updates that change nothing (a thousand of each, and they stand at
+    /// two thousand where rightly nothing is recorded), so that a difference says nothing.
+    /// What no chain can show is a row that came and went past the triggers, and what was
+    /// written past those of a table without a key or whose policy records a part.
+    ///
     /// [`check`](Models::check) needs no database and asks whether migrations are
     /// missing; [`status`](Models::status) asks whether they have been run.
     ///

@@ -144,6 +144,8 @@ impl Pair {
         findings.retain(|finding| match finding.code {
             // Some names look secret, some tables are nobody's.
             FindingCode::SecretLooking | FindingCode::TableUnaudited => false,
+            // A label that got another name has it in every row.
+            FindingCode::RowAltered => !self.script.contains("RENAME VALUE"),
             // A partition comes and goes with its rows, and takes a trigger along.
             FindingCode::TriggerStray => !finding
                 .table
@@ -170,6 +172,11 @@ impl Pair {
             .map(|table| format!("SELECT '{table} ' || tl_row::text FROM {table} AS tl_row"))
             .collect();
         queries.push("SELECT proname || prosrc || coalesce(obj_description(oid), '') FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace".to_owned());
+        queries.push(
+            "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace)
+             UNION ALL SELECT description FROM pg_description"
+                .to_owned(),
+        );
         let mut found = vec![];
         for query in queries {
             let lines = rows(conn, &query);

@@ -136,7 +136,7 @@ fn a_capture_of_an_older_version_is_found() {
 }
 
 #[test]
-fn a_restored_table_is_as_good_as_new_after_one_command() {
+fn a_table_from_a_dump_is_as_good_as_new_after_one_command() {
     let database = Database::new();
     let conn = &mut database.connect();
     // So that numbers of objects are others there.

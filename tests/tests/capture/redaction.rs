@@ -371,7 +371,7 @@ fn an_error_of_capture_prints_no_value() {
             format!("DELETE FROM {table}"),
             format!("TRUNCATE {table}"),
         ] {
-            let said = everything_said(&database, &mut conn, &write);
+            let said = everything_said(&mut conn, &write);
             assert!(said.contains("lock timeout"), "{write}: {said}");
             assert!(
                 !said.contains(SECRET) && !said.contains("kept"),
@@ -382,8 +382,7 @@ fn an_error_of_capture_prints_no_value() {
 }
 
 /// What a statement that fails is answered, in full.
-fn everything_said(database: &Database, conn: &mut diesel::PgConnection, write: &str) -> String {
-    let _ = database;
+fn everything_said(conn: &mut diesel::PgConnection, write: &str) -> String {
     run(
         conn,
         "CREATE OR REPLACE FUNCTION pg_temp.said(write text) RETURNS text LANGUAGE plpgsql AS $$

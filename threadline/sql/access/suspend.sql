@@ -16,7 +16,6 @@ CREATE FUNCTION threadline.suspend(
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
     tl_secret text := gen_random_uuid();
     tl_action threadline.audit_actions;

@@ -11,7 +11,6 @@ CREATE FUNCTION threadline.own_action(
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
     tl_transaction bigint := threadline.current_transaction();
     tl_action threadline.audit_actions;

@@ -21,13 +21,18 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
+DECLARE
+    tl_recorder text := CASE record_action.name
+        WHEN 'audit.suspended' THEN 'suspend'
+        WHEN 'audit.resumed' THEN 'resume'
+        WHEN 'audit.stopped' THEN 'unaudit'
+        WHEN 'audit.restarted' THEN 'audit'
+        WHEN 'audit.policy_changed' THEN 'audit' END;
 BEGIN
     IF record_action.name IS NULL OR record_action.name = '' THEN
         RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';
-    ELSIF record_action.name IN ('audit.suspended', 'audit.resumed', 'audit.stopped', 'audit.restarted', 'audit.policy_changed') THEN
-        RAISE EXCEPTION 'threadline: the action ''%'' is recorded by threadline.%() alone', record_action.name,
-            CASE record_action.name WHEN 'audit.suspended' THEN 'suspend' WHEN 'audit.resumed' THEN 'resume'
-                WHEN 'audit.stopped' THEN 'unaudit' ELSE 'audit' END;
+    ELSIF tl_recorder IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: the action ''%'' is recorded by threadline.%() alone', record_action.name, tl_recorder;
     ELSIF record_action.actor_type IS NULL
        OR (record_action.actor_type <> 'anonymous' AND coalesce(record_action.actor_id, '') = '') THEN
         RAISE EXCEPTION 'threadline: an action needs an actor with a type and an id; use the type ''anonymous'' for somebody unknown';

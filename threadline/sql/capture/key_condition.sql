@@ -11,39 +11,42 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_exactly text := format('(%s) = %L', threadline.key_expression(audited_table, row_name), record_key);
+    tl_exactly boolean := record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)';
+    tl_by_column text;
 BEGIN
-    IF record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)' THEN
-        RETURN tl_exactly;
+    IF tl_exactly IS NOT true THEN
+        SELECT string_agg(
+                   format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
+                       row_name, k.name, coalesce(k.equality, '='),
+                       CASE WHEN k.single THEN record_key
+                            ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
+                       k.base),
+                   ' AND ' ORDER BY k.ordinal),
+               bool_or(k.equality IS NOT NULL OR k.loose)
+        INTO tl_by_column, tl_exactly
+        FROM (
+            -- What a domain checks holds for every value in the table.
+            SELECT live.*, base.type::regtype AS base, (
+                SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                FROM pg_opclass AS c
+                JOIN pg_am AS m ON m.oid = c.opcmethod AND m.amname = 'btree'
+                JOIN pg_amop AS a ON a.amopfamily = c.opcfamily AND a.amopstrategy = 3
+                    AND a.amoplefttype = base.type AND a.amoprighttype = base.type
+                JOIN pg_operator AS o ON o.oid = a.amopopr
+                JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+                WHERE base.type >= 16384 AND c.opcdefault AND c.opcintype = base.type
+            ) AS equality, (
+                SELECT NOT c.collisdeterministic
+                FROM threadline.audited_tables AS t
+                JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attname = live.name
+                JOIN pg_collation AS c ON c.oid = a.attcollation
+                WHERE t.id = audited_table
+            ) AS loose
+            FROM threadline.live_key(audited_table) AS live
+            CROSS JOIN LATERAL threadline.base_type(live.type::regtype) AS base (type)
+        ) AS k;
     END IF;
-    RETURN (SELECT string_agg(
-        format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
-            row_name, k.name, coalesce(k.equality, '='),
-            CASE WHEN k.single THEN record_key
-                 ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
-            k.base),
-        ' AND ' ORDER BY k.ordinal)
-        || CASE WHEN bool_or(k.equality IS NOT NULL OR k.loose) THEN ' AND ' || tl_exactly ELSE '' END
-    FROM (
-        -- What a domain checks holds for every value in the table.
-        SELECT live.*, base.type::regtype AS base, (
-            SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
-            FROM pg_opclass AS c
-            JOIN pg_am AS m ON m.oid = c.opcmethod AND m.amname = 'btree'
-            JOIN pg_amop AS a ON a.amopfamily = c.opcfamily AND a.amopstrategy = 3
-                AND a.amoplefttype = base.type AND a.amoprighttype = base.type
-            JOIN pg_operator AS o ON o.oid = a.amopopr
-            JOIN pg_namespace AS n ON n.oid = o.oprnamespace
-            WHERE base.type >= 16384 AND c.opcdefault AND c.opcintype = base.type
-        ) AS equality, (
-            SELECT NOT c.collisdeterministic
-            FROM threadline.audited_tables AS t
-            JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attname = live.name
-            JOIN pg_collation AS c ON c.oid = a.attcollation
-            WHERE t.id = audited_table
-        ) AS loose
-        FROM threadline.live_key(audited_table) AS live
-        CROSS JOIN LATERAL threadline.base_type(live.type::regtype) AS base (type)
-    ) AS k);
+    RETURN concat_ws(' AND ', tl_by_column,
+        CASE WHEN tl_exactly THEN format('(%s) = %L', threadline.key_expression(audited_table, row_name), record_key) END);
 END
 $$;

@@ -21,7 +21,7 @@ BEGIN ATOMIC
                        CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
                             WHEN base.typcollation <> 0 THEN '%1$s::text COLLATE "C"'
-                           ELSE '%1$s::text' END,
+                            ELSE '%1$s::text' END,
                        column_of.reference, threadline.json_form(k.type::regtype, column_of.reference)) AS part
             FROM threadline.live_key(audited_table) AS k
             JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)

@@ -27,6 +27,7 @@ DECLARE
     tl_id integer;
     tl_policy jsonb;
     tl_resumed boolean;
+    tl_restarted boolean;
     tl_former threadline.audited_tables;
 BEGIN
     PERFORM threadline.require_handed_over(target);
@@ -111,8 +112,7 @@ BEGIN
     ON CONFLICT (id) DO NOTHING;
 
     -- Records without a key are not found under one that comes later.
-    tl_resumed := tl_resumed OR (
-        SELECT t.key_columns = '{}' AND tl_keys <> '{}' FROM threadline.audited_tables AS t WHERE t.id = tl_id);
+    tl_resumed := tl_resumed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
 
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
@@ -189,12 +189,12 @@ BEGIN
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
-    IF tl_former.id IS NOT NULL AND (tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed) THEN
-        PERFORM threadline.own_action('audit.restarted', jsonb_build_object(
-            'table', target, 'table_id', tl_id, 'stopped_at', tl_former.unaudited_at, 'policy', tl_policy, 'former_policy', tl_former.policy));
-    ELSIF tl_former.policy <> tl_policy THEN
-        PERFORM threadline.own_action('audit.policy_changed', jsonb_build_object(
-            'table', target, 'table_id', tl_id, 'policy', tl_policy, 'former_policy', tl_former.policy));
+    tl_restarted := tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed;
+    IF tl_restarted OR tl_former.policy <> tl_policy THEN
+        PERFORM threadline.own_action(
+            CASE WHEN tl_restarted THEN 'audit.restarted' ELSE 'audit.policy_changed' END,
+            jsonb_build_object('table', target, 'table_id', tl_id, 'stopped_at', tl_former.unaudited_at,
+                'policy', tl_policy, 'former_policy', tl_former.policy));
     END IF;
     RETURN tl_id;
 END

@@ -1,6 +1,7 @@
 //! What the database is asked.
 
 use chrono::{DateTime, Utc};
+use diesel::query_dsl::LoadQuery;
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryableByName, RunQueryDsl};
@@ -33,6 +34,18 @@ impl FindingRow {
     }
 }
 
+/// What a query found in terms of the audit schema.
+fn findings<'a, C: AuditConnection>(
+    conn: &mut C,
+    query: impl LoadQuery<'a, C, FindingRow> + RunQueryDsl<C>,
+) -> QueryResult<Vec<Finding>> {
+    query
+        .load(conn)?
+        .into_iter()
+        .map(FindingRow::into_finding)
+        .collect()
+}
+
 /// A schema newer than this crate may find what this crate does not know.
 fn code(text: &str) -> QueryResult<FindingCode> {
     FindingCode::parse(text).ok_or_else(|| {
@@ -46,24 +59,18 @@ pub(super) fn table_drift<C: AuditConnection>(
     conn: &mut C,
     only: Option<&str>,
 ) -> QueryResult<Vec<Finding>> {
-    diesel::sql_query("SELECT * FROM threadline.table_drift($1::regclass)")
-        .bind::<Nullable<Text>, _>(only)
-        .load::<FindingRow>(conn)?
-        .into_iter()
-        .map(FindingRow::into_finding)
-        .collect()
+    let query = diesel::sql_query("SELECT * FROM threadline.table_drift($1::regclass)")
+        .bind::<Nullable<Text>, _>(only);
+    findings(conn, query)
 }
 
 pub(super) fn unaudited_tables<C: AuditConnection>(
     conn: &mut C,
     allowed: &[String],
 ) -> QueryResult<Vec<Finding>> {
-    diesel::sql_query("SELECT * FROM threadline.unaudited_tables($1)")
-        .bind::<Array<Text>, _>(allowed)
-        .load::<FindingRow>(conn)?
-        .into_iter()
-        .map(FindingRow::into_finding)
-        .collect()
+    let query = diesel::sql_query("SELECT * FROM threadline.unaudited_tables($1)")
+        .bind::<Array<Text>, _>(allowed);
+    findings(conn, query)
 }
 
 /// The qualified name of a table that is there.
@@ -141,13 +148,10 @@ pub(super) fn interrupted<C: AuditConnection>(
     since: Option<DateTime<Utc>>,
     only: Option<&str>,
 ) -> QueryResult<Vec<Finding>> {
-    diesel::sql_query(include_str!("interrupted.sql"))
+    let query = diesel::sql_query(include_str!("interrupted.sql"))
         .bind::<Nullable<Timestamptz>, _>(since)
-        .bind::<Nullable<Text>, _>(only)
-        .load::<FindingRow>(conn)?
-        .into_iter()
-        .map(FindingRow::into_finding)
-        .collect()
+        .bind::<Nullable<Text>, _>(only);
+    findings(conn, query)
 }
 
 /// A table whose history can be looked at.

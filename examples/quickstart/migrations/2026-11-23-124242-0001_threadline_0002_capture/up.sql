@@ -986,40 +986,43 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_exactly text := format('(%s) = %L', threadline.key_expression(audited_table, row_name), record_key);
+    tl_exactly boolean := record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)';
+    tl_by_column text;
 BEGIN
-    IF record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)' THEN
-        RETURN tl_exactly;
+    IF tl_exactly IS NOT true THEN
+        SELECT string_agg(
+                   format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
+                       row_name, k.name, coalesce(k.equality, '='),
+                       CASE WHEN k.single THEN record_key
+                            ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
+                       k.base),
+                   ' AND ' ORDER BY k.ordinal),
+               bool_or(k.equality IS NOT NULL OR k.loose)
+        INTO tl_by_column, tl_exactly
+        FROM (
+            -- What a domain checks holds for every value in the table.
+            SELECT live.*, base.type::regtype AS base, (
+                SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                FROM pg_opclass AS c
+                JOIN pg_am AS m ON m.oid = c.opcmethod AND m.amname = 'btree'
+                JOIN pg_amop AS a ON a.amopfamily = c.opcfamily AND a.amopstrategy = 3
+                    AND a.amoplefttype = base.type AND a.amoprighttype = base.type
+                JOIN pg_operator AS o ON o.oid = a.amopopr
+                JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+                WHERE base.type >= 16384 AND c.opcdefault AND c.opcintype = base.type
+            ) AS equality, (
+                SELECT NOT c.collisdeterministic
+                FROM threadline.audited_tables AS t
+                JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attname = live.name
+                JOIN pg_collation AS c ON c.oid = a.attcollation
+                WHERE t.id = audited_table
+            ) AS loose
+            FROM threadline.live_key(audited_table) AS live
+            CROSS JOIN LATERAL threadline.base_type(live.type::regtype) AS base (type)
+        ) AS k;
     END IF;
-    RETURN (SELECT string_agg(
-        format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
-            row_name, k.name, coalesce(k.equality, '='),
-            CASE WHEN k.single THEN record_key
-                 ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
-            k.base),
-        ' AND ' ORDER BY k.ordinal)
-        || CASE WHEN bool_or(k.equality IS NOT NULL OR k.loose) THEN ' AND ' || tl_exactly ELSE '' END
-    FROM (
-        -- What a domain checks holds for every value in the table.
-        SELECT live.*, base.type::regtype AS base, (
-            SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
-            FROM pg_opclass AS c
-            JOIN pg_am AS m ON m.oid = c.opcmethod AND m.amname = 'btree'
-            JOIN pg_amop AS a ON a.amopfamily = c.opcfamily AND a.amopstrategy = 3
-                AND a.amoplefttype = base.type AND a.amoprighttype = base.type
-            JOIN pg_operator AS o ON o.oid = a.amopopr
-            JOIN pg_namespace AS n ON n.oid = o.oprnamespace
-            WHERE base.type >= 16384 AND c.opcdefault AND c.opcintype = base.type
-        ) AS equality, (
-            SELECT NOT c.collisdeterministic
-            FROM threadline.audited_tables AS t
-            JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attname = live.name
-            JOIN pg_collation AS c ON c.oid = a.attcollation
-            WHERE t.id = audited_table
-        ) AS loose
-        FROM threadline.live_key(audited_table) AS live
-        CROSS JOIN LATERAL threadline.base_type(live.type::regtype) AS base (type)
-    ) AS k);
+    RETURN concat_ws(' AND ', tl_by_column,
+        CASE WHEN tl_exactly THEN format('(%s) = %L', threadline.key_expression(audited_table, row_name), record_key) END);
 END
 $$;
 
@@ -1341,7 +1344,7 @@ BEGIN ATOMIC
                        CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
                             WHEN base.typcollation <> 0 THEN '%1$s::text COLLATE "C"'
-                           ELSE '%1$s::text' END,
+                            ELSE '%1$s::text' END,
                        column_of.reference, threadline.json_form(k.type::regtype, column_of.reference)) AS part
             FROM threadline.live_key(audited_table) AS k
             JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
@@ -2281,7 +2284,6 @@ CREATE FUNCTION threadline.own_action(
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
     tl_transaction bigint := threadline.current_transaction();
     tl_action threadline.audit_actions;
@@ -2459,6 +2461,7 @@ DECLARE
     tl_id integer;
     tl_policy jsonb;
     tl_resumed boolean;
+    tl_restarted boolean;
     tl_former threadline.audited_tables;
 BEGIN
     PERFORM threadline.require_handed_over(target);
@@ -2543,8 +2546,7 @@ BEGIN
     ON CONFLICT (id) DO NOTHING;
 
     -- Records without a key are not found under one that comes later.
-    tl_resumed := tl_resumed OR (
-        SELECT t.key_columns = '{}' AND tl_keys <> '{}' FROM threadline.audited_tables AS t WHERE t.id = tl_id);
+    tl_resumed := tl_resumed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
 
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
@@ -2621,12 +2623,12 @@ BEGIN
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
-    IF tl_former.id IS NOT NULL AND (tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed) THEN
-        PERFORM threadline.own_action('audit.restarted', jsonb_build_object(
-            'table', target, 'table_id', tl_id, 'stopped_at', tl_former.unaudited_at, 'policy', tl_policy, 'former_policy', tl_former.policy));
-    ELSIF tl_former.policy <> tl_policy THEN
-        PERFORM threadline.own_action('audit.policy_changed', jsonb_build_object(
-            'table', target, 'table_id', tl_id, 'policy', tl_policy, 'former_policy', tl_former.policy));
+    tl_restarted := tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed;
+    IF tl_restarted OR tl_former.policy <> tl_policy THEN
+        PERFORM threadline.own_action(
+            CASE WHEN tl_restarted THEN 'audit.restarted' ELSE 'audit.policy_changed' END,
+            jsonb_build_object('table', target, 'table_id', tl_id, 'stopped_at', tl_former.unaudited_at,
+                'policy', tl_policy, 'former_policy', tl_former.policy));
     END IF;
     RETURN tl_id;
 END

@@ -142,8 +142,7 @@ BEGIN
 
     RETURN QUERY
     WITH expected AS (
-        SELECT e.relation, e.name, e.inherited, e.fires, e.definition
-        FROM threadline.expected_triggers(audited_table, target, tl_by_statement) AS e
+        SELECT * FROM threadline.expected_triggers(audited_table, target, tl_by_statement)
     ), present AS (
         SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name, g.tgenabled AS fires,
                pg_get_triggerdef(g.oid) AS definition, g.tgparentid <> 0 AS inherited,

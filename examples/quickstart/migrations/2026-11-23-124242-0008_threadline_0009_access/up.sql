@@ -16,7 +16,6 @@ CREATE FUNCTION threadline.suspend(
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
     tl_secret text := gen_random_uuid();
     tl_action threadline.audit_actions;
@@ -52,7 +51,6 @@ CREATE FUNCTION threadline.resume(
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
     tl_suspension bigint := threadline.suspended_session();
 BEGIN
@@ -67,7 +65,7 @@ BEGIN
     WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now()
     LIMIT 1;
     RETURN NEXT threadline.own_action('audit.resumed', jsonb_build_object('suspended_by_action', tl_suspension),
-        NULL, resume.actor_type, resume.actor_id);
+        actor_type => resume.actor_type, actor_id => resume.actor_id);
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.resume(text, text) FROM PUBLIC;

@@ -37,7 +37,7 @@ impl FindingRow {
 /// What a query found in terms of the audit schema.
 fn findings<'a, C: AuditConnection>(
     conn: &mut C,
-    query: impl LoadQuery<'a, C, FindingRow> + RunQueryDsl<C>,
+    query: impl LoadQuery<'a, C, FindingRow>,
 ) -> QueryResult<Vec<Finding>> {
     query
         .load(conn)?

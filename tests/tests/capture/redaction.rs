@@ -71,6 +71,52 @@ fn masks_have_the_json_type_of_their_column_and_null_stays_null() {
 }
 
 #[test]
+fn the_mask_of_every_type_has_the_json_type_of_its_values() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TYPE mood AS ENUM ('calm');
+         CREATE TYPE place AS (x int, name text);
+         CREATE DOMAIN document AS jsonb;
+         CREATE DOMAIN site AS place;
+         CREATE DOMAIN scores AS int[];
+         CREATE DOMAIN small AS smallint;
+         CREATE DOMAIN smaller AS small;
+         CREATE TABLE samples (
+             id int PRIMARY KEY, i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric(9, 2), m money, o oid,
+             rc regclass, rt regtype, b bool, t text, v varchar(9), c char(9), nm name, by bytea, ts timestamp,
+             tz timestamptz, d date, ti time, iv interval, u uuid, j json, jb jsonb, md mood, p place, doc document,
+             st site, a int[], aa text[], ap place[], sc scores, sm smaller, r int4range, mr int4multirange, ip inet,
+             bi bit(3), pt point, x xml, tv tsvector, iv2 int2vector);
+         SELECT threadline.audit('samples', mask => (
+             SELECT array_agg(attname::text) FROM pg_attribute
+             WHERE attrelid = 'samples'::regclass AND attnum > 1 AND NOT attisdropped));
+         INSERT INTO samples VALUES (
+             1, 1, 1, 1, 1, 1, 1, 1, 1, 'pg_class', 'int4', true, 't', 'v', 'c', 'n', 'by', now(), now(), now(), '10:00',
+             '1 day', gen_random_uuid(), '{}', '{}', 'calm', '(1,a)', '{}', '(1,a)', '{1}', '{a}',
+             ARRAY[ROW(1, 'a')::place], '{1}', 1, '[1,2)', '{[1,2)}', '1.1.1.1', '101', '(1,2)', '<a/>', 'a', '1 2');",
+    );
+    let differing = "SELECT live.key, jsonb_typeof(live.value), recorded.value
+                     FROM samples AS s
+                     CROSS JOIN threadline.changes AS c
+                     CROSS JOIN LATERAL jsonb_each(to_jsonb(s)) AS live
+                     LEFT JOIN LATERAL jsonb_each(c.row_data) AS recorded ON recorded.key = live.key
+                     WHERE jsonb_typeof(live.value) IS DISTINCT FROM jsonb_typeof(recorded.value)
+                     ORDER BY 1";
+    assert_eq!(rows(conn, differing), [""; 0]);
+    assert_eq!(
+        value(
+            conn,
+            "SELECT string_agg(DISTINCT e.value::text COLLATE \"C\", ' ' ORDER BY e.value::text COLLATE \"C\")
+             FROM threadline.changes AS c CROSS JOIN LATERAL jsonb_each(c.row_data) AS e WHERE e.key <> 'id'"
+        )
+        .as_deref(),
+        Some(r#""***" 0 [] false {}"#)
+    );
+}
+
+#[test]
 fn a_renamed_secret_stays_one_and_the_write_goes_through() {
     let database = Database::new();
     let conn = &mut secret_table(&database);

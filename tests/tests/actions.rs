@@ -129,7 +129,7 @@ fn actions_and_changes_of_one_transaction_are_linked_whichever_comes_first() {
              FROM threadline.audit_actions AS a
              JOIN threadline.audit_transactions AS x ON x.id = a.transaction_id
              LEFT JOIN threadline.audit_changes AS c ON c.transaction_id = x.id
-             GROUP BY a.id, x.id ORDER BY a.id"
+             GROUP BY a.id, x.id, x.actor_id ORDER BY a.id"
         ),
         [
             "note.planned | 1 | 1 | 1",

@@ -32,16 +32,18 @@ fn load(conn: &mut PgConnection, transactions: i32) {
         &format!(
             r#"DO $$ BEGIN
                 FOR i IN 1..{transactions} LOOP
-                    PERFORM set_config('threadline.context', format(
+                    PERFORM threadline.set_context(format(
                         '{{"actor": {{"type": "user", "id": "%s"}}, "correlation_id": "c-%s"}}',
-                        CASE WHEN i % 10 = 0 THEN 'hot' ELSE i::text END, i), true);
+                        CASE WHEN i % 10 = 0 THEN 'hot' ELSE i::text END, i)::jsonb);
                     INSERT INTO notes VALUES (i, 'text');
                     INSERT INTO tags VALUES (i), (-i);
                 END LOOP;
             END $$;
-            ANALYZE;"#
+            "#
         ),
     );
+    run(conn, "SELECT threadline.post(1000000)");
+    run(conn, "ANALYZE");
 }
 
 #[test]
@@ -201,7 +203,7 @@ fn no_question_reads_an_audit_table_whole() {
         let whole = value(
             conn,
             "SELECT sum(seq_scan) FROM pg_stat_xact_user_tables
-             WHERE schemaname = 'threadline' AND relname IN ('audit_changes', 'audit_transactions')",
+             WHERE schemaname = 'threadline' AND relname IN ('ledger_changes', 'ledger_transactions')",
         );
         assert_eq!(whole.as_deref(), Some("0"));
         Ok(())

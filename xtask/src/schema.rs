@@ -13,20 +13,22 @@ use threadline_test_server::root;
 /// What each patch is made of, in the order in which PostgreSQL needs it.
 const PATCHES: &[(&str, &[&str])] = &[
     (
-        "0001_audit_schema",
+        "0001_tables",
         &[
             "storage/schema",
             "storage/audited_tables",
-            "storage/audit_transactions",
-            "storage/audit_changes",
+            "storage/journal",
+            "storage/ledger_transactions",
+            "storage/ledger_changes",
             "storage/audit_actions",
             "storage/suspensions",
             "storage/session_suspensions",
             "storage/token_keys",
+            "storage/indexes",
         ],
     ),
     (
-        "0002_capture",
+        "0002_code",
         &[
             "capture/key_text",
             "capture/bounded_key",
@@ -36,7 +38,6 @@ const PATCHES: &[(&str, &[&str])] = &[
             "capture/columns_of",
             "capture/base_type",
             "capture/json_form",
-            "capture/pin_settings",
             "capture/present_columns",
             "capture/too_large",
             "capture/whole_image",
@@ -49,75 +50,66 @@ const PATCHES: &[(&str, &[&str])] = &[
             "capture/token",
             "capture/with_tokens",
             "capture/key_columns_of",
+            "capture/generation_of",
             "capture/fingerprint",
             "capture/audited_relation",
-            "capture/made_as_before",
+            "capture/settings_needed",
+            "capture/plain_columns",
             "capture/columns_match",
             "capture/columns_stand",
-            "capture/captured",
+            "capture/columns_now",
+            "capture/redaction_now",
+            "capture/redacted_change",
             "capture/captured_relation",
             "capture/suspended_session",
             "capture/suspended",
             "capture/withheld",
             "capture/plans_foreign_code",
             "capture/readable",
-            "capture/statement_number",
-            "capture/open_transaction",
             "capture/current_transaction",
+            "capture/set_context",
+            "posting/read_context",
             "capture/require_actor",
-            "capture/capture_changed_table",
+            "capture/image_of",
+            "capture/append_truncated",
             "capture/capture_truncate",
-            "capture/is_chain",
-            "capture/json_array_or_null",
-            "capture/key_condition",
-            "capture/put_in_order",
+            "capture/capture_template",
+            "capture/plain_images",
+            "capture/named_images",
             "policy/capture_version",
             "policy/policy",
-            "policy/capture_functions",
-            "policy/value_expression",
+            "policy/filled",
+            "policy/quoted",
             "policy/token_expression",
             "policy/image_expression",
-            "policy/changes_expression",
-            "policy/unchanged_expression",
             "policy/built_for",
+            "policy/known_table_of",
             "policy/audited_table_of",
             "policy/live_key",
             "policy/key_expression",
-            "policy/guard",
-            "policy/row_capture_source",
-            "policy/key_is_comparable",
-            "policy/captured_rows",
-            "policy/statement_capture_source",
+            "capture/json_array_or_null",
+            "capture/key_condition",
             "policy/capture_source",
             "policy/pinned_settings",
-            "policy/build_functions",
+            "policy/build_function",
             "policy/former_table",
             "policy/find_audited_table",
-            "policy/drop_triggers",
-            "policy/captures_by_statement",
             "policy/expected_triggers",
+            "policy/drop_triggers",
             "policy/install_triggers",
             "policy/treatment",
             "policy/whole_xid",
-            "policy/unnoted_renames",
-            "policy/check_auditable",
-            "action/own_action",
-            "policy/lock_policies",
-            "policy/hand_over",
-            "policy/take_back",
-            "policy/require_handed_over",
-            "policy/own_audited_table",
-            "policy/note_condition",
-            "policy/write_policy",
-            "policy/audit",
-            "policy/refresh",
-            "policy/end_audit",
-            "policy/unaudit",
-        ],
-    ),
-    (
-        "0003_reading",
-        &[
+            "posting/highest_id",
+            "posting/entry_key",
+            "posting/entry_transactions",
+            "posting/reordered_entries",
+            "posting/pending_changes",
+            "posting/pending_transactions",
+            "posting/post_batch",
+            "posting/renumber_entries",
+            "posting/post",
+            "posting/post_all",
+            "posting/post_again",
             "read/key_value",
             "read/composite_key_json",
             "read/key_json",
@@ -125,22 +117,39 @@ const PATCHES: &[(&str, &[&str])] = &[
             "read/exact_numbers",
             "read/populate",
             "read/jsonb_merge",
+            "read/audit_changes",
+            "read/audit_transactions",
             "read/changes",
             "read/transactions",
-        ],
-    ),
-    ("0004_actions", &["action/record_action", "action/actions"]),
-    (
-        "0005_exploration",
-        &[
-            "explore/indexes",
+            "verify/finding",
+            "verify/whereabouts",
+            "verify/audit_call",
+            "verify/mending",
+            "verify/trigger_drift",
+            "verify/column_drift",
+            "verify/function_drift",
+            "verify/stray_triggers",
+            "verify/table_drift",
+            "policy/unnoted_renames",
+            "policy/check_auditable",
+            "action/own_action",
+            "policy/lock_policies",
+            "policy/hand_over",
+            "policy/take_back",
+            "policy/require_handed_over",
+            "policy/note_condition",
+            "policy/check_condition",
+            "policy/token_keys_stand",
+            "policy/as_decided",
+            "policy/write_policy",
+            "policy/audit",
+            "policy/refresh",
+            "policy/end_audit",
+            "policy/unaudit",
+            "action/record_action",
+            "action/actions",
             "explore/first_transaction_since",
             "explore/last_transaction_by",
-        ],
-    ),
-    (
-        "0006_time_travel",
-        &[
             "time_travel/settled",
             "time_travel/last_captured",
             "time_travel/renames_of",
@@ -156,11 +165,6 @@ const PATCHES: &[(&str, &[&str])] = &[
             "time_travel/settled_record",
             "time_travel/record_as_of",
             "time_travel/rows_as_of",
-        ],
-    ),
-    (
-        "0007_revert",
-        &[
             "revert/relation_of",
             "revert/own_changes",
             "revert/set_deferred",
@@ -177,29 +181,16 @@ const PATCHES: &[(&str, &[&str])] = &[
             "revert/key_then",
             "revert/put_record_back",
             "revert/revert_record",
-        ],
-    ),
-    (
-        "0008_verify",
-        &[
-            "verify/finding",
-            "verify/whereabouts",
-            "verify/audit_call",
-            "verify/mending",
-            "verify/trigger_drift",
-            "verify/column_drift",
-            "verify/function_drift",
-            "verify/stray_triggers",
-            "verify/table_drift",
             "verify/unaudited_tables_but",
             "verify/unaudited_tables",
             "verify/values_differ",
             "verify/comparable_columns",
             "verify/chain_obstacle",
             "verify/chain_drift",
+            "access/suspend",
+            "access/resume",
         ],
     ),
-    ("0009_access", &["access/suspend", "access/resume"]),
 ];
 
 /// Writes the patches that are not what their files make.
@@ -228,13 +219,30 @@ fn stale() -> Result<Vec<(String, String)>, String> {
     every_file_has_its_place()?;
     let mut stale = vec![];
     for (patch, files) in PATCHES {
-        let path = format!("threadline/migrations/{patch}/up.sql");
-        let text = text_of(patch, files)?;
-        if fs::read_to_string(root().join(&path)).ok().as_ref() != Some(&text) {
-            stale.push((path, text));
+        let up = format!("threadline/migrations/{patch}/up.sql");
+        let down = format!("threadline/migrations/{patch}/down.sql");
+        let mut texts = vec![(up, text_of(patch, files)?)];
+        let back = fs::read_to_string(root().join(&down)).map_err(|error| format!("{down}: {error}"))?;
+        for copy in copies(patch)? {
+            texts.push((format!("{copy}/up.sql"), texts[0].1.clone()));
+            texts.push((format!("{copy}/down.sql"), back.clone()));
         }
+        stale.extend(texts.into_iter().filter(|(path, text)| {
+            fs::read_to_string(root().join(path)).ok().as_ref() != Some(text)
+        }));
     }
     Ok(stale)
+}
+
+/// The quickstart's own copies of a patch, as `generate` wrote them.
+fn copies(patch: &str) -> Result<Vec<String>, String> {
+    let folder = "examples/quickstart/migrations";
+    let entries = fs::read_dir(root().join(folder)).map_err(|error| format!("{folder}: {error}"))?;
+    Ok(entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(&format!("_threadline_{patch}")))
+        .map(|name| format!("{folder}/{name}"))
+        .collect())
 }
 
 fn text_of(patch: &str, files: &[&str]) -> Result<String, String> {

@@ -9,7 +9,7 @@ fn tables(protected: &mut Protected) -> Vec<String> {
         &mut protected.admin,
         "SELECT relname FROM pg_class WHERE relnamespace = 'threadline'::regnamespace AND relkind IN ('r', 'p')",
     );
-    assert!(tables.contains(&"audit_changes".to_owned()) && tables.len() > 8);
+    assert!(tables.contains(&"ledger_changes".to_owned()) && tables.len() > 8);
     tables
 }
 

@@ -94,7 +94,7 @@ fn the_settings_of_another_open_session_attach_nothing_to_it() {
     run(app, "BEGIN");
     run(
         app,
-        r#"SELECT set_config('threadline.context', '{"actor": {"type": "user", "id": "victim"}}', true);
+        r#"SELECT threadline.set_context('{"actor": {"type": "user", "id": "victim"}}');
            INSERT INTO items VALUES (1)"#,
     );
     let open = settings(app);
@@ -116,7 +116,11 @@ fn the_settings_of_another_open_session_attach_nothing_to_it() {
     run(app, "INSERT INTO items VALUES (4); COMMIT");
     assert_eq!(
         by_transaction(&mut protected),
-        ["victim | sql | 1,4", "victim | sql | 2", "victim | sql | 3"]
+        [
+            "victim | sql | 1,4",
+            "NULL | untrusted | 2",
+            "NULL | untrusted | 3"
+        ]
     );
 }
 
@@ -127,7 +131,7 @@ fn the_settings_of_a_rolled_back_savepoint_attach_nothing_to_what_it_took_back()
     run(app, "BEGIN; SAVEPOINT s");
     run(
         app,
-        r#"SELECT set_config('threadline.context', '{"actor": {"type": "user", "id": "taken back"}}', true);
+        r#"SELECT threadline.set_context('{"actor": {"type": "user", "id": "taken back"}}');
            INSERT INTO items VALUES (1)"#,
     );
     let gone = settings(app);
@@ -190,7 +194,7 @@ fn a_session_that_a_pool_gives_to_the_next_attaches_nothing_to_the_one_before() 
         [
             "victim | explicit | 1",
             "NULL | none | 2",
-            "victim | explicit | 3"
+            "NULL | untrusted | 3"
         ]
     );
 }

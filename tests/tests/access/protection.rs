@@ -161,7 +161,7 @@ fn an_administrator_who_is_no_superuser_can_do_it() {
         Protection::of_owner(format!("{name}_owner")).application(format!("{name}_app"));
     protection.apply(conn).unwrap();
     protection.apply(conn).unwrap();
-    forbidden(conn, "DELETE FROM threadline.audit_changes");
+    forbidden(conn, "DELETE FROM threadline.ledger_changes");
     run(
         conn,
         &format!("RESET SESSION AUTHORIZATION; GRANT ALL ON SCHEMA public TO {name}_app; SET SESSION AUTHORIZATION {name}_app;

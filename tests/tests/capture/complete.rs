@@ -144,7 +144,7 @@ fn truncate_of_several_tables_and_what_refers_to_them() {
          CREATE TABLE others (id int PRIMARY KEY);
          SELECT threadline.audit('items'), threadline.audit('parts'), threadline.audit('others');
          INSERT INTO items VALUES (1), (2); INSERT INTO parts VALUES (7, 1); INSERT INTO others VALUES (9);
-         DELETE FROM threadline.audit_changes;
+         TRUNCATE threadline.journal, threadline.ledger_changes;
          TRUNCATE items, others CASCADE",
     );
     let mut truncated = recorded(conn);
@@ -228,7 +228,7 @@ fn what_a_foreign_key_does() {
          SELECT threadline.audit('items'), threadline.audit('parts'), threadline.audit('hints');
          INSERT INTO items VALUES (1), (2), (3);
          INSERT INTO parts VALUES (7, 1), (8, 1), (9, 2); INSERT INTO hints VALUES (10, 1), (11, 2);
-         DELETE FROM threadline.audit_changes;
+         TRUNCATE threadline.journal, threadline.ledger_changes;
          UPDATE items SET id = 20 WHERE id = 2; DELETE FROM items WHERE id = 1",
     );
     let mut done = recorded(conn);
@@ -254,7 +254,7 @@ fn keys_shifted_in_bulk() {
         conn,
         "CREATE TABLE items (id int PRIMARY KEY DEFERRABLE, name text); SELECT threadline.audit('items');
          INSERT INTO items SELECT k, 'n' || k FROM generate_series(1, 250) AS k;
-         DELETE FROM threadline.audit_changes;
+         TRUNCATE threadline.journal, threadline.ledger_changes;
          UPDATE items SET id = id + 1; UPDATE items SET id = CASE id WHEN 2 THEN 3 WHEN 3 THEN 2 END WHERE id IN (2, 3)",
     );
     let summary = "SELECT count(*), count(DISTINCT statement), bool_and(record_key::int = previous_key::int + 1),
@@ -767,7 +767,7 @@ fn a_key_too_long_for_an_index_is_recorded_by_a_digest() {
             );
             run(
                 conn,
-                &format!("DELETE FROM {table}; DELETE FROM threadline.audit_changes"),
+                &format!("DELETE FROM {table}; TRUNCATE threadline.journal, threadline.ledger_changes"),
             );
         }
         run(
@@ -777,7 +777,7 @@ fn a_key_too_long_for_an_index_is_recorded_by_a_digest() {
             ),
         );
         assert_eq!(rows_of(conn, table), ["2 | 4 | true"], "{table}");
-        run(conn, "DELETE FROM threadline.audit_changes");
+        run(conn, "TRUNCATE threadline.journal, threadline.ledger_changes");
     }
 }
 

@@ -8,6 +8,7 @@ use diesel::PgConnection;
 fn table(triggers: &str) -> (Database, PgConnection) {
     let database = Database::new();
     let mut conn = database.connect();
+    run(&mut conn, include_str!("is_chain.sql"));
     run(
         &mut conn,
         &format!(
@@ -37,7 +38,7 @@ fn chain(conn: &mut PgConnection, id: i32) -> String {
     let follows = value(
         conn,
         &format!(
-            "SELECT threadline.is_chain(array_agg(c ORDER BY c.id), '{id}', (SELECT to_jsonb(tl_live) FROM notes AS tl_live WHERE tl_live.id = {id})) {of_record}"
+            "SELECT public.is_chain(array_agg(c ORDER BY c.id), '{id}', (SELECT to_jsonb(tl_live) FROM notes AS tl_live WHERE tl_live.id = {id})) {of_record}"
         ),
     );
     let changes = value(
@@ -177,6 +178,7 @@ fn a_key_that_carries_references_of_its_own_table_with_it() {
 fn a_row_trigger_alone_keeps_the_order_too() {
     let database = Database::new();
     let conn = &mut database.connect();
+    run(conn, include_str!("is_chain.sql"));
     run(
         conn,
         &("CREATE TABLE notes (id int PRIMARY KEY, parent int, body text, n int NOT NULL DEFAULT 0) PARTITION BY RANGE (id);

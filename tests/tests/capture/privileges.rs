@@ -36,10 +36,12 @@ fn the_application_needs_no_right_on_the_audit_and_has_none() {
         );
         for forbidden in [
             "SELECT * FROM threadline.audit_changes",
-            "DELETE FROM threadline.audit_changes",
-            "UPDATE threadline.audit_transactions SET actor_id = 'x'",
-            "INSERT INTO threadline.audit_transactions (xact_id, occurred_at, actor_origin, session_user_name) VALUES ('1', now(), '', '')",
-            "TRUNCATE threadline.audit_changes",
+            "DELETE FROM threadline.ledger_changes",
+            "DELETE FROM threadline.journal",
+            "UPDATE threadline.journal SET context = ''",
+            "UPDATE threadline.ledger_transactions SET actor_id = 'x'",
+            "INSERT INTO threadline.ledger_transactions (id, xact_id, occurred_at, opened_at, actor_origin, session_user_name) VALUES (1, '1', now(), now(), '', '')",
+            "TRUNCATE threadline.ledger_changes",
             "DROP TABLE threadline.audit_changes",
             "DROP TRIGGER \"!threadline_capture_1\" ON items",
             "ALTER TABLE items DISABLE TRIGGER ALL",
@@ -113,7 +115,7 @@ fn a_deleted_transaction_row_takes_no_change_with_it_and_reads_go_on() {
         conn,
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1)",
     );
-    run(conn, "DELETE FROM threadline.audit_transactions");
+    run(conn, "SELECT threadline.post(); DELETE FROM threadline.ledger_transactions");
     assert_eq!(
         rows(conn, "SELECT op, key, actor_origin FROM threadline.changes"),
         [r#"insert | {"id": 1} | NULL"#]

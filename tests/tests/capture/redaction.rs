@@ -29,7 +29,7 @@ fn assert_no_secret(database: &Database, table: &str) {
         ),
     );
     let contents = database.contents();
-    assert!(contents.contains("threadline.audit_changes"));
+    assert!(contents.contains("threadline.journal"));
     assert!(
         !contents.contains(SECRET),
         "{}",
@@ -327,7 +327,7 @@ fn protection_survives_dump_and_restore() {
     );
     run(
         conn,
-        "DELETE FROM threadline.audit_changes WHERE changed_from ? 'extra'",
+        "SELECT threadline.post(); DELETE FROM threadline.ledger_changes WHERE changed_from ? 'extra'",
     );
     assert_no_secret(&restored, "users");
 }
@@ -407,7 +407,7 @@ fn an_error_of_capture_prints_no_value() {
     let mut blocker = database.connect();
     run(
         &mut blocker,
-        "BEGIN; LOCK TABLE threadline.audit_changes IN ACCESS EXCLUSIVE MODE",
+        "BEGIN; LOCK TABLE threadline.journal IN ACCESS EXCLUSIVE MODE",
     );
     for table in ["users", "parted"] {
         for write in [

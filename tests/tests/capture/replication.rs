@@ -87,7 +87,7 @@ impl Replicated {
         );
         run(
             conn,
-            "DELETE FROM threadline.audit_changes; DELETE FROM threadline.audit_transactions",
+            "TRUNCATE threadline.journal, threadline.ledger_changes, threadline.ledger_transactions",
         );
         recorded
     }

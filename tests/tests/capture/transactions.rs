@@ -26,11 +26,11 @@ fn a_transaction_id_that_starts_again_after_a_dump_finds_no_old_actor() {
     conn.transaction(|conn| {
         run(
             conn,
-            "UPDATE threadline.audit_transactions SET xact_id = pg_current_xact_id()",
+            "SELECT threadline.post_all(); UPDATE threadline.ledger_transactions SET xact_id = pg_current_xact_id()",
         );
         run(
             conn,
-            r#"SELECT set_config('threadline.transaction', (SELECT id || ' ' || ctid FROM threadline.audit_transactions), true),
+            r#"SELECT set_config('threadline.transaction', (SELECT id::text FROM threadline.audit_transactions), true),
                       set_config('threadline.transaction_context', '', true);
                INSERT INTO items VALUES (2)"#,
         );
@@ -93,7 +93,7 @@ fn changes_of_one_transaction_share_its_row() {
             conn,
             "SELECT id, changes FROM threadline.transactions ORDER BY id"
         ),
-        ["1 | 200", "2 | 1"]
+        ["1 | 200", "201 | 1"]
     );
 }
 

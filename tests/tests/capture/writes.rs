@@ -316,7 +316,7 @@ fn what_cannot_be_audited_is_refused_with_the_way_out() {
         "audit('shown')",
         "audit('part')",
         "audit('passing')",
-        "audit('threadline.audit_changes')",
+        "audit('threadline.ledger_changes')",
         "audit('pg_class')",
         "audit('items', mask => ARRAY['c', 'a'], exclude => ARRAY['d'])",
         "audit('items', mask => ARRAY['a'], exclude => ARRAY['a'])",

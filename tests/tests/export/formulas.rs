@@ -124,13 +124,14 @@ fn neither_names_of_tables_nor_what_others_wrote_into_the_audit_begin_a_formula(
         conn,
         r#"CREATE SCHEMA "@home"; CREATE TABLE "@home"."=1+1" (id int PRIMARY KEY);
          SELECT threadline.audit('"@home"."=1+1"');
-         SELECT set_config('threadline.context', '{"actor": {"type": "+type", "id": "-1"}, "origin": "@origin"}', false);
-         INSERT INTO "@home"."=1+1" VALUES (-1);
-         SELECT set_config('threadline.context', '=not json', false);
+         BEGIN; SELECT threadline.set_context('{"actor": {"type": "+type", "id": "-1"}, "origin": "@origin"}');
+         INSERT INTO "@home"."=1+1" VALUES (-1); COMMIT;
+         SET threadline.context = '=not json';
          INSERT INTO "@home"."=1+1" VALUES (-2);
-         UPDATE threadline.audit_transactions
+         SELECT threadline.post_all();
+         UPDATE threadline.ledger_transactions
          SET session_user_name = '=user', context_error = '=error', meta = '-5', occurred_at = 'infinity';
-         UPDATE threadline.audit_changes SET op = '=', captured_at = 'infinity';"#,
+         UPDATE threadline.ledger_changes SET op = '=', captured_at = 'infinity';"#,
     );
     let rows = python(&export(conn, &Filter::new(), ExportFormat::Csv));
     assert_eq!(rows.len(), 2);
@@ -148,10 +149,10 @@ fn metadata_that_is_empty_and_none_are_told_apart() {
     run(
         conn,
         r#"CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes');
-         SELECT set_config('threadline.context', '{"actor": {"type": "user", "id": "1"}}', false);
-         INSERT INTO notes VALUES (1);
-         SELECT set_config('threadline.context', '{"actor": {"type": "user", "id": "1"}, "metadata": {}}', false);
-         INSERT INTO notes VALUES (2);"#,
+         BEGIN; SELECT threadline.set_context('{"actor": {"type": "user", "id": "1"}}');
+         INSERT INTO notes VALUES (1); COMMIT;
+         BEGIN; SELECT threadline.set_context('{"actor": {"type": "user", "id": "1"}, "metadata": {}}');
+         INSERT INTO notes VALUES (2); COMMIT;"#,
     );
     assert_eq!(
         value(

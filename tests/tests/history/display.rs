@@ -37,7 +37,7 @@ fn a_change_reads_as_a_person_would_say_it() {
     .unwrap();
     run(
         conn,
-        "SELECT set_config('threadline.context', 'garbage', true); UPDATE notes SET body = ''",
+        "BEGIN; SELECT set_config('threadline.context', extract(epoch FROM now()) || ' garbage', true); UPDATE notes SET body = ''",
     );
     let printed: Vec<_> = Note::history_of(conn, ("a", 1))
         .unwrap()

@@ -27,13 +27,14 @@ fn every_read_survives_a_poisoned_row() {
          INSERT INTO items VALUES (1, '0');
          UPDATE items SET body = '1'; UPDATE items SET body = '2'; UPDATE items SET body = '3';
          UPDATE items SET body = '4'; UPDATE items SET body = '5'; UPDATE items SET body = '6';
+         SELECT threadline.post_all();
          CREATE TEMP TABLE numbered AS SELECT id, row_number() OVER (ORDER BY id) AS n FROM threadline.audit_changes;
-         UPDATE threadline.audit_changes AS c SET op = '?' FROM numbered WHERE numbered.id = c.id AND n = 2;
-         UPDATE threadline.audit_changes AS c SET changed_from = '[1]', changed_to = '\"text\"' FROM numbered WHERE numbered.id = c.id AND n = 3;
-         UPDATE threadline.audit_changes AS c SET transaction_id = -1 FROM numbered WHERE numbered.id = c.id AND n = 4;
-         UPDATE threadline.audit_changes AS c SET captured_at = 'infinity' FROM numbered WHERE numbered.id = c.id AND n = 5;
-         UPDATE threadline.audit_changes AS c SET changed_to = '{\"body\": 1e400, \"id\": [1e999]}' FROM numbered WHERE numbered.id = c.id AND n = 6;
-         UPDATE threadline.audit_transactions SET actor_type = 'robot', actor_origin = 'elsewhere', meta = '1e400';",
+         UPDATE threadline.ledger_changes AS c SET op = '?' FROM numbered WHERE numbered.id = c.id AND n = 2;
+         UPDATE threadline.ledger_changes AS c SET changed_from = '[1]', changed_to = '\"text\"' FROM numbered WHERE numbered.id = c.id AND n = 3;
+         UPDATE threadline.ledger_changes AS c SET transaction_id = -1 FROM numbered WHERE numbered.id = c.id AND n = 4;
+         UPDATE threadline.ledger_changes AS c SET captured_at = 'infinity' FROM numbered WHERE numbered.id = c.id AND n = 5;
+         UPDATE threadline.ledger_changes AS c SET changed_to = '{\"body\": 1e400, \"id\": [1e999]}' FROM numbered WHERE numbered.id = c.id AND n = 6;
+         UPDATE threadline.ledger_transactions SET actor_type = 'robot', actor_origin = 'elsewhere', meta = '1e400';",
     );
     let history = Item::history_of(conn, 1).unwrap();
     assert_eq!(history.len(), 7);

@@ -217,20 +217,21 @@ fn the_contexts_of_a_day_long_transaction_are_one() {
     let (writer, reader) = (&mut database.connect(), &mut database.connect());
     run(
         writer,
-        r#"BEGIN; SELECT set_config('threadline.context', '{"actor": {"type": "user", "id": "1"}}', true);
+        r#"BEGIN; SELECT threadline.set_context('{"actor": {"type": "user", "id": "1"}}');
            UPDATE members SET name = 'Ada L.' WHERE id = 1"#,
     );
     let between = now(reader);
     run(
         writer,
-        r#"SELECT set_config('threadline.context', '{"actor": {"type": "user", "id": "2"}}', true);
+        r#"SELECT threadline.set_context('{"actor": {"type": "user", "id": "2"}}');
            DELETE FROM members WHERE id = 2; COMMIT"#,
     );
     // As if the first context had been left a day before the second came.
     run(
         reader,
-        "UPDATE threadline.audit_transactions SET opened_at = opened_at - interval '1 day' WHERE actor_id = '1';
-         UPDATE threadline.audit_changes SET captured_at = captured_at - interval '1 day'
+        "SELECT threadline.post();
+         UPDATE threadline.ledger_transactions SET opened_at = opened_at - interval '1 day' WHERE actor_id = '1';
+         UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '1 day'
          WHERE transaction_id = (SELECT id FROM threadline.audit_transactions WHERE actor_id = '1')",
     );
     assert_eq!(names(reader, between), given(&[(1, "Ada"), (2, "Bob")]));

@@ -22,10 +22,10 @@ const HISTORY: &str = "
     SELECT threadline.audit('ledger_0'), threadline.audit('ledger_1'), threadline.audit('ledger_2'),
            threadline.audit('ledger_3'), threadline.audit('bulk');
 
-    INSERT INTO threadline.audit_transactions (
-        xact_id, occurred_at, opened_at, actor_type, actor_id, actor_origin, request_id, correlation_id, job_id,
+    INSERT INTO threadline.ledger_transactions (
+        id, xact_id, occurred_at, opened_at, actor_type, actor_id, actor_origin, request_id, correlation_id, job_id,
         source, meta, session_user_name)
-    SELECT (i + 1000)::text::xid8, at, at,
+    SELECT i, (i + 1000)::text::xid8, at, at,
            CASE i % 10 WHEN 0 THEN 'admin' WHEN 1 THEN NULL WHEN 2 THEN 'anonymous' ELSE 'user' END,
            CASE WHEN i % 10 IN (1, 2) THEN NULL WHEN i % 10 = 5 THEN 'hot' ELSE (i % 40)::text END,
            'explicit',
@@ -37,8 +37,8 @@ const HISTORY: &str = "
            'app'
     FROM generate_series(1, 6000) AS i, LATERAL (SELECT timestamptz '2025-01-01Z' + i * interval '1 hour' AS at) AS of;
 
-    INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, changed_from, changed_to, row_data)
-    SELECT x.id, x.opened_at + n * interval '1 ms',
+    INSERT INTO threadline.ledger_changes (id, position, transaction_id, captured_at, table_id, op, record_key, changed_from, changed_to, row_data)
+    SELECT nextval('threadline.entry_ids'), row_number() OVER (ORDER BY x.id, n), x.id, x.opened_at + n * interval '1 ms',
            (SELECT id FROM threadline.audited_tables WHERE table_name = 'ledger_' || (x.id + n) % 4),
            op, key,
            CASE WHEN op = 'U' THEN jsonb_build_object('name', 'name ' || n % 3) END,
@@ -226,12 +226,12 @@ fn a_page_reads_what_it_gives_wherever_it_is() {
 /// Makes the 4015th transaction, which is of `user:hot`, one with 30,000 changes
 /// that every filter below finds.
 const LARGE: &str = r#"
-    UPDATE threadline.audit_transactions
+    UPDATE threadline.ledger_transactions
     SET request_id = 'hot', correlation_id = 'hot', job_id = 'hot', source = 'cli', meta = '{"tenant": "hot"}'
     WHERE id = 4015;
     UPDATE threadline.audit_actions SET name = 'order.closed', status = 'error' WHERE transaction_id = 4015;
-    INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, changed_from, changed_to)
-    SELECT x.id, x.opened_at + n * interval '1 ms', t.id, 'U', CASE WHEN n % 2 = 0 THEN '1' ELSE n::text END,
+    INSERT INTO threadline.ledger_changes (id, position, transaction_id, captured_at, table_id, op, record_key, changed_from, changed_to)
+    SELECT nextval('threadline.entry_ids'), -n, x.id, x.opened_at + n * interval '1 ms', t.id, 'U', CASE WHEN n % 2 = 0 THEN '1' ELSE n::text END,
            '{"name": "a"}', '{"name": "b"}'
     FROM threadline.audit_transactions AS x, threadline.audited_tables AS t, generate_series(1, 30000) AS n
     WHERE x.id = 4015 AND t.table_name = 'bulk';

@@ -49,10 +49,11 @@ pub fn load(database: &Database) {
     run(
         conn,
         "BEGIN ISOLATION LEVEL REPEATABLE READ; TRUNCATE seats; COMMIT;
-         INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, row_data)
-         SELECT max(id), now(), 9999, 'I', '{\"of\": \"an unknown table\"}' FROM threadline.audit_transactions;
-         INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op)
-         SELECT max(transaction_id), now(), min(table_id), 'X' FROM threadline.audit_changes;
+         SELECT threadline.post();
+         INSERT INTO threadline.ledger_changes (id, position, transaction_id, captured_at, table_id, op, row_data)
+         SELECT nextval('threadline.entry_ids'), -1, max(id), now(), 9999, 'I', '{\"of\": \"an unknown table\"}' FROM threadline.audit_transactions;
+         INSERT INTO threadline.ledger_changes (id, position, transaction_id, captured_at, table_id, op)
+         SELECT nextval('threadline.entry_ids'), -2, max(transaction_id), now(), min(table_id), 'X' FROM threadline.audit_changes;
          INSERT INTO threadline.audit_actions (transaction_id, name, actor_type, status)
          SELECT max(transaction_id), 'member.seen', 'robot', 'postponed' FROM threadline.audit_changes;
          DROP TABLE gone",
@@ -184,8 +185,7 @@ fn by_hand(conn: &mut PgConnection, dice: &mut Dice) {
         run(
             conn,
             &format!(
-                r#"SELECT set_config('threadline.context',
-                       '{{"actor": {{"type": "{kind}", "id": "r2"}}, "source": "web"}}', true)"#
+                r#"SELECT threadline.set_context('{{"actor": {{"type": "{kind}", "id": "r2"}}, "source": "web"}}')"#
             ),
         );
         write(conn, dice)

@@ -97,8 +97,7 @@ fn what_is_recorded_meanwhile_moves_nothing() {
         run(
             open,
             r#"BEGIN;
-               SELECT set_config('threadline.context',
-                   '{"actor": {"type": "user", "id": "hot"}, "correlation_id": "c", "source": "web"}', true);
+               SELECT threadline.set_context('{"actor": {"type": "user", "id": "hot"}, "correlation_id": "c", "source": "web"}');
                SELECT threadline.record_action('note.written', 'user', 'hot');
                INSERT INTO notes VALUES (-1, 'opened before')"#,
         );

@@ -33,9 +33,10 @@ fn from_and_to_are_inclusive_to_the_microsecond() {
     }
     run(
         conn,
-        "UPDATE threadline.audit_changes
+        "SELECT threadline.post();
+         UPDATE threadline.ledger_changes
          SET captured_at = timestamptz '2026-03-01 12:00:00.000005Z' + (record_key::int - 2) * interval '1 microsecond';
-         UPDATE threadline.audit_transactions SET opened_at = '2026-03-01 12:00:00Z'",
+         UPDATE threadline.ledger_transactions SET opened_at = '2026-03-01 12:00:00Z'",
     );
     let filter = Filter::new;
     let middle = instant("2026-03-01T12:00:00.000005Z");
@@ -75,8 +76,9 @@ fn days_of_a_form_are_whole_days_in_utc() {
             conn,
             &format!(
                 "INSERT INTO notes VALUES ({id});
-                 UPDATE threadline.audit_changes SET captured_at = '{at}' WHERE record_key = '{id}';
-                 UPDATE threadline.audit_transactions SET opened_at = '{at}'
+                 SELECT threadline.post_all();
+                 UPDATE threadline.ledger_changes SET captured_at = '{at}' WHERE record_key = '{id}';
+                 UPDATE threadline.ledger_transactions SET opened_at = '{at}'
                  WHERE id = (SELECT max(id) FROM threadline.audit_transactions)"
             ),
         );
@@ -95,16 +97,7 @@ fn age(conn: &mut PgConnection, hours: u32) {
     run(
         conn,
         &format!(
-            "UPDATE threadline.audit_changes SET captured_at = captured_at - interval '{hours} hours'
-             WHERE transaction_id IN (SELECT id FROM threadline.audit_transactions WHERE xact_id = pg_current_xact_id());
-             WITH aged AS (
-                 UPDATE threadline.audit_transactions
-                 SET opened_at = opened_at - interval '{hours} hours',
-                     extended_until = extended_until - interval '{hours} hours'
-                 WHERE xact_id = pg_current_xact_id()
-                 RETURNING id, ctid
-             )
-             SELECT set_config('threadline.transaction', id || ' ' || ctid, true) FROM aged"
+            "UPDATE threadline.journal SET captured_at = captured_at - interval '{hours} hours' WHERE xact_id = pg_current_xact_id()"
         ),
     );
 }

@@ -17,13 +17,12 @@ DECLARE
 BEGIN
     INSERT INTO threadline.audit_actions (
         transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
-    SELECT x.id, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
-           coalesce(own_action.actor_type, x.actor_type, 'anonymous'),
-           CASE WHEN own_action.actor_type IS NULL THEN x.actor_id ELSE own_action.actor_id END,
-           own_action.reason, x.request_id, x.correlation_id, x.job_id,
+    SELECT tl_transaction, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
+           coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
+           CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
+           own_action.reason, c.request_id, c.correlation_id, c.job_id,
            jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
-    FROM threadline.audit_transactions AS x
-    WHERE x.id = tl_transaction
+    FROM threadline.read_context(coalesce(current_setting('threadline.context', true), ''), now()) AS c
     RETURNING * INTO STRICT tl_action;
     RETURN tl_action;
 END

@@ -1,35 +1,24 @@
--- The AuditTransaction that a change made now belongs to. What the settings
--- say is believed only if such a row was opened by this very database
--- transaction, so a stale or forged id finds nothing and a row is opened. A row
--- says until when at most it was in use, within an hour: readers by time know
--- from that which transactions can have changes in a given hour.
+-- The id of the AuditTransaction that a change made now belongs to: that of the first
+-- entry under the context. Without one, appends an entry that holds the context alone.
+-- What the settings say decides nothing: posting looks whether the entry is there and
+-- of the same database transaction.
 CREATE FUNCTION threadline.current_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_transaction threadline.audit_transactions;
-    tl_place tid;
     tl_context text := coalesce(current_setting('threadline.context', true), '');
-    tl_cached text := current_setting('threadline.transaction', true);
+    tl_transaction bigint := CASE WHEN current_setting('threadline.transaction_context', true) = tl_context
+        THEN substring(current_setting('threadline.transaction', true) FROM '^[0-9]{1,18}$') END;
 BEGIN
-    IF tl_cached ~ '^[0-9]{1,18} [(][0-9]{1,9},[0-9]{1,4}[)]$'
-       AND tl_context = current_setting('threadline.transaction_context', true) THEN
-        SELECT * INTO tl_transaction
-        FROM threadline.audit_transactions
-        WHERE ctid = split_part(tl_cached, ' ', 2)::tid AND id = split_part(tl_cached, ' ', 1)::bigint
-          AND xact_id = pg_current_xact_id() AND occurred_at = now();
+    IF tl_transaction IS NULL THEN
+        tl_transaction := nextval('threadline.entry_ids');
+        PERFORM set_config('threadline.transaction', tl_transaction::text, true),
+                set_config('threadline.transaction_context', tl_context, true);
+        INSERT INTO threadline.journal (
+            id, transaction_id, xact_id, occurred_at, captured_at, op, context, session_user_name)
+        VALUES (tl_transaction, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), 'C', tl_context, session_user);
     END IF;
-    IF tl_transaction.id IS NULL THEN
-        RETURN threadline.open_transaction(tl_context);
-    END IF;
-    IF clock_timestamp() >= coalesce(tl_transaction.extended_until, tl_transaction.opened_at + interval '1 hour') THEN
-        UPDATE threadline.audit_transactions
-        SET extended_until = clock_timestamp() + interval '1 hour'
-        WHERE ctid = split_part(tl_cached, ' ', 2)::tid
-        RETURNING ctid INTO tl_place;
-        PERFORM set_config('threadline.transaction', tl_transaction.id || ' ' || tl_place, true);
-    END IF;
-    RETURN tl_transaction.id;
+    RETURN tl_transaction;
 END
 $$;

@@ -1,17 +1,21 @@
 -- The record key read from a row's image. Blanks at the end of a char(n) are not part
 -- of its value.
 CREATE FUNCTION threadline.key_in_image(image jsonb, key_columns text[], key_types text[]) RETURNS text
-LANGUAGE sql IMMUTABLE
-RETURN (
-    SELECT CASE pg_catalog.count(*)
-        WHEN 0 THEN NULL
-        WHEN 1 THEN threadline.bounded_key(pg_catalog.min(part), 1)
-        ELSE pg_catalog.jsonb_agg(threadline.bounded_key(part, pg_catalog.cardinality(key_columns)) ORDER BY position)::pg_catalog.text
-    END
-    FROM (
-        SELECT k.position,
-               CASE k.type WHEN 'character' THEN pg_catalog.rtrim(threadline.key_text(image -> k.name), ' ')
-                           ELSE threadline.key_text(image -> k.name) END AS part
-        FROM ROWS FROM (pg_catalog.unnest(key_columns), pg_catalog.unnest(key_types)) WITH ORDINALITY AS k (name, type, position)
-    ) AS parts
-);
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_parts text[] := '{}';
+    tl_part text;
+    tl_count integer := cardinality(key_columns);
+BEGIN
+    FOR tl_number IN 1..tl_count LOOP
+        tl_part := threadline.key_text(image -> key_columns[tl_number]);
+        IF key_types[tl_number] = 'character' THEN
+            tl_part := rtrim(tl_part, ' ');
+        END IF;
+        tl_parts := tl_parts || threadline.bounded_key(tl_part, tl_count);
+    END LOOP;
+    RETURN CASE tl_count WHEN 0 THEN NULL WHEN 1 THEN tl_parts[1] ELSE to_jsonb(tl_parts)::text END;
+END
+$$;

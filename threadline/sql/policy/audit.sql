@@ -11,6 +11,8 @@
 -- write.
 -- clear: columns that are no secret though their names look like it; see verify.
 -- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
+-- ignore: columns that are recorded with what else changes; a change of these alone
+-- leaves no record. For counters and ranks.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
@@ -23,7 +25,8 @@ CREATE FUNCTION threadline.audit(
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
     clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}'
+    token         text[]  DEFAULT '{}',
+    ignore        text[]  DEFAULT '{}'
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -31,16 +34,23 @@ AS $audit$
 DECLARE
     tl_id integer;
 BEGIN
-    PERFORM threadline.lock_policies();
     PERFORM threadline.check_auditable(target);
+    tl_id := threadline.as_decided(target, threadline.policy(
+        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore));
+    IF tl_id IS NOT NULL THEN
+        -- Nobody is kept waiting for what is there already.
+        RETURN tl_id;
+    END IF;
+    PERFORM threadline.check_condition(target, condition);
+    PERFORM threadline.lock_policies();
     -- What writers did so far is to be seen here, and done by the old function;
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore);
     -- Left over from the time when the table was a partition of another.
-    PERFORM threadline.drop_triggers(target);
-    PERFORM threadline.install_triggers(tl_id, target);
+    PERFORM threadline.drop_triggers(target, but_of => tl_id);
+    PERFORM threadline.install_triggers(tl_id, target, condition);
     IF condition IS NOT NULL THEN
         PERFORM threadline.note_condition(target);
     END IF;

@@ -9,8 +9,12 @@ BEGIN ATOMIC
         'columns', (
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number), '[]')
             FROM jsonb_to_recordset(t.columns) AS c (
-                number smallint, name text, type text, treatment text, token_key integer, scaled boolean, made_by bigint)),
-        'key', t.key_columns)
+                number smallint, name text, type text, treatment text, token_key integer, made_by text)),
+        'signature', md5((
+            SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
+            FROM pg_attribute AS a
+            WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v')))
+        || CASE WHEN t.policy ? 'ignore' THEN jsonb_build_object('ignored', t.policy -> 'ignore') ELSE '{}' END
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
 END;

@@ -1,9 +1,66 @@
--- The source of one of a table's capture functions, written column by column from
--- the table's catalog entry.
-CREATE FUNCTION threadline.capture_source(audited_table integer, target regclass, operation text) RETURNS text
-LANGUAGE sql
+-- The source of a table's capture function.
+CREATE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT CASE WHEN operation IS NULL THEN threadline.row_capture_source(audited_table, target)
-                ELSE threadline.statement_capture_source(audited_table, target, operation) END;
-END;
+SET quote_all_identifiers = off
+AS $capture_source$
+DECLARE
+    tl_table threadline.audited_tables;
+    tl_captured text := format('threadline.captured_relation(%s, %L::oid)', audited_table, target::oid);
+    tl_built_for text := quote_literal(threadline.built_for(audited_table, target)) || '::jsonb';
+    tl_images text;
+    tl_restored text := format('threadline.audited_relation(TG_RELID, %L::oid)', target::oid);
+    -- PostgreSQL works it out when it plans; for a restored table, it is asked each time.
+    tl_guard text := format(
+        'CASE WHEN %L::oid IN (TG_RELID, pg_partition_root(TG_RELID)) THEN %%s ELSE %%s END',
+        target::oid);
+    tl_whole boolean;
+    tl_hides boolean;
+    tl_changed text;
+BEGIN
+    SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
+    SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
+        format('CASE WHEN NOT record_image_eq(ROW(OLD.%1$s), ROW(NEW.%1$s)) THEN %2$L END', threadline.quoted(live.name), c.name), ', ' ORDER BY c.number
+    -- Of two values that are not the same, to_jsonb() may make one: -0 and 0, arrays with other bounds.
+    ) FILTER (WHERE c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
+        base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c'))
+    INTO tl_whole, tl_hides, tl_changed
+    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+    JOIN threadline.columns_of(target) AS live ON live.number = c.number
+    JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
+    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, threadline.settings_needed(target));
+
+    tl_images := threadline.filled(
+        CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
+        jsonb_build_object(
+            'plain', format(tl_guard,
+                format('threadline.plain_columns(%L::oid, %L)', target::oid, threadline.settings_needed(target)),
+                format('threadline.columns_now(%s, NULL, %L)', tl_restored, threadline.settings_needed(target))),
+            'stands', format(tl_guard,
+                format('threadline.columns_stand(%L::oid, %s)', target::oid, tl_built_for),
+                format('threadline.columns_now(%s, %s, NULL)', tl_restored, tl_built_for)),
+            'redaction', format(tl_guard,
+                format('threadline.redaction_now(%L::oid, %s)', target::oid, tl_built_for),
+                format('threadline.redaction_now(%s, %s)', tl_restored, tl_built_for)),
+            'old_image', threadline.image_expression(audited_table, target, 'OLD'),
+            'new_image', threadline.image_expression(audited_table, target, 'NEW'),
+            'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));
+    IF tl_hides THEN
+        -- Of an update of those alone nothing is to be seen.
+        tl_images := tl_images || format(
+            $unseen$    IF TG_OP = 'UPDATE' AND (tl_old - %1$L::text[])::text = (tl_new - %1$L::text[])::text AND (tl_changed <> '{}') IS NOT true THEN
+        RETURN NULL;
+    END IF;
+$unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.policy -> 'ignore') AS i), '{}'));
+    END IF;
+    IF (tl_table.policy -> 'require_actor')::boolean THEN
+        tl_images := tl_images || format(E'    PERFORM threadline.require_actor(%s);\n', audited_table);
+    END IF;
+    RETURN threadline.filled(threadline.capture_template(), jsonb_build_object(
+        'id', audited_table,
+        'relation', target::oid::bigint,
+        'captured', tl_captured,
+        'built_for', tl_built_for,
+        'images', btrim(tl_images, E'\n')));
+END
+$capture_source$;

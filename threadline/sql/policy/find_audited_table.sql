@@ -11,7 +11,7 @@ DECLARE
     tl_id integer;
 BEGIN
     IF tl_relation IS NOT NULL THEN
-        tl_id := threadline.audited_table_of(
+        tl_id := threadline.known_table_of(
             coalesce(pg_catalog.pg_partition_root(tl_relation), tl_relation));
         IF tl_id IS NOT NULL THEN
             RETURN tl_id;

@@ -7,7 +7,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE
-    tl_id integer := threadline.own_audited_table(target);
+    tl_id integer := threadline.known_table_of(target);
     tl_condition text := (
         SELECT substring(pg_get_triggerdef(g.oid) FROM ' FOR EACH ROW WHEN [(](.*)[)] EXECUTE FUNCTION ')
         FROM pg_trigger AS g

@@ -13,6 +13,7 @@ DECLARE
     tl_columns text[];
     tl_clear text[];
     tl_token text[];
+    tl_ignore text[];
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
@@ -28,11 +29,16 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
     END IF;
+    IF tl_table.policy ? 'condition' AND tl_table.shown_condition IS NULL THEN
+        RAISE EXCEPTION 'threadline: the condition of table % was never installed; say it again with SELECT threadline.audit(''%'', condition => ...)',
+            target, target;
+    END IF;
     WITH decided AS (
         SELECT live.name,
                bool_or(tl_table.policy -> 'mask' ? c.name OR made.secret AND c.treatment <> 'exclude') AS mask,
                bool_or(tl_table.policy -> 'exclude' ? c.name OR made.secret AND c.treatment = 'exclude') AS exclude,
                bool_or(tl_table.policy -> 'token' ? c.name) AS token,
+               bool_or(tl_table.policy -> 'ignore' ? c.name AND is_it) AS ignore,
                bool_or(tl_table.policy -> 'clear' ? c.name AND is_it) AS clear,
                bool_or(tl_table.policy -> 'columns' ? c.name AND is_it) AS chosen
         FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
@@ -59,8 +65,9 @@ BEGIN
            coalesce(array_agg(name) FILTER (WHERE exclude), '{}'),
            array_agg(name) FILTER (WHERE chosen),
            coalesce(array_agg(name) FILTER (WHERE clear AND NOT coalesce(mask OR exclude OR token, false)), '{}'),
-           coalesce(array_agg(name) FILTER (WHERE token AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}')
-    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token
+           coalesce(array_agg(name) FILTER (WHERE token AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}')
+    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore
     FROM decided;
     RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
@@ -68,6 +75,7 @@ BEGIN
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
         condition => tl_table.policy ->> 'condition',
         clear => tl_clear,
-        token => tl_token);
+        token => tl_token,
+        ignore => tl_ignore);
 END
 $$;

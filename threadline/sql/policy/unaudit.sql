@@ -1,8 +1,12 @@
--- Stops auditing a table. What was recorded stays and can be read as before.
+-- Stops auditing a table. What was recorded stays and can be read as before. The triggers
+-- are switched off and not dropped: that would keep readers waiting, and by them the
+-- table is known again when it is audited again, also under another name.
 CREATE FUNCTION threadline.unaudit(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
+DECLARE
+    tl_trigger record;
 BEGIN
     IF (SELECT relispartition FROM pg_class WHERE oid = target) AND threadline.audited_table_of(target) IS NULL THEN
         RAISE EXCEPTION 'threadline: % is a partition and audited through its parent; stop that with SELECT threadline.unaudit(''%'')',
@@ -12,6 +16,14 @@ BEGIN
     IF threadline.audited_table_of(target) IS NULL THEN
         RETURN;
     END IF;
+    FOR tl_trigger IN
+        SELECT g.tgrelid::regclass AS relation, g.tgname AS name
+        FROM pg_trigger AS g
+        WHERE g.tgfoid = to_regproc('threadline.capture_' || threadline.audited_table_of(target)) AND g.tgparentid = 0
+          AND (g.tgrelid = target OR g.tgrelid IN (SELECT p.relid FROM pg_partition_tree(target) AS p))
+    LOOP
+        EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', tl_trigger.relation, tl_trigger.name);
+    END LOOP;
     PERFORM threadline.hand_over(target);
     PERFORM threadline.end_audit(target);
     PERFORM threadline.take_back(target, 'all');

@@ -10,7 +10,8 @@ CREATE FUNCTION threadline.write_policy(
     operations    text[],
     condition     text,
     clear         text[],
-    token         text[]
+    token         text[],
+    ignore        text[]
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -49,7 +50,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
             array_to_string(operations, ', ', 'NULL'), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear || token) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear || token || ignore) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -62,6 +63,11 @@ BEGIN
     SELECT array_agg(c) INTO tl_wrong FROM unnest(token) AS c WHERE c = ANY (mask || exclude);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % of table % is recorded as a token, and masked or excluded; choose one',
+            array_to_string(tl_wrong, ', '), target;
+    END IF;
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(ignore) AS c WHERE c = ANY (tl_keys || exclude);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % of table % cannot be ignored: it belongs to the primary key, or is excluded',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
@@ -79,20 +85,21 @@ BEGIN
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
     END IF;
 
-    tl_id := coalesce(threadline.own_audited_table(target), (
-        -- Somebody dropped the trigger by which a table is known, and not the others.
-        SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})')::integer)
+    tl_id := coalesce(threadline.known_table_of(target), (
+        -- Somebody dropped the trigger by which a table is known, and not the other.
+        SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer)
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-        WHERE g.tgrelid = target AND g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}_(insert|update|delete)$'));
-    tl_resumed := tl_id IS NULL;
-    IF tl_resumed THEN
+        WHERE g.tgrelid = target AND g.tgparentid = 0 AND g.tgname = '!threadline_truncate_' || substring(p.proname FROM '^capture_([0-9]{1,9})$')
+          AND threadline.captured_relation(substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer, 0) = 0));
+    tl_resumed := tl_id IS NULL OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.unaudited_at IS NOT NULL);
+    IF tl_id IS NULL THEN
         -- A table created anew under its old name goes on with its history.
         tl_id := threadline.former_table(tl_schema, tl_class.relname);
     END IF;
@@ -111,6 +118,10 @@ BEGIN
     VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
 
+    IF tl_former.key_columns <> tl_keys THEN
+        -- What waits in the journal has the key that it was captured with.
+        PERFORM threadline.post_all();
+    END IF;
     -- Records without a key are not found under one that comes later.
     tl_resumed := tl_resumed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
 
@@ -130,19 +141,15 @@ BEGIN
             THEN t.chained_since
             ELSE clock_timestamp() END,
         policy = tl_policy,
-        shown_condition = NULL,
+        shown_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.shown_condition END,
         columns = (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
-                    'scaled', CASE WHEN c.type = 'numeric'::regtype AND c.bitwise THEN true END,
                     -- What is made of others may be made of a redacted one later.
                     'made_by', CASE
                         WHEN now.treatment = 'clear' AND cardinality(mask || exclude || token) > 0
-                        THEN (SELECT d.oid::bigint
-                              FROM pg_attrdef AS d
-                              JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-                              WHERE d.adrelid = target AND d.adnum = c.number AND a.attgenerated <> '') END,
+                        THEN threadline.generation_of(target, c.number) END,
                     -- What a redacted column held until now was not recorded.
                     'clear_since', CASE
                         WHEN now.treatment <> 'clear' THEN NULL
@@ -185,7 +192,7 @@ BEGIN
         unaudited_at = NULL
     WHERE t.id = tl_id;
 
-    PERFORM threadline.build_functions(tl_id, target);
+    PERFORM threadline.build_function(tl_id, target);
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
@@ -199,4 +206,4 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[]) FROM PUBLIC;

@@ -36,7 +36,14 @@ BEGIN
         SELECT
         FROM pg_locks AS writes
         WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
-          AND writes.relation = 'threadline.audit_changes'::regclass
+          AND writes.relation = 'threadline.journal'::regclass
+          -- Whoever posts writes nothing else.
+          AND NOT EXISTS (
+              SELECT
+              FROM pg_locks AS posts
+              WHERE posts.locktype = 'relation' AND posts.mode = 'RowExclusiveLock'
+                AND posts.relation = 'threadline.posting'::regclass
+                AND posts.virtualtransaction = writes.virtualtransaction)
           -- Another database may have the same number for another table.
           AND writes.database = (SELECT oid FROM pg_database WHERE datname = current_database())
           AND writes.pid IS DISTINCT FROM pg_backend_pid()

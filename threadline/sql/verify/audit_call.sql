@@ -20,6 +20,8 @@ BEGIN ATOMIC
                FILTER (WHERE decided.treatment = 'clear') || ']', '')
         || coalesce(', token => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'token') || ']', '')
+        || coalesce(', ignore => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'ignore') || ']', '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
@@ -30,6 +32,8 @@ BEGIN ATOMIC
         SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
         UNION ALL
         SELECT name, 'clear' FROM jsonb_array_elements_text(t.policy -> 'clear') AS name
+        UNION ALL
+        SELECT name, 'ignore' FROM jsonb_array_elements_text(t.policy -> 'ignore') AS name
         UNION ALL
         SELECT name, 'token' FROM jsonb_array_elements_text(t.policy -> 'token') AS name
         UNION ALL

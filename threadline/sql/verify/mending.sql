@@ -8,7 +8,7 @@ BEGIN ATOMIC
         WHEN threadline.audited_table_of(target) = audited_table
             THEN format('SELECT threadline.refresh(%L);', target)
         WHEN t.relation = target
-             AND (SELECT bool_and(to_regproc('threadline.' || f.name) IS NOT NULL) FROM threadline.capture_functions(t.id) AS f)
+             AND to_regproc('threadline.capture_' || t.id) IS NOT NULL
             THEN format('SELECT threadline.install_triggers(%s, %L); SELECT threadline.refresh(%L);', t.id, target, target)
         ELSE threadline.audit_call(t.id, target)
     END

@@ -11,7 +11,7 @@ BEGIN
                substring(p.proname FROM '^capture_([0-9]{1,9})')::integer AS table_id
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-        WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}(_insert|_update|_delete)?$'
+        WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}$'
     )
     SELECT 'policy-missing', c.relation::text,
            'what was decided for it is not on record; its capture goes on as it was built',
@@ -21,7 +21,7 @@ BEGIN
       AND c.name = '!threadline_capture_' || c.table_id AND (target IS NULL OR c.relation = target)
     UNION ALL
     SELECT 'trigger-stray', c.relation::text,
-           format('trigger %I records its changes as those of %s', c.name, coalesce(at.relation::text, 'a table that is gone')),
+           format('trigger %I is that of %s, and records nothing here', c.name, coalesce(at.relation::text, 'a table that is gone')),
            format('DROP TRIGGER %I ON %s;', c.name, c.relation)
     FROM capturing AS c
     JOIN threadline.audited_tables AS t ON t.id = c.table_id

@@ -13,7 +13,7 @@ BEGIN
                EXISTS (
                    SELECT FROM pg_trigger AS g
                    WHERE g.tgrelid = at.relation
-                     AND g.tgfoid IN (SELECT to_regproc('threadline.' || f.name) FROM threadline.capture_functions(t.id) AS f)
+                     AND g.tgfoid = to_regproc('threadline.capture_' || t.id)
                ) OR t.relation = at.relation AS known
         FROM threadline.audited_tables AS t
         CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at

@@ -20,15 +20,8 @@ macro_rules! patch {
 
 /// All patches, oldest first.
 pub(crate) const PATCHES: &[Patch] = &[
-    patch!(1, "0001_audit_schema"),
-    patch!(2, "0002_capture"),
-    patch!(3, "0003_reading"),
-    patch!(4, "0004_actions"),
-    patch!(5, "0005_exploration"),
-    patch!(6, "0006_time_travel"),
-    patch!(7, "0007_revert"),
-    patch!(8, "0008_verify"),
-    patch!(9, "0009_access"),
+    patch!(1, "0001_tables"),
+    patch!(2, "0002_code"),
 ];
 
 /// The version of the audit schema that this crate works with.

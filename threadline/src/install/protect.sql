@@ -10,7 +10,8 @@ DECLARE
     tl_problem text;
     tl_object record;
     tl_own_functions text[] := ARRAY[
-        'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.end_audit', 'threadline.record_action'];
+        'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.end_audit', 'threadline.record_action', 'threadline.post',
+        'threadline.token_keys_stand'];
     tl_lent boolean;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -134,6 +135,8 @@ BEGIN
         END LOOP;
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers') LOOP
+        -- So that what a reader asks for is quick to find.
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer) TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
         -- Who has a key can try values until one gives the token.
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
@@ -144,7 +147,7 @@ BEGIN
 
     -- What threadline.audit() gives from now on, the tables that are audited get now.
     FOR tl_object IN
-        SELECT c.oid::regclass AS name, c.relnamespace::regnamespace AS schema, c.relowner::regrole AS owner,
+        SELECT c.oid::regclass AS name, c.relnamespace::regnamespace AS schema,
                substring(p.proname FROM '[0-9]+')::integer AS audited_table
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
@@ -154,9 +157,8 @@ BEGIN
         IF NOT has_schema_privilege(tl_owner, tl_object.schema, 'USAGE') THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', tl_object.schema, tl_owner);
         END IF;
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', (
-            SELECT string_agg(format('threadline.%I()', f.name), ', ') FROM threadline.capture_functions(tl_object.audited_table) AS f
-        ), tl_object.owner);
+        -- It records what happens to its own table, whoever has a trigger call it.
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', tl_object.audited_table);
         FOR tl_role IN
             SELECT tl_object.name::text
             UNION

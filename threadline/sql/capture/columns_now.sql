@@ -1,0 +1,36 @@
+-- threadline.columns_match(), or without columns to match threadline.plain_columns(), for
+-- a table whose OID is not the one that its capture function names: it was restored, and
+-- PostgreSQL does not know that a plan depends on it. Asked for every write until
+-- threadline.refresh(), and so as short as can be.
+CREATE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[]) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        -- The snapshot may be older than the columns.
+        RETURN CASE WHEN pinned IS NULL THEN threadline.columns_match(relation, built_for)
+                    ELSE threadline.plain_columns(relation, pinned) END;
+    ELSIF pinned IS NULL THEN
+        RETURN md5((
+            SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
+            FROM pg_attribute AS a
+            WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
+        )) = built_for ->> 'signature';
+    END IF;
+    RETURN NOT EXISTS (
+        SELECT
+        FROM pg_attribute AS a
+        WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND (
+            a.attgenerated = 'v'
+            OR a.atttypid NOT IN (
+                'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
+                'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'jsonb'::regtype,
+                'inet'::regtype, 'date'::regtype, 'time'::regtype, 'timestamp'::regtype,
+                '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_uuid'::regtype)
+               AND NOT (a.atttypid IN ('timestamptz'::regtype, 'timetz'::regtype) AND 'timezone' = ANY (pinned))
+               AND NOT (a.atttypid = 'interval'::regtype AND 'intervalstyle' = ANY (pinned))
+               AND NOT (a.atttypid = 'bytea'::regtype AND 'bytea_output' = ANY (pinned))
+               AND NOT (a.atttypid IN ('float4'::regtype, 'float8'::regtype) AND 'extra_float_digits' = ANY (pinned))));
+END
+$$;

@@ -1,0 +1,19 @@
+-- Whether to_jsonb() may be given a row of a relation: every type is PostgreSQL's own,
+-- for which it calls nobody's cast, and its text depends on no setting but those that
+-- are pinned. Declared immutable and called with constants alone, so that PostgreSQL
+-- answers it once, when it plans what it stands in, and again after any change of the
+-- relation.
+CREATE FUNCTION threadline.plain_columns(relation oid, pinned text[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    -- PostgreSQL asks ahead, also for what is not there after a restore.
+    RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation)
+        AND threadline.settings_needed(relation) <@ pinned AND NOT EXISTS (
+        SELECT
+        FROM threadline.present_columns(relation) AS c
+        WHERE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v'
+    ) AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attgenerated = 'v');
+END
+$$;

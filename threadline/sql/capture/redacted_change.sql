@@ -1,0 +1,29 @@
+-- The images of a change with what is redacted taken out of them, and which of the
+-- masked columns it changed. NULL where nothing is to be recorded of it.
+CREATE FUNCTION threadline.redacted_change(
+    INOUT old_row jsonb, INOUT new_row jsonb, redaction jsonb, OUT changed text[]
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_clear text[];
+    tl_old jsonb := old_row;
+    tl_new jsonb := new_row;
+BEGIN
+    IF redaction ? 'clear' THEN
+        tl_clear := ARRAY(SELECT jsonb_array_elements_text(redaction -> 'clear'));
+        old_row := threadline.redacted_image(tl_old, tl_clear, redaction -> 'masks');
+        new_row := threadline.redacted_image(tl_new, tl_clear, redaction -> 'masks');
+        IF redaction -> 'tokens' <> '{}' THEN
+            old_row := threadline.with_tokens(old_row, tl_old, redaction -> 'tokens');
+            new_row := threadline.with_tokens(new_row, tl_new, redaction -> 'tokens');
+        END IF;
+        IF tl_old IS NOT NULL AND tl_new IS NOT NULL THEN
+            changed := ARRAY(
+                SELECT key FROM jsonb_object_keys(redaction -> 'masks') AS key
+                WHERE tl_new ? key AND (tl_old -> key)::text IS DISTINCT FROM (tl_new -> key)::text);
+        END IF;
+    END IF;
+END
+$$;

@@ -1,0 +1,35 @@
+-- What is redacted of a row whose columns are not those that its capture function was
+-- built for. Fails closed: on a table with redaction a value is recorded in clear only
+-- if its column can be traced to one that the policy left clear, by column number while
+-- the table is the one it was, by name after a restore. A column added since could hold
+-- anything and is left out, and so is one that is generated from something else.
+-- `built_for` is written into the capture function: nothing here depends on rows that
+-- may be missing. Declared immutable and called with constants alone, so that PostgreSQL
+-- answers it when it plans and not for every write.
+CREATE FUNCTION threadline.redaction_now(relation oid, built_for jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+BEGIN ATOMIC
+    WITH known AS (
+        SELECT c.*, (built_for ->> 'relation')::oid = redaction_now.relation AS same
+        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, made_by text)
+    ), traced AS (
+        SELECT live.name, live.type, itself.token_key, itself.treatment AS by_itself, namesake.treatment AS by_name,
+               threadline.generation_of(redaction_now.relation, live.number) IS NOT DISTINCT FROM itself.made_by AS made_as_before
+        FROM threadline.present_columns(redaction_now.relation) AS live
+        LEFT JOIN known AS namesake ON namesake.name = live.name
+        LEFT JOIN known AS itself ON CASE WHEN itself.same THEN itself.number = live.number ELSE itself.name = live.name END
+    )
+    SELECT CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.treatment IS DISTINCT FROM 'clear') THEN jsonb_build_object(
+        'clear', coalesce(jsonb_agg(name) FILTER (
+            WHERE by_itself = 'clear' AND coalesce(by_name, 'clear') = 'clear' AND made_as_before), '[]'),
+        'masks', coalesce(jsonb_object_agg(name, coalesce(threadline.placeholder(type), '"***"')) FILTER (
+            WHERE ARRAY[by_itself, by_name] && '{mask,token}'
+              AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '{}'),
+        'tokens', coalesce(jsonb_object_agg(name, token_key) FILTER (
+            WHERE by_itself = 'token' AND coalesce(by_name, 'token') IN ('token', 'clear')), '{}'),
+        'ignored', coalesce(built_for -> 'ignored', '[]'))
+        ELSE jsonb_build_object('ignored', coalesce(built_for -> 'ignored', '[]')) END
+    FROM traced;
+END;

@@ -1,0 +1,17 @@
+-- The id under which a table is audited, if everything about it is as a policy asks for;
+-- else NULL.
+CREATE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT t.id
+    FROM threadline.audited_tables AS t
+    JOIN pg_class AS c ON c.oid = target
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE t.id = threadline.audited_table_of(target) AND t.policy = as_decided.policy
+      AND (t.schema_name, t.table_name) = (n.nspname, c.relname)
+      AND threadline.token_keys_stand(t.id)
+      AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
+      AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
+      AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target));
+END;

@@ -1,0 +1,19 @@
+-- Makes the trigger function that captures a table, if it is not as it should be. Anybody
+-- may have a trigger call it: it records what happens to its own table, and for its own
+-- triggers, so that whoever owns the table can attach partitions.
+CREATE FUNCTION threadline.build_function(audited_table integer, target regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    EXECUTE format(
+        'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
+        'LANGUAGE plpgsql SECURITY DEFINER '
+        'SET search_path = pg_catalog, threadline, pg_temp %s '
+        'AS %L', audited_table, threadline.pinned_settings(threadline.settings_needed(target)),
+        threadline.capture_source(audited_table, target));
+    EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', audited_table);
+    EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
+        audited_table, format('Records the changes of %s; written by threadline.audit()', target));
+END
+$$;

@@ -1,0 +1,62 @@
+-- The changes in the journal, up to an entry, in the form that they have in the ledger:
+-- with record keys, an update reduced to what it changed, and of one record in the order
+-- in which they happened. Reading and posting go by this alone, so that a change is the
+-- same before and after.
+CREATE FUNCTION threadline.pending_changes(up_to bigint DEFAULT 9223372036854775807)
+RETURNS TABLE (
+    id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",
+    record_key text, previous_key text, changed_from jsonb, changed_to jsonb, row_data jsonb
+)
+LANGUAGE plpgsql STABLE ROWS 1
+SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
+-- The journal is empty or full from one moment to the next; no estimate holds.
+SET enable_nestloop = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM threadline.journal) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH entry AS (
+        SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
+               j.old_row, j.new_row, j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
+               cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple,
+               t.policy -> 'ignore' AS ignored
+        FROM threadline.journal AS j
+        JOIN threadline.entry_transactions(up_to) AS o ON o.entry_transaction = j.transaction_id AND o.xact_id = j.xact_id AND o.occurred_at = j.occurred_at
+        LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
+        LEFT JOIN threadline.reordered_entries(up_to) AS r ON r.id = j.id
+        WHERE j.id <= up_to AND j.op <> 'C'
+    ), keyed AS (
+        SELECT e.*,
+               CASE WHEN e.op = 'D' OR e.op = 'T' THEN k.was ELSE k.now END AS record_key,
+               CASE WHEN e.op = 'U' AND k.was <> k.now THEN k.was END AS previous_key
+        FROM entry AS e
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN e.is_simple AND e.old_row ->> e.key_columns[1] NOT LIKE '%.%' THEN e.old_row ->> e.key_columns[1]
+                        WHEN e.is_known AND e.old_row IS NOT NULL THEN threadline.entry_key(e.table_id, e.old_row, e.key_columns, e.key_types) END AS was,
+                   CASE WHEN e.is_simple AND e.new_row ->> e.key_columns[1] NOT LIKE '%.%' THEN e.new_row ->> e.key_columns[1]
+                        WHEN e.is_known AND e.new_row IS NOT NULL AND e.op <> 'T' THEN threadline.entry_key(e.table_id, e.new_row, e.key_columns, e.key_types) END AS now
+        ) AS k
+    )
+    SELECT k.id, k.transaction_id, k.captured_at, k.table_id,
+           CASE WHEN k.previous_key IS NOT NULL OR k.op = 'U' AND k.key_columns = '{}' THEN (k.command::text::bigint % 2147483648)::integer END,
+           k.op, k.record_key, k.previous_key,
+           CASE k.op WHEN 'U' THEN k.old_row - u.unchanged WHEN 'T' THEN k.new_row END,
+           CASE k.op WHEN 'U' THEN k.new_row - u.unchanged END,
+           CASE WHEN k.op = 'I' THEN k.new_row
+                WHEN k.op <> 'U' OR k.previous_key IS NOT NULL OR k.key_columns = '{}' THEN k.old_row END
+    FROM keyed AS k
+    LEFT JOIN LATERAL (
+        SELECT coalesce(array_agg(n.key), '{}') AS unchanged
+        FROM jsonb_each(k.new_row) AS n
+        WHERE k.old_row -> n.key = n.value
+          AND (jsonb_typeof(n.value) IN ('string', 'boolean', 'null') OR (k.old_row -> n.key)::text = n.value::text)
+          AND n.key = ANY (k.changed) IS NOT true
+    ) AS u ON k.op = 'U'
+    WHERE k.op <> 'U' OR k.previous_key IS NOT NULL
+       OR k.old_row - u.unchanged <> '{}' OR k.new_row - u.unchanged <> '{}';
+END
+$$;

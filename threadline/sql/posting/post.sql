@@ -1,0 +1,70 @@
+-- Moves visible entries of the journal into the ledger, oldest first, and returns how
+-- many; 0 when there is nothing to do, or somebody else is posting. Call it until it
+-- returns 0:
+--
+--   SELECT threadline.post();
+--
+-- It is never needed for a right answer: readers see journal and ledger as one. All that
+-- a call does is done in one statement, so that every snapshot sees each change once.
+CREATE FUNCTION threadline.post(at_most integer DEFAULT 10000) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
+SET enable_nestloop = on
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_limit integer := greatest(at_most, 1);
+    tl_last bigint;
+    tl_position bigint;
+    tl_posted bigint;
+    tl_error text;
+BEGIN
+    IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'
+       OR current_setting('transaction_isolation') <> 'read committed'
+       -- In a transaction of its own: what it moves, it holds until the end.
+       OR pg_current_xact_id_if_assigned() IS NOT NULL
+       OR NOT EXISTS (SELECT FROM threadline.journal)
+    THEN
+        RETURN 0;
+    END IF;
+    SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    LOOP
+        tl_last := (
+            SELECT max(e.id)
+            FROM (
+                SELECT j.id FROM threadline.journal AS j
+                WHERE j.op = 'C' OR j.table_id IN (SELECT t.id FROM threadline.audited_tables AS t)
+                ORDER BY j.id LIMIT tl_limit
+            ) AS e);
+        IF tl_last IS NULL THEN
+            RETURN 0;
+        END IF;
+        BEGIN
+            RETURN threadline.post_batch(tl_last, tl_position);
+        EXCEPTION
+            WHEN unique_violation THEN
+                IF NOT threadline.renumber_entries() THEN
+                    tl_error := SQLERRM;
+                END IF;
+            WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR internal_error
+              OR undefined_object OR undefined_function OR raise_exception THEN
+                tl_error := SQLERRM;
+        END;
+        IF tl_error IS NOT NULL AND tl_limit = 1 THEN
+            -- It keeps nobody else waiting.
+            WITH gone AS (DELETE FROM threadline.journal AS j WHERE j.id = tl_last RETURNING j.*)
+            INSERT INTO threadline.unposted SELECT gone.*, tl_error FROM gone;
+            RETURN 1;
+        ELSIF tl_error IS NOT NULL THEN
+            tl_limit := greatest(tl_limit / 16, 1);
+            tl_error := NULL;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION threadline.post(integer) IS
+    'Moves what waits in the journal into the ledger, so that it is quick to find; returns how many entries';

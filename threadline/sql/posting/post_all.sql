@@ -1,0 +1,17 @@
+-- Moves all visible entries into the ledger, waiting for whoever posts; before something
+-- changes by which entries are read.
+CREATE FUNCTION threadline.post_all() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_position bigint;
+    tl_last bigint := (SELECT max(j.id) FROM threadline.journal AS j);
+BEGIN
+    IF tl_last IS NOT NULL THEN
+        SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE;
+        PERFORM threadline.post_batch(tl_last, tl_position);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.post_all() FROM PUBLIC;

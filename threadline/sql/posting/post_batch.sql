@@ -1,0 +1,37 @@
+-- Moves the visible entries up to one into the ledger; for threadline.post(), which holds
+-- the lock of posting. Returns how many.
+CREATE FUNCTION threadline.post_batch(up_to bigint, last_position bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_posted bigint;
+    tl_moved bigint;
+    tl_headers bigint;
+BEGIN
+    WITH header AS (
+        INSERT INTO threadline.ledger_transactions
+        SELECT * FROM threadline.pending_transactions(up_to)
+        RETURNING id
+    ), gone AS (
+        DELETE FROM threadline.journal AS j
+        -- A table of which a restore left out the policy waits until that is said again.
+        WHERE j.id <= up_to AND (j.op = 'C' OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = j.table_id))
+        RETURNING j.op
+    ), change AS (
+        INSERT INTO threadline.ledger_changes (
+            id, transaction_id, captured_at, table_id, statement, op,
+            record_key, previous_key, changed_from, changed_to, row_data, position)
+        SELECT p.*, last_position + row_number() OVER (ORDER BY p.id)
+        FROM threadline.pending_changes(up_to) AS p
+        WHERE p.table_id IN (SELECT t.id FROM threadline.audited_tables AS t)
+        RETURNING id
+    )
+    SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM gone),
+           (SELECT count(*) FROM header)
+    INTO tl_posted, tl_moved, tl_headers;
+    UPDATE threadline.posting AS p SET last_position = post_batch.last_position + tl_posted, posted_at = clock_timestamp();
+    RETURN tl_moved;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.post_batch(bigint, bigint) FROM PUBLIC;

@@ -1,0 +1,36 @@
+-- The ids under which changes are shown where triggers of the application wrote to rows
+-- of the very statement that fired them: what these did is captured before the statement
+-- itself is. Each row version knows from which one it came, so that the versions of a
+-- row make a chain; the ids of a chain are given out in its order. A row that was deleted
+-- and made again under its key goes before the new one.
+CREATE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH RECURSIVE link AS MATERIALIZED (
+        SELECT j.id, j.xact_id, j.relation, j.op, j.old_place, j.new_place
+        FROM threadline.journal AS j
+        WHERE j.id <= up_to AND j.op IN ('I', 'U', 'D')
+          AND j.xact_id IN (SELECT n.xact_id FROM threadline.journal AS n WHERE n.id <= up_to AND n.depth > 1)
+    ), chain AS (
+        SELECT l.id, l.xact_id, l.relation, l.new_place, l.id AS head, 1 AS turn
+        FROM link AS l
+        WHERE NOT EXISTS (
+            SELECT FROM link AS before
+            WHERE before.xact_id = l.xact_id AND before.relation = l.relation AND before.new_place = l.old_place)
+        UNION ALL
+        SELECT l.id, l.xact_id, l.relation, l.new_place, c.head, c.turn + 1
+        FROM chain AS c
+        JOIN link AS l ON l.xact_id = c.xact_id AND l.relation = c.relation AND l.old_place = c.new_place
+    ) CYCLE id SET again USING path, placed AS (
+        SELECT DISTINCT ON (c.id) c.id, c.head, c.turn FROM chain AS c WHERE NOT c.again ORDER BY c.id, c.turn
+    ), ranked AS (
+        SELECT p.id, p.head,
+               row_number() OVER (PARTITION BY p.head ORDER BY p.turn) AS in_chain,
+               row_number() OVER (PARTITION BY p.head ORDER BY p.id) AS by_id
+        FROM placed AS p
+    )
+    SELECT r.id, g.id
+    FROM ranked AS r
+    JOIN ranked AS g ON g.head = r.head AND g.by_id = r.in_chain
+    WHERE r.id <> g.id;
+END;

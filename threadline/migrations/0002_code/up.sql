@@ -1589,12 +1589,14 @@ DECLARE
     tl_trigger record;
 BEGIN
     FOR tl_trigger IN
-        SELECT e.*, pg_get_triggerdef(g.oid) IS DISTINCT FROM e.definition AS differs, g.tgenabled
+        SELECT e.*, g.tgenabled,
+               -- Those of partitions come with the table's own.
+               bool_or(pg_get_triggerdef(g.oid) IS DISTINCT FROM e.definition) OVER (PARTITION BY e.name, e.name ~ 'truncate' AND e.relation <> target) AS differs
         FROM threadline.expected_triggers(audited_table, target, condition) AS e
         LEFT JOIN pg_trigger AS g ON g.tgrelid = e.relation AND g.tgname = e.name
-        WHERE NOT e.inherited
+        ORDER BY e.inherited
     LOOP
-        IF tl_trigger.differs THEN
+        IF tl_trigger.differs AND NOT tl_trigger.inherited THEN
             EXECUTE regexp_replace(tl_trigger.definition, '^CREATE', 'CREATE OR REPLACE');
         END IF;
         IF tl_trigger.differs OR tl_trigger.tgenabled <> 'A' THEN
@@ -2105,16 +2107,18 @@ SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.r
        c.changed_from, c.changed_to, c.row_data
 FROM threadline.ledger_changes AS c
 UNION ALL
-SELECT p.id, p.transaction_id, p.captured_at, p.table_id, p.statement, p.op, p.record_key COLLATE "C", p.previous_key COLLATE "C",
+(SELECT p.id, p.transaction_id, p.captured_at, p.table_id, p.statement, p.op, p.record_key COLLATE "C", p.previous_key COLLATE "C",
        p.changed_from, p.changed_to, p.row_data
-FROM threadline.pending_changes() AS p;
+FROM threadline.pending_changes() AS p
+-- Not merged with what asks, which would then search the ledger without its indexes.
+OFFSET 0);
 COMMENT ON VIEW threadline.audit_changes IS
     'Every recorded change, whether it is still in the journal or in the ledger';
 
 CREATE VIEW threadline.audit_transactions AS
 SELECT * FROM threadline.ledger_transactions
 UNION ALL
-SELECT * FROM threadline.pending_transactions();
+(SELECT * FROM threadline.pending_transactions() OFFSET 0);
 COMMENT ON VIEW threadline.audit_transactions IS
     'Every AuditTransaction, whether it is still in the journal or in the ledger';
 

@@ -19,6 +19,7 @@ mod export;
 mod install;
 mod migrations;
 mod model;
+mod posting;
 mod record;
 mod revert;
 mod sql;
@@ -39,6 +40,7 @@ pub use explore::{
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
 pub use install::{ModelStatus, Protection, Status};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
+pub use posting::{Waiting, Worker, WorkerHandle, post, waiting};
 pub use record::{
     AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, PriorState,
     Version, VersionedModel, history,

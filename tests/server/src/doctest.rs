@@ -47,6 +47,13 @@ pub fn connect(manifest_dir: &str) -> Example {
     }
 }
 
+impl Example {
+    /// Where the database is.
+    pub fn database_url(&self) -> String {
+        Server::shared().url_of(&self.name)
+    }
+}
+
 fn establish(url: &str) -> PgConnection {
     PgConnection::establish(url).unwrap_or_else(|e| panic!("{url}: {e}"))
 }

@@ -38,6 +38,9 @@ BEGIN
         END IF;
     END LOOP;
     RETURN QUERY SELECT * FROM threadline.stray_triggers(target);
+    IF target IS NULL THEN
+        RETURN QUERY SELECT * FROM threadline.posting_drift();
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION threadline.table_drift(regclass) IS

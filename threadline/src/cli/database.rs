@@ -1,4 +1,4 @@
-use diesel::{Connection, PgConnection};
+use diesel::{Connection, ConnectionResult, PgConnection};
 
 use crate::error::Error;
 
@@ -12,6 +12,10 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn connect(&self) -> Result<PgConnection, Error> {
-        Ok(PgConnection::establish(&self.database_url)?)
+        Ok(self.establish()?)
+    }
+
+    pub(super) fn establish(&self) -> ConnectionResult<PgConnection> {
+        PgConnection::establish(&self.database_url)
     }
 }

@@ -19,6 +19,7 @@
 //! | `status` | shows what is in force in a database |
 //! | `verify` | fails if a database's audit is not whole; for health checks |
 //! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](crate::docs::owner_and_readers) |
+//! | `work` | [posts](crate::post) all along; `--once` posts what waits and ends |
 //! | `history members 42` | the changes of a record, newest first |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
 //! | `actor user:42` | what an actor did, newest first |
@@ -44,6 +45,7 @@ mod folder;
 mod protect;
 mod read;
 mod verify;
+mod work;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -55,6 +57,7 @@ use self::folder::Folder;
 use self::protect::Protect;
 use self::read::Read;
 use self::verify::VerifyArguments;
+use self::work::Work;
 use crate::error::Error;
 use crate::install::{ModelStatus, Status};
 use crate::model::Models;
@@ -99,6 +102,8 @@ enum Command {
     },
     /// Give the audit an owner of its own; run as an administrator
     Protect(Protect),
+    /// Move what waits in the journal into the ledger, until it is stopped
+    Work(Work),
     #[command(flatten)]
     Read(Read),
 }
@@ -160,6 +165,7 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
             );
         }
         Command::Protect(protect) => protect.run()?,
+        Command::Work(work) => work.run()?,
         Command::Read(read) => return read.run(),
         Command::Verify { verify, database } => return Ok(verify.run(models, &database)),
         Command::Status { database } => {
@@ -191,6 +197,19 @@ fn print_status(status: &Status) {
     };
     if let Some(owner) = &status.owner {
         let _ = writeln!(out, "its owner      {owner}");
+    }
+    if let Some(waiting) = &status.waiting {
+        let since = waiting.since.map_or(String::new(), |since| {
+            format!(", since {}", since.format("%Y-%m-%d %H:%M:%S UTC"))
+        });
+        let _ = writeln!(out, "journal        {} entries wait{since}", waiting.entries);
+        if waiting.set_aside > 0 {
+            let _ = writeln!(
+                out,
+                "               {} entries could not be posted; see threadline.unposted",
+                waiting.set_aside
+            );
+        }
     }
     let width = status.models.iter().map(|(spec, _)| spec.table.len()).max();
     for (spec, model) in &status.models {

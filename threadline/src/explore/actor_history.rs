@@ -11,6 +11,7 @@ use super::typed::{Bind, Typed};
 use crate::action::AuditAction;
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
+use crate::posting::post_before_reading;
 use crate::record::{AuditTransaction, TransactionSql};
 
 /// Entries of a page unless said otherwise.
@@ -90,6 +91,7 @@ impl ActorHistory {
     /// or the query failed.
     pub fn page<C: AuditConnection>(self, conn: &mut C) -> Result<Page<ActorEntry>, Error> {
         let before = Cursor::transaction(self.after)?.unwrap_or(i64::MAX);
+        post_before_reading(conn);
         let entries = self
             .entries(conn, before)
             .map_err(|error| Error::reading(conn, error))?;

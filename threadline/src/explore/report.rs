@@ -6,6 +6,7 @@ use super::typed::{Bind, Typed};
 use crate::action::{ActionSql, AuditAction};
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::posting::post_before_reading;
 use crate::record::{AuditChange, AuditTransaction, ChangeSql, TransactionSql};
 
 /// One transaction whole: what an incident report needs of it.
@@ -72,6 +73,7 @@ fn reports<C: AuditConnection>(
     conn: &mut C,
     transactions: Typed<TransactionSql>,
 ) -> QueryResult<Vec<TransactionReport>> {
+    post_before_reading(conn);
     let transactions: Vec<AuditTransaction> = transactions.load(conn)?;
     let ids: Vec<i64> = transactions
         .iter()

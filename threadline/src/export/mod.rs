@@ -14,6 +14,7 @@ use diesel::pg::PgRowByRowLoadingMode;
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::Filter;
+use crate::posting::post_before_reading;
 
 /// The version of the form of the JSON that is written.
 const FORMAT_VERSION: u32 = 1;
@@ -160,6 +161,7 @@ impl<'p> Export<'p> {
         C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
         S: Sink,
     {
+        post_before_reading(conn);
         let mut changes = 0;
         let mut truncated = false;
         // One more is asked for than is written: that it is there says enough.

@@ -7,10 +7,15 @@ use super::{PATCHES, PolicyCall, SCHEMA_VERSION};
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Models, TableSpec};
+use crate::posting::{Waiting, waiting};
 
 /// Serialises installations; transaction-level, so that it is safe behind a
 /// pooler.
 const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7236831)";
+
+/// How long a policy waits for the lock on its table. Writers that come after it wait
+/// as long.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
 
 /// What of the audit is in force in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub struct Status {
     /// The role that owns the audit schema, and so can change what is recorded;
     /// see [`Protection`](crate::Protection).
     pub owner: Option<String>,
+    /// How much is in the journal; nothing where the schema is missing or too old.
+    pub waiting: Option<Waiting>,
     /// One entry for every model, in the order of the list.
     pub models: Vec<(TableSpec, ModelStatus)>,
 }
@@ -58,7 +65,8 @@ pub enum ModelStatus {
 impl Models {
     /// Brings a database up to date with this crate and these models: for
     /// applications that migrate at start-up. Safe when many processes do it
-    /// at once; does nothing when nothing is missing.
+    /// at once; does nothing when nothing is missing. Each table is audited in a
+    /// transaction of its own, so that no lock is held while it waits for another.
     ///
     /// ```no_run
     /// # use threadline_test_server::doctest_schema;
@@ -71,8 +79,10 @@ impl Models {
     ///
     /// # Errors
     ///
-    /// A column looks secret and its model says nothing of it, a model's table is missing, or the database refuses. Then nothing is
-    /// changed.
+    /// A column looks secret and its model says nothing of it, or a model's table is
+    /// missing: then nothing is changed. The database refuses, or a table stays locked
+    /// for 10 seconds: then the tables before it are audited, and a second call goes on
+    /// where this one ended.
     pub fn install<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
         self.require_decisions()?;
         conn.transaction(|conn| {
@@ -81,20 +91,31 @@ impl Models {
             for patch in PATCHES.iter().filter(|patch| patch.version > installed) {
                 conn.batch_execute(patch.up)?;
             }
-            for spec in self.specs() {
-                match model_status(conn, spec)? {
-                    ModelStatus::Current => {}
-                    ModelStatus::TableMissing => {
-                        return Err(Error::new(ErrorKind::TableMissing {
-                            model: spec.model,
-                            table: spec.table.clone(),
-                        }));
-                    }
-                    _ => conn.batch_execute(&PolicyCall(spec).to_string())?,
+            self.require_tables(conn)
+        })?;
+        for spec in self.specs() {
+            conn.transaction(|conn| -> Result<(), Error> {
+                conn.batch_execute(LOCK)?;
+                if model_status(conn, spec)? != ModelStatus::Current {
+                    conn.batch_execute(LOCK_TIMEOUT)?;
+                    conn.batch_execute(&PolicyCall(spec).to_string())?;
                 }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn require_tables<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
+        for spec in self.specs() {
+            if model_status(conn, spec)? == ModelStatus::TableMissing {
+                return Err(Error::new(ErrorKind::TableMissing {
+                    model: spec.model,
+                    table: spec.table.clone(),
+                }));
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// Compares a database with these models; changes nothing.
@@ -116,10 +137,16 @@ impl Models {
                 Ok((spec.clone(), status))
             })
             .collect::<Result<_, Error>>()?;
+        let waiting = if installed_version >= Some(SCHEMA_VERSION) {
+            Some(waiting(conn)?)
+        } else {
+            None
+        };
         Ok(Status {
             installed_version,
             needed_version: SCHEMA_VERSION,
             owner: owner(conn)?,
+            waiting,
             models,
         })
     }

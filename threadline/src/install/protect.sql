@@ -10,7 +10,7 @@ DECLARE
     tl_problem text;
     tl_object record;
     tl_own_functions text[] := ARRAY[
-        'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.end_audit', 'threadline.record_action', 'threadline.post',
+        'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
         'threadline.token_keys_stand'];
     tl_lent boolean;
 BEGIN
@@ -136,7 +136,7 @@ BEGIN
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers') LOOP
         -- So that what a reader asks for is quick to find.
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer) TO %I', tl_role);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much() TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
         -- Who has a key can try values until one gives the token.
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);

@@ -11,6 +11,7 @@ use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::model::{Audited, KeyExpression, KeyOf};
+use crate::posting::post_before_reading;
 
 /// A common table expression `story`: the changes of one record.
 pub(crate) const STORY: &str = include_str!("story.sql");
@@ -60,6 +61,7 @@ impl<M, V> History<M, V> {
         C: AuditConnection,
         V: QueryFragment<Pg>,
     {
+        post_before_reading(conn);
         RunQueryDsl::load(self, conn).map_err(|error| Error::reading(conn, error))
     }
 }

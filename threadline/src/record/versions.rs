@@ -15,6 +15,7 @@ use super::row::{CHANGE_COLUMNS, ChangeSql};
 use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::posting::post_before_reading;
 use crate::model::{Audited, KeyExpression};
 use crate::time_travel::{self, PastRecord, Unavailable};
 
@@ -123,6 +124,7 @@ where
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
     V: QueryFragment<Pg>,
 {
+    post_before_reading(conn);
     conn.load(query)?.map(|row| version(&row?)).collect()
 }
 

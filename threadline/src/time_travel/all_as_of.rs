@@ -13,6 +13,7 @@ use super::Unavailable;
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::model::Audited;
+use crate::posting::post_before_reading;
 use crate::record::fit::{self, ModelColumns};
 use crate::record::statement;
 
@@ -55,6 +56,7 @@ where
     if installed < Some(crate::install::SCHEMA_VERSION) {
         return Err(Error::new(ErrorKind::SchemaMissing { installed }));
     }
+    post_before_reading(conn);
     let table = query.table.clone();
     let refused = move |error| refused(error, &table);
     let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(&refused)?;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Unavailable;
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
+use crate::posting::post_before_reading;
 use crate::explore::change_by_id;
 use crate::model::{Audited, KeyExpression};
 use crate::record::fit::{self, ModelColumns};
@@ -102,6 +103,7 @@ where
     C: AuditConnection,
     V: QueryFragment<Pg>,
 {
+    post_before_reading(conn);
     let table = query.table.clone();
     let answer = (|| {
         let mut rows = conn.load(query)?;

@@ -120,6 +120,12 @@ codes! {
     /// The table's audit was stopped and began again, and what was written meanwhile is
     /// not recorded.
     AuditInterrupted "audit-interrupted" Info,
+    /// Much waits in the journal, or since long: answers take longer, and nobody posts.
+    JournalWaiting "journal-waiting" Warning,
+    /// Entries of the journal could not be posted; they are in `threadline.unposted`.
+    EntriesSetAside "entries-set-aside" Error,
+    /// The sequence of ids is behind the ledger, after a restore or a switch-over.
+    SequenceBehind "sequence-behind" Error,
     /// The table's history could not be compared with its rows.
     ChainUnchecked "chain-unchecked" Warning,
 }

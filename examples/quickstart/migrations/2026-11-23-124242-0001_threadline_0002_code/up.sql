@@ -1989,6 +1989,24 @@ $$;
 COMMENT ON FUNCTION threadline.post(integer) IS
     'Moves what waits in the journal into the ledger, so that it is quick to find; returns how many entries';
 
+-- threadline.post(), when so much waits that a question would take noticeably longer.
+CREATE FUNCTION threadline.post_if_much() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN CASE WHEN EXISTS (SELECT FROM threadline.journal OFFSET 2000) THEN threadline.post(50000) ELSE 0 END;
+END
+$$;
+
+CREATE VIEW threadline.waiting AS
+SELECT (SELECT count(*) FROM threadline.journal) AS entries,
+       (SELECT min(j.captured_at) FROM threadline.journal AS j) AS since,
+       (SELECT count(*) FROM threadline.unposted) AS set_aside,
+       (SELECT p.posted_at FROM threadline.posting AS p) AS last_posted_at;
+COMMENT ON VIEW threadline.waiting IS
+    'How much is in the journal and not in the ledger yet, and since when';
+
 -- Moves all visible entries into the ledger, waiting for whoever posts; before something
 -- changes by which entries are read.
 CREATE FUNCTION threadline.post_all() RETURNS void
@@ -2484,6 +2502,35 @@ BEGIN
 END
 $$;
 
+-- What is not as it should be on the way from the journal into the ledger.
+CREATE FUNCTION threadline.posting_drift() RETURNS SETOF threadline.finding
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_waiting threadline.waiting;
+BEGIN
+    SELECT * INTO tl_waiting FROM threadline.waiting;
+    IF tl_waiting.entries > 100000 OR tl_waiting.since < clock_timestamp() - interval '1 hour' THEN
+        RETURN NEXT ROW('journal-waiting', 'threadline.journal',
+            format('%s entries wait, since %s, and %s; run a worker, or pg_cron', tl_waiting.entries, tl_waiting.since,
+                coalesce('were last posted at ' || tl_waiting.last_posted_at, 'nobody ever posted')),
+            'SELECT threadline.post();')::threadline.finding;
+    END IF;
+    IF tl_waiting.set_aside > 0 THEN
+        RETURN NEXT ROW('entries-set-aside', 'threadline.unposted',
+            format('%s entries could not be posted, the first because: %s', tl_waiting.set_aside,
+                (SELECT u.error FROM threadline.unposted AS u ORDER BY u.id LIMIT 1)),
+            'SELECT threadline.post_again();')::threadline.finding;
+    END IF;
+    IF (SELECT s.last_value FROM threadline.entry_ids AS s) < threadline.highest_id() THEN
+        RETURN NEXT ROW('sequence-behind', 'threadline.entry_ids',
+            'ids that are on record are given once more; the next entries are renumbered when they are posted',
+            format('SELECT setval(''threadline.entry_ids'', %s);', threadline.highest_id()))::threadline.finding;
+    END IF;
+END
+$$;
+
 -- What is not as it should be with the capture of the audited tables, or of one
 -- of them.
 CREATE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
@@ -2524,6 +2571,9 @@ BEGIN
         END IF;
     END LOOP;
     RETURN QUERY SELECT * FROM threadline.stray_triggers(target);
+    IF target IS NULL THEN
+        RETURN QUERY SELECT * FROM threadline.posting_drift();
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION threadline.table_drift(regclass) IS

@@ -15,6 +15,7 @@ use super::report::actions_of;
 use crate::action::AuditAction;
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::posting::post_before_reading;
 use crate::record::AuditChange;
 
 /// Entries of a page unless said otherwise.
@@ -97,6 +98,7 @@ impl Timeline {
     /// query failed.
     pub fn page<C: AuditConnection>(self, conn: &mut C) -> Result<Page<TimelineEntry>, Error> {
         let after = Cursor::change(self.after)?;
+        post_before_reading(conn);
         let plan = Plan::new(conn, &self.filter)?;
         let changes: Vec<AuditChange> = plan
             .changes(after, Some(self.limit.saturating_add(1)))
@@ -141,6 +143,7 @@ impl Timeline {
     }
 
     fn counted<C: AuditConnection>(self, conn: &mut C, cap: Option<usize>) -> Result<u64, Error> {
+        post_before_reading(conn);
         let plan = Plan::new(conn, &self.filter)?;
         let count: Vec<i64> = plan
             .count(cap)

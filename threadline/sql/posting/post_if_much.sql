@@ -1,0 +1,9 @@
+-- threadline.post(), when so much waits that a question would take noticeably longer.
+CREATE FUNCTION threadline.post_if_much() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN CASE WHEN EXISTS (SELECT FROM threadline.journal OFFSET 2000) THEN threadline.post(50000) ELSE 0 END;
+END
+$$;

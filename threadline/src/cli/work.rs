@@ -1,0 +1,45 @@
+use std::thread;
+use std::time::Duration;
+
+use super::database::Database;
+use crate::posting::Worker;
+
+/// How often to look, and for how long.
+#[derive(Debug, clap::Args)]
+pub(super) struct Work {
+    /// Post what waits now, and end
+    #[arg(long)]
+    once: bool,
+    /// How long to wait when nothing is left to post, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 200)]
+    every: u64,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl Work {
+    pub(super) fn run(self) -> Result<(), crate::Error> {
+        let Self {
+            once,
+            every,
+            database,
+        } = self;
+        if once {
+            let moved = crate::post(&mut database.connect()?)?;
+            println!("{moved} entries were moved into the ledger.");
+            return Ok(());
+        }
+        Worker::new()
+            .every(Duration::from_millis(every))
+            .run(|| database.establish(), |pause, turn| {
+                match turn {
+                    Ok(0) => {}
+                    Ok(moved) => println!("{moved} entries"),
+                    Err(error) => eprintln!("error: {error}; trying again in {} s", pause.as_secs()),
+                }
+                thread::sleep(pause);
+                true
+            });
+        Ok(())
+    }
+}

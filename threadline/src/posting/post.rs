@@ -1,0 +1,62 @@
+use diesel::connection::TransactionManager;
+use diesel::sql_types::BigInt;
+use diesel::{QueryableByName, RunQueryDsl};
+
+use crate::context::AuditConnection;
+use crate::error::Error;
+
+/// Moves what waits in the journal into the ledger, and returns how many entries
+/// that were.
+///
+/// Triggers append what they see to a journal without indexes, which costs a
+/// write little. Posting moves it into the tables with indexes. Every answer is
+/// right without it; with much in the journal, answers take longer. A
+/// [`Worker`](crate::Worker) posts all along. Without one, whoever reads through
+/// this crate outside a transaction posts first, when some thousand entries wait.
+///
+/// Returns 0 inside a transaction, on a standby, and while somebody else posts.
+///
+/// ```
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// let moved = threadline::post(conn)?;
+/// println!("{moved} entries were moved into the ledger");
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The audit schema is missing or too old, or the role may not execute
+/// `threadline.post`.
+pub fn post<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
+    let mut moved = 0;
+    loop {
+        let batch = post_batch(conn).map_err(|error| Error::reading(conn, error))?;
+        moved += batch;
+        if batch == 0 {
+            return Ok(moved);
+        }
+    }
+}
+
+fn post_batch<C: AuditConnection>(conn: &mut C) -> diesel::QueryResult<u64> {
+    #[derive(QueryableByName)]
+    struct Batch {
+        #[diesel(sql_type = BigInt)]
+        moved: i64,
+    }
+
+    diesel::sql_query("SELECT threadline.post() AS moved")
+        .get_result::<Batch>(conn)
+        .map(|batch| batch.moved.unsigned_abs())
+}
+
+/// Posts if so much waits that the question would take noticeably longer. What
+/// fails here fails no question.
+pub(crate) fn post_before_reading<C: AuditConnection>(conn: &mut C) {
+    let status = C::TransactionManager::transaction_manager_status_mut(conn);
+    if matches!(status.transaction_depth(), Ok(None)) {
+        let _ = diesel::sql_query("SELECT threadline.post_if_much()").execute(conn);
+    }
+}

@@ -1,0 +1,45 @@
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{BigInt, Nullable, Timestamptz};
+use diesel::{QueryableByName, RunQueryDsl};
+use serde::Serialize;
+
+use crate::context::AuditConnection;
+use crate::error::Error;
+
+/// How much is in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
+#[non_exhaustive]
+pub struct Waiting {
+    /// Entries that are not in the ledger yet.
+    #[diesel(sql_type = BigInt)]
+    pub entries: i64,
+    /// When the oldest of them was captured.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub since: Option<DateTime<Utc>>,
+    /// Entries that could not be posted, in `threadline.unposted`.
+    #[diesel(sql_type = BigInt)]
+    pub set_aside: i64,
+    /// When entries were last moved into the ledger.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub last_posted_at: Option<DateTime<Utc>>,
+}
+
+/// Returns how much is in the journal, and since when. Reads the whole journal.
+///
+/// ```
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// threadline::post(conn)?;
+/// assert_eq!(threadline::waiting(conn)?.entries, 0);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The audit schema is missing or too old, or the query failed.
+pub fn waiting<C: AuditConnection>(conn: &mut C) -> Result<Waiting, Error> {
+    diesel::sql_query("SELECT * FROM threadline.waiting")
+        .get_result(conn)
+        .map_err(|error| Error::reading(conn, error))
+}

@@ -101,6 +101,8 @@ const PATCHES: &[(&str, &[&str])] = &[
             "policy/whole_xid",
             "posting/highest_id",
             "posting/entry_key",
+            "posting/in_utc",
+            "posting/instants_of",
             "posting/entry_transactions",
             "posting/reordered_entries",
             "posting/pending_changes",

@@ -987,56 +987,53 @@ $$;
 -- The source of a table's capture function, with holes in braces for what is the
 -- table's own. It appends one entry to the journal and looks nothing up.
 --
--- The image of a row is made in the first of three ways that works: as it was generated
--- for the table's columns; of the whole row, from which what is redacted is taken by
--- name; and slowly, for types that are not PostgreSQL's own and for values that have no
--- form in jsonb. The guards have constants for arguments, so that PostgreSQL works them
--- out when it plans, and again after each change of the table.
+-- Every write pays for each expression and each setting that is pinned. So there are few,
+-- and no search_path: whatever is called has its schema, and comparisons are called by
+-- the names of their functions, which nobody's search_path can replace.
 CREATE FUNCTION threadline.capture_template() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
 DECLARE
-    tl_context text := coalesce(current_setting('threadline.context', true), '');
-    tl_transaction bigint := CASE WHEN current_setting('threadline.transaction_context', true) = tl_context
-        THEN substring(current_setting('threadline.transaction', true) FROM '^[0-9]{1,18}$') END;
-    tl_id bigint;
-    tl_old jsonb;
-    tl_new jsonb;
-    tl_changed text[];
-    tl_old_place tid;
-    tl_new_place tid;
-    tl_command cid;
-    tl_noted text;
+    tl_context pg_catalog.text := coalesce(pg_catalog.current_setting('threadline.context', true), '');
+    tl_opened pg_catalog.text := pg_catalog.current_setting('threadline.transaction', true);
+    tl_transaction bigint := CASE
+        WHEN pg_catalog.texteq(pg_catalog.current_setting('threadline.transaction_context', true), tl_context)
+         AND pg_catalog.textregexeq(tl_opened, '^[0-9]{1,18}$') THEN tl_opened::bigint END;
+    tl_first bigint;
+    tl_old pg_catalog.jsonb;
+    tl_new pg_catalog.jsonb;
+    tl_changed pg_catalog._text;
 BEGIN
-    IF TG_RELID <> {captured} AND coalesce(pg_partition_root(TG_RELID)::oid, 0::oid) <> {captured}
-       OR TG_NAME <> '!threadline_capture_{id}' OR current_setting('threadline.suspended', true) <> ''
+    IF pg_catalog.oidne(TG_RELID, {captured}) AND pg_catalog.oidne(coalesce(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, TG_RELID), {captured})
+       OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
     THEN
         IF threadline.withheld({id}, TG_RELID, TG_NAME, {relation}) THEN
             RETURN NULL;
         END IF;
     END IF;
-    IF TG_OP = 'TRUNCATE' THEN
+    IF pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN
         PERFORM threadline.capture_truncate({id}, TG_RELID, {built_for});
         RETURN NULL;
-    ELSIF TG_OP = 'UPDATE' THEN
-        IF OLD *= NEW THEN
-            RETURN NULL;
-        END IF;
-        tl_command := NEW.cmin;
+    ELSIF pg_catalog.texteq(TG_OP, 'UPDATE') AND pg_catalog.record_image_eq(OLD, NEW) THEN
+        RETURN NULL;
     END IF;
 {images}
-    tl_id := nextval('threadline.entry_ids');
     IF tl_transaction IS NULL THEN
-        tl_transaction := tl_id;
-        tl_noted := set_config('threadline.transaction', tl_id::text, true) || set_config('threadline.transaction_context', tl_context, true);
+        tl_first := pg_catalog.nextval('threadline.entry_ids');
+        tl_opened := pg_catalog.concat(
+            pg_catalog.set_config('threadline.transaction', tl_first::pg_catalog.text, true),
+            pg_catalog.set_config('threadline.transaction_context', tl_context, true));
     END IF;
     INSERT INTO threadline.journal (
         id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
         old_place, new_place, command, old_row, new_row, changed, context, session_user_name)
     VALUES (
-        tl_id, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), left(TG_OP, 1)::"char", {id}, TG_RELID, pg_trigger_depth(),
-        tl_old_place, tl_new_place, tl_command, tl_old, tl_new, tl_changed,
-        CASE WHEN tl_id = tl_transaction THEN tl_context END, CASE WHEN tl_id = tl_transaction THEN session_user END);
+        coalesce(tl_first, pg_catalog.nextval('threadline.entry_ids')), coalesce(tl_first, tl_transaction),
+        pg_catalog.pg_current_xact_id(), pg_catalog.now(), pg_catalog.clock_timestamp(),
+        pg_catalog."left"(TG_OP, 1)::pg_catalog."char", {id}, TG_RELID, pg_catalog.pg_trigger_depth(),
+        CASE WHEN tl_old IS NOT NULL THEN OLD.ctid END, CASE WHEN tl_new IS NOT NULL THEN NEW.ctid END,
+        CASE WHEN pg_catalog.texteq(TG_OP, 'UPDATE') THEN NEW.cmin END, tl_old, tl_new, tl_changed,
+        CASE WHEN tl_first IS NOT NULL THEN tl_context END, CASE WHEN tl_first IS NOT NULL THEN session_user END);
     RETURN NULL;
 END
 $template$;
@@ -1045,53 +1042,46 @@ $template$;
 CREATE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    FOR tl_way IN (CASE WHEN {plain} THEN 1 ELSE 2 END)..2 LOOP
-        BEGIN
-            IF TG_OP <> 'INSERT' THEN
-                tl_old := CASE tl_way WHEN 1 THEN to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
-                tl_old_place := OLD.ctid;
-            END IF;
-            IF TG_OP <> 'DELETE' THEN
-                tl_new := CASE tl_way WHEN 1 THEN to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
-                tl_new_place := NEW.ctid;
-            END IF;
-            EXIT;
-        EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
-            IF tl_way = 2 THEN
-                RAISE;
-            END IF;
-        END;
-    END LOOP;
+    BEGIN
+        IF pg_catalog.textne(TG_OP, 'INSERT') THEN
+            tl_old := CASE WHEN {plain} THEN pg_catalog.to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
+        END IF;
+        IF pg_catalog.textne(TG_OP, 'DELETE') THEN
+            tl_new := CASE WHEN {plain} THEN pg_catalog.to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
+        END IF;
+    EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+        -- A value has no form in jsonb.
+        tl_old := CASE WHEN pg_catalog.textne(TG_OP, 'INSERT') THEN threadline.row_image(OLD) END;
+        tl_new := CASE WHEN pg_catalog.textne(TG_OP, 'DELETE') THEN threadline.row_image(NEW) END;
+    END;
 $template$;
 
 -- How a table whose columns are not all recorded as they are has the images of a row
--- made.
+-- made, in the first of three ways that works: as was generated for its columns; of the
+-- whole row, from which what is redacted is taken by name; and slowly, for types that are
+-- not PostgreSQL's own and for values that have no form in jsonb. The guards have
+-- constants for arguments, so that PostgreSQL works them out when it plans, and again
+-- after each change of the table.
 CREATE FUNCTION threadline.named_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
     FOR tl_way IN (CASE WHEN {stands} THEN 1 WHEN {plain} THEN 2 ELSE 3 END)..3 LOOP
         BEGIN
-            IF TG_OP <> 'INSERT' THEN
-                IF tl_way = 1 THEN
+            IF tl_way = 1 THEN
+                IF TG_OP <> 'INSERT' THEN
                     tl_old := {old_image};
-                ELSE
-                    tl_old := CASE tl_way WHEN 2 THEN to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
                 END IF;
-                tl_old_place := OLD.ctid;
-            END IF;
-            IF TG_OP <> 'DELETE' THEN
-                IF tl_way = 1 THEN
+                IF TG_OP <> 'DELETE' THEN
                     tl_new := {new_image};
-                ELSE
-                    tl_new := CASE tl_way WHEN 2 THEN to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
                 END IF;
-                tl_new_place := NEW.ctid;
-            END IF;
-            IF tl_way > 1 THEN
+                IF TG_OP = 'UPDATE' THEN
+                    tl_changed := {changed};
+                END IF;
+            ELSE
+                tl_old := CASE WHEN TG_OP = 'INSERT' THEN NULL WHEN tl_way = 2 THEN to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
+                tl_new := CASE WHEN TG_OP = 'DELETE' THEN NULL WHEN tl_way = 2 THEN to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
                 SELECT r.old_row, r.new_row, r.changed INTO tl_old, tl_new, tl_changed
                 FROM threadline.redacted_change(tl_old, tl_new, {redaction}) AS r;
-            ELSIF TG_OP = 'UPDATE' THEN
-                tl_changed := {changed};
             END IF;
             EXIT;
         EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
@@ -1372,13 +1362,15 @@ SET quote_all_identifiers = off
 AS $capture_source$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_captured text := format('threadline.captured_relation(%s, %L::oid)', audited_table, target::oid);
-    tl_built_for text := quote_literal(threadline.built_for(audited_table, target)) || '::jsonb';
+    tl_captured text := format('threadline.captured_relation(%s, %L::pg_catalog.oid)', audited_table, target::oid);
+    tl_built_for text := quote_literal(threadline.built_for(audited_table, target)) || '::pg_catalog.jsonb';
     tl_images text;
-    tl_restored text := format('threadline.audited_relation(TG_RELID, %L::oid)', target::oid);
+    -- Instants are put into UTC when they are posted.
+    tl_settings text[] := threadline.settings_needed(target) || '{timezone}'::text[];
+    tl_restored text := format('threadline.audited_relation(TG_RELID, %L::pg_catalog.oid)', target::oid);
     -- PostgreSQL works it out when it plans; for a restored table, it is asked each time.
     tl_guard text := format(
-        'CASE WHEN %L::oid IN (TG_RELID, pg_partition_root(TG_RELID)) THEN %%s ELSE %%s END',
+        'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
     tl_whole boolean;
     tl_hides boolean;
@@ -1394,19 +1386,19 @@ BEGIN
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number
     JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
-    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, threadline.settings_needed(target));
+    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, tl_settings);
 
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(
             'plain', format(tl_guard,
-                format('threadline.plain_columns(%L::oid, %L)', target::oid, threadline.settings_needed(target)),
-                format('threadline.columns_now(%s, NULL, %L)', tl_restored, threadline.settings_needed(target))),
+                format('threadline.plain_columns(%L::pg_catalog.oid, %L)', target::oid, tl_settings),
+                format('threadline.columns_now(%s, NULL, %L)', tl_restored, tl_settings)),
             'stands', format(tl_guard,
-                format('threadline.columns_stand(%L::oid, %s)', target::oid, tl_built_for),
+                format('threadline.columns_stand(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
                 format('threadline.columns_now(%s, %s, NULL)', tl_restored, tl_built_for)),
             'redaction', format(tl_guard,
-                format('threadline.redaction_now(%L::oid, %s)', target::oid, tl_built_for),
+                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
                 format('threadline.redaction_now(%s, %s)', tl_restored, tl_built_for)),
             'old_image', threadline.image_expression(audited_table, target, 'OLD'),
             'new_image', threadline.image_expression(audited_table, target, 'NEW'),
@@ -1431,17 +1423,25 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
 END
 $capture_source$;
 
--- The settings that a table's capture function pins, as clauses of the function.
-CREATE FUNCTION threadline.pinned_settings(settings text[]) RETURNS text
-LANGUAGE sql IMMUTABLE
-RETURN (
-    SELECT coalesce(pg_catalog.string_agg(pg_catalog.format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name), '')
-    FROM (VALUES
+-- The settings that a table's capture function pins, as clauses of the function. One
+-- that names columns has expressions that need the search_path; one that hashes instants
+-- needs the time zone, in which they are put later otherwise.
+CREATE FUNCTION threadline.pinned_settings(audited_table integer, target regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT concat_ws(' ',
+        CASE WHEN strpos(threadline.capture_source(audited_table, target), 'tl_way') > 0
+             THEN 'SET search_path = pg_catalog, threadline, pg_temp' END,
+        string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
+    FROM threadline.audited_tables AS t
+    JOIN (VALUES
         ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
-    WHERE setting.name = ANY (settings)
-);
+        ON setting.name = ANY (threadline.settings_needed(target)) AND (setting.name <> 'timezone' OR t.policy ? 'token')
+    WHERE t.id = audited_table;
+END;
 
 -- Makes the trigger function that captures a table, if it is not as it should be. Anybody
 -- may have a trigger call it: it records what happens to its own table, and for its own
@@ -1453,10 +1453,8 @@ AS $$
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
-        'LANGUAGE plpgsql SECURITY DEFINER '
-        'SET search_path = pg_catalog, threadline, pg_temp %s '
-        'AS %L', audited_table, threadline.pinned_settings(threadline.settings_needed(target)),
-        threadline.capture_source(audited_table, target));
+        'LANGUAGE plpgsql SECURITY DEFINER %s AS %L',
+        audited_table, threadline.pinned_settings(audited_table, target), threadline.capture_source(audited_table, target));
     EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', audited_table);
     EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
         audited_table, format('Records the changes of %s; written by threadline.audit()', target));
@@ -1679,6 +1677,51 @@ BEGIN
 END
 $$;
 
+-- An image with its instants in UTC. A trigger records them in the time zone of the
+-- session that writes, because to pin it would cost every write.
+CREATE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+    tl_name text;
+    tl_value text;
+BEGIN
+    FOREACH tl_name IN ARRAY instants LOOP
+        tl_value := image ->> tl_name;
+        IF tl_value ~ '^[0-9]' AND tl_value !~ '[+]00:00( BC)?$' THEN
+            BEGIN
+                image := image || jsonb_build_object(tl_name, tl_value::timestamptz);
+            EXCEPTION WHEN data_exception THEN
+                -- A mask, or no instant any more.
+            END;
+        END IF;
+    END LOOP;
+    RETURN image;
+END
+$$;
+
+-- The columns of an audited table that hold instants, as they are called now or were
+-- when its capture was built; NULL if there are none.
+CREATE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.array_agg(DISTINCT c.name)
+    FROM threadline.audited_tables AS t
+    CROSS JOIN LATERAL (
+        SELECT k.name FROM pg_catalog.jsonb_to_recordset(t.columns) AS k (name text, type text)
+        WHERE k.type = 'timestamp with time zone'
+        UNION ALL
+        SELECT a.attname::text
+        FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
+        WHERE a.attrelid = t.relation AND a.attnum > 0 AND NOT a.attisdropped
+          AND threadline.base_type(y.oid) = 'pg_catalog.timestamptz'::pg_catalog.regtype
+    ) AS c
+    WHERE t.id = audited_table;
+END;
+
 -- To which AuditTransaction the entries of the journal belong, up to an entry. Entries
 -- name the first one under their context; it counts if it is of the same database
 -- transaction. A name that a session forged finds none, and its entries have an
@@ -1766,12 +1809,17 @@ BEGIN
     RETURN QUERY
     WITH entry AS (
         SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
-               j.old_row, j.new_row, j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
+               CASE WHEN i.instants IS NULL OR j.old_row IS NULL THEN j.old_row ELSE threadline.in_utc(j.old_row, i.instants) END AS old_row,
+               CASE WHEN i.instants IS NULL OR j.new_row IS NULL THEN j.new_row ELSE threadline.in_utc(j.new_row, i.instants) END AS new_row,
+               j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
                cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple,
                t.policy -> 'ignore' AS ignored
         FROM threadline.journal AS j
         JOIN threadline.entry_transactions(up_to) AS o ON o.entry_transaction = j.transaction_id AND o.xact_id = j.xact_id AND o.occurred_at = j.occurred_at
         LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
+        LEFT JOIN (
+            SELECT a.id, threadline.instants_of(a.id) AS instants FROM threadline.audited_tables AS a OFFSET 0
+        ) AS i ON i.id = j.table_id
         LEFT JOIN threadline.reordered_entries(up_to) AS r ON r.id = j.id
         WHERE j.id <= up_to AND j.op <> 'C'
     ), keyed AS (
@@ -2440,7 +2488,7 @@ BEGIN
         SELECT replace(replace(replace(
             threadline.capture_source(t.id, target),
             '"relation": ' || target::oid, '"relation": ' || t.relation),
-            quote_literal(target::oid) || '::oid', quote_literal(t.relation) || '::oid'),
+            quote_literal(target::oid) || '::pg_catalog.oid', quote_literal(t.relation) || '::pg_catalog.oid'),
             format('TG_NAME, %s)', target::oid), format('TG_NAME, %s)', t.relation)) AS source
     ) AS written
     LEFT JOIN pg_proc AS p ON p.oid = to_regproc('threadline.capture_' || t.id)
@@ -2455,10 +2503,8 @@ BEGIN
         OR ARRAY(
             SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
         ) IS DISTINCT FROM ARRAY(
-            SELECT 'search_path=pg_catalog, threadline, pg_temp'
-            UNION ALL
-            SELECT pin[1] || '=' || pin[2]
-            FROM regexp_matches(threadline.pinned_settings(threadline.settings_needed(target)), 'SET ([a-z_]+) = ''([^'']*)''', 'g') AS pin
+            SELECT pin[1] || '=' || btrim(pin[2], '''')
+            FROM regexp_matches(threadline.pinned_settings(t.id, target), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin
             ORDER BY 1));
 END
 $$;

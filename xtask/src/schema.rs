@@ -100,6 +100,7 @@ const PATCHES: &[(&str, &[&str])] = &[
             "policy/treatment",
             "policy/whole_xid",
             "posting/highest_id",
+            "posting/set_sequence",
             "posting/entry_key",
             "posting/in_utc",
             "posting/instants_of",

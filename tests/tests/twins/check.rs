@@ -288,17 +288,11 @@ pub fn exactly(
     Ok(())
 }
 
-/// What a context says after the time of its transaction.
-fn context(setting: &str) -> serde_json::Value {
-    let said = setting.split_once(' ').map_or("", |(_, said)| said);
-    serde_json::from_str(said).unwrap_or_default()
-}
-
 /// Each change belongs to a transaction, which has the actor that the context
 /// named when the statement began.
 pub fn attributed(before: &Recorded, after: &Recorded) -> Result<(), String> {
-    let actor = context(&before.context);
-    let actor = actor["actor"]["id"].as_str();
+    let context: serde_json::Value = serde_json::from_str(&before.context).unwrap_or_default();
+    let actor = context["actor"]["id"].as_str();
     for change in &after.changes {
         if !change.owned {
             return Err(format!("of no transaction: {change:?}"));

@@ -1380,8 +1380,8 @@ BEGIN
     SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
         format('CASE WHEN NOT record_image_eq(ROW(OLD.%1$s), ROW(NEW.%1$s)) THEN %2$L END', threadline.quoted(live.name), c.name), ', ' ORDER BY c.number
     -- Of two values that are not the same, to_jsonb() may make one: -0 and 0, arrays with other bounds.
-    ) FILTER (WHERE c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
-        base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c'))
+    ) FILTER (WHERE coalesce(tl_table.policy -> 'ignore' ? c.name, false) IS NOT true AND (c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
+        base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c')))
     INTO tl_whole, tl_hides, tl_changed
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number
@@ -1553,24 +1553,27 @@ BEGIN ATOMIC
     JOIN policy ON 'TRUNCATE' = ANY (policy.operations);
 END;
 
--- Takes a table's own capture triggers away, but those of one function.
+-- Takes a table's own capture triggers away, but those that its capture needs. One that is
+-- needed no more is switched off: to drop it would keep readers waiting.
 CREATE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_name name;
+    tl_trigger record;
 BEGIN
-    FOR tl_name IN
-        SELECT g.tgname
+    FOR tl_trigger IN
+        SELECT g.tgname AS name, p.proname = 'capture_' || but_of AS own
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid
         WHERE g.tgrelid = target AND g.tgparentid = 0
           AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
           AND g.tgname NOT IN (
               SELECT e.name FROM threadline.expected_triggers(but_of, target) AS e WHERE e.relation = target)
+          AND (p.proname <> 'capture_' || but_of OR g.tgenabled <> 'D')
     LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', tl_name, target);
+        EXECUTE format(CASE WHEN tl_trigger.own AND tl_trigger.name IN ('!threadline_capture_' || but_of, '!threadline_truncate_' || but_of)
+            THEN 'ALTER TABLE %2$s DISABLE TRIGGER %1$I' ELSE 'DROP TRIGGER %1$I ON %2$s' END, tl_trigger.name, target);
     END LOOP;
 END
 $$;
@@ -1657,6 +1660,23 @@ BEGIN ATOMIC
         (SELECT max(c.id) FROM (SELECT l.id FROM threadline.ledger_changes AS l ORDER BY l.position DESC LIMIT 10000) AS c),
         0);
 END;
+
+-- Sets the sequence of ids right where it is behind the ledger, after a restore of data
+-- alone or a switch-over by logical replication. Says whether it was.
+CREATE FUNCTION threadline.set_sequence() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_highest bigint := threadline.highest_id();
+BEGIN
+    IF (SELECT last_value FROM threadline.entry_ids) >= tl_highest THEN
+        RETURN false;
+    END IF;
+    PERFORM setval('threadline.entry_ids', tl_highest + 1000);
+    RETURN true;
+END
+$$;
 
 -- The record key in the image of an entry. A key column that was renamed since the
 -- policy was written is in it under its new name.
@@ -1934,34 +1954,31 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.post_batch(bigint, bigint) FROM PUBLIC;
 
--- Sets the sequence of ids right where it is behind the ledger, after a restore of data
--- alone or a switch-over by logical replication, and gives the entries that got such ids
--- new ones in their order. Says whether there were any.
+-- Gives all visible entries new ids in their order, because some have ids that are in the
+-- ledger already, and sets the sequence right. Says whether there were any.
 CREATE FUNCTION threadline.renumber_entries() RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_highest bigint := threadline.highest_id();
-    tl_found boolean;
 BEGIN
-    IF (SELECT last_value FROM threadline.entry_ids) <= tl_highest THEN
-        PERFORM setval('threadline.entry_ids', tl_highest + 1000);
+    PERFORM threadline.set_sequence();
+    IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.id <= tl_highest) THEN
+        RETURN false;
     END IF;
     WITH renamed AS MATERIALIZED (
-        SELECT e.id, nextval('threadline.entry_ids') AS new_id
-        FROM (SELECT j.id FROM threadline.journal AS j WHERE j.id <= tl_highest ORDER BY j.id) AS e
+        SELECT e.id, e.xact_id, nextval('threadline.entry_ids') AS new_id
+        FROM (SELECT j.id, j.xact_id FROM threadline.journal AS j ORDER BY j.id) AS e
     )
     UPDATE threadline.journal AS j
-    SET id = renamed.new_id,
-        transaction_id = coalesce((SELECT r.new_id FROM renamed AS r WHERE r.id = j.transaction_id), j.transaction_id)
-    FROM renamed
-    WHERE renamed.id = j.id AND EXISTS (
-        SELECT FROM threadline.ledger_transactions AS x WHERE x.id = j.transaction_id AND x.xact_id <> j.xact_id
-        UNION ALL
-        SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = j.transaction_id AND c.id = j.id);
-    tl_found := FOUND;
-    RETURN tl_found;
+    SET id = own.new_id,
+        transaction_id = coalesce(opener.new_id, j.transaction_id)
+    FROM renamed AS own
+    LEFT JOIN threadline.journal AS entry ON entry.id = own.id AND entry.xact_id = own.xact_id
+    LEFT JOIN renamed AS opener ON opener.id = entry.transaction_id AND opener.xact_id = entry.xact_id
+    WHERE own.id = j.id AND own.xact_id = j.xact_id;
+    RETURN true;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.renumber_entries() FROM PUBLIC;
@@ -2379,7 +2396,7 @@ BEGIN
         SELECT coalesce(e.relation, p.relation) AS relation, coalesce(e.name, p.name) AS name,
                CASE
                    WHEN p.name IS NULL THEN 'missing'
-                   WHEN e.name IS NULL THEN 'duplicated'
+                   WHEN e.name IS NULL THEN CASE WHEN p.fires <> 'D' THEN 'duplicated' END
                    WHEN p.fires = 'D' OR (p.fires = 'R' AND e.definition = p.definition) THEN 'disabled'
                    WHEN e.definition <> p.definition OR p.fires <> 'A' THEN 'altered'
                END AS drift,
@@ -3018,6 +3035,7 @@ BEGIN
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
+    PERFORM threadline.set_sequence();
     tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
@@ -3219,6 +3237,7 @@ DECLARE
     tl_token text[];
     tl_ignore text[];
 BEGIN
+    PERFORM threadline.set_sequence();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: what was decided for table % was not restored with it; say it again with SELECT threadline.audit(''%'', ...)',
@@ -4739,7 +4758,9 @@ BEGIN
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
-    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude';
+    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+      -- A change of it alone is not recorded.
+      AND coalesce(t.policy -> 'ignore' ? k.name, false) IS NOT true;
 END
 $$;
 

@@ -14,6 +14,9 @@ BEGIN ATOMIC
         ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
-        ON setting.name = ANY (threadline.settings_needed(target)) AND (setting.name <> 'timezone' OR t.policy ? 'token')
+        ON setting.name = ANY (threadline.settings_needed(target)) AND (
+            setting.name <> 'timezone' OR t.policy ? 'token'
+            -- Ranges, composites and the like.
+            OR 'datestyle' = ANY (threadline.settings_needed(target)))
     WHERE t.id = audited_table;
 END;

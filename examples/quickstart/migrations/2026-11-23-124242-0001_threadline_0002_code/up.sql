@@ -1439,7 +1439,10 @@ BEGIN ATOMIC
         ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
-        ON setting.name = ANY (threadline.settings_needed(target)) AND (setting.name <> 'timezone' OR t.policy ? 'token')
+        ON setting.name = ANY (threadline.settings_needed(target)) AND (
+            setting.name <> 'timezone' OR t.policy ? 'token'
+            -- Ranges, composites and the like.
+            OR 'datestyle' = ANY (threadline.settings_needed(target)))
     WHERE t.id = audited_table;
 END;
 
@@ -2012,6 +2015,12 @@ BEGIN
        OR NOT EXISTS (SELECT FROM threadline.journal)
     THEN
         RETURN 0;
+    END IF;
+    IF NOT EXISTS (SELECT FROM threadline.posting) THEN
+        -- A restore left it out.
+        INSERT INTO threadline.posting (last_position)
+        SELECT coalesce(max(c.position), 0) FROM threadline.ledger_changes AS c
+        ON CONFLICT DO NOTHING;
     END IF;
     SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN

@@ -75,6 +75,6 @@ fn a_model_that_is_not_in_force_is_found() {
     mend(conn, &verification.findings);
     assert_eq!(codes(&models, conn), []);
 
-    run(conn, "DROP TRIGGER \"!threadline_insert\" ON users");
+    run(conn, "DROP TRIGGER \"!threadline_capture_3\" ON users");
     assert_eq!(codes(&models, conn), [FindingCode::TriggerMissing]);
 }

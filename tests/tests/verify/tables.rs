@@ -1,8 +1,7 @@
-use diesel::prelude::*;
 use threadline::{ErrorKind, Models};
-use threadline_tests::{Database, changes, run, value};
+use threadline_tests::{Database, changes, run};
 
-use super::{drift, findings, found, mend};
+use super::{drift, findings, found, mend, quoted, trigger};
 
 #[test]
 fn a_dropped_table_is_told_of_until_somebody_says_so() {
@@ -100,19 +99,6 @@ fn a_namesake_or_a_similar_name_is_another_table() {
         &format!("DROP TRIGGER {name} ON two.line_items"),
         &["trigger-missing two.line_items"],
     );
-}
-
-/// The name of a table's trigger, as in SQL.
-fn trigger(conn: &mut PgConnection, table: &str, kind: &str) -> String {
-    let query = format!(
-        "SELECT quote_ident(tgname) FROM pg_trigger WHERE tgrelid = {}::regclass AND tgname LIKE '!threadline_{kind}_%'",
-        quoted(table)
-    );
-    value(conn, &query).unwrap()
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[test]

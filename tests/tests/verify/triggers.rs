@@ -124,7 +124,7 @@ fn triggers_that_were_all_enabled_alike_miss_what_is_replicated() {
          SET session_replication_role = replica; UPDATE items SET name = 'c'; TRUNCATE items; RESET session_replication_role",
     );
     assert_eq!(histories(conn).as_deref(), Some("1"));
-    assert_eq!(changes(conn).len(), 7);
+    assert_eq!(changes(conn).len(), 8);
 }
 
 #[test]

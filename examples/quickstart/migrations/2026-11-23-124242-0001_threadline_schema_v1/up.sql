@@ -54,7 +54,7 @@ BEGIN
       AND NOT coalesce(p.pronamespace = 'threadline'::pg_catalog.regnamespace, false)
       AND NOT coalesce(t.typnamespace = 'threadline'::pg_catalog.regnamespace, false);
     IF tl_users IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: another version of the audit schema replaces its views and functions, and % of your own; drop what uses them before this migration and create it again after it', tl_users;
+        RAISE EXCEPTION 'threadline: another version of the audit schema replaces its views and functions, and %; drop it before this migration and create it again after it', tl_users;
     END IF;
     SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', c.relname, 'privilege', a.privilege_type, 'grantee',
                CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END))

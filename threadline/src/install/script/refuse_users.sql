@@ -26,5 +26,5 @@
       AND NOT coalesce(p.pronamespace = 'threadline'::pg_catalog.regnamespace, false)
       AND NOT coalesce(t.typnamespace = 'threadline'::pg_catalog.regnamespace, false);
     IF tl_users IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: another version of the audit schema replaces its views and functions, and % of your own; drop what uses them before this migration and create it again after it', tl_users;
+        RAISE EXCEPTION 'threadline: another version of the audit schema replaces its views and functions, and %; drop it before this migration and create it again after it', tl_users;
     END IF;

@@ -742,8 +742,8 @@ BEGIN
         PERFORM set_config('threadline.transaction', tl_transaction::text, true),
                 set_config('threadline.transaction_context', tl_context, true);
         INSERT INTO threadline.journal (
-            id, transaction_id, xact_id, occurred_at, captured_at, op, context, session_user_name)
-        VALUES (tl_transaction, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), 'C', tl_context, session_user);
+            id, transaction_id, xact_id, occurred_at, captured_at, op, context, session_user_name, application_name)
+        VALUES (tl_transaction, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), 'C', tl_context, session_user, current_setting('application_name'));
     END IF;
     RETURN tl_transaction;
 END
@@ -1033,11 +1033,12 @@ BEGIN
     END IF;
     INSERT INTO threadline.journal (
         id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
-        old_place, new_place, command, old_row, new_row, changed, context, session_user_name)
+        old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name)
     VALUES (
         tl_id, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), left(TG_OP, 1)::"char", {id}, TG_RELID, pg_trigger_depth(),
         tl_old_place, tl_new_place, tl_command, tl_old, tl_new, tl_changed,
-        CASE WHEN tl_id = tl_transaction THEN tl_context END, CASE WHEN tl_id = tl_transaction THEN session_user END);
+        CASE WHEN tl_id = tl_transaction THEN tl_context END, CASE WHEN tl_id = tl_transaction THEN session_user END,
+        CASE WHEN tl_id = tl_transaction THEN current_setting('application_name') END);
     RETURN NULL;
 END
 $template$;
@@ -1107,7 +1108,7 @@ $template$;
 -- anew with threadline.refresh().
 CREATE OR REPLACE FUNCTION threadline.capture_version() RETURNS integer
 LANGUAGE sql IMMUTABLE
-RETURN 1;
+RETURN 2;
 
 -- A policy as it is recorded. Columns are sorted, so that equal policies are
 -- equal documents; what was not asked for is not in it.
@@ -1830,12 +1831,14 @@ BEGIN
            CASE WHEN o.forged THEN 'untrusted' ELSE c.actor_origin END,
            c.request_id, c.correlation_id, c.job_id, c.source, c.remote_ip, c.meta,
            coalesce(o.session_user_name, 'unknown'),
-           CASE WHEN o.forged THEN 'the setting threadline.transaction named another transaction' ELSE c.context_error END
+           CASE WHEN o.forged THEN 'the setting threadline.transaction named another transaction' ELSE c.context_error END,
+           nullif(o.application_name, '')
     FROM (
         SELECT t.shown_id AS id, j.xact_id, j.occurred_at,
                min(j.captured_at) AS opened_at, max(j.captured_at) AS last_at,
                max(j.context) FILTER (WHERE j.id = t.shown_id) AS context,
                max(j.session_user_name) FILTER (WHERE j.id = t.shown_id) AS session_user_name,
+               max(j.application_name) FILTER (WHERE j.id = t.shown_id) AS application_name,
                NOT bool_or(t.is_opened) AS forged
         FROM threadline.journal AS j
         JOIN threadline.entry_transactions(9223372036854775807) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at
@@ -1980,7 +1983,10 @@ BEGIN
         IF tl_error IS NOT NULL AND tl_limit = 1 THEN
             -- It keeps nobody else waiting.
             WITH gone AS (DELETE FROM threadline.journal AS j WHERE j.id = tl_last RETURNING j.*)
-            INSERT INTO threadline.unposted SELECT gone.*, tl_error FROM gone;
+            INSERT INTO threadline.unposted (
+                id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
+                old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name, error)
+            SELECT gone.*, tl_error FROM gone;
             RETURN 1;
         ELSIF tl_error IS NOT NULL THEN
             tl_limit := greatest(tl_limit / 16, 1);
@@ -2040,7 +2046,7 @@ BEGIN
     WITH back AS (DELETE FROM threadline.unposted RETURNING *)
     INSERT INTO threadline.journal
     SELECT b.id, b.transaction_id, b.xact_id, b.occurred_at, b.captured_at, b.op, b.table_id, b.relation, b.depth,
-           b.old_place, b.new_place, b.command, b.old_row, b.new_row, b.changed, b.context, b.session_user_name
+           b.old_place, b.new_place, b.command, b.old_row, b.new_row, b.changed, b.context, b.session_user_name, b.application_name
     FROM back AS b;
     GET DIAGNOSTICS tl_count = ROW_COUNT;
     RETURN tl_count;
@@ -2165,6 +2171,7 @@ SELECT c.id,
        x.remote_ip,
        x.meta,
        x.session_user_name,
+       x.application_name,
        x.context_error,
        c.transaction_id,
        x.xact_id,

@@ -46,11 +46,12 @@ BEGIN
     END IF;
     INSERT INTO threadline.journal (
         id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
-        old_place, new_place, command, old_row, new_row, changed, context, session_user_name)
+        old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name)
     VALUES (
         tl_id, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), left(TG_OP, 1)::"char", {id}, TG_RELID, pg_trigger_depth(),
         tl_old_place, tl_new_place, tl_command, tl_old, tl_new, tl_changed,
-        CASE WHEN tl_id = tl_transaction THEN tl_context END, CASE WHEN tl_id = tl_transaction THEN session_user END);
+        CASE WHEN tl_id = tl_transaction THEN tl_context END, CASE WHEN tl_id = tl_transaction THEN session_user END,
+        CASE WHEN tl_id = tl_transaction THEN current_setting('application_name') END);
     RETURN NULL;
 END
 $template$;

@@ -2,7 +2,6 @@
 
 use super::script::{Step, Version};
 
-#[allow(unused_macros, reason = "used from the second version on")]
 macro_rules! step {
     ($name:literal) => {
         Some(Step {
@@ -30,8 +29,15 @@ const TABLES: Step = Step {
 
 /// All versions, oldest first. The newest has the code of `threadline/sql`; a release
 /// freezes it with `cargo xtask freeze`, and the next change begins a version after it.
-pub(crate) const VERSIONS: &[Version] = &[Version {
-    number: 1,
-    step: Some(TABLES),
-    code: code!("code"),
-}];
+pub(crate) const VERSIONS: &[Version] = &[
+    Version {
+        number: 1,
+        step: Some(TABLES),
+        code: code!("frozen/v1_code"),
+    },
+    Version {
+        number: 2,
+        step: step!("0002_application_name"),
+        code: code!("code"),
+    },
+];

@@ -13,6 +13,8 @@ pub use run_pending::run_pending_migrations;
 
 pub(crate) use installer::{installed_version, model_status};
 pub(crate) use policy::{PolicyCall, as_before, unaudit_call};
+#[cfg(test)]
+pub(crate) use script::{Index, Step, Version};
 pub(crate) use script::{Schema, Way};
 pub(crate) use versions::VERSIONS;
 

@@ -16,8 +16,9 @@ impl Models {
     /// Run them with `diesel migration run` like any other migration, or at start-up with
     /// [`run_pending_migrations`](crate::run_pending_migrations). The `down.sql` of a
     /// policy puts the previous one back, and that of an upgrade the previous version of
-    /// the schema. The application may write while a migration of the schema runs: its
-    /// writes wait for as long as the tables of the audit change.
+    /// the schema. The application may write while an upgrade runs: its writes wait for as
+    /// long as the tables of the audit change. On the way back, a write that waits then can
+    /// fail, because its capture function may name what the older schema has not.
     ///
     /// A migration of the schema does nothing where its version is installed already. It
     /// fails, and changes nothing, when a view of yours reads the views of the audit: drop
@@ -237,4 +238,94 @@ fn folder_name(table: &[String]) -> String {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use diesel::connection::SimpleConnection;
+    use diesel::prelude::*;
+    use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+    use threadline_test_server::{Server, scratch_dir};
+
+    use super::*;
+    use crate::install::{Index, Step, Version};
+
+    /// The versions that there are, and one that indexes a table that may be large.
+    fn with_an_index() -> Schema<'static> {
+        let mut versions = VERSIONS.to_vec();
+        versions.push(Version {
+            number: SCHEMA_VERSION + 1,
+            step: Some(Step {
+                name: "made_up",
+                up: "ALTER TABLE threadline.ledger_changes ADD COLUMN made_up text;\n",
+                down: "ALTER TABLE threadline.ledger_changes DROP COLUMN made_up;\n",
+                concurrently: &[Index {
+                    name: "ledger_changes_made_up",
+                    definition: "ON threadline.ledger_changes (made_up)",
+                }],
+            }),
+            code: versions[versions.len() - 1].code,
+        });
+        Schema(versions.leak())
+    }
+
+    fn index_is_there(conn: &mut PgConnection) -> bool {
+        diesel::dsl::sql::<diesel::sql_types::Bool>(
+            "SELECT coalesce((SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass('threadline.ledger_changes_made_up')), false)",
+        )
+        .get_result(conn)
+        .unwrap()
+    }
+
+    fn names(written: &[PathBuf]) -> Vec<String> {
+        let name = |path: &PathBuf| {
+            path.file_name()?
+                .to_str()?
+                .split_once('_')
+                .map(|n| n.1.to_owned())
+        };
+        written.iter().filter_map(name).collect()
+    }
+
+    #[test]
+    fn an_index_on_a_large_table_has_a_migration_without_a_transaction() {
+        let schema = with_an_index();
+        let server = Server::shared();
+        for from in [SCHEMA_VERSION, 0] {
+            let database = server.fresh_name("index");
+            let admin = &mut PgConnection::establish(server.url()).unwrap();
+            admin
+                .batch_execute(&format!("CREATE DATABASE {database}"))
+                .unwrap();
+            let conn = &mut PgConnection::establish(&server.url_of(&database)).unwrap();
+            if from > 0 {
+                let way = Way { from: 0, to: from };
+                conn.batch_execute(&schema.up(way, None)).unwrap();
+            }
+
+            let dir = scratch_dir();
+            let written = folder::write(&dir, &[], &upgrade(schema, from)).unwrap();
+            let schema_folder = format!("threadline_schema_v{}", SCHEMA_VERSION + 1);
+            let migrations = FileBasedMigrations::from_path(&dir).unwrap();
+            if from > 0 {
+                assert_eq!(
+                    names(&written),
+                    [
+                        schema_folder.as_str(),
+                        "threadline_index_ledger_changes_made_up"
+                    ]
+                );
+                conn.run_next_migration(migrations.clone()).unwrap();
+                assert!(!index_is_there(conn));
+            } else {
+                assert_eq!(names(&written), [schema_folder]);
+            }
+            crate::run_pending_migrations(conn, &migrations).unwrap();
+            assert!(index_is_there(conn));
+            conn.revert_all_migrations(migrations).unwrap();
+            assert!(!index_is_there(conn));
+        }
+    }
 }

@@ -278,42 +278,25 @@ fn fingerprint() -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
 
     let mut hasher = DefaultHasher::new();
-    for patch in patches() {
-        patch.up.hash(&mut hasher);
-    }
+    schema_migration(0, NEWEST).up.hash(&mut hasher);
     hasher.finish()
 }
 
-/// A patch of the audit schema, as it stands in the repository.
+/// The newest version of the audit schema.
+pub const NEWEST: i32 = threadline::__schema::NEWEST;
+
+/// A migration of the audit schema.
 #[derive(Debug)]
-pub struct Patch {
-    /// The folder's name.
-    pub name: String,
+pub struct SchemaMigration {
     /// `up.sql`.
     pub up: String,
     /// `down.sql`.
     pub down: String,
 }
 
-/// The patches of the audit schema, oldest first.
-pub fn patches() -> Vec<Patch> {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
-    let mut patches: Vec<_> = std::fs::read_dir(dir)
-        .unwrap_or_else(|e| panic!("{dir}: {e}"))
-        .map(|entry| {
-            let path = entry.expect("readable").path();
-            let read = |name| std::fs::read_to_string(path.join(name)).expect("readable");
-            Patch {
-                name: path
-                    .file_name()
-                    .expect("named")
-                    .to_string_lossy()
-                    .into_owned(),
-                up: read("up.sql"),
-                down: read("down.sql"),
-            }
-        })
-        .collect();
-    patches.sort_by(|a, b| a.name.cmp(&b.name));
-    patches
+/// The migration from one version of the audit schema to another, as `generate` writes it;
+/// version 0 is none.
+pub fn schema_migration(from: i32, to: i32) -> SchemaMigration {
+    let (up, down) = threadline::__schema::migration(from, to, &format!("test{from}to{to}"));
+    SchemaMigration { up, down }
 }

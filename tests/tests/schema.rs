@@ -1,4 +1,4 @@
-//! The audit schema: its patches, its installation, its generated migrations.
+//! The audit schema: its versions, its installation, its generated migrations.
 
 #[path = "schema/diesel_cli.rs"]
 mod diesel_cli;
@@ -6,8 +6,10 @@ mod diesel_cli;
 mod generate;
 #[path = "schema/install.rs"]
 mod install;
-#[path = "schema/patches.rs"]
-mod patches;
+#[path = "schema/upgrade.rs"]
+mod upgrade;
+#[path = "schema/versions.rs"]
+mod versions;
 
 /// Three models, as an application has them.
 mod app {
@@ -54,6 +56,20 @@ mod app {
     #[diesel(table_name = posts)]
     #[audited(require_actor, mask(title))]
     pub(crate) struct PostNext;
+
+    mod without_secrets {
+        diesel::table! {
+            users (id) {
+                id -> Int8,
+                name -> Text,
+            }
+        }
+    }
+
+    /// After the columns that were secret are dropped.
+    #[derive(Audited)]
+    #[diesel(table_name = without_secrets::users)]
+    pub(crate) struct UserNext;
 
     diesel::table! {
         devices (card_number) {

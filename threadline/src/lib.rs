@@ -38,7 +38,7 @@ pub use explore::{
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
-pub use install::{ModelStatus, Protection, Status};
+pub use install::{ModelStatus, Protection, Status, run_pending_migrations};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use posting::{Waiting, Worker, WorkerHandle, post, waiting};
 pub use record::{
@@ -65,6 +65,22 @@ pub use revert::{RevertConflict, revert_transaction};
 pub use threadline_derive::Audited;
 pub use time_travel::{PastRecord, Unavailable};
 pub use verify::{BrokenRecord, Finding, FindingCode, Severity, Verification, Verify};
+
+/// The SQL of the audit schema, for the tests of this repository.
+#[doc(hidden)]
+pub mod __schema {
+    use crate::install::{SCHEMA_VERSION, Schema, VERSIONS, Way};
+
+    /// `up.sql` and `down.sql` of the migration `migration` between two versions; 0 is none.
+    pub fn migration(from: i32, to: i32, migration: &str) -> (String, String) {
+        let way = Way { from, to };
+        let schema = Schema(VERSIONS);
+        (schema.up(way, Some(migration)), schema.down(way, migration))
+    }
+
+    /// The newest version.
+    pub const NEWEST: i32 = SCHEMA_VERSION;
+}
 
 /// What `#[derive(Audited)]` expands to; not for use by hand.
 #[doc(hidden)]

@@ -2,13 +2,19 @@
 
 mod bench;
 mod demo;
+mod frozen;
 mod msrv;
 mod newest;
 mod provision;
 mod run;
 mod schema;
+#[allow(dead_code, reason = "the library uses all of it")]
+#[path = "../../threadline/src/install/script.rs"]
+mod script;
 mod server;
 mod test;
+#[path = "../../threadline/src/install/versions.rs"]
+mod versions;
 
 use std::process::ExitCode;
 
@@ -23,8 +29,9 @@ usage: cargo xtask <command>
   bench [--quick] [--only PART] [--json FILE]
                     measure what capture, reads and exports cost (or one PART of
                     these); FILE takes the figures and the goals
-  schema [--check]  write the audit schema's patches from threadline/sql,
-                    or fail if they are not what it says
+  schema [--check]  write the migrations of the audit schema from threadline/sql,
+                    or fail if they are not what it says, or a frozen one changed
+  freeze VERSION    freeze the newest version of the audit schema for a release
   diesel-cli        print the path of a diesel program, installing one if needed
   msrv              check that no dependency needs a newer Rust than we declare";
 
@@ -41,6 +48,7 @@ fn main() -> ExitCode {
         ["bench", ..] => bench::bench(&arguments[1..]),
         ["schema"] => schema::write().map(|()| 0),
         ["schema", "--check"] => schema::check().map(|()| 0),
+        ["freeze", version] => frozen::freeze(version).map(|()| 0),
         ["diesel-cli"] => test::diesel().map(|path| {
             println!("{}", path.display());
             0

@@ -1,219 +1,229 @@
-//! The audit schema's patches. What is read and changed is one object a file, in
-//! `threadline/sql`; a migration has to be one text. So the patches are made
+//! The SQL of the audit schema. What is read and changed is one object a file, in
+//! `threadline/sql`; a migration has to be one text. So `threadline/migrations` is made
 //! from those files mechanically, and never edited.
 //!
-//! A release freezes its patches: databases have run them. A file that changes
-//! later moves from its patch into the newest, and the frozen patch leaves the
-//! table.
+//! A release freezes its version of the schema, because databases have run it:
+//! `cargo xtask freeze` copies its code and notes the checksums of all that may not change
+//! from then on. What changes later makes the next version, see
+//! `threadline/src/install/versions.rs`.
 
 use std::{fs, io};
 
 use threadline_test_server::root;
 
-/// What each patch is made of, in the order in which PostgreSQL needs it.
-const PATCHES: &[(&str, &[&str])] = &[
-    (
-        "0001_tables",
-        &[
-            "storage/schema",
-            "storage/audited_tables",
-            "storage/journal",
-            "storage/ledger_transactions",
-            "storage/ledger_changes",
-            "storage/audit_actions",
-            "storage/suspensions",
-            "storage/session_suspensions",
-            "storage/token_keys",
-            "storage/indexes",
-        ],
-    ),
-    (
-        "0002_code",
-        &[
-            "capture/key_text",
-            "capture/bounded_key",
-            "capture/record_key",
-            "capture/key_in_image",
-            "capture/json_image",
-            "capture/columns_of",
-            "capture/base_type",
-            "capture/json_form",
-            "capture/present_columns",
-            "capture/too_large",
-            "capture/whole_image",
-            "capture/row_image",
-            "capture/own_rows",
-            "capture/placeholder",
-            "capture/redacted_image",
-            "capture/token_pad",
-            "capture/new_token_key",
-            "capture/token",
-            "capture/with_tokens",
-            "capture/key_columns_of",
-            "capture/generation_of",
-            "capture/fingerprint",
-            "capture/audited_relation",
-            "capture/settings_needed",
-            "capture/plain_columns",
-            "capture/columns_match",
-            "capture/columns_stand",
-            "capture/columns_now",
-            "capture/redaction_now",
-            "capture/redacted_change",
-            "capture/captured_relation",
-            "capture/suspended_session",
-            "capture/suspended",
-            "capture/withheld",
-            "capture/plans_foreign_code",
-            "capture/readable",
-            "capture/current_transaction",
-            "capture/set_context",
-            "posting/read_context",
-            "capture/require_actor",
-            "capture/image_of",
-            "capture/append_truncated",
-            "capture/capture_truncate",
-            "capture/capture_template",
-            "capture/plain_images",
-            "capture/named_images",
-            "policy/capture_version",
-            "policy/policy",
-            "policy/filled",
-            "policy/quoted",
-            "policy/token_expression",
-            "policy/image_expression",
-            "policy/built_for",
-            "policy/known_table_of",
-            "policy/audited_table_of",
-            "policy/live_key",
-            "policy/key_expression",
-            "capture/json_array_or_null",
-            "capture/key_condition",
-            "policy/capture_source",
-            "policy/pinned_settings",
-            "policy/build_function",
-            "policy/former_table",
-            "policy/find_audited_table",
-            "policy/expected_triggers",
-            "policy/drop_triggers",
-            "policy/install_triggers",
-            "policy/treatment",
-            "policy/whole_xid",
-            "posting/highest_id",
-            "posting/set_sequence",
-            "posting/entry_key",
-            "posting/in_utc",
-            "posting/instants_of",
-            "posting/entry_transactions",
-            "posting/reordered_entries",
-            "posting/pending_changes",
-            "posting/pending_transactions",
-            "posting/post_batch",
-            "posting/renumber_entries",
-            "posting/post",
-            "posting/post_if_much",
-            "posting/waiting",
-            "posting/post_all",
-            "posting/post_again",
-            "read/key_value",
-            "read/composite_key_json",
-            "read/key_json",
-            "read/exact_members",
-            "read/exact_numbers",
-            "read/json_documents",
-            "read/populate",
-            "read/jsonb_merge",
-            "read/audit_changes",
-            "read/record_changes",
-            "read/audit_transactions",
-            "read/changes",
-            "read/transactions",
-            "verify/finding",
-            "verify/whereabouts",
-            "verify/audit_call",
-            "verify/mending",
-            "verify/trigger_drift",
-            "verify/column_drift",
-            "verify/function_drift",
-            "verify/stray_triggers",
-            "verify/posting_drift",
-            "verify/table_drift",
-            "policy/unnoted_renames",
-            "policy/check_auditable",
-            "action/own_action",
-            "policy/lock_policies",
-            "policy/hand_over",
-            "policy/take_back",
-            "policy/require_handed_over",
-            "policy/note_condition",
-            "policy/check_condition",
-            "policy/token_keys_stand",
-            "policy/as_decided",
-            "policy/write_policy",
-            "policy/audit",
-            "policy/refresh",
-            "policy/end_audit",
-            "policy/unaudit",
-            "action/record_action",
-            "action/actions",
-            "explore/first_transaction_since",
-            "explore/last_transaction_by",
-            "time_travel/settled",
-            "time_travel/last_captured",
-            "time_travel/renames_of",
-            "time_travel/renamed_image",
-            "time_travel/current_names",
-            "time_travel/column_policy",
-            "time_travel/redaction",
-            "time_travel/redacted",
-            "time_travel/live_expression",
-            "time_travel/live_image",
-            "time_travel/settle",
-            "time_travel/blind_truncates",
-            "time_travel/truncated_unseen",
-            "time_travel/settled_record",
-            "time_travel/record_as_of",
-            "time_travel/rows_as_of",
-            "revert/relation_of",
-            "revert/own_changes",
-            "revert/set_deferred",
-            "revert/unrestorable",
-            "revert/changed_since",
-            "revert/referencing",
-            "revert/put_row",
-            "revert/delete_row",
-            "revert/revert_change",
-            "revert/put_side_effects_back",
-            "revert/revert_changes",
-            "revert/revert_transaction",
-            "revert/key_now",
-            "revert/key_then",
-            "revert/put_record_back",
-            "revert/revert_record",
-            "verify/unaudited_tables_but",
-            "verify/unaudited_tables",
-            "verify/values_differ",
-            "verify/comparable_columns",
-            "verify/chain_obstacle",
-            "verify/chain_drift",
-            "access/suspend",
-            "access/resume",
-        ],
-    ),
+use crate::frozen;
+use crate::script::{Schema, Step, Version, Way};
+use crate::versions::VERSIONS;
+
+/// The tables of the first version, in the order in which PostgreSQL needs them.
+const TABLES: &[&str] = &[
+    "storage/schema",
+    "storage/audited_tables",
+    "storage/journal",
+    "storage/ledger_transactions",
+    "storage/ledger_changes",
+    "storage/audit_actions",
+    "storage/suspensions",
+    "storage/session_suspensions",
+    "storage/token_keys",
+    "storage/indexes",
 ];
 
-/// Writes the patches that are not what their files make.
+/// The code of the newest version.
+const CODE: &[&str] = &[
+    "capture/key_text",
+    "capture/bounded_key",
+    "capture/record_key",
+    "capture/key_in_image",
+    "capture/json_image",
+    "capture/columns_of",
+    "capture/base_type",
+    "capture/json_form",
+    "capture/present_columns",
+    "capture/too_large",
+    "capture/whole_image",
+    "capture/row_image",
+    "capture/own_rows",
+    "capture/placeholder",
+    "capture/redacted_image",
+    "capture/token_pad",
+    "capture/new_token_key",
+    "capture/token",
+    "capture/with_tokens",
+    "capture/key_columns_of",
+    "capture/generation_of",
+    "capture/fingerprint",
+    "capture/audited_relation",
+    "capture/settings_needed",
+    "capture/plain_columns",
+    "capture/columns_match",
+    "capture/columns_stand",
+    "capture/columns_now",
+    "capture/redaction_now",
+    "capture/redacted_change",
+    "capture/captured_relation",
+    "capture/suspended_session",
+    "capture/suspended",
+    "capture/withheld",
+    "capture/plans_foreign_code",
+    "capture/readable",
+    "capture/current_transaction",
+    "capture/set_context",
+    "posting/read_context",
+    "capture/require_actor",
+    "capture/image_of",
+    "capture/append_truncated",
+    "capture/capture_truncate",
+    "capture/capture_template",
+    "capture/plain_images",
+    "capture/named_images",
+    "policy/capture_version",
+    "policy/policy",
+    "policy/filled",
+    "policy/quoted",
+    "policy/token_expression",
+    "policy/image_expression",
+    "policy/built_for",
+    "policy/known_table_of",
+    "policy/audited_table_of",
+    "policy/live_key",
+    "policy/key_expression",
+    "capture/json_array_or_null",
+    "capture/key_condition",
+    "policy/capture_source",
+    "policy/pinned_settings",
+    "policy/build_function",
+    "policy/former_table",
+    "policy/find_audited_table",
+    "policy/expected_triggers",
+    "policy/drop_triggers",
+    "policy/install_triggers",
+    "policy/treatment",
+    "policy/whole_xid",
+    "posting/highest_id",
+    "posting/set_sequence",
+    "posting/entry_key",
+    "posting/in_utc",
+    "posting/instants_of",
+    "posting/entry_transactions",
+    "posting/reordered_entries",
+    "posting/pending_changes",
+    "posting/pending_transactions",
+    "posting/post_batch",
+    "posting/renumber_entries",
+    "posting/post",
+    "posting/post_if_much",
+    "posting/waiting",
+    "posting/post_all",
+    "posting/post_again",
+    "read/key_value",
+    "read/composite_key_json",
+    "read/key_json",
+    "read/exact_members",
+    "read/exact_numbers",
+    "read/json_documents",
+    "read/populate",
+    "read/jsonb_merge",
+    "read/audit_changes",
+    "read/record_changes",
+    "read/audit_transactions",
+    "read/changes",
+    "read/transactions",
+    "verify/finding",
+    "verify/whereabouts",
+    "verify/audit_call",
+    "verify/mending",
+    "verify/trigger_drift",
+    "verify/column_drift",
+    "verify/function_drift",
+    "verify/stray_triggers",
+    "verify/posting_drift",
+    "verify/table_drift",
+    "policy/rebuild_captures",
+    "policy/unnoted_renames",
+    "policy/check_auditable",
+    "action/own_action",
+    "policy/lock_policies",
+    "policy/hand_over",
+    "policy/take_back",
+    "policy/require_handed_over",
+    "policy/note_condition",
+    "policy/note_absent",
+    "policy/check_condition",
+    "policy/token_keys_stand",
+    "policy/as_decided",
+    "policy/write_policy",
+    "policy/audit",
+    "policy/audit_as_before",
+    "policy/refresh",
+    "policy/end_audit",
+    "policy/unaudit",
+    "action/record_action",
+    "action/actions",
+    "explore/first_transaction_since",
+    "explore/last_transaction_by",
+    "time_travel/settled",
+    "time_travel/last_captured",
+    "time_travel/renames_of",
+    "time_travel/renamed_image",
+    "time_travel/current_names",
+    "time_travel/column_policy",
+    "time_travel/redaction",
+    "time_travel/redacted",
+    "time_travel/live_expression",
+    "time_travel/live_image",
+    "time_travel/settle",
+    "time_travel/blind_truncates",
+    "time_travel/truncated_unseen",
+    "time_travel/settled_record",
+    "time_travel/record_as_of",
+    "time_travel/rows_as_of",
+    "revert/relation_of",
+    "revert/own_changes",
+    "revert/set_deferred",
+    "revert/unrestorable",
+    "revert/changed_since",
+    "revert/referencing",
+    "revert/put_row",
+    "revert/delete_row",
+    "revert/revert_change",
+    "revert/put_side_effects_back",
+    "revert/revert_changes",
+    "revert/revert_transaction",
+    "revert/key_now",
+    "revert/key_then",
+    "revert/put_record_back",
+    "revert/revert_record",
+    "verify/unaudited_tables_but",
+    "verify/unaudited_tables",
+    "verify/values_differ",
+    "verify/comparable_columns",
+    "verify/chain_obstacle",
+    "verify/chain_drift",
+    "access/suspend",
+    "access/resume",
+];
+
+pub(crate) const CODE_FILE: &str = "threadline/migrations/code.sql";
+const TABLES_FILE: &str = "threadline/migrations/0001_tables/up.sql";
+const QUICKSTART: &str = "examples/quickstart/migrations";
+
+/// Writes the texts that are not what their files make.
 pub(crate) fn write() -> Result<(), String> {
-    for (path, text) in stale()? {
-        fs::write(root().join(&path), text).map_err(|error| format!("{path}: {error}"))?;
-        println!("wrote {path}");
-    }
-    Ok(())
+    every_file_has_its_place()?;
+    write_stale(made()?)?;
+    rename_copy()?;
+    write_stale(copy()?)
 }
 
-/// Fails when a patch is not what its files make.
+/// Fails when a text is not what its files make, or a frozen file has changed.
 pub(crate) fn check() -> Result<(), String> {
-    let stale: Vec<String> = stale()?.into_iter().map(|(path, _)| path).collect();
+    every_file_has_its_place()?;
+    frozen::check()?;
+    newest_is_declared()?;
+    let mut texts = made()?;
+    texts.extend(copy()?);
+    let stale: Vec<String> = stale(texts).into_iter().map(|(path, _)| path).collect();
     if stale.is_empty() {
         return Ok(());
     }
@@ -223,53 +233,134 @@ pub(crate) fn check() -> Result<(), String> {
     ))
 }
 
-/// The patches to be written: their paths, and what is to stand there.
-fn stale() -> Result<Vec<(String, String)>, String> {
-    every_file_has_its_place()?;
-    let mut stale = vec![];
-    for (patch, files) in PATCHES {
-        let up = format!("threadline/migrations/{patch}/up.sql");
-        let down = format!("threadline/migrations/{patch}/down.sql");
-        let mut texts = vec![(up, text_of(patch, files)?)];
-        let back = fs::read_to_string(root().join(&down)).map_err(|error| format!("{down}: {error}"))?;
-        for copy in copies(patch)? {
-            texts.push((format!("{copy}/up.sql"), texts[0].1.clone()));
-            texts.push((format!("{copy}/down.sql"), back.clone()));
-        }
-        stale.extend(texts.into_iter().filter(|(path, text)| {
-            fs::read_to_string(root().join(path)).ok().as_ref() != Some(text)
-        }));
+fn write_stale(texts: Vec<(String, String)>) -> Result<(), String> {
+    for (path, text) in stale(texts) {
+        fs::write(root().join(&path), text).map_err(|error| format!("{path}: {error}"))?;
+        println!("wrote {path}");
     }
-    Ok(stale)
+    Ok(())
 }
 
-/// The quickstart's own copies of a patch, as `generate` wrote them.
-fn copies(patch: &str) -> Result<Vec<String>, String> {
-    let folder = "examples/quickstart/migrations";
-    let entries = fs::read_dir(root().join(folder)).map_err(|error| format!("{folder}: {error}"))?;
-    Ok(entries
+/// The texts that are to be written, by their paths.
+fn stale(mut texts: Vec<(String, String)>) -> Vec<(String, String)> {
+    texts.retain(|(path, text)| fs::read_to_string(root().join(path)).ok().as_ref() != Some(text));
+    texts
+}
+
+/// The texts of the library, by their paths.
+fn made() -> Result<Vec<(String, String)>, String> {
+    Ok(vec![
+        (TABLES_FILE.to_owned(), joined(TABLES)?),
+        (CODE_FILE.to_owned(), replacing(&joined(CODE)?)),
+    ])
+}
+
+/// A function is replaced where it is, so that a write that calls it meanwhile goes on.
+fn replacing(sql: &str) -> String {
+    format!("\n{sql}")
+        .replace("\nCREATE FUNCTION ", "\nCREATE OR REPLACE FUNCTION ")
+        .replace("\nCREATE AGGREGATE ", "\nCREATE OR REPLACE AGGREGATE ")
+}
+
+/// The quickstart's migration of the schema, as `generate` writes it.
+fn copy() -> Result<Vec<(String, String)>, String> {
+    let folder = copied_folder()?;
+    let version = folder
+        .split('_')
+        .next()
+        .unwrap_or_default()
+        .replace('-', "");
+    let versions = VERSIONS
+        .iter()
+        .map(|version| {
+            let step = version.step.map(|step| -> Result<Step, String> {
+                let folder = format!("threadline/migrations/{}", step.name);
+                let up = read(&format!("{folder}/up.sql"))?.leak();
+                let down = if step.down.is_empty() {
+                    ""
+                } else {
+                    read(&format!("{folder}/down.sql"))?.leak()
+                };
+                Ok(Step { up, down, ..step })
+            });
+            let code = if version.number == newest() {
+                read(CODE_FILE)?
+            } else {
+                read(&frozen::code_file(version.number))?
+            };
+            Ok(Version {
+                step: step.transpose()?,
+                code: code.leak(),
+                ..*version
+            })
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+    let schema = Schema(&versions);
+    let way = Way {
+        from: 0,
+        to: newest(),
+    };
+    let path = format!("{QUICKSTART}/{folder}");
+    Ok(vec![
+        (format!("{path}/up.sql"), schema.up(way, Some(&version))),
+        (format!("{path}/down.sql"), schema.down(way, &version)),
+    ])
+}
+
+pub(crate) fn newest() -> i32 {
+    VERSIONS.last().map_or(0, |version| version.number)
+}
+
+/// The name of the quickstart's folder for the schema.
+fn copied_folder() -> Result<String, String> {
+    fs::read_dir(root().join(QUICKSTART))
+        .map_err(|error| format!("{QUICKSTART}: {error}"))?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(&format!("_threadline_{patch}")))
-        .map(|name| format!("{folder}/{name}"))
-        .collect())
+        .find(|name| name.contains("_threadline_schema_v"))
+        .ok_or_else(|| {
+            format!(
+                "{QUICKSTART} has no folder *_threadline_schema_v{}",
+                newest()
+            )
+        })
 }
 
-fn text_of(patch: &str, files: &[&str]) -> Result<String, String> {
-    let mut parts = vec![];
-    for file in files {
-        let path = format!("threadline/sql/{file}.sql");
-        let part = fs::read_to_string(root().join(&path));
-        parts.push(part.map_err(|error| format!("{path}: {error}"))?);
+fn rename_copy() -> Result<(), String> {
+    let folder = copied_folder()?;
+    let (time, _) = folder
+        .split_once("_threadline_schema_v")
+        .unwrap_or_default();
+    let named = format!("{time}_threadline_schema_v{}", newest());
+    let dir = root().join(QUICKSTART);
+    fs::rename(dir.join(folder), dir.join(named)).map_err(|error| format!("{QUICKSTART}: {error}"))
+}
+
+/// Code that a release froze changes in the next version.
+fn newest_is_declared() -> Result<(), String> {
+    let frozen = frozen::code_file(newest());
+    match fs::read_to_string(root().join(&frozen)) {
+        Ok(text) if text != replacing(&joined(CODE)?) => Err(format!(
+            "threadline/sql makes other code than {frozen}, which is frozen: declare version {} in threadline/src/install/versions.rs, with code!(\"code\"), and give version {} its frozen code",
+            newest() + 1,
+            newest()
+        )),
+        _ => Ok(()),
     }
-    let number = patch.split('_').next().unwrap_or_default();
-    parts.push(format!(
-        "INSERT INTO threadline.schema_patches (version) VALUES ({});\n",
-        number.trim_start_matches('0')
-    ));
-    Ok(parts.join("\n"))
 }
 
-/// A new file that nobody put into a patch would be installed nowhere.
+pub(crate) fn read(path: &str) -> Result<String, String> {
+    fs::read_to_string(root().join(path)).map_err(|error| format!("{path}: {error}"))
+}
+
+fn joined(files: &[&str]) -> Result<String, String> {
+    let parts: Result<Vec<_>, _> = files
+        .iter()
+        .map(|file| read(&format!("threadline/sql/{file}.sql")))
+        .collect();
+    Ok(parts?.join("\n"))
+}
+
+/// A new file that nobody put into a list would be installed nowhere.
 fn every_file_has_its_place() -> Result<(), String> {
     let sql = root().join("threadline/sql");
     let unreadable = |error: io::Error| format!("threadline/sql: {error}");
@@ -281,12 +372,9 @@ fn every_file_has_its_place() -> Result<(), String> {
                 .unwrap_or(&path)
                 .display()
                 .to_string();
-            if !PATCHES
-                .iter()
-                .any(|(_, files)| files.contains(&name.as_str()))
-            {
+            if !TABLES.iter().chain(CODE).any(|file| *file == name) {
                 return Err(format!(
-                    "threadline/sql/{name}.sql is in no patch: add it to PATCHES in xtask/src/schema.rs, after what it calls"
+                    "threadline/sql/{name}.sql is installed nowhere: add it to CODE in xtask/src/schema.rs, after what it calls"
                 ));
             }
         }
@@ -297,7 +385,7 @@ fn every_file_has_its_place() -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn patches_are_what_their_files_make() {
+    fn migrations_are_what_their_files_make_and_frozen_ones_stay() {
         super::check().unwrap();
     }
 }

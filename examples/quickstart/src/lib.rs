@@ -8,7 +8,7 @@ pub mod schema;
 
 use diesel::PgConnection;
 use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 pub type DbPool = Pool<ConnectionManager<PgConnection>>;
 pub type DbConnection = PooledConnection<ConnectionManager<PgConnection>>;
@@ -20,8 +20,8 @@ pub fn open(database_url: &str) -> Result<DbPool, Box<dyn std::error::Error>> {
     let pool: DbPool = Pool::builder()
         .max_size(4)
         .build(ConnectionManager::new(database_url))?;
-    pool.get()?
-        .run_pending_migrations(MIGRATIONS)
+    // Diesel's own function fails when several processes start at once.
+    threadline::run_pending_migrations(&mut pool.get()?, &MIGRATIONS)
         .map_err(|error| error.to_string())?;
     Ok(pool)
 }

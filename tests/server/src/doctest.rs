@@ -24,17 +24,15 @@ pub fn connect(manifest_dir: &str) -> Example {
     let mut admin = establish(server.url());
     run(&mut admin, &format!("CREATE DATABASE {name}"));
     let mut connection = establish(&server.url_of(&name));
-    let mut patches: Vec<_> = Path::new(manifest_dir)
-        .join("migrations")
+    let migrations = Path::new(manifest_dir).join("../examples/quickstart/migrations");
+    let schema = migrations
         .read_dir()
-        .expect("the crate has migrations")
+        .expect("the quickstart has migrations")
         .map(|entry| entry.expect("readable").path().join("up.sql"))
-        .collect();
-    patches.sort();
-    for patch in patches {
-        let sql = std::fs::read_to_string(&patch).expect("readable");
-        run(&mut connection, &sql);
-    }
+        .find(|path| path.to_string_lossy().contains("_threadline_schema_v"))
+        .expect("the quickstart has the audit schema");
+    let sql = std::fs::read_to_string(&schema).expect("readable");
+    run(&mut connection, &sql);
     run(
         &mut connection,
         "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, email text NOT NULL);

@@ -767,7 +767,9 @@ fn a_key_too_long_for_an_index_is_recorded_by_a_digest() {
             );
             run(
                 conn,
-                &format!("DELETE FROM {table}; TRUNCATE threadline.journal, threadline.ledger_changes"),
+                &format!(
+                    "DELETE FROM {table}; TRUNCATE threadline.journal, threadline.ledger_changes"
+                ),
             );
         }
         run(
@@ -777,7 +779,10 @@ fn a_key_too_long_for_an_index_is_recorded_by_a_digest() {
             ),
         );
         assert_eq!(rows_of(conn, table), ["2 | 4 | true"], "{table}");
-        run(conn, "TRUNCATE threadline.journal, threadline.ledger_changes");
+        run(
+            conn,
+            "TRUNCATE threadline.journal, threadline.ledger_changes",
+        );
     }
 }
 

@@ -266,7 +266,10 @@ fn a_generated_column_is_recorded_if_it_is_stored() {
                 recorded[3],
                 format!(r#"D | NULL | {{"n": 3, "id": 1, {six}"secret": "***"}}"#)
             );
-            run(conn, "TRUNCATE threadline.journal, threadline.ledger_changes");
+            run(
+                conn,
+                "TRUNCATE threadline.journal, threadline.ledger_changes",
+            );
         }
     }
     assert_eq!(

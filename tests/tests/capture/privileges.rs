@@ -115,7 +115,10 @@ fn a_deleted_transaction_row_takes_no_change_with_it_and_reads_go_on() {
         conn,
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1)",
     );
-    run(conn, "SELECT threadline.post(); DELETE FROM threadline.ledger_transactions");
+    run(
+        conn,
+        "SELECT threadline.post(); DELETE FROM threadline.ledger_transactions",
+    );
     assert_eq!(
         rows(conn, "SELECT op, key, actor_origin FROM threadline.changes"),
         [r#"insert | {"id": 1} | NULL"#]

@@ -128,11 +128,7 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
     setup(conn);
     conn.audited_transaction(&user("victim"), |conn| insert(conn, 1))
         .unwrap();
-    let real = value(
-        conn,
-        "SELECT id FROM threadline.audit_transactions",
-    )
-    .unwrap();
+    let real = value(conn, "SELECT id FROM threadline.audit_transactions").unwrap();
     for (key, forged) in [
         real.as_str(),
         "1",
@@ -226,10 +222,7 @@ fn a_table_that_requires_an_actor_refuses_a_write_without_one() {
     assert!(is_actor_required(&error), "{error:?}");
     assert_eq!(
         recorded(conn),
-        [
-            "1 | user:1 | explicit",
-            "2 | user:1 | explicit"
-        ]
+        ["1 | user:1 | explicit", "2 | user:1 | explicit"]
     );
 }
 

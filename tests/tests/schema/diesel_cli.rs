@@ -7,7 +7,7 @@ use std::process::Command;
 use threadline_test_server::diesel_cli::diesel_cli;
 use threadline_tests::{Database, rows, run, scratch_dir, value};
 
-use super::app::{NO_TABLES, Post, PostNext, TABLES, User};
+use super::app::{NO_TABLES, Post, PostNext, TABLES, User, UserNext};
 
 struct Project {
     dir: PathBuf,
@@ -111,6 +111,50 @@ fn run_redo_and_revert_work_on_generated_folders() {
             .unwrap()
             .is_current()
     );
+}
+
+#[test]
+fn a_policy_goes_back_after_a_column_that_it_names_was_dropped() {
+    let project = Project::new();
+    threadline::models![User]
+        .generate(project.migrations())
+        .unwrap();
+    let dropping = project.migrations().join("2999-01-01-000000-0000_drop");
+    fs::create_dir_all(&dropping).unwrap();
+    let columns = "ALTER TABLE users DROP COLUMN email, DROP COLUMN password_hash; SELECT threadline.refresh('users');";
+    fs::write(dropping.join("up.sql"), columns).unwrap();
+    fs::write(
+        dropping.join("down.sql"),
+        "ALTER TABLE users ADD email text DEFAULT 'hidden@x', ADD password_hash text DEFAULT 'hidden'",
+    )
+    .unwrap();
+    threadline::models![UserNext]
+        .generate(project.migrations())
+        .unwrap();
+    let conn = &mut project.database.connect();
+    project.diesel("migration run");
+    assert!(
+        threadline::models![UserNext]
+            .status(conn)
+            .unwrap()
+            .is_current()
+    );
+    project.diesel("migration redo --all");
+
+    // Back to where the columns are, and secret.
+    project.diesel("migration revert --number 2");
+    run(
+        conn,
+        "INSERT INTO users VALUES (1, 'Ada'); UPDATE users SET email = 'hidden@y'",
+    );
+    let journal = "SELECT string_agg(j::text, '') FROM threadline.journal AS j";
+    let recorded = value(conn, journal).unwrap();
+    assert!(
+        recorded.contains("Ada") && !recorded.contains("hidden"),
+        "{recorded}"
+    );
+    project.diesel("migration run");
+    project.diesel("migration revert --all");
 }
 
 #[test]

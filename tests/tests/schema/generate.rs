@@ -1,10 +1,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use threadline::{ErrorKind, Models};
-use threadline_tests::{patches, scratch_dir};
+use threadline_tests::{Database, NEWEST, run, scratch_dir, value};
 
-use super::app::{Device, DeviceNext, Post, PostNext, User};
+use super::app::{Device, DeviceNext, NO_TABLES, Post, PostNext, TABLES, User};
 
 fn folders(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(dir)
@@ -40,21 +41,15 @@ fn schema_and_policies_are_written_once() {
 
     let written = models.generate(&dir).unwrap();
     let names: Vec<_> = written.iter().map(|folder| name(folder)).collect();
-    let mut expected: Vec<_> = patches()
-        .into_iter()
-        .map(|patch| format!("threadline_{}", patch.name))
-        .collect();
-    let policies_from = expected.len();
-    expected.extend([
-        "threadline_audit_users".into(),
-        "threadline_audit_blog_posts".into(),
-    ]);
-    assert_eq!(names, expected);
-    for (folder, patch) in written.iter().zip(patches()) {
-        assert_eq!(read(folder, "up.sql"), patch.up);
-        assert_eq!(read(folder, "down.sql"), patch.down);
-    }
-    let policies: Vec<_> = written[policies_from..]
+    assert_eq!(
+        names,
+        [
+            &format!("threadline_schema_v{NEWEST}"),
+            "threadline_audit_users",
+            "threadline_audit_blog_posts"
+        ]
+    );
+    let policies: Vec<_> = written[1..]
         .iter()
         .flat_map(|folder| [read(folder, "up.sql"), read(folder, "down.sql")])
         .collect();
@@ -223,4 +218,127 @@ fn two_models_of_one_table_must_agree() {
         error.to_string(),
         r#"the models `Post` and `PostNext` give table "blog"."posts" different audit policies; a table has one. Make their #[audited(...)] the same"#
     );
+}
+
+/// Two developers generate at once, and their branches are merged.
+#[test]
+fn a_schema_that_is_there_twice_is_reported_and_does_no_harm() {
+    let dir = scratch_dir();
+    existing(&dir, "2020-01-01-000000-0000_tables", TABLES);
+    fs::write(
+        dir.join("2020-01-01-000000-0000_tables/down.sql"),
+        NO_TABLES,
+    )
+    .unwrap();
+    threadline::models![User].generate(&dir).unwrap();
+    let other = scratch_dir();
+    existing(&other, "2999-01-01-000000-0000_later", "");
+    for folder in threadline::models![Post].generate(&other).unwrap() {
+        fs::rename(&folder, dir.join(folder.file_name().unwrap())).unwrap();
+    }
+    let models = threadline::models![User, Post];
+    let error = models.check(&dir).unwrap_err().to_string();
+    let error = error.replace(&folders(&dir)[1], "[first]");
+    insta::assert_snapshot!("schema_twice", error);
+
+    let database = Database::empty();
+    let conn = &mut database.connect();
+    let migrations = FileBasedMigrations::from_path(&dir).unwrap();
+    conn.run_pending_migrations(migrations.clone()).unwrap();
+    assert!(models.status(conn).unwrap().is_current());
+    // The second does not take back what the first has done.
+    let reverted = conn.revert_all_migrations(migrations.clone()).unwrap();
+    assert_eq!(reverted.len(), 5);
+    conn.run_pending_migrations(migrations).unwrap();
+    assert!(models.status(conn).unwrap().is_current());
+
+    fs::remove_dir_all(dir.join(folders(&dir)[3].as_str())).unwrap();
+    models.check(&dir).unwrap();
+}
+
+#[test]
+fn after_the_installer_a_migration_of_the_schema_does_nothing_either_way() {
+    let dir = scratch_dir();
+    let models = threadline::models![User];
+    models.generate(&dir).unwrap();
+    let database = Database::empty();
+    let conn = &mut database.connect();
+    run(conn, TABLES);
+    models.install(conn).unwrap();
+    run(conn, "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h')");
+    let migrations = FileBasedMigrations::from_path(&dir).unwrap();
+    conn.run_pending_migrations(migrations.clone()).unwrap();
+    assert!(models.status(conn).unwrap().is_current());
+    conn.revert_all_migrations(migrations).unwrap();
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
+        Some("1")
+    );
+}
+
+#[test]
+fn a_schema_that_somebody_edited_is_reported() {
+    let dir = scratch_dir();
+    let models = threadline::models![Post];
+    let schema = models.generate(&dir).unwrap().remove(0);
+    for file in ["up.sql", "down.sql"] {
+        let text = read(&schema, file);
+        let mut lines: Vec<_> = text.lines().collect();
+        lines.drain(30..70);
+        fs::write(schema.join(file), lines.join("\n")).unwrap();
+        let error = models.check(&dir).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!(
+                "_threadline_schema_v{NEWEST}/{file} is not as threadline wrote it, from line 31 on"
+            )),
+            "{error}"
+        );
+        // Other line ends are no edit.
+        fs::write(schema.join(file), text.replace('\n', "\r\n")).unwrap();
+        models.check(&dir).unwrap();
+    }
+}
+
+#[test]
+fn a_schema_newer_than_the_crate_is_reported() {
+    let dir = scratch_dir();
+    existing(
+        &dir,
+        "2020-01-01-000000-0000_threadline_schema_v999",
+        "-- The audit schema of Threadline, version 999\n",
+    );
+    let error = threadline::models![Post]
+        .check(&dir)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("update threadline in Cargo.toml"), "{error}");
+}
+
+/// As an application does at start-up.
+#[test]
+fn several_processes_run_pending_migrations_at_once() {
+    let dir = scratch_dir();
+    existing(&dir, "2020-01-01-000000-0000_tables", TABLES);
+    existing(
+        &dir,
+        "2020-01-02-000000-0000_index",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS users_name ON users (name)",
+    );
+    fs::write(
+        dir.join("2020-01-02-000000-0000_index/metadata.toml"),
+        "run_in_transaction = false",
+    )
+    .unwrap();
+    let models = threadline::models![User, Post];
+    models.generate(&dir).unwrap();
+    let database = Database::empty();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let migrations = FileBasedMigrations::from_path(&dir).unwrap();
+                threadline::run_pending_migrations(&mut database.connect(), &migrations).unwrap();
+            });
+        }
+    });
+    assert!(models.status(&mut database.connect()).unwrap().is_current());
 }

@@ -2,7 +2,7 @@ use std::thread;
 
 use diesel::prelude::*;
 use threadline::{Audited, ErrorKind, ModelStatus};
-use threadline_tests::{Database, patches, rows, run, value};
+use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
 
 use super::app::{Post, PostNext, TABLES, User};
 
@@ -85,8 +85,11 @@ fn twenty_processes_install_at_once() {
     });
     let conn = &mut database.connect();
     assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.schema_patches"),
-        Some(patches().len().to_string())
+        rows(
+            conn,
+            "SELECT version, installed_by IS NULL FROM threadline.schema_versions"
+        ),
+        [format!("{NEWEST} | true")]
     );
     assert_eq!(
         value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(),
@@ -99,9 +102,13 @@ fn the_installer_continues_what_migrations_began_and_the_other_way_round() {
     let database = Database::empty();
     let conn = &mut database.connect();
     run(conn, TABLES);
-    run(conn, &patches()[0].up);
+    run(conn, &schema_migration(0, 1).up);
     threadline::models![User].install(conn).unwrap();
     assert!(threadline::models![User].status(conn).unwrap().is_current());
+    let objects = "SELECT array_agg(xmin::text ORDER BY oid) FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace";
+    let before = value(conn, objects);
+    run(conn, &schema_migration(0, NEWEST).up);
+    assert_eq!(value(conn, objects), before);
 }
 
 #[test]
@@ -151,6 +158,42 @@ fn a_change_of_columns_is_seen_and_mended() {
         models.status(conn).unwrap().models[0].1,
         ModelStatus::CaptureOutdated
     );
+}
+
+#[test]
+fn with_an_older_schema_the_status_of_a_table_is_unknown() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, TABLES);
+    let models = threadline::models![User];
+    models.install(conn).unwrap();
+    run(conn, "UPDATE threadline.schema_versions SET version = 0");
+    let status = models.status(conn).unwrap();
+    assert_eq!(status.models[0].1, ModelStatus::SchemaOutdated);
+    assert!(!status.is_current());
+}
+
+#[test]
+fn triggers_that_are_switched_off_are_seen_and_switched_on_again() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, TABLES);
+    let models = threadline::models![User];
+    models.install(conn).unwrap();
+    for damage in [
+        "ALTER TABLE users DISABLE TRIGGER ALL",
+        "ALTER TABLE users ENABLE TRIGGER \"!threadline_capture_1\"",
+        "DROP TRIGGER \"!threadline_truncate_1\" ON users",
+    ] {
+        run(conn, damage);
+        assert_eq!(
+            models.status(conn).unwrap().models[0].1,
+            ModelStatus::TriggersAltered,
+            "{damage}"
+        );
+        models.install(conn).unwrap();
+        assert!(models.status(conn).unwrap().is_current(), "{damage}");
+    }
 }
 
 #[test]
@@ -204,12 +247,15 @@ fn reading_without_the_schema_or_with_an_old_one_says_what_to_run() {
         error.to_string(),
         "the audit schema is not installed in this database; write its migrations with your program's `generate` command and run them with `diesel migration run`, or call `Models::install` at start-up"
     );
-    run(conn, &patches()[0].up);
+    run(
+        conn,
+        "CREATE SCHEMA threadline; CREATE TABLE threadline.schema_versions AS SELECT 0 AS version",
+    );
     let error = User::history_of(conn, 1).unwrap_err();
     assert!(
         error
             .to_string()
-            .starts_with("the audit schema in this database is version 1 and this crate needs"),
+            .starts_with("the audit schema in this database is version 0 and this crate needs"),
         "{error}"
     );
     // Inside a transaction, which cannot be asked any more.
@@ -225,7 +271,7 @@ fn reading_without_the_schema_or_with_an_old_one_says_what_to_run() {
     assert!(
         error
             .to_string()
-            .contains("the audit schema in this database is version 1"),
+            .contains("the audit schema in this database is version 0"),
         "{error}"
     );
 }

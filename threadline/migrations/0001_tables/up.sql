@@ -3,12 +3,15 @@
 CREATE SCHEMA threadline;
 COMMENT ON SCHEMA threadline IS 'Audit trail recorded by Threadline';
 
-CREATE TABLE threadline.schema_patches (
+CREATE TABLE threadline.schema_versions (
     version      integer PRIMARY KEY,
-    installed_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    installed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    installed_by text
 );
-COMMENT ON TABLE threadline.schema_patches IS
-    'The patches of the audit schema that are installed, by whichever way they came';
+COMMENT ON TABLE threadline.schema_versions IS
+    'The versions of the audit schema that were installed here; the highest one is in force';
+COMMENT ON COLUMN threadline.schema_versions.installed_by IS
+    'The version of the migration that installed it, which alone takes it back; NULL: Models::install';
 
 CREATE TABLE threadline.audited_tables (
     id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -312,5 +315,3 @@ CREATE INDEX audit_actions_job
 -- Deletions are few among changes, and what an operator looks for.
 CREATE INDEX ledger_changes_removal
     ON threadline.ledger_changes (op, transaction_id, id) WHERE op IN ('D', 'T');
-
-INSERT INTO threadline.schema_patches (version) VALUES (1);

@@ -40,14 +40,15 @@ BEGIN
     END IF;
     INSERT INTO threadline.journal (
         id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
-        old_place, new_place, command, old_row, new_row, changed, context, session_user_name)
+        old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name)
     VALUES (
         coalesce(tl_first, pg_catalog.nextval('threadline.entry_ids')), coalesce(tl_first, tl_transaction),
         pg_catalog.pg_current_xact_id(), pg_catalog.now(), pg_catalog.clock_timestamp(),
         pg_catalog."left"(TG_OP, 1)::pg_catalog."char", {id}, TG_RELID, pg_catalog.pg_trigger_depth(),
         CASE WHEN tl_old IS NOT NULL THEN OLD.ctid END, CASE WHEN tl_new IS NOT NULL THEN NEW.ctid END,
         CASE WHEN pg_catalog.texteq(TG_OP, 'UPDATE') THEN NEW.cmin END, tl_old, tl_new, tl_changed,
-        CASE WHEN tl_first IS NOT NULL THEN tl_context END, CASE WHEN tl_first IS NOT NULL THEN session_user END);
+        CASE WHEN tl_first IS NOT NULL THEN tl_context END, CASE WHEN tl_first IS NOT NULL THEN session_user END,
+        CASE WHEN tl_first IS NOT NULL THEN pg_catalog.current_setting('application_name') END);
     RETURN NULL;
 END
 $template$;

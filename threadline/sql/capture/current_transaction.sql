@@ -16,8 +16,8 @@ BEGIN
         PERFORM set_config('threadline.transaction', tl_transaction::text, true),
                 set_config('threadline.transaction_context', tl_context, true);
         INSERT INTO threadline.journal (
-            id, transaction_id, xact_id, occurred_at, captured_at, op, context, session_user_name)
-        VALUES (tl_transaction, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), 'C', tl_context, session_user);
+            id, transaction_id, xact_id, occurred_at, captured_at, op, context, session_user_name, application_name)
+        VALUES (tl_transaction, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), 'C', tl_context, session_user, current_setting('application_name'));
     END IF;
     RETURN tl_transaction;
 END

@@ -32,6 +32,8 @@ BEGIN
     JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, tl_settings);
 
+    -- A redacted column that is gone may come back.
+    tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.treatment <> "clear")');
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(

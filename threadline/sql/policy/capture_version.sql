@@ -2,4 +2,4 @@
 -- anew with threadline.refresh().
 CREATE FUNCTION threadline.capture_version() RETURNS integer
 LANGUAGE sql IMMUTABLE
-RETURN 1;
+RETURN 2;

@@ -19,12 +19,14 @@ BEGIN
            CASE WHEN o.forged THEN 'untrusted' ELSE c.actor_origin END,
            c.request_id, c.correlation_id, c.job_id, c.source, c.remote_ip, c.meta,
            coalesce(o.session_user_name, 'unknown'),
-           CASE WHEN o.forged THEN 'the setting threadline.transaction named another transaction' ELSE c.context_error END
+           CASE WHEN o.forged THEN 'the setting threadline.transaction named another transaction' ELSE c.context_error END,
+           nullif(o.application_name, '')
     FROM (
         SELECT t.shown_id AS id, j.xact_id, j.occurred_at,
                min(j.captured_at) AS opened_at, max(j.captured_at) AS last_at,
                max(j.context) FILTER (WHERE j.id = t.shown_id) AS context,
                max(j.session_user_name) FILTER (WHERE j.id = t.shown_id) AS session_user_name,
+               max(j.application_name) FILTER (WHERE j.id = t.shown_id) AS application_name,
                NOT bool_or(t.is_opened) AS forged
         FROM threadline.journal AS j
         JOIN threadline.entry_transactions(9223372036854775807) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at

@@ -63,7 +63,10 @@ BEGIN
         IF tl_error IS NOT NULL AND tl_limit = 1 THEN
             -- It keeps nobody else waiting.
             WITH gone AS (DELETE FROM threadline.journal AS j WHERE j.id = tl_last RETURNING j.*)
-            INSERT INTO threadline.unposted SELECT gone.*, tl_error FROM gone;
+            INSERT INTO threadline.unposted (
+                id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
+                old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name, error)
+            SELECT gone.*, tl_error FROM gone;
             RETURN 1;
         ELSIF tl_error IS NOT NULL THEN
             tl_limit := greatest(tl_limit / 16, 1);

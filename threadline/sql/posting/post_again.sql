@@ -10,7 +10,7 @@ BEGIN
     WITH back AS (DELETE FROM threadline.unposted RETURNING *)
     INSERT INTO threadline.journal
     SELECT b.id, b.transaction_id, b.xact_id, b.occurred_at, b.captured_at, b.op, b.table_id, b.relation, b.depth,
-           b.old_place, b.new_place, b.command, b.old_row, b.new_row, b.changed, b.context, b.session_user_name
+           b.old_place, b.new_place, b.command, b.old_row, b.new_row, b.changed, b.context, b.session_user_name, b.application_name
     FROM back AS b;
     GET DIAGNOSTICS tl_count = ROW_COUNT;
     RETURN tl_count;

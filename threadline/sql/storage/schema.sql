@@ -3,9 +3,12 @@
 CREATE SCHEMA threadline;
 COMMENT ON SCHEMA threadline IS 'Audit trail recorded by Threadline';
 
-CREATE TABLE threadline.schema_patches (
+CREATE TABLE threadline.schema_versions (
     version      integer PRIMARY KEY,
-    installed_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    installed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    installed_by text
 );
-COMMENT ON TABLE threadline.schema_patches IS
-    'The patches of the audit schema that are installed, by whichever way they came';
+COMMENT ON TABLE threadline.schema_versions IS
+    'The versions of the audit schema that were installed here; the highest one is in force';
+COMMENT ON COLUMN threadline.schema_versions.installed_by IS
+    'The version of the migration that installed it, which alone takes it back; NULL: Models::install';

@@ -202,7 +202,11 @@ fn print_status(status: &Status) {
         let since = waiting.since.map_or(String::new(), |since| {
             format!(", since {}", since.format("%Y-%m-%d %H:%M:%S UTC"))
         });
-        let _ = writeln!(out, "journal        {} entries wait{since}", waiting.entries);
+        let _ = writeln!(
+            out,
+            "journal        {} entries wait{since}",
+            waiting.entries
+        );
         if waiting.set_aside > 0 {
             let _ = writeln!(
                 out,
@@ -220,6 +224,12 @@ fn print_status(status: &Status) {
             }
             ModelStatus::CaptureOutdated => {
                 "its columns changed; run SELECT threadline.refresh(...) in a migration"
+            }
+            ModelStatus::TriggersAltered => {
+                "its triggers are missing, switched off or altered; see `verify`"
+            }
+            ModelStatus::SchemaOutdated => {
+                "unknown, as the audit schema is behind; generate and run migrations"
             }
             ModelStatus::NotAudited => "not audited; generate and run migrations",
             ModelStatus::TableMissing => "table does not exist",

@@ -29,17 +29,20 @@ impl Work {
             println!("{moved} entries were moved into the ledger.");
             return Ok(());
         }
-        Worker::new()
-            .every(Duration::from_millis(every))
-            .run(|| database.establish(), |pause, turn| {
+        Worker::new().every(Duration::from_millis(every)).run(
+            || database.establish(),
+            |pause, turn| {
                 match turn {
                     Ok(0) => {}
                     Ok(moved) => println!("{moved} entries"),
-                    Err(error) => eprintln!("error: {error}; trying again in {} s", pause.as_secs()),
+                    Err(error) => {
+                        eprintln!("error: {error}; trying again in {} s", pause.as_secs())
+                    }
                 }
                 thread::sleep(pause);
                 true
-            });
+            },
+        );
         Ok(())
     }
 }

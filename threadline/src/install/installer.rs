@@ -3,7 +3,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Array, Bool, Integer, Nullable, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl};
 
-use super::{PATCHES, PolicyCall, SCHEMA_VERSION};
+use super::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way};
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Models, TableSpec};
@@ -11,7 +11,7 @@ use crate::posting::{Waiting, waiting};
 
 /// Serialises installations; transaction-level, so that it is safe behind a
 /// pooler.
-const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7236831)";
+pub(super) const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7236831)";
 
 /// How long a policy waits for the lock on its table. Writers that come after it wait
 /// as long.
@@ -21,9 +21,9 @@ const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// The newest patch of the audit schema that is installed.
+    /// The version of the audit schema that is installed.
     pub installed_version: Option<i32>,
-    /// The patch that this crate needs.
+    /// The version that this crate needs.
     pub needed_version: i32,
     /// The role that owns the audit schema, and so can change what is recorded;
     /// see [`Protection`](crate::Protection).
@@ -56,6 +56,10 @@ pub enum ModelStatus {
     /// The columns or the key have changed since the capture function was
     /// built, or it is of an older version; see `threadline.refresh`.
     CaptureOutdated,
+    /// Its triggers are missing, switched off or altered; see `threadline.refresh`.
+    TriggersAltered,
+    /// The audit schema is older than this crate, which cannot ask it.
+    SchemaOutdated,
     /// Not audited.
     NotAudited,
     /// The table does not exist.
@@ -88,8 +92,12 @@ impl Models {
         conn.transaction(|conn| {
             conn.batch_execute(LOCK)?;
             let installed = installed_version(conn)?.unwrap_or(0);
-            for patch in PATCHES.iter().filter(|patch| patch.version > installed) {
-                conn.batch_execute(patch.up)?;
+            if installed < SCHEMA_VERSION {
+                let way = Way {
+                    from: 0,
+                    to: SCHEMA_VERSION,
+                };
+                conn.batch_execute(&Schema(VERSIONS).up(way, None))?;
             }
             self.require_tables(conn)
         })?;
@@ -129,10 +137,10 @@ impl Models {
             .specs()
             .iter()
             .map(|spec| {
-                let status = if installed_version >= Some(SCHEMA_VERSION) {
-                    model_status(conn, spec)?
-                } else {
-                    ModelStatus::NotAudited
+                let status = match installed_version {
+                    None => ModelStatus::NotAudited,
+                    Some(version) if version < SCHEMA_VERSION => ModelStatus::SchemaOutdated,
+                    Some(_) => model_status(conn, spec)?,
                 };
                 Ok((spec.clone(), status))
             })
@@ -152,7 +160,7 @@ impl Models {
     }
 }
 
-/// The newest patch in the database, or `None` without an audit schema.
+/// The version in the database, or `None` without an audit schema.
 pub(crate) fn installed_version<C>(conn: &mut C) -> QueryResult<Option<i32>>
 where
     C: AuditConnection,
@@ -168,14 +176,14 @@ where
         version: Option<i32>,
     }
     let found: Exists = diesel::sql_query(
-        "SELECT pg_catalog.to_regclass('threadline.schema_patches') IS NOT NULL AS exists",
+        "SELECT pg_catalog.to_regclass('threadline.schema_versions') IS NOT NULL AS exists",
     )
     .get_result(conn)?;
     if !found.exists {
         return Ok(None);
     }
     let newest: Version =
-        diesel::sql_query("SELECT max(version) AS version FROM threadline.schema_patches")
+        diesel::sql_query("SELECT max(version) AS version FROM threadline.schema_versions")
             .get_result(conn)?;
     Ok(newest.version)
 }
@@ -209,6 +217,8 @@ where
         same_policy: bool,
         #[diesel(sql_type = Bool)]
         same_capture: bool,
+        #[diesel(sql_type = Bool)]
+        same_triggers: bool,
     }
     let state: State = diesel::sql_query(include_str!("model_status.sql"))
         .bind::<Text, _>(&spec.table)
@@ -232,6 +242,10 @@ where
             same_capture: false,
             ..
         } => ModelStatus::CaptureOutdated,
+        State {
+            same_triggers: false,
+            ..
+        } => ModelStatus::TriggersAltered,
         _ => ModelStatus::Current,
     })
 }

@@ -1,13 +1,22 @@
 //! The audit schema itself, and putting it and the policies into a database.
 
 mod installer;
-mod patches;
 mod policy;
 mod protection;
+mod run_pending;
+mod script;
+mod versions;
 
 pub use installer::{ModelStatus, Status};
 pub use protection::Protection;
+pub use run_pending::run_pending_migrations;
 
 pub(crate) use installer::{installed_version, model_status};
-pub(crate) use patches::{PATCHES, SCHEMA_VERSION};
-pub(crate) use policy::{PolicyCall, unaudit_call};
+pub(crate) use policy::{PolicyCall, as_before, unaudit_call};
+#[cfg(test)]
+pub(crate) use script::{Index, Step, Version};
+pub(crate) use script::{Schema, Way};
+pub(crate) use versions::VERSIONS;
+
+/// The version of the audit schema that this crate works with.
+pub(crate) const SCHEMA_VERSION: i32 = VERSIONS[VERSIONS.len() - 1].number;

@@ -7,6 +7,8 @@ SELECT named.relation IS NOT NULL AS exists,
            t.fingerprint = threadline.fingerprint(named.relation)
            AND t.capture_version = threadline.capture_version()
            AND t.key_columns = (SELECT array_agg(name) FROM threadline.key_columns_of(named.relation)),
-           false) AS same_capture
+           false) AS same_capture,
+       CASE WHEN t.id IS NULL THEN false
+            ELSE NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, named.relation)) END AS same_triggers
 FROM (SELECT to_regclass($1) AS relation) AS named
 LEFT JOIN threadline.audited_tables AS t ON t.id = threadline.audited_table_of(named.relation)

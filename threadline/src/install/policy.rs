@@ -53,3 +53,12 @@ impl fmt::Display for PolicyCall<'_> {
 pub(crate) fn unaudit_call(table: &str) -> String {
     format!("SELECT threadline.unaudit({});", ReadableLiteral(table))
 }
+
+/// A call of [`PolicyCall`] as a later migration takes it back: columns that it names may
+/// be gone by then.
+pub(crate) fn as_before(statement: &str) -> String {
+    statement.replace(
+        "SELECT threadline.audit(",
+        "SELECT threadline.audit_as_before(",
+    )
+}

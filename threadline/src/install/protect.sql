@@ -10,7 +10,7 @@ DECLARE
     tl_problem text;
     tl_object record;
     tl_own_functions text[] := ARRAY[
-        'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
+        'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
         'threadline.token_keys_stand', 'threadline.set_sequence'];
     tl_lent boolean;
 BEGIN
@@ -126,7 +126,7 @@ BEGIN
         END LOOP;
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications') LOOP
-        EXECUTE format('GRANT SELECT ON threadline.schema_patches, threadline.audited_tables TO %I', tl_role);
+        EXECUTE format('GRANT SELECT ON threadline.schema_versions, threadline.audited_tables TO %I', tl_role);
         FOR tl_object IN
             SELECT p.oid::regprocedure AS name FROM pg_proc AS p
             WHERE p.pronamespace = 'threadline'::regnamespace AND 'threadline.' || p.proname = ANY (tl_own_functions)

@@ -14,17 +14,32 @@ use crate::error::{Error, ErrorKind};
 #[derive(Debug)]
 pub(super) struct Migration {
     pub(super) version: String,
-    pub(super) up: String,
-}
-
-/// A migration to be written.
-#[derive(Debug)]
-pub(super) struct NewMigration {
-    /// What comes after the version in the folder's name.
+    /// Of its folder.
     pub(super) name: String,
     pub(super) up: String,
     pub(super) down: String,
 }
+
+/// A migration to be written.
+pub(super) struct NewMigration {
+    /// What comes after the version in the folder's name.
+    pub(super) name: String,
+    pub(super) sql: NewSql,
+}
+
+/// `up.sql` and `down.sql`.
+pub(super) type Texts = (String, String);
+
+pub(super) enum NewSql {
+    Texts(Texts),
+    /// A statement each that no transaction may hold.
+    Alone(Texts),
+    /// What names the version of the migration that it stands in.
+    OfVersion(Box<dyn Fn(&str) -> Texts>),
+}
+
+/// Diesel runs a migration with this without a transaction.
+pub(super) const ALONE: &str = "run_in_transaction = false\n";
 
 /// Reads all migrations, in the order in which Diesel runs them.
 pub(super) fn read(dir: &Path) -> Result<Vec<Migration>, Error> {
@@ -63,9 +78,15 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Migration>, Error> {
     found
         .into_iter()
         .map(|(version, name)| {
-            let path = dir.join(name).join("up.sql");
+            let path = dir.join(&name).join("up.sql");
             let up = fs::read_to_string(&path).map_err(|e| io_error(&path, e))?;
-            Ok(Migration { version, up })
+            let down = fs::read_to_string(dir.join(&name).join("down.sql")).unwrap_or_default();
+            Ok(Migration {
+                version,
+                name,
+                up,
+                down,
+            })
         })
         .collect()
 }
@@ -89,14 +110,33 @@ pub(super) fn write(
         let unfinished = dir.join(format!(".{folder}"));
         let finished = dir.join(&folder);
         fs::create_dir_all(&unfinished).map_err(|e| io_error(&unfinished, e))?;
-        for (name, sql) in [("up.sql", &migration.up), ("down.sql", &migration.down)] {
+        let mut files = vec![];
+        let (up, down) = match &migration.sql {
+            NewSql::Texts(texts) => texts.clone(),
+            NewSql::Alone(texts) => {
+                files.push(("metadata.toml", ALONE.to_owned()));
+                texts.clone()
+            }
+            NewSql::OfVersion(texts) => texts(&version_of(&folder)),
+        };
+        files.extend([("up.sql", up), ("down.sql", down)]);
+        for (name, text) in files {
             let path = unfinished.join(name);
-            fs::write(&path, sql).map_err(|e| io_error(&path, e))?;
+            fs::write(&path, text).map_err(|e| io_error(&path, e))?;
         }
         fs::rename(&unfinished, &finished).map_err(|e| io_error(&finished, e))?;
         written.push(finished);
     }
     Ok(written)
+}
+
+/// The version of a migration, as Diesel reads it from the folder's name.
+fn version_of(folder: &str) -> String {
+    folder
+        .split('_')
+        .next()
+        .unwrap_or_default()
+        .replace('-', "")
 }
 
 /// Now, or a second after the newest migration that is there.

@@ -1,21 +1,28 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::folder::{self, NewMigration, migrations_error};
+use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
 use super::recorded::{COLUMNS, Recorded};
 use crate::error::{Error, ErrorKind};
-use crate::install::{PATCHES, PolicyCall, unaudit_call};
+use crate::install::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way, as_before, unaudit_call};
 use crate::model::{Models, TableSpec};
 use crate::sql::name_parts;
 
 impl Models {
-    /// Writes what is missing into the application's migrations folder: the
-    /// patches of the audit schema that it lacks, and one migration for every
-    /// model whose policy changed. Gives the folders written; when nothing
-    /// changed, none.
+    /// Writes what is missing into the application's migrations folder: one migration
+    /// that brings the audit schema to the version of this crate, and one for every model
+    /// whose policy changed. Returns the folders written; none when nothing changed.
     ///
-    /// Run them with `diesel migration run` like any other migration. The
-    /// `down.sql` of a policy puts the previous one back.
+    /// Run them with `diesel migration run` like any other migration, or at start-up with
+    /// [`run_pending_migrations`](crate::run_pending_migrations). The `down.sql` of a
+    /// policy puts the previous one back, and that of an upgrade the previous version of
+    /// the schema. The application may write while an upgrade runs: its writes wait for as
+    /// long as the tables of the audit change. On the way back, a write that waits then can
+    /// fail, because its capture function may name what the older schema has not.
+    ///
+    /// A migration of the schema does nothing where its version is installed already. It
+    /// fails, and changes nothing, when a view of yours reads the views of the audit: drop
+    /// the view before, and create it again after.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -41,16 +48,23 @@ impl Models {
         folder::write(dir, &present, &new)
     }
 
-    /// Fails when [`generate`](Self::generate) would write something, or a column looks
-    /// secret and its model says nothing of it: for CI.
+    /// Fails when [`generate`](Self::generate) would write something, a migration of the
+    /// audit schema is not as it was written or is there twice, or a column looks secret
+    /// and its model says nothing of it: for CI.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::OutOfDate`] with what is missing, or as of `generate`.
+    /// [`ErrorKind::OutOfDate`] with what is missing, [`ErrorKind::Migrations`] with what
+    /// is wrong and how to fix it, or as of `generate`.
     pub fn check(&self, migrations_dir: impl AsRef<Path>) -> Result<(), Error> {
         self.require_decisions()?;
         let present = folder::read(migrations_dir.as_ref())?;
-        let new = self.missing(&Recorded::read(&present))?;
+        let recorded = Recorded::read(&present);
+        let wrong = wrong(Schema(VERSIONS), &present, &recorded);
+        if !wrong.is_empty() {
+            return Err(migrations_error(wrong.join("\n")));
+        }
+        let new = self.missing(&recorded)?;
         if new.is_empty() {
             return Ok(());
         }
@@ -60,20 +74,13 @@ impl Models {
     }
 
     fn missing(&self, recorded: &Recorded) -> Result<Vec<NewMigration>, Error> {
-        let patches = PATCHES
-            .iter()
-            .filter(|patch| !recorded.patches.contains(&patch.version))
-            .map(|patch| NewMigration {
-                name: format!("threadline_{}", patch.name),
-                up: patch.up.to_owned(),
-                down: patch.down.to_owned(),
-            });
+        let schema = upgrade(Schema(VERSIONS), recorded.version);
         let policies = self.by_table()?.into_iter().filter_map(|(table, spec)| {
             let previous = recorded.policies.get(&table);
             let policy = policy_statement(spec);
             (previous != Some(&policy)).then(|| policy_migration(&table, spec, &policy, previous))
         });
-        Ok(patches.chain(policies).collect())
+        Ok(schema.into_iter().chain(policies).collect())
     }
 
     /// The specs by table. Several models of one table are one if they agree.
@@ -100,6 +107,88 @@ impl Models {
     }
 }
 
+/// The migrations from a version of the audit schema to the newest.
+fn upgrade(schema: Schema<'static>, from: i32) -> Vec<NewMigration> {
+    let way = Way {
+        from,
+        to: schema.newest(),
+    };
+    if way.from >= way.to {
+        return vec![];
+    }
+    let mut new = vec![NewMigration {
+        name: format!("threadline_schema_v{}", way.to),
+        sql: NewSql::OfVersion(Box::new(move |version| {
+            (schema.up(way, Some(version)), schema.down(way, version))
+        })),
+    }];
+    new.extend(
+        schema
+            .concurrently(way)
+            .into_iter()
+            .map(|index| NewMigration {
+                name: format!("threadline_index_{}", index.name),
+                sql: NewSql::Alone((index.create_concurrently(), index.drop_concurrently())),
+            }),
+    );
+    new
+}
+
+/// What is wrong with the migrations of the audit schema, each with the way out.
+fn wrong(schema: Schema<'_>, present: &[Migration], recorded: &Recorded) -> Vec<String> {
+    let mut wrong = vec![];
+    let mut reached = 0;
+    let mut before: Option<&str> = None;
+    for (place, way) in &recorded.schema {
+        let migration = &present[*place];
+        let name = &migration.name;
+        if way.to > schema.newest() {
+            wrong.push(format!(
+                "{name} installs version {} of the audit schema, and this crate knows {SCHEMA_VERSION}; update threadline in Cargo.toml",
+                way.to
+            ));
+            continue;
+        }
+        if let Some(before) = before.filter(|_| way.to <= reached) {
+            wrong.push(format!(
+                "{name} installs version {} of the audit schema again, after {before}. Both may run: the second does nothing. Delete {name}; where a database has run it, also: DELETE FROM __diesel_schema_migrations WHERE version = '{}'",
+                way.to, migration.version
+            ));
+            continue;
+        }
+        if way.from > reached {
+            wrong.push(format!(
+                "{name} starts from version {} of the audit schema, and the migrations before it lead to version {reached}; put the missing one back, or delete {name} and generate again",
+                way.from
+            ));
+        }
+        let version = &migration.version;
+        for (file, found, expected) in [
+            ("up.sql", &migration.up, schema.up(*way, Some(version))),
+            ("down.sql", &migration.down, schema.down(*way, version)),
+        ] {
+            if let Some(line) = first_difference(found, &expected) {
+                wrong.push(format!(
+                    "{name}/{file} is not as threadline wrote it, from line {line} on. Take it back from version control; or delete the folder and generate again if no database has run it"
+                ));
+            }
+        }
+        reached = way.to;
+        before = Some(name);
+    }
+    wrong
+}
+
+/// The number of the first line that differs, whatever ends the lines.
+fn first_difference(found: &str, expected: &str) -> Option<usize> {
+    let (mut found, mut expected) = (found.lines(), expected.lines());
+    (1..).find_map(|number| match (found.next(), expected.next()) {
+        (None, None) => Some(None),
+        (one, other) if one == other => None,
+        _ => Some(Some(number)),
+    })?
+}
+
 /// The call, and before it, if anything is kept from the audit, the columns
 /// among which that was decided: a new column asks for a new decision.
 fn policy_statement(spec: &TableSpec) -> String {
@@ -118,7 +207,7 @@ fn policy_migration(
     previous: Option<&String>,
 ) -> NewMigration {
     let down = match previous {
-        Some(previous) => format!("-- The policy before.\n{previous}\n"),
+        Some(previous) => format!("-- The policy before.\n{}\n", as_before(previous)),
         None => format!(
             "-- What was recorded stays until the audit schema goes.\n{}\n",
             unaudit_call(&spec.table)
@@ -126,11 +215,13 @@ fn policy_migration(
     };
     NewMigration {
         name: format!("threadline_audit_{}", folder_name(table)),
-        up: format!(
-            "-- Audit policy of {}, from the model `{}`.\n-- Written by threadline: to change it, change the model and generate again.\n{policy}\n",
-            spec.table, spec.model
-        ),
-        down,
+        sql: NewSql::Texts((
+            format!(
+                "-- Audit policy of {}, from the model `{}`.\n-- Written by threadline: to change it, change the model and generate again.\n{policy}\n",
+                spec.table, spec.model
+            ),
+            down,
+        )),
     }
 }
 
@@ -147,4 +238,94 @@ fn folder_name(table: &[String]) -> String {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use diesel::connection::SimpleConnection;
+    use diesel::prelude::*;
+    use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+    use threadline_test_server::{Server, scratch_dir};
+
+    use super::*;
+    use crate::install::{Index, Step, Version};
+
+    /// The versions that there are, and one that indexes a table that may be large.
+    fn with_an_index() -> Schema<'static> {
+        let mut versions = VERSIONS.to_vec();
+        versions.push(Version {
+            number: SCHEMA_VERSION + 1,
+            step: Some(Step {
+                name: "made_up",
+                up: "ALTER TABLE threadline.ledger_changes ADD COLUMN made_up text;\n",
+                down: "ALTER TABLE threadline.ledger_changes DROP COLUMN made_up;\n",
+                concurrently: &[Index {
+                    name: "ledger_changes_made_up",
+                    definition: "ON threadline.ledger_changes (made_up)",
+                }],
+            }),
+            code: versions[versions.len() - 1].code,
+        });
+        Schema(versions.leak())
+    }
+
+    fn index_is_there(conn: &mut PgConnection) -> bool {
+        diesel::dsl::sql::<diesel::sql_types::Bool>(
+            "SELECT coalesce((SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass('threadline.ledger_changes_made_up')), false)",
+        )
+        .get_result(conn)
+        .unwrap()
+    }
+
+    fn names(written: &[PathBuf]) -> Vec<String> {
+        let name = |path: &PathBuf| {
+            path.file_name()?
+                .to_str()?
+                .split_once('_')
+                .map(|n| n.1.to_owned())
+        };
+        written.iter().filter_map(name).collect()
+    }
+
+    #[test]
+    fn an_index_on_a_large_table_has_a_migration_without_a_transaction() {
+        let schema = with_an_index();
+        let server = Server::shared();
+        for from in [SCHEMA_VERSION, 0] {
+            let database = server.fresh_name("index");
+            let admin = &mut PgConnection::establish(server.url()).unwrap();
+            admin
+                .batch_execute(&format!("CREATE DATABASE {database}"))
+                .unwrap();
+            let conn = &mut PgConnection::establish(&server.url_of(&database)).unwrap();
+            if from > 0 {
+                let way = Way { from: 0, to: from };
+                conn.batch_execute(&schema.up(way, None)).unwrap();
+            }
+
+            let dir = scratch_dir();
+            let written = folder::write(&dir, &[], &upgrade(schema, from)).unwrap();
+            let schema_folder = format!("threadline_schema_v{}", SCHEMA_VERSION + 1);
+            let migrations = FileBasedMigrations::from_path(&dir).unwrap();
+            if from > 0 {
+                assert_eq!(
+                    names(&written),
+                    [
+                        schema_folder.as_str(),
+                        "threadline_index_ledger_changes_made_up"
+                    ]
+                );
+                conn.run_next_migration(migrations.clone()).unwrap();
+                assert!(!index_is_there(conn));
+            } else {
+                assert_eq!(names(&written), [schema_folder]);
+            }
+            crate::run_pending_migrations(conn, &migrations).unwrap();
+            assert!(index_is_there(conn));
+            conn.revert_all_migrations(migrations).unwrap();
+            assert!(!index_is_there(conn));
+        }
+    }
 }

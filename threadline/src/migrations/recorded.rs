@@ -1,9 +1,10 @@
 //! What the migrations that are there already do about the audit. They are
 //! the only memory that the generator has: nothing is kept beside them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::folder::Migration;
+use crate::install::Way;
 use crate::sql::name_parts;
 
 /// The line before a policy that redacts: the columns that the table had when
@@ -13,7 +14,10 @@ pub(super) const COLUMNS: &str = "-- Columns:";
 /// The state that the migrations lead to.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
-    pub(super) patches: BTreeSet<i32>,
+    /// The version of the audit schema.
+    pub(super) version: i32,
+    /// Where each migration of the schema leads, by its place among the migrations.
+    pub(super) schema: Vec<(usize, Way)>,
     /// The last policy of each audited table, as its statement with the line
     /// of columns, by the parts of the table's name.
     pub(super) policies: BTreeMap<Vec<String>, String>,
@@ -22,8 +26,13 @@ pub(super) struct Recorded {
 impl Recorded {
     pub(super) fn read(migrations: &[Migration]) -> Self {
         let mut recorded = Self::default();
-        for migration in migrations {
-            recorded.follow(&migration.up);
+        for (place, migration) in migrations.iter().enumerate() {
+            if let Some(way) = Way::of_migration(&migration.up) {
+                recorded.version = recorded.version.max(way.to);
+                recorded.schema.push((place, way));
+            } else {
+                recorded.follow(&migration.up);
+            }
         }
         recorded
     }
@@ -35,8 +44,6 @@ impl Recorded {
             let line = line.trim();
             if line.starts_with(COLUMNS) {
                 columns = Some(line.to_owned());
-            } else if let Some(version) = patch_version(line) {
-                self.patches.insert(version);
             } else if line.starts_with("SELECT threadline.audit(") {
                 let mut statement = line.to_owned();
                 while !statement.ends_with(");") {
@@ -58,13 +65,6 @@ impl Recorded {
             }
         }
     }
-}
-
-fn patch_version(line: &str) -> Option<i32> {
-    line.strip_prefix("INSERT INTO threadline.schema_patches (version) VALUES (")?
-        .strip_suffix(");")?
-        .parse()
-        .ok()
 }
 
 /// The table that a call names: its first argument, a string literal.
@@ -97,7 +97,9 @@ mod tests {
     fn recorded(sql: &str) -> Recorded {
         Recorded::read(&[Migration {
             version: "1".into(),
+            name: "1_test".into(),
             up: sql.into(),
+            down: String::new(),
         }])
     }
 
@@ -113,10 +115,8 @@ SELECT threadline.audit(
 SELECT threadline.unaudit('\"users\"');
 -- Columns: id, a
 SELECT threadline.audit('\"orders\"', mask => ARRAY['a']);
-INSERT INTO threadline.schema_patches (version) VALUES (2);
 ";
         let recorded = recorded(sql);
-        assert_eq!(recorded.patches, BTreeSet::from([2]));
         let tables: Vec<_> = recorded.policies.keys().cloned().collect();
         assert_eq!(
             tables,

@@ -71,10 +71,7 @@ impl Worker {
             .name("threadline-worker".to_owned())
             .spawn(move || {
                 self.run(connect, |pause, _| {
-                    matches!(
-                        stopped.recv_timeout(pause),
-                        Err(RecvTimeoutError::Timeout)
-                    )
+                    matches!(stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout))
                 });
             })?;
         Ok(WorkerHandle {
@@ -98,9 +95,15 @@ impl Worker {
         loop {
             let turn = match &mut connection {
                 Some(conn) => post(conn),
-                None => connect().map_err(Error::from).and_then(|conn| post(connection.insert(conn))),
+                None => connect()
+                    .map_err(Error::from)
+                    .and_then(|conn| post(connection.insert(conn))),
             };
-            let pause = if turn.is_ok() { self.interval } else { AFTER_FAILURE };
+            let pause = if turn.is_ok() {
+                self.interval
+            } else {
+                AFTER_FAILURE
+            };
             if turn.is_err() {
                 connection = None;
             }

@@ -15,8 +15,8 @@ use super::row::{CHANGE_COLUMNS, ChangeSql};
 use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
 use crate::error::Error;
-use crate::posting::post_before_reading;
 use crate::model::{Audited, KeyExpression};
+use crate::posting::post_before_reading;
 use crate::time_travel::{self, PastRecord, Unavailable};
 
 /// One change of a record, with the record as it was after it.

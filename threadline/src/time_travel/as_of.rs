@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::Unavailable;
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
-use crate::posting::post_before_reading;
 use crate::explore::change_by_id;
 use crate::model::{Audited, KeyExpression};
+use crate::posting::post_before_reading;
 use crate::record::fit::{self, ModelColumns};
 use crate::record::statement;
 

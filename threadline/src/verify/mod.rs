@@ -276,8 +276,11 @@ fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Opt
     let call = PolicyCall(spec).to_string();
     let table = table.or_else(|| Some(spec.table.clone()));
     match status {
-        // The latter has been found as what it is.
-        ModelStatus::Current | ModelStatus::CaptureOutdated => None,
+        // The others have been found as what they are.
+        ModelStatus::Current
+        | ModelStatus::CaptureOutdated
+        | ModelStatus::TriggersAltered
+        | ModelStatus::SchemaOutdated => None,
         ModelStatus::TableMissing => Some(Finding::new(
             FindingCode::ModelTableMissing,
             table,

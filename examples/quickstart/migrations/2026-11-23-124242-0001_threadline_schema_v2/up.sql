@@ -1,6 +1,427 @@
+-- The audit schema of Threadline, version 2
+-- Written by threadline. Do not edit: `check` compares it with what the library writes.
+DO $threadline$
+DECLARE
+    tl_installed integer;
+    tl_views text[] := '{actions,audit_changes,audit_transactions,changes,transactions,waiting}';
+    tl_types text[] := '{finding}';
+    tl_functions text[] := '{}';
+    tl_users text;
+    tl_grants jsonb := '[]';
+    tl_object record;
+BEGIN
+    -- One at a time, also of several processes that start at once.
+    PERFORM pg_catalog.pg_advisory_xact_lock(7236831);
+    IF pg_catalog.to_regclass('threadline.schema_versions') IS NOT NULL THEN
+        tl_installed := (SELECT max(v.version) FROM threadline.schema_versions AS v);
+    END IF;
+    IF tl_installed >= 2 THEN
+        -- Another migration has done this, or Models::install.
+        RETURN;
+    END IF;
+    IF tl_installed IS NOT NULL THEN
+    IF pg_catalog.current_setting('lock_timeout') = '0' THEN
+        -- Rather than keep the application waiting for long.
+        PERFORM pg_catalog.set_config('lock_timeout', '10s', true);
+    END IF;
+    -- No policy is changed meanwhile.
+    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
+    -- What uses the code from outside would go with it.
+    SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('%s uses %s',
+               CASE WHEN v.oid IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, 0)
+                    ELSE pg_catalog.format('%s %s', CASE v.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, v.oid::pg_catalog.regclass) END,
+               pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0)), '; ')
+    INTO tl_users
+    FROM pg_catalog.pg_depend AS d
+    JOIN (
+        SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS classid, c.oid, c.relname AS name, c.relkind IN ('v', 'c') AND c.relname = ANY (tl_views || tl_types) AS replaced
+        FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace
+        UNION ALL
+        SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, t.typname, t.typname = ANY (tl_views || tl_types)
+        FROM pg_catalog.pg_type AS t WHERE t.typnamespace = 'threadline'::pg_catalog.regnamespace
+        UNION ALL
+        SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, p.proname, p.proname = ANY (tl_functions)
+        FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace
+    ) AS own ON own.classid = d.refclassid AND own.oid = d.refobjid AND own.replaced
+    LEFT JOIN pg_catalog.pg_rewrite AS r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid
+    LEFT JOIN pg_catalog.pg_class AS v ON v.oid = r.ev_class
+    LEFT JOIN pg_catalog.pg_class AS c ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.objid
+    LEFT JOIN pg_catalog.pg_proc AS p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.oid = d.objid
+    LEFT JOIN pg_catalog.pg_type AS t ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = d.objid
+    WHERE d.deptype = 'n'
+      AND NOT coalesce(v.relnamespace = 'threadline'::pg_catalog.regnamespace AND v.relname = ANY (tl_views), false)
+      AND NOT coalesce(c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relname = ANY (tl_views || tl_types), false)
+      AND NOT coalesce(p.pronamespace = 'threadline'::pg_catalog.regnamespace, false)
+      AND NOT coalesce(t.typnamespace = 'threadline'::pg_catalog.regnamespace, false);
+    IF tl_users IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: another version of the audit schema replaces its views and functions, and %; drop it before this migration and create it again after it', tl_users;
+    END IF;
+    SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', c.relname, 'privilege', a.privilege_type, 'grantee',
+               CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END))
+    INTO tl_grants
+    FROM pg_catalog.pg_class AS c
+    CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
+    WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relname = ANY (tl_views) AND a.grantee <> c.relowner;
+    PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
+    -- Views first, and the outer ones before the inner: readers lock them in this order, too.
+    FOR tl_object IN
+        SELECT dropped.what
+        FROM (
+            SELECT 1 AS turn, c.oid, pg_catalog.format('VIEW threadline.%I', c.relname) AS what
+            FROM pg_catalog.pg_class AS c
+            WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'v' AND c.relname = ANY (tl_views)
+            UNION ALL
+            SELECT 2, c.oid, pg_catalog.format('TYPE threadline.%I', c.relname)
+            FROM pg_catalog.pg_class AS c
+            WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'c' AND c.relname = ANY (tl_types)
+            UNION ALL
+            -- The others are replaced where they are, so that a write that calls them now goes on.
+            SELECT 3, p.oid, pg_catalog.format('ROUTINE IF EXISTS threadline.%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
+            FROM pg_catalog.pg_proc AS p
+            WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = ANY (tl_functions)
+        ) AS dropped
+        ORDER BY dropped.turn, dropped.oid DESC
+    LOOP
+        EXECUTE 'DROP ' || tl_object.what || ' CASCADE';
+    END LOOP;
+    END IF;
+    IF coalesce(tl_installed, 0) < 1 THEN
+    EXECUTE $threadline_sql$
+-- The audit schema. Everything lives in `threadline`, so that Diesel's
+-- `print-schema` and `--diff-schema` on the application's schema stay clean.
+CREATE SCHEMA threadline;
+COMMENT ON SCHEMA threadline IS 'Audit trail recorded by Threadline';
+
+CREATE TABLE threadline.schema_versions (
+    version      integer PRIMARY KEY,
+    installed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    installed_by text
+);
+COMMENT ON TABLE threadline.schema_versions IS
+    'The versions of the audit schema that were installed here; the highest one is in force';
+COMMENT ON COLUMN threadline.schema_versions.installed_by IS
+    'The version of the migration that installed it, which alone takes it back; NULL: Models::install';
+
+CREATE TABLE threadline.audited_tables (
+    id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    schema_name     text NOT NULL,
+    table_name      text NOT NULL,
+    key_columns     text[] NOT NULL,
+    key_types       text[] NOT NULL,
+    policy          jsonb NOT NULL,
+    columns         jsonb NOT NULL,
+    masked_columns  text[] NOT NULL,
+    numeric_columns text[] NOT NULL,
+    relation        oid NOT NULL,
+    fingerprint     text NOT NULL,
+    capture_version integer NOT NULL,
+    built_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    audited_since   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    unaudited_at    timestamptz,
+    truncate_limit  bigint NOT NULL DEFAULT 100000,
+    chained_since   timestamptz,
+    shown_condition text
+);
+-- Images name columns as they were called then.
+CREATE TABLE threadline.renamed_columns (
+    table_id    integer NOT NULL,
+    former_name text NOT NULL,
+    name        text,
+    renamed_at  timestamptz NOT NULL
+);
+COMMENT ON TABLE threadline.renamed_columns IS
+    'Columns of audited tables that got another name, noted by threadline.audit() and threadline.refresh()';
+
+COMMENT ON COLUMN threadline.renamed_columns.name IS
+    'NULL: the column was dropped, and a renamed one has its name';
+
+COMMENT ON TABLE threadline.audited_tables IS
+    'One row for every table that is or was audited; the capture function threadline.capture_<id> belongs to it';
+COMMENT ON COLUMN threadline.audited_tables.built_at IS
+    'When the capture function was built';
+COMMENT ON COLUMN threadline.audited_tables.audited_since IS
+    'Since when without interruption';
+COMMENT ON COLUMN threadline.audited_tables.chained_since IS
+    'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
+COMMENT ON COLUMN threadline.audited_tables.shown_condition IS
+    'The condition of the policy as PostgreSQL shows it; as the row trigger has it, unless somebody changed that';
+COMMENT ON COLUMN threadline.audited_tables.policy IS
+    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear, token where they were given';
+COMMENT ON COLUMN threadline.audited_tables.columns IS
+    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at", "token_key"}]; treatment is clear, token, mask or exclude';
+COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
+    'The columns of which images have placeholders or tokens';
+COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
+    'The columns whose values need every digit; readers take them as strings';
+COMMENT ON COLUMN threadline.audited_tables.relation IS
+    'OID of the table when the capture function was built; another OID now means restored or created anew';
+COMMENT ON COLUMN threadline.audited_tables.truncate_limit IS
+    'A TRUNCATE of more rows than this is recorded as one change, with their number';
+
+-- What capture appends to, and posting empties. No index: writers pay for a row and
+-- nothing else. Rows stay below the size at which PostgreSQL compresses them, because
+-- they do not stay long.
+CREATE SEQUENCE threadline.entry_ids;
+
+CREATE TABLE threadline.journal (
+    id             bigint NOT NULL,
+    transaction_id bigint NOT NULL,
+    xact_id        xid8 NOT NULL,
+    occurred_at    timestamptz NOT NULL,
+    captured_at    timestamptz NOT NULL,
+    op             "char" NOT NULL,
+    table_id       integer,
+    relation       oid,
+    depth          smallint,
+    old_place      tid,
+    new_place      tid,
+    command        cid,
+    old_row        jsonb,
+    new_row        jsonb,
+    changed        text[],
+    context        text,
+    session_user_name text
+) WITH (
+    toast_tuple_target = 8160,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 10000,
+    autovacuum_vacuum_insert_threshold = -1,
+    autovacuum_vacuum_cost_delay = 0
+);
+COMMENT ON TABLE threadline.journal IS
+    'Changes as the triggers saw them, until threadline.post() moves them into the ledger';
+COMMENT ON COLUMN threadline.journal.transaction_id IS
+    'The first entry of the database transaction under the same context; the id of the AuditTransaction';
+COMMENT ON COLUMN threadline.journal.op IS
+    'I insert, U update, D delete, T truncate; C: no change, only the context of an action';
+COMMENT ON COLUMN threadline.journal.depth IS
+    'How deep in triggers the row was written; 1: by a statement of the client';
+COMMENT ON COLUMN threadline.journal.old_place IS
+    'Where the row version was that went; with new_place it links the versions of a row within a transaction';
+COMMENT ON COLUMN threadline.journal.command IS
+    'Update: the command of the transaction, so that keys swapped in bulk can be told apart';
+COMMENT ON COLUMN threadline.journal.changed IS
+    'The redacted columns that an update changed; the images do not show it';
+COMMENT ON COLUMN threadline.journal.context IS
+    'The setting threadline.context, in the first entry under it';
+
+ALTER SEQUENCE threadline.entry_ids OWNED BY threadline.journal.id;
+
+-- The lock of posting, and the last position that was given.
+CREATE TABLE threadline.posting (
+    only_row      boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    last_position bigint NOT NULL,
+    posted_at     timestamptz
+);
+INSERT INTO threadline.posting (last_position) VALUES (0);
+COMMENT ON TABLE threadline.posting IS
+    'One row, locked by whoever posts: the last position given, and when';
+
+CREATE TABLE threadline.unposted (
+    LIKE threadline.journal,
+    error        text NOT NULL,
+    set_aside_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE threadline.unposted IS
+    'Entries of the journal that could not be posted, and why; threadline.post_again() tries once more';
+
+-- Keyed by an id of its own: transaction ids start again after a dump
+-- and restore, so xact_id counts only together with occurred_at.
+CREATE TABLE threadline.ledger_transactions (
+    id             bigint PRIMARY KEY,
+    xact_id        xid8 NOT NULL,
+    occurred_at    timestamptz NOT NULL,
+    opened_at      timestamptz NOT NULL,
+    extended_until timestamptz,
+    actor_type     text,
+    actor_id       text,
+    actor_origin   text NOT NULL,
+    request_id     text,
+    correlation_id text,
+    job_id         text,
+    source         text,
+    remote_ip      inet,
+    meta           jsonb,
+    session_user_name text NOT NULL,
+    context_error  text
+);
+COMMENT ON TABLE threadline.ledger_transactions IS
+    'One database transaction under one context that changed audited rows; read it as threadline.audit_transactions, which shows the journal too';
+COMMENT ON COLUMN threadline.ledger_transactions.occurred_at IS
+    'When the database transaction began (not when it committed)';
+COMMENT ON COLUMN threadline.ledger_transactions.opened_at IS
+    'When its first change or action was recorded; its last change came within an hour, unless extended_until says otherwise';
+COMMENT ON COLUMN threadline.ledger_transactions.extended_until IS
+    'For a transaction that went on for more than an hour: its last change came before this';
+COMMENT ON COLUMN threadline.ledger_transactions.actor_origin IS
+    'Where the actor came from: explicit, thread-local, task-local, sql (threadline.set_context), none, unreadable, or untrusted (set outside of the transaction)';
+COMMENT ON COLUMN threadline.ledger_transactions.context_error IS
+    'Why the context could not be read in full; the changes are recorded all the same';
+
+-- Three btrees and no foreign keys. Each of the three serves an order in which people
+-- ask: by transaction, by table, by record. That by position serves who follows.
+CREATE TABLE threadline.ledger_changes (
+    id             bigint NOT NULL,
+    transaction_id bigint NOT NULL,
+    captured_at    timestamptz NOT NULL,
+    table_id       integer NOT NULL,
+    statement      integer,
+    op             "char" NOT NULL,
+    record_key     text COLLATE "C",
+    previous_key   text COLLATE "C",
+    changed_from   jsonb,
+    changed_to     jsonb,
+    row_data       jsonb,
+    position       bigint NOT NULL,
+    PRIMARY KEY (transaction_id, id)
+);
+CREATE INDEX ledger_changes_table
+    ON threadline.ledger_changes (table_id, transaction_id, id);
+CREATE INDEX ledger_changes_record
+    ON threadline.ledger_changes (table_id, record_key, id);
+CREATE UNIQUE INDEX ledger_changes_position
+    ON threadline.ledger_changes (position);
+-- A record that changed its key is found again under both keys. Partial, so
+-- that all other changes pay nothing for them.
+CREATE INDEX ledger_changes_key_arrival
+    ON threadline.ledger_changes (table_id, record_key, id) WHERE previous_key IS NOT NULL;
+CREATE INDEX ledger_changes_key_departure
+    ON threadline.ledger_changes (table_id, previous_key, id) WHERE previous_key IS NOT NULL;
+
+COMMENT ON TABLE threadline.ledger_changes IS
+    'One row inserted, updated, deleted or truncated on an audited table; read it as threadline.audit_changes, which shows the journal too';
+COMMENT ON COLUMN threadline.ledger_changes.op IS
+    'I insert, U update, D delete, T truncate';
+COMMENT ON COLUMN threadline.ledger_changes.record_key IS
+    'The primary key as text; several columns as a JSON array of texts';
+COMMENT ON COLUMN threadline.ledger_changes.previous_key IS
+    'The key before an update that changed the key';
+COMMENT ON COLUMN threadline.ledger_changes.statement IS
+    'For an update that changed the key: which statement of its transaction, so that keys swapped in bulk can be told apart';
+COMMENT ON COLUMN threadline.ledger_changes.changed_from IS
+    'Update: the old values of the changed columns; truncate of more rows than the limit: {"rows": their number}';
+COMMENT ON COLUMN threadline.ledger_changes.changed_to IS
+    'Update: the new values of the changed columns';
+COMMENT ON COLUMN threadline.ledger_changes.row_data IS
+    'Insert: the row as inserted; delete and truncate: the row that went; update that changed the key: the row before';
+COMMENT ON COLUMN threadline.ledger_changes.position IS
+    'Without gaps, in the order in which changes became visible; of a record, in the order in which it changed';
+
+CREATE TABLE threadline.audit_actions (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    transaction_id bigint,
+    occurred_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    name           text NOT NULL,
+    category       text,
+    verb           text,
+    actor_type     text NOT NULL,
+    actor_id       text,
+    status         text NOT NULL DEFAULT 'ok',
+    reason         text,
+    comment        text,
+    request_id     text,
+    correlation_id text,
+    job_id         text,
+    meta           jsonb
+);
+COMMENT ON TABLE threadline.audit_actions IS
+    'A semantic event that the application records: who did what, why, with which outcome';
+
+-- The database transactions in which capture was suspended. Nobody but the owner
+-- writes here, so nothing that a session sets for itself suspends anything.
+CREATE TABLE threadline.suspensions (
+    xact_id     xid8 NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    action_id   bigint NOT NULL,
+    PRIMARY KEY (xact_id, occurred_at, action_id)
+);
+COMMENT ON TABLE threadline.suspensions IS
+    'Transactions of which part was not recorded, and the AuditAction that says why';
+
+-- The sessions in which capture is, or was, suspended. A session shows that it is the
+-- one by a secret in its setting threadline.suspended, which no other session sees and
+-- which is gone with it.
+CREATE TABLE threadline.session_suspensions (
+    action_id   bigint PRIMARY KEY,
+    pid         integer NOT NULL,
+    secret_hash bytea NOT NULL,
+    occurred_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    resumed_at  timestamptz
+);
+COMMENT ON TABLE threadline.session_suspensions IS
+    'Sessions of which part was not recorded, and the AuditAction that says why';
+COMMENT ON COLUMN threadline.session_suspensions.resumed_at IS
+    'When threadline.resume() was called; NULL: not yet, or the session ended before';
+
+-- The keys of columns that are recorded as tokens, each made ready for HMAC (RFC 2104).
+-- For the owner of the audit alone: who has a key can try values until one gives the
+-- token, so that no function hands out tokens either.
+CREATE TABLE threadline.token_keys (
+    id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    inner_key bytea NOT NULL,
+    outer_key bytea NOT NULL
+);
+COMMENT ON TABLE threadline.token_keys IS
+    'The keys of columns recorded as tokens; a token whose key is deleted can be matched with no value any more';
+
+-- What an operator asks by. Who and what for is asked of the small tables; the
+-- changes of a transaction are found by its id.
+CREATE INDEX ledger_transactions_actor
+    ON threadline.ledger_transactions (actor_type, actor_id, id);
+CREATE INDEX ledger_transactions_actor_type
+    ON threadline.ledger_transactions (actor_type, id);
+CREATE INDEX ledger_transactions_opened
+    ON threadline.ledger_transactions (opened_at, id);
+CREATE INDEX ledger_transactions_extended
+    ON threadline.ledger_transactions (extended_until, id) WHERE extended_until IS NOT NULL;
+-- The contexts of one database transaction belong together.
+CREATE INDEX ledger_transactions_xact
+    ON threadline.ledger_transactions (xact_id, id);
+CREATE INDEX ledger_transactions_source
+    ON threadline.ledger_transactions (source, id) WHERE source IS NOT NULL;
+CREATE INDEX ledger_transactions_request
+    ON threadline.ledger_transactions (request_id, id) WHERE request_id IS NOT NULL;
+CREATE INDEX ledger_transactions_correlation
+    ON threadline.ledger_transactions (correlation_id, id) WHERE correlation_id IS NOT NULL;
+CREATE INDEX ledger_transactions_job
+    ON threadline.ledger_transactions (job_id, id) WHERE job_id IS NOT NULL;
+
+CREATE INDEX audit_actions_transaction
+    ON threadline.audit_actions (transaction_id, id) WHERE transaction_id IS NOT NULL;
+CREATE INDEX audit_actions_name
+    ON threadline.audit_actions (name, transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE INDEX audit_actions_category
+    ON threadline.audit_actions (category, transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE INDEX audit_actions_failed
+    ON threadline.audit_actions (status, transaction_id) WHERE transaction_id IS NOT NULL AND status <> 'ok';
+CREATE INDEX audit_actions_request
+    ON threadline.audit_actions (request_id, transaction_id) WHERE request_id IS NOT NULL AND transaction_id IS NOT NULL;
+CREATE INDEX audit_actions_correlation
+    ON threadline.audit_actions (correlation_id, transaction_id) WHERE correlation_id IS NOT NULL AND transaction_id IS NOT NULL;
+CREATE INDEX audit_actions_job
+    ON threadline.audit_actions (job_id, transaction_id) WHERE job_id IS NOT NULL AND transaction_id IS NOT NULL;
+
+-- Deletions are few among changes, and what an operator looks for.
+CREATE INDEX ledger_changes_removal
+    ON threadline.ledger_changes (op, transaction_id, id) WHERE op IN ('D', 'T');
+$threadline_sql$;
+    END IF;
+    IF coalesce(tl_installed, 0) < 2 THEN
+    EXECUTE $threadline_sql$
+ALTER TABLE threadline.journal ADD COLUMN application_name text;
+ALTER TABLE threadline.unposted ADD COLUMN application_name text;
+ALTER TABLE threadline.ledger_transactions ADD COLUMN application_name text;
+COMMENT ON COLUMN threadline.journal.application_name IS
+    'The setting application_name, in the first entry under a context';
+COMMENT ON COLUMN threadline.ledger_transactions.application_name IS
+    'The setting application_name of the session; NULL: it was empty, or recorded before version 2 of the audit schema';
+$threadline_sql$;
+    END IF;
+    EXECUTE $threadline_sql$
+
 -- The canonical text of one key value. Numbers that are equal have one text
 -- (1.10 and 1.1), everything else is its JSON text without quotes.
-CREATE FUNCTION threadline.key_text(value jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_text(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE pg_catalog.jsonb_typeof(value)
     WHEN 'number' THEN pg_catalog.trim_scale((value #>> '{}')::pg_catalog.numeric)::pg_catalog.text
@@ -10,7 +431,7 @@ END;
 -- A key value, one of so many, as it fits into the index by record: of what is longer,
 -- the beginning and a digest. Two long keys are told apart all the same; what they
 -- were is in the images.
-CREATE FUNCTION threadline.bounded_key(value text, parts integer) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.bounded_key(value text, parts integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
     WHEN pg_catalog.octet_length(CASE parts WHEN 1 THEN value ELSE pg_catalog.to_json(value)::text END) <= 2000 / parts THEN value
@@ -22,7 +443,7 @@ END;
 -- record_key(ROW(7, 'x')) is '["7", "x"]'. Pinned like capture is, so that
 -- both sides write one instant, interval or byte string the same way. Blanks
 -- at the end of a char(n) are not part of its value.
-CREATE FUNCTION threadline.record_key(key_values record, key_types text[] DEFAULT '{}') RETURNS text
+CREATE OR REPLACE FUNCTION threadline.record_key(key_values record, key_types text[] DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
@@ -53,7 +474,7 @@ $$;
 
 -- The record key read from a row's image. Blanks at the end of a char(n) are not part
 -- of its value.
-CREATE FUNCTION threadline.key_in_image(image jsonb, key_columns text[], key_types text[]) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_in_image(image jsonb, key_columns text[], key_types text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -77,7 +498,7 @@ $$;
 -- signature may have been made of it). One that jsonb writes just so is kept as what it
 -- says; any other as a string that holds the text, and so is what is a string itself,
 -- so that a string in the place of a json column is always a text of json.
-CREATE FUNCTION threadline.json_image(value json) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.json_image(value json) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
@@ -98,7 +519,7 @@ $$;
 -- Names come through the catalog cache: under REPEATABLE READ the catalog itself
 -- may show those of before a rename, and columns that are gone.
 -- A virtual column is none: there is no value of it in a row that a trigger sees.
-CREATE FUNCTION threadline.columns_of(target regclass)
+CREATE OR REPLACE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -122,7 +543,7 @@ END;
 
 -- The type under a domain, however many of them are on each other; else the type
 -- itself.
-CREATE FUNCTION threadline.base_type(type oid) RETURNS oid
+CREATE OR REPLACE FUNCTION threadline.base_type(type oid) RETURNS oid
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -139,7 +560,7 @@ END;
 -- calls whatever cast to json the type's owner made. Such a value is recorded as the
 -- text that its output function writes. That of json is kept where jsonb has no form
 -- for it, and money, written otherwise in each locale, is a number.
-CREATE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -165,7 +586,7 @@ END;
 -- under REPEATABLE READ its snapshot shows the catalog as it was, and what PostgreSQL
 -- looks up by itself, the names of a row's fields and the types of expressions, is of
 -- now. No type is known where the schema is closed to who asks.
-CREATE FUNCTION threadline.present_columns(
+CREATE OR REPLACE FUNCTION threadline.present_columns(
     target regclass, OUT number smallint, OUT name text, OUT type regtype
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
@@ -206,7 +627,7 @@ $$;
 
 -- What stands in an image for a value that has no room there. The digest tells two of
 -- them apart, so that a change from one to the other is seen.
-CREATE FUNCTION threadline.too_large(bytes integer, digest bytea) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.too_large(bytes integer, digest bytea) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN '[too large to record: ' || bytes || ' bytes, sha256:' || pg_catalog.encode(digest, 'hex') || ']';
 
@@ -214,7 +635,7 @@ RETURN '[too large to record: ' || bytes || ' bytes, sha256:' || pg_catalog.enco
 -- is decided for them. An exact one fails where a value has no form in jsonb (\u0000
 -- inside json[]). The other never does: all but numbers and the like are kept as their
 -- text, and of what is beyond the 200 MB that fit in only length and digest.
-CREATE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -263,7 +684,7 @@ BEGIN ATOMIC
 END;
 
 -- Any row, or value of a composite type, as JSON, without ever failing.
-CREATE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
@@ -291,7 +712,7 @@ $$;
 
 -- A table as FROM, UPDATE or DELETE take it, for the rows that are its own: what an heir
 -- holds is the heir's, what a partition holds is the table's.
-CREATE FUNCTION threadline.own_rows(target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.own_rows(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -300,7 +721,7 @@ END;
 
 -- What a masked value is stored as: of the JSON type that to_jsonb gives the column's
 -- values, so that readers meet no surprise. NULL stays NULL.
-CREATE FUNCTION threadline.placeholder(type regtype) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.placeholder(type regtype) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (
     SELECT CASE
@@ -316,7 +737,7 @@ RETURN (
 );
 
 -- A row's image reduced to the clear columns, with placeholders for the masked.
-CREATE FUNCTION threadline.redacted_image(image jsonb, clear text[], masks jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.redacted_image(image jsonb, clear text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN image IS NOT NULL THEN (
     SELECT coalesce(
@@ -330,7 +751,7 @@ RETURN CASE WHEN image IS NOT NULL THEN (
 ) END;
 
 -- A key of up to 64 bytes, each exclusive-or a byte, as HMAC mixes it in.
-CREATE FUNCTION threadline.token_pad(key bytea, pad integer) RETURNS bytea
+CREATE OR REPLACE FUNCTION threadline.token_pad(key bytea, pad integer) RETURNS bytea
 LANGUAGE sql IMMUTABLE
 RETURN (
     SELECT pg_catalog.string_agg(
@@ -341,7 +762,7 @@ RETURN (
 
 -- Makes a key of 32 random bytes, and says under which id it is kept. UUIDs come from
 -- PostgreSQL's strong random source, 122 bits of each.
-CREATE FUNCTION threadline.new_token_key() RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.new_token_key() RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -359,7 +780,7 @@ REVOKE ALL ON FUNCTION threadline.new_token_key() FROM PUBLIC;
 -- NULL. Without the key, in a restore that left out the rows, all are alike. Not one
 -- expression, which would become part of the expressions of capture and have each of
 -- them planned as a query: three times as long for a single row.
-CREATE FUNCTION threadline.token(key_id integer, value jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.token(key_id integer, value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -381,7 +802,7 @@ REVOKE ALL ON FUNCTION threadline.token(integer, jsonb) FROM PUBLIC;
 
 -- A row's redacted image with tokens where it has placeholders. `tokens` names the key
 -- of each column.
-CREATE FUNCTION threadline.with_tokens(image jsonb, whole jsonb, tokens jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.with_tokens(image jsonb, whole jsonb, tokens jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN image || coalesce((
     SELECT pg_catalog.jsonb_object_agg(t.key, threadline.token(t.value::pg_catalog.int4, whole -> t.key))
@@ -389,7 +810,7 @@ RETURN image || coalesce((
     WHERE image ? t.key), '{}');
 
 -- The primary key of a relation, in key order; empty when it has none.
-CREATE FUNCTION threadline.key_columns_of(target regclass)
+CREATE OR REPLACE FUNCTION threadline.key_columns_of(target regclass)
 RETURNS TABLE (name text, type regtype)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -403,7 +824,7 @@ BEGIN ATOMIC
 END;
 
 -- The expression that a column is generated by, NULL if it is not.
-CREATE FUNCTION threadline.generation_of(relation oid, column_number smallint) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.generation_of(relation oid, column_number smallint) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -417,7 +838,7 @@ END;
 -- Names and types of a relation's columns, how they are compared, and what they are
 -- generated from: another one now asks for threadline.refresh(). Their numbers are not
 -- part of it: a dump and restore closes the gaps that dropped columns left.
-CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -433,7 +854,7 @@ END;
 -- The relation whose columns a capture function was built for, seen from one of
 -- its partitions. `built_for` is its OID then; after a restore OIDs are others,
 -- and the partition's root is taken.
-CREATE FUNCTION threadline.audited_relation(target oid, built_for oid) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.audited_relation(target oid, built_for oid) RETURNS regclass
 LANGUAGE sql STABLE
 RETURN CASE
     WHEN target = built_for THEN target
@@ -446,7 +867,7 @@ END::pg_catalog.regclass;
 -- The settings that decide how values of a relation become text: one value has one
 -- image, whoever writes it. Each costs something at every call of a function that pins
 -- it, so a table has those that its types need; all for a type that is not known here.
-CREATE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -480,7 +901,7 @@ END;
 -- are pinned. Declared immutable and called with constants alone, so that PostgreSQL
 -- answers it once, when it plans what it stands in, and again after any change of the
 -- relation.
-CREATE FUNCTION threadline.plain_columns(relation oid, pinned text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.plain_columns(relation oid, pinned text[]) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -499,7 +920,7 @@ $$;
 -- same ones, each under its name and of its type, and generated from the same. While
 -- the table is the one it was, each has its number too; a restore closes the gaps that
 -- dropped columns left.
-CREATE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -519,7 +940,7 @@ $$;
 -- threadline.columns_match(), declared immutable and called with constants alone, so
 -- that PostgreSQL answers it once, when it plans what it stands in, and again after any
 -- change of the relation, which has all plans that name its OID made anew.
-CREATE FUNCTION threadline.columns_stand(relation oid, built_for jsonb) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.columns_stand(relation oid, built_for jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN threadline.columns_match(relation, built_for);
 
@@ -527,7 +948,7 @@ RETURN threadline.columns_match(relation, built_for);
 -- a table whose OID is not the one that its capture function names: it was restored, and
 -- PostgreSQL does not know that a plan depends on it. Asked for every write until
 -- threadline.refresh(), and so as short as can be.
-CREATE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -568,7 +989,7 @@ $$;
 -- `built_for` is written into the capture function: nothing here depends on rows that
 -- may be missing. Declared immutable and called with constants alone, so that PostgreSQL
 -- answers it when it plans and not for every write.
-CREATE FUNCTION threadline.redaction_now(relation oid, built_for jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.redaction_now(relation oid, built_for jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -598,7 +1019,7 @@ END;
 
 -- The images of a change with what is redacted taken out of them, and which of the
 -- masked columns it changed. NULL where nothing is to be recorded of it.
-CREATE FUNCTION threadline.redacted_change(
+CREATE OR REPLACE FUNCTION threadline.redacted_change(
     INOUT old_row jsonb, INOUT new_row jsonb, redaction jsonb, OUT changed text[]
 )
 LANGUAGE plpgsql STABLE
@@ -629,7 +1050,7 @@ $$;
 -- The table that a capture function belongs to: the one it was built for, or, after a
 -- restore, when OIDs are others, the one whose trigger calls it. Declared immutable, so
 -- that PostgreSQL asks when it plans and not for every write.
-CREATE FUNCTION threadline.captured_relation(audited_table integer, built_for oid) RETURNS oid
+CREATE OR REPLACE FUNCTION threadline.captured_relation(audited_table integer, built_for oid) RETURNS oid
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((
     SELECT g.tgrelid
@@ -643,7 +1064,7 @@ RETURN coalesce((
 ), 0::pg_catalog.oid);
 
 -- The action by which capture was suspended in this session; NULL if it is not.
-CREATE FUNCTION threadline.suspended_session() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.suspended_session() RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -655,7 +1076,7 @@ END;
 
 -- Whether capture is suspended in the running database transaction, or its session.
 -- That threadline.suspended is set only says that there is something to look for.
-CREATE FUNCTION threadline.suspended() RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.suspended() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -670,7 +1091,7 @@ END;
 -- fired is not the one that threadline.audit() made. A trigger that was copied to
 -- another table with a schema, or put there by hand, records nothing, because what
 -- happens there did not happen here; threadline.table_drift() names it.
-CREATE FUNCTION threadline.withheld(audited_table integer, target oid, trigger_name name, built_for oid) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.withheld(audited_table integer, target oid, trigger_name name, built_for oid) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -690,7 +1111,7 @@ $$;
 -- Whether PostgreSQL, to plan a query of a table, may call a function that somebody
 -- else than a superuser or the owner of the audit wrote: it works out what is constant
 -- in the expressions of indexes, statistics and partition keys, as whoever asks.
-CREATE FUNCTION threadline.plans_foreign_code(target regclass) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.plans_foreign_code(target regclass) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -719,7 +1140,7 @@ END;
 -- parent of a partition that came later and that nobody let it read. NULL if
 -- nowhere, or if what would run with the rights of the owner is a row-level policy
 -- or a function of somebody else.
-CREATE FUNCTION threadline.readable(target regclass) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.readable(target regclass) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -736,7 +1157,7 @@ END;
 -- entry under the context. Without one, appends an entry that holds the context alone.
 -- What the settings say decides nothing: posting looks whether the entry is there and
 -- of the same database transaction.
-CREATE FUNCTION threadline.current_transaction() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.current_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -750,8 +1171,8 @@ BEGIN
         PERFORM set_config('threadline.transaction', tl_transaction::text, true),
                 set_config('threadline.transaction_context', tl_context, true);
         INSERT INTO threadline.journal (
-            id, transaction_id, xact_id, occurred_at, captured_at, op, context, session_user_name)
-        VALUES (tl_transaction, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), 'C', tl_context, session_user);
+            id, transaction_id, xact_id, occurred_at, captured_at, op, context, session_user_name, application_name)
+        VALUES (tl_transaction, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), 'C', tl_context, session_user, current_setting('application_name'));
     END IF;
     RETURN tl_transaction;
 END
@@ -764,7 +1185,7 @@ $$;
 -- The context carries the time at which the transaction began. One that was left in a
 -- session by SET, and so met by the next client of a pooled connection, carries another
 -- and names nobody.
-CREATE FUNCTION threadline.set_context(context jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.set_context(context jsonb) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
     SELECT pg_catalog.set_config('threadline.context',
@@ -776,7 +1197,7 @@ COMMENT ON FUNCTION threadline.set_context(jsonb) IS
 -- What a context says, of a transaction that began at an instant. Never fails: what
 -- cannot be read is said in context_error and kept. A context names an actor only if
 -- it was made in this transaction: it begins with the epoch at which that began.
-CREATE FUNCTION threadline.read_context(
+CREATE OR REPLACE FUNCTION threadline.read_context(
     context text, occurred_at timestamptz,
     OUT actor_type text, OUT actor_id text, OUT actor_origin text, OUT request_id text, OUT correlation_id text,
     OUT job_id text, OUT source text, OUT remote_ip inet, OUT meta jsonb, OUT context_error text
@@ -861,7 +1282,7 @@ END
 $$;
 
 -- Refuses a write without a known actor on a table audited with require_actor.
-CREATE FUNCTION threadline.require_actor(audited_table integer) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.require_actor(audited_table integer) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -890,7 +1311,7 @@ END
 $$;
 
 -- SQL for the image of a row called row_name of a relation, whatever its columns are.
-CREATE FUNCTION threadline.image_of(relation regclass, row_name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.image_of(relation regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN pg_catalog.format(
@@ -899,7 +1320,7 @@ RETURN pg_catalog.format(
 
 -- Appends an entry for a row that a TRUNCATE removes, or for rows of which no more is
 -- known than that.
-CREATE FUNCTION threadline.append_truncated(
+CREATE OR REPLACE FUNCTION threadline.append_truncated(
     audited_table integer, relation oid, old_row jsonb DEFAULT NULL, new_row jsonb DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql
@@ -923,7 +1344,7 @@ $$;
 -- trigger; partitions without one are covered by their parent's. Of more rows than
 -- audited_tables.truncate_limit, one record says how many there were: TRUNCATE is
 -- called because it is quick.
-CREATE FUNCTION threadline.capture_truncate(audited_table integer, target oid, built_for jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.capture_truncate(audited_table integer, target oid, built_for jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
@@ -999,7 +1420,7 @@ $$;
 -- Every write pays for each expression and each setting that is pinned. So there are few,
 -- and no search_path: whatever is called has its schema, and comparisons are called by
 -- the names of their functions, which nobody's search_path can replace.
-CREATE FUNCTION threadline.capture_template() RETURNS text
+CREATE OR REPLACE FUNCTION threadline.capture_template() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
 DECLARE
@@ -1035,20 +1456,21 @@ BEGIN
     END IF;
     INSERT INTO threadline.journal (
         id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
-        old_place, new_place, command, old_row, new_row, changed, context, session_user_name)
+        old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name)
     VALUES (
         coalesce(tl_first, pg_catalog.nextval('threadline.entry_ids')), coalesce(tl_first, tl_transaction),
         pg_catalog.pg_current_xact_id(), pg_catalog.now(), pg_catalog.clock_timestamp(),
         pg_catalog."left"(TG_OP, 1)::pg_catalog."char", {id}, TG_RELID, pg_catalog.pg_trigger_depth(),
         CASE WHEN tl_old IS NOT NULL THEN OLD.ctid END, CASE WHEN tl_new IS NOT NULL THEN NEW.ctid END,
         CASE WHEN pg_catalog.texteq(TG_OP, 'UPDATE') THEN NEW.cmin END, tl_old, tl_new, tl_changed,
-        CASE WHEN tl_first IS NOT NULL THEN tl_context END, CASE WHEN tl_first IS NOT NULL THEN session_user END);
+        CASE WHEN tl_first IS NOT NULL THEN tl_context END, CASE WHEN tl_first IS NOT NULL THEN session_user END,
+        CASE WHEN tl_first IS NOT NULL THEN pg_catalog.current_setting('application_name') END);
     RETURN NULL;
 END
 $template$;
 
 -- How a table without redaction has the images of a row made: of whatever columns it has.
-CREATE FUNCTION threadline.plain_images() RETURNS text
+CREATE OR REPLACE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
     BEGIN
@@ -1071,7 +1493,7 @@ $template$;
 -- not PostgreSQL's own and for values that have no form in jsonb. The guards have
 -- constants for arguments, so that PostgreSQL works them out when it plans, and again
 -- after each change of the table.
-CREATE FUNCTION threadline.named_images() RETURNS text
+CREATE OR REPLACE FUNCTION threadline.named_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
     FOR tl_way IN (CASE WHEN {stands} THEN 1 WHEN {plain} THEN 2 ELSE 3 END)..3 LOOP
@@ -1103,13 +1525,13 @@ $template$;
 
 -- The version of the capture code. Functions built by an older one are built
 -- anew with threadline.refresh().
-CREATE FUNCTION threadline.capture_version() RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.capture_version() RETURNS integer
 LANGUAGE sql IMMUTABLE
-RETURN 1;
+RETURN 2;
 
 -- A policy as it is recorded. Columns are sorted, so that equal policies are
 -- equal documents; what was not asked for is not in it.
-CREATE FUNCTION threadline.policy(
+CREATE OR REPLACE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
     clear text[], token text[], ignore text[] DEFAULT '{}'
 ) RETURNS jsonb
@@ -1127,7 +1549,7 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
 ));
 
 -- A template with its holes, {name}, filled.
-CREATE FUNCTION threadline.filled(template text, holes jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.filled(template text, holes jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -1149,18 +1571,18 @@ END
 $$;
 
 -- A name in quotes, also where SQL needs none: words of PL/pgSQL would be taken for such.
-CREATE FUNCTION threadline.quoted(name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.quoted(name text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN '"' || pg_catalog.replace(name, '"', '""') || '"';
 
 -- SQL for what a value is recorded as under the key of its column.
-CREATE FUNCTION threadline.token_expression(reference text, type regtype, key_id integer) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.token_expression(reference text, type regtype, key_id integer) RETURNS text
 LANGUAGE sql STABLE
 RETURN pg_catalog.format('threadline.token(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));
 
 -- SQL for the image of a row called row_name: the one place that decides what of a row
 -- may be recorded. Each column is named, so that nothing unnamed gets through.
-CREATE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1190,7 +1612,7 @@ END;
 
 -- What a table's capture is built for, as it is written into it: nothing that
 -- keeps a secret depends on rows that a restore may leave out.
-CREATE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1211,7 +1633,7 @@ END;
 
 -- The id under which a table is or was audited, by its row trigger; NULL if it has none,
 -- or that of another table, by a copy of its schema or by hand.
-CREATE FUNCTION threadline.known_table_of(target regclass) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.known_table_of(target regclass) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1230,7 +1652,7 @@ END;
 -- change of schema, and a dump and restore, also one without data. A trigger
 -- that a partition has from its parent does not count, nor one that it kept
 -- when it was detached, nor one that threadline.unaudit() switched off.
-CREATE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1242,7 +1664,7 @@ END;
 
 -- The key columns of an audited table under the names and types that they have
 -- now, which may be others than its capture function was built for.
-CREATE FUNCTION threadline.live_key(
+CREATE OR REPLACE FUNCTION threadline.live_key(
     audited_table integer,
     OUT ordinal bigint, OUT name text, OUT type text, OUT single boolean
 ) RETURNS SETOF record
@@ -1270,7 +1692,7 @@ $$;
 -- SQL for the record key of a row called row_name. Long values are few, and only
 -- they are worth a function call. Two keys that the column's collation takes for equal
 -- are two.
-CREATE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1300,7 +1722,7 @@ BEGIN ATOMIC
 END;
 
 -- The text as a JSON array, or NULL: a stored value that is neither fails no read.
-CREATE FUNCTION threadline.json_array_or_null(value text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.json_array_or_null(value text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
@@ -1318,7 +1740,7 @@ $$;
 -- Types that an extension made are compared by the operator of their index, which
 -- the path does not find and which only a superuser can have made. What citext or a
 -- collation takes for equal is told apart by its text.
-CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -1364,7 +1786,7 @@ END
 $$;
 
 -- The source of a table's capture function.
-CREATE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -1397,6 +1819,8 @@ BEGIN
     JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, tl_settings);
 
+    -- A redacted column that is gone may come back.
+    tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.treatment <> "clear")');
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(
@@ -1435,7 +1859,7 @@ $capture_source$;
 -- The settings that a table's capture function pins, as clauses of the function. One
 -- that names columns has expressions that need the search_path; one that hashes instants
 -- needs the time zone, in which they are put later otherwise.
-CREATE FUNCTION threadline.pinned_settings(audited_table integer, target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.pinned_settings(audited_table integer, target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1458,7 +1882,7 @@ END;
 -- Makes the trigger function that captures a table, if it is not as it should be. Anybody
 -- may have a trigger call it: it records what happens to its own table, and for its own
 -- triggers, so that whoever owns the table can attach partitions.
-CREATE FUNCTION threadline.build_function(audited_table integer, target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.build_function(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -1476,7 +1900,7 @@ $$;
 -- The id of a table that was audited under this name and is no longer there: the
 -- newest one whose capture function no table's trigger calls. One that goes on
 -- under another name keeps its history to itself.
-CREATE FUNCTION threadline.former_table(schema_name text, table_name text) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.former_table(schema_name text, table_name text) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1493,7 +1917,7 @@ END;
 -- The id under which the history of a table is kept, for a quoted name as in
 -- SQL ('users', '"app"."Order"'). Also after it was dropped or is no longer
 -- audited; NULL if it never was.
-CREATE FUNCTION threadline.find_audited_table(quoted_name text) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.find_audited_table(quoted_name text) RETURNS integer
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -1530,7 +1954,7 @@ $$;
 -- table's other AFTER triggers. A condition stands as it was given until it is known
 -- how PostgreSQL shows it. Names of triggers that partitions get, too, are the table's
 -- own: so a table that is audited can become a partition of another.
-CREATE FUNCTION threadline.expected_triggers(
+CREATE OR REPLACE FUNCTION threadline.expected_triggers(
     audited_table integer, target regclass, condition text DEFAULT NULL,
     OUT relation regclass, OUT name text, OUT inherited boolean, OUT definition text
 ) RETURNS SETOF record
@@ -1567,7 +1991,7 @@ END;
 
 -- Takes a table's own capture triggers away, but those that its capture needs. One that is
 -- needed no more is switched off: to drop it would keep readers waiting.
-CREATE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -1592,7 +2016,7 @@ $$;
 
 -- Fires capture on a table and its partitions. What is there as it should be is left
 -- alone, and with it the lock that making it would take.
-CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass, condition text DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.install_triggers(audited_table integer, target regclass, condition text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -1621,7 +2045,7 @@ $$;
 
 -- How a column is stored: clear, token, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
-CREATE FUNCTION threadline.treatment(
+CREATE OR REPLACE FUNCTION threadline.treatment(
     target regclass, column_number smallint, mask text[], exclude text[], token text[]
 ) RETURNS text
 LANGUAGE sql STABLE
@@ -1654,7 +2078,7 @@ END;
 
 -- A transaction id of 32 bits, as rows and locks have it, in full: the one that
 -- is nearest to the ids of now.
-CREATE FUNCTION threadline.whole_xid(id xid) RETURNS xid8
+CREATE OR REPLACE FUNCTION threadline.whole_xid(id xid) RETURNS xid8
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1663,7 +2087,7 @@ BEGIN ATOMIC
 END;
 
 -- The highest id in the ledger, by the newest of it.
-CREATE FUNCTION threadline.highest_id() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.highest_id() RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -1675,7 +2099,7 @@ END;
 
 -- Sets the sequence of ids right where it is behind the ledger, after a restore of data
 -- alone or a switch-over by logical replication. Says whether it was.
-CREATE FUNCTION threadline.set_sequence() RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.set_sequence() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -1692,7 +2116,7 @@ $$;
 
 -- The record key in the image of an entry. A key column that was renamed since the
 -- policy was written is in it under its new name.
-CREATE FUNCTION threadline.entry_key(audited_table integer, image jsonb, key_columns text[], key_types text[]) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.entry_key(audited_table integer, image jsonb, key_columns text[], key_types text[]) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -1711,7 +2135,7 @@ $$;
 
 -- An image with its instants in UTC. A trigger records them in the time zone of the
 -- session that writes, because to pin it would cost every write.
-CREATE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
@@ -1736,7 +2160,7 @@ $$;
 
 -- The columns of an audited table that hold instants, as they are called now or were
 -- when its capture was built; NULL if there are none.
-CREATE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT pg_catalog.array_agg(DISTINCT c.name)
@@ -1758,7 +2182,7 @@ END;
 -- name the first one under their context; it counts if it is of the same database
 -- transaction. A name that a session forged finds none, and its entries have an
 -- AuditTransaction of their own without an actor.
-CREATE FUNCTION threadline.entry_transactions(
+CREATE OR REPLACE FUNCTION threadline.entry_transactions(
     up_to bigint,
     OUT entry_transaction bigint, OUT xact_id xid8, OUT occurred_at timestamptz, OUT shown_id bigint, OUT is_opened boolean
 ) RETURNS SETOF record
@@ -1786,7 +2210,7 @@ END;
 -- itself is. Each row version knows from which one it came, so that the versions of a
 -- row make a chain; the ids of a chain are given out in its order. A row that was deleted
 -- and made again under its key goes before the new one.
-CREATE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH RECURSIVE link AS MATERIALIZED (
@@ -1822,7 +2246,7 @@ END;
 -- with record keys, an update reduced to what it changed, and of one record in the order
 -- in which they happened. Reading and posting go by this alone, so that a change is the
 -- same before and after. Of one record alone, most entries are passed over unread.
-CREATE FUNCTION threadline.pending_changes(
+CREATE OR REPLACE FUNCTION threadline.pending_changes(
     up_to bigint DEFAULT 9223372036854775807, only_table integer DEFAULT NULL, only_key text DEFAULT NULL
 )
 RETURNS TABLE (
@@ -1898,7 +2322,7 @@ $$;
 
 -- The AuditTransactions in the journal, up to an entry, in the form that they have in the
 -- ledger.
-CREATE FUNCTION threadline.pending_transactions(up_to bigint DEFAULT 9223372036854775807) RETURNS SETOF threadline.ledger_transactions
+CREATE OR REPLACE FUNCTION threadline.pending_transactions(up_to bigint DEFAULT 9223372036854775807) RETURNS SETOF threadline.ledger_transactions
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
@@ -1917,12 +2341,14 @@ BEGIN
            CASE WHEN o.forged THEN 'untrusted' ELSE c.actor_origin END,
            c.request_id, c.correlation_id, c.job_id, c.source, c.remote_ip, c.meta,
            coalesce(o.session_user_name, 'unknown'),
-           CASE WHEN o.forged THEN 'the setting threadline.transaction named another transaction' ELSE c.context_error END
+           CASE WHEN o.forged THEN 'the setting threadline.transaction named another transaction' ELSE c.context_error END,
+           nullif(o.application_name, '')
     FROM (
         SELECT t.shown_id AS id, j.xact_id, j.occurred_at,
                min(j.captured_at) AS opened_at, max(j.captured_at) AS last_at,
                max(j.context) FILTER (WHERE j.id = t.shown_id) AS context,
                max(j.session_user_name) FILTER (WHERE j.id = t.shown_id) AS session_user_name,
+               max(j.application_name) FILTER (WHERE j.id = t.shown_id) AS application_name,
                NOT bool_or(t.is_opened) AS forged
         FROM threadline.journal AS j
         JOIN threadline.entry_transactions(9223372036854775807) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at
@@ -1940,7 +2366,7 @@ $$;
 
 -- Moves the visible entries up to one into the ledger; for threadline.post(), which holds
 -- the lock of posting. Returns how many.
-CREATE FUNCTION threadline.post_batch(up_to bigint, last_position bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.post_batch(up_to bigint, last_position bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -1988,7 +2414,7 @@ REVOKE ALL ON FUNCTION threadline.post_batch(bigint, bigint) FROM PUBLIC;
 
 -- Gives all visible entries new ids in their order, because some have ids that are in the
 -- ledger already, and sets the sequence right. Says whether there were any.
-CREATE FUNCTION threadline.renumber_entries() RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.renumber_entries() RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2023,7 +2449,7 @@ REVOKE ALL ON FUNCTION threadline.renumber_entries() FROM PUBLIC;
 --
 -- It is never needed for a right answer: readers see journal and ledger as one. All that
 -- a call does is done in one statement, so that every snapshot sees each change once.
-CREATE FUNCTION threadline.post(at_most integer DEFAULT 10000) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.post(at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
@@ -2080,7 +2506,10 @@ BEGIN
         IF tl_error IS NOT NULL AND tl_limit = 1 THEN
             -- It keeps nobody else waiting.
             WITH gone AS (DELETE FROM threadline.journal AS j WHERE j.id = tl_last RETURNING j.*)
-            INSERT INTO threadline.unposted SELECT gone.*, tl_error FROM gone;
+            INSERT INTO threadline.unposted (
+                id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
+                old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name, error)
+            SELECT gone.*, tl_error FROM gone;
             RETURN 1;
         ELSIF tl_error IS NOT NULL THEN
             tl_limit := greatest(tl_limit / 16, 1);
@@ -2093,7 +2522,7 @@ COMMENT ON FUNCTION threadline.post(integer) IS
     'Moves what waits in the journal into the ledger, so that it is quick to find; returns how many entries';
 
 -- threadline.post(), when so much waits that a question would take noticeably longer.
-CREATE FUNCTION threadline.post_if_much() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.post_if_much() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2112,7 +2541,7 @@ COMMENT ON VIEW threadline.waiting IS
 
 -- Moves all visible entries into the ledger, waiting for whoever posts; before something
 -- changes by which entries are read.
-CREATE FUNCTION threadline.post_all() RETURNS void
+CREATE OR REPLACE FUNCTION threadline.post_all() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2130,7 +2559,7 @@ REVOKE ALL ON FUNCTION threadline.post_all() FROM PUBLIC;
 
 -- Puts entries that were set aside back into the journal, to be posted once more; after
 -- what was in their way is removed. Returns how many.
-CREATE FUNCTION threadline.post_again() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.post_again() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2140,7 +2569,7 @@ BEGIN
     WITH back AS (DELETE FROM threadline.unposted RETURNING *)
     INSERT INTO threadline.journal
     SELECT b.id, b.transaction_id, b.xact_id, b.occurred_at, b.captured_at, b.op, b.table_id, b.relation, b.depth,
-           b.old_place, b.new_place, b.command, b.old_row, b.new_row, b.changed, b.context, b.session_user_name
+           b.old_place, b.new_place, b.command, b.old_row, b.new_row, b.changed, b.context, b.session_user_name, b.application_name
     FROM back AS b;
     GET DIAGNOSTICS tl_count = ROW_COUNT;
     RETURN tl_count;
@@ -2149,7 +2578,7 @@ $$;
 REVOKE ALL ON FUNCTION threadline.post_again() FROM PUBLIC;
 
 -- One value of a record key as JSON: a number where the column is one.
-CREATE FUNCTION threadline.key_value(key_type text, value text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.key_value(key_type text, value text) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE WHEN key_type IN ('smallint', 'integer', 'bigint') AND value ~ '^-?[0-9]{1,19}$'
     THEN pg_catalog.to_jsonb(value::pg_catalog.numeric)
@@ -2157,7 +2586,7 @@ RETURN CASE WHEN key_type IN ('smallint', 'integer', 'bigint') AND value ~ '^-?[
 END;
 
 -- A record key of several columns, or of none that are known, as JSON.
-CREATE FUNCTION threadline.composite_key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.composite_key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT pg_catalog.jsonb_object_agg(
@@ -2167,7 +2596,7 @@ BEGIN ATOMIC
 END;
 
 -- A record key as JSON: {"id": 42}, {"tenant": "a", "no": 7}.
-CREATE FUNCTION threadline.key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE
     WHEN record_key IS NULL THEN NULL
@@ -2177,7 +2606,7 @@ RETURN CASE
 END;
 
 -- The image with the numbers of the given columns as strings.
-CREATE FUNCTION threadline.exact_members(image jsonb, numeric_columns text[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.exact_members(image jsonb, numeric_columns text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
     ELSE image || coalesce((
@@ -2189,7 +2618,7 @@ END;
 -- The image with the values of numeric columns as strings, digit for digit:
 -- most JSON readers would take them for binary floats. Becomes part of the
 -- query that calls it, so that an image without such a column costs nothing.
-CREATE FUNCTION threadline.exact_numbers(image jsonb, numeric_columns text[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.exact_numbers(image jsonb, numeric_columns text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
     THEN threadline.exact_members(image, numeric_columns)
@@ -2198,7 +2627,7 @@ END;
 
 -- An image with what its json columns say in the place of the texts that say it, for
 -- jsonb_populate_record(), which would take them for strings.
-CREATE FUNCTION threadline.json_documents(image jsonb, of_type regtype) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.json_documents(image jsonb, of_type regtype) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2227,7 +2656,7 @@ $$;
 -- take (a masked date) reads as NULL; a row that does not fit is all NULL.
 -- Planned at each call: a plan that is kept remembers the row type as it was before
 -- somebody changed the table.
-CREATE FUNCTION threadline.populate(base anyelement, image jsonb, redacted text[], OUT populated anyelement)
+CREATE OR REPLACE FUNCTION threadline.populate(base anyelement, image jsonb, redacted text[], OUT populated anyelement)
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
@@ -2244,7 +2673,7 @@ $$;
 
 -- Lays objects over each other; as a window aggregate it turns the undo values
 -- of a record's updates into the image of every version.
-CREATE AGGREGATE threadline.jsonb_merge(jsonb) (
+CREATE OR REPLACE AGGREGATE threadline.jsonb_merge(jsonb) (
     SFUNC = pg_catalog.jsonb_concat,
     STYPE = jsonb,
     INITCOND = '{}'
@@ -2265,7 +2694,7 @@ COMMENT ON VIEW threadline.audit_changes IS
 
 -- The changes of one record, also those by which its key came and went: as in
 -- threadline.audit_changes, and found without making final what waits of other records.
-CREATE FUNCTION threadline.record_changes(audited_table integer, record_key text) RETURNS SETOF threadline.audit_changes
+CREATE OR REPLACE FUNCTION threadline.record_changes(audited_table integer, record_key text) RETURNS SETOF threadline.audit_changes
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key,
@@ -2314,6 +2743,7 @@ SELECT c.id,
        x.remote_ip,
        x.meta,
        x.session_user_name,
+       x.application_name,
        x.context_error,
        c.transaction_id,
        x.xact_id,
@@ -2343,7 +2773,7 @@ CREATE TYPE threadline.finding AS (
 -- The table that is audited under an id, or should be: also where somebody took
 -- its triggers away. By its row trigger; else under its recorded name; else by its
 -- OID, if the columns agree: after a restore the OID may be that of any table.
-CREATE FUNCTION threadline.whereabouts(audited_table integer) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.whereabouts(audited_table integer) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -2369,7 +2799,7 @@ END;
 
 -- The call that audits a table again as was decided for it, without what else is to
 -- be excluded.
-CREATE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
+CREATE OR REPLACE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -2416,7 +2846,7 @@ END;
 
 -- The command that makes a table's capture what it should be. Where only its row
 -- trigger is gone, the table is still known by the others, and keeps its history.
-CREATE FUNCTION threadline.mending(audited_table integer, target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.mending(audited_table integer, target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -2434,7 +2864,7 @@ END;
 
 -- Where the triggers of an audited table, and of its partitions, are not those
 -- that threadline.audit() installs.
-CREATE FUNCTION threadline.trigger_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.trigger_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -2513,7 +2943,7 @@ END
 $$;
 
 -- What of a table's columns and key is not what its capture was built for.
-CREATE FUNCTION threadline.column_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.column_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -2574,7 +3004,7 @@ $$;
 
 -- Where a table's capture function is not what threadline.audit() writes; to be
 -- asked when columns and version are those that it was written for.
-CREATE FUNCTION threadline.function_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.function_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -2615,7 +3045,7 @@ $$;
 
 -- Triggers that record the changes of one table as if they were another's, or of
 -- a table of which nobody knows what was decided for it.
-CREATE FUNCTION threadline.stray_triggers(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.stray_triggers(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2653,7 +3083,7 @@ END
 $$;
 
 -- What is not as it should be on the way from the journal into the ledger.
-CREATE FUNCTION threadline.posting_drift() RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.posting_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2686,7 +3116,7 @@ $$;
 
 -- What is not as it should be with the capture of the audited tables, or of one
 -- of them.
-CREATE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2732,6 +3162,38 @@ $$;
 COMMENT ON FUNCTION threadline.table_drift(regclass) IS
     'What is not as it should be with the capture of audited tables, and the commands that mend it';
 
+-- Makes the capture functions of all audited tables anew from the code that is installed.
+-- Takes no lock on the tables: their writers go on, each write with the old function or
+-- with the new one. What a table was audited with stays, also where its columns changed
+-- since; threadline.refresh() is for that.
+CREATE OR REPLACE FUNCTION threadline.rebuild_captures() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+AS $$
+DECLARE
+    tl_audited record;
+BEGIN
+    FOR tl_audited IN
+        SELECT t.id, t.relation, at.relation AS target
+        FROM threadline.audited_tables AS t
+        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        WHERE at.relation IS NOT NULL AND to_regproc('threadline.capture_' || t.id) IS NOT NULL
+        ORDER BY t.id
+    LOOP
+        PERFORM threadline.build_function(tl_audited.id, tl_audited.target);
+        IF tl_audited.relation <> tl_audited.target THEN
+            -- Of a restored table, the function names the OID that the table had.
+            EXECUTE regexp_replace(
+                pg_get_functiondef(to_regproc('threadline.capture_' || tl_audited.id)),
+                '\m' || tl_audited.target::oid || '\M', tl_audited.relation::text, 'g');
+        END IF;
+        UPDATE threadline.audited_tables SET capture_version = threadline.capture_version() WHERE id = tl_audited.id;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.rebuild_captures() FROM PUBLIC;
+
 -- The columns that have other names now than those their table's capture
 -- function was built for, and when the first image under the new names was
 -- captured; NULL if there is none yet. Without a name now: a column that is
@@ -2740,7 +3202,7 @@ COMMENT ON FUNCTION threadline.table_drift(regclass) IS
 -- A rename leaves its transaction's id on the column. Who wrote to the table
 -- before it has an older id. What the same transaction wrote came after it,
 -- unless it shows a name that no column has any more.
-CREATE FUNCTION threadline.unnoted_renames(
+CREATE OR REPLACE FUNCTION threadline.unnoted_renames(
     audited_table integer, target oid,
     OUT former_name text, OUT name text, OUT renamed_at timestamptz
 ) RETURNS SETOF record
@@ -2818,7 +3280,7 @@ END
 $$;
 
 -- Fails for what is not a table that can be audited.
-CREATE FUNCTION threadline.check_auditable(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.check_auditable(target regclass) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2844,7 +3306,7 @@ $$;
 -- Records what was done to the audit itself, as an action of the running transaction.
 -- Who acts is the context's actor, if nobody else is named. For functions that run as
 -- the owner of the audit.
-CREATE FUNCTION threadline.own_action(
+CREATE OR REPLACE FUNCTION threadline.own_action(
     name       text,
     meta       jsonb,
     reason     text DEFAULT NULL,
@@ -2873,7 +3335,7 @@ $$;
 
 -- One policy change at a time, until the end of the transaction; readers and
 -- writers are not held up.
-CREATE FUNCTION threadline.lock_policies() RETURNS void
+CREATE OR REPLACE FUNCTION threadline.lock_policies() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2887,7 +3349,7 @@ REVOKE ALL ON FUNCTION threadline.lock_policies() FROM PUBLIC;
 -- rows that a TRUNCATE takes away, and hands it the right to make triggers, as the
 -- proof that whoever asks for a policy speaks for the table's owner. Runs with the
 -- caller's rights: nobody hands over what is not theirs.
-CREATE FUNCTION threadline.hand_over(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.hand_over(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2923,7 +3385,7 @@ END
 $$;
 
 -- Takes back what threadline.hand_over() gave: the proof, or everything.
-CREATE FUNCTION threadline.take_back(target regclass, privileges text) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.take_back(target regclass, privileges text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2938,7 +3400,7 @@ $$;
 
 -- Fails unless the table is the owner's, or was handed over by whoever may; for
 -- functions that run as the owner of the audit.
-CREATE FUNCTION threadline.require_handed_over(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.require_handed_over(target regclass) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2961,7 +3423,7 @@ $$;
 -- Notes the condition of a table's row trigger in the words in which PostgreSQL shows
 -- it, for verify to compare. Fails if what was given as one is more than an expression,
 -- and made another trigger than the one that records.
-CREATE FUNCTION threadline.note_condition(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.note_condition(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -2982,10 +3444,34 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_condition(regclass) FROM PUBLIC;
 
+-- Notes columns of a policy that the table does not have now, so that one of their names
+-- is redacted from the moment it comes back.
+CREATE OR REPLACE FUNCTION threadline.note_absent(target regclass, mask text[], exclude text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_id integer := threadline.known_table_of(target);
+BEGIN
+    PERFORM threadline.require_handed_over(target);
+    UPDATE threadline.audited_tables AS t
+    SET columns = t.columns || coalesce((
+        SELECT jsonb_agg(jsonb_build_object(
+            -- No table has so many columns.
+            'number', 20000 + absent.ordinal, 'name', absent.name, 'type', 'text',
+            'treatment', CASE WHEN absent.name = ANY (exclude) THEN 'exclude' ELSE 'mask' END))
+        FROM unnest(mask || exclude) WITH ORDINALITY AS absent (name, ordinal)
+        WHERE NOT EXISTS (SELECT FROM jsonb_to_recordset(t.columns) AS c (name text) WHERE c.name = absent.name)), '[]')
+    WHERE t.id = tl_id;
+    PERFORM threadline.build_function(tl_id, target);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.note_absent(regclass, text[], text[]) FROM PUBLIC;
+
 -- Fails for a condition that could be more than one expression. It is read and not run:
 -- whoever asks for it may not have written it. Without quoted text, comments and what
 -- quotes otherwise, an expression closes no parenthesis that it did not open.
-CREATE FUNCTION threadline.check_condition(target regclass, condition text) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.check_condition(target regclass, condition text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3009,7 +3495,7 @@ $$;
 
 -- Whether there is a key for each column of a table that is recorded as a token; a
 -- restore may have left them out.
-CREATE FUNCTION threadline.token_keys_stand(audited_table integer) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.token_keys_stand(audited_table integer) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -3022,7 +3508,7 @@ END;
 
 -- The id under which a table is audited, if everything about it is as a policy asks for;
 -- else NULL.
-CREATE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -3040,7 +3526,7 @@ END;
 
 -- What threadline.audit() does as the owner of the audit: notes the policy of a
 -- table and builds its capture functions.
-CREATE FUNCTION threadline.write_policy(
+CREATE OR REPLACE FUNCTION threadline.write_policy(
     target        regclass,
     mask          text[],
     exclude       text[],
@@ -3266,7 +3752,7 @@ REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean
 -- leaves no record. For counters and ranks.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
-CREATE FUNCTION threadline.audit(
+CREATE OR REPLACE FUNCTION threadline.audit(
     target        regclass,
     mask          text[]  DEFAULT '{}',
     exclude       text[]  DEFAULT '{}',
@@ -3310,11 +3796,70 @@ BEGIN
 END
 $audit$;
 
+-- Puts a former policy of a table back, for the down.sql of a migration: as
+-- threadline.audit(), but columns that the policy names may be gone, because a later
+-- migration dropped them. If one that was redacted comes back, it is redacted.
+CREATE OR REPLACE FUNCTION threadline.audit_as_before(
+    target        regclass,
+    mask          text[]  DEFAULT '{}',
+    exclude       text[]  DEFAULT '{}',
+    require_actor boolean DEFAULT false,
+    keyless       boolean DEFAULT false,
+    columns       text[]  DEFAULT NULL,
+    operations    text[]  DEFAULT NULL,
+    condition     text    DEFAULT NULL,
+    clear         text[]  DEFAULT '{}',
+    token         text[]  DEFAULT '{}',
+    ignore        text[]  DEFAULT '{}'
+) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    tl_id integer;
+    tl_there text[] := ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c);
+    tl_mask text[] := ARRAY(SELECT c FROM unnest(mask || token) AS c WHERE c <> ALL (tl_there));
+    tl_exclude text[] := ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c <> ALL (tl_there));
+BEGIN
+    WHILE tl_id IS NULL LOOP
+        BEGIN
+            tl_id := threadline.audit(target,
+                mask => ARRAY(SELECT c FROM unnest(mask) AS c WHERE c = ANY (tl_there)),
+                exclude => ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c = ANY (tl_there)),
+                require_actor => require_actor,
+                keyless => keyless,
+                -- The key is recorded in any case, so that naming it chooses nothing more.
+                columns => CASE WHEN cardinality(columns) > 0 THEN coalesce(
+                    (SELECT array_agg(c) FROM unnest(columns) AS c WHERE c = ANY (tl_there)),
+                    ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k)) END,
+                operations => operations,
+                condition => condition,
+                clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
+                token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
+                ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)));
+        EXCEPTION WHEN undefined_column THEN
+            IF condition IS NULL THEN
+                RAISE;
+            END IF;
+            RAISE NOTICE 'threadline: the condition of table % names a column that is gone; all rows are recorded: %', target, condition;
+            condition := NULL;
+        END;
+    END LOOP;
+    IF tl_mask || tl_exclude <> '{}' THEN
+        PERFORM threadline.hand_over(target);
+        PERFORM threadline.note_absent(target, tl_mask, tl_exclude);
+        PERFORM threadline.take_back(target, 'proof');
+    END IF;
+    RETURN tl_id;
+END
+$$;
+
 -- Builds a table's capture anew from its columns as they are now, under the
 -- same policy. Call it in the migration that changes the columns. A redacted
 -- column stays redacted through a rename, and so does one that is dropped and
 -- added again, or that was generated from a redacted one.
-CREATE FUNCTION threadline.refresh(target regclass) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3394,7 +3939,7 @@ END
 $$;
 
 -- What threadline.unaudit() does as the owner of the audit.
-CREATE FUNCTION threadline.end_audit(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.end_audit(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3411,7 +3956,7 @@ REVOKE ALL ON FUNCTION threadline.end_audit(regclass) FROM PUBLIC;
 -- Stops auditing a table. What was recorded stays and can be read as before. The triggers
 -- are switched off and not dropped: that would keep readers waiting, and by them the
 -- table is known again when it is audited again, also under another name.
-CREATE FUNCTION threadline.unaudit(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.unaudit(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3444,7 +3989,7 @@ $$;
 -- the running database transaction, which it opens if no change has yet; without
 -- it stands alone. Runs as the owner, so that an application needs no right on
 -- the tables: GRANT USAGE ON SCHEMA threadline is enough.
-CREATE FUNCTION threadline.record_action(
+CREATE OR REPLACE FUNCTION threadline.record_action(
     name           text,
     actor_type     text,
     actor_id       text    DEFAULT NULL,
@@ -3518,7 +4063,7 @@ COMMENT ON VIEW threadline.actions IS
 -- The first AuditTransaction that can have changes captured at an instant or
 -- later. One is in use for an hour at most, or says for how long; the rest is
 -- allowance for a clock that was set back.
-CREATE FUNCTION threadline.first_transaction_since(instant timestamptz) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.first_transaction_since(instant timestamptz) RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -3534,7 +4079,7 @@ END;
 
 -- The last AuditTransaction that can have changes captured at an instant or
 -- earlier, with allowance for a clock that was set back.
-CREATE FUNCTION threadline.last_transaction_by(instant timestamptz) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.last_transaction_by(instant timestamptz) RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -3552,7 +4097,7 @@ END;
 -- first and read then. Of those open, the ones that began after the instant do
 -- not count, as transaction ids of later AuditTransactions prove: ids are given
 -- in the order in which transactions first write.
-CREATE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3636,7 +4181,7 @@ COMMENT ON FUNCTION threadline.settled(timestamptz) IS
 -- contexts it wrote: what it wrote earlier, nobody else could see. Asked for many
 -- transactions in one question, so that it reads the journal as it is and not in its
 -- final form.
-CREATE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3676,7 +4221,7 @@ $$;
 -- those that threadline.audit() saw and those of which it has not been told.
 -- [{"at": ..., "names": {"former": "now"}}], oldest first, NULL if there are
 -- none. What was renamed at once is exchanged at once.
-CREATE FUNCTION threadline.renames_of(audited_table integer) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.renames_of(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3705,7 +4250,7 @@ END
 $$;
 
 -- An image captured at an instant, its columns under the names of today.
-CREATE FUNCTION threadline.renamed_image(renames jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.renamed_image(renames jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3731,7 +4276,7 @@ $$;
 
 -- An image captured at an instant, its columns under the names of today. For
 -- many images of one table, ask for its renames once.
-CREATE FUNCTION threadline.current_names(audited_table integer, image jsonb, captured_at timestamptz) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.current_names(audited_table integer, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN threadline.renamed_image(threadline.renames_of(audited_table), image, captured_at);
@@ -3741,7 +4286,7 @@ RETURN threadline.renamed_image(threadline.renames_of(audited_table), image, cap
 -- redaction a column is clear only if it can be traced to one that the policy
 -- left clear, by number while the table is the one it was, by name after a
 -- restore. A token is a mask to who reads: it tells no value.
-CREATE FUNCTION threadline.column_policy(
+CREATE OR REPLACE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,
     OUT name text, OUT type regtype, OUT treatment text, OUT clear_since timestamptz
 ) RETURNS SETOF record
@@ -3781,7 +4326,7 @@ $$;
 -- `hidden` columns are not in the answer, `masks` have placeholders there. A
 -- model's row gets `filled` and goes without `unreadable`: a placeholder that is
 -- no text would be taken for a value.
-CREATE FUNCTION threadline.redaction(
+CREATE OR REPLACE FUNCTION threadline.redaction(
     audited_table integer, target regclass, instant timestamptz,
     OUT columns text[], OUT hidden text[], OUT masks jsonb, OUT filled jsonb, OUT unreadable text[]
 )
@@ -3807,7 +4352,7 @@ END
 $$;
 
 -- An image with what redaction() says taken from it. What is NULL stays NULL.
-CREATE FUNCTION threadline.redacted(image jsonb, hidden text[], masks jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.redacted(image jsonb, hidden text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN masks = '{}' THEN image - hidden
     ELSE (image - hidden) || coalesce((
@@ -3818,7 +4363,7 @@ END;
 
 -- SQL for the image of a live row called row_name, as the table's policy lets
 -- it be seen in the audit. To be run with capture's settings.
-CREATE FUNCTION threadline.live_expression(audited_table integer, target regclass, row_name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.live_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3846,7 +4391,7 @@ $$;
 
 -- The image of the live row with a record key, as the audit would show it; NULL
 -- if there is none.
-CREATE FUNCTION threadline.live_image(audited_table integer, target regclass, record_key text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.live_image(audited_table integer, target regclass, record_key text) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
@@ -3870,7 +4415,7 @@ $$;
 -- The same, with a little patience: what is not settled only because a short
 -- transaction is open, is settled a moment later. What is read afterwards has a
 -- later snapshot, in which everything that was settled is there.
-CREATE FUNCTION threadline.settle(instant timestamptz) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.settle(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3888,7 +4433,7 @@ $$;
 
 -- Where rows of a table went without being recorded one by one: a TRUNCATE above the
 -- limit, or of rows that its snapshot did not see.
-CREATE FUNCTION threadline.blind_truncates(
+CREATE OR REPLACE FUNCTION threadline.blind_truncates(
     audited_table integer, OUT id bigint, OUT transaction_id bigint, OUT captured_at timestamptz
 ) RETURNS SETOF record
 LANGUAGE sql STABLE
@@ -3904,7 +4449,7 @@ END;
 
 -- Whether rows of a table went after a change without being recorded one by one: a
 -- TRUNCATE above the limit, or of rows that its snapshot did not see.
-CREATE FUNCTION threadline.truncated_unseen(audited_table integer, after_change bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.truncated_unseen(audited_table integer, after_change bigint) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -3916,7 +4461,7 @@ END;
 
 -- The answer of record_as_of() for an instant that is settled and audited; in
 -- one snapshot.
-CREATE FUNCTION threadline.settled_record(
+CREATE OR REPLACE FUNCTION threadline.settled_record(
     audited_table integer, target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
 )
@@ -4030,7 +4575,7 @@ $$;
 -- never (nothing of this key by then), deleted, moved (to another key),
 -- incomplete (something wrote past the triggers). The change is the last one of
 -- the key by then.
-CREATE FUNCTION threadline.record_as_of(
+CREATE OR REPLACE FUNCTION threadline.record_as_of(
     target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
 )
@@ -4066,7 +4611,7 @@ COMMENT ON FUNCTION threadline.record_as_of(regclass, text, timestamptz) IS
 -- Every row of a table as it was at an instant, also those that went since.
 --
 --   SELECT * FROM threadline.rows_as_of('members', '2026-11-23 09:00');
-CREATE FUNCTION threadline.rows_as_of(
+CREATE OR REPLACE FUNCTION threadline.rows_as_of(
     target regclass, instant timestamptz,
     OUT record_key text, OUT key jsonb, OUT image jsonb
 ) RETURNS SETOF record
@@ -4199,7 +4744,7 @@ COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS
     'Every row of an audited table as it was at an instant';
 
 -- The table that is audited under an id, wherever it is now; NULL if none is.
-CREATE FUNCTION threadline.relation_of(audited_table integer) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.relation_of(audited_table integer) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -4215,7 +4760,7 @@ END;
 -- What the running transaction did to a record since an instant, also while it
 -- had other keys: what a revert did itself, or the application's triggers and
 -- references with it.
-CREATE FUNCTION threadline.own_changes(
+CREATE OR REPLACE FUNCTION threadline.own_changes(
     audited_table integer, record_key text, began timestamptz
 ) RETURNS SETOF threadline.audit_changes
 LANGUAGE plpgsql STABLE
@@ -4250,7 +4795,7 @@ $$;
 
 -- Has the constraints of tables that wait for the end of the transaction hold at
 -- once, or wait again as they were declared.
-CREATE FUNCTION threadline.set_deferred(targets regclass[], deferred boolean) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.set_deferred(targets regclass[], deferred boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -4270,7 +4815,7 @@ $$;
 -- The columns of an image captured at an instant whose values the audit does not
 -- have: those that are masked, or were redacted then, and are not NULL, and for
 -- a whole row those it was never given. Generated columns need none.
-CREATE FUNCTION threadline.unrestorable(
+CREATE OR REPLACE FUNCTION threadline.unrestorable(
     audited_table integer, target regclass, image jsonb, captured_at timestamptz, whole boolean
 ) RETURNS text[]
 LANGUAGE sql STABLE
@@ -4286,7 +4831,7 @@ END;
 -- The columns that no longer have the value that a change gave them. Of a masked
 -- one the image shows only whether it is NULL: there the record's later changes
 -- are asked. What the revert itself brought about does not count.
-CREATE FUNCTION threadline.changed_since(
+CREATE OR REPLACE FUNCTION threadline.changed_since(
     change threadline.audit_changes, target regclass, after jsonb, live jsonb, began timestamptz
 ) RETURNS text[]
 LANGUAGE plpgsql STABLE
@@ -4326,7 +4871,7 @@ $$;
 -- A table with rows that would follow the deletion of a row, by cascade or by
 -- losing their reference; NULL if there is none. That a row refers to itself
 -- does not count.
-CREATE FUNCTION threadline.referencing(target regclass, key_condition text) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.referencing(target regclass, key_condition text) RETURNS regclass
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -4360,7 +4905,7 @@ $$;
 -- whether the row was written: a trigger may not have let it. Runs under the
 -- caller's search_path, as whatever it calls does: the application's own
 -- triggers fire here.
-CREATE FUNCTION threadline.put_row(target regclass, image jsonb, key_condition text DEFAULT NULL) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.put_row(target regclass, image jsonb, key_condition text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -4402,7 +4947,7 @@ $$;
 
 -- Deletes the row that the condition finds, unless others refer to it. Gives
 -- NULL, or why not.
-CREATE FUNCTION threadline.delete_row(target regclass, key_condition text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.delete_row(target regclass, key_condition text) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -4420,7 +4965,7 @@ $$;
 
 -- Undoes one change, if what it left is still there, or something else only
 -- because of the revert itself, which began at an instant. Gives NULL, or why not.
-CREATE FUNCTION threadline.revert_change(change threadline.audit_changes, began timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.revert_change(change threadline.audit_changes, began timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -4497,7 +5042,7 @@ $$;
 -- Writes rows again that were put back and then changed along with others: an
 -- inserted row that goes counts down, by a trigger, what its insertion had
 -- counted up and the revert had already put back.
-CREATE FUNCTION threadline.put_side_effects_back(changes threadline.audit_changes[], began timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.put_side_effects_back(changes threadline.audit_changes[], began timestamptz) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -4543,7 +5088,7 @@ $$;
 -- and the reasons. What fails for the order alone, such as a row whose parent
 -- is yet to be put back, is tried again after the others, in the other order;
 -- but of one record, no change before those that came after it.
-CREATE FUNCTION threadline.revert_changes(
+CREATE OR REPLACE FUNCTION threadline.revert_changes(
     changes threadline.audit_changes[],
     OUT change_id bigint, OUT schema_name text, OUT table_name text, OUT key jsonb, OUT reason text
 ) RETURNS SETOF record
@@ -4626,7 +5171,7 @@ $$;
 -- nothing and the reasons.
 --
 --   BEGIN; SELECT * FROM threadline.revert_transaction(7); COMMIT;
-CREATE FUNCTION threadline.revert_transaction(
+CREATE OR REPLACE FUNCTION threadline.revert_transaction(
     audit_transaction bigint,
     OUT change_id bigint, OUT schema_name text, OUT table_name text, OUT key jsonb, OUT reason text
 ) RETURNS SETOF record
@@ -4642,7 +5187,7 @@ COMMENT ON FUNCTION threadline.revert_transaction(bigint) IS
 
 -- The key that a record has now which had another one after a change; NULL if
 -- the record is gone.
-CREATE FUNCTION threadline.key_now(audited_table integer, record_key text, after_change bigint) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_now(audited_table integer, record_key text, after_change bigint) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -4681,7 +5226,7 @@ $$;
 
 -- The key that a record which is there now had at an instant; NULL if it came
 -- to be since.
-CREATE FUNCTION threadline.key_then(audited_table integer, record_key text, instant timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_then(audited_table integer, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -4712,7 +5257,7 @@ END
 $$;
 
 -- Puts a record back to what it was at an instant. Gives NULL, or why not.
-CREATE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
@@ -4780,7 +5325,7 @@ $$;
 
 -- Puts a record back to what it was at an instant, as a new audited change.
 -- Gives NULL, or why not.
-CREATE FUNCTION threadline.revert_record(target regclass, record_key text, instant timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.revert_record(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -4800,7 +5345,7 @@ COMMENT ON FUNCTION threadline.revert_record(regclass, text, timestamptz) IS
     'Puts a record back to what it was at an instant; gives the reason why not';
 
 -- The application's tables that nobody audits, but those that need not be.
-CREATE FUNCTION threadline.unaudited_tables_but(allowed oid[]) RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.unaudited_tables_but(allowed oid[]) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -4832,7 +5377,7 @@ $$;
 
 -- The application's tables that nobody audits. Those of extensions and Diesel's own
 -- are not the application's. A name in `allowed` is one as in SQL.
-CREATE FUNCTION threadline.unaudited_tables(allowed text[] DEFAULT '{}') RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.unaudited_tables(allowed text[] DEFAULT '{}') RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -4847,7 +5392,7 @@ $$;
 -- Whether two recorded values of a column cannot be one value. Numbers are, at any
 -- scale: a column's scale changes without a write. A value that capture could not
 -- turn to JSON was kept as text, and a text says nothing about a number.
-CREATE FUNCTION threadline.values_differ(one jsonb, other jsonb, any_json boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.values_differ(one jsonb, other jsonb, any_json boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN one <> other AND (
     any_json
@@ -4862,7 +5407,7 @@ RETURN one <> other AND (
 -- type, or of another column of that name, earlier ones say nothing. What is recorded
 -- as a token can be compared by who may make one, with by_token, if its type has one
 -- text for each value; that of numeric is another after a change of its scale.
-CREATE FUNCTION threadline.comparable_columns(
+CREATE OR REPLACE FUNCTION threadline.comparable_columns(
     audited_table integer, target regclass, by_token boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
 ) RETURNS SETOF record
@@ -4889,7 +5434,7 @@ END
 $$;
 
 -- Why the history of a table cannot be compared with its rows; NULL if it can.
-CREATE FUNCTION threadline.chain_obstacle(target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.chain_obstacle(target regclass) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -4938,7 +5483,7 @@ $$;
 -- Everything is read in one snapshot, which is taken after the table is held: what
 -- truncates or rewrites it would have it look empty to an older one. Joined by
 -- hashing, however few rows are expected: one pass over the table, never more.
-CREATE FUNCTION threadline.chain_drift(
+CREATE OR REPLACE FUNCTION threadline.chain_drift(
     target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10,
     OUT code text, OUT records bigint, OUT record_key text, OUT key jsonb,
     OUT transaction_id bigint, OUT change_id bigint, OUT expected jsonb, OUT found jsonb
@@ -5135,7 +5680,7 @@ COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer) IS
 --
 -- for_session: the same for whatever the session does, until threadline.resume() or
 -- its end, and not from a pool, where the session is somebody else's next.
-CREATE FUNCTION threadline.suspend(
+CREATE OR REPLACE FUNCTION threadline.suspend(
     reason      text,
     actor_type  text    DEFAULT NULL,
     actor_id    text    DEFAULT NULL,
@@ -5172,7 +5717,7 @@ COMMENT ON FUNCTION threadline.suspend(text, text, text, boolean) IS
     'Has what the running transaction, or the session, changes from now on not recorded, and records that';
 
 -- Ends what threadline.suspend(..., for_session => true) began, and records that.
-CREATE FUNCTION threadline.resume(
+CREATE OR REPLACE FUNCTION threadline.resume(
     actor_type text DEFAULT NULL,
     actor_id   text DEFAULT NULL
 ) RETURNS SETOF threadline.audit_actions
@@ -5199,5 +5744,31 @@ $$;
 REVOKE ALL ON FUNCTION threadline.resume(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.resume(text, text) IS
     'Has what the session changes from now on recorded again, and records that';
-
-INSERT INTO threadline.schema_patches (version) VALUES (2);
+$threadline_sql$;
+    -- New objects belong to whom the schema belongs; views are as readable as they were.
+    FOR tl_object IN
+        SELECT pg_catalog.format('ALTER VIEW threadline.%I OWNER TO %s', c.relname, n.nspowner::pg_catalog.regrole) AS what
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = 'threadline'
+        WHERE c.relkind = 'v' AND c.relowner <> n.nspowner
+        UNION ALL
+        SELECT pg_catalog.format('ALTER TYPE threadline.%I OWNER TO %s', c.relname, n.nspowner::pg_catalog.regrole)
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = 'threadline'
+        WHERE c.relkind = 'c' AND c.relowner <> n.nspowner
+        UNION ALL
+        SELECT pg_catalog.format('ALTER ROUTINE threadline.%I(%s) OWNER TO %s', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid), n.nspowner::pg_catalog.regrole)
+        FROM pg_catalog.pg_proc AS p
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'threadline'
+        WHERE p.proowner <> n.nspowner
+        UNION ALL
+        SELECT pg_catalog.format('GRANT %s ON threadline.%I TO %s', g.privilege, g.name, g.grantee)
+        FROM pg_catalog.jsonb_to_recordset(tl_grants) AS g (name text, privilege text, grantee text)
+        JOIN pg_catalog.pg_class AS c ON c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relname = g.name
+    LOOP
+        EXECUTE tl_object.what;
+    END LOOP;
+    PERFORM threadline.rebuild_captures();
+    INSERT INTO threadline.schema_versions (version, installed_by) VALUES (2, '202611231242420001');
+END
+$threadline$;

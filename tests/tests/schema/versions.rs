@@ -1,8 +1,9 @@
-use threadline_tests::{Database, Server, patches, run, value};
+use diesel::PgConnection;
+use threadline_tests::{Database, NEWEST, Server, run, schema_migration, value};
 
 /// The schema as pg_dump writes it, without what differs between versions of
 /// PostgreSQL.
-fn schema_dump(database: &Database) -> String {
+pub(crate) fn schema_dump(database: &Database) -> String {
     let dump = Server::shared().run(
         "pg_dump",
         &["--dbname", &database.url(), "--schema-only", "--no-owner"],
@@ -29,39 +30,25 @@ fn the_installed_schema_is_dumped_as_the_golden_one() {
 }
 
 #[test]
-fn every_patch_steps_up_and_down_and_up_again_and_the_dumps_agree() {
+fn every_version_steps_up_and_down_and_up_again_and_the_dumps_agree() {
     let database = Database::empty();
     let conn = &mut database.connect();
     let mut dumps = vec![schema_dump(&database)];
-    for patch in patches() {
-        run(conn, &format!("BEGIN; {} COMMIT", patch.up));
+    for version in 1..=NEWEST {
+        run_script(conn, &schema_migration(version - 1, version).up);
         dumps.push(schema_dump(&database));
     }
-    for patch in patches().iter().rev() {
-        let before = dumps.pop().unwrap();
-        assert_eq!(
-            schema_dump(&database),
-            before,
-            "{} does not step up as it did",
-            patch.name
-        );
-        run(conn, &format!("BEGIN; {} COMMIT", patch.down));
-        assert_eq!(
-            schema_dump(&database),
-            *dumps.last().unwrap(),
-            "{} leaves something",
-            patch.name
-        );
-        run(
-            conn,
-            &format!("BEGIN; {} COMMIT; BEGIN; {} COMMIT", patch.up, patch.down),
-        );
-        assert_eq!(
-            schema_dump(&database),
-            *dumps.last().unwrap(),
-            "{} leaves something",
-            patch.name
-        );
+    for version in (1..=NEWEST).rev() {
+        let step = schema_migration(version - 1, version);
+        let after = dumps.pop().unwrap();
+        let before = dumps.last().unwrap();
+        assert_eq!(schema_dump(&database), after, "up to {version}");
+        run_script(conn, &step.down);
+        assert_eq!(&schema_dump(&database), before, "down from {version}");
+        run_script(conn, &step.up);
+        assert_eq!(schema_dump(&database), after, "up to {version} again");
+        run_script(conn, &step.down);
+        assert_eq!(&schema_dump(&database), before, "down from {version} again");
     }
     assert_eq!(
         value(
@@ -73,10 +60,14 @@ fn every_patch_steps_up_and_down_and_up_again_and_the_dumps_agree() {
     );
 }
 
-/// A deployment that stops between two patches, in either direction, leaves an
+fn run_script(conn: &mut PgConnection, sql: &str) {
+    run(conn, &format!("BEGIN; {sql} COMMIT"));
+}
+
+/// A deployment that stops between two versions, in either direction, leaves an
 /// application that writes.
 #[test]
-fn at_no_step_does_a_half_installed_schema_fail_a_write() {
+fn at_no_version_does_a_write_fail() {
     let database = Database::empty();
     let conn = &mut database.connect();
     run(
@@ -84,20 +75,18 @@ fn at_no_step_does_a_half_installed_schema_fail_a_write() {
         "CREATE TABLE items (id int PRIMARY KEY); CREATE SEQUENCE s",
     );
     let write = "INSERT INTO items VALUES (nextval('s')); UPDATE items SET id = id; DELETE FROM items; TRUNCATE items";
-    for patch in patches() {
-        run(conn, &patch.up);
+    for version in 1..=NEWEST {
+        run_script(conn, &schema_migration(version - 1, version).up);
         run(conn, write);
     }
     run(conn, "SELECT threadline.audit('items')");
     run(conn, write);
-    for patch in patches().iter().rev() {
-        run(conn, &patch.down);
+    for version in (1..=NEWEST).rev() {
+        run_script(conn, &schema_migration(version - 1, version).down);
         run(conn, write);
     }
     // And in one blow.
-    for patch in patches() {
-        run(conn, &patch.up);
-    }
+    run_script(conn, &schema_migration(0, NEWEST).up);
     run(conn, "SELECT threadline.audit('items')");
     run(conn, "DROP SCHEMA threadline CASCADE");
     run(conn, write);
@@ -107,7 +96,7 @@ fn at_no_step_does_a_half_installed_schema_fail_a_write() {
 fn an_installation_that_fails_half_way_leaves_nothing() {
     let database = Database::empty();
     let conn = &mut database.connect();
-    // In the way of a function of the last patch.
+    // In the way of a function in the middle.
     run(
         conn,
         "CREATE FUNCTION block() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -1,0 +1,96 @@
+-- Takes the recorded history with it. To keep it, dump it first:
+--   pg_dump --schema=threadline ...
+-- Written by threadline. Do not edit: `check` compares it with what the library writes.
+DO $threadline$
+DECLARE
+    tl_installed integer;
+    tl_views text[] := '{actions,audit_changes,audit_transactions,changes,transactions,waiting}';
+    tl_types text[] := '{finding}';
+    tl_functions text[] := '{append_truncated,as_decided,audit,audit_as_before,audit_call,audited_relation,audited_table_of,base_type,blind_truncates,bounded_key,build_function,built_for,capture_source,capture_template,capture_truncate,capture_version,captured_relation,chain_drift,chain_obstacle,changed_since,check_auditable,check_condition,column_drift,column_policy,columns_match,columns_now,columns_of,columns_stand,comparable_columns,composite_key_json,current_names,current_transaction,delete_row,drop_triggers,end_audit,entry_key,entry_transactions,exact_members,exact_numbers,expected_triggers,filled,find_audited_table,fingerprint,first_transaction_since,former_table,function_drift,generation_of,hand_over,highest_id,image_expression,image_of,in_utc,install_triggers,instants_of,json_array_or_null,json_documents,json_form,json_image,jsonb_merge,key_columns_of,key_condition,key_expression,key_in_image,key_json,key_now,key_text,key_then,key_value,known_table_of,last_captured,last_transaction_by,live_expression,live_image,live_key,lock_policies,mending,named_images,new_token_key,note_absent,note_condition,own_action,own_changes,own_rows,pending_changes,pending_transactions,pinned_settings,placeholder,plain_columns,plain_images,plans_foreign_code,policy,populate,post,post_again,post_all,post_batch,post_if_much,posting_drift,present_columns,put_record_back,put_row,put_side_effects_back,quoted,read_context,readable,rebuild_captures,record_action,record_as_of,record_changes,record_key,redacted,redacted_change,redacted_image,redaction,redaction_now,referencing,refresh,relation_of,renamed_image,renames_of,renumber_entries,reordered_entries,require_actor,require_handed_over,resume,revert_change,revert_changes,revert_record,revert_transaction,row_image,rows_as_of,set_context,set_deferred,set_sequence,settings_needed,settle,settled,settled_record,stray_triggers,suspend,suspended,suspended_session,table_drift,take_back,token,token_expression,token_keys_stand,token_pad,too_large,treatment,trigger_drift,truncated_unseen,unaudit,unaudited_tables,unaudited_tables_but,unnoted_renames,unrestorable,values_differ,whereabouts,whole_image,whole_xid,with_tokens,withheld,write_policy}';
+    tl_users text;
+    tl_grants jsonb := '[]';
+    tl_object record;
+BEGIN
+    -- One at a time, also of several processes that start at once.
+    PERFORM pg_catalog.pg_advisory_xact_lock(7236831);
+    IF pg_catalog.to_regclass('threadline.schema_versions') IS NOT NULL THEN
+        tl_installed := (SELECT max(v.version) FROM threadline.schema_versions AS v);
+    END IF;
+    IF tl_installed IS NULL THEN
+        RETURN;
+    END IF;
+    IF (SELECT v.installed_by FROM threadline.schema_versions AS v ORDER BY v.version LIMIT 1) IS DISTINCT FROM '202611231242420001' THEN
+        -- Another migration has installed it, or Models::install.
+        RETURN;
+    END IF;
+    IF pg_catalog.current_setting('lock_timeout') = '0' THEN
+        -- Rather than keep the application waiting for long.
+        PERFORM pg_catalog.set_config('lock_timeout', '10s', true);
+    END IF;
+    -- No policy is changed meanwhile.
+    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
+    -- What uses the code from outside would go with it.
+    SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('%s uses %s',
+               CASE WHEN v.oid IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, 0)
+                    ELSE pg_catalog.format('%s %s', CASE v.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, v.oid::pg_catalog.regclass) END,
+               pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0)), '; ')
+    INTO tl_users
+    FROM pg_catalog.pg_depend AS d
+    JOIN (
+        SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS classid, c.oid, c.relname AS name, c.relkind IN ('v', 'c') AND c.relname = ANY (tl_views || tl_types) AS replaced
+        FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace
+        UNION ALL
+        SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, t.typname, t.typname = ANY (tl_views || tl_types)
+        FROM pg_catalog.pg_type AS t WHERE t.typnamespace = 'threadline'::pg_catalog.regnamespace
+        UNION ALL
+        SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, p.proname, p.proname = ANY (tl_functions)
+        FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace
+    ) AS own ON own.classid = d.refclassid AND own.oid = d.refobjid AND own.replaced
+    LEFT JOIN pg_catalog.pg_rewrite AS r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid
+    LEFT JOIN pg_catalog.pg_class AS v ON v.oid = r.ev_class
+    LEFT JOIN pg_catalog.pg_class AS c ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.objid
+    LEFT JOIN pg_catalog.pg_proc AS p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.oid = d.objid
+    LEFT JOIN pg_catalog.pg_type AS t ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = d.objid
+    WHERE d.deptype = 'n'
+      AND NOT coalesce(v.relnamespace = 'threadline'::pg_catalog.regnamespace AND v.relname = ANY (tl_views), false)
+      AND NOT coalesce(c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relname = ANY (tl_views || tl_types), false)
+      AND NOT coalesce(p.pronamespace = 'threadline'::pg_catalog.regnamespace, false)
+      AND NOT coalesce(t.typnamespace = 'threadline'::pg_catalog.regnamespace, false);
+    IF tl_users IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: another version of the audit schema replaces its views and functions, and %; drop it before this migration and create it again after it', tl_users;
+    END IF;
+    -- Tables still audited are released first: their triggers call what goes here.
+    FOR tl_object IN
+        SELECT g.tgname AS name, g.tgrelid::pg_catalog.regclass AS relation
+        FROM pg_catalog.pg_trigger AS g
+        JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
+        WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND g.tgparentid = 0
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', tl_object.name, tl_object.relation);
+    END LOOP;
+    PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
+    FOR tl_object IN
+        SELECT pg_catalog.format('VIEW IF EXISTS threadline.%I', c.relname) AS what
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'v'
+        UNION ALL
+        SELECT pg_catalog.format('ROUTINE IF EXISTS threadline.%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
+        FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace
+        UNION ALL
+        SELECT pg_catalog.format('TYPE IF EXISTS threadline.%I', c.relname)
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'c'
+    LOOP
+        EXECUTE 'DROP ' || tl_object.what || ' CASCADE';
+    END LOOP;
+    FOR tl_object IN
+        SELECT c.relname AS name
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    LOOP
+        EXECUTE pg_catalog.format('DROP TABLE threadline.%I', tl_object.name);
+    END LOOP;
+    DROP SCHEMA threadline;
+END
+$threadline$;

@@ -1,0 +1,58 @@
+-- Puts a former policy of a table back, for the down.sql of a migration: as
+-- threadline.audit(), but columns that the policy names may be gone, because a later
+-- migration dropped them. If one that was redacted comes back, it is redacted.
+CREATE FUNCTION threadline.audit_as_before(
+    target        regclass,
+    mask          text[]  DEFAULT '{}',
+    exclude       text[]  DEFAULT '{}',
+    require_actor boolean DEFAULT false,
+    keyless       boolean DEFAULT false,
+    columns       text[]  DEFAULT NULL,
+    operations    text[]  DEFAULT NULL,
+    condition     text    DEFAULT NULL,
+    clear         text[]  DEFAULT '{}',
+    token         text[]  DEFAULT '{}',
+    ignore        text[]  DEFAULT '{}'
+) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    tl_id integer;
+    tl_there text[] := ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c);
+    tl_mask text[] := ARRAY(SELECT c FROM unnest(mask || token) AS c WHERE c <> ALL (tl_there));
+    tl_exclude text[] := ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c <> ALL (tl_there));
+BEGIN
+    WHILE tl_id IS NULL LOOP
+        BEGIN
+            tl_id := threadline.audit(target,
+                mask => ARRAY(SELECT c FROM unnest(mask) AS c WHERE c = ANY (tl_there)),
+                exclude => ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c = ANY (tl_there)),
+                require_actor => require_actor,
+                keyless => keyless,
+                -- The key is recorded in any case, so that naming it chooses nothing more.
+                columns => CASE WHEN cardinality(columns) > 0 THEN coalesce(
+                    (SELECT array_agg(c) FROM unnest(columns) AS c WHERE c = ANY (tl_there)),
+                    ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k)) END,
+                operations => operations,
+                condition => condition,
+                clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
+                token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
+                ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)));
+        EXCEPTION WHEN undefined_column THEN
+            IF condition IS NULL THEN
+                RAISE;
+            END IF;
+            RAISE NOTICE 'threadline: the condition of table % names a column that is gone; all rows are recorded: %', target, condition;
+            condition := NULL;
+        END;
+    END LOOP;
+    IF tl_mask || tl_exclude <> '{}' THEN
+        PERFORM threadline.hand_over(target);
+        PERFORM threadline.note_absent(target, tl_mask, tl_exclude);
+        PERFORM threadline.take_back(target, 'proof');
+    END IF;
+    RETURN tl_id;
+END
+$$;

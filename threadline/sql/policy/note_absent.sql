@@ -1,0 +1,23 @@
+-- Notes columns of a policy that the table does not have now, so that one of their names
+-- is redacted from the moment it comes back.
+CREATE FUNCTION threadline.note_absent(target regclass, mask text[], exclude text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_id integer := threadline.known_table_of(target);
+BEGIN
+    PERFORM threadline.require_handed_over(target);
+    UPDATE threadline.audited_tables AS t
+    SET columns = t.columns || coalesce((
+        SELECT jsonb_agg(jsonb_build_object(
+            -- No table has so many columns.
+            'number', 20000 + absent.ordinal, 'name', absent.name, 'type', 'text',
+            'treatment', CASE WHEN absent.name = ANY (exclude) THEN 'exclude' ELSE 'mask' END))
+        FROM unnest(mask || exclude) WITH ORDINALITY AS absent (name, ordinal)
+        WHERE NOT EXISTS (SELECT FROM jsonb_to_recordset(t.columns) AS c (name text) WHERE c.name = absent.name)), '[]')
+    WHERE t.id = tl_id;
+    PERFORM threadline.build_function(tl_id, target);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.note_absent(regclass, text[], text[]) FROM PUBLIC;

@@ -1,0 +1,31 @@
+-- Makes the capture functions of all audited tables anew from the code that is installed.
+-- Takes no lock on the tables: their writers go on, each write with the old function or
+-- with the new one. What a table was audited with stays, also where its columns changed
+-- since; threadline.refresh() is for that.
+CREATE FUNCTION threadline.rebuild_captures() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+AS $$
+DECLARE
+    tl_audited record;
+BEGIN
+    FOR tl_audited IN
+        SELECT t.id, t.relation, at.relation AS target
+        FROM threadline.audited_tables AS t
+        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        WHERE at.relation IS NOT NULL AND to_regproc('threadline.capture_' || t.id) IS NOT NULL
+        ORDER BY t.id
+    LOOP
+        PERFORM threadline.build_function(tl_audited.id, tl_audited.target);
+        IF tl_audited.relation <> tl_audited.target THEN
+            -- Of a restored table, the function names the OID that the table had.
+            EXECUTE regexp_replace(
+                pg_get_functiondef(to_regproc('threadline.capture_' || tl_audited.id)),
+                '\m' || tl_audited.target::oid || '\M', tl_audited.relation::text, 'g');
+        END IF;
+        UPDATE threadline.audited_tables SET capture_version = threadline.capture_version() WHERE id = tl_audited.id;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.rebuild_captures() FROM PUBLIC;

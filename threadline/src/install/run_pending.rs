@@ -1,0 +1,81 @@
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel_migrations::MigrationHarness;
+
+use super::installer::LOCK;
+use crate::context::AuditConnection;
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the pending migrations of an application at start-up, also where several processes
+/// start at once: one runs a migration, and the others wait and then go on with what is
+/// left. With Diesel's own `run_pending_migrations`, all but one fail on an empty database.
+///
+/// Each migration has a transaction of its own, as with Diesel, and the lock is held for as
+/// long, so that this works behind a transaction pooler too. Only a migration that declares
+/// `run_in_transaction = false` runs without the lock; if it fails and another process has
+/// run it meanwhile, that is no error.
+///
+/// ```no_run
+/// # fn start(conn: &mut diesel::PgConnection) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # use diesel_migrations::FileBasedMigrations;
+/// let migrations = FileBasedMigrations::find_migrations_directory()?; // or embed_migrations!()
+/// threadline::run_pending_migrations(conn, &migrations)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The migrations cannot be read, or one of them fails; those before it are in force.
+pub fn run_pending_migrations<C, S>(conn: &mut C, migrations: &S) -> Result<(), AnyError>
+where
+    C: AuditConnection + MigrationHarness<Pg>,
+    S: MigrationSource<Pg>,
+{
+    while let Next::Alone(migration) = run_those_in_transactions(conn, migrations)? {
+        let version = migration.name().version().as_owned();
+        if let Err(error) = conn.run_migration(&*migration) {
+            if !conn.applied_migrations()?.contains(&version) {
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+enum Next {
+    /// A migration that no transaction may hold.
+    Alone(Box<dyn Migration<Pg>>),
+    Nothing,
+}
+
+fn run_those_in_transactions<C, S>(conn: &mut C, migrations: &S) -> Result<Next, AnyError>
+where
+    C: AuditConnection + MigrationHarness<Pg>,
+    S: MigrationSource<Pg>,
+{
+    loop {
+        let next = conn.transaction(|conn| -> Result<Option<Next>, AnyError> {
+            conn.batch_execute(LOCK)?;
+            let applied = conn.applied_migrations()?;
+            let pending = migrations
+                .migrations()?
+                .into_iter()
+                .filter(|migration| !applied.contains(&migration.name().version().as_owned()));
+            let next =
+                pending.min_by(|one, other| one.name().version().cmp(&other.name().version()));
+            let Some(migration) = next else {
+                return Ok(Some(Next::Nothing));
+            };
+            if !migration.metadata().run_in_transaction() {
+                return Ok(Some(Next::Alone(migration)));
+            }
+            conn.run_migration(&*migration)?;
+            Ok(None)
+        })?;
+        if let Some(next) = next {
+            return Ok(next);
+        }
+    }
+}

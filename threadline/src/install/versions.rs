@@ -1,0 +1,43 @@
+//! The versions of the audit schema. `cargo xtask schema` compiles this file, too.
+
+use super::script::{Step, Version};
+
+macro_rules! step {
+    ($name:literal) => {
+        Some(Step {
+            name: $name,
+            up: include_str!(concat!("../../migrations/", $name, "/up.sql")),
+            down: include_str!(concat!("../../migrations/", $name, "/down.sql")),
+            concurrently: &[],
+        })
+    };
+}
+
+macro_rules! code {
+    ($name:literal) => {
+        include_str!(concat!("../../migrations/", $name, ".sql"))
+    };
+}
+
+/// The tables of the first version go with the schema.
+const TABLES: Step = Step {
+    name: "0001_tables",
+    up: include_str!("../../migrations/0001_tables/up.sql"),
+    down: "",
+    concurrently: &[],
+};
+
+/// All versions, oldest first. The newest has the code of `threadline/sql`; a release
+/// freezes it with `cargo xtask freeze`, and the next change begins a version after it.
+pub(crate) const VERSIONS: &[Version] = &[
+    Version {
+        number: 1,
+        step: Some(TABLES),
+        code: code!("frozen/v1_code"),
+    },
+    Version {
+        number: 2,
+        step: step!("0002_application_name"),
+        code: code!("code"),
+    },
+];

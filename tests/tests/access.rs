@@ -2,6 +2,8 @@
 
 #[path = "access/application.rs"]
 mod application;
+#[path = "access/attacks.rs"]
+mod attacks;
 #[path = "access/code.rs"]
 mod code;
 #[path = "access/forging.rs"]

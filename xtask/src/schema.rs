@@ -16,6 +16,8 @@ const PATCHES: &[(&str, &[&str])] = &[
         "0001_tables",
         &[
             "storage/schema",
+            "storage/installed_code",
+            "storage/watched_partitions",
             "storage/audited_tables",
             "storage/journal",
             "storage/ledger_transactions",
@@ -96,6 +98,8 @@ const PATCHES: &[(&str, &[&str])] = &[
             "policy/find_audited_table",
             "policy/expected_triggers",
             "policy/drop_triggers",
+            "policy/check_condition",
+            "policy/parses_foreign_code",
             "policy/install_triggers",
             "policy/treatment",
             "policy/whole_xid",
@@ -132,16 +136,22 @@ const PATCHES: &[(&str, &[&str])] = &[
             "verify/function_drift",
             "verify/stray_triggers",
             "verify/posting_drift",
+            "verify/own_objects",
+            "verify/note_installed_code",
+            "verify/ways_to_undo",
+            "verify/audit_drift",
             "verify/table_drift",
             "policy/unnoted_renames",
             "policy/check_auditable",
+            "action/own_transaction",
             "action/own_action",
+            "verify/note_tampering",
+            "verify/watch",
             "policy/lock_policies",
             "policy/hand_over",
             "policy/take_back",
             "policy/require_handed_over",
             "policy/note_condition",
-            "policy/check_condition",
             "policy/token_keys_stand",
             "policy/as_decided",
             "policy/write_policy",
@@ -260,6 +270,9 @@ fn text_of(patch: &str, files: &[&str]) -> Result<String, String> {
         "INSERT INTO threadline.schema_patches (version) VALUES ({});\n",
         number.trim_start_matches('0')
     ));
+    if number > "0001" {
+        parts.push("SELECT threadline.note_installed_code();\n".to_owned());
+    }
     Ok(parts.join("\n"))
 }
 

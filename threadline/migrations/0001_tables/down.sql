@@ -11,5 +11,7 @@ DROP TABLE threadline.posting;
 DROP TABLE threadline.journal;
 DROP TABLE threadline.renamed_columns;
 DROP TABLE threadline.audited_tables;
+DROP TABLE threadline.watched_partitions;
+DROP TABLE threadline.installed_code;
 DROP TABLE threadline.schema_patches;
 DROP SCHEMA threadline;

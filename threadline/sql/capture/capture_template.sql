@@ -23,9 +23,12 @@ DECLARE
     tl_noted text;
 BEGIN
     IF TG_RELID <> {captured} AND coalesce(pg_partition_root(TG_RELID)::oid, 0::oid) <> {captured}
-       OR TG_NAME <> '!threadline_capture_{id}' OR current_setting('threadline.suspended', true) <> ''
+       OR TG_NAME <> '!threadline_capture_{id}' OR TG_WHEN <> 'AFTER' OR TG_LEVEL <> 'ROW' OR current_setting('threadline.suspended', true) <> ''
     THEN
-        IF threadline.withheld({id}, TG_RELID, TG_NAME, {relation}) THEN
+        -- A trigger of another kind under the name would record what did not happen, or happened once, twice.
+        IF (TG_OP <> 'TRUNCATE' AND (TG_WHEN <> 'AFTER' OR TG_LEVEL <> 'ROW')) OR (TG_OP = 'TRUNCATE') <> (TG_NAME = '!threadline_truncate_{id}')
+           OR threadline.withheld({id}, TG_RELID, TG_NAME, {relation})
+        THEN
             RETURN NULL;
         END IF;
     END IF;

@@ -28,6 +28,9 @@ pub struct Status {
     /// The role that owns the audit schema, and so can change what is recorded;
     /// see [`Protection`](crate::Protection).
     pub owner: Option<String>,
+    /// Whether an event trigger records what is done to the triggers of audited tables;
+    /// [`Protection`](crate::Protection) makes it where the administrator may.
+    pub watched: bool,
     /// How much is in the journal; nothing where the schema is missing or too old.
     pub waiting: Option<Waiting>,
     /// One entry for every model, in the order of the list.
@@ -146,6 +149,7 @@ impl Models {
             installed_version,
             needed_version: SCHEMA_VERSION,
             owner: owner(conn)?,
+            watched: watched(conn)?,
             waiting,
             models,
         })
@@ -193,6 +197,21 @@ fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
     )
     .get_result(conn)?;
     Ok(found.owner)
+}
+
+/// Whether the event triggers are there and fire.
+pub(crate) fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Watched {
+        #[diesel(sql_type = Bool)]
+        watched: bool,
+    }
+    let found: Watched = diesel::sql_query(
+        "SELECT pg_catalog.count(*) = 2 AS watched FROM pg_catalog.pg_event_trigger \
+         WHERE evtname IN ('threadline_watch', 'threadline_watch_drops') AND evtenabled IN ('A', 'O')",
+    )
+    .get_result(conn)?;
+    Ok(found.watched)
 }
 
 pub(crate) fn model_status<C>(conn: &mut C, spec: &TableSpec) -> QueryResult<ModelStatus>

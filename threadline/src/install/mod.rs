@@ -8,6 +8,6 @@ mod protection;
 pub use installer::{ModelStatus, Status};
 pub use protection::Protection;
 
-pub(crate) use installer::{installed_version, model_status};
+pub(crate) use installer::{installed_version, model_status, watched};
 pub(crate) use patches::{PATCHES, SCHEMA_VERSION};
 pub(crate) use policy::{PolicyCall, unaudit_call};

@@ -29,4 +29,5 @@ BEGIN
     END LOOP;
 END
 $threadline$;
+DELETE FROM threadline.installed_code;
 DELETE FROM threadline.schema_patches WHERE version = 2;

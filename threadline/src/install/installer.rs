@@ -31,7 +31,8 @@ pub struct Status {
     /// Whether an event trigger records what is done to the triggers of audited tables;
     /// [`Protection`](crate::Protection) makes it where the administrator may.
     pub watched: bool,
-    /// How much is in the journal; nothing where the schema is missing or too old.
+    /// How much is in the journal; nothing where the schema is missing or too old,
+    /// or where this role may not see it.
     pub waiting: Option<Waiting>,
     /// One entry for every model, in the order of the list.
     pub models: Vec<(TableSpec, ModelStatus)>,
@@ -140,7 +141,7 @@ impl Models {
                 Ok((spec.clone(), status))
             })
             .collect::<Result<_, Error>>()?;
-        let waiting = if installed_version >= Some(SCHEMA_VERSION) {
+        let waiting = if installed_version >= Some(SCHEMA_VERSION) && reads_waiting(conn)? {
             Some(waiting(conn)?)
         } else {
             None
@@ -197,6 +198,20 @@ fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
     )
     .get_result(conn)?;
     Ok(found.owner)
+}
+
+/// Whether this role may see how much is in the journal.
+fn reads_waiting<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Reads {
+        #[diesel(sql_type = Bool)]
+        reads: bool,
+    }
+    let found: Reads = diesel::sql_query(
+        "SELECT pg_catalog.has_table_privilege('threadline.waiting', 'SELECT') AS reads",
+    )
+    .get_result(conn)?;
+    Ok(found.reads)
 }
 
 /// Whether the event triggers are there and fire.

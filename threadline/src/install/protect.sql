@@ -143,6 +143,7 @@ BEGIN
         -- So that what a reader asks for is quick to find.
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much() TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
+        EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA threadline TO %I', tl_role);
         -- Who has a key can try values until one gives the token.
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
     END LOOP;

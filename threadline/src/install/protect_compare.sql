@@ -4,7 +4,7 @@ DO $threadline_protect$
 DECLARE
     tl_problem text;
 BEGIN
-    SELECT string_agg(format('  %s %s', coalesce(there.object, shipped.object),
+    SELECT string_agg(format('  %s %s', replace(coalesce(there.object, shipped.object), 'threadline_shipped', 'threadline'),
                CASE WHEN shipped.object IS NULL THEN 'was not installed by Threadline'
                     WHEN there.object IS NULL THEN 'is missing'
                     ELSE 'is not what Threadline installs' END), E'\n' ORDER BY coalesce(there.object, shipped.object) COLLATE "C")

@@ -2816,9 +2816,14 @@ BEGIN
     WHERE e.evtname IN ('threadline_watch', 'threadline_watch_drops') AND (e.evtenabled IN ('D', 'R') OR e.evtfoid <> 'threadline.watch()'::regprocedure)
     ORDER BY 3;
 
-    -- With one role for everything, the audit is open to it, and that is known.
     IF (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner) THEN
-        RETURN;
+        IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch') THEN
+            -- With one role for everything, the audit is open to it, and that is known.
+            RETURN;
+        END IF;
+        -- It was protected, and somebody opened it.
+        RETURN NEXT ROW('audit-exposed', 'threadline', format('role %s, which owns the audit, can log in', tl_owner::regrole),
+            format('ALTER ROLE %s NOLOGIN;', tl_owner::regrole))::threadline.finding;
     END IF;
     RETURN QUERY
     SELECT 'audit-exposed', g.object, format('role %s may %s', g.role, string_agg(DISTINCT g.privilege, ', ')),

@@ -60,6 +60,8 @@ struct Run {
     columns: BTreeMap<u64, String>,
     next_column: u64,
     alters: bool,
+    /// Every third run leaves everything in the journal.
+    posts: bool,
     copies: Vec<Copy>,
 }
 
@@ -106,6 +108,7 @@ impl Run {
             columns: BTreeMap::new(),
             next_column: 0,
             alters: seed % 2 == 0,
+            posts: seed % 3 > 0,
             copies: vec![],
         }
     }
@@ -118,6 +121,7 @@ impl Run {
             12..16 => self.savepoint(who),
             16..22 => self.copy(),
             22..25 if self.alters => self.alter(),
+            25..30 if self.posts => run(&mut self.connections[3], "SELECT threadline.post()"),
             _ => {
                 let write = self.write();
                 self.execute(who, &write);

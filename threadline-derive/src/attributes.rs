@@ -17,6 +17,7 @@ pub(crate) struct AuditedAttributes {
     pub(crate) when: Option<LitStr>,
     pub(crate) clear: Vec<Ident>,
     pub(crate) token: Vec<Ident>,
+    pub(crate) ignore: Vec<Ident>,
 }
 
 /// One key of the attribute.
@@ -29,6 +30,7 @@ enum Key {
     When(LitStr),
     Clear(Vec<Ident>),
     Token(Vec<Ident>),
+    Ignore(Vec<Ident>),
 }
 
 /// What can happen to a row.
@@ -83,6 +85,9 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
     ("token", "token(column, ...)", |rest, errors| {
         Columns::read(rest.next(), errors).map(|columns| Key::Token(columns.names))
     }),
+    ("ignore", "ignore(column, ...)", |rest, errors| {
+        Columns::read(rest.next(), errors).map(|columns| Key::Ignore(columns.names))
+    }),
 ];
 type ReadKey = fn(&mut IntoIter, &mut Vec<Error>) -> Option<Key>;
 
@@ -119,6 +124,7 @@ impl AuditedAttributes {
                     }
                     Some(Key::Clear(columns)) => read.clear.extend(columns),
                     Some(Key::Token(columns)) => read.token.extend(columns),
+                    Some(Key::Ignore(columns)) => read.ignore.extend(columns),
                     None => {}
                 }
             }

@@ -20,6 +20,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         when,
         clear,
         token,
+        ignore,
     } = model;
     let operations = operations.iter().map(Ident::to_string);
     let when = match when {
@@ -47,12 +48,14 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let only_names = column_names(only);
     let clear_names = column_names(clear);
     let token_names = column_names(token);
+    let ignore_names = column_names(ignore);
     let field_checks: TokenStream = mask
         .iter()
         .chain(exclude)
         .chain(only)
         .chain(clear)
         .chain(token)
+        .chain(ignore)
         .filter_map(|redacted| field_check(table, redacted))
         .collect();
 
@@ -92,6 +95,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
                             when: #when,
                             clear: &[#clear_names],
                             token: &[#token_names],
+                            ignore: &[#ignore_names],
                         }),
                     )
                 }

@@ -22,6 +22,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `token(ssn)` | stored as a keyed hash; that it changed, and changed back, can be seen |
 /// | `exclude(password_hash)` | never stored, and a change of it alone leaves no trace |
 /// | `clear(token_count)` | stored as it is, though its name looks like a secret's |
+/// | `ignore(score, view_count)` | recorded with what else changes; an update of these alone leaves no record |
 /// | `require_actor` | a write without an actor is refused |
 /// | `only(status, amount)` | these columns and the key are recorded, and no others, whichever come |
 /// | `operations(update, delete)` | of insert, update, delete and truncate, these alone |

@@ -21,6 +21,7 @@ pub(crate) struct Model {
     pub(crate) when: Option<LitStr>,
     pub(crate) clear: Vec<Redacted>,
     pub(crate) token: Vec<Redacted>,
+    pub(crate) ignore: Vec<Redacted>,
 }
 
 /// A column in one of the lists.
@@ -62,6 +63,7 @@ impl Model {
             when,
             clear,
             token,
+            ignore,
         } = AuditedAttributes::read(&input.attrs, &mut errors);
 
         let columns = columns_of(&data.fields, &mut errors);
@@ -80,6 +82,7 @@ impl Model {
         let only = resolve(only);
         let clear = resolve(clear);
         let token = resolve(token);
+        let ignore = resolve(ignore);
         refuse_repetitions(&only, &mut errors);
         for Redacted { column, .. } in &exclude {
             if only.iter().any(|kept| kept.column == *column) {
@@ -93,6 +96,7 @@ impl Model {
         refuse_repetitions(&exclude, &mut errors);
         refuse_repetitions(&clear, &mut errors);
         refuse_repetitions(&token, &mut errors);
+        refuse_repetitions(&ignore, &mut errors);
         let redacted = [
             ("masked", &mask),
             ("excluded", &exclude),
@@ -101,6 +105,7 @@ impl Model {
         refuse_clear_secrets(&clear, &redacted, &mut errors);
         let key_columns = primary_key.as_ref().map_or(&[][..], |key| &key.names);
         refuse_contradictions(&mask, &exclude, &token, key_columns, &mut errors);
+        refuse_ignored(&ignore, &exclude, key_columns, &mut errors);
 
         let table = match table_name {
             TableName::Path(table) => table,
@@ -129,6 +134,7 @@ impl Model {
             when,
             clear,
             token,
+            ignore,
         };
         (Some(model), errors)
     }
@@ -244,6 +250,24 @@ fn refuse_contradictions(
                 ),
             ));
         }
+    }
+}
+
+fn refuse_ignored(
+    ignore: &[Redacted],
+    exclude: &[Redacted],
+    primary_key: &[Ident],
+    errors: &mut Vec<Error>,
+) {
+    for Redacted { column, .. } in ignore {
+        let why = if named_in(exclude, column) {
+            "is excluded, so that a change of it alone leaves no record anyway; name it in `exclude` alone"
+        } else if primary_key.contains(column) {
+            "belongs to the primary key; a change of it is always recorded"
+        } else {
+            continue;
+        };
+        errors.push(Error::new(column.span(), format!("`{column}` {why}")));
     }
 }
 

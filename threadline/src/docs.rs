@@ -11,3 +11,9 @@ pub mod keeping_secrets_out {}
 
 #[doc = include_str!("docs/owner_and_readers.md")]
 pub mod owner_and_readers {}
+
+#[doc = include_str!("docs/journal_and_ledger.md")]
+pub mod journal_and_ledger {}
+
+#[doc = include_str!("docs/backup_restore_upgrade.md")]
+pub mod backup_restore_upgrade {}

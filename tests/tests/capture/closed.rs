@@ -250,7 +250,7 @@ fn a_schema_dumped_without_its_data_stays_closed() {
     run(conn, "SELECT threadline.post()");
     assert_eq!(
         value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
-        Some("5")
+        Some("4")
     );
     assert_eq!(
         value(

@@ -369,6 +369,6 @@ fn a_begin_costs_one_round_trip() {
         .unwrap();
     let sent = sent.lock().unwrap();
     assert_eq!(sent.len(), 2, "{sent:?}");
-    assert!(sent[0].starts_with("BEGIN; SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat(EXTRACT(epoch FROM pg_catalog.now()), ' ') ||  E'"));
+    assert!(sent[0].starts_with("BEGIN; SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat(EXTRACT(epoch FROM pg_catalog.now()), ' ',  E'"));
     assert_eq!(sent[1], "COMMIT");
 }

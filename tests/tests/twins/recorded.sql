@@ -7,7 +7,9 @@ AS $$
     SELECT jsonb_build_object(
         'total', (SELECT count(*) FROM threadline.audit_changes),
         'last', (SELECT coalesce(max(id), 0) FROM threadline.audit_changes),
-        'context', current_setting('threadline.context', true),
+        -- A context counts in the transaction in which it was made.
+        'context', CASE WHEN starts_with(current_setting('threadline.context', true), extract(epoch FROM now()) || ' ')
+            THEN substr(current_setting('threadline.context', true), strpos(current_setting('threadline.context', true), ' ') + 1) ELSE '' END,
         'role', current_setting('role'),
         'read_only', current_setting('transaction_read_only'),
         'changes', (

@@ -73,7 +73,12 @@ const REMEMBERED: [&str; 9] = [
 pub fn setting(dice: &mut Dice) -> String {
     let local = if dice.one_in(2) { "LOCAL " } else { "" };
     match dice.roll(8) {
-        0..3 => format!("SET {local}threadline.context = '{}'", dice.pick(&CONTEXTS)),
+        0..2 => format!(
+            "SELECT set_config('threadline.context', extract(epoch FROM now()) || ' {}', {})",
+            dice.pick(&CONTEXTS),
+            dice.one_in(2)
+        ),
+        2 => format!("SET {local}threadline.context = '{}'", dice.pick(&CONTEXTS)),
         3 => format!(
             "SET {local}threadline.transaction = '{}'",
             dice.pick(&REMEMBERED)

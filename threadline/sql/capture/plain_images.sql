@@ -2,21 +2,16 @@
 CREATE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    FOR tl_way IN (CASE WHEN {plain} THEN 1 ELSE 2 END)..2 LOOP
-        BEGIN
-            IF TG_OP <> 'INSERT' THEN
-                tl_old := CASE tl_way WHEN 1 THEN to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
-                tl_old_place := OLD.ctid;
-            END IF;
-            IF TG_OP <> 'DELETE' THEN
-                tl_new := CASE tl_way WHEN 1 THEN to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
-                tl_new_place := NEW.ctid;
-            END IF;
-            EXIT;
-        EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
-            IF tl_way = 2 THEN
-                RAISE;
-            END IF;
-        END;
-    END LOOP;
+    BEGIN
+        IF pg_catalog.textne(TG_OP, 'INSERT') THEN
+            tl_old := CASE WHEN {plain} THEN pg_catalog.to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
+        END IF;
+        IF pg_catalog.textne(TG_OP, 'DELETE') THEN
+            tl_new := CASE WHEN {plain} THEN pg_catalog.to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
+        END IF;
+    EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+        -- A value has no form in jsonb.
+        tl_old := CASE WHEN pg_catalog.textne(TG_OP, 'INSERT') THEN threadline.row_image(OLD) END;
+        tl_new := CASE WHEN pg_catalog.textne(TG_OP, 'DELETE') THEN threadline.row_image(NEW) END;
+    END;
 $template$;

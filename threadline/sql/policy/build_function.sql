@@ -8,10 +8,8 @@ AS $$
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
-        'LANGUAGE plpgsql SECURITY DEFINER '
-        'SET search_path = pg_catalog, threadline, pg_temp %s '
-        'AS %L', audited_table, threadline.pinned_settings(threadline.settings_needed(target)),
-        threadline.capture_source(audited_table, target));
+        'LANGUAGE plpgsql SECURITY DEFINER %s AS %L',
+        audited_table, threadline.pinned_settings(audited_table, target), threadline.capture_source(audited_table, target));
     EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', audited_table);
     EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
         audited_table, format('Records the changes of %s; written by threadline.audit()', target));

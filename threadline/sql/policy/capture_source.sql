@@ -6,13 +6,15 @@ SET quote_all_identifiers = off
 AS $capture_source$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_captured text := format('threadline.captured_relation(%s, %L::oid)', audited_table, target::oid);
-    tl_built_for text := quote_literal(threadline.built_for(audited_table, target)) || '::jsonb';
+    tl_captured text := format('threadline.captured_relation(%s, %L::pg_catalog.oid)', audited_table, target::oid);
+    tl_built_for text := quote_literal(threadline.built_for(audited_table, target)) || '::pg_catalog.jsonb';
     tl_images text;
-    tl_restored text := format('threadline.audited_relation(TG_RELID, %L::oid)', target::oid);
+    -- Instants are put into UTC when they are posted.
+    tl_settings text[] := threadline.settings_needed(target) || '{timezone}'::text[];
+    tl_restored text := format('threadline.audited_relation(TG_RELID, %L::pg_catalog.oid)', target::oid);
     -- PostgreSQL works it out when it plans; for a restored table, it is asked each time.
     tl_guard text := format(
-        'CASE WHEN %L::oid IN (TG_RELID, pg_partition_root(TG_RELID)) THEN %%s ELSE %%s END',
+        'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
     tl_whole boolean;
     tl_hides boolean;
@@ -22,25 +24,25 @@ BEGIN
     SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
         format('CASE WHEN NOT record_image_eq(ROW(OLD.%1$s), ROW(NEW.%1$s)) THEN %2$L END', threadline.quoted(live.name), c.name), ', ' ORDER BY c.number
     -- Of two values that are not the same, to_jsonb() may make one: -0 and 0, arrays with other bounds.
-    ) FILTER (WHERE c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
-        base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c'))
+    ) FILTER (WHERE coalesce(tl_table.policy -> 'ignore' ? c.name, false) IS NOT true AND (c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
+        base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c')))
     INTO tl_whole, tl_hides, tl_changed
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number
     JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
-    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, threadline.settings_needed(target));
+    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, tl_settings);
 
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(
             'plain', format(tl_guard,
-                format('threadline.plain_columns(%L::oid, %L)', target::oid, threadline.settings_needed(target)),
-                format('threadline.columns_now(%s, NULL, %L)', tl_restored, threadline.settings_needed(target))),
+                format('threadline.plain_columns(%L::pg_catalog.oid, %L)', target::oid, tl_settings),
+                format('threadline.columns_now(%s, NULL, %L)', tl_restored, tl_settings)),
             'stands', format(tl_guard,
-                format('threadline.columns_stand(%L::oid, %s)', target::oid, tl_built_for),
+                format('threadline.columns_stand(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
                 format('threadline.columns_now(%s, %s, NULL)', tl_restored, tl_built_for)),
             'redaction', format(tl_guard,
-                format('threadline.redaction_now(%L::oid, %s)', target::oid, tl_built_for),
+                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
                 format('threadline.redaction_now(%s, %s)', tl_restored, tl_built_for)),
             'old_image', threadline.image_expression(audited_table, target, 'OLD'),
             'new_image', threadline.image_expression(audited_table, target, 'NEW'),

@@ -1,21 +1,24 @@
--- Takes a table's own capture triggers away, but those of one function.
+-- Takes a table's own capture triggers away, but those that its capture needs. One that is
+-- needed no more is switched off: to drop it would keep readers waiting.
 CREATE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_name name;
+    tl_trigger record;
 BEGIN
-    FOR tl_name IN
-        SELECT g.tgname
+    FOR tl_trigger IN
+        SELECT g.tgname AS name, p.proname = 'capture_' || but_of AS own
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid
         WHERE g.tgrelid = target AND g.tgparentid = 0
           AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
           AND g.tgname NOT IN (
               SELECT e.name FROM threadline.expected_triggers(but_of, target) AS e WHERE e.relation = target)
+          AND (p.proname <> 'capture_' || but_of OR g.tgenabled <> 'D')
     LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', tl_name, target);
+        EXECUTE format(CASE WHEN tl_trigger.own AND tl_trigger.name IN ('!threadline_capture_' || but_of, '!threadline_truncate_' || but_of)
+            THEN 'ALTER TABLE %2$s DISABLE TRIGGER %1$I' ELSE 'DROP TRIGGER %1$I ON %2$s' END, tl_trigger.name, target);
     END LOOP;
 END
 $$;

@@ -85,6 +85,7 @@ BEGIN
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
+    PERFORM threadline.set_sequence();
     tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(

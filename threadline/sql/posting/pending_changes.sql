@@ -21,12 +21,17 @@ BEGIN
     RETURN QUERY
     WITH entry AS (
         SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
-               j.old_row, j.new_row, j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
+               CASE WHEN i.instants IS NULL OR j.old_row IS NULL THEN j.old_row ELSE threadline.in_utc(j.old_row, i.instants) END AS old_row,
+               CASE WHEN i.instants IS NULL OR j.new_row IS NULL THEN j.new_row ELSE threadline.in_utc(j.new_row, i.instants) END AS new_row,
+               j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
                cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple,
                t.policy -> 'ignore' AS ignored
         FROM threadline.journal AS j
         JOIN threadline.entry_transactions(up_to) AS o ON o.entry_transaction = j.transaction_id AND o.xact_id = j.xact_id AND o.occurred_at = j.occurred_at
         LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
+        LEFT JOIN (
+            SELECT a.id, threadline.instants_of(a.id) AS instants FROM threadline.audited_tables AS a OFFSET 0
+        ) AS i ON i.id = j.table_id
         LEFT JOIN threadline.reordered_entries(up_to) AS r ON r.id = j.id
         WHERE j.id <= up_to AND j.op <> 'C'
     ), keyed AS (

@@ -28,6 +28,12 @@ BEGIN
     THEN
         RETURN 0;
     END IF;
+    IF NOT EXISTS (SELECT FROM threadline.posting) THEN
+        -- A restore left it out.
+        INSERT INTO threadline.posting (last_position)
+        SELECT coalesce(max(c.position), 0) FROM threadline.ledger_changes AS c
+        ON CONFLICT DO NOTHING;
+    END IF;
     SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN 0;

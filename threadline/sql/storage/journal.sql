@@ -49,10 +49,11 @@ ALTER SEQUENCE threadline.entry_ids OWNED BY threadline.journal.id;
 
 -- The lock of posting, and the last position that was given.
 CREATE TABLE threadline.posting (
+    only_row      boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     last_position bigint NOT NULL,
     posted_at     timestamptz
 );
-INSERT INTO threadline.posting VALUES (0, NULL);
+INSERT INTO threadline.posting (last_position) VALUES (0);
 COMMENT ON TABLE threadline.posting IS
     'One row, locked by whoever posts: the last position given, and when';
 

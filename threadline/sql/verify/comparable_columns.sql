@@ -23,6 +23,8 @@ BEGIN
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
-    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude';
+    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+      -- A change of it alone is not recorded.
+      AND coalesce(t.policy -> 'ignore' ? k.name, false) IS NOT true;
 END
 $$;

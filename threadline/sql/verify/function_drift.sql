@@ -18,7 +18,7 @@ BEGIN
         SELECT replace(replace(replace(
             threadline.capture_source(t.id, target),
             '"relation": ' || target::oid, '"relation": ' || t.relation),
-            quote_literal(target::oid) || '::oid', quote_literal(t.relation) || '::oid'),
+            quote_literal(target::oid) || '::pg_catalog.oid', quote_literal(t.relation) || '::pg_catalog.oid'),
             format('TG_NAME, %s)', target::oid), format('TG_NAME, %s)', t.relation)) AS source
     ) AS written
     LEFT JOIN pg_proc AS p ON p.oid = to_regproc('threadline.capture_' || t.id)
@@ -33,10 +33,8 @@ BEGIN
         OR ARRAY(
             SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
         ) IS DISTINCT FROM ARRAY(
-            SELECT 'search_path=pg_catalog, threadline, pg_temp'
-            UNION ALL
-            SELECT pin[1] || '=' || pin[2]
-            FROM regexp_matches(threadline.pinned_settings(threadline.settings_needed(target)), 'SET ([a-z_]+) = ''([^'']*)''', 'g') AS pin
+            SELECT pin[1] || '=' || btrim(pin[2], '''')
+            FROM regexp_matches(threadline.pinned_settings(t.id, target), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin
             ORDER BY 1));
 END
 $$;

@@ -49,7 +49,7 @@ BEGIN
         SELECT coalesce(e.relation, p.relation) AS relation, coalesce(e.name, p.name) AS name,
                CASE
                    WHEN p.name IS NULL THEN 'missing'
-                   WHEN e.name IS NULL THEN 'duplicated'
+                   WHEN e.name IS NULL THEN CASE WHEN p.fires <> 'D' THEN 'duplicated' END
                    WHEN p.fires = 'D' OR (p.fires = 'R' AND e.definition = p.definition) THEN 'disabled'
                    WHEN e.definition <> p.definition OR p.fires <> 'A' THEN 'altered'
                END AS drift,

@@ -91,7 +91,7 @@ impl<C: AuditConnection> AuditExt for C {}
 
 /// What a context begins with: the time at which its transaction began. A context that
 /// a session keeps beyond it carries another time, and names nobody.
-const STAMP: &str = "pg_catalog.concat(EXTRACT(epoch FROM pg_catalog.now()), ' ')";
+const STAMP: &str = "EXTRACT(epoch FROM pg_catalog.now()), ' '";
 
 fn run<C, T, E, F>(conn: &mut C, setting: Option<&str>, work: F) -> Result<T, E>
 where
@@ -105,7 +105,7 @@ where
     // One round trip for both. If it fails half-way the server is in a failed
     // transaction that Diesel does not know of.
     let begin = format!(
-        "BEGIN; SELECT pg_catalog.set_config('threadline.context', {STAMP} || {}, true)",
+        "BEGIN; SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, {}), true)",
         Literal(setting)
     );
     match conn.begin_transaction_sql(&begin) {
@@ -165,7 +165,7 @@ fn replace_context<C: AuditConnection>(conn: &mut C, setting: &str) -> QueryResu
         "SELECT pg_catalog.current_setting('threadline.context', true) AS context, \
                 pg_catalog.current_setting('threadline.transaction', true) AS transaction, \
                 pg_catalog.current_setting('threadline.transaction_context', true) AS transaction_context, \
-                pg_catalog.set_config('threadline.context', {STAMP} || $1, true)",
+                pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, $1), true)",
     ))
     .bind::<Text, _>(setting)
     .get_result(conn)

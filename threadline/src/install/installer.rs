@@ -254,6 +254,7 @@ where
         .bind::<Nullable<Text>, _>(&spec.policy.when)
         .bind::<Array<Text>, _>(&spec.policy.clear)
         .bind::<Array<Text>, _>(&spec.policy.token)
+        .bind::<Array<Text>, _>(&spec.policy.ignore)
         .get_result(conn)?;
     Ok(match state {
         State { exists: false, .. } => ModelStatus::TableMissing,

@@ -35,6 +35,9 @@ impl fmt::Display for PolicyCall<'_> {
         if !policy.token.is_empty() {
             arguments.push(format!("token => {}", TextArray(&policy.token)));
         }
+        if !policy.ignore.is_empty() {
+            arguments.push(format!("ignore => {}", TextArray(&policy.ignore)));
+        }
         match arguments.as_slice() {
             [table] => write!(f, "SELECT threadline.audit({table});"),
             several => write!(

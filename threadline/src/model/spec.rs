@@ -27,6 +27,8 @@ pub struct Policy {
     pub clear: Vec<String>,
     /// Columns stored as keyed hashes: equal values of one column have equal tokens.
     pub token: Vec<String>,
+    /// Columns that are recorded with what else changes, and are no reason for a record.
+    pub ignore: Vec<String>,
 }
 
 /// What `#[derive(Audited)]` read.
@@ -41,6 +43,7 @@ pub struct DerivedPolicy<'a> {
     pub when: Option<&'a str>,
     pub clear: &'a [&'a str],
     pub token: &'a [&'a str],
+    pub ignore: &'a [&'a str],
 }
 
 impl Policy {
@@ -56,6 +59,7 @@ impl Policy {
             when,
             clear,
             token,
+            ignore,
         } = derived;
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
@@ -67,6 +71,7 @@ impl Policy {
             when: when.map(str::to_owned),
             clear: owned(clear),
             token: owned(token),
+            ignore: owned(ignore),
         }
     }
 

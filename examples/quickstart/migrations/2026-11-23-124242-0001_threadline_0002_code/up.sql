@@ -987,59 +987,58 @@ $$;
 -- The source of a table's capture function, with holes in braces for what is the
 -- table's own. It appends one entry to the journal and looks nothing up.
 --
--- The image of a row is made in the first of three ways that works: as it was generated
--- for the table's columns; of the whole row, from which what is redacted is taken by
--- name; and slowly, for types that are not PostgreSQL's own and for values that have no
--- form in jsonb. The guards have constants for arguments, so that PostgreSQL works them
--- out when it plans, and again after each change of the table.
+-- Every write pays for each expression and each setting that is pinned. So there are few,
+-- and no search_path: whatever is called has its schema, and comparisons are called by
+-- the names of their functions, which nobody's search_path can replace.
 CREATE FUNCTION threadline.capture_template() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
 DECLARE
-    tl_context text := coalesce(current_setting('threadline.context', true), '');
-    tl_transaction bigint := CASE WHEN current_setting('threadline.transaction_context', true) = tl_context
-        THEN substring(current_setting('threadline.transaction', true) FROM '^[0-9]{1,18}$') END;
-    tl_id bigint;
-    tl_old jsonb;
-    tl_new jsonb;
-    tl_changed text[];
-    tl_old_place tid;
-    tl_new_place tid;
-    tl_command cid;
-    tl_noted text;
+    tl_context pg_catalog.text := coalesce(pg_catalog.current_setting('threadline.context', true), '');
+    tl_opened pg_catalog.text := pg_catalog.current_setting('threadline.transaction', true);
+    tl_transaction bigint := CASE
+        WHEN pg_catalog.texteq(pg_catalog.current_setting('threadline.transaction_context', true), tl_context)
+         AND pg_catalog.textregexeq(tl_opened, '^[0-9]{1,18}$') THEN tl_opened::bigint END;
+    tl_first bigint;
+    tl_old pg_catalog.jsonb;
+    tl_new pg_catalog.jsonb;
+    tl_changed pg_catalog._text;
 BEGIN
-    IF TG_RELID <> {captured} AND coalesce(pg_partition_root(TG_RELID)::oid, 0::oid) <> {captured}
-       OR TG_NAME <> '!threadline_capture_{id}' OR TG_WHEN <> 'AFTER' OR TG_LEVEL <> 'ROW' OR current_setting('threadline.suspended', true) <> ''
+    IF pg_catalog.oidne(TG_RELID, {captured}) AND pg_catalog.oidne(coalesce(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, TG_RELID), {captured})
+       OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')
+       OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
     THEN
-        -- A trigger of another kind under the name would record what did not happen, or happened once, twice.
-        IF (TG_OP <> 'TRUNCATE' AND (TG_WHEN <> 'AFTER' OR TG_LEVEL <> 'ROW')) OR (TG_OP = 'TRUNCATE') <> (TG_NAME = '!threadline_truncate_{id}')
+        -- A trigger of another kind under the name would record what did not happen, or twice what did.
+        IF NOT CASE WHEN pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN pg_catalog.nameeq(TG_NAME, '!threadline_truncate_{id}')
+                    ELSE pg_catalog.texteq(TG_WHEN, 'AFTER') AND pg_catalog.texteq(TG_LEVEL, 'ROW') AND pg_catalog.nameeq(TG_NAME, '!threadline_capture_{id}') END
            OR threadline.withheld({id}, TG_RELID, TG_NAME, {relation})
         THEN
             RETURN NULL;
         END IF;
     END IF;
-    IF TG_OP = 'TRUNCATE' THEN
+    IF pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN
         PERFORM threadline.capture_truncate({id}, TG_RELID, {built_for});
         RETURN NULL;
-    ELSIF TG_OP = 'UPDATE' THEN
-        IF OLD *= NEW THEN
-            RETURN NULL;
-        END IF;
-        tl_command := NEW.cmin;
+    ELSIF pg_catalog.texteq(TG_OP, 'UPDATE') AND pg_catalog.record_image_eq(OLD, NEW) THEN
+        RETURN NULL;
     END IF;
 {images}
-    tl_id := nextval('threadline.entry_ids');
     IF tl_transaction IS NULL THEN
-        tl_transaction := tl_id;
-        tl_noted := set_config('threadline.transaction', tl_id::text, true) || set_config('threadline.transaction_context', tl_context, true);
+        tl_first := pg_catalog.nextval('threadline.entry_ids');
+        tl_opened := pg_catalog.concat(
+            pg_catalog.set_config('threadline.transaction', tl_first::pg_catalog.text, true),
+            pg_catalog.set_config('threadline.transaction_context', tl_context, true));
     END IF;
     INSERT INTO threadline.journal (
         id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
         old_place, new_place, command, old_row, new_row, changed, context, session_user_name)
     VALUES (
-        tl_id, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), left(TG_OP, 1)::"char", {id}, TG_RELID, pg_trigger_depth(),
-        tl_old_place, tl_new_place, tl_command, tl_old, tl_new, tl_changed,
-        CASE WHEN tl_id = tl_transaction THEN tl_context END, CASE WHEN tl_id = tl_transaction THEN session_user END);
+        coalesce(tl_first, pg_catalog.nextval('threadline.entry_ids')), coalesce(tl_first, tl_transaction),
+        pg_catalog.pg_current_xact_id(), pg_catalog.now(), pg_catalog.clock_timestamp(),
+        pg_catalog."left"(TG_OP, 1)::pg_catalog."char", {id}, TG_RELID, pg_catalog.pg_trigger_depth(),
+        CASE WHEN tl_old IS NOT NULL THEN OLD.ctid END, CASE WHEN tl_new IS NOT NULL THEN NEW.ctid END,
+        CASE WHEN pg_catalog.texteq(TG_OP, 'UPDATE') THEN NEW.cmin END, tl_old, tl_new, tl_changed,
+        CASE WHEN tl_first IS NOT NULL THEN tl_context END, CASE WHEN tl_first IS NOT NULL THEN session_user END);
     RETURN NULL;
 END
 $template$;
@@ -1048,53 +1047,46 @@ $template$;
 CREATE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    FOR tl_way IN (CASE WHEN {plain} THEN 1 ELSE 2 END)..2 LOOP
-        BEGIN
-            IF TG_OP <> 'INSERT' THEN
-                tl_old := CASE tl_way WHEN 1 THEN to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
-                tl_old_place := OLD.ctid;
-            END IF;
-            IF TG_OP <> 'DELETE' THEN
-                tl_new := CASE tl_way WHEN 1 THEN to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
-                tl_new_place := NEW.ctid;
-            END IF;
-            EXIT;
-        EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
-            IF tl_way = 2 THEN
-                RAISE;
-            END IF;
-        END;
-    END LOOP;
+    BEGIN
+        IF pg_catalog.textne(TG_OP, 'INSERT') THEN
+            tl_old := CASE WHEN {plain} THEN pg_catalog.to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
+        END IF;
+        IF pg_catalog.textne(TG_OP, 'DELETE') THEN
+            tl_new := CASE WHEN {plain} THEN pg_catalog.to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
+        END IF;
+    EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+        -- A value has no form in jsonb.
+        tl_old := CASE WHEN pg_catalog.textne(TG_OP, 'INSERT') THEN threadline.row_image(OLD) END;
+        tl_new := CASE WHEN pg_catalog.textne(TG_OP, 'DELETE') THEN threadline.row_image(NEW) END;
+    END;
 $template$;
 
 -- How a table whose columns are not all recorded as they are has the images of a row
--- made.
+-- made, in the first of three ways that works: as was generated for its columns; of the
+-- whole row, from which what is redacted is taken by name; and slowly, for types that are
+-- not PostgreSQL's own and for values that have no form in jsonb. The guards have
+-- constants for arguments, so that PostgreSQL works them out when it plans, and again
+-- after each change of the table.
 CREATE FUNCTION threadline.named_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
     FOR tl_way IN (CASE WHEN {stands} THEN 1 WHEN {plain} THEN 2 ELSE 3 END)..3 LOOP
         BEGIN
-            IF TG_OP <> 'INSERT' THEN
-                IF tl_way = 1 THEN
+            IF tl_way = 1 THEN
+                IF TG_OP <> 'INSERT' THEN
                     tl_old := {old_image};
-                ELSE
-                    tl_old := CASE tl_way WHEN 2 THEN to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
                 END IF;
-                tl_old_place := OLD.ctid;
-            END IF;
-            IF TG_OP <> 'DELETE' THEN
-                IF tl_way = 1 THEN
+                IF TG_OP <> 'DELETE' THEN
                     tl_new := {new_image};
-                ELSE
-                    tl_new := CASE tl_way WHEN 2 THEN to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
                 END IF;
-                tl_new_place := NEW.ctid;
-            END IF;
-            IF tl_way > 1 THEN
+                IF TG_OP = 'UPDATE' THEN
+                    tl_changed := {changed};
+                END IF;
+            ELSE
+                tl_old := CASE WHEN TG_OP = 'INSERT' THEN NULL WHEN tl_way = 2 THEN to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
+                tl_new := CASE WHEN TG_OP = 'DELETE' THEN NULL WHEN tl_way = 2 THEN to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
                 SELECT r.old_row, r.new_row, r.changed INTO tl_old, tl_new, tl_changed
                 FROM threadline.redacted_change(tl_old, tl_new, {redaction}) AS r;
-            ELSIF TG_OP = 'UPDATE' THEN
-                tl_changed := {changed};
             END IF;
             EXIT;
         EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
@@ -1375,13 +1367,15 @@ SET quote_all_identifiers = off
 AS $capture_source$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_captured text := format('threadline.captured_relation(%s, %L::oid)', audited_table, target::oid);
-    tl_built_for text := quote_literal(threadline.built_for(audited_table, target)) || '::jsonb';
+    tl_captured text := format('threadline.captured_relation(%s, %L::pg_catalog.oid)', audited_table, target::oid);
+    tl_built_for text := quote_literal(threadline.built_for(audited_table, target)) || '::pg_catalog.jsonb';
     tl_images text;
-    tl_restored text := format('threadline.audited_relation(TG_RELID, %L::oid)', target::oid);
+    -- Instants are put into UTC when they are posted.
+    tl_settings text[] := threadline.settings_needed(target) || '{timezone}'::text[];
+    tl_restored text := format('threadline.audited_relation(TG_RELID, %L::pg_catalog.oid)', target::oid);
     -- PostgreSQL works it out when it plans; for a restored table, it is asked each time.
     tl_guard text := format(
-        'CASE WHEN %L::oid IN (TG_RELID, pg_partition_root(TG_RELID)) THEN %%s ELSE %%s END',
+        'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
     tl_whole boolean;
     tl_hides boolean;
@@ -1391,25 +1385,25 @@ BEGIN
     SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
         format('CASE WHEN NOT record_image_eq(ROW(OLD.%1$s), ROW(NEW.%1$s)) THEN %2$L END', threadline.quoted(live.name), c.name), ', ' ORDER BY c.number
     -- Of two values that are not the same, to_jsonb() may make one: -0 and 0, arrays with other bounds.
-    ) FILTER (WHERE c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
-        base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c'))
+    ) FILTER (WHERE coalesce(tl_table.policy -> 'ignore' ? c.name, false) IS NOT true AND (c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
+        base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c')))
     INTO tl_whole, tl_hides, tl_changed
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number
     JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
-    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, threadline.settings_needed(target));
+    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, tl_settings);
 
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(
             'plain', format(tl_guard,
-                format('threadline.plain_columns(%L::oid, %L)', target::oid, threadline.settings_needed(target)),
-                format('threadline.columns_now(%s, NULL, %L)', tl_restored, threadline.settings_needed(target))),
+                format('threadline.plain_columns(%L::pg_catalog.oid, %L)', target::oid, tl_settings),
+                format('threadline.columns_now(%s, NULL, %L)', tl_restored, tl_settings)),
             'stands', format(tl_guard,
-                format('threadline.columns_stand(%L::oid, %s)', target::oid, tl_built_for),
+                format('threadline.columns_stand(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
                 format('threadline.columns_now(%s, %s, NULL)', tl_restored, tl_built_for)),
             'redaction', format(tl_guard,
-                format('threadline.redaction_now(%L::oid, %s)', target::oid, tl_built_for),
+                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
                 format('threadline.redaction_now(%s, %s)', tl_restored, tl_built_for)),
             'old_image', threadline.image_expression(audited_table, target, 'OLD'),
             'new_image', threadline.image_expression(audited_table, target, 'NEW'),
@@ -1434,17 +1428,28 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
 END
 $capture_source$;
 
--- The settings that a table's capture function pins, as clauses of the function.
-CREATE FUNCTION threadline.pinned_settings(settings text[]) RETURNS text
-LANGUAGE sql IMMUTABLE
-RETURN (
-    SELECT coalesce(pg_catalog.string_agg(pg_catalog.format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name), '')
-    FROM (VALUES
+-- The settings that a table's capture function pins, as clauses of the function. One
+-- that names columns has expressions that need the search_path; one that hashes instants
+-- needs the time zone, in which they are put later otherwise.
+CREATE FUNCTION threadline.pinned_settings(audited_table integer, target regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT concat_ws(' ',
+        CASE WHEN strpos(threadline.capture_source(audited_table, target), 'tl_way') > 0
+             THEN 'SET search_path = pg_catalog, threadline, pg_temp' END,
+        string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
+    FROM threadline.audited_tables AS t
+    JOIN (VALUES
         ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
-    WHERE setting.name = ANY (settings)
-);
+        ON setting.name = ANY (threadline.settings_needed(target)) AND (
+            setting.name <> 'timezone' OR t.policy ? 'token'
+            -- Ranges, composites and the like.
+            OR 'datestyle' = ANY (threadline.settings_needed(target)))
+    WHERE t.id = audited_table;
+END;
 
 -- Makes the trigger function that captures a table, if it is not as it should be. Anybody
 -- may have a trigger call it: it records what happens to its own table, and for its own
@@ -1456,10 +1461,8 @@ AS $$
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
-        'LANGUAGE plpgsql SECURITY DEFINER '
-        'SET search_path = pg_catalog, threadline, pg_temp %s '
-        'AS %L', audited_table, threadline.pinned_settings(threadline.settings_needed(target)),
-        threadline.capture_source(audited_table, target));
+        'LANGUAGE plpgsql SECURITY DEFINER %s AS %L',
+        audited_table, threadline.pinned_settings(audited_table, target), threadline.capture_source(audited_table, target));
     EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', audited_table);
     EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
         audited_table, format('Records the changes of %s; written by threadline.audit()', target));
@@ -1558,24 +1561,27 @@ BEGIN ATOMIC
     JOIN policy ON 'TRUNCATE' = ANY (policy.operations);
 END;
 
--- Takes a table's own capture triggers away, but those of one function.
+-- Takes a table's own capture triggers away, but those that its capture needs. One that is
+-- needed no more is switched off: to drop it would keep readers waiting.
 CREATE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_name name;
+    tl_trigger record;
 BEGIN
-    FOR tl_name IN
-        SELECT g.tgname
+    FOR tl_trigger IN
+        SELECT g.tgname AS name, p.proname = 'capture_' || but_of AS own
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid
         WHERE g.tgrelid = target AND g.tgparentid = 0
           AND p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
           AND g.tgname NOT IN (
               SELECT e.name FROM threadline.expected_triggers(but_of, target) AS e WHERE e.relation = target)
+          AND (p.proname <> 'capture_' || but_of OR g.tgenabled <> 'D')
     LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', tl_name, target);
+        EXECUTE format(CASE WHEN tl_trigger.own AND tl_trigger.name IN ('!threadline_capture_' || but_of, '!threadline_truncate_' || but_of)
+            THEN 'ALTER TABLE %2$s DISABLE TRIGGER %1$I' ELSE 'DROP TRIGGER %1$I ON %2$s' END, tl_trigger.name, target);
     END LOOP;
 END
 $$;
@@ -1742,6 +1748,23 @@ BEGIN ATOMIC
         0);
 END;
 
+-- Sets the sequence of ids right where it is behind the ledger, after a restore of data
+-- alone or a switch-over by logical replication. Says whether it was.
+CREATE FUNCTION threadline.set_sequence() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_highest bigint := threadline.highest_id();
+BEGIN
+    IF (SELECT last_value FROM threadline.entry_ids) >= tl_highest THEN
+        RETURN false;
+    END IF;
+    PERFORM setval('threadline.entry_ids', tl_highest + 1000);
+    RETURN true;
+END
+$$;
+
 -- The record key in the image of an entry. A key column that was renamed since the
 -- policy was written is in it under its new name.
 CREATE FUNCTION threadline.entry_key(audited_table integer, image jsonb, key_columns text[], key_types text[]) RETURNS text
@@ -1760,6 +1783,51 @@ BEGIN
     RETURN threadline.key_in_image(image, key_columns, key_types);
 END
 $$;
+
+-- An image with its instants in UTC. A trigger records them in the time zone of the
+-- session that writes, because to pin it would cost every write.
+CREATE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+    tl_name text;
+    tl_value text;
+BEGIN
+    FOREACH tl_name IN ARRAY instants LOOP
+        tl_value := image ->> tl_name;
+        IF tl_value ~ '^[0-9]' AND tl_value !~ '[+]00:00( BC)?$' THEN
+            BEGIN
+                image := image || jsonb_build_object(tl_name, tl_value::timestamptz);
+            EXCEPTION WHEN data_exception THEN
+                -- A mask, or no instant any more.
+            END;
+        END IF;
+    END LOOP;
+    RETURN image;
+END
+$$;
+
+-- The columns of an audited table that hold instants, as they are called now or were
+-- when its capture was built; NULL if there are none.
+CREATE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.array_agg(DISTINCT c.name)
+    FROM threadline.audited_tables AS t
+    CROSS JOIN LATERAL (
+        SELECT k.name FROM pg_catalog.jsonb_to_recordset(t.columns) AS k (name text, type text)
+        WHERE k.type = 'timestamp with time zone'
+        UNION ALL
+        SELECT a.attname::text
+        FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
+        WHERE a.attrelid = t.relation AND a.attnum > 0 AND NOT a.attisdropped
+          AND threadline.base_type(y.oid) = 'pg_catalog.timestamptz'::pg_catalog.regtype
+    ) AS c
+    WHERE t.id = audited_table;
+END;
 
 -- To which AuditTransaction the entries of the journal belong, up to an entry. Entries
 -- name the first one under their context; it counts if it is of the same database
@@ -1848,12 +1916,17 @@ BEGIN
     RETURN QUERY
     WITH entry AS (
         SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
-               j.old_row, j.new_row, j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
+               CASE WHEN i.instants IS NULL OR j.old_row IS NULL THEN j.old_row ELSE threadline.in_utc(j.old_row, i.instants) END AS old_row,
+               CASE WHEN i.instants IS NULL OR j.new_row IS NULL THEN j.new_row ELSE threadline.in_utc(j.new_row, i.instants) END AS new_row,
+               j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
                cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple,
                t.policy -> 'ignore' AS ignored
         FROM threadline.journal AS j
         JOIN threadline.entry_transactions(up_to) AS o ON o.entry_transaction = j.transaction_id AND o.xact_id = j.xact_id AND o.occurred_at = j.occurred_at
         LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
+        LEFT JOIN (
+            SELECT a.id, threadline.instants_of(a.id) AS instants FROM threadline.audited_tables AS a OFFSET 0
+        ) AS i ON i.id = j.table_id
         LEFT JOIN threadline.reordered_entries(up_to) AS r ON r.id = j.id
         WHERE j.id <= up_to AND j.op <> 'C'
     ), keyed AS (
@@ -1968,34 +2041,31 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.post_batch(bigint, bigint) FROM PUBLIC;
 
--- Sets the sequence of ids right where it is behind the ledger, after a restore of data
--- alone or a switch-over by logical replication, and gives the entries that got such ids
--- new ones in their order. Says whether there were any.
+-- Gives all visible entries new ids in their order, because some have ids that are in the
+-- ledger already, and sets the sequence right. Says whether there were any.
 CREATE FUNCTION threadline.renumber_entries() RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_highest bigint := threadline.highest_id();
-    tl_found boolean;
 BEGIN
-    IF (SELECT last_value FROM threadline.entry_ids) <= tl_highest THEN
-        PERFORM setval('threadline.entry_ids', tl_highest + 1000);
+    PERFORM threadline.set_sequence();
+    IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.id <= tl_highest) THEN
+        RETURN false;
     END IF;
     WITH renamed AS MATERIALIZED (
-        SELECT e.id, nextval('threadline.entry_ids') AS new_id
-        FROM (SELECT j.id FROM threadline.journal AS j WHERE j.id <= tl_highest ORDER BY j.id) AS e
+        SELECT e.id, e.xact_id, nextval('threadline.entry_ids') AS new_id
+        FROM (SELECT j.id, j.xact_id FROM threadline.journal AS j ORDER BY j.id) AS e
     )
     UPDATE threadline.journal AS j
-    SET id = renamed.new_id,
-        transaction_id = coalesce((SELECT r.new_id FROM renamed AS r WHERE r.id = j.transaction_id), j.transaction_id)
-    FROM renamed
-    WHERE renamed.id = j.id AND EXISTS (
-        SELECT FROM threadline.ledger_transactions AS x WHERE x.id = j.transaction_id AND x.xact_id <> j.xact_id
-        UNION ALL
-        SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = j.transaction_id AND c.id = j.id);
-    tl_found := FOUND;
-    RETURN tl_found;
+    SET id = own.new_id,
+        transaction_id = coalesce(opener.new_id, j.transaction_id)
+    FROM renamed AS own
+    LEFT JOIN threadline.journal AS entry ON entry.id = own.id AND entry.xact_id = own.xact_id
+    LEFT JOIN renamed AS opener ON opener.id = entry.transaction_id AND opener.xact_id = entry.xact_id
+    WHERE own.id = j.id AND own.xact_id = j.xact_id;
+    RETURN true;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.renumber_entries() FROM PUBLIC;
@@ -2029,6 +2099,12 @@ BEGIN
        OR NOT EXISTS (SELECT FROM threadline.journal)
     THEN
         RETURN 0;
+    END IF;
+    IF NOT EXISTS (SELECT FROM threadline.posting) THEN
+        -- A restore left it out.
+        INSERT INTO threadline.posting (last_position)
+        SELECT coalesce(max(c.position), 0) FROM threadline.ledger_changes AS c
+        ON CONFLICT DO NOTHING;
     END IF;
     SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -2413,7 +2489,7 @@ BEGIN
         SELECT coalesce(e.relation, p.relation) AS relation, coalesce(e.name, p.name) AS name,
                CASE
                    WHEN p.name IS NULL THEN 'missing'
-                   WHEN e.name IS NULL THEN 'duplicated'
+                   WHEN e.name IS NULL THEN CASE WHEN p.fires <> 'D' THEN 'duplicated' END
                    WHEN p.fires = 'D' OR (p.fires = 'R' AND e.definition = p.definition) THEN 'disabled'
                    WHEN e.definition <> p.definition OR p.fires <> 'A' THEN 'altered'
                END AS drift,
@@ -2522,7 +2598,7 @@ BEGIN
         SELECT replace(replace(replace(
             threadline.capture_source(t.id, target),
             '"relation": ' || target::oid, '"relation": ' || t.relation),
-            quote_literal(target::oid) || '::oid', quote_literal(t.relation) || '::oid'),
+            quote_literal(target::oid) || '::pg_catalog.oid', quote_literal(t.relation) || '::pg_catalog.oid'),
             format('TG_NAME, %s)', target::oid), format('TG_NAME, %s)', t.relation)) AS source
     ) AS written
     LEFT JOIN pg_proc AS p ON p.oid = to_regproc('threadline.capture_' || t.id)
@@ -2537,10 +2613,8 @@ BEGIN
         OR ARRAY(
             SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
         ) IS DISTINCT FROM ARRAY(
-            SELECT 'search_path=pg_catalog, threadline, pg_temp'
-            UNION ALL
-            SELECT pin[1] || '=' || pin[2]
-            FROM regexp_matches(threadline.pinned_settings(threadline.settings_needed(target)), 'SET ([a-z_]+) = ''([^'']*)''', 'g') AS pin
+            SELECT pin[1] || '=' || btrim(pin[2], '''')
+            FROM regexp_matches(threadline.pinned_settings(t.id, target), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin
             ORDER BY 1));
 END
 $$;
@@ -3462,6 +3536,7 @@ BEGIN
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
+    PERFORM threadline.set_sequence();
     tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
@@ -3663,6 +3738,7 @@ DECLARE
     tl_token text[];
     tl_ignore text[];
 BEGIN
+    PERFORM threadline.set_sequence();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: what was decided for table % was not restored with it; say it again with SELECT threadline.audit(''%'', ...)',
@@ -5188,7 +5264,9 @@ BEGIN
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
-    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude';
+    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+      -- A change of it alone is not recorded.
+      AND coalesce(t.policy -> 'ignore' ? k.name, false) IS NOT true;
 END
 $$;
 

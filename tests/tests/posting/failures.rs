@@ -1,0 +1,129 @@
+use diesel::prelude::*;
+use threadline_tests::{Database, rows, run, value};
+
+const ITEMS: &str =
+    "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');";
+
+#[test]
+fn an_entry_that_cannot_be_posted_is_set_aside_and_keeps_no_other_waiting() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, ITEMS);
+    run(
+        conn,
+        "INSERT INTO items SELECT k, 'n' FROM generate_series(1, 50) AS k",
+    );
+    // Whatever makes the ledger refuse it.
+    run(
+        conn,
+        "ALTER TABLE threadline.ledger_changes ADD CONSTRAINT refused CHECK (record_key <> '17')",
+    );
+    threadline::post(conn).unwrap();
+    let waiting = threadline::waiting(conn).unwrap();
+    assert_eq!((waiting.entries, waiting.set_aside), (0, 1));
+    assert_eq!(
+        rows(conn, "SELECT code, mend FROM threadline.posting_drift()"),
+        ["entries-set-aside | SELECT threadline.post_again();"]
+    );
+    assert_eq!(
+        value(
+            conn,
+            "SELECT max(position) - count(*) FROM threadline.ledger_changes"
+        )
+        .as_deref(),
+        Some("0")
+    );
+    run(
+        conn,
+        "ALTER TABLE threadline.ledger_changes DROP CONSTRAINT refused",
+    );
+    run(conn, "SELECT threadline.post_again()");
+    threadline::post(conn).unwrap();
+    assert_eq!(
+        value(
+            conn,
+            "SELECT count(DISTINCT record_key) FROM threadline.ledger_changes"
+        )
+        .as_deref(),
+        Some("50")
+    );
+}
+
+/// After a restore of data alone, or a switch-over by logical replication.
+#[test]
+fn ids_that_start_again_fail_no_write_and_lose_nothing() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, ITEMS);
+    for id in 1..=5 {
+        run(conn, &format!("INSERT INTO items VALUES ({id}, 'before')"));
+    }
+    threadline::post(conn).unwrap();
+    run(conn, "ALTER SEQUENCE threadline.entry_ids RESTART");
+    assert_eq!(
+        rows(conn, "SELECT code FROM threadline.posting_drift()"),
+        ["sequence-behind"]
+    );
+    run(
+        conn,
+        "BEGIN; SELECT threadline.set_context('{\"actor\": {\"type\": \"user\", \"id\": \"1\"}}');
+         UPDATE items SET name = 'after'; DELETE FROM items WHERE id = 3; COMMIT",
+    );
+    threadline::post(conn).unwrap();
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
+        Some("0")
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT actor_id, string_agg(left(op, 1), '' ORDER BY id) FROM threadline.changes GROUP BY actor_id, key ORDER BY 1, 2"
+        ),
+        ["1 | u", "1 | u", "1 | u", "1 | u", "1 | ud", "NULL | i", "NULL | i", "NULL | i", "NULL | i", "NULL | i"]
+    );
+    assert_eq!(
+        rows(conn, "SELECT code FROM threadline.posting_drift()"),
+        [""; 0]
+    );
+    assert_eq!(
+        rows(conn, "SELECT code FROM threadline.chain_drift('items')"),
+        [""; 0]
+    );
+    run(conn, "ALTER SEQUENCE threadline.entry_ids RESTART; SELECT threadline.refresh('items')");
+    assert_eq!(
+        rows(conn, "SELECT code FROM threadline.posting_drift()"),
+        [""; 0]
+    );
+}
+
+/// Ended wherever it is, by whoever restarts the application.
+#[test]
+fn a_poster_that_is_killed_loses_and_doubles_nothing() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, ITEMS);
+    run(
+        conn,
+        "INSERT INTO items SELECT k, 'n' FROM generate_series(1, 6000) AS k",
+    );
+    let admin = &mut database.connect();
+    for _ in 0..10 {
+        let mut poster = database.connect();
+        let pid = value(&mut poster, "SELECT pg_backend_pid()").unwrap();
+        let killed = std::thread::spawn(move || {
+            for _ in 0..3 {
+                let _ = diesel::sql_query("SELECT threadline.post(200)").execute(&mut poster);
+            }
+        });
+        run(admin, &format!("SELECT pg_terminate_backend({pid})"));
+        killed.join().unwrap();
+    }
+    threadline::post(conn).unwrap();
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT count(*), count(DISTINCT record_key), max(position) FROM threadline.ledger_changes"
+        ),
+        ["6000 | 6000 | 6000"]
+    );
+}

@@ -1,0 +1,24 @@
+-- An image with its instants in UTC. A trigger records them in the time zone of the
+-- session that writes, because to pin it would cost every write.
+CREATE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+    tl_name text;
+    tl_value text;
+BEGIN
+    FOREACH tl_name IN ARRAY instants LOOP
+        tl_value := image ->> tl_name;
+        IF tl_value ~ '^[0-9]' AND tl_value !~ '[+]00:00( BC)?$' THEN
+            BEGIN
+                image := image || jsonb_build_object(tl_name, tl_value::timestamptz);
+            EXCEPTION WHEN data_exception THEN
+                -- A mask, or no instant any more.
+            END;
+        END IF;
+    END LOOP;
+    RETURN image;
+END
+$$;

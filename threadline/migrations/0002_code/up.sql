@@ -1009,8 +1009,8 @@ BEGIN
        OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
     THEN
         -- A trigger of another kind under the name would record what did not happen, or twice what did.
-        IF NOT CASE WHEN pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN pg_catalog.nameeq(TG_NAME, '!threadline_truncate_{id}')
-                    ELSE pg_catalog.texteq(TG_WHEN, 'AFTER') AND pg_catalog.texteq(TG_LEVEL, 'ROW') AND pg_catalog.nameeq(TG_NAME, '!threadline_capture_{id}') END
+        IF NOT (CASE WHEN pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN pg_catalog.nameeq(TG_NAME, '!threadline_truncate_{id}')
+                    ELSE pg_catalog.texteq(TG_WHEN, 'AFTER') AND pg_catalog.texteq(TG_LEVEL, 'ROW') AND pg_catalog.nameeq(TG_NAME, '!threadline_capture_{id}') END)
            OR threadline.withheld({id}, TG_RELID, TG_NAME, {relation})
         THEN
             RETURN NULL;

@@ -70,8 +70,8 @@ fn protection_refuses_and_verify_reports_what_was_altered() {
     protected.application();
     for (sql, object) in [
         ("CREATE OR REPLACE FUNCTION threadline.suspended() RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp RETURN true", "function threadline.suspended()"),
-        ("CREATE OR REPLACE FUNCTION threadline.require_handed_over(target regclass) RETURNS void LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS 'BEGIN END'", "function threadline.require_handed_over(pg_catalog.regclass)"),
-        ("ALTER FUNCTION threadline.post(integer) SET search_path = public", "function threadline.post(pg_catalog.int4)"),
+        ("CREATE OR REPLACE FUNCTION threadline.require_handed_over(target regclass) RETURNS void LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS 'BEGIN END'", "function threadline.require_handed_over(regclass)"),
+        ("ALTER FUNCTION threadline.post(integer) SET search_path = public", "function threadline.post(integer)"),
         ("ALTER FUNCTION threadline.post_all() SECURITY DEFINER", "function threadline.post_all()"),
         ("CREATE OR REPLACE VIEW threadline.actions AS SELECT * FROM threadline.audit_actions WHERE name <> 'x'", "view threadline.actions"),
         ("ALTER TABLE threadline.audit_actions ENABLE ROW LEVEL SECURITY", "table threadline.audit_actions"),
@@ -103,7 +103,7 @@ fn a_capture_function_is_compared_with_its_table() {
     let (refusal, _) = planted(&mut protected, &format!("CREATE FUNCTION threadline.capture_99() {source}"));
     assert!(refusal.contains("\n  function threadline.capture_99() belongs to no table on record; drop it"), "{refusal}");
     let (refusal, _) = planted(&mut protected, &format!("CREATE FUNCTION threadline.capture_1(x int) {}", source.replace("trigger", "int")));
-    assert!(refusal.contains("function threadline.capture_1(pg_catalog.int4) was not installed"), "{refusal}");
+    assert!(refusal.contains("function threadline.capture_1(integer) was not installed"), "{refusal}");
     let replaced = format!("CREATE OR REPLACE FUNCTION threadline.capture_1() {source}");
     let (refusal, _) = planted(&mut protected, &replaced);
     assert!(refusal.contains("\n  function threadline.capture_1() is not what Threadline writes for public.items; run SELECT threadline.refresh('public.items')"), "{refusal}");

@@ -110,6 +110,8 @@ fn verify_says_who_did_it_and_when() {
     let app = &mut protected.application();
     let models = Models::new(vec![]);
     let before = chrono::Utc::now();
+    let auditor = protected.role("auditor");
+    run(app, &format!("GRANT SELECT ON items TO {auditor}"));
     run(
         app,
         r#"BEGIN; SELECT threadline.set_context('{"actor": {"type": "user", "id": "mallory"}}');

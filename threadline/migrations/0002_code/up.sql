@@ -3191,6 +3191,9 @@ DECLARE
     tl_change record;
 BEGIN
     IF TG_EVENT = 'sql_drop' THEN
+        IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary AND d.object_type = 'trigger') THEN
+            RETURN;
+        END IF;
         FOR tl_change IN
             WITH dropped AS MATERIALIZED (
                 SELECT * FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary AND d.object_type IN ('trigger', 'table')
@@ -3226,25 +3229,35 @@ BEGIN
         RETURN;
     END IF;
 
+    IF NOT EXISTS (
+        SELECT
+        FROM pg_event_trigger_ddl_commands() AS c
+        LEFT JOIN pg_class AS r ON c.classid = 'pg_class'::regclass AND r.oid = c.objid
+        WHERE c.schema_name IS DISTINCT FROM 'pg_temp' AND (c.command_tag <> 'CREATE TABLE' OR r.relispartition)
+    ) THEN
+        RETURN;
+    END IF;
     FOR tl_change IN
         WITH touched AS MATERIALIZED (
             SELECT DISTINCT c.command_tag, coalesce(g.tgrelid, c.objid) AS relation, g.oid AS trigger
             FROM pg_event_trigger_ddl_commands() AS c
             LEFT JOIN pg_trigger AS g ON c.classid = 'pg_trigger'::regclass AND g.oid = c.objid
             WHERE c.classid = 'pg_class'::regclass OR g.oid IS NOT NULL
-        ), audited AS MATERIALIZED (
+        ), candidate AS MATERIALIZED (
             SELECT touched.*, t.id, root.oid AS root
             FROM touched
             CROSS JOIN LATERAL (SELECT coalesce(pg_partition_root(touched.relation)::oid, touched.relation) AS oid) AS root
-            JOIN threadline.audited_tables AS t ON t.unaudited_at IS NULL AND (
-                t.relation = root.oid
-                OR t.id IN (
+            CROSS JOIN LATERAL (
+                SELECT ARRAY(
                     SELECT substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer
                     FROM pg_trigger AS g
                     JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-                    WHERE g.tgrelid IN (touched.relation, root.oid)))
+                    WHERE g.tgrelid IN (touched.relation, root.oid)) AS ids
+            ) AS called
+            JOIN threadline.audited_tables AS t ON t.unaudited_at IS NULL AND (t.relation = root.oid OR t.id = ANY (called.ids))
+        ), audited AS MATERIALIZED (
             -- Not that of a copy of the table.
-            WHERE threadline.whereabouts(t.id) = root.oid
+            SELECT c.* FROM candidate AS c WHERE threadline.whereabouts(c.id) = c.root
         ), gone AS (
             DELETE FROM threadline.watched_partitions AS w
             USING (SELECT DISTINCT a.id, a.root FROM audited AS a) AS a

@@ -77,10 +77,20 @@ fn a_view_of_the_session_is_not_taken_for_the_rows_of_a_statement() {
              PERFORM public.spy('view'); RETURN QUERY SELECT 1, 'x'::text; END $$;
          GRANT USAGE ON SCHEMA public TO PUBLIC",
     );
-    for name in ["tl_new", "tl_old", "new", "old", "journal", "audited_tables", "suspensions"] {
+    for name in [
+        "tl_new",
+        "tl_old",
+        "new",
+        "old",
+        "journal",
+        "audited_tables",
+        "suspensions",
+    ] {
         run(
             app,
-            &format!("CREATE TEMP VIEW {name} AS SELECT * FROM gone(); GRANT SELECT ON {name} TO PUBLIC"),
+            &format!(
+                "CREATE TEMP VIEW {name} AS SELECT * FROM gone(); GRANT SELECT ON {name} TO PUBLIC"
+            ),
         );
     }
     for (trigger, referencing) in [
@@ -93,7 +103,9 @@ fn a_view_of_the_session_is_not_taken_for_the_rows_of_a_statement() {
         attempt(
             app,
             &[
-                &format!("CREATE OR REPLACE TRIGGER {trigger} AFTER INSERT ON items {referencing} FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_1()"),
+                &format!(
+                    "CREATE OR REPLACE TRIGGER {trigger} AFTER INSERT ON items {referencing} FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_1()"
+                ),
                 "INSERT INTO items VALUES (2, 'x')",
                 "DELETE FROM items",
                 &format!("DROP TRIGGER {trigger} ON items"),
@@ -102,8 +114,14 @@ fn a_view_of_the_session_is_not_taken_for_the_rows_of_a_statement() {
         );
     }
     assert_nobody_was_spied(&mut protected);
-    run(app, "SELECT threadline.audit('items'); INSERT INTO items VALUES (3)");
-    assert_eq!(recorded(&mut protected).last().map(String::as_str), Some("I | 3"));
+    run(
+        app,
+        "SELECT threadline.audit('items'); INSERT INTO items VALUES (3)",
+    );
+    assert_eq!(
+        recorded(&mut protected).last().map(String::as_str),
+        Some("I | 3")
+    );
 }
 
 /// Finding S2.
@@ -118,8 +136,11 @@ fn a_condition_that_is_more_than_an_expression_is_run_by_nobody() {
          CREATE OR REPLACE TRIGGER zzz AFTER DELETE ON public.items FOR EACH ROW WHEN (false$c$"
     );
     assert!(
-        refused(app, &format!("SELECT threadline.audit('items', condition => {condition})"))
-            .contains("does not belong into an expression")
+        refused(
+            app,
+            &format!("SELECT threadline.audit('items', condition => {condition})")
+        )
+        .contains("does not belong into an expression")
     );
     // By what audit() calls.
     run(
@@ -133,7 +154,10 @@ fn a_condition_that_is_more_than_an_expression_is_run_by_nobody() {
     refused(&mut protected.admin, "SELECT threadline.refresh('items')");
     // The triggers are to be made anew, too.
     run(app, "DROP TRIGGER \"!threadline_capture_1\" ON items");
-    attempt(&mut protected.admin, &["SELECT threadline.install_triggers(1, 'items')"]);
+    attempt(
+        &mut protected.admin,
+        &["SELECT threadline.install_triggers(1, 'items')"],
+    );
     refused(&mut protected.admin, "SELECT threadline.refresh('items')");
     maintain(&mut protected, "items");
     assert_nobody_was_spied(&mut protected);
@@ -154,14 +178,20 @@ fn the_constants_of_a_condition_are_read_by_the_tables_owner_alone() {
         ("tagged", "NEW.h IS DISTINCT FROM '(1)'::public.holder"),
         ("plain", "NEW.v <> ('{x}'::public.code[])[1]"),
         ("plain", "NEW.v <> ('{x}' :: \"public\" . code[])[1]"),
-        ("plain", "coalesce(NEW.v, '') OPERATOR(pg_catalog.<>) ('{x}'::public.code[])[1]"),
+        (
+            "plain",
+            "coalesce(NEW.v, '') OPERATOR(pg_catalog.<>) ('{x}'::public.code[])[1]",
+        ),
     ] {
         let audit = format!(
             "SELECT threadline.audit('{table}', condition => $${condition}$$, operations => '{{insert,update}}')"
         );
         run(app, &audit);
         // What is as it was made is left alone, and read by nobody.
-        run(&mut protected.admin, &format!("SELECT threadline.refresh('{table}')"));
+        run(
+            &mut protected.admin,
+            &format!("SELECT threadline.refresh('{table}')"),
+        );
         // Else it would have to be made again.
         run(
             app,
@@ -170,7 +200,10 @@ fn the_constants_of_a_condition_are_read_by_the_tables_owner_alone() {
                  FROM pg_trigger WHERE tgrelid = '{table}'::regclass AND tgname ~ 'capture'); END $$"
             ),
         );
-        let error = refused(&mut protected.admin, &format!("SELECT threadline.refresh('{table}')"));
+        let error = refused(
+            &mut protected.admin,
+            &format!("SELECT threadline.refresh('{table}')"),
+        );
         assert!(
             error.starts_with(&format!("threadline: the condition under which table public.{table} is recorded uses functions or types that are not PostgreSQL's own")),
             "{error}"
@@ -195,7 +228,8 @@ fn a_condition_made_by_hand_is_not_noted_in_silence() {
         "GRANT TRIGGER ON items TO {}; SELECT threadline.note_condition('items')",
         protected.role("owner")
     );
-    let by_hand = "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" AFTER INSERT OR UPDATE ON items
+    let by_hand =
+        "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" AFTER INSERT OR UPDATE ON items
          FOR EACH ROW WHEN (false) EXECUTE FUNCTION threadline.capture_1();
          ALTER TABLE items ENABLE ALWAYS TRIGGER \"!threadline_capture_1\"";
     run(app, by_hand);
@@ -227,7 +261,10 @@ fn a_condition_made_by_hand_is_not_noted_in_silence() {
         ]
     );
     assert_eq!(
-        refused(app, "SELECT threadline.record_action('audit.condition_changed', 'user', '1')"),
+        refused(
+            app,
+            "SELECT threadline.record_action('audit.condition_changed', 'user', '1')"
+        ),
         "threadline: the action 'audit.condition_changed' is recorded by threadline.audit() alone"
     );
 }
@@ -236,7 +273,10 @@ fn a_condition_made_by_hand_is_not_noted_in_silence() {
 fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit() {
     let mut protected = Protected::new();
     let app = &mut spying(&mut protected);
-    run(app, "CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC");
+    run(
+        app,
+        "CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC",
+    );
     for (left, operator, right, result) in [
         ("jsonb", "=", "jsonb", "boolean"),
         ("jsonb", "<>", "jsonb", "boolean"),
@@ -281,8 +321,14 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
             ),
         );
     }
-    run(app, "CREATE DOMAIN pg_temp.jsonb AS text CHECK (public.spy('type')); CREATE DOMAIN pg_temp.tid AS text CHECK (public.spy('type'))");
-    for path in ["evil, pg_catalog, threadline, public", "pg_temp, evil, threadline, public, pg_catalog"] {
+    run(
+        app,
+        "CREATE DOMAIN pg_temp.jsonb AS text CHECK (public.spy('type')); CREATE DOMAIN pg_temp.tid AS text CHECK (public.spy('type'))",
+    );
+    for path in [
+        "evil, pg_catalog, threadline, public",
+        "pg_temp, evil, threadline, public, pg_catalog",
+    ] {
         run(app, &format!("SET search_path = {path}"));
         run(
             app,
@@ -298,7 +344,11 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
     }
     assert_nobody_was_spied(&mut protected);
     assert_eq!(
-        value(&mut protected.admin, "SELECT count(*) FROM threadline.ledger_changes").as_deref(),
+        value(
+            &mut protected.admin,
+            "SELECT count(*) FROM threadline.ledger_changes"
+        )
+        .as_deref(),
         Some("10")
     );
 }
@@ -330,7 +380,10 @@ fn triggers_of_another_kind_that_call_a_capture_function_record_nothing() {
         run(&mut protected.admin, "DELETE FROM threadline.journal");
     }
     // What did not happen: the trigger itself prevents it.
-    for trigger in ["BEFORE INSERT ON items FOR EACH ROW", "BEFORE INSERT ON items FOR EACH STATEMENT"] {
+    for trigger in [
+        "BEFORE INSERT ON items FOR EACH ROW",
+        "BEFORE INSERT ON items FOR EACH STATEMENT",
+    ] {
         run(
             app,
             &format!(
@@ -341,8 +394,11 @@ fn triggers_of_another_kind_that_call_a_capture_function_record_nothing() {
         assert_eq!(recorded(&mut protected), [""; 0], "{trigger}");
     }
     assert!(
-        rows(&mut protected.admin, "SELECT code FROM threadline.table_drift()")
-            .contains(&"trigger-altered".to_owned())
+        rows(
+            &mut protected.admin,
+            "SELECT code FROM threadline.table_drift()"
+        )
+        .contains(&"trigger-altered".to_owned())
     );
 }
 
@@ -374,13 +430,18 @@ fn what_a_table_is_made_of_is_run_by_nobody_who_maintains_its_audit() {
     for table in ["spoilt", "parted", "policed"] {
         run(
             app,
-            &format!("INSERT INTO {table} (id) VALUES (1), (2); UPDATE {table} SET id = 3 WHERE id = 1; DELETE FROM {table} WHERE id = 2; TRUNCATE {table}"),
+            &format!(
+                "INSERT INTO {table} (id) VALUES (1), (2); UPDATE {table} SET id = 3 WHERE id = 1; DELETE FROM {table} WHERE id = 2; TRUNCATE {table}"
+            ),
         );
         maintain(&mut protected, table);
         run(app, &format!("INSERT INTO {table} (id) VALUES (1)"));
     }
     run(app, "SELECT threadline.post()");
-    run(&mut protected.admin, "SELECT threadline.post(); SELECT * FROM threadline.changes");
+    run(
+        &mut protected.admin,
+        "SELECT threadline.post(); SELECT * FROM threadline.changes",
+    );
     assert_nobody_was_spied(&mut protected);
 }
 
@@ -393,7 +454,10 @@ fn names_that_look_like_sql_are_names() {
     for strings in ["on", "off"] {
         let mut admin = protected.database.connect();
         for session in [&mut *app, &mut admin] {
-            run(session, &format!("SET standard_conforming_strings = {strings}"));
+            run(
+                session,
+                &format!("SET standard_conforming_strings = {strings}"),
+            );
         }
         run(
             app,
@@ -406,9 +470,14 @@ fn names_that_look_like_sql_are_names() {
         let target = "(SELECT oid FROM pg_class WHERE relname LIKE 't%spy%' AND relkind = 'r')";
         run(
             &mut admin,
-            &format!("SELECT threadline.refresh({target}); SELECT * FROM threadline.table_drift(); SELECT threadline.unaudit({target})"),
+            &format!(
+                "SELECT threadline.refresh({target}); SELECT * FROM threadline.table_drift(); SELECT threadline.unaudit({target})"
+            ),
         );
-        run(app, &format!("SELECT threadline.post(); DROP TABLE {table}"));
+        run(
+            app,
+            &format!("SELECT threadline.post(); DROP TABLE {table}"),
+        );
     }
     assert_nobody_was_spied(&mut protected);
     assert_eq!(
@@ -443,6 +512,9 @@ fn every_function_that_runs_as_the_owner_pins_its_path() {
         "CREATE OPERATOR threadline.= (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = jsonb_eq)",
     ] {
         let error = refused(app, attempt);
-        assert!(error.contains("ermission denied") || error.contains("must be owner"), "{error}");
+        assert!(
+            error.contains("ermission denied") || error.contains("must be owner"),
+            "{error}"
+        );
     }
 }

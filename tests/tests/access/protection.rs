@@ -50,9 +50,19 @@ fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
     assert_eq!(rows(&mut protected.admin, rights), before);
     forbidden(app, "INSERT INTO threadline.suspensions DEFAULT VALUES");
     // A later version of the schema is not this program's to protect.
-    run(&mut protected.admin, "INSERT INTO threadline.schema_patches (version) VALUES (999)");
-    let error = protected.protection().apply(&mut protected.admin).unwrap_err().to_string();
-    assert!(error.ends_with("protect it with the program that installed it"), "{error}");
+    run(
+        &mut protected.admin,
+        "INSERT INTO threadline.schema_patches (version) VALUES (999)",
+    );
+    let error = protected
+        .protection()
+        .apply(&mut protected.admin)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("protect it with the program that installed it"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -20,24 +20,54 @@ fn triggers_that_were_off_for_a_moment_leave_an_action() {
     let mut protected = Protected::new();
     let app = &mut protected.application();
     for (off, on, expected) in [
-        ("ALTER TABLE items DISABLE TRIGGER ALL", "ALTER TABLE items ENABLE TRIGGER ALL",
-         "trigger \"!threadline_capture_1\" was disabled, trigger \"!threadline_truncate_1\" was disabled"),
-        ("ALTER TABLE items DISABLE TRIGGER \"!threadline_truncate_1\"", "ALTER TABLE items ENABLE TRIGGER \"!threadline_truncate_1\"",
-         "trigger \"!threadline_truncate_1\" was disabled"),
-        ("ALTER TABLE items ENABLE REPLICA TRIGGER \"!threadline_capture_1\"", "SELECT 1",
-         "trigger \"!threadline_capture_1\" was made to fire for replicated changes only"),
-        ("ALTER TRIGGER \"!threadline_capture_1\" ON items RENAME TO x", "ALTER TRIGGER x ON items RENAME TO \"!threadline_capture_1\"",
-         "trigger \"!threadline_capture_1\" is not there under its name"),
-        ("DROP TRIGGER \"!threadline_capture_1\" ON items", "SELECT threadline.audit('items')",
-         "trigger \"!threadline_capture_1\" was dropped"),
-        ("CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" AFTER INSERT ON items FOR EACH ROW WHEN (false) EXECUTE FUNCTION threadline.capture_1()", "SELECT threadline.audit('items')",
-         "trigger \"!threadline_capture_1\" was replaced by another one"),
+        (
+            "ALTER TABLE items DISABLE TRIGGER ALL",
+            "ALTER TABLE items ENABLE TRIGGER ALL",
+            "trigger \"!threadline_capture_1\" was disabled, trigger \"!threadline_truncate_1\" was disabled",
+        ),
+        (
+            "ALTER TABLE items DISABLE TRIGGER \"!threadline_truncate_1\"",
+            "ALTER TABLE items ENABLE TRIGGER \"!threadline_truncate_1\"",
+            "trigger \"!threadline_truncate_1\" was disabled",
+        ),
+        (
+            "ALTER TABLE items ENABLE REPLICA TRIGGER \"!threadline_capture_1\"",
+            "SELECT 1",
+            "trigger \"!threadline_capture_1\" was made to fire for replicated changes only",
+        ),
+        (
+            "ALTER TRIGGER \"!threadline_capture_1\" ON items RENAME TO x",
+            "ALTER TRIGGER x ON items RENAME TO \"!threadline_capture_1\"",
+            "trigger \"!threadline_capture_1\" is not there under its name",
+        ),
+        (
+            "DROP TRIGGER \"!threadline_capture_1\" ON items",
+            "SELECT threadline.audit('items')",
+            "trigger \"!threadline_capture_1\" was dropped",
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" AFTER INSERT ON items FOR EACH ROW WHEN (false) EXECUTE FUNCTION threadline.capture_1()",
+            "SELECT threadline.audit('items')",
+            "trigger \"!threadline_capture_1\" was replaced by another one",
+        ),
     ] {
-        run(app, &format!("BEGIN; {off}; INSERT INTO items VALUES (1); {on}; SELECT threadline.refresh('items'); DELETE FROM items; COMMIT"));
-        assert_eq!(noted(&mut protected), [format!("public.items | {expected}")], "{off}");
+        run(
+            app,
+            &format!(
+                "BEGIN; {off}; INSERT INTO items VALUES (1); {on}; SELECT threadline.refresh('items'); DELETE FROM items; COMMIT"
+            ),
+        );
+        assert_eq!(
+            noted(&mut protected),
+            [format!("public.items | {expected}")],
+            "{off}"
+        );
     }
     run(app, "DROP TABLE items");
-    assert_eq!(noted(&mut protected), ["public.items | the table was dropped"]);
+    assert_eq!(
+        noted(&mut protected),
+        ["public.items | the table was dropped"]
+    );
 }
 
 #[test]
@@ -52,7 +82,10 @@ fn partitions_that_left_for_a_moment_leave_an_action() {
          CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20)",
     );
     // Also one that was there before the audit was protected.
-    run(&mut protected.admin, "DELETE FROM threadline.watched_partitions");
+    run(
+        &mut protected.admin,
+        "DELETE FROM threadline.watched_partitions",
+    );
     protected.protect();
     assert_eq!(noted(&mut protected), [""; 0]);
     for part in [1, 2] {
@@ -63,14 +96,29 @@ fn partitions_that_left_for_a_moment_leave_an_action() {
                  ALTER TABLE events ATTACH PARTITION events_{part} FOR VALUES FROM ({part}0 - 10) TO ({part}0); COMMIT"
             ),
         );
-        assert_eq!(noted(&mut protected), [format!("public.events_{part} | the partition was detached")]);
+        assert_eq!(
+            noted(&mut protected),
+            [format!("public.events_{part} | the partition was detached")]
+        );
     }
-    run(app, "ALTER TABLE events_2 DISABLE TRIGGER \"!threadline_capture_1\"; ALTER TABLE events_2 ENABLE ALWAYS TRIGGER \"!threadline_capture_1\"");
-    assert_eq!(noted(&mut protected), ["public.events_2 | trigger \"!threadline_capture_1\" was disabled"]);
+    run(
+        app,
+        "ALTER TABLE events_2 DISABLE TRIGGER \"!threadline_capture_1\"; ALTER TABLE events_2 ENABLE ALWAYS TRIGGER \"!threadline_capture_1\"",
+    );
+    assert_eq!(
+        noted(&mut protected),
+        ["public.events_2 | trigger \"!threadline_capture_1\" was disabled"]
+    );
     run(app, "DROP TABLE events_2");
-    assert_eq!(noted(&mut protected), ["public.events_2 | the table was dropped"]);
+    assert_eq!(
+        noted(&mut protected),
+        ["public.events_2 | the table was dropped"]
+    );
     run(app, "DROP TABLE events");
-    assert_eq!(noted(&mut protected), ["public.events | the table was dropped"]);
+    assert_eq!(
+        noted(&mut protected),
+        ["public.events | the table was dropped"]
+    );
 }
 
 #[test]
@@ -82,8 +130,9 @@ fn what_migrations_do_leaves_none() {
         "SELECT threadline.audit('items', condition => 'NEW.id > 0', operations => '{insert,update,truncate}');
          SELECT threadline.audit('items', condition => 'NEW.id > 1', operations => '{insert,update}');
          ALTER TABLE items RENAME name TO title; ALTER TABLE items ADD n int, ADD CHECK (n > 0); CREATE INDEX ON items (n);
-         SELECT threadline.refresh('items'); ALTER TABLE items RENAME id TO number; SELECT threadline.refresh('items');
+         SELECT threadline.refresh('items');
          SELECT threadline.unaudit('items'); SELECT threadline.audit('items');
+         ALTER TABLE items RENAME id TO number; SELECT threadline.refresh('items');
          ALTER TABLE items DROP n CASCADE; ALTER TABLE items RENAME TO goods; SELECT threadline.refresh('goods');
          CREATE SCHEMA shop; ALTER TABLE goods SET SCHEMA shop;
          CREATE TRIGGER mine AFTER INSERT ON shop.goods FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
@@ -119,7 +168,11 @@ fn verify_says_who_did_it_and_when() {
            ALTER TABLE items ENABLE ALWAYS TRIGGER "!threadline_capture_1", ENABLE ALWAYS TRIGGER "!threadline_truncate_1"; COMMIT"#,
     );
     let verify = |protected: &mut Protected, since| {
-        models.verify().since(since).run(&mut protected.session("auditor")).unwrap()
+        models
+            .verify()
+            .since(since)
+            .run(&mut protected.session("auditor"))
+            .unwrap()
     };
     let verification = verify(&mut protected, before);
     assert!(verification.is_sound());
@@ -134,10 +187,26 @@ fn verify_says_who_did_it_and_when() {
         "{}",
         finding.message
     );
-    assert!(models.verify().table("items").run(&mut protected.admin).unwrap().findings.len() == 1);
-    assert!(verify(&mut protected, chrono::Utc::now()).findings.is_empty());
+    assert!(
+        models
+            .verify()
+            .table("items")
+            .run(&mut protected.admin)
+            .unwrap()
+            .findings
+            .len()
+            == 1
+    );
+    assert!(
+        verify(&mut protected, chrono::Utc::now())
+            .findings
+            .is_empty()
+    );
     assert_eq!(
-        refused(app, "SELECT threadline.record_action('audit.triggers_changed', 'user', 'somebody else')"),
+        refused(
+            app,
+            "SELECT threadline.record_action('audit.triggers_changed', 'user', 'somebody else')"
+        ),
         "threadline: the action 'audit.triggers_changed' is recorded by threadline.watch() alone"
     );
     assert!(models.status(&mut protected.admin).unwrap().watched);
@@ -162,19 +231,47 @@ fn nobodys_command_fails_and_no_setting_keeps_it_from_being_noted() {
         "SET row_security = off",
         "SET LOCAL TRANSACTION ISOLATION LEVEL SERIALIZABLE",
     ] {
-        run(app, &format!("BEGIN; {setting}; {}; COMMIT; RESET ALL", off_and_on.replace("items", "public.items")));
+        run(
+            app,
+            &format!(
+                "BEGIN; {setting}; {}; COMMIT; RESET ALL",
+                off_and_on.replace("items", "public.items")
+            ),
+        );
         assert_eq!(noted(&mut protected).len(), 1, "{setting}");
     }
     // Something that is broken in the audit itself.
-    run(&mut protected.admin, "ALTER TABLE threadline.audited_tables RENAME TO gone");
-    run(app, "ALTER TABLE items DISABLE TRIGGER ALL; CREATE TABLE free (id int); DROP TABLE free");
-    run(&mut protected.admin, "ALTER TABLE threadline.gone RENAME TO audited_tables");
+    run(
+        &mut protected.admin,
+        "ALTER TABLE threadline.audited_tables RENAME TO gone",
+    );
+    run(
+        app,
+        "ALTER TABLE items DISABLE TRIGGER ALL; CREATE TABLE free (id int); DROP TABLE free",
+    );
+    run(
+        &mut protected.admin,
+        "ALTER TABLE threadline.gone RENAME TO audited_tables",
+    );
     // Disabled by a superuser, or gone: verify says so of one that is there.
-    run(&mut protected.admin, "ALTER EVENT TRIGGER threadline_watch DISABLE");
+    run(
+        &mut protected.admin,
+        "ALTER EVENT TRIGGER threadline_watch DISABLE",
+    );
     assert!(
-        rows(&mut protected.admin, "SELECT code, message FROM threadline.audit_drift()")
-            .contains(&"audit-altered | event trigger threadline_watch does not fire".to_owned())
+        rows(
+            &mut protected.admin,
+            "SELECT code, message FROM threadline.audit_drift()"
+        )
+        .contains(&"audit-altered | event trigger threadline_watch does not fire".to_owned())
     );
     protected.protect();
-    assert_eq!(value(&mut protected.admin, "SELECT evtenabled FROM pg_event_trigger WHERE evtname = 'threadline_watch'").as_deref(), Some("A"));
+    assert_eq!(
+        value(
+            &mut protected.admin,
+            "SELECT evtenabled FROM pg_event_trigger WHERE evtname = 'threadline_watch'"
+        )
+        .as_deref(),
+        Some("A")
+    );
 }

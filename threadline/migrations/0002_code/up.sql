@@ -2840,7 +2840,8 @@ END;
 -- whoever else can write to it.
 CREATE FUNCTION threadline.audit_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+-- So that the audit's own objects are shown with their schema, too.
+SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
@@ -2903,7 +2904,7 @@ BEGIN
     SELECT 'audit-exposed', g.object, format('role %s may %s', g.role, string_agg(DISTINCT g.privilege, ', ')),
            format('REVOKE ALL ON %s %s FROM %s;', g.kind, g.object, g.role)
     FROM (
-        SELECT 'TABLE' AS kind, c.oid::regclass::text AS object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role,
+        SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role,
                a.grantee, a.privilege_type AS privilege
         FROM pg_class AS c
         CROSS JOIN LATERAL (
@@ -2930,7 +2931,7 @@ BEGIN
     RETURN QUERY
     SELECT 'audit-exposed', 'threadline',
            format(CASE WHEN w.role = w.becomes THEN 'role %1$s %3$s' ELSE 'role %1$s can become %2$s, which %3$s' END, w.role::regrole, w.becomes::regrole, w.reason),
-           CASE WHEN w.role <> w.becomes THEN format('REVOKE %s FROM %s;', w.becomes::regrole, w.role::regrole) END
+           CASE WHEN EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = w.role AND m.roleid = w.becomes) THEN format('REVOKE %s FROM %s;', w.becomes::regrole, w.role::regrole) END
     FROM threadline.ways_to_undo(ARRAY(
         -- Who writes to audited tables, or decides how they are audited. A superuser who owns
         -- tables is not the application; one that was made from the application is.
@@ -2955,6 +2956,7 @@ COMMENT ON FUNCTION threadline.audit_drift() IS
 CREATE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $$
 DECLARE
     tl_audited record;
@@ -3184,6 +3186,7 @@ REVOKE ALL ON FUNCTION threadline.note_tampering(integer, text, text, text) FROM
 CREATE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
 AS $$
@@ -3705,6 +3708,7 @@ CREATE FUNCTION threadline.audit(
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $audit$
 DECLARE
     tl_id integer;
@@ -3741,6 +3745,7 @@ $audit$;
 CREATE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $$
 DECLARE
     tl_table threadline.audited_tables;

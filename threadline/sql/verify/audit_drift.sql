@@ -3,7 +3,8 @@
 -- whoever else can write to it.
 CREATE FUNCTION threadline.audit_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+-- So that the audit's own objects are shown with their schema, too.
+SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
@@ -66,7 +67,7 @@ BEGIN
     SELECT 'audit-exposed', g.object, format('role %s may %s', g.role, string_agg(DISTINCT g.privilege, ', ')),
            format('REVOKE ALL ON %s %s FROM %s;', g.kind, g.object, g.role)
     FROM (
-        SELECT 'TABLE' AS kind, c.oid::regclass::text AS object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role,
+        SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role,
                a.grantee, a.privilege_type AS privilege
         FROM pg_class AS c
         CROSS JOIN LATERAL (
@@ -93,7 +94,7 @@ BEGIN
     RETURN QUERY
     SELECT 'audit-exposed', 'threadline',
            format(CASE WHEN w.role = w.becomes THEN 'role %1$s %3$s' ELSE 'role %1$s can become %2$s, which %3$s' END, w.role::regrole, w.becomes::regrole, w.reason),
-           CASE WHEN w.role <> w.becomes THEN format('REVOKE %s FROM %s;', w.becomes::regrole, w.role::regrole) END
+           CASE WHEN EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = w.role AND m.roleid = w.becomes) THEN format('REVOKE %s FROM %s;', w.becomes::regrole, w.role::regrole) END
     FROM threadline.ways_to_undo(ARRAY(
         -- Who writes to audited tables, or decides how they are audited. A superuser who owns
         -- tables is not the application; one that was made from the application is.

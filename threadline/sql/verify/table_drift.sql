@@ -3,6 +3,7 @@
 CREATE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $$
 DECLARE
     tl_audited record;

@@ -19,10 +19,7 @@ macro_rules! patch {
 }
 
 /// All patches, oldest first.
-pub(crate) const PATCHES: &[Patch] = &[
-    patch!(1, "0001_tables"),
-    patch!(2, "0002_code"),
-];
+pub(crate) const PATCHES: &[Patch] = &[patch!(1, "0001_tables"), patch!(2, "0002_code")];
 
 /// The version of the audit schema that this crate works with.
 pub(crate) const SCHEMA_VERSION: i32 = PATCHES.len() as i32;

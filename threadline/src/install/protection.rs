@@ -20,9 +20,10 @@ fn steps() -> String {
     for patch in PATCHES {
         steps += &patch.up.replace("threadline", "threadline_shipped");
     }
-    steps + &format!(
-        "\n{COMPARE}\nROLLBACK TO SAVEPOINT threadline_shipped;\nRELEASE SAVEPOINT threadline_shipped;\n\n{PROTECT}"
-    )
+    steps
+        + &format!(
+            "\n{COMPARE}\nROLLBACK TO SAVEPOINT threadline_shipped;\nRELEASE SAVEPOINT threadline_shipped;\n\n{PROTECT}"
+        )
 }
 
 /// Gives the audit an owner of its own, so that the application cannot change

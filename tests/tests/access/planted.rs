@@ -1,7 +1,6 @@
 //! What was put into the audit's schema, or changed there, while it was the application's.
 
 use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
 use threadline_tests::{Database, rows, run, value};
 
 use super::{Protected, forbidden};

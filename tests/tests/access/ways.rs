@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use threadline::{FindingCode, Models};
+use threadline::Models;
 use threadline_tests::{rows, run, value};
 
 use super::Protected;
@@ -69,7 +69,7 @@ const WAYS: &[Way] = &[
     (Who::Application, "inherit from a table of the audit", "CREATE TABLE heir () INHERITS (threadline.ledger_changes)", NEVER),
     (Who::Application, "read the keys of keyed hashes", "SELECT * FROM threadline.token_keys", NEVER),
     (Who::Application, "call functions that append, post or build", "SELECT threadline.append_truncated(1, 0::oid, '{}')", NEVER),
-    (Who::Application, "post only a part, and again", "SELECT threadline.post(1); SELECT threadline.post_again()", NEVER),
+    (Who::Application, "post entries a second time", "SELECT threadline.post(1); SELECT threadline.post_again()", NEVER),
     (Who::Application, "suspend capture", "SELECT threadline.suspend('why not')", NEVER),
     (Who::Application, "set the setting that says that capture is suspended", "SET LOCAL threadline.suspended = 'yes'; INSERT INTO items VALUES (66)", HIDDEN),
     (Who::Application, "switch triggers off for the session", "SET session_replication_role = replica", NEVER),
@@ -86,7 +86,7 @@ const WAYS: &[Way] = &[
     (Who::Application, "record an action in a victim's transaction", "SELECT set_config('threadline.transaction', '1', true), set_config('threadline.transaction_context', '', true); SELECT threadline.record_action('items.stolen', 'user', '1')", BLAMED),
     (Who::Application, "record an action that only the audit records", "SELECT threadline.record_action('audit.resumed', 'user', '1')", NEVER),
     (Who::Application, "hide a write behind tables of the session", "CREATE TEMP TABLE journal (x int); CREATE TEMP TABLE audited_tables (id int); SET LOCAL search_path = pg_temp, public; INSERT INTO items VALUES (66)", HIDDEN),
-    (Who::Application, "write through a view, a rule, COPY or MERGE", "CREATE VIEW shown AS SELECT * FROM items WHERE id < 0; GRANT ALL ON items TO <other>; INSERT INTO shown VALUES (66)", HIDDEN),
+    (Who::Application, "write through a view", "CREATE VIEW shown AS SELECT * FROM items WHERE id < 0; GRANT ALL ON items TO <other>; INSERT INTO shown VALUES (66)", HIDDEN),
     (Who::Application, "say to be another user in its own transaction", "SELECT threadline.set_context('{\"actor\": {\"type\": \"user\", \"id\": \"victim\"}}'); INSERT INTO items VALUES (66)", BLAMED),
     (Who::TableOwner, "switch triggers off", "ALTER TABLE items DISABLE TRIGGER ALL; INSERT INTO items VALUES (66)", HIDDEN),
     (Who::TableOwner, "switch triggers off, insert, and switch them on again", "ALTER TABLE items DISABLE TRIGGER ALL; INSERT INTO items VALUES (66); <on>", HIDDEN),
@@ -174,13 +174,14 @@ fn outcome(protected: &mut Protected, way: &Way) -> String {
         shown.extend(
             codes(admin)
                 .difference(&before)
-                .map(|code| format!("finding `{code}`")),
+                .map(|(code, _)| format!("finding `{code}`")),
         );
         // Who may create roles is found, whatever is done with it.
-        if who == Who::RoleCreator && before.contains("audit-exposed") {
+        if who == Who::RoleCreator && before.iter().any(|(code, _)| *code == "audit-exposed") {
             shown.push("finding `audit-exposed`".to_owned());
         }
         shown.sort();
+        shown.dedup();
         match (won, shown.is_empty()) {
             (false, true) => "no effect: recorded as ever".to_owned(),
             (false, false) => format!("no effect, and shows: {}", shown.join(", ")),
@@ -192,12 +193,13 @@ fn outcome(protected: &mut Protected, way: &Way) -> String {
     outcome
 }
 
-fn codes(conn: &mut PgConnection) -> BTreeSet<&'static str> {
+/// What verify finds, and of which table.
+fn codes(conn: &mut PgConnection) -> BTreeSet<(&'static str, Option<String>)> {
     let verification = Models::new(vec![]).verify().run(conn).unwrap();
     verification
         .findings
-        .iter()
-        .map(|finding: &threadline::Finding| FindingCode::as_str(&finding.code))
+        .into_iter()
+        .map(|finding| (finding.code.as_str(), finding.table))
         .collect()
 }
 

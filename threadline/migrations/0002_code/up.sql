@@ -2888,7 +2888,7 @@ BEGIN
     RETURN QUERY
     SELECT 'audit-altered', 'threadline', format('event trigger %I does not fire', e.evtname), format('ALTER EVENT TRIGGER %I ENABLE ALWAYS;', e.evtname)
     FROM pg_event_trigger AS e
-    WHERE e.evtname IN ('threadline_watch', 'threadline_watch_drops') AND (e.evtenabled IN ('D', 'R') OR e.evtfoid <> 'threadline.watch()'::regprocedure)
+    WHERE e.evtname IN ('threadline_watch', 'threadline_watch_drops', 'threadline_watch_rewrites') AND (e.evtenabled IN ('D', 'R') OR e.evtfoid <> 'threadline.watch()'::regprocedure)
     ORDER BY 3;
 
     IF (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner) THEN
@@ -3181,7 +3181,8 @@ REVOKE ALL ON FUNCTION threadline.note_tampering(integer, text, text, text) FROM
 -- Records the action audit.triggers_changed when a command leaves an audited table without
 -- a trigger of the audit, detaches a partition of it or drops one: so what was written
 -- meanwhile, and put right before anybody looked, leaves a trace. Called by the event
--- triggers that `audit protect` makes. It looks at what is there after the command, so
+-- triggers that `audit protect` makes. ALTER TABLE … TYPE … USING changes values past every
+-- trigger, and leaves the action audit.table_rewritten: migrations do that, too. It looks at what is there after the command, so
 -- that audit(), refresh() and unaudit() leave nothing, and no setting decides anything.
 CREATE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -3193,6 +3194,18 @@ AS $$
 DECLARE
     tl_change record;
 BEGIN
+    IF TG_EVENT = 'table_rewrite' THEN
+        -- 4: a column got another type.
+        IF pg_event_trigger_table_rewrite_reason() & 4 <> 0 THEN
+            PERFORM threadline.own_action('audit.table_rewritten', jsonb_build_object(
+                'table', pg_event_trigger_table_rewrite_oid()::regclass, 'table_id', t.id, 'command', TG_TAG))
+            FROM threadline.audited_tables AS t
+            WHERE t.unaudited_at IS NULL
+              AND threadline.whereabouts(t.id) IN (
+                  pg_event_trigger_table_rewrite_oid(), pg_partition_root(pg_event_trigger_table_rewrite_oid()));
+        END IF;
+        RETURN;
+    END IF;
     IF TG_EVENT = 'sql_drop' THEN
         IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary AND d.object_type = 'trigger') THEN
             RETURN;
@@ -3903,7 +3916,8 @@ DECLARE
         WHEN 'audit.restarted' THEN 'audit'
         WHEN 'audit.policy_changed' THEN 'audit'
         WHEN 'audit.condition_changed' THEN 'audit'
-        WHEN 'audit.triggers_changed' THEN 'watch' END;
+        WHEN 'audit.triggers_changed' THEN 'watch'
+        WHEN 'audit.table_rewritten' THEN 'watch' END;
 BEGIN
     IF record_action.name IS NULL OR record_action.name = '' THEN
         RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';

@@ -29,7 +29,8 @@ DECLARE
         WHEN 'audit.restarted' THEN 'audit'
         WHEN 'audit.policy_changed' THEN 'audit'
         WHEN 'audit.condition_changed' THEN 'audit'
-        WHEN 'audit.triggers_changed' THEN 'watch' END;
+        WHEN 'audit.triggers_changed' THEN 'watch'
+        WHEN 'audit.table_rewritten' THEN 'watch' END;
 BEGIN
     IF record_action.name IS NULL OR record_action.name = '' THEN
         RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';

@@ -1,7 +1,8 @@
 -- Records the action audit.triggers_changed when a command leaves an audited table without
 -- a trigger of the audit, detaches a partition of it or drops one: so what was written
 -- meanwhile, and put right before anybody looked, leaves a trace. Called by the event
--- triggers that `audit protect` makes. It looks at what is there after the command, so
+-- triggers that `audit protect` makes. ALTER TABLE … TYPE … USING changes values past every
+-- trigger, and leaves the action audit.table_rewritten: migrations do that, too. It looks at what is there after the command, so
 -- that audit(), refresh() and unaudit() leave nothing, and no setting decides anything.
 CREATE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -13,6 +14,18 @@ AS $$
 DECLARE
     tl_change record;
 BEGIN
+    IF TG_EVENT = 'table_rewrite' THEN
+        -- 4: a column got another type.
+        IF pg_event_trigger_table_rewrite_reason() & 4 <> 0 THEN
+            PERFORM threadline.own_action('audit.table_rewritten', jsonb_build_object(
+                'table', pg_event_trigger_table_rewrite_oid()::regclass, 'table_id', t.id, 'command', TG_TAG))
+            FROM threadline.audited_tables AS t
+            WHERE t.unaudited_at IS NULL
+              AND threadline.whereabouts(t.id) IN (
+                  pg_event_trigger_table_rewrite_oid(), pg_partition_root(pg_event_trigger_table_rewrite_oid()));
+        END IF;
+        RETURN;
+    END IF;
     IF TG_EVENT = 'sql_drop' THEN
         IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary AND d.object_type = 'trigger') THEN
             RETURN;

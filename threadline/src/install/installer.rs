@@ -222,8 +222,8 @@ pub(crate) fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
         watched: bool,
     }
     let found: Watched = diesel::sql_query(
-        "SELECT pg_catalog.count(*) = 2 AS watched FROM pg_catalog.pg_event_trigger \
-         WHERE evtname IN ('threadline_watch', 'threadline_watch_drops') AND evtenabled IN ('A', 'O')",
+        "SELECT pg_catalog.count(*) = 3 AS watched FROM pg_catalog.pg_event_trigger \
+         WHERE evtname IN ('threadline_watch', 'threadline_watch_drops', 'threadline_watch_rewrites') AND evtenabled IN ('A', 'O')",
     )
     .get_result(conn)?;
     Ok(found.watched)

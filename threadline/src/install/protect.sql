@@ -195,6 +195,10 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch_drops') THEN
             CREATE EVENT TRIGGER threadline_watch_drops ON sql_drop EXECUTE FUNCTION threadline.watch();
         END IF;
+        IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch_rewrites') THEN
+            CREATE EVENT TRIGGER threadline_watch_rewrites ON table_rewrite EXECUTE FUNCTION threadline.watch();
+        END IF;
+        ALTER EVENT TRIGGER threadline_watch_rewrites ENABLE ALWAYS;
         ALTER EVENT TRIGGER threadline_watch ENABLE ALWAYS;
         ALTER EVENT TRIGGER threadline_watch_drops ENABLE ALWAYS;
     EXCEPTION WHEN insufficient_privilege THEN

@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 use threadline::{Finding, Models};
-use threadline_tests::run;
+use threadline_tests::{run, value};
 
 fn findings(conn: &mut PgConnection) -> Vec<Finding> {
     Models::new(vec![]).verify().run(conn).unwrap().findings
@@ -64,4 +64,17 @@ fn mend(conn: &mut PgConnection, findings: &[Finding]) {
     for command in commands {
         run(conn, command);
     }
+}
+
+/// The name of a table's `capture` or `truncate` trigger, as in SQL.
+fn trigger(conn: &mut PgConnection, table: &str, kind: &str) -> String {
+    let query = format!(
+        "SELECT quote_ident(tgname) FROM pg_trigger WHERE tgrelid = {}::regclass AND tgname LIKE '!threadline_{kind}_%'",
+        quoted(table)
+    );
+    value(conn, &query).unwrap()
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

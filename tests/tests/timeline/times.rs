@@ -217,19 +217,71 @@ fn an_extension_goes_with_its_savepoint_and_the_next_change_extends_again() {
 }
 
 #[test]
-fn a_transaction_that_ends_within_the_hour_is_not_written_again() {
+fn the_ledger_row_of_a_transaction_is_written_once() {
+    for hours in [0, 5] {
+        let database = Database::new();
+        let conn = &mut database.connect();
+        run(conn, NOTES);
+        conn.transaction::<_, Error, _>(|conn| {
+            insert(conn, 1)?;
+            age(conn, hours);
+            insert(conn, 2)?;
+            insert(conn, 3)
+        })
+        .unwrap();
+        let until = (hours > 0).then_some("true");
+        assert_eq!(extended(conn, 3).as_deref(), until);
+        let shown = "SELECT * FROM threadline.audit_transactions";
+        let before = rows(conn, shown);
+        assert_eq!(before.len(), 1);
+        // One entry a call: the row is written with the first of them.
+        for posted in 1..=3 {
+            run(conn, "SELECT threadline.post(1)");
+            assert_eq!(
+                value(conn, "SELECT count(*) FROM threadline.ledger_changes"),
+                Some(posted.to_string())
+            );
+            assert_eq!(rows(conn, shown), before);
+            // A row that was written once is of one version.
+            assert_eq!(
+                rows(
+                    conn,
+                    "SELECT ctid, xmax FROM threadline.ledger_transactions"
+                ),
+                ["(0,1) | 0"]
+            );
+        }
+        assert_eq!(extended(conn, 3).as_deref(), until);
+        if hours > 0 {
+            assert_found_by_time(conn, &[1, 2, 3]);
+        }
+    }
+}
+
+/// Some policies post what the running transaction has recorded so far.
+#[test]
+fn a_change_hours_after_its_transaction_was_posted_is_found_by_its_time() {
     let database = Database::new();
     let conn = &mut database.connect();
+    let other = &mut database.connect();
     run(conn, NOTES);
     conn.transaction::<_, Error, _>(|conn| {
         insert(conn, 1)?;
+        age(conn, 5);
+        diesel::sql_query("SELECT threadline.post_all()").execute(conn)?;
+        insert(other, 100)?;
         insert(conn, 2)
     })
     .unwrap();
-    assert_eq!(extended(conn, 2), None);
-    // A row that was written once is of one version.
+    assert_found_by_time(conn, &[1, 2]);
+    run(conn, "SELECT threadline.post()");
+    assert_found_by_time(conn, &[1, 2]);
     assert_eq!(
-        rows(conn, "SELECT ctid, xmax FROM threadline.audit_transactions"),
-        ["(0,1) | 0"]
+        rows(
+            conn,
+            "SELECT extended_until = (SELECT max(captured_at) + interval '1 second' FROM threadline.audit_changes AS c WHERE c.transaction_id = x.id)
+             FROM threadline.audit_transactions AS x WHERE extended_until IS NOT NULL"
+        ),
+        ["true"]
     );
 }

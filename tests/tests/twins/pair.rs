@@ -18,6 +18,8 @@ pub struct Pair {
     plain_database: Database,
     pub audited: PgConnection,
     pub plain: PgConnection,
+    /// Posts now and then, while the others write.
+    pub poster: PgConnection,
     /// Everything that the audited database was told, for psql.
     pub script: String,
     roles: Vec<String>,
@@ -35,6 +37,7 @@ impl Pair {
         let mut pair = Self {
             audited: audited_database.connect(),
             plain: plain_database.connect(),
+            poster: audited_database.connect(),
             audited_database,
             plain_database,
             script: String::new(),

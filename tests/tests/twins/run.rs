@@ -92,6 +92,9 @@ impl Run {
         if self.failed {
             return self.roll_back();
         }
+        if self.dice.roll(6) == 0 {
+            threadline_tests::run(&mut self.pair.poster, "SELECT threadline.post()");
+        }
         match self.dice.roll(100) {
             0..7 => self.begin_or_end(),
             7..10 if !self.begun.is_empty() => self.savepoint(),

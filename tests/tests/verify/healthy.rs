@@ -81,7 +81,7 @@ fn rows_older_than_the_audit_and_every_way_to_write() {
 }
 
 #[test]
-fn partitions_and_heirs() {
+fn partitions_and_inheritance_children() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -2,7 +2,7 @@ use diesel::prelude::*;
 use threadline::{Audited, FindingCode, Models};
 use threadline_tests::{Database, run};
 
-use super::mend;
+use super::{mend, trigger};
 
 diesel::table! {
     users (id) { id -> Int8, email -> Text, }
@@ -75,6 +75,7 @@ fn a_model_that_is_not_in_force_is_found() {
     mend(conn, &verification.findings);
     assert_eq!(codes(&models, conn), []);
 
-    run(conn, "DROP TRIGGER \"!threadline_insert\" ON users");
+    let name = trigger(conn, "users", "capture");
+    run(conn, &format!("DROP TRIGGER {name} ON users"));
     assert_eq!(codes(&models, conn), [FindingCode::TriggerMissing]);
 }

@@ -1,4 +1,5 @@
-use threadline_tests::{Database, changes, run};
+use diesel::prelude::*;
+use threadline_tests::{Database, changes, rows, run};
 
 use super::{drift, findings, found};
 
@@ -54,6 +55,8 @@ fn a_partition_whose_triggers_do_not_fire_is_found() {
         "CREATE TRIGGER again AFTER DELETE ON log_a FOR EACH ROW EXECUTE FUNCTION threadline.capture_1()",
         &["trigger-duplicated public.log_a"],
     );
+    run(conn, "DELETE FROM log");
+    assert_eq!(changes(conn).len(), 2);
 }
 
 #[test]
@@ -72,36 +75,87 @@ fn a_detached_partition_keeps_a_trigger_and_leaves_rows_unaccounted_for() {
     );
 }
 
+/// A write through a parent is recorded as that of the table that holds the row.
 #[test]
-fn a_table_that_is_written_through_others_since_is_found() {
+fn rows_of_inheritance_children_are_recorded_as_those_of_their_own_table() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
         conn,
-        "CREATE TABLE animals (id int PRIMARY KEY, name text); SELECT threadline.audit('animals');
-         CREATE TABLE beings (id int PRIMARY KEY, name text); SELECT threadline.audit('beings');",
+        "CREATE TABLE beings (id int PRIMARY KEY, name text); SELECT threadline.audit('beings');
+         CREATE TABLE animals (id int PRIMARY KEY, name text, legs int); SELECT threadline.audit('animals');
+         CREATE TABLE plants (id int PRIMARY KEY, name text);
+         INSERT INTO beings VALUES (1, 'a'); INSERT INTO animals VALUES (2, 'b', 4); INSERT INTO plants VALUES (3, 'c')",
     );
-    drift(
-        conn,
-        "ALTER TABLE animals INHERIT beings",
-        &[
-            "inherited-since public.animals",
-            "inherited-since public.beings",
-        ],
-    );
-    drift(
-        conn,
-        "ALTER TABLE animals NO INHERIT beings",
-        &[
-            "captured-by-row public.animals",
-            "captured-by-row public.beings",
-        ],
-    );
+    let unaudited = ["table-unaudited public.plants"];
+    let mut seen = recorded(conn).len();
+    for (change, writes, expected) in [
+        (
+            "INHERIT beings",
+            "UPDATE beings SET name = upper(name); UPDATE ONLY beings SET name = 'x'; UPDATE animals SET legs = 6;
+             UPDATE beings SET id = id + 10; DELETE FROM beings WHERE id IN (11, 13);
+             INSERT INTO beings VALUES (1, 'a'); TRUNCATE ONLY beings;
+             INSERT INTO beings VALUES (4, 'd'); INSERT INTO plants VALUES (5, 'e'); TRUNCATE beings;
+             INSERT INTO beings VALUES (1, 'a'); INSERT INTO animals VALUES (2, 'b', 4); INSERT INTO plants VALUES (3, 'c')",
+            &[
+                r#"beings | update | 1 | {"name": "A"}"#,
+                r#"animals | update | 2 | {"name": "B"}"#,
+                r#"beings | update | 1 | {"name": "x"}"#,
+                r#"animals | update | 2 | {"legs": 6}"#,
+                r#"beings | update | 11 | {"id": 11}"#,
+                r#"animals | update | 12 | {"id": 12}"#,
+                r#"beings | delete | 11 | {"id": 11, "name": "x"}"#,
+                r#"beings | insert | 1 | {"id": 1, "name": "a"}"#,
+                r#"beings | truncate | 1 | {"id": 1, "name": "a"}"#,
+                r#"beings | insert | 4 | {"id": 4, "name": "d"}"#,
+                r#"beings | truncate | 4 | {"id": 4, "name": "d"}"#,
+                r#"animals | truncate | 12 | {"id": 12, "legs": 6, "name": "B"}"#,
+                r#"beings | insert | 1 | {"id": 1, "name": "a"}"#,
+                r#"animals | insert | 2 | {"id": 2, "legs": 4, "name": "b"}"#,
+            ][..],
+        ),
+        (
+            "NO INHERIT beings",
+            "UPDATE beings SET name = 'y'; UPDATE animals SET name = 'z'; DELETE FROM beings; TRUNCATE animals",
+            &[
+                r#"beings | update | 1 | {"name": "y"}"#,
+                r#"animals | update | 2 | {"name": "z"}"#,
+                r#"beings | delete | 1 | {"id": 1, "name": "y"}"#,
+                r#"animals | truncate | 2 | {"id": 2, "legs": 4, "name": "z"}"#,
+            ],
+        ),
+    ] {
+        run(
+            conn,
+            &format!("ALTER TABLE animals {change}; ALTER TABLE plants {change}"),
+        );
+        assert_eq!(found(conn), unaudited, "{change}");
+        run(conn, writes);
+        assert_eq!(recorded(conn)[seen..], *expected, "{change}");
+        assert_eq!(found(conn), unaudited, "{change}, written");
+        seen += expected.len();
+    }
     run(
         conn,
-        "CREATE TABLE cats () INHERITS (animals); ALTER TABLE cats ADD PRIMARY KEY (id); SELECT threadline.audit('cats')",
+        "CREATE TABLE cats () INHERITS (animals); ALTER TABLE cats ADD PRIMARY KEY (id); SELECT threadline.audit('cats');
+         INSERT INTO cats VALUES (1, 'tom', 4); UPDATE animals SET legs = 3",
     );
-    assert_eq!(found(conn), ["inherited-since public.animals"]);
+    assert_eq!(
+        recorded(conn)[seen..],
+        [
+            r#"cats | insert | 1 | {"id": 1, "legs": 4, "name": "tom"}"#,
+            r#"cats | update | 1 | {"legs": 3}"#,
+        ]
+    );
+    assert_eq!(found(conn), unaudited);
+}
+
+/// Table, operation and key of each change, and what the row became or was.
+fn recorded(conn: &mut PgConnection) -> Vec<String> {
+    rows(
+        conn,
+        "SELECT table_name, op, key ->> 'id', coalesce(changed_to, row_data) FROM threadline.changes ORDER BY id",
+    )
 }
 
 #[test]

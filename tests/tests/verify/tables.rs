@@ -1,7 +1,7 @@
 use threadline::{ErrorKind, Models};
 use threadline_tests::{Database, changes, run};
 
-use super::{drift, findings, found, mend};
+use super::{drift, findings, found, mend, quoted, trigger};
 
 #[test]
 fn a_dropped_table_is_told_of_until_somebody_says_so() {
@@ -83,25 +83,22 @@ fn a_namesake_or_a_similar_name_is_another_table() {
             "{table}"
         );
     }
+    for table in ["one.line_items", r#"two."a'b""c\d""#] {
+        for kind in ["capture", "truncate"] {
+            let name = trigger(conn, table, kind);
+            drift(
+                conn,
+                &format!("ALTER TABLE {table} DISABLE TRIGGER {name}"),
+                &[&format!("trigger-disabled {table}")],
+            );
+        }
+    }
+    let name = trigger(conn, "two.line_items", "capture");
     drift(
         conn,
-        "ALTER TABLE one.line_items DISABLE TRIGGER \"!threadline_insert\"",
-        &["trigger-disabled one.line_items"],
-    );
-    drift(
-        conn,
-        r#"ALTER TABLE two."a'b""c\d" DISABLE TRIGGER "!threadline_delete""#,
-        &[r#"trigger-disabled two."a'b""c\d""#],
-    );
-    drift(
-        conn,
-        "DROP TRIGGER \"!threadline_update\" ON two.line_items",
+        &format!("DROP TRIGGER {name} ON two.line_items"),
         &["trigger-missing two.line_items"],
     );
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[test]
@@ -164,12 +161,12 @@ fn what_cannot_be_verified_is_an_error() {
     ));
     run(
         conn,
-        "DELETE FROM threadline.schema_patches WHERE version > 6",
+        "DELETE FROM threadline.schema_patches WHERE version > 1",
     );
     let error = models.verify().run(conn).unwrap_err();
     assert!(matches!(
         error.kind(),
-        ErrorKind::SchemaMissing { installed: Some(6) }
+        ErrorKind::SchemaMissing { installed: Some(1) }
     ));
 }
 
@@ -202,8 +199,8 @@ fn a_policy_that_records_a_part_is_followed() {
     );
     drift(
         conn,
-        "ALTER TABLE a DISABLE TRIGGER \"!threadline_insert\"; DROP TRIGGER \"!threadline_capture_2\" ON b;
-         ALTER TABLE c DISABLE TRIGGER \"!threadline_truncate_3\"; ALTER TABLE lines DISABLE TRIGGER \"!threadline_delete\"",
+        "ALTER TABLE a DISABLE TRIGGER \"!threadline_capture_1\"; DROP TRIGGER \"!threadline_capture_2\" ON b;
+         ALTER TABLE c DISABLE TRIGGER \"!threadline_truncate_3\"; ALTER TABLE lines DISABLE TRIGGER \"!threadline_capture_4\"",
         &[
             "trigger-disabled public.a",
             "trigger-missing public.b",

@@ -73,14 +73,23 @@ BEGIN
 END
 $$;
 
--- json as it enters an image. \u0000 is legal in json and not in jsonb; such a
--- value is kept as the text that it is.
+-- json as it enters an image: a text, which json is, of which every blank counts (a
+-- signature may have been made of it). One that jsonb writes just so is kept as what it
+-- says; any other as a string that holds the text, and so is what is a string itself,
+-- so that a string in the place of a json column is always a text of json.
 CREATE FUNCTION threadline.json_image(value json) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
-RETURN CASE WHEN value::pg_catalog.text LIKE '%\\u0000%'
-    THEN pg_catalog.to_jsonb(value::pg_catalog.text)
-    ELSE value::pg_catalog.jsonb
-END;
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    IF value::pg_catalog.jsonb::pg_catalog.text OPERATOR(pg_catalog.=) value::pg_catalog.text
+       AND pg_catalog.jsonb_typeof(value::pg_catalog.jsonb) OPERATOR(pg_catalog.<>) 'string' THEN
+        RETURN value::pg_catalog.jsonb;
+    END IF;
+    RETURN pg_catalog.to_jsonb(value::pg_catalog.text);
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN pg_catalog.to_jsonb(value::pg_catalog.text);
+END
+$$;
 
 -- The columns of a relation as its catalog has them now. `bitwise` says that
 -- two values are stored alike when = says so, which spares a comparison of the
@@ -1896,8 +1905,10 @@ END;
 -- The changes in the journal, up to an entry, in the form that they have in the ledger:
 -- with record keys, an update reduced to what it changed, and of one record in the order
 -- in which they happened. Reading and posting go by this alone, so that a change is the
--- same before and after.
-CREATE FUNCTION threadline.pending_changes(up_to bigint DEFAULT 9223372036854775807)
+-- same before and after. Of one record alone, most entries are passed over unread.
+CREATE FUNCTION threadline.pending_changes(
+    up_to bigint DEFAULT 9223372036854775807, only_table integer DEFAULT NULL, only_key text DEFAULT NULL
+)
 RETURNS TABLE (
     id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",
     record_key text, previous_key text, changed_from jsonb, changed_to jsonb, row_data jsonb
@@ -1910,7 +1921,7 @@ SET enable_nestloop = off
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT EXISTS (SELECT FROM threadline.journal) THEN
+    IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.table_id = only_table OR only_table IS NULL) THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -1925,10 +1936,17 @@ BEGIN
         JOIN threadline.entry_transactions(up_to) AS o ON o.entry_transaction = j.transaction_id AND o.xact_id = j.xact_id AND o.occurred_at = j.occurred_at
         LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
         LEFT JOIN (
-            SELECT a.id, threadline.instants_of(a.id) AS instants FROM threadline.audited_tables AS a OFFSET 0
+            SELECT a.id, threadline.instants_of(a.id) AS instants
+            FROM (SELECT DISTINCT w.table_id AS id FROM threadline.journal AS w WHERE w.id <= up_to AND (w.table_id = only_table OR only_table IS NULL)) AS a
+            OFFSET 0
         ) AS i ON i.id = j.table_id
         LEFT JOIN threadline.reordered_entries(up_to) AS r ON r.id = j.id
-        WHERE j.id <= up_to AND j.op <> 'C'
+        WHERE j.id <= up_to AND j.op <> 'C' AND (j.table_id = only_table OR only_table IS NULL)
+          AND (only_key IS NULL
+               OR (cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid')) IS NOT true
+               OR (j.old_row ? t.key_columns[1]) IS false OR (j.new_row ? t.key_columns[1]) IS false
+               OR j.old_row ->> t.key_columns[1] = only_key OR j.new_row ->> t.key_columns[1] = only_key
+               OR j.old_row ->> t.key_columns[1] LIKE '%.%' OR j.new_row ->> t.key_columns[1] LIKE '%.%')
     ), keyed AS (
         SELECT e.*,
                CASE WHEN e.op = 'D' OR e.op = 'T' THEN k.was ELSE k.now END AS record_key,
@@ -1956,8 +1974,9 @@ BEGIN
           AND (jsonb_typeof(n.value) IN ('string', 'boolean', 'null') OR (k.old_row -> n.key)::text = n.value::text)
           AND n.key = ANY (k.changed) IS NOT true
     ) AS u ON k.op = 'U'
-    WHERE k.op <> 'U' OR k.previous_key IS NOT NULL
-       OR k.old_row - u.unchanged <> '{}' OR k.new_row - u.unchanged <> '{}';
+    WHERE (k.op <> 'U' OR k.previous_key IS NOT NULL
+           OR k.old_row - u.unchanged <> '{}' OR k.new_row - u.unchanged <> '{}')
+      AND (only_key IS NULL OR only_key IN (k.record_key, k.previous_key));
 END
 $$;
 
@@ -2016,7 +2035,12 @@ DECLARE
 BEGIN
     WITH header AS (
         INSERT INTO threadline.ledger_transactions
-        SELECT * FROM threadline.pending_transactions(up_to)
+        SELECT t.id, t.xact_id, t.occurred_at, t.opened_at,
+               -- By post_all() in that transaction: it may go on.
+               CASE WHEN t.xact_id = pg_current_xact_id() THEN 'infinity' ELSE t.extended_until END,
+               t.actor_type, t.actor_id, t.actor_origin, t.request_id, t.correlation_id, t.job_id, t.source,
+               t.remote_ip, t.meta, t.session_user_name, t.context_error
+        FROM threadline.pending_transactions(up_to) AS t
         RETURNING id
     ), gone AS (
         DELETE FROM threadline.journal AS j
@@ -2036,6 +2060,11 @@ BEGIN
            (SELECT count(*) FROM header)
     INTO tl_posted, tl_moved, tl_headers;
     UPDATE threadline.posting AS p SET last_position = post_batch.last_position + tl_posted, posted_at = clock_timestamp();
+    -- Nothing else of the ledger is ever updated.
+    UPDATE threadline.ledger_transactions AS x
+    SET extended_until = (SELECT max(c.captured_at) + interval '1 second' FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id)
+    WHERE x.extended_until = 'infinity' AND x.xact_id <> pg_current_xact_id()
+      AND NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.transaction_id = x.id);
     RETURN tl_moved;
 END
 $$;
@@ -2153,7 +2182,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
-    RETURN CASE WHEN EXISTS (SELECT FROM threadline.journal OFFSET 2000) THEN threadline.post(50000) ELSE 0 END;
+    RETURN CASE WHEN EXISTS (SELECT FROM threadline.journal OFFSET 500) THEN threadline.post(50000) ELSE 0 END;
 END
 $$;
 
@@ -2251,6 +2280,32 @@ RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
     ELSE image
 END;
 
+-- An image with what its json columns say in the place of the texts that say it, for
+-- jsonb_populate_record(), which would take them for strings.
+CREATE FUNCTION threadline.json_documents(image jsonb, of_type regtype) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_name text;
+BEGIN
+    FOR tl_name IN
+        SELECT a.attname
+        FROM pg_type AS t
+        JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE t.oid = of_type AND a.atttypid IN ('json'::regtype, (SELECT d.oid FROM pg_type AS d WHERE d.oid = a.atttypid AND d.typtype = 'd' AND threadline.base_type(d.oid) = 'json'::regtype))
+          AND jsonb_typeof(image -> a.attname) = 'string'
+    LOOP
+        BEGIN
+            image := image || jsonb_build_object(tl_name, (image ->> tl_name)::jsonb);
+        EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+            -- It has no form in jsonb, or was no json then.
+        END;
+    END LOOP;
+    RETURN image;
+END
+$$;
+
 -- jsonb_populate_record() that does not fail the whole query when one image no
 -- longer fits the table's types. A placeholder that its column's type does not
 -- take (a masked date) reads as NULL; a row that does not fit is all NULL.
@@ -2260,6 +2315,7 @@ CREATE FUNCTION threadline.populate(base anyelement, image jsonb, redacted text[
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
+    image := threadline.json_documents(image, pg_catalog.pg_typeof(base));
     EXECUTE 'SELECT (pg_catalog.jsonb_populate_record($1, $2)).*' INTO populated USING base, image;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
     BEGIN
@@ -2290,6 +2346,28 @@ FROM threadline.pending_changes() AS p
 OFFSET 0);
 COMMENT ON VIEW threadline.audit_changes IS
     'Every recorded change, whether it is still in the journal or in the ledger';
+
+-- The changes of one record, also those by which its key came and went: as in
+-- threadline.audit_changes, and found without making final what waits of other records.
+CREATE FUNCTION threadline.record_changes(audited_table integer, record_key text) RETURNS SETOF threadline.audit_changes
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key,
+           c.changed_from, c.changed_to, c.row_data
+    FROM threadline.ledger_changes AS c
+    WHERE c.table_id = record_changes.audited_table AND c.record_key = record_changes.record_key
+    UNION ALL
+    SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key,
+           c.changed_from, c.changed_to, c.row_data
+    FROM threadline.ledger_changes AS c
+    WHERE c.table_id = record_changes.audited_table AND c.previous_key = record_changes.record_key AND c.previous_key IS NOT NULL
+      AND c.record_key IS DISTINCT FROM record_changes.record_key
+    UNION ALL
+    (SELECT p.id, p.transaction_id, p.captured_at, p.table_id, p.statement, p.op, p.record_key COLLATE "C", p.previous_key COLLATE "C",
+            p.changed_from, p.changed_to, p.row_data
+     FROM threadline.pending_changes(9223372036854775807, record_changes.audited_table, record_changes.record_key) AS p
+     OFFSET 0);
+END;
 
 CREATE VIEW threadline.audit_transactions AS
 SELECT * FROM threadline.ledger_transactions
@@ -2679,10 +2757,13 @@ BEGIN
                 (SELECT u.error FROM threadline.unposted AS u ORDER BY u.id LIMIT 1)),
             'SELECT threadline.post_again();')::threadline.finding;
     END IF;
-    IF (SELECT s.last_value FROM threadline.entry_ids AS s) < threadline.highest_id() THEN
-        RETURN NEXT ROW('sequence-behind', 'threadline.entry_ids',
-            'ids that are on record are given once more; the next entries are renumbered when they are posted',
-            format('SELECT setval(''threadline.entry_ids'', %s);', threadline.highest_id()))::threadline.finding;
+    -- One IF would read the sequence before it knows of the right to.
+    IF has_sequence_privilege('threadline.entry_ids', 'SELECT') THEN
+        IF (SELECT s.last_value FROM threadline.entry_ids AS s) < threadline.highest_id() THEN
+            RETURN NEXT ROW('sequence-behind', 'threadline.entry_ids',
+                'ids that are on record are given once more; the next entries are renumbered when they are posted',
+                format('SELECT setval(''threadline.entry_ids'', %s);', threadline.highest_id()))::threadline.finding;
+        END IF;
     END IF;
 END
 $$;
@@ -4081,23 +4162,44 @@ COMMENT ON FUNCTION threadline.settled(timestamptz) IS
 
 -- When the database transaction of an AuditTransaction captured its last change.
 -- A transaction counts as of then, whole or not at all, under however many
--- contexts it wrote: what it wrote earlier, nobody else could see.
+-- contexts it wrote: what it wrote earlier, nobody else could see. Asked for many
+-- transactions in one question, so that it reads the journal as it is and not in its
+-- final form.
 CREATE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT max(last.captured_at)
-    FROM threadline.audit_transactions AS x
-    JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
+AS $$
+DECLARE
+    tl_xact_id xid8;
+    tl_occurred_at timestamptz;
+    tl_posted timestamptz;
+    tl_waiting timestamptz;
+BEGIN
+    SELECT x.xact_id, x.occurred_at INTO tl_xact_id, tl_occurred_at
+    FROM threadline.ledger_transactions AS x
+    WHERE x.id = audit_transaction;
+    IF tl_xact_id IS NULL THEN
+        SELECT j.xact_id, j.occurred_at INTO tl_xact_id, tl_occurred_at
+        FROM threadline.journal AS j
+        WHERE j.id = audit_transaction
+        LIMIT 1;
+    END IF;
+    SELECT max(last.captured_at) INTO tl_posted
+    FROM threadline.ledger_transactions AS part
     CROSS JOIN LATERAL (
         SELECT c.captured_at
-        FROM threadline.audit_changes AS c
+        FROM threadline.ledger_changes AS c
         WHERE c.transaction_id = part.id
         ORDER BY c.id DESC
         LIMIT 1
     ) AS last
-    WHERE x.id = audit_transaction;
-END;
+    WHERE part.xact_id = tl_xact_id AND part.occurred_at = tl_occurred_at;
+    SELECT max(j.captured_at) INTO tl_waiting
+    FROM threadline.journal AS j
+    WHERE j.xact_id = tl_xact_id AND j.occurred_at = tl_occurred_at AND j.op <> 'C';
+    RETURN greatest(tl_posted, tl_waiting);
+END
+$$;
 
 -- What images of a table are to be read by: the columns that got other names,
 -- those that threadline.audit() saw and those of which it has not been told.
@@ -4313,6 +4415,22 @@ BEGIN
 END
 $$;
 
+-- Where rows of a table went without being recorded one by one: a TRUNCATE above the
+-- limit, or of rows that its snapshot did not see.
+CREATE FUNCTION threadline.blind_truncates(
+    audited_table integer, OUT id bigint, OUT transaction_id bigint, OUT captured_at timestamptz
+) RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT c.id, c.transaction_id, c.captured_at
+    FROM threadline.ledger_changes AS c
+    WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.op = 'T'
+    UNION ALL
+    SELECT j.id, j.transaction_id, j.captured_at
+    FROM threadline.journal AS j
+    WHERE j.table_id = audited_table AND j.op = 'T' AND j.old_row IS NULL;
+END;
+
 -- Whether rows of a table went after a change without being recorded one by one: a
 -- TRUNCATE above the limit, or of rows that its snapshot did not see.
 CREATE FUNCTION threadline.truncated_unseen(audited_table integer, after_change bigint) RETURNS boolean
@@ -4321,8 +4439,8 @@ SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT EXISTS (
         SELECT
-        FROM threadline.audit_changes AS c
-        WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.op = 'T' AND c.id > after_change);
+        FROM threadline.blind_truncates(audited_table) AS c
+        WHERE c.id > after_change);
 END;
 
 -- The answer of record_as_of() for an instant that is settled and audited; in
@@ -4349,13 +4467,13 @@ BEGIN
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
     SELECT * INTO tl_here
-    FROM threadline.audit_changes AS c
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
     WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
       AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
     ORDER BY c.id DESC
     LIMIT 1;
     SELECT * INTO tl_left
-    FROM threadline.audit_changes AS c
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
     WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
       AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
     ORDER BY c.id DESC
@@ -4378,19 +4496,18 @@ BEGIN
 
     tl_unseen := threadline.truncated_unseen(audited_table, (
         SELECT coalesce(max(c.id), 0)
-        FROM threadline.audit_changes AS c
-        WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.op = 'T'
-          AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant));
+        FROM threadline.blind_truncates(audited_table) AS c
+        WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant));
 
     -- What ended the record that had the key then, and what began another.
     SELECT * INTO tl_end
     FROM (
-        (SELECT * FROM threadline.audit_changes AS c
+        (SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
          WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
            AND c.id > tl_cut AND c.op IN ('D', 'T')
          ORDER BY c.id LIMIT 1)
         UNION ALL
-        (SELECT * FROM threadline.audit_changes AS c
+        (SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
          WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
            AND c.id > tl_cut
          ORDER BY c.id LIMIT 1)
@@ -4398,7 +4515,7 @@ BEGIN
     ORDER BY either.id
     LIMIT 1;
     SELECT * INTO tl_birth
-    FROM threadline.audit_changes AS c
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
     WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
       AND c.id > tl_cut AND (c.op = 'I' OR c.previous_key IS NOT NULL)
     ORDER BY c.id
@@ -4418,7 +4535,7 @@ BEGIN
     SELECT threadline.jsonb_merge(
                threadline.renamed_image(tl_renames, c.changed_from, c.captured_at) ORDER BY c.id DESC)
     INTO tl_undo
-    FROM threadline.audit_changes AS c
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
     WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
       AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
       AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';
@@ -4521,9 +4638,8 @@ BEGIN
             DETAIL = tl_table.audited_since;
     ELSIF threadline.truncated_unseen(tl_table.id, (
         SELECT coalesce(max(c.id), 0)
-        FROM threadline.audit_changes AS c
-        WHERE c.table_id = tl_table.id AND c.record_key IS NULL AND c.op = 'T'
-          AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant))
+        FROM threadline.blind_truncates(tl_table.id) AS c
+        WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant))
     THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
@@ -4642,7 +4758,7 @@ BEGIN
     RETURN QUERY
     WITH RECURSIVE own AS (
         SELECT c.*
-        FROM threadline.audit_changes AS c
+        FROM threadline.record_changes(audited_table, own_changes.record_key) AS c
         WHERE c.table_id = audited_table AND c.record_key = own_changes.record_key
           AND c.transaction_id + 0 = tl_transaction AND c.captured_at > began
         UNION
@@ -4650,7 +4766,7 @@ BEGIN
         FROM own
         CROSS JOIN LATERAL (
             SELECT *
-            FROM threadline.audit_changes AS c
+            FROM threadline.record_changes(audited_table, own.previous_key) AS c
             WHERE c.table_id = audited_table AND c.record_key = own.previous_key
               AND c.transaction_id + 0 = tl_transaction AND c.captured_at > began
             OFFSET 0
@@ -4718,7 +4834,7 @@ BEGIN
         WHEN (live -> c.name = 'null') <> (field.value = 'null') THEN true
         ELSE EXISTS (
             SELECT
-            FROM threadline.audit_changes AS later
+            FROM threadline.record_changes(change.table_id, change.record_key) AS later
             WHERE later.table_id = change.table_id AND later.record_key = change.record_key
               AND later.id > change.id AND later.transaction_id <> change.transaction_id
               AND (later.op = 'I'
@@ -4785,10 +4901,9 @@ BEGIN
     SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum),
            string_agg(
                format(
-                   -- As threadline.json_image() has kept it: the text of json with \u0000.
-                   CASE WHEN a.atttypid = 'pg_catalog.json'::regtype
-                       THEN 'CASE WHEN jsonb_typeof($1 -> %2$L) = ''string'' AND strpos($1 ->> %2$L, chr(92) || ''u0000'') > 0 '
-                            'THEN ($1 ->> %2$L)::json ELSE tl_image.%1$I END'
+                   -- As threadline.json_image() has kept it: the text.
+                   CASE WHEN threadline.base_type(a.atttypid) = 'pg_catalog.json'::regtype
+                       THEN 'CASE WHEN jsonb_typeof($1 -> %2$L) = ''string'' THEN ($1 ->> %2$L)::json ELSE tl_image.%1$I END'
                        ELSE 'tl_image.%1$I'
                    END, a.attname, a.attname),
                ', ' ORDER BY a.attnum),
@@ -5070,12 +5185,12 @@ BEGIN
         -- In a statement that shifts keys, who leaves makes room for who comes.
         SELECT * INTO tl_end
         FROM (
-            (SELECT * FROM threadline.audit_changes AS c
+            (SELECT * FROM threadline.record_changes(audited_table, tl_key) AS c
              WHERE c.table_id = audited_table AND c.record_key = tl_key
                AND c.id > tl_last.id AND c.op IN ('D', 'T')
              ORDER BY c.id LIMIT 1)
             UNION ALL
-            (SELECT * FROM threadline.audit_changes AS c
+            (SELECT * FROM threadline.record_changes(audited_table, tl_key) AS c
              WHERE c.table_id = audited_table AND c.previous_key = tl_key AND c.id > tl_last.id
                AND (c.transaction_id, c.statement) IS DISTINCT FROM (tl_last.transaction_id, tl_last.statement)
              ORDER BY c.id LIMIT 1)
@@ -5107,7 +5222,7 @@ BEGIN
     tl_last.id := 9223372036854775807;
     LOOP
         SELECT * INTO tl_birth
-        FROM threadline.audit_changes AS c
+        FROM threadline.record_changes(audited_table, tl_key) AS c
         WHERE c.table_id = audited_table AND c.record_key = tl_key AND c.id < tl_last.id
           AND (c.op = 'I' OR c.previous_key IS NOT NULL)
           AND (c.transaction_id, c.statement) IS DISTINCT FROM (tl_last.transaction_id, tl_last.statement)
@@ -5171,7 +5286,7 @@ BEGIN
         FROM unnest(tl_columns) AS name
         WHERE EXISTS (
             SELECT
-            FROM threadline.audit_changes AS c
+            FROM threadline.record_changes(tl_id, put_record_back.record_key) AS c
             WHERE c.table_id = tl_id AND c.record_key = put_record_back.record_key AND c.id > coalesce(tl_then.change_id, 0)
               -- Whatever happened under another key counts.
               AND (c.previous_key IS NOT NULL OR threadline.current_names(tl_id, c.changed_to, c.captured_at) ? name));
@@ -5441,8 +5556,8 @@ BEGIN
             FROM threadline.audit_changes AS c
             LEFT JOIN grouped AS g ON g.transaction_id = c.transaction_id AND g.statement = c.statement
             WHERE c.table_id = $1 AND c.transaction_id >= $2 AND coalesce(g.began, c.captured_at) >= $3
-        ), blind AS (
-            -- Changes of which nobody knows the record.
+        ), blind AS MATERIALIZED (
+            -- Changes of which nobody knows the record; read once, and not for each change.
             SELECT coalesce(array_agg(r.id ORDER BY r.id), '{}') AS ids FROM recorded AS r WHERE r.record_key IS NULL
         ), event AS (
             SELECT r.record_key AS event_key, r.position, 1 AS turn, r.id, r.transaction_id,

@@ -1,8 +1,10 @@
 -- The changes in the journal, up to an entry, in the form that they have in the ledger:
 -- with record keys, an update reduced to what it changed, and of one record in the order
 -- in which they happened. Reading and posting go by this alone, so that a change is the
--- same before and after.
-CREATE FUNCTION threadline.pending_changes(up_to bigint DEFAULT 9223372036854775807)
+-- same before and after. Of one record alone, most entries are passed over unread.
+CREATE FUNCTION threadline.pending_changes(
+    up_to bigint DEFAULT 9223372036854775807, only_table integer DEFAULT NULL, only_key text DEFAULT NULL
+)
 RETURNS TABLE (
     id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",
     record_key text, previous_key text, changed_from jsonb, changed_to jsonb, row_data jsonb
@@ -15,7 +17,7 @@ SET enable_nestloop = off
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT EXISTS (SELECT FROM threadline.journal) THEN
+    IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.table_id = only_table OR only_table IS NULL) THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -30,10 +32,17 @@ BEGIN
         JOIN threadline.entry_transactions(up_to) AS o ON o.entry_transaction = j.transaction_id AND o.xact_id = j.xact_id AND o.occurred_at = j.occurred_at
         LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
         LEFT JOIN (
-            SELECT a.id, threadline.instants_of(a.id) AS instants FROM threadline.audited_tables AS a OFFSET 0
+            SELECT a.id, threadline.instants_of(a.id) AS instants
+            FROM (SELECT DISTINCT w.table_id AS id FROM threadline.journal AS w WHERE w.id <= up_to AND (w.table_id = only_table OR only_table IS NULL)) AS a
+            OFFSET 0
         ) AS i ON i.id = j.table_id
         LEFT JOIN threadline.reordered_entries(up_to) AS r ON r.id = j.id
-        WHERE j.id <= up_to AND j.op <> 'C'
+        WHERE j.id <= up_to AND j.op <> 'C' AND (j.table_id = only_table OR only_table IS NULL)
+          AND (only_key IS NULL
+               OR (cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid')) IS NOT true
+               OR (j.old_row ? t.key_columns[1]) IS false OR (j.new_row ? t.key_columns[1]) IS false
+               OR j.old_row ->> t.key_columns[1] = only_key OR j.new_row ->> t.key_columns[1] = only_key
+               OR j.old_row ->> t.key_columns[1] LIKE '%.%' OR j.new_row ->> t.key_columns[1] LIKE '%.%')
     ), keyed AS (
         SELECT e.*,
                CASE WHEN e.op = 'D' OR e.op = 'T' THEN k.was ELSE k.now END AS record_key,
@@ -61,7 +70,8 @@ BEGIN
           AND (jsonb_typeof(n.value) IN ('string', 'boolean', 'null') OR (k.old_row -> n.key)::text = n.value::text)
           AND n.key = ANY (k.changed) IS NOT true
     ) AS u ON k.op = 'U'
-    WHERE k.op <> 'U' OR k.previous_key IS NOT NULL
-       OR k.old_row - u.unchanged <> '{}' OR k.new_row - u.unchanged <> '{}';
+    WHERE (k.op <> 'U' OR k.previous_key IS NOT NULL
+           OR k.old_row - u.unchanged <> '{}' OR k.new_row - u.unchanged <> '{}')
+      AND (only_key IS NULL OR only_key IN (k.record_key, k.previous_key));
 END
 $$;

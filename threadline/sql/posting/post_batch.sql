@@ -11,7 +11,12 @@ DECLARE
 BEGIN
     WITH header AS (
         INSERT INTO threadline.ledger_transactions
-        SELECT * FROM threadline.pending_transactions(up_to)
+        SELECT t.id, t.xact_id, t.occurred_at, t.opened_at,
+               -- By post_all() in that transaction: it may go on.
+               CASE WHEN t.xact_id = pg_current_xact_id() THEN 'infinity' ELSE t.extended_until END,
+               t.actor_type, t.actor_id, t.actor_origin, t.request_id, t.correlation_id, t.job_id, t.source,
+               t.remote_ip, t.meta, t.session_user_name, t.context_error
+        FROM threadline.pending_transactions(up_to) AS t
         RETURNING id
     ), gone AS (
         DELETE FROM threadline.journal AS j
@@ -31,6 +36,11 @@ BEGIN
            (SELECT count(*) FROM header)
     INTO tl_posted, tl_moved, tl_headers;
     UPDATE threadline.posting AS p SET last_position = post_batch.last_position + tl_posted, posted_at = clock_timestamp();
+    -- Nothing else of the ledger is ever updated.
+    UPDATE threadline.ledger_transactions AS x
+    SET extended_until = (SELECT max(c.captured_at) + interval '1 second' FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id)
+    WHERE x.extended_until = 'infinity' AND x.xact_id <> pg_current_xact_id()
+      AND NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.transaction_id = x.id);
     RETURN tl_moved;
 END
 $$;

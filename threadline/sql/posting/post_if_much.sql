@@ -4,6 +4,6 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
-    RETURN CASE WHEN EXISTS (SELECT FROM threadline.journal OFFSET 2000) THEN threadline.post(50000) ELSE 0 END;
+    RETURN CASE WHEN EXISTS (SELECT FROM threadline.journal OFFSET 500) THEN threadline.post(50000) ELSE 0 END;
 END
 $$;

@@ -20,7 +20,7 @@ BEGIN
         WHEN (live -> c.name = 'null') <> (field.value = 'null') THEN true
         ELSE EXISTS (
             SELECT
-            FROM threadline.audit_changes AS later
+            FROM threadline.record_changes(change.table_id, change.record_key) AS later
             WHERE later.table_id = change.table_id AND later.record_key = change.record_key
               AND later.id > change.id AND later.transaction_id <> change.transaction_id
               AND (later.op = 'I'

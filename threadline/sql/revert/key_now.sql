@@ -14,12 +14,12 @@ BEGIN
         -- In a statement that shifts keys, who leaves makes room for who comes.
         SELECT * INTO tl_end
         FROM (
-            (SELECT * FROM threadline.audit_changes AS c
+            (SELECT * FROM threadline.record_changes(audited_table, tl_key) AS c
              WHERE c.table_id = audited_table AND c.record_key = tl_key
                AND c.id > tl_last.id AND c.op IN ('D', 'T')
              ORDER BY c.id LIMIT 1)
             UNION ALL
-            (SELECT * FROM threadline.audit_changes AS c
+            (SELECT * FROM threadline.record_changes(audited_table, tl_key) AS c
              WHERE c.table_id = audited_table AND c.previous_key = tl_key AND c.id > tl_last.id
                AND (c.transaction_id, c.statement) IS DISTINCT FROM (tl_last.transaction_id, tl_last.statement)
              ORDER BY c.id LIMIT 1)

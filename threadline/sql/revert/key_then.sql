@@ -12,7 +12,7 @@ BEGIN
     tl_last.id := 9223372036854775807;
     LOOP
         SELECT * INTO tl_birth
-        FROM threadline.audit_changes AS c
+        FROM threadline.record_changes(audited_table, tl_key) AS c
         WHERE c.table_id = audited_table AND c.record_key = tl_key AND c.id < tl_last.id
           AND (c.op = 'I' OR c.previous_key IS NOT NULL)
           AND (c.transaction_id, c.statement) IS DISTINCT FROM (tl_last.transaction_id, tl_last.statement)

@@ -15,7 +15,7 @@ BEGIN
     RETURN QUERY
     WITH RECURSIVE own AS (
         SELECT c.*
-        FROM threadline.audit_changes AS c
+        FROM threadline.record_changes(audited_table, own_changes.record_key) AS c
         WHERE c.table_id = audited_table AND c.record_key = own_changes.record_key
           AND c.transaction_id + 0 = tl_transaction AND c.captured_at > began
         UNION
@@ -23,7 +23,7 @@ BEGIN
         FROM own
         CROSS JOIN LATERAL (
             SELECT *
-            FROM threadline.audit_changes AS c
+            FROM threadline.record_changes(audited_table, own.previous_key) AS c
             WHERE c.table_id = audited_table AND c.record_key = own.previous_key
               AND c.transaction_id + 0 = tl_transaction AND c.captured_at > began
             OFFSET 0

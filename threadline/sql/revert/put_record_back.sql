@@ -44,7 +44,7 @@ BEGIN
         FROM unnest(tl_columns) AS name
         WHERE EXISTS (
             SELECT
-            FROM threadline.audit_changes AS c
+            FROM threadline.record_changes(tl_id, put_record_back.record_key) AS c
             WHERE c.table_id = tl_id AND c.record_key = put_record_back.record_key AND c.id > coalesce(tl_then.change_id, 0)
               -- Whatever happened under another key counts.
               AND (c.previous_key IS NOT NULL OR threadline.current_names(tl_id, c.changed_to, c.captured_at) ? name));

@@ -15,10 +15,9 @@ BEGIN
     SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum),
            string_agg(
                format(
-                   -- As threadline.json_image() has kept it: the text of json with \u0000.
-                   CASE WHEN a.atttypid = 'pg_catalog.json'::regtype
-                       THEN 'CASE WHEN jsonb_typeof($1 -> %2$L) = ''string'' AND strpos($1 ->> %2$L, chr(92) || ''u0000'') > 0 '
-                            'THEN ($1 ->> %2$L)::json ELSE tl_image.%1$I END'
+                   -- As threadline.json_image() has kept it: the text.
+                   CASE WHEN threadline.base_type(a.atttypid) = 'pg_catalog.json'::regtype
+                       THEN 'CASE WHEN jsonb_typeof($1 -> %2$L) = ''string'' THEN ($1 ->> %2$L)::json ELSE tl_image.%1$I END'
                        ELSE 'tl_image.%1$I'
                    END, a.attname, a.attname),
                ', ' ORDER BY a.attnum),

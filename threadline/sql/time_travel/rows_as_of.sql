@@ -44,9 +44,8 @@ BEGIN
             DETAIL = tl_table.audited_since;
     ELSIF threadline.truncated_unseen(tl_table.id, (
         SELECT coalesce(max(c.id), 0)
-        FROM threadline.audit_changes AS c
-        WHERE c.table_id = tl_table.id AND c.record_key IS NULL AND c.op = 'T'
-          AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant))
+        FROM threadline.blind_truncates(tl_table.id) AS c
+        WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant))
     THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',

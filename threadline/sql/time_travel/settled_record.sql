@@ -22,13 +22,13 @@ BEGIN
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
     SELECT * INTO tl_here
-    FROM threadline.audit_changes AS c
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
     WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
       AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
     ORDER BY c.id DESC
     LIMIT 1;
     SELECT * INTO tl_left
-    FROM threadline.audit_changes AS c
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
     WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
       AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
     ORDER BY c.id DESC
@@ -51,19 +51,18 @@ BEGIN
 
     tl_unseen := threadline.truncated_unseen(audited_table, (
         SELECT coalesce(max(c.id), 0)
-        FROM threadline.audit_changes AS c
-        WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.op = 'T'
-          AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant));
+        FROM threadline.blind_truncates(audited_table) AS c
+        WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant));
 
     -- What ended the record that had the key then, and what began another.
     SELECT * INTO tl_end
     FROM (
-        (SELECT * FROM threadline.audit_changes AS c
+        (SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
          WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
            AND c.id > tl_cut AND c.op IN ('D', 'T')
          ORDER BY c.id LIMIT 1)
         UNION ALL
-        (SELECT * FROM threadline.audit_changes AS c
+        (SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
          WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
            AND c.id > tl_cut
          ORDER BY c.id LIMIT 1)
@@ -71,7 +70,7 @@ BEGIN
     ORDER BY either.id
     LIMIT 1;
     SELECT * INTO tl_birth
-    FROM threadline.audit_changes AS c
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
     WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
       AND c.id > tl_cut AND (c.op = 'I' OR c.previous_key IS NOT NULL)
     ORDER BY c.id
@@ -91,7 +90,7 @@ BEGIN
     SELECT threadline.jsonb_merge(
                threadline.renamed_image(tl_renames, c.changed_from, c.captured_at) ORDER BY c.id DESC)
     INTO tl_undo
-    FROM threadline.audit_changes AS c
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
     WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
       AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
       AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';

@@ -6,6 +6,6 @@ SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT EXISTS (
         SELECT
-        FROM threadline.audit_changes AS c
-        WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.op = 'T' AND c.id > after_change);
+        FROM threadline.blind_truncates(audited_table) AS c
+        WHERE c.id > after_change);
 END;

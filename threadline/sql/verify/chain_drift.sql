@@ -104,8 +104,8 @@ BEGIN
             FROM threadline.audit_changes AS c
             LEFT JOIN grouped AS g ON g.transaction_id = c.transaction_id AND g.statement = c.statement
             WHERE c.table_id = $1 AND c.transaction_id >= $2 AND coalesce(g.began, c.captured_at) >= $3
-        ), blind AS (
-            -- Changes of which nobody knows the record.
+        ), blind AS MATERIALIZED (
+            -- Changes of which nobody knows the record; read once, and not for each change.
             SELECT coalesce(array_agg(r.id ORDER BY r.id), '{}') AS ids FROM recorded AS r WHERE r.record_key IS NULL
         ), event AS (
             SELECT r.record_key AS event_key, r.position, 1 AS turn, r.id, r.transaction_id,

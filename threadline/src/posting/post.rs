@@ -12,7 +12,7 @@ use crate::error::Error;
 /// write little. Posting moves it into the tables with indexes. Every answer is
 /// right without it; with much in the journal, answers take longer. A
 /// [`Worker`](crate::Worker) posts all along. Without one, whoever reads through
-/// this crate outside a transaction posts first, when some thousand entries wait.
+/// this crate outside a transaction posts first, when some hundred entries wait.
 ///
 /// Returns 0 inside a transaction, on a standby, and while somebody else posts.
 ///

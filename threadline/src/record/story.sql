@@ -16,7 +16,7 @@ WITH RECURSIVE target AS (
     FROM lineage
     CROSS JOIN LATERAL (
         SELECT c.id, c.previous_key, c.transaction_id, c.statement
-        FROM threadline.audit_changes AS c
+        FROM threadline.record_changes(lineage.table_id, lineage.record_key) AS c
         WHERE c.table_id = lineage.table_id
           AND c.record_key = lineage.record_key
           AND c.previous_key IS NOT NULL
@@ -38,7 +38,7 @@ WITH RECURSIVE target AS (
     FROM segment
     CROSS JOIN LATERAL (
         (SELECT *
-        FROM threadline.audit_changes AS c
+        FROM threadline.record_changes(segment.table_id, segment.record_key) AS c
         WHERE c.table_id = segment.table_id
           AND c.record_key = segment.record_key
           AND c.id >= segment.from_id AND c.id < segment.before_id
@@ -49,7 +49,7 @@ WITH RECURSIVE target AS (
         LIMIT {story limit})
         UNION ALL
         (SELECT *
-        FROM threadline.audit_changes AS c
+        FROM threadline.record_changes(segment.table_id, segment.record_key) AS c
         WHERE c.table_id = segment.table_id
           AND c.previous_key = segment.record_key
           AND c.id > segment.from_id AND c.id < segment.before_id

@@ -59,12 +59,12 @@ codes! {
     TriggerMissing "trigger-missing" Error,
     /// A capture trigger does not fire.
     TriggerDisabled "trigger-disabled" Error,
-    /// A further trigger records the same changes again.
-    TriggerDuplicated "trigger-duplicated" Error,
+    /// A further trigger calls the table's capture function. It records nothing.
+    TriggerDuplicated "trigger-duplicated" Warning,
     /// A capture trigger is not as it was made, or fires when it should not.
     TriggerAltered "trigger-altered" Error,
-    /// A trigger records the changes of one table as those of another: one that was
-    /// made by hand, or that a detached partition kept.
+    /// A trigger calls the capture function of another table: one that was made by hand,
+    /// or that a detached partition kept. It records nothing.
     TriggerStray "trigger-stray" Warning,
     /// A capture function is not what was written, or not there.
     FunctionAltered "function-altered" Error,
@@ -72,13 +72,8 @@ codes! {
     PartitionUnseen "partition-unseen" Error,
     /// A partition came since: a `TRUNCATE` of it alone leaves no trace.
     PartitionTruncateUnseen "partition-truncate-unseen" Warning,
-    /// The table has got ancestors or heirs, through which it is written past its
-    /// statement triggers.
-    InheritedSince "inherited-since" Error,
     /// The table became a partition of another.
     TableAttached "table-attached" Warning,
-    /// The table could be captured by statement, which is quicker.
-    CapturedByRow "captured-by-row" Info,
     /// Columns were added, dropped, renamed or given other types since the capture
     /// was built. Of a table with redaction, new columns are not recorded.
     ColumnsChanged "columns-changed" Error,

@@ -15,6 +15,7 @@ use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::install::{ModelStatus, PolicyCall, SCHEMA_VERSION, installed_version, model_status};
 use crate::model::{Models, TableSpec};
+use crate::posting::post_before_reading;
 
 /// What [`Models::verify`] is asked for.
 #[derive(Debug, Clone)]
@@ -49,8 +50,8 @@ impl Verification {
 }
 
 impl Models {
-    /// Looks whether the audit of a database is whole, and changes nothing: for
-    /// health checks, and before anybody relies on a history.
+    /// Checks whether the audit of a database is intact, and changes nothing that is
+    /// recorded: for health checks, and before anybody relies on a history.
     ///
     /// It sees triggers that are missing, disabled or altered, also those of
     /// partitions, columns and keys that changed without `threadline.refresh`,
@@ -131,7 +132,7 @@ impl Verify<'_> {
         self
     }
 
-    /// Looks.
+    /// Runs the checks.
     ///
     /// # Errors
     ///
@@ -154,6 +155,8 @@ impl Verify<'_> {
         }
         findings.extend(of_models);
         findings.extend(self.secret_findings(conn, only.as_deref())?);
+        // After what waits was looked at.
+        post_before_reading(conn);
         for table in queries::audited(conn, only.as_deref())? {
             findings.extend(self.chain_findings(conn, &table)?);
         }

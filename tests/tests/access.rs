@@ -2,10 +2,16 @@
 
 #[path = "access/application.rs"]
 mod application;
+#[path = "access/attacks.rs"]
+mod attacks;
+#[path = "access/becoming.rs"]
+mod becoming;
 #[path = "access/code.rs"]
 mod code;
 #[path = "access/forging.rs"]
 mod forging;
+#[path = "access/planted.rs"]
+mod planted;
 #[path = "access/policies.rs"]
 mod policies;
 #[path = "access/protection.rs"]
@@ -16,6 +22,10 @@ mod session_suspension;
 mod suspension;
 #[path = "access/tokens.rs"]
 mod tokens;
+#[path = "access/watching.rs"]
+mod watching;
+#[path = "access/ways.rs"]
+mod ways;
 
 use diesel::prelude::*;
 use threadline::Protection;

@@ -5,7 +5,7 @@ use threadline_tests::{rows, run, value};
 use super::Protected;
 
 /// Types, casts, checks and indexes whose functions note as whom they run.
-const SPIES: &str = "
+pub(super) const SPIES: &str = "
     CREATE TABLE spied (who text, through text); GRANT INSERT ON spied TO PUBLIC;
     CREATE FUNCTION spy(through text) RETURNS boolean LANGUAGE plpgsql AS
         'BEGIN INSERT INTO public.spied VALUES (current_user, through); RETURN true; END';

@@ -39,18 +39,29 @@ fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
     protected.protect();
     assert_eq!(rows(&mut protected.admin, rights), before);
 
-    // As a later patch does, run by an administrator.
+    // As an administrator leaves them who installs a table or a function again.
     run(
         &mut protected.admin,
-        "CREATE TABLE threadline.later (x int); GRANT INSERT ON threadline.later TO PUBLIC;
-         CREATE FUNCTION threadline.later() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER TABLE threadline.suspensions OWNER TO CURRENT_USER; GRANT INSERT ON threadline.suspensions TO PUBLIC;
+         ALTER FUNCTION threadline.post(integer) OWNER TO CURRENT_USER",
     );
     protected.protect();
     assert_eq!(owners(&mut protected), [protected.role("owner")]);
-    forbidden(app, "INSERT INTO threadline.later VALUES (1)");
-    rows(
-        &mut protected.session("auditor"),
-        "SELECT x FROM threadline.later",
+    assert_eq!(rows(&mut protected.admin, rights), before);
+    forbidden(app, "INSERT INTO threadline.suspensions DEFAULT VALUES");
+    // A later version of the schema is not this program's to protect.
+    run(
+        &mut protected.admin,
+        "INSERT INTO threadline.schema_versions (version) VALUES (999)",
+    );
+    let error = protected
+        .protection()
+        .apply(&mut protected.admin)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("protect it with the program that installed it"),
+        "{error}"
     );
 }
 

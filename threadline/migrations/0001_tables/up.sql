@@ -13,6 +13,28 @@ COMMENT ON TABLE threadline.schema_versions IS
 COMMENT ON COLUMN threadline.schema_versions.installed_by IS
     'The version of the migration that installed it, which alone takes it back; NULL: Models::install';
 
+-- What the schema consisted of when it was installed, and again whenever it was compared
+-- with what Threadline ships.
+CREATE TABLE threadline.installed_code (
+    object       text PRIMARY KEY,
+    digest       text NOT NULL,
+    shown_digest text,
+    server_major integer NOT NULL
+);
+COMMENT ON TABLE threadline.installed_code IS
+    'The objects of the schema threadline and a digest of each; threadline.audit_drift() compares them with those that are there';
+COMMENT ON COLUMN threadline.installed_code.shown_digest IS
+    'Of what PostgreSQL shows in its own words, such as a view; comparable on servers of the same major version';
+
+-- The partitions of audited tables, as threadline.watch() saw them last: of one that was
+-- detached, nothing else tells.
+CREATE TABLE threadline.watched_partitions (
+    part     oid PRIMARY KEY,
+    table_id integer NOT NULL
+);
+COMMENT ON TABLE threadline.watched_partitions IS
+    'The partitions of audited tables that threadline.watch() knows of';
+
 CREATE TABLE threadline.audited_tables (
     id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schema_name     text NOT NULL,

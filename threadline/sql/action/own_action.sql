@@ -12,7 +12,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_transaction bigint := threadline.current_transaction();
+    tl_transaction bigint := threadline.own_transaction();
     tl_action threadline.audit_actions;
 BEGIN
     INSERT INTO threadline.audit_actions (

@@ -27,7 +27,10 @@ DECLARE
         WHEN 'audit.resumed' THEN 'resume'
         WHEN 'audit.stopped' THEN 'unaudit'
         WHEN 'audit.restarted' THEN 'audit'
-        WHEN 'audit.policy_changed' THEN 'audit' END;
+        WHEN 'audit.policy_changed' THEN 'audit'
+        WHEN 'audit.condition_changed' THEN 'audit'
+        WHEN 'audit.triggers_changed' THEN 'watch'
+        WHEN 'audit.table_rewritten' THEN 'watch' END;
 BEGIN
     IF record_action.name IS NULL OR record_action.name = '' THEN
         RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';
@@ -42,7 +45,7 @@ BEGIN
         transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
         request_id, correlation_id, job_id, meta)
     VALUES (
-        CASE WHEN linked THEN threadline.current_transaction() END,
+        CASE WHEN linked THEN threadline.own_transaction() END,
         record_action.name,
         coalesce(record_action.category, substring(record_action.name FROM '^(.*)\.[^.]*$')),
         coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),

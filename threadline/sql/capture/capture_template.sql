@@ -19,9 +19,14 @@ DECLARE
     tl_changed pg_catalog._text;
 BEGIN
     IF pg_catalog.oidne(TG_RELID, {captured}) AND pg_catalog.oidne(coalesce(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, TG_RELID), {captured})
-       OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
+       OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')
+       OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
     THEN
-        IF threadline.withheld({id}, TG_RELID, TG_NAME, {relation}) THEN
+        -- A trigger of another kind under the name would record what did not happen, or twice what did.
+        IF NOT (CASE WHEN pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN pg_catalog.nameeq(TG_NAME, '!threadline_truncate_{id}')
+                    ELSE pg_catalog.texteq(TG_WHEN, 'AFTER') AND pg_catalog.texteq(TG_LEVEL, 'ROW') AND pg_catalog.nameeq(TG_NAME, '!threadline_capture_{id}') END)
+           OR threadline.withheld({id}, TG_RELID, TG_NAME, {relation})
+        THEN
             RETURN NULL;
         END IF;
     END IF;

@@ -30,6 +30,7 @@ CREATE FUNCTION threadline.audit(
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $audit$
 DECLARE
     tl_id integer;

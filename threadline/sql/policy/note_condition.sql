@@ -1,23 +1,34 @@
 -- Notes the condition of a table's row trigger in the words in which PostgreSQL shows
 -- it, for verify to compare. Fails if what was given as one is more than an expression,
--- and made another trigger than the one that records.
+-- and made another trigger than the one that records. It takes a trigger that somebody
+-- made by hand for what threadline.audit() made, and so records what it noted.
 CREATE FUNCTION threadline.note_condition(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_id integer := threadline.known_table_of(target);
     tl_condition text := (
         SELECT substring(pg_get_triggerdef(g.oid) FROM ' FOR EACH ROW WHEN [(](.*)[)] EXECUTE FUNCTION ')
         FROM pg_trigger AS g
-        WHERE g.tgrelid = target AND g.tgname = '!threadline_capture_' || tl_id);
+        -- Its arguments could say anything.
+        WHERE g.tgrelid = target AND g.tgname = '!threadline_capture_' || tl_id AND g.tgnargs = 0);
+    tl_former text;
 BEGIN
     PERFORM threadline.require_handed_over(target);
     IF tl_condition IS NULL THEN
         RAISE EXCEPTION 'threadline: the condition under which table % is recorded is not one expression', target;
     END IF;
-    UPDATE threadline.audited_tables SET shown_condition = tl_condition WHERE id = tl_id;
+    SELECT t.shown_condition INTO tl_former FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ? 'condition';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'threadline: table % is recorded without a condition; give it one with SELECT threadline.audit(''%'', condition => ...)', target, target;
+    ELSIF tl_former IS DISTINCT FROM tl_condition THEN
+        UPDATE threadline.audited_tables SET shown_condition = tl_condition WHERE id = tl_id;
+        PERFORM threadline.own_action('audit.condition_changed',
+            jsonb_build_object('table', target, 'table_id', tl_id, 'condition', tl_condition, 'former_condition', tl_former));
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_condition(regclass) FROM PUBLIC;

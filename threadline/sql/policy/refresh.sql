@@ -5,6 +5,7 @@
 CREATE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $$
 DECLARE
     tl_table threadline.audited_tables;

@@ -3,6 +3,7 @@
 CREATE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $$
 DECLARE
     tl_audited record;
@@ -40,6 +41,7 @@ BEGIN
     RETURN QUERY SELECT * FROM threadline.stray_triggers(target);
     IF target IS NULL THEN
         RETURN QUERY SELECT * FROM threadline.posting_drift();
+        RETURN QUERY SELECT * FROM threadline.audit_drift();
     END IF;
 END
 $$;

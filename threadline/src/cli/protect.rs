@@ -1,7 +1,7 @@
 use diesel::{Connection, PgConnection};
 
 use crate::error::Error;
-use crate::install::Protection;
+use crate::install::{Protection, watched};
 
 /// Which roles own, use and read the audit.
 #[derive(Debug, clap::Args)]
@@ -47,10 +47,19 @@ impl Protect {
             print!("{protection}");
             return Ok(());
         };
-        protection.apply(&mut PgConnection::establish(&url)?)?;
+        let conn = &mut PgConnection::establish(&url)?;
+        protection.apply(conn)?;
         println!(
             "{} owns the audit now. Run this again after each new patch of the audit schema.",
             self.owner
+        );
+        println!(
+            "{}",
+            if watched(conn)? {
+                "An event trigger records whatever is done to the triggers of audited tables."
+            } else {
+                "This role may not make event triggers: triggers that are switched off and on again leave no action. `verify` compares histories with rows all the same."
+            }
         );
         Ok(())
     }

@@ -28,7 +28,11 @@ pub struct Status {
     /// The role that owns the audit schema, and so can change what is recorded;
     /// see [`Protection`](crate::Protection).
     pub owner: Option<String>,
-    /// How much is in the journal; nothing where the schema is missing or too old.
+    /// Whether an event trigger records what is done to the triggers of audited tables;
+    /// [`Protection`](crate::Protection) makes it where the administrator may.
+    pub watched: bool,
+    /// How much is in the journal; nothing where the schema is missing or too old,
+    /// or where this role may not see it.
     pub waiting: Option<Waiting>,
     /// One entry for every model, in the order of the list.
     pub models: Vec<(TableSpec, ModelStatus)>,
@@ -145,7 +149,7 @@ impl Models {
                 Ok((spec.clone(), status))
             })
             .collect::<Result<_, Error>>()?;
-        let waiting = if installed_version >= Some(SCHEMA_VERSION) {
+        let waiting = if installed_version >= Some(SCHEMA_VERSION) && reads_waiting(conn)? {
             Some(waiting(conn)?)
         } else {
             None
@@ -154,6 +158,7 @@ impl Models {
             installed_version,
             needed_version: SCHEMA_VERSION,
             owner: owner(conn)?,
+            watched: watched(conn)?,
             waiting,
             models,
         })
@@ -201,6 +206,35 @@ fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
     )
     .get_result(conn)?;
     Ok(found.owner)
+}
+
+/// Whether this role may see how much is in the journal.
+fn reads_waiting<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Reads {
+        #[diesel(sql_type = Bool)]
+        reads: bool,
+    }
+    let found: Reads = diesel::sql_query(
+        "SELECT pg_catalog.has_table_privilege('threadline.waiting', 'SELECT') AS reads",
+    )
+    .get_result(conn)?;
+    Ok(found.reads)
+}
+
+/// Whether the event triggers are there and fire.
+pub(crate) fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Watched {
+        #[diesel(sql_type = Bool)]
+        watched: bool,
+    }
+    let found: Watched = diesel::sql_query(
+        "SELECT pg_catalog.count(*) = 3 AS watched FROM pg_catalog.pg_event_trigger \
+         WHERE evtname IN ('threadline_watch', 'threadline_watch_drops', 'threadline_watch_rewrites') AND evtenabled IN ('A', 'O')",
+    )
+    .get_result(conn)?;
+    Ok(found.watched)
 }
 
 pub(crate) fn model_status<C>(conn: &mut C, spec: &TableSpec) -> QueryResult<ModelStatus>

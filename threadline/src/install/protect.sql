@@ -1,7 +1,4 @@
--- Gives the audit to an owner of its own. What is wished stands in the setting
--- threadline.protect: {"owner", "applications": [], "readers": [], "suspenders": []}.
--- Run by an administrator, who need trust no function that the application may
--- have written: everything that happens is here.
+-- The last step: the schema is what Threadline installs, and its functions may be called.
 DO $threadline_protect$
 DECLARE
     tl_wish jsonb := pg_catalog.current_setting('threadline.protect')::jsonb;
@@ -12,59 +9,39 @@ DECLARE
     tl_own_functions text[] := ARRAY[
         'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
         'threadline.token_keys_stand', 'threadline.set_sequence'];
-    tl_lent boolean;
+    tl_administrator regrole := current_user::regrole;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    IF to_regnamespace('threadline') IS NULL THEN
-        RAISE EXCEPTION 'threadline: there is no audit schema in database %; install it first, then protect it', current_database();
-    END IF;
-
-    FOR tl_role IN
-        SELECT tl_owner UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers')
-    LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = tl_role) THEN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', tl_role);
-        END IF;
-    END LOOP;
-    FOR tl_role IN
-        SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders')
-    LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = tl_role) THEN
-            RAISE EXCEPTION 'threadline: there is no role %; create it first, or check its name', quote_ident(tl_role);
-        END IF;
-    END LOOP;
-
     -- A protection that its subject can undo is none.
     SELECT CASE
+        WHEN rolname ~ '^pg_' THEN format('the owner %I is a role of PostgreSQL; name one that is there for the audit alone', rolname)
         WHEN rolsuper THEN format('the owner %I is a superuser; name a role that is there for the audit alone', rolname)
         WHEN rolcanlogin THEN format('the owner %1$I can log in; nobody should: ALTER ROLE %1$I NOLOGIN', rolname) END
     INTO tl_problem
     FROM pg_roles WHERE rolname = tl_owner;
     SELECT coalesce(tl_problem, min(CASE
         WHEN a.rolname = tl_owner THEN format('%I cannot own the audit and be watched by it', a.rolname)
-        WHEN a.rolsuper THEN format('%I is a superuser, to whom nothing is forbidden; let the application log in as another role', a.rolname)
-        WHEN a.rolcreaterole THEN format('%1$I may create roles, and so make itself the owner: ALTER ROLE %1$I NOCREATEROLE', a.rolname)
-        WHEN pg_has_role(a.oid, o.oid, 'MEMBER') THEN format('%1$I is a member of %2$I: REVOKE %2$I FROM %1$I', a.rolname, o.rolname)
+        WHEN w.role = w.becomes AND a.rolsuper THEN format('%I is a superuser, to whom nothing is forbidden; let the application log in as another role', a.rolname)
+        WHEN w.role = w.becomes THEN format('%1$I may create roles, and so make itself the owner: ALTER ROLE %1$I NOCREATEROLE', a.rolname)
+        WHEN NOT EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = w.role AND m.roleid = w.becomes)
+            THEN format('%I can become %I through roles that it is a member of, and that one %s; take it out of them', a.rolname, b.rolname, w.reason)
+        WHEN b.rolname = tl_owner THEN format('%1$I is a member of %2$I: REVOKE %2$I FROM %1$I', a.rolname, b.rolname)
+        ELSE format('%1$I is a member of %2$I, which %3$s: REVOKE %2$I FROM %1$I', a.rolname, b.rolname, w.reason)
     END))
     INTO tl_problem
-    FROM pg_roles AS a
-    JOIN pg_roles AS o ON o.rolname = tl_owner
-    WHERE a.rolname IN (
-        SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers'));
+    FROM threadline.ways_to_undo(
+        ARRAY(
+            SELECT r.oid FROM pg_roles AS r
+            WHERE r.rolname IN (
+                SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications')
+                UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers'))),
+        (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = tl_owner)) AS w
+    JOIN pg_roles AS a ON a.oid = w.role
+    JOIN pg_roles AS b ON b.oid = w.becomes;
     IF tl_problem IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: %', tl_problem;
     END IF;
 
-    -- Since PostgreSQL 16, who creates a role is its member, and yet may not act as it.
-    tl_lent := NOT pg_has_role(tl_owner, CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END);
-    IF tl_lent THEN
-        EXECUTE format('GRANT %I TO %I', tl_owner, current_user);
-    END IF;
-    IF to_regproc('threadline.write_policy') IS NULL OR to_regproc('threadline.suspend') IS NULL THEN
-        RAISE EXCEPTION 'threadline: the audit schema in database % is of an older version; bring it up to date first', current_database();
-    END IF;
     -- So that TRUNCATE of a table with row-level security is recorded in full, and
     -- no policy of the application runs with the rights of the owner.
     IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
@@ -86,6 +63,33 @@ BEGIN
     LOOP
         EXECUTE format('ALTER %s OWNER TO %I', tl_object.name, tl_owner);
     END LOOP;
+
+    -- What each capture function is depends on its table. One whose table is gone, or not
+    -- audited, has nothing to record; threadline.audit() writes it anew.
+    FOR tl_object IN
+        SELECT p.oid::regprocedure AS name, t.id, at.relation, t.unaudited_at IS NULL AND EXISTS (
+                   SELECT FROM pg_trigger AS g WHERE g.tgrelid = at.relation AND g.tgfoid = p.oid) AS is_used
+        FROM pg_proc AS p
+        LEFT JOIN threadline.audited_tables AS t ON 'capture_' || t.id = p.proname
+        LEFT JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at ON true
+        WHERE p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]{1,9}$'
+          AND p.pronargs = 0 AND p.prorettype = 'trigger'::regtype
+        ORDER BY t.id, p.proname
+    LOOP
+        IF tl_object.id IS NULL THEN
+            tl_problem := concat_ws(E'\n', tl_problem, format(
+                '  function %s belongs to no table on record; drop it, or say with threadline.audit() what is decided for the table whose trigger calls it', tl_object.name));
+        ELSIF NOT tl_object.is_used THEN
+            EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS %L', tl_object.name, 'BEGIN RETURN NULL; END');
+        ELSIF EXISTS (SELECT FROM threadline.function_drift(tl_object.id, tl_object.relation)) THEN
+            tl_problem := concat_ws(E'\n', tl_problem, format(
+                '  function %s is not what Threadline writes for %s; run SELECT threadline.refresh(%L)', tl_object.name, tl_object.relation, tl_object.relation::text));
+        END IF;
+    END LOOP;
+    IF tl_problem IS NOT NULL THEN
+        RAISE EXCEPTION E'threadline: these functions would go on under the new owner, and are not what Threadline writes:\n%', tl_problem;
+    END IF;
+    PERFORM threadline.note_installed_code();
 
     -- Who could write, cannot any more; who was let read, still can.
     EXECUTE 'REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA threadline FROM PUBLIC';
@@ -109,6 +113,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE CREATE ON SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %s CASCADE', tl_object.role);
+        EXECUTE format('REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text) FROM %s CASCADE', tl_object.role);
     END LOOP;
 
     FOR tl_role IN
@@ -138,6 +143,7 @@ BEGIN
         -- So that what a reader asks for is quick to find.
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much() TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
+        EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA threadline TO %I', tl_role);
         -- Who has a key can try values until one gives the token.
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
     END LOOP;
@@ -170,7 +176,35 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    IF tl_lent THEN
+
+    -- What a table's owner does to its triggers, and puts right again, leaves an action.
+    DELETE FROM threadline.watched_partitions;
+    INSERT INTO threadline.watched_partitions (part, table_id)
+    SELECT p.relid, t.id
+    FROM threadline.audited_tables AS t
+    CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+    CROSS JOIN LATERAL pg_partition_tree(at.relation) AS p
+    WHERE t.unaudited_at IS NULL AND p.relid <> at.relation
+    ON CONFLICT DO NOTHING;
+    BEGIN
+        IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch') THEN
+            CREATE EVENT TRIGGER threadline_watch ON ddl_command_end
+                WHEN TAG IN ('ALTER TABLE', 'ALTER TRIGGER', 'CREATE TABLE', 'CREATE TRIGGER')
+                EXECUTE FUNCTION threadline.watch();
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch_drops') THEN
+            CREATE EVENT TRIGGER threadline_watch_drops ON sql_drop EXECUTE FUNCTION threadline.watch();
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch_rewrites') THEN
+            CREATE EVENT TRIGGER threadline_watch_rewrites ON table_rewrite EXECUTE FUNCTION threadline.watch();
+        END IF;
+        ALTER EVENT TRIGGER threadline_watch_rewrites ENABLE ALWAYS;
+        ALTER EVENT TRIGGER threadline_watch ENABLE ALWAYS;
+        ALTER EVENT TRIGGER threadline_watch_drops ENABLE ALWAYS;
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE WARNING 'threadline: role % may not make event triggers, so what a table''s owner does to its triggers and puts right again leaves no action; `audit verify` compares histories with rows all the same', tl_administrator;
+    END;
+    IF current_setting('threadline.lent') <> '' THEN
         EXECUTE format('REVOKE %I FROM %I', tl_owner, current_user);
     END IF;
 END

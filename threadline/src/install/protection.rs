@@ -6,9 +6,27 @@ use serde_json::json;
 
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::install::{SCHEMA_VERSION, Schema, VERSIONS, Way};
 use crate::sql::Literal;
 
+const PREPARE: &str = include_str!("protect_prepare.sql");
+const COMPARE: &str = include_str!("protect_compare.sql");
 const PROTECT: &str = include_str!("protect.sql");
+
+/// The steps, for one transaction. What is in the database is compared with what this
+/// crate installs, by installing that once more under another name, which is rolled back.
+fn steps() -> String {
+    let whole = Way {
+        from: 0,
+        to: SCHEMA_VERSION,
+    };
+    let shipped = Schema(VERSIONS)
+        .up(whole, None)
+        .replace("threadline", "threadline_shipped");
+    format!(
+            "{PREPARE}\nSAVEPOINT threadline_shipped;\n{shipped}\n{COMPARE}\nROLLBACK TO SAVEPOINT threadline_shipped;\nRELEASE SAVEPOINT threadline_shipped;\n\n{PROTECT}"
+        )
+}
 
 /// Gives the audit an owner of its own, so that the application cannot change
 /// what is recorded about it.
@@ -82,14 +100,15 @@ impl Protection {
     /// # Errors
     ///
     /// A role that would be able to undo it, because it is a superuser, may
-    /// create roles or is a member of the owner; one that is missing; or the
-    /// caller is no administrator. Then nothing is changed.
+    /// create roles or can become a role that does; one that is missing; objects in
+    /// the schema that this crate does not install, or that are not as it installs
+    /// them; or the caller is no administrator. Then nothing is changed.
     pub fn apply<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
         conn.transaction(|conn| {
             diesel::sql_query("SELECT pg_catalog.set_config('threadline.protect', $1, true)")
                 .bind::<Text, _>(self.wish())
                 .execute(conn)?;
-            conn.batch_execute(PROTECT)?;
+            conn.batch_execute(&steps())?;
             Ok(())
         })
     }
@@ -102,6 +121,7 @@ impl Protection {
             suspenders,
         } = self;
         json!({
+            "version": SCHEMA_VERSION,
             "owner": owner,
             "applications": applications,
             "readers": readers,
@@ -116,8 +136,9 @@ impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "BEGIN;\nSELECT pg_catalog.set_config('threadline.protect', {}, true);\n\n{PROTECT}\nCOMMIT;",
-            Literal(&self.wish())
+            "BEGIN;\nSELECT pg_catalog.set_config('threadline.protect', {}, true);\n\n{}\nCOMMIT;",
+            Literal(&self.wish()),
+            steps()
         )
     }
 }

@@ -115,6 +115,18 @@ codes! {
     /// The table's audit was stopped and began again, and what was written meanwhile is
     /// not recorded.
     AuditInterrupted "audit-interrupted" Info,
+    /// A command took triggers of the audit from a table, detached a partition of it or
+    /// dropped it; they may be back since. What was written meanwhile is not recorded.
+    TriggersChanged "triggers-changed" Warning,
+    /// An object in the schema of the audit was not installed by Threadline, is not as it
+    /// was installed, or belongs to another role than the schema.
+    AuditAltered "audit-altered" Error,
+    /// The audit has an owner of its own, and another role can write to it, or can become
+    /// its owner.
+    AuditExposed "audit-exposed" Error,
+    /// The objects in the schema of the audit could not be compared with those that were
+    /// installed.
+    AuditUnchecked "audit-unchecked" Warning,
     /// Much waits in the journal, or since long: answers take longer, and nobody posts.
     JournalWaiting "journal-waiting" Warning,
     /// Entries of the journal could not be posted; they are in `threadline.unposted`.

@@ -161,6 +161,11 @@ impl Verify<'_> {
             findings.extend(self.chain_findings(conn, &table)?);
         }
         findings.extend(queries::interrupted(conn, self.since, only.as_deref())?);
+        findings.extend(queries::triggers_changed(
+            conn,
+            self.since,
+            only.as_deref(),
+        )?);
         findings.extend(queries::suspended(conn, self.since)?.map(of_suspended));
         findings.sort_by_key(Finding::severity);
         Ok(Verification { findings })

@@ -154,6 +154,17 @@ pub(super) fn interrupted<C: AuditConnection>(
     findings(conn, query)
 }
 
+pub(super) fn triggers_changed<C: AuditConnection>(
+    conn: &mut C,
+    since: Option<DateTime<Utc>>,
+    only: Option<&str>,
+) -> QueryResult<Vec<Finding>> {
+    let query = diesel::sql_query(include_str!("triggers_changed.sql"))
+        .bind::<Nullable<Timestamptz>, _>(since)
+        .bind::<Nullable<Text>, _>(only);
+    findings(conn, query)
+}
+
 /// A table whose history can be looked at.
 #[derive(QueryableByName)]
 pub(super) struct Audited {

@@ -102,6 +102,28 @@ COMMENT ON TABLE threadline.schema_versions IS
 COMMENT ON COLUMN threadline.schema_versions.installed_by IS
     'The version of the migration that installed it, which alone takes it back; NULL: Models::install';
 
+-- What the schema consisted of when it was installed, and again whenever it was compared
+-- with what Threadline ships.
+CREATE TABLE threadline.installed_code (
+    object       text PRIMARY KEY,
+    digest       text NOT NULL,
+    shown_digest text,
+    server_major integer NOT NULL
+);
+COMMENT ON TABLE threadline.installed_code IS
+    'The objects of the schema threadline and a digest of each; threadline.audit_drift() compares them with those that are there';
+COMMENT ON COLUMN threadline.installed_code.shown_digest IS
+    'Of what PostgreSQL shows in its own words, such as a view; comparable on servers of the same major version';
+
+-- The partitions of audited tables, as threadline.watch() saw them last: of one that was
+-- detached, nothing else tells.
+CREATE TABLE threadline.watched_partitions (
+    part     oid PRIMARY KEY,
+    table_id integer NOT NULL
+);
+COMMENT ON TABLE threadline.watched_partitions IS
+    'The partitions of audited tables that threadline.watch() knows of';
+
 CREATE TABLE threadline.audited_tables (
     id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schema_name     text NOT NULL,
@@ -1435,9 +1457,14 @@ DECLARE
     tl_changed pg_catalog._text;
 BEGIN
     IF pg_catalog.oidne(TG_RELID, {captured}) AND pg_catalog.oidne(coalesce(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, TG_RELID), {captured})
-       OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
+       OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')
+       OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
     THEN
-        IF threadline.withheld({id}, TG_RELID, TG_NAME, {relation}) THEN
+        -- A trigger of another kind under the name would record what did not happen, or twice what did.
+        IF NOT (CASE WHEN pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN pg_catalog.nameeq(TG_NAME, '!threadline_truncate_{id}')
+                    ELSE pg_catalog.texteq(TG_WHEN, 'AFTER') AND pg_catalog.texteq(TG_LEVEL, 'ROW') AND pg_catalog.nameeq(TG_NAME, '!threadline_capture_{id}') END)
+           OR threadline.withheld({id}, TG_RELID, TG_NAME, {relation})
+        THEN
             RETURN NULL;
         END IF;
     END IF;
@@ -2014,6 +2041,67 @@ BEGIN
 END
 $$;
 
+-- Fails for a condition that could be more than one expression. It is read and not run:
+-- whoever asks for it may not have written it. Without quoted text, comments and what
+-- quotes otherwise, an expression closes no parenthesis that it did not open.
+CREATE OR REPLACE FUNCTION threadline.check_condition(target regclass, condition text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_bare text := regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
+    tl_depth integer := 0;
+    tl_sign text;
+BEGIN
+    IF tl_bare ~ '[''"$;\\]|--|/[*]' OR condition ~ '\\' THEN
+        RAISE EXCEPTION 'threadline: the condition under which table % is recorded has a quote, a comment, a semicolon, a backslash or a dollar sign that does not belong into an expression', target;
+    END IF;
+    FOREACH tl_sign IN ARRAY regexp_split_to_array(regexp_replace(coalesce(tl_bare, ''), '[^()]', '', 'g'), '') LOOP
+        tl_depth := tl_depth + CASE tl_sign WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END;
+        EXIT WHEN tl_depth < 0;
+    END LOOP;
+    IF tl_depth <> 0 THEN
+        RAISE EXCEPTION 'threadline: the condition under which table % is recorded is not one expression', target;
+    END IF;
+END
+$$;
+
+-- Whether PostgreSQL, to read a condition, may run code that somebody else than a
+-- superuser wrote. A constant becomes a value when it is read: of an array or a composite
+-- type with a domain inside, the domain's CHECK runs then, with the rights of whoever
+-- reads. So a condition that names nothing of another schema, on a table without such a
+-- domain, runs nothing. Others may do so as well, and count as if they did.
+CREATE OR REPLACE FUNCTION threadline.parses_foreign_code(target regclass, condition text) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_bare text := regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
+BEGIN
+    RETURN tl_bare ~ '[^[:ascii:]]'
+        -- What is before a point: a row, PostgreSQL's own schema, or the digits of a number.
+        OR strpos(regexp_replace(tl_bare, '(\m(old|new|pg_catalog)\s*[.])|(\m[0-9]+[.])|([.][0-9])', '', 'gi'), '.') > 0
+        OR EXISTS (
+            WITH RECURSIVE reached AS (
+                SELECT a.atttypid AS type FROM pg_attribute AS a WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+                UNION
+                SELECT part.type
+                FROM reached
+                JOIN pg_type AS t ON t.oid = reached.type
+                CROSS JOIN LATERAL (
+                    SELECT t.typelem WHERE t.typelem <> 0
+                    UNION ALL SELECT t.typbasetype WHERE t.typbasetype <> 0
+                    UNION ALL SELECT a.atttypid FROM pg_attribute AS a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+                    UNION ALL SELECT r.rngsubtype FROM pg_range AS r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+                ) AS part (type)
+            )
+            SELECT
+            FROM reached
+            JOIN pg_type AS t ON t.oid = reached.type AND t.typtype = 'd'
+            JOIN pg_roles AS author ON author.oid = t.typowner AND NOT author.rolsuper);
+END
+$$;
+
 -- Fires capture on a table and its partitions. What is there as it should be is left
 -- alone, and with it the lock that making it would take.
 CREATE OR REPLACE FUNCTION threadline.install_triggers(audited_table integer, target regclass, condition text DEFAULT NULL) RETURNS void
@@ -2024,21 +2112,39 @@ SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_trigger record;
+    tl_condition text := coalesce((SELECT t.shown_condition FROM threadline.audited_tables AS t WHERE t.id = audited_table), condition);
+    tl_owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = target);
 BEGIN
+    PERFORM threadline.check_condition(target, tl_condition);
     FOR tl_trigger IN
-        SELECT e.*, g.tgenabled,
-               -- Those of partitions come with the table's own.
-               bool_or(pg_get_triggerdef(g.oid) IS DISTINCT FROM e.definition) OVER (PARTITION BY e.name, e.name ~ 'truncate' AND e.relation <> target) AS differs
+        SELECT e.*
         FROM threadline.expected_triggers(audited_table, target, condition) AS e
         LEFT JOIN pg_trigger AS g ON g.tgrelid = e.relation AND g.tgname = e.name
-        ORDER BY e.inherited
+        WHERE NOT e.inherited AND CASE
+            -- Those of partitions come with the table's own.
+            WHEN e.name ~ 'capture' THEN EXISTS (
+                SELECT FROM threadline.expected_triggers(audited_table, target, condition) AS part
+                LEFT JOIN pg_trigger AS of_part ON of_part.tgrelid = part.relation AND of_part.tgname = part.name
+                WHERE part.name = e.name AND pg_get_triggerdef(of_part.oid) IS DISTINCT FROM part.definition)
+            ELSE pg_get_triggerdef(g.oid) IS DISTINCT FROM e.definition END
     LOOP
-        IF tl_trigger.differs AND NOT tl_trigger.inherited THEN
-            EXECUTE regexp_replace(tl_trigger.definition, '^CREATE', 'CREATE OR REPLACE');
+        IF tl_owner <> current_user::regrole AND threadline.parses_foreign_code(target, tl_condition) THEN
+            RAISE EXCEPTION 'threadline: the condition under which table % is recorded uses functions or types that are not PostgreSQL''s own, whose code would run with the rights of role %', target, current_user
+                USING ERRCODE = 'insufficient_privilege',
+                      HINT = format('Have role %s, which owns the table, run this in a session of its own.', tl_owner);
         END IF;
-        IF tl_trigger.differs OR tl_trigger.tgenabled <> 'A' THEN
-            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tl_trigger.relation, tl_trigger.name);
-        END IF;
+        EXECUTE regexp_replace(tl_trigger.definition, '^CREATE', 'CREATE OR REPLACE');
+    END LOOP;
+    -- All of a relation at once, so that after no command one of them is off.
+    FOR tl_trigger IN
+        SELECT e.relation, string_agg(format('ENABLE ALWAYS TRIGGER %I', e.name), ', ' ORDER BY e.name) AS actions
+        FROM threadline.expected_triggers(audited_table, target, condition) AS e
+        JOIN pg_trigger AS g ON g.tgrelid = e.relation AND g.tgname = e.name
+        WHERE g.tgenabled <> 'A'
+        GROUP BY e.relation
+        ORDER BY e.relation <> target
+    LOOP
+        EXECUTE format('ALTER TABLE %s %s', tl_trigger.relation, tl_trigger.actions);
     END LOOP;
 END
 $$;
@@ -3114,11 +3220,276 @@ BEGIN
 END
 $$;
 
+-- Everything that a schema of the audit consists of, and a digest of each object: that it is
+-- as it was can be told by that. Functions, views, types and tables, and what is attached to
+-- tables, also from other schemas: indexes, constraints, triggers, rules, policies,
+-- statistics and inheritance children. Not the capture functions, which depend on the audited
+-- tables; threadline.function_drift() compares those. `audit protect` calls it for what it
+-- finds and for what it ships, under another name, so the schema's name is left out.
+CREATE OR REPLACE FUNCTION threadline.own_objects(
+    schema_name name DEFAULT 'threadline',
+    OUT object text, OUT digest text, OUT shown_digest text
+) RETURNS SETOF record
+LANGUAGE sql STABLE
+-- So that PostgreSQL shows every name with its schema.
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+SET standard_conforming_strings = on
+SET jit = off
+BEGIN ATOMIC
+    WITH own AS (
+        SELECT d.classid, d.objid
+        FROM pg_namespace AS n
+        JOIN pg_depend AS d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+        WHERE n.nspname = schema_name
+    ), relation AS (
+        SELECT c.* FROM own JOIN pg_class AS c ON c.oid = own.objid WHERE own.classid = 'pg_class'::regclass
+    ), described AS (
+        SELECT 'pg_proc'::regclass AS class, p.oid,
+               concat_ws(' ', p.prokind, l.lanname, p.prosecdef, p.provolatile, p.proisstrict, p.proleakproof, p.proparallel, p.proretset,
+                   p.prorettype::regtype, p.proallargtypes::regtype[], p.proargmodes, p.proargnames, p.proconfig, p.probin, p.prosrc) AS text,
+               concat_ws(' ', pg_get_expr(p.proargdefaults, 0), pg_get_function_sqlbody(p.oid)) AS shown
+        FROM own
+        JOIN pg_proc AS p ON p.oid = own.objid
+        JOIN pg_language AS l ON l.oid = p.prolang
+        WHERE own.classid = 'pg_proc'::regclass
+          AND NOT (p.proname ~ '^capture_[0-9]{1,9}$' AND p.pronargs = 0 AND p.prorettype = 'trigger'::regtype)
+        UNION ALL
+        SELECT 'pg_class'::regclass, r.oid,
+               concat_ws(' ', r.relkind, r.relpersistence, r.relrowsecurity, r.relforcerowsecurity, r.reloptions,
+                   s.seqincrement, s.seqmin, s.seqmax, s.seqcycle, (
+                   SELECT string_agg(concat_ws(' ', a.attname, a.atttypid::regtype, a.attnotnull, a.attidentity, a.attgenerated), ', ' ORDER BY a.attnum)
+                   FROM pg_attribute AS a
+                   WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped)),
+               concat_ws(' ', CASE WHEN r.relkind = 'v' THEN pg_get_viewdef(r.oid) END, (
+                   SELECT string_agg(pg_get_expr(f.adbin, f.adrelid), ', ' ORDER BY f.adnum) FROM pg_attrdef AS f WHERE f.adrelid = r.oid))
+        FROM relation AS r
+        LEFT JOIN pg_sequence AS s ON s.seqrelid = r.oid
+        UNION ALL
+        SELECT 'pg_class'::regclass, i.indexrelid, concat_ws(' ', i.indisunique, i.indisvalid, i.indkey), pg_get_indexdef(i.indexrelid)
+        FROM relation AS r
+        JOIN pg_index AS i ON i.indrelid = r.oid
+        UNION ALL
+        -- Since PostgreSQL 18, NOT NULL is one, too.
+        SELECT 'pg_constraint'::regclass, k.oid, k.contype::text, pg_get_constraintdef(k.oid)
+        FROM pg_constraint AS k
+        WHERE (k.conrelid IN (SELECT r.oid FROM relation AS r) OR k.confrelid IN (SELECT r.oid FROM relation AS r)) AND k.contype <> 'n'
+        UNION ALL
+        SELECT 'pg_trigger'::regclass, g.oid, g.tgenabled::text, pg_get_triggerdef(g.oid)
+        FROM relation AS r
+        JOIN pg_trigger AS g ON g.tgrelid = r.oid
+        WHERE NOT g.tgisinternal
+        UNION ALL
+        SELECT 'pg_rewrite'::regclass, w.oid, w.ev_enabled::text, pg_get_ruledef(w.oid)
+        FROM relation AS r
+        JOIN pg_rewrite AS w ON w.ev_class = r.oid
+        WHERE w.rulename <> '_RETURN'
+        UNION ALL
+        SELECT 'pg_policy'::regclass, p.oid, p.polcmd::text, pg_get_expr(p.polqual, p.polrelid)
+        FROM relation AS r
+        JOIN pg_policy AS p ON p.polrelid = r.oid
+        UNION ALL
+        SELECT 'pg_statistic_ext'::regclass, s.oid, s.stxkind::text, pg_get_statisticsobjdef(s.oid)
+        FROM relation AS r
+        JOIN pg_statistic_ext AS s ON s.stxrelid = r.oid
+        UNION ALL
+        SELECT 'pg_class'::regclass, h.inhrelid, 'child of ' || r.relname, NULL
+        FROM relation AS r
+        JOIN pg_inherits AS h ON h.inhparent = r.oid
+        UNION ALL
+        SELECT 'pg_cast'::regclass, c.oid, '', NULL
+        FROM pg_cast AS c
+        WHERE EXISTS (SELECT FROM own WHERE own.classid = 'pg_type'::regclass AND own.objid IN (c.castsource, c.casttarget))
+        UNION ALL
+        -- Of what else there may be, there is nothing but types.
+        SELECT own.classid::regclass, own.objid, concat_ws(' ', t.typtype, (
+                   SELECT string_agg(a.attname || ' ' || a.atttypid::regtype, ', ' ORDER BY a.attnum)
+                   FROM pg_attribute AS a
+                   WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)), NULL
+        FROM own
+        LEFT JOIN pg_type AS t ON own.classid = 'pg_type'::regclass AND t.oid = own.objid
+        WHERE own.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass, 'pg_constraint'::regclass)
+    )
+    SELECT DISTINCT ON (1) replace(i.type || ' ' || i.identity, schema_name, 'threadline'),
+           md5(replace(d.text, schema_name, 'threadline')), md5(replace(d.shown, schema_name, 'threadline'))
+    FROM described AS d
+    CROSS JOIN LATERAL pg_identify_object(d.class, d.oid, 0) AS i
+    ORDER BY 1, 2;
+END;
+
+-- Notes what the schema consists of, for threadline.audit_drift() to compare.
+CREATE OR REPLACE FUNCTION threadline.note_installed_code() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    DELETE FROM threadline.installed_code;
+    INSERT INTO threadline.installed_code (object, digest, shown_digest, server_major)
+    SELECT o.object, o.digest, o.shown_digest, current_setting('server_version_num')::integer / 10000
+    FROM threadline.own_objects() AS o;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.note_installed_code() FROM PUBLIC;
+
+-- The roles among some that can become what undoes the protection of the audit, and what
+-- they become: itself or through memberships, the owner of the audit, a superuser, a role
+-- that may create roles and so grant itself others, or one that writes every table or on
+-- the server. A membership counts if it lets the member act, inherit or grant.
+CREATE OR REPLACE FUNCTION threadline.ways_to_undo(roles oid[], owner oid, OUT role oid, OUT becomes oid, OUT reason text) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    WITH RECURSIVE reach AS (
+        SELECT r.oid AS role, r.oid AS becomes FROM pg_roles AS r WHERE r.oid = ANY (roles)
+        UNION
+        SELECT reach.role, step.role
+        FROM reach
+        CROSS JOIN LATERAL (
+            SELECT m.roleid AS role
+            FROM pg_auth_members AS m
+            -- Options that PostgreSQL 15 does not have yet.
+            WHERE m.member = reach.becomes AND (m.admin_option
+                OR coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) OR coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true))
+            UNION ALL
+            -- Whose only member is not on record.
+            SELECT r.oid FROM pg_database AS d JOIN pg_roles AS r ON r.rolname = 'pg_database_owner' WHERE d.datname = current_database() AND d.datdba = reach.becomes
+        ) AS step
+    )
+    SELECT reach.role, reach.becomes, CASE
+        WHEN reach.becomes = owner THEN format('owns the audit')
+        WHEN r.rolsuper THEN 'is a superuser, to whom nothing is forbidden'
+        WHEN r.rolcreaterole THEN 'may create roles, and grant itself others'
+        WHEN r.rolname = 'pg_write_all_data' THEN 'writes every table'
+        WHEN r.rolname = 'pg_read_server_files' THEN 'reads the files of the server, and so the passwords of roles'
+        ELSE 'acts on the server as PostgreSQL does' END
+    FROM reach
+    JOIN pg_roles AS r ON r.oid = reach.becomes
+    WHERE reach.becomes = owner OR r.rolsuper OR r.rolcreaterole
+       OR r.rolname IN ('pg_write_all_data', 'pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files');
+END;
+
+-- What is not as it should be with the audit itself: objects in its schema that were not
+-- installed or are not as they were, and, where it has an owner as whom nobody logs in,
+-- whoever else can write to it.
+CREATE OR REPLACE FUNCTION threadline.audit_drift() RETURNS SETOF threadline.finding
+LANGUAGE plpgsql STABLE
+-- So that the audit's own objects are shown with their schema, too.
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+    tl_owner oid := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'threadline');
+    tl_major integer := current_setting('server_version_num')::integer / 10000;
+BEGIN
+    IF NOT EXISTS (SELECT FROM threadline.installed_code) THEN
+        RETURN NEXT ROW('audit-unchecked', 'threadline',
+            'what was installed is not on record, so the objects of the schema were compared with nothing; run `audit protect`, or as the owner of the schema, once it was looked through:',
+            'SELECT threadline.note_installed_code();')::threadline.finding;
+    ELSE
+        RETURN QUERY
+        SELECT 'audit-altered', 'threadline',
+               format(CASE WHEN known.object IS NULL THEN '%s was not installed by Threadline'
+                           WHEN there.object IS NULL THEN '%s is missing'
+                           ELSE '%s is not as it was installed' END, coalesce(there.object, known.object)),
+               CASE WHEN known.object IS NULL AND there.object ~ '^(function|procedure|aggregate|view|table|index|trigger|rule|policy|type|sequence|materialized view|operator) '
+                    THEN format('DROP %s;', there.object) END
+        FROM threadline.own_objects() AS there
+        FULL JOIN threadline.installed_code AS known ON known.object = there.object
+        WHERE there.object IS NULL OR known.object IS NULL OR there.digest <> known.digest
+           OR (known.server_major = tl_major AND there.shown_digest IS DISTINCT FROM known.shown_digest)
+        ORDER BY 3;
+        IF EXISTS (SELECT FROM threadline.installed_code AS k WHERE k.server_major <> tl_major) THEN
+            RETURN NEXT ROW('audit-unchecked', 'threadline',
+                'views and functions in SQL were not compared with those that were installed, because the server is of another major version now; run `audit protect`, which compares and notes them',
+                NULL)::threadline.finding;
+        END IF;
+    END IF;
+
+    RETURN QUERY
+    SELECT 'audit-altered', 'threadline',
+           format('%s of its objects belong to role %s and not to %s, such as %s', count(*), o.owner::regrole, tl_owner::regrole, min(o.kind || ' ' || o.name)),
+           min(format('ALTER %s %s OWNER TO %s;', upper(o.kind), o.name, tl_owner::regrole))
+    FROM (
+        SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' ELSE 'table' END AS kind, c.oid::regclass::text AS name, c.relowner AS owner
+        FROM pg_class AS c WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
+        UNION ALL
+        SELECT 'routine', p.oid::regprocedure::text, p.proowner FROM pg_proc AS p WHERE p.pronamespace = 'threadline'::regnamespace
+    ) AS o
+    WHERE o.owner <> tl_owner
+    GROUP BY o.owner
+    ORDER BY 3;
+    RETURN QUERY
+    SELECT 'audit-altered', 'threadline', format('event trigger %I does not fire', e.evtname), format('ALTER EVENT TRIGGER %I ENABLE ALWAYS;', e.evtname)
+    FROM pg_event_trigger AS e
+    WHERE e.evtname IN ('threadline_watch', 'threadline_watch_drops', 'threadline_watch_rewrites') AND (e.evtenabled IN ('D', 'R') OR e.evtfoid <> 'threadline.watch()'::regprocedure)
+    ORDER BY 3;
+
+    IF (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner) THEN
+        IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch') THEN
+            -- With one role for everything, the audit is open to it, and that is known.
+            RETURN;
+        END IF;
+        -- It was protected, and somebody opened it.
+        RETURN NEXT ROW('audit-exposed', 'threadline', format('role %s, which owns the audit, can log in', tl_owner::regrole),
+            format('ALTER ROLE %s NOLOGIN;', tl_owner::regrole))::threadline.finding;
+    END IF;
+    RETURN QUERY
+    SELECT 'audit-exposed', g.object, format('role %s may %s', g.role, string_agg(DISTINCT g.privilege, ', ')),
+           format('REVOKE ALL ON %s %s FROM %s;', g.kind, g.object, g.role)
+    FROM (
+        SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role,
+               a.grantee, a.privilege_type AS privilege
+        FROM pg_class AS c
+        CROSS JOIN LATERAL (
+            SELECT * FROM aclexplode(c.relacl)
+            UNION ALL
+            SELECT x.* FROM pg_attribute AS f CROSS JOIN LATERAL aclexplode(f.attacl) AS x WHERE f.attrelid = c.oid
+        ) AS a
+        WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
+          AND (a.privilege_type NOT IN ('SELECT', 'USAGE') OR (c.relkind = 'S' AND a.privilege_type = 'USAGE') OR c.relname = 'token_keys')
+        UNION ALL
+        SELECT 'SCHEMA', 'threadline', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.grantee, a.privilege_type
+        FROM pg_namespace AS n
+        CROSS JOIN LATERAL aclexplode(n.nspacl) AS a
+        WHERE n.nspname = 'threadline' AND a.privilege_type = 'CREATE'
+        UNION ALL
+        SELECT 'FUNCTION', p.oid::regprocedure::text, 'PUBLIC', 0, 'EXECUTE'
+        FROM pg_proc AS p
+        WHERE p.oid IN ('threadline.suspend(text, text, text, boolean)'::regprocedure, 'threadline.resume(text, text)'::regprocedure)
+          AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
+    ) AS g
+    WHERE g.grantee <> tl_owner
+    GROUP BY g.kind, g.object, g.role
+    ORDER BY 2, 3;
+    RETURN QUERY
+    SELECT 'audit-exposed', 'threadline',
+           format(CASE WHEN w.role = w.becomes THEN 'role %1$s %3$s' ELSE 'role %1$s can become %2$s, which %3$s' END, w.role::regrole, w.becomes::regrole, w.reason),
+           CASE WHEN EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = w.role AND m.roleid = w.becomes) THEN format('REVOKE %s FROM %s;', w.becomes::regrole, w.role::regrole) END
+    FROM threadline.ways_to_undo(ARRAY(
+        -- Who writes to audited tables, or decides how they are audited. A superuser who owns
+        -- tables is not the application; one that was made from the application is.
+        SELECT c.relowner
+        FROM pg_trigger AS g
+        JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace AND g.tgname = '!threadline_' || p.proname
+        JOIN pg_class AS c ON c.oid = g.tgrelid
+        JOIN pg_roles AS r ON r.oid = c.relowner AND NOT r.rolsuper
+        UNION
+        SELECT a.grantee
+        FROM pg_proc AS p
+        CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+        WHERE p.oid = to_regproc('threadline.write_policy') AND a.grantee NOT IN (0, tl_owner)), tl_owner) AS w
+    ORDER BY 3;
+END
+$$;
+COMMENT ON FUNCTION threadline.audit_drift() IS
+    'What is not as it should be with the audit itself: unknown or altered objects in its schema, and who can write to it';
+
 -- What is not as it should be with the capture of the audited tables, or of one
 -- of them.
 CREATE OR REPLACE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $$
 DECLARE
     tl_audited record;
@@ -3156,6 +3527,7 @@ BEGIN
     RETURN QUERY SELECT * FROM threadline.stray_triggers(target);
     IF target IS NULL THEN
         RETURN QUERY SELECT * FROM threadline.posting_drift();
+        RETURN QUERY SELECT * FROM threadline.audit_drift();
     END IF;
 END
 $$;
@@ -3303,6 +3675,25 @@ BEGIN
 END
 $$;
 
+-- threadline.current_transaction() for an action, which is not posted and so not compared
+-- with its database transaction later: an AuditTransaction that a session named is its own
+-- only if the entry is one of this database transaction.
+CREATE OR REPLACE FUNCTION threadline.own_transaction() RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_transaction bigint := threadline.current_transaction();
+BEGIN
+    -- What is not committed is not posted either.
+    IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.id = tl_transaction AND j.xact_id = pg_current_xact_id()) THEN
+        PERFORM set_config('threadline.transaction', '', true);
+        tl_transaction := threadline.current_transaction();
+    END IF;
+    RETURN tl_transaction;
+END
+$$;
+
 -- Records what was done to the audit itself, as an action of the running transaction.
 -- Who acts is the context's actor, if nobody else is named. For functions that run as
 -- the owner of the audit.
@@ -3317,7 +3708,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_transaction bigint := threadline.current_transaction();
+    tl_transaction bigint := threadline.own_transaction();
     tl_action threadline.audit_actions;
 BEGIN
     INSERT INTO threadline.audit_actions (
@@ -3332,6 +3723,172 @@ BEGIN
     RETURN tl_action;
 END
 $$;
+
+-- Records for threadline.watch() that a command took a trigger of the audit away.
+CREATE OR REPLACE FUNCTION threadline.note_tampering(table_id integer, relation text, command text, what text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_meta jsonb := jsonb_build_object('table', relation, 'table_id', table_id, 'command', command, 'what', what);
+BEGIN
+    PERFORM threadline.own_action('audit.triggers_changed', tl_meta);
+EXCEPTION
+    -- A context that stands in the way, whatever it is, does not keep it from being noted.
+    WHEN data_exception OR program_limit_exceeded OR integrity_constraint_violation OR internal_error OR raise_exception THEN
+        INSERT INTO threadline.audit_actions (name, category, verb, actor_type, meta)
+        VALUES ('audit.triggers_changed', 'audit', 'triggers_changed', 'anonymous',
+            jsonb_build_object('session_user', session_user) || tl_meta);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.note_tampering(integer, text, text, text) FROM PUBLIC;
+
+-- Records the action audit.triggers_changed when a command leaves an audited table without
+-- a trigger of the audit, detaches a partition of it or drops one: so what was written
+-- meanwhile, and put right before anybody looked, leaves a trace. Called by the event
+-- triggers that `audit protect` makes. ALTER TABLE … TYPE … USING changes values past every
+-- trigger, and leaves the action audit.table_rewritten: migrations do that, too. It looks at what is there after the command, so
+-- that audit(), refresh() and unaudit() leave nothing, and no setting decides anything.
+CREATE OR REPLACE FUNCTION threadline.watch() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
+SET quote_all_identifiers = off
+SET standard_conforming_strings = on
+AS $$
+DECLARE
+    tl_change record;
+BEGIN
+    IF TG_EVENT = 'table_rewrite' THEN
+        -- 4: a column got another type.
+        IF pg_event_trigger_table_rewrite_reason() & 4 <> 0 THEN
+            PERFORM threadline.own_action('audit.table_rewritten', jsonb_build_object(
+                'table', pg_event_trigger_table_rewrite_oid()::regclass, 'table_id', t.id, 'command', TG_TAG))
+            FROM threadline.audited_tables AS t
+            WHERE t.unaudited_at IS NULL
+              AND threadline.whereabouts(t.id) IN (
+                  pg_event_trigger_table_rewrite_oid(), pg_partition_root(pg_event_trigger_table_rewrite_oid()));
+        END IF;
+        RETURN;
+    END IF;
+    IF TG_EVENT = 'sql_drop' THEN
+        IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary AND d.object_type = 'trigger') THEN
+            RETURN;
+        END IF;
+        FOR tl_change IN
+            WITH dropped AS MATERIALIZED (
+                SELECT * FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary AND d.object_type IN ('trigger', 'table')
+            )
+            SELECT DISTINCT ON (t.id) t.id AS table_id, gone.schema_name, gone.table_name,
+                   CASE WHEN gone.relation IS NULL THEN format('trigger %I was dropped', gone.trigger_name) ELSE 'the table was dropped' END AS what
+            FROM (
+                SELECT DISTINCT ON (substring(d.address_names[3] FROM '[0-9]+$'), d.address_names[1], d.address_names[2])
+                       substring(d.address_names[3] FROM '[0-9]+$')::integer AS id, d.address_names[1] AS schema_name,
+                       d.address_names[2] AS table_name, d.address_names[3] AS trigger_name, c.objid AS relation
+                FROM dropped AS d
+                LEFT JOIN dropped AS c ON c.object_type = 'table' AND c.objsubid = 0 AND (c.schema_name, c.object_name) = (d.address_names[1], d.address_names[2])
+                WHERE d.object_type = 'trigger' AND d.address_names[3] ~ '^!threadline_(capture|truncate)_[0-9]{1,9}$'
+            ) AS gone
+            JOIN threadline.audited_tables AS t ON t.id = gone.id AND t.unaudited_at IS NULL
+            CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+            WHERE CASE
+                -- Not that of a copy of the table.
+                WHEN gone.relation IS NOT NULL THEN
+                    gone.relation = t.relation OR (gone.schema_name, gone.table_name) = (t.schema_name, t.table_name)
+                    OR gone.relation IN (SELECT w.part FROM threadline.watched_partitions AS w WHERE w.table_id = t.id)
+                ELSE EXISTS (
+                    SELECT
+                    FROM threadline.expected_triggers(t.id, at.relation) AS e
+                    JOIN pg_class AS c ON c.oid = e.relation
+                    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                    WHERE (n.nspname, c.relname, e.name) = (gone.schema_name, gone.table_name, gone.trigger_name)
+                      AND NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = e.relation AND g.tgname = e.name)) END
+            ORDER BY t.id, gone.relation = t.relation DESC, gone.schema_name, gone.table_name
+        LOOP
+            PERFORM threadline.note_tampering(tl_change.table_id, format('%I.%I', tl_change.schema_name, tl_change.table_name), TG_TAG, tl_change.what);
+        END LOOP;
+        RETURN;
+    END IF;
+
+    IF NOT EXISTS (
+        SELECT
+        FROM pg_event_trigger_ddl_commands() AS c
+        LEFT JOIN pg_class AS r ON c.classid = 'pg_class'::regclass AND r.oid = c.objid
+        WHERE c.schema_name IS DISTINCT FROM 'pg_temp' AND (c.command_tag <> 'CREATE TABLE' OR r.relispartition)
+    ) THEN
+        RETURN;
+    END IF;
+    FOR tl_change IN
+        WITH touched AS MATERIALIZED (
+            SELECT DISTINCT c.command_tag, coalesce(g.tgrelid, c.objid) AS relation, g.oid AS trigger
+            FROM pg_event_trigger_ddl_commands() AS c
+            LEFT JOIN pg_trigger AS g ON c.classid = 'pg_trigger'::regclass AND g.oid = c.objid
+            WHERE c.classid = 'pg_class'::regclass OR g.oid IS NOT NULL
+        ), candidate AS MATERIALIZED (
+            SELECT touched.*, t.id, root.oid AS root
+            FROM touched
+            CROSS JOIN LATERAL (SELECT coalesce(pg_partition_root(touched.relation)::oid, touched.relation) AS oid) AS root
+            CROSS JOIN LATERAL (
+                SELECT ARRAY(
+                    SELECT substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer
+                    FROM pg_trigger AS g
+                    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
+                    WHERE g.tgrelid IN (touched.relation, root.oid)) AS ids
+            ) AS called
+            JOIN threadline.audited_tables AS t ON t.unaudited_at IS NULL AND (t.relation = root.oid OR t.id = ANY (called.ids))
+        ), audited AS MATERIALIZED (
+            -- Not that of a copy of the table.
+            SELECT c.* FROM candidate AS c WHERE threadline.whereabouts(c.id) = c.root
+        ), gone AS (
+            DELETE FROM threadline.watched_partitions AS w
+            USING (SELECT DISTINCT a.id, a.root FROM audited AS a) AS a
+            WHERE w.table_id = a.id AND w.part NOT IN (SELECT p.relid FROM pg_partition_tree(a.root) AS p)
+            RETURNING w.part, w.table_id
+        ), come AS (
+            INSERT INTO threadline.watched_partitions (part, table_id)
+            SELECT p.relid, a.id
+            FROM (SELECT DISTINCT a.id, a.root FROM audited AS a) AS a
+            CROSS JOIN pg_partition_tree(a.root) AS p
+            WHERE p.relid <> a.root
+            ON CONFLICT (part) DO UPDATE SET table_id = excluded.table_id
+            WHERE watched_partitions.table_id <> excluded.table_id
+        )
+        SELECT found.table_id, found.relation, string_agg(found.what, ', ' ORDER BY found.what) AS what
+        FROM (
+            SELECT g.table_id, g.part::regclass::text AS relation, 'the partition was detached' AS what
+            FROM gone AS g
+            -- What was dropped is noted as that.
+            WHERE EXISTS (SELECT FROM pg_class AS c WHERE c.oid = g.part)
+            UNION ALL
+            SELECT a.id, e.relation::text,
+                   format(CASE WHEN a.command_tag = 'CREATE TRIGGER' THEN 'trigger %I was replaced by another one'
+                               WHEN g.oid IS NULL THEN 'trigger %I is not there under its name'
+                               WHEN g.tgenabled = 'R' THEN 'trigger %I was made to fire for replicated changes only'
+                               ELSE 'trigger %I was disabled' END, e.name)
+            FROM audited AS a
+            JOIN threadline.audited_tables AS t ON t.id = a.id
+            CROSS JOIN LATERAL threadline.expected_triggers(a.id, a.root) AS e
+            LEFT JOIN pg_trigger AS g ON g.tgrelid = e.relation AND g.tgname = e.name
+            WHERE e.relation = a.relation AND CASE
+                WHEN a.command_tag = 'CREATE TRIGGER' THEN
+                    -- Until the condition is noted, it is not known as PostgreSQL shows it.
+                    g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.shown_condition IS NULL)
+                WHEN a.command_tag = 'CREATE TABLE' THEN false
+                -- Partitions that come later have none for TRUNCATE.
+                ELSE g.tgenabled IN ('D', 'R') OR (g.oid IS NULL AND (a.relation = a.root OR e.inherited)) END
+        ) AS found
+        GROUP BY found.table_id, found.relation
+    LOOP
+        PERFORM threadline.note_tampering(tl_change.table_id, tl_change.relation, TG_TAG, tl_change.what);
+    END LOOP;
+EXCEPTION
+    -- Nobody's command fails because of this.
+    WHEN insufficient_privilege OR undefined_table OR undefined_function OR undefined_column OR undefined_object OR invalid_schema_name
+      OR data_exception OR integrity_constraint_violation OR program_limit_exceeded OR internal_error OR raise_exception THEN
+        RAISE WARNING 'threadline: what the command % did to audited tables could not be looked at: %', TG_TAG, SQLERRM;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.watch() FROM PUBLIC;
 
 -- One policy change at a time, until the end of the transaction; readers and
 -- writers are not held up.
@@ -3422,24 +3979,35 @@ $$;
 
 -- Notes the condition of a table's row trigger in the words in which PostgreSQL shows
 -- it, for verify to compare. Fails if what was given as one is more than an expression,
--- and made another trigger than the one that records.
+-- and made another trigger than the one that records. It takes a trigger that somebody
+-- made by hand for what threadline.audit() made, and so records what it noted.
 CREATE OR REPLACE FUNCTION threadline.note_condition(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_id integer := threadline.known_table_of(target);
     tl_condition text := (
         SELECT substring(pg_get_triggerdef(g.oid) FROM ' FOR EACH ROW WHEN [(](.*)[)] EXECUTE FUNCTION ')
         FROM pg_trigger AS g
-        WHERE g.tgrelid = target AND g.tgname = '!threadline_capture_' || tl_id);
+        -- Its arguments could say anything.
+        WHERE g.tgrelid = target AND g.tgname = '!threadline_capture_' || tl_id AND g.tgnargs = 0);
+    tl_former text;
 BEGIN
     PERFORM threadline.require_handed_over(target);
     IF tl_condition IS NULL THEN
         RAISE EXCEPTION 'threadline: the condition under which table % is recorded is not one expression', target;
     END IF;
-    UPDATE threadline.audited_tables SET shown_condition = tl_condition WHERE id = tl_id;
+    SELECT t.shown_condition INTO tl_former FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ? 'condition';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'threadline: table % is recorded without a condition; give it one with SELECT threadline.audit(''%'', condition => ...)', target, target;
+    ELSIF tl_former IS DISTINCT FROM tl_condition THEN
+        UPDATE threadline.audited_tables SET shown_condition = tl_condition WHERE id = tl_id;
+        PERFORM threadline.own_action('audit.condition_changed',
+            jsonb_build_object('table', target, 'table_id', tl_id, 'condition', tl_condition, 'former_condition', tl_former));
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_condition(regclass) FROM PUBLIC;
@@ -3467,31 +4035,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_absent(regclass, text[], text[]) FROM PUBLIC;
-
--- Fails for a condition that could be more than one expression. It is read and not run:
--- whoever asks for it may not have written it. Without quoted text, comments and what
--- quotes otherwise, an expression closes no parenthesis that it did not open.
-CREATE OR REPLACE FUNCTION threadline.check_condition(target regclass, condition text) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
-DECLARE
-    tl_bare text := regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
-    tl_depth integer := 0;
-    tl_sign text;
-BEGIN
-    IF tl_bare ~ '[''"$;\\]|--|/[*]' OR condition ~ '\\' THEN
-        RAISE EXCEPTION 'threadline: the condition under which table % is recorded has a quote, a comment, a semicolon, a backslash or a dollar sign that does not belong into an expression', target;
-    END IF;
-    FOREACH tl_sign IN ARRAY regexp_split_to_array(regexp_replace(coalesce(tl_bare, ''), '[^()]', '', 'g'), '') LOOP
-        tl_depth := tl_depth + CASE tl_sign WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END;
-        EXIT WHEN tl_depth < 0;
-    END LOOP;
-    IF tl_depth <> 0 THEN
-        RAISE EXCEPTION 'threadline: the condition under which table % is recorded is not one expression', target;
-    END IF;
-END
-$$;
 
 -- Whether there is a key for each column of a table that is recorded as a token; a
 -- restore may have left them out.
@@ -3767,6 +4310,7 @@ CREATE OR REPLACE FUNCTION threadline.audit(
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $audit$
 DECLARE
     tl_id integer;
@@ -3862,6 +4406,7 @@ $$;
 CREATE OR REPLACE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
 AS $$
 DECLARE
     tl_table threadline.audited_tables;
@@ -3962,25 +4507,28 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_trigger record;
+    tl_id integer;
 BEGIN
     IF (SELECT relispartition FROM pg_class WHERE oid = target) AND threadline.audited_table_of(target) IS NULL THEN
         RAISE EXCEPTION 'threadline: % is a partition and audited through its parent; stop that with SELECT threadline.unaudit(''%'')',
             target, pg_partition_root(target);
     END IF;
     PERFORM threadline.lock_policies();
-    IF threadline.audited_table_of(target) IS NULL THEN
+    tl_id := threadline.audited_table_of(target);
+    IF tl_id IS NULL THEN
         RETURN;
     END IF;
+    -- First, so that threadline.watch() knows.
+    PERFORM threadline.hand_over(target);
+    PERFORM threadline.end_audit(target);
     FOR tl_trigger IN
         SELECT g.tgrelid::regclass AS relation, g.tgname AS name
         FROM pg_trigger AS g
-        WHERE g.tgfoid = to_regproc('threadline.capture_' || threadline.audited_table_of(target)) AND g.tgparentid = 0
+        WHERE g.tgfoid = to_regproc('threadline.capture_' || tl_id) AND g.tgparentid = 0
           AND (g.tgrelid = target OR g.tgrelid IN (SELECT p.relid FROM pg_partition_tree(target) AS p))
     LOOP
         EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', tl_trigger.relation, tl_trigger.name);
     END LOOP;
-    PERFORM threadline.hand_over(target);
-    PERFORM threadline.end_audit(target);
     PERFORM threadline.take_back(target, 'all');
 END
 $$;
@@ -4014,7 +4562,10 @@ DECLARE
         WHEN 'audit.resumed' THEN 'resume'
         WHEN 'audit.stopped' THEN 'unaudit'
         WHEN 'audit.restarted' THEN 'audit'
-        WHEN 'audit.policy_changed' THEN 'audit' END;
+        WHEN 'audit.policy_changed' THEN 'audit'
+        WHEN 'audit.condition_changed' THEN 'audit'
+        WHEN 'audit.triggers_changed' THEN 'watch'
+        WHEN 'audit.table_rewritten' THEN 'watch' END;
 BEGIN
     IF record_action.name IS NULL OR record_action.name = '' THEN
         RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';
@@ -4029,7 +4580,7 @@ BEGIN
         transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
         request_id, correlation_id, job_id, meta)
     VALUES (
-        CASE WHEN linked THEN threadline.current_transaction() END,
+        CASE WHEN linked THEN threadline.own_transaction() END,
         record_action.name,
         coalesce(record_action.category, substring(record_action.name FROM '^(.*)\.[^.]*$')),
         coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),
@@ -5769,6 +6320,7 @@ $threadline_sql$;
         EXECUTE tl_object.what;
     END LOOP;
     PERFORM threadline.rebuild_captures();
+    PERFORM threadline.note_installed_code();
     INSERT INTO threadline.schema_versions (version, installed_by) VALUES (2, '202611231242420001');
 END
 $threadline$;

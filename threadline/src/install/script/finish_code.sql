@@ -22,3 +22,4 @@
         EXECUTE tl_object.what;
     END LOOP;
     PERFORM threadline.rebuild_captures();
+    PERFORM threadline.note_installed_code();

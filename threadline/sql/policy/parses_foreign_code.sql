@@ -1,0 +1,35 @@
+-- Whether PostgreSQL, to read a condition, may run code that somebody else than a
+-- superuser wrote. A constant becomes a value when it is read: of an array or a composite
+-- type with a domain inside, the domain's CHECK runs then, with the rights of whoever
+-- reads. So a condition that names nothing of another schema, on a table without such a
+-- domain, runs nothing. Others may do so as well, and count as if they did.
+CREATE FUNCTION threadline.parses_foreign_code(target regclass, condition text) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_bare text := regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
+BEGIN
+    RETURN tl_bare ~ '[^[:ascii:]]'
+        -- What is before a point: a row, PostgreSQL's own schema, or the digits of a number.
+        OR strpos(regexp_replace(tl_bare, '(\m(old|new|pg_catalog)\s*[.])|(\m[0-9]+[.])|([.][0-9])', '', 'gi'), '.') > 0
+        OR EXISTS (
+            WITH RECURSIVE reached AS (
+                SELECT a.atttypid AS type FROM pg_attribute AS a WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+                UNION
+                SELECT part.type
+                FROM reached
+                JOIN pg_type AS t ON t.oid = reached.type
+                CROSS JOIN LATERAL (
+                    SELECT t.typelem WHERE t.typelem <> 0
+                    UNION ALL SELECT t.typbasetype WHERE t.typbasetype <> 0
+                    UNION ALL SELECT a.atttypid FROM pg_attribute AS a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+                    UNION ALL SELECT r.rngsubtype FROM pg_range AS r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+                ) AS part (type)
+            )
+            SELECT
+            FROM reached
+            JOIN pg_type AS t ON t.oid = reached.type AND t.typtype = 'd'
+            JOIN pg_roles AS author ON author.oid = t.typowner AND NOT author.rolsuper);
+END
+$$;

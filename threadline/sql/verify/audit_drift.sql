@@ -1,0 +1,115 @@
+-- What is not as it should be with the audit itself: objects in its schema that were not
+-- installed or are not as they were, and, where it has an owner as whom nobody logs in,
+-- whoever else can write to it.
+CREATE FUNCTION threadline.audit_drift() RETURNS SETOF threadline.finding
+LANGUAGE plpgsql STABLE
+-- So that the audit's own objects are shown with their schema, too.
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+    tl_owner oid := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'threadline');
+    tl_major integer := current_setting('server_version_num')::integer / 10000;
+BEGIN
+    IF NOT EXISTS (SELECT FROM threadline.installed_code) THEN
+        RETURN NEXT ROW('audit-unchecked', 'threadline',
+            'what was installed is not on record, so the objects of the schema were compared with nothing; run `audit protect`, or as the owner of the schema, once it was looked through:',
+            'SELECT threadline.note_installed_code();')::threadline.finding;
+    ELSE
+        RETURN QUERY
+        SELECT 'audit-altered', 'threadline',
+               format(CASE WHEN known.object IS NULL THEN '%s was not installed by Threadline'
+                           WHEN there.object IS NULL THEN '%s is missing'
+                           ELSE '%s is not as it was installed' END, coalesce(there.object, known.object)),
+               CASE WHEN known.object IS NULL AND there.object ~ '^(function|procedure|aggregate|view|table|index|trigger|rule|policy|type|sequence|materialized view|operator) '
+                    THEN format('DROP %s;', there.object) END
+        FROM threadline.own_objects() AS there
+        FULL JOIN threadline.installed_code AS known ON known.object = there.object
+        WHERE there.object IS NULL OR known.object IS NULL OR there.digest <> known.digest
+           OR (known.server_major = tl_major AND there.shown_digest IS DISTINCT FROM known.shown_digest)
+        ORDER BY 3;
+        IF EXISTS (SELECT FROM threadline.installed_code AS k WHERE k.server_major <> tl_major) THEN
+            RETURN NEXT ROW('audit-unchecked', 'threadline',
+                'views and functions in SQL were not compared with those that were installed, because the server is of another major version now; run `audit protect`, which compares and notes them',
+                NULL)::threadline.finding;
+        END IF;
+    END IF;
+
+    RETURN QUERY
+    SELECT 'audit-altered', 'threadline',
+           format('%s of its objects belong to role %s and not to %s, such as %s', count(*), o.owner::regrole, tl_owner::regrole, min(o.kind || ' ' || o.name)),
+           min(format('ALTER %s %s OWNER TO %s;', upper(o.kind), o.name, tl_owner::regrole))
+    FROM (
+        SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' ELSE 'table' END AS kind, c.oid::regclass::text AS name, c.relowner AS owner
+        FROM pg_class AS c WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
+        UNION ALL
+        SELECT 'routine', p.oid::regprocedure::text, p.proowner FROM pg_proc AS p WHERE p.pronamespace = 'threadline'::regnamespace
+    ) AS o
+    WHERE o.owner <> tl_owner
+    GROUP BY o.owner
+    ORDER BY 3;
+    RETURN QUERY
+    SELECT 'audit-altered', 'threadline', format('event trigger %I does not fire', e.evtname), format('ALTER EVENT TRIGGER %I ENABLE ALWAYS;', e.evtname)
+    FROM pg_event_trigger AS e
+    WHERE e.evtname IN ('threadline_watch', 'threadline_watch_drops', 'threadline_watch_rewrites') AND (e.evtenabled IN ('D', 'R') OR e.evtfoid <> 'threadline.watch()'::regprocedure)
+    ORDER BY 3;
+
+    IF (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner) THEN
+        IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch') THEN
+            -- With one role for everything, the audit is open to it, and that is known.
+            RETURN;
+        END IF;
+        -- It was protected, and somebody opened it.
+        RETURN NEXT ROW('audit-exposed', 'threadline', format('role %s, which owns the audit, can log in', tl_owner::regrole),
+            format('ALTER ROLE %s NOLOGIN;', tl_owner::regrole))::threadline.finding;
+    END IF;
+    RETURN QUERY
+    SELECT 'audit-exposed', g.object, format('role %s may %s', g.role, string_agg(DISTINCT g.privilege, ', ')),
+           format('REVOKE ALL ON %s %s FROM %s;', g.kind, g.object, g.role)
+    FROM (
+        SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role,
+               a.grantee, a.privilege_type AS privilege
+        FROM pg_class AS c
+        CROSS JOIN LATERAL (
+            SELECT * FROM aclexplode(c.relacl)
+            UNION ALL
+            SELECT x.* FROM pg_attribute AS f CROSS JOIN LATERAL aclexplode(f.attacl) AS x WHERE f.attrelid = c.oid
+        ) AS a
+        WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
+          AND (a.privilege_type NOT IN ('SELECT', 'USAGE') OR (c.relkind = 'S' AND a.privilege_type = 'USAGE') OR c.relname = 'token_keys')
+        UNION ALL
+        SELECT 'SCHEMA', 'threadline', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.grantee, a.privilege_type
+        FROM pg_namespace AS n
+        CROSS JOIN LATERAL aclexplode(n.nspacl) AS a
+        WHERE n.nspname = 'threadline' AND a.privilege_type = 'CREATE'
+        UNION ALL
+        SELECT 'FUNCTION', p.oid::regprocedure::text, 'PUBLIC', 0, 'EXECUTE'
+        FROM pg_proc AS p
+        WHERE p.oid IN ('threadline.suspend(text, text, text, boolean)'::regprocedure, 'threadline.resume(text, text)'::regprocedure)
+          AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
+    ) AS g
+    WHERE g.grantee <> tl_owner
+    GROUP BY g.kind, g.object, g.role
+    ORDER BY 2, 3;
+    RETURN QUERY
+    SELECT 'audit-exposed', 'threadline',
+           format(CASE WHEN w.role = w.becomes THEN 'role %1$s %3$s' ELSE 'role %1$s can become %2$s, which %3$s' END, w.role::regrole, w.becomes::regrole, w.reason),
+           CASE WHEN EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = w.role AND m.roleid = w.becomes) THEN format('REVOKE %s FROM %s;', w.becomes::regrole, w.role::regrole) END
+    FROM threadline.ways_to_undo(ARRAY(
+        -- Who writes to audited tables, or decides how they are audited. A superuser who owns
+        -- tables is not the application; one that was made from the application is.
+        SELECT c.relowner
+        FROM pg_trigger AS g
+        JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace AND g.tgname = '!threadline_' || p.proname
+        JOIN pg_class AS c ON c.oid = g.tgrelid
+        JOIN pg_roles AS r ON r.oid = c.relowner AND NOT r.rolsuper
+        UNION
+        SELECT a.grantee
+        FROM pg_proc AS p
+        CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+        WHERE p.oid = to_regproc('threadline.write_policy') AND a.grantee NOT IN (0, tl_owner)), tl_owner) AS w
+    ORDER BY 3;
+END
+$$;
+COMMENT ON FUNCTION threadline.audit_drift() IS
+    'What is not as it should be with the audit itself: unknown or altered objects in its schema, and who can write to it';

@@ -1,0 +1,20 @@
+-- The schema threadline_shipped has just been made, and will be rolled back: it is what
+-- this version of Threadline installs, under another name. Its function looks at both.
+DO $threadline_protect$
+DECLARE
+    tl_problem text;
+BEGIN
+    SELECT string_agg(format('  %s %s', replace(coalesce(there.object, shipped.object), 'threadline_shipped', 'threadline'),
+               CASE WHEN shipped.object IS NULL THEN 'was not installed by Threadline'
+                    WHEN there.object IS NULL THEN 'is missing'
+                    ELSE 'is not what Threadline installs' END), E'\n' ORDER BY coalesce(there.object, shipped.object) COLLATE "C")
+    INTO tl_problem
+    FROM threadline_shipped.own_objects('threadline') AS there
+    FULL JOIN threadline_shipped.own_objects('threadline_shipped') AS shipped USING (object)
+    WHERE there.digest IS NULL OR shipped.digest IS NULL
+       OR there.digest <> shipped.digest OR there.shown_digest IS DISTINCT FROM shipped.shown_digest;
+    IF tl_problem IS NOT NULL THEN
+        RAISE EXCEPTION E'threadline: these objects would go on under the new owner, and are not what Threadline installs:\n%\ndrop what was not installed; for the rest, run down.sql and up.sql of the patches from 0002 on, and audit the tables again', tl_problem;
+    END IF;
+END
+$threadline_protect$;

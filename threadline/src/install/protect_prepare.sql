@@ -1,0 +1,50 @@
+-- Gives the audit to an owner of its own, in three steps: roles are prepared; what is in the
+-- schema threadline is compared with what this version of Threadline installs; and what
+-- belongs to the audit changes hands. What is asked for stands in the setting
+-- threadline.protect: {"version", "owner", "applications": [], "readers": [], "suspenders": []}.
+-- Run by an administrator, who need trust no function that the application may have
+-- written: until the comparison, none is called.
+DO $threadline_protect$
+DECLARE
+    tl_wish jsonb := pg_catalog.current_setting('threadline.protect')::jsonb;
+    tl_owner text := tl_wish ->> 'owner';
+    tl_role text;
+    tl_version integer;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF to_regnamespace('threadline') IS NULL THEN
+        RAISE EXCEPTION 'threadline: there is no audit schema in database %; install it first, then protect it', current_database();
+    END IF;
+    FOR tl_role IN
+        SELECT tl_owner UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers')
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = tl_role) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', tl_role);
+        END IF;
+    END LOOP;
+    FOR tl_role IN
+        SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders')
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = tl_role) THEN
+            RAISE EXCEPTION 'threadline: there is no role %; create it first, or check its name', quote_ident(tl_role);
+        END IF;
+    END LOOP;
+
+    -- Since PostgreSQL 16, who creates a role is its member, and yet may not act as it.
+    PERFORM set_config('threadline.lent', '', true);
+    IF NOT pg_has_role(tl_owner, CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
+        EXECUTE format('GRANT %I TO %I', tl_owner, current_user);
+        PERFORM set_config('threadline.lent', 'yes', true);
+    END IF;
+
+    IF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = to_regclass('threadline.schema_versions') AND c.relkind = 'r') THEN
+        RAISE EXCEPTION 'threadline: schema threadline in database % has no table schema_versions; it was not installed by Threadline', current_database();
+    END IF;
+    tl_version := (SELECT max(p.version) FROM threadline.schema_versions AS p);
+    IF tl_version IS DISTINCT FROM (tl_wish ->> 'version')::integer THEN
+        RAISE EXCEPTION 'threadline: the audit schema in database % is of version %, and this program of version %; %', current_database(), tl_version, tl_wish ->> 'version',
+            CASE WHEN tl_version > (tl_wish ->> 'version')::integer THEN 'protect it with the program that installed it' ELSE 'bring it up to date first' END;
+    END IF;
+END
+$threadline_protect$;

@@ -3,16 +3,19 @@
 use std::env;
 use std::error::Error;
 
+use diesel::{Connection, PgConnection};
 use quickstart::models::{Member, Payment};
 use quickstart::{club, open};
-use threadline::{ActorRef, AuditContext, Audited, is_actor_required};
+use threadline::{ActorRef, AuditContext, Audited, Worker, is_actor_required};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let url = env::var("DATABASE_URL").map_err(
+    let database_url = env::var("DATABASE_URL").map_err(
         |_| "DATABASE_URL is not set; run `cargo xtask demo`, which has a server of its own",
     )?;
-    let pool = open(&url)?;
+    let pool = open(&database_url)?;
     let conn = &mut pool.get()?;
+    // Moves what the triggers see into indexed tables, in the background.
+    let worker = Worker::new().spawn(move || PgConnection::establish(&database_url))?;
 
     // A visitor signs up.
     let ada = {
@@ -68,6 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             member.role
         );
     }
+    worker.stop();
     Ok(())
 }
 

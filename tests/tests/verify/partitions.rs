@@ -192,4 +192,23 @@ fn a_table_that_became_a_partition_is_found() {
         "INSERT INTO whole VALUES (2, 'a'); INSERT INTO old VALUES (3, 'a')",
     );
     assert_eq!(changes(conn).len(), 3);
+    assert_eq!(found(conn), [""; 0]);
+}
+
+/// A trigger that `unaudit` disabled is in nobody's way.
+#[test]
+fn a_partition_that_was_detached_after_its_table_is_no_longer_audited_has_no_stray_trigger() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, LOG);
+    run(
+        conn,
+        "SELECT threadline.unaudit('log'); INSERT INTO log VALUES (2, 'b'); TRUNCATE log_a;
+         ALTER TABLE log DETACH PARTITION log_a; INSERT INTO log_a VALUES (3, 'c'); TRUNCATE log_a",
+    );
+    assert_eq!(changes(conn).len(), 1);
+    assert_eq!(
+        found(conn),
+        ["table-unaudited public.log", "table-unaudited public.log_a"]
+    );
 }

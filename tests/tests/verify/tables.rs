@@ -147,6 +147,25 @@ fn the_applications_unaudited_tables_are_told_of_unless_they_are_allowed() {
 }
 
 #[test]
+fn a_table_that_is_not_audited_any_more_records_nothing_also_when_its_triggers_are_enabled() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1); SELECT threadline.unaudit('items');
+         INSERT INTO items VALUES (2);
+         ALTER TABLE items DISABLE TRIGGER ALL; ALTER TABLE items ENABLE TRIGGER ALL;
+         INSERT INTO items VALUES (3); UPDATE items SET id = id + 10; DELETE FROM items WHERE id = 11; TRUNCATE items",
+    );
+    assert_eq!(changes(conn).len(), 1);
+    assert_eq!(found(conn), ["table-unaudited public.items"]);
+    drift(conn, "", &["table-unaudited public.items"]);
+    run(conn, "INSERT INTO items VALUES (4); TRUNCATE items");
+    assert_eq!(changes(conn).len(), 3);
+}
+
+#[test]
 fn what_cannot_be_verified_is_an_error() {
     let database = Database::new();
     let conn = &mut database.connect();

@@ -203,12 +203,21 @@ fn a_function_altered_by_hand_is_found() {
         "ALTER FUNCTION threadline.capture_1() SECURITY INVOKER",
         "ALTER FUNCTION threadline.capture_1() SET search_path = public",
         "ALTER FUNCTION threadline.capture_1() SET timezone = 'Asia/Tokyo'",
-        "ALTER FUNCTION threadline.capture_1() RESET ALL",
     ] {
         drift(conn, by_hand, &["function-altered public.items"]);
     }
     run(conn, "UPDATE items SET name = 'b'");
     assert_eq!(changes(conn).len(), 2);
+    // One that pins settings.
+    run(
+        conn,
+        "CREATE TABLE stays (id int PRIMARY KEY, during tstzrange); SELECT threadline.audit('stays')",
+    );
+    drift(
+        conn,
+        "ALTER FUNCTION threadline.capture_2() RESET ALL",
+        &["function-altered public.stays"],
+    );
 }
 
 #[test]

@@ -7,6 +7,9 @@ DECLARE
     tl_id integer := threadline.known_table_of(target);
 BEGIN
     PERFORM threadline.require_handed_over(target);
+    -- ENABLE TRIGGER ALL, after a load of data, switches the triggers on again.
+    EXECUTE format('CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger LANGUAGE plpgsql AS %L',
+        tl_id, 'BEGIN RETURN NULL; END');
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
     PERFORM threadline.own_action('audit.stopped', jsonb_build_object('table', target, 'table_id', tl_id));
 END

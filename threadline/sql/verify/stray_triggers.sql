@@ -7,7 +7,7 @@ AS $$
 BEGIN
     RETURN QUERY
     WITH capturing AS (
-        SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name,
+        SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name, g.tgenabled <> 'D' AS fires,
                substring(p.proname FROM '^capture_([0-9]{1,9})')::integer AS table_id
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
@@ -26,7 +26,7 @@ BEGIN
     FROM capturing AS c
     JOIN threadline.audited_tables AS t ON t.id = c.table_id
     CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
-    WHERE (target IS NULL OR c.relation = target)
+    WHERE c.fires AND (target IS NULL OR c.relation = target)
       AND c.relation <> at.relation
       AND c.relation NOT IN (SELECT p.relid FROM pg_partition_tree(at.relation) AS p)
       -- Else it is reported as altered or duplicated there.

@@ -36,6 +36,8 @@ BEGIN
                pg_get_triggerdef(g.oid) AS definition, g.tgparentid <> 0 AS inherited,
                p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
                    AND g.tgparentid = 0
+                   -- unaudit() leaves its triggers so.
+                   AND g.tgenabled <> 'D'
                    -- That parent and partition are both audited is said by table-attached.
                    AND NOT EXISTS (
                        SELECT FROM pg_partition_ancestors(g.tgrelid) AS a

@@ -35,13 +35,13 @@ fn its_exit_status_tells_sound_from_unsound_and_from_unknown() {
     run(
         conn,
         "CREATE TABLE notes (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY);
-         ALTER TABLE payments DISABLE TRIGGER \"!threadline_insert\"",
+         ALTER TABLE payments DISABLE TRIGGER \"!threadline_capture_2\"",
     );
     let (status, shown, _) = verify(&database, &["--allow-unaudited", "other,nowhere"]);
     assert_eq!(status, Some(1));
     assert_eq!(
         shown,
-        "error    trigger-disabled  public.payments: trigger \"!threadline_insert\" is disabled
+        "error    trigger-disabled  public.payments: trigger \"!threadline_capture_2\" is disabled
     SELECT threadline.refresh('public.payments');
 info     table-unaudited  public.notes: nothing of it is recorded
     SELECT threadline.audit('public.notes');

@@ -3006,6 +3006,8 @@ BEGIN
                pg_get_triggerdef(g.oid) AS definition, g.tgparentid <> 0 AS inherited,
                p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
                    AND g.tgparentid = 0
+                   -- unaudit() leaves its triggers so.
+                   AND g.tgenabled <> 'D'
                    -- That parent and partition are both audited is said by table-attached.
                    AND NOT EXISTS (
                        SELECT FROM pg_partition_ancestors(g.tgrelid) AS a
@@ -3158,7 +3160,7 @@ AS $$
 BEGIN
     RETURN QUERY
     WITH capturing AS (
-        SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name,
+        SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name, g.tgenabled <> 'D' AS fires,
                substring(p.proname FROM '^capture_([0-9]{1,9})')::integer AS table_id
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
@@ -3177,7 +3179,7 @@ BEGIN
     FROM capturing AS c
     JOIN threadline.audited_tables AS t ON t.id = c.table_id
     CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
-    WHERE (target IS NULL OR c.relation = target)
+    WHERE c.fires AND (target IS NULL OR c.relation = target)
       AND c.relation <> at.relation
       AND c.relation NOT IN (SELECT p.relid FROM pg_partition_tree(at.relation) AS p)
       -- Else it is reported as altered or duplicated there.
@@ -4492,6 +4494,9 @@ DECLARE
     tl_id integer := threadline.known_table_of(target);
 BEGIN
     PERFORM threadline.require_handed_over(target);
+    -- ENABLE TRIGGER ALL, after a load of data, switches the triggers on again.
+    EXECUTE format('CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger LANGUAGE plpgsql AS %L',
+        tl_id, 'BEGIN RETURN NULL; END');
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
     PERFORM threadline.own_action('audit.stopped', jsonb_build_object('table', target, 'table_id', tl_id));
 END

@@ -1,5 +1,4 @@
--- Three years of a middling application, written straight into the audit
--- tables: 20 tables, a million transactions of about five changes each, a few
+-- Three years of a middling application, written straight into the ledger: 20 tables, a million transactions of about five changes each, a few
 -- much larger, and an action for every fifth. `scale` divides all of it.
 -- Deterministic, so that two runs ask of the same data.
 CREATE FUNCTION pg_temp.roll(seed bigint, salt int) RETURNS double precision
@@ -24,10 +23,9 @@ BEGIN
         PERFORM threadline.refresh(format('ledger_%s', t)::regclass);
     END LOOP;
 
-    INSERT INTO threadline.audit_transactions (
+    INSERT INTO threadline.ledger_transactions (
         id, xact_id, occurred_at, opened_at, actor_type, actor_id, actor_origin, request_id,
         correlation_id, job_id, source, remote_ip, meta, session_user_name)
-    OVERRIDING SYSTEM VALUE
     SELECT i, (i + 1000)::text::xid8, at, at,
            CASE WHEN job THEN 'job' WHEN pg_temp.roll(i, 2) < 0.02 THEN 'admin' WHEN pg_temp.roll(i, 2) > 0.99 THEN NULL ELSE 'user' END,
            CASE WHEN job THEN 'nightly-' || i % 10 WHEN pg_temp.roll(i, 2) < 0.02 THEN 'a' || i % 50
@@ -50,18 +48,19 @@ BEGIN
            coalesce(x.actor_type, 'anonymous'), x.actor_id,
            CASE WHEN pg_temp.roll(x.id, 5) < 0.01 THEN 'error' ELSE 'ok' END, 'ticket ' || x.id,
            CASE WHEN x.id % 15 = 0 THEN 'case-' || x.id / 15 END
-    FROM threadline.audit_transactions AS x,
+    FROM threadline.ledger_transactions AS x,
     LATERAL (SELECT (ARRAY['order', 'invoice', 'member', 'stock'])[1 + x.id / 5 % 4] AS category,
                     (ARRAY['opened', 'changed', 'approved', 'closed', 'refunded'])[1 + floor(power(pg_temp.roll(x.id, 6), 3) * 5)::int] AS verb) AS a
     WHERE x.id % 5 = 0;
 
-    INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, changed_from, changed_to, row_data)
-    SELECT x.id, x.opened_at + n * interval '1 millisecond', t.id, o.op,
+    INSERT INTO threadline.ledger_changes (
+        id, position, transaction_id, captured_at, table_id, op, record_key, changed_from, changed_to, row_data)
+    SELECT row_number() OVER written, row_number() OVER written, x.id, x.opened_at + n * interval '1 millisecond', t.id, o.op,
            k.key, f.before, f.after,
            CASE WHEN o.op <> 'U' THEN jsonb_build_object(
                'id', k.key::bigint, 'name', 'row ' || k.key, 'status', 'status-' || n % 5, 'amount', (x.id % 100000) / 100.0,
                'quantity', n, 'note', 'a note of some length on row ' || k.key, 'updated_at', x.opened_at, 'version', x.id % 9) END
-    FROM threadline.audit_transactions AS x
+    FROM threadline.ledger_transactions AS x
     CROSS JOIN LATERAL generate_series(1, CASE
         WHEN x.id % (transactions / 10) = 7 THEN 20000
         ELSE 1 + floor(power(pg_temp.roll(x.id, 7), 2) * 13)::int END) AS n
@@ -72,9 +71,10 @@ BEGIN
     CROSS JOIN LATERAL (SELECT (1 + floor(power(10000, pg_temp.roll(x.id * 64 + n, 10))))::bigint::text AS key) AS k
     CROSS JOIN LATERAL (SELECT CASE WHEN o.op = 'U' THEN jsonb_build_object('status', 'status-' || n % 5, 'version', x.id % 9) END AS before,
                                CASE WHEN o.op = 'U' THEN jsonb_build_object('status', 'status-' || (n + 1) % 5, 'version', x.id % 9 + 1) END AS after) AS f
-    ORDER BY x.id, n;
+    WINDOW written AS (ORDER BY x.id, n);
 
     UPDATE threadline.audited_tables SET audited_since = start_at;
-    PERFORM setval('threadline.audit_transactions_id_seq', transactions);
+    UPDATE threadline.posting SET last_position = (SELECT max(position) FROM threadline.ledger_changes);
+    PERFORM setval('threadline.entry_ids', (SELECT max(id) FROM threadline.ledger_changes));
 END
 $$;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use diesel::PgConnection;
 use threadline::{Export, ExportFormat, Filter};
 
-use crate::goals::Goals;
+use crate::goals::{Bound, Goals};
 
 const FORMATS: [(&str, ExportFormat); 3] = [
     ("CSV", ExportFormat::Csv),
@@ -37,17 +37,19 @@ pub(crate) fn run(conn: &mut PgConnection, url: &str, rows: usize, goals: &mut G
             "{name:8} {rate:>9.0} a second, {:.2} of COPY",
             rate / copied
         );
-        goals.at_least(
-            &format!("export as {name}, rate over COPY's"),
-            0.6,
+        goals.add(
+            &format!("export as {name}"),
+            "at least 0.6 of the rate of COPY",
+            Bound::AtLeast(0.6),
             rate / copied,
         );
     }
     let growth = peak_memory() - small;
     println!("memory grew by {growth} kB from 10,000 changes to {rows}");
-    goals.at_most(
-        "export, growth of memory in MB",
-        4.0,
+    goals.add(
+        "export of many more changes",
+        "at most 4 MB more memory",
+        Bound::AtMost(4.0),
         growth as f64 / 1024.0,
     );
 }

@@ -3,6 +3,8 @@
 mod capture;
 mod exports;
 mod goals;
+mod numbers;
+mod options;
 mod reads;
 mod samples;
 mod sql;
@@ -13,6 +15,7 @@ use diesel::{Connection, PgConnection};
 use serde::Serialize;
 
 use crate::goals::Goals;
+use crate::options::Options;
 use crate::samples::Samples;
 
 #[derive(Debug, Default, Serialize)]
@@ -24,48 +27,42 @@ struct Report {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let option = |name: &str| {
-        let position = arguments.iter().position(|argument| argument == name)?;
-        let value = arguments.get(position + 1);
-        Some(value.unwrap_or_else(|| panic!("{name} takes a value")))
-    };
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    let json = option("--json");
-    let only = option("--only");
-    if let Some(part) = only {
-        let known = ["capture", "reads", "exports"];
-        assert!(
-            known.contains(&part.as_str()),
-            "--only takes one of {known:?}"
-        );
-    }
-    let wanted = |part: &str| only.is_none_or(|only| only == part);
+    let workloads: Vec<&str> = capture::workloads().collect();
+    let options = Options::of_the_command_line(&workloads);
+    let quick = options.quick;
 
     let url = std::env::var("DATABASE_URL").expect("`cargo xtask bench` gives a DATABASE_URL");
     let mut conn = PgConnection::establish(&url).expect("the server takes connections");
 
     let mut report = Report::default();
     let Report { samples, goals } = &mut report;
-    if wanted("capture") {
-        capture::run(&mut conn, &url, quick, samples, goals);
+    let workload = options.workload();
+    if options.wants("capture") || workload.is_some() {
+        capture::run(&mut conn, &url, quick, workload, samples, goals);
         capture::remove(&mut conn);
     }
-    if wanted("reads") || wanted("exports") {
+    if options.wants("reads") || options.wants("exports") {
         reads::load(&mut conn, if quick { 20 } else { 1 });
     }
-    if wanted("reads") {
+    if options.wants("reads") {
         reads::run(&mut conn, goals);
     }
-    if wanted("exports") {
+    if options.wants("exports") {
         let rows = if quick { 100_000 } else { 1_000_000 };
         exports::run(&mut conn, &url, rows, goals);
     }
 
     report.goals.print();
-    if let Some(file) = json {
+    if let Some(file) = &options.json {
         let figures = serde_json::to_string_pretty(&report).expect("figures become JSON");
-        std::fs::write(file, figures + "\n").unwrap_or_else(|error| panic!("{file}: {error}"));
+        write(file, &(figures + "\n"));
+    }
+    if let Some(file) = &options.markdown {
+        write(file, &report.goals.to_markdown());
     }
     ExitCode::SUCCESS
+}
+
+fn write(file: &str, content: &str) {
+    std::fs::write(file, content).unwrap_or_else(|error| panic!("{file}: {error}"));
 }

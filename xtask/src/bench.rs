@@ -2,7 +2,7 @@ use crate::provision::{FOR_DEMO, provision};
 use crate::run::{cargo, run};
 use crate::server::{Database, server};
 
-/// Measures what threadline costs, on a database of its own.
+/// Measures what threadline costs, on databases of its own.
 pub(crate) fn bench(arguments: &[String]) -> Result<u8, String> {
     provision(FOR_DEMO)?;
     let build = ["build", "--release", "--package", "threadline-bench"];
@@ -12,6 +12,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<u8, String> {
     }
     let server = server()?;
     let database = Database::create(&server, "bench")?;
+    let full = Database::create(&server, "bench_full")?;
     run(cargo()
         .args([
             "run",
@@ -22,5 +23,6 @@ pub(crate) fn bench(arguments: &[String]) -> Result<u8, String> {
             "--",
         ])
         .args(arguments)
-        .env("DATABASE_URL", database.url()))
+        .env("DATABASE_URL", database.url())
+        .env("FULL_DATABASE_URL", full.url()))
 }

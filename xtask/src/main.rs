@@ -26,9 +26,10 @@ usage: cargo xtask <command>
                     ARGS go to `cargo test`, and then it is what they ask for
   test-newest [ARGS]
                     run those on the newest PostgreSQL; ARGS go to `cargo test`
-  bench [--quick] [--only PART] [--json FILE]
+  bench [--quick] [--only PART] [--json FILE] [--markdown FILE]
                     measure what capture, reads and exports cost (or one PART of
-                    these); FILE takes the figures and the goals
+                    these); FILE takes the figures and the goals, or the goals
+                    as a table
   schema [--check]  write the migrations of the audit schema from threadline/sql,
                     or fail if they are not what it says, or a frozen one changed
   freeze VERSION    freeze the newest version of the audit schema for a release

@@ -1,4 +1,10 @@
--- A second, empty pair of audit tables, to be put in the place of the full one.
-CREATE SCHEMA bench_aside;
-CREATE TABLE bench_aside.audit_transactions (LIKE threadline.audit_transactions INCLUDING ALL);
-CREATE TABLE bench_aside.audit_changes (LIKE threadline.audit_changes INCLUDING ALL);
+-- Empties what the variants record into.
+DO $$
+BEGIN
+    EXECUTE (
+        SELECT 'TRUNCATE threadline.journal, threadline.ledger_transactions, threadline.ledger_changes, '
+            || string_agg(format('%I.%I', schemaname, tablename), ', ')
+        FROM pg_tables
+        WHERE schemaname IN ('textbook', 'typed'));
+END
+$$;

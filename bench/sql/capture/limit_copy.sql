@@ -1,3 +1,4 @@
-INSERT INTO threadline.audit_changes (transaction_id, captured_at, table_id, op, record_key, row_data)
-SELECT currval('threadline.audit_transactions_id_seq'), clock_timestamp(), {table_id}, 'I', row.id::text, to_jsonb(row)
+INSERT INTO threadline.ledger_changes (id, transaction_id, captured_at, table_id, op, record_key, row_data, position)
+SELECT nextval('threadline.entry_ids'), currval('bench.limit_transactions'), clock_timestamp(), {table_id}, 'I', row.id::text,
+       to_jsonb(row), nextval('bench.limit_positions')
 FROM bench.limit_{width} AS row;

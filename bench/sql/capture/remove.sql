@@ -1,3 +1,3 @@
-DROP SCHEMA bench, bench_aside, textbook CASCADE;
+DROP SCHEMA bench, textbook, typed CASCADE;
 DELETE FROM threadline.audited_tables WHERE schema_name = 'bench';
-TRUNCATE threadline.audit_transactions, threadline.audit_changes;
+TRUNCATE threadline.journal, threadline.ledger_transactions, threadline.ledger_changes;

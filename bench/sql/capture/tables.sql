@@ -35,7 +35,7 @@ END
 $$;
 
 SELECT bench.create_table(variant || '_' || width, width)
-FROM unnest(ARRAY['source', 'unaudited', 'limit', 'ours', 'textbook']) AS variant, unnest(ARRAY[8, 40]) AS width;
+FROM unnest(ARRAY['source', 'unaudited', 'limit', 'ours', 'textbook', 'typed', 'typed_stmt']) AS variant, unnest(ARRAY[8, 40]) AS width;
 
 SELECT bench.fill_source(width) FROM unnest(ARRAY[8, 40]) AS width;
 
@@ -44,38 +44,12 @@ DO $$
 DECLARE
     variant text;
 BEGIN
-    FOREACH variant IN ARRAY ARRAY['unaudited', 'limit', 'ours', 'textbook'] LOOP
+    FOREACH variant IN ARRAY ARRAY['unaudited', 'limit', 'ours', 'textbook', 'typed', 'typed_stmt'] LOOP
         PERFORM bench.create_table(variant || '_parents', 8);
         PERFORM bench.create_table(variant || '_children', 8);
         EXECUTE format(
             'ALTER TABLE bench.%1$I ADD parent_id bigint REFERENCES bench.%2$I ON DELETE CASCADE;
              CREATE INDEX ON bench.%1$I (parent_id)', variant || '_children', variant || '_parents');
-    END LOOP;
-END
-$$;
-
-SELECT threadline.audit(format('bench.ours_%s', which)::regclass)
-FROM unnest(ARRAY['8', '40', 'parents', 'children']) AS which;
-
--- The limit writes its rows under ids of its own.
-INSERT INTO threadline.audited_tables (
-    schema_name, table_name, key_columns, key_types, policy, columns, masked_columns, numeric_columns,
-    relation, fingerprint, capture_version)
-SELECT 'bench', replace(table_name, 'ours', 'limit'), key_columns, key_types, policy, columns, masked_columns,
-       numeric_columns, format('bench.%I', replace(table_name, 'ours', 'limit'))::regclass, fingerprint, capture_version
-FROM threadline.audited_tables
-WHERE schema_name = 'bench' AND table_name LIKE 'ours%';
-
--- Tables are emptied between repetitions, which nobody wants to know.
-DO $$
-DECLARE
-    which text;
-BEGIN
-    FOREACH which IN ARRAY ARRAY['8', '40', 'parents', 'children'] LOOP
-        EXECUTE (
-            SELECT format('ALTER TABLE bench.ours_%s DISABLE TRIGGER %I', which, tgname)
-            FROM pg_trigger
-            WHERE tgrelid = format('bench.ours_%s', which)::regclass AND tgname LIKE '!threadline\_truncate\_%');
     END LOOP;
 END
 $$;

@@ -68,14 +68,14 @@ BEGIN
 END
 $$;
 
-DO $$
-DECLARE
-    which text;
+CREATE FUNCTION textbook.audit(target regclass, VARIADIC keys text[] DEFAULT ARRAY['id']) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
-    FOREACH which IN ARRAY ARRAY['8', '40', 'parents', 'children'] LOOP
-        EXECUTE format(
-            'CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON bench.textbook_%s
-             FOR EACH ROW EXECUTE FUNCTION textbook.capture(''id'')', which);
-    END LOOP;
+    EXECUTE format(
+        'CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION textbook.capture(%s)',
+        target, (SELECT string_agg(quote_literal(key), ', ') FROM unnest(keys) AS key));
 END
 $$;
+
+SELECT textbook.audit(format('bench.textbook_%s', which)::regclass)
+FROM unnest(ARRAY['8', '40', 'parents', 'children']) AS which;

@@ -1,5 +1,6 @@
 //! What a variant adds to unaudited writes.
 
+use crate::capture::names::posting;
 use crate::capture::variant::Variant;
 use crate::samples::{Samples, Spread};
 
@@ -11,6 +12,13 @@ pub(super) fn added(samples: &Samples, workload: &str, variant: Variant) -> Vec<
     with.iter().zip(without).map(|(w, u)| w - u).collect()
 }
 
+/// What ours adds together with the posting of it.
+pub(super) fn added_with_posting(samples: &Samples, workload: &str) -> Vec<f64> {
+    let posted = samples.values(&posting(workload), Variant::Ours.name());
+    let added = added(samples, workload, Variant::Ours);
+    added.iter().zip(posted).map(|(a, p)| a + p).collect()
+}
+
 /// What one adds over what the other adds.
 pub(super) fn ratio(
     samples: &Samples,
@@ -18,11 +26,13 @@ pub(super) fn ratio(
     variant: Variant,
     over: Variant,
 ) -> Option<Spread> {
-    let over = added(samples, workload, over);
-    let ratios: Vec<f64> = added(samples, workload, variant)
-        .iter()
-        .zip(over)
-        .map(|(a, b)| a / b)
-        .collect();
-    Spread::of(&ratios)
+    Spread::of(&quotients(
+        &added(samples, workload, variant),
+        &added(samples, workload, over),
+    ))
+}
+
+/// Of each repetition.
+pub(super) fn quotients(of: &[f64], over: &[f64]) -> Vec<f64> {
+    of.iter().zip(over).map(|(a, b)| a / b).collect()
 }

@@ -1,7 +1,8 @@
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 
-use crate::capture::meter::Meter;
+use crate::capture::meter::{Cost, Meter};
+use crate::capture::names;
 use crate::capture::variant::Variant;
 use crate::samples::Samples;
 use crate::sql::number;
@@ -13,8 +14,8 @@ pub(super) struct Bench<'a> {
     pub(super) quick: bool,
     pub(super) meter: Meter,
     pub(super) samples: &'a mut Samples,
-    /// Whether the audit tables keep what is in them, between repetitions.
-    pub(super) keep_audit_rows: bool,
+    /// Whether the ledger keeps what is in it, between repetitions.
+    pub(super) keep_ledger: bool,
 }
 
 impl Bench<'_> {
@@ -24,43 +25,77 @@ impl Bench<'_> {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// The first of two for a quick run.
+    pub(super) fn pick<T>(&self, quick: T, full: T) -> T {
+        if self.quick { quick } else { full }
+    }
+
     /// Empties the tables of this name of every variant.
     pub(super) fn empty_tables(&mut self, of: &str) {
-        let tables = Variant::ALL.map(|variant| format!("bench.{}_{of}", variant.name()));
+        let tables = Variant::ALL.map(|variant| format!("bench.{}", variant.table(of)));
         self.execute(&format!("TRUNCATE {} CASCADE", tables.join(", ")));
         self.empty_audit_tables();
     }
 
     pub(super) fn empty_audit_tables(&mut self) {
-        if !self.keep_audit_rows {
-            self.execute(
-                "TRUNCATE threadline.audit_transactions, threadline.audit_changes,
-                          textbook.audit_transactions, textbook.audit_changes",
-            );
+        if self.keep_ledger {
+            self.execute("TRUNCATE threadline.journal");
+        } else {
+            self.execute(include_str!("../../sql/capture/empty_audit_tables.sql"));
         }
     }
 
     pub(super) fn vacuum(&mut self, variant: Variant, of: &str) {
-        self.execute(&format!("VACUUM bench.{}_{of}", variant.name()));
+        self.execute(&format!("VACUUM bench.{}", variant.table(of)));
     }
 
-    /// Where the audit rows of the limit's table belong.
-    pub(super) fn limit_table_id(&mut self, of: &str) -> i64 {
-        number(
-            self.conn,
-            &format!(
-                "SELECT id::bigint AS n FROM threadline.audited_tables WHERE table_name = 'limit_{of}'"
-            ),
-        )
+    /// Fills a table from the source of its width.
+    pub(super) fn fill(&mut self, variant: Variant, width: u32, rows: usize) {
+        self.execute(&format!(
+            "INSERT INTO bench.{} SELECT * FROM bench.source_{width} WHERE id <= {rows}",
+            variant.table(&width.to_string())
+        ));
+        self.empty_audit_tables();
     }
 
-    pub(super) fn audit_bytes(&mut self) -> f64 {
-        number(
-            self.conn,
-            "SELECT sum(pg_total_relation_size(t))::bigint AS n
-             FROM unnest(ARRAY['threadline.audit_transactions', 'threadline.audit_changes',
-                               'textbook.audit_transactions', 'textbook.audit_changes']::regclass[]) AS t",
-        ) as f64
+    /// Bytes that audit rows take, once they are posted.
+    pub(super) fn stored_bytes(&mut self) -> f64 {
+        number(self.conn, include_str!("../../sql/capture/stored.sql")) as f64
+    }
+
+    /// Measures messages, of which there are so many parts.
+    pub(super) fn measure(&mut self, messages: &[String], parts: usize) -> Cost {
+        let messages = messages.iter().map(String::as_str);
+        self.meter.measure(self.conn, messages).divided_by(parts)
+    }
+
+    /// Adds what one part of a workload takes in CPU and WAL.
+    pub(super) fn add(&mut self, workload: &str, variant: Variant, cost: Cost) {
+        let wal = names::wal(workload);
+        for (name, unit, value) in [
+            (workload, "us", cost.microseconds),
+            (wal.as_str(), "bytes", cost.wal_bytes),
+        ] {
+            self.samples.add(name, variant.name(), unit, value);
+        }
+    }
+
+    /// Posts what a workload of so many parts left in the journal, and adds what that
+    /// takes. Variants without a journal have nothing to post.
+    pub(super) fn post(&mut self, workload: &str, variant: Variant, parts: usize) -> Option<Cost> {
+        if variant != Variant::Ours {
+            return None;
+        }
+        let (moved, cost) = self.meter.measure_work(self.conn, post);
+        assert!(moved > 0, "{workload} left nothing to post");
+        let cost = cost.divided_by(parts);
+        self.add(&names::posting(workload), variant, cost);
+        Some(cost)
+    }
+
+    /// Posts what a warm-up left, which also makes the connection ready for posting.
+    pub(super) fn post_quietly(&mut self) {
+        post(self.conn);
     }
 
     /// The variants in another order for each repetition, so that none always
@@ -70,4 +105,8 @@ impl Bench<'_> {
         turns.rotate_left(repetition % variants.len());
         turns
     }
+}
+
+fn post(conn: &mut PgConnection) -> u64 {
+    threadline::post(conn).unwrap_or_else(|error| panic!("posting: {error}"))
 }

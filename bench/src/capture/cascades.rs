@@ -5,39 +5,32 @@ use crate::capture::bench::Bench;
 use crate::capture::table;
 use crate::capture::variant::Variant;
 
-const OPEN_LIMIT: &str = include_str!("../../sql/capture/open_limit.sql");
 const NAME: &str = "delete of 1 row with 10 others by cascade";
 
 pub(super) fn run(bench: &mut Bench<'_>) {
-    let (repetitions, parents) = if bench.quick { (3, 500) } else { (7, 2000) };
-    for repetition in 0..repetitions {
-        bench.empty_tables("parents");
+    let parents = bench.pick(500, 2000);
+    for repetition in 0..bench.pick(3, 7) {
         for variant in Bench::turns(&Variant::ALL, repetition) {
+            bench.empty_tables("parents");
             bench.execute(
                 &include_str!("../../sql/capture/fill_parents.sql")
-                    .replace("{variant}", variant.name())
+                    .replace("{variant}", variant.prefix())
                     .replace("{parents}", &parents.to_string()),
             );
             bench.vacuum(variant, "parents");
             bench.vacuum(variant, "children");
             bench.empty_audit_tables();
-            let message = match variant {
-                Variant::Limit => format!(
-                    "BEGIN; {OPEN_LIMIT} {} COMMIT",
-                    include_str!("../../sql/capture/limit_cascade.sql")
-                ),
-                _ => format!("DELETE FROM bench.{}_parents", variant.name()),
+            let statements = match variant {
+                Variant::Limit => include_str!("../../sql/capture/limit_cascade.sql").to_owned(),
+                _ => format!("DELETE FROM bench.{};", variant.table("parents")),
             };
-            let cost = bench.meter.measure(bench.conn, [message.as_str()]);
-            bench.samples.add(
-                NAME,
-                variant.name(),
-                "us",
-                cost.microseconds / f64::from(parents),
-            );
+            let cost = bench.measure(&[variant.transaction(&statements)], parents);
+            bench.add(NAME, variant, cost);
+            bench.post(NAME, variant, parents);
         }
     }
     bench.empty_tables("parents");
     table::heading("cascades");
     table::row(bench.samples, NAME, "us");
+    table::posting(bench.samples, [NAME]);
 }

@@ -5,36 +5,29 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
 
 use crate::capture::bench::Bench;
-use crate::capture::single::{Writes, prepare};
+use crate::capture::connection::connect;
+use crate::capture::prepare;
+use crate::capture::single::Writes;
 use crate::capture::variant::Variant;
 
 const CLIENTS: [usize; 3] = [1, 2, 8];
+const WIDTH: u32 = 8;
 const ROWS_EACH: usize = 1000;
 
 pub(super) fn run(bench: &mut Bench<'_>) {
-    let (repetitions, span) = if bench.quick {
-        (3, Duration::from_millis(700))
-    } else {
-        (5, Duration::from_secs(3))
-    };
-    let most = CLIENTS.into_iter().max().unwrap_or_default();
+    let span = bench.pick(Duration::from_millis(500), Duration::from_secs(3));
     bench.empty_tables("8");
     for variant in Variant::ALL {
-        bench.execute(&format!(
-            "INSERT INTO bench.{}_8 SELECT * FROM bench.source_8 WHERE id <= {}",
-            variant.name(),
-            most * ROWS_EACH
-        ));
+        fill(bench, variant, 8);
     }
     println!(
         "\nupdates of one row by several clients, transactions a second, and the share of unaudited"
     );
     for clients in CLIENTS {
         let name = format!("updates of one row, {clients} clients");
-        for repetition in 0..repetitions {
+        for repetition in 0..bench.pick(3, 5) {
             for variant in Bench::turns(&Variant::ALL, repetition) {
                 bench.empty_audit_tables();
                 bench.vacuum(variant, "8");
@@ -48,7 +41,7 @@ pub(super) fn run(bench: &mut Bench<'_>) {
             let spread = bench.samples.spread(&name, variant.name());
             spread.map_or(f64::NAN, |spread| spread.median)
         };
-        print!("{name:36}");
+        print!("{name:32}");
         for variant in Variant::ALL {
             let rate = median(variant);
             print!(
@@ -62,7 +55,13 @@ pub(super) fn run(bench: &mut Bench<'_>) {
     bench.empty_tables("8");
 }
 
-fn rate(url: &str, clients: usize, variant: Variant, span: Duration) -> f64 {
+/// Gives each client rows of its own.
+pub(super) fn fill(bench: &mut Bench<'_>, variant: Variant, clients: usize) {
+    bench.fill(variant, WIDTH, clients * ROWS_EACH);
+}
+
+/// Transactions a second that the clients get through together.
+pub(super) fn rate(url: &str, clients: usize, variant: Variant, span: Duration) -> f64 {
     let workers: Vec<_> = (0..clients)
         .map(|client| {
             let url = url.to_owned();
@@ -76,9 +75,12 @@ fn rate(url: &str, clients: usize, variant: Variant, span: Duration) -> f64 {
 }
 
 fn client_rate(url: &str, first: usize, variant: Variant, span: Duration) -> f64 {
-    let mut conn = PgConnection::establish(url).expect("the server takes connections");
-    prepare(&mut conn);
-    let writes = Writes { variant, width: 8 };
+    let mut conn = connect(url);
+    prepare::writes(&mut conn, &[variant], &[WIDTH]);
+    let writes = Writes {
+        variant,
+        width: WIDTH,
+    };
     let start = Instant::now();
     let mut done = 0;
     while start.elapsed() < span {

@@ -1,50 +1,42 @@
 //! Rows that come by COPY.
 
 use crate::capture::bench::Bench;
+use crate::capture::prepare::limit_table_id;
 use crate::capture::table;
 use crate::capture::variant::Variant;
-
-const OPEN_LIMIT: &str = include_str!("../../sql/capture/open_limit.sql");
+use crate::numbers::thousands;
 
 /// What a file would hold, made by a program beside the server process.
-const COPY: &str = r#"COPY bench.{variant}_8 FROM PROGRAM 'awk ''BEGIN { for (k = 1; k <= {rows}; k++)
+const COPY: &str = r#"COPY bench.{table} FROM PROGRAM 'awk ''BEGIN { for (k = 1; k <= {rows}; k++)
     print k ",row " k ",status-" k % 5 "," k % 100000 "," k % 100 ",a note of some length on row " k ",2026-01-01,t" }'''
-    (FORMAT csv)"#;
+    (FORMAT csv);"#;
 
 pub(super) fn run(bench: &mut Bench<'_>) {
-    let (repetitions, rows) = if bench.quick {
-        (3, 100_000)
-    } else {
-        (3, 1_000_000)
-    };
-    let table_id = bench.limit_table_id("8").to_string();
-    let name = format!("COPY of {rows} rows, 8 columns");
-    for repetition in 0..repetitions {
+    let rows = bench.pick(100_000, 1_000_000);
+    let table_id = limit_table_id(bench.conn, "8").to_string();
+    let name = format!("COPY of {} rows, 8 columns", thousands(rows));
+    for repetition in 0..3 {
         for variant in Bench::turns(&Variant::ALL, repetition) {
             bench.empty_tables("8");
             let rows = match variant {
-                Variant::Textbook if bench.quick => rows / 5,
+                Variant::Textbook | Variant::Typed => rows / bench.pick(5, 1),
                 _ => rows,
             };
-            let copy = COPY
-                .replace("{variant}", variant.name())
+            let mut statements = COPY
+                .replace("{table}", &variant.table("8"))
                 .replace("{rows}", &rows.to_string());
-            let message = match variant {
-                Variant::Limit => format!(
-                    "BEGIN; {OPEN_LIMIT} {copy}; {} COMMIT",
-                    include_str!("../../sql/capture/limit_copy.sql")
-                        .replace("{table_id}", &table_id)
-                        .replace("{width}", "8")
-                ),
-                _ => copy,
-            };
-            let cost = bench.meter.measure(bench.conn, [message.as_str()]);
-            bench
-                .samples
-                .add(&name, variant.name(), "us", cost.microseconds / rows as f64);
+            if variant == Variant::Limit {
+                statements += &include_str!("../../sql/capture/limit_copy.sql")
+                    .replace("{table_id}", &table_id)
+                    .replace("{width}", "8");
+            }
+            let cost = bench.measure(&[variant.transaction(&statements)], rows);
+            bench.add(&name, variant, cost);
+            bench.post(&name, variant, rows);
         }
     }
     bench.empty_tables("8");
-    table::heading("COPY");
-    table::row(bench.samples, &name, "us a row");
+    table::heading("COPY, a row");
+    table::row(bench.samples, &name, "us");
+    table::posting(bench.samples, [name.as_str()]);
 }

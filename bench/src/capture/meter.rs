@@ -1,5 +1,7 @@
 //! What a piece of work costs the server.
 
+use std::time::Instant;
+
 use diesel::connection::SimpleConnection;
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, sql_types::BigInt};
 
@@ -18,6 +20,19 @@ pub(super) struct Meter {
 pub(super) struct Cost {
     pub(super) microseconds: f64,
     pub(super) wal_bytes: f64,
+    /// Of wall time.
+    pub(super) seconds: f64,
+}
+
+impl Cost {
+    pub(super) fn divided_by(self, parts: usize) -> Self {
+        let parts = parts as f64;
+        Self {
+            microseconds: self.microseconds / parts,
+            wal_bytes: self.wal_bytes / parts,
+            seconds: self.seconds / parts,
+        }
+    }
 }
 
 impl Meter {
@@ -39,22 +54,42 @@ impl Meter {
         Self { clock }
     }
 
+    /// Nanoseconds; what counts is the difference of two readings.
+    pub(super) fn clock(self, conn: &mut PgConnection) -> i64 {
+        number(conn, self.clock)
+    }
+
     /// Nothing else writes on the server meanwhile, or its WAL counts too.
     pub(super) fn measure<'a>(
         self,
         conn: &mut PgConnection,
         messages: impl IntoIterator<Item = &'a str>,
     ) -> Cost {
+        let ((), cost) = self.measure_work(conn, |conn| {
+            for message in messages {
+                conn.batch_execute(message)
+                    .unwrap_or_else(|error| panic!("{message}: {error}"));
+            }
+        });
+        cost
+    }
+
+    pub(super) fn measure_work<T>(
+        self,
+        conn: &mut PgConnection,
+        work: impl FnOnce(&mut PgConnection) -> T,
+    ) -> (T, Cost) {
         let wal = number(conn, WAL);
-        let clock = number(conn, self.clock);
-        for message in messages {
-            conn.batch_execute(message)
-                .unwrap_or_else(|error| panic!("{message}: {error}"));
-        }
-        let clock = number(conn, self.clock) - clock;
-        Cost {
+        let clock = self.clock(conn);
+        let start = Instant::now();
+        let done = work(conn);
+        let seconds = start.elapsed().as_secs_f64();
+        let clock = self.clock(conn) - clock;
+        let cost = Cost {
             microseconds: clock as f64 / 1000.0,
             wal_bytes: (number(conn, WAL) - wal) as f64,
-        }
+            seconds,
+        };
+        (done, cost)
     }
 }

@@ -1,18 +1,28 @@
-//! What capture costs: the same writes unaudited, at the limit, ours, and with
-//! a textbook trigger.
+//! What capture and posting cost: the same writes unaudited, at the limit, ours, and
+//! with other triggers.
 
 mod added;
+mod altered;
 mod bench;
 mod bulk;
 mod cascades;
 mod clients;
+mod connection;
+mod context;
 mod copy;
 mod goals;
 mod history;
 mod meter;
+mod names;
+mod policies;
+mod posting;
+mod prepare;
+mod sessions;
 mod single;
+mod statements;
 mod table;
 mod variant;
+mod votes;
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
@@ -20,34 +30,47 @@ use threadline::Models;
 
 use crate::capture::bench::Bench;
 use crate::capture::meter::Meter;
+use crate::capture::variant::Variant;
 use crate::goals::Goals;
 use crate::samples::Samples;
 
 const WIDTHS: [u32; 2] = [8, 40];
 
-/// On a database of its own: the audit tables are emptied many times.
+type Workload = (&'static str, fn(&mut Bench<'_>));
+
+const WORKLOADS: [Workload; 11] = [
+    ("rows", single::run),
+    ("bulk", bulk::run),
+    ("statements", statements::run),
+    ("votes", votes::run),
+    ("copy", copy::run),
+    ("cascades", cascades::run),
+    ("clients", clients::run),
+    ("altered", altered::run),
+    ("sessions", sessions::run),
+    ("policies", policies::run),
+    ("posting", posting::run),
+];
+
+/// Its workloads are measured each by itself, too.
+pub(crate) fn workloads() -> impl Iterator<Item = &'static str> {
+    WORKLOADS
+        .into_iter()
+        .map(|(name, _)| name)
+        .chain(["history"])
+}
+
+/// On a database of its own: the audit tables are emptied many times. One workload, or
+/// all.
 pub(crate) fn run(
     conn: &mut PgConnection,
     url: &str,
     quick: bool,
+    only: Option<&str>,
     samples: &mut Samples,
     goals: &mut Goals,
 ) {
-    Models::new(vec![])
-        .install(conn)
-        .expect("the schema installs");
-    for part in [
-        include_str!("../../sql/capture/tables.sql"),
-        include_str!("../../sql/capture/textbook.sql"),
-        include_str!("../../sql/capture/prepare_writes.sql"),
-    ] {
-        conn.batch_execute(part).expect("the tables are created");
-    }
-    // Asynchronous commits wake the WAL writer, each by a signal that costs more than
-    // the commit. The server that is started for this waits for no disk anyway.
-    conn.batch_execute("SET synchronous_commit = on")
-        .expect("a session may");
-    single::prepare(conn);
+    set_up(conn);
     let meter = Meter::new(conn);
     let mut bench = Bench {
         conn,
@@ -55,21 +78,37 @@ pub(crate) fn run(
         quick,
         meter,
         samples,
-        keep_audit_rows: false,
+        keep_ledger: false,
     };
-    bench.execute("VACUUM ANALYZE");
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    for (name, workload) in WORKLOADS {
+        if wanted(name) {
+            workload(&mut bench);
+        }
+    }
+    if wanted("history") {
+        history::run(&mut bench);
+    }
+    goals::check(bench.samples, quick, goals);
+}
 
-    for width in WIDTHS {
-        single::run(&mut bench, width);
+/// Makes a database ready, and the connection to it.
+fn set_up(conn: &mut PgConnection) {
+    Models::new(vec![])
+        .install(conn)
+        .expect("the schema installs");
+    for part in [
+        include_str!("../../sql/capture/tables.sql"),
+        include_str!("../../sql/capture/ours.sql"),
+        include_str!("../../sql/capture/limit.sql"),
+        include_str!("../../sql/capture/textbook.sql"),
+        include_str!("../../sql/capture/typed.sql"),
+    ] {
+        conn.batch_execute(part).expect("the tables are created");
     }
-    for width in WIDTHS {
-        bulk::run(&mut bench, width);
-    }
-    copy::run(&mut bench);
-    cascades::run(&mut bench);
-    clients::run(&mut bench);
-    goals::check(bench.samples, goals);
-    history::run(&mut bench, goals);
+    conn.batch_execute("VACUUM ANALYZE").expect("a vacuum");
+    connection::prepare(conn);
+    prepare::writes(conn, &Variant::ALL, &WIDTHS);
 }
 
 /// Leaves the database as it was, for what is measured next.

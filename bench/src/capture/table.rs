@@ -1,40 +1,72 @@
 //! Figures as people read them.
 
-use crate::capture::added::ratio;
+use crate::capture::added::added;
+use crate::capture::added::{added_with_posting, quotients, ratio};
+use crate::capture::names::{posting as posting_of, wal};
 use crate::capture::variant::Variant;
 use crate::samples::{Samples, Spread};
 
+/// Whose added cost is beside ours.
+const OTHERS: [Variant; 4] = [
+    Variant::Limit,
+    Variant::Textbook,
+    Variant::Typed,
+    Variant::TypedStmt,
+];
+
 pub(super) fn heading(title: &str) {
-    print!("\n{title:62}");
+    print!("\n{title:64}");
     for variant in Variant::ALL {
         print!("{:>14}", variant.name());
     }
-    println!("   ours, added over that of the limit, the textbook trigger");
+    println!("   added by ours, over that by");
+    print!("{:64}{:84}", "", "");
+    for variant in OTHERS {
+        print!("{:>14}", variant.name());
+    }
+    println!();
 }
 
 /// The medians of a workload, and their spread below.
 pub(super) fn row(samples: &Samples, workload: &str, unit: &str) {
-    print!("{:62}", format!("{workload}, {unit}"));
     let spreads = Variant::ALL.map(|variant| samples.spread(workload, variant.name()));
+    let ratios = OTHERS.map(|over| ratio(samples, workload, Variant::Ours, over));
+    print!("{:64}", format!("{workload}, {unit}"));
     for spread in &spreads {
         print!("{:>14}", cell(spread, |s| number(s.median)));
     }
-    for over in [Variant::Limit, Variant::Textbook] {
-        let ratio = ratio(samples, workload, Variant::Ours, over);
-        print!(
-            "{:>20}",
-            cell(&ratio, |s| format!(
-                "{:.2} ({:.2}..{:.2})",
-                s.median, s.min, s.max
-            ))
-        );
+    for ratio in &ratios {
+        print!("{:>14}", cell(ratio, |s| format!("{:.2}", s.median)));
     }
-    print!("\n{:62}", "");
+    print!("\n{:64}", "");
     for spread in &spreads {
         let range = cell(spread, |s| format!("{}..{}", number(s.min), number(s.max)));
         print!("{range:>14}");
     }
+    for ratio in &ratios {
+        let range = cell(ratio, |s| format!("{:.2}..{:.2}", s.min, s.max));
+        print!("{range:>14}");
+    }
     println!();
+}
+
+/// What posting of workloads takes, and capture and posting together.
+pub(super) fn posting<'a>(samples: &Samples, workloads: impl IntoIterator<Item = &'a str>) {
+    println!("posting");
+    for workload in workloads {
+        let name = posting_of(workload);
+        let median = |name: &str| samples.spread(name, Variant::Ours.name());
+        let together = Spread::of(&quotients(
+            &added_with_posting(samples, workload),
+            &added(samples, workload, Variant::Limit),
+        ));
+        println!(
+            "{name:64}{:>14} us{:>14} bytes of WAL;   capture and posting over the limit{:>8}",
+            cell(&median(&name), |s| number(s.median)),
+            cell(&median(&wal(&name)), |s| number(s.median)),
+            cell(&together, |s| format!("{:.2}", s.median)),
+        );
+    }
 }
 
 fn cell(spread: &Option<Spread>, show: impl Fn(&Spread) -> String) -> String {
@@ -42,9 +74,9 @@ fn cell(spread: &Option<Spread>, show: impl Fn(&Spread) -> String) -> String {
 }
 
 fn number(value: f64) -> String {
-    if value.abs() < 100.0 {
-        format!("{value:.1}")
-    } else {
-        format!("{value:.0}")
+    match value.abs() {
+        size if size < 10.0 => format!("{value:.2}"),
+        size if size < 100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
     }
 }

@@ -1,0 +1,142 @@
+-- A typed event table beside each table and a row for each context, as django-pghistory
+-- has them; written for this comparison. One trigger for each operation: it has nothing
+-- to decide.
+CREATE SCHEMA typed;
+
+CREATE TABLE typed.contexts (
+    id         uuid PRIMARY KEY,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    metadata   jsonb NOT NULL
+);
+
+-- Writes the context of the running transaction, if it has one that is not there yet.
+CREATE FUNCTION typed.context() RETURNS uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+    context uuid := nullif(current_setting('typed.context', true), '');
+BEGIN
+    IF context IS NOT NULL THEN
+        INSERT INTO typed.contexts (id, metadata)
+        VALUES (context, current_setting('typed.metadata')::jsonb)
+        ON CONFLICT (id) DO NOTHING;
+    END IF;
+    RETURN context;
+END
+$$;
+
+-- Runs SQL with a table's name, key and columns put in; {n.columns} are its columns, each
+-- with `n.` before it.
+CREATE FUNCTION typed.run(template text, target regclass) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    alias text;
+BEGIN
+    FOREACH alias IN ARRAY ARRAY['', 'OLD.', 'NEW.', 'o.', 'n.'] LOOP
+        template := replace(template, format('{%scolumns}', alias), (
+            SELECT string_agg(alias || quote_ident(attname), ', ' ORDER BY attnum)
+            FROM pg_attribute
+            WHERE attrelid = target AND attnum > 0 AND NOT attisdropped));
+    END LOOP;
+    template := replace(template, '{key}', (
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+        FROM pg_index AS i
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+        WHERE i.indrelid = target AND i.indisprimary));
+    template := replace(template, '{name}', (SELECT relname FROM pg_class WHERE oid = target));
+    EXECUTE replace(template, '{table}', target::text);
+END
+$$;
+
+CREATE FUNCTION typed.create_event_table(target regclass) RETURNS void
+LANGUAGE sql
+RETURN typed.run($sql$
+    CREATE TABLE typed.{name} (
+        event_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        label      text NOT NULL,
+        created_at timestamptz NOT NULL,
+        context_id uuid,
+        LIKE {table}
+    );
+    CREATE INDEX ON typed.{name} (context_id);
+    CREATE INDEX ON typed.{name} ({key});
+$sql$, target);
+
+CREATE FUNCTION typed.track_rows(target regclass) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+    SELECT typed.create_event_table(target);
+    SELECT typed.run($sql$
+        CREATE FUNCTION typed.{name}_insert() RETURNS trigger LANGUAGE plpgsql AS $trigger$
+        BEGIN
+            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
+            VALUES ('insert', now(), typed.context(), {NEW.columns});
+            RETURN NULL;
+        END
+        $trigger$;
+        CREATE TRIGGER track_insert AFTER INSERT ON {table}
+            FOR EACH ROW EXECUTE FUNCTION typed.{name}_insert();
+
+        CREATE FUNCTION typed.{name}_update() RETURNS trigger LANGUAGE plpgsql AS $trigger$
+        BEGIN
+            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
+            VALUES ('update', now(), typed.context(), {NEW.columns});
+            RETURN NULL;
+        END
+        $trigger$;
+        CREATE TRIGGER track_update AFTER UPDATE ON {table}
+            FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION typed.{name}_update();
+
+        CREATE FUNCTION typed.{name}_delete() RETURNS trigger LANGUAGE plpgsql AS $trigger$
+        BEGIN
+            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
+            VALUES ('delete', now(), typed.context(), {OLD.columns});
+            RETURN NULL;
+        END
+        $trigger$;
+        CREATE TRIGGER track_delete AFTER DELETE ON {table}
+            FOR EACH ROW EXECUTE FUNCTION typed.{name}_delete();
+    $sql$, target);
+END;
+
+CREATE FUNCTION typed.track_statements(target regclass) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+    SELECT typed.create_event_table(target);
+    SELECT typed.run($sql$
+        CREATE FUNCTION typed.{name}_insert() RETURNS trigger LANGUAGE plpgsql AS $trigger$
+        BEGIN
+            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
+            SELECT 'insert', now(), (SELECT typed.context()), {n.columns} FROM new_rows AS n;
+            RETURN NULL;
+        END
+        $trigger$;
+        CREATE TRIGGER track_insert AFTER INSERT ON {table} REFERENCING NEW TABLE AS new_rows
+            FOR EACH STATEMENT EXECUTE FUNCTION typed.{name}_insert();
+
+        CREATE FUNCTION typed.{name}_update() RETURNS trigger LANGUAGE plpgsql AS $trigger$
+        BEGIN
+            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
+            SELECT 'update', now(), (SELECT typed.context()), {n.columns}
+            FROM new_rows AS n JOIN old_rows AS o USING ({key})
+            WHERE o.* IS DISTINCT FROM n.*;
+            RETURN NULL;
+        END
+        $trigger$;
+        CREATE TRIGGER track_update AFTER UPDATE ON {table} REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+            FOR EACH STATEMENT EXECUTE FUNCTION typed.{name}_update();
+
+        CREATE FUNCTION typed.{name}_delete() RETURNS trigger LANGUAGE plpgsql AS $trigger$
+        BEGIN
+            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
+            SELECT 'delete', now(), (SELECT typed.context()), {o.columns} FROM old_rows AS o;
+            RETURN NULL;
+        END
+        $trigger$;
+        CREATE TRIGGER track_delete AFTER DELETE ON {table} REFERENCING OLD TABLE AS old_rows
+            FOR EACH STATEMENT EXECUTE FUNCTION typed.{name}_delete();
+    $sql$, target);
+END;
+
+SELECT typed.track_rows(format('bench.typed_%s', which)::regclass),
+       typed.track_statements(format('bench.typed_stmt_%s', which)::regclass)
+FROM unnest(ARRAY['8', '40', 'parents', 'children']) AS which;

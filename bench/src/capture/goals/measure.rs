@@ -1,0 +1,105 @@
+use crate::capture::added::{added, added_with_posting, quotients};
+use crate::capture::names::{posting, wal};
+use crate::capture::variant::Variant;
+use crate::goals::Bound;
+use crate::numbers::thousands;
+use crate::samples::{Samples, Spread};
+
+const OURS: &str = Variant::Ours.name();
+
+/// What of a workload counts. Medians, unless it says otherwise.
+pub(super) enum Measure {
+    /// What is added, over what another variant adds.
+    AddedOver(Variant),
+    /// What is added and what posting takes, over what another variant adds.
+    TogetherOver(Variant),
+    /// Microseconds added.
+    Added,
+    /// Microseconds added beyond those that another workload adds.
+    AddedBeyond(String),
+    /// MB added.
+    MegabytesAdded,
+    /// The whole cost, over that of another variant.
+    Over(Variant),
+    /// The whole cost, over that of another workload.
+    OverWorkload(String),
+    /// WAL that is added and that posting writes, over a number of bytes.
+    WalOver(f64),
+    /// What was measured, in its unit.
+    Median(&'static str),
+    /// The largest that was measured, in its unit.
+    Largest(&'static str),
+}
+
+impl Measure {
+    /// None if it was not measured.
+    pub(super) fn of(&self, samples: &Samples, workload: &str) -> Option<f64> {
+        let values = |name: &str, variant: Variant| samples.values(name, variant.name()).to_vec();
+        let ours = values(workload, Variant::Ours);
+        let measured = match self {
+            Self::AddedOver(over) => quotients(
+                &added(samples, workload, Variant::Ours),
+                &added(samples, workload, *over),
+            ),
+            Self::TogetherOver(over) => quotients(
+                &added_with_posting(samples, workload),
+                &added(samples, workload, *over),
+            ),
+            Self::Added | Self::MegabytesAdded => added(samples, workload, Variant::Ours),
+            Self::AddedBeyond(other) => {
+                let others = added(samples, other, Variant::Ours);
+                let pairs = added(samples, workload, Variant::Ours);
+                pairs.iter().zip(others).map(|(a, b)| a - b).collect()
+            }
+            Self::Over(over) => quotients(&ours, &values(workload, *over)),
+            Self::OverWorkload(other) => quotients(&ours, &values(other, Variant::Ours)),
+            Self::WalOver(bytes) => {
+                let captured = added(samples, &wal(workload), Variant::Ours);
+                let posted = samples.values(&wal(&posting(workload)), OURS);
+                let both = captured.iter().zip(posted);
+                both.map(|(c, p)| (c + p) / bytes).collect()
+            }
+            Self::Median(_) => ours,
+            Self::Largest(_) => return Spread::of(&ours).map(|spread| spread.max),
+        };
+        median(&measured)
+    }
+
+    pub(super) fn describe(&self, bound: Bound) -> String {
+        let what = match self {
+            Self::AddedOver(over) => format!("times the cost added by {}", long_name(*over)),
+            Self::TogetherOver(over) => {
+                format!(
+                    "times the cost added by {}, posting included",
+                    long_name(*over)
+                )
+            }
+            Self::Added => "µs added".to_owned(),
+            Self::AddedBeyond(other) => format!("µs more added than by {other}"),
+            Self::MegabytesAdded => "MB added".to_owned(),
+            Self::Over(over) => format!("times the cost of {}", long_name(*over)),
+            Self::OverWorkload(other) => format!("times the cost of {other}"),
+            Self::WalOver(bytes) => format!(
+                "times {} bytes of WAL added, posting included",
+                thousands(*bytes as usize)
+            ),
+            Self::Median(unit) | Self::Largest(unit) => (*unit).to_owned(),
+        };
+        format!("{bound} {what}")
+    }
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    Spread::of(values).map(|spread| spread.median)
+}
+
+fn long_name(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Unaudited => "the unaudited write",
+        Variant::Limit => "the limit",
+        Variant::Ours => "ours",
+        Variant::Textbook => "the textbook trigger",
+        Variant::Typed => "the typed tables",
+        Variant::TypedStmt => "the typed tables by statement",
+    }
+}

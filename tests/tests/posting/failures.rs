@@ -79,7 +79,10 @@ fn ids_that_start_again_fail_no_write_and_lose_nothing() {
             conn,
             "SELECT actor_id, string_agg(left(op, 1), '' ORDER BY id) FROM threadline.changes GROUP BY actor_id, key ORDER BY 1, 2"
         ),
-        ["1 | u", "1 | u", "1 | u", "1 | u", "1 | ud", "NULL | i", "NULL | i", "NULL | i", "NULL | i", "NULL | i"]
+        [
+            "1 | u", "1 | u", "1 | u", "1 | u", "1 | ud", "NULL | i", "NULL | i", "NULL | i",
+            "NULL | i", "NULL | i"
+        ]
     );
     assert_eq!(
         rows(conn, "SELECT code FROM threadline.posting_drift()"),
@@ -89,7 +92,10 @@ fn ids_that_start_again_fail_no_write_and_lose_nothing() {
         rows(conn, "SELECT code FROM threadline.chain_drift('items')"),
         [""; 0]
     );
-    run(conn, "ALTER SEQUENCE threadline.entry_ids RESTART; SELECT threadline.refresh('items')");
+    run(
+        conn,
+        "ALTER SEQUENCE threadline.entry_ids RESTART; SELECT threadline.refresh('items')",
+    );
     assert_eq!(
         rows(conn, "SELECT code FROM threadline.posting_drift()"),
         [""; 0]

@@ -6,18 +6,46 @@ use threadline_tests::{rolled_back, run, value};
 fn the_capture_functions_of_sample_tables() {
     let wide: String = (1..=39).map(|n| format!(", c{n} int")).collect();
     let samples = [
-        ("plain", "(id bigint PRIMARY KEY, name text, at timestamptz)", ""),
+        (
+            "plain",
+            "(id bigint PRIMARY KEY, name text, at timestamptz)",
+            "",
+        ),
         ("wide", &format!("(id int PRIMARY KEY{wide})"), ""),
         ("pairs", "(a int, b text, PRIMARY KEY (b, a))", ""),
-        ("redacted", "(id int PRIMARY KEY, email text, hash text)", ", mask => ARRAY['email'], exclude => ARRAY['hash']"),
-        ("hashed", "(id int PRIMARY KEY, ssn text, born timestamptz)", ", token => ARRAY['ssn']"),
+        (
+            "redacted",
+            "(id int PRIMARY KEY, email text, hash text)",
+            ", mask => ARRAY['email'], exclude => ARRAY['hash']",
+        ),
+        (
+            "hashed",
+            "(id int PRIMARY KEY, ssn text, born timestamptz)",
+            ", token => ARRAY['ssn']",
+        ),
         ("moods", "(id int PRIMARY KEY, m mood, at interval)", ""),
-        ("parted", "(id int PRIMARY KEY, n int) PARTITION BY RANGE (id)", ""),
-        ("conditional", "(id int PRIMARY KEY, n int)", ", operations => ARRAY['update'], condition => 'OLD.n <> NEW.n'"),
+        (
+            "parted",
+            "(id int PRIMARY KEY, n int) PARTITION BY RANGE (id)",
+            "",
+        ),
+        (
+            "conditional",
+            "(id int PRIMARY KEY, n int)",
+            ", operations => ARRAY['update'], condition => 'OLD.n <> NEW.n'",
+        ),
         ("keyless", "(n int)", ", keyless => true"),
-        ("odd \"names\"", "(\"Id\" int PRIMARY KEY, \"by\" text, \"new\" mood)", ""),
+        (
+            "odd \"names\"",
+            "(\"Id\" int PRIMARY KEY, \"by\" text, \"new\" mood)",
+            "",
+        ),
         ("acted", "(id int PRIMARY KEY)", ", require_actor => true"),
-        ("counted", "(id int PRIMARY KEY, title text, score int)", ", ignore => ARRAY['score']"),
+        (
+            "counted",
+            "(id int PRIMARY KEY, title text, score int)",
+            ", ignore => ARRAY['score']",
+        ),
     ];
     let conn = &mut rolled_back();
     run(conn, "CREATE TYPE mood AS ENUM ('fine')");
@@ -26,7 +54,9 @@ fn the_capture_functions_of_sample_tables() {
         let quoted = format!("\"{}\"", table.replace('"', "\"\""));
         run(
             conn,
-            &format!("CREATE TABLE {quoted} {columns}; SELECT threadline.audit('{quoted}'{policy})"),
+            &format!(
+                "CREATE TABLE {quoted} {columns}; SELECT threadline.audit('{quoted}'{policy})"
+            ),
         );
         let source = value(
             conn,

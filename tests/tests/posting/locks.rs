@@ -11,10 +11,7 @@ fn where_nothing_differs_nothing_is_locked() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, ITEMS);
-    for call in [
-        "threadline.refresh('items')",
-        "threadline.audit('items')",
-    ] {
+    for call in ["threadline.refresh('items')", "threadline.audit('items')"] {
         run(conn, &format!("BEGIN; SELECT {call}"));
         assert_eq!(rows(conn, LOCKS), [""; 0], "{call}");
         run(conn, "COMMIT");

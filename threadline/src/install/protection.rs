@@ -24,8 +24,8 @@ fn steps() -> String {
         .up(whole, None)
         .replace("threadline", "threadline_shipped");
     format!(
-            "{PREPARE}\nSAVEPOINT threadline_shipped;\n{shipped}\n{COMPARE}\nROLLBACK TO SAVEPOINT threadline_shipped;\nRELEASE SAVEPOINT threadline_shipped;\n\n{PROTECT}"
-        )
+        "{PREPARE}\nSAVEPOINT threadline_shipped;\n{shipped}\n{COMPARE}\nROLLBACK TO SAVEPOINT threadline_shipped;\nRELEASE SAVEPOINT threadline_shipped;\n\n{PROTECT}"
+    )
 }
 
 /// Gives the audit an owner of its own, so that the application cannot change

@@ -83,12 +83,15 @@ fn json_text_that_jsonb_does_not_take() {
     run(
         conn,
         r#"CREATE TABLE docs (id int PRIMARY KEY, doc json); SELECT threadline.audit('docs');
-        INSERT INTO docs VALUES (1, '{"a": "\u0000"}'), (2, '"plain"'), (3, NULL)"#,
+        INSERT INTO docs VALUES (1, '{"a": "\u0000"}'), (2, '"plain"'), (3, NULL), (4, '{"b":1,  "a":2}')"#,
     );
     for sql in [
         "DELETE FROM docs WHERE id < 3",
         r#"UPDATE docs SET doc = '["\\u0000", "a\u0000b"]' WHERE id < 3"#,
         "DELETE FROM docs WHERE id = 1; UPDATE docs SET doc = '{}' WHERE id = 2",
+        // A signature may have been made of the text.
+        r#"UPDATE docs SET doc = '{"a": 2, "b": 1}' WHERE id = 4"#,
+        "DELETE FROM docs WHERE id = 4",
     ] {
         there_and_back(conn, &["docs"], sql);
     }

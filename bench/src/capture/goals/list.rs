@@ -74,15 +74,20 @@ fn many_rows() -> Vec<Target> {
 
 fn statements_of_one_row() -> Vec<Target> {
     let of_no_row = statements::OF_NO_ROW.map(|workload| at_most(10.0, workload, Added));
-    let upserts = statements::UPSERTS
-        .map(|[workload, part]| at_most(10.0, workload, AddedBeyond(part.to_owned())));
+    let upserts =
+        statements::UPSERTS.map(|[workload, part]| at_most(10.0, workload, AddedBeyond(part)));
     of_no_row.into_iter().chain(upserts).collect()
 }
 
 fn application() -> Vec<Target> {
     let votes = votes::workloads().map(|workload| at_most(2.5, workload, Over(Unaudited)));
-    let altered =
-        altered::workloads().map(|[before, after]| at_most(1.3, after, OverWorkload(before)));
+    let altered = altered::workloads().map(|[before, after]| {
+        at_most(
+            1.3,
+            after,
+            OverWorkload(before, "before the column was added"),
+        )
+    });
     votes.into_iter().chain(altered).collect()
 }
 
@@ -117,11 +122,14 @@ fn posted() -> Vec<Target> {
     targets
 }
 
+const WITH_NONE: &str = "with none";
+
 fn full_ledger(quick: bool) -> Vec<Target> {
     let mut targets = vec![];
     for Pair { empty, full } in history::pairs(quick) {
-        targets.push(at_most(1.1, posting(&full), OverWorkload(posting(&empty))));
-        targets.push(at_most(1.02, full, OverWorkload(empty)));
+        let posted = OverWorkload(posting(&empty), WITH_NONE);
+        targets.push(at_most(1.1, posting(&full), posted));
+        targets.push(at_most(1.02, full, OverWorkload(empty, WITH_NONE)));
     }
     targets
 }

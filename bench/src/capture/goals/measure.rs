@@ -15,14 +15,14 @@ pub(super) enum Measure {
     TogetherOver(Variant),
     /// Microseconds added.
     Added,
-    /// Microseconds added beyond those that another workload adds.
-    AddedBeyond(String),
+    /// Microseconds added beyond those that the plain statement of this name adds.
+    AddedBeyond(&'static str),
     /// MB added.
     MegabytesAdded,
     /// The whole cost, over that of another variant.
     Over(Variant),
-    /// The whole cost, over that of another workload.
-    OverWorkload(String),
+    /// The whole cost, over that of another workload, and what is different there.
+    OverWorkload(String, &'static str),
     /// WAL that is added and that posting writes, over a number of bytes.
     WalOver(f64),
     /// What was measured, in its unit.
@@ -52,7 +52,7 @@ impl Measure {
                 pairs.iter().zip(others).map(|(a, b)| a - b).collect()
             }
             Self::Over(over) => quotients(&ours, &values(workload, *over)),
-            Self::OverWorkload(other) => quotients(&ours, &values(other, Variant::Ours)),
+            Self::OverWorkload(other, _) => quotients(&ours, &values(other, Variant::Ours)),
             Self::WalOver(bytes) => {
                 let captured = added(samples, &wal(workload), Variant::Ours);
                 let posted = samples.values(&wal(&posting(workload)), OURS);
@@ -75,10 +75,10 @@ impl Measure {
                 )
             }
             Self::Added => "µs added".to_owned(),
-            Self::AddedBeyond(other) => format!("µs more added than by {other}"),
+            Self::AddedBeyond(other) => format!("µs more added than by the {other}"),
             Self::MegabytesAdded => "MB added".to_owned(),
             Self::Over(over) => format!("times the cost of {}", long_name(*over)),
-            Self::OverWorkload(other) => format!("times the cost of {other}"),
+            Self::OverWorkload(_, difference) => format!("times the cost {difference}"),
             Self::WalOver(bytes) => format!(
                 "times {} bytes of WAL added, posting included",
                 thousands(*bytes as usize)

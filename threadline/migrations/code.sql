@@ -2795,6 +2795,12 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
+-- So that a constant in an expression is shown one way, whoever asks.
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
 SET jit = off
 BEGIN ATOMIC
     WITH own AS (

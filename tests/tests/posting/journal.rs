@@ -93,7 +93,7 @@ fn a_column_added_later_is_recorded_at_once_where_nothing_is_redacted() {
             "SELECT changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id"
         ),
         [
-            r#"{"j": {"a": 1}, "n": 5, "span": "1 day 02:00:00"}"#,
+            r#"{"j": "{\"a\":1}", "n": 5, "span": "1 day 02:00:00"}"#,
             r#"{"number": 6}"#
         ]
     );

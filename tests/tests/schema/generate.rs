@@ -319,16 +319,6 @@ fn a_schema_newer_than_the_crate_is_reported() {
 fn several_processes_run_pending_migrations_at_once() {
     let dir = scratch_dir();
     existing(&dir, "2020-01-01-000000-0000_tables", TABLES);
-    existing(
-        &dir,
-        "2020-01-02-000000-0000_index",
-        "CREATE INDEX CONCURRENTLY IF NOT EXISTS users_name ON users (name)",
-    );
-    fs::write(
-        dir.join("2020-01-02-000000-0000_index/metadata.toml"),
-        "run_in_transaction = false",
-    )
-    .unwrap();
     let models = threadline::models![User, Post];
     models.generate(&dir).unwrap();
     let database = Database::empty();

@@ -1999,7 +1999,8 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT o.id, o.xact_id, o.occurred_at, o.opened_at,
-           CASE WHEN o.last_at >= o.opened_at + interval '1 hour' THEN o.last_at + interval '1 second' END,
+           CASE WHEN o.xact_id = pg_current_xact_id_if_assigned() THEN 'infinity' -- It may go on.
+                WHEN o.last_at >= o.opened_at + interval '1 hour' THEN o.last_at + interval '1 second' END,
            c.actor_type, c.actor_id,
            CASE WHEN o.forged THEN 'untrusted' ELSE c.actor_origin END,
            c.request_id, c.correlation_id, c.job_id, c.source, c.remote_ip, c.meta,
@@ -2038,12 +2039,7 @@ DECLARE
 BEGIN
     WITH header AS (
         INSERT INTO threadline.ledger_transactions
-        SELECT t.id, t.xact_id, t.occurred_at, t.opened_at,
-               -- By post_all() in that transaction: it may go on.
-               CASE WHEN t.xact_id = pg_current_xact_id() THEN 'infinity' ELSE t.extended_until END,
-               t.actor_type, t.actor_id, t.actor_origin, t.request_id, t.correlation_id, t.job_id, t.source,
-               t.remote_ip, t.meta, t.session_user_name, t.context_error
-        FROM threadline.pending_transactions(up_to) AS t
+        SELECT * FROM threadline.pending_transactions(up_to)
         RETURNING id
     ), gone AS (
         DELETE FROM threadline.journal AS j

@@ -14,7 +14,8 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT o.id, o.xact_id, o.occurred_at, o.opened_at,
-           CASE WHEN o.last_at >= o.opened_at + interval '1 hour' THEN o.last_at + interval '1 second' END,
+           CASE WHEN o.xact_id = pg_current_xact_id_if_assigned() THEN 'infinity' -- It may go on.
+                WHEN o.last_at >= o.opened_at + interval '1 hour' THEN o.last_at + interval '1 second' END,
            c.actor_type, c.actor_id,
            CASE WHEN o.forged THEN 'untrusted' ELSE c.actor_origin END,
            c.request_id, c.correlation_id, c.job_id, c.source, c.remote_ip, c.meta,

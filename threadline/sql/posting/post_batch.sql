@@ -11,12 +11,7 @@ DECLARE
 BEGIN
     WITH header AS (
         INSERT INTO threadline.ledger_transactions
-        SELECT t.id, t.xact_id, t.occurred_at, t.opened_at,
-               -- By post_all() in that transaction: it may go on.
-               CASE WHEN t.xact_id = pg_current_xact_id() THEN 'infinity' ELSE t.extended_until END,
-               t.actor_type, t.actor_id, t.actor_origin, t.request_id, t.correlation_id, t.job_id, t.source,
-               t.remote_ip, t.meta, t.session_user_name, t.context_error
-        FROM threadline.pending_transactions(up_to) AS t
+        SELECT * FROM threadline.pending_transactions(up_to)
         RETURNING id
     ), gone AS (
         DELETE FROM threadline.journal AS j

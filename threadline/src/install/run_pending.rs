@@ -13,8 +13,9 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// Each migration has a transaction of its own, as with Diesel, and the lock is held for as
 /// long, so that this works behind a transaction pooler too. Only a migration that declares
-/// `run_in_transaction = false` runs without the lock; if it fails and another process has
-/// run it meanwhile, that is no error.
+/// `run_in_transaction = false`, such as `CREATE INDEX CONCURRENTLY`, runs without the lock:
+/// run those from one process, because two of them can wait for each other. If one fails
+/// and another process has run it meanwhile, that is no error.
 ///
 /// ```no_run
 /// # fn start(conn: &mut diesel::PgConnection) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

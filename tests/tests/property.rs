@@ -60,7 +60,7 @@ struct Run {
     columns: BTreeMap<u64, String>,
     next_column: u64,
     alters: bool,
-    /// Every third run leaves everything in the journal.
+    /// Every fifth run leaves everything in the journal.
     posts: bool,
     copies: Vec<Copy>,
 }
@@ -108,7 +108,7 @@ impl Run {
             columns: BTreeMap::new(),
             next_column: 0,
             alters: seed % 2 == 0,
-            posts: seed % 3 > 0,
+            posts: seed % 5 > 0,
             copies: vec![],
         }
     }
@@ -430,6 +430,9 @@ fn what_was_is_what_was_copied_then() {
         }
         run.end_all();
         run.copy();
+        if run.posts {
+            threadline::post(&mut run.connections[3]).unwrap();
+        }
         run.check(seed);
         run.verify(seed);
         if !run.alters {

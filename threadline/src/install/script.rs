@@ -126,7 +126,7 @@ impl Schema<'_> {
 
     /// The `up.sql` of a migration, for a database of the version that it starts from or a
     /// later one. `migration` is its version among the application's migrations; without
-    /// one it is [`Models::install`](crate::Models::install) that runs it.
+    /// one it is `Models::install` that runs it.
     pub(crate) fn up(&self, way: Way, migration: Option<&str>) -> String {
         let Way { from, to } = way;
         let mut steps = String::new();

@@ -110,6 +110,10 @@ BEGIN
         WHERE given.grantee <> (SELECT oid FROM pg_roles WHERE rolname = tl_owner)
     LOOP
         EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
+        -- PostgreSQL 17 and newer know MAINTAIN, older ones refuse the word.
+        IF current_setting('server_version_num')::int >= 170000 THEN
+            EXECUTE format('REVOKE MAINTAIN ON ALL TABLES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
+        END IF;
         EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE CREATE ON SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %s CASCADE', tl_object.role);

@@ -1,20 +1,24 @@
 -- Whether the columns of a relation are as they were when its capture was built: the
--- same ones, each under its name and of its type, and generated from the same. While
--- the table is the one it was, each has its number too; a restore closes the gaps that
--- dropped columns left.
+-- same ones, each under its name and of its type, and, where any are redacted, the clear
+-- ones generated from the same. While the table is the one it was, each has its number
+-- too; a restore closes the gaps that dropped columns left.
 CREATE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
+DECLARE
+    tl_redacts boolean := jsonb_path_exists(built_for, '$.columns[*] ? (@.treatment <> "clear")');
 BEGIN
     RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS now
-        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, made_by text)
+        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, treatment text, made_by text)
             ON k.name = now.name AND k.type = now.type::text
         WHERE now.number IS NULL OR k.number IS NULL
            OR (k.number <> now.number AND relation = (built_for ->> 'relation')::oid)
-           OR threadline.generation_of(relation, now.number) IS DISTINCT FROM k.made_by);
+           -- What is made of a redacted column is known by its expression.
+           OR (k.treatment = 'clear' AND tl_redacts
+               AND threadline.generation_of(relation, now.number) IS DISTINCT FROM k.made_by));
 END
 $$;

@@ -450,7 +450,8 @@ END::pg_catalog.regclass;
 CREATE OR REPLACE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
+-- As text: shown from what is parsed, it reads otherwise after a restore.
+AS $$
     SELECT coalesce(array_agg(setting.name ORDER BY setting.name), '{}')
     FROM (VALUES
         ('timezone', ARRAY['timestamptz', 'timetz']::regtype[]),
@@ -474,7 +475,7 @@ BEGIN ATOMIC
                 '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
                 'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
                 'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false));
-END;
+$$;
 
 -- Whether to_jsonb() may be given a row of a relation: every type is PostgreSQL's own,
 -- for which it calls nobody's cast, and its text depends on no setting but those that
@@ -2466,7 +2467,8 @@ END;
 CREATE OR REPLACE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
+-- As text: shown from what is parsed, it reads otherwise after a restore.
+AS $$
     SELECT format('SELECT threadline.audit(%L', target)
         || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'mask') || ']', '')
@@ -2506,7 +2508,7 @@ BEGIN ATOMIC
     LEFT JOIN threadline.columns_of(target) AS live ON live.number = k.number AND t.relation = target
     WHERE t.id = audited_table
     GROUP BY t.id;
-END;
+$$;
 
 -- The command that makes a table's capture what it should be. Where only its row
 -- trigger is gone, the table is still known by the others, and keeps its history.
@@ -2802,7 +2804,8 @@ SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
 SET jit = off
-BEGIN ATOMIC
+-- As text: shown from what is parsed, it reads otherwise after a restore.
+AS $$
     WITH own AS (
         SELECT d.classid, d.objid
         FROM pg_namespace AS n
@@ -2881,7 +2884,7 @@ BEGIN ATOMIC
     FROM described AS d
     CROSS JOIN LATERAL pg_identify_object(d.class, d.oid, 0) AS i
     ORDER BY 1, 2;
-END;
+$$;
 
 -- Notes what the schema consists of, for threadline.audit_drift() to compare.
 CREATE OR REPLACE FUNCTION threadline.note_installed_code() RETURNS void

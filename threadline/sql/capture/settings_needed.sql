@@ -4,7 +4,8 @@
 CREATE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
+-- As text: shown from what is parsed, it reads otherwise after a restore.
+AS $$
     SELECT coalesce(array_agg(setting.name ORDER BY setting.name), '{}')
     FROM (VALUES
         ('timezone', ARRAY['timestamptz', 'timetz']::regtype[]),
@@ -28,4 +29,4 @@ BEGIN ATOMIC
                 '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
                 'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
                 'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false));
-END;
+$$;

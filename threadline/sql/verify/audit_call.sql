@@ -3,7 +3,8 @@
 CREATE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
+-- As text: shown from what is parsed, it reads otherwise after a restore.
+AS $$
     SELECT format('SELECT threadline.audit(%L', target)
         || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'mask') || ']', '')
@@ -43,4 +44,4 @@ BEGIN ATOMIC
     LEFT JOIN threadline.columns_of(target) AS live ON live.number = k.number AND t.relation = target
     WHERE t.id = audited_table
     GROUP BY t.id;
-END;
+$$;

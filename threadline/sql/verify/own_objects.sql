@@ -20,7 +20,8 @@ SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
 SET jit = off
-BEGIN ATOMIC
+-- As text: shown from what is parsed, it reads otherwise after a restore.
+AS $$
     WITH own AS (
         SELECT d.classid, d.objid
         FROM pg_namespace AS n
@@ -99,4 +100,4 @@ BEGIN ATOMIC
     FROM described AS d
     CROSS JOIN LATERAL pg_identify_object(d.class, d.oid, 0) AS i
     ORDER BY 1, 2;
-END;
+$$;

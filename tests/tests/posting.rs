@@ -11,3 +11,5 @@ mod journal;
 mod locks;
 #[path = "posting/moving.rs"]
 mod moving;
+#[path = "posting/work.rs"]
+mod work;

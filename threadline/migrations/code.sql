@@ -596,14 +596,13 @@ BEGIN ATOMIC
             WHERE ARRAY[by_itself, by_name] && '{mask,token}'
               AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '{}'),
         'tokens', coalesce(jsonb_object_agg(name, token_key) FILTER (
-            WHERE by_itself = 'token' AND coalesce(by_name, 'token') IN ('token', 'clear')), '{}'),
-        'ignored', coalesce(built_for -> 'ignored', '[]'))
-        ELSE jsonb_build_object('ignored', coalesce(built_for -> 'ignored', '[]')) END
+            WHERE by_itself = 'token' AND coalesce(by_name, 'token') IN ('token', 'clear')), '{}'))
+        ELSE '{}' END
     FROM traced;
 END;
 
 -- The images of a change with what is redacted taken out of them, and which of the
--- masked columns it changed. NULL where nothing is to be recorded of it.
+-- masked columns it changed.
 CREATE OR REPLACE FUNCTION threadline.redacted_change(
     INOUT old_row jsonb, INOUT new_row jsonb, redaction jsonb, OUT changed text[]
 )
@@ -1216,7 +1215,6 @@ BEGIN ATOMIC
             SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
             FROM pg_attribute AS a
             WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v')))
-        || CASE WHEN t.policy ? 'ignore' THEN jsonb_build_object('ignored', t.policy -> 'ignore') ELSE '{}' END
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
 END;
@@ -1868,9 +1866,10 @@ BEGIN ATOMIC
         GROUP BY j.transaction_id, j.xact_id, j.occurred_at
     ) AS e
     CROSS JOIN LATERAL (
-        SELECT e.opens AS is_opened, NOT e.opens AND EXISTS (
-            SELECT FROM threadline.ledger_transactions AS x
-            WHERE x.id = e.transaction_id AND x.xact_id = e.xact_id AND x.occurred_at = e.occurred_at) AS is_posted
+        -- Looked up by id, however many there are: EXISTS would read all ids.
+        SELECT e.opens AS is_opened, NOT e.opens AND (
+            SELECT x.id FROM threadline.ledger_transactions AS x
+            WHERE x.id = e.transaction_id AND x.xact_id = e.xact_id AND x.occurred_at = e.occurred_at) IS NOT NULL AS is_posted
     ) AS known;
 END;
 
@@ -1934,13 +1933,13 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    WITH entry AS (
+    -- Materialized, so that what an image is made of is not made again for each use of it.
+    WITH entry AS MATERIALIZED (
         SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
                CASE WHEN i.instants IS NULL OR j.old_row IS NULL THEN j.old_row ELSE threadline.in_utc(j.old_row, i.instants) END AS old_row,
                CASE WHEN i.instants IS NULL OR j.new_row IS NULL THEN j.new_row ELSE threadline.in_utc(j.new_row, i.instants) END AS new_row,
                j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
-               cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple,
-               t.policy -> 'ignore' AS ignored
+               cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple
         FROM threadline.journal AS j
         JOIN threadline.entry_transactions(up_to) AS o ON o.entry_transaction = j.transaction_id AND o.xact_id = j.xact_id AND o.occurred_at = j.occurred_at
         LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
@@ -2028,9 +2027,9 @@ BEGIN
     ) AS o
     CROSS JOIN LATERAL threadline.read_context(o.context, o.occurred_at) AS c
     WHERE (o.forged OR o.context IS NOT NULL)
-      AND NOT EXISTS (
-          SELECT FROM threadline.ledger_transactions AS x
-          WHERE x.id = o.id AND x.xact_id = o.xact_id AND x.occurred_at = o.occurred_at);
+      -- Looked up by id, however many there are: EXISTS would be joined, or all ids read.
+      AND (SELECT x.id FROM threadline.ledger_transactions AS x
+           WHERE x.id = o.id AND x.xact_id = o.xact_id AND x.occurred_at = o.occurred_at) IS NULL;
 END
 $$;
 
@@ -2043,12 +2042,10 @@ AS $$
 DECLARE
     tl_posted bigint;
     tl_moved bigint;
-    tl_headers bigint;
 BEGIN
     WITH header AS (
         INSERT INTO threadline.ledger_transactions
         SELECT * FROM threadline.pending_transactions(up_to)
-        RETURNING id
     ), gone AS (
         DELETE FROM threadline.journal AS j
         -- A table of which a restore left out the policy waits until that is said again.
@@ -2063,9 +2060,8 @@ BEGIN
         WHERE p.table_id IN (SELECT t.id FROM threadline.audited_tables AS t)
         RETURNING id
     )
-    SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM gone),
-           (SELECT count(*) FROM header)
-    INTO tl_posted, tl_moved, tl_headers;
+    SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM gone)
+    INTO tl_posted, tl_moved;
     UPDATE threadline.posting AS p SET last_position = post_batch.last_position + tl_posted, posted_at = clock_timestamp();
     -- Nothing else of the ledger is ever updated.
     UPDATE threadline.ledger_transactions AS x
@@ -2091,15 +2087,14 @@ BEGIN
         RETURN false;
     END IF;
     WITH renamed AS MATERIALIZED (
-        SELECT e.id, e.xact_id, nextval('threadline.entry_ids') AS new_id
-        FROM (SELECT j.id, j.xact_id FROM threadline.journal AS j ORDER BY j.id) AS e
+        SELECT e.id, e.xact_id, e.transaction_id, nextval('threadline.entry_ids') AS new_id
+        FROM (SELECT j.id, j.xact_id, j.transaction_id FROM threadline.journal AS j ORDER BY j.id) AS e
     )
     UPDATE threadline.journal AS j
     SET id = own.new_id,
         transaction_id = coalesce(opener.new_id, j.transaction_id)
     FROM renamed AS own
-    LEFT JOIN threadline.journal AS entry ON entry.id = own.id AND entry.xact_id = own.xact_id
-    LEFT JOIN renamed AS opener ON opener.id = entry.transaction_id AND opener.xact_id = entry.xact_id
+    LEFT JOIN renamed AS opener ON opener.id = own.transaction_id AND opener.xact_id = own.xact_id
     WHERE own.id = j.id AND own.xact_id = j.xact_id;
     RETURN true;
 END
@@ -2125,7 +2120,6 @@ DECLARE
     tl_limit integer := greatest(at_most, 1);
     tl_last bigint;
     tl_position bigint;
-    tl_posted bigint;
     tl_error text;
 BEGIN
     IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'
@@ -2330,7 +2324,7 @@ BEGIN
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
     BEGIN
         EXECUTE 'SELECT (pg_catalog.jsonb_populate_record($1, $2)).*' INTO populated USING base, image - redacted;
-        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
         populated := NULL;
     END;
 END
@@ -2375,7 +2369,7 @@ BEGIN ATOMIC
     UNION ALL
     (SELECT p.id, p.transaction_id, p.captured_at, p.table_id, p.statement, p.op, p.record_key COLLATE "C", p.previous_key COLLATE "C",
             p.changed_from, p.changed_to, p.row_data
-     FROM threadline.pending_changes(9223372036854775807, record_changes.audited_table, record_changes.record_key) AS p
+     FROM threadline.pending_changes(only_table => record_changes.audited_table, only_key => record_changes.record_key) AS p
      OFFSET 0);
 END;
 
@@ -3315,9 +3309,10 @@ REVOKE ALL ON FUNCTION threadline.note_tampering(integer, text, text, text) FROM
 -- Records the action audit.triggers_changed when a command leaves an audited table without
 -- a trigger of the audit, detaches a partition of it or drops one: so what was written
 -- meanwhile, and put right before anybody looked, leaves a trace. Called by the event
--- triggers that `audit protect` makes. ALTER TABLE … TYPE … USING changes values past every
--- trigger, and leaves the action audit.table_rewritten: migrations do that, too. It looks at what is there after the command, so
+-- triggers that `audit protect` makes. It looks at what is there after the command, so
 -- that audit(), refresh() and unaudit() leave nothing, and no setting decides anything.
+-- ALTER TABLE … TYPE … USING changes values past every trigger, and leaves the action
+-- audit.table_rewritten: migrations do that, too.
 CREATE OR REPLACE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4405,9 +4400,9 @@ SET search_path = pg_catalog, threadline, pg_temp
 RETURN threadline.renamed_image(threadline.renames_of(audited_table), image, captured_at);
 
 -- The columns of a table as they are called now, and how each is treated: clear,
--- mask or exclude. Fails closed like capture_changed_table(): on a table with
--- redaction a column is clear only if it can be traced to one that the policy
--- left clear, by number while the table is the one it was, by name after a
+-- mask or exclude. Fails closed like redaction_now(): on a table with redaction
+-- a column is clear only if it can be traced to one that the policy left clear,
+-- by number while the table is the one it was, by name after a
 -- restore. A token is a mask to who reads: it tells no value.
 CREATE OR REPLACE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,

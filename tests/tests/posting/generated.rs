@@ -1,7 +1,7 @@
-use threadline_tests::{rolled_back, run, value};
+use threadline_tests::{Database, run, value};
 
 /// What a table's trigger holds, to be read in review. The OID of the table is another in
-/// each run.
+/// each run; the ids are those of a database of its own.
 #[test]
 fn the_capture_functions_of_sample_tables() {
     let wide: String = (1..=39).map(|n| format!(", c{n} int")).collect();
@@ -47,7 +47,8 @@ fn the_capture_functions_of_sample_tables() {
             ", ignore => ARRAY['score']",
         ),
     ];
-    let conn = &mut rolled_back();
+    let database = Database::new();
+    let conn = &mut database.connect();
     run(conn, "CREATE TYPE mood AS ENUM ('fine')");
     let mut sources = String::new();
     for (table, columns, policy) in samples {

@@ -1,5 +1,5 @@
 -- The images of a change with what is redacted taken out of them, and which of the
--- masked columns it changed. NULL where nothing is to be recorded of it.
+-- masked columns it changed.
 CREATE FUNCTION threadline.redacted_change(
     INOUT old_row jsonb, INOUT new_row jsonb, redaction jsonb, OUT changed text[]
 )

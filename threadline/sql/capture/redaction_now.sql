@@ -28,8 +28,7 @@ BEGIN ATOMIC
             WHERE ARRAY[by_itself, by_name] && '{mask,token}'
               AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '{}'),
         'tokens', coalesce(jsonb_object_agg(name, token_key) FILTER (
-            WHERE by_itself = 'token' AND coalesce(by_name, 'token') IN ('token', 'clear')), '{}'),
-        'ignored', coalesce(built_for -> 'ignored', '[]'))
-        ELSE jsonb_build_object('ignored', coalesce(built_for -> 'ignored', '[]')) END
+            WHERE by_itself = 'token' AND coalesce(by_name, 'token') IN ('token', 'clear')), '{}'))
+        ELSE '{}' END
     FROM traced;
 END;

@@ -14,7 +14,6 @@ BEGIN ATOMIC
             SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
             FROM pg_attribute AS a
             WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v')))
-        || CASE WHEN t.policy ? 'ignore' THEN jsonb_build_object('ignored', t.policy -> 'ignore') ELSE '{}' END
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
 END;

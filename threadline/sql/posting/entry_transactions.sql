@@ -19,8 +19,9 @@ BEGIN ATOMIC
         GROUP BY j.transaction_id, j.xact_id, j.occurred_at
     ) AS e
     CROSS JOIN LATERAL (
-        SELECT e.opens AS is_opened, NOT e.opens AND EXISTS (
-            SELECT FROM threadline.ledger_transactions AS x
-            WHERE x.id = e.transaction_id AND x.xact_id = e.xact_id AND x.occurred_at = e.occurred_at) AS is_posted
+        -- Looked up by id, however many there are: EXISTS would read all ids.
+        SELECT e.opens AS is_opened, NOT e.opens AND (
+            SELECT x.id FROM threadline.ledger_transactions AS x
+            WHERE x.id = e.transaction_id AND x.xact_id = e.xact_id AND x.occurred_at = e.occurred_at) IS NOT NULL AS is_posted
     ) AS known;
 END;

@@ -37,8 +37,8 @@ BEGIN
     ) AS o
     CROSS JOIN LATERAL threadline.read_context(o.context, o.occurred_at) AS c
     WHERE (o.forged OR o.context IS NOT NULL)
-      AND NOT EXISTS (
-          SELECT FROM threadline.ledger_transactions AS x
-          WHERE x.id = o.id AND x.xact_id = o.xact_id AND x.occurred_at = o.occurred_at);
+      -- Looked up by id, however many there are: EXISTS would be joined, or all ids read.
+      AND (SELECT x.id FROM threadline.ledger_transactions AS x
+           WHERE x.id = o.id AND x.xact_id = o.xact_id AND x.occurred_at = o.occurred_at) IS NULL;
 END
 $$;

@@ -17,7 +17,6 @@ DECLARE
     tl_limit integer := greatest(at_most, 1);
     tl_last bigint;
     tl_position bigint;
-    tl_posted bigint;
     tl_error text;
 BEGIN
     IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'

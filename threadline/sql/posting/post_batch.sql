@@ -7,12 +7,10 @@ AS $$
 DECLARE
     tl_posted bigint;
     tl_moved bigint;
-    tl_headers bigint;
 BEGIN
     WITH header AS (
         INSERT INTO threadline.ledger_transactions
         SELECT * FROM threadline.pending_transactions(up_to)
-        RETURNING id
     ), gone AS (
         DELETE FROM threadline.journal AS j
         -- A table of which a restore left out the policy waits until that is said again.
@@ -27,9 +25,8 @@ BEGIN
         WHERE p.table_id IN (SELECT t.id FROM threadline.audited_tables AS t)
         RETURNING id
     )
-    SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM gone),
-           (SELECT count(*) FROM header)
-    INTO tl_posted, tl_moved, tl_headers;
+    SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM gone)
+    INTO tl_posted, tl_moved;
     UPDATE threadline.posting AS p SET last_position = post_batch.last_position + tl_posted, posted_at = clock_timestamp();
     -- Nothing else of the ledger is ever updated.
     UPDATE threadline.ledger_transactions AS x

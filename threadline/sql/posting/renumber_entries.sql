@@ -12,15 +12,14 @@ BEGIN
         RETURN false;
     END IF;
     WITH renamed AS MATERIALIZED (
-        SELECT e.id, e.xact_id, nextval('threadline.entry_ids') AS new_id
-        FROM (SELECT j.id, j.xact_id FROM threadline.journal AS j ORDER BY j.id) AS e
+        SELECT e.id, e.xact_id, e.transaction_id, nextval('threadline.entry_ids') AS new_id
+        FROM (SELECT j.id, j.xact_id, j.transaction_id FROM threadline.journal AS j ORDER BY j.id) AS e
     )
     UPDATE threadline.journal AS j
     SET id = own.new_id,
         transaction_id = coalesce(opener.new_id, j.transaction_id)
     FROM renamed AS own
-    LEFT JOIN threadline.journal AS entry ON entry.id = own.id AND entry.xact_id = own.xact_id
-    LEFT JOIN renamed AS opener ON opener.id = entry.transaction_id AND opener.xact_id = entry.xact_id
+    LEFT JOIN renamed AS opener ON opener.id = own.transaction_id AND opener.xact_id = own.xact_id
     WHERE own.id = j.id AND own.xact_id = j.xact_id;
     RETURN true;
 END

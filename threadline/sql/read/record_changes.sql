@@ -16,6 +16,6 @@ BEGIN ATOMIC
     UNION ALL
     (SELECT p.id, p.transaction_id, p.captured_at, p.table_id, p.statement, p.op, p.record_key COLLATE "C", p.previous_key COLLATE "C",
             p.changed_from, p.changed_to, p.row_data
-     FROM threadline.pending_changes(9223372036854775807, record_changes.audited_table, record_changes.record_key) AS p
+     FROM threadline.pending_changes(only_table => record_changes.audited_table, only_key => record_changes.record_key) AS p
      OFFSET 0);
 END;

@@ -1,7 +1,7 @@
 -- The columns of a table as they are called now, and how each is treated: clear,
--- mask or exclude. Fails closed like capture_changed_table(): on a table with
--- redaction a column is clear only if it can be traced to one that the policy
--- left clear, by number while the table is the one it was, by name after a
+-- mask or exclude. Fails closed like redaction_now(): on a table with redaction
+-- a column is clear only if it can be traced to one that the policy left clear,
+-- by number while the table is the one it was, by name after a
 -- restore. A token is a mask to who reads: it tells no value.
 CREATE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,

@@ -1,9 +1,10 @@
 -- Records the action audit.triggers_changed when a command leaves an audited table without
 -- a trigger of the audit, detaches a partition of it or drops one: so what was written
 -- meanwhile, and put right before anybody looked, leaves a trace. Called by the event
--- triggers that `audit protect` makes. ALTER TABLE … TYPE … USING changes values past every
--- trigger, and leaves the action audit.table_rewritten: migrations do that, too. It looks at what is there after the command, so
+-- triggers that `audit protect` makes. It looks at what is there after the command, so
 -- that audit(), refresh() and unaudit() leave nothing, and no setting decides anything.
+-- ALTER TABLE … TYPE … USING changes values past every trigger, and leaves the action
+-- audit.table_rewritten: migrations do that, too.
 CREATE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp

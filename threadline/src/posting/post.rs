@@ -32,7 +32,7 @@ use crate::error::Error;
 pub fn post<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
     let mut moved = 0;
     loop {
-        let batch = post_batch(conn).map_err(|error| Error::reading(conn, error))?;
+        let batch = post_batch(conn)?;
         moved += batch;
         if batch == 0 {
             return Ok(moved);
@@ -40,7 +40,8 @@ pub fn post<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
     }
 }
 
-fn post_batch<C: AuditConnection>(conn: &mut C) -> diesel::QueryResult<u64> {
+/// One batch, of at most 10,000 entries.
+pub(super) fn post_batch<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
     #[derive(QueryableByName)]
     struct Batch {
         #[diesel(sql_type = BigInt)]
@@ -50,6 +51,7 @@ fn post_batch<C: AuditConnection>(conn: &mut C) -> diesel::QueryResult<u64> {
     diesel::sql_query("SELECT threadline.post() AS moved")
         .get_result::<Batch>(conn)
         .map(|batch| batch.moved.unsigned_abs())
+        .map_err(|error| Error::reading(conn, error))
 }
 
 /// Posts if so much waits that the question would take noticeably longer. What

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use diesel::ConnectionResult;
 
-use super::post;
+use super::post::post_batch;
 use crate::context::AuditConnection;
 use crate::error::Error;
 
 /// How long the worker waits after a failure before it connects again.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// Posts all along, on a thread with a connection of its own: see [`post`].
+/// Posts all along, on a thread with a connection of its own: see
+/// [`post`](crate::post).
 ///
 /// One for an application suffices. Several, in several processes, do no harm:
 /// while one posts, the others have nothing to do.
@@ -80,9 +81,10 @@ impl Worker {
         })
     }
 
-    /// Posts on this thread, for a process of its own. After each turn `go_on` is
+    /// Posts on this thread, for a process of its own. After each batch `go_on` is
     /// given how long to wait, and how many entries were moved or what failed; it
-    /// waits, and returns whether to go on.
+    /// waits, and returns whether to go on. There is nothing to wait for while a
+    /// batch moved something.
     pub fn run<C, F>(
         self,
         mut connect: F,
@@ -94,19 +96,19 @@ impl Worker {
         let mut connection: Option<C> = None;
         loop {
             let turn = match &mut connection {
-                Some(conn) => post(conn),
+                Some(conn) => post_batch(conn),
                 None => connect()
                     .map_err(Error::from)
-                    .and_then(|conn| post(connection.insert(conn))),
+                    .and_then(|conn| post_batch(connection.insert(conn))),
             };
-            let pause = if turn.is_ok() {
-                self.interval
-            } else {
-                AFTER_FAILURE
+            let pause = match &turn {
+                Ok(0) => self.interval,
+                Ok(_) => Duration::ZERO,
+                Err(_) => {
+                    connection = None;
+                    AFTER_FAILURE
+                }
             };
-            if turn.is_err() {
-                connection = None;
-            }
             if !go_on(pause, turn) {
                 return;
             }

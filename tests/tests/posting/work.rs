@@ -1,0 +1,73 @@
+//! What a question and a posting read, counted by the server: neither may grow with what
+//! they do not need.
+
+use diesel::PgConnection;
+use threadline_tests::{Database, run, value};
+
+fn number(conn: &mut PgConnection, query: &str) -> i64 {
+    value(conn, query).unwrap().parse().unwrap()
+}
+
+/// Rows and index entries of the AuditTransactions in the ledger that this database
+/// transaction has read.
+fn read_of_transactions(conn: &mut PgConnection) -> i64 {
+    number(
+        conn,
+        "SELECT sum(pg_stat_get_xact_tuples_returned(r.oid))
+         FROM (SELECT 'threadline.ledger_transactions'::regclass::oid
+               UNION ALL
+               SELECT i.indexrelid FROM pg_index AS i WHERE i.indrelid = 'threadline.ledger_transactions'::regclass) AS r (oid)",
+    )
+}
+
+#[test]
+fn what_waits_is_read_without_reading_the_transactions_of_years() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items');
+         INSERT INTO threadline.ledger_transactions (id, xact_id, occurred_at, opened_at, actor_origin, session_user_name)
+         SELECT -k, (k + 3)::text::xid8, now() - k * interval '1 minute', now(), 'none', 'x' FROM generate_series(1, 20000) AS k;
+         ANALYZE threadline.ledger_transactions;
+         INSERT INTO items VALUES (1)",
+    );
+    for question in [
+        "SELECT count(*) FROM threadline.pending_transactions()",
+        "SELECT count(*) FROM threadline.pending_changes()",
+        "SELECT count(*) FROM threadline.audit_transactions WHERE id = 1",
+        "SELECT threadline.post()",
+    ] {
+        run(conn, "BEGIN");
+        assert_eq!(number(conn, question), 1, "{question}");
+        let read = read_of_transactions(conn);
+        run(conn, "COMMIT");
+        assert!(read < 10, "{question}: {read}");
+    }
+}
+
+#[test]
+fn an_image_is_put_into_utc_once() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE events (id int PRIMARY KEY, at timestamptz, until timestamptz, n int);
+         SELECT threadline.audit('events');
+         SET timezone = 'Europe/Paris';
+         INSERT INTO events SELECT k, now(), now(), 0 FROM generate_series(1, 100) AS k",
+    );
+    threadline::post(conn).unwrap();
+    run(conn, "UPDATE events SET n = 1; SET track_functions = 'all'");
+    run(conn, "BEGIN");
+    assert_eq!(number(conn, "SELECT threadline.post()"), 100);
+    // The old row and the new one of each.
+    assert_eq!(
+        number(
+            conn,
+            "SELECT pg_stat_get_xact_function_calls('threadline.in_utc(jsonb, text[])'::regprocedure)"
+        ),
+        200
+    );
+    run(conn, "COMMIT");
+}

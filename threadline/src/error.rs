@@ -24,7 +24,7 @@ pub struct Error(Box<ErrorKind>);
 pub enum ErrorKind {
     /// The database has no audit schema, or one older than this crate.
     SchemaMissing {
-        /// The newest patch that is installed.
+        /// The version that is installed.
         installed: Option<i32>,
     },
     /// The table of a model is not in the database.

@@ -99,6 +99,7 @@ const CODE: &[&str] = &[
     "policy/find_audited_table",
     "policy/expected_triggers",
     "policy/drop_triggers",
+    "policy/unquoted",
     "policy/check_condition",
     "policy/parses_foreign_code",
     "policy/install_triggers",

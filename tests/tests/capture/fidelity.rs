@@ -65,8 +65,7 @@ fn images_do_not_depend_on_the_session() {
 fn every_type_goes_the_fast_way() {
     let conn = &mut rolled_back();
     run(conn, ZOO);
-    // The careful way is for tables that have changed. A failure in the fast
-    // one would be hidden by it. TRUNCATE has no other.
+    // Where the fast way fails, the slow one hides it. TRUNCATE has no other.
     run(
         conn,
         "CREATE OR REPLACE FUNCTION threadline.redacted_change(

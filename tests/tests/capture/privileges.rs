@@ -46,7 +46,7 @@ fn the_application_needs_no_right_on_the_audit_and_has_none() {
             "DROP TRIGGER \"!threadline_capture_1\" ON items",
             "ALTER TABLE items DISABLE TRIGGER ALL",
             "SELECT threadline.unaudit('items')",
-            "SELECT threadline.open_transaction('{}')",
+            "SELECT threadline.post_all()",
             "SET session_replication_role = replica",
         ] {
             let refused = diesel::sql_query(forbidden)

@@ -1,7 +1,10 @@
 //! What a question and a posting read, counted by the server: neither may grow with what
 //! they do not need.
 
+use std::time::Duration;
+
 use diesel::PgConnection;
+use threadline::Worker;
 use threadline_tests::{Database, run, value};
 
 fn number(conn: &mut PgConnection, query: &str) -> i64 {
@@ -70,4 +73,41 @@ fn an_image_is_put_into_utc_once() {
         200
     );
     run(conn, "COMMIT");
+}
+
+fn fill_journal(conn: &mut PgConnection, entries: u32) {
+    run(
+        conn,
+        &format!(
+            "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items');
+             INSERT INTO items SELECT generate_series(1, {entries})"
+        ),
+    );
+}
+
+#[test]
+fn far_behind_a_call_moves_more() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    fill_journal(conn, 110_000);
+    assert_eq!(number(conn, "SELECT threadline.post()"), 11_000);
+    assert_eq!(number(conn, "SELECT threadline.post(7)"), 7);
+    assert_eq!(number(conn, "SELECT threadline.post()"), 10_000);
+}
+
+#[test]
+fn a_worker_can_be_stopped_between_batches() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    fill_journal(conn, 20_001);
+    let mut turns = Vec::new();
+    Worker::new().run(
+        || Ok(database.connect()),
+        |pause, moved| {
+            turns.push((pause, moved.unwrap()));
+            turns.len() < 2
+        },
+    );
+    assert_eq!(turns, [(Duration::ZERO, 10_000); 2]);
+    assert_eq!(threadline::waiting(conn).unwrap().entries, 1);
 }

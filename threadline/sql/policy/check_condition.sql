@@ -6,7 +6,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_bare text := regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
+    tl_bare text := threadline.unquoted(condition);
     tl_depth integer := 0;
     tl_sign text;
 BEGIN

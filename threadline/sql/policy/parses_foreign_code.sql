@@ -8,7 +8,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_bare text := regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
+    tl_bare text := threadline.unquoted(condition);
 BEGIN
     RETURN tl_bare ~ '[^[:ascii:]]'
         -- What is before a point: a row, PostgreSQL's own schema, or the digits of a number.

@@ -1,9 +1,8 @@
 -- An image with its instants in UTC. A trigger records them in the time zone of the
--- session that writes, because to pin it would cost every write.
+-- session that writes, because to pin it would cost every write. For
+-- threadline.pending_changes(), which has the settings pinned: here each image would pay.
 CREATE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
 AS $$
 DECLARE
     tl_name text;

@@ -11,9 +11,11 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
 SET jit = off
 -- The journal is empty or full from one moment to the next; no estimate holds.
 SET enable_nestloop = off
+SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -24,8 +26,10 @@ BEGIN
     -- Materialized, so that what an image is made of is not made again for each use of it.
     WITH entry AS MATERIALIZED (
         SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
-               CASE WHEN i.instants IS NULL OR j.old_row IS NULL THEN j.old_row ELSE threadline.in_utc(j.old_row, i.instants) END AS old_row,
-               CASE WHEN i.instants IS NULL OR j.new_row IS NULL THEN j.new_row ELSE threadline.in_utc(j.new_row, i.instants) END AS new_row,
+               CASE WHEN EXISTS (SELECT FROM unnest(i.instants) AS n WHERE j.old_row ->> n NOT LIKE '%+00:00')
+                    THEN threadline.in_utc(j.old_row, i.instants) ELSE j.old_row END AS old_row,
+               CASE WHEN EXISTS (SELECT FROM unnest(i.instants) AS n WHERE j.new_row ->> n NOT LIKE '%+00:00')
+                    THEN threadline.in_utc(j.new_row, i.instants) ELSE j.new_row END AS new_row,
                j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
                cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple
         FROM threadline.journal AS j
@@ -58,20 +62,24 @@ BEGIN
     SELECT k.id, k.transaction_id, k.captured_at, k.table_id,
            CASE WHEN k.previous_key IS NOT NULL OR k.op = 'U' AND k.key_columns = '{}' THEN (k.command::text::bigint % 2147483648)::integer END,
            k.op, k.record_key, k.previous_key,
-           CASE k.op WHEN 'U' THEN k.old_row - u.unchanged WHEN 'T' THEN k.new_row END,
-           CASE k.op WHEN 'U' THEN k.new_row - u.unchanged END,
+           CASE k.op WHEN 'U' THEN u.old_values WHEN 'T' THEN k.new_row END,
+           CASE k.op WHEN 'U' THEN u.new_values END,
            CASE WHEN k.op = 'I' THEN k.new_row
                 WHEN k.op <> 'U' OR k.previous_key IS NOT NULL OR k.key_columns = '{}' THEN k.old_row END
     FROM keyed AS k
     LEFT JOIN LATERAL (
-        SELECT coalesce(array_agg(n.key), '{}') AS unchanged
-        FROM jsonb_each(k.new_row) AS n
-        WHERE k.old_row -> n.key = n.value
-          AND (jsonb_typeof(n.value) IN ('string', 'boolean', 'null') OR (k.old_row -> n.key)::text = n.value::text)
-          AND n.key = ANY (k.changed) IS NOT true
-    ) AS u ON k.op = 'U'
-    WHERE (k.op <> 'U' OR k.previous_key IS NOT NULL
-           OR k.old_row - u.unchanged <> '{}' OR k.new_row - u.unchanged <> '{}')
+        SELECT k.old_row - same.names AS old_values, k.new_row - same.names AS new_values
+        FROM (
+            SELECT coalesce(array_agg(n.key), '{}') AS names
+            FROM jsonb_each(k.new_row) AS n
+            WHERE k.old_row -> n.key = n.value
+              AND (jsonb_typeof(n.value) IN ('string', 'boolean', 'null') OR (k.old_row -> n.key)::text = n.value::text)
+              AND n.key = ANY (k.changed) IS NOT true
+        ) AS same
+        WHERE k.op = 'U'
+        OFFSET 0
+    ) AS u ON true
+    WHERE (k.op <> 'U' OR k.previous_key IS NOT NULL OR u.old_values <> '{}' OR u.new_values <> '{}')
       AND (only_key IS NULL OR only_key IN (k.record_key, k.previous_key));
 END
 $$;

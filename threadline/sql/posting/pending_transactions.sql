@@ -6,6 +6,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 -- The journal is empty or full from one moment to the next; no estimate holds.
 SET enable_nestloop = off
+SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -30,9 +31,8 @@ BEGIN
                max(j.application_name) FILTER (WHERE j.id = t.shown_id) AS application_name,
                NOT bool_or(t.is_opened) AS forged
         FROM threadline.journal AS j
-        JOIN threadline.entry_transactions(9223372036854775807) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at
-        -- When a transaction ended is known by the whole of it.
-        WHERE t.shown_id <= up_to
+        -- When a transaction ended is known by the whole of it, whatever is posted now.
+        JOIN threadline.entry_transactions(up_to) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at
         GROUP BY t.shown_id, j.xact_id, j.occurred_at
     ) AS o
     CROSS JOIN LATERAL threadline.read_context(o.context, o.occurred_at) AS c

@@ -1,13 +1,13 @@
 -- What a context says, of a transaction that began at an instant. Never fails: what
 -- cannot be read is said in context_error and kept. A context names an actor only if
--- it was made in this transaction: it begins with the epoch at which that began.
+-- it was made in this transaction: it begins with the epoch at which that began. Without
+-- settings of its own, which each context would pay for; they are the caller's.
 CREATE FUNCTION threadline.read_context(
     context text, occurred_at timestamptz,
     OUT actor_type text, OUT actor_id text, OUT actor_origin text, OUT request_id text, OUT correlation_id text,
     OUT job_id text, OUT source text, OUT remote_ip inet, OUT meta jsonb, OUT context_error text
 )
 LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_said text := context;

@@ -50,7 +50,7 @@ impl Protect {
         let conn = &mut PgConnection::establish(&url)?;
         protection.apply(conn)?;
         println!(
-            "{} owns the audit now. Run this again after each new patch of the audit schema.",
+            "{} owns the audit now. Run this again after each upgrade of the audit schema.",
             self.owner
         );
         println!(

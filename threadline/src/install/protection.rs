@@ -32,7 +32,7 @@ fn steps() -> String {
 /// what is recorded about it.
 ///
 /// For an administrator to apply, once after the audit schema is installed and
-/// again after each of its patches; doing it again is safe. Written with `{}` it
+/// again after each of its upgrades; doing it again is safe. Written with `{}` it
 /// is the SQL script that an administrator can read and run without Rust.
 /// [The guide](crate::docs::owner_and_readers) says what is promised then, and
 /// what is not.

@@ -40,7 +40,7 @@ pub fn post<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
     }
 }
 
-/// One batch, of at most 10,000 entries.
+/// One batch, of 10,000 entries or, when very much waits, some more.
 pub(super) fn post_batch<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
     #[derive(QueryableByName)]
     struct Batch {

@@ -5,7 +5,7 @@ DECLARE
     tl_installed integer;
     tl_views text[] := '{actions,audit_changes,audit_transactions,changes,transactions,waiting}';
     tl_types text[] := '{finding}';
-    tl_functions text[] := '{}';
+    tl_functions text[] := '{post}';
     tl_users text;
     tl_grants jsonb := '[]';
     tl_object record;
@@ -1222,14 +1222,14 @@ COMMENT ON FUNCTION threadline.set_context(jsonb) IS
 
 -- What a context says, of a transaction that began at an instant. Never fails: what
 -- cannot be read is said in context_error and kept. A context names an actor only if
--- it was made in this transaction: it begins with the epoch at which that began.
+-- it was made in this transaction: it begins with the epoch at which that began. Without
+-- settings of its own, which each context would pay for; they are the caller's.
 CREATE OR REPLACE FUNCTION threadline.read_context(
     context text, occurred_at timestamptz,
     OUT actor_type text, OUT actor_id text, OUT actor_origin text, OUT request_id text, OUT correlation_id text,
     OUT job_id text, OUT source text, OUT remote_ip inet, OUT meta jsonb, OUT context_error text
 )
 LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_said text := context;
@@ -2044,6 +2044,11 @@ BEGIN
 END
 $$;
 
+-- A condition without what is in quotes.
+CREATE OR REPLACE FUNCTION threadline.unquoted(condition text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN pg_catalog.regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
+
 -- Fails for a condition that could be more than one expression. It is read and not run:
 -- whoever asks for it may not have written it. Without quoted text, comments and what
 -- quotes otherwise, an expression closes no parenthesis that it did not open.
@@ -2052,7 +2057,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_bare text := regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
+    tl_bare text := threadline.unquoted(condition);
     tl_depth integer := 0;
     tl_sign text;
 BEGIN
@@ -2079,7 +2084,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_bare text := regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
+    tl_bare text := threadline.unquoted(condition);
 BEGIN
     RETURN tl_bare ~ '[^[:ascii:]]'
         -- What is before a point: a row, PostgreSQL's own schema, or the digits of a number.
@@ -2243,11 +2248,10 @@ END
 $$;
 
 -- An image with its instants in UTC. A trigger records them in the time zone of the
--- session that writes, because to pin it would cost every write.
+-- session that writes, because to pin it would cost every write. For
+-- threadline.pending_changes(), which has the settings pinned: here each image would pay.
 CREATE OR REPLACE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
 AS $$
 DECLARE
     tl_name text;
@@ -2365,9 +2369,11 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
 SET jit = off
 -- The journal is empty or full from one moment to the next; no estimate holds.
 SET enable_nestloop = off
+SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -2378,8 +2384,10 @@ BEGIN
     -- Materialized, so that what an image is made of is not made again for each use of it.
     WITH entry AS MATERIALIZED (
         SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
-               CASE WHEN i.instants IS NULL OR j.old_row IS NULL THEN j.old_row ELSE threadline.in_utc(j.old_row, i.instants) END AS old_row,
-               CASE WHEN i.instants IS NULL OR j.new_row IS NULL THEN j.new_row ELSE threadline.in_utc(j.new_row, i.instants) END AS new_row,
+               CASE WHEN EXISTS (SELECT FROM unnest(i.instants) AS n WHERE j.old_row ->> n NOT LIKE '%+00:00')
+                    THEN threadline.in_utc(j.old_row, i.instants) ELSE j.old_row END AS old_row,
+               CASE WHEN EXISTS (SELECT FROM unnest(i.instants) AS n WHERE j.new_row ->> n NOT LIKE '%+00:00')
+                    THEN threadline.in_utc(j.new_row, i.instants) ELSE j.new_row END AS new_row,
                j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
                cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple
         FROM threadline.journal AS j
@@ -2412,20 +2420,24 @@ BEGIN
     SELECT k.id, k.transaction_id, k.captured_at, k.table_id,
            CASE WHEN k.previous_key IS NOT NULL OR k.op = 'U' AND k.key_columns = '{}' THEN (k.command::text::bigint % 2147483648)::integer END,
            k.op, k.record_key, k.previous_key,
-           CASE k.op WHEN 'U' THEN k.old_row - u.unchanged WHEN 'T' THEN k.new_row END,
-           CASE k.op WHEN 'U' THEN k.new_row - u.unchanged END,
+           CASE k.op WHEN 'U' THEN u.old_values WHEN 'T' THEN k.new_row END,
+           CASE k.op WHEN 'U' THEN u.new_values END,
            CASE WHEN k.op = 'I' THEN k.new_row
                 WHEN k.op <> 'U' OR k.previous_key IS NOT NULL OR k.key_columns = '{}' THEN k.old_row END
     FROM keyed AS k
     LEFT JOIN LATERAL (
-        SELECT coalesce(array_agg(n.key), '{}') AS unchanged
-        FROM jsonb_each(k.new_row) AS n
-        WHERE k.old_row -> n.key = n.value
-          AND (jsonb_typeof(n.value) IN ('string', 'boolean', 'null') OR (k.old_row -> n.key)::text = n.value::text)
-          AND n.key = ANY (k.changed) IS NOT true
-    ) AS u ON k.op = 'U'
-    WHERE (k.op <> 'U' OR k.previous_key IS NOT NULL
-           OR k.old_row - u.unchanged <> '{}' OR k.new_row - u.unchanged <> '{}')
+        SELECT k.old_row - same.names AS old_values, k.new_row - same.names AS new_values
+        FROM (
+            SELECT coalesce(array_agg(n.key), '{}') AS names
+            FROM jsonb_each(k.new_row) AS n
+            WHERE k.old_row -> n.key = n.value
+              AND (jsonb_typeof(n.value) IN ('string', 'boolean', 'null') OR (k.old_row -> n.key)::text = n.value::text)
+              AND n.key = ANY (k.changed) IS NOT true
+        ) AS same
+        WHERE k.op = 'U'
+        OFFSET 0
+    ) AS u ON true
+    WHERE (k.op <> 'U' OR k.previous_key IS NOT NULL OR u.old_values <> '{}' OR u.new_values <> '{}')
       AND (only_key IS NULL OR only_key IN (k.record_key, k.previous_key));
 END
 $$;
@@ -2438,6 +2450,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 -- The journal is empty or full from one moment to the next; no estimate holds.
 SET enable_nestloop = off
+SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -2462,9 +2475,8 @@ BEGIN
                max(j.application_name) FILTER (WHERE j.id = t.shown_id) AS application_name,
                NOT bool_or(t.is_opened) AS forged
         FROM threadline.journal AS j
-        JOIN threadline.entry_transactions(9223372036854775807) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at
-        -- When a transaction ended is known by the whole of it.
-        WHERE t.shown_id <= up_to
+        -- When a transaction ended is known by the whole of it, whatever is posted now.
+        JOIN threadline.entry_transactions(up_to) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at
         GROUP BY t.shown_id, j.xact_id, j.occurred_at
     ) AS o
     CROSS JOIN LATERAL threadline.read_context(o.context, o.occurred_at) AS c
@@ -2551,7 +2563,10 @@ REVOKE ALL ON FUNCTION threadline.renumber_entries() FROM PUBLIC;
 --
 -- It is never needed for a right answer: readers see journal and ledger as one. All that
 -- a call does is done in one statement, so that every snapshot sees each change once.
-CREATE OR REPLACE FUNCTION threadline.post(at_most integer DEFAULT 10000) RETURNS bigint
+--
+-- A call reads all that waits several times over, because the journal has no index. So
+-- it moves 10,000 entries, and when more than 100,000 wait a tenth of them, up to 200,000.
+CREATE OR REPLACE FUNCTION threadline.post(at_most integer DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
@@ -2559,7 +2574,7 @@ SET enable_nestloop = on
 AS $$
 #variable_conflict use_column
 DECLARE
-    tl_limit integer := greatest(at_most, 1);
+    tl_limit bigint := greatest(at_most, 1);
     tl_last bigint;
     tl_position bigint;
     tl_error text;
@@ -2581,6 +2596,9 @@ BEGIN
     SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN 0;
+    END IF;
+    IF at_most IS NULL THEN
+        tl_limit := (SELECT greatest(10000, least(count(*) / 10, 200000)) FROM threadline.journal);
     END IF;
     LOOP
         tl_last := (

@@ -290,6 +290,19 @@ BEGIN
 END
 $$;
 
+-- The image of a row for which to_jsonb() may be too small: no string of it holds more
+-- than 256 MB. Apart, because to catch an error costs each row that causes none.
+CREATE OR REPLACE FUNCTION threadline.large_image(image_of anyelement) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN to_jsonb(image_of);
+EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+    RETURN threadline.row_image(image_of);
+END
+$$;
+
 -- A table as FROM, UPDATE or DELETE take it, for the rows that are its own: what an heir
 -- holds is the heir's, what a partition holds is the table's.
 CREATE OR REPLACE FUNCTION threadline.own_rows(target regclass) RETURNS text
@@ -492,7 +505,8 @@ BEGIN
         AND threadline.settings_needed(relation) <@ pinned AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS c
-        WHERE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v'
+        -- What a json holds need not have a form in jsonb.
+        WHERE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v' OR threadline.base_type(c.type) = 'json[]'::regtype
     ) AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attgenerated = 'v');
 END
 $$;
@@ -628,6 +642,30 @@ BEGIN
                 WHERE tl_new ? key AND (tl_old -> key)::text IS DISTINCT FROM (tl_new -> key)::text);
         END IF;
     END IF;
+END
+$$;
+
+-- The images of a row whose columns are not those that its capture was built for, or hold
+-- what has no form in jsonb: of the whole row, from which what is redacted is taken by
+-- name. Never fails.
+CREATE OR REPLACE FUNCTION threadline.careful_change(
+    old_record anyelement, new_record anyelement, plain boolean, redaction jsonb,
+    OUT old_row jsonb, OUT new_row jsonb, OUT changed text[]
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF plain THEN
+        BEGIN
+            SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
+            FROM threadline.redacted_change(to_jsonb(old_record), to_jsonb(new_record), redaction) AS r;
+            RETURN;
+        EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+        END;
+    END IF;
+    SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
+    FROM threadline.redacted_change(threadline.row_image(old_record), threadline.row_image(new_record), redaction) AS r;
 END
 $$;
 
@@ -1058,58 +1096,44 @@ BEGIN
 END
 $template$;
 
--- How a table without redaction has the images of a row made: of whatever columns it has.
+-- How a table without redaction has the images of a row made: of whatever columns it
+-- has. Compressed 255 times, which is the most, 100 kB are far from what jsonb can hold.
 CREATE OR REPLACE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    BEGIN
-        IF pg_catalog.textne(TG_OP, 'INSERT') THEN
-            tl_old := CASE WHEN {plain} THEN pg_catalog.to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
-        END IF;
-        IF pg_catalog.textne(TG_OP, 'DELETE') THEN
-            tl_new := CASE WHEN {plain} THEN pg_catalog.to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
-        END IF;
-    EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
-        -- A value has no form in jsonb.
-        tl_old := CASE WHEN pg_catalog.textne(TG_OP, 'INSERT') THEN threadline.row_image(OLD) END;
-        tl_new := CASE WHEN pg_catalog.textne(TG_OP, 'DELETE') THEN threadline.row_image(NEW) END;
-    END;
+    tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL WHEN NOT {plain} THEN threadline.row_image(OLD)
+                   WHEN pg_catalog.pg_column_size(OLD) > 100000 THEN threadline.large_image(OLD) ELSE pg_catalog.to_jsonb(OLD.*) END;
+    tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL WHEN NOT {plain} THEN threadline.row_image(NEW)
+                   WHEN pg_catalog.pg_column_size(NEW) > 100000 THEN threadline.large_image(NEW) ELSE pg_catalog.to_jsonb(NEW.*) END;
 $template$;
 
 -- How a table whose columns are not all recorded as they are has the images of a row
--- made, in the first of three ways that works: as was generated for its columns; of the
--- whole row, from which what is redacted is taken by name; and slowly, for types that are
--- not PostgreSQL's own and for values that have no form in jsonb. The guards have
--- constants for arguments, so that PostgreSQL works them out when it plans, and again
--- after each change of the table.
+-- made: as was generated for its columns, or carefully. The guard has constants for
+-- arguments, so that PostgreSQL works it out when it plans, and again after each change
+-- of the table. To catch an error costs each row: {try} is left empty where all types are
+-- PostgreSQL's own, of which 100 kB are far from what jsonb can hold.
 CREATE OR REPLACE FUNCTION threadline.named_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    FOR tl_way IN (CASE WHEN {stands} THEN 1 WHEN {plain} THEN 2 ELSE 3 END)..3 LOOP
-        BEGIN
-            IF tl_way = 1 THEN
-                IF TG_OP <> 'INSERT' THEN
-                    tl_old := {old_image};
-                END IF;
-                IF TG_OP <> 'DELETE' THEN
-                    tl_new := {new_image};
-                END IF;
-                IF TG_OP = 'UPDATE' THEN
-                    tl_changed := {changed};
-                END IF;
-            ELSE
-                tl_old := CASE WHEN TG_OP = 'INSERT' THEN NULL WHEN tl_way = 2 THEN to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
-                tl_new := CASE WHEN TG_OP = 'DELETE' THEN NULL WHEN tl_way = 2 THEN to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
-                SELECT r.old_row, r.new_row, r.changed INTO tl_old, tl_new, tl_changed
-                FROM threadline.redacted_change(tl_old, tl_new, {redaction}) AS r;
+    DECLARE
+        tl_careful boolean := NOT {stands} OR coalesce(pg_column_size(OLD), 0) + coalesce(pg_column_size(NEW), 0) > 100000;
+    BEGIN
+        IF NOT tl_careful THEN{try}
+            IF TG_OP <> 'INSERT' THEN
+                tl_old := {old_image};
             END IF;
-            EXIT;
-        EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
-            IF tl_way = 3 THEN
-                RAISE;
+            IF TG_OP <> 'DELETE' THEN
+                tl_new := {new_image};
             END IF;
-        END;
-    END LOOP;
+            IF TG_OP = 'UPDATE' THEN
+                tl_changed := {changed};
+            END IF;{catch}
+        END IF;
+        IF tl_careful THEN
+            SELECT c.old_row, c.new_row, c.changed INTO tl_old, tl_new, tl_changed
+            FROM threadline.careful_change(OLD, NEW, {plain}, {redaction}) AS c;
+        END IF;
+    END;
 $template$;
 
 -- The version of the capture code. Functions built by an older one are built
@@ -1392,6 +1416,7 @@ DECLARE
         'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
     tl_whole boolean;
+    tl_plain boolean := threadline.plain_columns(target, tl_settings);
     tl_hides boolean;
     tl_changed text;
 BEGIN
@@ -1405,13 +1430,18 @@ BEGIN
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number
     JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
-    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, tl_settings);
+    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND tl_plain;
 
     -- A redacted column that is gone may come back.
     tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.treatment <> "clear")');
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(
+            'try', CASE WHEN tl_plain THEN '' ELSE E'\n            BEGIN' END,
+            'catch', CASE WHEN tl_plain THEN '' ELSE $catch$
+            EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+                tl_careful := true;
+            END;$catch$ END,
             'plain', format(tl_guard,
                 format('threadline.plain_columns(%L::pg_catalog.oid, %L)', target::oid, tl_settings),
                 format('threadline.columns_now(%s, NULL, %L)', tl_restored, tl_settings)),
@@ -1830,23 +1860,23 @@ END
 $$;
 
 -- The columns of an audited table that hold instants, as they are called now or were
--- when its capture was built; NULL if there are none.
+-- when its capture was built; NULL if there are none. Without joins, which its caller
+-- has made by hash: all columns of the database would be read.
 CREATE OR REPLACE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT pg_catalog.array_agg(DISTINCT c.name)
-    FROM threadline.audited_tables AS t
-    CROSS JOIN LATERAL (
-        SELECT k.name FROM pg_catalog.jsonb_to_recordset(t.columns) AS k (name text, type text)
+    FROM (
+        SELECT k.name
+        FROM pg_catalog.jsonb_to_recordset((SELECT t.columns FROM threadline.audited_tables AS t WHERE t.id = audited_table)) AS k (name text, type text)
         WHERE k.type = 'timestamp with time zone'
         UNION ALL
         SELECT a.attname::text
         FROM pg_catalog.pg_attribute AS a
-        JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
-        WHERE a.attrelid = t.relation AND a.attnum > 0 AND NOT a.attisdropped
-          AND threadline.base_type(y.oid) = 'pg_catalog.timestamptz'::pg_catalog.regtype
-    ) AS c
-    WHERE t.id = audited_table;
+        WHERE a.attrelid = (SELECT t.relation FROM threadline.audited_tables AS t WHERE t.id = audited_table)
+          AND a.attnum > 0 AND NOT a.attisdropped
+          AND threadline.base_type(a.atttypid) = 'pg_catalog.timestamptz'::pg_catalog.regtype
+    ) AS c;
 END;
 
 -- To which AuditTransaction the entries of the journal belong, up to an entry. Entries
@@ -1932,6 +1962,7 @@ SET jit = off
 -- The journal is empty or full from one moment to the next; no estimate holds.
 SET enable_nestloop = off
 SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -2009,6 +2040,7 @@ SET jit = off
 -- The journal is empty or full from one moment to the next; no estimate holds.
 SET enable_nestloop = off
 SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN

@@ -213,6 +213,31 @@ fn values_without_a_form_in_jsonb_are_kept_as_text() {
     );
 }
 
+#[test]
+fn values_without_a_form_in_jsonb_are_kept_where_only_lists_hold_them() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        r#"CREATE TABLE lists (id int PRIMARY KEY, a json[], secret text);
+        CREATE TABLE redacted (LIKE lists INCLUDING ALL);
+        SELECT threadline.audit('lists'), threadline.audit('redacted', exclude => ARRAY['secret']);
+        INSERT INTO lists VALUES (1, ARRAY['"\u0000"'::json]);
+        INSERT INTO redacted VALUES (1, ARRAY['"\u0000"'::json], 'x');
+        UPDATE redacted SET a = ARRAY['1'::json];"#,
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id"
+        ),
+        [
+            r#"insert | NULL | NULL | {"a": "{\"\\\"\\\\u0000\\\"\"}", "id": 1, "secret": null}"#,
+            r#"insert | NULL | NULL | {"a": "{\"\\\"\\\\u0000\\\"\"}", "id": 1}"#,
+            r#"update | {"a": "{\"\\\"\\\\u0000\\\"\"}"} | {"a": [1]} | NULL"#,
+        ]
+    );
+}
+
 /// PostgreSQL 18 has columns that are in no row: a trigger sees nothing of them.
 #[test]
 fn a_generated_column_is_recorded_if_it_is_stored() {

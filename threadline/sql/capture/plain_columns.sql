@@ -13,7 +13,8 @@ BEGIN
         AND threadline.settings_needed(relation) <@ pinned AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS c
-        WHERE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v'
+        -- What a json holds need not have a form in jsonb.
+        WHERE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v' OR threadline.base_type(c.type) = 'json[]'::regtype
     ) AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attgenerated = 'v');
 END
 $$;

@@ -1,17 +1,10 @@
--- How a table without redaction has the images of a row made: of whatever columns it has.
+-- How a table without redaction has the images of a row made: of whatever columns it
+-- has. Compressed 255 times, which is the most, 100 kB are far from what jsonb can hold.
 CREATE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    BEGIN
-        IF pg_catalog.textne(TG_OP, 'INSERT') THEN
-            tl_old := CASE WHEN {plain} THEN pg_catalog.to_jsonb(OLD.*) ELSE threadline.row_image(OLD) END;
-        END IF;
-        IF pg_catalog.textne(TG_OP, 'DELETE') THEN
-            tl_new := CASE WHEN {plain} THEN pg_catalog.to_jsonb(NEW.*) ELSE threadline.row_image(NEW) END;
-        END IF;
-    EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
-        -- A value has no form in jsonb.
-        tl_old := CASE WHEN pg_catalog.textne(TG_OP, 'INSERT') THEN threadline.row_image(OLD) END;
-        tl_new := CASE WHEN pg_catalog.textne(TG_OP, 'DELETE') THEN threadline.row_image(NEW) END;
-    END;
+    tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL WHEN NOT {plain} THEN threadline.row_image(OLD)
+                   WHEN pg_catalog.pg_column_size(OLD) > 100000 THEN threadline.large_image(OLD) ELSE pg_catalog.to_jsonb(OLD.*) END;
+    tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL WHEN NOT {plain} THEN threadline.row_image(NEW)
+                   WHEN pg_catalog.pg_column_size(NEW) > 100000 THEN threadline.large_image(NEW) ELSE pg_catalog.to_jsonb(NEW.*) END;
 $template$;

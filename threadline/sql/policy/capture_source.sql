@@ -17,6 +17,7 @@ DECLARE
         'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
     tl_whole boolean;
+    tl_plain boolean := threadline.plain_columns(target, tl_settings);
     tl_hides boolean;
     tl_changed text;
 BEGIN
@@ -30,13 +31,18 @@ BEGIN
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number
     JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
-    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, tl_settings);
+    tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND tl_plain;
 
     -- A redacted column that is gone may come back.
     tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.treatment <> "clear")');
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(
+            'try', CASE WHEN tl_plain THEN '' ELSE E'\n            BEGIN' END,
+            'catch', CASE WHEN tl_plain THEN '' ELSE $catch$
+            EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+                tl_careful := true;
+            END;$catch$ END,
             'plain', format(tl_guard,
                 format('threadline.plain_columns(%L::pg_catalog.oid, %L)', target::oid, tl_settings),
                 format('threadline.columns_now(%s, NULL, %L)', tl_restored, tl_settings)),

@@ -7,6 +7,7 @@ SET jit = off
 -- The journal is empty or full from one moment to the next; no estimate holds.
 SET enable_nestloop = off
 SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN

@@ -1,0 +1,23 @@
+-- The images of a row whose columns are not those that its capture was built for, or hold
+-- what has no form in jsonb: of the whole row, from which what is redacted is taken by
+-- name. Never fails.
+CREATE FUNCTION threadline.careful_change(
+    old_record anyelement, new_record anyelement, plain boolean, redaction jsonb,
+    OUT old_row jsonb, OUT new_row jsonb, OUT changed text[]
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF plain THEN
+        BEGIN
+            SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
+            FROM threadline.redacted_change(to_jsonb(old_record), to_jsonb(new_record), redaction) AS r;
+            RETURN;
+        EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+        END;
+    END IF;
+    SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
+    FROM threadline.redacted_change(threadline.row_image(old_record), threadline.row_image(new_record), redaction) AS r;
+END
+$$;

@@ -1047,10 +1047,10 @@ LANGUAGE sql IMMUTABLE
 RETURN $template$
 DECLARE
     tl_context pg_catalog.text := coalesce(pg_catalog.current_setting('threadline.context', true), '');
-    tl_opened pg_catalog.text := pg_catalog.current_setting('threadline.transaction', true);
     tl_transaction bigint := CASE
         WHEN pg_catalog.texteq(pg_catalog.current_setting('threadline.transaction_context', true), tl_context)
-         AND pg_catalog.textregexeq(tl_opened, '^[0-9]{1,18}$') THEN tl_opened::bigint END;
+         AND pg_catalog.textregexeq(pg_catalog.current_setting('threadline.transaction', true), '^[0-9]{1,18}$')
+        THEN pg_catalog.current_setting('threadline.transaction')::bigint END;
     tl_first bigint;
     tl_old pg_catalog.jsonb;
     tl_new pg_catalog.jsonb;
@@ -1066,20 +1066,18 @@ BEGIN
            OR threadline.withheld({id}, TG_RELID, TG_NAME, {relation})
         THEN
             RETURN NULL;
+        ELSIF pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN
+            PERFORM threadline.capture_truncate({id}, TG_RELID, {built_for});
+            RETURN NULL;
         END IF;
     END IF;
-    IF pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN
-        PERFORM threadline.capture_truncate({id}, TG_RELID, {built_for});
-        RETURN NULL;
-    ELSIF pg_catalog.texteq(TG_OP, 'UPDATE') AND pg_catalog.record_image_eq(OLD, NEW) THEN
+    IF pg_catalog.texteq(TG_OP, 'UPDATE') AND pg_catalog.record_image_eq(OLD, NEW) THEN
         RETURN NULL;
     END IF;
 {images}
     IF tl_transaction IS NULL THEN
-        tl_first := pg_catalog.nextval('threadline.entry_ids');
-        tl_opened := pg_catalog.concat(
-            pg_catalog.set_config('threadline.transaction', tl_first::pg_catalog.text, true),
-            pg_catalog.set_config('threadline.transaction_context', tl_context, true));
+        tl_first := CASE WHEN pg_catalog.set_config('threadline.transaction_context', tl_context, true) IS NOT NULL
+                         THEN pg_catalog.set_config('threadline.transaction', pg_catalog.nextval('threadline.entry_ids')::pg_catalog.text, true)::bigint END;
     END IF;
     INSERT INTO threadline.journal (
         id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,

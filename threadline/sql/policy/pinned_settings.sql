@@ -1,12 +1,12 @@
--- The settings that a table's capture function pins, as clauses of the function. One
--- that names columns has expressions that need the search_path; one that hashes instants
--- needs the time zone, in which they are put later otherwise.
-CREATE FUNCTION threadline.pinned_settings(audited_table integer, target regclass) RETURNS text
+-- The settings that a table's capture function pins, as clauses of the function. All but
+-- threadline.plain_images() needs the search_path; what hashes instants needs the time
+-- zone, in which they are put later otherwise.
+CREATE FUNCTION threadline.pinned_settings(audited_table integer, target regclass, source text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT concat_ws(' ',
-        CASE WHEN strpos(threadline.capture_source(audited_table, target), 'tl_way') > 0
+        CASE WHEN strpos(source, 'threadline.large_image(') = 0
              THEN 'SET search_path = pg_catalog, threadline, pg_temp' END,
         string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
     FROM threadline.audited_tables AS t

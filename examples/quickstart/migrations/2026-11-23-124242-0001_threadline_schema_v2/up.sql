@@ -5,7 +5,7 @@ DECLARE
     tl_installed integer;
     tl_views text[] := '{actions,audit_changes,audit_transactions,changes,transactions,waiting}';
     tl_types text[] := '{finding}';
-    tl_functions text[] := '{post}';
+    tl_functions text[] := '{pinned_settings,post}';
     tl_users text;
     tl_grants jsonb := '[]';
     tl_object record;
@@ -566,16 +566,24 @@ END;
 -- The type under a domain, however many of them are on each other; else the type
 -- itself.
 CREATE OR REPLACE FUNCTION threadline.base_type(type oid) RETURNS oid
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    WITH RECURSIVE under AS (
-        SELECT t.oid, t.typtype, t.typbasetype FROM pg_type AS t WHERE t.oid = type
-        UNION ALL
-        SELECT t.oid, t.typtype, t.typbasetype FROM under JOIN pg_type AS t ON t.oid = under.typbasetype AND under.typtype = 'd'
-    )
-    SELECT u.oid FROM under AS u WHERE u.typtype <> 'd';
-END;
+AS $$
+DECLARE
+    tl_kind "char";
+    tl_under oid;
+BEGIN
+    LOOP
+        SELECT t.typtype, t.typbasetype INTO tl_kind, tl_under FROM pg_type AS t WHERE t.oid = type;
+        IF tl_kind = 'd' THEN
+            type := tl_under;
+        ELSE
+            -- NULL for what is no type.
+            RETURN CASE WHEN tl_kind IS NOT NULL THEN type END;
+        END IF;
+    END LOOP;
+END
+$$;
 
 -- SQL for what to_jsonb() is given in place of a value, so that nobody's code runs
 -- with the rights of who records it: for a type that is not PostgreSQL's own it
@@ -1914,15 +1922,15 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
 END
 $capture_source$;
 
--- The settings that a table's capture function pins, as clauses of the function. One
--- that names columns has expressions that need the search_path; one that hashes instants
--- needs the time zone, in which they are put later otherwise.
-CREATE OR REPLACE FUNCTION threadline.pinned_settings(audited_table integer, target regclass) RETURNS text
+-- The settings that a table's capture function pins, as clauses of the function. All but
+-- threadline.plain_images() needs the search_path; what hashes instants needs the time
+-- zone, in which they are put later otherwise.
+CREATE OR REPLACE FUNCTION threadline.pinned_settings(audited_table integer, target regclass, source text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT concat_ws(' ',
-        CASE WHEN strpos(threadline.capture_source(audited_table, target), 'tl_way') > 0
+        CASE WHEN strpos(source, 'threadline.large_image(') = 0
              THEN 'SET search_path = pg_catalog, threadline, pg_temp' END,
         string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
     FROM threadline.audited_tables AS t
@@ -1944,11 +1952,13 @@ CREATE OR REPLACE FUNCTION threadline.build_function(audited_table integer, targ
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
+DECLARE
+    tl_source text := threadline.capture_source(audited_table, target);
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
         'LANGUAGE plpgsql SECURITY DEFINER %s AS %L',
-        audited_table, threadline.pinned_settings(audited_table, target), threadline.capture_source(audited_table, target));
+        audited_table, threadline.pinned_settings(audited_table, target, tl_source), tl_source);
     EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', audited_table);
     EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
         audited_table, format('Records the changes of %s; written by threadline.audit()', target));
@@ -3190,7 +3200,7 @@ BEGIN
             SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
         ) IS DISTINCT FROM ARRAY(
             SELECT pin[1] || '=' || btrim(pin[2], '''')
-            FROM regexp_matches(threadline.pinned_settings(t.id, target), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin
+            FROM regexp_matches(threadline.pinned_settings(t.id, target, written.source), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin
             ORDER BY 1));
 END
 $$;

@@ -513,8 +513,10 @@ BEGIN
         AND threadline.settings_needed(relation) <@ pinned AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS c
-        -- What a json holds need not have a form in jsonb.
-        WHERE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v' OR threadline.base_type(c.type) = 'json[]'::regtype
+        WHERE CASE
+            -- What a json holds need not have a form in jsonb.
+            WHEN c.type < 16384 THEN c.type IN ('json'::regtype, 'json[]'::regtype, 'money'::regtype)
+            ELSE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v' OR threadline.base_type(c.type) = 'json[]'::regtype END
     ) AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attgenerated = 'v');
 END
 $$;

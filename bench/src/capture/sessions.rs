@@ -11,8 +11,8 @@ use crate::capture::variant::Variant;
 use crate::sql::number;
 
 pub(super) const FIRST_WRITE: &str = "first write of a connection";
-pub(super) const MEMORY: &str = "private memory of a session for each table, insert";
-const MEMORY_OF_ALL: &str = "private memory of a session for each table, insert, update and delete";
+pub(super) const MEMORY: &str = "private memory a table and session, insert";
+const MEMORY_OF_ALL: &str = "private memory a table and session, all operations";
 const MEMORY_SQL: &str = include_str!("../../sql/capture/memory.sql");
 const TABLES: usize = 100;
 

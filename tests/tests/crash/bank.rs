@@ -122,11 +122,14 @@ impl Bank {
 
     /// What was there, with everything that came laid over it, is there.
     fn rebuild_forward(&mut self, table: &str, key: &str) {
+        let touched = touched(table, &format!("kept.{key}"));
         self.compare(
             table,
             &format!("TABLE {table}"),
+            &format!("SELECT kept.* FROM initial.{table} AS kept WHERE NOT {touched}"),
             &format!(
-                "SELECT {key}::text AS record, 0 AS place, to_jsonb(kept) AS image FROM initial.{table} AS kept
+                "SELECT {key}::text AS record, 0 AS place, to_jsonb(kept) AS image
+                 FROM initial.{table} AS kept WHERE {touched}
                  UNION ALL
                  SELECT record_key, id, CASE op WHEN 'I' THEN row_data WHEN 'U' THEN changed_to END
                  FROM told WHERE table_name = '{table}'"
@@ -136,13 +139,15 @@ impl Bank {
 
     /// What is there, with everything that came taken back, was there.
     fn rebuild_backward(&mut self, table: &str, key: &str) {
+        let touched = touched(table, &format!("live.{key}"));
         self.compare(
             table,
             &format!("TABLE initial.{table}"),
+            &format!("SELECT live.* FROM {table} AS live WHERE NOT {touched}"),
             &format!(
                 "SELECT {key}::text AS record, -9223372036854775808 AS place, to_jsonb(live) AS image
                  FROM {table} AS live
-                 WHERE NOT EXISTS (
+                 WHERE {touched} AND NOT EXISTS (
                      SELECT FROM told WHERE table_name = '{table}' AND op = 'I' AND record_key = live.{key}::text)
                  UNION ALL
                  SELECT record_key, -id, changed_from FROM told WHERE table_name = '{table}' AND op = 'U'"
@@ -151,9 +156,11 @@ impl Bank {
     }
 
     /// Both ways, to the letter: for = a char(84) is what it is without blanks.
-    fn compare(&mut self, table: &str, expected: &str, layers: &str) {
+    fn compare(&mut self, table: &str, expected: &str, untouched: &str, layers: &str) {
         let rebuilt = format!(
-            "SELECT built.* FROM (
+            "{untouched}
+             UNION ALL
+             SELECT built.* FROM (
                  SELECT laid_over(image ORDER BY place) AS image FROM ({layers}) AS layers GROUP BY record
              ) AS records
              CROSS JOIN LATERAL jsonb_populate_record(NULL::{table}, image) AS built"
@@ -205,4 +212,10 @@ impl Bank {
         let count = value(self.conn(), query).expect("a count is never NULL");
         count.parse().expect("a number")
     }
+}
+
+/// Whether anything is told of a record. To make the many others again from JSON takes
+/// most of the time.
+fn touched(table: &str, key: &str) -> String {
+    format!("EXISTS (SELECT FROM told WHERE table_name = '{table}' AND record_key = {key}::text)")
 }

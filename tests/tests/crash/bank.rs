@@ -1,6 +1,7 @@
 use diesel::PgConnection;
 use threadline_tests::{Database, rows, run, value};
 
+use crate::follower::Follower;
 use crate::load::fill;
 
 /// pgbench's tables: their keys, and the balances in them.
@@ -20,10 +21,11 @@ const TOLD: &str = "
         FROM threadline.audit_changes AS c
         LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id;";
 
-/// pgbench's tables, audited.
+/// pgbench's tables, audited, and somebody who follows their changes.
 pub(crate) struct Bank {
+    pub(crate) follower: Follower,
+    pub(crate) conn: Option<PgConnection>,
     pub(crate) database: Database,
-    conn: Option<PgConnection>,
 }
 
 impl Bank {
@@ -31,8 +33,9 @@ impl Bank {
     pub(crate) fn open(database: Database, branches: u64) -> Self {
         fill(&database, branches);
         let mut bank = Self {
-            database,
+            follower: Follower::start(database.url()),
             conn: None,
+            database,
         };
         let conn = bank.conn();
         run(
@@ -52,16 +55,17 @@ impl Bank {
         bank
     }
 
-    fn conn(&mut self) -> &mut PgConnection {
+    pub(crate) fn conn(&mut self) -> &mut PgConnection {
         let database = &self.database;
         self.conn.get_or_insert_with(|| database.connect())
     }
 
-    /// Kills the server and starts it again.
+    /// Kills the server and starts it again; what was followed is still there.
     pub(crate) fn crash(&mut self) {
         self.database.own_server().kill();
         self.conn = None;
         self.database.own_server().restart();
+        self.check_seen();
     }
 
     /// How many transactions are committed.
@@ -70,13 +74,18 @@ impl Bank {
     }
 
     /// Whether a client is connected, or what it left is still being undone.
-    pub(crate) fn is_busy(&mut self) -> bool {
-        self.count("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'") > 0
+    pub(crate) fn is_busy(&mut self, client: &str) -> bool {
+        self.count(&format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{client}'"
+        )) > 0
     }
 
-    /// The audit tells the whole truth and nothing else.
+    /// The audit tells the whole truth and nothing else, whatever is posted.
     pub(crate) fn check(&mut self) {
         self.check_completeness();
+        self.post_all();
+        self.check_completeness();
+        self.check_positions();
         for (table, key, balance) in TABLES {
             self.rebuild_forward(table, key);
             self.rebuild_backward(table, key);
@@ -208,7 +217,7 @@ impl Bank {
         assert_eq!(self.count(&torn), 0, "balances of {table}");
     }
 
-    fn count(&mut self, query: &str) -> u64 {
+    pub(crate) fn count(&mut self, query: &str) -> u64 {
         let count = value(self.conn(), query).expect("a count is never NULL");
         count.parse().expect("a number")
     }

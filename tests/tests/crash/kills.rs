@@ -1,7 +1,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use threadline_tests::Database;
+use threadline_tests::{Database, value};
 
 use crate::bank::Bank;
 use crate::load::{CLIENTS, Load};
@@ -72,4 +72,53 @@ fn killed_clients_leave_an_audit_of_what_they_committed() {
         println!("round {round}: {} committed by now", bank.transactions());
     }
     assert!(posters.iter_mut().all(Poster::is_running));
+}
+
+#[test]
+fn a_killed_poster_has_moved_all_of_a_batch_or_nothing_and_another_goes_on() {
+    let mut bank = Bank::open(Database::durable(), 1);
+    let mut posters = Poster::start_all(&bank.database);
+    let mut interrupted = 0;
+    for round in 0..rounds() {
+        let load = loaded(&mut bank, round);
+        let number = round as usize % posters.len();
+        let fate = kill(&mut bank, &mut posters[number], round % 3 == 0);
+        let followed = bank.follower.reached();
+        wait_until("another poster goes on", || {
+            bank.follower.reached() > followed
+        });
+        stop(&mut bank, load);
+        bank.check();
+        println!("round {round}: poster {number} was killed, its batch is {fate}");
+        interrupted += u64::from(fate == "aborted");
+        posters[number] = Poster::start(&bank.database, number);
+    }
+    assert!(posters.iter_mut().all(Poster::is_running));
+    assert!(interrupted > 0 || rounds() == 0, "no batch was interrupted");
+}
+
+/// Ends a poster while it posts, from within the server or from outside; returns what
+/// became of its transaction.
+fn kill(bank: &mut Bank, poster: &mut Poster, within: bool) -> String {
+    let mut transaction = None;
+    wait_until("the poster posts", || {
+        transaction = bank.posting(&poster.name);
+        transaction.is_some()
+    });
+    if within {
+        let terminate = format!(
+            "SELECT bool_and(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '{}'",
+            poster.name
+        );
+        assert_eq!(value(bank.conn(), &terminate).as_deref(), Some("true"));
+        wait_until("psql ends", || !poster.is_running());
+    } else {
+        poster.kill();
+    }
+    wait_until("the session ends", || !bank.is_busy(&poster.name));
+    let fate = format!(
+        "SELECT pg_xact_status('{}')",
+        transaction.expect("it posted")
+    );
+    value(bank.conn(), &fate).expect("a recent transaction")
 }

@@ -15,16 +15,19 @@ const TURNS: [&str; 2] = [
 #[derive(Debug)]
 pub(crate) struct Poster {
     psql: Child,
+    /// Its sessions' application_name.
+    pub(crate) name: String,
 }
 
 impl Poster {
     pub(crate) fn start(database: &Database, number: usize) -> Self {
+        let name = format!("poster {number}");
         let mut psql = database
             .server()
             .command("psql")
             .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"])
             .args(["--dbname", &database.url()])
-            .env("PGAPPNAME", format!("poster {number}"))
+            .env("PGAPPNAME", &name)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -33,7 +36,7 @@ impl Poster {
         let mut stdin = psql.stdin.take().expect("piped");
         let turn = TURNS[number % TURNS.len()].as_bytes();
         thread::spawn(move || while stdin.write_all(turn).is_ok() {});
-        Self { psql }
+        Self { psql, name }
     }
 
     /// One of each kind.
@@ -45,6 +48,13 @@ impl Poster {
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.psql.try_wait().expect("our own child").is_none()
+    }
+
+    /// Kills the process; the server may not notice before it has something to say to
+    /// it.
+    pub(crate) fn kill(&mut self) {
+        self.psql.kill().expect("our own child");
+        self.psql.wait().expect("our own child");
     }
 }
 

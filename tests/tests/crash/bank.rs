@@ -1,6 +1,7 @@
 use diesel::PgConnection;
 use threadline_tests::{Database, rows, run, value};
 
+use crate::follower::Follower;
 use crate::load::fill;
 
 /// pgbench's tables: their keys, and the balances in them.
@@ -20,10 +21,11 @@ const TOLD: &str = "
         FROM threadline.audit_changes AS c
         LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id;";
 
-/// pgbench's tables, audited.
+/// pgbench's tables, audited, and somebody who follows their changes.
 pub(crate) struct Bank {
+    pub(crate) follower: Follower,
+    pub(crate) conn: Option<PgConnection>,
     pub(crate) database: Database,
-    conn: Option<PgConnection>,
 }
 
 impl Bank {
@@ -31,8 +33,9 @@ impl Bank {
     pub(crate) fn open(database: Database, branches: u64) -> Self {
         fill(&database, branches);
         let mut bank = Self {
-            database,
+            follower: Follower::start(database.url()),
             conn: None,
+            database,
         };
         let conn = bank.conn();
         run(
@@ -52,16 +55,17 @@ impl Bank {
         bank
     }
 
-    fn conn(&mut self) -> &mut PgConnection {
+    pub(crate) fn conn(&mut self) -> &mut PgConnection {
         let database = &self.database;
         self.conn.get_or_insert_with(|| database.connect())
     }
 
-    /// Kills the server and starts it again.
+    /// Kills the server and starts it again; what was followed is still there.
     pub(crate) fn crash(&mut self) {
         self.database.own_server().kill();
         self.conn = None;
         self.database.own_server().restart();
+        self.check_seen();
     }
 
     /// How many transactions are committed.
@@ -70,13 +74,18 @@ impl Bank {
     }
 
     /// Whether a client is connected, or what it left is still being undone.
-    pub(crate) fn is_busy(&mut self) -> bool {
-        self.count("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'") > 0
+    pub(crate) fn is_busy(&mut self, client: &str) -> bool {
+        self.count(&format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{client}'"
+        )) > 0
     }
 
-    /// The audit tells the whole truth and nothing else.
+    /// The audit tells the whole truth and nothing else, whatever is posted.
     pub(crate) fn check(&mut self) {
         self.check_completeness();
+        self.post_all();
+        self.check_completeness();
+        self.check_positions();
         for (table, key, balance) in TABLES {
             self.rebuild_forward(table, key);
             self.rebuild_backward(table, key);
@@ -122,11 +131,14 @@ impl Bank {
 
     /// What was there, with everything that came laid over it, is there.
     fn rebuild_forward(&mut self, table: &str, key: &str) {
+        let touched = touched(table, &format!("kept.{key}"));
         self.compare(
             table,
             &format!("TABLE {table}"),
+            &format!("SELECT kept.* FROM initial.{table} AS kept WHERE NOT {touched}"),
             &format!(
-                "SELECT {key}::text AS record, 0 AS place, to_jsonb(kept) AS image FROM initial.{table} AS kept
+                "SELECT {key}::text AS record, 0 AS place, to_jsonb(kept) AS image
+                 FROM initial.{table} AS kept WHERE {touched}
                  UNION ALL
                  SELECT record_key, id, CASE op WHEN 'I' THEN row_data WHEN 'U' THEN changed_to END
                  FROM told WHERE table_name = '{table}'"
@@ -136,13 +148,15 @@ impl Bank {
 
     /// What is there, with everything that came taken back, was there.
     fn rebuild_backward(&mut self, table: &str, key: &str) {
+        let touched = touched(table, &format!("live.{key}"));
         self.compare(
             table,
             &format!("TABLE initial.{table}"),
+            &format!("SELECT live.* FROM {table} AS live WHERE NOT {touched}"),
             &format!(
                 "SELECT {key}::text AS record, -9223372036854775808 AS place, to_jsonb(live) AS image
                  FROM {table} AS live
-                 WHERE NOT EXISTS (
+                 WHERE {touched} AND NOT EXISTS (
                      SELECT FROM told WHERE table_name = '{table}' AND op = 'I' AND record_key = live.{key}::text)
                  UNION ALL
                  SELECT record_key, -id, changed_from FROM told WHERE table_name = '{table}' AND op = 'U'"
@@ -151,9 +165,11 @@ impl Bank {
     }
 
     /// Both ways, to the letter: for = a char(84) is what it is without blanks.
-    fn compare(&mut self, table: &str, expected: &str, layers: &str) {
+    fn compare(&mut self, table: &str, expected: &str, untouched: &str, layers: &str) {
         let rebuilt = format!(
-            "SELECT built.* FROM (
+            "{untouched}
+             UNION ALL
+             SELECT built.* FROM (
                  SELECT laid_over(image ORDER BY place) AS image FROM ({layers}) AS layers GROUP BY record
              ) AS records
              CROSS JOIN LATERAL jsonb_populate_record(NULL::{table}, image) AS built"
@@ -201,8 +217,14 @@ impl Bank {
         assert_eq!(self.count(&torn), 0, "balances of {table}");
     }
 
-    fn count(&mut self, query: &str) -> u64 {
+    pub(crate) fn count(&mut self, query: &str) -> u64 {
         let count = value(self.conn(), query).expect("a count is never NULL");
         count.parse().expect("a number")
     }
+}
+
+/// Whether anything is told of a record. To make the many others again from JSON takes
+/// most of the time.
+fn touched(table: &str, key: &str) -> String {
+    format!("EXISTS (SELECT FROM told WHERE table_name = '{table}' AND record_key = {key}::text)")
 }

@@ -116,6 +116,22 @@ impl Server {
             .unwrap_or_else(|log| panic!("the server did not start again:\n{log}"));
     }
 
+    /// Upgrades it by `pg_upgrade` to the programs in a folder, or to its own once more, by
+    /// which a cluster of the same version is made anew.
+    ///
+    /// # Panics
+    ///
+    /// When that fails, with its log.
+    pub fn upgrade(&mut self, programs: Option<PathBuf>) {
+        let programs = programs
+            .or(self.programs.clone())
+            .expect("a server that was started here has programs");
+        self.own_cluster()
+            .upgrade(&programs)
+            .unwrap_or_else(|log| panic!("the server was not upgraded:\n{log}"));
+        self.programs = Some(programs);
+    }
+
     fn own_cluster(&mut self) -> &mut Cluster {
         self.cluster
             .as_mut()

@@ -20,14 +20,28 @@ pub struct Cluster {
 }
 
 /// Makes the server in folder `$2` with the programs in `$1`, starts it
-/// whenever a line asks for it, and removes it when standard input ends.
+/// whenever a line asks for it, and removes it when standard input ends. A line may name
+/// the folder of other programs, to which the server is upgraded first.
 const KEEPER: &str = r#"
 trap '' INT HUP TERM PIPE
 cd "$2" || exit
-"$1/initdb" -D data -U postgres -A trust -E UTF8 --locale=C --no-sync >>log 2>&1 </dev/null
-while read -r _; do
-    "$1/pg_ctl" start -s -w -t 600 -D data -l log -o "$3" >>log 2>&1 </dev/null &&
-        word=ready || word=failed
+make() {
+    # PostgreSQL 18 makes checksums of its own accord, and upgrades no server without.
+    "$1/initdb" --help | grep -q no-data-checksums && checksums=--no-data-checksums || checksums=
+    "$1/initdb" -D "$2" -U postgres -A trust -E UTF8 --locale=C --no-sync $checksums
+}
+upgrade() {
+    "$1/pg_ctl" stop -s -w -m fast -D data && make "$2" new &&
+        "$2/pg_upgrade" -b "$1" -B "$2" -d data -D new -U postgres -s "$PWD" --no-sync && mv data old && mv new data
+}
+make "$1" data >>log 2>&1 </dev/null
+while read -r _ other; do
+    word=ready
+    if [ -n "$other" ]; then
+        upgrade "$1" "$other" >>log 2>&1 </dev/null || word=failed
+        set -- "$other" "$2" "$3"
+    fi
+    "$1/pg_ctl" start -s -w -t 600 -D data -l log -o "$3" >>log 2>&1 </dev/null || word=failed
     echo $word 2>>log
 done
 "$1/pg_ctl" stop -s -m immediate -D data >>log 2>&1
@@ -94,10 +108,20 @@ impl Cluster {
     /// Starts the server again after [`Cluster::kill`], with what it had
     /// written. The error is its log.
     pub fn restart(&mut self) -> Result<(), String> {
+        self.start_by("start\n")
+    }
+
+    /// Stops the server, upgrades it by `pg_upgrade` to the programs in another folder, and
+    /// starts it. The error is its log.
+    pub fn upgrade(&mut self, programs: &Path) -> Result<(), String> {
+        self.start_by(&format!("upgrade {}\n", programs.display()))
+    }
+
+    fn start_by(&mut self, line: &str) -> Result<(), String> {
         let keeper = self.keeper.stdin.as_mut().expect("open until the drop");
         let mut answer = String::new();
         keeper
-            .write_all(b"start\n")
+            .write_all(line.as_bytes())
             .and_then(|()| self.answers.read_line(&mut answer))
             .map_err(|e| format!("sh: {e}"))?;
         if answer.trim() == "ready" {

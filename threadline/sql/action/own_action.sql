@@ -15,15 +15,21 @@ DECLARE
     tl_transaction bigint := threadline.own_transaction();
     tl_action threadline.audit_actions;
 BEGIN
-    INSERT INTO threadline.audit_actions (
-        transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
-    SELECT tl_transaction, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
-           coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
-           CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
-           own_action.reason, c.request_id, c.correlation_id, c.job_id,
-           jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
-    FROM threadline.read_context(coalesce(current_setting('threadline.context', true), ''), now()) AS c
-    RETURNING * INTO STRICT tl_action;
+    LOOP
+        INSERT INTO threadline.audit_actions (
+            transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
+        SELECT tl_transaction, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
+               coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
+               CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
+               own_action.reason, c.request_id, c.correlation_id, c.job_id,
+               jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
+        FROM threadline.read_context(coalesce(current_setting('threadline.context', true), ''), now()) AS c
+        ON CONFLICT (id) DO NOTHING
+        RETURNING * INTO tl_action;
+        EXIT WHEN FOUND;
+        -- As in threadline.record_action().
+        PERFORM threadline.set_sequences();
+    END LOOP;
     RETURN tl_action;
 END
 $$;

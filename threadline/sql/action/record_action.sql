@@ -40,18 +40,24 @@ BEGIN
        OR (record_action.actor_type <> 'anonymous' AND coalesce(record_action.actor_id, '') = '') THEN
         RAISE EXCEPTION 'threadline: an action needs an actor with a type and an id; use the type ''anonymous'' for somebody unknown';
     END IF;
-    RETURN QUERY
-    INSERT INTO threadline.audit_actions (
-        transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
-        request_id, correlation_id, job_id, meta)
-    VALUES (
-        CASE WHEN linked THEN threadline.own_transaction() END,
-        record_action.name,
-        coalesce(record_action.category, substring(record_action.name FROM '^(.*)\.[^.]*$')),
-        coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),
-        record_action.actor_type, record_action.actor_id,
-        coalesce(record_action.status, 'ok'), record_action.reason, record_action.comment,
-        record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta)
-    RETURNING *;
+    LOOP
+        RETURN QUERY
+        INSERT INTO threadline.audit_actions (
+            transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
+            request_id, correlation_id, job_id, meta)
+        VALUES (
+            CASE WHEN linked THEN threadline.own_transaction() END,
+            record_action.name,
+            coalesce(record_action.category, substring(record_action.name FROM '^(.*)\.[^.]*$')),
+            coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),
+            record_action.actor_type, record_action.actor_id,
+            coalesce(record_action.status, 'ok'), record_action.reason, record_action.comment,
+            record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta)
+        ON CONFLICT (id) DO NOTHING
+        RETURNING *;
+        EXIT WHEN FOUND;
+        -- The sequence is behind, after a switch-over; no action fails because of that.
+        PERFORM threadline.set_sequences();
+    END LOOP;
 END
 $$;

@@ -16,7 +16,7 @@ DECLARE
     tl_token text[];
     tl_ignore text[];
 BEGIN
-    PERFORM threadline.set_sequence();
+    PERFORM threadline.set_sequences();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: what was decided for table % was not restored with it; say it again with SELECT threadline.audit(''%'', ...)',

@@ -85,7 +85,7 @@ BEGIN
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
-    PERFORM threadline.set_sequence();
+    PERFORM threadline.set_sequences();
     tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
@@ -108,7 +108,7 @@ BEGIN
     -- an id counts as taken by either.
     WHILE tl_id IS NULL LOOP
         tl_id := nextval(pg_get_serial_sequence('threadline.audited_tables', 'id'));
-        IF to_regproc('threadline.capture_' || tl_id) IS NOT NULL THEN
+        IF to_regproc('threadline.capture_' || tl_id) IS NOT NULL OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id) THEN
             tl_id := NULL;
         END IF;
     END LOOP;

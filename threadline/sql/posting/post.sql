@@ -40,6 +40,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
+    -- A restore of data alone brought the ledger and left this row as it was.
+    tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c));
     IF at_most IS NULL THEN
         tl_limit := (SELECT greatest(10000, least(count(*) / 10, 200000)) FROM threadline.journal);
     END IF;

@@ -10,6 +10,8 @@ DECLARE
 BEGIN
     IF tl_last IS NOT NULL THEN
         SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE;
+        -- As in threadline.post().
+        tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c), 0);
         PERFORM threadline.post_batch(tl_last, tl_position);
     END IF;
 END

@@ -7,20 +7,21 @@ AS $$
 DECLARE
     tl_highest bigint := threadline.highest_id();
 BEGIN
-    PERFORM threadline.set_sequence();
+    PERFORM threadline.set_sequences();
     IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.id <= tl_highest) THEN
         RETURN false;
     END IF;
     WITH renamed AS MATERIALIZED (
-        SELECT e.id, e.xact_id, e.transaction_id, nextval('threadline.entry_ids') AS new_id
-        FROM (SELECT j.id, j.xact_id, j.transaction_id FROM threadline.journal AS j ORDER BY j.id) AS e
+        SELECT e.id, e.xact_id, e.occurred_at, e.transaction_id, nextval('threadline.entry_ids') AS new_id
+        FROM (SELECT j.id, j.xact_id, j.occurred_at, j.transaction_id FROM threadline.journal AS j ORDER BY j.id) AS e
     )
     UPDATE threadline.journal AS j
     SET id = own.new_id,
         transaction_id = coalesce(opener.new_id, j.transaction_id)
     FROM renamed AS own
-    LEFT JOIN renamed AS opener ON opener.id = own.transaction_id AND opener.xact_id = own.xact_id
-    WHERE own.id = j.id AND own.xact_id = j.xact_id;
+    LEFT JOIN renamed AS opener ON opener.id = own.transaction_id AND opener.xact_id = own.xact_id AND opener.occurred_at = own.occurred_at
+    -- After a restore, ids of transactions are given a second time.
+    WHERE own.id = j.id AND own.xact_id = j.xact_id AND own.occurred_at = j.occurred_at;
     RETURN true;
 END
 $$;

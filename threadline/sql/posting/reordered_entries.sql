@@ -7,20 +7,20 @@ CREATE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT sh
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH RECURSIVE link AS MATERIALIZED (
-        SELECT j.id, j.xact_id, j.relation, j.op, j.old_place, j.new_place
+        SELECT j.id, j.xact_id, j.occurred_at, j.relation, j.op, j.old_place, j.new_place
         FROM threadline.journal AS j
         WHERE j.id <= up_to AND j.op IN ('I', 'U', 'D')
           AND j.xact_id IN (SELECT n.xact_id FROM threadline.journal AS n WHERE n.id <= up_to AND n.depth > 1)
     ), chain AS (
-        SELECT l.id, l.xact_id, l.relation, l.new_place, l.id AS head, 1 AS turn
+        SELECT l.id, l.xact_id, l.occurred_at, l.relation, l.new_place, l.id AS head, 1 AS turn
         FROM link AS l
         WHERE NOT EXISTS (
             SELECT FROM link AS before
-            WHERE before.xact_id = l.xact_id AND before.relation = l.relation AND before.new_place = l.old_place)
+            WHERE before.xact_id = l.xact_id AND before.occurred_at = l.occurred_at AND before.relation = l.relation AND before.new_place = l.old_place)
         UNION ALL
-        SELECT l.id, l.xact_id, l.relation, l.new_place, c.head, c.turn + 1
+        SELECT l.id, l.xact_id, l.occurred_at, l.relation, l.new_place, c.head, c.turn + 1
         FROM chain AS c
-        JOIN link AS l ON l.xact_id = c.xact_id AND l.relation = c.relation AND l.old_place = c.new_place
+        JOIN link AS l ON l.xact_id = c.xact_id AND l.occurred_at = c.occurred_at AND l.relation = c.relation AND l.old_place = c.new_place
     ) CYCLE id SET again USING path, placed AS (
         SELECT DISTINCT ON (c.id) c.id, c.head, c.turn FROM chain AS c WHERE NOT c.again ORDER BY c.id, c.turn
     ), ranked AS (

@@ -30,8 +30,10 @@ BEGIN
         ORDER BY 3;
         IF EXISTS (SELECT FROM threadline.installed_code AS k WHERE k.server_major <> tl_major) THEN
             RETURN NEXT ROW('audit-unchecked', 'threadline',
-                'views and functions in SQL were not compared with those that were installed, because the server is of another major version now; run `audit protect`, which compares and notes them',
-                NULL)::threadline.finding;
+                'views and functions in SQL were not compared with those that were installed, because the server is of another major version now; run `audit protect`, which compares and notes them, or, where the audit is not protected, as its owner:',
+                -- To note them uncompared would hide what somebody did to a protected one.
+                CASE WHEN (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner)
+                     THEN 'SELECT threadline.note_installed_code();' END)::threadline.finding;
         END IF;
     END IF;
 

@@ -95,7 +95,8 @@ AS $$
         LEFT JOIN pg_type AS t ON own.classid = 'pg_type'::regclass AND t.oid = own.objid
         WHERE own.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass, 'pg_constraint'::regclass)
     )
-    SELECT DISTINCT ON (1) replace(i.type || ' ' || i.identity, schema_name, 'threadline'),
+    -- Which of its own types PostgreSQL shows with their schema differs between versions.
+    SELECT DISTINCT ON (1) replace(replace(i.type || ' ' || i.identity, 'pg_catalog.', ''), schema_name, 'threadline'),
            md5(replace(d.text, schema_name, 'threadline')), md5(replace(d.shown, schema_name, 'threadline'))
     FROM described AS d
     CROSS JOIN LATERAL pg_identify_object(d.class, d.oid, 0) AS i

@@ -19,13 +19,13 @@ BEGIN
                 (SELECT u.error FROM threadline.unposted AS u ORDER BY u.id LIMIT 1)),
             'SELECT threadline.post_again();')::threadline.finding;
     END IF;
-    -- One IF would read the sequence before it knows of the right to.
-    IF has_sequence_privilege('threadline.entry_ids', 'SELECT') THEN
-        IF (SELECT s.last_value FROM threadline.entry_ids AS s) < threadline.highest_id() THEN
-            RETURN NEXT ROW('sequence-behind', 'threadline.entry_ids',
-                'ids that are on record are given once more; the next entries are renumbered when they are posted',
-                format('SELECT setval(''threadline.entry_ids'', %s);', threadline.highest_id()))::threadline.finding;
-        END IF;
-    END IF;
+    RETURN QUERY
+    SELECT 'sequence-behind', format('threadline.%s', b.sequence),
+           CASE WHEN b.sequence = pg_get_serial_sequence('threadline.journal', 'id')::regclass
+                THEN 'ids that are on record are given once more; the next entries are renumbered when they are posted'
+                ELSE 'ids that are on record are given once more' END,
+           'SELECT threadline.set_sequences();'
+    FROM threadline.sequences_behind() AS b
+    ORDER BY 2;
 END
 $$;

@@ -5,7 +5,7 @@ DECLARE
     tl_installed integer;
     tl_views text[] := '{actions,audit_changes,audit_transactions,changes,transactions,waiting}';
     tl_types text[] := '{finding}';
-    tl_functions text[] := '{pinned_settings,post}';
+    tl_functions text[] := '{pinned_settings,post,set_sequence}';
     tl_users text;
     tl_grants jsonb := '[]';
     tl_object record;
@@ -437,6 +437,9 @@ COMMENT ON COLUMN threadline.journal.application_name IS
     'The setting application_name, in the first entry under a context';
 COMMENT ON COLUMN threadline.ledger_transactions.application_name IS
     'The setting application_name of the session; NULL: it was empty, or recorded before version 2 of the audit schema';
+-- A publication FOR ALL TABLES would refuse to let posting delete from a table without one.
+ALTER TABLE threadline.journal REPLICA IDENTITY FULL;
+ALTER TABLE threadline.unposted REPLICA IDENTITY FULL;
 $threadline_sql$;
     END IF;
     EXECUTE $threadline_sql$
@@ -2251,20 +2254,48 @@ BEGIN ATOMIC
         0);
 END;
 
--- Sets the sequence of ids right where it is behind the ledger, after a restore of data
--- alone or a switch-over by logical replication. Says whether it was.
-CREATE OR REPLACE FUNCTION threadline.set_sequence() RETURNS boolean
+-- The sequences that would give an id that is on record already, and the highest such id:
+-- data was loaded without them, or came by logical replication, which leaves sequences
+-- alone. One that the caller may not read is passed over.
+CREATE OR REPLACE FUNCTION threadline.sequences_behind(OUT sequence regclass, OUT highest bigint) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT s.sequence, s.highest
+    FROM (
+        VALUES (pg_get_serial_sequence('threadline.journal', 'id')::regclass, threadline.highest_id()),
+               (pg_get_serial_sequence('threadline.audit_actions', 'id')::regclass, (SELECT max(a.id) FROM threadline.audit_actions AS a)),
+               (pg_get_serial_sequence('threadline.audited_tables', 'id')::regclass, (SELECT max(t.id) FROM threadline.audited_tables AS t))
+    ) AS s (sequence, highest)
+    WHERE CASE WHEN has_sequence_privilege(s.sequence, 'SELECT')
+               -- NULL: no id was given yet.
+               THEN coalesce(pg_sequence_last_value(s.sequence), 0) < s.highest END;
+END;
+
+-- Sets the sequences of ids right where they are behind what is on record, after a load of
+-- data alone or a switch-over by logical replication. Says whether any was.
+CREATE OR REPLACE FUNCTION threadline.set_sequences() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_highest bigint := threadline.highest_id();
+    tl_entries regclass := pg_get_serial_sequence('threadline.journal', 'id');
+    tl_keys regclass := pg_get_serial_sequence('threadline.token_keys', 'id');
+    tl_behind record;
+    tl_any boolean := false;
 BEGIN
-    IF (SELECT last_value FROM threadline.entry_ids) >= tl_highest THEN
-        RETURN false;
-    END IF;
-    PERFORM setval('threadline.entry_ids', tl_highest + 1000);
-    RETURN true;
+    FOR tl_behind IN
+        SELECT b.sequence, b.highest FROM threadline.sequences_behind() AS b
+        UNION ALL
+        -- Not for everybody's eyes.
+        SELECT tl_keys, max(k.id) FROM threadline.token_keys AS k
+        HAVING coalesce(pg_sequence_last_value(tl_keys), 0) < max(k.id)
+    LOOP
+        -- Entries that wait may have ids that are a little higher.
+        PERFORM setval(tl_behind.sequence, tl_behind.highest + CASE WHEN tl_behind.sequence = tl_entries THEN 1000 ELSE 0 END);
+        tl_any := true;
+    END LOOP;
+    RETURN tl_any;
 END
 $$;
 
@@ -2368,20 +2399,20 @@ CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, OUT id big
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH RECURSIVE link AS MATERIALIZED (
-        SELECT j.id, j.xact_id, j.relation, j.op, j.old_place, j.new_place
+        SELECT j.id, j.xact_id, j.occurred_at, j.relation, j.op, j.old_place, j.new_place
         FROM threadline.journal AS j
         WHERE j.id <= up_to AND j.op IN ('I', 'U', 'D')
           AND j.xact_id IN (SELECT n.xact_id FROM threadline.journal AS n WHERE n.id <= up_to AND n.depth > 1)
     ), chain AS (
-        SELECT l.id, l.xact_id, l.relation, l.new_place, l.id AS head, 1 AS turn
+        SELECT l.id, l.xact_id, l.occurred_at, l.relation, l.new_place, l.id AS head, 1 AS turn
         FROM link AS l
         WHERE NOT EXISTS (
             SELECT FROM link AS before
-            WHERE before.xact_id = l.xact_id AND before.relation = l.relation AND before.new_place = l.old_place)
+            WHERE before.xact_id = l.xact_id AND before.occurred_at = l.occurred_at AND before.relation = l.relation AND before.new_place = l.old_place)
         UNION ALL
-        SELECT l.id, l.xact_id, l.relation, l.new_place, c.head, c.turn + 1
+        SELECT l.id, l.xact_id, l.occurred_at, l.relation, l.new_place, c.head, c.turn + 1
         FROM chain AS c
-        JOIN link AS l ON l.xact_id = c.xact_id AND l.relation = c.relation AND l.old_place = c.new_place
+        JOIN link AS l ON l.xact_id = c.xact_id AND l.occurred_at = c.occurred_at AND l.relation = c.relation AND l.old_place = c.new_place
     ) CYCLE id SET again USING path, placed AS (
         SELECT DISTINCT ON (c.id) c.id, c.head, c.turn FROM chain AS c WHERE NOT c.again ORDER BY c.id, c.turn
     ), ranked AS (
@@ -2578,20 +2609,21 @@ AS $$
 DECLARE
     tl_highest bigint := threadline.highest_id();
 BEGIN
-    PERFORM threadline.set_sequence();
+    PERFORM threadline.set_sequences();
     IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.id <= tl_highest) THEN
         RETURN false;
     END IF;
     WITH renamed AS MATERIALIZED (
-        SELECT e.id, e.xact_id, e.transaction_id, nextval('threadline.entry_ids') AS new_id
-        FROM (SELECT j.id, j.xact_id, j.transaction_id FROM threadline.journal AS j ORDER BY j.id) AS e
+        SELECT e.id, e.xact_id, e.occurred_at, e.transaction_id, nextval('threadline.entry_ids') AS new_id
+        FROM (SELECT j.id, j.xact_id, j.occurred_at, j.transaction_id FROM threadline.journal AS j ORDER BY j.id) AS e
     )
     UPDATE threadline.journal AS j
     SET id = own.new_id,
         transaction_id = coalesce(opener.new_id, j.transaction_id)
     FROM renamed AS own
-    LEFT JOIN renamed AS opener ON opener.id = own.transaction_id AND opener.xact_id = own.xact_id
-    WHERE own.id = j.id AND own.xact_id = j.xact_id;
+    LEFT JOIN renamed AS opener ON opener.id = own.transaction_id AND opener.xact_id = own.xact_id AND opener.occurred_at = own.occurred_at
+    -- After a restore, ids of transactions are given a second time.
+    WHERE own.id = j.id AND own.xact_id = j.xact_id AND own.occurred_at = j.occurred_at;
     RETURN true;
 END
 $$;
@@ -2639,6 +2671,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
+    -- A restore of data alone brought the ledger and left this row as it was.
+    tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c));
     IF at_most IS NULL THEN
         tl_limit := (SELECT greatest(10000, least(count(*) / 10, 200000)) FROM threadline.journal);
     END IF;
@@ -2712,6 +2746,8 @@ DECLARE
 BEGIN
     IF tl_last IS NOT NULL THEN
         SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE;
+        -- As in threadline.post().
+        tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c), 0);
         PERFORM threadline.post_batch(tl_last, tl_position);
     END IF;
 END
@@ -3267,14 +3303,14 @@ BEGIN
                 (SELECT u.error FROM threadline.unposted AS u ORDER BY u.id LIMIT 1)),
             'SELECT threadline.post_again();')::threadline.finding;
     END IF;
-    -- One IF would read the sequence before it knows of the right to.
-    IF has_sequence_privilege('threadline.entry_ids', 'SELECT') THEN
-        IF (SELECT s.last_value FROM threadline.entry_ids AS s) < threadline.highest_id() THEN
-            RETURN NEXT ROW('sequence-behind', 'threadline.entry_ids',
-                'ids that are on record are given once more; the next entries are renumbered when they are posted',
-                format('SELECT setval(''threadline.entry_ids'', %s);', threadline.highest_id()))::threadline.finding;
-        END IF;
-    END IF;
+    RETURN QUERY
+    SELECT 'sequence-behind', format('threadline.%s', b.sequence),
+           CASE WHEN b.sequence = pg_get_serial_sequence('threadline.journal', 'id')::regclass
+                THEN 'ids that are on record are given once more; the next entries are renumbered when they are posted'
+                ELSE 'ids that are on record are given once more' END,
+           'SELECT threadline.set_sequences();'
+    FROM threadline.sequences_behind() AS b
+    ORDER BY 2;
 END
 $$;
 
@@ -3375,7 +3411,8 @@ AS $$
         LEFT JOIN pg_type AS t ON own.classid = 'pg_type'::regclass AND t.oid = own.objid
         WHERE own.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass, 'pg_constraint'::regclass)
     )
-    SELECT DISTINCT ON (1) replace(i.type || ' ' || i.identity, schema_name, 'threadline'),
+    -- Which of its own types PostgreSQL shows with their schema differs between versions.
+    SELECT DISTINCT ON (1) replace(replace(i.type || ' ' || i.identity, 'pg_catalog.', ''), schema_name, 'threadline'),
            md5(replace(d.text, schema_name, 'threadline')), md5(replace(d.shown, schema_name, 'threadline'))
     FROM described AS d
     CROSS JOIN LATERAL pg_identify_object(d.class, d.oid, 0) AS i
@@ -3465,8 +3502,10 @@ BEGIN
         ORDER BY 3;
         IF EXISTS (SELECT FROM threadline.installed_code AS k WHERE k.server_major <> tl_major) THEN
             RETURN NEXT ROW('audit-unchecked', 'threadline',
-                'views and functions in SQL were not compared with those that were installed, because the server is of another major version now; run `audit protect`, which compares and notes them',
-                NULL)::threadline.finding;
+                'views and functions in SQL were not compared with those that were installed, because the server is of another major version now; run `audit protect`, which compares and notes them, or, where the audit is not protected, as its owner:',
+                -- To note them uncompared would hide what somebody did to a protected one.
+                CASE WHEN (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner)
+                     THEN 'SELECT threadline.note_installed_code();' END)::threadline.finding;
         END IF;
     END IF;
 
@@ -3776,15 +3815,21 @@ DECLARE
     tl_transaction bigint := threadline.own_transaction();
     tl_action threadline.audit_actions;
 BEGIN
-    INSERT INTO threadline.audit_actions (
-        transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
-    SELECT tl_transaction, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
-           coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
-           CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
-           own_action.reason, c.request_id, c.correlation_id, c.job_id,
-           jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
-    FROM threadline.read_context(coalesce(current_setting('threadline.context', true), ''), now()) AS c
-    RETURNING * INTO STRICT tl_action;
+    LOOP
+        INSERT INTO threadline.audit_actions (
+            transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
+        SELECT tl_transaction, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
+               coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
+               CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
+               own_action.reason, c.request_id, c.correlation_id, c.job_id,
+               jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
+        FROM threadline.read_context(coalesce(current_setting('threadline.context', true), ''), now()) AS c
+        ON CONFLICT (id) DO NOTHING
+        RETURNING * INTO tl_action;
+        EXIT WHEN FOUND;
+        -- As in threadline.record_action().
+        PERFORM threadline.set_sequences();
+    END LOOP;
     RETURN tl_action;
 END
 $$;
@@ -4220,7 +4265,7 @@ BEGIN
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
-    PERFORM threadline.set_sequence();
+    PERFORM threadline.set_sequences();
     tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
@@ -4243,7 +4288,7 @@ BEGIN
     -- an id counts as taken by either.
     WHILE tl_id IS NULL LOOP
         tl_id := nextval(pg_get_serial_sequence('threadline.audited_tables', 'id'));
-        IF to_regproc('threadline.capture_' || tl_id) IS NOT NULL THEN
+        IF to_regproc('threadline.capture_' || tl_id) IS NOT NULL OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id) THEN
             tl_id := NULL;
         END IF;
     END LOOP;
@@ -4483,7 +4528,7 @@ DECLARE
     tl_token text[];
     tl_ignore text[];
 BEGIN
-    PERFORM threadline.set_sequence();
+    PERFORM threadline.set_sequences();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: what was decided for table % was not restored with it; say it again with SELECT threadline.audit(''%'', ...)',
@@ -4548,6 +4593,44 @@ BEGIN
         ignore => tl_ignore);
 END
 $$;
+
+-- Builds the capture of every audited table anew, under the policy that is on record, and
+-- sets the sequences right: what is to be run after a restore, an upgrade of the server or
+-- a switch-over. A table that came without its triggers is audited again and goes on with
+-- its history. Says of each table why that was not possible, or NULL.
+--
+--   SELECT * FROM threadline.refresh_all();
+--
+-- Writers of the tables that differ wait until the transaction ends; where they must not,
+-- call threadline.refresh() for one table at a time.
+CREATE OR REPLACE FUNCTION threadline.refresh_all(OUT relation text, OUT error text) RETURNS SETOF record
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_command text;
+BEGIN
+    PERFORM threadline.set_sequences();
+    FOR relation, tl_command IN
+        SELECT at.relation, threadline.mending(t.id, at.relation)
+        FROM threadline.audited_tables AS t
+        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        WHERE t.unaudited_at IS NULL AND at.relation IS NOT NULL
+        ORDER BY t.schema_name COLLATE "C", t.table_name COLLATE "C", t.id
+    LOOP
+        error := NULL;
+        BEGIN
+            EXECUTE tl_command;
+        EXCEPTION WHEN raise_exception OR insufficient_privilege OR undefined_column OR undefined_table THEN
+            error := SQLERRM;
+            RAISE WARNING 'threadline: table % was not refreshed: %', relation, error;
+        END;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION threadline.refresh_all() IS
+    'Builds the capture of every audited table anew and sets the sequences right, after a restore or a switch-over';
 
 -- What threadline.unaudit() does as the owner of the audit.
 CREATE OR REPLACE FUNCTION threadline.end_audit(target regclass) RETURNS void
@@ -4644,19 +4727,25 @@ BEGIN
        OR (record_action.actor_type <> 'anonymous' AND coalesce(record_action.actor_id, '') = '') THEN
         RAISE EXCEPTION 'threadline: an action needs an actor with a type and an id; use the type ''anonymous'' for somebody unknown';
     END IF;
-    RETURN QUERY
-    INSERT INTO threadline.audit_actions (
-        transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
-        request_id, correlation_id, job_id, meta)
-    VALUES (
-        CASE WHEN linked THEN threadline.own_transaction() END,
-        record_action.name,
-        coalesce(record_action.category, substring(record_action.name FROM '^(.*)\.[^.]*$')),
-        coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),
-        record_action.actor_type, record_action.actor_id,
-        coalesce(record_action.status, 'ok'), record_action.reason, record_action.comment,
-        record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta)
-    RETURNING *;
+    LOOP
+        RETURN QUERY
+        INSERT INTO threadline.audit_actions (
+            transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
+            request_id, correlation_id, job_id, meta)
+        VALUES (
+            CASE WHEN linked THEN threadline.own_transaction() END,
+            record_action.name,
+            coalesce(record_action.category, substring(record_action.name FROM '^(.*)\.[^.]*$')),
+            coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),
+            record_action.actor_type, record_action.actor_id,
+            coalesce(record_action.status, 'ok'), record_action.reason, record_action.comment,
+            record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta)
+        ON CONFLICT (id) DO NOTHING
+        RETURNING *;
+        EXIT WHEN FOUND;
+        -- The sequence is behind, after a switch-over; no action fails because of that.
+        PERFORM threadline.set_sequences();
+    END LOOP;
 END
 $$;
 

@@ -1,0 +1,14 @@
+//! What the guide "Backup, restore, upgrade" says, done with PostgreSQL's own programs.
+
+#[path = "restore/club.rs"]
+mod club;
+#[path = "restore/data_only.rs"]
+mod data_only;
+#[path = "restore/one_schema.rs"]
+mod one_schema;
+#[path = "restore/server_upgrade.rs"]
+mod server_upgrade;
+#[path = "restore/switch_over.rs"]
+mod switch_over;
+#[path = "restore/whole.rs"]
+mod whole;

@@ -1,0 +1,140 @@
+//! `pg_restore --data-only` into a database where the tables are.
+
+use std::fs;
+
+use threadline_tests::{Database, rows, run, scratch_dir, value};
+
+use super::club::{Club, RESTORED, SOUND, found, pg_restore, refresh_all};
+
+const DATA: &str = "--data-only";
+
+/// The application's data without its history. One session does it all, so that capture can
+/// be suspended in it.
+#[test]
+fn a_load_in_a_suspended_session_is_not_recorded() {
+    let club = Club::shared();
+    let migrated = Club::migrated();
+    let dump = club.dump(&["--format=plain", DATA, "--exclude-schema=threadline"]);
+    let load = scratch_dir().join("load.sql");
+    let data = fs::read_to_string(dump).unwrap();
+    let suspend = "SELECT threadline.suspend('restore', for_session => true);";
+    fs::write(&load, format!("{suspend}\n{data}")).unwrap();
+    let (url, load) = (migrated.url(), load.display().to_string());
+    migrated.server().run(
+        "psql",
+        &["--dbname", &url, "-q", "-v", "ON_ERROR_STOP=1", "-f", &load],
+    );
+    let conn = &mut migrated.connect();
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM redacted").as_deref(),
+        Some("4")
+    );
+    assert_eq!(rows(conn, "SELECT * FROM threadline.changes"), [""; 0]);
+    assert_eq!(found(conn), ["capture-suspended"]);
+    run(conn, "UPDATE redacted SET name = 'recorded' WHERE id = 1");
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
+        Some("1")
+    );
+}
+
+/// With its history: the audit of the migrated database goes, and that of the dump comes.
+#[test]
+fn the_audit_of_the_dump_replaces_that_of_the_migrated_database() {
+    let club = Club::shared();
+    let migrated = Club::migrated();
+    // What no dump of the other database knows of, and takes ids that it uses.
+    run(
+        &mut migrated.connect(),
+        "SELECT threadline.unaudit('plain'), threadline.unaudit('people');
+         CREATE TABLE another (id int PRIMARY KEY); SELECT threadline.audit('another')",
+    );
+    let dump = club.dump(&["--format=custom"]);
+    let (server, url) = (migrated.server(), migrated.url());
+    let conn = &mut migrated.connect();
+    run(
+        conn,
+        "DROP SCHEMA threadline CASCADE; CREATE SCHEMA threadline",
+    );
+    pg_restore(server, &url, &dump, &[DATA, "--exclude-schema=threadline"]).unwrap();
+    pg_restore(server, &url, &dump, &["--schema=threadline"]).unwrap();
+    let list = server.run("pg_restore", &["--list", dump.to_str().unwrap()]);
+    let triggers: Vec<_> = list
+        .lines()
+        .filter(|line| line.contains(" TRIGGER ") && line.contains("!threadline_"))
+        .collect();
+    let chosen = scratch_dir().join("triggers");
+    fs::write(&chosen, triggers.join("\n")).unwrap();
+    pg_restore(
+        server,
+        &url,
+        &dump,
+        &["--use-list", chosen.to_str().unwrap()],
+    )
+    .unwrap();
+    assert_eq!(
+        found(conn),
+        [&RESTORED[..], &["table-unaudited public.another"]].concat()
+    );
+    refresh_all(conn);
+    assert_eq!(found(conn), ["table-unaudited public.another"]);
+    club.before.goes_on(conn);
+}
+
+/// The tables by the same dump, and its data afterwards: then ids and policies agree, and
+/// nothing is in the way.
+#[test]
+fn tables_and_data_of_one_dump_go_on_after_a_refresh() {
+    let club = Club::shared();
+    let restored = Database::empty();
+    let dump = club.dump(&["--format=custom"]);
+    let (server, url) = (restored.server(), restored.url());
+    pg_restore(server, &url, &dump, &["--schema-only"]).unwrap();
+    pg_restore(server, &url, &dump, &[DATA, "--disable-triggers"]).unwrap();
+    let conn = &mut restored.connect();
+    // ENABLE TRIGGER ALL, by pg_restore, made them fire for the application alone.
+    let findings = found(conn);
+    assert!(
+        findings.contains(&"trigger-altered public.plain".to_owned()),
+        "{findings:?}"
+    );
+    club.before.is_kept(conn);
+    refresh_all(conn);
+    assert_eq!(found(conn), SOUND);
+    club.before.goes_on(conn);
+}
+
+/// What is to be avoided: it loses none of the changes, but those who come after it do not
+/// know which of them were only loaded.
+#[test]
+fn a_load_that_is_recorded_loses_no_change_and_keeps_nobody_from_posting() {
+    for arguments in [&[DATA][..], &[DATA, "--disable-triggers"]] {
+        let club = Club::new();
+        let migrated = Club::migrated();
+        let dump = club.dump(&["--format=custom"]);
+        let error = pg_restore(migrated.server(), &migrated.url(), &dump, arguments).unwrap_err();
+        for table in ["audited_tables", "token_keys", "posting"] {
+            assert!(
+                error.contains(&format!("COPY failed for table \"{table}\"")),
+                "{error}"
+            );
+        }
+        let conn = &mut migrated.connect();
+        let there = &mut club.database.connect();
+        run(conn, "INSERT INTO plain VALUES (-1)");
+        while value(conn, "SELECT threadline.post()").as_deref() != Some("0") {}
+        while value(there, "SELECT threadline.post()").as_deref() != Some("0") {}
+        assert_eq!(threadline::waiting(conn).unwrap().set_aside, 0);
+        assert_eq!(threadline::waiting(conn).unwrap().entries, 0);
+        let content = "SELECT op, record_key, previous_key, changed_from, changed_to, row_data, actor_id, captured_at
+            FROM threadline.ledger_changes AS c JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id ORDER BY captured_at, c.id";
+        let (recorded, before) = (rows(conn, content), rows(there, content));
+        let lost: Vec<_> = before
+            .iter()
+            .filter(|change| !recorded.contains(change))
+            .collect();
+        assert!(lost.is_empty(), "{arguments:?}: {lost:#?}");
+        let loaded = if arguments.len() == 1 { 19 } else { 0 };
+        assert_eq!(recorded.len(), before.len() + loaded + 1, "{arguments:?}");
+    }
+}

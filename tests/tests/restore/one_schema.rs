@@ -1,0 +1,124 @@
+//! One schema of a dump alone.
+
+use diesel::connection::SimpleConnection;
+use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
+
+use super::club::{Club, POLICIES, RESTORED, SOUND, found, pg_restore, refresh_all};
+
+#[test]
+fn the_applications_schema_alone_is_not_audited_until_somebody_says_so() {
+    let club = Club::shared();
+    let restored = Database::empty();
+    let dump = club.dump(&["--format=custom", "--schema=public"]);
+    let error = pg_restore(
+        restored.server(),
+        &restored.url(),
+        &dump,
+        &["--clean", "--if-exists"],
+    )
+    .unwrap_err();
+    let errors: Vec<_> = error
+        .lines()
+        .filter(|line| line.starts_with("pg_restore: error:"))
+        .collect();
+    assert!(!errors.is_empty());
+    for line in errors {
+        assert!(
+            line.contains("schema \"threadline\" does not exist"),
+            "{line}"
+        );
+    }
+    let conn = &mut restored.connect();
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM redacted").as_deref(),
+        Some("4")
+    );
+    assert_eq!(
+        rows(conn, "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"),
+        [""; 0]
+    );
+    run(
+        conn,
+        &format!("BEGIN; {} COMMIT", schema_migration(0, NEWEST).up),
+    );
+    run(conn, POLICIES);
+    run(conn, "UPDATE redacted SET email = 'secret'");
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
+        Some("4")
+    );
+    assert_eq!(found(conn), SOUND);
+}
+
+#[test]
+fn the_audits_schema_alone_is_readable_anywhere() {
+    let club = Club::shared();
+    let restored = Database::empty();
+    let dump = club.dump(&["--format=custom", "--schema=threadline"]);
+    pg_restore(restored.server(), &restored.url(), &dump, &[]).unwrap();
+    let conn = &mut restored.connect();
+    club.before.is_readable(conn);
+    threadline::post(conn).unwrap();
+    club.before.is_readable(conn);
+    let gone = ["chosen", "parts", "people", "plain", "redacted"]
+        .map(|table| format!("table-dropped public.{table}"));
+    assert_eq!(found(conn), gone);
+}
+
+/// The audit first: then the triggers find their functions.
+#[test]
+fn the_audit_and_then_the_application_are_the_whole() {
+    let club = Club::shared();
+    let restored = Database::empty();
+    let dump = club.dump(&["--format=custom"]);
+    let (server, url) = (restored.server(), restored.url());
+    let conn = &mut restored.connect();
+    // pg_restore makes what is in a schema, and not the schema.
+    run(conn, "CREATE SCHEMA threadline");
+    pg_restore(server, &url, &dump, &["--schema=threadline"]).unwrap();
+    pg_restore(server, &url, &dump, &["--schema=public"]).unwrap();
+    assert_eq!(found(conn), RESTORED);
+    refresh_all(conn);
+    assert_eq!(found(conn), SOUND);
+    club.before.goes_on(conn);
+}
+
+/// The other way round, the tables are audited by their names, and it is said that they were
+/// not for a time.
+#[test]
+fn the_application_and_then_the_audit_leave_a_gap_that_is_told_of() {
+    let club = Club::shared();
+    let restored = Database::empty();
+    let dump = club.dump(&["--format=custom"]);
+    let (server, url) = (restored.server(), restored.url());
+    let conn = &mut restored.connect();
+    pg_restore(server, &url, &dump, &["--schema=public"]).unwrap_err();
+    run(conn, "CREATE SCHEMA threadline");
+    pg_restore(server, &url, &dump, &["--schema=threadline"]).unwrap();
+    let with = |code: &str| {
+        ["chosen", "parts", "people", "plain", "redacted"]
+            .map(|table| format!("{code} public.{table}"))
+    };
+    assert_eq!(found(conn), with("table-recreated"));
+    refresh_all(conn);
+    assert_eq!(found(conn), with("audit-interrupted"));
+    club.before.is_readable(conn);
+    // What was then cannot be told for sure any more.
+    let error = conn
+        .batch_execute("SELECT threadline.rows_as_of('plain', now() - interval '1 hour')")
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("threadline: table public.plain is audited since "),
+        "{error}"
+    );
+    run(
+        conn,
+        "UPDATE redacted SET name = 'recorded', email = 'secret'",
+    );
+    let recorded =
+        "SELECT count(*) FROM threadline.changes WHERE changed_to ->> 'name' = 'recorded'";
+    assert_eq!(value(conn, recorded).as_deref(), Some("4"));
+    assert_eq!(found(conn), with("audit-interrupted"));
+}

@@ -1,0 +1,17 @@
+-- The sequences that would give an id that is on record already, and the highest such id:
+-- data was loaded without them, or came by logical replication, which leaves sequences
+-- alone. One that the caller may not read is passed over.
+CREATE FUNCTION threadline.sequences_behind(OUT sequence regclass, OUT highest bigint) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT s.sequence, s.highest
+    FROM (
+        VALUES (pg_get_serial_sequence('threadline.journal', 'id')::regclass, threadline.highest_id()),
+               (pg_get_serial_sequence('threadline.audit_actions', 'id')::regclass, (SELECT max(a.id) FROM threadline.audit_actions AS a)),
+               (pg_get_serial_sequence('threadline.audited_tables', 'id')::regclass, (SELECT max(t.id) FROM threadline.audited_tables AS t))
+    ) AS s (sequence, highest)
+    WHERE CASE WHEN has_sequence_privilege(s.sequence, 'SELECT')
+               -- NULL: no id was given yet.
+               THEN coalesce(pg_sequence_last_value(s.sequence), 0) < s.highest END;
+END;

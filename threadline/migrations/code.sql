@@ -101,9 +101,12 @@ $$;
 -- A virtual column is none: there is no value of it in a row that a trigger sees.
 CREATE OR REPLACE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT a.attnum,
            (pg_identify_object_as_address('pg_class'::regclass, target, a.attnum)).object_names[3],
            a.atttypid::regtype,
@@ -119,21 +122,30 @@ BEGIN ATOMIC
     WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
       AND has_column_privilege(target, a.attnum, 'SELECT') IS NOT NULL
     ORDER BY a.attnum;
-END;
+END
+$$;
 
 -- The type under a domain, however many of them are on each other; else the type
--- itself.
+-- itself. Asked for each column of a table several times; a function in SQL would be
+-- planned each time.
 CREATE OR REPLACE FUNCTION threadline.base_type(type oid) RETURNS oid
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    WITH RECURSIVE under AS (
-        SELECT t.oid, t.typtype, t.typbasetype FROM pg_type AS t WHERE t.oid = type
-        UNION ALL
-        SELECT t.oid, t.typtype, t.typbasetype FROM under JOIN pg_type AS t ON t.oid = under.typbasetype AND under.typtype = 'd'
-    )
-    SELECT u.oid FROM under AS u WHERE u.typtype <> 'd';
-END;
+AS $$
+DECLARE
+    tl_type oid := base_type.type;
+    tl_kind "char";
+    tl_under oid;
+BEGIN
+    LOOP
+        SELECT t.typtype, t.typbasetype INTO tl_kind, tl_under FROM pg_type AS t WHERE t.oid = tl_type;
+        IF tl_kind IS DISTINCT FROM 'd' THEN
+            RETURN CASE WHEN FOUND THEN tl_type END;
+        END IF;
+        tl_type := tl_under;
+    END LOOP;
+END
+$$;
 
 -- SQL for what to_jsonb() is given in place of a value, so that nobody's code runs
 -- with the rights of who records it: for a type that is not PostgreSQL's own it
@@ -141,26 +153,29 @@ END;
 -- text that its output function writes. That of json is kept where jsonb has no form
 -- for it, and money, written otherwise in each locale, is a number.
 CREATE OR REPLACE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT format(
-        CASE
-            WHEN base.oid = 'json'::regtype THEN 'threadline.json_image(%1$s)'
-            WHEN base.oid = 'money'::regtype THEN '%1$s::numeric'
-            -- PostgreSQL's own have lower OIDs, and it looks for no cast of them.
-            WHEN base.oid < 16384 OR element.oid < 16384 THEN '%1$s'
-            WHEN base.typtype = 'c' THEN 'threadline.row_image(%1$s)'
-            WHEN element.typtype = 'c' THEN
-                'CASE WHEN array_ndims(%1$s) > 1 THEN to_jsonb(concat(%1$s)::text[]) WHEN %1$s IS NOT NULL THEN '
-                '(SELECT coalesce(jsonb_agg(threadline.row_image(tl_element)), ''[]'') FROM (SELECT unnest(%1$s) AS tl_element) AS tl_elements) END'
-            WHEN element.oid IS NOT NULL THEN 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s)::text[] END'
-            ELSE 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s) END'
-        END, reference)
-    FROM pg_type AS base
-    LEFT JOIN pg_type AS element ON element.oid = threadline.base_type(base.typelem) AND base.typsubscript = 'array_subscript_handler'::regproc
-    WHERE base.oid = threadline.base_type(type);
-END;
+AS $form$
+BEGIN
+    RETURN (
+        SELECT format(
+            CASE
+                WHEN base.oid = 'json'::regtype THEN 'threadline.json_image(%1$s)'
+                WHEN base.oid = 'money'::regtype THEN '%1$s::numeric'
+                -- PostgreSQL's own have lower OIDs, and it looks for no cast of them.
+                WHEN base.oid < 16384 OR element.oid < 16384 THEN '%1$s'
+                WHEN base.typtype = 'c' THEN 'threadline.row_image(%1$s)'
+                WHEN element.typtype = 'c' THEN
+                    'CASE WHEN array_ndims(%1$s) > 1 THEN to_jsonb(concat(%1$s)::text[]) WHEN %1$s IS NOT NULL THEN '
+                    '(SELECT coalesce(jsonb_agg(threadline.row_image(tl_element)), ''[]'') FROM (SELECT unnest(%1$s) AS tl_element) AS tl_elements) END'
+                WHEN element.oid IS NOT NULL THEN 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s)::text[] END'
+                ELSE 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s) END'
+            END, reference)
+        FROM pg_type AS base
+        LEFT JOIN pg_type AS element ON element.oid = threadline.base_type(base.typelem) AND base.typsubscript = 'array_subscript_handler'::regproc
+        WHERE base.oid = threadline.base_type(type));
+END
+$form$;
 
 -- The columns of a relation as they are at this moment, for a write that goes on:
 -- under REPEATABLE READ its snapshot shows the catalog as it was, and what PostgreSQL
@@ -448,33 +463,35 @@ END::pg_catalog.regclass;
 -- image, whoever writes it. Each costs something at every call of a function that pins
 -- it, so a table has those that its types need; all for a type that is not known here.
 CREATE OR REPLACE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
--- As text: shown from what is parsed, it reads otherwise after a restore.
 AS $$
-    SELECT coalesce(array_agg(setting.name ORDER BY setting.name), '{}')
-    FROM (VALUES
-        ('timezone', ARRAY['timestamptz', 'timetz']::regtype[]),
-        ('datestyle', '{}'),
-        ('intervalstyle', ARRAY['interval']::regtype[]),
-        ('bytea_output', ARRAY['bytea']::regtype[]),
-        ('extra_float_digits', ARRAY['float4', 'float8']::regtype[]),
-        ('array_nulls', '{}')
-    ) AS setting (name, types)
-    WHERE EXISTS (
-        SELECT
-        FROM threadline.present_columns(relation) AS c
-        LEFT JOIN pg_type AS t ON t.oid = c.type
-        WHERE c.type = ANY (setting.types) OR NOT coalesce(
-            t.typtype = 'e'
-            -- As JSON, dates and times are in ISO format whatever is set.
-            OR c.type IN (
-                'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
-                'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
-                'inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype,
-                '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
-                'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
-                'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false));
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(setting.name ORDER BY setting.name), '{}')
+        FROM (VALUES
+            ('timezone', ARRAY['timestamptz', 'timetz']::regtype[]),
+            ('datestyle', '{}'),
+            ('intervalstyle', ARRAY['interval']::regtype[]),
+            ('bytea_output', ARRAY['bytea']::regtype[]),
+            ('extra_float_digits', ARRAY['float4', 'float8']::regtype[]),
+            ('array_nulls', '{}')
+        ) AS setting (name, types)
+        WHERE EXISTS (
+            SELECT
+            FROM threadline.present_columns(relation) AS c
+            LEFT JOIN pg_type AS t ON t.oid = c.type
+            WHERE c.type = ANY (setting.types) OR NOT coalesce(
+                t.typtype = 'e'
+                -- As JSON, dates and times are in ISO format whatever is set.
+                OR c.type IN (
+                    'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
+                    'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
+                    'inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype,
+                    '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
+                    'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
+                    'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false)));
+END
 $$;
 
 -- Whether to_jsonb() may be given a row of a relation: every type is PostgreSQL's own,
@@ -1222,18 +1239,25 @@ END;
 -- The id under which a table is or was audited, by its row trigger; NULL if it has none,
 -- or that of another table, by a copy of its schema or by hand.
 CREATE OR REPLACE FUNCTION threadline.known_table_of(target regclass) RETURNS integer
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT known.id
-    FROM pg_trigger AS g
-    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-    CROSS JOIN LATERAL (SELECT substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer AS id) AS known
-    WHERE g.tgrelid = target
-      AND g.tgparentid = 0
-      AND g.tgname = '!threadline_' || p.proname
-      AND threadline.captured_relation(known.id, 0) = target;
-END;
+AS $$
+BEGIN
+    RETURN (
+        SELECT known.id
+        FROM (
+            SELECT substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer AS id
+            FROM pg_trigger AS g
+            JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
+            WHERE g.tgrelid = target
+              AND g.tgparentid = 0
+              AND g.tgname = '!threadline_' || p.proname
+            -- Or else PostgreSQL asks the next of every function of the schema.
+            OFFSET 0
+        ) AS known
+        WHERE threadline.captured_relation(known.id, 0) = target);
+END
+$$;
 
 -- The id under which a table is audited, or NULL. A table is known by the
 -- capture function that its own row trigger calls, which survives a rename, a
@@ -1444,26 +1468,27 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
 END
 $capture_source$;
 
--- The settings that a table's capture function pins, as clauses of the function. One
+-- The settings that a table's capture function with some source pins, as clauses of the function. One
 -- that names columns has expressions that need the search_path; one that hashes instants
 -- needs the time zone, in which they are put later otherwise.
-CREATE OR REPLACE FUNCTION threadline.pinned_settings(audited_table integer, target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.pinned_settings(audited_table integer, target regclass, source text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT concat_ws(' ',
-        CASE WHEN strpos(threadline.capture_source(audited_table, target), 'tl_way') > 0
+        CASE WHEN strpos(source, 'tl_way') > 0
              THEN 'SET search_path = pg_catalog, threadline, pg_temp' END,
         string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
     FROM threadline.audited_tables AS t
+    CROSS JOIN (SELECT threadline.settings_needed(target) AS names OFFSET 0) AS needed
     JOIN (VALUES
         ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
-        ON setting.name = ANY (threadline.settings_needed(target)) AND (
+        ON setting.name = ANY (needed.names) AND (
             setting.name <> 'timezone' OR t.policy ? 'token'
             -- Ranges, composites and the like.
-            OR 'datestyle' = ANY (threadline.settings_needed(target)))
+            OR 'datestyle' = ANY (needed.names))
     WHERE t.id = audited_table;
 END;
 
@@ -1474,11 +1499,13 @@ CREATE OR REPLACE FUNCTION threadline.build_function(audited_table integer, targ
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
+DECLARE
+    tl_source text := threadline.capture_source(audited_table, target);
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
         'LANGUAGE plpgsql SECURITY DEFINER %s AS %L',
-        audited_table, threadline.pinned_settings(audited_table, target), threadline.capture_source(audited_table, target));
+        audited_table, threadline.pinned_settings(audited_table, target, tl_source), tl_source);
     EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', audited_table);
     EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
         audited_table, format('Records the changes of %s; written by threadline.audit()', target));
@@ -2751,7 +2778,7 @@ BEGIN
             SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
         ) IS DISTINCT FROM ARRAY(
             SELECT pin[1] || '=' || btrim(pin[2], '''')
-            FROM regexp_matches(threadline.pinned_settings(t.id, target), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin
+            FROM regexp_matches(threadline.pinned_settings(t.id, target, written.source), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin
             ORDER BY 1));
 END
 $$;

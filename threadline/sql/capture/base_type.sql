@@ -1,13 +1,21 @@
 -- The type under a domain, however many of them are on each other; else the type
--- itself.
+-- itself. Asked for each column of a table several times; a function in SQL would be
+-- planned each time.
 CREATE FUNCTION threadline.base_type(type oid) RETURNS oid
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    WITH RECURSIVE under AS (
-        SELECT t.oid, t.typtype, t.typbasetype FROM pg_type AS t WHERE t.oid = type
-        UNION ALL
-        SELECT t.oid, t.typtype, t.typbasetype FROM under JOIN pg_type AS t ON t.oid = under.typbasetype AND under.typtype = 'd'
-    )
-    SELECT u.oid FROM under AS u WHERE u.typtype <> 'd';
-END;
+AS $$
+DECLARE
+    tl_type oid := base_type.type;
+    tl_kind "char";
+    tl_under oid;
+BEGIN
+    LOOP
+        SELECT t.typtype, t.typbasetype INTO tl_kind, tl_under FROM pg_type AS t WHERE t.oid = tl_type;
+        IF tl_kind IS DISTINCT FROM 'd' THEN
+            RETURN CASE WHEN FOUND THEN tl_type END;
+        END IF;
+        tl_type := tl_under;
+    END LOOP;
+END
+$$;

@@ -5,11 +5,13 @@ CREATE FUNCTION threadline.build_function(audited_table integer, target regclass
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
+DECLARE
+    tl_source text := threadline.capture_source(audited_table, target);
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger '
         'LANGUAGE plpgsql SECURITY DEFINER %s AS %L',
-        audited_table, threadline.pinned_settings(audited_table, target), threadline.capture_source(audited_table, target));
+        audited_table, threadline.pinned_settings(audited_table, target, tl_source), tl_source);
     EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', audited_table);
     EXECUTE format('COMMENT ON FUNCTION threadline.capture_%s() IS %L',
         audited_table, format('Records the changes of %s; written by threadline.audit()', target));

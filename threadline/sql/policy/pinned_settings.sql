@@ -1,22 +1,23 @@
--- The settings that a table's capture function pins, as clauses of the function. One
+-- The settings that a table's capture function with some source pins, as clauses of the function. One
 -- that names columns has expressions that need the search_path; one that hashes instants
 -- needs the time zone, in which they are put later otherwise.
-CREATE FUNCTION threadline.pinned_settings(audited_table integer, target regclass) RETURNS text
+CREATE FUNCTION threadline.pinned_settings(audited_table integer, target regclass, source text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT concat_ws(' ',
-        CASE WHEN strpos(threadline.capture_source(audited_table, target), 'tl_way') > 0
+        CASE WHEN strpos(source, 'tl_way') > 0
              THEN 'SET search_path = pg_catalog, threadline, pg_temp' END,
         string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
     FROM threadline.audited_tables AS t
+    CROSS JOIN (SELECT threadline.settings_needed(target) AS names OFFSET 0) AS needed
     JOIN (VALUES
         ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
-        ON setting.name = ANY (threadline.settings_needed(target)) AND (
+        ON setting.name = ANY (needed.names) AND (
             setting.name <> 'timezone' OR t.policy ? 'token'
             -- Ranges, composites and the like.
-            OR 'datestyle' = ANY (threadline.settings_needed(target)))
+            OR 'datestyle' = ANY (needed.names))
     WHERE t.id = audited_table;
 END;

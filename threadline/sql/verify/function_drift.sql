@@ -34,7 +34,7 @@ BEGIN
             SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
         ) IS DISTINCT FROM ARRAY(
             SELECT pin[1] || '=' || btrim(pin[2], '''')
-            FROM regexp_matches(threadline.pinned_settings(t.id, target), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin
+            FROM regexp_matches(threadline.pinned_settings(t.id, target, written.source), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin
             ORDER BY 1));
 END
 $$;

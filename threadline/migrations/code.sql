@@ -101,9 +101,12 @@ $$;
 -- A virtual column is none: there is no value of it in a row that a trigger sees.
 CREATE OR REPLACE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT a.attnum,
            (pg_identify_object_as_address('pg_class'::regclass, target, a.attnum)).object_names[3],
            a.atttypid::regtype,
@@ -119,7 +122,8 @@ BEGIN ATOMIC
     WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
       AND has_column_privilege(target, a.attnum, 'SELECT') IS NOT NULL
     ORDER BY a.attnum;
-END;
+END
+$$;
 
 -- The type under a domain, however many of them are on each other; else the type
 -- itself.
@@ -149,26 +153,29 @@ $$;
 -- text that its output function writes. That of json is kept where jsonb has no form
 -- for it, and money, written otherwise in each locale, is a number.
 CREATE OR REPLACE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT format(
-        CASE
-            WHEN base.oid = 'json'::regtype THEN 'threadline.json_image(%1$s)'
-            WHEN base.oid = 'money'::regtype THEN '%1$s::numeric'
-            -- PostgreSQL's own have lower OIDs, and it looks for no cast of them.
-            WHEN base.oid < 16384 OR element.oid < 16384 THEN '%1$s'
-            WHEN base.typtype = 'c' THEN 'threadline.row_image(%1$s)'
-            WHEN element.typtype = 'c' THEN
-                'CASE WHEN array_ndims(%1$s) > 1 THEN to_jsonb(concat(%1$s)::text[]) WHEN %1$s IS NOT NULL THEN '
-                '(SELECT coalesce(jsonb_agg(threadline.row_image(tl_element)), ''[]'') FROM (SELECT unnest(%1$s) AS tl_element) AS tl_elements) END'
-            WHEN element.oid IS NOT NULL THEN 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s)::text[] END'
-            ELSE 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s) END'
-        END, reference)
-    FROM pg_type AS base
-    LEFT JOIN pg_type AS element ON element.oid = threadline.base_type(base.typelem) AND base.typsubscript = 'array_subscript_handler'::regproc
-    WHERE base.oid = threadline.base_type(type);
-END;
+AS $form$
+BEGIN
+    RETURN (
+        SELECT format(
+            CASE
+                WHEN base.oid = 'json'::regtype THEN 'threadline.json_image(%1$s)'
+                WHEN base.oid = 'money'::regtype THEN '%1$s::numeric'
+                -- PostgreSQL's own have lower OIDs, and it looks for no cast of them.
+                WHEN base.oid < 16384 OR element.oid < 16384 THEN '%1$s'
+                WHEN base.typtype = 'c' THEN 'threadline.row_image(%1$s)'
+                WHEN element.typtype = 'c' THEN
+                    'CASE WHEN array_ndims(%1$s) > 1 THEN to_jsonb(concat(%1$s)::text[]) WHEN %1$s IS NOT NULL THEN '
+                    '(SELECT coalesce(jsonb_agg(threadline.row_image(tl_element)), ''[]'') FROM (SELECT unnest(%1$s) AS tl_element) AS tl_elements) END'
+                WHEN element.oid IS NOT NULL THEN 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s)::text[] END'
+                ELSE 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s) END'
+            END, reference)
+        FROM pg_type AS base
+        LEFT JOIN pg_type AS element ON element.oid = threadline.base_type(base.typelem) AND base.typsubscript = 'array_subscript_handler'::regproc
+        WHERE base.oid = threadline.base_type(type));
+END
+$form$;
 
 -- The columns of a relation as they are at this moment, for a write that goes on:
 -- under REPEATABLE READ its snapshot shows the catalog as it was, and what PostgreSQL
@@ -469,33 +476,35 @@ END::pg_catalog.regclass;
 -- image, whoever writes it. Each costs something at every call of a function that pins
 -- it, so a table has those that its types need; all for a type that is not known here.
 CREATE OR REPLACE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
--- As text: shown from what is parsed, it reads otherwise after a restore.
 AS $$
-    SELECT coalesce(array_agg(setting.name ORDER BY setting.name), '{}')
-    FROM (VALUES
-        ('timezone', ARRAY['timestamptz', 'timetz']::regtype[]),
-        ('datestyle', '{}'),
-        ('intervalstyle', ARRAY['interval']::regtype[]),
-        ('bytea_output', ARRAY['bytea']::regtype[]),
-        ('extra_float_digits', ARRAY['float4', 'float8']::regtype[]),
-        ('array_nulls', '{}')
-    ) AS setting (name, types)
-    WHERE EXISTS (
-        SELECT
-        FROM threadline.present_columns(relation) AS c
-        LEFT JOIN pg_type AS t ON t.oid = c.type
-        WHERE c.type = ANY (setting.types) OR NOT coalesce(
-            t.typtype = 'e'
-            -- As JSON, dates and times are in ISO format whatever is set.
-            OR c.type IN (
-                'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
-                'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
-                'inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype,
-                '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
-                'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
-                'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false));
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(setting.name ORDER BY setting.name), '{}')
+        FROM (VALUES
+            ('timezone', ARRAY['timestamptz', 'timetz']::regtype[]),
+            ('datestyle', '{}'),
+            ('intervalstyle', ARRAY['interval']::regtype[]),
+            ('bytea_output', ARRAY['bytea']::regtype[]),
+            ('extra_float_digits', ARRAY['float4', 'float8']::regtype[]),
+            ('array_nulls', '{}')
+        ) AS setting (name, types)
+        WHERE EXISTS (
+            SELECT
+            FROM threadline.present_columns(relation) AS c
+            LEFT JOIN pg_type AS t ON t.oid = c.type
+            WHERE c.type = ANY (setting.types) OR NOT coalesce(
+                t.typtype = 'e'
+                -- As JSON, dates and times are in ISO format whatever is set.
+                OR c.type IN (
+                    'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
+                    'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
+                    'inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype,
+                    '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
+                    'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
+                    'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false)));
+END
 $$;
 
 -- Whether to_jsonb() may be given a row of a relation: every type is PostgreSQL's own,
@@ -1254,18 +1263,25 @@ END;
 -- The id under which a table is or was audited, by its row trigger; NULL if it has none,
 -- or that of another table, by a copy of its schema or by hand.
 CREATE OR REPLACE FUNCTION threadline.known_table_of(target regclass) RETURNS integer
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT known.id
-    FROM pg_trigger AS g
-    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
-    CROSS JOIN LATERAL (SELECT substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer AS id) AS known
-    WHERE g.tgrelid = target
-      AND g.tgparentid = 0
-      AND g.tgname = '!threadline_' || p.proname
-      AND threadline.captured_relation(known.id, 0) = target;
-END;
+AS $$
+BEGIN
+    RETURN (
+        SELECT known.id
+        FROM (
+            SELECT substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer AS id
+            FROM pg_trigger AS g
+            JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
+            WHERE g.tgrelid = target
+              AND g.tgparentid = 0
+              AND g.tgname = '!threadline_' || p.proname
+            -- Or else PostgreSQL asks the next of every function of the schema.
+            OFFSET 0
+        ) AS known
+        WHERE threadline.captured_relation(known.id, 0) = target);
+END
+$$;
 
 -- The id under which a table is audited, or NULL. A table is known by the
 -- capture function that its own row trigger calls, which survives a rename, a

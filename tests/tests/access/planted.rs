@@ -86,11 +86,11 @@ fn protection_refuses_and_verify_reports_what_threadline_did_not_install() {
         ),
         (
             "CREATE OPERATOR threadline.=== (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = jsonb_eq)",
-            "operator threadline.===(pg_catalog.jsonb,pg_catalog.jsonb)",
+            "operator threadline.===(jsonb,jsonb)",
         ),
         (
             "CREATE CAST (threadline.finding AS text) WITH INOUT AS ASSIGNMENT",
-            "cast (threadline.finding AS pg_catalog.text)",
+            "cast (threadline.finding AS text)",
         ),
         (
             "CREATE INDEX door ON threadline.journal ((xact_id::text))",
@@ -135,7 +135,7 @@ fn protection_refuses_and_verify_reports_what_was_altered() {
         ),
         (
             "CREATE OR REPLACE FUNCTION threadline.require_handed_over(target regclass) RETURNS void LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS 'BEGIN END'",
-            "function threadline.require_handed_over(pg_catalog.regclass)",
+            "function threadline.require_handed_over(regclass)",
         ),
         (
             "ALTER FUNCTION threadline.post(integer) SET search_path = public",

@@ -74,7 +74,7 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
     let conn = &mut database.connect();
     run(
         conn,
-        "CREATE TABLE cards (pan text PRIMARY KEY, holder text, cvv text, email text);
+        "CREATE TABLE cards (pan text PRIMARY KEY, holder text, cvv text, email text, pin boolean);
          SELECT threadline.audit('cards', mask => ARRAY['email'])",
     );
     let models = Models::new(vec![]);

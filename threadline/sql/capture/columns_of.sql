@@ -7,9 +7,12 @@
 -- A virtual column is none: there is no value of it in a row that a trigger sees.
 CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT a.attnum,
            (pg_identify_object_as_address('pg_class'::regclass, target, a.attnum)).object_names[3],
            a.atttypid::regtype,
@@ -25,4 +28,5 @@ BEGIN ATOMIC
     WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
       AND has_column_privilege(target, a.attnum, 'SELECT') IS NOT NULL
     ORDER BY a.attnum;
-END;
+END
+$$;

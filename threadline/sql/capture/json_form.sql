@@ -4,23 +4,26 @@
 -- text that its output function writes. That of json is kept where jsonb has no form
 -- for it, and money, written otherwise in each locale, is a number.
 CREATE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
-    SELECT format(
-        CASE
-            WHEN base.oid = 'json'::regtype THEN 'threadline.json_image(%1$s)'
-            WHEN base.oid = 'money'::regtype THEN '%1$s::numeric'
-            -- PostgreSQL's own have lower OIDs, and it looks for no cast of them.
-            WHEN base.oid < 16384 OR element.oid < 16384 THEN '%1$s'
-            WHEN base.typtype = 'c' THEN 'threadline.row_image(%1$s)'
-            WHEN element.typtype = 'c' THEN
-                'CASE WHEN array_ndims(%1$s) > 1 THEN to_jsonb(concat(%1$s)::text[]) WHEN %1$s IS NOT NULL THEN '
-                '(SELECT coalesce(jsonb_agg(threadline.row_image(tl_element)), ''[]'') FROM (SELECT unnest(%1$s) AS tl_element) AS tl_elements) END'
-            WHEN element.oid IS NOT NULL THEN 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s)::text[] END'
-            ELSE 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s) END'
-        END, reference)
-    FROM pg_type AS base
-    LEFT JOIN pg_type AS element ON element.oid = threadline.base_type(base.typelem) AND base.typsubscript = 'array_subscript_handler'::regproc
-    WHERE base.oid = threadline.base_type(type);
-END;
+AS $form$
+BEGIN
+    RETURN (
+        SELECT format(
+            CASE
+                WHEN base.oid = 'json'::regtype THEN 'threadline.json_image(%1$s)'
+                WHEN base.oid = 'money'::regtype THEN '%1$s::numeric'
+                -- PostgreSQL's own have lower OIDs, and it looks for no cast of them.
+                WHEN base.oid < 16384 OR element.oid < 16384 THEN '%1$s'
+                WHEN base.typtype = 'c' THEN 'threadline.row_image(%1$s)'
+                WHEN element.typtype = 'c' THEN
+                    'CASE WHEN array_ndims(%1$s) > 1 THEN to_jsonb(concat(%1$s)::text[]) WHEN %1$s IS NOT NULL THEN '
+                    '(SELECT coalesce(jsonb_agg(threadline.row_image(tl_element)), ''[]'') FROM (SELECT unnest(%1$s) AS tl_element) AS tl_elements) END'
+                WHEN element.oid IS NOT NULL THEN 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s)::text[] END'
+                ELSE 'CASE WHEN %1$s IS NOT NULL THEN concat(%1$s) END'
+            END, reference)
+        FROM pg_type AS base
+        LEFT JOIN pg_type AS element ON element.oid = threadline.base_type(base.typelem) AND base.typsubscript = 'array_subscript_handler'::regproc
+        WHERE base.oid = threadline.base_type(type));
+END
+$form$;

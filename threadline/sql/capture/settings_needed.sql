@@ -2,31 +2,33 @@
 -- image, whoever writes it. Each costs something at every call of a function that pins
 -- it, so a table has those that its types need; all for a type that is not known here.
 CREATE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
--- As text: shown from what is parsed, it reads otherwise after a restore.
 AS $$
-    SELECT coalesce(array_agg(setting.name ORDER BY setting.name), '{}')
-    FROM (VALUES
-        ('timezone', ARRAY['timestamptz', 'timetz']::regtype[]),
-        ('datestyle', '{}'),
-        ('intervalstyle', ARRAY['interval']::regtype[]),
-        ('bytea_output', ARRAY['bytea']::regtype[]),
-        ('extra_float_digits', ARRAY['float4', 'float8']::regtype[]),
-        ('array_nulls', '{}')
-    ) AS setting (name, types)
-    WHERE EXISTS (
-        SELECT
-        FROM threadline.present_columns(relation) AS c
-        LEFT JOIN pg_type AS t ON t.oid = c.type
-        WHERE c.type = ANY (setting.types) OR NOT coalesce(
-            t.typtype = 'e'
-            -- As JSON, dates and times are in ISO format whatever is set.
-            OR c.type IN (
-                'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
-                'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
-                'inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype,
-                '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
-                'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
-                'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false));
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(setting.name ORDER BY setting.name), '{}')
+        FROM (VALUES
+            ('timezone', ARRAY['timestamptz', 'timetz']::regtype[]),
+            ('datestyle', '{}'),
+            ('intervalstyle', ARRAY['interval']::regtype[]),
+            ('bytea_output', ARRAY['bytea']::regtype[]),
+            ('extra_float_digits', ARRAY['float4', 'float8']::regtype[]),
+            ('array_nulls', '{}')
+        ) AS setting (name, types)
+        WHERE EXISTS (
+            SELECT
+            FROM threadline.present_columns(relation) AS c
+            LEFT JOIN pg_type AS t ON t.oid = c.type
+            WHERE c.type = ANY (setting.types) OR NOT coalesce(
+                t.typtype = 'e'
+                -- As JSON, dates and times are in ISO format whatever is set.
+                OR c.type IN (
+                    'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
+                    'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
+                    'inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype,
+                    '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
+                    'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
+                    'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false)));
+END
 $$;

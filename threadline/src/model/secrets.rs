@@ -47,13 +47,21 @@ const SECRETS: &[&str] = &[
     "socialsecurity",
 ];
 
+/// Last words of what is about a secret and holds none.
+const ABOUT: &[&str] = &[
+    "at", "enabled", "disabled", "required", "verified", "expired",
+];
+
 /// Whether a column is named like a secret: by whole words, in snake case or camel
 /// case, in the singular or plural, with or without a number. When something
-/// happened (`token_expires_at`) and whether it is so (`has_password`) are none.
+/// happened (`token_expires_at`) and whether it is so (`has_password`, `otp_enabled`) are
+/// none.
 pub(crate) fn looks_secret(column: &str) -> bool {
     let words = words(column);
     let about = match words.as_slice() {
-        [first, .., last] => ["is", "has"].contains(&first.as_str()) || last == "at",
+        [first, .., last] => {
+            ["is", "has"].contains(&first.as_str()) || ABOUT.contains(&last.as_str())
+        }
         _ => false,
     };
     let names = |secret: &&str| {
@@ -139,6 +147,7 @@ mod tests {
             "userPIN",
             "otp",
             "salt",
+            "required_password",
         ] {
             assert!(looks_secret(secret), "{secret}");
         }
@@ -176,6 +185,9 @@ mod tests {
             "tokenExpiresAt",
             "has_password",
             "isToken",
+            "totp_2fa_enabled",
+            "otpRequired",
+            "password_expired",
             "author",
             "ibanez",
             "größe",

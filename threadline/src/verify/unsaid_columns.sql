@@ -13,6 +13,8 @@ JOIN LATERAL threadline.column_policy(t.id, c.oid) AS policy ON policy.name = li
 LEFT JOIN LATERAL pg_catalog.jsonb_to_recordset(t.columns) AS k (number smallint, name text)
     ON CASE WHEN t.relation = c.oid THEN k.number = live.number ELSE k.name = live.name END
 WHERE t.unaudited_at IS NULL AND threadline.audited_table_of(c.oid) = t.id
+  -- Whether something is so is no secret.
+  AND live.type <> 'boolean'::pg_catalog.regtype
   AND c.oid = coalesce($1::pg_catalog.regclass, c.oid)
   AND CASE WHEN k.name IS NULL THEN policy.treatment = 'clear' OR NOT t.policy ? 'columns'
            ELSE policy.treatment = 'clear' AND NOT coalesce(t.policy -> 'clear' ? k.name, false)

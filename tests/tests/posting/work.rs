@@ -110,4 +110,12 @@ fn a_worker_can_be_stopped_between_batches() {
     );
     assert_eq!(turns, [(Duration::ZERO, 10_000); 2]);
     assert_eq!(threadline::waiting(conn).unwrap().entries, 1);
+    // What is not much waits for company.
+    Worker::new().every(Duration::from_secs(7)).run(
+        || Ok(database.connect()),
+        |pause, moved| {
+            assert_eq!((pause, moved.unwrap()), (Duration::from_secs(7), 1));
+            false
+        },
+    );
 }

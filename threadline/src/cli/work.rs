@@ -10,7 +10,7 @@ pub(super) struct Work {
     /// Post what waits now, and end
     #[arg(long)]
     once: bool,
-    /// How long to wait when nothing is left to post, in milliseconds
+    /// How long to wait after all was posted, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 200)]
     every: u64,
     #[command(flatten)]

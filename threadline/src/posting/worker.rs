@@ -9,6 +9,10 @@ use super::post::post_batch;
 use crate::context::AuditConnection;
 use crate::error::Error;
 
+/// A batch of so many entries left some behind. After a smaller one it is cheaper to
+/// wait for company than to post a few entries at a time.
+const FULL: u64 = 10_000;
+
 /// How long the worker waits after a failure before it connects again.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -50,7 +54,7 @@ impl Worker {
         }
     }
 
-    /// Sets how long it waits when nothing was left to post.
+    /// Sets how long it waits after it has posted all that there was.
     pub fn every(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
@@ -83,8 +87,8 @@ impl Worker {
 
     /// Posts on this thread, for a process of its own. After each batch `go_on` is
     /// given how long to wait, and how many entries were moved or what failed; it
-    /// waits, and returns whether to go on. There is nothing to wait for while a
-    /// batch moved something.
+    /// waits, and returns whether to go on. After a full batch, of 10,000 entries or
+    /// more, there is nothing to wait for.
     pub fn run<C, F>(
         self,
         mut connect: F,
@@ -102,8 +106,8 @@ impl Worker {
                     .and_then(|conn| post_batch(connection.insert(conn))),
             };
             let pause = match &turn {
-                Ok(0) => self.interval,
-                Ok(_) => Duration::ZERO,
+                Ok(FULL..) => Duration::ZERO,
+                Ok(_) => self.interval,
                 Err(_) => {
                     connection = None;
                     AFTER_FAILURE

@@ -507,6 +507,21 @@ BEGIN
 END
 $$;
 
+-- Whether values of a type have one form in jsonb, which depends on no setting but those
+-- that are pinned. Of the types that most columns have; of others threadline.json_form()
+-- and threadline.settings_needed() tell.
+CREATE OR REPLACE FUNCTION threadline.is_plain_type(type oid, pinned text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN type IN (
+        'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
+        'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'jsonb'::regtype,
+        'inet'::regtype, 'date'::regtype, 'time'::regtype, 'timestamp'::regtype,
+        '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_uuid'::regtype)
+    OR type IN ('timestamptz'::regtype, 'timetz'::regtype) AND 'timezone' = ANY (pinned)
+    OR type = 'interval'::regtype AND 'intervalstyle' = ANY (pinned)
+    OR type = 'bytea'::regtype AND 'bytea_output' = ANY (pinned)
+    OR type IN ('float4'::regtype, 'float8'::regtype) AND 'extra_float_digits' = ANY (pinned);
+
 -- Whether to_jsonb() may be given a row of a relation: every type is PostgreSQL's own,
 -- for which it calls nobody's cast, and its text depends on no setting but those that
 -- are pinned. Declared immutable and called with constants alone, so that PostgreSQL
@@ -518,11 +533,12 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     -- PostgreSQL asks ahead, also for what is not there after a restore.
-    RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation)
-        AND threadline.settings_needed(relation) <@ pinned AND NOT EXISTS (
+    RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS c
         WHERE CASE
+            WHEN threadline.is_plain_type(c.type, pinned) THEN false
+            WHEN NOT threadline.settings_needed(relation) <@ pinned THEN true
             -- What a json holds need not have a form in jsonb.
             WHEN c.type < 16384 THEN c.type IN ('json'::regtype, 'json[]'::regtype, 'money'::regtype)
             ELSE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v' OR threadline.base_type(c.type) = 'json[]'::regtype END
@@ -586,16 +602,7 @@ BEGIN
         SELECT
         FROM pg_attribute AS a
         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND (
-            a.attgenerated = 'v'
-            OR a.atttypid NOT IN (
-                'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
-                'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'jsonb'::regtype,
-                'inet'::regtype, 'date'::regtype, 'time'::regtype, 'timestamp'::regtype,
-                '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_uuid'::regtype)
-               AND NOT (a.atttypid IN ('timestamptz'::regtype, 'timetz'::regtype) AND 'timezone' = ANY (pinned))
-               AND NOT (a.atttypid = 'interval'::regtype AND 'intervalstyle' = ANY (pinned))
-               AND NOT (a.atttypid = 'bytea'::regtype AND 'bytea_output' = ANY (pinned))
-               AND NOT (a.atttypid IN ('float4'::regtype, 'float8'::regtype) AND 'extra_float_digits' = ANY (pinned))));
+            a.attgenerated = 'v' OR NOT threadline.is_plain_type(a.atttypid, pinned)));
 END
 $$;
 
@@ -1075,7 +1082,7 @@ DECLARE
     tl_new pg_catalog.jsonb;
     tl_changed pg_catalog._text;
 BEGIN
-    IF pg_catalog.oidne(TG_RELID, {captured}) AND pg_catalog.oidne(coalesce(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, TG_RELID), {captured})
+    IF pg_catalog.oidne({captured}, CASE WHEN pg_catalog.oideq(TG_RELID, {built_for_oid}) THEN TG_RELID ELSE coalesce(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, TG_RELID) END)
        OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')
        OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
     THEN
@@ -1118,10 +1125,14 @@ $template$;
 CREATE OR REPLACE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL WHEN NOT {plain} THEN threadline.row_image(OLD)
-                   WHEN pg_catalog.pg_column_size(OLD) > 100000 THEN threadline.large_image(OLD) ELSE pg_catalog.to_jsonb(OLD.*) END;
-    tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL WHEN NOT {plain} THEN threadline.row_image(NEW)
-                   WHEN pg_catalog.pg_column_size(NEW) > 100000 THEN threadline.large_image(NEW) ELSE pg_catalog.to_jsonb(NEW.*) END;
+    DECLARE
+        tl_plain boolean := {plain};
+    BEGIN
+        tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL WHEN NOT tl_plain THEN threadline.row_image(OLD)
+                       WHEN pg_catalog.pg_column_size(OLD) > 100000 THEN threadline.large_image(OLD) ELSE pg_catalog.to_jsonb(OLD.*) END;
+        tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL WHEN NOT tl_plain THEN threadline.row_image(NEW)
+                       WHEN pg_catalog.pg_column_size(NEW) > 100000 THEN threadline.large_image(NEW) ELSE pg_catalog.to_jsonb(NEW.*) END;
+    END;
 $template$;
 
 -- How a table whose columns are not all recorded as they are has the images of a row
@@ -1493,6 +1504,7 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
         'id', audited_table,
         'relation', target::oid::bigint,
         'captured', tl_captured,
+        'built_for_oid', format('%L::pg_catalog.oid', target::oid),
         'built_for', tl_built_for,
         'images', btrim(tl_images, E'\n')));
 END

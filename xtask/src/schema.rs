@@ -58,6 +58,7 @@ const CODE: &[&str] = &[
     "capture/fingerprint",
     "capture/audited_relation",
     "capture/settings_needed",
+    "capture/is_plain_type",
     "capture/plain_columns",
     "capture/columns_match",
     "capture/columns_stand",

@@ -65,7 +65,7 @@ fn comparable(database: &Database) -> String {
             digits.push(c);
             continue;
         }
-        text.push_str(if digits.len() == 5 { "OID" } else { &digits });
+        text.push_str(if digits.len() >= 5 { "OID" } else { &digits });
         digits.clear();
         text.push(c);
     }

@@ -18,7 +18,7 @@ DECLARE
     tl_new pg_catalog.jsonb;
     tl_changed pg_catalog._text;
 BEGIN
-    IF pg_catalog.oidne(TG_RELID, {captured}) AND pg_catalog.oidne(coalesce(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, TG_RELID), {captured})
+    IF pg_catalog.oidne({captured}, CASE WHEN pg_catalog.oideq(TG_RELID, {built_for_oid}) THEN TG_RELID ELSE coalesce(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, TG_RELID) END)
        OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')
        OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
     THEN

@@ -22,15 +22,6 @@ BEGIN
         SELECT
         FROM pg_attribute AS a
         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND (
-            a.attgenerated = 'v'
-            OR a.atttypid NOT IN (
-                'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
-                'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'jsonb'::regtype,
-                'inet'::regtype, 'date'::regtype, 'time'::regtype, 'timestamp'::regtype,
-                '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_uuid'::regtype)
-               AND NOT (a.atttypid IN ('timestamptz'::regtype, 'timetz'::regtype) AND 'timezone' = ANY (pinned))
-               AND NOT (a.atttypid = 'interval'::regtype AND 'intervalstyle' = ANY (pinned))
-               AND NOT (a.atttypid = 'bytea'::regtype AND 'bytea_output' = ANY (pinned))
-               AND NOT (a.atttypid IN ('float4'::regtype, 'float8'::regtype) AND 'extra_float_digits' = ANY (pinned))));
+            a.attgenerated = 'v' OR NOT threadline.is_plain_type(a.atttypid, pinned)));
 END
 $$;

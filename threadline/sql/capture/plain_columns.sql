@@ -9,11 +9,12 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     -- PostgreSQL asks ahead, also for what is not there after a restore.
-    RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation)
-        AND threadline.settings_needed(relation) <@ pinned AND NOT EXISTS (
+    RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS c
         WHERE CASE
+            WHEN threadline.is_plain_type(c.type, pinned) THEN false
+            WHEN NOT threadline.settings_needed(relation) <@ pinned THEN true
             -- What a json holds need not have a form in jsonb.
             WHEN c.type < 16384 THEN c.type IN ('json'::regtype, 'json[]'::regtype, 'money'::regtype)
             ELSE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v' OR threadline.base_type(c.type) = 'json[]'::regtype END

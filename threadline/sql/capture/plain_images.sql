@@ -3,8 +3,12 @@
 CREATE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL WHEN NOT {plain} THEN threadline.row_image(OLD)
-                   WHEN pg_catalog.pg_column_size(OLD) > 100000 THEN threadline.large_image(OLD) ELSE pg_catalog.to_jsonb(OLD.*) END;
-    tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL WHEN NOT {plain} THEN threadline.row_image(NEW)
-                   WHEN pg_catalog.pg_column_size(NEW) > 100000 THEN threadline.large_image(NEW) ELSE pg_catalog.to_jsonb(NEW.*) END;
+    DECLARE
+        tl_plain boolean := {plain};
+    BEGIN
+        tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL WHEN NOT tl_plain THEN threadline.row_image(OLD)
+                       WHEN pg_catalog.pg_column_size(OLD) > 100000 THEN threadline.large_image(OLD) ELSE pg_catalog.to_jsonb(OLD.*) END;
+        tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL WHEN NOT tl_plain THEN threadline.row_image(NEW)
+                       WHEN pg_catalog.pg_column_size(NEW) > 100000 THEN threadline.large_image(NEW) ELSE pg_catalog.to_jsonb(NEW.*) END;
+    END;
 $template$;

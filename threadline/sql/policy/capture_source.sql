@@ -70,6 +70,7 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
         'id', audited_table,
         'relation', target::oid::bigint,
         'captured', tl_captured,
+        'built_for_oid', format('%L::pg_catalog.oid', target::oid),
         'built_for', tl_built_for,
         'images', btrim(tl_images, E'\n')));
 END

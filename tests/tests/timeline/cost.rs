@@ -103,7 +103,7 @@ struct Read {
 
 /// The counters of this session, which hold as long as its transaction.
 fn counters(conn: &mut PgConnection) -> Read {
-    const TABLES: &str = "relname IN ('audit_changes', 'audit_transactions', 'audit_actions') AND relnamespace = 'threadline'::regnamespace";
+    const TABLES: &str = "relname IN ('ledger_changes', 'ledger_transactions', 'audit_actions') AND relnamespace = 'threadline'::regnamespace";
     let mut sum = |sql: &str| value(conn, sql).unwrap().parse().unwrap();
     Read {
         entries: sum(&format!(

@@ -193,27 +193,31 @@ fn a_transaction_is_extended_as_often_as_it_takes() {
 
 #[test]
 fn an_extension_goes_with_its_savepoint_and_the_next_change_extends_again() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let other = &mut database.connect();
-    run(conn, NOTES);
-    conn.transaction::<_, Error, _>(|conn| {
-        insert(conn, 1)?;
-        age(conn, 5);
-        insert(other, 100)?;
-        let undone = conn.transaction::<(), Error, _>(|conn| {
-            insert(conn, 2)?;
-            assert_eq!(extended(conn, 2).as_deref(), Some("true"));
-            Err(diesel::result::Error::RollbackTransaction.into())
-        });
-        assert!(undone.is_err());
-        assert_eq!(extended(conn, 1), None);
-        insert(conn, 3)
-    })
-    .unwrap();
-    assert_eq!(extended(conn, 3).as_deref(), Some("true"));
-    assert_found_by_time(conn, &[1, 3]);
-    assert_eq!(found(conn, Filter::new().table("notes").record(2)), [0; 0]);
+    for again in [false, true] {
+        let database = Database::new();
+        let conn = &mut database.connect();
+        let other = &mut database.connect();
+        run(conn, NOTES);
+        conn.transaction::<_, Error, _>(|conn| {
+            insert(conn, 1)?;
+            age(conn, 5);
+            insert(other, 100)?;
+            let undone = conn.transaction::<(), Error, _>(|conn| {
+                insert(conn, 2)?;
+                assert_eq!(extended(conn, 2).as_deref(), Some("true"));
+                Err(diesel::result::Error::RollbackTransaction.into())
+            });
+            assert!(undone.is_err());
+            // One's own may go on.
+            assert_eq!(extended(conn, 1).as_deref(), Some("true"));
+            if again { insert(conn, 3) } else { Ok(()) }
+        })
+        .unwrap();
+        let shown: &[i32] = if again { &[1, 3] } else { &[1] };
+        assert_eq!(extended(conn, 1).as_deref(), again.then_some("true"));
+        assert_found_by_time(conn, shown);
+        assert_eq!(found(conn, Filter::new().table("notes").record(2)), [0; 0]);
+    }
 }
 
 #[test]

@@ -37,8 +37,9 @@ WITH RECURSIVE target AS (
     SELECT c.*
     FROM segment
     CROSS JOIN LATERAL (
-        (SELECT *
-        FROM threadline.record_changes(segment.table_id, segment.record_key) AS c
+        (SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key,
+               c.changed_from, c.changed_to, c.row_data
+        FROM threadline.ledger_changes AS c
         WHERE c.table_id = segment.table_id
           AND c.record_key = segment.record_key
           AND c.id >= segment.from_id AND c.id < segment.before_id
@@ -48,13 +49,28 @@ WITH RECURSIVE target AS (
         ORDER BY c.id DESC
         LIMIT {story limit})
         UNION ALL
-        (SELECT *
-        FROM threadline.record_changes(segment.table_id, segment.record_key) AS c
+        (SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key,
+               c.changed_from, c.changed_to, c.row_data
+        FROM threadline.ledger_changes AS c
         WHERE c.table_id = segment.table_id
           AND c.previous_key = segment.record_key
           AND c.id > segment.from_id AND c.id < segment.before_id
           AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)
           AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.arrival_transaction, segment.arrival_statement)
+          AND {story conditions}
+        ORDER BY c.id DESC
+        LIMIT {story limit})
+        UNION ALL
+        -- What waits is little, or all of it is read in any case.
+        (SELECT * FROM threadline.pending_changes(only_table => segment.table_id, only_key => segment.record_key) AS c
+        WHERE (c.record_key = segment.record_key
+               AND c.id >= segment.from_id AND c.id < segment.before_id
+               AND (c.statement IS NULL OR (
+                   (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)))
+            OR c.previous_key = segment.record_key
+               AND c.id > segment.from_id AND c.id < segment.before_id
+               AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)
+               AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.arrival_transaction, segment.arrival_statement))
           AND {story conditions}
         ORDER BY c.id DESC
         LIMIT {story limit})

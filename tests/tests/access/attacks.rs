@@ -2,7 +2,7 @@
 //! the audit.
 
 use diesel::prelude::*;
-use threadline_tests::{rows, run, value};
+use threadline_tests::{rolled_back, rows, run, value};
 
 use super::code::SPIES;
 use super::{Protected, refused};
@@ -517,4 +517,22 @@ fn every_function_that_runs_as_the_owner_pins_its_path() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn no_name_of_a_column_takes_the_search_path_from_a_capture_function() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        r#"CREATE TABLE people (id int PRIMARY KEY, "threadline.large_image(" text, email text);
+           SELECT threadline.audit('people', mask => ARRAY['email'])"#,
+    );
+    assert_eq!(
+        value(
+            conn,
+            "SELECT array_to_string(proconfig, '; ') FROM pg_proc WHERE proname = 'capture_' || threadline.audited_table_of('people')"
+        )
+        .as_deref(),
+        Some("search_path=pg_catalog, threadline, pg_temp")
+    );
 }

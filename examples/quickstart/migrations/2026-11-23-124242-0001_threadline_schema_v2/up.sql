@@ -1955,15 +1955,16 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
 END
 $capture_source$;
 
--- The settings that a table's capture function pins, as clauses of the function. All but
--- threadline.plain_images() needs the search_path; what hashes instants needs the time
--- zone, in which they are put later otherwise.
+-- The settings that a table's capture function pins, as clauses of the function. What
+-- threadline.named_images() writes needs the search_path, and is known by a word that is
+-- always in it: one that must be missing could be put there as the name of a column.
+-- What hashes instants needs the time zone, in which they are put later otherwise.
 CREATE OR REPLACE FUNCTION threadline.pinned_settings(audited_table integer, target regclass, source text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT concat_ws(' ',
-        CASE WHEN strpos(source, 'threadline.large_image(') = 0
+        CASE WHEN strpos(source, 'tl_careful') > 0
              THEN 'SET search_path = pg_catalog, threadline, pg_temp' END,
         string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
     FROM threadline.audited_tables AS t

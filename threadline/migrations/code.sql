@@ -147,6 +147,19 @@ BEGIN
 END
 $$;
 
+-- Whether to_jsonb() may make one value of two that are not the same: of -0 and 0, and of
+-- arrays that differ in their bounds.
+CREATE OR REPLACE FUNCTION threadline.merges_values(type oid) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT
+        FROM pg_type AS base
+        WHERE base.oid = threadline.base_type(merges_values.type)
+          AND (base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c'));
+END;
+
 -- SQL for what to_jsonb() is given in place of a value, so that nobody's code runs
 -- with the rights of who records it: for a type that is not PostgreSQL's own it
 -- calls whatever cast to json the type's owner made. Such a value is recorded as the
@@ -508,26 +521,27 @@ END
 $$;
 
 -- Whether values of a type have one form in jsonb, which depends on no setting but those
--- that are pinned. Of the types that most columns have; of others threadline.json_form()
+-- that are pinned. `apart` says that values are compared as well, apart from their images:
+-- else a type of which threadline.merges_values() is not plain. Of the types that most columns have; of others threadline.json_form()
 -- and threadline.settings_needed() tell.
-CREATE OR REPLACE FUNCTION threadline.is_plain_type(type oid, pinned text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.is_plain_type(type oid, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN type IN (
         'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
         'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'jsonb'::regtype,
-        'inet'::regtype, 'date'::regtype, 'time'::regtype, 'timestamp'::regtype,
-        '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_uuid'::regtype)
+        'inet'::regtype, 'date'::regtype, 'time'::regtype, 'timestamp'::regtype)
     OR type IN ('timestamptz'::regtype, 'timetz'::regtype) AND 'timezone' = ANY (pinned)
     OR type = 'interval'::regtype AND 'intervalstyle' = ANY (pinned)
     OR type = 'bytea'::regtype AND 'bytea_output' = ANY (pinned)
-    OR type IN ('float4'::regtype, 'float8'::regtype) AND 'extra_float_digits' = ANY (pinned);
+    OR type IN ('float4'::regtype, 'float8'::regtype) AND 'extra_float_digits' = ANY (pinned) AND apart
+    OR type IN ('_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_uuid'::regtype) AND apart;
 
 -- Whether to_jsonb() may be given a row of a relation: every type is PostgreSQL's own,
 -- for which it calls nobody's cast, and its text depends on no setting but those that
--- are pinned. Declared immutable and called with constants alone, so that PostgreSQL
+-- are pinned. `apart` as in threadline.is_plain_type(). Declared immutable and called with constants alone, so that PostgreSQL
 -- answers it once, when it plans what it stands in, and again after any change of the
 -- relation.
-CREATE OR REPLACE FUNCTION threadline.plain_columns(relation oid, pinned text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.plain_columns(relation oid, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -537,7 +551,8 @@ BEGIN
         SELECT
         FROM threadline.present_columns(relation) AS c
         WHERE CASE
-            WHEN threadline.is_plain_type(c.type, pinned) THEN false
+            WHEN threadline.is_plain_type(c.type, pinned, apart) THEN false
+            WHEN NOT apart AND threadline.merges_values(c.type) THEN true
             WHEN NOT threadline.settings_needed(relation) <@ pinned THEN true
             -- What a json holds need not have a form in jsonb.
             WHEN c.type < 16384 THEN c.type IN ('json'::regtype, 'json[]'::regtype, 'money'::regtype)
@@ -582,7 +597,7 @@ RETURN threadline.columns_match(relation, built_for);
 -- a table whose OID is not the one that its capture function names: it was restored, and
 -- PostgreSQL does not know that a plan depends on it. Asked for every write until
 -- threadline.refresh(), and so as short as can be.
-CREATE OR REPLACE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -590,7 +605,7 @@ BEGIN
     IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
         -- The snapshot may be older than the columns.
         RETURN CASE WHEN pinned IS NULL THEN threadline.columns_match(relation, built_for)
-                    ELSE threadline.plain_columns(relation, pinned) END;
+                    ELSE threadline.plain_columns(relation, pinned, apart) END;
     ELSIF pinned IS NULL THEN
         RETURN md5((
             SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
@@ -602,7 +617,7 @@ BEGIN
         SELECT
         FROM pg_attribute AS a
         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND (
-            a.attgenerated = 'v' OR NOT threadline.is_plain_type(a.atttypid, pinned)));
+            a.attgenerated = 'v' OR NOT threadline.is_plain_type(a.atttypid, pinned, apart)));
 END
 $$;
 
@@ -629,7 +644,10 @@ BEGIN ATOMIC
         LEFT JOIN known AS namesake ON namesake.name = live.name
         LEFT JOIN known AS itself ON CASE WHEN itself.same THEN itself.number = live.number ELSE itself.name = live.name END
     )
-    SELECT CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.treatment IS DISTINCT FROM 'clear') THEN jsonb_build_object(
+    SELECT jsonb_build_object(
+        'apart', coalesce(jsonb_agg(name) FILTER (
+            WHERE threadline.merges_values(type) AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '[]'))
+        || CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.treatment IS DISTINCT FROM 'clear') THEN jsonb_build_object(
         'clear', coalesce(jsonb_agg(name) FILTER (
             WHERE by_itself = 'clear' AND coalesce(by_name, 'clear') = 'clear' AND made_as_before), '[]'),
         'masks', coalesce(jsonb_object_agg(name, coalesce(threadline.placeholder(type), '"***"')) FILTER (
@@ -665,9 +683,29 @@ BEGIN
         IF tl_old IS NOT NULL AND tl_new IS NOT NULL THEN
             changed := ARRAY(
                 SELECT key FROM jsonb_object_keys(redaction -> 'masks') AS key
-                WHERE tl_new ? key AND (tl_old -> key)::text IS DISTINCT FROM (tl_new -> key)::text);
+                WHERE tl_new ? key AND NOT redaction -> 'apart' ? key AND (tl_old -> key)::text IS DISTINCT FROM (tl_new -> key)::text);
         END IF;
     END IF;
+END
+$$;
+
+-- Which of the columns named are not the same in two rows, although their images may be.
+CREATE OR REPLACE FUNCTION threadline.changed_apart(old_record anyelement, new_record anyelement, columns jsonb) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_changed text[] := '{}';
+BEGIN
+    IF columns <> '[]' AND old_record IS DISTINCT FROM NULL AND new_record IS DISTINCT FROM NULL THEN
+        EXECUTE (
+            SELECT 'SELECT array_remove(ARRAY[' || string_agg(
+                format('CASE WHEN record_image_ne(ROW(($1).%1$s), ROW(($2).%1$s)) THEN %2$L END', threadline.quoted(name), name), ', ')
+                || '], NULL)'
+            FROM jsonb_array_elements_text(columns) AS name)
+        INTO tl_changed USING old_record, new_record;
+    END IF;
+    RETURN tl_changed;
 END
 $$;
 
@@ -686,12 +724,15 @@ BEGIN
         BEGIN
             SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
             FROM threadline.redacted_change(to_jsonb(old_record), to_jsonb(new_record), redaction) AS r;
-            RETURN;
         EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+            plain := false;
         END;
     END IF;
-    SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
-    FROM threadline.redacted_change(threadline.row_image(old_record), threadline.row_image(new_record), redaction) AS r;
+    IF NOT plain THEN
+        SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
+        FROM threadline.redacted_change(threadline.row_image(old_record), threadline.row_image(new_record), redaction) AS r;
+    END IF;
+    changed := changed || threadline.changed_apart(old_record, new_record, redaction -> 'apart');
 END
 $$;
 
@@ -963,7 +1004,7 @@ CREATE OR REPLACE FUNCTION threadline.image_of(relation regclass, row_name text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN pg_catalog.format(
-    CASE WHEN threadline.plain_columns(relation, '{array_nulls,bytea_output,datestyle,extra_float_digits,intervalstyle,timezone}')
+    CASE WHEN threadline.plain_columns(relation, '{array_nulls,bytea_output,datestyle,extra_float_digits,intervalstyle,timezone}', apart => true)
          THEN 'pg_catalog.to_jsonb(%s.*)' ELSE 'threadline.row_image(%s.*)' END, row_name);
 
 -- Appends an entry for a row that a TRUNCATE removes, or for rows of which no more is
@@ -1125,14 +1166,15 @@ $template$;
 CREATE OR REPLACE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    DECLARE
-        tl_plain boolean := {plain};
-    BEGIN
-        tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL WHEN NOT tl_plain THEN threadline.row_image(OLD)
+    IF ({plain}) THEN
+        tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL
                        WHEN pg_catalog.pg_column_size(OLD) > 100000 THEN threadline.large_image(OLD) ELSE pg_catalog.to_jsonb(OLD.*) END;
-        tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL WHEN NOT tl_plain THEN threadline.row_image(NEW)
+        tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL
                        WHEN pg_catalog.pg_column_size(NEW) > 100000 THEN threadline.large_image(NEW) ELSE pg_catalog.to_jsonb(NEW.*) END;
-    END;
+    ELSE
+        SELECT c.old_row, c.new_row, c.changed INTO tl_old, tl_new, tl_changed
+        FROM threadline.careful_change(OLD, NEW, false, {redaction}) AS c;
+    END IF;
 $template$;
 
 -- How a table whose columns are not all recorded as they are has the images of a row
@@ -1451,20 +1493,17 @@ DECLARE
         'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
     tl_whole boolean;
-    tl_plain boolean := threadline.plain_columns(target, tl_settings);
+    tl_plain boolean := threadline.plain_columns(target, tl_settings, apart => true);
     tl_hides boolean;
     tl_changed text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
     SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
         format('CASE WHEN NOT record_image_eq(ROW(OLD.%1$s), ROW(NEW.%1$s)) THEN %2$L END', threadline.quoted(live.name), c.name), ', ' ORDER BY c.number
-    -- Of two values that are not the same, to_jsonb() may make one: -0 and 0, arrays with other bounds.
-    ) FILTER (WHERE coalesce(tl_table.policy -> 'ignore' ? c.name, false) IS NOT true AND (c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
-        base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c')))
+    ) FILTER (WHERE c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND threadline.merges_values(live.type))
     INTO tl_whole, tl_hides, tl_changed
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(target) AS live ON live.number = c.number
-    JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
+    JOIN threadline.columns_of(target) AS live ON live.number = c.number;
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND tl_plain;
 
     -- A redacted column that is gone may come back.
@@ -1478,21 +1517,21 @@ BEGIN
                 tl_careful := true;
             END;$catch$ END,
             'plain', format(tl_guard,
-                format('threadline.plain_columns(%L::pg_catalog.oid, %L)', target::oid, tl_settings),
-                format('threadline.columns_now(%s, NULL, %L)', tl_restored, tl_settings)),
+                format('threadline.plain_columns(%L::pg_catalog.oid, %L, %L)', target::oid, tl_settings, NOT tl_whole),
+                format('threadline.columns_now(%s, NULL, %L, %L)', tl_restored, tl_settings, NOT tl_whole)),
             'stands', format(tl_guard,
                 format('threadline.columns_stand(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
-                format('threadline.columns_now(%s, %s, NULL)', tl_restored, tl_built_for)),
+                format('threadline.columns_now(%s, %s, NULL, NULL)', tl_restored, tl_built_for)),
             'redaction', format(tl_guard,
-                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
-                format('threadline.redaction_now(%s, %s)', tl_restored, tl_built_for)),
+                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END),
+                format('threadline.redaction_now(%s, %s)', tl_restored, CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END)),
             'old_image', threadline.image_expression(audited_table, target, 'OLD'),
             'new_image', threadline.image_expression(audited_table, target, 'NEW'),
             'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));
     IF tl_hides THEN
         -- Of an update of those alone nothing is to be seen.
         tl_images := tl_images || format(
-            $unseen$    IF TG_OP = 'UPDATE' AND (tl_old - %1$L::text[])::text = (tl_new - %1$L::text[])::text AND (tl_changed <> '{}') IS NOT true THEN
+            $unseen$    IF TG_OP = 'UPDATE' AND (tl_old - %1$L::text[])::text = (tl_new - %1$L::text[])::text AND coalesce(tl_changed, '{}') <@ %1$L::text[] THEN
         RETURN NULL;
     END IF;
 $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.policy -> 'ignore') AS i), '{}'));

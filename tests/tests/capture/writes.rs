@@ -86,6 +86,109 @@ fn values_that_are_equal_and_not_the_same_are_a_change() {
     );
 }
 
+/// Whichever way the images of a row are made: as generated, of a large row, after a
+/// change of the columns, with redaction.
+#[test]
+fn values_with_one_image_are_told_apart_in_every_way_of_capture() {
+    let conn = &mut rolled_back();
+    for (name, policy, before) in [
+        ("plain", "", ""),
+        ("large", "", "UPDATE large SET note = repeat('x', 200000)"),
+        ("redacted", ", mask => ARRAY['secret', 'hidden']", ""),
+        (
+            "large_redacted",
+            ", mask => ARRAY['secret', 'hidden']",
+            "UPDATE large_redacted SET note = repeat('x', 200000)",
+        ),
+        ("ignored", ", ignore => ARRAY['note']", ""),
+        (
+            "widened",
+            "",
+            "ALTER TABLE widened ADD COLUMN more int; UPDATE widened SET more = 1",
+        ),
+        (
+            "widened_redacted",
+            ", mask => ARRAY['secret', 'hidden']",
+            "ALTER TABLE widened_redacted ADD COLUMN more int",
+        ),
+        ("json", "", "ALTER TABLE json ADD COLUMN doc json"),
+    ] {
+        run(
+            conn,
+            &format!(
+                "CREATE TABLE {name} (id int PRIMARY KEY, note text, zero float8 DEFAULT 0, span int[] DEFAULT '{{1,2}}',
+                     secret text, hidden float8 DEFAULT 0);
+                 ALTER TABLE {name} ALTER note SET STORAGE external;
+                 SELECT threadline.audit('{name}'{policy});
+                 INSERT INTO {name} VALUES (1);
+                 {before}"
+            ),
+        );
+        let last = value(conn, "SELECT coalesce(max(id), 0) FROM threadline.audit_changes").unwrap();
+        run(
+            conn,
+            &format!(
+                "UPDATE {name} SET zero = '-0';
+                 UPDATE {name} SET span = '[0:1]={{1,2}}';
+                 UPDATE {name} SET hidden = '-0';
+                 UPDATE {name} SET zero = 0, secret = 'x', note = 'y'"
+            ),
+        );
+        assert_eq!(
+            rows(
+                conn,
+                &format!("SELECT array(SELECT jsonb_object_keys(changed_to) ORDER BY 1)::text FROM threadline.audit_changes WHERE id > {last} ORDER BY id")
+            ),
+            ["{zero}", "{span}", "{hidden}", "{note,secret,zero}"],
+            "{name}"
+        );
+    }
+}
+
+/// A column that came after the table was audited, and before its capture was refreshed.
+#[test]
+fn values_with_one_image_are_told_apart_in_columns_added_since() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY);
+         SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1);
+         ALTER TABLE items ADD COLUMN zero float4 DEFAULT 0, ADD COLUMN span text[] DEFAULT '{a,b}';
+         UPDATE items SET zero = '-0';
+         UPDATE items SET span = '[0:1]={a,b}';",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT array(SELECT jsonb_object_keys(changed_to) ORDER BY 1)::text FROM threadline.audit_changes WHERE op = 'U' ORDER BY id"
+        ),
+        ["{zero}", "{span}"]
+    );
+}
+
+/// What only others' changes are recorded with is told with them, masked or not.
+#[test]
+fn an_ignored_column_is_told_with_the_changes_of_others() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text, score float8 DEFAULT 0, pin text);
+         SELECT threadline.audit('items', mask => ARRAY['pin'], ignore => ARRAY['score', 'pin']);
+         INSERT INTO items VALUES (1);
+         UPDATE items SET score = '-0', pin = 'a';
+         UPDATE items SET score = '0', pin = 'b';
+         UPDATE items SET name = 'x', score = '-0', pin = 'c';",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT array(SELECT jsonb_object_keys(changed_to) ORDER BY 1)::text FROM threadline.audit_changes WHERE op = 'U' ORDER BY id"
+        ),
+        ["{name,pin,score}"]
+    );
+}
+
 #[test]
 fn truncate_records_every_row_that_went() {
     let conn = &mut rolled_back();

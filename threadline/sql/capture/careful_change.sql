@@ -13,11 +13,14 @@ BEGIN
         BEGIN
             SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
             FROM threadline.redacted_change(to_jsonb(old_record), to_jsonb(new_record), redaction) AS r;
-            RETURN;
         EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
+            plain := false;
         END;
     END IF;
-    SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
-    FROM threadline.redacted_change(threadline.row_image(old_record), threadline.row_image(new_record), redaction) AS r;
+    IF NOT plain THEN
+        SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
+        FROM threadline.redacted_change(threadline.row_image(old_record), threadline.row_image(new_record), redaction) AS r;
+    END IF;
+    changed := changed || threadline.changed_apart(old_record, new_record, redaction -> 'apart');
 END
 $$;

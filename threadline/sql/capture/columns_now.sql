@@ -2,7 +2,7 @@
 -- a table whose OID is not the one that its capture function names: it was restored, and
 -- PostgreSQL does not know that a plan depends on it. Asked for every write until
 -- threadline.refresh(), and so as short as can be.
-CREATE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[]) RETURNS boolean
+CREATE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -10,7 +10,7 @@ BEGIN
     IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
         -- The snapshot may be older than the columns.
         RETURN CASE WHEN pinned IS NULL THEN threadline.columns_match(relation, built_for)
-                    ELSE threadline.plain_columns(relation, pinned) END;
+                    ELSE threadline.plain_columns(relation, pinned, apart) END;
     ELSIF pinned IS NULL THEN
         RETURN md5((
             SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
@@ -22,6 +22,6 @@ BEGIN
         SELECT
         FROM pg_attribute AS a
         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND (
-            a.attgenerated = 'v' OR NOT threadline.is_plain_type(a.atttypid, pinned)));
+            a.attgenerated = 'v' OR NOT threadline.is_plain_type(a.atttypid, pinned, apart)));
 END
 $$;

@@ -1,9 +1,9 @@
 -- Whether to_jsonb() may be given a row of a relation: every type is PostgreSQL's own,
 -- for which it calls nobody's cast, and its text depends on no setting but those that
--- are pinned. Declared immutable and called with constants alone, so that PostgreSQL
+-- are pinned. `apart` as in threadline.is_plain_type(). Declared immutable and called with constants alone, so that PostgreSQL
 -- answers it once, when it plans what it stands in, and again after any change of the
 -- relation.
-CREATE FUNCTION threadline.plain_columns(relation oid, pinned text[]) RETURNS boolean
+CREATE FUNCTION threadline.plain_columns(relation oid, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -13,7 +13,8 @@ BEGIN
         SELECT
         FROM threadline.present_columns(relation) AS c
         WHERE CASE
-            WHEN threadline.is_plain_type(c.type, pinned) THEN false
+            WHEN threadline.is_plain_type(c.type, pinned, apart) THEN false
+            WHEN NOT apart AND threadline.merges_values(c.type) THEN true
             WHEN NOT threadline.settings_needed(relation) <@ pinned THEN true
             -- What a json holds need not have a form in jsonb.
             WHEN c.type < 16384 THEN c.type IN ('json'::regtype, 'json[]'::regtype, 'money'::regtype)

@@ -3,12 +3,13 @@
 CREATE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-    DECLARE
-        tl_plain boolean := {plain};
-    BEGIN
-        tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL WHEN NOT tl_plain THEN threadline.row_image(OLD)
+    IF ({plain}) THEN
+        tl_old := CASE WHEN pg_catalog.texteq(TG_OP, 'INSERT') THEN NULL
                        WHEN pg_catalog.pg_column_size(OLD) > 100000 THEN threadline.large_image(OLD) ELSE pg_catalog.to_jsonb(OLD.*) END;
-        tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL WHEN NOT tl_plain THEN threadline.row_image(NEW)
+        tl_new := CASE WHEN pg_catalog.texteq(TG_OP, 'DELETE') THEN NULL
                        WHEN pg_catalog.pg_column_size(NEW) > 100000 THEN threadline.large_image(NEW) ELSE pg_catalog.to_jsonb(NEW.*) END;
-    END;
+    ELSE
+        SELECT c.old_row, c.new_row, c.changed INTO tl_old, tl_new, tl_changed
+        FROM threadline.careful_change(OLD, NEW, false, {redaction}) AS c;
+    END IF;
 $template$;

@@ -22,7 +22,7 @@ BEGIN
         IF tl_old IS NOT NULL AND tl_new IS NOT NULL THEN
             changed := ARRAY(
                 SELECT key FROM jsonb_object_keys(redaction -> 'masks') AS key
-                WHERE tl_new ? key AND (tl_old -> key)::text IS DISTINCT FROM (tl_new -> key)::text);
+                WHERE tl_new ? key AND NOT redaction -> 'apart' ? key AND (tl_old -> key)::text IS DISTINCT FROM (tl_new -> key)::text);
         END IF;
     END IF;
 END

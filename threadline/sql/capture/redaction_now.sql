@@ -21,7 +21,10 @@ BEGIN ATOMIC
         LEFT JOIN known AS namesake ON namesake.name = live.name
         LEFT JOIN known AS itself ON CASE WHEN itself.same THEN itself.number = live.number ELSE itself.name = live.name END
     )
-    SELECT CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.treatment IS DISTINCT FROM 'clear') THEN jsonb_build_object(
+    SELECT jsonb_build_object(
+        'apart', coalesce(jsonb_agg(name) FILTER (
+            WHERE threadline.merges_values(type) AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '[]'))
+        || CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.treatment IS DISTINCT FROM 'clear') THEN jsonb_build_object(
         'clear', coalesce(jsonb_agg(name) FILTER (
             WHERE by_itself = 'clear' AND coalesce(by_name, 'clear') = 'clear' AND made_as_before), '[]'),
         'masks', coalesce(jsonb_object_agg(name, coalesce(threadline.placeholder(type), '"***"')) FILTER (

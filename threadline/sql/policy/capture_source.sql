@@ -17,20 +17,17 @@ DECLARE
         'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
     tl_whole boolean;
-    tl_plain boolean := threadline.plain_columns(target, tl_settings);
+    tl_plain boolean := threadline.plain_columns(target, tl_settings, apart => true);
     tl_hides boolean;
     tl_changed text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
     SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
         format('CASE WHEN NOT record_image_eq(ROW(OLD.%1$s), ROW(NEW.%1$s)) THEN %2$L END', threadline.quoted(live.name), c.name), ', ' ORDER BY c.number
-    -- Of two values that are not the same, to_jsonb() may make one: -0 and 0, arrays with other bounds.
-    ) FILTER (WHERE coalesce(tl_table.policy -> 'ignore' ? c.name, false) IS NOT true AND (c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
-        base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c')))
+    ) FILTER (WHERE c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND threadline.merges_values(live.type))
     INTO tl_whole, tl_hides, tl_changed
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
-    JOIN threadline.columns_of(target) AS live ON live.number = c.number
-    JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
+    JOIN threadline.columns_of(target) AS live ON live.number = c.number;
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND tl_plain;
 
     -- A redacted column that is gone may come back.
@@ -44,21 +41,21 @@ BEGIN
                 tl_careful := true;
             END;$catch$ END,
             'plain', format(tl_guard,
-                format('threadline.plain_columns(%L::pg_catalog.oid, %L)', target::oid, tl_settings),
-                format('threadline.columns_now(%s, NULL, %L)', tl_restored, tl_settings)),
+                format('threadline.plain_columns(%L::pg_catalog.oid, %L, %L)', target::oid, tl_settings, NOT tl_whole),
+                format('threadline.columns_now(%s, NULL, %L, %L)', tl_restored, tl_settings, NOT tl_whole)),
             'stands', format(tl_guard,
                 format('threadline.columns_stand(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
-                format('threadline.columns_now(%s, %s, NULL)', tl_restored, tl_built_for)),
+                format('threadline.columns_now(%s, %s, NULL, NULL)', tl_restored, tl_built_for)),
             'redaction', format(tl_guard,
-                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
-                format('threadline.redaction_now(%s, %s)', tl_restored, tl_built_for)),
+                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END),
+                format('threadline.redaction_now(%s, %s)', tl_restored, CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END)),
             'old_image', threadline.image_expression(audited_table, target, 'OLD'),
             'new_image', threadline.image_expression(audited_table, target, 'NEW'),
             'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));
     IF tl_hides THEN
         -- Of an update of those alone nothing is to be seen.
         tl_images := tl_images || format(
-            $unseen$    IF TG_OP = 'UPDATE' AND (tl_old - %1$L::text[])::text = (tl_new - %1$L::text[])::text AND (tl_changed <> '{}') IS NOT true THEN
+            $unseen$    IF TG_OP = 'UPDATE' AND (tl_old - %1$L::text[])::text = (tl_new - %1$L::text[])::text AND coalesce(tl_changed, '{}') <@ %1$L::text[] THEN
         RETURN NULL;
     END IF;
 $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.policy -> 'ignore') AS i), '{}'));

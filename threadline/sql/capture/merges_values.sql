@@ -1,0 +1,12 @@
+-- Whether to_jsonb() may make one value of two that are not the same: of -0 and 0, and of
+-- arrays that differ in their bounds.
+CREATE FUNCTION threadline.merges_values(type oid) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT
+        FROM pg_type AS base
+        WHERE base.oid = threadline.base_type(merges_values.type)
+          AND (base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c'));
+END;

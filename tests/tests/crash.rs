@@ -35,7 +35,7 @@ fn chosen(variable: &str, default: u64) -> u64 {
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "never: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(600), "never: {what}");
         sleep(Duration::from_millis(1));
     }
 }

@@ -16,6 +16,8 @@ mod planted;
 mod policies;
 #[path = "access/protection.rs"]
 mod protection;
+#[path = "access/purging.rs"]
+mod purging;
 #[path = "access/session_suspension.rs"]
 mod session_suspension;
 #[path = "access/suspension.rs"]

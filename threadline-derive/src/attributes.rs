@@ -18,6 +18,7 @@ pub(crate) struct AuditedAttributes {
     pub(crate) clear: Vec<Ident>,
     pub(crate) token: Vec<Ident>,
     pub(crate) ignore: Vec<Ident>,
+    pub(crate) keep: Option<LitStr>,
 }
 
 /// One key of the attribute.
@@ -31,6 +32,7 @@ enum Key {
     Clear(Vec<Ident>),
     Token(Vec<Ident>),
     Ignore(Vec<Ident>),
+    Keep(LitStr),
 }
 
 /// What can happen to a row.
@@ -67,18 +69,9 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
             Some(Key::Operations(operations))
         },
     ),
-    (
-        "when",
-        "when = \"SQL over OLD and NEW\"",
-        |rest, _| match (rest.next(), rest.next()) {
-            (Some(TokenTree::Punct(equals)), Some(TokenTree::Literal(sql)))
-                if equals.as_char() == '=' =>
-            {
-                syn::parse2(TokenTree::from(sql).into()).ok().map(Key::When)
-            }
-            _ => None,
-        },
-    ),
+    ("when", "when = \"SQL over OLD and NEW\"", |rest, _| {
+        read_text(rest).map(Key::When)
+    }),
     ("clear", "clear(column, ...)", |rest, errors| {
         Columns::read(rest.next(), errors).map(|columns| Key::Clear(columns.names))
     }),
@@ -87,6 +80,11 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
     }),
     ("ignore", "ignore(column, ...)", |rest, errors| {
         Columns::read(rest.next(), errors).map(|columns| Key::Ignore(columns.names))
+    }),
+    ("keep", "keep = \"7 years\"", |rest, errors| {
+        let keep = read_text(rest)?;
+        check_interval(&keep, errors);
+        Some(Key::Keep(keep))
     }),
 ];
 type ReadKey = fn(&mut IntoIter, &mut Vec<Error>) -> Option<Key>;
@@ -125,11 +123,50 @@ impl AuditedAttributes {
                     Some(Key::Clear(columns)) => read.clear.extend(columns),
                     Some(Key::Token(columns)) => read.token.extend(columns),
                     Some(Key::Ignore(columns)) => read.ignore.extend(columns),
+                    Some(Key::Keep(keep)) => {
+                        if read.keep.is_some() {
+                            errors.push(Error::new(keep.span(), "a second `keep`; choose one"));
+                        }
+                        read.keep = Some(keep);
+                    }
                     None => {}
                 }
             }
         }
         read
+    }
+}
+
+/// What follows in `when = "..."`.
+fn read_text(rest: &mut IntoIter) -> Option<LitStr> {
+    match (rest.next(), rest.next()) {
+        (Some(TokenTree::Punct(equals)), Some(TokenTree::Literal(text)))
+            if equals.as_char() == '=' =>
+        {
+            syn::parse2(TokenTree::from(text).into()).ok()
+        }
+        _ => None,
+    }
+}
+
+/// Refuses what is no length of time; PostgreSQL reads the same forms.
+fn check_interval(keep: &LitStr, errors: &mut Vec<Error>) {
+    const UNITS: [&str; 5] = ["day", "week", "month", "year", "decade"];
+    let text = keep.value();
+    let words: Vec<_> = text.split_whitespace().collect();
+    let is_length = !words.is_empty()
+        && words.chunks(2).all(|pair| match pair {
+            [number, unit] => {
+                number.parse::<u16>().is_ok_and(|number| number > 0)
+                    && UNITS.contains(&unit.strip_suffix('s').unwrap_or(unit))
+            }
+            _ => false,
+        });
+    if !is_length {
+        errors.push(Error::new(
+            keep.span(),
+            "expected a length of time: a number and `days`, `weeks`, `months` or `years`, such as \"7 years\"",
+        ));
     }
 }
 

@@ -1,7 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Ident, Path};
+use syn::{Ident, LitStr, Path};
 
 use crate::model::{Model, Redacted, two_meanings};
 use crate::tokens::Columns;
@@ -21,12 +21,15 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         clear,
         token,
         ignore,
+        keep,
     } = model;
     let operations = operations.iter().map(Ident::to_string);
-    let when = match when {
-        Some(sql) => quote! { ::core::option::Option::Some(#sql) },
+    let optional = |text: &Option<LitStr>| match text {
+        Some(text) => quote! { ::core::option::Option::Some(#text) },
         None => quote! { ::core::option::Option::None },
     };
+    let when = optional(when);
+    let keep = optional(keep);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let model_name = name.unraw().to_string();
     let (key, key_check) = key(model);
@@ -96,6 +99,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
                             clear: &[#clear_names],
                             token: &[#token_names],
                             ignore: &[#ignore_names],
+                            keep: #keep,
                         }),
                     )
                 }

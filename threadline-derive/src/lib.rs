@@ -23,6 +23,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `exclude(password_hash)` | never stored, and a change of it alone leaves no trace |
 /// | `clear(token_count)` | stored as it is, though its name looks like a secret's |
 /// | `ignore(score, view_count)` | recorded with what else changes; an update of these alone leaves no record |
+/// | `keep = "7 years"` | older changes are removed by [`threadline::purge`](https://docs.rs/threadline/latest/threadline/fn.purge.html); without it all are kept |
 /// | `require_actor` | a write without an actor is refused |
 /// | `only(status, amount)` | these columns and the key are recorded, and no others, whichever come |
 /// | `operations(update, delete)` | of insert, update, delete and truncate, these alone |

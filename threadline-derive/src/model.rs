@@ -22,6 +22,7 @@ pub(crate) struct Model {
     pub(crate) clear: Vec<Redacted>,
     pub(crate) token: Vec<Redacted>,
     pub(crate) ignore: Vec<Redacted>,
+    pub(crate) keep: Option<LitStr>,
 }
 
 /// A column in one of the lists.
@@ -64,6 +65,7 @@ impl Model {
             clear,
             token,
             ignore,
+            keep,
         } = AuditedAttributes::read(&input.attrs, &mut errors);
 
         let columns = columns_of(&data.fields, &mut errors);
@@ -135,6 +137,7 @@ impl Model {
             clear,
             token,
             ignore,
+            keep,
         };
         (Some(model), errors)
     }

@@ -1216,7 +1216,7 @@ RETURN 2;
 -- equal documents; what was not asked for is not in it.
 CREATE OR REPLACE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
-    clear text[], token text[], ignore text[] DEFAULT '{}'
+    clear text[], token text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -1228,7 +1228,8 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'condition', condition,
     'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c),
     'token', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(token) AS c),
-    'ignore', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(ignore) AS c)
+    'ignore', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(ignore) AS c),
+    'keep', keep
 ));
 
 -- A template with its holes, {name}, filled.
@@ -1740,6 +1741,32 @@ BEGIN
 END
 $$;
 
+-- Refuses what is no length of time, or less than the floor of threadline.retention.
+CREATE OR REPLACE FUNCTION threadline.check_keep(target regclass, keep text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_keep interval;
+    tl_floor interval := (SELECT r.floor FROM threadline.retention AS r);
+BEGIN
+    IF keep IS NULL THEN
+        RETURN;
+    END IF;
+    BEGIN
+        tl_keep := keep::interval;
+    EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+        tl_keep := NULL;
+    END;
+    IF (tl_keep > '0') IS NOT true THEN
+        RAISE EXCEPTION 'threadline: changes of table % cannot be kept for ''%''; give a length of time such as ''7 years''', target, keep;
+    ELSIF tl_keep < tl_floor THEN
+        RAISE EXCEPTION 'threadline: changes of table % cannot be kept for %: the least is %', target, keep, tl_floor
+            USING HINT = 'Who owns the audit sets the least with threadline.set_retention().';
+    END IF;
+END
+$$;
+
 -- Whether PostgreSQL, to read a condition, may run code that somebody else than a
 -- superuser wrote. A constant becomes a value when it is read: of an array or a composite
 -- type with a domain inside, the domain's CHECK runs then, with the rights of whoever
@@ -1888,7 +1915,9 @@ BEGIN ATOMIC
     FROM (
         VALUES (pg_get_serial_sequence('threadline.journal', 'id')::regclass, threadline.highest_id()),
                (pg_get_serial_sequence('threadline.audit_actions', 'id')::regclass, (SELECT max(a.id) FROM threadline.audit_actions AS a)),
-               (pg_get_serial_sequence('threadline.audited_tables', 'id')::regclass, (SELECT max(t.id) FROM threadline.audited_tables AS t))
+               (pg_get_serial_sequence('threadline.audited_tables', 'id')::regclass, (SELECT max(t.id) FROM threadline.audited_tables AS t)),
+               (pg_get_serial_sequence('threadline.legal_holds', 'id')::regclass, (SELECT max(h.id) FROM threadline.legal_holds AS h)),
+               (pg_get_serial_sequence('threadline.purges', 'id')::regclass, (SELECT max(p.id) FROM threadline.purges AS p))
     ) AS s (sequence, highest)
     WHERE CASE WHEN has_sequence_privilege(s.sequence, 'SELECT')
                -- NULL: no id was given yet.
@@ -2642,6 +2671,7 @@ AS $$
                FILTER (WHERE decided.treatment = 'token') || ']', '')
         || coalesce(', ignore => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'ignore') || ']', '')
+        || coalesce(', keep => ' || quote_literal(t.policy ->> 'keep'), '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
@@ -3784,7 +3814,7 @@ BEGIN ATOMIC
 END;
 
 -- The id under which a table is audited, if everything about it is as a policy asks for;
--- else NULL.
+-- else NULL. How long changes are kept is no matter of capture.
 CREATE OR REPLACE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3793,7 +3823,7 @@ BEGIN ATOMIC
     FROM threadline.audited_tables AS t
     JOIN pg_class AS c ON c.oid = target
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE t.id = threadline.audited_table_of(target) AND t.policy = as_decided.policy
+    WHERE t.id = threadline.audited_table_of(target) AND t.policy - 'keep' = as_decided.policy - 'keep'
       AND (t.schema_name, t.table_name) = (n.nspname, c.relname)
       AND threadline.token_keys_stand(t.id)
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
@@ -3814,7 +3844,8 @@ CREATE OR REPLACE FUNCTION threadline.write_policy(
     condition     text,
     clear         text[],
     token         text[],
-    ignore        text[]
+    ignore        text[],
+    keep          text
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3888,8 +3919,9 @@ BEGIN
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
+    PERFORM threadline.check_keep(target, keep);
     PERFORM threadline.set_sequences();
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
@@ -4010,7 +4042,31 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text) FROM PUBLIC;
+
+-- Sets how long the changes of a table are kept, of which everything else stays as it was
+-- decided.
+CREATE OR REPLACE FUNCTION threadline.set_keep(target regclass, keep text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_former jsonb;
+    tl_table threadline.audited_tables;
+BEGIN
+    SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    PERFORM threadline.require_handed_over(target);
+    PERFORM threadline.check_keep(target, keep);
+    tl_former := tl_table.policy;
+    UPDATE threadline.audited_tables AS t
+    SET policy = t.policy - 'keep' || jsonb_strip_nulls(jsonb_build_object('keep', set_keep.keep))
+    WHERE t.id = tl_table.id
+    RETURNING * INTO tl_table;
+    PERFORM threadline.own_action('audit.policy_changed',
+        jsonb_build_object('table', target, 'table_id', tl_table.id, 'policy', tl_table.policy, 'former_policy', tl_former));
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.set_keep(regclass, text) FROM PUBLIC;
 
 -- Audits a table from now on, or changes how. Safe to call again: the table
 -- keeps its id, and with it its history.
@@ -4027,6 +4083,8 @@ REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean
 -- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- ignore: columns that are recorded with what else changes; a change of these alone
 -- leaves no record. For counters and ranks.
+-- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
+-- ones. Without it all are kept.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE OR REPLACE FUNCTION threadline.audit(
@@ -4040,7 +4098,8 @@ CREATE OR REPLACE FUNCTION threadline.audit(
     condition     text    DEFAULT NULL,
     clear         text[]  DEFAULT '{}',
     token         text[]  DEFAULT '{}',
-    ignore        text[]  DEFAULT '{}'
+    ignore        text[]  DEFAULT '{}',
+    keep          text    DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4051,9 +4110,14 @@ DECLARE
 BEGIN
     PERFORM threadline.check_auditable(target);
     tl_id := threadline.as_decided(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore));
+        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep));
     IF tl_id IS NOT NULL THEN
         -- Nobody is kept waiting for what is there already.
+        IF (SELECT t.policy ->> 'keep' FROM threadline.audited_tables AS t WHERE t.id = tl_id) IS DISTINCT FROM keep THEN
+            PERFORM threadline.hand_over(target);
+            PERFORM threadline.set_keep(target, keep);
+            PERFORM threadline.take_back(target, 'proof');
+        END IF;
         RETURN tl_id;
     END IF;
     PERFORM threadline.check_condition(target, condition);
@@ -4062,7 +4126,7 @@ BEGIN
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);
@@ -4088,7 +4152,8 @@ CREATE OR REPLACE FUNCTION threadline.audit_as_before(
     condition     text    DEFAULT NULL,
     clear         text[]  DEFAULT '{}',
     token         text[]  DEFAULT '{}',
-    ignore        text[]  DEFAULT '{}'
+    ignore        text[]  DEFAULT '{}',
+    keep          text    DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4115,7 +4180,8 @@ BEGIN
                 condition => condition,
                 clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
                 token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
-                ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)));
+                ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)),
+                keep => keep);
         EXCEPTION WHEN undefined_column THEN
             IF condition IS NULL THEN
                 RAISE;
@@ -4213,7 +4279,8 @@ BEGIN
         condition => tl_table.policy ->> 'condition',
         clear => tl_clear,
         token => tl_token,
-        ignore => tl_ignore);
+        ignore => tl_ignore,
+        keep => tl_table.policy ->> 'keep');
 END
 $$;
 
@@ -4339,6 +4406,10 @@ DECLARE
         WHEN 'audit.restarted' THEN 'audit'
         WHEN 'audit.policy_changed' THEN 'audit'
         WHEN 'audit.condition_changed' THEN 'audit'
+        WHEN 'audit.purged' THEN 'purge'
+        WHEN 'audit.held' THEN 'hold'
+        WHEN 'audit.released' THEN 'release'
+        WHEN 'audit.retention_changed' THEN 'set_retention'
         WHEN 'audit.triggers_changed' THEN 'watch'
         WHEN 'audit.table_rewritten' THEN 'watch' END;
 BEGIN
@@ -4391,6 +4462,353 @@ SELECT a.id,
 FROM threadline.audit_actions AS a;
 COMMENT ON VIEW threadline.actions IS
     'Every recorded action, for reading in psql';
+
+-- Of actions the table is NULL.
+CREATE VIEW threadline.kept_for AS
+SELECT t.id AS table_id, k.keep, now() - k.keep AS horizon
+FROM threadline.audited_tables AS t
+LEFT JOIN threadline.retention AS r ON true
+CROSS JOIN LATERAL (SELECT greatest((t.policy ->> 'keep')::interval, r.floor) AS keep) AS k
+WHERE t.policy ? 'keep'
+UNION ALL
+SELECT NULL, r.actions, now() - r.actions FROM threadline.retention AS r WHERE r.actions IS NOT NULL;
+COMMENT ON VIEW threadline.kept_for IS
+    'For how long the changes of each table are kept, and since when that is; no row: for ever';
+
+-- Whether a legal hold keeps what belongs to a record, an actor or a correlation id.
+CREATE OR REPLACE FUNCTION threadline.held(
+    table_id integer, record_key text, previous_key text, actor_type text, actor_id text, correlation_id text
+) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT
+        FROM threadline.legal_holds AS h
+        WHERE h.released_at IS NULL
+          AND (h.table_id IS NULL OR h.table_id = held.table_id)
+          AND (h.record_keys IS NULL OR h.record_keys && ARRAY[held.record_key, held.previous_key])
+          AND (h.actor_type IS NULL OR (h.actor_type = held.actor_type AND h.actor_id IS NOT DISTINCT FROM held.actor_id))
+          AND (h.correlation_id IS NULL OR h.correlation_id = held.correlation_id));
+END;
+
+-- Keeps from threadline.purge(), until threadline.release(), what belongs to a record (under
+-- every key that it has had), to a table, an actor, or a correlation id; if several are
+-- given, what belongs to all of them. Returns the number of the hold.
+--
+--   SELECT threadline.hold('lawsuit 2026-17', target => 'users', record_key => '42');
+CREATE OR REPLACE FUNCTION threadline.hold(
+    reason         text,
+    target         regclass DEFAULT NULL,
+    record_key     text     DEFAULT NULL,
+    actor_type     text     DEFAULT NULL,
+    actor_id       text     DEFAULT NULL,
+    correlation_id text     DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_table integer := threadline.known_table_of(target);
+    tl_keys text[];
+    tl_id bigint;
+BEGIN
+    IF coalesce(hold.reason, '') = '' THEN
+        RAISE EXCEPTION 'threadline: a hold needs a reason, such as ''lawsuit 2026-17''';
+    ELSIF target IS NOT NULL AND tl_table IS NULL THEN
+        RAISE EXCEPTION 'threadline: table % was never audited', target;
+    ELSIF hold.record_key IS NOT NULL AND target IS NULL THEN
+        RAISE EXCEPTION 'threadline: a hold on a record needs its table';
+    ELSIF target IS NULL AND hold.actor_type IS NULL AND hold.correlation_id IS NULL THEN
+        RAISE EXCEPTION 'threadline: say what is held: a table, a record of it, an actor, or a correlation id';
+    ELSIF (hold.actor_type IS NULL) <> (hold.actor_id IS NULL) AND hold.actor_type IS DISTINCT FROM 'anonymous' THEN
+        RAISE EXCEPTION 'threadline: an actor has a type and an id';
+    END IF;
+    IF hold.record_key IS NOT NULL THEN
+        WITH RECURSIVE keys (key) AS (
+            SELECT hold.record_key COLLATE "C"
+            UNION
+            SELECT moved.key
+            FROM keys
+            CROSS JOIN LATERAL (
+                SELECT c.previous_key AS key FROM threadline.audit_changes AS c
+                WHERE c.table_id = tl_table AND c.record_key = keys.key AND c.previous_key IS NOT NULL
+                UNION ALL
+                SELECT c.record_key FROM threadline.audit_changes AS c
+                WHERE c.table_id = tl_table AND c.previous_key = keys.key
+            ) AS moved
+        )
+        SELECT array_agg(key) INTO tl_keys FROM keys;
+    END IF;
+    INSERT INTO threadline.legal_holds (reason, table_id, record_keys, actor_type, actor_id, correlation_id, placed_by)
+    VALUES (hold.reason, tl_table, tl_keys, hold.actor_type, hold.actor_id, hold.correlation_id, session_user)
+    RETURNING id INTO tl_id;
+    PERFORM threadline.own_action('audit.held', jsonb_build_object('hold', tl_id, 'table_id', tl_table,
+        'record_keys', tl_keys, 'actor_type', hold.actor_type, 'actor_id', hold.actor_id, 'correlation_id', hold.correlation_id),
+        reason => hold.reason);
+    RETURN tl_id;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.hold(text, regclass, text, text, text, text) FROM PUBLIC;
+
+-- Ends a hold; what it kept goes with the next threadline.purge().
+--
+--   SELECT threadline.release(3, 'lawsuit 2026-17 is settled');
+CREATE OR REPLACE FUNCTION threadline.release(hold bigint, reason text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF coalesce(reason, '') = '' THEN
+        RAISE EXCEPTION 'threadline: a release needs a reason';
+    END IF;
+    UPDATE threadline.legal_holds AS h
+    SET released_at = clock_timestamp(), released_by = session_user
+    WHERE h.id = hold AND h.released_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'threadline: no hold % is in force; SELECT * FROM threadline.legal_holds shows them', hold;
+    END IF;
+    PERFORM threadline.own_action('audit.released', jsonb_build_object('hold', hold), reason => release.reason);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.release(bigint, text) FROM PUBLIC;
+
+-- Sets the least time for which any table's changes are kept, and how long actions are;
+-- NULL: for ever. For the owner of the audit.
+--
+--   SELECT threadline.set_retention(floor => '1 year', actions => '7 years');
+CREATE OR REPLACE FUNCTION threadline.set_retention(floor interval DEFAULT NULL, actions interval DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_former threadline.retention;
+BEGIN
+    IF set_retention.floor <= '0' OR set_retention.actions <= '0' THEN
+        RAISE EXCEPTION 'threadline: what is kept is kept for some time; give a length of time such as ''7 years'', or NULL';
+    ELSIF set_retention.actions < set_retention.floor THEN
+        RAISE EXCEPTION 'threadline: actions cannot be kept for %: the least is %', set_retention.actions, set_retention.floor;
+    END IF;
+    SELECT * INTO tl_former FROM threadline.retention;
+    INSERT INTO threadline.retention (floor, actions)
+    VALUES (set_retention.floor, set_retention.actions)
+    ON CONFLICT (only_row) DO UPDATE SET floor = excluded.floor, actions = excluded.actions;
+    PERFORM threadline.own_action('audit.retention_changed', jsonb_build_object(
+        'floor', set_retention.floor, 'actions', set_retention.actions,
+        'former_floor', tl_former.floor, 'former_actions', tl_former.actions));
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.set_retention(interval, interval) FROM PUBLIC;
+
+-- The changes of a table, or with NULL the actions, that a purge looks at: older than a
+-- horizon, after where it had come to, in the order of their transactions, with whether
+-- they go.
+CREATE OR REPLACE FUNCTION threadline.purgeable(
+    audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
+) RETURNS TABLE (transaction_id bigint, id bigint, goes boolean, bytes bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
+    -- One is in use for an hour at most, or says for how long, as in threadline.first_transaction_since().
+    tl_before timestamptz := horizon - interval '2 hours';
+BEGIN
+    IF audited_table IS NULL THEN
+        RETURN QUERY
+        SELECT a.transaction_id, a.id,
+               a.occurred_at < horizon
+               -- What was done to the audit itself stays.
+               AND a.name NOT LIKE 'audit.%'
+               AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
+               pg_column_size(a.*)::bigint
+        FROM threadline.audit_actions AS a
+        WHERE a.id > after_id
+          AND a.id <= (SELECT o.id FROM threadline.audit_actions AS o WHERE o.occurred_at < horizon ORDER BY o.id DESC LIMIT 1)
+        ORDER BY a.id
+        LIMIT at_most;
+    ELSE
+        RETURN QUERY
+        SELECT c.transaction_id, c.id,
+               c.captured_at < horizon
+               -- Of a transaction that went on after the horizon all is needed to say what was before it.
+               AND NOT EXISTS (
+                   SELECT FROM threadline.ledger_transactions AS part
+                   WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
+                     AND (part.opened_at >= tl_before OR part.extended_until >= horizon))
+               AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
+               pg_column_size(c.*)::bigint
+        FROM threadline.ledger_changes AS c
+        LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+        WHERE c.table_id = audited_table
+          AND (c.transaction_id, c.id) > (after_transaction, after_id)
+          AND c.transaction_id <= (
+              SELECT o.id FROM threadline.ledger_transactions AS o WHERE o.opened_at < tl_before ORDER BY o.opened_at DESC LIMIT 1)
+        ORDER BY c.transaction_id, c.id
+        LIMIT at_most;
+    END IF;
+END
+$$;
+
+-- Begins the next run of threadline.purge(), of the first table with something older than
+-- is kept, and says so in an action; NULL if there is none. From now on nothing before the
+-- horizon is answered, so that an answer does not depend on how far the run has come.
+CREATE OR REPLACE FUNCTION threadline.begin_purge() RETURNS threadline.purges
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_next threadline.kept_for;
+    tl_run threadline.purges;
+    tl_action threadline.audit_actions;
+    tl_seen record;
+    tl_after_transaction bigint;
+    tl_after_id bigint;
+BEGIN
+    FOR tl_next IN SELECT * FROM threadline.kept_for ORDER BY table_id LOOP
+        tl_after_transaction := -1;
+        tl_after_id := -1;
+        -- What is held may come first.
+        LOOP
+            SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.place DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.place DESC))[1] AS id
+            INTO tl_seen
+            FROM threadline.purgeable(tl_next.table_id, tl_next.horizon, tl_after_transaction, tl_after_id, 100)
+                WITH ORDINALITY AS p (transaction_id, id, goes, bytes, place);
+            EXIT WHEN tl_seen.any_goes IS NOT false;
+            tl_after_transaction := tl_seen.transaction_id;
+            tl_after_id := tl_seen.id;
+        END LOOP;
+        CONTINUE WHEN tl_seen.any_goes IS NULL;
+        tl_action := threadline.own_action('audit.purged', jsonb_build_object(
+            'table_id', tl_next.table_id, 'keep', tl_next.keep, 'kept_since', tl_next.horizon));
+        UPDATE threadline.audited_tables AS t
+        SET kept_since = greatest(t.kept_since, tl_next.horizon)
+        WHERE t.id = tl_next.table_id;
+        INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by)
+        VALUES (tl_next.table_id, tl_next.horizon, tl_action.id, session_user)
+        RETURNING * INTO tl_run;
+        RETURN tl_run;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.begin_purge() FROM PUBLIC;
+
+-- One batch of a run of threadline.purge(), which holds its lock; returns how many changes
+-- or actions went. Transactions that have nothing left go with them.
+CREATE OR REPLACE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_seen bigint;
+    tl_last_transaction bigint;
+    tl_last_id bigint;
+    tl_bytes bigint;
+    tl_transactions bigint[];
+    tl_purged bigint;
+    tl_emptied bigint;
+BEGIN
+    WITH seen AS MATERIALIZED (
+        SELECT * FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
+    ), changes AS (
+        DELETE FROM threadline.ledger_changes AS c USING seen AS s
+        WHERE run.table_id IS NOT NULL AND s.goes AND c.transaction_id = s.transaction_id AND c.id = s.id
+    ), actions AS (
+        DELETE FROM threadline.audit_actions AS a USING seen AS s
+        WHERE run.table_id IS NULL AND s.goes AND a.id = s.id
+    )
+    SELECT count(*), count(*) FILTER (WHERE s.goes), coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
+           array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes),
+           max(s.transaction_id), max(s.id) FILTER (WHERE run.table_id IS NULL OR s.transaction_id = last.transaction_id)
+    INTO tl_seen, tl_purged, tl_bytes, tl_transactions, tl_last_transaction, tl_last_id
+    FROM seen AS s
+    CROSS JOIN (SELECT max(m.transaction_id) AS transaction_id FROM seen AS m) AS last;
+
+    DELETE FROM threadline.ledger_transactions AS x
+    WHERE x.id = ANY (tl_transactions) AND x.opened_at < run.kept_since
+      AND NOT EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id)
+      AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id);
+    GET DIAGNOSTICS tl_emptied = ROW_COUNT;
+
+    UPDATE threadline.purges AS p
+    SET purged = p.purged + tl_purged,
+        transactions = p.transactions + tl_emptied,
+        bytes = p.bytes + tl_bytes,
+        reached_transaction = coalesce(tl_last_transaction, p.reached_transaction),
+        reached_id = coalesce(tl_last_id, p.reached_id),
+        ended_at = CASE WHEN tl_seen < at_most THEN clock_timestamp() END
+    WHERE p.id = run.id;
+    RETURN tl_purged;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.purge_batch(threadline.purges, bigint) FROM PUBLIC;
+
+-- Removes what is older than its table's policy keeps it, oldest first, and returns how
+-- many changes and actions; 0 when there is nothing to do, or somebody else is purging.
+-- Call it until it returns 0:
+--
+--   SELECT threadline.purge();
+--
+-- Each call is one transaction, of about 10,000 changes, that keeps no writer waiting. A
+-- run that was interrupted goes on where it was. What is under a hold stays.
+CREATE OR REPLACE FUNCTION threadline.purge(at_most integer DEFAULT 10000) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
+AS $$
+DECLARE
+    tl_run threadline.purges;
+    tl_purged bigint := 0;
+BEGIN
+    IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
+        RETURN 0;
+    END IF;
+    PERFORM FROM threadline.retention FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        IF EXISTS (SELECT FROM threadline.retention) THEN
+            RETURN 0;
+        END IF;
+        -- A restore left it out.
+        INSERT INTO threadline.retention DEFAULT VALUES;
+    END IF;
+    WHILE tl_purged = 0 LOOP
+        SELECT * INTO tl_run FROM threadline.purges AS p WHERE p.ended_at IS NULL ORDER BY p.id LIMIT 1;
+        IF NOT FOUND THEN
+            tl_run := threadline.begin_purge();
+            EXIT WHEN tl_run.id IS NULL;
+        END IF;
+        tl_purged := threadline.purge_batch(tl_run, greatest(at_most, 1));
+    END LOOP;
+    RETURN tl_purged;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.purge(integer) FROM PUBLIC;
+COMMENT ON FUNCTION threadline.purge(integer) IS
+    'Removes what is older than its policy keeps it, a batch a call; returns how many changes and actions';
+
+-- What threadline.purge() would remove, from where; of a long time this reads a lot.
+CREATE OR REPLACE FUNCTION threadline.purge_preview()
+RETURNS TABLE (schema_name text, table_name text, keep interval, horizon timestamptz, goes bigint, held bigint, bytes bigint, oldest timestamptz)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT t.schema_name, t.table_name, k.keep, k.horizon, counted.goes, counted.held, counted.bytes, counted.oldest
+    FROM threadline.kept_for AS k
+    LEFT JOIN threadline.audited_tables AS t ON t.id = k.table_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE p.goes) AS goes, count(*) FILTER (WHERE NOT p.goes) AS held,
+               coalesce(sum(p.bytes) FILTER (WHERE p.goes), 0)::bigint AS bytes,
+               min(coalesce(c.captured_at, a.occurred_at)) FILTER (WHERE p.goes) AS oldest
+        FROM threadline.purgeable(k.table_id, k.horizon, -1, -1, 9223372036854775807) AS p
+        LEFT JOIN threadline.ledger_changes AS c ON k.table_id IS NOT NULL AND c.transaction_id = p.transaction_id AND c.id = p.id
+        LEFT JOIN threadline.audit_actions AS a ON k.table_id IS NULL AND a.id = p.id
+    ) AS counted
+    ORDER BY t.schema_name, t.table_name;
+END;
 
 -- The first AuditTransaction that can have changes captured at an instant or
 -- later. One is in use for an hour at most, or says for how long; the rest is
@@ -4904,6 +5322,7 @@ $$;
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
 -- state: there; or why not: unsettled, unaudited (before the audit began),
+-- purged (before the time that is kept),
 -- never (nothing of this key by then), deleted, moved (to another key),
 -- incomplete (something wrote past the triggers). The change is the last one of
 -- the key by then.
@@ -4930,6 +5349,8 @@ BEGIN
         state := 'unsettled';
     ELSIF instant < tl_table.audited_since THEN
         state := 'unaudited';
+    ELSIF instant < tl_table.kept_since THEN
+        state := 'purged';
     ELSE
         SELECT r.state, r.image, r.transaction_id, r.change_id
         INTO state, image, transaction_id, change_id
@@ -4984,6 +5405,11 @@ BEGIN
             CONSTRAINT = 'threadline_unaudited',
             MESSAGE = format('threadline: table %s is audited since %s only', target, tl_table.audited_since),
             DETAIL = tl_table.audited_since;
+    ELSIF instant < tl_table.kept_since THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_purged',
+            MESSAGE = format('threadline: changes of %s are kept since %s only', target, tl_table.kept_since),
+            DETAIL = tl_table.kept_since;
     ELSIF threadline.truncated_unseen(tl_table.id, (
         SELECT coalesce(max(c.id), 0)
         FROM threadline.blind_truncates(tl_table.id) AS c

@@ -21,6 +21,7 @@ mod migrations;
 mod model;
 mod posting;
 mod record;
+mod retention;
 mod revert;
 mod sql;
 mod time_travel;
@@ -45,6 +46,7 @@ pub use record::{
     AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, PriorState,
     Version, VersionedModel, history,
 };
+pub use retention::{Hold, PurgePreview, purge, purge_preview, release_hold};
 pub use revert::{RevertConflict, revert_transaction};
 /// ```
 /// # use threadline_test_server::doctest::*;

@@ -75,7 +75,7 @@ fn nobody_decides_about_the_table_of_another() {
     }
     // Nor by what these call.
     for attempt in [
-        "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}', '{}')",
+        "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}', '{}', NULL)",
         "SELECT threadline.note_condition('items')",
         "SELECT threadline.end_audit('items')",
     ] {

@@ -75,7 +75,7 @@ const WAYS: &[Way] = &[
     (Who::Application, "switch triggers off for the session", "SET session_replication_role = replica", NEVER),
     (Who::Application, "switch off the triggers of a table of another", "ALTER TABLE items DISABLE TRIGGER ALL", NEVER),
     (Who::Application, "end the audit of a table of another, or ask for another policy", "SELECT threadline.unaudit('items')", NEVER),
-    (Who::Application, "ask for it by the functions below", "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}', '{}')", NEVER),
+    (Who::Application, "ask for it by the functions below", "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}', '{}', NULL)", NEVER),
     (Who::Application, "become the audit's owner", "SET ROLE <owner>", NEVER),
     (Who::Application, "make itself a member of the owner", "GRANT <owner> TO <other>", NEVER),
     (Who::Application, "make itself a superuser", "ALTER ROLE <other> SUPERUSER", NEVER),

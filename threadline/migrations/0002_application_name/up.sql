@@ -8,3 +8,53 @@ COMMENT ON COLUMN threadline.ledger_transactions.application_name IS
 -- A publication FOR ALL TABLES would refuse to let posting delete from a table without one.
 ALTER TABLE threadline.journal REPLICA IDENTITY FULL;
 ALTER TABLE threadline.unposted REPLICA IDENTITY FULL;
+
+-- How long the audit is kept. A table's policy says so for its changes.
+CREATE TABLE threadline.retention (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    floor    interval,
+    actions  interval
+);
+INSERT INTO threadline.retention DEFAULT VALUES;
+COMMENT ON TABLE threadline.retention IS
+    'One row, locked by whoever purges: the least time for which anything is kept, and how long actions are; NULL: for ever';
+ALTER TABLE threadline.audited_tables ADD COLUMN kept_since timestamptz;
+COMMENT ON COLUMN threadline.audited_tables.kept_since IS
+    'Changes before were removed as its policy says, or are being; NULL: none';
+
+CREATE TABLE threadline.legal_holds (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reason         text NOT NULL,
+    table_id       integer,
+    record_keys    text[] COLLATE "C",
+    actor_type     text,
+    actor_id       text,
+    correlation_id text,
+    placed_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    placed_by      text NOT NULL,
+    released_at    timestamptz,
+    released_by    text
+);
+COMMENT ON TABLE threadline.legal_holds IS
+    'What is kept from threadline.purge(), and why; if several things are given, what belongs to all of them';
+
+CREATE TABLE threadline.purges (
+    id                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    table_id            integer,
+    kept_since          timestamptz NOT NULL,
+    action_id           bigint NOT NULL,
+    purged_by           text NOT NULL,
+    begun_at            timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    ended_at            timestamptz,
+    purged              bigint NOT NULL DEFAULT 0,
+    transactions        bigint NOT NULL DEFAULT 0,
+    bytes               bigint NOT NULL DEFAULT 0,
+    reached_transaction bigint NOT NULL DEFAULT -1,
+    reached_id          bigint NOT NULL DEFAULT -1
+);
+COMMENT ON TABLE threadline.purges IS
+    'The runs of threadline.purge(): what was removed, from where, and how far the one that goes on has come';
+COMMENT ON COLUMN threadline.purges.table_id IS
+    'NULL: of actions';
+COMMENT ON COLUMN threadline.purges.bytes IS
+    'What the removed rows took, without their indexes';

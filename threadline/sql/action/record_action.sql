@@ -29,6 +29,10 @@ DECLARE
         WHEN 'audit.restarted' THEN 'audit'
         WHEN 'audit.policy_changed' THEN 'audit'
         WHEN 'audit.condition_changed' THEN 'audit'
+        WHEN 'audit.purged' THEN 'purge'
+        WHEN 'audit.held' THEN 'hold'
+        WHEN 'audit.released' THEN 'release'
+        WHEN 'audit.retention_changed' THEN 'set_retention'
         WHEN 'audit.triggers_changed' THEN 'watch'
         WHEN 'audit.table_rewritten' THEN 'watch' END;
 BEGIN

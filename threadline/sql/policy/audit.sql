@@ -13,6 +13,8 @@
 -- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- ignore: columns that are recorded with what else changes; a change of these alone
 -- leaves no record. For counters and ranks.
+-- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
+-- ones. Without it all are kept.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
@@ -26,7 +28,8 @@ CREATE FUNCTION threadline.audit(
     condition     text    DEFAULT NULL,
     clear         text[]  DEFAULT '{}',
     token         text[]  DEFAULT '{}',
-    ignore        text[]  DEFAULT '{}'
+    ignore        text[]  DEFAULT '{}',
+    keep          text    DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -37,9 +40,14 @@ DECLARE
 BEGIN
     PERFORM threadline.check_auditable(target);
     tl_id := threadline.as_decided(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore));
+        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep));
     IF tl_id IS NOT NULL THEN
         -- Nobody is kept waiting for what is there already.
+        IF (SELECT t.policy ->> 'keep' FROM threadline.audited_tables AS t WHERE t.id = tl_id) IS DISTINCT FROM keep THEN
+            PERFORM threadline.hand_over(target);
+            PERFORM threadline.set_keep(target, keep);
+            PERFORM threadline.take_back(target, 'proof');
+        END IF;
         RETURN tl_id;
     END IF;
     PERFORM threadline.check_condition(target, condition);
@@ -48,7 +56,7 @@ BEGIN
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);

@@ -12,7 +12,8 @@ CREATE FUNCTION threadline.audit_as_before(
     condition     text    DEFAULT NULL,
     clear         text[]  DEFAULT '{}',
     token         text[]  DEFAULT '{}',
-    ignore        text[]  DEFAULT '{}'
+    ignore        text[]  DEFAULT '{}',
+    keep          text    DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -39,7 +40,8 @@ BEGIN
                 condition => condition,
                 clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
                 token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
-                ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)));
+                ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)),
+                keep => keep);
         EXCEPTION WHEN undefined_column THEN
             IF condition IS NULL THEN
                 RAISE;

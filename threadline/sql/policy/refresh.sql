@@ -78,6 +78,7 @@ BEGIN
         condition => tl_table.policy ->> 'condition',
         clear => tl_clear,
         token => tl_token,
-        ignore => tl_ignore);
+        ignore => tl_ignore,
+        keep => tl_table.policy ->> 'keep');
 END
 $$;

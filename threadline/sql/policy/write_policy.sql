@@ -11,7 +11,8 @@ CREATE FUNCTION threadline.write_policy(
     condition     text,
     clear         text[],
     token         text[],
-    ignore        text[]
+    ignore        text[],
+    keep          text
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -85,8 +86,9 @@ BEGIN
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
+    PERFORM threadline.check_keep(target, keep);
     PERFORM threadline.set_sequences();
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
@@ -207,4 +209,4 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text) FROM PUBLIC;

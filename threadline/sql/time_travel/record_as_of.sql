@@ -4,6 +4,7 @@
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
 -- state: there; or why not: unsettled, unaudited (before the audit began),
+-- purged (before the time that is kept),
 -- never (nothing of this key by then), deleted, moved (to another key),
 -- incomplete (something wrote past the triggers). The change is the last one of
 -- the key by then.
@@ -30,6 +31,8 @@ BEGIN
         state := 'unsettled';
     ELSIF instant < tl_table.audited_since THEN
         state := 'unaudited';
+    ELSIF instant < tl_table.kept_since THEN
+        state := 'purged';
     ELSE
         SELECT r.state, r.image, r.transaction_id, r.change_id
         INTO state, image, transaction_id, change_id

@@ -42,6 +42,11 @@ BEGIN
             CONSTRAINT = 'threadline_unaudited',
             MESSAGE = format('threadline: table %s is audited since %s only', target, tl_table.audited_since),
             DETAIL = tl_table.audited_since;
+    ELSIF instant < tl_table.kept_since THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_purged',
+            MESSAGE = format('threadline: changes of %s are kept since %s only', target, tl_table.kept_since),
+            DETAIL = tl_table.kept_since;
     ELSIF threadline.truncated_unseen(tl_table.id, (
         SELECT coalesce(max(c.id), 0)
         FROM threadline.blind_truncates(tl_table.id) AS c

@@ -23,6 +23,7 @@ AS $$
                FILTER (WHERE decided.treatment = 'token') || ']', '')
         || coalesce(', ignore => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'ignore') || ']', '')
+        || coalesce(', keep => ' || quote_literal(t.policy ->> 'keep'), '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (

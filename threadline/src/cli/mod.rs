@@ -20,6 +20,8 @@
 //! | `verify` | fails if a database's audit is not whole; for health checks |
 //! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](crate::docs::owner_and_readers) |
 //! | `work` | [posts](crate::post) all along; `--once` posts what waits and ends |
+//! | `purge` | removes what is older than `#[audited(keep = "7 years")]` says; `--dry-run` shows it |
+//! | `hold --table members --record 42 --reason "lawsuit"` | keeps something from being purged, until `release` |
 //! | `history members 42` | the changes of a record, newest first |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
 //! | `actor user:42` | what an actor did, newest first |
@@ -44,6 +46,7 @@ mod database;
 mod folder;
 mod protect;
 mod read;
+mod retention;
 mod verify;
 mod work;
 
@@ -56,6 +59,7 @@ use self::database::Database;
 use self::folder::Folder;
 use self::protect::Protect;
 use self::read::Read;
+use self::retention::{PlaceHold, Purge, ReleaseHold};
 use self::verify::VerifyArguments;
 use self::work::Work;
 use crate::error::Error;
@@ -104,6 +108,12 @@ enum Command {
     Protect(Protect),
     /// Move what waits in the journal into the ledger, until it is stopped
     Work(Work),
+    /// Remove what is older than the policies keep it
+    Purge(Purge),
+    /// Keep something from being purged, for a reason
+    Hold(PlaceHold),
+    /// End a hold
+    Release(ReleaseHold),
     #[command(flatten)]
     Read(Read),
 }
@@ -166,6 +176,9 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
         }
         Command::Protect(protect) => protect.run()?,
         Command::Work(work) => work.run()?,
+        Command::Purge(purge) => purge.run()?,
+        Command::Hold(hold) => hold.run()?,
+        Command::Release(release) => release.run()?,
         Command::Read(read) => return read.run(),
         Command::Verify { verify, database } => return Ok(verify.run(models, &database)),
         Command::Status { database } => {

@@ -18,6 +18,9 @@ pub(super) struct Protect {
     /// A role that may suspend capture
     #[arg(long, value_name = "ROLE")]
     suspender: Vec<String>,
+    /// A role that may purge what is older than the policies keep it, and place holds
+    #[arg(long, value_name = "ROLE")]
+    purger: Vec<String>,
     /// Print the SQL instead of running it
     #[arg(long)]
     print: bool,
@@ -42,6 +45,9 @@ impl Protect {
         }
         for role in &self.suspender {
             protection = protection.suspender(role);
+        }
+        for role in &self.purger {
+            protection = protection.purger(role);
         }
         let Some(url) = self.database_url.filter(|_| !self.print) else {
             print!("{protection}");

@@ -265,6 +265,7 @@ where
         .bind::<Array<Text>, _>(&spec.policy.clear)
         .bind::<Array<Text>, _>(&spec.policy.token)
         .bind::<Array<Text>, _>(&spec.policy.ignore)
+        .bind::<Nullable<Text>, _>(&spec.policy.keep)
         .get_result(conn)?;
     Ok(match state {
         State { exists: false, .. } => ModelStatus::TableMissing,

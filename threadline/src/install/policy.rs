@@ -38,6 +38,9 @@ impl fmt::Display for PolicyCall<'_> {
         if !policy.ignore.is_empty() {
             arguments.push(format!("ignore => {}", TextArray(&policy.ignore)));
         }
+        if let Some(keep) = &policy.keep {
+            arguments.push(format!("keep => {}", ReadableLiteral(keep)));
+        }
         match arguments.as_slice() {
             [table] => write!(f, "SELECT threadline.audit({table});"),
             several => write!(

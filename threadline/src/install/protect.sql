@@ -7,7 +7,7 @@ DECLARE
     tl_problem text;
     tl_object record;
     tl_own_functions text[] := ARRAY[
-        'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
+        'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_keep', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
         'threadline.token_keys_stand', 'threadline.set_sequences'];
     tl_administrator regrole := current_user::regrole;
 BEGIN
@@ -118,12 +118,14 @@ BEGIN
         EXECUTE format('REVOKE CREATE ON SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text) FROM %s CASCADE', tl_object.role);
+        EXECUTE format('REVOKE ALL ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) FROM %s CASCADE', tl_object.role);
     END LOOP;
 
     FOR tl_role IN
         SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications')
         UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers')
         UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'purgers')
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA threadline TO %I', tl_role);
         -- What runs with the caller's own rights gives nobody any.
@@ -153,6 +155,12 @@ BEGIN
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text) TO %I', tl_role);
+    END LOOP;
+
+    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'purgers') LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) TO %I', tl_role);
+        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
+        EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
     END LOOP;
 
     -- What threadline.audit() gives from now on, the tables that are audited get now.

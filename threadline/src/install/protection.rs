@@ -61,6 +61,7 @@ pub struct Protection {
     applications: Vec<String>,
     readers: Vec<String>,
     suspenders: Vec<String>,
+    purgers: Vec<String>,
 }
 
 impl Protection {
@@ -72,6 +73,7 @@ impl Protection {
             applications: vec![],
             readers: vec![],
             suspenders: vec![],
+            purgers: vec![],
         }
     }
 
@@ -92,6 +94,14 @@ impl Protection {
     /// A role that may [`suspend`](crate::suspend) capture.
     pub fn suspender(mut self, role: impl Into<String>) -> Self {
         self.suspenders.push(role.into());
+        self
+    }
+
+    /// A role that may [`purge`](crate::purge) what is older than the policies keep it, and
+    /// place and release a [`Hold`](crate::Hold). It removes nothing else, and reads what
+    /// is recorded.
+    pub fn purger(mut self, role: impl Into<String>) -> Self {
+        self.purgers.push(role.into());
         self
     }
 
@@ -119,6 +129,7 @@ impl Protection {
             applications,
             readers,
             suspenders,
+            purgers,
         } = self;
         json!({
             "version": SCHEMA_VERSION,
@@ -126,6 +137,7 @@ impl Protection {
             "applications": applications,
             "readers": readers,
             "suspenders": suspenders,
+            "purgers": purgers,
         })
         .to_string()
     }

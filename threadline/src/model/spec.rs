@@ -29,6 +29,9 @@ pub struct Policy {
     pub token: Vec<String>,
     /// Columns that are recorded with what else changes, and are no reason for a record.
     pub ignore: Vec<String>,
+    /// How long changes are kept, as PostgreSQL reads an interval: `7 years`; without
+    /// limit if none.
+    pub keep: Option<String>,
 }
 
 /// What `#[derive(Audited)]` read.
@@ -44,6 +47,7 @@ pub struct DerivedPolicy<'a> {
     pub clear: &'a [&'a str],
     pub token: &'a [&'a str],
     pub ignore: &'a [&'a str],
+    pub keep: Option<&'a str>,
 }
 
 impl Policy {
@@ -60,6 +64,7 @@ impl Policy {
             clear,
             token,
             ignore,
+            keep,
         } = derived;
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
@@ -72,6 +77,7 @@ impl Policy {
             clear: owned(clear),
             token: owned(token),
             ignore: owned(ignore),
+            keep: keep.map(str::to_owned),
         }
     }
 

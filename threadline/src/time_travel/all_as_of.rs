@@ -119,6 +119,10 @@ fn refused(error: DieselError, table: &str) -> Error {
             since: since().map(|since| since.to_utc()).unwrap_or_default(),
         }
         .into(),
+        Some("threadline_purged") => Unavailable::NoLongerKept {
+            since: since().map(|since| since.to_utc()).unwrap_or_default(),
+        }
+        .into(),
         Some("threadline_not_audited") => Error::new(ErrorKind::NotAudited {
             table: table.to_owned(),
         }),

@@ -26,7 +26,7 @@ struct Found {
     image: Option<Value>,
     transaction: Option<i64>,
     change: Option<i64>,
-    audited_since: DateTime<Utc>,
+    since: DateTime<Utc>,
     redacted: Vec<String>,
 }
 
@@ -128,7 +128,7 @@ fn found<'a>(row: &impl Row<'a, Pg>) -> QueryResult<Found> {
         image: fit::json(row, 1)?,
         transaction: fit::value::<diesel::sql_types::BigInt, i64>(row, 2)?,
         change: fit::value::<diesel::sql_types::BigInt, i64>(row, 3)?,
-        audited_since: fit::value::<Timestamptz, DateTime<Utc>>(row, 4)?.unwrap_or_default(),
+        since: fit::value::<Timestamptz, DateTime<Utc>>(row, 4)?.unwrap_or_default(),
         redacted: fit::names(row, 5)?,
     })
 }
@@ -147,9 +147,8 @@ fn available<C: AuditConnection>(
     Ok(match (found.state.as_str(), found.image, change) {
         ("there", Some(image), _) => Ok(image),
         ("unsettled", ..) => Err(Unavailable::Unsettled),
-        ("unaudited", ..) => Err(Unavailable::BeforeAudit {
-            since: found.audited_since,
-        }),
+        ("unaudited", ..) => Err(Unavailable::BeforeAudit { since: found.since }),
+        ("purged", ..) => Err(Unavailable::NoLongerKept { since: found.since }),
         ("never", ..) => Err(Unavailable::NeverExisted),
         ("deleted", _, Some(change)) => Err(Unavailable::Deleted { change }),
         ("moved", _, Some(change)) => Err(Unavailable::KeyChanged { change }),

@@ -1,4 +1,4 @@
-SELECT r.state, r.image, r.transaction_id, r.change_id, t.audited_since,
+SELECT r.state, r.image, r.transaction_id, r.change_id, CASE r.state WHEN 'purged' THEN t.kept_since ELSE t.audited_since END,
        to_jsonb(redaction.columns)
        {model columns}
 FROM threadline.audited_tables AS t

@@ -31,6 +31,12 @@ pub enum Unavailable {
         /// Since when.
         since: DateTime<Utc>,
     },
+    /// Changes of that time were removed, as the table's policy says.
+    #[error("changes are kept since {since} only")]
+    NoLongerKept {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
     /// A transaction that wrote audited rows by then is still open; the answer
     /// could become another when it commits. Or the instant is still to come.
     #[error(

@@ -1,0 +1,90 @@
+use threadline_tests::{rows, run, value};
+
+use super::{Protected, forbidden};
+
+/// A role that may purge removes what the policies give up, and nothing else.
+#[test]
+fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
+    let mut protected = Protected::new();
+    let purger = protected.role("purger");
+    run(&mut protected.admin, &format!("CREATE ROLE {purger}"));
+    let protection = protected.protection().purger(&purger);
+    protection.apply(&mut protected.admin).unwrap();
+    let app = &mut protected.application();
+    run(app, "SELECT threadline.audit('items', keep => '3 years')");
+    run(app, "INSERT INTO items VALUES (1), (2)");
+    run(
+        &mut protected.admin,
+        "UPDATE threadline.journal SET captured_at = captured_at - interval '4 years', occurred_at = occurred_at - interval '4 years'",
+    );
+    run(&mut protected.admin, "SELECT threadline.post()");
+    run(app, "INSERT INTO items VALUES (3)");
+
+    let session = &mut protected.session("purger");
+    for statement in [
+        "DELETE FROM threadline.ledger_changes",
+        "UPDATE threadline.audited_tables SET policy = policy || '{\"keep\": \"1 day\"}'",
+        "SELECT threadline.set_keep('items', '1 day')",
+        "SELECT threadline.set_retention(floor => '1 day')",
+        "UPDATE threadline.retention SET floor = NULL",
+        "SELECT threadline.purge_batch(NULL, 100)",
+        "INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by) VALUES (1, now(), 1, '')",
+        "DELETE FROM threadline.legal_holds",
+    ] {
+        forbidden(session, statement);
+    }
+    let hold = value(session, "SELECT threadline.hold('lawsuit', 'items', '1')").unwrap();
+    assert_eq!(
+        value(session, "SELECT threadline.purge()").as_deref(),
+        Some("1")
+    );
+    run(
+        session,
+        &format!("SELECT threadline.release({hold}, 'settled')"),
+    );
+    assert_eq!(
+        value(session, "SELECT threadline.purge()").as_deref(),
+        Some("1")
+    );
+    assert_eq!(
+        rows(session, "SELECT record_key FROM threadline.audit_changes"),
+        ["3"]
+    );
+    // Nobody else may.
+    for statement in [
+        "SELECT threadline.purge()",
+        "SELECT threadline.hold('x', 'items')",
+        "SELECT threadline.release(1, 'x')",
+        "SELECT threadline.set_retention(floor => '1 day')",
+    ] {
+        forbidden(app, statement);
+    }
+    protected.protect();
+    forbidden(session, "SELECT threadline.purge()");
+}
+
+/// The application decides how long its tables are kept, down to the floor of who owns
+/// the audit.
+#[test]
+fn an_application_keeps_nothing_for_less_than_the_floor() {
+    let mut protected = Protected::new();
+    let owner = protected.role("owner");
+    run(
+        &mut protected.admin,
+        &format!(
+            "SET ROLE {owner}; SELECT threadline.set_retention(floor => '1 year'); RESET ROLE"
+        ),
+    );
+    let app = &mut protected.application();
+    run(app, "SELECT threadline.audit('items', keep => '3 years')");
+    for statement in [
+        "SELECT threadline.audit('items', keep => '1 day')",
+        "SELECT threadline.audit('items', mask => ARRAY['name'], keep => '1 day')",
+    ] {
+        let error = super::refused(app, statement);
+        assert!(
+            error.contains("the least is 1 year"),
+            "{statement}: {error}"
+        );
+    }
+}

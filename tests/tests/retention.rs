@@ -1,0 +1,52 @@
+//! How long the audit is kept, what goes, and what does not.
+
+#[path = "retention/holds.rs"]
+mod holds;
+#[path = "retention/policy.rs"]
+mod policy;
+#[path = "retention/purge.rs"]
+mod purge;
+
+use diesel::PgConnection;
+use threadline_tests::{Database, run};
+
+diesel::table! {
+    orders (id) {
+        id -> Integer,
+        amount -> Integer,
+    }
+}
+
+#[derive(diesel::Queryable, diesel::Selectable, Debug, Clone, PartialEq, threadline::Audited)]
+#[diesel(table_name = orders, check_for_backend(diesel::pg::Pg))]
+#[audited(keep = "3 years")]
+pub(crate) struct Order {
+    pub(crate) id: i32,
+    pub(crate) amount: i32,
+}
+
+/// Orders that are audited and kept for three years.
+pub(crate) fn kept(database: &Database) -> PgConnection {
+    let mut conn = database.connect();
+    run(
+        &mut conn,
+        "CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);
+         SELECT threadline.audit('orders', keep => '3 years')",
+    );
+    conn
+}
+
+/// Posts what waits and lets everything on record be as much older.
+pub(crate) fn age(conn: &mut PgConnection, by: &str) {
+    run(conn, "SELECT threadline.post()");
+    run(
+        conn,
+        &format!(
+            "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '{by}';
+             UPDATE threadline.ledger_transactions
+             SET occurred_at = occurred_at - interval '{by}', opened_at = opened_at - interval '{by}';
+             UPDATE threadline.audit_actions SET occurred_at = occurred_at - interval '{by}';
+             UPDATE threadline.audited_tables SET audited_since = audited_since - interval '{by}'"
+        ),
+    );
+}

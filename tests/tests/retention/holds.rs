@@ -1,0 +1,118 @@
+use threadline::{ActorRef, AuditContext, AuditExt, Hold, purge, release_hold};
+use threadline_tests::{Database, rows, run};
+
+use crate::{age, kept};
+
+const LEFT: &str = "SELECT op, record_key FROM threadline.audit_changes ORDER BY id";
+
+#[test]
+fn a_record_an_actor_and_a_correlation_are_kept_until_the_hold_ends() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(
+        conn,
+        "INSERT INTO orders VALUES (1, 0); UPDATE orders SET id = 2; UPDATE orders SET amount = 1; INSERT INTO orders VALUES (20, 0)",
+    );
+    for (user, correlation, id) in [("ada", "c-1", 30), ("grace", "c-2", 31), ("ada", "c-2", 32)] {
+        let context = AuditContext::builder(ActorRef::user(user).unwrap())
+            .correlation_id(correlation)
+            .build()
+            .unwrap();
+        conn.audited_transaction(&context, |conn| {
+            run(conn, &format!("INSERT INTO orders VALUES ({id}, 0)"));
+            Ok::<_, threadline::Error>(())
+        })
+        .unwrap();
+    }
+    age(conn, "4 years");
+    let record = Hold::new("lawsuit 17")
+        .record("orders", "2")
+        .place(conn)
+        .unwrap();
+    let actor = Hold::new("inquiry")
+        .actor(ActorRef::user("grace").unwrap())
+        .place(conn)
+        .unwrap();
+    let both = Hold::new("inquiry")
+        .actor(ActorRef::user("ada").unwrap())
+        .correlation_id("c-2")
+        .place(conn)
+        .unwrap();
+    assert_eq!(purge(conn).unwrap(), 2);
+    assert_eq!(
+        rows(conn, LEFT),
+        ["I | 1", "U | 2", "U | 2", "I | 31", "I | 32"]
+    );
+    assert_eq!(purge(conn).unwrap(), 0);
+    release_hold(conn, actor, "closed").unwrap();
+    assert_eq!(purge(conn).unwrap(), 1);
+    release_hold(conn, record, "settled").unwrap();
+    release_hold(conn, both, "closed").unwrap();
+    assert_eq!(purge(conn).unwrap(), 4);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT name, reason FROM threadline.audit_actions WHERE name IN ('audit.held', 'audit.released') ORDER BY id"
+        ),
+        [
+            "audit.held | lawsuit 17",
+            "audit.held | inquiry",
+            "audit.held | inquiry",
+            "audit.released | closed",
+            "audit.released | settled",
+            "audit.released | closed",
+        ]
+    );
+}
+
+#[test]
+fn a_hold_on_nothing_or_without_a_reason_is_refused() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(conn, "CREATE TABLE plain (id int PRIMARY KEY)");
+    for (hold, message) in [
+        (Hold::new("").table("orders"), "a hold needs a reason"),
+        (Hold::new("x"), "say what is held"),
+        (Hold::new("x").table("plain"), "was never audited"),
+    ] {
+        let error = hold.place(conn).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let error = release_hold(conn, 99, "x").unwrap_err().to_string();
+    assert!(error.contains("no hold 99 is in force"), "{error}");
+}
+
+/// Held changes that come first do not keep the others, however many they are.
+#[test]
+fn what_is_held_keeps_nothing_else() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(
+        conn,
+        "CREATE TABLE others (id int PRIMARY KEY); SELECT threadline.audit('others', keep => '1 year');
+         INSERT INTO orders SELECT n, 0 FROM generate_series(1, 350) AS n;
+         INSERT INTO others SELECT generate_series(1, 20);
+         INSERT INTO orders VALUES (1000, 0)",
+    );
+    age(conn, "4 years");
+    run(
+        conn,
+        "SELECT threadline.hold('all of the first', 'orders', n::text) FROM generate_series(1, 350) AS n",
+    );
+    let mut purged = 0;
+    while let Some(batch) = rows(conn, "SELECT threadline.purge(7)").pop() {
+        let batch: u64 = batch.parse().unwrap();
+        if batch == 0 {
+            break;
+        }
+        purged += batch;
+    }
+    assert_eq!(purged, 21);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT count(*), bool_and(ended_at IS NOT NULL) FROM threadline.purges"
+        ),
+        ["2 | true"]
+    );
+}

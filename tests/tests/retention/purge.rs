@@ -1,0 +1,271 @@
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use threadline::{
+    ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Unavailable, models, purge,
+    purge_preview, record_action,
+};
+use threadline_tests::{Database, rows, run, value};
+
+use crate::{Order, age, kept};
+
+fn now(conn: &mut PgConnection) -> DateTime<Utc> {
+    diesel::select(diesel::dsl::sql::<diesel::sql_types::Timestamptz>(
+        "clock_timestamp()",
+    ))
+    .get_result(conn)
+    .unwrap()
+}
+
+fn all_as_of(conn: &mut PgConnection, at: DateTime<Utc>) -> Vec<Order> {
+    let rows = Order::all_as_of(conn, at).unwrap();
+    let mut orders: Vec<_> = rows.map(|row| row.unwrap().record.unwrap()).collect();
+    orders.sort_by_key(|order| order.id);
+    orders
+}
+
+#[test]
+fn what_is_older_goes_and_every_answer_inside_the_kept_time_stays() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(
+        conn,
+        "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 60) AS n;
+         UPDATE orders SET amount = 1 WHERE id <= 40;
+         DELETE FROM orders WHERE id % 10 = 0",
+    );
+    let first_era = now(conn) - chrono::Duration::days(365 * 4);
+    age(conn, "2 years");
+    run(
+        conn,
+        "UPDATE orders SET amount = 2 WHERE id <= 30;
+         UPDATE orders SET id = id + 1000 WHERE id IN (1, 2);
+         DELETE FROM orders WHERE id BETWEEN 11 AND 19;
+         INSERT INTO orders VALUES (11, 5), (100, 6)",
+    );
+    let second_era = now(conn) - chrono::Duration::days(365 * 2);
+    age(conn, "2 years");
+    run(
+        conn,
+        "UPDATE orders SET amount = amount + 10; DELETE FROM orders WHERE id < 5; INSERT INTO orders VALUES (1, 8)",
+    );
+    run(conn, "SELECT threadline.post()");
+    let asked: Vec<_> = (0..20)
+        .map(|n| second_era + chrono::Duration::days(36 * n))
+        .collect();
+    let before: Vec<_> = asked.iter().map(|&at| all_as_of(conn, at)).collect();
+    assert_eq!(before[0].len(), 54 - 9 + 2);
+    assert_eq!(all_as_of(conn, first_era).len(), 54);
+
+    let preview = purge_preview(conn).unwrap();
+    assert_eq!(preview.len(), 1);
+    assert_eq!((preview[0].goes, preview[0].stays), (60 + 40 + 6, 0));
+    assert_eq!(purge(conn).unwrap(), 60 + 40 + 6);
+    assert_eq!(purge(conn).unwrap(), 0);
+
+    for (at, before) in asked.iter().zip(&before) {
+        assert_eq!(&all_as_of(conn, *at), before, "{at}");
+    }
+    // One by one, too, under every key.
+    for id in [1, 2, 11, 20, 60, 100, 1001, 1002] {
+        let of_all = before[0].iter().find(|order| order.id == id);
+        let one = Order::as_of(conn, id, asked[0]).unwrap();
+        assert_eq!(one.ok().as_ref(), of_all, "{id}");
+    }
+    let since = match Order::as_of(conn, 3, first_era).unwrap() {
+        Err(Unavailable::NoLongerKept { since }) => since,
+        other => panic!("{other:?}"),
+    };
+    let refused = Order::all_as_of(conn, first_era).err().expect("refused");
+    assert!(
+        matches!(refused.kind(), ErrorKind::Unavailable(Unavailable::NoLongerKept { since: all }) if *all == since),
+        "{refused:?}"
+    );
+    let verification = models![Order].verify().run(conn).unwrap();
+    assert_eq!(verification.findings, [], "{verification:?}");
+    // Transactions went with their last change, and the run is on record.
+    assert_eq!(
+        value(
+            conn,
+            "SELECT count(*) FROM threadline.audit_transactions AS x
+             WHERE NOT EXISTS (SELECT FROM threadline.audit_changes AS c WHERE c.transaction_id = x.id)
+               AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id)"
+        )
+        .as_deref(),
+        Some("0")
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT a.name, p.purged, p.transactions, p.ended_at IS NOT NULL, p.bytes > 0
+             FROM threadline.purges AS p JOIN threadline.audit_actions AS a ON a.id = p.action_id"
+        ),
+        ["audit.purged | 106 | 1 | true | true"]
+    );
+}
+
+/// Whatever stops it, it goes on where it was, and nothing before the horizon is answered
+/// from the first batch on.
+#[test]
+fn an_interrupted_purge_answers_as_a_finished_one_and_goes_on() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(
+        conn,
+        "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 50) AS n",
+    );
+    for _ in 0..20 {
+        run(conn, "UPDATE orders SET amount = amount + 1");
+    }
+    age(conn, "4 years");
+    let old = now(conn) - chrono::Duration::days(365 * 4 - 1);
+    assert_eq!(all_as_of(conn, old).len(), 50);
+    for batch in 1..=3 {
+        let mut killed = database.connect();
+        run(&mut killed, "BEGIN; SELECT threadline.purge(100)");
+        drop(killed);
+        let mut purger = database.connect();
+        run(&mut purger, "SELECT threadline.purge(100)");
+        assert!(Order::all_as_of(conn, old).is_err(), "batch {batch}");
+    }
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.ledger_changes").as_deref(),
+        Some("750")
+    );
+    assert_eq!(purge(conn).unwrap(), 750);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT purged, transactions, ended_at IS NOT NULL FROM threadline.purges"
+        ),
+        ["1050 | 21 | true"]
+    );
+    let at = now(conn);
+    assert_eq!(all_as_of(conn, at).len(), 50);
+}
+
+#[test]
+fn writers_and_another_purger_are_not_kept_waiting() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(
+        conn,
+        "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 50) AS n",
+    );
+    age(conn, "4 years");
+    run(conn, "BEGIN; SELECT threadline.purge(10)");
+    let mut other = database.connect();
+    run(&mut other, "SET statement_timeout = '20s'");
+    assert_eq!(
+        value(&mut other, "SELECT threadline.purge()").as_deref(),
+        Some("0")
+    );
+    run(&mut other, "UPDATE orders SET amount = 1");
+    run(&mut other, "SELECT threadline.post()");
+    assert_eq!(
+        value(&mut other, "SELECT count(*) FROM threadline.ledger_changes").as_deref(),
+        Some("100")
+    );
+    run(conn, "COMMIT");
+    assert_eq!(purge(conn).unwrap(), 40);
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
+        Some("50")
+    );
+}
+
+/// A transaction falls on one side of an instant; so all of one that ended inside the kept
+/// time is kept.
+#[test]
+fn of_a_transaction_that_went_on_over_the_horizon_nothing_goes() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(conn, "INSERT INTO orders VALUES (1, 0), (2, 0)");
+    age(conn, "5 years");
+    run(
+        conn,
+        "BEGIN; UPDATE orders SET amount = 1 WHERE id = 1; UPDATE orders SET amount = 1 WHERE id = 2; COMMIT",
+    );
+    run(conn, "SELECT threadline.post()");
+    // Its first change came long before its last.
+    run(
+        conn,
+        "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '4 years' WHERE op = 'U' AND record_key = '1';
+         UPDATE threadline.ledger_transactions AS x
+         SET opened_at = opened_at - interval '4 years', occurred_at = occurred_at - interval '4 years', extended_until = now() + interval '1 second'
+         WHERE EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id AND c.op = 'U')",
+    );
+    let inside = now(conn) - chrono::Duration::days(365 * 2);
+    let before = all_as_of(conn, inside);
+    assert_eq!(before.iter().map(|order| order.amount).sum::<i32>(), 0);
+    assert_eq!(purge(conn).unwrap(), 2);
+    assert_eq!(all_as_of(conn, inside), before);
+}
+
+#[test]
+fn a_transaction_stays_as_long_as_an_action_or_another_table_needs_it() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
+    );
+    let grace = AuditContext::new(ActorRef::user("grace").unwrap());
+    conn.audited_transaction(&grace, |conn| {
+        run(
+            conn,
+            "INSERT INTO orders VALUES (1, 0); INSERT INTO notes VALUES (1)",
+        );
+        Ok::<_, threadline::Error>(())
+    })
+    .unwrap();
+    conn.audited_transaction(&grace, |conn| {
+        run(conn, "INSERT INTO orders VALUES (2, 0)");
+        record_action(conn, "order.placed")
+    })
+    .unwrap();
+    run(conn, "INSERT INTO orders VALUES (3, 0)");
+    age(conn, "4 years");
+    assert_eq!(purge(conn).unwrap(), 3);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT x.actor_id, count(c.id) FROM threadline.audit_transactions AS x
+             LEFT JOIN threadline.audit_changes AS c ON c.transaction_id = x.id
+             WHERE x.opened_at < now() - interval '1 year'
+             GROUP BY x.id, x.actor_id ORDER BY x.id"
+        ),
+        ["grace | 1", "grace | 0"]
+    );
+    // Actions are kept for as long as is said for them; those of the audit itself for ever.
+    run(
+        conn,
+        "SELECT threadline.set_retention(actions => '2 years')",
+    );
+    assert_eq!(purge(conn).unwrap(), 1);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT name, count(*) FROM threadline.audit_actions GROUP BY 1 ORDER BY 1"
+        ),
+        ["audit.purged | 2", "audit.retention_changed | 1"]
+    );
+}
+
+#[test]
+fn without_a_policy_everything_is_kept_also_of_a_table_that_is_audited_no_more() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes');
+         INSERT INTO notes VALUES (1); INSERT INTO orders VALUES (1, 1);
+         SELECT threadline.unaudit('orders')",
+    );
+    age(conn, "100 years");
+    // What was decided for a table outlives its audit.
+    assert_eq!(purge(conn).unwrap(), 1);
+    assert_eq!(
+        rows(conn, "SELECT table_id FROM threadline.audit_changes"),
+        ["2"]
+    );
+}

@@ -1,0 +1,43 @@
+-- Begins the next run of threadline.purge(), of the first table with something older than
+-- is kept, and says so in an action; NULL if there is none. From now on nothing before the
+-- horizon is answered, so that an answer does not depend on how far the run has come.
+CREATE FUNCTION threadline.begin_purge() RETURNS threadline.purges
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_next threadline.kept_for;
+    tl_run threadline.purges;
+    tl_action threadline.audit_actions;
+    tl_seen record;
+    tl_after_transaction bigint;
+    tl_after_id bigint;
+BEGIN
+    FOR tl_next IN SELECT * FROM threadline.kept_for ORDER BY table_id LOOP
+        tl_after_transaction := -1;
+        tl_after_id := -1;
+        -- What is held may come first.
+        LOOP
+            SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.place DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.place DESC))[1] AS id
+            INTO tl_seen
+            FROM threadline.purgeable(tl_next.table_id, tl_next.horizon, tl_after_transaction, tl_after_id, 100)
+                WITH ORDINALITY AS p (transaction_id, id, goes, bytes, place);
+            EXIT WHEN tl_seen.any_goes IS NOT false;
+            tl_after_transaction := tl_seen.transaction_id;
+            tl_after_id := tl_seen.id;
+        END LOOP;
+        CONTINUE WHEN tl_seen.any_goes IS NULL;
+        tl_action := threadline.own_action('audit.purged', jsonb_build_object(
+            'table_id', tl_next.table_id, 'keep', tl_next.keep, 'kept_since', tl_next.horizon));
+        UPDATE threadline.audited_tables AS t
+        SET kept_since = greatest(t.kept_since, tl_next.horizon)
+        WHERE t.id = tl_next.table_id;
+        INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by)
+        VALUES (tl_next.table_id, tl_next.horizon, tl_action.id, session_user)
+        RETURNING * INTO tl_run;
+        RETURN tl_run;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.begin_purge() FROM PUBLIC;

@@ -1,0 +1,42 @@
+-- Removes what is older than its table's policy keeps it, oldest first, and returns how
+-- many changes and actions; 0 when there is nothing to do, or somebody else is purging.
+-- Call it until it returns 0:
+--
+--   SELECT threadline.purge();
+--
+-- Each call is one transaction, of about 10,000 changes, that keeps no writer waiting. A
+-- run that was interrupted goes on where it was. What is under a hold stays.
+CREATE FUNCTION threadline.purge(at_most integer DEFAULT 10000) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
+AS $$
+DECLARE
+    tl_run threadline.purges;
+    tl_purged bigint := 0;
+BEGIN
+    IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
+        RETURN 0;
+    END IF;
+    PERFORM FROM threadline.retention FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        IF EXISTS (SELECT FROM threadline.retention) THEN
+            RETURN 0;
+        END IF;
+        -- A restore left it out.
+        INSERT INTO threadline.retention DEFAULT VALUES;
+    END IF;
+    WHILE tl_purged = 0 LOOP
+        SELECT * INTO tl_run FROM threadline.purges AS p WHERE p.ended_at IS NULL ORDER BY p.id LIMIT 1;
+        IF NOT FOUND THEN
+            tl_run := threadline.begin_purge();
+            EXIT WHEN tl_run.id IS NULL;
+        END IF;
+        tl_purged := threadline.purge_batch(tl_run, greatest(at_most, 1));
+    END LOOP;
+    RETURN tl_purged;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.purge(integer) FROM PUBLIC;
+COMMENT ON FUNCTION threadline.purge(integer) IS
+    'Removes what is older than its policy keeps it, a batch a call; returns how many changes and actions';

@@ -1,0 +1,113 @@
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::{QueryableByName, RunQueryDsl};
+
+use crate::context::{ActorRef, AuditConnection};
+use crate::error::Error;
+
+/// What is kept from [`purge`](crate::purge), and why: a legal hold. If several things
+/// are given, what belongs to all of them is kept.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{Hold, release_hold};
+///
+/// let hold = Hold::new("lawsuit 2026-17").record("users", "42").place(conn)?;
+/// release_hold(conn, hold, "lawsuit 2026-17 is settled")?;
+/// # Ok::<(), threadline::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing is held before `place`"]
+pub struct Hold {
+    reason: String,
+    table: Option<String>,
+    record_key: Option<String>,
+    actor: Option<ActorRef>,
+    correlation_id: Option<String>,
+}
+
+impl Hold {
+    /// For this reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            table: None,
+            record_key: None,
+            actor: None,
+            correlation_id: None,
+        }
+    }
+
+    /// All changes of a table.
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self
+    }
+
+    /// The changes of a record, under every key that it has had by now. The key is
+    /// written as in a [`Filter`](crate::Filter).
+    pub fn record(mut self, table: impl Into<String>, key: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self.record_key = Some(key.into());
+        self
+    }
+
+    /// What an actor did.
+    pub fn actor(mut self, actor: ActorRef) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// What was done under a correlation id.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = Some(id.into());
+        self
+    }
+
+    /// Places the hold, records that as the action `audit.held`, and returns its number.
+    ///
+    /// # Errors
+    ///
+    /// The reason is empty, nothing is named, the table was never audited, or the role
+    /// may not: see [`Protection::purger`](crate::Protection::purger).
+    pub fn place<C: AuditConnection>(self, conn: &mut C) -> Result<i64, Error> {
+        #[derive(QueryableByName)]
+        struct Placed {
+            #[diesel(sql_type = BigInt)]
+            id: i64,
+        }
+
+        let actor = self.actor.as_ref();
+        diesel::sql_query("SELECT threadline.hold($1, $2::regclass, $3, $4, $5, $6) AS id")
+            .bind::<Text, _>(&self.reason)
+            .bind::<Nullable<Text>, _>(&self.table)
+            .bind::<Nullable<Text>, _>(&self.record_key)
+            .bind::<Nullable<Text>, _>(actor.map(|actor| actor.actor_type().as_str()))
+            .bind::<Nullable<Text>, _>(actor.and_then(ActorRef::id))
+            .bind::<Nullable<Text>, _>(&self.correlation_id)
+            .get_result::<Placed>(conn)
+            .map(|placed| placed.id)
+            .map_err(|error| Error::reading(conn, error))
+    }
+}
+
+/// Ends a [`Hold`], and records that as the action `audit.released`.
+///
+/// # Errors
+///
+/// There is no such hold in force, the reason is empty, or the role may not.
+pub fn release_hold<C: AuditConnection>(
+    conn: &mut C,
+    hold: i64,
+    reason: impl Into<String>,
+) -> Result<(), Error> {
+    diesel::sql_query("SELECT threadline.release($1, $2)")
+        .bind::<BigInt, _>(hold)
+        .bind::<Text, _>(reason.into())
+        .execute(conn)
+        .map(|_| ())
+        .map_err(|error| Error::reading(conn, error))
+}

@@ -1,0 +1,102 @@
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
+use diesel::{QueryableByName, RunQueryDsl};
+use serde::Serialize;
+
+use crate::context::AuditConnection;
+use crate::error::Error;
+
+/// Removes the changes that are older than the policies of their tables keep them, and
+/// the actions that are older than `threadline.set_retention()` says. Returns how many
+/// those were.
+///
+/// A table says how long its changes are kept with `#[audited(keep = "7 years")]`. It is
+/// done in batches, each a transaction of its own: it may be stopped at any time and goes
+/// on later, and keeps no writer waiting. Each run is an action, `audit.purged`, and a row
+/// of `threadline.purges`. What is under a [`Hold`](crate::Hold) stays.
+///
+/// Afterwards [`as_of`](crate::Audited::as_of) of an instant before the kept time says
+/// [`NoLongerKept`](crate::Unavailable::NoLongerKept); every later instant is answered as
+/// before.
+///
+/// Returns 0 while somebody else purges, and on a standby.
+///
+/// ```
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// assert_eq!(threadline::purge(conn)?, 0, "no policy says how long");
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The audit schema is missing or too old, or the role may not: see
+/// [`Protection::purger`](crate::Protection::purger).
+pub fn purge<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
+    #[derive(QueryableByName)]
+    struct Batch {
+        #[diesel(sql_type = BigInt)]
+        purged: i64,
+    }
+
+    let mut purged = 0;
+    loop {
+        let batch: Batch = diesel::sql_query("SELECT threadline.purge() AS purged")
+            .get_result(conn)
+            .map_err(|error| Error::reading(conn, error))?;
+        if batch.purged == 0 {
+            return Ok(purged);
+        }
+        purged += batch.purged.unsigned_abs();
+    }
+}
+
+/// What [`purge`] would remove of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
+#[non_exhaustive]
+pub struct PurgePreview {
+    /// The table's schema and name; `None` for actions.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub table: Option<String>,
+    /// How long is kept: what the policy says, or the least that is allowed.
+    #[diesel(sql_type = Text)]
+    pub keep: String,
+    /// What is older goes.
+    #[diesel(sql_type = Timestamptz)]
+    pub horizon: DateTime<Utc>,
+    /// Changes or actions that go.
+    #[diesel(sql_type = BigInt)]
+    pub goes: i64,
+    /// Those that are older and stay: under a hold, or of a transaction that went on
+    /// after the horizon.
+    #[diesel(sql_type = BigInt)]
+    pub stays: i64,
+    /// The bytes of those that go, without their share of the indexes.
+    #[diesel(sql_type = BigInt)]
+    pub bytes: i64,
+    /// The oldest of those that go.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// Returns what [`purge`] would remove, table by table. Reads all of it.
+///
+/// ```
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// for table in threadline::purge_preview(conn)? {
+///     println!("{:?}: {} changes", table.table, table.goes);
+/// }
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The audit schema is missing or too old, or the role may not read it.
+pub fn purge_preview<C: AuditConnection>(conn: &mut C) -> Result<Vec<PurgePreview>, Error> {
+    diesel::sql_query(include_str!("purge_preview.sql"))
+        .load(conn)
+        .map_err(|error| Error::reading(conn, error))
+}

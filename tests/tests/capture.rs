@@ -14,6 +14,8 @@ mod order;
 mod privileges;
 #[path = "capture/redaction.rs"]
 mod redaction;
+#[path = "capture/replaced.rs"]
+mod replaced;
 #[path = "capture/replication.rs"]
 mod replication;
 #[path = "capture/serializable.rs"]

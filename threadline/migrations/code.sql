@@ -1688,7 +1688,7 @@ END;
 
 -- Takes a table's own capture triggers away, but those that its capture needs. One that is
 -- needed no more is switched off: to drop it would keep readers waiting.
-CREATE OR REPLACE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT 0) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -3845,7 +3845,8 @@ CREATE OR REPLACE FUNCTION threadline.write_policy(
     clear         text[],
     token         text[],
     ignore        text[],
-    keep          text
+    keep          text,
+    continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3934,7 +3935,7 @@ BEGIN
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
         WHERE g.tgrelid = target AND g.tgparentid = 0 AND g.tgname = '!threadline_truncate_' || substring(p.proname FROM '^capture_([0-9]{1,9})$')
           AND threadline.captured_relation(substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer, 0) = 0));
-    tl_resumed := tl_id IS NULL OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.unaudited_at IS NOT NULL);
+    tl_resumed := tl_id IS NULL AND continues IS NULL OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.unaudited_at IS NOT NULL);
     IF tl_id IS NULL THEN
         -- A table created anew under its old name goes on with its history.
         tl_id := threadline.former_table(tl_schema, tl_class.relname);
@@ -4042,7 +4043,7 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text, regclass) FROM PUBLIC;
 
 -- Sets how long the changes of a table are kept, of which everything else stays as it was
 -- decided.
@@ -4068,6 +4069,113 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.set_keep(regclass, text) FROM PUBLIC;
 
+-- Gives the history of an audited table to another, which takes its place: as the owner of
+-- the audit, for threadline.audit(continues => ...).
+CREATE OR REPLACE FUNCTION threadline.give_history(former regclass, target regclass) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_id integer := threadline.audited_table_of(former);
+    tl_keys text[] := ARRAY(SELECT k.name || ' ' || k.type FROM threadline.key_columns_of(target) AS k);
+BEGIN
+    PERFORM threadline.require_handed_over(former);
+    PERFORM threadline.require_handed_over(target);
+    IF tl_id IS NULL THEN
+        RAISE EXCEPTION 'threadline: table % is not audited, so that % cannot continue its history', former, target;
+    ELSIF threadline.audited_table_of(target) IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: table % has a history of its own, and cannot continue that of %', target, former;
+    ELSIF tl_keys = '{}' OR tl_keys <> ARRAY(SELECT k.name || ' ' || k.type FROM threadline.key_columns_of(former) AS k) THEN
+        RAISE EXCEPTION 'threadline: table % cannot continue the history of %: their primary keys are not the same', target, former;
+    ELSIF EXISTS (SELECT FROM threadline.key_columns_of(target) AS k WHERE k.type::oid >= 16384) THEN
+        RAISE EXCEPTION 'threadline: table % cannot continue the history of %: a column of the key has a type that is not PostgreSQL''s own', target, former;
+    ELSIF threadline.readable(former) IS DISTINCT FROM former OR threadline.readable(target) IS DISTINCT FROM target THEN
+        RAISE EXCEPTION 'threadline: table % cannot continue the history of %: the owner of the audit cannot compare their rows without running functions of others, of a row-level policy or a generated column', target, former;
+    END IF;
+    UPDATE threadline.audited_tables AS t
+    SET schema_name = n.nspname, table_name = c.relname
+    FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE t.id = tl_id AND c.oid = target;
+    PERFORM threadline.own_action('audit.continued', jsonb_build_object('table', target, 'table_id', tl_id, 'former_table', former));
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.give_history(regclass, regclass) FROM PUBLIC;
+
+-- Records what it changed that one table took the place of another: rows that are only in
+-- one of them, and those that differ in a column which both have with the same type. As
+-- the owner of the audit, for threadline.audit(continues => ...).
+CREATE OR REPLACE FUNCTION threadline.record_replacement(former regclass, target regclass) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET array_nulls = on
+-- With it, what a CHECK calls would run as the owner of the audit.
+SET constraint_exclusion = off
+SET jit = off
+AS $$
+DECLARE
+    tl_id integer := threadline.audited_table_of(target);
+    tl_table threadline.audited_tables;
+    tl_common text[];
+    tl_recorded bigint;
+BEGIN
+    PERFORM threadline.require_handed_over(former);
+    PERFORM threadline.require_handed_over(target);
+    SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
+    IF tl_table.policy ?| '{operations,condition}' THEN
+        -- Not every change is to be recorded.
+        RETURN;
+    END IF;
+    tl_common := ARRAY(
+        SELECT n.name
+        FROM threadline.columns_of(target) AS n
+        JOIN threadline.columns_of(former) AS o ON o.name = n.name AND o.type = n.type
+        JOIN jsonb_to_recordset(tl_table.columns) AS c (name text, treatment text) ON c.name = n.name AND c.treatment <> 'exclude'
+        ORDER BY n.number);
+    EXECUTE format(
+        $query$
+        INSERT INTO threadline.journal (
+            id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth, old_row, new_row, changed)
+        SELECT nextval('threadline.entry_ids'), $1, pg_current_xact_id(), now(), clock_timestamp(), d.op, $2, $3, 1,
+               i.old_row - i.elsewhere, i.new_row - i.elsewhere, d.changed
+        FROM (
+            SELECT CASE WHEN o.tableoid IS NULL THEN 'I' WHEN n.tableoid IS NULL THEN 'D' ELSE 'U' END::"char" AS op,
+                   CASE WHEN o.tableoid IS NOT NULL THEN %1$s END AS old_row,
+                   CASE WHEN n.tableoid IS NOT NULL THEN %2$s END AS new_row,
+                   CASE WHEN o.tableoid IS NOT NULL AND n.tableoid IS NOT NULL THEN array_remove(ARRAY[%3$s]::text[], NULL) END AS changed
+            FROM %4$s AS o
+            FULL JOIN %5$s AS n ON %6$s
+        ) AS d
+        CROSS JOIN LATERAL threadline.redacted_change(d.old_row, d.new_row, $4) AS r
+        CROSS JOIN LATERAL (
+            SELECT r.old_row, r.new_row, CASE d.op
+                WHEN 'U' THEN ARRAY(SELECT key FROM jsonb_object_keys(r.old_row || r.new_row) AS key WHERE key <> ALL ($5))
+                ELSE '{}' END AS elsewhere
+        ) AS i
+        WHERE d.op <> 'U' OR d.changed <> '{}'
+        $query$,
+        threadline.image_of(former, 'o'),
+        threadline.image_of(target, 'n'),
+        (SELECT string_agg(format('CASE WHEN record_image_ne(ROW(o.%1$s), ROW(n.%1$s)) THEN %2$L END', threadline.quoted(name), name), ', ')
+         FROM unnest(tl_common) AS name),
+        threadline.own_rows(former),
+        threadline.own_rows(target),
+        (SELECT string_agg(format('o.%1$s = n.%1$s', threadline.quoted(k.name)), ' AND ') FROM threadline.key_columns_of(target) AS k))
+    USING threadline.current_transaction(), tl_id, target::oid,
+        threadline.redaction_now(target, threadline.built_for(tl_id, target)), tl_common;
+    GET DIAGNOSTICS tl_recorded = ROW_COUNT;
+    IF tl_recorded > 0 AND (tl_table.policy -> 'require_actor')::boolean THEN
+        PERFORM threadline.require_actor(tl_id);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.record_replacement(regclass, regclass) FROM PUBLIC;
+
 -- Audits a table from now on, or changes how. Safe to call again: the table
 -- keeps its id, and with it its history.
 --
@@ -4085,6 +4193,8 @@ REVOKE ALL ON FUNCTION threadline.set_keep(regclass, text) FROM PUBLIC;
 -- leaves no record. For counters and ranks.
 -- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
 -- ones. Without it all are kept.
+-- continues: the audited table that this one takes the place of, as when a copy was made,
+-- changed and renamed: its history goes on here, and ends there. What differs is recorded.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE OR REPLACE FUNCTION threadline.audit(
@@ -4099,7 +4209,8 @@ CREATE OR REPLACE FUNCTION threadline.audit(
     clear         text[]  DEFAULT '{}',
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
-    keep          text    DEFAULT NULL
+    keep          text    DEFAULT NULL,
+    continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4107,6 +4218,7 @@ SET jit = off
 AS $audit$
 DECLARE
     tl_id integer;
+    tl_part regclass;
 BEGIN
     PERFORM threadline.check_auditable(target);
     tl_id := threadline.as_decided(target, threadline.policy(
@@ -4126,12 +4238,24 @@ BEGIN
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep);
+    IF continues IS NOT NULL THEN
+        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', continues);
+        PERFORM threadline.hand_over(continues);
+        PERFORM threadline.give_history(continues, target);
+        FOR tl_part IN SELECT continues UNION SELECT p.relid FROM pg_partition_tree(continues) AS p LOOP
+            PERFORM threadline.drop_triggers(tl_part);
+        END LOOP;
+    END IF;
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep, continues);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);
     IF condition IS NOT NULL THEN
         PERFORM threadline.note_condition(target);
+    END IF;
+    IF continues IS NOT NULL THEN
+        PERFORM threadline.record_replacement(continues, target);
+        PERFORM threadline.take_back(continues, 'all');
     END IF;
     PERFORM threadline.take_back(target, 'proof');
     RETURN tl_id;
@@ -4406,6 +4530,7 @@ DECLARE
         WHEN 'audit.restarted' THEN 'audit'
         WHEN 'audit.policy_changed' THEN 'audit'
         WHEN 'audit.condition_changed' THEN 'audit'
+        WHEN 'audit.continued' THEN 'audit'
         WHEN 'audit.purged' THEN 'purge'
         WHEN 'audit.held' THEN 'hold'
         WHEN 'audit.released' THEN 'release'
@@ -6109,13 +6234,22 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT 'table-unaudited', c.oid::regclass::text,
-           'nothing of it is recorded',
-           format(CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
-                       THEN 'SELECT threadline.audit(%L);'
-                       ELSE 'SELECT threadline.audit(%L, keyless => true);' END, c.oid::regclass)
+    SELECT CASE WHEN former.relation IS NULL THEN 'table-unaudited' ELSE 'table-replaced' END, c.oid::regclass::text,
+           CASE WHEN former.relation IS NULL THEN 'nothing of it is recorded'
+                ELSE format('nothing of it is recorded; the audited table that had this name is called %s now', former.relation) END,
+           format(CASE WHEN former.relation IS NOT NULL THEN 'SELECT threadline.audit(%1$L, continues => %2$L);'
+                       WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN 'SELECT threadline.audit(%1$L);'
+                       ELSE 'SELECT threadline.audit(%1$L, keyless => true);' END, c.oid::regclass, former.relation)
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN LATERAL (
+        SELECT at.relation
+        FROM threadline.audited_tables AS t
+        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        WHERE (t.schema_name, t.table_name) = (n.nspname, c.relname) AND t.unaudited_at IS NULL AND at.relation <> c.oid
+        ORDER BY t.id DESC
+        LIMIT 1
+    ) AS former ON true
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'threadline', 'pg_toast')
       AND c.relname <> '__diesel_schema_migrations'

@@ -172,6 +172,8 @@ const CODE: &[&str] = &[
     "policy/as_decided",
     "policy/write_policy",
     "policy/set_keep",
+    "policy/give_history",
+    "policy/record_replacement",
     "policy/audit",
     "policy/audit_as_before",
     "policy/refresh",

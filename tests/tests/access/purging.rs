@@ -63,6 +63,45 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
     forbidden(session, "SELECT threadline.purge()");
 }
 
+/// What an application does with its own tables needs no other right.
+#[test]
+fn an_application_lets_one_of_its_tables_take_the_place_of_another() {
+    let mut protected = Protected::new();
+    let app = &mut protected.application();
+    run(
+        app,
+        "INSERT INTO items VALUES (1), (2);
+         CREATE TABLE items_new (LIKE items INCLUDING ALL);
+         INSERT INTO items_new VALUES (2);
+         ALTER TABLE items RENAME TO items_old;
+         ALTER TABLE items_new RENAME TO items",
+    );
+    run(
+        app,
+        "SELECT threadline.audit('items', continues => 'items_old')",
+    );
+    assert_eq!(
+        rows(
+            &mut protected.admin,
+            "SELECT op, record_key FROM threadline.audit_changes ORDER BY id"
+        ),
+        ["I | 1", "I | 2", "D | 1"]
+    );
+    let other = &mut protected.session("other");
+    run(other, "CREATE TABLE theirs (id int PRIMARY KEY, name text)");
+    for call in [
+        "SELECT threadline.audit('theirs', continues => 'items')",
+        "SELECT threadline.give_history('items', 'theirs')",
+        "SELECT threadline.record_replacement('items', 'theirs')",
+    ] {
+        let error = super::refused(other, call);
+        assert!(
+            error.contains("permission denied") || error.contains("must be owner"),
+            "{call}: {error}"
+        );
+    }
+}
+
 /// The application decides how long its tables are kept, down to the floor of who owns
 /// the audit.
 #[test]

@@ -29,6 +29,7 @@ DECLARE
         WHEN 'audit.restarted' THEN 'audit'
         WHEN 'audit.policy_changed' THEN 'audit'
         WHEN 'audit.condition_changed' THEN 'audit'
+        WHEN 'audit.continued' THEN 'audit'
         WHEN 'audit.purged' THEN 'purge'
         WHEN 'audit.held' THEN 'hold'
         WHEN 'audit.released' THEN 'release'

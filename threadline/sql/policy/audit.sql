@@ -15,6 +15,8 @@
 -- leaves no record. For counters and ranks.
 -- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
 -- ones. Without it all are kept.
+-- continues: the audited table that this one takes the place of, as when a copy was made,
+-- changed and renamed: its history goes on here, and ends there. What differs is recorded.
 -- keyless: the table may have no primary key. What happened to it is found by its
 -- content then; no record of it has a history.
 CREATE FUNCTION threadline.audit(
@@ -29,7 +31,8 @@ CREATE FUNCTION threadline.audit(
     clear         text[]  DEFAULT '{}',
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
-    keep          text    DEFAULT NULL
+    keep          text    DEFAULT NULL,
+    continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -37,6 +40,7 @@ SET jit = off
 AS $audit$
 DECLARE
     tl_id integer;
+    tl_part regclass;
 BEGIN
     PERFORM threadline.check_auditable(target);
     tl_id := threadline.as_decided(target, threadline.policy(
@@ -56,12 +60,24 @@ BEGIN
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep);
+    IF continues IS NOT NULL THEN
+        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', continues);
+        PERFORM threadline.hand_over(continues);
+        PERFORM threadline.give_history(continues, target);
+        FOR tl_part IN SELECT continues UNION SELECT p.relid FROM pg_partition_tree(continues) AS p LOOP
+            PERFORM threadline.drop_triggers(tl_part);
+        END LOOP;
+    END IF;
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep, continues);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);
     IF condition IS NOT NULL THEN
         PERFORM threadline.note_condition(target);
+    END IF;
+    IF continues IS NOT NULL THEN
+        PERFORM threadline.record_replacement(continues, target);
+        PERFORM threadline.take_back(continues, 'all');
     END IF;
     PERFORM threadline.take_back(target, 'proof');
     RETURN tl_id;

@@ -1,6 +1,6 @@
 -- Takes a table's own capture triggers away, but those that its capture needs. One that is
 -- needed no more is switched off: to drop it would keep readers waiting.
-CREATE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT NULL) RETURNS void
+CREATE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT 0) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -5,13 +5,22 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT 'table-unaudited', c.oid::regclass::text,
-           'nothing of it is recorded',
-           format(CASE WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid))
-                       THEN 'SELECT threadline.audit(%L);'
-                       ELSE 'SELECT threadline.audit(%L, keyless => true);' END, c.oid::regclass)
+    SELECT CASE WHEN former.relation IS NULL THEN 'table-unaudited' ELSE 'table-replaced' END, c.oid::regclass::text,
+           CASE WHEN former.relation IS NULL THEN 'nothing of it is recorded'
+                ELSE format('nothing of it is recorded; the audited table that had this name is called %s now', former.relation) END,
+           format(CASE WHEN former.relation IS NOT NULL THEN 'SELECT threadline.audit(%1$L, continues => %2$L);'
+                       WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN 'SELECT threadline.audit(%1$L);'
+                       ELSE 'SELECT threadline.audit(%1$L, keyless => true);' END, c.oid::regclass, former.relation)
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN LATERAL (
+        SELECT at.relation
+        FROM threadline.audited_tables AS t
+        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        WHERE (t.schema_name, t.table_name) = (n.nspname, c.relname) AND t.unaudited_at IS NULL AND at.relation <> c.oid
+        ORDER BY t.id DESC
+        LIMIT 1
+    ) AS former ON true
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'threadline', 'pg_toast')
       AND c.relname <> '__diesel_schema_migrations'

@@ -98,6 +98,9 @@ codes! {
     /// A column looks secret by its name, is recorded as it is, and nobody said that
     /// it may be.
     SecretLooking "secret-looking" Warning,
+    /// The table has the name of an audited one, which is called otherwise now; nobody
+    /// audits it.
+    TableReplaced "table-replaced" Warning,
     /// Nobody audits the table.
     TableUnaudited "table-unaudited" Info,
     /// A change did not find what the change before it had left.

@@ -250,3 +250,55 @@ fn a_role_without_rights_on_the_tables_records_actions() {
             .contains("permission denied")
     );
 }
+
+/// Also inside a transaction, where the server can be asked nothing more.
+#[test]
+fn what_the_audit_itself_refuses_is_not_taken_for_a_missing_schema() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    run(conn, "CREATE TABLE plain (id int)");
+    let refusals = |conn: &mut PgConnection| {
+        let grace = AuditContext::new(ActorRef::user("grace").unwrap());
+        [
+            conn.audited_transaction(&grace, |conn| threadline::suspend(conn, "").map(|_| ())),
+            conn.audited_transaction(&grace, |conn| {
+                record_action(conn, "audit.purged").map(|_| ())
+            }),
+            conn.audited_transaction(&grace, |conn| {
+                threadline::revert_transaction_but(conn, 1, &[99]).map(|_| ())
+            }),
+            conn.audited_transaction(&grace, |conn| {
+                threadline::Hold::new("")
+                    .table("notes")
+                    .place(conn)
+                    .map(|_| ())
+            }),
+        ]
+    };
+    for refusal in refusals(conn) {
+        let error = refusal.unwrap_err();
+        assert!(
+            !matches!(error.kind(), ErrorKind::SchemaMissing { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().starts_with("threadline: "), "{error}");
+    }
+    // A role without a right reads what PostgreSQL says of it.
+    let error = database
+        .connect()
+        .transaction(|conn| {
+            run(
+                conn,
+                "CREATE ROLE nobody_at_all; SET LOCAL ROLE nobody_at_all",
+            );
+            record_action(conn, Action::new("x.y").actor(ActorRef::user(1).unwrap())).map(|_| ())
+        })
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("permission denied for schema threadline"),
+        "{error}"
+    );
+}

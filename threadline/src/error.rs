@@ -139,12 +139,18 @@ impl Error {
     /// says that and not which function PostgreSQL missed first.
     pub(crate) fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Self {
         if let DieselError::DatabaseError(_, information) = &error {
-            if information.message().contains("threadline") {
-                // Inside a transaction, which has failed now, it cannot be
-                // asked; the message has said enough.
-                let installed = crate::install::installed_version(conn).unwrap_or(None);
-                if installed < Some(SCHEMA_VERSION) {
-                    return Self::new(ErrorKind::SchemaMissing { installed });
+            let message = information.message();
+            // What the schema itself says begins with its name.
+            if message.contains("threadline") && !message.starts_with("threadline:") {
+                match crate::install::installed_version(conn) {
+                    Ok(installed) if installed < Some(SCHEMA_VERSION) => {
+                        return Self::new(ErrorKind::SchemaMissing { installed });
+                    }
+                    // Inside a transaction, which has failed now, it cannot be asked.
+                    Err(_) if message.contains("does not exist") => {
+                        return Self::new(ErrorKind::SchemaMissing { installed: None });
+                    }
+                    _ => {}
                 }
             }
         }

@@ -47,7 +47,7 @@ pub use record::{
     Version, VersionedModel, history,
 };
 pub use retention::{Hold, PurgePreview, purge, purge_preview, release_hold};
-pub use revert::{RevertConflict, revert_transaction};
+pub use revert::{RevertConflict, revert_transaction, revert_transaction_but};
 /// ```
 /// # use threadline_test_server::doctest::*;
 /// # diesel::table! { users (id) { id -> BigInt, name -> Text, email -> Text, password_hash -> Text, } }

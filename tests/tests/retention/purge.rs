@@ -80,6 +80,12 @@ fn what_is_older_goes_and_every_answer_inside_the_kept_time_stays() {
         matches!(refused.kind(), ErrorKind::Unavailable(Unavailable::NoLongerKept { since: all }) if *all == since),
         "{refused:?}"
     );
+    // What is not known any more is not put back.
+    let refused = Order::revert_to(conn, 100, first_era).unwrap_err();
+    assert!(
+        matches!(refused.kind(), ErrorKind::RevertConflicts(reasons) if reasons[0].reason == "changes of that time are no longer kept"),
+        "{refused:?}"
+    );
     let verification = models![Order].verify().run(conn).unwrap();
     assert_eq!(verification.findings, [], "{verification:?}");
     // Transactions went with their last change, and the run is on record.

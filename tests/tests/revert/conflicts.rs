@@ -1,7 +1,9 @@
 //! What stands against a revert: all of it is said, and nothing is changed.
 
-use threadline::{ErrorKind, revert_transaction};
-use threadline_tests::{Database, run};
+use threadline::{
+    ActorRef, AuditContext, AuditExt, ErrorKind, revert_transaction, revert_transaction_but,
+};
+use threadline_tests::{Database, rows, run};
 
 use super::common::{refusal, state, transaction};
 
@@ -232,4 +234,63 @@ fn texts_of_others_cannot_forge_the_message() {
     let mistake = transaction(conn, "UPDATE notes SET body = 'x'");
     run(conn, "INSERT INTO notes VALUES ('2', E'one\u{1b}[2J\n')");
     insta::assert_snapshot!(refusal(conn, &["notes"], mistake));
+}
+
+/// What somebody has looked at may be left as it is; that it was is on record.
+#[test]
+fn records_that_stand_against_it_can_be_left_out() {
+    let database = shop();
+    let conn = &mut database.connect();
+    let mistake = transaction(
+        conn,
+        "UPDATE shops SET name = name || '!' WHERE id < 4; UPDATE shops SET stars = 0 WHERE id = 2; DELETE FROM prices",
+    );
+    run(
+        conn,
+        "UPDATE shops SET name = 'kept' WHERE id = 2; INSERT INTO prices VALUES (1, 2, 9)",
+    );
+    let grace = AuditContext::new(ActorRef::admin("grace").unwrap());
+    let revert = |conn: &mut _, leave_out: &[i64]| {
+        AuditExt::audited_transaction(conn, &grace, |conn| {
+            revert_transaction_but(conn, mistake, leave_out)
+        })
+    };
+    let error = revert(conn, &[]).unwrap_err();
+    let ErrorKind::RevertConflicts(conflicts) = error.kind() else {
+        panic!("{error}");
+    };
+    let against: Vec<_> = conflicts
+        .iter()
+        .filter_map(|conflict| conflict.change_id)
+        .collect();
+    assert_eq!(against.len(), 2, "{conflicts:?}");
+    // One of them is not enough, and nothing is changed meanwhile.
+    let before = state(conn, &TABLES);
+    assert!(revert(conn, &against[..1]).is_err());
+    assert_eq!(state(conn, &TABLES), before);
+    // Of a record that is left out, no other change is undone either.
+    assert_eq!(revert(conn, &against).unwrap(), 3);
+    assert_eq!(
+        rows(conn, "SELECT name, stars FROM shops ORDER BY id"),
+        ["a | 1", "kept | 0", "c | 3", "d | 4"]
+    );
+    assert_eq!(
+        rows(conn, "SELECT no, price FROM prices ORDER BY no"),
+        ["1 | 1.50", "2 | 9"]
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT name, actor_id, meta FROM threadline.audit_actions"
+        ),
+        [format!(
+            r#"revert.left_out | grace | {{"changes": [{}, {}], "transaction": {mistake}}}"#,
+            against[0], against[1]
+        )]
+    );
+    let error = revert(conn, &[99_999]).unwrap_err().to_string();
+    assert!(
+        error.contains("change 99999 is not one of transaction"),
+        "{error}"
+    );
 }

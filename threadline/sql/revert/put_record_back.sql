@@ -21,6 +21,8 @@ BEGIN
         RETURN 'what was then is not settled yet: a transaction that wrote audited rows by then is still open';
     ELSIF tl_then.state = 'unaudited' THEN
         RETURN 'the table was not audited then';
+    ELSIF tl_then.state = 'purged' THEN
+        RETURN 'changes of that time are no longer kept';
     ELSIF tl_then.state = 'incomplete' THEN
         RETURN 'only what changed is on record, not the whole row';
     END IF;

@@ -8,6 +8,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
+use crate::action::{Action, record_action};
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed};
@@ -79,18 +80,70 @@ pub fn revert_transaction<C: AuditConnection>(
     conn: &mut C,
     transaction_id: i64,
 ) -> Result<usize, Error> {
-    let changes: i64 = Typed::<BigInt>::new(
-        include_str!("changes_in_transaction.sql"),
-        [Bind::BigInt(transaction_id)],
-    )
-    .get_result(conn)
-    .map_err(|error| Error::reading(conn, error))?;
-    let conflicts: Vec<ConflictRow> = Typed::<ConflictSql>::new(
-        include_str!("revert_transaction.sql"),
-        [Bind::BigInt(transaction_id)],
-    )
-    .load(conn)
-    .map_err(|error| Error::reading(conn, error))?;
+    undo(conn, transaction_id, &[])
+}
+
+/// As [`revert_transaction`], but leaves the records of some changes as they are: those
+/// of the [`RevertConflict`]s that somebody has looked at. All other changes are undone,
+/// or none. What was left out is recorded, as the action `revert.left_out`.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{ActorRef, AuditContext, AuditExt, Audited, revert_transaction_but};
+///
+/// let change = User::history_of(conn, 42)?.remove(0);
+/// let context = AuditContext::new(ActorRef::admin("grace")?);
+/// let undone = conn.audited_transaction::<_, threadline::Error, _>(&context, |conn| {
+///     revert_transaction_but(conn, change.transaction.id, &[change.id])
+/// })?;
+/// assert_eq!(undone, 0, "its only change was left out");
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As those of [`revert_transaction`]; or a change is not one of the transaction, or
+/// nobody is known to have left it out.
+pub fn revert_transaction_but<C: AuditConnection>(
+    conn: &mut C,
+    transaction_id: i64,
+    leave_out: &[i64],
+) -> Result<usize, Error> {
+    conn.transaction(|conn| {
+        let undone = undo(conn, transaction_id, leave_out)?;
+        record_action(
+            conn,
+            Action::new("revert.left_out")
+                .metadata("transaction", transaction_id)
+                .metadata("changes", leave_out.to_vec()),
+        )?;
+        Ok(undone)
+    })
+}
+
+fn undo<C: AuditConnection>(
+    conn: &mut C,
+    transaction_id: i64,
+    leave_out: &[i64],
+) -> Result<usize, Error> {
+    let arguments = || {
+        [
+            Bind::BigInt(transaction_id),
+            Bind::BigInts(leave_out.to_vec()),
+        ]
+    };
+    let changes: i64 =
+        Typed::<BigInt>::new(include_str!("changes_in_transaction.sql"), arguments())
+            .get_result(conn)
+            .map_err(|error| Error::reading(conn, error))?;
+    let conflicts: Vec<ConflictRow> =
+        Typed::<ConflictSql>::new(include_str!("revert_transaction.sql"), arguments())
+            .load(conn)
+            .map_err(|error| Error::reading(conn, error))?;
     if conflicts.is_empty() {
         return Ok(usize::try_from(changes).unwrap_or_default());
     }

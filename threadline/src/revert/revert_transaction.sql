@@ -1,2 +1,2 @@
 SELECT change_id, schema_name || '.' || table_name, key, reason
-FROM threadline.revert_transaction({0})
+FROM threadline.revert_transaction({0}, {1})

@@ -2445,6 +2445,18 @@ RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
     ELSE image
 END;
 
+-- An image with the numbers of its numeric columns as strings, digit for digit, also of
+-- columns that are numeric no more: nothing else writes a zero at the end of a fraction.
+CREATE OR REPLACE FUNCTION threadline.exact_image(image jsonb, numeric_columns text[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
+    ELSE image || coalesce((
+        SELECT pg_catalog.jsonb_object_agg(field.key, field.value #>> '{}')
+        FROM pg_catalog.jsonb_each(image) AS field
+        WHERE pg_catalog.jsonb_typeof(field.value) = 'number'
+          AND (field.key = ANY (numeric_columns) OR field.value::text ~ '[.][0-9]*0$')), '{}')
+END;
+
 -- An image with what its json columns say in the place of the texts that say it, for
 -- jsonb_populate_record(), which would take them for strings.
 CREATE OR REPLACE FUNCTION threadline.json_documents(image jsonb, of_type regtype) RETURNS jsonb
@@ -2488,6 +2500,35 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mism
     EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
         populated := NULL;
     END;
+END
+$$;
+
+-- Why an image does not make a row of a type: the columns whose values it does not take,
+-- and what it says of them, as {"column": "reason"}. For threadline.populate(), which says
+-- only that.
+CREATE OR REPLACE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    tl_column record;
+    tl_misfits jsonb := '{}';
+BEGIN
+    image := threadline.json_documents(image, pg_catalog.pg_typeof(base));
+    FOR tl_column IN
+        SELECT a.attname::pg_catalog.text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
+        FROM pg_catalog.pg_type AS t
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE t.oid = pg_catalog.pg_typeof(base) AND a.attname::pg_catalog.text <> ALL (redacted)
+        ORDER BY a.attnum
+    LOOP
+        BEGIN
+            EXECUTE pg_catalog.format('SELECT tl_row.%1$I::pg_catalog.text FROM pg_catalog.jsonb_to_record($1) AS tl_row (%1$I %2$s)',
+                tl_column.name, tl_column.type) USING image;
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
+            tl_misfits := tl_misfits || pg_catalog.jsonb_build_object(tl_column.name, SQLERRM);
+        END;
+    END LOOP;
+    RETURN tl_misfits;
 END
 $$;
 
@@ -3287,7 +3328,10 @@ BEGIN
                 pg_get_functiondef(to_regproc('threadline.capture_' || tl_audited.id)),
                 '\m' || tl_audited.target::oid || '\M', tl_audited.relation::text, 'g');
         END IF;
-        UPDATE threadline.audited_tables SET capture_version = threadline.capture_version() WHERE id = tl_audited.id;
+        UPDATE threadline.audited_tables
+        SET capture_version = threadline.capture_version(),
+            columns = CASE WHEN relation = tl_audited.target THEN threadline.with_column_states(tl_audited.target, columns) ELSE columns END
+        WHERE id = tl_audited.id;
     END LOOP;
 END
 $$;
@@ -3375,6 +3419,176 @@ BEGIN
     JOIN renamed AS taker ON taker.name = gone.former_name
     JOIN since USING (xact_id)
     WHERE gone.name IS NULL;
+END
+$$;
+
+-- What recorded values of a type name and a command can give another name, by what stays:
+-- the labels of an enum by their OIDs, the attributes of a composite type by their numbers.
+-- Of a domain or an array, those of what is under it. NULL for all other types.
+CREATE OR REPLACE FUNCTION threadline.type_labels(type oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_type pg_type;
+BEGIN
+    IF type < 16384 THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO tl_type FROM pg_type AS t WHERE t.oid = threadline.base_type(type);
+    IF tl_type.typcategory = 'A' THEN
+        SELECT * INTO tl_type FROM pg_type AS t WHERE t.oid = threadline.base_type(tl_type.typelem);
+    END IF;
+    RETURN CASE tl_type.typtype
+        WHEN 'e' THEN (SELECT jsonb_object_agg(e.oid, e.enumlabel) FROM pg_enum AS e WHERE e.enumtypid = tl_type.oid)
+        WHEN 'c' THEN (
+            SELECT jsonb_object_agg(a.attnum, a.attname)
+            FROM pg_attribute AS a
+            WHERE a.attrelid = tl_type.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
+    END;
+END
+$$;
+
+-- The transaction that gave labels of a type their names, the newest one; see
+-- threadline.type_labels().
+CREATE OR REPLACE FUNCTION threadline.labels_since(type oid) RETURNS xid8
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT max(threadline.whole_xid(label.xmin)::text::numeric)::text::xid8
+    FROM (
+        SELECT under.oid, under.typrelid
+        FROM pg_type AS base
+        JOIN pg_type AS under ON under.oid IN (base.oid, threadline.base_type(base.typelem))
+        WHERE base.oid = threadline.base_type(labels_since.type)
+    ) AS named
+    CROSS JOIN LATERAL (
+        SELECT e.xmin FROM pg_enum AS e WHERE e.enumtypid = named.oid
+        UNION ALL
+        SELECT a.xmin FROM pg_attribute AS a WHERE a.attrelid = named.typrelid AND a.attnum > 0
+    ) AS label;
+END;
+
+-- The files that hold a table. Others, after a command, hold rows that were written anew.
+CREATE OR REPLACE FUNCTION threadline.stored_in(target oid) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT string_agg(c.relfilenode::text, ' ' ORDER BY c.oid)
+    FROM pg_class AS c
+    WHERE c.relkind = 'r' AND (c.oid = target OR c.oid IN (SELECT p.relid FROM pg_partition_tree(target::regclass) AS p));
+END;
+
+-- The columns of an audited table as threadline.audited_tables notes them, each with what
+-- its catalog says now: by that it is known later whether a command altered it.
+CREATE OR REPLACE FUNCTION threadline.with_column_states(target oid, columns jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(jsonb_agg(
+        CASE WHEN a.attnum IS NULL OR k.column ? 'stored_in' THEN k.column
+             ELSE k.column || jsonb_strip_nulls(jsonb_build_object(
+                 'typmod', a.atttypmod, 'altered_by', a.xmin::text, 'stored_in', stored.files,
+                 'labels', threadline.type_labels(a.atttypid))) END
+        ORDER BY k.ordinality), '[]')
+    FROM jsonb_array_elements(columns) WITH ORDINALITY AS k ("column", ordinality)
+    CROSS JOIN (SELECT threadline.stored_in(target) AS files OFFSET 0) AS stored
+    LEFT JOIN pg_attribute AS a ON a.attrelid = target AND a.attnum = (k.column ->> 'number')::integer
+        AND a.attname = k.column ->> 'name' AND a.atttypid::regtype::text = k.column ->> 'type' AND NOT a.attisdropped;
+END;
+
+-- By when a transaction had altered a table, as far as that can be told: at its commit, if
+-- the server notes commits; else when the next transaction that is on record began to
+-- write. Of the running one it is now: nobody else can have written since it altered the
+-- table. NULL if nobody has written since.
+CREATE OR REPLACE FUNCTION threadline.altered_at(altered_by xid8, noted_before timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF altered_by::text::numeric >= pg_snapshot_xmax(pg_current_snapshot())::text::numeric
+       OR pg_xact_status(altered_by) IS NOT DISTINCT FROM 'in progress'
+    THEN
+        -- It may be the id of a savepoint, or of before a restore.
+        RETURN clock_timestamp();
+    ELSIF current_setting('track_commit_timestamp') = 'on' THEN
+        RETURN pg_xact_commit_timestamp((altered_by::text::numeric % 4294967296)::text::xid);
+    END IF;
+    RETURN (
+        SELECT x.opened_at
+        FROM threadline.audit_transactions AS x
+        WHERE x.xact_id > altered_by AND x.opened_at > noted_before
+        ORDER BY x.xact_id, x.id
+        LIMIT 1);
+END
+$$;
+
+-- The columns of a table that a command altered since its capture was built: see
+-- threadline.altered_columns. A command that wrote no row anew and left the type changed
+-- no value. After a restore only names, types and modifiers can be compared. Without an
+-- instant: nobody has written since.
+CREATE OR REPLACE FUNCTION threadline.unnoted_alterations(
+    audited_table integer, target oid,
+    OUT name text, OUT what text, OUT altered_at timestamptz, OUT labels jsonb
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH known AS (
+        SELECT k.*, t.built_at, t.relation = target AS is_same,
+               CASE WHEN t.relation = target THEN k.number::text ELSE k.name END AS identity
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (
+            number smallint, name text, type text, typmod integer, altered_by text, stored_in text, labels jsonb)
+        -- Others are of no column: see threadline.note_absent().
+        WHERE t.id = audited_table AND k.number < 20000
+    ), live AS (
+        SELECT a.attnum, a.attname::text AS name, a.atttypid, a.atttypid::regtype::text AS type, a.atttypmod, a.xmin,
+               CASE WHEN noted.is_same THEN a.attnum::text ELSE a.attname::text END AS identity
+        FROM (SELECT bool_or(k.is_same) AS is_same FROM known AS k) AS noted
+        CROSS JOIN pg_attribute AS a
+        WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
+    ), compared AS (
+        SELECT k.name AS former_name, l.name, k.number, l.attnum, k.is_same, k.labels, l.atttypid, l.xmin,
+               CASE WHEN l.identity IS NULL THEN 'dropped'
+                    WHEN k.identity IS NULL THEN 'added'
+                    WHEN k.type <> l.type AND NOT (
+                             '{text,"character varying"}'::text[] @> ARRAY[k.type, l.type] AND k.is_same
+                             AND k.stored_in = threadline.stored_in(target))
+                         OR (k.typmod <> l.atttypmod OR k.is_same AND k.altered_by <> l.xmin::text)
+                             AND (NOT k.is_same OR k.stored_in <> threadline.stored_in(target))
+                        THEN 'converted'
+                    WHEN l.atttypid >= 16384 AND EXISTS (
+                             SELECT
+                             FROM jsonb_each_text(k.labels) AS former
+                             WHERE threadline.type_labels(l.atttypid) ->> former.key <> former.value)
+                        THEN 'relabelled' END AS what
+        FROM known AS k
+        FULL JOIN live AS l ON l.identity = k.identity
+    ), altered AS (
+        SELECT c.*,
+               CASE c.what WHEN 'relabelled' THEN threadline.labels_since(c.atttypid)
+                           WHEN 'dropped' THEN (
+                               SELECT threadline.whole_xid(a.xmin) FROM pg_attribute AS a
+                               WHERE c.is_same AND a.attrelid = target AND a.attnum = c.number)
+                           ELSE threadline.whole_xid(c.xmin) END AS altered_by
+        FROM compared AS c
+        WHERE c.what IS NOT NULL
+          -- Images of before show the renamed one under the name.
+          AND NOT (c.what = 'dropped' AND EXISTS (
+              SELECT FROM compared AS taker WHERE taker.name = c.former_name AND taker.former_name <> taker.name))
+    )
+    SELECT coalesce(a.name, a.former_name), a.what, threadline.altered_at(a.altered_by, noted.built_at),
+           CASE WHEN a.what = 'relabelled' THEN (
+               SELECT jsonb_object_agg(former.value, threadline.type_labels(a.atttypid) ->> former.key)
+               FROM jsonb_each_text(a.labels) AS former
+               WHERE threadline.type_labels(a.atttypid) ->> former.key <> former.value) END
+    FROM altered AS a
+    CROSS JOIN (SELECT max(k.built_at) AS built_at FROM known AS k) AS noted;
 END
 $$;
 
@@ -3798,7 +4012,8 @@ BEGIN ATOMIC
       AND threadline.token_keys_stand(t.id)
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target));
+      AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))
+      AND NOT EXISTS (SELECT FROM threadline.unnoted_alterations(t.id, target));
 END;
 
 -- What threadline.audit() does as the owner of the audit: notes the policy of a
@@ -3933,6 +4148,12 @@ BEGIN
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
     FROM (SELECT clock_timestamp() AS now OFFSET 0) AS at
     CROSS JOIN threadline.unnoted_renames(tl_id, target) AS r;
+    IF NOT tl_resumed THEN
+        INSERT INTO threadline.altered_columns (table_id, name, what, altered_at, noted_at, labels)
+        SELECT tl_id, a.name, a.what, least(a.altered_at, at.now), at.now, a.labels
+        FROM threadline.unnoted_alterations(tl_id, target) AS a
+        CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) AS at;
+    END IF;
 
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
@@ -3946,7 +4167,7 @@ BEGIN
             ELSE clock_timestamp() END,
         policy = tl_policy,
         shown_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.shown_condition END,
-        columns = (
+        columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
@@ -3977,7 +4198,7 @@ BEGIN
             CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
                 number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
-                ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
+                ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
@@ -4613,6 +4834,145 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN threadline.renamed_image(threadline.renames_of(audited_table), image, captured_at);
 
+-- The name of today of a column that had another one at an instant; NULL if it was
+-- dropped, and images of then show another column under the name.
+CREATE OR REPLACE FUNCTION threadline.renamed_column(renames jsonb, name text, named_at timestamptz) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_batch jsonb;
+    tl_names jsonb;
+BEGIN
+    FOR tl_batch IN SELECT * FROM jsonb_array_elements(renames) LOOP
+        CONTINUE WHEN (tl_batch ->> 'at')::timestamptz <= named_at;
+        tl_names := tl_batch -> 'names';
+        IF tl_names ? name THEN
+            name := tl_names ->> name;
+        ELSIF EXISTS (SELECT FROM jsonb_each_text(tl_names) AS taken WHERE taken.value = name) THEN
+            name := NULL;
+        END IF;
+        EXIT WHEN name IS NULL;
+    END LOOP;
+    RETURN name;
+END
+$$;
+
+-- What images of a table do not say of other instants: the columns that a command altered,
+-- under their names of today, those that threadline.audit() saw and those of which it has
+-- not been told. NULL if there are none.
+--
+-- [{"name", "what", "at", "labels", "cuts"}], oldest first. A value that
+-- was recorded on one side of an alteration that cuts is not that of the other side.
+CREATE OR REPLACE FUNCTION threadline.alterations_of(audited_table integer) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_relation oid;
+    tl_renames jsonb;
+    tl_alterations jsonb;
+BEGIN
+    SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+        tl_relation := NULL;
+    END IF;
+    SELECT jsonb_agg(to_jsonb(a)) INTO tl_alterations
+    FROM (
+        SELECT n.name, n.what, n.altered_at, n.noted_at, n.labels
+        FROM threadline.altered_columns AS n
+        WHERE n.table_id = audited_table
+        UNION ALL
+        SELECT u.name, u.what, coalesce(u.altered_at, 'infinity'), 'infinity', u.labels
+        FROM threadline.unnoted_alterations(audited_table, tl_relation) AS u
+        WHERE tl_relation IS NOT NULL
+        UNION ALL
+        -- What was recorded of a column that was redacted then is no value.
+        SELECT a.attname, 'cleared', k.clear_since, 'infinity', NULL
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, clear_since timestamptz)
+        JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = k.number AND NOT a.attisdropped
+        WHERE t.id = audited_table AND t.relation = tl_relation AND k.clear_since IS NOT NULL
+    ) AS a;
+    IF tl_alterations IS NULL THEN
+        RETURN NULL;
+    END IF;
+    tl_renames := threadline.renames_of(audited_table);
+    RETURN (
+        WITH named AS (
+            SELECT threadline.renamed_column(tl_renames, a.name, a.noted_at) AS name,
+                   a.what, a.altered_at, a.labels
+            FROM jsonb_to_recordset(tl_alterations) AS a (
+                name text, what text, altered_at timestamptz, noted_at timestamptz, labels jsonb)
+        )
+        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                   'name', n.name, 'what', n.what, 'at', n.altered_at, 'labels', n.labels,
+                   'cuts', n.what <> 'added' OR EXISTS (
+                       SELECT FROM named AS d WHERE d.name = n.name AND d.what = 'dropped' AND d.altered_at <= n.altered_at)))
+                   ORDER BY n.altered_at)
+        FROM named AS n
+        WHERE n.name IS NOT NULL
+        HAVING bool_or(n.what <> 'added'));
+END
+$$;
+
+-- What an image captured at one instant says of another: not the columns that a command
+-- altered between the two.
+CREATE OR REPLACE FUNCTION threadline.still_true(alterations jsonb, image jsonb, captured_at timestamptz, instant timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN alterations IS NULL OR pg_catalog.jsonb_typeof(image) <> 'object' THEN image
+    ELSE image - ARRAY(
+        SELECT a.name
+        FROM pg_catalog.jsonb_to_recordset(alterations) AS a (name text, "at" timestamptz, cuts boolean)
+        WHERE a.cuts AND CASE WHEN captured_at <= instant THEN a.at > captured_at AND a.at <= instant
+                              ELSE a.at <= captured_at AND a.at > instant END)
+END;
+
+-- Lays images of a record over each other, in the order of time or against it, with what
+-- each says of the next: for threadline.laid().
+CREATE OR REPLACE FUNCTION threadline.lay_image(state jsonb, alterations jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN pg_catalog.jsonb_typeof(image) IS DISTINCT FROM 'object' THEN state
+    WHEN alterations IS NULL THEN pg_catalog.jsonb_build_object('image', coalesce(state -> 'image', '{}') || image)
+    ELSE pg_catalog.jsonb_build_object('at', captured_at, 'image',
+        coalesce(threadline.still_true(alterations, state -> 'image', (state ->> 'at')::timestamptz, captured_at), '{}') || image)
+END;
+
+CREATE OR REPLACE AGGREGATE threadline.lay(alterations jsonb, image jsonb, captured_at timestamptz) (
+    SFUNC = threadline.lay_image,
+    STYPE = jsonb
+);
+
+-- What images laid over each other with threadline.lay() say of an instant.
+CREATE OR REPLACE FUNCTION threadline.laid(alterations jsonb, state jsonb, instant timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN alterations IS NULL THEN state -> 'image'
+    ELSE threadline.still_true(alterations, state -> 'image', (state ->> 'at')::timestamptz, instant)
+END;
+
+-- The columns that an image of an instant lacks because a command altered them, and what
+-- they held then is not on record: there is only what the command made of it.
+CREATE OR REPLACE FUNCTION threadline.unrecorded(alterations jsonb, image jsonb, instant timestamptz) RETURNS text[]
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN alterations IS NULL OR image IS NULL THEN '{}'
+    ELSE ARRAY(
+        SELECT a.name
+        FROM pg_catalog.jsonb_to_recordset(alterations) AS a (name text, what text, "at" timestamptz, cuts boolean)
+        WHERE NOT image ? a.name
+        GROUP BY a.name
+        HAVING pg_catalog.bool_or(a.cuts)
+           -- Not those that were not there then.
+           AND CASE (pg_catalog.array_agg(a.what ORDER BY a.at DESC) FILTER (WHERE a.what IN ('added', 'dropped') AND a.at <= instant))[1]
+               WHEN 'added' THEN true
+               WHEN 'dropped' THEN false
+               ELSE (pg_catalog.array_agg(a.what ORDER BY a.at) FILTER (WHERE a.what IN ('added', 'dropped') AND a.at > instant))[1] IS DISTINCT FROM 'added' END
+        ORDER BY a.name)
+END;
+
 -- The columns of a table as they are called now, and how each is treated: clear,
 -- mask or exclude. Fails closed like redaction_now(): on a table with redaction
 -- a column is clear only if it can be traced to one that the policy left clear,
@@ -4793,39 +5153,63 @@ END;
 
 -- The answer of record_as_of() for an instant that is settled and audited; in
 -- one snapshot.
+--
+-- What was recorded by then counts: from the nearest whole image, over what each update
+-- made of it. Of what is not on record, back from what is there now, or was when it went.
 CREATE OR REPLACE FUNCTION threadline.settled_record(
     audited_table integer, target regclass, record_key text, instant timestamptz,
-    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
+    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    tl_changes threadline.audit_changes[];
+    tl_counts bigint;
+    tl_does_not_count bigint;
+    tl_change threadline.audit_changes;
     tl_here threadline.audit_changes;
     tl_left threadline.audit_changes;
     tl_before threadline.audit_changes;
+    tl_former threadline.audit_changes;
     tl_end threadline.audit_changes;
     tl_birth threadline.audit_changes;
     tl_cut bigint;
+    tl_from bigint;
+    tl_since timestamptz;
+    tl_blind bigint;
+    tl_is_whole boolean;
+    tl_alterations jsonb;
     tl_renames jsonb;
+    tl_forward jsonb;
+    tl_backward jsonb;
     tl_undo jsonb;
     tl_unseen boolean;
+    tl_redaction record;
 BEGIN
+    SELECT array_agg(c ORDER BY c.id) INTO tl_changes
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c;
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
-    SELECT * INTO tl_here
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-    WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
-      AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
-    ORDER BY c.id DESC
-    LIMIT 1;
-    SELECT * INTO tl_left
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-    WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
-      AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
-    ORDER BY c.id DESC
-    LIMIT 1;
+    FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
+        tl_change := tl_changes[tl_at];
+        CONTINUE WHEN tl_change.captured_at > instant OR tl_change.transaction_id = tl_does_not_count;
+        IF tl_change.transaction_id IS DISTINCT FROM tl_counts THEN
+            IF threadline.last_captured(tl_change.transaction_id) > instant THEN
+                tl_does_not_count := tl_change.transaction_id;
+                CONTINUE;
+            END IF;
+            tl_counts := tl_change.transaction_id;
+        END IF;
+        IF tl_here.id IS NULL AND tl_change.record_key = settled_record.record_key THEN
+            tl_here := tl_change;
+        END IF;
+        IF tl_left.id IS NULL AND tl_change.previous_key = settled_record.record_key THEN
+            tl_left := tl_change;
+        END IF;
+        EXIT WHEN tl_here.id IS NOT NULL;
+    END LOOP;
     tl_cut := greatest(tl_here.id, tl_left.id, 0);
     -- In a statement that shifts keys, who leaves makes room for who comes.
     tl_before := CASE
@@ -4842,74 +5226,103 @@ BEGIN
         RETURN;
     END IF;
 
-    tl_unseen := threadline.truncated_unseen(audited_table, (
-        SELECT coalesce(max(c.id), 0)
-        FROM threadline.blind_truncates(audited_table) AS c
-        WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant));
+    SELECT coalesce(max(c.id), 0) INTO tl_blind
+    FROM threadline.blind_truncates(audited_table) AS c
+    WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant;
+    tl_unseen := threadline.truncated_unseen(audited_table, tl_blind);
+    SELECT greatest(t.audited_since, t.chained_since) INTO tl_since FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    tl_renames := threadline.renames_of(audited_table);
+    tl_alterations := threadline.alterations_of(audited_table);
+
+    -- What began the record that had the key then, and what ended the one before it.
+    FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
+        tl_change := tl_changes[tl_at];
+        CONTINUE WHEN tl_change.id > tl_before.id IS NOT FALSE;
+        EXIT WHEN tl_change.captured_at < tl_since OR tl_change.id <= tl_blind
+            OR tl_former.id IS NOT NULL AND (tl_former.transaction_id, tl_former.statement) IS DISTINCT FROM (tl_change.transaction_id, tl_change.statement);
+        IF tl_change.record_key = settled_record.record_key AND (tl_change.op = 'I' OR tl_change.previous_key IS NOT NULL) THEN
+            tl_from := tl_change.id;
+            tl_is_whole := jsonb_typeof(tl_change.row_data) = 'object';
+            EXIT;
+        ELSIF tl_change.previous_key = settled_record.record_key THEN
+            -- It made room for the one that came in the same statement.
+            EXIT WHEN tl_change.statement IS NULL;
+            tl_former := tl_change;
+            CONTINUE;
+        END IF;
+        EXIT WHEN tl_change.op IN ('D', 'T');
+        tl_from := tl_change.id;
+    END LOOP;
+    SELECT threadline.laid(tl_alterations, threadline.lay(
+               tl_alterations,
+               threadline.renamed_image(tl_renames,
+                   CASE WHEN c.op = 'I' THEN c.row_data WHEN c.previous_key IS NOT NULL THEN c.row_data || c.changed_to ELSE c.changed_to END,
+                   c.captured_at),
+               c.captured_at ORDER BY c.id), instant)
+    INTO tl_forward
+    FROM unnest(tl_changes) AS c
+    WHERE c.record_key = settled_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
 
     -- What ended the record that had the key then, and what began another.
     SELECT * INTO tl_end
-    FROM (
-        (SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-         WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
-           AND c.id > tl_cut AND c.op IN ('D', 'T')
-         ORDER BY c.id LIMIT 1)
-        UNION ALL
-        (SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-         WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
-           AND c.id > tl_cut
-         ORDER BY c.id LIMIT 1)
-    ) AS either
-    ORDER BY either.id
-    LIMIT 1;
-    SELECT * INTO tl_birth
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-    WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
-      AND c.id > tl_cut AND (c.op = 'I' OR c.previous_key IS NOT NULL)
+    FROM unnest(tl_changes) AS c
+    WHERE c.id > tl_cut
+      AND (c.record_key = settled_record.record_key AND c.op IN ('D', 'T') OR c.previous_key = settled_record.record_key)
     ORDER BY c.id
     LIMIT 1;
-    IF tl_birth.id IS NOT NULL AND NOT coalesce(
-        tl_end.id < tl_birth.id
-        OR (tl_end.transaction_id, tl_end.statement) = (tl_birth.transaction_id, tl_birth.statement), false)
+    SELECT * INTO tl_birth
+    FROM unnest(tl_changes) AS c
+    WHERE c.id > tl_cut AND c.record_key = settled_record.record_key AND (c.op = 'I' OR c.previous_key IS NOT NULL)
+    ORDER BY c.id
+    LIMIT 1;
+    IF tl_birth.id IS NULL OR tl_end.id < tl_birth.id
+        OR (tl_end.transaction_id, tl_end.statement) = (tl_birth.transaction_id, tl_birth.statement)
     THEN
+        SELECT threadline.lay(
+                   tl_alterations, threadline.renamed_image(tl_renames, c.changed_from, c.captured_at), c.captured_at ORDER BY c.id DESC)
+        INTO tl_undo
+        FROM unnest(tl_changes) AS c
+        WHERE c.record_key = settled_record.record_key
+          AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
+          AND c.op = 'U' AND c.previous_key IS NULL;
+        tl_backward := CASE
+            WHEN tl_end.id IS NULL THEN threadline.still_true(
+                tl_alterations, threadline.live_image(audited_table, target, settled_record.record_key), 'infinity', instant)
+            ELSE threadline.still_true(
+                tl_alterations, threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at), tl_end.captured_at, instant)
+            END || coalesce(threadline.laid(tl_alterations, tl_undo, instant), '{}');
+    ELSIF tl_is_whole IS NOT TRUE THEN
         state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-
-    tl_renames := threadline.renames_of(audited_table);
-    image := CASE
-        WHEN tl_end.id IS NULL THEN threadline.live_image(audited_table, target, settled_record.record_key)
-        ELSE threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at) END;
-    SELECT threadline.jsonb_merge(
-               threadline.renamed_image(tl_renames, c.changed_from, c.captured_at) ORDER BY c.id DESC)
-    INTO tl_undo
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-    WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
-      AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
-      AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';
-    IF image IS NULL THEN
-        state := CASE WHEN tl_before.id IS NULL AND tl_undo = '{}' AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
+    IF tl_backward IS NULL AND tl_is_whole IS NOT TRUE THEN
+        state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    SELECT threadline.redacted(image || tl_undo, r.hidden, r.masks)
-    INTO image
-    FROM threadline.redaction(audited_table, target, instant) AS r;
+
+    image := coalesce(tl_backward || tl_forward, tl_backward, tl_forward);
+    SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);
+    unrecorded := ARRAY(
+        SELECT name FROM unnest(threadline.unrecorded(tl_alterations, image, instant)) AS name WHERE name <> ALL (tl_redaction.columns));
+    image := threadline.redacted(image, tl_redaction.hidden, tl_redaction.masks);
     state := 'there';
 END
 $$;
 
--- One record as it was at an instant: what it is now, or was when it went, with
--- every later change undone.
+-- One record as it was at an instant: what was recorded of it by then, and where that is
+-- not the whole row, what it is now, or was when it went, with every later change undone.
 --
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
 -- state: there; or why not: unsettled, unaudited (before the audit began),
 -- never (nothing of this key by then), deleted, moved (to another key),
 -- incomplete (something wrote past the triggers). The change is the last one of
--- the key by then.
+-- the key by then. Columns that are `unrecorded` are not in the image: a command (ALTER
+-- TABLE ... TYPE, a label of an enum) altered their values since, and what they held then
+-- is not on record.
 CREATE OR REPLACE FUNCTION threadline.record_as_of(
     target regclass, record_key text, instant timestamptz,
-    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
+    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4931,8 +5344,8 @@ BEGIN
     ELSIF instant < tl_table.audited_since THEN
         state := 'unaudited';
     ELSE
-        SELECT r.state, r.image, r.transaction_id, r.change_id
-        INTO state, image, transaction_id, change_id
+        SELECT r.state, r.image, r.transaction_id, r.change_id, r.unrecorded
+        INTO state, image, transaction_id, change_id, unrecorded
         FROM threadline.settled_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
     END IF;
 END
@@ -4940,12 +5353,13 @@ $$;
 COMMENT ON FUNCTION threadline.record_as_of(regclass, text, timestamptz) IS
     'A record as it was at an instant, or why it was not there';
 
--- Every row of a table as it was at an instant, also those that went since.
+-- Every row of a table as it was at an instant, also those that went since. What was
+-- recorded by then counts; see threadline.record_as_of().
 --
 --   SELECT * FROM threadline.rows_as_of('members', '2026-11-23 09:00');
 CREATE OR REPLACE FUNCTION threadline.rows_as_of(
     target regclass, instant timestamptz,
-    OUT record_key text, OUT key jsonb, OUT image jsonb
+    OUT record_key text, OUT key jsonb, OUT image jsonb, OUT unrecorded text[]
 ) RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4959,7 +5373,10 @@ AS $rows_as_of$
 DECLARE
     tl_table threadline.audited_tables;
     tl_renames jsonb;
+    tl_alterations jsonb;
+    tl_blind bigint;
     tl_redaction record;
+    tl_image text := '%s';
     tl_first bigint;
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
@@ -4984,17 +5401,21 @@ BEGIN
             CONSTRAINT = 'threadline_unaudited',
             MESSAGE = format('threadline: table %s is audited since %s only', target, tl_table.audited_since),
             DETAIL = tl_table.audited_since;
-    ELSIF threadline.truncated_unseen(tl_table.id, (
-        SELECT coalesce(max(c.id), 0)
-        FROM threadline.blind_truncates(tl_table.id) AS c
-        WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant))
-    THEN
+    END IF;
+    SELECT coalesce(max(c.id), 0) INTO tl_blind
+    FROM threadline.blind_truncates(tl_table.id) AS c
+    WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant;
+    IF threadline.truncated_unseen(tl_table.id, tl_blind) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
             MESSAGE = format('threadline: rows of %s went since %s in a TRUNCATE that recorded their number alone', target, instant),
             HINT = 'Ask for a later instant, or for single records that are there again.';
     END IF;
     tl_renames := threadline.renames_of(tl_table.id);
+    tl_alterations := threadline.alterations_of(tl_table.id);
+    IF tl_renames IS NOT NULL THEN
+        tl_image := 'threadline.renamed_image($6, %s, e.captured_at)';
+    END IF;
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
     -- What a transaction wrote by then counts as of its last change, which may
     -- have come much later, under another context.
@@ -5004,40 +5425,40 @@ BEGIN
     JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
     WHERE x.id >= tl_first AND occurred_at <= instant;
 
-    RETURN QUERY EXECUTE format(
+    RETURN QUERY EXECUTE threadline.filled(
         $query$
-        WITH later AS (
-            SELECT c.*
+        WITH later_transaction AS (
+            -- A transaction never falls on both sides.
+            SELECT x.id
+            FROM threadline.audit_transactions AS x
+            WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2
+        ), recorded AS (
+            SELECT c.*, c.transaction_id >= $3 AND (c.captured_at > $2 OR c.transaction_id IN (SELECT id FROM later_transaction)) AS is_later
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1
-              AND c.transaction_id >= $3
-              AND (c.captured_at > $2 OR c.transaction_id IN (
-                  -- A transaction never falls on both sides.
-                  SELECT x.id
-                  FROM threadline.audit_transactions AS x
-                  WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2))
         ), event AS (
-            SELECT l.record_key AS event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
+            SELECT l.record_key AS event_key, l.id, l.is_later, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
+                   CASE WHEN l.op = 'I' THEN l.row_data
+                        WHEN l.op IN ('D', 'T') THEN NULL
+                        WHEN l.previous_key IS NOT NULL THEN l.row_data || l.changed_to
+                        ELSE l.changed_to END AS leaves,
                    CASE WHEN l.op IN ('D', 'T') THEN 'end'
                         WHEN l.op = 'I' OR l.previous_key IS NOT NULL THEN 'birth'
                         ELSE 'update' END AS kind
-            FROM later AS l
+            FROM recorded AS l
             WHERE l.record_key IS NOT NULL
             UNION ALL
-            SELECT l.previous_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, NULL, 'end'
-            FROM later AS l
+            SELECT l.previous_key, l.id, l.is_later, l.transaction_id, l.statement, l.captured_at, l.row_data, NULL, NULL, 'end'
+            FROM recorded AS l
             WHERE l.previous_key IS NOT NULL
         ), ends AS (
-            SELECT DISTINCT ON (event_key) * FROM event WHERE kind = 'end' ORDER BY event_key, id
+            SELECT DISTINCT ON (event_key) * FROM event WHERE is_later AND kind = 'end' ORDER BY event_key, id
         ), births AS (
-            SELECT DISTINCT ON (event_key) * FROM event WHERE kind = 'birth' ORDER BY event_key, id
+            SELECT DISTINCT ON (event_key) * FROM event WHERE is_later AND kind = 'birth' ORDER BY event_key, id
         ), touched AS (
             SELECT e.event_key,
-                   threadline.jsonb_merge(%1$s ORDER BY e.id DESC) FILTER (
-                       WHERE e.kind = 'update'
-                         AND e.id < least(ends.id, births.id, 9223372036854775807)
-                         AND jsonb_typeof(e.changed_from) = 'object') AS undo,
-                   (array_agg(%2$s) FILTER (WHERE e.id = ends.id AND e.kind = 'end'))[1] AS last_image,
+                   {undo} AS undo,
+                   (array_agg({last image}) FILTER (WHERE e.id = ends.id AND e.kind = 'end'))[1] AS last_image,
                    min(ends.id) AS ended,
                    -- In a statement that shifts keys, who leaves makes room for who comes.
                    bool_or(births.id IS NULL OR ends.id < births.id
@@ -5045,31 +5466,76 @@ BEGIN
             FROM event AS e
             LEFT JOIN ends USING (event_key)
             LEFT JOIN births USING (event_key)
+            WHERE e.is_later
+            GROUP BY e.event_key
+        ), placed AS (
+            -- Keys that one statement moved, it moved at once.
+            SELECT e.*,
+                   CASE WHEN e.statement IS NULL THEN e.id
+                        ELSE min(e.id) OVER (PARTITION BY e.transaction_id, e.statement) END AS position,
+                   CASE e.kind WHEN 'end' THEN 0 ELSE 1 END AS turn
+            FROM event AS e
+            WHERE NOT e.is_later AND e.captured_at >= $9 AND e.id > $10
+        ), counted AS (
+            SELECT p.*,
+                   count(*) FILTER (WHERE p.kind = 'end') OVER back AS ends_since,
+                   count(*) FILTER (WHERE p.kind = 'birth') OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS births_since
+            FROM placed AS p
+            WINDOW back AS (PARTITION BY p.event_key ORDER BY p.position DESC, p.turn DESC, p.id DESC)
+        ), before AS (
+            SELECT e.event_key,
+                   bool_and(e.ends_since > 0) AS had_ended,
+                   coalesce(bool_or(e.kind = 'birth' AND jsonb_typeof(e.row_data) = 'object') FILTER (WHERE e.ends_since = 0), false) AS is_whole,
+                   {redo} AS redo
+            FROM counted AS e
             GROUP BY e.event_key
         ), live AS (
-            SELECT %3$s COLLATE "C" AS live_key, %4$s AS live_image
-            FROM %5$s AS tl_live
+            SELECT {live key} COLLATE "C" AS live_key, {live image} AS live_image
+            FROM {rows} AS tl_live
+        ), known AS (
+            SELECT coalesce(t.event_key, b.event_key) AS known_key, t.undo, t.last_image, t.ended, t.existed, t.event_key IS NOT NULL AS is_touched,
+                   b.had_ended, b.is_whole, b.redo
+            FROM touched AS t
+            FULL JOIN before AS b USING (event_key)
         ), past AS (
-            SELECT coalesce(t.event_key, live_key) AS past_key,
-                   t.event_key IS NULL AS untouched,
-                   CASE WHEN t.ended IS NULL THEN live_image ELSE t.last_image END || coalesce(t.undo, '{}') AS past_image
+            SELECT coalesce(k.known_key, live_key) AS past_key, k.is_whole, k.redo,
+                   k.known_key IS NULL AS untouched,
+                   CASE WHEN k.is_touched AND k.existed IS NOT TRUE THEN NULL
+                        WHEN k.ended IS NULL THEN {still live} ELSE k.last_image END || coalesce(k.undo, '{}') AS backward
             FROM live
-            FULL JOIN touched AS t ON t.event_key = live_key
-            WHERE t.event_key IS NULL OR t.existed
+            FULL JOIN known AS k ON k.known_key = live_key
+            WHERE k.had_ended IS NOT TRUE
+        ), answer AS (
+            SELECT past_key, untouched, coalesce(backward || redo, backward, redo) AS past_image
+            FROM past
+            WHERE backward IS NOT NULL OR is_whole
         )
-        SELECT past_key, threadline.key_json($4, $5, past_key), %6$s
-        FROM past
-        WHERE past_image IS NOT NULL
-        $query$,
-        CASE WHEN tl_renames IS NULL THEN 'e.changed_from' ELSE 'threadline.renamed_image($6, e.changed_from, e.captured_at)' END,
-        CASE WHEN tl_renames IS NULL THEN 'e.row_data' ELSE 'threadline.renamed_image($6, e.row_data, e.captured_at)' END,
-        threadline.key_expression(tl_table.id, 'tl_live'),
-        threadline.live_expression(tl_table.id, target, 'tl_live'),
-        threadline.own_rows(target),
-        CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
-             ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END)
+        SELECT past_key, threadline.key_json($4, $5, past_key), {image}, {unrecorded}
+        FROM answer
+        $query$, jsonb_build_object(
+            'undo', CASE WHEN tl_alterations IS NULL
+                THEN format('threadline.jsonb_merge(%s ORDER BY e.id DESC) FILTER (WHERE e.kind = ''update'' AND e.id < least(ends.id, births.id, 9223372036854775807) AND jsonb_typeof(e.changed_from) = ''object'')',
+                    format(tl_image, 'e.changed_from'))
+                ELSE format('threadline.laid($11, threadline.lay($11, %s, e.captured_at ORDER BY e.id DESC) FILTER (WHERE e.kind = ''update'' AND e.id < least(ends.id, births.id, 9223372036854775807)), $2)',
+                    format(tl_image, 'e.changed_from')) END,
+            'redo', CASE WHEN tl_alterations IS NULL
+                THEN format('threadline.jsonb_merge(%s ORDER BY e.position, e.turn, e.id) FILTER (WHERE e.ends_since = 0 AND e.births_since = 0 AND jsonb_typeof(e.leaves) = ''object'')',
+                    format(tl_image, 'e.leaves'))
+                ELSE format('threadline.laid($11, threadline.lay($11, %s, e.captured_at ORDER BY e.position, e.turn, e.id) FILTER (WHERE e.ends_since = 0 AND e.births_since = 0), $2)',
+                    format(tl_image, 'e.leaves')) END,
+            'last image', format(CASE WHEN tl_alterations IS NULL THEN '%s' ELSE 'threadline.still_true($11, %s, e.captured_at, $2)' END,
+                format(tl_image, 'e.row_data')),
+            'live key', threadline.key_expression(tl_table.id, 'tl_live'),
+            'live image', threadline.live_expression(tl_table.id, target, 'tl_live'),
+            'rows', threadline.own_rows(target),
+            'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
+            'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
+                          ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
+            'unrecorded', CASE WHEN tl_alterations IS NULL THEN '''{}''::text[]'
+                               ELSE 'ARRAY(SELECT u FROM unnest(threadline.unrecorded($11, past_image, $2)) AS u WHERE u <> ALL ($12))' END))
     USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,
-          tl_renames, tl_redaction.hidden, tl_redaction.masks;
+          tl_renames, tl_redaction.hidden, tl_redaction.masks, greatest(tl_table.audited_since, tl_table.chained_since), tl_blind,
+          tl_alterations, tl_redaction.columns;
 END
 $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS

@@ -13,5 +13,6 @@ BEGIN ATOMIC
       AND threadline.token_keys_stand(t.id)
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target));
+      AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))
+      AND NOT EXISTS (SELECT FROM threadline.unnoted_alterations(t.id, target));
 END;

@@ -1,15 +1,17 @@
--- One record as it was at an instant: what it is now, or was when it went, with
--- every later change undone.
+-- One record as it was at an instant: what was recorded of it by then, and where that is
+-- not the whole row, what it is now, or was when it went, with every later change undone.
 --
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
 -- state: there; or why not: unsettled, unaudited (before the audit began),
 -- never (nothing of this key by then), deleted, moved (to another key),
 -- incomplete (something wrote past the triggers). The change is the last one of
--- the key by then.
+-- the key by then. Columns that are `unrecorded` are not in the image: a command (ALTER
+-- TABLE ... TYPE, a label of an enum) altered their values since, and what they held then
+-- is not on record.
 CREATE FUNCTION threadline.record_as_of(
     target regclass, record_key text, instant timestamptz,
-    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
+    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -31,8 +33,8 @@ BEGIN
     ELSIF instant < tl_table.audited_since THEN
         state := 'unaudited';
     ELSE
-        SELECT r.state, r.image, r.transaction_id, r.change_id
-        INTO state, image, transaction_id, change_id
+        SELECT r.state, r.image, r.transaction_id, r.change_id, r.unrecorded
+        INTO state, image, transaction_id, change_id, unrecorded
         FROM threadline.settled_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
     END IF;
 END

@@ -14,11 +14,11 @@ use crate::error::{Error, ErrorKind};
 use crate::explore::change_by_id;
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
-use crate::record::fit::{self, ModelColumns};
+use crate::record::fit::{self, Lacking, ModelColumns};
 use crate::record::statement;
 
 /// How many columns the query selects before the model's.
-const OWN_COLUMNS: usize = 6;
+const OWN_COLUMNS: usize = 8;
 
 /// What the query says of a record.
 struct Found {
@@ -27,7 +27,7 @@ struct Found {
     transaction: Option<i64>,
     change: Option<i64>,
     audited_since: DateTime<Utc>,
-    redacted: Vec<String>,
+    lacking: Lacking,
 }
 
 pub(crate) fn load_as_of<C, M, V>(
@@ -43,15 +43,16 @@ where
     M::SelectExpression: QueryFragment<Pg>,
     V: QueryFragment<Pg>,
 {
+    let model = ModelColumns::of::<M>()?;
     let query = AsOf {
         sql: include_str!("as_of.sql"),
         table: M::spec().table,
-        model_columns: ModelColumns::of::<M>().select_list(),
+        model: Some(&model),
         key,
         instant,
     };
     let (found, record) = load(conn, query, |row, found| {
-        fit::record::<M>(row, OWN_COLUMNS, &found.redacted)
+        fit::record::<M>(row, OWN_COLUMNS, &model, &found.lacking)
     })?;
     Ok(match available(conn, found)? {
         Ok(_) => record,
@@ -83,10 +84,10 @@ where
     C: AuditConnection,
     V: QueryFragment<Pg>,
 {
-    let query = AsOf {
+    let query = AsOf::<_, ()> {
         sql: include_str!("as_of_json.sql"),
         table,
-        model_columns: String::new(),
+        model: None,
         key,
         instant,
     };
@@ -94,14 +95,15 @@ where
     available(conn, found)
 }
 
-fn load<C, V, R>(
+fn load<C, V, E, R>(
     conn: &mut C,
-    query: AsOf<V>,
+    query: AsOf<'_, V, E>,
     record: impl FnOnce(&C::Row<'_, '_>, &Found) -> R,
 ) -> Result<(Found, R), Error>
 where
     C: AuditConnection,
     V: QueryFragment<Pg>,
+    E: QueryFragment<Pg>,
 {
     post_before_reading(conn);
     let table = query.table.clone();
@@ -129,7 +131,7 @@ fn found<'a>(row: &impl Row<'a, Pg>) -> QueryResult<Found> {
         transaction: fit::value::<diesel::sql_types::BigInt, i64>(row, 2)?,
         change: fit::value::<diesel::sql_types::BigInt, i64>(row, 3)?,
         audited_since: fit::value::<Timestamptz, DateTime<Utc>>(row, 4)?.unwrap_or_default(),
-        redacted: fit::names(row, 5)?,
+        lacking: Lacking::read(row, 5)?,
     })
 }
 
@@ -159,36 +161,36 @@ fn available<C: AuditConnection>(
 
 /// The query for a record as it was.
 #[derive(Debug)]
-struct AsOf<V> {
+struct AsOf<'m, V, E> {
     sql: &'static str,
     table: String,
-    model_columns: String,
+    model: Option<&'m ModelColumns<E>>,
     key: KeyExpression<V>,
     instant: DateTime<Utc>,
 }
 
-impl<V> Query for AsOf<V> {
+impl<V, E> Query for AsOf<'_, V, E> {
     type SqlType = Untyped;
 }
 
-impl<V> QueryId for AsOf<V> {
+impl<V, E> QueryId for AsOf<'_, V, E> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<V: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<V> {
+impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<'_, V, E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         // Its columns are the table's: a plan kept over a change of the table
         // would be refused by the server.
         out.unsafe_to_cache_prepared();
         statement::walk(&mut out, self.sql, |name, out| {
-            match name {
-                "instant" => return out.push_bind_param::<Timestamptz, _>(&self.instant),
-                "model columns" => out.push_sql(&self.model_columns),
-                "row alias" => out.push_sql(fit::ROW_ALIAS),
-                _ => return statement::fill_record(name, &self.table, &self.key, out),
+            if name == "instant" {
+                return out.push_bind_param::<Timestamptz, _>(&self.instant);
             }
-            Ok(())
+            match self.model.and_then(|model| model.fill(name, out)) {
+                Some(filled) => filled,
+                None => statement::fill_record(name, &self.table, &self.key, out),
+            }
         })
     }
 }

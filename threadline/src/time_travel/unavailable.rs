@@ -46,6 +46,17 @@ pub enum Unavailable {
         /// The columns that the policy redacts.
         columns: Vec<String>,
     },
+    /// A command altered the values of columns that the model reads, such as `ALTER TABLE …
+    /// TYPE … USING`. What they held then is not on record; only what the command made
+    /// of it is left.
+    #[error(
+        "what these columns held then is not on record, only what a later ALTER made of it: {}; use a model without them, or read the image",
+        .columns.join(", ")
+    )]
+    Converted {
+        /// The columns.
+        columns: Vec<String>,
+    },
     /// What is on record does not make a whole row: neither the record's
     /// beginning nor its end is there, or something wrote past the triggers. Of a
     /// record that has another key now, ask under that.

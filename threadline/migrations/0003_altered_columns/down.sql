@@ -1,0 +1,1 @@
+DROP TABLE threadline.altered_columns;

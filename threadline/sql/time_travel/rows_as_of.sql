@@ -39,8 +39,9 @@ BEGIN
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',
-            MESSAGE = format('threadline: what %s was at %s is not settled yet: a transaction that wrote audited rows by then is still open', target, instant),
-            HINT = 'Ask again when it has ended, or for an earlier instant.';
+            MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_unsettled(instant)),
+            DETAIL = coalesce((SELECT jsonb_agg(to_jsonb(w)) FROM threadline.open_writers(instant) AS w WHERE NOT pg_is_in_recovery()), '[]'),
+            HINT = 'Ask again later, or for an earlier instant.';
     ELSIF instant < tl_table.audited_since THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unaudited',

@@ -122,7 +122,13 @@ fn refused(error: DieselError, table: &str) -> Error {
     };
     let since = || DateTime::parse_from_str(information.details()?, "%Y-%m-%d %H:%M:%S%.f%#z").ok();
     match information.constraint_name() {
-        Some("threadline_unsettled") => Unavailable::Unsettled.into(),
+        Some("threadline_unsettled") => Unavailable::Unsettled {
+            open: information
+                .details()
+                .and_then(|open| serde_json::from_str(open).ok())
+                .unwrap_or_default(),
+        }
+        .into(),
         Some("threadline_incomplete") => Unavailable::Incomplete.into(),
         Some("threadline_unaudited") => Unavailable::BeforeAudit {
             since: since().map(|since| since.to_utc()).unwrap_or_default(),

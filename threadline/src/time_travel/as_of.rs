@@ -5,13 +5,14 @@ use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::row::Row;
-use diesel::sql_types::{Text, Timestamptz, Untyped};
+use diesel::RunQueryDsl;
+use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Untyped};
 use serde_json::Value;
 
-use super::Unavailable;
+use super::{OpenTransaction, Unavailable};
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
-use crate::explore::change_by_id;
+use crate::explore::{Bind, Typed, change_by_id};
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
 use crate::record::fit::{self, Lacking, ModelColumns};
@@ -54,7 +55,7 @@ where
     let (found, record) = load(conn, query, |row, found| {
         fit::record::<M>(row, OWN_COLUMNS, &model, &found.lacking)
     })?;
-    Ok(match available(conn, found)? {
+    Ok(match available(conn, found, instant)? {
         Ok(_) => record,
         Err(reason) => Err(reason),
     })
@@ -92,7 +93,7 @@ where
         instant,
     };
     let (found, ()) = load(conn, query, |_, _| ())?;
-    available(conn, found)
+    available(conn, found, instant)
 }
 
 fn load<C, V, E, R>(
@@ -139,6 +140,7 @@ fn found<'a>(row: &impl Row<'a, Pg>) -> QueryResult<Found> {
 fn available<C: AuditConnection>(
     conn: &mut C,
     found: Found,
+    instant: DateTime<Utc>,
 ) -> Result<Result<Value, Unavailable>, Error> {
     let change = match (found.state.as_str(), found.transaction, found.change) {
         ("deleted" | "moved", Some(transaction), Some(change)) => {
@@ -148,7 +150,9 @@ fn available<C: AuditConnection>(
     };
     Ok(match (found.state.as_str(), found.image, change) {
         ("there", Some(image), _) => Ok(image),
-        ("unsettled", ..) => Err(Unavailable::Unsettled),
+        ("unsettled", ..) => Err(Unavailable::Unsettled {
+            open: open_writers(conn, instant),
+        }),
         ("unaudited", ..) => Err(Unavailable::BeforeAudit {
             since: found.audited_since,
         }),
@@ -157,6 +161,18 @@ fn available<C: AuditConnection>(
         ("moved", _, Some(change)) => Err(Unavailable::KeyChanged { change }),
         _ => Err(Unavailable::Incomplete),
     })
+}
+
+/// Who keeps what was at an instant from being final.
+fn open_writers<C: AuditConnection>(conn: &mut C, instant: DateTime<Utc>) -> Vec<OpenTransaction> {
+    let query = Typed::<Nullable<Jsonb>>::new(
+        include_str!("open_writers.sql"),
+        [Bind::Instant(instant)],
+    );
+    let open: Option<Option<Value>> = query.get_result(conn).ok();
+    open.flatten()
+        .and_then(|open| serde_json::from_value(open).ok())
+        .unwrap_or_default()
 }
 
 /// The query for a record as it was.

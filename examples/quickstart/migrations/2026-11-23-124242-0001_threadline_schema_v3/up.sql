@@ -5108,15 +5108,101 @@ BEGIN ATOMIC
          WHERE opened_at <= instant + interval '1 hour' ORDER BY opened_at DESC LIMIT 1), 0);
 END;
 
+-- Up to when a standby has replayed everything that the primary did: as of the last message
+-- that it had from there, if it has come to the end that this named; else as of the last
+-- transaction. What a role may not see of the connection counts for nothing.
+CREATE OR REPLACE FUNCTION threadline.replayed_until() RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN greatest(
+        pg_last_xact_replay_timestamp(),
+        (SELECT r.last_msg_send_time FROM pg_stat_wal_receiver AS r WHERE r.latest_end_lsn <= pg_last_wal_replay_lsn()));
+END
+$$;
+
+-- The transactions that are open and wrote audited rows, or an action, and may have done so
+-- by an instant: `since` and `application_name` where the role may see them. Of those open,
+-- the ones do not count that began to write after others which began after the instant:
+-- ids are given in the order in which transactions first write.
+--
+-- Who wrote audited rows and is still open, holds a lock on the journal; who ended before
+-- the look at the locks, is seen by the snapshots after it. So ask first and read then.
+CREATE OR REPLACE FUNCTION threadline.open_writers(
+    instant timestamptz,
+    OUT pid integer, OUT since timestamptz, OUT application_name text
+) RETURNS SETOF record
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_later numeric;
+BEGIN
+    SELECT min(xact_id::text::numeric) INTO tl_later
+    FROM (
+        SELECT xact_id
+        FROM threadline.audit_transactions
+        WHERE opened_at > instant AND occurred_at > instant
+        ORDER BY opened_at
+        LIMIT 10
+    ) AS opened;
+    RETURN QUERY
+    SELECT writes.pid, a.xact_start, nullif(a.application_name, '')
+    FROM pg_locks AS writes
+    LEFT JOIN pg_stat_activity AS a ON a.pid = writes.pid
+    WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
+      AND writes.relation = 'threadline.journal'::regclass
+      -- Whoever posts writes nothing else.
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_locks AS posts
+          WHERE posts.locktype = 'relation' AND posts.mode = 'RowExclusiveLock'
+            AND posts.relation = 'threadline.posting'::regclass
+            AND posts.virtualtransaction = writes.virtualtransaction)
+      -- Another database may have the same number for another table.
+      AND writes.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND writes.pid IS DISTINCT FROM pg_backend_pid()
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_locks AS own
+          WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
+            AND own.virtualtransaction = writes.virtualtransaction
+            AND tl_later <= threadline.whole_xid(own.transactionid)::text::numeric)
+    ORDER BY a.xact_start, writes.pid;
+END
+$$;
+COMMENT ON FUNCTION threadline.open_writers(timestamptz) IS
+    'The open transactions because of which what was at an instant is not final';
+
+-- Why what was at an instant is not final, for a message.
+CREATE OR REPLACE FUNCTION threadline.why_unsettled(instant timestamptz) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF instant > clock_timestamp() THEN
+        RETURN 'the instant is still to come';
+    ELSIF pg_is_in_recovery() THEN
+        RETURN CASE WHEN threadline.replayed_until() >= instant
+            THEN 'a transaction is still open on the primary'
+            ELSE format('this standby knows what the primary did until %s', coalesce(threadline.replayed_until()::text, 'an unknown time')) END;
+    END IF;
+    RETURN coalesce(
+        (SELECT 'a transaction that wrote audited rows by then is still open: '
+             || string_agg(concat_ws(', ', 'pid ' || w.pid, 'since ' || w.since, w.application_name), '; ')
+         FROM threadline.open_writers(instant) AS w),
+        'a transaction that wrote audited rows by then was still open when this one began');
+END
+$$;
+
 -- Whether no change captured up to an instant can still come to be seen: what
 -- was the state then is asked of committed changes, and a transaction that
 -- wrote before the instant may commit after the question.
 --
--- Who wrote audited rows and is still open, holds a lock on their table; who
--- ended before the look at the locks, is seen by the snapshots after it. So ask
--- first and read then. Of those open, the ones that began after the instant do
--- not count, as transaction ids of later AuditTransactions prove: ids are given
--- in the order in which transactions first write.
+-- Who is open is told by threadline.open_writers(). On a standby it is final when all
+-- that the primary did by then is replayed, and no transaction was writing there.
 CREATE OR REPLACE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5140,29 +5226,12 @@ BEGIN
     IF tl_later <= pg_snapshot_xmin(pg_current_snapshot())::text::numeric THEN
         RETURN true;
     ELSIF pg_is_in_recovery() THEN
-        -- The primary's locks are not to be seen here.
-        RETURN false;
+        -- The primary's locks are not to be seen here, but whether anybody writes.
+        RETURN NOT tl_old_snapshot
+           AND pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
+           AND coalesce(threadline.replayed_until() >= instant, false);
     ELSIF EXISTS (
-        SELECT
-        FROM pg_locks AS writes
-        WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
-          AND writes.relation = 'threadline.journal'::regclass
-          -- Whoever posts writes nothing else.
-          AND NOT EXISTS (
-              SELECT
-              FROM pg_locks AS posts
-              WHERE posts.locktype = 'relation' AND posts.mode = 'RowExclusiveLock'
-                AND posts.relation = 'threadline.posting'::regclass
-                AND posts.virtualtransaction = writes.virtualtransaction)
-          -- Another database may have the same number for another table.
-          AND writes.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND writes.pid IS DISTINCT FROM pg_backend_pid()
-          AND NOT EXISTS (
-              SELECT
-              FROM pg_locks AS own
-              WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
-                AND own.virtualtransaction = writes.virtualtransaction
-                AND tl_later <= threadline.whole_xid(own.transactionid)::text::numeric)
+        SELECT FROM threadline.open_writers(instant)
     ) THEN
         RETURN false;
     ELSIF NOT tl_old_snapshot THEN
@@ -5380,6 +5449,44 @@ BEGIN
         FROM named AS n
         WHERE n.name IS NOT NULL
         HAVING bool_or(n.what <> 'added'));
+END
+$$;
+
+-- A value with labels, or names of attributes, in the place of their former ones.
+CREATE OR REPLACE FUNCTION threadline.relabel(value jsonb, labels jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN CASE jsonb_typeof(value)
+        WHEN 'string' THEN coalesce(labels -> (value #>> '{}'), value)
+        WHEN 'array' THEN (
+            SELECT coalesce(jsonb_agg(threadline.relabel(e.value, labels) ORDER BY e.ordinality), '[]')
+            FROM jsonb_array_elements(value) WITH ORDINALITY AS e)
+        WHEN 'object' THEN (
+            SELECT coalesce(jsonb_object_agg(coalesce(labels ->> m.key, m.key), m.value), '{}') FROM jsonb_each(value) AS m)
+        ELSE value END;
+END
+$$;
+
+-- An image captured at an instant, its labels of enums and attributes of composite types
+-- under the names that they have now: what a table takes today.
+CREATE OR REPLACE FUNCTION threadline.relabelled_image(alterations jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_altered record;
+BEGIN
+    FOR tl_altered IN
+        SELECT a.name, a.labels
+        FROM ROWS FROM (jsonb_to_recordset(alterations) AS (name text, what text, "at" timestamptz, labels jsonb)) WITH ORDINALITY AS a (name, what, "at", labels, position)
+        WHERE a.what = 'relabelled' AND a.at > captured_at AND image ? a.name
+        ORDER BY a.position
+    LOOP
+        image := image || jsonb_build_object(tl_altered.name, threadline.relabel(image -> tl_altered.name, tl_altered.labels));
+    END LOOP;
+    RETURN image;
 END
 $$;
 
@@ -5861,8 +5968,9 @@ BEGIN
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',
-            MESSAGE = format('threadline: what %s was at %s is not settled yet: a transaction that wrote audited rows by then is still open', target, instant),
-            HINT = 'Ask again when it has ended, or for an earlier instant.';
+            MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_unsettled(instant)),
+            DETAIL = coalesce((SELECT jsonb_agg(to_jsonb(w)) FROM threadline.open_writers(instant) AS w WHERE NOT pg_is_in_recovery()), '[]'),
+            HINT = 'Ask again later, or for an earlier instant.';
     ELSIF instant < tl_table.audited_since THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unaudited',
@@ -6235,10 +6343,11 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     tl_target regclass := threadline.relation_of(change.table_id);
-    tl_before jsonb := threadline.current_names(change.table_id,
-        CASE WHEN change.op = 'U' THEN change.changed_from ELSE change.row_data END, change.captured_at);
-    tl_after jsonb := threadline.current_names(change.table_id,
-        CASE WHEN change.op = 'U' THEN change.changed_to ELSE change.row_data END, change.captured_at);
+    tl_alterations jsonb := threadline.alterations_of(change.table_id);
+    tl_before jsonb := threadline.relabelled_image(tl_alterations, threadline.current_names(change.table_id,
+        CASE WHEN change.op = 'U' THEN change.changed_from ELSE change.row_data END, change.captured_at), change.captured_at);
+    tl_after jsonb := threadline.relabelled_image(tl_alterations, threadline.current_names(change.table_id,
+        CASE WHEN change.op = 'U' THEN change.changed_to ELSE change.row_data END, change.captured_at), change.captured_at);
     tl_where text := threadline.key_condition(change.table_id, change.record_key, 'tl_row');
     tl_live jsonb;
     tl_own "char";
@@ -6521,6 +6630,44 @@ BEGIN
 END
 $$;
 
+-- What of a record's image of an instant can be written over the row that is there now,
+-- after commands that converted columns since. A column that nobody changed since is left
+-- as it is. One whose value a command altered cannot be put back: `altered` names it.
+CREATE OR REPLACE FUNCTION threadline.lasting_image(
+    audited_table integer, target regclass, record_key text, instant timestamptz, past jsonb, live jsonb,
+    OUT image jsonb, OUT altered text[]
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_column record;
+    tl_before jsonb;
+    tl_after jsonb;
+BEGIN
+    image := past;
+    altered := '{}';
+    FOR tl_column IN
+        SELECT a.name, min(a.at) AS first, max(a.at) AS last
+        FROM jsonb_to_recordset(threadline.alterations_of(audited_table)) AS a (name text, what text, "at" timestamptz)
+        WHERE a.what = 'converted' AND a.at > instant AND past ? a.name AND live ? a.name
+        GROUP BY a.name
+    LOOP
+        tl_before := (SELECT r.image FROM threadline.settled_record(audited_table, target, record_key,
+            CASE WHEN isfinite(tl_column.first) THEN tl_column.first - interval '1 microsecond' ELSE clock_timestamp() END) AS r);
+        tl_after := CASE WHEN isfinite(tl_column.last)
+            THEN (SELECT r.image FROM threadline.settled_record(audited_table, target, record_key, tl_column.last) AS r)
+            ELSE live END;
+        IF (past -> tl_column.name)::text = (tl_before -> tl_column.name)::text
+           AND (live -> tl_column.name)::text = (tl_after -> tl_column.name)::text THEN
+            image := image - tl_column.name;
+        ELSIF (tl_before -> tl_column.name)::text IS DISTINCT FROM (tl_after -> tl_column.name)::text THEN
+            altered := altered || tl_column.name;
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- Puts a record back to what it was at an instant. Gives NULL, or why not.
 CREATE OR REPLACE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
@@ -6533,6 +6680,7 @@ DECLARE
     tl_live jsonb;
     tl_other text;
     tl_image jsonb;
+    tl_lasting record;
     tl_columns text[];
 BEGIN
     IF tl_where IS NOT NULL THEN
@@ -6575,6 +6723,16 @@ BEGIN
     IF tl_columns <> '{}' THEN
         RETURN CASE WHEN tl_live IS NOT NULL THEN 'changed since, and ' ELSE '' END
             || 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
+    END IF;
+
+    tl_then.image := threadline.relabelled_image(threadline.alterations_of(tl_id), tl_then.image, instant);
+    IF tl_live IS NOT NULL THEN
+        SELECT * INTO tl_lasting FROM threadline.lasting_image(tl_id, target, put_record_back.record_key, instant, tl_then.image, tl_live);
+        IF tl_lasting.altered <> '{}' THEN
+            RETURN 'an ALTER TABLE changed the values of ' || array_to_string(tl_lasting.altered, ', ')
+                || ' since, and what was there before it is of another type or unit';
+        END IF;
+        tl_then.image := tl_lasting.image;
     END IF;
 
     -- What differs alone is written, to the digit.
@@ -6669,7 +6827,7 @@ RETURN one <> other AND (
 
 -- The columns whose recorded values can be compared with each other and with the
 -- live ones, and since when: of what was masked or excluded until then, of another
--- type, or of another column of that name, earlier ones say nothing. What is recorded
+-- type or unit, or of another column of that name, earlier ones say nothing. What is recorded
 -- as a token can be compared by who may make one, with by_token, if its type has one
 -- text for each value; that of numeric is another after a change of its scale.
 CREATE OR REPLACE FUNCTION threadline.comparable_columns(
@@ -6682,7 +6840,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT live.name, greatest(k.clear_since, k.retyped_at),
+    SELECT live.name, greatest(k.clear_since, k.retyped_at, altered.at),
            CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise AND live.type <> 'numeric'::regtype)
                 THEN threadline.placeholder(live.type) END,
            live.type IN ('json'::regtype, 'jsonb'::regtype)
@@ -6692,7 +6850,16 @@ BEGIN
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
+    LEFT JOIN (
+        SELECT a.name, max(a.at) AS at
+        FROM jsonb_to_recordset(threadline.alterations_of(audited_table)) AS a (name text, "at" timestamptz, cuts boolean)
+        WHERE a.cuts
+        GROUP BY a.name
+    ) AS altered ON altered.name = live.name
     WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+      -- The text of these is another when somebody renames what they refer to.
+      AND threadline.base_type(live.type) NOT IN (
+          SELECT p.oid FROM pg_type AS p WHERE p.oid < 16384 AND p.typname ~ '^_?reg' AND p.typnamespace = 'pg_catalog'::regnamespace)
       -- A change of it alone is not recorded.
       AND coalesce(t.policy -> 'ignore' ? k.name, false) IS NOT true;
 END

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline_tests::{rows, run, value};
 
+#[path = "time_travel/altered.rs"]
+mod altered;
 #[path = "time_travel/columns.rs"]
 mod columns;
 #[path = "time_travel/keys.rs"]

@@ -2445,16 +2445,22 @@ RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
     ELSE image
 END;
 
--- An image with the numbers of its numeric columns as strings, digit for digit, also of
--- columns that are numeric no more: nothing else writes a zero at the end of a fraction.
-CREATE OR REPLACE FUNCTION threadline.exact_image(image jsonb, numeric_columns text[]) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
+-- An image with the numbers of its numeric columns as strings, digit for digit; also of a
+-- column that is numeric no more: of any that is no float, a number with a fraction.
+CREATE OR REPLACE FUNCTION threadline.exact_image(image jsonb, numeric_columns text[], columns jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
 RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
     ELSE image || coalesce((
         SELECT pg_catalog.jsonb_object_agg(field.key, field.value #>> '{}')
         FROM pg_catalog.jsonb_each(image) AS field
         WHERE pg_catalog.jsonb_typeof(field.value) = 'number'
-          AND (field.key = ANY (numeric_columns) OR field.value::text ~ '[.][0-9]*0$')), '{}')
+          AND (field.key = ANY (numeric_columns)
+               OR field.value::pg_catalog.text LIKE '%.%' AND coalesce((
+                   SELECT threadline.base_type(pg_catalog.to_regtype(c.type)) NOT IN (
+                       'pg_catalog.float4'::pg_catalog.regtype, 'pg_catalog.float8'::pg_catalog.regtype,
+                       'pg_catalog.json'::pg_catalog.regtype, 'pg_catalog.jsonb'::pg_catalog.regtype)
+                   FROM pg_catalog.jsonb_to_recordset(columns) AS c (name pg_catalog.text, type pg_catalog.text)
+                   WHERE c.name = field.key), false))), '{}')
 END;
 
 -- An image with what its json columns say in the place of the texts that say it, for
@@ -3525,7 +3531,8 @@ $$;
 
 -- The columns of a table that a command altered since its capture was built: see
 -- threadline.altered_columns. A command that wrote no row anew and left the type changed
--- no value. After a restore only names, types and modifiers can be compared. Without an
+-- no value. Of several columns whose values one transaction altered and whose types it
+-- left, only the first is known. After a restore only names, types and modifiers can be compared. Without an
 -- instant: nobody has written since.
 CREATE OR REPLACE FUNCTION threadline.unnoted_alterations(
     audited_table integer, target oid,
@@ -3559,7 +3566,10 @@ BEGIN
                     WHEN k.type <> l.type AND NOT (
                              '{text,"character varying"}'::text[] @> ARRAY[k.type, l.type] AND k.is_same
                              AND k.stored_in = threadline.stored_in(target))
-                         OR (k.typmod <> l.atttypmod OR k.is_same AND k.altered_by <> l.xmin::text)
+                         OR (k.typmod <> l.atttypmod
+                             OR k.is_same AND k.altered_by <> l.xmin::text
+                             -- To alter a column writes those after it in the catalog, too.
+                             AND NOT EXISTS (SELECT FROM live AS left_of WHERE left_of.xmin = l.xmin AND left_of.attnum < l.attnum))
                              AND (NOT k.is_same OR k.stored_in <> threadline.stored_in(target))
                         THEN 'converted'
                     WHEN l.atttypid >= 16384 AND EXISTS (

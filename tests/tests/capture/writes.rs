@@ -124,7 +124,11 @@ fn values_with_one_image_are_told_apart_in_every_way_of_capture() {
                  {before}"
             ),
         );
-        let last = value(conn, "SELECT coalesce(max(id), 0) FROM threadline.audit_changes").unwrap();
+        let last = value(
+            conn,
+            "SELECT coalesce(max(id), 0) FROM threadline.audit_changes",
+        )
+        .unwrap();
         run(
             conn,
             &format!(
@@ -137,7 +141,9 @@ fn values_with_one_image_are_told_apart_in_every_way_of_capture() {
         assert_eq!(
             rows(
                 conn,
-                &format!("SELECT array(SELECT jsonb_object_keys(changed_to) ORDER BY 1)::text FROM threadline.audit_changes WHERE id > {last} ORDER BY id")
+                &format!(
+                    "SELECT array(SELECT jsonb_object_keys(changed_to) ORDER BY 1)::text FROM threadline.audit_changes WHERE id > {last} ORDER BY id"
+                )
             ),
             ["{zero}", "{span}", "{hidden}", "{note,secret,zero}"],
             "{name}"

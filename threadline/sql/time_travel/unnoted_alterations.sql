@@ -1,6 +1,7 @@
 -- The columns of a table that a command altered since its capture was built: see
 -- threadline.altered_columns. A command that wrote no row anew and left the type changed
--- no value. After a restore only names, types and modifiers can be compared. Without an
+-- no value. Of several columns whose values one transaction altered and whose types it
+-- left, only the first is known. After a restore only names, types and modifiers can be compared. Without an
 -- instant: nobody has written since.
 CREATE FUNCTION threadline.unnoted_alterations(
     audited_table integer, target oid,
@@ -34,7 +35,10 @@ BEGIN
                     WHEN k.type <> l.type AND NOT (
                              '{text,"character varying"}'::text[] @> ARRAY[k.type, l.type] AND k.is_same
                              AND k.stored_in = threadline.stored_in(target))
-                         OR (k.typmod <> l.atttypmod OR k.is_same AND k.altered_by <> l.xmin::text)
+                         OR (k.typmod <> l.atttypmod
+                             OR k.is_same AND k.altered_by <> l.xmin::text
+                             -- To alter a column writes those after it in the catalog, too.
+                             AND NOT EXISTS (SELECT FROM live AS left_of WHERE left_of.xmin = l.xmin AND left_of.attnum < l.attnum))
                              AND (NOT k.is_same OR k.stored_in <> threadline.stored_in(target))
                         THEN 'converted'
                     WHEN l.atttypid >= 16384 AND EXISTS (

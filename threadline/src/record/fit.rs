@@ -38,7 +38,10 @@ impl<E: QueryFragment<Pg>> ModelColumns<E> {
         let spec = M::spec();
         let expression = M::construct_selection();
         let sql = to_sql(&expression);
-        let binds = sql.split('$').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let binds = sql
+            .split('$')
+            .skip(1)
+            .any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
         if binds && has_schema(&spec.table) {
             return Err(Error::new(ErrorKind::BoundSelection { table: spec.table }));
         }

@@ -195,10 +195,9 @@ impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for Versions<
                 "change columns" => out.push_sql(&statement::change_columns()),
                 "change tables" => out.push_sql(CHANGE_TABLES),
                 _ => {
-                    return self
-                        .model
-                        .fill(name, out)
-                        .unwrap_or_else(|| statement::fill_record(name, &self.table, &self.key, out));
+                    return self.model.fill(name, out).unwrap_or_else(|| {
+                        statement::fill_record(name, &self.table, &self.key, out)
+                    });
                 }
             }
             Ok(())

@@ -67,7 +67,7 @@
 )
 SELECT
 {change columns}
-, threadline.exact_image(past.image, t.numeric_columns)
+, threadline.exact_image(past.image, t.numeric_columns, t.columns)
 , to_jsonb(c.whole)
 , to_jsonb(redaction.columns)
 , to_jsonb(ARRAY(

@@ -64,7 +64,10 @@ where
     let table = query.table.clone();
     let refused = move |error| refused(error, &table);
     let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(&refused)?;
-    Ok(rows.map(move |row| row.and_then(|row| past_record(&row, &model)).map_err(&refused)))
+    Ok(rows.map(move |row| {
+        row.and_then(|row| past_record(&row, &model))
+            .map_err(&refused)
+    }))
 }
 
 /// The rows of a table by its name as in SQL: key and image.
@@ -167,8 +170,9 @@ impl<E: QueryFragment<Pg>> QueryFragment<Pg> for AllAsOf<E> {
                 "table name" => return out.push_bind_param::<Text, _>(&self.table),
                 "table" => out.push_sql(&self.table),
                 _ => {
-                    return (self.model.fill(name, out))
-                        .unwrap_or_else(|| unreachable!("a query file has an unknown place {{{name}}}"));
+                    return (self.model.fill(name, out)).unwrap_or_else(|| {
+                        unreachable!("a query file has an unknown place {{{name}}}")
+                    });
                 }
             }
             Ok(())

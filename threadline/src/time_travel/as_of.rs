@@ -1,11 +1,11 @@
 use chrono::{DateTime, Utc};
+use diesel::RunQueryDsl;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::{Expression, Selectable};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::row::Row;
-use diesel::RunQueryDsl;
 use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Untyped};
 use serde_json::Value;
 
@@ -165,10 +165,8 @@ fn available<C: AuditConnection>(
 
 /// Who keeps what was at an instant from being final.
 fn open_writers<C: AuditConnection>(conn: &mut C, instant: DateTime<Utc>) -> Vec<OpenTransaction> {
-    let query = Typed::<Nullable<Jsonb>>::new(
-        include_str!("open_writers.sql"),
-        [Bind::Instant(instant)],
-    );
+    let query =
+        Typed::<Nullable<Jsonb>>::new(include_str!("open_writers.sql"), [Bind::Instant(instant)]);
     let open: Option<Option<Value>> = query.get_result(conn).ok();
     open.flatten()
         .and_then(|open| serde_json::from_value(open).ok())

@@ -1,4 +1,4 @@
-SELECT r.state, threadline.exact_image(r.image, t.numeric_columns), r.transaction_id, r.change_id, t.audited_since,
+SELECT r.state, threadline.exact_image(r.image, t.numeric_columns, t.columns), r.transaction_id, r.change_id, t.audited_since,
        to_jsonb(redaction.columns), to_jsonb(r.unrecorded),
        CASE WHEN {row alias} IS NULL AND r.state = 'there' THEN threadline.misfits(NULL::{table}, past.filled, redaction.columns) END,
        {model alias}.*

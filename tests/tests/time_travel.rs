@@ -4,10 +4,16 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline_tests::{rows, run, value};
 
+#[path = "time_travel/altered.rs"]
+mod altered;
 #[path = "time_travel/columns.rs"]
 mod columns;
+#[path = "timeline/dice.rs"]
+mod dice;
 #[path = "time_travel/keys.rs"]
 mod keys;
+#[path = "time_travel/random.rs"]
+mod random;
 #[path = "time_travel/records.rs"]
 mod records;
 #[path = "time_travel/redaction.rs"]

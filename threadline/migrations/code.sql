@@ -1366,7 +1366,15 @@ DECLARE
     tl_relation oid;
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
-    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+    IF EXISTS (
+        SELECT
+        FROM threadline.audited_tables AS t
+        CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) AS k (name, type)
+        LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text) ON c.name = k.name
+        LEFT JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = c.number AND NOT a.attisdropped
+        WHERE t.id = audited_table AND (a.attname = k.name AND a.atttypid::regtype::text = k.type) IS NOT TRUE
+    ) AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+        -- Another table has the number now.
         tl_relation := NULL;
     END IF;
     RETURN QUERY
@@ -1433,6 +1441,8 @@ $$;
 CREATE OR REPLACE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+-- To plan it costs a hundred times what it takes to run.
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     tl_exactly boolean := record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)';
@@ -2474,6 +2484,24 @@ RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
     ELSE image
 END;
 
+-- An image with the numbers of its numeric columns as strings, digit for digit; also of a
+-- column that is numeric no more: of any that is no float, a number with a fraction.
+CREATE OR REPLACE FUNCTION threadline.exact_image(image jsonb, numeric_columns text[], columns jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
+    ELSE image || coalesce((
+        SELECT pg_catalog.jsonb_object_agg(field.key, field.value #>> '{}')
+        FROM pg_catalog.jsonb_each(image) AS field
+        WHERE pg_catalog.jsonb_typeof(field.value) = 'number'
+          AND (field.key = ANY (numeric_columns)
+               OR field.value::pg_catalog.text LIKE '%.%' AND coalesce((
+                   SELECT threadline.base_type(pg_catalog.to_regtype(c.type)) NOT IN (
+                       'pg_catalog.float4'::pg_catalog.regtype, 'pg_catalog.float8'::pg_catalog.regtype,
+                       'pg_catalog.json'::pg_catalog.regtype, 'pg_catalog.jsonb'::pg_catalog.regtype)
+                   FROM pg_catalog.jsonb_to_recordset(columns) AS c (name pg_catalog.text, type pg_catalog.text)
+                   WHERE c.name = field.key), false))), '{}')
+END;
+
 -- An image with what its json columns say in the place of the texts that say it, for
 -- jsonb_populate_record(), which would take them for strings.
 CREATE OR REPLACE FUNCTION threadline.json_documents(image jsonb, of_type regtype) RETURNS jsonb
@@ -2517,6 +2545,35 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mism
     EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
         populated := NULL;
     END;
+END
+$$;
+
+-- Why an image does not make a row of a type: the columns whose values it does not take,
+-- and what it says of them, as {"column": "reason"}. For threadline.populate(), which says
+-- only that.
+CREATE OR REPLACE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    tl_column record;
+    tl_misfits jsonb := '{}';
+BEGIN
+    image := threadline.json_documents(image, pg_catalog.pg_typeof(base));
+    FOR tl_column IN
+        SELECT a.attname::pg_catalog.text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
+        FROM pg_catalog.pg_type AS t
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE t.oid = pg_catalog.pg_typeof(base) AND a.attname::pg_catalog.text <> ALL (redacted)
+        ORDER BY a.attnum
+    LOOP
+        BEGIN
+            EXECUTE pg_catalog.format('SELECT tl_row.%1$I::pg_catalog.text FROM pg_catalog.jsonb_to_record($1) AS tl_row (%1$I %2$s)',
+                tl_column.name, tl_column.type) USING image;
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
+            tl_misfits := tl_misfits || pg_catalog.jsonb_build_object(tl_column.name, SQLERRM);
+        END;
+    END LOOP;
+    RETURN tl_misfits;
 END
 $$;
 
@@ -3274,6 +3331,13 @@ BEGIN
                 threadline.audit_call(tl_audited.id, tl_audited.relation))::threadline.finding;
         ELSE
             RETURN QUERY SELECT * FROM threadline.trigger_drift(tl_audited.id, tl_audited.relation);
+            RETURN QUERY
+            SELECT 'partition-left', tl_audited.relation::text,
+                   format('%s is no partition of it any more; its rows stay in the past until then', p.name),
+                   threadline.mending(tl_audited.id, tl_audited.relation)
+            FROM threadline.partitions_left(tl_audited.id) AS p
+            WHERE NOT p.is_noted
+            ORDER BY p.name COLLATE "C";
             tl_columns := ARRAY(SELECT d FROM threadline.column_drift(tl_audited.id, tl_audited.relation) AS d);
             RETURN QUERY SELECT * FROM unnest(tl_columns);
             IF NOT EXISTS (SELECT FROM unnest(tl_columns) AS c WHERE c.code <> 'table-restored') THEN
@@ -3317,7 +3381,10 @@ BEGIN
                 pg_get_functiondef(to_regproc('threadline.capture_' || tl_audited.id)),
                 '\m' || tl_audited.target::oid || '\M', tl_audited.relation::text, 'g');
         END IF;
-        UPDATE threadline.audited_tables SET capture_version = threadline.capture_version() WHERE id = tl_audited.id;
+        UPDATE threadline.audited_tables
+        SET capture_version = threadline.capture_version(),
+            columns = CASE WHEN relation = tl_audited.target THEN threadline.with_column_states(tl_audited.target, columns) ELSE columns END
+        WHERE id = tl_audited.id;
     END LOOP;
 END
 $$;
@@ -3407,6 +3474,281 @@ BEGIN
     WHERE gone.name IS NULL;
 END
 $$;
+
+-- What recorded values of a type name and a command can give another name, by what stays:
+-- the labels of an enum by their OIDs, the attributes of a composite type by their numbers.
+-- Of a domain or an array, those of what is under it. NULL for all other types.
+CREATE OR REPLACE FUNCTION threadline.type_labels(type oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_type pg_type;
+BEGIN
+    IF type < 16384 THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO tl_type FROM pg_type AS t WHERE t.oid = threadline.base_type(type);
+    IF tl_type.typcategory = 'A' THEN
+        SELECT * INTO tl_type FROM pg_type AS t WHERE t.oid = threadline.base_type(tl_type.typelem);
+    END IF;
+    RETURN CASE tl_type.typtype
+        WHEN 'e' THEN (SELECT jsonb_object_agg(e.oid, e.enumlabel) FROM pg_enum AS e WHERE e.enumtypid = tl_type.oid)
+        WHEN 'c' THEN (
+            SELECT jsonb_object_agg(a.attnum, a.attname)
+            FROM pg_attribute AS a
+            WHERE a.attrelid = tl_type.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
+    END;
+END
+$$;
+
+-- The transaction that gave labels of a type their names, the newest one; see
+-- threadline.type_labels().
+CREATE OR REPLACE FUNCTION threadline.labels_since(type oid) RETURNS xid8
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT max(threadline.whole_xid(label.xmin)::text::numeric)::text::xid8
+    FROM (
+        SELECT under.oid, under.typrelid
+        FROM pg_type AS base
+        JOIN pg_type AS under ON under.oid IN (base.oid, threadline.base_type(base.typelem))
+        WHERE base.oid = threadline.base_type(labels_since.type)
+    ) AS named
+    CROSS JOIN LATERAL (
+        SELECT e.xmin FROM pg_enum AS e WHERE e.enumtypid = named.oid
+        UNION ALL
+        SELECT a.xmin FROM pg_attribute AS a WHERE a.attrelid = named.typrelid AND a.attnum > 0
+    ) AS label;
+END;
+
+-- The files that hold a table. Others, after a command, hold rows that were written anew.
+CREATE OR REPLACE FUNCTION threadline.stored_in(target oid) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT string_agg(c.relfilenode::text, ' ' ORDER BY c.oid)
+    FROM pg_class AS c
+    WHERE c.relkind = 'r' AND (c.oid = target OR c.oid IN (SELECT p.relid FROM pg_partition_tree(target::regclass) AS p));
+END;
+
+-- The columns of an audited table as threadline.audited_tables notes them, each with what
+-- its catalog says now: by that it is known later whether a command altered it.
+CREATE OR REPLACE FUNCTION threadline.with_column_states(target oid, columns jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(jsonb_agg(
+        CASE WHEN a.attnum IS NULL OR k.column ? 'stored_in' THEN k.column
+             ELSE k.column || jsonb_strip_nulls(jsonb_build_object(
+                 'typmod', a.atttypmod, 'altered_by', a.xmin::text, 'stored_in', stored.files,
+                 'labels', threadline.type_labels(a.atttypid))) END
+        ORDER BY k.ordinality), '[]')
+    FROM jsonb_array_elements(columns) WITH ORDINALITY AS k ("column", ordinality)
+    CROSS JOIN (SELECT threadline.stored_in(target) AS files OFFSET 0) AS stored
+    LEFT JOIN pg_attribute AS a ON a.attrelid = target AND a.attnum = (k.column ->> 'number')::integer
+        AND a.attname = k.column ->> 'name' AND a.atttypid::regtype::text = k.column ->> 'type' AND NOT a.attisdropped;
+END;
+
+-- By when a transaction had altered a table, as far as that can be told: at its commit, if
+-- the server notes commits; else when the next transaction that is on record began to
+-- write. Of the running one it is now: nobody else can have written since it altered the
+-- table. NULL if nobody has written since.
+CREATE OR REPLACE FUNCTION threadline.altered_at(altered_by xid8, noted_before timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF altered_by::text::numeric >= pg_snapshot_xmax(pg_current_snapshot())::text::numeric
+       OR pg_xact_status(altered_by) IS NOT DISTINCT FROM 'in progress'
+    THEN
+        -- It may be the id of a savepoint, or of before a restore.
+        RETURN clock_timestamp();
+    ELSIF current_setting('track_commit_timestamp') = 'on' THEN
+        RETURN pg_xact_commit_timestamp((altered_by::text::numeric % 4294967296)::text::xid);
+    END IF;
+    RETURN (
+        SELECT x.opened_at
+        FROM threadline.audit_transactions AS x
+        WHERE x.xact_id > altered_by AND x.opened_at > noted_before
+        ORDER BY x.xact_id, x.id
+        LIMIT 1);
+END
+$$;
+
+-- The columns of a table that a command altered since its capture was built: see
+-- threadline.altered_columns. A command that wrote no row anew and left the type changed
+-- no value. Of several columns whose values one transaction altered and whose types it
+-- left, only the first is known. After a restore only names, types and modifiers can be compared. Without an
+-- instant: nobody has written since.
+CREATE OR REPLACE FUNCTION threadline.unnoted_alterations(
+    audited_table integer, target oid,
+    OUT name text, OUT what text, OUT altered_at timestamptz, OUT labels jsonb
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH known AS (
+        SELECT k.*, t.built_at, t.relation = target AS is_same,
+               CASE WHEN t.relation = target THEN k.number::text ELSE k.name END AS identity
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (
+            number smallint, name text, type text, typmod integer, altered_by text, stored_in text, labels jsonb)
+        -- Others are of no column: see threadline.note_absent().
+        WHERE t.id = audited_table AND k.number < 20000
+    ), live AS (
+        SELECT a.attnum, a.attname::text AS name, a.atttypid, a.atttypid::regtype::text AS type, a.atttypmod, a.xmin,
+               CASE WHEN noted.is_same THEN a.attnum::text ELSE a.attname::text END AS identity
+        FROM (SELECT bool_or(k.is_same) AS is_same FROM known AS k) AS noted
+        CROSS JOIN pg_attribute AS a
+        WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
+    ), compared AS (
+        SELECT k.name AS former_name, l.name, k.number, l.attnum, k.is_same, k.labels, l.atttypid, l.xmin,
+               CASE WHEN l.identity IS NULL THEN 'dropped'
+                    WHEN k.identity IS NULL THEN 'added'
+                    WHEN k.type <> l.type AND NOT (
+                             '{text,"character varying"}'::text[] @> ARRAY[k.type, l.type] AND k.is_same
+                             AND k.stored_in = threadline.stored_in(target))
+                         OR (k.typmod <> l.atttypmod
+                             OR k.is_same AND k.altered_by <> l.xmin::text
+                             -- To alter a column writes those after it in the catalog, too.
+                             AND NOT EXISTS (SELECT FROM live AS left_of WHERE left_of.xmin = l.xmin AND left_of.attnum < l.attnum))
+                             AND (NOT k.is_same OR k.stored_in <> threadline.stored_in(target))
+                        THEN 'converted'
+                    WHEN l.atttypid >= 16384 AND EXISTS (
+                             SELECT
+                             FROM jsonb_each_text(k.labels) AS former
+                             WHERE threadline.type_labels(l.atttypid) ->> former.key <> former.value)
+                        THEN 'relabelled' END AS what
+        FROM known AS k
+        FULL JOIN live AS l ON l.identity = k.identity
+    ), altered AS (
+        SELECT c.*,
+               CASE c.what WHEN 'relabelled' THEN threadline.labels_since(c.atttypid)
+                           WHEN 'dropped' THEN (
+                               SELECT threadline.whole_xid(a.xmin) FROM pg_attribute AS a
+                               WHERE c.is_same AND a.attrelid = target AND a.attnum = c.number)
+                           ELSE threadline.whole_xid(c.xmin) END AS altered_by
+        FROM compared AS c
+        WHERE c.what IS NOT NULL
+          -- Images of before show the renamed one under the name.
+          AND NOT (c.what = 'dropped' AND EXISTS (
+              SELECT FROM compared AS taker WHERE taker.name = c.former_name AND taker.former_name <> taker.name))
+    )
+    SELECT coalesce(a.name, a.former_name), a.what, threadline.altered_at(a.altered_by, noted.built_at),
+           CASE WHEN a.what = 'relabelled' THEN (
+               SELECT jsonb_object_agg(former.value, threadline.type_labels(a.atttypid) ->> former.key)
+               FROM jsonb_each_text(a.labels) AS former
+               WHERE threadline.type_labels(a.atttypid) ->> former.key <> former.value) END
+    FROM altered AS a
+    CROSS JOIN (SELECT max(k.built_at) AS built_at FROM known AS k) AS noted;
+END
+$$;
+
+-- The condition of the rows that a partition holds, if it calls nobody's own code; else
+-- NULL.
+CREATE OR REPLACE FUNCTION threadline.rows_of_partition(part regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+BEGIN ATOMIC
+    SELECT CASE WHEN NOT EXISTS (
+        SELECT
+        FROM pg_partition_ancestors(part) AS a
+        JOIN pg_partitioned_table AS p ON p.partrelid = a.relid
+        WHERE a.relid <> part AND (
+            p.partexprs IS NOT NULL OR p.partstrat = 'h'
+            OR EXISTS (SELECT FROM unnest(p.partclass) AS c (oid) WHERE c.oid >= 16384)
+            OR EXISTS (
+                SELECT FROM unnest(p.partattrs) AS k (number)
+                JOIN pg_attribute AS f ON f.attrelid = p.partrelid AND f.attnum = k.number
+                WHERE f.atttypid >= 16384))
+    ) THEN pg_get_partition_constraintdef(part) END;
+END;
+
+-- The partitions of an audited table that were detached or dropped since they were noted,
+-- and by when. `is_noted` of those that threadline.refresh() has seen. Of one that was
+-- dropped it is not known when, until then.
+CREATE OR REPLACE FUNCTION threadline.partitions_left(
+    audited_table integer, OUT part oid, OUT name text, OUT rows_of text, OUT left_at timestamptz, OUT is_noted boolean
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT k.part, k.name, k.rows_of,
+           coalesce(k.left_at, CASE WHEN c.oid IS NOT NULL THEN threadline.altered_at(threadline.whole_xid(c.xmin), k.known_at) END, 'infinity'),
+           k.left_at IS NOT NULL
+    FROM threadline.known_partitions AS k
+    JOIN threadline.audited_tables AS t ON t.id = k.table_id
+    LEFT JOIN pg_class AS c ON c.oid = k.part
+    WHERE k.table_id = audited_table
+      AND (k.left_at IS NOT NULL
+           OR k.part NOT IN (SELECT p.relid FROM pg_partition_tree(t.relation::regclass) AS p)
+              AND threadline.audited_table_of(t.relation) IS NOT DISTINCT FROM t.id);
+END
+$$;
+
+-- Whether a row of a table went after an instant together with a partition.
+CREATE OR REPLACE FUNCTION threadline.left_with_partition(audited_table integer, target regclass, image jsonb, instant timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_part record;
+    tl_held boolean;
+BEGIN
+    FOR tl_part IN SELECT * FROM threadline.partitions_left(audited_table) AS p WHERE p.left_at > instant LOOP
+        BEGIN
+            EXECUTE format('SELECT %s FROM jsonb_populate_record(NULL::%s, $1) AS tl_row', coalesce(tl_part.rows_of, 'true'), target)
+            INTO tl_held USING image;
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR undefined_column OR undefined_function THEN
+            -- Its columns are others now.
+            tl_held := true;
+        END;
+        IF tl_held THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END
+$$;
+
+-- Notes for threadline.write_policy() which partitions a table has, and which have left it:
+-- that once, with who and when.
+CREATE OR REPLACE FUNCTION threadline.note_partitions(audited_table integer, target regclass, is_same boolean) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_left record;
+BEGIN
+    IF NOT is_same THEN
+        DELETE FROM threadline.known_partitions AS k WHERE k.table_id = audited_table AND k.left_at IS NULL;
+    END IF;
+    FOR tl_left IN SELECT * FROM threadline.partitions_left(audited_table) AS p WHERE NOT p.is_noted LOOP
+        UPDATE threadline.known_partitions AS k
+        SET left_at = least(tl_left.left_at, clock_timestamp())
+        WHERE k.table_id = audited_table AND k.part = tl_left.part;
+        PERFORM threadline.own_action('audit.partition_left', jsonb_build_object(
+            'table', target, 'table_id', audited_table, 'partition', tl_left.name));
+    END LOOP;
+    INSERT INTO threadline.known_partitions AS k (table_id, part, name, rows_of, known_at)
+    SELECT audited_table, p.relid, p.relid::text, threadline.rows_of_partition(p.relid), clock_timestamp()
+    FROM pg_partition_tree(target) AS p
+    WHERE p.isleaf AND p.relid <> target
+    ON CONFLICT (table_id, part) DO UPDATE
+    SET name = excluded.name, rows_of = excluded.rows_of, known_at = excluded.known_at, left_at = NULL
+    WHERE k.left_at IS NOT NULL OR (k.name, k.rows_of) IS DISTINCT FROM (excluded.name, excluded.rows_of);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.note_partitions(integer, regclass, boolean) FROM PUBLIC;
 
 -- Fails for what is not a table that can be audited.
 CREATE OR REPLACE FUNCTION threadline.check_auditable(target regclass) RETURNS void
@@ -3828,7 +4170,13 @@ BEGIN ATOMIC
       AND threadline.token_keys_stand(t.id)
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target));
+      AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))
+      AND NOT EXISTS (SELECT FROM threadline.unnoted_alterations(t.id, target))
+      AND NOT EXISTS (SELECT FROM threadline.partitions_left(t.id) AS p WHERE NOT p.is_noted)
+      AND NOT EXISTS (
+          SELECT FROM pg_partition_tree(target) AS p
+          WHERE p.isleaf AND p.relid <> target
+            AND p.relid NOT IN (SELECT k.part FROM threadline.known_partitions AS k WHERE k.table_id = t.id AND k.left_at IS NULL));
 END;
 
 -- What threadline.audit() does as the owner of the audit: notes the policy of a
@@ -3966,6 +4314,12 @@ BEGIN
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
     FROM (SELECT clock_timestamp() AS now OFFSET 0) AS at
     CROSS JOIN threadline.unnoted_renames(tl_id, target) AS r;
+    IF NOT tl_resumed THEN
+        INSERT INTO threadline.altered_columns (table_id, name, what, altered_at, noted_at, labels)
+        SELECT tl_id, a.name, a.what, least(a.altered_at, at.now), at.now, a.labels
+        FROM threadline.unnoted_alterations(tl_id, target) AS a
+        CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) AS at;
+    END IF;
 
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
@@ -3979,7 +4333,7 @@ BEGIN
             ELSE clock_timestamp() END,
         policy = tl_policy,
         shown_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.shown_condition END,
-        columns = (
+        columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
@@ -4010,7 +4364,7 @@ BEGIN
             CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
                 number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
-                ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
+                ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
@@ -4029,6 +4383,7 @@ BEGIN
         unaudited_at = NULL
     WHERE t.id = tl_id;
 
+    PERFORM threadline.note_partitions(tl_id, target, coalesce(tl_former.relation = target, false) AND NOT tl_resumed);
     PERFORM threadline.build_function(tl_id, target);
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.
@@ -4963,15 +5318,101 @@ BEGIN ATOMIC
          WHERE opened_at <= instant + interval '1 hour' ORDER BY opened_at DESC LIMIT 1), 0);
 END;
 
+-- Up to when a standby has replayed everything that the primary did: as of the last message
+-- that it had from there, if it has come to the end that this named; else as of the last
+-- transaction. What a role may not see of the connection counts for nothing.
+CREATE OR REPLACE FUNCTION threadline.replayed_until() RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN greatest(
+        pg_last_xact_replay_timestamp(),
+        (SELECT r.last_msg_send_time FROM pg_stat_wal_receiver AS r WHERE r.latest_end_lsn <= pg_last_wal_replay_lsn()));
+END
+$$;
+
+-- The transactions that are open and wrote audited rows, or an action, and may have done so
+-- by an instant: `since` and `application_name` where the role may see them. Of those open,
+-- the ones do not count that began to write after others which began after the instant:
+-- ids are given in the order in which transactions first write.
+--
+-- Who wrote audited rows and is still open, holds a lock on the journal; who ended before
+-- the look at the locks, is seen by the snapshots after it. So ask first and read then.
+CREATE OR REPLACE FUNCTION threadline.open_writers(
+    instant timestamptz,
+    OUT pid integer, OUT since timestamptz, OUT application_name text
+) RETURNS SETOF record
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_later numeric;
+BEGIN
+    SELECT min(xact_id::text::numeric) INTO tl_later
+    FROM (
+        SELECT xact_id
+        FROM threadline.audit_transactions
+        WHERE opened_at > instant AND occurred_at > instant
+        ORDER BY opened_at
+        LIMIT 10
+    ) AS opened;
+    RETURN QUERY
+    SELECT writes.pid, a.xact_start, nullif(a.application_name, '')
+    FROM pg_locks AS writes
+    LEFT JOIN pg_stat_activity AS a ON a.pid = writes.pid
+    WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
+      AND writes.relation = 'threadline.journal'::regclass
+      -- Whoever posts writes nothing else.
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_locks AS posts
+          WHERE posts.locktype = 'relation' AND posts.mode = 'RowExclusiveLock'
+            AND posts.relation = 'threadline.posting'::regclass
+            AND posts.virtualtransaction = writes.virtualtransaction)
+      -- Another database may have the same number for another table.
+      AND writes.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND writes.pid IS DISTINCT FROM pg_backend_pid()
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_locks AS own
+          WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
+            AND own.virtualtransaction = writes.virtualtransaction
+            AND tl_later <= threadline.whole_xid(own.transactionid)::text::numeric)
+    ORDER BY a.xact_start, writes.pid;
+END
+$$;
+COMMENT ON FUNCTION threadline.open_writers(timestamptz) IS
+    'The open transactions because of which what was at an instant is not final';
+
+-- Why what was at an instant is not final, for a message.
+CREATE OR REPLACE FUNCTION threadline.why_unsettled(instant timestamptz) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF instant > clock_timestamp() THEN
+        RETURN 'the instant is still to come';
+    ELSIF pg_is_in_recovery() THEN
+        RETURN CASE WHEN threadline.replayed_until() >= instant
+            THEN 'a transaction is still open on the primary'
+            ELSE format('this standby knows what the primary did until %s', coalesce(threadline.replayed_until()::text, 'an unknown time')) END;
+    END IF;
+    RETURN coalesce(
+        (SELECT 'a transaction that wrote audited rows by then is still open: '
+             || string_agg(concat_ws(', ', 'pid ' || w.pid, 'since ' || w.since, w.application_name), '; ')
+         FROM threadline.open_writers(instant) AS w),
+        'a transaction that wrote audited rows by then was still open when this one began');
+END
+$$;
+
 -- Whether no change captured up to an instant can still come to be seen: what
 -- was the state then is asked of committed changes, and a transaction that
 -- wrote before the instant may commit after the question.
 --
--- Who wrote audited rows and is still open, holds a lock on their table; who
--- ended before the look at the locks, is seen by the snapshots after it. So ask
--- first and read then. Of those open, the ones that began after the instant do
--- not count, as transaction ids of later AuditTransactions prove: ids are given
--- in the order in which transactions first write.
+-- Who is open is told by threadline.open_writers(). On a standby it is final when all
+-- that the primary did by then is replayed, and no transaction was writing there.
 CREATE OR REPLACE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4995,29 +5436,12 @@ BEGIN
     IF tl_later <= pg_snapshot_xmin(pg_current_snapshot())::text::numeric THEN
         RETURN true;
     ELSIF pg_is_in_recovery() THEN
-        -- The primary's locks are not to be seen here.
-        RETURN false;
+        -- The primary's locks are not to be seen here, but whether anybody writes.
+        RETURN NOT tl_old_snapshot
+           AND pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
+           AND coalesce(threadline.replayed_until() >= instant, false);
     ELSIF EXISTS (
-        SELECT
-        FROM pg_locks AS writes
-        WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
-          AND writes.relation = 'threadline.journal'::regclass
-          -- Whoever posts writes nothing else.
-          AND NOT EXISTS (
-              SELECT
-              FROM pg_locks AS posts
-              WHERE posts.locktype = 'relation' AND posts.mode = 'RowExclusiveLock'
-                AND posts.relation = 'threadline.posting'::regclass
-                AND posts.virtualtransaction = writes.virtualtransaction)
-          -- Another database may have the same number for another table.
-          AND writes.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND writes.pid IS DISTINCT FROM pg_backend_pid()
-          AND NOT EXISTS (
-              SELECT
-              FROM pg_locks AS own
-              WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
-                AND own.virtualtransaction = writes.virtualtransaction
-                AND tl_later <= threadline.whole_xid(own.transactionid)::text::numeric)
+        SELECT FROM threadline.open_writers(instant)
     ) THEN
         RETURN false;
     ELSIF NOT tl_old_snapshot THEN
@@ -5104,7 +5528,8 @@ DECLARE
     tl_relation oid;
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
-    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+    IF EXISTS (SELECT FROM threadline.unnoted_renames(audited_table, tl_relation))
+       AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
         tl_relation := NULL;
     END IF;
     RETURN (
@@ -5155,6 +5580,185 @@ CREATE OR REPLACE FUNCTION threadline.current_names(audited_table integer, image
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN threadline.renamed_image(threadline.renames_of(audited_table), image, captured_at);
+
+-- The name of today of a column that had another one at an instant; NULL if it was
+-- dropped, and images of then show another column under the name.
+CREATE OR REPLACE FUNCTION threadline.renamed_column(renames jsonb, name text, named_at timestamptz) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_batch jsonb;
+    tl_names jsonb;
+BEGIN
+    FOR tl_batch IN SELECT * FROM jsonb_array_elements(renames) LOOP
+        CONTINUE WHEN (tl_batch ->> 'at')::timestamptz <= named_at;
+        tl_names := tl_batch -> 'names';
+        IF tl_names ? name THEN
+            name := tl_names ->> name;
+        ELSIF EXISTS (SELECT FROM jsonb_each_text(tl_names) AS taken WHERE taken.value = name) THEN
+            name := NULL;
+        END IF;
+        EXIT WHEN name IS NULL;
+    END LOOP;
+    RETURN name;
+END
+$$;
+
+-- What images of a table do not say of other instants: the columns that a command altered,
+-- under their names of today, those that threadline.audit() saw and those of which it has
+-- not been told. NULL if there are none.
+--
+-- [{"name", "what", "at", "labels", "cuts"}], oldest first. A value that
+-- was recorded on one side of an alteration that cuts is not that of the other side.
+CREATE OR REPLACE FUNCTION threadline.alterations_of(audited_table integer) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_relation oid;
+    tl_renames jsonb;
+    tl_alterations jsonb;
+BEGIN
+    SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    IF (EXISTS (SELECT FROM threadline.unnoted_alterations(audited_table, tl_relation))
+        OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND jsonb_path_exists(t.columns, '$[*].clear_since')))
+       AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+        tl_relation := NULL;
+    END IF;
+    SELECT jsonb_agg(to_jsonb(a)) INTO tl_alterations
+    FROM (
+        SELECT n.name, n.what, n.altered_at, n.noted_at, n.labels
+        FROM threadline.altered_columns AS n
+        WHERE n.table_id = audited_table
+        UNION ALL
+        SELECT u.name, u.what, coalesce(u.altered_at, 'infinity'), 'infinity', u.labels
+        FROM threadline.unnoted_alterations(audited_table, tl_relation) AS u
+        WHERE tl_relation IS NOT NULL
+        UNION ALL
+        -- What was recorded of a column that was redacted then is no value.
+        SELECT a.attname, 'cleared', k.clear_since, 'infinity', NULL
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, clear_since timestamptz)
+        JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = k.number AND NOT a.attisdropped
+        WHERE t.id = audited_table AND t.relation = tl_relation AND k.clear_since IS NOT NULL
+    ) AS a;
+    IF tl_alterations IS NULL THEN
+        RETURN NULL;
+    END IF;
+    tl_renames := threadline.renames_of(audited_table);
+    RETURN (
+        WITH named AS (
+            SELECT threadline.renamed_column(tl_renames, a.name, a.noted_at) AS name,
+                   a.what, a.altered_at, a.labels
+            FROM jsonb_to_recordset(tl_alterations) AS a (
+                name text, what text, altered_at timestamptz, noted_at timestamptz, labels jsonb)
+        )
+        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                   'name', n.name, 'what', n.what, 'at', n.altered_at, 'labels', n.labels,
+                   'cuts', n.what <> 'added' OR EXISTS (
+                       SELECT FROM named AS d WHERE d.name = n.name AND d.what = 'dropped' AND d.altered_at <= n.altered_at)))
+                   ORDER BY n.altered_at)
+        FROM named AS n
+        WHERE n.name IS NOT NULL
+        HAVING bool_or(n.what <> 'added'));
+END
+$$;
+
+-- A value with labels, or names of attributes, in the place of their former ones.
+CREATE OR REPLACE FUNCTION threadline.relabel(value jsonb, labels jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN CASE jsonb_typeof(value)
+        WHEN 'string' THEN coalesce(labels -> (value #>> '{}'), value)
+        WHEN 'array' THEN (
+            SELECT coalesce(jsonb_agg(threadline.relabel(e.value, labels) ORDER BY e.ordinality), '[]')
+            FROM jsonb_array_elements(value) WITH ORDINALITY AS e)
+        WHEN 'object' THEN (
+            SELECT coalesce(jsonb_object_agg(coalesce(labels ->> m.key, m.key), m.value), '{}') FROM jsonb_each(value) AS m)
+        ELSE value END;
+END
+$$;
+
+-- An image captured at an instant, its labels of enums and attributes of composite types
+-- under the names that they have now: what a table takes today.
+CREATE OR REPLACE FUNCTION threadline.relabelled_image(alterations jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_altered record;
+BEGIN
+    FOR tl_altered IN
+        SELECT a.name, a.labels
+        FROM ROWS FROM (jsonb_to_recordset(alterations) AS (name text, what text, "at" timestamptz, labels jsonb)) WITH ORDINALITY AS a (name, what, "at", labels, position)
+        WHERE a.what = 'relabelled' AND a.at > captured_at AND image ? a.name
+        ORDER BY a.position
+    LOOP
+        image := image || jsonb_build_object(tl_altered.name, threadline.relabel(image -> tl_altered.name, tl_altered.labels));
+    END LOOP;
+    RETURN image;
+END
+$$;
+
+-- What an image captured at one instant says of another: not the columns that a command
+-- altered between the two.
+CREATE OR REPLACE FUNCTION threadline.still_true(alterations jsonb, image jsonb, captured_at timestamptz, instant timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN alterations IS NULL OR pg_catalog.jsonb_typeof(image) <> 'object' THEN image
+    ELSE image - ARRAY(
+        SELECT a.name
+        FROM pg_catalog.jsonb_to_recordset(alterations) AS a (name text, "at" timestamptz, cuts boolean)
+        WHERE a.cuts AND CASE WHEN captured_at <= instant THEN a.at > captured_at AND a.at <= instant
+                              ELSE a.at <= captured_at AND a.at > instant END)
+END;
+
+-- Lays images of a record over each other, in the order of time or against it, with what
+-- each says of the next: for threadline.laid().
+CREATE OR REPLACE FUNCTION threadline.lay_image(state jsonb, alterations jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN pg_catalog.jsonb_typeof(image) IS DISTINCT FROM 'object' THEN state
+    WHEN alterations IS NULL THEN pg_catalog.jsonb_build_object('image', coalesce(state -> 'image', '{}') || image)
+    ELSE pg_catalog.jsonb_build_object('at', captured_at, 'image',
+        coalesce(threadline.still_true(alterations, state -> 'image', (state ->> 'at')::timestamptz, captured_at), '{}') || image)
+END;
+
+CREATE OR REPLACE AGGREGATE threadline.lay(alterations jsonb, image jsonb, captured_at timestamptz) (
+    SFUNC = threadline.lay_image,
+    STYPE = jsonb
+);
+
+-- What images laid over each other with threadline.lay() say of an instant.
+CREATE OR REPLACE FUNCTION threadline.laid(alterations jsonb, state jsonb, instant timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN alterations IS NULL THEN state -> 'image'
+    ELSE threadline.still_true(alterations, state -> 'image', (state ->> 'at')::timestamptz, instant)
+END;
+
+-- The columns that an image of an instant lacks because a command altered them, and what
+-- they held then is not on record: there is only what the command made of it.
+CREATE OR REPLACE FUNCTION threadline.unrecorded(alterations jsonb, image jsonb, instant timestamptz) RETURNS text[]
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN alterations IS NULL OR image IS NULL THEN '{}'
+    ELSE ARRAY(
+        SELECT a.name
+        FROM pg_catalog.jsonb_to_recordset(alterations) AS a (name text, what text, "at" timestamptz, cuts boolean)
+        WHERE NOT image ? a.name
+        GROUP BY a.name
+        HAVING pg_catalog.bool_or(a.cuts)
+           -- Not those that were not there then.
+           AND CASE (pg_catalog.array_agg(a.what ORDER BY a.at DESC) FILTER (WHERE a.what IN ('added', 'dropped') AND a.at <= instant))[1]
+               WHEN 'added' THEN true
+               WHEN 'dropped' THEN false
+               ELSE (pg_catalog.array_agg(a.what ORDER BY a.at) FILTER (WHERE a.what IN ('added', 'dropped') AND a.at > instant))[1] IS DISTINCT FROM 'added' END
+        ORDER BY a.name)
+END;
 
 -- The columns of a table as they are called now, and how each is treated: clear,
 -- mask or exclude. Fails closed like redaction_now(): on a table with redaction
@@ -5336,39 +5940,63 @@ END;
 
 -- The answer of record_as_of() for an instant that is settled and audited; in
 -- one snapshot.
+--
+-- What was recorded by then counts: from the nearest whole image, over what each update
+-- made of it. Of what is not on record, back from what is there now, or was when it went.
 CREATE OR REPLACE FUNCTION threadline.settled_record(
     audited_table integer, target regclass, record_key text, instant timestamptz,
-    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
+    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    tl_changes threadline.audit_changes[];
+    tl_counts bigint;
+    tl_does_not_count bigint;
+    tl_change threadline.audit_changes;
     tl_here threadline.audit_changes;
     tl_left threadline.audit_changes;
     tl_before threadline.audit_changes;
+    tl_former threadline.audit_changes;
     tl_end threadline.audit_changes;
     tl_birth threadline.audit_changes;
     tl_cut bigint;
+    tl_from bigint;
+    tl_since timestamptz;
+    tl_blind bigint;
+    tl_is_whole boolean;
+    tl_alterations jsonb;
     tl_renames jsonb;
+    tl_forward jsonb;
+    tl_backward jsonb;
     tl_undo jsonb;
     tl_unseen boolean;
+    tl_redaction record;
 BEGIN
+    SELECT array_agg(c ORDER BY c.id) INTO tl_changes
+    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c;
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
-    SELECT * INTO tl_here
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-    WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
-      AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
-    ORDER BY c.id DESC
-    LIMIT 1;
-    SELECT * INTO tl_left
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-    WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
-      AND c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
-    ORDER BY c.id DESC
-    LIMIT 1;
+    FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
+        tl_change := tl_changes[tl_at];
+        CONTINUE WHEN tl_change.captured_at > instant OR tl_change.transaction_id = tl_does_not_count;
+        IF tl_change.transaction_id IS DISTINCT FROM tl_counts THEN
+            IF threadline.last_captured(tl_change.transaction_id) > instant THEN
+                tl_does_not_count := tl_change.transaction_id;
+                CONTINUE;
+            END IF;
+            tl_counts := tl_change.transaction_id;
+        END IF;
+        IF tl_here.id IS NULL AND tl_change.record_key = settled_record.record_key THEN
+            tl_here := tl_change;
+        END IF;
+        IF tl_left.id IS NULL AND tl_change.previous_key = settled_record.record_key THEN
+            tl_left := tl_change;
+        END IF;
+        EXIT WHEN tl_here.id IS NOT NULL;
+    END LOOP;
     tl_cut := greatest(tl_here.id, tl_left.id, 0);
     -- In a statement that shifts keys, who leaves makes room for who comes.
     tl_before := CASE
@@ -5385,64 +6013,95 @@ BEGIN
         RETURN;
     END IF;
 
-    tl_unseen := threadline.truncated_unseen(audited_table, (
-        SELECT coalesce(max(c.id), 0)
-        FROM threadline.blind_truncates(audited_table) AS c
-        WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant));
+    SELECT coalesce(max(c.id), 0) INTO tl_blind
+    FROM threadline.blind_truncates(audited_table) AS c
+    WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant;
+    tl_unseen := threadline.truncated_unseen(audited_table, tl_blind);
+    SELECT greatest(t.audited_since, t.chained_since) INTO tl_since FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    tl_renames := threadline.renames_of(audited_table);
+    tl_alterations := threadline.alterations_of(audited_table);
+
+    -- What began the record that had the key then, and what ended the one before it.
+    FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
+        tl_change := tl_changes[tl_at];
+        CONTINUE WHEN tl_change.id > tl_before.id IS NOT FALSE;
+        EXIT WHEN tl_change.captured_at < tl_since OR tl_change.id <= tl_blind
+            OR tl_former.id IS NOT NULL AND (tl_former.transaction_id, tl_former.statement) IS DISTINCT FROM (tl_change.transaction_id, tl_change.statement);
+        IF tl_change.record_key = settled_record.record_key AND (tl_change.op = 'I' OR tl_change.previous_key IS NOT NULL) THEN
+            tl_from := tl_change.id;
+            tl_is_whole := jsonb_typeof(tl_change.row_data) = 'object';
+            EXIT;
+        ELSIF tl_change.previous_key = settled_record.record_key THEN
+            -- It made room for the one that came in the same statement.
+            EXIT WHEN tl_change.statement IS NULL;
+            tl_former := tl_change;
+            CONTINUE;
+        END IF;
+        EXIT WHEN tl_change.op IN ('D', 'T');
+        tl_from := tl_change.id;
+    END LOOP;
+    SELECT threadline.laid(tl_alterations, threadline.lay(
+               tl_alterations,
+               threadline.renamed_image(tl_renames,
+                   CASE WHEN c.op = 'I' THEN c.row_data WHEN c.previous_key IS NOT NULL THEN c.row_data || c.changed_to ELSE c.changed_to END,
+                   c.captured_at),
+               c.captured_at ORDER BY c.id), instant)
+    INTO tl_forward
+    FROM unnest(tl_changes) AS c
+    WHERE c.record_key = settled_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
 
     -- What ended the record that had the key then, and what began another.
     SELECT * INTO tl_end
-    FROM (
-        (SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-         WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
-           AND c.id > tl_cut AND c.op IN ('D', 'T')
-         ORDER BY c.id LIMIT 1)
-        UNION ALL
-        (SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-         WHERE c.table_id = audited_table AND c.previous_key = settled_record.record_key
-           AND c.id > tl_cut
-         ORDER BY c.id LIMIT 1)
-    ) AS either
-    ORDER BY either.id
-    LIMIT 1;
-    SELECT * INTO tl_birth
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-    WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
-      AND c.id > tl_cut AND (c.op = 'I' OR c.previous_key IS NOT NULL)
+    FROM unnest(tl_changes) AS c
+    WHERE c.id > tl_cut
+      AND (c.record_key = settled_record.record_key AND c.op IN ('D', 'T') OR c.previous_key = settled_record.record_key)
     ORDER BY c.id
     LIMIT 1;
-    IF tl_birth.id IS NOT NULL AND NOT coalesce(
-        tl_end.id < tl_birth.id
-        OR (tl_end.transaction_id, tl_end.statement) = (tl_birth.transaction_id, tl_birth.statement), false)
+    SELECT * INTO tl_birth
+    FROM unnest(tl_changes) AS c
+    WHERE c.id > tl_cut AND c.record_key = settled_record.record_key AND (c.op = 'I' OR c.previous_key IS NOT NULL)
+    ORDER BY c.id
+    LIMIT 1;
+    IF tl_birth.id IS NULL OR tl_end.id < tl_birth.id
+        OR (tl_end.transaction_id, tl_end.statement) = (tl_birth.transaction_id, tl_birth.statement)
     THEN
+        SELECT threadline.lay(
+                   tl_alterations, threadline.renamed_image(tl_renames, c.changed_from, c.captured_at), c.captured_at ORDER BY c.id DESC)
+        INTO tl_undo
+        FROM unnest(tl_changes) AS c
+        WHERE c.record_key = settled_record.record_key
+          AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
+          AND c.op = 'U' AND c.previous_key IS NULL;
+        tl_backward := CASE
+            WHEN tl_end.id IS NULL THEN threadline.still_true(
+                tl_alterations, threadline.live_image(audited_table, target, settled_record.record_key), 'infinity', instant)
+            ELSE threadline.still_true(
+                tl_alterations, threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at), tl_end.captured_at, instant)
+            END || coalesce(threadline.laid(tl_alterations, tl_undo, instant), '{}');
+    ELSIF tl_is_whole IS NOT TRUE THEN
         state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-
-    tl_renames := threadline.renames_of(audited_table);
-    image := CASE
-        WHEN tl_end.id IS NULL THEN threadline.live_image(audited_table, target, settled_record.record_key)
-        ELSE threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at) END;
-    SELECT threadline.jsonb_merge(
-               threadline.renamed_image(tl_renames, c.changed_from, c.captured_at) ORDER BY c.id DESC)
-    INTO tl_undo
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c
-    WHERE c.table_id = audited_table AND c.record_key = settled_record.record_key
-      AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
-      AND c.op = 'U' AND c.previous_key IS NULL AND jsonb_typeof(c.changed_from) = 'object';
-    IF image IS NULL THEN
-        state := CASE WHEN tl_before.id IS NULL AND tl_undo = '{}' AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
+    -- Of a partition that left, the rows are there as long as it was.
+    IF tl_backward IS NULL AND (tl_is_whole IS NOT TRUE
+        OR EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
+           AND NOT threadline.left_with_partition(audited_table, target, tl_forward, instant))
+    THEN
+        state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    SELECT threadline.redacted(image || tl_undo, r.hidden, r.masks)
-    INTO image
-    FROM threadline.redaction(audited_table, target, instant) AS r;
+
+    image := coalesce(tl_backward || tl_forward, tl_backward, tl_forward);
+    SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);
+    unrecorded := ARRAY(
+        SELECT name FROM unnest(threadline.unrecorded(tl_alterations, image, instant)) AS name WHERE name <> ALL (tl_redaction.columns));
+    image := threadline.redacted(image, tl_redaction.hidden, tl_redaction.masks);
     state := 'there';
 END
 $$;
 
--- One record as it was at an instant: what it is now, or was when it went, with
--- every later change undone.
+-- One record as it was at an instant: what was recorded of it by then, and where that is
+-- not the whole row, what it is now, or was when it went, with every later change undone.
 --
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
@@ -5450,18 +6109,21 @@ $$;
 -- purged (before the time that is kept),
 -- never (nothing of this key by then), deleted, moved (to another key),
 -- incomplete (something wrote past the triggers). The change is the last one of
--- the key by then.
+-- the key by then. Columns that are `unrecorded` are not in the image: a command (ALTER
+-- TABLE ... TYPE, a label of an enum) altered their values since, and what they held then
+-- is not on record.
 CREATE OR REPLACE FUNCTION threadline.record_as_of(
     target regclass, record_key text, instant timestamptz,
-    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
+    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
+    tl_id integer := threadline.audited_table_of(target);
     tl_table threadline.audited_tables;
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
     ELSIF tl_table.key_columns = '{}' THEN
@@ -5477,8 +6139,8 @@ BEGIN
     ELSIF instant < tl_table.kept_since THEN
         state := 'purged';
     ELSE
-        SELECT r.state, r.image, r.transaction_id, r.change_id
-        INTO state, image, transaction_id, change_id
+        SELECT r.state, r.image, r.transaction_id, r.change_id, r.unrecorded
+        INTO state, image, transaction_id, change_id, unrecorded
         FROM threadline.settled_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
     END IF;
 END
@@ -5486,12 +6148,13 @@ $$;
 COMMENT ON FUNCTION threadline.record_as_of(regclass, text, timestamptz) IS
     'A record as it was at an instant, or why it was not there';
 
--- Every row of a table as it was at an instant, also those that went since.
+-- Every row of a table as it was at an instant, also those that went since. What was
+-- recorded by then counts; see threadline.record_as_of().
 --
 --   SELECT * FROM threadline.rows_as_of('members', '2026-11-23 09:00');
 CREATE OR REPLACE FUNCTION threadline.rows_as_of(
     target regclass, instant timestamptz,
-    OUT record_key text, OUT key jsonb, OUT image jsonb
+    OUT record_key text, OUT key jsonb, OUT image jsonb, OUT unrecorded text[]
 ) RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5503,12 +6166,16 @@ SET extra_float_digits = 1
 SET array_nulls = on
 AS $rows_as_of$
 DECLARE
+    tl_id integer := threadline.audited_table_of(target);
     tl_table threadline.audited_tables;
     tl_renames jsonb;
+    tl_alterations jsonb;
+    tl_blind bigint;
     tl_redaction record;
+    tl_image text := '%s';
     tl_first bigint;
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_not_audited',
@@ -5523,8 +6190,9 @@ BEGIN
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',
-            MESSAGE = format('threadline: what %s was at %s is not settled yet: a transaction that wrote audited rows by then is still open', target, instant),
-            HINT = 'Ask again when it has ended, or for an earlier instant.';
+            MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_unsettled(instant)),
+            DETAIL = coalesce((SELECT jsonb_agg(to_jsonb(w)) FROM threadline.open_writers(instant) AS w WHERE NOT pg_is_in_recovery()), '[]'),
+            HINT = 'Ask again later, or for an earlier instant.';
     ELSIF instant < tl_table.audited_since THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unaudited',
@@ -5535,17 +6203,21 @@ BEGIN
             CONSTRAINT = 'threadline_purged',
             MESSAGE = format('threadline: changes of %s are kept since %s only', target, tl_table.kept_since),
             DETAIL = tl_table.kept_since;
-    ELSIF threadline.truncated_unseen(tl_table.id, (
-        SELECT coalesce(max(c.id), 0)
-        FROM threadline.blind_truncates(tl_table.id) AS c
-        WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant))
-    THEN
+    END IF;
+    SELECT coalesce(max(c.id), 0) INTO tl_blind
+    FROM threadline.blind_truncates(tl_table.id) AS c
+    WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant;
+    IF threadline.truncated_unseen(tl_table.id, tl_blind) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
             MESSAGE = format('threadline: rows of %s went since %s in a TRUNCATE that recorded their number alone', target, instant),
             HINT = 'Ask for a later instant, or for single records that are there again.';
     END IF;
     tl_renames := threadline.renames_of(tl_table.id);
+    tl_alterations := threadline.alterations_of(tl_table.id);
+    IF tl_renames IS NOT NULL THEN
+        tl_image := 'threadline.renamed_image($6, %s, e.captured_at)';
+    END IF;
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
     -- What a transaction wrote by then counts as of its last change, which may
     -- have come much later, under another context.
@@ -5555,18 +6227,19 @@ BEGIN
     JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
     WHERE x.id >= tl_first AND occurred_at <= instant;
 
-    RETURN QUERY EXECUTE format(
+    RETURN QUERY EXECUTE threadline.filled(
         $query$
-        WITH later AS (
+        WITH later_transaction AS MATERIALIZED (
+            -- A transaction never falls on both sides.
+            SELECT x.id
+            FROM threadline.audit_transactions AS x
+            WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2
+        ), later AS (
             SELECT c.*
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1
               AND c.transaction_id >= $3
-              AND (c.captured_at > $2 OR c.transaction_id IN (
-                  -- A transaction never falls on both sides.
-                  SELECT x.id
-                  FROM threadline.audit_transactions AS x
-                  WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2))
+              AND (c.captured_at > $2 OR c.transaction_id IN (SELECT id FROM later_transaction))
         ), event AS (
             SELECT l.record_key AS event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
                    CASE WHEN l.op IN ('D', 'T') THEN 'end'
@@ -5584,11 +6257,8 @@ BEGIN
             SELECT DISTINCT ON (event_key) * FROM event WHERE kind = 'birth' ORDER BY event_key, id
         ), touched AS (
             SELECT e.event_key,
-                   threadline.jsonb_merge(%1$s ORDER BY e.id DESC) FILTER (
-                       WHERE e.kind = 'update'
-                         AND e.id < least(ends.id, births.id, 9223372036854775807)
-                         AND jsonb_typeof(e.changed_from) = 'object') AS undo,
-                   (array_agg(%2$s) FILTER (WHERE e.id = ends.id AND e.kind = 'end'))[1] AS last_image,
+                   {undo} AS undo,
+                   (array_agg({last image}) FILTER (WHERE e.id = ends.id AND e.kind = 'end'))[1] AS last_image,
                    min(ends.id) AS ended,
                    -- In a statement that shifts keys, who leaves makes room for who comes.
                    bool_or(births.id IS NULL OR ends.id < births.id
@@ -5597,30 +6267,96 @@ BEGIN
             LEFT JOIN ends USING (event_key)
             LEFT JOIN births USING (event_key)
             GROUP BY e.event_key
+        ), earlier AS NOT MATERIALIZED (
+            SELECT c.*
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = $1 AND c.captured_at >= $9 AND c.captured_at <= $2 AND c.id > $10
+              AND (c.transaction_id < $3 OR c.transaction_id NOT IN (SELECT id FROM later_transaction))
+        ), moved AS MATERIALIZED (
+            SELECT * FROM earlier AS e WHERE e.previous_key IS NOT NULL
+        ), grouped AS MATERIALIZED (
+            -- Keys that one statement moved, it moved at once.
+            SELECT m.transaction_id, m.statement, min(m.id) AS position FROM moved AS m GROUP BY m.transaction_id, m.statement
+        ), placed AS (
+            SELECT e.record_key AS event_key, e.id, e.captured_at, coalesce(g.position, e.id) AS position,
+                   CASE WHEN e.op IN ('D', 'T') THEN 0 ELSE 1 END AS turn,
+                   CASE WHEN e.op IN ('D', 'T') THEN 'end'
+                        WHEN e.op = 'I' OR e.previous_key IS NOT NULL THEN 'birth'
+                        ELSE 'update' END AS kind,
+                   CASE WHEN e.op = 'I' THEN e.row_data
+                        WHEN e.op IN ('D', 'T') THEN NULL
+                        WHEN e.previous_key IS NOT NULL THEN e.row_data || e.changed_to
+                        ELSE e.changed_to END AS leaves
+            FROM earlier AS e
+            LEFT JOIN grouped AS g ON g.transaction_id = e.transaction_id AND g.statement = e.statement
+            WHERE e.record_key IS NOT NULL
+            UNION ALL
+            SELECT m.previous_key, m.id, m.captured_at, coalesce(g.position, m.id), 0, 'end', NULL
+            FROM moved AS m
+            LEFT JOIN grouped AS g ON g.transaction_id = m.transaction_id AND g.statement = m.statement
+        ), counted AS (
+            SELECT p.*,
+                   count(*) FILTER (WHERE p.kind = 'end') OVER back AS ends_since,
+                   count(*) FILTER (WHERE p.kind = 'birth') OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS births_since
+            FROM placed AS p
+            WINDOW back AS (PARTITION BY p.event_key ORDER BY p.position DESC, p.turn DESC, p.id DESC)
+        ), before AS (
+            SELECT e.event_key,
+                   bool_and(e.ends_since > 0) AS had_ended,
+                   coalesce(bool_or(e.kind = 'birth' AND jsonb_typeof(e.leaves) = 'object') FILTER (WHERE e.ends_since = 0), false) AS is_whole,
+                   {redo} AS redo
+            FROM counted AS e
+            GROUP BY e.event_key
         ), live AS (
-            SELECT %3$s COLLATE "C" AS live_key, %4$s AS live_image
-            FROM %5$s AS tl_live
+            SELECT {live key} COLLATE "C" AS live_key, {live image} AS live_image
+            FROM {rows} AS tl_live
+        ), known AS (
+            SELECT coalesce(t.event_key, b.event_key) AS known_key, t.undo, t.last_image, t.ended, t.existed, t.event_key IS NOT NULL AS is_touched,
+                   b.had_ended, b.is_whole, b.redo
+            FROM touched AS t
+            FULL JOIN before AS b USING (event_key)
         ), past AS (
-            SELECT coalesce(t.event_key, live_key) AS past_key,
-                   t.event_key IS NULL AS untouched,
-                   CASE WHEN t.ended IS NULL THEN live_image ELSE t.last_image END || coalesce(t.undo, '{}') AS past_image
+            SELECT coalesce(k.known_key, live_key) AS past_key, k.is_whole, k.redo,
+                   k.known_key IS NULL AS untouched,
+                   CASE WHEN k.is_touched AND k.existed IS NOT TRUE THEN NULL
+                        WHEN k.ended IS NULL THEN {still live} ELSE k.last_image END || coalesce(k.undo, '{}') AS backward
             FROM live
-            FULL JOIN touched AS t ON t.event_key = live_key
-            WHERE t.event_key IS NULL OR t.existed
+            FULL JOIN known AS k ON k.known_key = live_key
+            WHERE k.had_ended IS NOT TRUE
+        ), answer AS (
+            SELECT past_key, untouched, coalesce(backward || redo, backward, redo) AS past_image
+            FROM past
+            WHERE backward IS NOT NULL OR is_whole AND {there}
         )
-        SELECT past_key, threadline.key_json($4, $5, past_key), %6$s
-        FROM past
-        WHERE past_image IS NOT NULL
-        $query$,
-        CASE WHEN tl_renames IS NULL THEN 'e.changed_from' ELSE 'threadline.renamed_image($6, e.changed_from, e.captured_at)' END,
-        CASE WHEN tl_renames IS NULL THEN 'e.row_data' ELSE 'threadline.renamed_image($6, e.row_data, e.captured_at)' END,
-        threadline.key_expression(tl_table.id, 'tl_live'),
-        threadline.live_expression(tl_table.id, target, 'tl_live'),
-        threadline.own_rows(target),
-        CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
-             ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END)
+        SELECT past_key, threadline.key_json($4, $5, past_key), {image}, {unrecorded}
+        FROM answer
+        $query$, jsonb_build_object(
+            'undo', CASE WHEN tl_alterations IS NULL
+                THEN format('threadline.jsonb_merge(%s ORDER BY e.id DESC) FILTER (WHERE e.kind = ''update'' AND e.id < least(ends.id, births.id, 9223372036854775807) AND jsonb_typeof(e.changed_from) = ''object'')',
+                    format(tl_image, 'e.changed_from'))
+                ELSE format('threadline.laid($11, threadline.lay($11, %s, e.captured_at ORDER BY e.id DESC) FILTER (WHERE e.kind = ''update'' AND e.id < least(ends.id, births.id, 9223372036854775807)), $2)',
+                    format(tl_image, 'e.changed_from')) END,
+            'redo', CASE WHEN tl_alterations IS NULL
+                THEN format('threadline.jsonb_merge(%s ORDER BY e.position, e.turn, e.id) FILTER (WHERE e.ends_since = 0 AND e.births_since = 0 AND jsonb_typeof(e.leaves) = ''object'')',
+                    format(tl_image, 'e.leaves'))
+                ELSE format('threadline.laid($11, threadline.lay($11, %s, e.captured_at ORDER BY e.position, e.turn, e.id) FILTER (WHERE e.ends_since = 0 AND e.births_since = 0), $2)',
+                    format(tl_image, 'e.leaves')) END,
+            'last image', format(CASE WHEN tl_alterations IS NULL THEN '%s' ELSE 'threadline.still_true($11, %s, e.captured_at, $2)' END,
+                format(tl_image, 'e.row_data')),
+            'live key', threadline.key_expression(tl_table.id, 'tl_live'),
+            'live image', threadline.live_expression(tl_table.id, target, 'tl_live'),
+            'rows', threadline.own_rows(target),
+            'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
+            'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
+                          ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
+            -- Of a partition that left, the rows are there as long as it was.
+            'there', CASE WHEN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
+                          THEN 'threadline.left_with_partition($1, $13, redo, $2)' ELSE 'true' END,
+            'unrecorded', CASE WHEN tl_alterations IS NULL THEN '''{}''::text[]'
+                               ELSE 'ARRAY(SELECT u FROM unnest(threadline.unrecorded($11, past_image, $2)) AS u WHERE u <> ALL ($12))' END))
     USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,
-          tl_renames, tl_redaction.hidden, tl_redaction.masks;
+          tl_renames, tl_redaction.hidden, tl_redaction.masks, greatest(tl_table.audited_since, tl_table.chained_since), tl_blind,
+          tl_alterations, tl_redaction.columns, target;
 END
 $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS
@@ -5853,10 +6589,11 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     tl_target regclass := threadline.relation_of(change.table_id);
-    tl_before jsonb := threadline.current_names(change.table_id,
-        CASE WHEN change.op = 'U' THEN change.changed_from ELSE change.row_data END, change.captured_at);
-    tl_after jsonb := threadline.current_names(change.table_id,
-        CASE WHEN change.op = 'U' THEN change.changed_to ELSE change.row_data END, change.captured_at);
+    tl_alterations jsonb := threadline.alterations_of(change.table_id);
+    tl_before jsonb := threadline.relabelled_image(tl_alterations, threadline.current_names(change.table_id,
+        CASE WHEN change.op = 'U' THEN change.changed_from ELSE change.row_data END, change.captured_at), change.captured_at);
+    tl_after jsonb := threadline.relabelled_image(tl_alterations, threadline.current_names(change.table_id,
+        CASE WHEN change.op = 'U' THEN change.changed_to ELSE change.row_data END, change.captured_at), change.captured_at);
     tl_where text := threadline.key_condition(change.table_id, change.record_key, 'tl_row');
     tl_live jsonb;
     tl_own "char";
@@ -6157,6 +6894,44 @@ BEGIN
 END
 $$;
 
+-- What of a record's image of an instant can be written over the row that is there now,
+-- after commands that converted columns since. A column that nobody changed since is left
+-- as it is. One whose value a command altered cannot be put back: `altered` names it.
+CREATE OR REPLACE FUNCTION threadline.lasting_image(
+    audited_table integer, target regclass, record_key text, instant timestamptz, past jsonb, live jsonb,
+    OUT image jsonb, OUT altered text[]
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_column record;
+    tl_before jsonb;
+    tl_after jsonb;
+BEGIN
+    image := past;
+    altered := '{}';
+    FOR tl_column IN
+        SELECT a.name, min(a.at) AS first, max(a.at) AS last
+        FROM jsonb_to_recordset(threadline.alterations_of(audited_table)) AS a (name text, what text, "at" timestamptz)
+        WHERE a.what = 'converted' AND a.at > instant AND past ? a.name AND live ? a.name
+        GROUP BY a.name
+    LOOP
+        tl_before := (SELECT r.image FROM threadline.settled_record(audited_table, target, record_key,
+            CASE WHEN isfinite(tl_column.first) THEN tl_column.first - interval '1 microsecond' ELSE clock_timestamp() END) AS r);
+        tl_after := CASE WHEN isfinite(tl_column.last)
+            THEN (SELECT r.image FROM threadline.settled_record(audited_table, target, record_key, tl_column.last) AS r)
+            ELSE live END;
+        IF (past -> tl_column.name)::text = (tl_before -> tl_column.name)::text
+           AND (live -> tl_column.name)::text = (tl_after -> tl_column.name)::text THEN
+            image := image - tl_column.name;
+        ELSIF (tl_before -> tl_column.name)::text IS DISTINCT FROM (tl_after -> tl_column.name)::text THEN
+            altered := altered || tl_column.name;
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- Puts a record back to what it was at an instant. Gives NULL, or why not.
 CREATE OR REPLACE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
@@ -6169,6 +6944,7 @@ DECLARE
     tl_live jsonb;
     tl_other text;
     tl_image jsonb;
+    tl_lasting record;
     tl_columns text[];
 BEGIN
     IF tl_where IS NOT NULL THEN
@@ -6213,6 +6989,16 @@ BEGIN
     IF tl_columns <> '{}' THEN
         RETURN CASE WHEN tl_live IS NOT NULL THEN 'changed since, and ' ELSE '' END
             || 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
+    END IF;
+
+    tl_then.image := threadline.relabelled_image(threadline.alterations_of(tl_id), tl_then.image, instant);
+    IF tl_live IS NOT NULL THEN
+        SELECT * INTO tl_lasting FROM threadline.lasting_image(tl_id, target, put_record_back.record_key, instant, tl_then.image, tl_live);
+        IF tl_lasting.altered <> '{}' THEN
+            RETURN 'an ALTER TABLE changed the values of ' || array_to_string(tl_lasting.altered, ', ')
+                || ' since, and what was there before it is of another type or unit';
+        END IF;
+        tl_then.image := tl_lasting.image;
     END IF;
 
     -- What differs alone is written, to the digit.
@@ -6316,7 +7102,7 @@ RETURN one <> other AND (
 
 -- The columns whose recorded values can be compared with each other and with the
 -- live ones, and since when: of what was masked or excluded until then, of another
--- type, or of another column of that name, earlier ones say nothing. What is recorded
+-- type or unit, or of another column of that name, earlier ones say nothing. What is recorded
 -- as a token can be compared by who may make one, with by_token, if its type has one
 -- text for each value; that of numeric is another after a change of its scale.
 CREATE OR REPLACE FUNCTION threadline.comparable_columns(
@@ -6329,7 +7115,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT live.name, greatest(k.clear_since, k.retyped_at),
+    SELECT live.name, greatest(k.clear_since, k.retyped_at, altered.at),
            CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise AND live.type <> 'numeric'::regtype)
                 THEN threadline.placeholder(live.type) END,
            live.type IN ('json'::regtype, 'jsonb'::regtype)
@@ -6339,7 +7125,16 @@ BEGIN
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
+    LEFT JOIN (
+        SELECT a.name, max(a.at) AS at
+        FROM jsonb_to_recordset(threadline.alterations_of(audited_table)) AS a (name text, "at" timestamptz, cuts boolean)
+        WHERE a.cuts
+        GROUP BY a.name
+    ) AS altered ON altered.name = live.name
     WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+      -- The text of these is another when somebody renames what they refer to.
+      AND threadline.base_type(live.type) NOT IN (
+          SELECT p.oid FROM pg_type AS p WHERE p.oid < 16384 AND p.typname ~ '^_?reg' AND p.typnamespace = 'pg_catalog'::regnamespace)
       -- A change of it alone is not recorded.
       AND coalesce(t.policy -> 'ignore' ? k.name, false) IS NOT true;
 END
@@ -6541,7 +7336,9 @@ BEGIN
                    CASE WHEN e.kind <> 'end' THEN e.state END,
                    CASE WHEN e.live_key IS NOT NULL THEN e.live_image END
             FROM ended AS e
-            WHERE e.kind <> 'end' OR e.live_key IS NOT NULL
+            WHERE (e.kind <> 'end' OR e.live_key IS NOT NULL)
+              -- Of a partition that left, no row is missing.
+              AND NOT ($13 AND e.live_key IS NULL AND threadline.left_with_partition($1, $14, e.state, '-infinity'))
         ), compared AS (
             SELECT DISTINCT ON (c.code, c.event_key)
                    c.code, c.event_key, c.transaction_id, c.id,
@@ -6577,7 +7374,8 @@ BEGIN
         threadline.own_rows(target))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
-          tl_table.key_columns, tl_table.key_types, examples;
+          tl_table.key_columns, tl_table.key_types, examples,
+          EXISTS (SELECT FROM threadline.partitions_left(tl_table.id)), target;
 END
 $chain_drift$;
 COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer) IS

@@ -41,6 +41,11 @@ pub enum ErrorKind {
     },
     /// A record of the past cannot be had.
     Unavailable(Unavailable),
+    /// The `select_expression` of a model has a bound value, and its table's name a schema.
+    BoundSelection {
+        /// The quoted name of the table.
+        table: String,
+    },
     /// Something could not be put back, and so nothing was.
     RevertConflicts(Vec<RevertConflict>),
     /// The database refused, or could not be reached.
@@ -180,6 +185,10 @@ impl fmt::Display for Error {
                 "table {table} is not audited; generate the migrations with your program's `generate` command and run them"
             ),
             ErrorKind::Unavailable(reason) => write!(f, "{reason}"),
+            ErrorKind::BoundSelection { table } => write!(
+                f,
+                "a select_expression of the model of {table} has a bound value, which cannot be read from the past of a table in a schema; write the value into the SQL, or read the image"
+            ),
             ErrorKind::RevertConflicts(conflicts) => {
                 write!(f, "nothing was put back:")?;
                 for conflict in conflicts {

@@ -65,7 +65,7 @@ pub use revert::{RevertConflict, revert_transaction, revert_transaction_but};
 /// assert_eq!(User::spec().policy.exclude, ["password_hash"]);
 /// ```
 pub use threadline_derive::Audited;
-pub use time_travel::{PastRecord, Unavailable};
+pub use time_travel::{OpenTransaction, PastRecord, Unavailable};
 pub use verify::{BrokenRecord, Finding, FindingCode, Severity, Verification, Verify};
 
 /// The SQL of the audit schema, for the tests of this repository.

@@ -24,7 +24,10 @@ BEGIN
                 pg_get_functiondef(to_regproc('threadline.capture_' || tl_audited.id)),
                 '\m' || tl_audited.target::oid || '\M', tl_audited.relation::text, 'g');
         END IF;
-        UPDATE threadline.audited_tables SET capture_version = threadline.capture_version() WHERE id = tl_audited.id;
+        UPDATE threadline.audited_tables
+        SET capture_version = threadline.capture_version(),
+            columns = CASE WHEN relation = tl_audited.target THEN threadline.with_column_states(tl_audited.target, columns) ELSE columns END
+        WHERE id = tl_audited.id;
     END LOOP;
 END
 $$;

@@ -133,6 +133,12 @@ BEGIN
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
     FROM (SELECT clock_timestamp() AS now OFFSET 0) AS at
     CROSS JOIN threadline.unnoted_renames(tl_id, target) AS r;
+    IF NOT tl_resumed THEN
+        INSERT INTO threadline.altered_columns (table_id, name, what, altered_at, noted_at, labels)
+        SELECT tl_id, a.name, a.what, least(a.altered_at, at.now), at.now, a.labels
+        FROM threadline.unnoted_alterations(tl_id, target) AS a
+        CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) AS at;
+    END IF;
 
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
@@ -146,7 +152,7 @@ BEGIN
             ELSE clock_timestamp() END,
         policy = tl_policy,
         shown_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.shown_condition END,
-        columns = (
+        columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
@@ -177,7 +183,7 @@ BEGIN
             CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
                 number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
-                ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
+                ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
@@ -196,6 +202,7 @@ BEGIN
         unaudited_at = NULL
     WHERE t.id = tl_id;
 
+    PERFORM threadline.note_partitions(tl_id, target, coalesce(tl_former.relation = target, false) AND NOT tl_resumed);
     PERFORM threadline.build_function(tl_id, target);
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.

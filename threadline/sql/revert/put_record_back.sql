@@ -10,6 +10,7 @@ DECLARE
     tl_live jsonb;
     tl_other text;
     tl_image jsonb;
+    tl_lasting record;
     tl_columns text[];
 BEGIN
     IF tl_where IS NOT NULL THEN
@@ -54,6 +55,16 @@ BEGIN
     IF tl_columns <> '{}' THEN
         RETURN CASE WHEN tl_live IS NOT NULL THEN 'changed since, and ' ELSE '' END
             || 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
+    END IF;
+
+    tl_then.image := threadline.relabelled_image(threadline.alterations_of(tl_id), tl_then.image, instant);
+    IF tl_live IS NOT NULL THEN
+        SELECT * INTO tl_lasting FROM threadline.lasting_image(tl_id, target, put_record_back.record_key, instant, tl_then.image, tl_live);
+        IF tl_lasting.altered <> '{}' THEN
+            RETURN 'an ALTER TABLE changed the values of ' || array_to_string(tl_lasting.altered, ', ')
+                || ' since, and what was there before it is of another type or unit';
+        END IF;
+        tl_then.image := tl_lasting.image;
     END IF;
 
     -- What differs alone is written, to the digit.

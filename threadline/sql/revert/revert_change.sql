@@ -5,10 +5,11 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     tl_target regclass := threadline.relation_of(change.table_id);
-    tl_before jsonb := threadline.current_names(change.table_id,
-        CASE WHEN change.op = 'U' THEN change.changed_from ELSE change.row_data END, change.captured_at);
-    tl_after jsonb := threadline.current_names(change.table_id,
-        CASE WHEN change.op = 'U' THEN change.changed_to ELSE change.row_data END, change.captured_at);
+    tl_alterations jsonb := threadline.alterations_of(change.table_id);
+    tl_before jsonb := threadline.relabelled_image(tl_alterations, threadline.current_names(change.table_id,
+        CASE WHEN change.op = 'U' THEN change.changed_from ELSE change.row_data END, change.captured_at), change.captured_at);
+    tl_after jsonb := threadline.relabelled_image(tl_alterations, threadline.current_names(change.table_id,
+        CASE WHEN change.op = 'U' THEN change.changed_to ELSE change.row_data END, change.captured_at), change.captured_at);
     tl_where text := threadline.key_condition(change.table_id, change.record_key, 'tl_row');
     tl_live jsonb;
     tl_own "char";

@@ -1,5 +1,5 @@
--- One record as it was at an instant: what it is now, or was when it went, with
--- every later change undone.
+-- One record as it was at an instant: what was recorded of it by then, and where that is
+-- not the whole row, what it is now, or was when it went, with every later change undone.
 --
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
@@ -7,18 +7,21 @@
 -- purged (before the time that is kept),
 -- never (nothing of this key by then), deleted, moved (to another key),
 -- incomplete (something wrote past the triggers). The change is the last one of
--- the key by then.
+-- the key by then. Columns that are `unrecorded` are not in the image: a command (ALTER
+-- TABLE ... TYPE, a label of an enum) altered their values since, and what they held then
+-- is not on record.
 CREATE FUNCTION threadline.record_as_of(
     target regclass, record_key text, instant timestamptz,
-    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint
+    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
+    tl_id integer := threadline.audited_table_of(target);
     tl_table threadline.audited_tables;
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
     ELSIF tl_table.key_columns = '{}' THEN
@@ -34,8 +37,8 @@ BEGIN
     ELSIF instant < tl_table.kept_since THEN
         state := 'purged';
     ELSE
-        SELECT r.state, r.image, r.transaction_id, r.change_id
-        INTO state, image, transaction_id, change_id
+        SELECT r.state, r.image, r.transaction_id, r.change_id, r.unrecorded
+        INTO state, image, transaction_id, change_id, unrecorded
         FROM threadline.settled_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
     END IF;
 END

@@ -1,9 +1,10 @@
--- Every row of a table as it was at an instant, also those that went since.
+-- Every row of a table as it was at an instant, also those that went since. What was
+-- recorded by then counts; see threadline.record_as_of().
 --
 --   SELECT * FROM threadline.rows_as_of('members', '2026-11-23 09:00');
 CREATE FUNCTION threadline.rows_as_of(
     target regclass, instant timestamptz,
-    OUT record_key text, OUT key jsonb, OUT image jsonb
+    OUT record_key text, OUT key jsonb, OUT image jsonb, OUT unrecorded text[]
 ) RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -15,12 +16,16 @@ SET extra_float_digits = 1
 SET array_nulls = on
 AS $rows_as_of$
 DECLARE
+    tl_id integer := threadline.audited_table_of(target);
     tl_table threadline.audited_tables;
     tl_renames jsonb;
+    tl_alterations jsonb;
+    tl_blind bigint;
     tl_redaction record;
+    tl_image text := '%s';
     tl_first bigint;
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_not_audited',
@@ -35,8 +40,9 @@ BEGIN
     ELSIF NOT threadline.settle(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unsettled',
-            MESSAGE = format('threadline: what %s was at %s is not settled yet: a transaction that wrote audited rows by then is still open', target, instant),
-            HINT = 'Ask again when it has ended, or for an earlier instant.';
+            MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_unsettled(instant)),
+            DETAIL = coalesce((SELECT jsonb_agg(to_jsonb(w)) FROM threadline.open_writers(instant) AS w WHERE NOT pg_is_in_recovery()), '[]'),
+            HINT = 'Ask again later, or for an earlier instant.';
     ELSIF instant < tl_table.audited_since THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unaudited',
@@ -47,17 +53,21 @@ BEGIN
             CONSTRAINT = 'threadline_purged',
             MESSAGE = format('threadline: changes of %s are kept since %s only', target, tl_table.kept_since),
             DETAIL = tl_table.kept_since;
-    ELSIF threadline.truncated_unseen(tl_table.id, (
-        SELECT coalesce(max(c.id), 0)
-        FROM threadline.blind_truncates(tl_table.id) AS c
-        WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant))
-    THEN
+    END IF;
+    SELECT coalesce(max(c.id), 0) INTO tl_blind
+    FROM threadline.blind_truncates(tl_table.id) AS c
+    WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant;
+    IF threadline.truncated_unseen(tl_table.id, tl_blind) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
             MESSAGE = format('threadline: rows of %s went since %s in a TRUNCATE that recorded their number alone', target, instant),
             HINT = 'Ask for a later instant, or for single records that are there again.';
     END IF;
     tl_renames := threadline.renames_of(tl_table.id);
+    tl_alterations := threadline.alterations_of(tl_table.id);
+    IF tl_renames IS NOT NULL THEN
+        tl_image := 'threadline.renamed_image($6, %s, e.captured_at)';
+    END IF;
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
     -- What a transaction wrote by then counts as of its last change, which may
     -- have come much later, under another context.
@@ -67,18 +77,19 @@ BEGIN
     JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
     WHERE x.id >= tl_first AND occurred_at <= instant;
 
-    RETURN QUERY EXECUTE format(
+    RETURN QUERY EXECUTE threadline.filled(
         $query$
-        WITH later AS (
+        WITH later_transaction AS MATERIALIZED (
+            -- A transaction never falls on both sides.
+            SELECT x.id
+            FROM threadline.audit_transactions AS x
+            WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2
+        ), later AS (
             SELECT c.*
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1
               AND c.transaction_id >= $3
-              AND (c.captured_at > $2 OR c.transaction_id IN (
-                  -- A transaction never falls on both sides.
-                  SELECT x.id
-                  FROM threadline.audit_transactions AS x
-                  WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2))
+              AND (c.captured_at > $2 OR c.transaction_id IN (SELECT id FROM later_transaction))
         ), event AS (
             SELECT l.record_key AS event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
                    CASE WHEN l.op IN ('D', 'T') THEN 'end'
@@ -96,11 +107,8 @@ BEGIN
             SELECT DISTINCT ON (event_key) * FROM event WHERE kind = 'birth' ORDER BY event_key, id
         ), touched AS (
             SELECT e.event_key,
-                   threadline.jsonb_merge(%1$s ORDER BY e.id DESC) FILTER (
-                       WHERE e.kind = 'update'
-                         AND e.id < least(ends.id, births.id, 9223372036854775807)
-                         AND jsonb_typeof(e.changed_from) = 'object') AS undo,
-                   (array_agg(%2$s) FILTER (WHERE e.id = ends.id AND e.kind = 'end'))[1] AS last_image,
+                   {undo} AS undo,
+                   (array_agg({last image}) FILTER (WHERE e.id = ends.id AND e.kind = 'end'))[1] AS last_image,
                    min(ends.id) AS ended,
                    -- In a statement that shifts keys, who leaves makes room for who comes.
                    bool_or(births.id IS NULL OR ends.id < births.id
@@ -109,30 +117,96 @@ BEGIN
             LEFT JOIN ends USING (event_key)
             LEFT JOIN births USING (event_key)
             GROUP BY e.event_key
+        ), earlier AS NOT MATERIALIZED (
+            SELECT c.*
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = $1 AND c.captured_at >= $9 AND c.captured_at <= $2 AND c.id > $10
+              AND (c.transaction_id < $3 OR c.transaction_id NOT IN (SELECT id FROM later_transaction))
+        ), moved AS MATERIALIZED (
+            SELECT * FROM earlier AS e WHERE e.previous_key IS NOT NULL
+        ), grouped AS MATERIALIZED (
+            -- Keys that one statement moved, it moved at once.
+            SELECT m.transaction_id, m.statement, min(m.id) AS position FROM moved AS m GROUP BY m.transaction_id, m.statement
+        ), placed AS (
+            SELECT e.record_key AS event_key, e.id, e.captured_at, coalesce(g.position, e.id) AS position,
+                   CASE WHEN e.op IN ('D', 'T') THEN 0 ELSE 1 END AS turn,
+                   CASE WHEN e.op IN ('D', 'T') THEN 'end'
+                        WHEN e.op = 'I' OR e.previous_key IS NOT NULL THEN 'birth'
+                        ELSE 'update' END AS kind,
+                   CASE WHEN e.op = 'I' THEN e.row_data
+                        WHEN e.op IN ('D', 'T') THEN NULL
+                        WHEN e.previous_key IS NOT NULL THEN e.row_data || e.changed_to
+                        ELSE e.changed_to END AS leaves
+            FROM earlier AS e
+            LEFT JOIN grouped AS g ON g.transaction_id = e.transaction_id AND g.statement = e.statement
+            WHERE e.record_key IS NOT NULL
+            UNION ALL
+            SELECT m.previous_key, m.id, m.captured_at, coalesce(g.position, m.id), 0, 'end', NULL
+            FROM moved AS m
+            LEFT JOIN grouped AS g ON g.transaction_id = m.transaction_id AND g.statement = m.statement
+        ), counted AS (
+            SELECT p.*,
+                   count(*) FILTER (WHERE p.kind = 'end') OVER back AS ends_since,
+                   count(*) FILTER (WHERE p.kind = 'birth') OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS births_since
+            FROM placed AS p
+            WINDOW back AS (PARTITION BY p.event_key ORDER BY p.position DESC, p.turn DESC, p.id DESC)
+        ), before AS (
+            SELECT e.event_key,
+                   bool_and(e.ends_since > 0) AS had_ended,
+                   coalesce(bool_or(e.kind = 'birth' AND jsonb_typeof(e.leaves) = 'object') FILTER (WHERE e.ends_since = 0), false) AS is_whole,
+                   {redo} AS redo
+            FROM counted AS e
+            GROUP BY e.event_key
         ), live AS (
-            SELECT %3$s COLLATE "C" AS live_key, %4$s AS live_image
-            FROM %5$s AS tl_live
+            SELECT {live key} COLLATE "C" AS live_key, {live image} AS live_image
+            FROM {rows} AS tl_live
+        ), known AS (
+            SELECT coalesce(t.event_key, b.event_key) AS known_key, t.undo, t.last_image, t.ended, t.existed, t.event_key IS NOT NULL AS is_touched,
+                   b.had_ended, b.is_whole, b.redo
+            FROM touched AS t
+            FULL JOIN before AS b USING (event_key)
         ), past AS (
-            SELECT coalesce(t.event_key, live_key) AS past_key,
-                   t.event_key IS NULL AS untouched,
-                   CASE WHEN t.ended IS NULL THEN live_image ELSE t.last_image END || coalesce(t.undo, '{}') AS past_image
+            SELECT coalesce(k.known_key, live_key) AS past_key, k.is_whole, k.redo,
+                   k.known_key IS NULL AS untouched,
+                   CASE WHEN k.is_touched AND k.existed IS NOT TRUE THEN NULL
+                        WHEN k.ended IS NULL THEN {still live} ELSE k.last_image END || coalesce(k.undo, '{}') AS backward
             FROM live
-            FULL JOIN touched AS t ON t.event_key = live_key
-            WHERE t.event_key IS NULL OR t.existed
+            FULL JOIN known AS k ON k.known_key = live_key
+            WHERE k.had_ended IS NOT TRUE
+        ), answer AS (
+            SELECT past_key, untouched, coalesce(backward || redo, backward, redo) AS past_image
+            FROM past
+            WHERE backward IS NOT NULL OR is_whole AND {there}
         )
-        SELECT past_key, threadline.key_json($4, $5, past_key), %6$s
-        FROM past
-        WHERE past_image IS NOT NULL
-        $query$,
-        CASE WHEN tl_renames IS NULL THEN 'e.changed_from' ELSE 'threadline.renamed_image($6, e.changed_from, e.captured_at)' END,
-        CASE WHEN tl_renames IS NULL THEN 'e.row_data' ELSE 'threadline.renamed_image($6, e.row_data, e.captured_at)' END,
-        threadline.key_expression(tl_table.id, 'tl_live'),
-        threadline.live_expression(tl_table.id, target, 'tl_live'),
-        threadline.own_rows(target),
-        CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
-             ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END)
+        SELECT past_key, threadline.key_json($4, $5, past_key), {image}, {unrecorded}
+        FROM answer
+        $query$, jsonb_build_object(
+            'undo', CASE WHEN tl_alterations IS NULL
+                THEN format('threadline.jsonb_merge(%s ORDER BY e.id DESC) FILTER (WHERE e.kind = ''update'' AND e.id < least(ends.id, births.id, 9223372036854775807) AND jsonb_typeof(e.changed_from) = ''object'')',
+                    format(tl_image, 'e.changed_from'))
+                ELSE format('threadline.laid($11, threadline.lay($11, %s, e.captured_at ORDER BY e.id DESC) FILTER (WHERE e.kind = ''update'' AND e.id < least(ends.id, births.id, 9223372036854775807)), $2)',
+                    format(tl_image, 'e.changed_from')) END,
+            'redo', CASE WHEN tl_alterations IS NULL
+                THEN format('threadline.jsonb_merge(%s ORDER BY e.position, e.turn, e.id) FILTER (WHERE e.ends_since = 0 AND e.births_since = 0 AND jsonb_typeof(e.leaves) = ''object'')',
+                    format(tl_image, 'e.leaves'))
+                ELSE format('threadline.laid($11, threadline.lay($11, %s, e.captured_at ORDER BY e.position, e.turn, e.id) FILTER (WHERE e.ends_since = 0 AND e.births_since = 0), $2)',
+                    format(tl_image, 'e.leaves')) END,
+            'last image', format(CASE WHEN tl_alterations IS NULL THEN '%s' ELSE 'threadline.still_true($11, %s, e.captured_at, $2)' END,
+                format(tl_image, 'e.row_data')),
+            'live key', threadline.key_expression(tl_table.id, 'tl_live'),
+            'live image', threadline.live_expression(tl_table.id, target, 'tl_live'),
+            'rows', threadline.own_rows(target),
+            'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
+            'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
+                          ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
+            -- Of a partition that left, the rows are there as long as it was.
+            'there', CASE WHEN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
+                          THEN 'threadline.left_with_partition($1, $13, redo, $2)' ELSE 'true' END,
+            'unrecorded', CASE WHEN tl_alterations IS NULL THEN '''{}''::text[]'
+                               ELSE 'ARRAY(SELECT u FROM unnest(threadline.unrecorded($11, past_image, $2)) AS u WHERE u <> ALL ($12))' END))
     USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,
-          tl_renames, tl_redaction.hidden, tl_redaction.masks;
+          tl_renames, tl_redaction.hidden, tl_redaction.masks, greatest(tl_table.audited_since, tl_table.chained_since), tl_blind,
+          tl_alterations, tl_redaction.columns, target;
 END
 $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS

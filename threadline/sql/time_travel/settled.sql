@@ -2,11 +2,8 @@
 -- was the state then is asked of committed changes, and a transaction that
 -- wrote before the instant may commit after the question.
 --
--- Who wrote audited rows and is still open, holds a lock on their table; who
--- ended before the look at the locks, is seen by the snapshots after it. So ask
--- first and read then. Of those open, the ones that began after the instant do
--- not count, as transaction ids of later AuditTransactions prove: ids are given
--- in the order in which transactions first write.
+-- Who is open is told by threadline.open_writers(). On a standby it is final when all
+-- that the primary did by then is replayed, and no transaction was writing there.
 CREATE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -30,29 +27,12 @@ BEGIN
     IF tl_later <= pg_snapshot_xmin(pg_current_snapshot())::text::numeric THEN
         RETURN true;
     ELSIF pg_is_in_recovery() THEN
-        -- The primary's locks are not to be seen here.
-        RETURN false;
+        -- The primary's locks are not to be seen here, but whether anybody writes.
+        RETURN NOT tl_old_snapshot
+           AND pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
+           AND coalesce(threadline.replayed_until() >= instant, false);
     ELSIF EXISTS (
-        SELECT
-        FROM pg_locks AS writes
-        WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
-          AND writes.relation = 'threadline.journal'::regclass
-          -- Whoever posts writes nothing else.
-          AND NOT EXISTS (
-              SELECT
-              FROM pg_locks AS posts
-              WHERE posts.locktype = 'relation' AND posts.mode = 'RowExclusiveLock'
-                AND posts.relation = 'threadline.posting'::regclass
-                AND posts.virtualtransaction = writes.virtualtransaction)
-          -- Another database may have the same number for another table.
-          AND writes.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND writes.pid IS DISTINCT FROM pg_backend_pid()
-          AND NOT EXISTS (
-              SELECT
-              FROM pg_locks AS own
-              WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
-                AND own.virtualtransaction = writes.virtualtransaction
-                AND tl_later <= threadline.whole_xid(own.transactionid)::text::numeric)
+        SELECT FROM threadline.open_writers(instant)
     ) THEN
         RETURN false;
     ELSIF NOT tl_old_snapshot THEN

@@ -1,6 +1,6 @@
 -- The columns whose recorded values can be compared with each other and with the
 -- live ones, and since when: of what was masked or excluded until then, of another
--- type, or of another column of that name, earlier ones say nothing. What is recorded
+-- type or unit, or of another column of that name, earlier ones say nothing. What is recorded
 -- as a token can be compared by who may make one, with by_token, if its type has one
 -- text for each value; that of numeric is another after a change of its scale.
 CREATE FUNCTION threadline.comparable_columns(
@@ -13,7 +13,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT live.name, greatest(k.clear_since, k.retyped_at),
+    SELECT live.name, greatest(k.clear_since, k.retyped_at, altered.at),
            CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise AND live.type <> 'numeric'::regtype)
                 THEN threadline.placeholder(live.type) END,
            live.type IN ('json'::regtype, 'jsonb'::regtype)
@@ -23,7 +23,16 @@ BEGIN
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
+    LEFT JOIN (
+        SELECT a.name, max(a.at) AS at
+        FROM jsonb_to_recordset(threadline.alterations_of(audited_table)) AS a (name text, "at" timestamptz, cuts boolean)
+        WHERE a.cuts
+        GROUP BY a.name
+    ) AS altered ON altered.name = live.name
     WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+      -- The text of these is another when somebody renames what they refer to.
+      AND threadline.base_type(live.type) NOT IN (
+          SELECT p.oid FROM pg_type AS p WHERE p.oid < 16384 AND p.typname ~ '^_?reg' AND p.typnamespace = 'pg_catalog'::regnamespace)
       -- A change of it alone is not recorded.
       AND coalesce(t.policy -> 'ignore' ? k.name, false) IS NOT true;
 END

@@ -37,7 +37,7 @@ pub(crate) const VERSIONS: &[Version] = &[
     },
     Version {
         number: 2,
-        step: step!("0002_application_name"),
+        step: step!("0002_operations"),
         code: code!("code"),
     },
 ];

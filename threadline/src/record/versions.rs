@@ -10,7 +10,7 @@ use diesel::sql_types::Untyped;
 use serde_json::Value;
 
 use super::AuditChange;
-use super::fit::{self, ModelColumns};
+use super::fit::{self, Lacking, ModelColumns};
 use super::row::{CHANGE_COLUMNS, ChangeSql};
 use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
@@ -32,6 +32,9 @@ pub struct Version<M> {
     /// The columns that the policy keeps from the audit. In `record` they hold
     /// the placeholder `***` or nothing, never what the live row holds now.
     pub redacted: Vec<String>,
+    /// The columns whose values then are not on record, because an ALTER changed them
+    /// since. `image` is without them, and `record` an error if the model reads one.
+    pub unrecorded: Vec<String>,
 }
 
 /// Audited models that can be read back as their own type: those that derive
@@ -78,19 +81,20 @@ where
     M: Audited
         + Selectable<Pg>
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
-    M::SelectExpression: QueryFragment<Pg>,
+    M::SelectExpression: QueryFragment<Pg> + 'static,
 {
     fn load_versions<C, V>(conn: &mut C, key: KeyExpression<V>) -> Result<Vec<Version<M>>, Error>
     where
         C: AuditConnection,
         V: QueryFragment<Pg>,
     {
+        let model = ModelColumns::of::<M>()?;
         let query = Versions {
             table: M::spec().table,
-            model_columns: ModelColumns::of::<M>().select_list(),
+            model: &model,
             key,
         };
-        load(conn, query).map_err(|error| Error::reading(conn, error))
+        load(conn, query, &model).map_err(|error| Error::reading(conn, error))
     }
 
     fn load_as_of<C, V>(
@@ -116,61 +120,71 @@ where
     }
 }
 
-fn load<C, M, V>(conn: &mut C, query: Versions<V>) -> QueryResult<Vec<Version<M>>>
+fn load<C, M, V>(
+    conn: &mut C,
+    query: Versions<'_, V, M::SelectExpression>,
+    model: &ModelColumns<M::SelectExpression>,
+) -> QueryResult<Vec<Version<M>>>
 where
     C: AuditConnection,
     M: Audited
         + Selectable<Pg>
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
+    M::SelectExpression: QueryFragment<Pg>,
     V: QueryFragment<Pg>,
 {
     post_before_reading(conn);
-    conn.load(query)?.map(|row| version(&row?)).collect()
+    conn.load(query)?.map(|row| version(&row?, model)).collect()
 }
 
-fn version<'a, M>(row: &impl Row<'a, Pg>) -> QueryResult<Version<M>>
+fn version<'a, M>(
+    row: &impl Row<'a, Pg>,
+    model: &ModelColumns<M::SelectExpression>,
+) -> QueryResult<Version<M>>
 where
     M: Selectable<Pg>
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
+    M::SelectExpression: QueryFragment<Pg>,
 {
-    const MODEL: usize = CHANGE_COLUMNS + 3;
+    const MODEL: usize = CHANGE_COLUMNS + 5;
     let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(
         &row.partial_row(0..CHANGE_COLUMNS),
     )
     .map_err(DieselError::DeserializationError)?;
-    let redacted = fit::names(row, CHANGE_COLUMNS)?;
-    let whole = fit::json(row, CHANGE_COLUMNS + 2)? == Some(Value::Bool(true));
+    let lacking = Lacking::read(row, CHANGE_COLUMNS + 2)?;
+    let whole = fit::json(row, CHANGE_COLUMNS + 1)? == Some(Value::Bool(true));
     let record = if whole {
-        fit::record(row, MODEL, &redacted)
+        fit::record(row, MODEL, model, &lacking)
     } else {
         Err(Unavailable::Incomplete)
     };
     Ok(Version {
         change,
         record,
-        image: fit::json(row, CHANGE_COLUMNS + 1)?,
-        redacted,
+        image: fit::json(row, CHANGE_COLUMNS)?,
+        redacted: lacking.redacted,
+        unrecorded: lacking.unrecorded,
     })
 }
 
 /// The query for a record's versions.
 #[derive(Debug)]
-struct Versions<V> {
+struct Versions<'m, V, E> {
     table: String,
-    model_columns: String,
+    model: &'m ModelColumns<E>,
     key: KeyExpression<V>,
 }
 
-impl<V> Query for Versions<V> {
+impl<V, E> Query for Versions<'_, V, E> {
     type SqlType = Untyped;
 }
 
-impl<V> QueryId for Versions<V> {
+impl<V, E> QueryId for Versions<'_, V, E> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<V: QueryFragment<Pg>> QueryFragment<Pg> for Versions<V> {
+impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for Versions<'_, V, E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         // Its columns are the table's: a plan kept over a change of the table
         // would be refused by the server.
@@ -180,9 +194,11 @@ impl<V: QueryFragment<Pg>> QueryFragment<Pg> for Versions<V> {
             match name {
                 "change columns" => out.push_sql(&statement::change_columns()),
                 "change tables" => out.push_sql(CHANGE_TABLES),
-                "model columns" => out.push_sql(&self.model_columns),
-                "row alias" => out.push_sql(fit::ROW_ALIAS),
-                _ => return statement::fill_record(name, &self.table, &self.key, out),
+                _ => {
+                    return self.model.fill(name, out).unwrap_or_else(|| {
+                        statement::fill_record(name, &self.table, &self.key, out)
+                    });
+                }
             }
             Ok(())
         })

@@ -1,8 +1,9 @@
 , audited AS (
     -- What happened while the table was not audited, nobody knows.
-    SELECT target.record_key, t.id AS table_id, t.audited_since, relation.oid,
+    SELECT target.record_key, t.id AS table_id, t.audited_since, t.key_columns, relation.oid,
            t.id IS NOT DISTINCT FROM threadline.audited_table_of(coalesce(pg_partition_root(relation.oid), relation.oid)) AS still,
-           threadline.renames_of(t.id) AS renames
+           threadline.renames_of(t.id) AS renames,
+           threadline.alterations_of(t.id) AS alterations
     FROM target
     JOIN threadline.audited_tables AS t ON t.id = target.table_id
     CROSS JOIN to_regclass({table name}) AS relation (oid)
@@ -19,9 +20,10 @@
            CASE WHEN renames IS NULL THEN changed_from ELSE threadline.renamed_image(renames, changed_from, captured_at) END AS from_now,
            CASE WHEN renames IS NULL THEN changed_to ELSE threadline.renamed_image(renames, changed_to, captured_at) END AS to_now,
            CASE WHEN renames IS NULL THEN row_data ELSE threadline.renamed_image(renames, row_data, captured_at) END AS row_now,
-           captured_at < audited_since AS interrupted
+           captured_at < audited_since AS interrupted,
+           alterations, key_columns
     FROM story
-    CROSS JOIN (SELECT renames, audited_since FROM audited) AS audited
+    CROSS JOIN (SELECT renames, alterations, audited_since, key_columns FROM audited) AS audited
 ), chained AS (
     -- An insert, delete or truncate ends one chain of updates and begins
     -- another: numbered from the end as `life`, from the beginning as `birth`. So
@@ -31,27 +33,31 @@
            CASE WHEN jsonb_typeof(CASE WHEN op IN ('D', 'T') THEN row_now ELSE from_now END) = 'object'
                 THEN CASE WHEN op IN ('D', 'T') THEN row_now ELSE from_now END END AS undo,
            CASE WHEN jsonb_typeof(CASE WHEN op = 'I' THEN row_now ELSE to_now END) = 'object'
-                THEN CASE WHEN op = 'I' THEN row_now ELSE to_now END END AS redo,
+                -- The key is that of the insertion, unless it was changed.
+                THEN CASE WHEN op = 'I' THEN row_now WHEN previous_key IS NULL THEN to_now - key_columns ELSE to_now END END AS redo,
            count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id DESC) AS life,
            count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id) AS birth
     FROM named
 ), imaged AS (
     SELECT c.*,
            CASE WHEN c.op IN ('I', 'D', 'T') THEN c.row_now
-                -- Forward from its insertion, as far as that goes; over that,
-                -- back from what the record is, or was when it went, undoing
-                -- each later change.
-                ELSE coalesce(
-                         threadline.jsonb_merge(c.redo) FILTER (WHERE c.op NOT IN ('D', 'T') AND c.redo IS NOT NULL)
-                             OVER (PARTITION BY c.birth, c.interrupted ORDER BY c.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
-                         jsonb_build_object())
-                     || CASE WHEN c.life = 0 AND NOT c.interrupted THEN coalesce((SELECT image FROM live), jsonb_build_object())
-                             ELSE jsonb_build_object() END
+                -- Back from what the record is, or was when it went, undoing each later
+                -- change; over that, what was recorded by then.
+                ELSE CASE WHEN c.life = 0 AND NOT c.interrupted
+                          THEN coalesce((SELECT threadline.still_true(c.alterations, image, 'infinity', c.captured_at) FROM live), jsonb_build_object())
+                          ELSE jsonb_build_object() END
                      || coalesce(
-                         threadline.jsonb_merge(c.undo) FILTER (WHERE c.op <> 'I' AND c.undo IS NOT NULL)
-                             OVER (PARTITION BY c.life, c.interrupted ORDER BY c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                         threadline.laid(c.alterations,
+                             threadline.lay(c.alterations, c.undo, c.captured_at) FILTER (WHERE c.op <> 'I')
+                                 OVER (PARTITION BY c.life, c.interrupted ORDER BY c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                             c.captured_at),
                          jsonb_build_object())
-                     || coalesce(c.redo, jsonb_build_object())
+                     || coalesce(
+                         threadline.laid(c.alterations,
+                             threadline.lay(c.alterations, c.redo, c.captured_at) FILTER (WHERE c.op NOT IN ('D', 'T'))
+                                 OVER (PARTITION BY c.birth, c.interrupted ORDER BY c.id),
+                             c.captured_at),
+                         jsonb_build_object())
            END AS image,
            -- Without an end or a beginning, columns that never changed are unknown.
            c.op IN ('I', 'D', 'T')
@@ -62,17 +68,24 @@
 )
 SELECT
 {change columns}
-, to_jsonb(redaction.columns)
-, threadline.redacted(c.image, redaction.hidden, redaction.masks)
+, threadline.exact_image(past.image, t.numeric_columns, t.columns)
 , to_jsonb(c.whole)
-{model columns}
+, to_jsonb(redaction.columns)
+, to_jsonb(ARRAY(
+      SELECT name FROM unnest(threadline.unrecorded(c.alterations, c.image, c.captured_at)) AS name WHERE name <> ALL (redaction.columns)))
+, CASE WHEN {row alias} IS NULL THEN threadline.misfits(NULL::{table}, past.filled, redaction.columns) END
+, {model alias}.*
 FROM imaged AS c
 {change tables}
 CROSS JOIN audited
 CROSS JOIN LATERAL threadline.redaction(c.table_id, audited.oid, c.captured_at) AS redaction
-CROSS JOIN LATERAL threadline.populate(
-    NULL::{table},
-    redaction.filled || (threadline.redacted(c.image, redaction.hidden, redaction.masks) - redaction.unreadable),
-    redaction.columns
-) AS {row alias}
+CROSS JOIN LATERAL (
+    SELECT r.image, redaction.filled || (r.image - redaction.unreadable) AS filled
+    FROM (SELECT threadline.redacted(c.image, redaction.hidden, redaction.masks) AS image) AS r
+) AS past
+CROSS JOIN LATERAL threadline.populate(NULL::{table}, past.filled, redaction.columns) AS {row alias}
+CROSS JOIN LATERAL (
+    SELECT {model columns}
+    FROM (SELECT {row alias}.*) AS {model table}
+) AS {model alias}
 ORDER BY c.id DESC

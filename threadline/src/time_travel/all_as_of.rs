@@ -14,7 +14,7 @@ use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::model::Audited;
 use crate::posting::post_before_reading;
-use crate::record::fit::{self, ModelColumns};
+use crate::record::fit::{self, Lacking, ModelColumns};
 use crate::record::statement;
 
 /// A record of a table as it was at an instant.
@@ -30,10 +30,13 @@ pub struct PastRecord<M> {
     /// The columns that the policy keeps from the audit. In `record` they hold
     /// the placeholder `***` or nothing, never what the live row holds now.
     pub redacted: Vec<String>,
+    /// The columns whose values then are not on record, because an ALTER changed them
+    /// since. `image` is without them, and `record` an error if the model reads one.
+    pub unrecorded: Vec<String>,
 }
 
 /// How many columns the query selects before the model's.
-const OWN_COLUMNS: usize = 3;
+const OWN_COLUMNS: usize = 5;
 
 pub(crate) fn load_all_as_of<'c, C, M>(
     conn: &'c mut C,
@@ -44,11 +47,12 @@ where
     M: Audited
         + Selectable<Pg>
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
-    M::SelectExpression: QueryFragment<Pg>,
+    M::SelectExpression: QueryFragment<Pg> + 'static,
 {
+    let model = ModelColumns::of::<M>()?;
     let query = AllAsOf {
         table: M::spec().table,
-        model_columns: ModelColumns::of::<M>().select_list(),
+        model: ModelColumns::of::<M>()?,
         instant,
     };
     // Asked for first: when the rows come, the connection is taken.
@@ -60,7 +64,10 @@ where
     let table = query.table.clone();
     let refused = move |error| refused(error, &table);
     let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(&refused)?;
-    Ok(rows.map(move |row| row.and_then(|row| past_record(&row)).map_err(&refused)))
+    Ok(rows.map(move |row| {
+        row.and_then(|row| past_record(&row, &model))
+            .map_err(&refused)
+    }))
 }
 
 /// The rows of a table by its name as in SQL: key and image.
@@ -92,17 +99,22 @@ where
     }))
 }
 
-fn past_record<'a, M>(row: &impl Row<'a, Pg>) -> QueryResult<PastRecord<M>>
+fn past_record<'a, M>(
+    row: &impl Row<'a, Pg>,
+    model: &ModelColumns<M::SelectExpression>,
+) -> QueryResult<PastRecord<M>>
 where
     M: Selectable<Pg>
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
+    M::SelectExpression: QueryFragment<Pg>,
 {
-    let redacted = fit::names(row, 2)?;
+    let lacking = Lacking::read(row, 2)?;
     Ok(PastRecord {
         key: fit::json(row, 0)?.unwrap_or_default(),
-        record: fit::record(row, OWN_COLUMNS, &redacted),
+        record: fit::record(row, OWN_COLUMNS, model, &lacking),
         image: fit::json(row, 1)?.unwrap_or_default(),
-        redacted,
+        redacted: lacking.redacted,
+        unrecorded: lacking.unrecorded,
     })
 }
 
@@ -113,7 +125,13 @@ fn refused(error: DieselError, table: &str) -> Error {
     };
     let since = || DateTime::parse_from_str(information.details()?, "%Y-%m-%d %H:%M:%S%.f%#z").ok();
     match information.constraint_name() {
-        Some("threadline_unsettled") => Unavailable::Unsettled.into(),
+        Some("threadline_unsettled") => Unavailable::Unsettled {
+            open: information
+                .details()
+                .and_then(|open| serde_json::from_str(open).ok())
+                .unwrap_or_default(),
+        }
+        .into(),
         Some("threadline_incomplete") => Unavailable::Incomplete.into(),
         Some("threadline_unaudited") => Unavailable::BeforeAudit {
             since: since().map(|since| since.to_utc()).unwrap_or_default(),
@@ -132,22 +150,22 @@ fn refused(error: DieselError, table: &str) -> Error {
 
 /// The query for a table as it was.
 #[derive(Debug)]
-struct AllAsOf {
+struct AllAsOf<E> {
     table: String,
-    model_columns: String,
+    model: ModelColumns<E>,
     instant: DateTime<Utc>,
 }
 
-impl Query for AllAsOf {
+impl<E> Query for AllAsOf<E> {
     type SqlType = Untyped;
 }
 
-impl QueryId for AllAsOf {
+impl<E> QueryId for AllAsOf<E> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl QueryFragment<Pg> for AllAsOf {
+impl<E: QueryFragment<Pg>> QueryFragment<Pg> for AllAsOf<E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.unsafe_to_cache_prepared();
         statement::walk(&mut out, include_str!("all_as_of.sql"), |name, out| {
@@ -155,9 +173,11 @@ impl QueryFragment<Pg> for AllAsOf {
                 "instant" => return out.push_bind_param::<Timestamptz, _>(&self.instant),
                 "table name" => return out.push_bind_param::<Text, _>(&self.table),
                 "table" => out.push_sql(&self.table),
-                "model columns" => out.push_sql(&self.model_columns),
-                "row alias" => out.push_sql(fit::ROW_ALIAS),
-                _ => unreachable!("a query file has an unknown place {{{name}}}"),
+                _ => {
+                    return (self.model.fill(name, out)).unwrap_or_else(|| {
+                        unreachable!("a query file has an unknown place {{{name}}}")
+                    });
+                }
             }
             Ok(())
         })

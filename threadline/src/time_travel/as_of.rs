@@ -1,24 +1,25 @@
 use chrono::{DateTime, Utc};
+use diesel::RunQueryDsl;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::{Expression, Selectable};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::row::Row;
-use diesel::sql_types::{Text, Timestamptz, Untyped};
+use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Untyped};
 use serde_json::Value;
 
-use super::Unavailable;
+use super::{OpenTransaction, Unavailable};
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
-use crate::explore::change_by_id;
+use crate::explore::{Bind, Typed, change_by_id};
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
-use crate::record::fit::{self, ModelColumns};
+use crate::record::fit::{self, Lacking, ModelColumns};
 use crate::record::statement;
 
 /// How many columns the query selects before the model's.
-const OWN_COLUMNS: usize = 6;
+const OWN_COLUMNS: usize = 8;
 
 /// What the query says of a record.
 struct Found {
@@ -27,7 +28,7 @@ struct Found {
     transaction: Option<i64>,
     change: Option<i64>,
     since: DateTime<Utc>,
-    redacted: Vec<String>,
+    lacking: Lacking,
 }
 
 pub(crate) fn load_as_of<C, M, V>(
@@ -43,17 +44,18 @@ where
     M::SelectExpression: QueryFragment<Pg>,
     V: QueryFragment<Pg>,
 {
+    let model = ModelColumns::of::<M>()?;
     let query = AsOf {
         sql: include_str!("as_of.sql"),
         table: M::spec().table,
-        model_columns: ModelColumns::of::<M>().select_list(),
+        model: Some(&model),
         key,
         instant,
     };
     let (found, record) = load(conn, query, |row, found| {
-        fit::record::<M>(row, OWN_COLUMNS, &found.redacted)
+        fit::record::<M>(row, OWN_COLUMNS, &model, &found.lacking)
     })?;
-    Ok(match available(conn, found)? {
+    Ok(match available(conn, found, instant)? {
         Ok(_) => record,
         Err(reason) => Err(reason),
     })
@@ -83,25 +85,26 @@ where
     C: AuditConnection,
     V: QueryFragment<Pg>,
 {
-    let query = AsOf {
+    let query = AsOf::<_, ()> {
         sql: include_str!("as_of_json.sql"),
         table,
-        model_columns: String::new(),
+        model: None,
         key,
         instant,
     };
     let (found, ()) = load(conn, query, |_, _| ())?;
-    available(conn, found)
+    available(conn, found, instant)
 }
 
-fn load<C, V, R>(
+fn load<C, V, E, R>(
     conn: &mut C,
-    query: AsOf<V>,
+    query: AsOf<'_, V, E>,
     record: impl FnOnce(&C::Row<'_, '_>, &Found) -> R,
 ) -> Result<(Found, R), Error>
 where
     C: AuditConnection,
     V: QueryFragment<Pg>,
+    E: QueryFragment<Pg>,
 {
     post_before_reading(conn);
     let table = query.table.clone();
@@ -129,7 +132,7 @@ fn found<'a>(row: &impl Row<'a, Pg>) -> QueryResult<Found> {
         transaction: fit::value::<diesel::sql_types::BigInt, i64>(row, 2)?,
         change: fit::value::<diesel::sql_types::BigInt, i64>(row, 3)?,
         since: fit::value::<Timestamptz, DateTime<Utc>>(row, 4)?.unwrap_or_default(),
-        redacted: fit::names(row, 5)?,
+        lacking: Lacking::read(row, 5)?,
     })
 }
 
@@ -137,6 +140,7 @@ fn found<'a>(row: &impl Row<'a, Pg>) -> QueryResult<Found> {
 fn available<C: AuditConnection>(
     conn: &mut C,
     found: Found,
+    instant: DateTime<Utc>,
 ) -> Result<Result<Value, Unavailable>, Error> {
     let change = match (found.state.as_str(), found.transaction, found.change) {
         ("deleted" | "moved", Some(transaction), Some(change)) => {
@@ -146,7 +150,9 @@ fn available<C: AuditConnection>(
     };
     Ok(match (found.state.as_str(), found.image, change) {
         ("there", Some(image), _) => Ok(image),
-        ("unsettled", ..) => Err(Unavailable::Unsettled),
+        ("unsettled", ..) => Err(Unavailable::Unsettled {
+            open: open_writers(conn, instant),
+        }),
         ("unaudited", ..) => Err(Unavailable::BeforeAudit { since: found.since }),
         ("purged", ..) => Err(Unavailable::NoLongerKept { since: found.since }),
         ("never", ..) => Err(Unavailable::NeverExisted),
@@ -156,38 +162,48 @@ fn available<C: AuditConnection>(
     })
 }
 
+/// Who keeps what was at an instant from being final.
+fn open_writers<C: AuditConnection>(conn: &mut C, instant: DateTime<Utc>) -> Vec<OpenTransaction> {
+    let query =
+        Typed::<Nullable<Jsonb>>::new(include_str!("open_writers.sql"), [Bind::Instant(instant)]);
+    let open: Option<Option<Value>> = query.get_result(conn).ok();
+    open.flatten()
+        .and_then(|open| serde_json::from_value(open).ok())
+        .unwrap_or_default()
+}
+
 /// The query for a record as it was.
 #[derive(Debug)]
-struct AsOf<V> {
+struct AsOf<'m, V, E> {
     sql: &'static str,
     table: String,
-    model_columns: String,
+    model: Option<&'m ModelColumns<E>>,
     key: KeyExpression<V>,
     instant: DateTime<Utc>,
 }
 
-impl<V> Query for AsOf<V> {
+impl<V, E> Query for AsOf<'_, V, E> {
     type SqlType = Untyped;
 }
 
-impl<V> QueryId for AsOf<V> {
+impl<V, E> QueryId for AsOf<'_, V, E> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<V: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<V> {
+impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<'_, V, E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         // Its columns are the table's: a plan kept over a change of the table
         // would be refused by the server.
         out.unsafe_to_cache_prepared();
         statement::walk(&mut out, self.sql, |name, out| {
-            match name {
-                "instant" => return out.push_bind_param::<Timestamptz, _>(&self.instant),
-                "model columns" => out.push_sql(&self.model_columns),
-                "row alias" => out.push_sql(fit::ROW_ALIAS),
-                _ => return statement::fill_record(name, &self.table, &self.key, out),
+            if name == "instant" {
+                return out.push_bind_param::<Timestamptz, _>(&self.instant);
             }
-            Ok(())
+            match self.model.and_then(|model| model.fill(name, out)) {
+                Some(filled) => filled,
+                None => statement::fill_record(name, &self.table, &self.key, out),
+            }
         })
     }
 }

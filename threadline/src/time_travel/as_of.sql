@@ -1,6 +1,7 @@
-SELECT r.state, r.image, r.transaction_id, r.change_id, CASE r.state WHEN 'purged' THEN t.kept_since ELSE t.audited_since END,
-       to_jsonb(redaction.columns)
-       {model columns}
+SELECT r.state, threadline.exact_image(r.image, t.numeric_columns, t.columns), r.transaction_id, r.change_id, CASE r.state WHEN 'purged' THEN t.kept_since ELSE t.audited_since END,
+       to_jsonb(redaction.columns), to_jsonb(r.unrecorded),
+       CASE WHEN {row alias} IS NULL AND r.state = 'there' THEN threadline.misfits(NULL::{table}, past.filled, redaction.columns) END,
+       {model alias}.*
 FROM threadline.audited_tables AS t
 CROSS JOIN LATERAL threadline.record_as_of(
     {table name}::regclass,
@@ -8,9 +9,12 @@ CROSS JOIN LATERAL threadline.record_as_of(
     {instant}
 ) AS r
 CROSS JOIN LATERAL threadline.redaction(t.id, {table name}::regclass, {instant}) AS redaction
-CROSS JOIN LATERAL threadline.populate(
-    NULL::{table},
-    redaction.filled || (coalesce(r.image, jsonb_build_object()) - redaction.unreadable),
-    redaction.columns
-) AS {row alias}
+CROSS JOIN LATERAL (
+    SELECT redaction.filled || (coalesce(r.image, jsonb_build_object()) - redaction.unreadable) AS filled
+) AS past
+CROSS JOIN LATERAL threadline.populate(NULL::{table}, past.filled, redaction.columns) AS {row alias}
+CROSS JOIN LATERAL (
+    SELECT {model columns}
+    FROM (SELECT {row alias}.*) AS {model table}
+) AS {model alias}
 WHERE t.id = threadline.audited_table_of({table name}::regclass)

@@ -5,7 +5,7 @@ mod as_of;
 mod unavailable;
 
 pub use all_as_of::PastRecord;
-pub use unavailable::Unavailable;
+pub use unavailable::{OpenTransaction, Unavailable};
 
 pub(crate) use all_as_of::load_all_as_of;
 #[cfg(feature = "cli")]

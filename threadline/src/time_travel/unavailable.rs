@@ -1,4 +1,7 @@
+use std::fmt::{self, Display, Formatter};
+
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::record::AuditChange;
 
@@ -38,11 +41,16 @@ pub enum Unavailable {
         since: DateTime<Utc>,
     },
     /// A transaction that wrote audited rows by then is still open; the answer
-    /// could become another when it commits. Or the instant is still to come.
+    /// could become another when it commits. Or the instant is still to come, or a
+    /// standby has not heard from its primary since.
     #[error(
-        "what was then is not settled yet: a transaction that wrote audited rows by then is still open, or the instant is still to come; ask again later, or for an earlier one"
+        "what was then is not final yet: {}; ask again later, or for an earlier instant",
+        open_ones(.open)
     )]
-    Unsettled,
+    Unsettled {
+        /// The transactions. Empty where none can be named.
+        open: Vec<OpenTransaction>,
+    },
     /// A column that the model must have is kept from the audit.
     #[error(
         "the model needs a value of a column that is masked or excluded ({}); use an Option for it, or read the image",
@@ -50,6 +58,17 @@ pub enum Unavailable {
     )]
     Redacted {
         /// The columns that the policy redacts.
+        columns: Vec<String>,
+    },
+    /// A command altered the values of columns that the model reads, such as `ALTER TABLE …
+    /// TYPE … USING`. What they held then is not on record; only what the command made
+    /// of it is left.
+    #[error(
+        "what these columns held then is not on record, only what a later ALTER made of it: {}; use a model without them, or read the image",
+        .columns.join(", ")
+    )]
+    Converted {
+        /// The columns.
         columns: Vec<String>,
     },
     /// What is on record does not make a whole row: neither the record's
@@ -65,6 +84,42 @@ pub enum Unavailable {
         /// What did not fit.
         message: String,
     },
+}
+
+/// An open transaction that wrote audited rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OpenTransaction {
+    /// The process of its session on the server.
+    pub pid: i32,
+    /// When it began, if the role that asks may see that.
+    pub since: Option<DateTime<Utc>>,
+    /// The `application_name` of its session, if the role that asks may see that.
+    pub application_name: Option<String>,
+}
+
+impl Display for OpenTransaction {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {}", self.pid)?;
+        if let Some(since) = self.since {
+            write!(f, ", since {since}")?;
+        }
+        match &self.application_name {
+            Some(name) => write!(f, ", {name:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn open_ones(open: &[OpenTransaction]) -> String {
+    if open.is_empty() {
+        return "a transaction that wrote audited rows by then is still open, the instant is still to come, or this standby has not heard from its primary since".to_owned();
+    }
+    let open: Vec<_> = open.iter().map(ToString::to_string).collect();
+    format!(
+        "a transaction that wrote audited rows by then is still open ({})",
+        open.join("; ")
+    )
 }
 
 fn actor(change: &AuditChange) -> String {

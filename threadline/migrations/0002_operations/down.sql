@@ -1,3 +1,5 @@
+DROP TABLE threadline.known_partitions;
+DROP TABLE threadline.altered_columns;
 DROP TABLE threadline.purges;
 DROP TABLE threadline.legal_holds;
 ALTER TABLE threadline.audited_tables DROP COLUMN kept_since;

@@ -1,0 +1,28 @@
+-- Why an image does not make a row of a type: the columns whose values it does not take,
+-- and what it says of them, as {"column": "reason"}. For threadline.populate(), which says
+-- only that.
+CREATE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    tl_column record;
+    tl_misfits jsonb := '{}';
+BEGIN
+    image := threadline.json_documents(image, pg_catalog.pg_typeof(base));
+    FOR tl_column IN
+        SELECT a.attname::pg_catalog.text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
+        FROM pg_catalog.pg_type AS t
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE t.oid = pg_catalog.pg_typeof(base) AND a.attname::pg_catalog.text <> ALL (redacted)
+        ORDER BY a.attnum
+    LOOP
+        BEGIN
+            EXECUTE pg_catalog.format('SELECT tl_row.%1$I::pg_catalog.text FROM pg_catalog.jsonb_to_record($1) AS tl_row (%1$I %2$s)',
+                tl_column.name, tl_column.type) USING image;
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
+            tl_misfits := tl_misfits || pg_catalog.jsonb_build_object(tl_column.name, SQLERRM);
+        END;
+    END LOOP;
+    RETURN tl_misfits;
+END
+$$;

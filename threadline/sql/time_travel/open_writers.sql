@@ -1,0 +1,53 @@
+-- The transactions that are open and wrote audited rows, or an action, and may have done so
+-- by an instant: `since` and `application_name` where the role may see them. Of those open,
+-- the ones do not count that began to write after others which began after the instant:
+-- ids are given in the order in which transactions first write.
+--
+-- Who wrote audited rows and is still open, holds a lock on the journal; who ended before
+-- the look at the locks, is seen by the snapshots after it. So ask first and read then.
+CREATE FUNCTION threadline.open_writers(
+    instant timestamptz,
+    OUT pid integer, OUT since timestamptz, OUT application_name text
+) RETURNS SETOF record
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_later numeric;
+BEGIN
+    SELECT min(xact_id::text::numeric) INTO tl_later
+    FROM (
+        SELECT xact_id
+        FROM threadline.audit_transactions
+        WHERE opened_at > instant AND occurred_at > instant
+        ORDER BY opened_at
+        LIMIT 10
+    ) AS opened;
+    RETURN QUERY
+    SELECT writes.pid, a.xact_start, nullif(a.application_name, '')
+    FROM pg_locks AS writes
+    LEFT JOIN pg_stat_activity AS a ON a.pid = writes.pid
+    WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
+      AND writes.relation = 'threadline.journal'::regclass
+      -- Whoever posts writes nothing else.
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_locks AS posts
+          WHERE posts.locktype = 'relation' AND posts.mode = 'RowExclusiveLock'
+            AND posts.relation = 'threadline.posting'::regclass
+            AND posts.virtualtransaction = writes.virtualtransaction)
+      -- Another database may have the same number for another table.
+      AND writes.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND writes.pid IS DISTINCT FROM pg_backend_pid()
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_locks AS own
+          WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
+            AND own.virtualtransaction = writes.virtualtransaction
+            AND tl_later <= threadline.whole_xid(own.transactionid)::text::numeric)
+    ORDER BY a.xact_start, writes.pid;
+END
+$$;
+COMMENT ON FUNCTION threadline.open_writers(timestamptz) IS
+    'The open transactions because of which what was at an instant is not final';

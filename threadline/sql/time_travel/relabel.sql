@@ -1,0 +1,16 @@
+-- A value with labels, or names of attributes, in the place of their former ones.
+CREATE FUNCTION threadline.relabel(value jsonb, labels jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN CASE jsonb_typeof(value)
+        WHEN 'string' THEN coalesce(labels -> (value #>> '{}'), value)
+        WHEN 'array' THEN (
+            SELECT coalesce(jsonb_agg(threadline.relabel(e.value, labels) ORDER BY e.ordinality), '[]')
+            FROM jsonb_array_elements(value) WITH ORDINALITY AS e)
+        WHEN 'object' THEN (
+            SELECT coalesce(jsonb_object_agg(coalesce(labels ->> m.key, m.key), m.value), '{}') FROM jsonb_each(value) AS m)
+        ELSE value END;
+END
+$$;

@@ -1,0 +1,12 @@
+-- What an image captured at one instant says of another: not the columns that a command
+-- altered between the two.
+CREATE FUNCTION threadline.still_true(alterations jsonb, image jsonb, captured_at timestamptz, instant timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN alterations IS NULL OR pg_catalog.jsonb_typeof(image) <> 'object' THEN image
+    ELSE image - ARRAY(
+        SELECT a.name
+        FROM pg_catalog.jsonb_to_recordset(alterations) AS a (name text, "at" timestamptz, cuts boolean)
+        WHERE a.cuts AND CASE WHEN captured_at <= instant THEN a.at > captured_at AND a.at <= instant
+                              ELSE a.at <= captured_at AND a.at > instant END)
+END;

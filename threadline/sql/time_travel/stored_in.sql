@@ -1,0 +1,9 @@
+-- The files that hold a table. Others, after a command, hold rows that were written anew.
+CREATE FUNCTION threadline.stored_in(target oid) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT string_agg(c.relfilenode::text, ' ' ORDER BY c.oid)
+    FROM pg_class AS c
+    WHERE c.relkind = 'r' AND (c.oid = target OR c.oid IN (SELECT p.relid FROM pg_partition_tree(target::regclass) AS p));
+END;

@@ -12,6 +12,8 @@ mod dice;
 mod equivalence;
 #[path = "timeline/errors.rs"]
 mod errors;
+#[path = "timeline/keys.rs"]
+mod keys;
 #[path = "timeline/naive.rs"]
 mod naive;
 #[path = "timeline/pages.rs"]

@@ -37,6 +37,21 @@ pub enum FilterError {
     /// A key alone names no record.
     #[error("filter `record` needs `table`, because the same key means another record in each")]
     RecordWithoutTable,
+    /// A column of a key alone names no table.
+    #[error("filter `key` needs `table`, because its column belongs to the key of a table")]
+    KeyWithoutTable,
+    /// The column is none of the table's key.
+    #[error(
+        "column {column} does not belong to the key of table {table}, which is {columns}; filter `value` finds a value of any column"
+    )]
+    KeyColumn {
+        /// The table.
+        table: String,
+        /// What was given.
+        column: String,
+        /// The key's columns.
+        columns: String,
+    },
     /// Nothing was ever recorded of such a table.
     #[error("table {table} is not audited and never was; the audited tables are: {audited}")]
     UnknownTable {

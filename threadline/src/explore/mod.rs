@@ -7,6 +7,7 @@ mod filter;
 mod filter_error;
 mod filter_parse;
 mod filter_table;
+mod filter_values;
 mod page;
 mod report;
 mod timeline;

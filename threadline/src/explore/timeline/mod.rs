@@ -1,6 +1,8 @@
 //! Changes across tables.
 
+mod key_parts;
 mod query;
+mod values;
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;

@@ -7,6 +7,7 @@ use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 use serde_json::Value;
 
 use super::CountSql;
+use super::values::Values;
 use crate::action::ActionStatus;
 use crate::context::AuditConnection;
 use crate::error::Error;
@@ -27,6 +28,7 @@ pub(crate) struct Plan<'a> {
     table: Option<i32>,
     /// The first and last transaction that can have changes in the span of time.
     transactions: Option<(i64, i64)>,
+    values: Values,
 }
 
 impl<'a> Plan<'a> {
@@ -34,7 +36,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn new<C: AuditConnection>(conn: &mut C, filter: &'a Filter) -> Result<Self, Error> {
         filter.check()?;
         let table = match &filter.table {
-            Some(name) => Some(resolve_table(conn, filter, name)?),
+            Some(name) => Some(resolve_table(conn, filter, name)?.0),
             None => None,
         };
         let transactions = match (filter.from, filter.to) {
@@ -54,6 +56,7 @@ impl<'a> Plan<'a> {
             filter,
             table,
             transactions,
+            values: Values::look_up(conn, filter, table)?,
         })
     }
 
@@ -236,19 +239,7 @@ impl<'a> Plan<'a> {
             };
             parts.change.push(condition);
         }
-        for column in &filter.changed {
-            let column = parts.text(column);
-            parts.change.push(format!("c.changed_to ? {column}"));
-        }
-        for (image, values) in [
-            ("c.changed_from", &filter.changed_from),
-            ("c.changed_to", &filter.changed_to),
-        ] {
-            for (column, value) in values {
-                let condition = parts.json_equals(image, column, value);
-                parts.change.push(condition);
-            }
-        }
+        self.values.conditions(filter, parts);
         for (operator, instant) in [(">=", filter.from), ("<=", filter.to)] {
             if let Some(instant) = instant {
                 let instant = parts.bind(Bind::Instant(instant));
@@ -276,6 +267,13 @@ impl<'a> Plan<'a> {
         if let Some(source) = &filter.source {
             let source = parts.text(source);
             parts.transaction.push(format!("x.source = {source}"));
+        }
+        if let Some(role) = &filter.session_user {
+            let role = parts.text(role);
+            // Bare, the planner would expect few, and read all there is for them.
+            parts
+                .transaction
+                .push(format!("coalesce(x.session_user_name = {role}, false)"));
         }
         for (key, value) in &filter.metadata {
             let condition = parts.json_equals("x.meta", key, value);
@@ -356,12 +354,12 @@ fn by_record(
     }
 }
 
-/// The id of the table that a filter names.
-fn resolve_table<C: AuditConnection>(
+/// The id and the key of the table that a filter names.
+pub(super) fn resolve_table<C: AuditConnection>(
     conn: &mut C,
     filter: &Filter,
     name: &str,
-) -> Result<i32, Error> {
+) -> Result<(i32, Vec<String>), Error> {
     let (id, key, audited): (Option<i32>, Vec<String>, String) =
         Typed::<(Nullable<Integer>, Array<Text>, Text)>::new(
             include_str!("resolve_table.sql"),
@@ -383,7 +381,7 @@ fn resolve_table<C: AuditConnection>(
             given: given.0.len(),
         }
         .into()),
-        _ => Ok(id),
+        _ => Ok((id, key)),
     }
 }
 
@@ -400,9 +398,9 @@ struct ChangesQuery {
 
 /// What is collected while a query is written.
 #[derive(Debug, Default)]
-struct Parts {
+pub(super) struct Parts {
     binds: Vec<Bind>,
-    change: Vec<String>,
+    pub(super) change: Vec<String>,
     transaction: Vec<String>,
     action: Vec<String>,
 }
@@ -414,7 +412,7 @@ impl Parts {
         format!("{{{}}}", self.binds.len() - 1)
     }
 
-    fn text(&mut self, value: &str) -> String {
+    pub(super) fn text(&mut self, value: &str) -> String {
         self.bind(Bind::Text(value.to_owned()))
     }
 
@@ -422,7 +420,7 @@ impl Parts {
     /// number is found by its digits. Bare, the planner would take it for one in
     /// two hundred, and two of them for next to nothing, and read all there is
     /// instead of going back until the page is full.
-    fn json_equals(&mut self, document: &str, member: &str, value: &Value) -> String {
+    pub(super) fn json_equals(&mut self, document: &str, member: &str, value: &Value) -> String {
         let member = self.text(member);
         match value {
             Value::String(text) => {

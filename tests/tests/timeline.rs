@@ -14,6 +14,8 @@ mod equivalence;
 mod errors;
 #[path = "timeline/keys.rs"]
 mod keys;
+#[path = "timeline/masked.rs"]
+mod masked;
 #[path = "timeline/naive.rs"]
 mod naive;
 #[path = "timeline/pages.rs"]

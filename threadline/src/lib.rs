@@ -26,7 +26,7 @@ mod sql;
 mod time_travel;
 mod verify;
 
-pub use action::{Action, ActionError, ActionStatus, AuditAction, record_action, suspend};
+pub use action::{Action, ActionError, ActionStatus, AuditAction, record_action, suspend, unmasked};
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
     ContextError, ContextGuard,

@@ -138,6 +138,11 @@ const CODE: &[&str] = &[
     "read/audit_changes",
     "read/record_changes",
     "read/audit_transactions",
+    "read/unmasked",
+    "read/hiding",
+    "read/hidings",
+    "read/hidden_names",
+    "read/shown_image",
     "read/changes",
     "read/transactions",
     "verify/finding",
@@ -219,6 +224,7 @@ const CODE: &[&str] = &[
     "verify/chain_obstacle",
     "verify/chain_drift",
     "access/suspend",
+    "access/unmask",
     "access/resume",
 ];
 

@@ -28,6 +28,10 @@
 //! | `blame members 42` | who gave each column its value |
 //! | `export --table members --output members.csv` | CSV, JSON or NDJSON |
 //!
+//! `history`, `timeline`, `transaction`, `blame` and `export` take `--unmasked REASON`: they
+//! show what was recorded before its column was masked, and
+//! [record that](crate::unmasked).
+//!
 //! `check` needs no database and looks at files; `verify` looks at a database as it
 //! is, whichever way it came there, and ends with 2 if it could not.
 //!

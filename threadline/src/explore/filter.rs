@@ -39,6 +39,9 @@ use crate::record::Operation;
 /// the transaction's context. A correlation, request or job id also matches
 /// where an action of the transaction has it. All that is said of an action must
 /// hold of one and the same.
+///
+/// What readers are not shown, because its column is masked or excluded now, no filter
+/// finds by its value.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
     pub(super) table: Option<String>,

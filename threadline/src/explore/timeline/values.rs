@@ -63,23 +63,23 @@ impl Values {
             ));
         }
         for (column, value) in &filter.changed_from {
-            let changed = parts.json_equals("c.changed_from", column, value);
-            let gone = parts.json_equals("c.row_data", column, value);
+            let changed = parts.json_equals(&shown("changed_from"), column, value);
+            let gone = parts.json_equals(&shown("row_data"), column, value);
             parts.change.push(format!(
                 "(c.op <> 'T' AND {changed} OR c.op IN ('D', 'T') AND {gone})"
             ));
         }
         for (column, value) in &filter.changed_to {
-            let changed = parts.json_equals("c.changed_to", column, value);
-            let inserted = parts.json_equals("c.row_data", column, value);
+            let changed = parts.json_equals(&shown("changed_to"), column, value);
+            let inserted = parts.json_equals(&shown("row_data"), column, value);
             parts
                 .change
                 .push(format!("({changed} OR c.op = 'I' AND {inserted})"));
         }
         for ((column, value), in_keys) in filter.values.iter().zip(&self.in_keys) {
-            let before = parts.json_equals("c.changed_from", column, value);
-            let after = parts.json_equals("c.changed_to", column, value);
-            let whole = parts.json_equals("c.row_data", column, value);
+            let before = parts.json_equals(&shown("changed_from"), column, value);
+            let after = parts.json_equals(&shown("changed_to"), column, value);
+            let whole = parts.json_equals(&shown("row_data"), column, value);
             let mut ways = vec![format!("c.op <> 'T' AND {before}"), after, whole];
             for part in in_keys {
                 let condition = key_condition(parts, std::slice::from_ref(part));
@@ -91,6 +91,11 @@ impl Values {
                 .push(format!("coalesce({}, false)", ways.join(" OR ")));
         }
     }
+}
+
+/// An image as readers are shown it: what is hidden is not found by its value either.
+fn shown(image: &str) -> String {
+    include_str!("shown.sql").replace("{image}", image)
 }
 
 /// Names the key that the table has.

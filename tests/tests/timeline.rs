@@ -20,6 +20,8 @@ mod masked;
 mod naive;
 #[path = "timeline/pages.rs"]
 mod pages;
+#[path = "timeline/summary.rs"]
+mod summary;
 #[path = "timeline/times.rs"]
 mod times;
 #[path = "timeline/values.rs"]

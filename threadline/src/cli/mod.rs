@@ -22,6 +22,7 @@
 //! | `work` | [posts](crate::post) all along; `--once` posts what waits and ends |
 //! | `history members 42` | the changes of a record, newest first |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
+//! | `summary --from 2026-11-01` | how many, by day, table, operation and actor |
 //! | `actor user:42` | what an actor did, newest first |
 //! | `transaction 7` | a transaction whole |
 //! | `as-of members 42 --at 2026-11-23` | a record, or without a key a table, as it was |

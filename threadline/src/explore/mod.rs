@@ -10,6 +10,7 @@ mod filter_table;
 mod filter_values;
 mod page;
 mod report;
+mod summary;
 mod timeline;
 mod typed;
 
@@ -19,6 +20,7 @@ pub use filter::{Filter, RecordKey};
 pub use filter_error::FilterError;
 pub use page::{Cursor, Page};
 pub use report::{TransactionReport, correlated, transaction};
+pub use summary::{ActorCount, DayCount, OperationCount, Summary, TableCount, summary};
 
 pub use timeline::{Timeline, TimelineEntry, timeline};
 

@@ -4,6 +4,7 @@ mod export;
 mod filter;
 pub(super) mod print;
 pub(super) mod style;
+mod summary;
 mod unmasked;
 
 use std::process::ExitCode;
@@ -14,11 +15,12 @@ use clap::Subcommand;
 use self::export::ExportArguments;
 use self::filter::FilterArguments;
 use self::print::Output;
+use self::summary::print_summary;
 use self::unmasked::Unmasked;
 use super::database::Database;
 use crate::context::ActorRef;
 use crate::error::Error;
-use crate::explore::{Day, actor_history, blame, instant, timeline, transaction};
+use crate::explore::{Day, actor_history, blame, instant, summary, timeline, transaction};
 use crate::model::KeyExpression;
 use crate::record::{History, TextKey};
 use crate::time_travel::{as_of_json, rows_as_of};
@@ -46,6 +48,13 @@ pub(super) enum Read {
         count: bool,
         #[command(flatten)]
         unmasked: Unmasked,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print how many changes there are, by day, table, operation and actor
+    Summary {
+        #[command(flatten)]
+        filter: Box<FilterArguments>,
         #[command(flatten)]
         common: Common,
     },
@@ -172,6 +181,11 @@ impl Read {
                 let question = question.limit(paging.limit).after(after);
                 let page = unmasked.read(conn, |conn| question.page(conn))?;
                 common.output().timeline(&page)
+            }
+            Self::Summary { filter, common } => {
+                let filter = filter.filter()?;
+                let summary = summary(&mut common.database.connect()?, &filter)?;
+                print_summary(&common.output(), &summary)
             }
             Self::Actor {
                 actor,

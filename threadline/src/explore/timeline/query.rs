@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::explore::filter::Filter;
 use crate::explore::filter_error::FilterError;
 use crate::explore::page::ChangePlace;
+use crate::explore::summary::SummarySql;
 use crate::explore::typed::{Bind, Typed};
 use crate::record::{ChangeSql, Operation, STORY};
 
@@ -89,6 +90,19 @@ impl<'a> Plan<'a> {
             format!(
                 "{}SELECT\n{{change columns}},\n{actions}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
                 query.with, query.changes, query.order
+            ),
+            query.binds,
+        )
+    }
+
+    /// How many there are, by day, table, operation and actor.
+    pub(crate) fn summary(&self) -> Typed<SummarySql> {
+        let query = self.query(None, None);
+        Typed::new(
+            format!(
+                "{}{}",
+                query.with,
+                include_str!("../summary.sql").replace("{changes}", &query.changes)
             ),
             query.binds,
         )

@@ -22,6 +22,8 @@ mod naive;
 mod pages;
 #[path = "timeline/summary.rs"]
 mod summary;
+#[path = "timeline/text.rs"]
+mod text;
 #[path = "timeline/times.rs"]
 mod times;
 #[path = "timeline/values.rs"]

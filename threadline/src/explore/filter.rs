@@ -63,6 +63,7 @@ pub struct Filter {
     pub(super) values: Vec<(String, Value)>,
     pub(super) key: Vec<(String, String)>,
     pub(super) session_user: Option<String>,
+    pub(super) text: Option<String>,
     pub(super) source: Option<String>,
     pub(super) metadata: Map<String, Value>,
 }
@@ -214,6 +215,18 @@ impl Filter {
                 table: None,
                 ..
             } => Err(FilterError::RecordWithoutTable),
+            Self {
+                text: Some(text), ..
+            } if text.is_empty() => Err(FilterError::Value {
+                name: "text".to_owned(),
+                value: String::new(),
+                message: "give a text to look for".to_owned(),
+            }),
+            Self {
+                text: Some(_),
+                from: None,
+                ..
+            } => Err(FilterError::TextWithoutFrom),
             Self { table: None, .. } if !self.key.is_empty() => Err(FilterError::KeyWithoutTable),
             Self {
                 from: Some(from),

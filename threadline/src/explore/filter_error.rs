@@ -52,6 +52,17 @@ pub enum FilterError {
         /// The key's columns.
         columns: String,
     },
+    /// A text is looked for in a span of time.
+    #[error("filter `text` needs `from`, because every change since then is read for it")]
+    TextWithoutFrom,
+    /// There is too much to look through for a text.
+    #[error(
+        "filter `text` reads every change that the other filters leave, and they leave more than {cap}; narrow them, as with a later `from`, an earlier `to`, a table or an actor"
+    )]
+    TextCap {
+        /// How many are looked through at most.
+        cap: usize,
+    },
     /// Nothing was ever recorded of such a table.
     #[error("table {table} is not audited and never was; the audited tables are: {audited}")]
     UnknownTable {

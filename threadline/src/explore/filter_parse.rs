@@ -133,6 +133,11 @@ pub(crate) const FILTERS: &[NamedFilter] = &[
         once(&mut f.source, text.to_owned())
     }),
     named(
+        "text",
+        "With a text anywhere in the change, its context or an action; needs --from, and reads all since then",
+        |f, text| once(&mut f.text, text.to_owned()),
+    ),
+    named(
         "session_user",
         "By sessions of a database role",
         |f, text| once(&mut f.session_user, text.to_owned()),
@@ -169,6 +174,7 @@ impl Filter {
     /// | `changed` | a column |
     /// | `changed_from`, `changed_to`, `value` | `column=value`; `NULL` is SQL's |
     /// | `key` | `column=value`, of the table's key |
+    /// | `text` | anywhere in the change, its context or an action; with `from` |
     /// | `session_user` | a database role |
     /// | `metadata` | `key=value` |
     ///
@@ -326,6 +332,7 @@ mod tests {
             error("status", "failed"),
             error("changed_to", "role"),
             error("key", "11"),
+            error("text", "grace"),
             error("key", "package_id=11"),
             error("record", "[1"),
             error("record", "1"),

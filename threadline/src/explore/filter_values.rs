@@ -84,6 +84,41 @@ impl Filter {
         self
     }
 
+    /// Changes with this text anywhere: in a value, before or after, in the key, in the
+    /// context, or in an action of the transaction. Upper and lower case are told apart.
+    ///
+    /// No index serves it: every change that the rest of the filter leaves is read. So
+    /// [`from`](Self::from) is needed, and what leaves more than 100,000 changes is
+    /// refused ([`FilterError::TextCap`](crate::FilterError::TextCap)), because a part of
+    /// the answer would look like all of it. Actions without changes are not found.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::{Filter, timeline};
+    ///
+    /// let last_day = chrono::Utc::now() - chrono::TimeDelta::days(1);
+    /// let found = timeline(Filter::new().from(last_day).text("grace")).page(conn)?;
+    /// # assert!(!found.has_more);
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// The rest of the filter, if it looks for a text.
+    pub(super) fn without_text(&self) -> Option<Self> {
+        self.text.as_ref()?;
+        Some(Self {
+            text: None,
+            ..self.clone()
+        })
+    }
+
     /// What is asked that a change of this kind does not have.
     pub(super) fn side_missing(&self, operation: &Operation) -> Option<&'static str> {
         match operation {

@@ -2,6 +2,7 @@
 
 mod key_parts;
 mod query;
+mod text;
 mod values;
 
 use diesel::RunQueryDsl;

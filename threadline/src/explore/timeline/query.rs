@@ -53,6 +53,9 @@ impl<'a> Plan<'a> {
             .map_err(|error| Error::reading(conn, error))?
             .pop(),
         };
+        if let Some(rest) = filter.without_text() {
+            super::text::check_number(conn, &rest)?;
+        }
         Ok(Self {
             filter,
             table,
@@ -254,6 +257,15 @@ impl<'a> Plan<'a> {
             parts.change.push(condition);
         }
         self.values.conditions(filter, parts);
+        if let Some(text) = &filter.text {
+            let condition = super::text::condition(
+                parts,
+                text,
+                &all_of(&self.bounds("w.id", None)),
+                &all_of(&self.bounds("w.transaction_id", None)),
+            );
+            parts.change.push(condition);
+        }
         for (operator, instant) in [(">=", filter.from), ("<=", filter.to)] {
             if let Some(instant) = instant {
                 let instant = parts.bind(Bind::Instant(instant));

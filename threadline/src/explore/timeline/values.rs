@@ -94,7 +94,7 @@ impl Values {
 }
 
 /// An image as readers are shown it: what is hidden is not found by its value either.
-fn shown(image: &str) -> String {
+pub(super) fn shown(image: &str) -> String {
     include_str!("shown.sql").replace("{image}", image)
 }
 

@@ -12,10 +12,18 @@ mod dice;
 mod equivalence;
 #[path = "timeline/errors.rs"]
 mod errors;
+#[path = "timeline/keys.rs"]
+mod keys;
+#[path = "timeline/masked.rs"]
+mod masked;
 #[path = "timeline/naive.rs"]
 mod naive;
 #[path = "timeline/pages.rs"]
 mod pages;
+#[path = "timeline/summary.rs"]
+mod summary;
+#[path = "timeline/text.rs"]
+mod text;
 #[path = "timeline/times.rs"]
 mod times;
 #[path = "timeline/values.rs"]

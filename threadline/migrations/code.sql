@@ -2627,6 +2627,124 @@ UNION ALL
 COMMENT ON VIEW threadline.audit_transactions IS
     'Every AuditTransaction, whether it is still in the journal or in the ledger';
 
+-- Whether this transaction reads what was recorded before its column was redacted. Takes
+-- an action of threadline.unmask() in the same session, so that it is on record.
+CREATE OR REPLACE FUNCTION threadline.unmasked() RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_action text := coalesce(current_setting('threadline.unmasked', true), '');
+BEGIN
+    RETURN tl_action ~ '^[0-9]{1,18}$' AND EXISTS (
+        SELECT FROM threadline.audit_actions AS a
+        WHERE a.id = tl_action::bigint AND a.name = 'audit.unmasked'
+          AND a.meta ->> 'pid' = pg_backend_pid()::text AND a.occurred_at > now() - interval '1 hour');
+END
+$$;
+
+-- Of which columns of a table no value is shown, by the policy of now: each with the
+-- names that it had, [{"until": ..., "names": "{...}"}], oldest first. A column that was
+-- redacted when it was dropped stays hidden, also when another one has its name.
+CREATE OR REPLACE FUNCTION threadline.hiding(audited_table integer) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_redacted text[];
+    tl_hidden text[];
+    tl_hiding jsonb;
+    tl_batch record;
+BEGIN
+    SELECT t.masked_columns || ARRAY(
+               SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text)
+               WHERE k.treatment <> 'clear' AND k.name <> ALL (t.masked_columns)),
+           ARRAY(SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text) WHERE k.treatment = 'clear')
+    INTO tl_redacted, tl_hidden
+    FROM threadline.audited_tables AS t
+    WHERE t.id = audited_table;
+    tl_hidden := ARRAY(
+        SELECT r.name FROM unnest(tl_redacted) WITH ORDINALITY AS r (name, place)
+        WHERE r.name <> ALL (tl_hidden)
+        ORDER BY r.place);
+    tl_hiding := jsonb_build_array(jsonb_build_object('until', 'infinity', 'names', tl_hidden::text));
+    FOR tl_batch IN
+        SELECT r.renamed_at, jsonb_object_agg(r.former_name, r.name) AS names
+        FROM threadline.renamed_columns AS r
+        WHERE r.table_id = audited_table
+        GROUP BY r.renamed_at
+        ORDER BY r.renamed_at DESC
+    LOOP
+        tl_hidden := ARRAY(
+            SELECT n.key FROM jsonb_each_text(tl_batch.names) AS n
+            WHERE n.value = ANY (tl_hidden) OR n.value IS NULL AND n.key = ANY (tl_redacted)
+            UNION
+            SELECT h.name FROM unnest(tl_hidden) AS h (name) WHERE NOT tl_batch.names ? h.name);
+        tl_hiding := jsonb_build_array(jsonb_build_object('until', tl_batch.renamed_at, 'names', tl_hidden::text)) || tl_hiding;
+    END LOOP;
+    RETURN tl_hiding;
+END
+$$;
+
+-- threadline.hiding() of each table that hides anything, by its id. Asked once by each
+-- query that reads changes.
+CREATE OR REPLACE FUNCTION threadline.hidings() RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF threadline.unmasked() THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT jsonb_object_agg(t.id, threadline.hiding(t.id))
+        FROM threadline.audited_tables AS t
+        WHERE t.masked_columns <> '{}' OR jsonb_path_exists(t.columns, '$[*] ? (@.treatment <> "clear")'));
+END
+$$;
+
+-- What threadline.hiding() hides of a change, under the names that the columns had then.
+-- Asked for each change that is read: a query in it would be what reading costs.
+CREATE OR REPLACE FUNCTION threadline.hidden_names(hiding jsonb, captured_at timestamptz) RETURNS text[]
+LANGUAGE plpgsql STABLE STRICT
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    FOR tl_part IN 0 .. jsonb_array_length(hiding) - 1 LOOP
+        IF captured_at < (hiding -> tl_part ->> 'until')::timestamptz THEN
+            RETURN (hiding -> tl_part ->> 'names')::text[];
+        END IF;
+    END LOOP;
+    RETURN '{}';
+END
+$$;
+
+-- An image of a change with a placeholder for each value that threadline.hiding() hides.
+-- NULL stays NULL, and a keyed hash what it is: it tells no value.
+CREATE OR REPLACE FUNCTION threadline.shown_image(image jsonb, hiding jsonb, captured_at timestamptz) RETURNS jsonb
+LANGUAGE plpgsql STABLE STRICT
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_name text;
+BEGIN
+    IF jsonb_typeof(image) <> 'object' THEN
+        RETURN image;
+    END IF;
+    FOREACH tl_name IN ARRAY threadline.hidden_names(hiding, captured_at) LOOP
+        CONTINUE WHEN (image ->> tl_name) IS NULL OR image ->> tl_name ~ '^token:([0-9a-f]{32}|unknown)$';
+        image := image || jsonb_build_object(tl_name,
+            CASE jsonb_typeof(image -> tl_name)
+                WHEN 'number' THEN '0'::jsonb
+                WHEN 'boolean' THEN 'false'::jsonb
+                WHEN 'object' THEN '{}'::jsonb
+                WHEN 'array' THEN '[]'::jsonb
+                ELSE '"***"'::jsonb END);
+    END LOOP;
+    RETURN image;
+END
+$$;
+
 CREATE VIEW threadline.changes AS
 SELECT c.id,
        c.captured_at,
@@ -2636,9 +2754,12 @@ SELECT c.id,
                  ELSE c.op::text END AS op,
        threadline.key_json(t.key_columns, t.key_types, c.record_key) AS key,
        threadline.key_json(t.key_columns, t.key_types, c.previous_key) AS previous_key,
-       c.changed_from,
-       c.changed_to,
-       c.row_data,
+       CASE WHEN (SELECT threadline.hidings()) ? c.table_id::text
+            THEN threadline.shown_image(c.changed_from, (SELECT threadline.hidings()) -> c.table_id::text, c.captured_at) ELSE c.changed_from END AS changed_from,
+       CASE WHEN (SELECT threadline.hidings()) ? c.table_id::text
+            THEN threadline.shown_image(c.changed_to, (SELECT threadline.hidings()) -> c.table_id::text, c.captured_at) ELSE c.changed_to END AS changed_to,
+       CASE WHEN (SELECT threadline.hidings()) ? c.table_id::text
+            THEN threadline.shown_image(c.row_data, (SELECT threadline.hidings()) -> c.table_id::text, c.captured_at) ELSE c.row_data END AS row_data,
        x.actor_type,
        x.actor_id,
        x.actor_origin,
@@ -2658,7 +2779,7 @@ FROM threadline.audit_changes AS c
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;
 COMMENT ON VIEW threadline.changes IS
-    'Every recorded change with its table, key, actor and context, for reading in psql; the newest with ORDER BY transaction_id DESC, id DESC';
+    'Every recorded change with its table, key, actor and context, for reading in psql, without what the policy hides now; the newest with ORDER BY transaction_id DESC, id DESC';
 
 CREATE VIEW threadline.transactions AS
 SELECT x.*,
@@ -4213,6 +4334,7 @@ DECLARE
     tl_resumed boolean;
     tl_restarted boolean;
     tl_former threadline.audited_tables;
+    tl_gone text[];
 BEGIN
     PERFORM threadline.require_handed_over(target);
     PERFORM threadline.check_auditable(target);
@@ -4321,6 +4443,37 @@ BEGIN
         CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) AS at;
     END IF;
 
+    tl_gone := ARRAY(
+        SELECT was.name
+        FROM (
+            SELECT unnest(tl_former.masked_columns)
+            UNION
+            SELECT f.name FROM jsonb_to_recordset(tl_former.columns) AS f (name text, treatment text) WHERE f.treatment <> 'clear'
+        ) AS was (name)
+        WHERE (
+            NOT EXISTS (
+                -- It has a treatment of its own now, under whatever name.
+                SELECT
+                FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text, treatment text)
+                JOIN threadline.columns_of(target) AS c
+                    ON CASE WHEN tl_former.relation = target THEN c.number = f.number ELSE c.name = f.name END
+                WHERE f.name = was.name AND f.treatment <> 'clear')
+            OR EXISTS (
+                -- Another one had the name before.
+                SELECT FROM threadline.renamed_columns AS r
+                WHERE r.table_id = tl_id AND r.former_name = was.name AND r.name IS NULL))
+          AND NOT EXISTS (
+            SELECT FROM threadline.columns_of(target) AS c
+            WHERE c.name = was.name AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear')
+        ORDER BY was.name);
+    -- What has such a name from now on is another column.
+    INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
+    SELECT tl_id, c.name, NULL, clock_timestamp()
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_gone) AND NOT EXISTS (
+        SELECT FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text)
+        WHERE f.name = c.name AND (f.number = c.number OR tl_former.relation <> target));
+
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
         table_name = tl_class.relname,
@@ -4365,11 +4518,13 @@ BEGIN
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
                 number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
+        -- Those too that were redacted when they were dropped: of their values, some
+        -- may be on record from before.
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
-            WHERE threadline.treatment(target, c.number, mask, exclude, token) IN ('mask', 'token')
-            ORDER BY c.number),
+            WHERE threadline.treatment(target, c.number, mask, exclude, token) <> 'clear'
+            ORDER BY c.number) || tl_gone,
         numeric_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
@@ -4881,6 +5036,7 @@ DECLARE
     tl_recorder text := CASE record_action.name
         WHEN 'audit.suspended' THEN 'suspend'
         WHEN 'audit.resumed' THEN 'resume'
+        WHEN 'audit.unmasked' THEN 'unmask'
         WHEN 'audit.stopped' THEN 'unaudit'
         WHEN 'audit.restarted' THEN 'audit'
         WHEN 'audit.policy_changed' THEN 'audit'
@@ -5827,6 +5983,13 @@ BEGIN
         FROM threadline.column_policy(audited_table, target) AS policy
     ) AS c
     JOIN pg_type AS p ON p.oid = c.type;
+    -- Columns that were redacted when they were dropped.
+    hidden := hidden || ARRAY(
+        SELECT gone.name
+        FROM threadline.audited_tables AS t
+        CROSS JOIN unnest(t.masked_columns) AS gone (name)
+        WHERE t.id = audited_table
+          AND NOT EXISTS (SELECT FROM threadline.column_policy(audited_table, target) AS live WHERE live.name = gone.name));
 END
 $$;
 
@@ -7425,6 +7588,30 @@ $$;
 REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.suspend(text, text, text, boolean) IS
     'Has what the running transaction, or the session, changes from now on not recorded, and records that';
+
+-- Records that somebody reads what was recorded before its column was redacted, with the
+-- reason. The session shows it then in each transaction with the action's id in the
+-- setting threadline.unmasked, for an hour at most. Who acts is the context's actor, if
+-- nobody else is named. For those alone whom somebody granted EXECUTE.
+CREATE OR REPLACE FUNCTION threadline.unmask(
+    reason     text,
+    actor_type text DEFAULT NULL,
+    actor_id   text DEFAULT NULL
+) RETURNS SETOF threadline.audit_actions
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF coalesce(btrim(unmask.reason), '') = '' THEN
+        RAISE EXCEPTION 'threadline: to read values that are masked now takes a reason: SELECT threadline.unmask(''why'')';
+    END IF;
+    RETURN NEXT threadline.own_action('audit.unmasked', jsonb_build_object('pid', pg_backend_pid()),
+        unmask.reason, unmask.actor_type, unmask.actor_id);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.unmask(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION threadline.unmask(text, text, text) IS
+    'Records that values which the policy hides now are read, and lets the session read them';
 
 -- Ends what threadline.suspend(..., for_session => true) began, and records that.
 CREATE OR REPLACE FUNCTION threadline.resume(

@@ -27,15 +27,18 @@ mod sql;
 mod time_travel;
 mod verify;
 
-pub use action::{Action, ActionError, ActionStatus, AuditAction, record_action, suspend};
+pub use action::{
+    Action, ActionError, ActionStatus, AuditAction, record_action, suspend, unmasked,
+};
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
     ContextError, ContextGuard,
 };
 pub use error::{Error, ErrorKind, UndecidedColumn, is_actor_required};
 pub use explore::{
-    ActorEntry, ActorHistory, Blame, Cursor, Filter, FilterError, Page, RecordKey, Timeline,
-    TimelineEntry, TransactionReport, actor_history, correlated, timeline, transaction,
+    ActorCount, ActorEntry, ActorHistory, Blame, Cursor, DayCount, Filter, FilterError,
+    OperationCount, Page, RecordKey, Summary, TableCount, Timeline, TimelineEntry,
+    TransactionReport, actor_history, correlated, summary, timeline, transaction,
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};

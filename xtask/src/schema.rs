@@ -141,6 +141,11 @@ const CODE: &[&str] = &[
     "read/audit_changes",
     "read/record_changes",
     "read/audit_transactions",
+    "read/unmasked",
+    "read/hiding",
+    "read/hidings",
+    "read/hidden_names",
+    "read/shown_image",
     "read/changes",
     "read/transactions",
     "verify/finding",
@@ -257,6 +262,7 @@ const CODE: &[&str] = &[
     "verify/chain_obstacle",
     "verify/chain_drift",
     "access/suspend",
+    "access/unmask",
     "access/resume",
 ];
 

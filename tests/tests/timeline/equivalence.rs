@@ -106,9 +106,24 @@ fn wishes(recorded: &Recorded) -> Vec<Wish> {
     ] {
         add(Wish::Metadata(key.to_owned(), value));
     }
+    for role in ["postgres", "none"] {
+        add(Wish::SessionUser(role.to_owned()));
+    }
+    add(Wish::Value("role".to_owned(), json!("nobody")));
+    add(Wish::Value("id".to_owned(), json!(3)));
+    add(Wish::Key(TABLES[3], "tenant".to_owned(), "none".to_owned()));
     add(Wish::Changed("nothing".to_owned()));
     add(Wish::ChangedTo("role".to_owned(), json!("nobody")));
     for (number, change) in recorded.changes.iter().enumerate() {
+        if number % 70 == 3 {
+            for row in [&change.row_data, &change.row_data_texts] {
+                for (column, value) in row.as_object().unwrap() {
+                    add(Wish::Value(column.clone(), value.clone()));
+                    add(Wish::ChangedFrom(column.clone(), value.clone()));
+                    add(Wish::ChangedTo(column.clone(), value.clone()));
+                }
+            }
+        }
         for (from, to) in [
             (&change.changed_from, &change.changed_to),
             (&change.changed_from_texts, &change.changed_to_texts),
@@ -125,8 +140,12 @@ fn wishes(recorded: &Recorded) -> Vec<Wish> {
             let its = change.table_name.as_deref() == Some(table.name)
                 && change.schema_name.as_deref() == Some(table.schema);
             for key in [&change.key, &change.previous_key] {
-                if let Some(key) = key.as_ref().filter(|_| its) {
-                    add(Wish::Record(*table, key.clone()));
+                let Some(key) = key.as_ref().filter(|_| its) else {
+                    continue;
+                };
+                add(Wish::Record(*table, key.clone()));
+                for (column, value) in change.key_columns.iter().flatten().zip(key) {
+                    add(Wish::Key(*table, column.clone(), value.clone()));
                 }
             }
         }

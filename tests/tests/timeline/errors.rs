@@ -80,6 +80,18 @@ fn a_key_has_as_many_values_as_the_table_has_key_columns() {
 }
 
 #[test]
+fn a_part_of_a_key_is_a_column_of_the_tables_key() {
+    let conn = &mut rolled_back();
+    run(conn, TABLES);
+    let errors = [
+        error(conn, Filter::new().key("tenant", "acme")),
+        error(conn, Filter::new().table("\"Order\"").key("holder", "x")),
+        error(conn, Filter::new().table("plain").key("id", 1)),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
 fn what_cannot_both_hold_is_an_error_and_not_an_empty_page() {
     let conn = &mut rolled_back();
     run(conn, TABLES);
@@ -101,12 +113,17 @@ fn what_cannot_both_hold_is_an_error_and_not_an_empty_page() {
                 .actor(&ActorRef::anonymous())
                 .actor_type(ActorType::User),
         ),
-        error(conn, filter().operation(Operation::Insert).changed("role")),
+        error(
+            conn,
+            filter()
+                .operation(Operation::Insert)
+                .changed_from("role", "member"),
+        ),
         error(
             conn,
             filter()
                 .operation(Operation::Delete)
-                .changed_from("role", "member"),
+                .changed_to("role", "member"),
         ),
         error(
             conn,

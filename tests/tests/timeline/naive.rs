@@ -39,6 +39,14 @@ pub struct Change {
     pub changed_to: Value,
     #[diesel(sql_type = Jsonb)]
     pub changed_to_texts: Value,
+    #[diesel(sql_type = Jsonb)]
+    pub row_data: Value,
+    #[diesel(sql_type = Jsonb)]
+    pub row_data_texts: Value,
+    #[diesel(sql_type = Nullable<Array<Text>>)]
+    pub key_columns: Option<Vec<String>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub session_user_name: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub actor_type: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -107,6 +115,8 @@ impl Recorded {
                     CASE WHEN c.previous_key IS NOT NULL THEN {} END AS previous_key,
                     coalesce(c.changed_from, '{{}}') AS changed_from, {} AS changed_from_texts,
                     coalesce(c.changed_to, '{{}}') AS changed_to, {} AS changed_to_texts,
+                    coalesce(c.row_data, '{{}}') AS row_data, {} AS row_data_texts,
+                    t.key_columns, x.session_user_name,
                     x.actor_type, x.actor_id, x.request_id, x.correlation_id, x.job_id, x.source,
                     coalesce(x.meta, '{{}}') AS meta, {} AS meta_texts
              FROM threadline.audit_changes AS c
@@ -117,6 +127,7 @@ impl Recorded {
             key("previous_key"),
             texts("c.changed_from"),
             texts("c.changed_to"),
+            texts("c.row_data"),
             texts("x.meta"),
         ))
         .load(conn)
@@ -213,16 +224,32 @@ impl Recorded {
                         its.as_deref() == value
                     })
             }
-            Wish::Changed(column) => change.changed_to.get(column).is_some(),
-            Wish::ChangedFrom(column, value) => is_value(
-                value,
-                column,
-                &change.changed_from,
-                &change.changed_from_texts,
-            ),
-            Wish::ChangedTo(column, value) => {
-                is_value(value, column, &change.changed_to, &change.changed_to_texts)
+            Wish::Changed(column) => {
+                change.changed_to.get(column).is_some()
+                    || change.op != "U"
+                        && change
+                            .row_data
+                            .get(column)
+                            .is_some_and(|value| !value.is_null())
             }
+            Wish::ChangedFrom(column, value) => {
+                change.op != "T" && changed_from(change, column, value)
+                    || matches!(change.op.as_str(), "D" | "T") && in_row(change, column, value)
+            }
+            Wish::ChangedTo(column, value) => {
+                changed_to(change, column, value)
+                    || change.op == "I" && in_row(change, column, value)
+            }
+            Wish::Value(column, value) => {
+                change.op != "T" && changed_from(change, column, value)
+                    || changed_to(change, column, value)
+                    || in_row(change, column, value)
+                    || in_key(change, column, value)
+            }
+            Wish::Key(table, column, value) => {
+                is_of(change, table) && in_key(change, column, &Value::String(value.clone()))
+            }
+            Wish::SessionUser(role) => change.session_user_name.as_deref() == Some(role),
             Wish::Source(source) => change.source.as_deref() == Some(source),
             Wish::Metadata(key, value) => is_value(value, key, &change.meta, &change.meta_texts),
             Wish::Action(_) | Wish::Category(_) | Wish::Status(_) => true,
@@ -246,6 +273,40 @@ fn holds_of(wish: &Wish, action: &Action) -> bool {
         Wish::Status(status) => action.status == status.as_str(),
         _ => true,
     }
+}
+
+fn changed_from(change: &Change, column: &str, value: &Value) -> bool {
+    is_value(
+        value,
+        column,
+        &change.changed_from,
+        &change.changed_from_texts,
+    )
+}
+
+fn changed_to(change: &Change, column: &str, value: &Value) -> bool {
+    is_value(value, column, &change.changed_to, &change.changed_to_texts)
+}
+
+fn in_row(change: &Change, column: &str, value: &Value) -> bool {
+    is_value(value, column, &change.row_data, &change.row_data_texts)
+}
+
+/// Whether a column of the key has a value, now or before.
+fn in_key(change: &Change, column: &str, value: &Value) -> bool {
+    let asked = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return false,
+    };
+    let place = change
+        .key_columns
+        .as_ref()
+        .and_then(|columns| columns.iter().position(|its| its == column));
+    [&change.key, &change.previous_key]
+        .into_iter()
+        .flatten()
+        .any(|key| place.and_then(|place| key.get(place)) == Some(&asked))
 }
 
 fn is_value(asked: &Value, member: &str, document: &Value, texts: &Value) -> bool {

@@ -35,6 +35,9 @@ pub enum Wish {
     Changed(String),
     ChangedFrom(String, Value),
     ChangedTo(String, Value),
+    Value(String, Value),
+    Key(Table, String, String),
+    SessionUser(String),
     Source(String),
     Metadata(String, Value),
 }
@@ -58,6 +61,9 @@ impl Wish {
             Self::Changed(column) => filter.changed(column),
             Self::ChangedFrom(column, value) => filter.changed_from(column, value),
             Self::ChangedTo(column, value) => filter.changed_to(column, value),
+            Self::Value(column, value) => filter.value(column, value),
+            Self::Key(table, column, value) => filter.table(table.asked).key(column, value),
+            Self::SessionUser(role) => filter.session_user(role),
             Self::Source(source) => filter.source(source),
             Self::Metadata(key, value) => filter.metadata(key, value),
         }
@@ -66,12 +72,16 @@ impl Wish {
     /// Whether a filter can hold both.
     pub fn stands_beside(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::Key(a, ..), Self::Table(b) | Self::Record(b, _))
+            | (Self::Table(b) | Self::Record(b, _), Self::Key(a, ..)) => a == b,
+            (Self::Key(a, ..), Self::Key(b, ..)) => a == b && self != other,
             (Self::Table(_) | Self::Record(..), Self::Table(_) | Self::Record(..)) => false,
             (Self::Id(a, _), Self::Id(b, _)) => a != b,
             (Self::Metadata(a, _), Self::Metadata(b, _)) => a != b,
             (Self::Changed(_), Self::Changed(_))
             | (Self::ChangedFrom(..), Self::ChangedFrom(..))
-            | (Self::ChangedTo(..), Self::ChangedTo(..)) => self != other,
+            | (Self::ChangedTo(..), Self::ChangedTo(..))
+            | (Self::Value(..), Self::Value(..)) => self != other,
             _ => std::mem::discriminant(self) != std::mem::discriminant(other),
         }
     }

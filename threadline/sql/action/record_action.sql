@@ -25,6 +25,7 @@ DECLARE
     tl_recorder text := CASE record_action.name
         WHEN 'audit.suspended' THEN 'suspend'
         WHEN 'audit.resumed' THEN 'resume'
+        WHEN 'audit.unmasked' THEN 'unmask'
         WHEN 'audit.stopped' THEN 'unaudit'
         WHEN 'audit.restarted' THEN 'audit'
         WHEN 'audit.policy_changed' THEN 'audit'

@@ -32,6 +32,7 @@ DECLARE
     tl_resumed boolean;
     tl_restarted boolean;
     tl_former threadline.audited_tables;
+    tl_gone text[];
 BEGIN
     PERFORM threadline.require_handed_over(target);
     PERFORM threadline.check_auditable(target);
@@ -140,6 +141,37 @@ BEGIN
         CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) AS at;
     END IF;
 
+    tl_gone := ARRAY(
+        SELECT was.name
+        FROM (
+            SELECT unnest(tl_former.masked_columns)
+            UNION
+            SELECT f.name FROM jsonb_to_recordset(tl_former.columns) AS f (name text, treatment text) WHERE f.treatment <> 'clear'
+        ) AS was (name)
+        WHERE (
+            NOT EXISTS (
+                -- It has a treatment of its own now, under whatever name.
+                SELECT
+                FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text, treatment text)
+                JOIN threadline.columns_of(target) AS c
+                    ON CASE WHEN tl_former.relation = target THEN c.number = f.number ELSE c.name = f.name END
+                WHERE f.name = was.name AND f.treatment <> 'clear')
+            OR EXISTS (
+                -- Another one had the name before.
+                SELECT FROM threadline.renamed_columns AS r
+                WHERE r.table_id = tl_id AND r.former_name = was.name AND r.name IS NULL))
+          AND NOT EXISTS (
+            SELECT FROM threadline.columns_of(target) AS c
+            WHERE c.name = was.name AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear')
+        ORDER BY was.name);
+    -- What has such a name from now on is another column.
+    INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
+    SELECT tl_id, c.name, NULL, clock_timestamp()
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_gone) AND NOT EXISTS (
+        SELECT FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text)
+        WHERE f.name = c.name AND (f.number = c.number OR tl_former.relation <> target));
+
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
         table_name = tl_class.relname,
@@ -184,11 +216,13 @@ BEGIN
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
                 number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
+        -- Those too that were redacted when they were dropped: of their values, some
+        -- may be on record from before.
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
-            WHERE threadline.treatment(target, c.number, mask, exclude, token) IN ('mask', 'token')
-            ORDER BY c.number),
+            WHERE threadline.treatment(target, c.number, mask, exclude, token) <> 'clear'
+            ORDER BY c.number) || tl_gone,
         numeric_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c

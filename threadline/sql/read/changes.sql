@@ -7,9 +7,12 @@ SELECT c.id,
                  ELSE c.op::text END AS op,
        threadline.key_json(t.key_columns, t.key_types, c.record_key) AS key,
        threadline.key_json(t.key_columns, t.key_types, c.previous_key) AS previous_key,
-       c.changed_from,
-       c.changed_to,
-       c.row_data,
+       CASE WHEN (SELECT threadline.hidings()) ? c.table_id::text
+            THEN threadline.shown_image(c.changed_from, (SELECT threadline.hidings()) -> c.table_id::text, c.captured_at) ELSE c.changed_from END AS changed_from,
+       CASE WHEN (SELECT threadline.hidings()) ? c.table_id::text
+            THEN threadline.shown_image(c.changed_to, (SELECT threadline.hidings()) -> c.table_id::text, c.captured_at) ELSE c.changed_to END AS changed_to,
+       CASE WHEN (SELECT threadline.hidings()) ? c.table_id::text
+            THEN threadline.shown_image(c.row_data, (SELECT threadline.hidings()) -> c.table_id::text, c.captured_at) ELSE c.row_data END AS row_data,
        x.actor_type,
        x.actor_id,
        x.actor_origin,
@@ -29,4 +32,4 @@ FROM threadline.audit_changes AS c
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;
 COMMENT ON VIEW threadline.changes IS
-    'Every recorded change with its table, key, actor and context, for reading in psql; the newest with ORDER BY transaction_id DESC, id DESC';
+    'Every recorded change with its table, key, actor and context, for reading in psql, without what the policy hides now; the newest with ORDER BY transaction_id DESC, id DESC';

@@ -24,5 +24,12 @@ BEGIN
         FROM threadline.column_policy(audited_table, target) AS policy
     ) AS c
     JOIN pg_type AS p ON p.oid = c.type;
+    -- Columns that were redacted when they were dropped.
+    hidden := hidden || ARRAY(
+        SELECT gone.name
+        FROM threadline.audited_tables AS t
+        CROSS JOIN unnest(t.masked_columns) AS gone (name)
+        WHERE t.id = audited_table
+          AND NOT EXISTS (SELECT FROM threadline.column_policy(audited_table, target) AS live WHERE live.name = gone.name));
 END
 $$;

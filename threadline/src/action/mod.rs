@@ -3,9 +3,11 @@
 mod audit_action;
 mod record;
 mod suspend;
+mod unmasked;
 
 pub use audit_action::{ActionStatus, AuditAction};
 pub use record::{Action, ActionError, record_action};
 pub use suspend::suspend;
+pub use unmasked::unmasked;
 
 pub(crate) use audit_action::{ACTION_COLUMNS, ActionSql};

@@ -71,6 +71,11 @@ pub enum ActionError {
         "capture is suspended for a transaction and none is open; call `suspend` inside `conn.audited_transaction(&context, |conn| ...)`"
     )]
     NoTransaction,
+    /// What is read inside a transaction can be seen, and its record rolled back.
+    #[error(
+        "values that are masked now are read outside of a transaction, so that the record of it stays; call `unmasked` where none is open"
+    )]
+    InTransaction,
     /// A text above its limit, or with a NUL; texts are never cut.
     #[error("action `{name}`: {error}")]
     InvalidField {

@@ -24,11 +24,16 @@
 //! | `hold --table members --record 42 --reason "lawsuit"` | keeps something from being purged, until `release` |
 //! | `history members 42` | the changes of a record, newest first |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
+//! | `summary --from 2026-11-01` | how many, by day, table, operation and actor |
 //! | `actor user:42` | what an actor did, newest first |
 //! | `transaction 7` | a transaction whole |
 //! | `as-of members 42 --at 2026-11-23` | a record, or without a key a table, as it was |
 //! | `blame members 42` | who gave each column its value |
 //! | `export --table members --output members.csv` | CSV, JSON or NDJSON |
+//!
+//! `history`, `timeline`, `transaction`, `blame` and `export` take `--unmasked REASON`: they
+//! show what was recorded before its column was masked, and
+//! [record that](crate::unmasked).
 //!
 //! `check` needs no database and looks at files; `verify` looks at a database as it
 //! is, whichever way it came there, and ends with 2 if it could not.

@@ -39,6 +39,9 @@ use crate::record::Operation;
 /// the transaction's context. A correlation, request or job id also matches
 /// where an action of the transaction has it. All that is said of an action must
 /// hold of one and the same.
+///
+/// What readers are not shown, because its column is masked or excluded now, no filter
+/// finds by its value.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
     pub(super) table: Option<String>,
@@ -57,6 +60,10 @@ pub struct Filter {
     pub(super) changed: Vec<String>,
     pub(super) changed_from: Vec<(String, Value)>,
     pub(super) changed_to: Vec<(String, Value)>,
+    pub(super) values: Vec<(String, Value)>,
+    pub(super) key: Vec<(String, String)>,
+    pub(super) session_user: Option<String>,
+    pub(super) text: Option<String>,
     pub(super) source: Option<String>,
     pub(super) metadata: Map<String, Value>,
 }
@@ -170,28 +177,6 @@ impl Filter {
         self
     }
 
-    /// Updates that changed this column, by the name that it had then; several
-    /// times, all of them.
-    pub fn changed(mut self, column: impl Into<String>) -> Self {
-        self.changed.push(column.into());
-        self
-    }
-
-    /// Updates that changed a column from this value. Text is compared with the
-    /// value's text, so that `"10.50"` finds the number too; `Value::Null` is
-    /// SQL's NULL.
-    pub fn changed_from(mut self, column: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.changed_from.push((column.into(), value.into()));
-        self
-    }
-
-    /// Updates that changed a column to this value, compared as in
-    /// [`changed_from`](Self::changed_from).
-    pub fn changed_to(mut self, column: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.changed_to.push((column.into(), value.into()));
-        self
-    }
-
     /// Changes that came this way.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
@@ -217,9 +202,6 @@ impl Filter {
                 second: second.to_owned(),
             })
         };
-        let updates_only = !(self.changed.is_empty()
-            && self.changed_from.is_empty()
-            && self.changed_to.is_empty());
         match self {
             Self {
                 table: Some(table), ..
@@ -233,6 +215,19 @@ impl Filter {
                 table: None,
                 ..
             } => Err(FilterError::RecordWithoutTable),
+            Self {
+                text: Some(text), ..
+            } if text.is_empty() => Err(FilterError::Value {
+                name: "text".to_owned(),
+                value: String::new(),
+                message: "give a text to look for".to_owned(),
+            }),
+            Self {
+                text: Some(_),
+                from: None,
+                ..
+            } => Err(FilterError::TextWithoutFrom),
+            Self { table: None, .. } if !self.key.is_empty() => Err(FilterError::KeyWithoutTable),
             Self {
                 from: Some(from),
                 to: Some(to),
@@ -248,10 +243,10 @@ impl Filter {
             Self {
                 operation: Some(operation),
                 ..
-            } if updates_only && *operation != Operation::Update => contradiction(
-                &format!("operation {operation}"),
-                "changed, changed_from or changed_to, which only updates have",
-            ),
+            } => match self.side_missing(operation) {
+                Some(missing) => contradiction(&format!("operation {operation}"), missing),
+                None => Ok(()),
+            },
             _ => Ok(()),
         }
         .map_err(Error::from)

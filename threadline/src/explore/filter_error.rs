@@ -37,6 +37,32 @@ pub enum FilterError {
     /// A key alone names no record.
     #[error("filter `record` needs `table`, because the same key means another record in each")]
     RecordWithoutTable,
+    /// A column of a key alone names no table.
+    #[error("filter `key` needs `table`, because its column belongs to the key of a table")]
+    KeyWithoutTable,
+    /// The column is none of the table's key.
+    #[error(
+        "column {column} does not belong to the key of table {table}, which is {columns}; filter `value` finds a value of any column"
+    )]
+    KeyColumn {
+        /// The table.
+        table: String,
+        /// What was given.
+        column: String,
+        /// The key's columns.
+        columns: String,
+    },
+    /// A text is looked for in a span of time.
+    #[error("filter `text` needs `from`, because every change since then is read for it")]
+    TextWithoutFrom,
+    /// There is too much to look through for a text.
+    #[error(
+        "filter `text` reads every change that the other filters leave, and they leave more than {cap}; narrow them, as with a later `from`, an earlier `to`, a table or an actor"
+    )]
+    TextCap {
+        /// How many are looked through at most.
+        cap: usize,
+    },
     /// Nothing was ever recorded of such a table.
     #[error("table {table} is not audited and never was; the audited tables are: {audited}")]
     UnknownTable {

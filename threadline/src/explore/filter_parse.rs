@@ -90,7 +90,7 @@ pub(crate) const FILTERS: &[NamedFilter] = &[
     ),
     named(
         "changed",
-        "Updates that changed a column; may be given several times",
+        "That gave a column another value, inserts and deletions too; may be given several times",
         |f, text| {
             f.changed.push(text.to_owned());
             Ok(())
@@ -98,7 +98,7 @@ pub(crate) const FILTERS: &[NamedFilter] = &[
     ),
     named(
         "changed_from",
-        "Updates of a column from a value: role=member; NULL is SQL's",
+        "Updates and deletions of a column from a value: role=member; NULL is SQL's",
         |f, text| {
             f.changed_from.push(assignment(text)?);
             Ok(())
@@ -106,15 +106,42 @@ pub(crate) const FILTERS: &[NamedFilter] = &[
     ),
     named(
         "changed_to",
-        "Updates of a column to a value: role=treasurer",
+        "Updates and inserts of a column to a value: role=treasurer",
         |f, text| {
             f.changed_to.push(assignment(text)?);
+            Ok(())
+        },
+    ),
+    named(
+        "value",
+        "With a value of a column, before or after: status=paid; may be given several times",
+        |f, text| {
+            f.values.push(assignment(text)?);
+            Ok(())
+        },
+    ),
+    named(
+        "key",
+        "Of records of the table with a value in a column of the key: package_id=11; may be given several times",
+        |f, text| {
+            let (column, value) = pair(text)?;
+            f.key.push((column.to_owned(), value.to_owned()));
             Ok(())
         },
     ),
     named("source", "That came a way: web", |f, text| {
         once(&mut f.source, text.to_owned())
     }),
+    named(
+        "text",
+        "With a text anywhere in the change, its context or an action; needs --from, and reads all since then",
+        |f, text| once(&mut f.text, text.to_owned()),
+    ),
+    named(
+        "session_user",
+        "By sessions of a database role",
+        |f, text| once(&mut f.session_user, text.to_owned()),
+    ),
     named(
         "metadata",
         "With metadata in the context: tenant=acme",
@@ -145,7 +172,10 @@ impl Filter {
     /// | `correlation_id`, `request_id`, `job_id`, `source` | as recorded |
     /// | `action`, `category`, `status` | `member.role_changed`, `member`, `ok` or `error` |
     /// | `changed` | a column |
-    /// | `changed_from`, `changed_to` | `column=value`; `NULL` is SQL's |
+    /// | `changed_from`, `changed_to`, `value` | `column=value`; `NULL` is SQL's |
+    /// | `key` | `column=value`, of the table's key |
+    /// | `text` | anywhere in the change, its context or an action; with `from` |
+    /// | `session_user` | a database role |
     /// | `metadata` | `key=value` |
     ///
     /// # Errors
@@ -268,11 +298,14 @@ pub(crate) fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     Ok(time.expect("a time of every day").and_utc())
 }
 
+fn pair(text: &str) -> Result<(&str, &str), String> {
+    text.split_once('=')
+        .ok_or_else(|| "write it as name=value, as in role=treasurer".to_owned())
+}
+
 /// `column=value`. Text finds a number by its digits, and true and false too.
 fn assignment(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or("write it as name=value, as in role=treasurer")?;
+    let (name, value) = pair(text)?;
     let value = match value {
         "NULL" | "null" => Value::Null,
         text => Value::String(text.to_owned()),
@@ -298,6 +331,9 @@ mod tests {
             error("from", "yesterday"),
             error("status", "failed"),
             error("changed_to", "role"),
+            error("key", "11"),
+            error("text", "grace"),
+            error("key", "package_id=11"),
             error("record", "[1"),
             error("record", "1"),
             error("table", "two words"),
@@ -313,7 +349,10 @@ mod tests {
             Filter::parse([("from", "2026-02-01"), ("to", "2026-01-01")])
                 .unwrap_err()
                 .to_string(),
-            Filter::parse([("operation", "insert"), ("changed", "role")])
+            Filter::parse([("operation", "insert"), ("changed_from", "role=member")])
+                .unwrap_err()
+                .to_string(),
+            Filter::parse([("operation", "delete"), ("changed_to", "role=member")])
                 .unwrap_err()
                 .to_string(),
         ];

@@ -7,8 +7,10 @@ mod filter;
 mod filter_error;
 mod filter_parse;
 mod filter_table;
+mod filter_values;
 mod page;
 mod report;
+mod summary;
 mod timeline;
 mod typed;
 
@@ -18,6 +20,7 @@ pub use filter::{Filter, RecordKey};
 pub use filter_error::FilterError;
 pub use page::{Cursor, Page};
 pub use report::{TransactionReport, correlated, transaction};
+pub use summary::{ActorCount, DayCount, OperationCount, Summary, TableCount, summary};
 
 pub use timeline::{Timeline, TimelineEntry, timeline};
 

@@ -6,7 +6,7 @@ use diesel::RunQueryDsl;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
 use crate::action::ACTION_COLUMNS;
@@ -20,6 +20,8 @@ pub(crate) enum Bind {
     Text(String),
     Instant(DateTime<Utc>),
     Json(Value),
+    /// The id of a table, or of all.
+    Table(Option<i32>),
     /// A count, or no limit.
     Limit(Option<i64>),
     /// With its operator: `= $1`, or `IS NULL`.
@@ -72,6 +74,7 @@ impl<ST> QueryFragment<Pg> for Typed<ST> {
                         Bind::Text(value) => out.push_bind_param::<Text, _>(value),
                         Bind::Instant(value) => out.push_bind_param::<Timestamptz, _>(value),
                         Bind::Json(value) => out.push_bind_param::<Jsonb, _>(value),
+                        Bind::Table(value) => out.push_bind_param::<Nullable<Integer>, _>(value),
                         Bind::Limit(value) => out.push_bind_param::<Nullable<BigInt>, _>(value),
                         Bind::IsText(None) => {
                             out.push_sql("IS NULL");

@@ -117,7 +117,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE CREATE ON SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %s CASCADE', tl_object.role);
-        EXECUTE format('REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text) FROM %s CASCADE', tl_object.role);
+        EXECUTE format('REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text), threadline.unmask(text, text, text) FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) FROM %s CASCADE', tl_object.role);
     END LOOP;
 
@@ -150,6 +150,7 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much() TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA threadline TO %I', tl_role);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.unmask(text, text, text) TO %I', tl_role);
         -- Who has a key can try values until one gives the token.
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
     END LOOP;

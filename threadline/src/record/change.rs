@@ -43,7 +43,8 @@ pub struct AuditChange {
     /// of the key: the row before.
     #[serde(serialize_with = "portable::optional")]
     pub row_data: Option<Value>,
-    /// The table's columns of which there are placeholders or tokens here and not values.
+    /// The columns of which there are placeholders or tokens here and not values: those that
+    /// the policy redacts now, under the names that they had then.
     pub masked: Vec<String>,
     /// When the trigger saw the change.
     #[serde(serialize_with = "portable::instant")]
@@ -101,7 +102,7 @@ impl Operation {
         }
     }
 
-    pub(super) fn recorded(op: String) -> Self {
+    pub(crate) fn recorded(op: String) -> Self {
         match op.as_str() {
             "I" => Self::Insert,
             "U" => Self::Update,

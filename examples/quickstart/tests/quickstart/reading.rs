@@ -1,7 +1,7 @@
 //! What its audit program answers, for people and for pipes.
 
 use serde_json::Value;
-use threadline_tests::{Database, scratch_dir};
+use threadline_tests::{Database, rows, run, scratch_dir};
 
 use crate::{audit, quickstart};
 
@@ -197,4 +197,72 @@ fn an_export_goes_to_a_file_or_a_pipe() {
         error,
         "warning: stopped at the limit of 1 changes; there are more\n"
     );
+}
+
+#[test]
+fn a_value_masked_since_is_shown_for_a_reason_that_is_recorded() {
+    let database = Database::empty();
+    quickstart(&database);
+    run(
+        &mut database.connect(),
+        "SELECT threadline.audit('members', mask => ARRAY['email', 'name'], exclude => ARRAY['password_hash'])",
+    );
+    for form in [
+        &["history", "members", "1"][..],
+        &["history", "members", "1", "--json"],
+        &["blame", "members", "1"],
+    ] {
+        assert!(!answer(&database, form).contains("Ada Byron"), "{form:?}");
+    }
+    let history = answer(
+        &database,
+        &["history", "members", "1", "--unmasked", "ticket 4711"],
+    );
+    assert!(history.contains("Ada Byron -> Ada Lovelace"), "{history}");
+    let csv = answer(&database, &["export", "--unmasked", "for the auditor"]);
+    assert!(csv.contains("Ada Byron"), "{csv}");
+    assert_eq!(
+        rows(
+            &mut database.connect(),
+            "SELECT reason FROM threadline.audit_actions WHERE name = 'audit.unmasked' ORDER BY id"
+        ),
+        ["ticket 4711", "for the auditor"]
+    );
+}
+
+#[test]
+fn a_summary_counts_by_day_table_operation_and_actor() {
+    let database = Database::empty();
+    quickstart(&database);
+    let count = answer(&database, &["timeline", "--count"]);
+    let all = json(&database, &["summary"]);
+    assert_eq!(all["changes"].to_string(), count.trim());
+    assert_eq!(all["tables"][0]["schema"], "public");
+    let printed = answer(
+        &database,
+        &["summary", "--table", "members", "--key", "id=1"],
+    );
+    for expected in [
+        " changes\n\nby day\n",
+        "\nby table\n",
+        "  public.members\n",
+        "\nby operation\n",
+        "  update\n",
+        "\nby actor\n",
+        "  admin:grace\n",
+    ] {
+        assert!(printed.contains(expected), "{expected:?} in {printed}");
+    }
+    let inserted = answer(
+        &database,
+        &[
+            "timeline",
+            "--count",
+            "--value",
+            "role=member",
+            "--operation",
+            "insert",
+        ],
+    );
+    assert_ne!(inserted.trim(), "0");
 }

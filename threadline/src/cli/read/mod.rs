@@ -4,6 +4,8 @@ mod export;
 mod filter;
 pub(super) mod print;
 pub(super) mod style;
+mod summary;
+mod unmasked;
 
 use std::process::ExitCode;
 
@@ -13,10 +15,12 @@ use clap::Subcommand;
 use self::export::ExportArguments;
 use self::filter::FilterArguments;
 use self::print::Output;
+use self::summary::print_summary;
+use self::unmasked::Unmasked;
 use super::database::Database;
 use crate::context::ActorRef;
 use crate::error::Error;
-use crate::explore::{Day, actor_history, blame, instant, timeline, transaction};
+use crate::explore::{Day, actor_history, blame, instant, summary, timeline, transaction};
 use crate::model::KeyExpression;
 use crate::record::{History, TextKey};
 use crate::time_travel::{as_of_json, rows_as_of};
@@ -29,6 +33,8 @@ pub(super) enum Read {
         #[command(flatten)]
         record: Record,
         #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
         common: Common,
     },
     /// Print changes across tables, newest first
@@ -40,6 +46,15 @@ pub(super) enum Read {
         /// Print how many there are, instead of them
         #[arg(long)]
         count: bool,
+        #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print how many changes there are, by day, table, operation and actor
+    Summary {
+        #[command(flatten)]
+        filter: Box<FilterArguments>,
         #[command(flatten)]
         common: Common,
     },
@@ -56,6 +71,8 @@ pub(super) enum Read {
     Transaction {
         /// Its id in the audit tables
         id: i64,
+        #[command(flatten)]
+        unmasked: Unmasked,
         #[command(flatten)]
         common: Common,
     },
@@ -77,6 +94,8 @@ pub(super) enum Read {
         #[command(flatten)]
         record: Record,
         #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
         common: Common,
     },
     /// Write changes as CSV, JSON or NDJSON
@@ -85,6 +104,8 @@ pub(super) enum Read {
         export: ExportArguments,
         #[command(flatten)]
         filter: Box<FilterArguments>,
+        #[command(flatten)]
+        unmasked: Unmasked,
         #[command(flatten)]
         database: Database,
     },
@@ -130,10 +151,14 @@ impl Read {
     /// of the one thing that was asked for.
     pub(super) fn run(self) -> Result<ExitCode, Error> {
         match self {
-            Self::History { record, common } => {
+            Self::History {
+                record,
+                unmasked,
+                common,
+            } => {
                 let conn = &mut common.database.connect()?;
-                let changes =
-                    History::by_name(record.table.clone(), record.key.clone()).load(conn)?;
+                let history = History::by_name(record.table.clone(), record.key.clone());
+                let changes = unmasked.read(conn, |conn| history.load(conn))?;
                 if changes.is_empty() && !common.json {
                     return Ok(nothing(&record));
                 }
@@ -143,17 +168,24 @@ impl Read {
                 filter,
                 paging,
                 count,
+                unmasked,
                 common,
             } => {
                 let conn = &mut common.database.connect()?;
                 let question = timeline(filter.filter()?);
                 if count {
-                    let count = question.count(conn)?;
+                    let count = unmasked.read(conn, |conn| question.count(conn))?;
                     return common.output().count(count);
                 }
                 let after = paging.after.as_deref().map(str::parse).transpose()?;
-                let page = question.limit(paging.limit).after(after).page(conn)?;
+                let question = question.limit(paging.limit).after(after);
+                let page = unmasked.read(conn, |conn| question.page(conn))?;
                 common.output().timeline(&page)
+            }
+            Self::Summary { filter, common } => {
+                let filter = filter.filter()?;
+                let summary = summary(&mut common.database.connect()?, &filter)?;
+                print_summary(&common.output(), &summary)
             }
             Self::Actor {
                 actor,
@@ -169,8 +201,13 @@ impl Read {
                     .page(conn)?;
                 common.output().actor(&page)
             }
-            Self::Transaction { id, common } => {
-                match transaction(&mut common.database.connect()?, id)? {
+            Self::Transaction {
+                id,
+                unmasked,
+                common,
+            } => {
+                let conn = &mut common.database.connect()?;
+                match unmasked.read(conn, |conn| transaction(conn, id))? {
                     Some(report) => common.output().transaction(&report),
                     None => {
                         eprintln!("error: there is no transaction {id} on record");
@@ -199,10 +236,14 @@ impl Read {
                     }
                 }
             }
-            Self::Blame { record, common } => {
+            Self::Blame {
+                record,
+                unmasked,
+                common,
+            } => {
                 let conn = &mut common.database.connect()?;
-                let changes =
-                    History::by_name(record.table.clone(), record.key.clone()).load(conn)?;
+                let history = History::by_name(record.table.clone(), record.key.clone());
+                let changes = unmasked.read(conn, |conn| history.load(conn))?;
                 if changes.is_empty() && !common.json {
                     return Ok(nothing(&record));
                 }
@@ -212,8 +253,12 @@ impl Read {
             Self::Export {
                 export,
                 filter,
+                unmasked,
                 database,
-            } => export.run(&mut database.connect()?, filter.filter()?),
+            } => {
+                let filter = filter.filter()?;
+                unmasked.read(&mut database.connect()?, |conn| export.run(conn, filter))
+            }
         }
     }
 }

@@ -23,6 +23,10 @@ impl Output {
         Self { json }
     }
 
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
     pub(super) fn changes(&self, changes: &[AuditChange]) -> Printed {
         if self.json {
             return document(&changes);

@@ -1,6 +1,9 @@
 //! Changes across tables.
 
+mod key_parts;
 mod query;
+mod text;
+mod values;
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;

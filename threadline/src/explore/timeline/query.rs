@@ -7,12 +7,14 @@ use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 use serde_json::Value;
 
 use super::CountSql;
+use super::values::Values;
 use crate::action::ActionStatus;
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::filter::Filter;
 use crate::explore::filter_error::FilterError;
 use crate::explore::page::ChangePlace;
+use crate::explore::summary::SummarySql;
 use crate::explore::typed::{Bind, Typed};
 use crate::record::{ChangeSql, Operation, STORY};
 
@@ -27,6 +29,7 @@ pub(crate) struct Plan<'a> {
     table: Option<i32>,
     /// The first and last transaction that can have changes in the span of time.
     transactions: Option<(i64, i64)>,
+    values: Values,
 }
 
 impl<'a> Plan<'a> {
@@ -34,7 +37,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn new<C: AuditConnection>(conn: &mut C, filter: &'a Filter) -> Result<Self, Error> {
         filter.check()?;
         let table = match &filter.table {
-            Some(name) => Some(resolve_table(conn, filter, name)?),
+            Some(name) => Some(resolve_table(conn, filter, name)?.0),
             None => None,
         };
         let transactions = match (filter.from, filter.to) {
@@ -50,10 +53,14 @@ impl<'a> Plan<'a> {
             .map_err(|error| Error::reading(conn, error))?
             .pop(),
         };
+        if let Some(rest) = filter.without_text() {
+            super::text::check_number(conn, &rest)?;
+        }
         Ok(Self {
             filter,
             table,
             transactions,
+            values: Values::look_up(conn, filter, table)?,
         })
     }
 
@@ -86,6 +93,19 @@ impl<'a> Plan<'a> {
             format!(
                 "{}SELECT\n{{change columns}},\n{actions}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
                 query.with, query.changes, query.order
+            ),
+            query.binds,
+        )
+    }
+
+    /// How many there are, by day, table, operation and actor.
+    pub(crate) fn summary(&self) -> Typed<SummarySql> {
+        let query = self.query(None, None);
+        Typed::new(
+            format!(
+                "{}{}",
+                query.with,
+                include_str!("../summary.sql").replace("{changes}", &query.changes)
             ),
             query.binds,
         )
@@ -236,18 +256,15 @@ impl<'a> Plan<'a> {
             };
             parts.change.push(condition);
         }
-        for column in &filter.changed {
-            let column = parts.text(column);
-            parts.change.push(format!("c.changed_to ? {column}"));
-        }
-        for (image, values) in [
-            ("c.changed_from", &filter.changed_from),
-            ("c.changed_to", &filter.changed_to),
-        ] {
-            for (column, value) in values {
-                let condition = parts.json_equals(image, column, value);
-                parts.change.push(condition);
-            }
+        self.values.conditions(filter, parts);
+        if let Some(text) = &filter.text {
+            let condition = super::text::condition(
+                parts,
+                text,
+                &all_of(&self.bounds("w.id", None)),
+                &all_of(&self.bounds("w.transaction_id", None)),
+            );
+            parts.change.push(condition);
         }
         for (operator, instant) in [(">=", filter.from), ("<=", filter.to)] {
             if let Some(instant) = instant {
@@ -276,6 +293,13 @@ impl<'a> Plan<'a> {
         if let Some(source) = &filter.source {
             let source = parts.text(source);
             parts.transaction.push(format!("x.source = {source}"));
+        }
+        if let Some(role) = &filter.session_user {
+            let role = parts.text(role);
+            // Bare, the planner would expect few, and read all there is for them.
+            parts
+                .transaction
+                .push(format!("coalesce(x.session_user_name = {role}, false)"));
         }
         for (key, value) in &filter.metadata {
             let condition = parts.json_equals("x.meta", key, value);
@@ -356,12 +380,12 @@ fn by_record(
     }
 }
 
-/// The id of the table that a filter names.
-fn resolve_table<C: AuditConnection>(
+/// The id and the key of the table that a filter names.
+pub(super) fn resolve_table<C: AuditConnection>(
     conn: &mut C,
     filter: &Filter,
     name: &str,
-) -> Result<i32, Error> {
+) -> Result<(i32, Vec<String>), Error> {
     let (id, key, audited): (Option<i32>, Vec<String>, String) =
         Typed::<(Nullable<Integer>, Array<Text>, Text)>::new(
             include_str!("resolve_table.sql"),
@@ -383,7 +407,7 @@ fn resolve_table<C: AuditConnection>(
             given: given.0.len(),
         }
         .into()),
-        _ => Ok(id),
+        _ => Ok((id, key)),
     }
 }
 
@@ -400,9 +424,9 @@ struct ChangesQuery {
 
 /// What is collected while a query is written.
 #[derive(Debug, Default)]
-struct Parts {
+pub(super) struct Parts {
     binds: Vec<Bind>,
-    change: Vec<String>,
+    pub(super) change: Vec<String>,
     transaction: Vec<String>,
     action: Vec<String>,
 }
@@ -414,7 +438,7 @@ impl Parts {
         format!("{{{}}}", self.binds.len() - 1)
     }
 
-    fn text(&mut self, value: &str) -> String {
+    pub(super) fn text(&mut self, value: &str) -> String {
         self.bind(Bind::Text(value.to_owned()))
     }
 
@@ -422,7 +446,7 @@ impl Parts {
     /// number is found by its digits. Bare, the planner would take it for one in
     /// two hundred, and two of them for next to nothing, and read all there is
     /// instead of going back until the page is full.
-    fn json_equals(&mut self, document: &str, member: &str, value: &Value) -> String {
+    pub(super) fn json_equals(&mut self, document: &str, member: &str, value: &Value) -> String {
         let member = self.text(member);
         match value {
             Value::String(text) => {

@@ -1,0 +1,23 @@
+-- Records that somebody reads what was recorded before its column was redacted, with the
+-- reason. The session shows it then in each transaction with the action's id in the
+-- setting threadline.unmasked, for an hour at most. Who acts is the context's actor, if
+-- nobody else is named. For those alone whom somebody granted EXECUTE.
+CREATE FUNCTION threadline.unmask(
+    reason     text,
+    actor_type text DEFAULT NULL,
+    actor_id   text DEFAULT NULL
+) RETURNS SETOF threadline.audit_actions
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF coalesce(btrim(unmask.reason), '') = '' THEN
+        RAISE EXCEPTION 'threadline: to read values that are masked now takes a reason: SELECT threadline.unmask(''why'')';
+    END IF;
+    RETURN NEXT threadline.own_action('audit.unmasked', jsonb_build_object('pid', pg_backend_pid()),
+        unmask.reason, unmask.actor_type, unmask.actor_id);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.unmask(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION threadline.unmask(text, text, text) IS
+    'Records that values which the policy hides now are read, and lets the session read them';

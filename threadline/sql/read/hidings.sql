@@ -1,0 +1,16 @@
+-- threadline.hiding() of each table that hides anything, by its id. Asked once by each
+-- query that reads changes.
+CREATE FUNCTION threadline.hidings() RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF threadline.unmasked() THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT jsonb_object_agg(t.id, threadline.hiding(t.id))
+        FROM threadline.audited_tables AS t
+        WHERE t.masked_columns <> '{}' OR jsonb_path_exists(t.columns, '$[*] ? (@.treatment <> "clear")'));
+END
+$$;

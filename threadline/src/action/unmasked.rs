@@ -1,0 +1,112 @@
+use diesel::RunQueryDsl;
+use diesel::connection::TransactionManager;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{Nullable, Text};
+
+use super::audit_action::{ACTION_COLUMNS, ActionSql};
+use super::{ActionError, AuditAction};
+use crate::context::{AuditConnection, AuditContext};
+use crate::error::{Error, ErrorKind};
+use crate::posting::post_before_reading;
+
+/// Reads changes with what was recorded before its column was masked or excluded, and
+/// records that: as the action `audit.unmasked`, with the reason.
+///
+/// What a policy hides now, readers are not shown, whenever it was recorded. Inside
+/// `read` they are: in histories, timelines, transactions, blame and exports. What was
+/// redacted when it was recorded is on record nowhere. The answers of
+/// [`as_of`](crate::Audited::as_of) and the images of
+/// [`versions`](crate::Audited::versions) stay redacted, because they are made from the
+/// live row, too.
+///
+/// The action is committed before anything is read. The actor is the current context's,
+/// else anonymous; the action's metadata has the role that was logged in. A reader of a
+/// [protected](crate::Protection) audit may do it, another role after
+/// `GRANT EXECUTE ON FUNCTION threadline.unmask`.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{Audited, unmasked};
+///
+/// let changes = unmasked(conn, "which address did we write to, ticket 4711", |conn| {
+///     User::history_of(conn, 42)
+/// })?;
+/// # assert_eq!(changes.len(), 1);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The role may not, the reason is empty, a transaction is open, or reading failed.
+pub fn unmasked<C, T>(
+    conn: &mut C,
+    reason: impl Into<String>,
+    read: impl FnOnce(&mut C) -> Result<T, Error>,
+) -> Result<T, Error>
+where
+    C: AuditConnection,
+{
+    if C::TransactionManager::transaction_manager_status_mut(conn)
+        .transaction_depth()?
+        .is_some()
+    {
+        return Err(Error::new(ErrorKind::Action(ActionError::InTransaction)));
+    }
+    post_before_reading(conn);
+    let actor = AuditContext::current().and_then(|context| context.actor().cloned());
+    let unmask = Unmask {
+        reason: reason.into(),
+        actor_type: actor
+            .as_ref()
+            .map(|actor| actor.actor_type().as_str().to_owned()),
+        actor_id: actor.and_then(|actor| actor.id().map(str::to_owned)),
+    };
+    let action: AuditAction = unmask
+        .get_result(conn)
+        .map_err(|error| Error::reading(conn, error))?;
+    conn.transaction(|conn| {
+        diesel::sql_query("SELECT set_config('threadline.unmasked', $1, true)")
+            .bind::<Text, _>(action.id.to_string())
+            .execute(conn)?;
+        read(conn)
+    })
+}
+
+#[derive(Debug)]
+struct Unmask {
+    reason: String,
+    actor_type: Option<String>,
+    actor_id: Option<String>,
+}
+
+impl Query for Unmask {
+    type SqlType = ActionSql;
+}
+
+impl QueryId for Unmask {
+    type QueryId = Unmask;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<C> RunQueryDsl<C> for Unmask {}
+
+impl QueryFragment<Pg> for Unmask {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        out.push_sql(ACTION_COLUMNS);
+        out.push_sql(" FROM threadline.unmask(");
+        out.push_bind_param::<Text, _>(&self.reason)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&self.actor_type)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&self.actor_id)?;
+        out.push_sql(") AS a");
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+split_part(substr({key}, 3, length({key}) - 4), '", "', {place})

@@ -16,6 +16,7 @@ mod error;
 mod explore;
 #[cfg(feature = "export")]
 mod export;
+mod health;
 mod install;
 mod migrations;
 mod model;
@@ -38,6 +39,7 @@ pub use explore::{
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
+pub use health::{Counters, Health, ModelHealth};
 pub use install::{ModelStatus, Protection, Status, run_pending_migrations};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use posting::{Waiting, Worker, WorkerHandle, post, waiting};

@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, Utc};
 
 use super::database::Database;
+use super::paste::pasteable;
 use super::read::print::{document, print};
 use super::read::style::{TABLE, TIME, paint};
 use crate::error::Error;
@@ -13,7 +14,7 @@ use crate::record::{clean, plain};
 use crate::verify::{BrokenRecord, Finding, Severity, Verification};
 
 /// That it could not be told, which is neither yes nor no.
-const UNKNOWN: u8 = 2;
+pub(super) const UNKNOWN: u8 = 2;
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
@@ -80,7 +81,10 @@ fn show(verification: &Verification) {
             print(&format!("    and {} more", finding.records - shown));
         }
         if let Some(mend) = &finding.mend {
-            print(&paint(TIME, &format!("    {}", clean(mend))));
+            // Spaces before a line mean nothing: within a name or a value no line ends.
+            for line in pasteable(mend).lines() {
+                print(&paint(TIME, &format!("    {line}")));
+            }
         }
     }
     let count = |severity, one: &str, many: &str| match verification.count(severity) {
@@ -95,7 +99,7 @@ fn show(verification: &Verification) {
     ));
 }
 
-fn headline(finding: &Finding) -> String {
+pub(super) fn headline(finding: &Finding) -> String {
     let severity = finding.severity();
     format!(
         "{}  {}  {}: {}",

@@ -77,6 +77,9 @@ codes! {
     /// Columns were added, dropped, renamed or given other types since the capture
     /// was built. Of a table with redaction, new columns are not recorded.
     ColumnsChanged "columns-changed" Error,
+    /// Columns were added to a table without redaction since the capture was built. They
+    /// are recorded.
+    ColumnsAdded "columns-added" Info,
     /// The primary key is another than the one by which records are kept.
     KeyChanged "key-changed" Error,
     /// The capture is of an older version.
@@ -91,6 +94,10 @@ codes! {
     PolicyMissing "policy-missing" Error,
     /// The policy in force is another than the model's.
     PolicyDiffers "policy-differs" Error,
+    /// The policy in force replaced that of the model: this process is older than the
+    /// database, as in a rolling deploy. Only [`Models::health`](crate::Models::health)
+    /// tells it from `policy-differs`.
+    PolicyReplaced "policy-replaced" Info,
     /// The table of a model is not audited.
     ModelNotAudited "model-not-audited" Error,
     /// The table of a model does not exist.
@@ -127,6 +134,12 @@ codes! {
     /// The objects in the schema of the audit could not be compared with those that were
     /// installed.
     AuditUnchecked "audit-unchecked" Warning,
+    /// The database has no audit schema.
+    SchemaMissing "schema-missing" Error,
+    /// The audit schema is older than this crate.
+    SchemaOutdated "schema-outdated" Error,
+    /// The audit schema is newer than this crate, as in a rolling deploy.
+    SchemaNewer "schema-newer" Info,
     /// Much waits in the journal, or since long: answers take longer, and nobody posts.
     JournalWaiting "journal-waiting" Warning,
     /// Entries of the journal could not be posted; they are in `threadline.unposted`.
@@ -138,7 +151,7 @@ codes! {
 }
 
 impl FindingCode {
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 
@@ -199,7 +212,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(
+    pub(crate) fn new(
         code: FindingCode,
         table: Option<String>,
         message: String,

@@ -51,7 +51,7 @@ impl Verification {
 
 impl Models {
     /// Checks whether the audit of a database is intact, and changes nothing that is
-    /// recorded: for health checks, and before anybody relies on a history.
+    /// recorded: at night, and before anybody relies on a history.
     ///
     /// It sees triggers that are missing, disabled or altered, also those of
     /// partitions, columns and keys that changed without `threadline.refresh`,
@@ -68,7 +68,8 @@ impl Models {
     /// written past those of a table without a key or whose policy records a part.
     ///
     /// [`check`](Models::check) needs no database and asks whether migrations are
-    /// missing; [`status`](Models::status) asks whether they have been run.
+    /// missing; [`status`](Models::status) asks whether they have been run, and
+    /// [`health`](Models::health), for a load balancer, whether changes are recorded.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -283,6 +284,7 @@ fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Opt
     match status {
         // The others have been found as what they are.
         ModelStatus::Current
+        | ModelStatus::ColumnsAdded
         | ModelStatus::CaptureOutdated
         | ModelStatus::TriggersAltered
         | ModelStatus::SchemaOutdated => None,

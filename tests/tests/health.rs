@@ -4,6 +4,8 @@
 mod counters;
 #[path = "health/deploys.rs"]
 mod deploys;
+#[path = "health/metrics.rs"]
+mod metrics;
 #[path = "health/structure.rs"]
 mod structure;
 

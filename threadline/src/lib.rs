@@ -66,7 +66,9 @@ pub use revert::{RevertConflict, revert_transaction};
 /// ```
 pub use threadline_derive::Audited;
 pub use time_travel::{PastRecord, Unavailable};
-pub use verify::{BrokenRecord, Finding, FindingCode, Severity, Verification, Verify};
+pub use verify::{
+    BrokenRecord, Finding, FindingCode, ResumePoint, Severity, Verification, Verify, VerifyProgress,
+};
 
 /// The SQL of the audit schema, for the tests of this repository.
 #[doc(hidden)]

@@ -116,6 +116,8 @@ codes! {
     RowMissing "row-missing" Error,
     /// A row is there that was deleted, and no change says how it came back.
     RowUnrecorded "row-unrecorded" Error,
+    /// Some of the newest transactions have no actor.
+    Unattributed "unattributed" Info,
     /// Somebody who may had capture suspended, and what was written meanwhile is not
     /// recorded.
     CaptureSuspended "capture-suspended" Info,
@@ -205,7 +207,8 @@ pub struct Finding {
     /// can bring back: the SQL that takes what is there now as the beginning, once
     /// it has been looked into. What was before cannot be asked for then.
     pub mend: Option<String>,
-    /// How many records disagree, where records do.
+    /// How many records disagree, where records do; of `unattributed`, how many transactions
+    /// have no actor.
     pub records: i64,
     /// Some of them.
     pub examples: Vec<BrokenRecord>,

@@ -15,5 +15,8 @@ pub mod owner_and_readers {}
 #[doc = include_str!("docs/journal_and_ledger.md")]
 pub mod journal_and_ledger {}
 
+#[doc = include_str!("docs/monitoring.md")]
+pub mod monitoring {}
+
 #[doc = include_str!("docs/backup_restore_upgrade.md")]
 pub mod backup_restore_upgrade {}

@@ -365,7 +365,9 @@ impl Run {
     fn verify(&mut self, seed: u64) {
         let models = Models::new(vec![]);
         let verification = models.verify().run(&mut self.connections[3]).unwrap();
-        assert_eq!(verification.findings, [], "seed {seed}");
+        let mut findings = verification.findings;
+        findings.retain(|finding| finding.code != threadline::FindingCode::Unattributed);
+        assert_eq!(findings, [], "seed {seed}");
     }
 
     /// Undoes everything since the first copy.

@@ -456,10 +456,8 @@ BEGIN ATOMIC
     WHERE d.adrelid = relation AND d.adnum = column_number AND a.attgenerated <> '';
 END;
 
--- Names and types of a relation's columns, how they are compared, and what they are
--- generated from: another one now asks for threadline.refresh(). Their numbers are not
--- part of it: a dump and restore closes the gaps that dropped columns left.
-CREATE OR REPLACE FUNCTION threadline.fingerprint(target regclass) RETURNS text
+-- threadline.fingerprint() without some columns, by their numbers.
+CREATE OR REPLACE FUNCTION threadline.fingerprint_but(target regclass, others smallint[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
@@ -469,8 +467,17 @@ BEGIN ATOMIC
             quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END
                 || coalesce(' generated as ' || threadline.generation_of(target, c.number), ''),
             ',' ORDER BY c.number), ''))
-    FROM threadline.columns_of(target) AS c;
+    FROM threadline.columns_of(target) AS c
+    WHERE c.number <> ALL (others);
 END;
+
+-- Names and types of a relation's columns, how they are compared, and what they are
+-- generated from: another one now asks for threadline.refresh(). Their numbers are not
+-- part of it: a dump and restore closes the gaps that dropped columns left.
+CREATE OR REPLACE FUNCTION threadline.fingerprint(target regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+RETURN threadline.fingerprint_but(target, '{}');
 
 -- The relation whose columns a capture function was built for, seen from one of
 -- its partitions. `built_for` is its OID then; after a restore OIDs are others,
@@ -1231,6 +1238,11 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'ignore', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(ignore) AS c),
     'keep', keep
 ));
+
+-- Whether a policy keeps anything of a row from the audit.
+CREATE OR REPLACE FUNCTION threadline.redacts(policy jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN policy -> 'mask' <> '[]' OR policy -> 'exclude' <> '[]' OR policy OPERATOR(pg_catalog.?|) '{columns,token}';
 
 -- A template with its holes, {name}, filled.
 CREATE OR REPLACE FUNCTION threadline.filled(template text, holes jsonb) RETURNS text
@@ -2984,6 +2996,7 @@ DECLARE
     tl_mend text := threadline.mending(audited_table, target);
     tl_keys text[];
     tl_differences text;
+    tl_added smallint[];
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
     IF tl_table.relation <> target THEN
@@ -2992,14 +3005,14 @@ BEGIN
     END IF;
 
     IF tl_table.fingerprint <> threadline.fingerprint(target) THEN
-        SELECT string_agg(
+        SELECT coalesce(array_agg(live.number) FILTER (WHERE k.name IS NULL), '{}'), string_agg(
             CASE WHEN k.name IS NULL THEN format('%I was added', live.name)
                  WHEN live.name IS NULL THEN format('%I was dropped', k.name)
                  ELSE concat_ws(', ',
                      CASE WHEN live.name <> k.name THEN format('%I was renamed to %I', k.name, live.name) END,
                      CASE WHEN live.type::text <> k.type THEN format('%I was %s and is %s', live.name, k.type, live.type) END)
             END, ', ' ORDER BY coalesce(k.number, live.number))
-        INTO tl_differences
+        INTO tl_added, tl_differences
         FROM (
             SELECT k.*, CASE WHEN tl_table.relation = target THEN k.number::text ELSE k.name END AS identity
             FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint, name text, type text)
@@ -3009,9 +3022,14 @@ BEGIN
             FROM threadline.columns_of(target) AS c
         ) AS live USING (identity)
         WHERE k.name IS DISTINCT FROM live.name OR k.type IS DISTINCT FROM live.type::text;
-        RETURN NEXT ROW('columns-changed', target::text,
-            'its columns are not those that its capture was built for'
-            || coalesce(': ' || tl_differences, ''), tl_mend)::threadline.finding;
+        IF NOT threadline.redacts(tl_table.policy) AND threadline.fingerprint_but(target, tl_added) = tl_table.fingerprint THEN
+            RETURN NEXT ROW('columns-added', target::text,
+                format('it has columns that came since its capture was built, and they are recorded: %s', tl_differences), tl_mend)::threadline.finding;
+        ELSE
+            RETURN NEXT ROW('columns-changed', target::text,
+                'its columns are not those that its capture was built for'
+                || coalesce(': ' || tl_differences, ''), tl_mend)::threadline.finding;
+        END IF;
     END IF;
 
     SELECT coalesce(array_agg(k.name), '{}') INTO tl_keys FROM threadline.key_columns_of(target) AS k;
@@ -3090,8 +3108,8 @@ BEGIN
         WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}$'
     )
     SELECT 'policy-missing', c.relation::text,
-           'what was decided for it is not on record; its capture goes on as it was built',
-           format('SELECT threadline.audit(%L, mask => ..., exclude => ...);', c.relation)
+           format('what was decided for it is not on record; its capture goes on as it was built; say it again with SELECT threadline.audit(%L, mask => ..., exclude => ...)', c.relation),
+           NULL::text
     FROM capturing AS c
     WHERE NOT EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = c.table_id)
       AND c.name = '!threadline_capture_' || c.table_id AND (target IS NULL OR c.relation = target)
@@ -3475,6 +3493,229 @@ END
 $$;
 COMMENT ON FUNCTION threadline.table_drift(regclass) IS
     'What is not as it should be with the capture of audited tables, and the commands that mend it';
+
+-- What is not as it should be with the audited tables, as far as one look at the catalogs
+-- tells: triggers that are missing, do not fire or fire for something else, and columns
+-- that changed. For a health check every few seconds; threadline.table_drift() compares
+-- the capture functions and the audit's own objects, too.
+CREATE OR REPLACE FUNCTION threadline.structure_drift() RETURNS SETOF threadline.finding
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH audited AS MATERIALIZED (
+        SELECT t.id, t.schema_name, t.table_name, t.policy, t.columns, t.capture_version, t.relation AS built_for,
+               to_regproc('threadline.capture_' || t.id)::oid AS function,
+               -- The long way only where the short one does not lead to it.
+               CASE WHEN g.oid IS NOT NULL AND g.tgfoid = to_regproc('threadline.capture_' || t.id) THEN t.relation
+                    ELSE threadline.whereabouts(t.id)::oid END AS relation
+        FROM threadline.audited_tables AS t
+        LEFT JOIN pg_trigger AS g ON g.tgrelid = t.relation AND g.tgname = ('!threadline_capture_' || t.id)::name
+        WHERE t.unaudited_at IS NULL
+    ), part AS MATERIALIZED (
+        SELECT a.id, a.relation AS part FROM audited AS a WHERE a.relation IS NOT NULL
+        UNION
+        SELECT a.id, p.relid
+        FROM audited AS a
+        JOIN pg_class AS c ON c.oid = a.relation AND c.relkind = 'p'
+        CROSS JOIN LATERAL pg_partition_tree(a.relation) AS p
+        JOIN pg_class AS f ON f.oid = p.relid AND f.relkind IN ('r', 'p')
+    ), expected AS (
+        -- The bits of pg_trigger.tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate.
+        SELECT a.*, p.part, kind.name, kind.of_rows,
+               CASE WHEN kind.of_rows THEN 1
+                    + CASE WHEN coalesce(a.policy -> 'operations' ? 'insert', true) THEN 4 ELSE 0 END
+                    + CASE WHEN coalesce(a.policy -> 'operations' ? 'delete', true) THEN 8 ELSE 0 END
+                    + CASE WHEN coalesce(a.policy -> 'operations' ? 'update', true) THEN 16 ELSE 0 END
+                    ELSE 34 END AS type
+        FROM part AS p
+        JOIN audited AS a ON a.id = p.id
+        CROSS JOIN LATERAL (
+            VALUES (('!threadline_capture_' || a.id)::name, true), (('!threadline_truncate_' || a.id)::name, false)
+        ) AS kind (name, of_rows)
+        WHERE kind.of_rows OR coalesce(a.policy -> 'operations' ? 'truncate', true)
+    ), compared AS (
+        SELECT e.id, e.relation, e.part, e.name, e.of_rows, e.built_for, g.tgenabled,
+               CASE WHEN g.oid IS NULL THEN 'missing'
+                    WHEN g.tgenabled IN ('D', 'R') THEN 'disabled'
+                    WHEN g.tgenabled <> 'A' OR g.tgfoid IS DISTINCT FROM e.function OR g.tgtype <> e.type OR g.tgattr::text <> ''
+                         OR (g.tgqual IS NOT NULL) <> (e.of_rows AND e.policy ? 'condition') THEN 'altered' END AS drift,
+               bool_or(g.tgfoid = e.function) OVER (PARTITION BY e.id) IS TRUE OR e.built_for = e.relation AS known
+        FROM expected AS e
+        LEFT JOIN pg_trigger AS g ON g.tgrelid = e.part AND g.tgname = e.name
+    ), known AS (
+        SELECT a.id, k.name, k.type
+        FROM audited AS a
+        CROSS JOIN LATERAL jsonb_to_recordset(a.columns) AS k (name text, type text)
+        WHERE a.relation IS NOT NULL
+    ), live AS (
+        SELECT a.id, f.attname::text AS name, f.atttypid::regtype::text AS type
+        FROM audited AS a
+        JOIN pg_attribute AS f ON f.attrelid = a.relation AND f.attnum > 0 AND NOT f.attisdropped AND f.attgenerated <> 'v'
+    ), columns AS (
+        SELECT d.id, bool_or(d.changed) AS changed, string_agg(DISTINCT quote_ident(d.name), ', ') AS names
+        FROM (
+            SELECT coalesce(k.id, l.id) AS id, coalesce(l.name, k.name) AS name, k.id IS NOT NULL AS changed
+            FROM known AS k
+            FULL JOIN live AS l ON l.id = k.id AND l.name = k.name AND l.type = k.type
+            WHERE k.id IS NULL OR l.id IS NULL
+        ) AS d
+        GROUP BY d.id
+    ), found AS (
+        SELECT 'table-dropped' AS code, a.id, a.relation, format('%I.%I', a.schema_name, a.table_name) AS name, 'it is gone; what was recorded of it can still be read' AS message
+        FROM audited AS a
+        WHERE a.relation IS NULL
+        UNION ALL
+        SELECT 'table-recreated', c.id, c.relation, c.relation::regclass::text, 'it was created anew, or restored without triggers, and nothing of it is recorded'
+        FROM compared AS c
+        WHERE NOT c.known
+        GROUP BY c.id, c.relation
+        UNION ALL
+        SELECT CASE WHEN c.part <> c.relation AND c.drift <> 'altered'
+                    THEN CASE WHEN c.of_rows THEN 'partition-unseen' ELSE 'partition-truncate-unseen' END
+                    ELSE 'trigger-' || c.drift END,
+               c.id, c.relation, c.part::regclass::text,
+               format(CASE c.drift WHEN 'missing' THEN 'trigger %I is missing' WHEN 'disabled' THEN 'trigger %I does not fire'
+                                   ELSE 'trigger %I is not as it was made' END, c.name)
+        FROM compared AS c
+        WHERE c.known AND c.drift IS NOT NULL
+        UNION ALL
+        SELECT CASE WHEN c.changed OR threadline.redacts(a.policy) THEN 'columns-changed' ELSE 'columns-added' END,
+               a.id, a.relation, a.relation::regclass::text, 'since its capture was built, columns changed or were added: ' || c.names
+        FROM columns AS c
+        JOIN audited AS a ON a.id = c.id
+        WHERE NOT EXISTS (SELECT FROM compared AS x WHERE x.id = a.id AND NOT x.known)
+        UNION ALL
+        SELECT 'capture-outdated', a.id, a.relation, a.relation::regclass::text,
+               format('its capture is of version %s, and this is version %s', a.capture_version, threadline.capture_version())
+        FROM audited AS a
+        WHERE a.relation IS NOT NULL AND a.capture_version <> threadline.capture_version()
+    )
+    SELECT f.code, f.name, f.message,
+           CASE WHEN f.relation IS NOT NULL THEN threadline.mending(f.id, f.relation) END
+    FROM found AS f
+    ORDER BY 2, 1, 3;
+END
+$$;
+COMMENT ON FUNCTION threadline.structure_drift() IS
+    'What is not as it should be with the audited tables, as far as one look at the catalogs tells';
+
+-- The position after which the ledger has what was captured from an instant on. Found by
+-- halves, a few dozen look-ups in a ledger of any size, and so an estimate: positions are
+-- in the order of visibility, not of capture.
+CREATE OR REPLACE FUNCTION threadline.position_at(instant timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_low bigint := 0;
+    tl_high bigint := coalesce((SELECT max(c.position) FROM threadline.ledger_changes AS c), 0);
+    tl_middle bigint;
+    tl_found timestamptz;
+BEGIN
+    WHILE tl_low < tl_high LOOP
+        tl_middle := tl_low + (tl_high - tl_low) / 2;
+        SELECT c.captured_at INTO tl_found
+        FROM threadline.ledger_changes AS c
+        WHERE c.position > tl_middle
+        ORDER BY c.position
+        LIMIT 1;
+        IF tl_found < instant THEN
+            tl_low := tl_middle + 1;
+        ELSE
+            tl_high := tl_middle;
+        END IF;
+    END LOOP;
+    RETURN tl_low;
+END
+$$;
+
+-- How the audit goes on, in numbers that cost little however large it is: for health
+-- checks and metrics. It runs as the owner of the audit and shows nothing but these.
+CREATE OR REPLACE FUNCTION threadline.counters(
+    OUT audited_tables bigint, OUT entries_waiting bigint, OUT oldest_waiting timestamptz, OUT last_posting timestamptz, OUT entries_set_aside bigint,
+    OUT changes_last_day bigint, OUT bytes_last_day bigint, OUT ledger_bytes bigint,
+    OUT recent_transactions bigint, OUT unattributed_transactions bigint, OUT oldest_change timestamptz
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
+AS $$
+DECLARE
+    tl_first bigint;
+    tl_last bigint;
+BEGIN
+    audited_tables := (SELECT count(*) FROM threadline.audited_tables AS t WHERE t.unaudited_at IS NULL);
+    SELECT count(*), min(j.captured_at), min(j.id) INTO entries_waiting, oldest_waiting, tl_first
+    FROM (SELECT j.id, j.captured_at FROM threadline.journal AS j LIMIT 10000) AS j;
+    IF entries_waiting = 10000 THEN
+        -- More are not counted but told from their ids, some of which were rolled back.
+        entries_waiting := greatest(entries_waiting, pg_sequence_last_value('threadline.entry_ids') - tl_first + 1);
+    END IF;
+    entries_set_aside := (SELECT count(*) FROM threadline.unposted);
+    last_posting := (SELECT p.posted_at FROM threadline.posting AS p);
+
+    SELECT c.position, c.captured_at INTO tl_first, oldest_change FROM threadline.ledger_changes AS c ORDER BY c.position LIMIT 1;
+    oldest_change := coalesce(oldest_change, oldest_waiting);
+    tl_last := (SELECT max(c.position) FROM threadline.ledger_changes AS c);
+    changes_last_day := coalesce(tl_last - threadline.position_at(now() - interval '1 day'), 0) + entries_waiting;
+    ledger_bytes := pg_total_relation_size('threadline.ledger_changes') + pg_total_relation_size('threadline.ledger_transactions');
+    -- As large as all that is kept on average.
+    bytes_last_day := coalesce(ledger_bytes::numeric * changes_last_day / (tl_last - tl_first + 1), 0);
+
+    SELECT count(*), count(*) FILTER (WHERE x.actor_type IS NULL) INTO recent_transactions, unattributed_transactions
+    FROM (SELECT x.actor_type FROM threadline.ledger_transactions AS x ORDER BY x.id DESC LIMIT 1000) AS x;
+END
+$$;
+COMMENT ON FUNCTION threadline.counters() IS
+    'How the audit goes on: what waits, its growth, and how much is attributed';
+
+-- Until when a table was audited under a policy that has been replaced since; NULL if it
+-- never was. So it can be told whether a process that expects it is older than the
+-- database, as in a rolling deploy, or newer.
+CREATE OR REPLACE FUNCTION threadline.in_force_until(audited_table integer, policy jsonb) RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT max(a.occurred_at)
+    FROM threadline.audit_actions AS a
+    WHERE a.name IN ('audit.policy_changed', 'audit.restarted') AND a.transaction_id IS NOT NULL
+      AND a.meta -> 'table_id' = to_jsonb(audited_table) AND a.meta -> 'former_policy' = in_force_until.policy;
+END;
+
+-- One row of numbers for a monitoring agent; see threadline.counters().
+CREATE VIEW threadline.metrics AS
+SELECT (SELECT max(v.version) FROM threadline.schema_versions AS v) AS schema_version,
+       c.audited_tables,
+       (SELECT coalesce(max(x.position), 0) FROM threadline.ledger_changes AS x) AS changes_total,
+       c.entries_waiting,
+       coalesce(extract(epoch FROM clock_timestamp() - c.oldest_waiting), 0)::double precision AS oldest_waiting_seconds,
+       extract(epoch FROM clock_timestamp() - c.last_posting)::double precision AS last_posting_seconds,
+       c.entries_set_aside,
+       c.changes_last_day,
+       c.bytes_last_day,
+       c.ledger_bytes,
+       c.recent_transactions,
+       c.unattributed_transactions,
+       extract(epoch FROM clock_timestamp() - c.oldest_change)::double precision AS oldest_change_seconds
+FROM threadline.counters() AS c;
+COMMENT ON VIEW threadline.metrics IS
+    'How the audit goes on, in numbers for a monitoring agent';
+
+-- What threadline.structure_drift() finds, counted; no row where nothing is to be found.
+CREATE VIEW threadline.metrics_findings AS
+SELECT f.code,
+       CASE WHEN f.code IN ('columns-added', 'table-dropped') THEN 'info'
+            WHEN f.code IN ('partition-truncate-unseen', 'capture-outdated') THEN 'warning'
+            ELSE 'error' END AS severity,
+       f.relation,
+       count(*) AS findings
+FROM threadline.structure_drift() AS f
+GROUP BY f.code, f.relation;
+COMMENT ON VIEW threadline.metrics_findings IS
+    'What is not as it should be with the audited tables, for a monitoring agent';
 
 -- Makes the capture functions of all audited tables anew from the code that is installed.
 -- Takes no lock on the tables: their writers go on, each write with the old function or
@@ -7336,6 +7577,20 @@ BEGIN
 END
 $$;
 
+-- The key that ends a range of about so many posted changes of a table, for
+-- threadline.chain_drift(); NULL if there are fewer after the one before.
+CREATE OR REPLACE FUNCTION threadline.next_key(target regclass, after text, changes integer) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT c.record_key
+    FROM threadline.ledger_changes AS c
+    WHERE c.table_id = threadline.audited_table_of(target) AND c.record_key > coalesce(after, '') COLLATE "C"
+    ORDER BY c.record_key
+    OFFSET changes - 1
+    LIMIT 1;
+END;
+
 -- Records whose changes do not agree with each other or with the live rows:
 -- something wrote past the triggers. What one change left is what the next one
 -- found, and at the end what is there.
@@ -7350,11 +7605,15 @@ $$;
 -- began, or the key and the policy became what they are, nor on from a TRUNCATE that could not see
 -- all rows.
 --
+-- With `after` and `up_to`, only records whose keys as text, in the order of their bytes,
+-- come after one and not after the other: what is found in one range after another is what
+-- is found at once, as the changes of a record are compared with each other and its row.
+--
 -- Everything is read in one snapshot, which is taken after the table is held: what
 -- truncates or rewrites it would have it look empty to an older one. Joined by
 -- hashing, however few rows are expected: one pass over the table, never more.
 CREATE OR REPLACE FUNCTION threadline.chain_drift(
-    target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10,
+    target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10, after text DEFAULT NULL, up_to text DEFAULT NULL,
     OUT code text, OUT records bigint, OUT record_key text, OUT key jsonb,
     OUT transaction_id bigint, OUT change_id bigint, OUT expected jsonb, OUT found jsonb
 ) RETURNS SETOF record
@@ -7379,6 +7638,8 @@ DECLARE
     tl_live text;
     tl_fresh boolean;
     tl_by_token boolean;
+    -- Whether a key, which stands for %s, is of those that are asked for.
+    tl_range text := concat_ws(' AND ', 'true', CASE WHEN after IS NOT NULL THEN '%1$s COLLATE "C" > $15' END, CASE WHEN up_to IS NOT NULL THEN '%1$s COLLATE "C" <= $16' END);
 BEGIN
     tl_obstacle := threadline.chain_obstacle(target);
     IF tl_obstacle IS NOT NULL THEN
@@ -7442,6 +7703,7 @@ BEGIN
             FROM threadline.audit_changes AS c
             LEFT JOIN grouped AS g ON g.transaction_id = c.transaction_id AND g.statement = c.statement
             WHERE c.table_id = $1 AND c.transaction_id >= $2 AND coalesce(g.began, c.captured_at) >= $3
+              AND (c.record_key IS NULL OR (%7$s) OR (%8$s))
         ), blind AS MATERIALIZED (
             -- Changes of which nobody knows the record; read once, and not for each change.
             SELECT coalesce(array_agg(r.id ORDER BY r.id), '{}') AS ids FROM recorded AS r WHERE r.record_key IS NULL
@@ -7451,12 +7713,12 @@ BEGIN
                    CASE WHEN r.op IN ('D', 'T') THEN r.whole WHEN r.op = 'U' AND r.previous_key IS NULL THEN r.was END AS shows,
                    CASE WHEN r.op = 'I' THEN r.whole WHEN r.previous_key IS NOT NULL THEN r.whole || r.became WHEN r.op = 'U' THEN r.became END AS leaves
             FROM recorded AS r
-            WHERE r.record_key IS NOT NULL
+            WHERE r.record_key IS NOT NULL AND %9$s
             UNION ALL
             -- In a statement that shifts keys, who leaves makes room for who comes.
             SELECT r.previous_key, r.position, 0, r.id, r.transaction_id, 'end', r.whole, NULL
             FROM recorded AS r
-            WHERE r.previous_key IS NOT NULL
+            WHERE r.previous_key IS NOT NULL AND %10$s
         ), numbered AS (
             SELECT e.*,
                    -- PostgreSQL has no array of nothing here.
@@ -7483,7 +7745,7 @@ BEGIN
             SELECT c.*, c.known || coalesce(c.leaves, '{}') AS state, live.*
             FROM chained AS c
             LEFT JOIN (
-                SELECT %4$s COLLATE "C" AS live_key, %5$s AS live_image FROM %6$s AS tl_live
+                SELECT %4$s COLLATE "C" AS live_key, %5$s AS live_image FROM %6$s AS tl_live WHERE %11$s
             ) AS live ON live.live_key = c.event_key
             WHERE c.is_last
         ), claim AS (
@@ -7534,14 +7796,17 @@ BEGIN
         format(tl_image, 'c.row_data'),
         threadline.key_expression(tl_table.id, 'tl_live'),
         tl_live,
-        threadline.own_rows(target))
+        threadline.own_rows(target),
+        format(tl_range, 'c.record_key'), format(tl_range, 'c.previous_key'),
+        format(tl_range, 'r.record_key'), format(tl_range, 'r.previous_key'),
+        format(tl_range, '(' || threadline.key_expression(tl_table.id, 'tl_live') || ')'))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
           tl_table.key_columns, tl_table.key_types, examples,
-          EXISTS (SELECT FROM threadline.partitions_left(tl_table.id)), target;
+          EXISTS (SELECT FROM threadline.partitions_left(tl_table.id)), target, after, up_to;
 END
 $chain_drift$;
-COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer) IS
+COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer, text, text) IS
     'Records of an audited table whose changes do not agree with each other or with the live rows';
 
 -- Has what the running transaction changes from now on not recorded, and records

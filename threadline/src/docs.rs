@@ -18,5 +18,8 @@ pub mod journal_and_ledger {}
 #[doc = include_str!("docs/keeping_it_for_years.md")]
 pub mod keeping_it_for_years {}
 
+#[doc = include_str!("docs/monitoring.md")]
+pub mod monitoring {}
+
 #[doc = include_str!("docs/backup_restore_upgrade.md")]
 pub mod backup_restore_upgrade {}

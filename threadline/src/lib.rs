@@ -16,6 +16,7 @@ mod error;
 mod explore;
 #[cfg(feature = "export")]
 mod export;
+mod health;
 mod install;
 mod migrations;
 mod model;
@@ -42,6 +43,7 @@ pub use explore::{
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
+pub use health::{Counters, Health, ModelHealth};
 pub use install::{ModelStatus, Protection, Status, run_pending_migrations};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use posting::{Waiting, Worker, WorkerHandle, post, waiting};
@@ -69,7 +71,9 @@ pub use revert::{RevertConflict, revert_transaction, revert_transaction_but};
 /// ```
 pub use threadline_derive::Audited;
 pub use time_travel::{OpenTransaction, PastRecord, Unavailable};
-pub use verify::{BrokenRecord, Finding, FindingCode, Severity, Verification, Verify};
+pub use verify::{
+    BrokenRecord, Finding, FindingCode, ResumePoint, Severity, Verification, Verify, VerifyProgress,
+};
 
 /// The SQL of the audit schema, for the tests of this repository.
 #[doc(hidden)]

@@ -1,9 +1,13 @@
 //! The example does what the README says of it.
 
+#[path = "quickstart/pasting.rs"]
+mod pasting;
 #[path = "quickstart/protecting.rs"]
 mod protecting;
 #[path = "quickstart/reading.rs"]
 mod reading;
+#[path = "quickstart/status.rs"]
+mod status;
 #[path = "quickstart/verifying.rs"]
 mod verifying;
 

@@ -199,6 +199,7 @@ fn codes(conn: &mut PgConnection) -> BTreeSet<(&'static str, Option<String>)> {
     verification
         .findings
         .into_iter()
+        .filter(|finding| finding.code != threadline::FindingCode::Unattributed)
         .map(|finding| (finding.code.as_str(), finding.table))
         .collect()
 }

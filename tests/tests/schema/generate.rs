@@ -299,6 +299,56 @@ fn a_schema_that_somebody_edited_is_reported() {
     }
 }
 
+/// A merge, or an editor, took lines away.
+#[test]
+fn deleted_lines_do_not_go_unnoticed() {
+    let dir = scratch_dir();
+    let models = threadline::models![User, PostNext];
+    let written = models.generate(&dir).unwrap();
+    for (place, folder) in written.iter().enumerate() {
+        for file in ["up.sql", "down.sql"] {
+            let path = folder.join(file);
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<_> = text.lines().collect();
+            let (step, many) = if place == 0 {
+                (lines.len() / 20 + 1, 40)
+            } else {
+                (1, 1)
+            };
+            for from in (0..lines.len()).step_by(step) {
+                let gone = &lines[from..lines.len().min(from + many)];
+                // What is said of a policy is not the policy.
+                if gone.iter().all(|line| {
+                    line.starts_with("--") && !line.starts_with("-- Columns:") && place > 0
+                }) {
+                    continue;
+                }
+                let left = [&lines[..from], &lines[lines.len().min(from + many)..]].concat();
+                fs::write(&path, left.join("\n")).unwrap();
+                assert!(
+                    models.check(&dir).is_err(),
+                    "{} without {gone:?}",
+                    path.display()
+                );
+            }
+            fs::write(&path, "").unwrap();
+            assert!(
+                models.check(&dir).is_err(),
+                "{} without anything",
+                path.display()
+            );
+            fs::write(&path, text).unwrap();
+            models.check(&dir).unwrap();
+        }
+    }
+    fs::write(written[1].join("down.sql"), "").unwrap();
+    let error = models.check(&dir).unwrap_err().to_string();
+    assert!(
+        error.contains("_threadline_audit_users/down.sql does not take back what up.sql does. "),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_schema_newer_than_the_crate_is_reported() {
     let dir = scratch_dir();

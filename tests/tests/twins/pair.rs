@@ -147,6 +147,8 @@ impl Pair {
         findings.retain(|finding| match finding.code {
             // Some names look secret, some tables are nobody's.
             FindingCode::SecretLooking | FindingCode::TableUnaudited => false,
+            // All of it is written as nobody.
+            FindingCode::Unattributed => false,
             // A label that got another name has it in every row.
             FindingCode::RowAltered => !self.script.contains("RENAME VALUE"),
             // A partition comes and goes with its rows, and takes a trigger along.

@@ -43,6 +43,44 @@ fn changed_columns_are_named() {
     );
 }
 
+/// Without redaction, what the row has is recorded, whenever the column came.
+#[test]
+fn an_added_column_is_information_where_nothing_is_redacted_because_it_is_recorded() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, 'a');
+         ALTER TABLE items ADD city text DEFAULT 'Rome', ADD doc json, ADD price numeric, ADD doubled int GENERATED ALWAYS AS (id * 2) STORED;
+         UPDATE items SET city = 'Paris', doc = '{\"b\": 1, \"a\": 2}', price = 1.10; INSERT INTO items VALUES (2, 'b', 'Oslo', '[]', 2.0)",
+    );
+    assert_eq!(
+        changes(conn)[1..],
+        [
+            r#"update | items | {"id": 1} | {"doc": null, "city": "Rome", "price": null} | {"doc": "{\"b\": 1, \"a\": 2}", "city": "Paris", "price": 1.10} | NULL | "#,
+            r#"insert | items | {"id": 2} | NULL | NULL | {"id": 2, "doc": [], "city": "Oslo", "name": "b", "price": 2.0, "doubled": 4} | "#,
+        ]
+    );
+    let findings = drift(conn, "", &["columns-added public.items"]);
+    assert_eq!(findings[0].severity().to_string(), "info");
+    assert_eq!(
+        findings[0].message,
+        "it has columns that came since its capture was built, and they are recorded: city was added, doc was added, price was added, doubled was added"
+    );
+    // With another change of the columns it is not that alone.
+    drift(
+        conn,
+        "ALTER TABLE items ADD more int, ALTER price TYPE float8",
+        &["columns-changed public.items"],
+    );
+    drift(
+        conn,
+        "ALTER TABLE items ADD other int; ALTER TABLE items ALTER doubled DROP EXPRESSION",
+        &["columns-changed public.items"],
+    );
+}
+
 /// What a column holds after its type changed, or after another took its name,
 /// nobody wrote.
 #[test]

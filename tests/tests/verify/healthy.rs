@@ -70,7 +70,7 @@ fn rows_older_than_the_audit_and_every_way_to_write() {
          SELECT threadline.revert_transaction((SELECT max(id) FROM threadline.audit_transactions));
          ALTER TABLE items ADD x int; UPDATE items SET w = 'z' WHERE id < 5;",
     );
-    assert_eq!(found(conn), ["columns-changed public.items"]);
+    assert_eq!(found(conn), ["columns-added public.items"]);
     run(
         conn,
         "UPDATE items SET x = 1; SELECT threadline.refresh('items'); UPDATE items SET x = 2;

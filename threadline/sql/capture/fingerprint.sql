@@ -4,12 +4,4 @@
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-BEGIN ATOMIC
-    SELECT md5(coalesce(
-        string_agg(
-            quote_ident(c.name) || ' ' || c.type::oid::regtype::text || CASE WHEN c.bitwise THEN '' ELSE ' by image' END
-                || coalesce(' generated as ' || threadline.generation_of(target, c.number), ''),
-            ',' ORDER BY c.number), ''))
-    FROM threadline.columns_of(target) AS c;
-END;
+RETURN threadline.fingerprint_but(target, '{}');

@@ -12,11 +12,15 @@
 -- began, or the key and the policy became what they are, nor on from a TRUNCATE that could not see
 -- all rows.
 --
+-- With `after` and `up_to`, only records whose keys as text, in the order of their bytes,
+-- come after one and not after the other: what is found in one range after another is what
+-- is found at once, as the changes of a record are compared with each other and its row.
+--
 -- Everything is read in one snapshot, which is taken after the table is held: what
 -- truncates or rewrites it would have it look empty to an older one. Joined by
 -- hashing, however few rows are expected: one pass over the table, never more.
 CREATE FUNCTION threadline.chain_drift(
-    target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10,
+    target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10, after text DEFAULT NULL, up_to text DEFAULT NULL,
     OUT code text, OUT records bigint, OUT record_key text, OUT key jsonb,
     OUT transaction_id bigint, OUT change_id bigint, OUT expected jsonb, OUT found jsonb
 ) RETURNS SETOF record
@@ -41,6 +45,8 @@ DECLARE
     tl_live text;
     tl_fresh boolean;
     tl_by_token boolean;
+    -- Whether a key, which stands for %s, is of those that are asked for.
+    tl_range text := concat_ws(' AND ', 'true', CASE WHEN after IS NOT NULL THEN '%1$s COLLATE "C" > $15' END, CASE WHEN up_to IS NOT NULL THEN '%1$s COLLATE "C" <= $16' END);
 BEGIN
     tl_obstacle := threadline.chain_obstacle(target);
     IF tl_obstacle IS NOT NULL THEN
@@ -104,6 +110,7 @@ BEGIN
             FROM threadline.audit_changes AS c
             LEFT JOIN grouped AS g ON g.transaction_id = c.transaction_id AND g.statement = c.statement
             WHERE c.table_id = $1 AND c.transaction_id >= $2 AND coalesce(g.began, c.captured_at) >= $3
+              AND (c.record_key IS NULL OR (%7$s) OR (%8$s))
         ), blind AS MATERIALIZED (
             -- Changes of which nobody knows the record; read once, and not for each change.
             SELECT coalesce(array_agg(r.id ORDER BY r.id), '{}') AS ids FROM recorded AS r WHERE r.record_key IS NULL
@@ -113,12 +120,12 @@ BEGIN
                    CASE WHEN r.op IN ('D', 'T') THEN r.whole WHEN r.op = 'U' AND r.previous_key IS NULL THEN r.was END AS shows,
                    CASE WHEN r.op = 'I' THEN r.whole WHEN r.previous_key IS NOT NULL THEN r.whole || r.became WHEN r.op = 'U' THEN r.became END AS leaves
             FROM recorded AS r
-            WHERE r.record_key IS NOT NULL
+            WHERE r.record_key IS NOT NULL AND %9$s
             UNION ALL
             -- In a statement that shifts keys, who leaves makes room for who comes.
             SELECT r.previous_key, r.position, 0, r.id, r.transaction_id, 'end', r.whole, NULL
             FROM recorded AS r
-            WHERE r.previous_key IS NOT NULL
+            WHERE r.previous_key IS NOT NULL AND %10$s
         ), numbered AS (
             SELECT e.*,
                    -- PostgreSQL has no array of nothing here.
@@ -145,7 +152,7 @@ BEGIN
             SELECT c.*, c.known || coalesce(c.leaves, '{}') AS state, live.*
             FROM chained AS c
             LEFT JOIN (
-                SELECT %4$s COLLATE "C" AS live_key, %5$s AS live_image FROM %6$s AS tl_live
+                SELECT %4$s COLLATE "C" AS live_key, %5$s AS live_image FROM %6$s AS tl_live WHERE %11$s
             ) AS live ON live.live_key = c.event_key
             WHERE c.is_last
         ), claim AS (
@@ -196,12 +203,15 @@ BEGIN
         format(tl_image, 'c.row_data'),
         threadline.key_expression(tl_table.id, 'tl_live'),
         tl_live,
-        threadline.own_rows(target))
+        threadline.own_rows(target),
+        format(tl_range, 'c.record_key'), format(tl_range, 'c.previous_key'),
+        format(tl_range, 'r.record_key'), format(tl_range, 'r.previous_key'),
+        format(tl_range, '(' || threadline.key_expression(tl_table.id, 'tl_live') || ')'))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
           tl_table.key_columns, tl_table.key_types, examples,
-          EXISTS (SELECT FROM threadline.partitions_left(tl_table.id)), target;
+          EXISTS (SELECT FROM threadline.partitions_left(tl_table.id)), target, after, up_to;
 END
 $chain_drift$;
-COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer) IS
+COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer, text, text) IS
     'Records of an audited table whose changes do not agree with each other or with the live rows';

@@ -9,6 +9,7 @@ DECLARE
     tl_mend text := threadline.mending(audited_table, target);
     tl_keys text[];
     tl_differences text;
+    tl_added smallint[];
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
     IF tl_table.relation <> target THEN
@@ -17,14 +18,14 @@ BEGIN
     END IF;
 
     IF tl_table.fingerprint <> threadline.fingerprint(target) THEN
-        SELECT string_agg(
+        SELECT coalesce(array_agg(live.number) FILTER (WHERE k.name IS NULL), '{}'), string_agg(
             CASE WHEN k.name IS NULL THEN format('%I was added', live.name)
                  WHEN live.name IS NULL THEN format('%I was dropped', k.name)
                  ELSE concat_ws(', ',
                      CASE WHEN live.name <> k.name THEN format('%I was renamed to %I', k.name, live.name) END,
                      CASE WHEN live.type::text <> k.type THEN format('%I was %s and is %s', live.name, k.type, live.type) END)
             END, ', ' ORDER BY coalesce(k.number, live.number))
-        INTO tl_differences
+        INTO tl_added, tl_differences
         FROM (
             SELECT k.*, CASE WHEN tl_table.relation = target THEN k.number::text ELSE k.name END AS identity
             FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint, name text, type text)
@@ -34,9 +35,14 @@ BEGIN
             FROM threadline.columns_of(target) AS c
         ) AS live USING (identity)
         WHERE k.name IS DISTINCT FROM live.name OR k.type IS DISTINCT FROM live.type::text;
-        RETURN NEXT ROW('columns-changed', target::text,
-            'its columns are not those that its capture was built for'
-            || coalesce(': ' || tl_differences, ''), tl_mend)::threadline.finding;
+        IF NOT threadline.redacts(tl_table.policy) AND threadline.fingerprint_but(target, tl_added) = tl_table.fingerprint THEN
+            RETURN NEXT ROW('columns-added', target::text,
+                format('it has columns that came since its capture was built, and they are recorded: %s', tl_differences), tl_mend)::threadline.finding;
+        ELSE
+            RETURN NEXT ROW('columns-changed', target::text,
+                'its columns are not those that its capture was built for'
+                || coalesce(': ' || tl_differences, ''), tl_mend)::threadline.finding;
+        END IF;
     END IF;
 
     SELECT coalesce(array_agg(k.name), '{}') INTO tl_keys FROM threadline.key_columns_of(target) AS k;

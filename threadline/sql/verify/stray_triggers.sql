@@ -14,8 +14,8 @@ BEGIN
         WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}$'
     )
     SELECT 'policy-missing', c.relation::text,
-           'what was decided for it is not on record; its capture goes on as it was built',
-           format('SELECT threadline.audit(%L, mask => ..., exclude => ...);', c.relation)
+           format('what was decided for it is not on record; its capture goes on as it was built; say it again with SELECT threadline.audit(%L, mask => ..., exclude => ...)', c.relation),
+           NULL::text
     FROM capturing AS c
     WHERE NOT EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = c.table_id)
       AND c.name = '!threadline_capture_' || c.table_id AND (target IS NULL OR c.relation = target)

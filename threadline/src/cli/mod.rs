@@ -16,8 +16,8 @@
 //! | `generate` | writes the missing audit migrations |
 //! | `check` | fails if there are any; for CI |
 //! | `install` | brings a database up to date without migration files |
-//! | `status` | shows what is in force in a database |
-//! | `verify` | fails if a database's audit is not whole; for health checks |
+//! | `status` | fails if changes are not recorded as the models say; inexpensive, for health checks |
+//! | `verify` | fails if a database's audit is not whole, its histories included |
 //! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](crate::docs::owner_and_readers) |
 //! | `work` | [posts](crate::post) all along; `--once` posts what waits and ends |
 //! | `purge` | removes what is older than `#[audited(keep = "7 years")]` says; `--dry-run` shows it |
@@ -35,10 +35,10 @@
 //! show what was recorded before its column was masked, and
 //! [record that](crate::unmasked).
 //!
-//! `check` needs no database and looks at files; `verify` looks at a database as it
-//! is, whichever way it came there, and ends with 2 if it could not.
+//! `check` needs no database and looks at files; `status` and `verify` look at a database
+//! as it is, whichever way it came there, and end with 2 if they could not.
 //!
-//! Those that read take `--json`, for pipes, and are also there as a program of
+//! `status` and those that read take `--json`, for pipes. Those that read are also there as a program of
 //! its own, `threadline`, for machines where the application is not at hand:
 //! `cargo install threadline --features cli`.
 //!
@@ -49,13 +49,14 @@
 
 mod database;
 mod folder;
+mod paste;
 mod protect;
 mod read;
 mod retention;
+mod status;
 mod verify;
 mod work;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -65,10 +66,10 @@ use self::folder::Folder;
 use self::protect::Protect;
 use self::read::Read;
 use self::retention::{PlaceHold, Purge, ReleaseHold};
+use self::status::StatusArguments;
 use self::verify::VerifyArguments;
 use self::work::Work;
 use crate::error::Error;
-use crate::install::{ModelStatus, Status};
 use crate::model::Models;
 
 /// The audit of this application: its migrations, and what is on record
@@ -95,11 +96,10 @@ enum Command {
         #[command(flatten)]
         database: Database,
     },
-    /// Show what is in force in a database; fails if it is behind the models
-    Status {
-        #[command(flatten)]
-        database: Database,
-    },
+    /// Show whether changes are recorded as the models say, and how the audit goes on; inexpensive
+    ///
+    /// Ends with 0 if they are, 1 if they are not, and 2 if that cannot be told.
+    Status(StatusArguments),
     /// Look whether a database's audit is whole: triggers, policies, and the history itself
     ///
     /// Ends with 0 if nothing is wrong, 1 if something is, and 2 if that cannot be told.
@@ -186,77 +186,7 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
         Command::Release(release) => release.run()?,
         Command::Read(read) => return read.run(),
         Command::Verify { verify, database } => return Ok(verify.run(models, &database)),
-        Command::Status { database } => {
-            let status = models.status(&mut database.connect()?)?;
-            print_status(&status);
-            if !status.is_current() {
-                return Ok(ExitCode::FAILURE);
-            }
-        }
+        Command::Status(status) => return Ok(status.run(models)),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn print_status(status: &Status) {
-    let mut out = io::stdout().lock();
-    let needed = status.needed_version;
-    let _ = match status.installed_version {
-        None => writeln!(
-            out,
-            "audit schema   not installed (this crate: version {needed})"
-        ),
-        Some(version) if version < needed => {
-            writeln!(
-                out,
-                "audit schema   version {version}, behind this crate's {needed}"
-            )
-        }
-        Some(version) => writeln!(out, "audit schema   version {version}"),
-    };
-    if let Some(owner) = &status.owner {
-        let _ = writeln!(out, "its owner      {owner}");
-    }
-    if let Some(waiting) = &status.waiting {
-        let since = waiting.since.map_or(String::new(), |since| {
-            format!(", since {}", since.format("%Y-%m-%d %H:%M:%S UTC"))
-        });
-        let _ = writeln!(
-            out,
-            "journal        {} entries wait{since}",
-            waiting.entries
-        );
-        if waiting.set_aside > 0 {
-            let _ = writeln!(
-                out,
-                "               {} entries could not be posted; see threadline.unposted",
-                waiting.set_aside
-            );
-        }
-    }
-    let width = status.models.iter().map(|(spec, _)| spec.table.len()).max();
-    for (spec, model) in &status.models {
-        let text = match model {
-            ModelStatus::Current => "audited",
-            ModelStatus::PolicyDiffers => {
-                "audited under another policy; generate and run migrations"
-            }
-            ModelStatus::CaptureOutdated => {
-                "its columns changed; run SELECT threadline.refresh(...) in a migration"
-            }
-            ModelStatus::TriggersAltered => {
-                "its triggers are missing, switched off or altered; see `verify`"
-            }
-            ModelStatus::SchemaOutdated => {
-                "unknown, as the audit schema is behind; generate and run migrations"
-            }
-            ModelStatus::NotAudited => "not audited; generate and run migrations",
-            ModelStatus::TableMissing => "table does not exist",
-        };
-        let _ = writeln!(
-            out,
-            "{:width$}   {text}",
-            spec.table,
-            width = width.unwrap_or(0)
-        );
-    }
 }

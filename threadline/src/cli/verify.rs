@@ -1,19 +1,22 @@
+use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, Utc};
 
 use super::database::Database;
+use super::paste::pasteable;
 use super::read::print::{document, print};
 use super::read::style::{TABLE, TIME, paint};
 use crate::error::Error;
 use crate::explore::{Day, instant};
 use crate::model::Models;
 use crate::record::{clean, plain};
-use crate::verify::{BrokenRecord, Finding, Severity, Verification};
+use crate::verify::{BrokenRecord, Finding, ResumePoint, Severity, Verification, VerifyProgress};
 
 /// That it could not be told, which is neither yes nor no.
-const UNKNOWN: u8 = 2;
+pub(super) const UNKNOWN: u8 = 2;
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
@@ -27,6 +30,15 @@ pub(super) struct VerifyArguments {
     /// Tables that nobody needs to audit, as in SQL
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     allow_unaudited: Vec<String>,
+    /// Compare histories in steps of about so many changes, and tell of each on standard error
+    #[arg(long, value_name = "CHANGES", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+    /// Stop after the step in which so many seconds have passed, and print where to go on
+    #[arg(long = "for", value_name = "SECONDS", requires = "steps")]
+    seconds: Option<u64>,
+    /// Go on where a run was stopped
+    #[arg(long, value_name = "POINT")]
+    resume: Option<ResumePoint>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -65,8 +77,46 @@ impl VerifyArguments {
         if let Some(since) = self.since {
             verify = verify.since(since);
         }
-        verify.run(&mut database.connect()?)
+        if let Some(point) = self.resume {
+            verify = verify.resume(point);
+        }
+        let conn = &mut database.connect()?;
+        let Some(changes) = self.steps else {
+            return verify.run(conn);
+        };
+        let end = self
+            .seconds
+            .map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        verify.run_in_steps(conn, changes, |at| {
+            eprintln!("{}", progress(at));
+            if end.is_some_and(|end| Instant::now() >= end) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
     }
+}
+
+fn progress(at: &VerifyProgress) -> String {
+    let VerifyProgress {
+        table,
+        tables_done,
+        tables,
+        steps,
+        findings,
+        resume,
+    } = at;
+    format!(
+        "{}: step {steps}, {tables_done} of {tables} tables done, {findings} findings; --resume {}",
+        clean(table),
+        shell_word(resume)
+    )
+}
+
+/// As a shell takes it, and a terminal shows it: JSON has escapes for controls.
+fn shell_word(point: &ResumePoint) -> String {
+    format!("'{}'", point.to_string().replace('\'', "'\\''"))
 }
 
 fn show(verification: &Verification) {
@@ -80,8 +130,17 @@ fn show(verification: &Verification) {
             print(&format!("    and {} more", finding.records - shown));
         }
         if let Some(mend) = &finding.mend {
-            print(&paint(TIME, &format!("    {}", clean(mend))));
+            // Spaces before a line mean nothing: within a name or a value no line ends.
+            for line in pasteable(mend).lines() {
+                print(&paint(TIME, &format!("    {line}")));
+            }
         }
+    }
+    if let Some(point) = &verification.stopped {
+        print(&format!(
+            "stopped; go on with --resume {}",
+            shell_word(point)
+        ));
     }
     let count = |severity, one: &str, many: &str| match verification.count(severity) {
         1 => format!("1 {one}"),
@@ -95,7 +154,7 @@ fn show(verification: &Verification) {
     ));
 }
 
-fn headline(finding: &Finding) -> String {
+pub(super) fn headline(finding: &Finding) -> String {
     let severity = finding.severity();
     format!(
         "{}  {}  {}: {}",

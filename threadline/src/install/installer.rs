@@ -42,10 +42,9 @@ impl Status {
     /// Whether everything is as the models say.
     pub fn is_current(&self) -> bool {
         self.installed_version >= Some(self.needed_version)
-            && self
-                .models
-                .iter()
-                .all(|(_, status)| *status == ModelStatus::Current)
+            && self.models.iter().all(|(_, status)| {
+                matches!(status, ModelStatus::Current | ModelStatus::ColumnsAdded)
+            })
     }
 }
 
@@ -55,6 +54,9 @@ impl Status {
 pub enum ModelStatus {
     /// Audited as the model says.
     Current,
+    /// Audited as the model says. Columns came since the capture function was built, and
+    /// they are recorded.
+    ColumnsAdded,
     /// Audited under another policy than the model's.
     PolicyDiffers,
     /// The columns or the key have changed since the capture function was
@@ -194,7 +196,7 @@ where
 }
 
 /// The role that owns the audit schema.
-fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
+pub(crate) fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Owner {
         #[diesel(sql_type = Nullable<Text>)]
@@ -252,6 +254,8 @@ where
         #[diesel(sql_type = Bool)]
         same_capture: bool,
         #[diesel(sql_type = Bool)]
+        columns_added: bool,
+        #[diesel(sql_type = Bool)]
         same_triggers: bool,
     }
     let state: State = diesel::sql_query(include_str!("model_status.sql"))
@@ -281,6 +285,10 @@ where
             same_triggers: false,
             ..
         } => ModelStatus::TriggersAltered,
+        State {
+            columns_added: true,
+            ..
+        } => ModelStatus::ColumnsAdded,
         _ => ModelStatus::Current,
     })
 }

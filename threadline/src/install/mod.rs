@@ -11,9 +11,9 @@ pub use installer::{ModelStatus, Status};
 pub use protection::Protection;
 pub use run_pending::run_pending_migrations;
 
-#[cfg(feature = "cli")]
-pub(crate) use installer::watched;
 pub(crate) use installer::{installed_version, model_status};
+#[cfg(feature = "cli")]
+pub(crate) use installer::{owner, watched};
 pub(crate) use policy::{PolicyCall, as_before, unaudit_call};
 #[cfg(test)]
 pub(crate) use script::{Index, Step, Version};

@@ -8,7 +8,7 @@ DECLARE
     tl_object record;
     tl_own_functions text[] := ARRAY[
         'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_keep', 'threadline.give_history', 'threadline.record_replacement', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
-        'threadline.token_keys_stand', 'threadline.set_sequences'];
+        'threadline.token_keys_stand', 'threadline.set_sequences', 'threadline.counters', 'threadline.in_force_until'];
     tl_administrator regrole := current_user::regrole;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -147,7 +147,7 @@ BEGIN
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers') LOOP
         -- So that what a reader asks for is quick to find.
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much() TO %I', tl_role);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much(), threadline.counters(), threadline.in_force_until(integer, jsonb) TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA threadline TO %I', tl_role);
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.unmask(text, text, text) TO %I', tl_role);

@@ -8,6 +8,10 @@ use crate::install::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way, as_befor
 use crate::model::{Models, TableSpec};
 use crate::sql::name_parts;
 
+/// How the migration of a policy is known.
+const WRITTEN: &str =
+    "-- Written by threadline: to change it, change the model and generate again.";
+
 impl Models {
     /// Writes what is missing into the application's migrations folder: one migration
     /// that brings the audit schema to the version of this crate, and one for every model
@@ -49,8 +53,8 @@ impl Models {
     }
 
     /// Fails when [`generate`](Self::generate) would write something, a migration of the
-    /// audit schema is not as it was written or is there twice, or a column looks secret
-    /// and its model says nothing of it: for CI.
+    /// audit schema is not as it was written or is there twice, the `down.sql` of a policy
+    /// takes nothing back, or a column looks secret and its model says nothing of it: for CI.
     ///
     /// # Errors
     ///
@@ -60,7 +64,8 @@ impl Models {
         self.require_decisions()?;
         let present = folder::read(migrations_dir.as_ref())?;
         let recorded = Recorded::read(&present);
-        let wrong = wrong(Schema(VERSIONS), &present, &recorded);
+        let mut wrong = wrong(Schema(VERSIONS), &present, &recorded);
+        wrong.extend(present.iter().filter_map(cannot_be_taken_back));
         if !wrong.is_empty() {
             return Err(migrations_error(wrong.join("\n")));
         }
@@ -179,6 +184,20 @@ fn wrong(schema: Schema<'_>, present: &[Migration], recorded: &Recorded) -> Vec<
     wrong
 }
 
+/// A policy's migration of which the way back was lost.
+fn cannot_be_taken_back(migration: &Migration) -> Option<String> {
+    let calls = |sql: &str| {
+        let mut lines = sql.lines().map(str::trim_start);
+        lines.any(|line| line.starts_with("SELECT threadline."))
+    };
+    let Migration { name, up, down, .. } = migration;
+    (up.lines().any(|line| line == WRITTEN) && calls(up) && !calls(down)).then(|| {
+        format!(
+            "{name}/down.sql does not take back what up.sql does. Take it back from version control; or delete the folder and generate again if no database has run it"
+        )
+    })
+}
+
 /// The number of the first line that differs, whatever ends the lines.
 fn first_difference(found: &str, expected: &str) -> Option<usize> {
     let (mut found, mut expected) = (found.lines(), expected.lines());
@@ -217,7 +236,7 @@ fn policy_migration(
         name: format!("threadline_audit_{}", folder_name(table)),
         sql: NewSql::Texts((
             format!(
-                "-- Audit policy of {}, from the model `{}`.\n-- Written by threadline: to change it, change the model and generate again.\n{policy}\n",
+                "-- Audit policy of {}, from the model `{}`.\n{WRITTEN}\n{policy}\n",
                 spec.table, spec.model
             ),
             down,

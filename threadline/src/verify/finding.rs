@@ -79,6 +79,9 @@ codes! {
     /// Columns were added, dropped, renamed or given other types since the capture
     /// was built. Of a table with redaction, new columns are not recorded.
     ColumnsChanged "columns-changed" Error,
+    /// Columns were added to a table without redaction since the capture was built. They
+    /// are recorded.
+    ColumnsAdded "columns-added" Info,
     /// The primary key is another than the one by which records are kept.
     KeyChanged "key-changed" Error,
     /// The capture is of an older version.
@@ -93,6 +96,10 @@ codes! {
     PolicyMissing "policy-missing" Error,
     /// The policy in force is another than the model's.
     PolicyDiffers "policy-differs" Error,
+    /// The policy in force replaced that of the model: this process is older than the
+    /// database, as in a rolling deploy. Only [`Models::health`](crate::Models::health)
+    /// tells it from `policy-differs`.
+    PolicyReplaced "policy-replaced" Info,
     /// The table of a model is not audited.
     ModelNotAudited "model-not-audited" Error,
     /// The table of a model does not exist.
@@ -114,6 +121,8 @@ codes! {
     RowMissing "row-missing" Error,
     /// A row is there that was deleted, and no change says how it came back.
     RowUnrecorded "row-unrecorded" Error,
+    /// Some of the newest transactions have no actor.
+    Unattributed "unattributed" Info,
     /// Somebody who may had capture suspended, and what was written meanwhile is not
     /// recorded.
     CaptureSuspended "capture-suspended" Info,
@@ -132,6 +141,12 @@ codes! {
     /// The objects in the schema of the audit could not be compared with those that were
     /// installed.
     AuditUnchecked "audit-unchecked" Warning,
+    /// The database has no audit schema.
+    SchemaMissing "schema-missing" Error,
+    /// The audit schema is older than this crate.
+    SchemaOutdated "schema-outdated" Error,
+    /// The audit schema is newer than this crate, as in a rolling deploy.
+    SchemaNewer "schema-newer" Info,
     /// Much waits in the journal, or since long: answers take longer, and nobody posts.
     JournalWaiting "journal-waiting" Warning,
     /// Entries of the journal could not be posted; they are in `threadline.unposted`.
@@ -143,7 +158,7 @@ codes! {
 }
 
 impl FindingCode {
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 
@@ -197,14 +212,15 @@ pub struct Finding {
     /// can bring back: the SQL that takes what is there now as the beginning, once
     /// it has been looked into. What was before cannot be asked for then.
     pub mend: Option<String>,
-    /// How many records disagree, where records do.
+    /// How many records disagree, where records do; of `unattributed`, how many transactions
+    /// have no actor.
     pub records: i64,
     /// Some of them.
     pub examples: Vec<BrokenRecord>,
 }
 
 impl Finding {
-    pub(super) fn new(
+    pub(crate) fn new(
         code: FindingCode,
         table: Option<String>,
         message: String,

@@ -4,13 +4,17 @@
 mod finding;
 mod queries;
 mod secrets;
+mod steps;
+
+use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use finding::{BrokenRecord, Finding, FindingCode, Severity};
+pub use steps::{ResumePoint, VerifyProgress};
 
-use self::queries::{Audited, Found, Suspended};
+use self::queries::{Audited, Suspended, Unattributed};
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::install::{ModelStatus, PolicyCall, SCHEMA_VERSION, installed_version, model_status};
@@ -26,14 +30,18 @@ pub struct Verify<'a> {
     since: Option<DateTime<Utc>>,
     allowed: Vec<String>,
     examples: usize,
+    resume: Option<ResumePoint>,
 }
 
 /// What [`Verify::run`] found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Verification {
     /// Everything that is not as it should be, the worst first.
     pub findings: Vec<Finding>,
+    /// Where to go on, if the verification was stopped before its end; see
+    /// [`Verify::run_in_steps`].
+    pub stopped: Option<ResumePoint>,
 }
 
 impl Verification {
@@ -51,7 +59,7 @@ impl Verification {
 
 impl Models {
     /// Checks whether the audit of a database is intact, and changes nothing that is
-    /// recorded: for health checks, and before anybody relies on a history.
+    /// recorded: at night, and before anybody relies on a history.
     ///
     /// It sees triggers that are missing, disabled or altered, also those of
     /// partitions, columns and keys that changed without `threadline.refresh`,
@@ -61,6 +69,10 @@ impl Models {
     /// covered it up: each change must have found what the one before it left,
     /// and the last one have left what is there now.
     ///
+    /// Of the newest 10,000 posted transactions it counts those without an actor, and says
+    /// by which role and application they changed which tables: where a context is yet to be
+    /// set.
+    ///
     /// PostgreSQL's own counters, `pg_stat_user_tables`, are not asked: they count what was
     /// rolled back and updates that change nothing (a thousand of each, and they stand at
     /// two thousand where rightly nothing is recorded), so that a difference says nothing.
@@ -68,7 +80,8 @@ impl Models {
     /// written past those of a table without a key or whose policy records a part.
     ///
     /// [`check`](Models::check) needs no database and asks whether migrations are
-    /// missing; [`status`](Models::status) asks whether they have been run.
+    /// missing; [`status`](Models::status) asks whether they have been run, and
+    /// [`health`](Models::health), for a load balancer, whether changes are recorded.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -102,6 +115,7 @@ impl Models {
             since: None,
             allowed: vec![],
             examples: 10,
+            resume: None,
         }
     }
 }
@@ -139,6 +153,57 @@ impl Verify<'_> {
     /// It cannot be told: there is no audit schema, or an older one, the table is
     /// not there, or the database cannot be asked.
     pub fn run<C: AuditConnection>(self, conn: &mut C) -> Result<Verification, Error> {
+        self.verify(conn, None, |_| ControlFlow::Continue(()))
+    }
+
+    /// Goes on where a run was stopped: histories that were compared are not compared again.
+    pub fn resume(mut self, at: ResumePoint) -> Self {
+        self.resume = Some(at);
+        self
+    }
+
+    /// Runs the checks and compares histories in steps of about so many changes, for a
+    /// large ledger: each step takes a snapshot of its own and little memory. `progress` is
+    /// called after each, and stops the run with [`ControlFlow::Break`]. What a run and those
+    /// that resume it find is what one run finds. Each step reads the table once.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use std::ops::ControlFlow;
+    ///
+    /// let models = threadline::models![User];
+    /// let mut verification = models.verify().run_in_steps(conn, 100_000, |at| {
+    ///     println!("{}: {} of {} tables", at.table, at.tables_done, at.tables);
+    ///     ControlFlow::Break(())
+    /// })?;
+    /// while let Some(point) = verification.stopped {
+    ///     verification = models.verify().resume(point).run(conn)?;
+    /// }
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Same as [`run`](Self::run).
+    pub fn run_in_steps<C: AuditConnection>(
+        self,
+        conn: &mut C,
+        changes: u32,
+        progress: impl FnMut(&VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<Verification, Error> {
+        self.verify(conn, Some(changes.max(1)), progress)
+    }
+
+    fn verify<C: AuditConnection>(
+        self,
+        conn: &mut C,
+        changes: Option<u32>,
+        progress: impl FnMut(&VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<Verification, Error> {
         let installed = installed_version(conn)?;
         if installed < Some(SCHEMA_VERSION) {
             return Err(Error::new(ErrorKind::SchemaMissing { installed }));
@@ -157,9 +222,9 @@ impl Verify<'_> {
         findings.extend(self.secret_findings(conn, only.as_deref())?);
         // After what waits was looked at.
         post_before_reading(conn);
-        for table in queries::audited(conn, only.as_deref())? {
-            findings.extend(self.chain_findings(conn, &table)?);
-        }
+        let tables = queries::audited(conn, only.as_deref())?;
+        let (broken, stopped) = self.chains(conn, &tables, changes, progress)?;
+        findings.extend(broken);
         findings.extend(queries::interrupted(conn, self.since, only.as_deref())?);
         findings.extend(queries::triggers_changed(
             conn,
@@ -167,8 +232,11 @@ impl Verify<'_> {
             only.as_deref(),
         )?);
         findings.extend(queries::suspended(conn, self.since)?.map(of_suspended));
+        if only.is_none() {
+            findings.extend(queries::unattributed(conn, self.since)?.map(of_unattributed));
+        }
         findings.sort_by_key(Finding::severity);
-        Ok(Verification { findings })
+        Ok(Verification { findings, stopped })
     }
 
     /// Where the models are not in force. A table whose triggers are gone has been
@@ -202,46 +270,16 @@ impl Verify<'_> {
         }
         Ok(findings)
     }
+}
 
-    fn chain_findings<C: AuditConnection>(
-        &self,
-        conn: &mut C,
-        table: &Audited,
-    ) -> Result<Vec<Finding>, Error> {
-        if let Some(obstacle) = &table.obstacle {
-            let message = format!("its history was not compared with its rows: {obstacle}");
-            return Ok(vec![Finding::new(
-                FindingCode::ChainUnchecked,
-                Some(table.name.clone()),
-                message,
-                None,
-            )]);
-        }
-        let mut findings: Vec<Finding> = vec![];
-        for found in queries::chain_drift(conn, &table.name, self.since, self.examples)? {
-            let Found {
-                code,
-                records,
-                record,
-            } = found;
-            if findings.last().is_none_or(|finding| finding.code != code) {
-                let message = code.of_records(records);
-                let mend = format!(
-                    "BEGIN; SELECT threadline.unaudit({}); {} COMMIT;",
-                    crate::sql::ReadableLiteral(&table.name),
-                    table.audit_call
-                );
-                findings.push(Finding {
-                    records,
-                    ..Finding::new(code, Some(table.name.clone()), message, Some(mend))
-                });
-            }
-            if let Some(finding) = findings.last_mut() {
-                finding.examples.push(record);
-            }
-        }
-        Ok(findings)
-    }
+fn unchecked(table: &Audited, obstacle: &str) -> Finding {
+    let message = format!("its history was not compared with its rows: {obstacle}");
+    Finding::new(
+        FindingCode::ChainUnchecked,
+        Some(table.name.clone()),
+        message,
+        None,
+    )
 }
 
 /// The qualified name of a table that was asked for.
@@ -276,6 +314,24 @@ fn of_suspended(suspended: Suspended) -> Finding {
     Finding::new(FindingCode::CaptureSuspended, None, message, None)
 }
 
+fn of_unattributed(found: Unattributed) -> Finding {
+    let Unattributed {
+        unattributed,
+        transactions,
+        since,
+        sources,
+    } = found;
+    let since = since.format("%Y-%m-%d %H:%M:%S UTC");
+    let message = format!(
+        "{unattributed} of {transactions} transactions since {since} have no actor: {sources}"
+    );
+    let table = Some("threadline.audit_transactions".to_owned());
+    Finding {
+        records: unattributed,
+        ..Finding::new(FindingCode::Unattributed, table, message, None)
+    }
+}
+
 fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Option<Finding> {
     let model = spec.model;
     let call = PolicyCall(spec).to_string();
@@ -283,6 +339,7 @@ fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Opt
     match status {
         // The others have been found as what they are.
         ModelStatus::Current
+        | ModelStatus::ColumnsAdded
         | ModelStatus::CaptureOutdated
         | ModelStatus::TriggersAltered
         | ModelStatus::SchemaOutdated => None,

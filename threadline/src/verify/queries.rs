@@ -143,6 +143,31 @@ pub(super) fn suspended<C: AuditConnection>(
         .optional()
 }
 
+/// Transactions without an actor among the newest ones.
+#[derive(QueryableByName)]
+pub(super) struct Unattributed {
+    #[diesel(sql_type = BigInt)]
+    pub(super) unattributed: i64,
+    /// All that were looked at.
+    #[diesel(sql_type = BigInt)]
+    pub(super) transactions: i64,
+    /// When the oldest of them began.
+    #[diesel(sql_type = Timestamptz)]
+    pub(super) since: DateTime<Utc>,
+    #[diesel(sql_type = Text)]
+    pub(super) sources: String,
+}
+
+pub(super) fn unattributed<C: AuditConnection>(
+    conn: &mut C,
+    since: Option<DateTime<Utc>>,
+) -> QueryResult<Option<Unattributed>> {
+    diesel::sql_query(include_str!("unattributed.sql"))
+        .bind::<Nullable<Timestamptz>, _>(since)
+        .get_result(conn)
+        .optional()
+}
+
 pub(super) fn interrupted<C: AuditConnection>(
     conn: &mut C,
     since: Option<DateTime<Utc>>,
@@ -186,6 +211,27 @@ pub(super) fn audited<C: AuditConnection>(
         .load(conn)
 }
 
+/// The key that ends a range of about so many changes.
+pub(super) fn next_key<C: AuditConnection>(
+    conn: &mut C,
+    table: &str,
+    after: Option<&str>,
+    changes: u32,
+) -> QueryResult<Option<String>> {
+    #[derive(QueryableByName)]
+    struct Key {
+        #[diesel(sql_type = Nullable<Text>)]
+        key: Option<String>,
+    }
+    let changes = i32::try_from(changes).unwrap_or(i32::MAX);
+    let found: Key = diesel::sql_query("SELECT threadline.next_key($1::regclass, $2, $3) AS key")
+        .bind::<Text, _>(table)
+        .bind::<Nullable<Text>, _>(after)
+        .bind::<Integer, _>(changes)
+        .get_result(conn)?;
+    Ok(found.key)
+}
+
 /// A record that does not agree, and how many of its table do so.
 pub(super) struct Found {
     pub(super) code: FindingCode,
@@ -198,6 +244,7 @@ pub(super) fn chain_drift<C: AuditConnection>(
     table: &str,
     since: Option<DateTime<Utc>>,
     examples: usize,
+    (after, up_to): (Option<&str>, Option<&str>),
 ) -> QueryResult<Vec<Found>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -219,10 +266,12 @@ pub(super) fn chain_drift<C: AuditConnection>(
     // Without examples nothing would be found.
     let examples = i32::try_from(examples.max(1)).unwrap_or(i32::MAX);
     let rows: Vec<Row> =
-        diesel::sql_query("SELECT * FROM threadline.chain_drift($1::regclass, $2, $3)")
+        diesel::sql_query("SELECT * FROM threadline.chain_drift($1::regclass, $2, $3, $4, $5)")
             .bind::<Text, _>(table)
             .bind::<Nullable<Timestamptz>, _>(since)
             .bind::<Integer, _>(examples)
+            .bind::<Nullable<Text>, _>(after)
+            .bind::<Nullable<Text>, _>(up_to)
             .load(conn)?;
     rows.into_iter()
         .map(|row| {

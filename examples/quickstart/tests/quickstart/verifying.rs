@@ -62,3 +62,33 @@ info     table-unaudited  public.notes: nothing of it is recorded
     assert_eq!(status, Some(2));
     assert!(error.contains("nowhere"), "{error}");
 }
+
+#[test]
+fn a_large_ledger_is_verified_in_steps_that_go_on_where_they_were_stopped() {
+    let database = Database::empty();
+    quickstart(&database);
+    run(&mut database.connect(), "SELECT threadline.post()");
+    let (status, shown, error) = verify(&database, &["--steps", "1"]);
+    assert_eq!(status, Some(0), "{error}");
+    assert!(
+        error.starts_with("public.members: step 1, 0 of 2 tables done, 0 findings; --resume '{\"table\":\"public.members\",\"after\":\"1\"}'\n"),
+        "{error}"
+    );
+    assert!(shown.ends_with("to be known\n"), "{shown}");
+    let (status, shown, _) = verify(&database, &["--steps", "1", "--for", "0"]);
+    assert_eq!(status, Some(0));
+    let point = "{\"table\":\"public.members\",\"after\":\"1\"}";
+    assert!(
+        shown.contains(&format!("stopped; go on with --resume '{point}'\n")),
+        "{shown}"
+    );
+    let (status, shown, _) = verify(&database, &["--resume", point]);
+    assert_eq!(status, Some(0));
+    assert!(!shown.contains("stopped"), "{shown}");
+    let (status, json, _) = verify(&database, &["--steps", "1", "--for", "0", "--json"]);
+    assert_eq!(status, Some(0));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["stopped"]["after"], "1");
+    let (status, _, error) = verify(&database, &["--resume", "somewhere"]);
+    assert_eq!(status, Some(2), "{error}");
+}

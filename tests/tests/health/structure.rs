@@ -1,0 +1,201 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use diesel::connection::InstrumentationEvent;
+use diesel::prelude::*;
+use threadline::{Finding, Models};
+use threadline_tests::{Database, NEWEST, run};
+
+use super::{USERS, User, found, health};
+
+/// What `verify` finds of the same kind.
+fn verified(conn: &mut PgConnection) -> Vec<String> {
+    let mut findings = Models::new(vec![]).verify().run(conn).unwrap().findings;
+    findings.retain(|finding| !finding.code.as_str().ends_with("unaudited"));
+    findings.iter().map(line).collect()
+}
+
+fn line(finding: &Finding) -> String {
+    format!(
+        "{} {}",
+        finding.code,
+        finding.table.as_deref().unwrap_or("-")
+    )
+}
+
+#[test]
+fn it_finds_the_structure_that_verify_finds() {
+    for (damage, expected) in [
+        ("SELECT 1", &[][..]),
+        (
+            "ALTER TABLE plain DISABLE TRIGGER ALL",
+            &["trigger-disabled public.plain"; 2],
+        ),
+        (
+            "ALTER TABLE plain ENABLE REPLICA TRIGGER \"!threadline_capture_1\"",
+            &["trigger-disabled public.plain"],
+        ),
+        (
+            "ALTER TABLE plain ENABLE TRIGGER \"!threadline_capture_1\"",
+            &["trigger-altered public.plain"],
+        ),
+        (
+            "DROP TRIGGER \"!threadline_capture_1\" ON plain",
+            &["trigger-missing public.plain"],
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" AFTER INSERT ON plain FOR EACH ROW EXECUTE FUNCTION threadline.capture_1();
+             ALTER TABLE plain ENABLE ALWAYS TRIGGER \"!threadline_capture_1\"",
+            &["trigger-altered public.plain"],
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" AFTER INSERT OR DELETE OR UPDATE OF note ON plain FOR EACH ROW EXECUTE FUNCTION threadline.capture_1();
+             ALTER TABLE plain ENABLE ALWAYS TRIGGER \"!threadline_capture_1\"",
+            &["trigger-altered public.plain"],
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" AFTER INSERT OR DELETE OR UPDATE ON plain FOR EACH ROW WHEN (false) EXECUTE FUNCTION threadline.capture_1();
+             ALTER TABLE plain ENABLE ALWAYS TRIGGER \"!threadline_capture_1\"",
+            &["trigger-altered public.plain"],
+        ),
+        (
+            "ALTER TABLE parts_1 DISABLE TRIGGER \"!threadline_capture_3\"",
+            &["partition-unseen public.parts_1"],
+        ),
+        (
+            "CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN (2)",
+            &["partition-truncate-unseen public.parts_2"],
+        ),
+        ("ALTER TABLE plain ADD more int, ADD others text", &["columns-added public.plain"]),
+        ("ALTER TABLE plain RENAME note TO remark", &["columns-changed public.plain"]),
+        ("ALTER TABLE plain ALTER note TYPE varchar", &["columns-changed public.plain"]),
+        ("ALTER TABLE plain DROP note", &["columns-changed public.plain"]),
+        ("ALTER TABLE plain DROP note, ADD note text", &[]),
+        ("ALTER TABLE secretive ADD more int", &["columns-changed public.secretive"]),
+        ("ALTER TABLE chosen ADD more int", &["columns-changed public.chosen"]),
+        ("DROP TABLE plain", &["table-dropped public.plain"]),
+        (
+            "DROP TABLE plain; CREATE TABLE plain (id int PRIMARY KEY, note text)",
+            &["table-recreated public.plain"],
+        ),
+        (
+            "UPDATE threadline.audited_tables SET capture_version = 0 WHERE id = 2",
+            &["capture-outdated public.secretive"],
+        ),
+        // Another name or place is no other table.
+        ("ALTER TABLE plain RENAME TO other; ALTER TABLE secretive SET SCHEMA elsewhere", &[]),
+        ("SELECT threadline.unaudit('plain'); DROP TABLE plain", &[]),
+    ] {
+        let database = Database::new();
+        let conn = &mut database.connect();
+        run(
+            conn,
+            "CREATE TABLE plain (id int PRIMARY KEY, note text); CREATE TABLE secretive (id int PRIMARY KEY, note text, v int GENERATED ALWAYS AS (id) STORED);
+             CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
+             CREATE TABLE chosen (id int PRIMARY KEY, a int, b int); CREATE TABLE several (LIKE chosen INCLUDING ALL); CREATE SCHEMA elsewhere;
+             SELECT threadline.audit('plain'), threadline.audit('secretive', mask => ARRAY['note']), threadline.audit('parts'),
+                    threadline.audit('chosen', columns => ARRAY['a']),
+                    threadline.audit('several', operations => ARRAY['update', 'insert'], condition => 'NEW.a > 1')",
+        );
+        run(conn, damage);
+        let health = health(conn);
+        let shown: Vec<_> = health.findings.iter().map(line).collect();
+        assert_eq!(shown, expected, "after {damage}");
+        assert_eq!(shown, verified(conn), "after {damage}");
+        let error = found(&health).iter().any(|finding| finding.starts_with("error"));
+        assert_eq!(health.healthy, !error, "after {damage}");
+    }
+}
+
+/// What a health check mends is mended by what it says.
+#[test]
+fn its_fixes_fix() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (LIKE a INCLUDING ALL); CREATE TABLE c (LIKE a INCLUDING ALL);
+         SELECT threadline.audit('a'), threadline.audit('b'), threadline.audit('c');
+         DROP TRIGGER \"!threadline_capture_1\" ON a; ALTER TABLE b DISABLE TRIGGER ALL; ALTER TABLE c ADD x int",
+    );
+    let before = health(conn);
+    assert!(!before.healthy);
+    for finding in &before.findings {
+        run(conn, finding.mend.as_deref().unwrap());
+    }
+    assert_eq!(found(&health(conn)), [""; 0]);
+}
+
+#[test]
+fn without_a_schema_or_with_an_older_one_it_says_so_and_counts_nothing() {
+    let empty = Database::empty();
+    let health = threadline::models![User]
+        .health(&mut empty.connect())
+        .unwrap();
+    assert_eq!(found(&health), ["error schema-missing -"]);
+    assert!(!health.healthy);
+    assert_eq!(health.counters, None);
+
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "UPDATE threadline.schema_versions SET version = version - 1",
+    );
+    let health = threadline::models![User].health(conn).unwrap();
+    assert_eq!(found(&health), ["error schema-outdated -"]);
+    assert_eq!(health.installed_version, Some(NEWEST - 1));
+}
+
+/// Tables from a dump have other OIDs.
+#[test]
+fn tables_from_a_dump_are_found() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, "CREATE TABLE before (id int PRIMARY KEY)");
+    run(conn, USERS);
+    run(conn, "SELECT threadline.audit('users'); DROP TABLE before");
+    let restored = database.restored();
+    let conn = &mut restored.connect();
+    let models = threadline::models![User];
+    assert_eq!(found(&models.health(conn).unwrap()), [""; 0]);
+    run(conn, "ALTER TABLE users DISABLE TRIGGER ALL");
+    assert_eq!(
+        found(&models.health(conn).unwrap()),
+        ["error trigger-disabled public.users"; 2]
+    );
+}
+
+/// A load balancer asks every few seconds.
+#[test]
+fn it_asks_as_many_queries_of_many_tables_as_of_one() {
+    let count = |tables: usize| {
+        let database = Database::new();
+        let conn = &mut database.connect();
+        run(conn, USERS);
+        run(conn, "SELECT threadline.audit('users')");
+        for table in 1..tables {
+            run(
+                conn,
+                &format!(
+                    "CREATE TABLE t{table} (id int PRIMARY KEY); SELECT threadline.audit('t{table}')"
+                ),
+            );
+        }
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&sent);
+        conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { .. } = event {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let specs = std::iter::repeat_with(<User as threadline::Audited>::spec).take(tables);
+        let health = Models::new(specs.collect()).health(conn).unwrap();
+        assert!(health.healthy);
+        assert_eq!(health.models.len(), tables);
+        assert_eq!(health.counters.unwrap().audited_tables, tables as i64);
+        sent.load(Ordering::Relaxed)
+    };
+    assert_eq!(count(1), 5);
+    assert_eq!(count(12), 5);
+}

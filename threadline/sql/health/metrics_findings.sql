@@ -1,0 +1,12 @@
+-- What threadline.structure_drift() finds, counted; no row where nothing is to be found.
+CREATE VIEW threadline.metrics_findings AS
+SELECT f.code,
+       CASE WHEN f.code IN ('columns-added', 'table-dropped') THEN 'info'
+            WHEN f.code IN ('partition-truncate-unseen', 'capture-outdated') THEN 'warning'
+            ELSE 'error' END AS severity,
+       f.relation,
+       count(*) AS findings
+FROM threadline.structure_drift() AS f
+GROUP BY f.code, f.relation;
+COMMENT ON VIEW threadline.metrics_findings IS
+    'What is not as it should be with the audited tables, for a monitoring agent';

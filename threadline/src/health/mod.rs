@@ -1,0 +1,272 @@
+//! Whether changes are recorded as they should be, cheap enough to be asked every few
+//! seconds.
+
+mod queries;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types::{BigInt, Nullable, Timestamptz};
+use serde::Serialize;
+
+use self::queries::ModelState;
+use crate::context::AuditConnection;
+use crate::error::Error;
+use crate::install::{PolicyCall, SCHEMA_VERSION, installed_version};
+use crate::model::{Models, TableSpec};
+use crate::verify::{Finding, FindingCode, Severity};
+
+/// More waiting entries than this, or older ones than [`LONG`], are worth a warning.
+const MANY: i64 = 100_000;
+
+const LONG: TimeDelta = TimeDelta::hours(1);
+
+/// What [`Models::health`] found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether changes are recorded as the models say: no finding is an error.
+    pub healthy: bool,
+    /// The version of the audit schema that is installed.
+    pub installed_version: Option<i32>,
+    /// The version that this crate needs.
+    pub needed_version: i32,
+    /// What is not as it should be, the worst first.
+    pub findings: Vec<Finding>,
+    /// One entry for every model, in the order of the list; none where the schema is
+    /// missing or too old.
+    pub models: Vec<ModelHealth>,
+    /// How the audit goes on; nothing where the schema is missing or too old.
+    pub counters: Option<Counters>,
+}
+
+/// A model and its table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ModelHealth {
+    /// The model's name.
+    pub model: &'static str,
+    /// The table's qualified name, quoted as in SQL; as the model has it if there is no
+    /// such table.
+    pub table: String,
+    /// Whether the table is audited. [`Health::findings`] say how well.
+    pub audited: bool,
+}
+
+/// How the audit of a database goes on, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Tables that are audited.
+    #[diesel(sql_type = BigInt)]
+    pub audited_tables: i64,
+    /// Entries of the journal that are not in the ledger yet. From 10,000 on an estimate
+    /// by their ids.
+    #[diesel(sql_type = BigInt)]
+    pub entries_waiting: i64,
+    /// When the oldest of them was captured; of more than 10,000, that of those looked at.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub oldest_waiting: Option<DateTime<Utc>>,
+    /// When entries were last moved into the ledger.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub last_posting: Option<DateTime<Utc>>,
+    /// Entries that could not be posted, in `threadline.unposted`.
+    #[diesel(sql_type = BigInt)]
+    pub entries_set_aside: i64,
+    /// Changes recorded in the last 24 hours: an estimate by their positions.
+    #[diesel(sql_type = BigInt)]
+    pub changes_last_day: i64,
+    /// Bytes by which the ledger grew in the last 24 hours: an estimate, as if each of
+    /// those changes were as large as the average of all that are kept, with indexes.
+    #[diesel(sql_type = BigInt)]
+    pub bytes_last_day: i64,
+    /// Bytes that the ledger takes on disk, with its indexes.
+    #[diesel(sql_type = BigInt)]
+    pub ledger_bytes: i64,
+    /// The newest posted transactions that were looked at, at most 1,000.
+    #[diesel(sql_type = BigInt)]
+    pub recent_transactions: i64,
+    /// How many of those have no actor.
+    #[diesel(sql_type = BigInt)]
+    pub unattributed_transactions: i64,
+    /// When the oldest change that is kept was captured.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub oldest_change: Option<DateTime<Utc>>,
+}
+
+impl Counters {
+    /// The share of the recent transactions that have no actor, from 0 to 1.
+    pub fn unattributed_share(&self) -> f64 {
+        if self.recent_transactions == 0 {
+            return 0.0;
+        }
+        self.unattributed_transactions as f64 / self.recent_transactions as f64
+    }
+}
+
+impl Models {
+    /// Looks whether changes are recorded as these models say, and how the audit goes on:
+    /// for a load balancer's health check or a monitoring agent.
+    ///
+    /// Asks a fixed number of queries, however many tables there are, and reads catalogs
+    /// and counters alone: the version of the schema, triggers that are missing or do not
+    /// fire, columns that changed, policies other than the models'. It does not look
+    /// into functions, histories and rows; [`verify`](Models::verify) does.
+    ///
+    /// In a rolling deploy it raises no alarm: where the database has a newer schema, or a
+    /// policy that replaced the one that this process knows, that is information. A model
+    /// whose policy never was in force is an error, as its migration is yet to be run.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # use diesel::connection::SimpleConnection;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::FindingCode;
+    ///
+    /// let models = threadline::models![User];
+    /// let health = models.health(conn)?;
+    /// assert!(health.healthy);
+    /// println!("{} entries wait", health.counters.unwrap().entries_waiting);
+    ///
+    /// conn.batch_execute("ALTER TABLE users DISABLE TRIGGER ALL")?;
+    /// let health = models.health(conn)?;
+    /// assert!(!health.healthy);
+    /// assert_eq!(health.findings[0].code, FindingCode::TriggerDisabled);
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be asked, or the role may not use the audit schema.
+    pub fn health<C: AuditConnection>(&self, conn: &mut C) -> Result<Health, Error> {
+        let installed_version = installed_version(conn)?;
+        let of_schema = of_schema(installed_version);
+        let mut health = Health {
+            healthy: false,
+            installed_version,
+            needed_version: SCHEMA_VERSION,
+            findings: of_schema.into_iter().collect(),
+            models: vec![],
+            counters: None,
+        };
+        if installed_version >= Some(SCHEMA_VERSION) {
+            health.findings.extend(queries::structure_drift(conn)?);
+            for (spec, state) in self
+                .specs()
+                .iter()
+                .zip(queries::models(conn, self.specs())?)
+            {
+                health.models.push(ModelHealth {
+                    model: spec.model,
+                    table: state.name.clone().unwrap_or_else(|| spec.table.clone()),
+                    audited: state.audited,
+                });
+                let known =
+                    |finding: &Finding| finding.table.is_some() && finding.table == state.name;
+                // That it is not audited has been found as what it is.
+                if state.audited || !health.findings.iter().any(known) {
+                    health.findings.extend(of_model(spec, state));
+                }
+            }
+            let counters = queries::counters(conn)?;
+            health.findings.extend(of_journal(&counters));
+            health.counters = Some(counters);
+        }
+        health.findings.sort_by_key(Finding::severity);
+        health.healthy = health
+            .findings
+            .iter()
+            .all(|finding| finding.severity() != Severity::Error);
+        Ok(health)
+    }
+}
+
+fn of_schema(installed: Option<i32>) -> Option<Finding> {
+    let needed = SCHEMA_VERSION;
+    let (code, message) = match installed {
+        None => (
+            FindingCode::SchemaMissing,
+            "the audit schema is not installed; generate and run migrations".to_owned(),
+        ),
+        Some(version) if version < needed => (
+            FindingCode::SchemaOutdated,
+            format!(
+                "the audit schema is version {version}, and this crate needs {needed}; generate and run migrations"
+            ),
+        ),
+        Some(version) if version > needed => (
+            FindingCode::SchemaNewer,
+            format!("the audit schema is version {version}, newer than the {needed} of this crate"),
+        ),
+        Some(_) => return None,
+    };
+    Some(Finding::new(code, None, message, None))
+}
+
+fn of_model(spec: &TableSpec, state: ModelState) -> Option<Finding> {
+    let model = spec.model;
+    let call = Some(PolicyCall(spec).to_string());
+    let ModelState {
+        name,
+        audited,
+        same_policy,
+        in_force_until,
+    } = state;
+    let (code, message, mend) = match (&name, in_force_until) {
+        (None, _) => (
+            FindingCode::ModelTableMissing,
+            format!("the table of model `{model}` does not exist"),
+            None,
+        ),
+        _ if same_policy => return None,
+        _ if !audited => (
+            FindingCode::ModelNotAudited,
+            format!("model `{model}` is audited and its table is not"),
+            call,
+        ),
+        (_, Some(until)) => (
+            FindingCode::PolicyReplaced,
+            format!(
+                "the policy of model `{model}` was in force until {}, and another one has replaced it; a process that is older than the database's migrations is to be replaced, too",
+                until.format("%Y-%m-%d %H:%M:%S UTC")
+            ),
+            None,
+        ),
+        (_, None) => (
+            FindingCode::PolicyDiffers,
+            format!("it is audited under another policy than that of model `{model}`"),
+            call,
+        ),
+    };
+    Some(Finding::new(
+        code,
+        name.or_else(|| Some(spec.table.clone())),
+        message,
+        mend,
+    ))
+}
+
+fn of_journal(counters: &Counters) -> Option<Finding> {
+    let Counters {
+        entries_waiting,
+        oldest_waiting,
+        ..
+    } = *counters;
+    let long = oldest_waiting.is_some_and(|oldest| Utc::now() - oldest > LONG);
+    (entries_waiting > MANY || long).then(|| {
+        let since = oldest_waiting.map_or(String::new(), |oldest| {
+            format!(
+                ", the oldest since {}",
+                oldest.format("%Y-%m-%d %H:%M:%S UTC")
+            )
+        });
+        Finding::new(
+            FindingCode::JournalWaiting,
+            Some("threadline.journal".to_owned()),
+            format!("{entries_waiting} entries wait{since}; run a worker, or pg_cron"),
+            Some("SELECT threadline.post();".to_owned()),
+        )
+    })
+}

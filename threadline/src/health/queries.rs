@@ -1,0 +1,95 @@
+//! What the database is asked.
+
+use chrono::{DateTime, Utc};
+use diesel::result::QueryResult;
+use diesel::sql_types::{Bool, Jsonb, Nullable, Text, Timestamptz};
+use diesel::{QueryableByName, RunQueryDsl};
+use serde_json::{Value, json};
+
+use super::Counters;
+use crate::context::AuditConnection;
+use crate::model::{Policy, TableSpec};
+use crate::verify::{Finding, FindingCode};
+
+/// A newer schema may find what this crate does not know. That is for newer processes.
+pub(super) fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryResult<Vec<Finding>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        code: String,
+        #[diesel(sql_type = Text)]
+        relation: String,
+        #[diesel(sql_type = Text)]
+        message: String,
+        #[diesel(sql_type = Nullable<Text>)]
+        mend: Option<String>,
+    }
+    let rows: Vec<Row> =
+        diesel::sql_query("SELECT * FROM threadline.structure_drift()").load(conn)?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let code = FindingCode::parse(&row.code)?;
+            Some(Finding::new(
+                code,
+                Some(row.relation),
+                row.message,
+                row.mend,
+            ))
+        })
+        .collect())
+}
+
+/// How the table of a model is audited.
+#[derive(QueryableByName)]
+pub(super) struct ModelState {
+    /// The table's qualified name, if it is there.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(super) name: Option<String>,
+    #[diesel(sql_type = Bool)]
+    pub(super) audited: bool,
+    #[diesel(sql_type = Bool)]
+    pub(super) same_policy: bool,
+    /// Until when the model's policy was in force, if it has been replaced.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(super) in_force_until: Option<DateTime<Utc>>,
+}
+
+/// One for each spec, in their order.
+pub(super) fn models<C: AuditConnection>(
+    conn: &mut C,
+    specs: &[TableSpec],
+) -> QueryResult<Vec<ModelState>> {
+    if specs.is_empty() {
+        return Ok(vec![]);
+    }
+    let asked = specs
+        .iter()
+        .enumerate()
+        .map(|(ordinal, spec)| asked(ordinal, spec));
+    diesel::sql_query(include_str!("models.sql"))
+        .bind::<Jsonb, _>(Value::Array(asked.collect()))
+        .load(conn)
+}
+
+fn asked(ordinal: usize, spec: &TableSpec) -> Value {
+    let Policy {
+        mask,
+        exclude,
+        require_actor,
+        only,
+        operations,
+        when,
+        clear,
+        token,
+        ignore,
+    } = &spec.policy;
+    json!({
+        "ordinal": ordinal, "table": spec.table, "mask": mask, "exclude": exclude, "require_actor": require_actor,
+        "columns": only, "operations": operations, "condition": when, "clear": clear, "token": token, "ignore": ignore,
+    })
+}
+
+pub(super) fn counters<C: AuditConnection>(conn: &mut C) -> QueryResult<Counters> {
+    diesel::sql_query("SELECT * FROM threadline.counters()").get_result(conn)
+}

@@ -1,0 +1,176 @@
+//! Histories compared in steps, so that a large ledger shows progress and a run that was
+//! stopped goes on where it was.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::finding::{BrokenRecord, Finding, FindingCode};
+use super::queries::{self, Audited, Found};
+use super::{Verify, unchecked};
+use crate::context::AuditConnection;
+use crate::error::Error;
+
+/// Where a verification that was stopped goes on; see [`Verify::resume`]. As text it is for
+/// the command line and for a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumePoint {
+    table: String,
+    after: Option<String>,
+}
+
+impl fmt::Display for ResumePoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = serde_json::to_string(self).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+impl FromStr for ResumePoint {
+    type Err = serde_json::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        serde_json::from_str(text)
+    }
+}
+
+/// How far [`Verify::run_in_steps`] has come.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VerifyProgress {
+    /// The table at which it is, qualified and quoted as in SQL.
+    pub table: String,
+    /// Tables whose histories have been compared, those before a resume point included.
+    pub tables_done: usize,
+    /// All tables whose histories are compared.
+    pub tables: usize,
+    /// Steps taken at this table.
+    pub steps: u64,
+    /// Findings so far.
+    pub findings: usize,
+    /// Where a run goes on that is stopped now.
+    pub resume: ResumePoint,
+}
+
+/// What of a table's history does not agree, from all of its steps.
+#[derive(Default)]
+struct Broken(BTreeMap<&'static str, (FindingCode, i64, Vec<BrokenRecord>)>);
+
+impl Broken {
+    fn add(&mut self, step: Vec<Found>, at_most: usize) {
+        let mut counted: BTreeMap<&'static str, i64> = BTreeMap::new();
+        for found in step {
+            let entry = self
+                .0
+                .entry(found.code.as_str())
+                .or_insert((found.code, 0, vec![]));
+            entry.2.push(found.record);
+            counted.insert(found.code.as_str(), found.records);
+        }
+        for (code, records) in counted {
+            if let Some((_, total, examples)) = self.0.get_mut(code) {
+                *total += records;
+                examples.sort_by_key(|record| record.change_id);
+                examples.truncate(at_most.max(1));
+            }
+        }
+    }
+
+    fn findings(self, table: &Audited) -> impl Iterator<Item = Finding> {
+        let mend = format!(
+            "BEGIN; SELECT threadline.unaudit({}); {} COMMIT;",
+            crate::sql::ReadableLiteral(&table.name),
+            table.audit_call
+        );
+        let name = table.name.clone();
+        self.0
+            .into_values()
+            .map(move |(code, records, examples)| Finding {
+                records,
+                examples,
+                ..Finding::new(
+                    code,
+                    Some(name.clone()),
+                    code.of_records(records),
+                    Some(mend.clone()),
+                )
+            })
+    }
+}
+
+impl Verify<'_> {
+    /// What the histories of tables show, and where to go on if `progress` breaks.
+    pub(super) fn chains<C: AuditConnection>(
+        &self,
+        conn: &mut C,
+        tables: &[Audited],
+        changes: Option<u32>,
+        mut progress: impl FnMut(&VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<(Vec<Finding>, Option<ResumePoint>), Error> {
+        let mut findings = vec![];
+        for (place, table) in tables.iter().enumerate() {
+            let mut after = None;
+            if let Some(resume) = &self.resume {
+                if place < resume_place(tables, &resume.table) {
+                    continue;
+                }
+                if table.name == resume.table {
+                    after.clone_from(&resume.after);
+                }
+            }
+            if let Some(obstacle) = &table.obstacle {
+                findings.push(unchecked(table, obstacle));
+                continue;
+            }
+            let mut broken = Broken::default();
+            for steps in 1.. {
+                let up_to = match changes {
+                    Some(changes) => {
+                        queries::next_key(conn, &table.name, after.as_deref(), changes)?
+                    }
+                    None => None,
+                };
+                let range = (after.as_deref(), up_to.as_deref());
+                let found =
+                    queries::chain_drift(conn, &table.name, self.since, self.examples, range)?;
+                broken.add(found, self.examples);
+                let is_last = up_to.is_none();
+                let next = tables.get(place + 1).filter(|_| is_last);
+                let resume = ResumePoint {
+                    table: next.unwrap_or(table).name.clone(),
+                    after: up_to.clone(),
+                };
+                let at = VerifyProgress {
+                    table: table.name.clone(),
+                    tables_done: place + usize::from(is_last),
+                    tables: tables.len(),
+                    steps,
+                    findings: findings.len() + broken.0.len(),
+                    resume: resume.clone(),
+                };
+                let at_end = is_last && next.is_none();
+                if progress(&at).is_break() && !at_end {
+                    findings.extend(broken.findings(table));
+                    return Ok((findings, Some(resume)));
+                }
+                if is_last {
+                    break;
+                }
+                after = up_to;
+            }
+            findings.extend(broken.findings(table));
+        }
+        Ok((findings, None))
+    }
+}
+
+/// The place of the table at which to go on; where it is gone, the first one.
+fn resume_place(tables: &[Audited], name: &str) -> usize {
+    tables
+        .iter()
+        .position(|table| table.name == name)
+        .unwrap_or(0)
+}

@@ -83,10 +83,12 @@ fn asked(ordinal: usize, spec: &TableSpec) -> Value {
         clear,
         token,
         ignore,
+        keep,
     } = &spec.policy;
     json!({
         "ordinal": ordinal, "table": spec.table, "mask": mask, "exclude": exclude, "require_actor": require_actor,
         "columns": only, "operations": operations, "condition": when, "clear": clear, "token": token, "ignore": ignore,
+        "keep": keep,
     })
 }
 

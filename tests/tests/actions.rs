@@ -104,6 +104,49 @@ fn what_is_not_said_comes_from_the_current_context() {
 }
 
 #[test]
+fn source_address_and_metadata_of_the_context_are_recorded_with_the_action() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let context = AuditContext::builder(ActorRef::user("7").unwrap())
+        .source("web")
+        .remote_ip([203, 0, 113, 9].into())
+        .metadata("tenant", "acme")
+        .metadata("agent", "curl")
+        .build()
+        .unwrap();
+    let _guard = context.enter();
+    let refused = Action::new("session.opened")
+        .failed()
+        .metadata("agent", "its own");
+    let recorded = record_action(conn, refused).unwrap();
+    assert_eq!(recorded.source.as_deref(), Some("web"));
+    assert_eq!(recorded.remote_ip.as_deref(), Some("203.0.113.9"));
+    assert_eq!(
+        recorded.metadata,
+        Some(json!({"tenant": "acme", "agent": "its own"}))
+    );
+    let elsewhere = Action::new("session.opened")
+        .source("console")
+        .remote_ip("2001:db8::1".parse().unwrap());
+    let recorded = record_action(conn, elsewhere).unwrap();
+    assert_eq!(recorded.source.as_deref(), Some("console"));
+    assert_eq!(recorded.remote_ip.as_deref(), Some("2001:db8::1"));
+    assert_eq!(
+        rows(conn, "SELECT source, remote_ip FROM threadline.actions"),
+        ["web | 203.0.113.9", "console | 2001:db8::1"]
+    );
+    // Of what is done to the audit itself, too.
+    let suspended = conn
+        .audited(|conn| threadline::suspend(conn, "reload"))
+        .unwrap();
+    assert_eq!(suspended.source.as_deref(), Some("web"));
+    assert_eq!(suspended.remote_ip.as_deref(), Some("203.0.113.9"));
+    let metadata = suspended.metadata.unwrap();
+    assert_eq!(metadata["tenant"], "acme");
+    assert!(metadata["session_user"].is_string(), "{metadata}");
+}
+
+#[test]
 fn actions_and_changes_of_one_transaction_are_linked_whichever_comes_first() {
     let database = Database::new();
     let conn = &mut database.connect();

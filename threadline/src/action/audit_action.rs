@@ -43,7 +43,11 @@ pub struct AuditAction {
     pub correlation_id: Option<String>,
     /// The id of the job that ran.
     pub job_id: Option<String>,
-    /// Everything else.
+    /// Which way it came.
+    pub source: Option<String>,
+    /// The client's address, as PostgreSQL writes it.
+    pub remote_ip: Option<String>,
+    /// Everything else: the context's metadata and the action's own.
     #[serde(serialize_with = "portable::optional")]
     pub metadata: Option<Value>,
 }
@@ -141,6 +145,8 @@ impl AuditAction {
                     request_id: text("request_id"),
                     correlation_id: text("correlation_id"),
                     job_id: text("job_id"),
+                    source: text("source"),
+                    remote_ip: text("remote_ip"),
                     metadata: row.get("meta").filter(|meta| !meta.is_null()).cloned(),
                 }
             })
@@ -163,13 +169,13 @@ pub type ActionSql = (
     Text,
     NText,
     NText,
-    (NText, NText, NText, Nullable<Jsonb>),
+    (NText, NText, NText, NText, NText, Nullable<Jsonb>),
 );
 
 /// The same as a select list on `a`.
 pub(crate) const ACTION_COLUMNS: &str = "a.id, a.transaction_id, a.occurred_at, a.name, a.category, a.verb, \
      a.actor_type, a.actor_id, a.status, a.reason, a.comment, \
-     a.request_id, a.correlation_id, a.job_id, a.meta";
+     a.request_id, a.correlation_id, a.job_id, a.source, abbrev(a.remote_ip), a.meta";
 
 impl Queryable<ActionSql, Pg> for AuditAction {
     type Row = (
@@ -185,6 +191,8 @@ impl Queryable<ActionSql, Pg> for AuditAction {
         Option<String>,
         Option<String>,
         (
+            Option<String>,
+            Option<String>,
             Option<String>,
             Option<String>,
             Option<String>,
@@ -205,7 +213,7 @@ impl Queryable<ActionSql, Pg> for AuditAction {
             status,
             reason,
             comment,
-            (request_id, correlation_id, job_id, metadata),
+            (request_id, correlation_id, job_id, source, remote_ip, metadata),
         ) = row;
         Ok(Self {
             id,
@@ -221,6 +229,8 @@ impl Queryable<ActionSql, Pg> for AuditAction {
             request_id,
             correlation_id,
             job_id,
+            source,
+            remote_ip,
             metadata: metadata.map(AnyJson::into_inner),
         })
     }

@@ -38,6 +38,11 @@ pub(crate) const VERSIONS: &[Version] = &[
     Version {
         number: 2,
         step: step!("0002_application_name"),
+        code: code!("frozen/v2_code"),
+    },
+    Version {
+        number: 3,
+        step: step!("0003_reading_actions"),
         code: code!("code"),
     },
 ];

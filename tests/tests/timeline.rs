@@ -14,6 +14,8 @@ mod equivalence;
 mod errors;
 #[path = "timeline/naive.rs"]
 mod naive;
+#[path = "timeline/nobody.rs"]
+mod nobody;
 #[path = "timeline/pages.rs"]
 mod pages;
 #[path = "timeline/times.rs"]

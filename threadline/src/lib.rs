@@ -33,8 +33,9 @@ pub use context::{
 };
 pub use error::{Error, ErrorKind, UndecidedColumn, is_actor_required};
 pub use explore::{
-    ActorEntry, ActorHistory, Blame, Cursor, Filter, FilterError, Page, RecordKey, Timeline,
-    TimelineEntry, TransactionReport, actor_history, correlated, timeline, transaction,
+    ActionFilter, Actions, ActorEntry, ActorHistory, Blame, Correlated, Cursor, Filter,
+    FilterError, Page, RecordKey, Timeline, TimelineEntry, TransactionReport, actions,
+    actor_history, correlated, timeline, transaction,
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};

@@ -8,6 +8,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::context::ActorRef;
+#[cfg(feature = "cli")]
+use crate::record::via;
 use crate::record::{AnyJson, AnyTime, clean, portable};
 
 /// A semantic event that the application recorded: who did what, why, with
@@ -116,6 +118,18 @@ impl fmt::Display for ActionStatus {
 }
 
 impl AuditAction {
+    /// How it came, in a line.
+    #[cfg(feature = "cli")]
+    pub(crate) fn via(&self) -> Option<String> {
+        via([
+            &self.source,
+            &self.request_id,
+            &self.job_id,
+            &self.correlation_id,
+            &self.remote_ip,
+        ])
+    }
+
     /// Actions from the rows of `audit_actions` as JSON.
     #[cfg(feature = "export")]
     pub(crate) fn from_json_rows(rows: Option<Value>) -> Vec<Self> {

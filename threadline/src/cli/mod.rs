@@ -20,8 +20,9 @@
 //! | `verify` | fails if a database's audit is not whole; for health checks |
 //! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](crate::docs::owner_and_readers) |
 //! | `work` | [posts](crate::post) all along; `--once` posts what waits and ends |
-//! | `history members 42` | the changes of a record, newest first |
+//! | `history members 42` | the changes of a record and why they were made, newest first |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
+//! | `actions --status error` | what was meant, also where nothing changed, through any [`ActionFilter`](crate::ActionFilter) |
 //! | `actor user:42` | what an actor did, newest first |
 //! | `transaction 7` | a transaction whole |
 //! | `as-of members 42 --at 2026-11-23` | a record, or without a key a table, as it was |
@@ -31,7 +32,8 @@
 //! `check` needs no database and looks at files; `verify` looks at a database as it
 //! is, whichever way it came there, and ends with 2 if it could not.
 //!
-//! Those that read take `--json`, for pipes, and are also there as a program of
+//! Those that read take `--json`, for pipes, and `--limit` where an answer may be long;
+//! what comes in pages goes on with `--after`. They are also there as a program of
 //! its own, `threadline`, for machines where the application is not at hand:
 //! `cargo install threadline --features cli`.
 //!

@@ -15,6 +15,7 @@ use super::row::{CHANGE_COLUMNS, ChangeSql};
 use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::explore::known_table;
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
 use crate::time_travel::{self, PastRecord, Unavailable};
@@ -90,7 +91,11 @@ where
             model_columns: ModelColumns::of::<M>().select_list(),
             key,
         };
-        load(conn, query).map_err(|error| Error::reading(conn, error))
+        let versions = load(conn, query).map_err(|error| Error::reading(conn, error))?;
+        if versions.is_empty() {
+            known_table(conn, &M::spec().table)?;
+        }
+        Ok(versions)
     }
 
     fn load_as_of<C, V>(

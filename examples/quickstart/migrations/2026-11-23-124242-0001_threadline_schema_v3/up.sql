@@ -457,28 +457,32 @@ CREATE INDEX audit_actions_occurred
     ON threadline.audit_actions (occurred_at, id);
 CREATE INDEX audit_actions_alone
     ON threadline.audit_actions (occurred_at, id) WHERE transaction_id IS NULL;
+CREATE INDEX audit_actions_named
+    ON threadline.audit_actions (name, occurred_at, id);
+CREATE INDEX audit_actions_failure
+    ON threadline.audit_actions (status, occurred_at, id) WHERE status <> 'ok';
 CREATE INDEX audit_actions_actor
     ON threadline.audit_actions (actor_type, actor_id, occurred_at, id);
+CREATE INDEX audit_actions_source
+    ON threadline.audit_actions (source, transaction_id) WHERE source IS NOT NULL;
 
 -- The same order as before, and those of no transaction, too.
-DROP INDEX threadline.audit_actions_name;
 DROP INDEX threadline.audit_actions_category;
-DROP INDEX threadline.audit_actions_failed;
 DROP INDEX threadline.audit_actions_request;
 DROP INDEX threadline.audit_actions_correlation;
 DROP INDEX threadline.audit_actions_job;
-CREATE INDEX audit_actions_name
-    ON threadline.audit_actions (name, transaction_id);
 CREATE INDEX audit_actions_category
     ON threadline.audit_actions (category, transaction_id);
-CREATE INDEX audit_actions_failed
-    ON threadline.audit_actions (status, transaction_id) WHERE status <> 'ok';
 CREATE INDEX audit_actions_request
     ON threadline.audit_actions (request_id, transaction_id) WHERE request_id IS NOT NULL;
 CREATE INDEX audit_actions_correlation
     ON threadline.audit_actions (correlation_id, transaction_id) WHERE correlation_id IS NOT NULL;
 CREATE INDEX audit_actions_job
     ON threadline.audit_actions (job_id, transaction_id) WHERE job_id IS NOT NULL;
+
+-- What was written without an actor is asked for in the order of transactions.
+CREATE INDEX ledger_transactions_nobody
+    ON threadline.ledger_transactions (id) WHERE actor_type IS NULL;
 $threadline_sql$;
     END IF;
     EXECUTE $threadline_sql$

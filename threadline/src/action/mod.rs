@@ -1,6 +1,7 @@
 //! What the application meant: semantic events beside the changes of rows.
 
 mod audit_action;
+mod failure;
 mod record;
 mod suspend;
 
@@ -9,3 +10,4 @@ pub use record::{Action, ActionError, record_action};
 pub use suspend::suspend;
 
 pub(crate) use audit_action::{ACTION_COLUMNS, ActionSql};
+pub(crate) use failure::kind_of;

@@ -184,6 +184,28 @@ impl Action {
         self
     }
 
+    /// Whether it can be recorded under a context.
+    pub(crate) fn check(&self, context: &AuditContext) -> Result<(), Error> {
+        match self.clone().complete(Some(context.clone())) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::new(ErrorKind::Action(error))),
+        }
+    }
+
+    /// The same action, failed for a reason. The reason that was given is kept with it.
+    pub(crate) fn failed_for(mut self, kind: String) -> Self {
+        let reason = match &self.reason {
+            Some(given) => format!("{kind} (reason given: {given})"),
+            None => kind.clone(),
+        };
+        self.reason = Some(if reason.len() > MAX_TEXT_BYTES {
+            kind
+        } else {
+            reason
+        });
+        self.failed()
+    }
+
     /// The action with what the context knows, if it can be recorded.
     fn complete(mut self, context: Option<AuditContext>) -> Result<(Self, ActorRef), ActionError> {
         // The context's own was checked when it was built.
@@ -259,7 +281,7 @@ fn is_name(name: &str) -> bool {
 /// Inside a transaction the action belongs to the same `AuditTransaction` as
 /// the changes made there, whichever came first; several actions may. It goes
 /// with the transaction if that rolls back. Outside a transaction it stands
-/// alone, as for a login that is refused.
+/// alone, as for a login that is refused. [`actions`](crate::actions) reads both.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;

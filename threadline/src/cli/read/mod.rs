@@ -103,7 +103,7 @@ pub(super) enum Read {
         #[command(flatten)]
         common: Common,
     },
-    /// Write changes as CSV, JSON or NDJSON
+    /// Write changes as CSV, JSON or NDJSON; actions without changes are those of `actions --json`
     Export {
         #[command(flatten)]
         export: ExportArguments,

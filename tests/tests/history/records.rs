@@ -320,6 +320,12 @@ fn a_history_can_be_read_after_its_table_is_audited_no_longer() {
         "SELECT threadline.audit('users'); ALTER TABLE users RENAME TO former_users;
          CREATE TABLE users (LIKE former_users INCLUDING ALL)",
     );
+    let error = User::history_of(conn, 1).unwrap_err();
+    assert!(
+        matches!(error.kind(), threadline::ErrorKind::NotAudited { .. }),
+        "{error}"
+    );
+    run(conn, "SELECT threadline.audit('users')");
     assert!(User::history_of(conn, 1).unwrap().is_empty());
 }
 

@@ -253,7 +253,12 @@ fn questions(conn: &mut PgConnection) -> Vec<Question> {
         ),
         (
             "by correlation",
-            Box::new(move |conn| correlated(conn, &correlation).expect("an answer").len()),
+            Box::new(move |conn| {
+                correlated(conn, &correlation)
+                    .expect("an answer")
+                    .transactions
+                    .len()
+            }),
         ),
     ]
 }

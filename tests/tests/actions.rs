@@ -104,6 +104,49 @@ fn what_is_not_said_comes_from_the_current_context() {
 }
 
 #[test]
+fn source_address_and_metadata_of_the_context_are_recorded_with_the_action() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let context = AuditContext::builder(ActorRef::user("7").unwrap())
+        .source("web")
+        .remote_ip([203, 0, 113, 9].into())
+        .metadata("tenant", "acme")
+        .metadata("agent", "curl")
+        .build()
+        .unwrap();
+    let _guard = context.enter();
+    let refused = Action::new("session.opened")
+        .failed()
+        .metadata("agent", "its own");
+    let recorded = record_action(conn, refused).unwrap();
+    assert_eq!(recorded.source.as_deref(), Some("web"));
+    assert_eq!(recorded.remote_ip.as_deref(), Some("203.0.113.9"));
+    assert_eq!(
+        recorded.metadata,
+        Some(json!({"tenant": "acme", "agent": "its own"}))
+    );
+    let elsewhere = Action::new("session.opened")
+        .source("console")
+        .remote_ip("2001:db8::1".parse().unwrap());
+    let recorded = record_action(conn, elsewhere).unwrap();
+    assert_eq!(recorded.source.as_deref(), Some("console"));
+    assert_eq!(recorded.remote_ip.as_deref(), Some("2001:db8::1"));
+    assert_eq!(
+        rows(conn, "SELECT source, remote_ip FROM threadline.actions"),
+        ["web | 203.0.113.9", "console | 2001:db8::1"]
+    );
+    // Of what is done to the audit itself, too.
+    let suspended = conn
+        .audited(|conn| threadline::suspend(conn, "reload"))
+        .unwrap();
+    assert_eq!(suspended.source.as_deref(), Some("web"));
+    assert_eq!(suspended.remote_ip.as_deref(), Some("203.0.113.9"));
+    let metadata = suspended.metadata.unwrap();
+    assert_eq!(metadata["tenant"], "acme");
+    assert!(metadata["session_user"].is_string(), "{metadata}");
+}
+
+#[test]
 fn actions_and_changes_of_one_transaction_are_linked_whichever_comes_first() {
     let database = Database::new();
     let conn = &mut database.connect();
@@ -220,6 +263,134 @@ fn what_cannot_be_recorded_says_why_before_anything_is_sent() {
         matches!(error.kind(), ErrorKind::SchemaMissing { installed: None }),
         "{error}"
     );
+}
+
+fn recorded(conn: &mut PgConnection) -> Vec<String> {
+    rows(
+        conn,
+        "SELECT name, status, reason, actor_id, request_id, transaction_id IS NULL FROM threadline.actions ORDER BY id",
+    )
+}
+
+#[test]
+fn an_audited_action_is_recorded_however_it_ends() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    let added = || Action::new("note.added").reason("asked");
+    let done = conn.audited_action(&user("1"), added(), |conn| insert(conn, 1));
+    assert_eq!(done, Ok(1));
+    let again = conn.audited_action(&user("1"), "note.added", |conn| insert(conn, 1));
+    assert!(
+        matches!(&again, Err(DieselError::DatabaseError(_, information)) if information.constraint_name() == Some("notes_pkey")),
+        "{again:?}"
+    );
+    #[derive(Debug)]
+    #[allow(dead_code)]
+    enum Refused {
+        Full { secret: &'static str },
+        Database(DieselError),
+    }
+    impl From<DieselError> for Refused {
+        fn from(error: DieselError) -> Self {
+            Self::Database(error)
+        }
+    }
+    let refused = conn.audited_action::<(), _, _>(&user("2"), added(), |conn| {
+        insert(conn, 2)?;
+        Err(Refused::Full { secret: "hidden" })
+    });
+    assert!(matches!(refused, Err(Refused::Full { .. })));
+    assert_eq!(
+        recorded(conn),
+        [
+            "note.added | ok | asked | 1 | r-1 | false",
+            "note.added | error | unique violation: notes_pkey | 1 | r-1 | true",
+            "note.added | error | actions::an_audited_action_is_recorded_however_it_ends::Refused::Full (reason given: asked) | 2 | r-1 | true",
+        ]
+    );
+    // The action that ended well belongs to its changes; of the others nothing is left.
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT c.op FROM threadline.audit_changes AS c JOIN threadline.audit_actions AS a USING (transaction_id)"
+        ),
+        ["I"]
+    );
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
+        Some("1")
+    );
+}
+
+#[test]
+fn a_commit_that_fails_is_recorded() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    run(
+        conn,
+        "CREATE TABLE tags (note int REFERENCES notes DEFERRABLE INITIALLY DEFERRED)",
+    );
+    let done = conn.audited_action(&user("1"), "note.tagged", |conn| {
+        diesel::sql_query("INSERT INTO tags VALUES (99)").execute(conn)
+    });
+    assert!(done.is_err());
+    assert_eq!(
+        recorded(conn),
+        ["note.tagged | error | foreign key violation: tags_note_fkey | 1 | r-1 | true"]
+    );
+}
+
+#[test]
+fn inside_another_transaction_a_failure_is_recorded_if_that_commits() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    for commits in [false, true] {
+        let outer: QueryResult<()> = conn.audited_transaction(&user("1"), |conn| {
+            insert(conn, 1)?;
+            let failed = conn.audited_action(&user("2"), "note.added", |conn| insert(conn, 1));
+            assert!(failed.is_err());
+            // The outer transaction goes on under its own context.
+            insert(conn, 2)?;
+            if commits {
+                Ok(())
+            } else {
+                Err(DieselError::RollbackTransaction)
+            }
+        });
+        assert_eq!(outer.is_ok(), commits);
+        let expected = ["note.added | error | unique violation: notes_pkey | 2 | r-1 | false"];
+        assert_eq!(recorded(conn), expected[..usize::from(commits)]);
+    }
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT x.actor_id, count(*) FROM threadline.audit_changes AS c
+             JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id GROUP BY x.actor_id"
+        ),
+        ["1 | 2"]
+    );
+}
+
+#[test]
+fn an_audited_action_that_cannot_be_recorded_is_not_begun() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    let mut begun = false;
+    let done = conn.audited_action::<_, threadline::Error, _>(&user("1"), "Note", |_| {
+        begun = true;
+        Ok(())
+    });
+    assert!(
+        done.unwrap_err()
+            .to_string()
+            .contains("is not an action's name")
+    );
+    assert!(!begun);
+    assert_eq!(recorded(conn), [""; 0]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The questions of an incident.
 
+#[path = "explore/actions.rs"]
+mod actions;
+
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
@@ -96,6 +99,7 @@ fn a_correlation_id_finds_the_context_and_the_actions_that_have_it_as_it_stands(
         .unwrap();
     let actors: Vec<_> = correlated(conn, &id)
         .unwrap()
+        .transactions
         .into_iter()
         .map(|report| {
             (
@@ -109,7 +113,8 @@ fn a_correlation_id_finds_the_context_and_the_actions_that_have_it_as_it_stands(
         actors,
         [("user:2".to_owned(), 1, 1), ("user:1".to_owned(), 1, 0)]
     );
-    assert!(correlated(conn, id.trim()).unwrap().is_empty());
+    let none = correlated(conn, id.trim()).unwrap();
+    assert!(none.transactions.is_empty() && none.actions.is_empty());
 }
 
 #[test]
@@ -199,7 +204,7 @@ fn no_question_reads_an_audit_table_whole() {
         assert_eq!(page.entries.len(), 50);
         let id = page.entries[0].transaction.id;
         assert_eq!(transaction(conn, id)?.unwrap().changes.len(), 3);
-        assert_eq!(correlated(conn, "c-77")?.len(), 1);
+        assert_eq!(correlated(conn, "c-77")?.transactions.len(), 1);
         // audited_tables is a handful of rows and is not counted.
         let whole = value(
             conn,

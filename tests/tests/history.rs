@@ -4,6 +4,10 @@
 mod display;
 #[path = "history/keys.rs"]
 mod keys;
+#[path = "history/missing.rs"]
+mod missing;
+#[path = "history/pages.rs"]
+mod pages;
 #[path = "history/poison.rs"]
 mod poison;
 #[path = "history/records.rs"]

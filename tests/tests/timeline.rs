@@ -18,6 +18,8 @@ mod keys;
 mod masked;
 #[path = "timeline/naive.rs"]
 mod naive;
+#[path = "timeline/nobody.rs"]
+mod nobody;
 #[path = "timeline/pages.rs"]
 mod pages;
 #[path = "timeline/summary.rs"]

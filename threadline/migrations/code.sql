@@ -4174,12 +4174,15 @@ DECLARE
 BEGIN
     LOOP
         INSERT INTO threadline.audit_actions (
-            transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
+            transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta, source, remote_ip)
         SELECT tl_transaction, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
                coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
                CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
                own_action.reason, c.request_id, c.correlation_id, c.job_id,
-               jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
+               -- Of a context that is not trusted, the transaction keeps the beginning.
+               CASE WHEN c.actor_origin NOT IN ('untrusted', 'unreadable') AND jsonb_typeof(c.meta) = 'object' THEN c.meta ELSE '{}' END
+                   || jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta),
+               c.source, c.remote_ip
         FROM threadline.read_context(coalesce(current_setting('threadline.context', true), ''), now()) AS c
         ON CONFLICT (id) DO NOTHING
         RETURNING * INTO tl_action;
@@ -5267,7 +5270,9 @@ CREATE OR REPLACE FUNCTION threadline.record_action(
     correlation_id text    DEFAULT NULL,
     job_id         text    DEFAULT NULL,
     meta           jsonb   DEFAULT NULL,
-    linked         boolean DEFAULT true
+    linked         boolean DEFAULT true,
+    source         text    DEFAULT NULL,
+    remote_ip      inet    DEFAULT NULL
 ) RETURNS SETOF threadline.audit_actions
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5302,7 +5307,7 @@ BEGIN
         RETURN QUERY
         INSERT INTO threadline.audit_actions (
             transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
-            request_id, correlation_id, job_id, meta)
+            request_id, correlation_id, job_id, meta, source, remote_ip)
         VALUES (
             CASE WHEN linked THEN threadline.own_transaction() END,
             record_action.name,
@@ -5310,7 +5315,8 @@ BEGIN
             coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),
             record_action.actor_type, record_action.actor_id,
             coalesce(record_action.status, 'ok'), record_action.reason, record_action.comment,
-            record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta)
+            record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta,
+            record_action.source, record_action.remote_ip)
         ON CONFLICT (id) DO NOTHING
         RETURNING *;
         EXIT WHEN FOUND;
@@ -5334,6 +5340,8 @@ SELECT a.id,
        a.request_id,
        a.correlation_id,
        a.job_id,
+       a.source,
+       a.remote_ip,
        a.meta,
        a.transaction_id
 FROM threadline.audit_actions AS a;

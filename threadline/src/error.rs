@@ -34,7 +34,14 @@ pub enum ErrorKind {
         /// The quoted name of its table.
         table: String,
     },
-    /// The table of a model is not audited.
+    /// There is no such table, and none of this name was ever audited.
+    NoSuchTable {
+        /// What was given.
+        table: String,
+        /// An audited table of a name like this.
+        near: Option<String>,
+    },
+    /// The table is not audited.
     NotAudited {
         /// The quoted name of the table.
         table: String,
@@ -180,6 +187,16 @@ impl fmt::Display for Error {
                 f,
                 "model `{model}` is audited but its table {table} does not exist; run the migration that creates it first, or check the search_path"
             ),
+            ErrorKind::NoSuchTable { table, near } => {
+                write!(
+                    f,
+                    "there is no table {table}, and none of this name was ever audited"
+                )?;
+                match near {
+                    Some(near) => write!(f, "; did you mean {near}?"),
+                    None => Ok(()),
+                }
+            }
             ErrorKind::NotAudited { table } => write!(
                 f,
                 "table {table} is not audited; generate the migrations with your program's `generate` command and run them"

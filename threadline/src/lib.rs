@@ -37,9 +37,10 @@ pub use context::{
 };
 pub use error::{Error, ErrorKind, UndecidedColumn, is_actor_required};
 pub use explore::{
-    ActorCount, ActorEntry, ActorHistory, Blame, Cursor, DayCount, Filter, FilterError,
-    OperationCount, Page, RecordKey, Summary, TableCount, Timeline, TimelineEntry,
-    TransactionReport, actor_history, correlated, summary, timeline, transaction,
+    ActionFilter, Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor,
+    DayCount, Filter, FilterError, OperationCount, Page, RecordKey, Summary, TableCount, Timeline,
+    TimelineEntry, TransactionReport, actions, actor_history, correlated, summary, timeline,
+    transaction,
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};

@@ -111,7 +111,7 @@ fn who_let_them(conn: &mut PgConnection, report: &TransactionReport) -> Result<(
         .as_deref()
         .unwrap_or_default();
     println!("\n# What belongs to {matter}?\n");
-    for report in correlated(conn, matter)? {
+    for report in correlated(conn, matter)?.transactions {
         for action in report.actions {
             println!("{action} ({} changes)", report.changes.len());
         }

@@ -314,12 +314,18 @@ fn a_history_can_be_read_after_its_table_is_audited_no_longer() {
     );
     assert_eq!(User::history_of(conn, 1).unwrap().len(), 1);
     assert_eq!(User::versions_of(conn, 1).unwrap().len(), 1);
-    // A new table under the name of a renamed one has a history of its own.
+    // A new table under the name of a renamed one has a history of its own, if it is audited.
     run(
         conn,
         "SELECT threadline.audit('users'); ALTER TABLE users RENAME TO former_users;
          CREATE TABLE users (LIKE former_users INCLUDING ALL)",
     );
+    let error = User::history_of(conn, 1).unwrap_err();
+    assert!(
+        matches!(error.kind(), threadline::ErrorKind::NotAudited { .. }),
+        "{error}"
+    );
+    run(conn, "SELECT threadline.audit('users')");
     assert!(User::history_of(conn, 1).unwrap().is_empty());
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use diesel::prelude::*;
 use threadline::{
-    ActionStatus, ActorRef, ActorType, Cursor, Filter, Operation, TimelineEntry, timeline,
+    ActionFilter, ActionStatus, ActorRef, ActorType, Cursor, Filter, Operation, TimelineEntry,
+    actions, timeline,
 };
 use threadline_tests::{Database, run, value};
 
@@ -158,6 +159,7 @@ fn filters() -> Vec<Filter> {
         filter().operation(Operation::Truncate),
         filter().actor(&hot()),
         filter().actor(&ActorRef::anonymous()),
+        filter().without_actor(),
         filter().actor_type(ActorType::User),
         filter().actor_type(ActorType::Admin),
         filter().from(from),
@@ -220,6 +222,85 @@ fn a_page_reads_what_it_gives_wherever_it_is() {
             || deep.entries > 3 * first.entries
             || first.scanned + deep.scanned > 0
         {
+            writeln!(costly, "first {first:?}, deep {deep:?}: {filter:?}").unwrap();
+        }
+    }
+    assert!(costly.is_empty(), "\n{costly}");
+}
+
+/// Half of the actions belong to no transaction, as where every login is recorded.
+const LOGINS: &str = "
+    INSERT INTO threadline.audit_actions (occurred_at, name, category, verb, actor_type, actor_id, status, request_id)
+    SELECT x.opened_at, 'session.opened', 'session', 'opened', 'user', (x.id % 50)::text,
+           CASE WHEN x.id % 8 = 0 THEN 'error' ELSE 'ok' END, 's' || x.id
+    FROM threadline.audit_transactions AS x, generate_series(1, 3)
+    ORDER BY x.id;
+";
+
+#[test]
+fn a_page_of_actions_reads_what_it_gives_wherever_it_is() {
+    let database = Database::new();
+    let conn = &mut history(&database);
+    run(conn, LOGINS);
+    settle(conn);
+    let filter = ActionFilter::new;
+    let half = "2025-05-01T00:00:00Z".parse().unwrap();
+    let mut costly = String::new();
+    for filter in [
+        filter(),
+        filter().name("session.opened"),
+        filter().name("order.closed"),
+        filter().category("session"),
+        filter().status(ActionStatus::Error),
+        filter().actor(&ActorRef::user("7").unwrap()),
+        filter().actor_type(ActorType::User),
+        filter().request_id("s5"),
+        filter().transaction(4000),
+        filter().to(half),
+        filter().from(half),
+        filter().to(half).name("order.closed"),
+    ] {
+        let read = conn
+            .transaction::<_, threadline::Error, _>(|conn| {
+                let before = counters(conn);
+                let page = actions(filter.clone()).page(conn)?;
+                assert!(!page.entries.is_empty(), "{filter:?}");
+                let first = counters(conn);
+                actions(filter.clone()).after(page.next).page(conn)?;
+                let second = counters(conn);
+                Ok(Read {
+                    entries: (first.entries - before.entries).max(second.entries - first.entries),
+                    scanned: second.scanned - before.scanned,
+                })
+            })
+            .unwrap();
+        if read.entries > FEW || read.scanned > 0 {
+            writeln!(costly, "{read:?}: {filter:?}").unwrap();
+        }
+    }
+    assert!(costly.is_empty(), "\n{costly}");
+}
+
+#[test]
+fn actions_without_changes_beside_a_timeline_are_read_where_the_page_is() {
+    let database = Database::new();
+    let conn = &mut history(&database);
+    run(conn, LOGINS);
+    settle(conn);
+    let depth = place(conn, 16_000);
+    let mut costly = String::new();
+    for filter in [
+        Filter::new(),
+        Filter::new().actor(&hot()),
+        Filter::new().actor_type(ActorType::User),
+        Filter::new().action("order.closed"),
+        Filter::new().status(ActionStatus::Error),
+        Filter::new().source("web"),
+        Filter::new().request_id("hot"),
+    ] {
+        let (_, _, first) = page(conn, &filter, None, 50);
+        let (_, _, deep) = page(conn, &filter, depth, 50);
+        if first.entries.max(deep.entries) > FEW || first.scanned + deep.scanned > 0 {
             writeln!(costly, "first {first:?}, deep {deep:?}: {filter:?}").unwrap();
         }
     }

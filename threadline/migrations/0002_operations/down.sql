@@ -1,3 +1,25 @@
+DROP INDEX threadline.audit_actions_category;
+DROP INDEX threadline.audit_actions_request;
+DROP INDEX threadline.audit_actions_correlation;
+DROP INDEX threadline.audit_actions_job;
+CREATE INDEX audit_actions_category
+    ON threadline.audit_actions (category, transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE INDEX audit_actions_request
+    ON threadline.audit_actions (request_id, transaction_id) WHERE request_id IS NOT NULL AND transaction_id IS NOT NULL;
+CREATE INDEX audit_actions_correlation
+    ON threadline.audit_actions (correlation_id, transaction_id) WHERE correlation_id IS NOT NULL AND transaction_id IS NOT NULL;
+CREATE INDEX audit_actions_job
+    ON threadline.audit_actions (job_id, transaction_id) WHERE job_id IS NOT NULL AND transaction_id IS NOT NULL;
+
+DROP INDEX threadline.ledger_transactions_nobody;
+DROP INDEX threadline.audit_actions_occurred;
+DROP INDEX threadline.audit_actions_alone;
+DROP INDEX threadline.audit_actions_named;
+DROP INDEX threadline.audit_actions_failure;
+DROP INDEX threadline.audit_actions_actor;
+DROP INDEX threadline.audit_actions_source;
+ALTER TABLE threadline.audit_actions DROP COLUMN remote_ip;
+ALTER TABLE threadline.audit_actions DROP COLUMN source;
 DROP TABLE threadline.known_partitions;
 DROP TABLE threadline.altered_columns;
 DROP TABLE threadline.purges;

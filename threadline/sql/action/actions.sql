@@ -12,6 +12,8 @@ SELECT a.id,
        a.request_id,
        a.correlation_id,
        a.job_id,
+       a.source,
+       a.remote_ip,
        a.meta,
        a.transaction_id
 FROM threadline.audit_actions AS a;

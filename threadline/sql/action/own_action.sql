@@ -17,12 +17,15 @@ DECLARE
 BEGIN
     LOOP
         INSERT INTO threadline.audit_actions (
-            transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
+            transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta, source, remote_ip)
         SELECT tl_transaction, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
                coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
                CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
                own_action.reason, c.request_id, c.correlation_id, c.job_id,
-               jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
+               -- Of a context that is not trusted, the transaction keeps the beginning.
+               CASE WHEN c.actor_origin NOT IN ('untrusted', 'unreadable') AND jsonb_typeof(c.meta) = 'object' THEN c.meta ELSE '{}' END
+                   || jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta),
+               c.source, c.remote_ip
         FROM threadline.read_context(coalesce(current_setting('threadline.context', true), ''), now()) AS c
         ON CONFLICT (id) DO NOTHING
         RETURNING * INTO tl_action;

@@ -15,7 +15,9 @@ CREATE FUNCTION threadline.record_action(
     correlation_id text    DEFAULT NULL,
     job_id         text    DEFAULT NULL,
     meta           jsonb   DEFAULT NULL,
-    linked         boolean DEFAULT true
+    linked         boolean DEFAULT true,
+    source         text    DEFAULT NULL,
+    remote_ip      inet    DEFAULT NULL
 ) RETURNS SETOF threadline.audit_actions
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -50,7 +52,7 @@ BEGIN
         RETURN QUERY
         INSERT INTO threadline.audit_actions (
             transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
-            request_id, correlation_id, job_id, meta)
+            request_id, correlation_id, job_id, meta, source, remote_ip)
         VALUES (
             CASE WHEN linked THEN threadline.own_transaction() END,
             record_action.name,
@@ -58,7 +60,8 @@ BEGIN
             coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),
             record_action.actor_type, record_action.actor_id,
             coalesce(record_action.status, 'ok'), record_action.reason, record_action.comment,
-            record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta)
+            record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta,
+            record_action.source, record_action.remote_ip)
         ON CONFLICT (id) DO NOTHING
         RETURNING *;
         EXIT WHEN FOUND;

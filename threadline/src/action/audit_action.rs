@@ -8,6 +8,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::context::ActorRef;
+#[cfg(feature = "cli")]
+use crate::record::via;
 use crate::record::{AnyJson, AnyTime, clean, portable};
 
 /// A semantic event that the application recorded: who did what, why, with
@@ -43,7 +45,11 @@ pub struct AuditAction {
     pub correlation_id: Option<String>,
     /// The id of the job that ran.
     pub job_id: Option<String>,
-    /// Everything else.
+    /// Which way it came.
+    pub source: Option<String>,
+    /// The client's address, as PostgreSQL writes it.
+    pub remote_ip: Option<String>,
+    /// Everything else: the context's metadata and the action's own.
     #[serde(serialize_with = "portable::optional")]
     pub metadata: Option<Value>,
 }
@@ -112,6 +118,18 @@ impl fmt::Display for ActionStatus {
 }
 
 impl AuditAction {
+    /// How it came, in a line.
+    #[cfg(feature = "cli")]
+    pub(crate) fn via(&self) -> Option<String> {
+        via([
+            &self.source,
+            &self.request_id,
+            &self.job_id,
+            &self.correlation_id,
+            &self.remote_ip,
+        ])
+    }
+
     /// Actions from the rows of `audit_actions` as JSON.
     #[cfg(feature = "export")]
     pub(crate) fn from_json_rows(rows: Option<Value>) -> Vec<Self> {
@@ -141,6 +159,8 @@ impl AuditAction {
                     request_id: text("request_id"),
                     correlation_id: text("correlation_id"),
                     job_id: text("job_id"),
+                    source: text("source"),
+                    remote_ip: text("remote_ip"),
                     metadata: row.get("meta").filter(|meta| !meta.is_null()).cloned(),
                 }
             })
@@ -163,13 +183,13 @@ pub type ActionSql = (
     Text,
     NText,
     NText,
-    (NText, NText, NText, Nullable<Jsonb>),
+    (NText, NText, NText, NText, NText, Nullable<Jsonb>),
 );
 
 /// The same as a select list on `a`.
 pub(crate) const ACTION_COLUMNS: &str = "a.id, a.transaction_id, a.occurred_at, a.name, a.category, a.verb, \
      a.actor_type, a.actor_id, a.status, a.reason, a.comment, \
-     a.request_id, a.correlation_id, a.job_id, a.meta";
+     a.request_id, a.correlation_id, a.job_id, a.source, abbrev(a.remote_ip), a.meta";
 
 impl Queryable<ActionSql, Pg> for AuditAction {
     type Row = (
@@ -185,6 +205,8 @@ impl Queryable<ActionSql, Pg> for AuditAction {
         Option<String>,
         Option<String>,
         (
+            Option<String>,
+            Option<String>,
             Option<String>,
             Option<String>,
             Option<String>,
@@ -205,7 +227,7 @@ impl Queryable<ActionSql, Pg> for AuditAction {
             status,
             reason,
             comment,
-            (request_id, correlation_id, job_id, metadata),
+            (request_id, correlation_id, job_id, source, remote_ip, metadata),
         ) = row;
         Ok(Self {
             id,
@@ -221,6 +243,8 @@ impl Queryable<ActionSql, Pg> for AuditAction {
             request_id,
             correlation_id,
             job_id,
+            source,
+            remote_ip,
             metadata: metadata.map(AnyJson::into_inner),
         })
     }

@@ -1,6 +1,7 @@
 //! What the application meant: semantic events beside the changes of rows.
 
 mod audit_action;
+mod failure;
 mod record;
 mod suspend;
 mod unmasked;
@@ -11,3 +12,4 @@ pub use suspend::suspend;
 pub use unmasked::unmasked;
 
 pub(crate) use audit_action::{ACTION_COLUMNS, ActionSql};
+pub(crate) use failure::kind_of;

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use diesel::RunQueryDsl;
 use diesel::connection::TransactionManager;
 use diesel::pg::Pg;
@@ -19,9 +21,11 @@ const MAX_TEXT_BYTES: usize = 8 * 1024;
 
 /// An action to be recorded.
 ///
-/// What is not said comes from the current [`AuditContext`]: the actor, the
-/// ids of request, correlation and job. `member.role_changed` is the verb
-/// `role_changed` of the category `member`, unless they are given.
+/// What is not said comes from the current [`AuditContext`]: the actor, the ids of
+/// request, correlation and job, the source and the address. The context's metadata is
+/// recorded with the action's own, which counts where both have an entry.
+/// `member.role_changed` is the verb `role_changed` of the category `member`, unless
+/// they are given.
 #[derive(Debug, Clone)]
 #[must_use = "an action is recorded by `record_action(conn, action)`"]
 pub struct Action {
@@ -35,6 +39,8 @@ pub struct Action {
     request_id: Option<String>,
     correlation_id: Option<String>,
     job_id: Option<String>,
+    source: Option<String>,
+    remote_ip: Option<IpAddr>,
     metadata: Map<String, Value>,
 }
 
@@ -100,6 +106,8 @@ impl Action {
             request_id: None,
             correlation_id: None,
             job_id: None,
+            source: None,
+            remote_ip: None,
             metadata: Map::new(),
         }
     }
@@ -163,14 +171,50 @@ impl Action {
         self
     }
 
+    /// Which way it came, instead of the current context's source.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The client's address, instead of the current context's.
+    pub fn remote_ip(mut self, address: IpAddr) -> Self {
+        self.remote_ip = Some(address);
+        self
+    }
+
     /// One more entry of metadata; the last one of a name counts.
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(name.into(), value.into());
         self
     }
 
+    /// Whether it can be recorded under a context.
+    pub(crate) fn check(&self, context: &AuditContext) -> Result<(), Error> {
+        match self.clone().complete(Some(context.clone())) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::new(ErrorKind::Action(error))),
+        }
+    }
+
+    /// The same action, failed for a reason. The reason that was given is kept with it.
+    pub(crate) fn failed_for(mut self, kind: String) -> Self {
+        let reason = match &self.reason {
+            Some(given) => format!("{kind} (reason given: {given})"),
+            None => kind.clone(),
+        };
+        self.reason = Some(if reason.len() > MAX_TEXT_BYTES {
+            kind
+        } else {
+            reason
+        });
+        self.failed()
+    }
+
     /// The action with what the context knows, if it can be recorded.
     fn complete(mut self, context: Option<AuditContext>) -> Result<(Self, ActorRef), ActionError> {
+        // The context's own was checked when it was built.
+        check_metadata(&self.metadata).map_err(|error| self.invalid(error))?;
         if let Some(context) = context {
             let from = |id: Option<&str>| id.map(str::to_owned);
             self.actor = self.actor.or_else(|| context.actor().cloned());
@@ -179,6 +223,10 @@ impl Action {
                 .correlation_id
                 .or_else(|| from(context.correlation_id()));
             self.job_id = self.job_id.or_else(|| from(context.job_id()));
+            self.source = self.source.or_else(|| from(context.source()));
+            self.remote_ip = self.remote_ip.or_else(|| context.remote_ip());
+            let own = std::mem::replace(&mut self.metadata, context.metadata().clone());
+            self.metadata.extend(own);
         }
         if !is_name(&self.name) {
             return Err(ActionError::InvalidName { name: self.name });
@@ -192,12 +240,12 @@ impl Action {
             ("request id", self.request_id.as_ref(), MAX_ID_BYTES),
             ("correlation id", self.correlation_id.as_ref(), MAX_ID_BYTES),
             ("job id", self.job_id.as_ref(), MAX_ID_BYTES),
+            ("source", self.source.as_ref(), MAX_ID_BYTES),
         ] {
             if let Some(value) = value {
                 check_text(field, value, limit).map_err(|error| self.invalid(error))?;
             }
         }
-        check_metadata(&self.metadata).map_err(|error| self.invalid(error))?;
         let Some(actor) = self.actor.clone() else {
             return Err(ActionError::NoActor { name: self.name });
         };
@@ -238,7 +286,7 @@ fn is_name(name: &str) -> bool {
 /// Inside a transaction the action belongs to the same `AuditTransaction` as
 /// the changes made there, whichever came first; several actions may. It goes
 /// with the transaction if that rolls back. Outside a transaction it stands
-/// alone, as for a login that is refused.
+/// alone, as for a login that is refused. [`actions`](crate::actions) reads both.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -278,6 +326,7 @@ pub fn record_action<C: AuditConnection>(
     let insert = RecordAction {
         actor_id: actor.id().map(str::to_owned),
         actor,
+        remote_ip: action.remote_ip.map(|address| address.to_string()),
         metadata: (!action.metadata.is_empty()).then(|| Value::Object(action.metadata.clone())),
         action,
         linked,
@@ -292,6 +341,7 @@ struct RecordAction {
     action: Action,
     actor: ActorRef,
     actor_id: Option<String>,
+    remote_ip: Option<String>,
     metadata: Option<Value>,
     linked: bool,
 }
@@ -320,6 +370,8 @@ impl QueryFragment<Pg> for RecordAction {
             request_id,
             correlation_id,
             job_id,
+            source,
+            remote_ip: _,
             metadata: _,
         } = &self.action;
         out.push_sql("SELECT ");
@@ -344,7 +396,11 @@ impl QueryFragment<Pg> for RecordAction {
         out.push_bind_param::<Nullable<Jsonb>, _>(&self.metadata)?;
         out.push_sql(", ");
         out.push_bind_param::<Bool, _>(&self.linked)?;
-        out.push_sql(") AS a");
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(source)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&self.remote_ip)?;
+        out.push_sql("::inet) AS a");
         Ok(())
     }
 }

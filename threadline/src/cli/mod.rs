@@ -22,9 +22,10 @@
 //! | `work` | [posts](crate::post) all along; `--once` posts what waits and ends |
 //! | `purge` | removes what is older than `#[audited(keep = "7 years")]` says; `--dry-run` shows it |
 //! | `hold --table members --record 42 --reason "lawsuit"` | keeps something from being purged, until `release` |
-//! | `history members 42` | the changes of a record, newest first |
+//! | `history members 42` | the changes of a record and why they were made, newest first |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
 //! | `summary --from 2026-11-01` | how many, by day, table, operation and actor |
+//! | `actions --status error` | what was meant, also where nothing changed, through any [`ActionFilter`](crate::ActionFilter) |
 //! | `actor user:42` | what an actor did, newest first |
 //! | `transaction 7` | a transaction whole |
 //! | `as-of members 42 --at 2026-11-23` | a record, or without a key a table, as it was |
@@ -38,7 +39,8 @@
 //! `check` needs no database and looks at files; `status` and `verify` look at a database
 //! as it is, whichever way it came there, and end with 2 if they could not.
 //!
-//! `status` and those that read take `--json`, for pipes. Those that read are also there as a program of
+//! `status` and those that read take `--json`, for pipes. Those that read take `--limit` where
+//! an answer may be long; what comes in pages goes on with `--after`. They are also there as a program of
 //! its own, `threadline`, for machines where the application is not at hand:
 //! `cargo install threadline --features cli`.
 //!

@@ -1,3 +1,5 @@
+use std::fmt::Debug;
+
 use diesel::connection::{LoadConnection, TransactionManager};
 use diesel::pg::Pg;
 use diesel::result::{Error, QueryResult};
@@ -5,6 +7,7 @@ use diesel::sql_types::{Nullable, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl};
 
 use super::{AuditContext, Origin};
+use crate::action::{Action, kind_of, record_action};
 use crate::sql::Literal;
 
 /// A connection that can begin a transaction with SQL of our own.
@@ -70,6 +73,70 @@ pub trait AuditExt: AuditConnection {
         let setting = context.to_setting(Origin::Explicit);
         let _guard = context.enter_as(Origin::Explicit);
         run(self, Some(&setting), work)
+    }
+
+    /// Runs `work` in a transaction under `context` and records that as an action, however
+    /// it ends.
+    ///
+    /// When `work` succeeds, the action is recorded in the same transaction, with the
+    /// status `ok`. When it fails, or the commit does, the transaction rolls back, and the
+    /// action is recorded after that, on its own: with the status `error` and the kind of
+    /// the failure as its reason, `unique violation: members_email_key`, or the type and
+    /// variant of an error of yours. What the error says is not recorded, because messages
+    /// hold values. The error is returned as it is, also if its record fails, as on a
+    /// connection that is gone.
+    ///
+    /// Inside an open transaction, a failure rolls back to a savepoint, and its record
+    /// belongs to the outer transaction: it is there if that commits, and gone if that
+    /// rolls back. For a record that stays whatever happens, call it outside. A panic
+    /// records nothing.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::{Action, ActionFilter, ActorRef, AuditContext, AuditExt, actions};
+    ///
+    /// let context = AuditContext::new(ActorRef::admin("grace")?);
+    /// let removed = conn.audited_action(&context, Action::new("member.removed"), |conn| {
+    ///     match diesel::delete(users::table.find(99)).execute(conn)? {
+    ///         0 => Err(diesel::result::Error::NotFound),
+    ///         _ => Ok(()),
+    ///     }
+    /// });
+    /// assert!(removed.is_err());
+    /// let page = actions(ActionFilter::new().name("member.removed")).page(conn)?;
+    /// assert_eq!(page.entries[0].reason.as_deref(), Some("not found"));
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, or that of the transaction. An action that cannot be recorded
+    /// is an error before `work` is run.
+    fn audited_action<T, E, F>(
+        &mut self,
+        context: &AuditContext,
+        action: impl Into<Action>,
+        work: F,
+    ) -> Result<T, E>
+    where
+        F: FnOnce(&mut Self) -> Result<T, E>,
+        E: From<Error> + Debug + 'static,
+    {
+        let action = action.into();
+        action.check(context).map_err(Error::from)?;
+        let done = self.audited_transaction(context, |conn| {
+            let value = work(conn)?;
+            record_action(conn, action.clone()).map_err(Error::from)?;
+            Ok(value)
+        });
+        if let Err(error) = &done {
+            record_failure(self, context, action.failed_for(kind_of(error)));
+        }
+        done
     }
 
     /// Runs `work` in a transaction under the thread's current context, set
@@ -145,6 +212,21 @@ where
             Err(rollback_error) => Err(rollback_error.into()),
         },
     }
+}
+
+/// Records what failed. That it cannot be recorded hides no failure.
+fn record_failure<C: AuditConnection>(conn: &mut C, context: &AuditContext, action: Action) {
+    let open = C::TransactionManager::transaction_manager_status_mut(conn).transaction_depth();
+    let _ = match open {
+        Ok(None) => {
+            let _guard = context.enter_as(Origin::Explicit);
+            record_action(conn, action)
+        }
+        // A savepoint, so that the outer transaction goes on if this fails.
+        Ok(Some(_)) => conn.audited_transaction(context, |conn| record_action(conn, action)),
+        // Nothing can be said in a transaction that is broken.
+        Err(_) => return,
+    };
 }
 
 /// The settings that a nested context hides. With the context comes the

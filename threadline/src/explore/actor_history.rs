@@ -5,6 +5,7 @@ use diesel::RunQueryDsl;
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
+use super::other_actions::Span;
 use super::page::{Cursor, Page, Place};
 use super::report::actions_of;
 use super::typed::{Bind, Typed};
@@ -39,6 +40,9 @@ pub struct ActorHistory {
 }
 
 /// Asks for the transactions of an actor, newest first.
+///
+/// Actions of theirs that belong to no transaction, such as a login that was refused, or
+/// to the transaction of somebody else, are in [`Page::other_actions`], page by page.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -83,7 +87,7 @@ impl ActorHistory {
         self
     }
 
-    /// Answers.
+    /// Runs the query.
     ///
     /// # Errors
     ///
@@ -95,9 +99,14 @@ impl ActorHistory {
         let entries = self
             .entries(conn, before)
             .map_err(|error| Error::reading(conn, error))?;
-        Ok(Page::cut(entries, self.limit, |entry| {
+        let page = Page::cut(entries, self.limit, |entry| {
             Place::Transaction(entry.transaction.id)
-        }))
+        });
+        let others = Span::of_actor(before, &page)
+            .actions_elsewhere(&self.actor, self.limit)
+            .load(conn)
+            .map_err(|error| Error::reading(conn, error))?;
+        Ok(page.with_other_actions(others, self.limit))
     }
 
     fn entries<C: AuditConnection>(

@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::action_filter::ActionFilter;
 use super::filter_error::FilterError;
 use super::filter_table::is_table_name;
 use crate::action::ActionStatus;
@@ -48,6 +49,7 @@ pub struct Filter {
     pub(super) record: Option<RecordKey>,
     pub(super) operation: Option<Operation>,
     pub(super) actor: Option<ActorRef>,
+    pub(super) without_actor: bool,
     pub(super) actor_type: Option<ActorType>,
     pub(super) from: Option<DateTime<Utc>>,
     pub(super) to: Option<DateTime<Utc>>,
@@ -87,6 +89,13 @@ impl RecordKey {
     }
 }
 
+#[cfg(feature = "cli")]
+impl RecordKey {
+    pub(crate) fn into_values(self) -> Vec<String> {
+        self.0
+    }
+}
+
 impl Filter {
     /// Every change.
     pub fn new() -> Self {
@@ -120,6 +129,14 @@ impl Filter {
     /// Changes by this actor.
     pub fn actor(mut self, actor: &ActorRef) -> Self {
         self.actor = Some(actor.clone());
+        self
+    }
+
+    /// Changes that were written without an actor: nobody said who acts, or what was said
+    /// could not be read. Somebody unknown who was named as such is
+    /// [`ActorRef::anonymous`].
+    pub fn without_actor(mut self) -> Self {
+        self.without_actor = true;
         self
     }
 
@@ -189,6 +206,68 @@ impl Filter {
         self
     }
 
+    /// The same whenever it was; `None` if it asks for no span of time.
+    #[cfg(feature = "cli")]
+    pub(crate) fn at_any_time(&self) -> Option<Self> {
+        (self.from.is_some() || self.to.is_some()).then(|| Self {
+            from: None,
+            to: None,
+            ..self.clone()
+        })
+    }
+
+    /// The same asked of actions; `None` if it asks for something that only changes have.
+    pub(super) fn of_actions(&self) -> Option<ActionFilter> {
+        let Self {
+            table: None,
+            record: None,
+            operation: None,
+            actor,
+            // An action always has one.
+            without_actor: false,
+            actor_type,
+            from,
+            to,
+            correlation_id,
+            request_id,
+            job_id,
+            action,
+            category,
+            status,
+            changed,
+            changed_from,
+            changed_to,
+            values,
+            key,
+            source,
+            session_user: None,
+            text,
+            metadata,
+        } = self
+        else {
+            return None;
+        };
+        let of_rows = [changed_from, changed_to, values];
+        (changed.is_empty() && key.is_empty() && of_rows.iter().all(|list| list.is_empty())).then(
+            || ActionFilter {
+                name: action.clone(),
+                category: category.clone(),
+                status: status.clone(),
+                actor: actor.clone(),
+                actor_type: actor_type.clone(),
+                from: *from,
+                to: *to,
+                correlation_id: correlation_id.clone(),
+                request_id: request_id.clone(),
+                job_id: job_id.clone(),
+                source: source.clone(),
+                metadata: metadata.clone(),
+                text: text.clone(),
+                ..ActionFilter::new()
+            },
+        )
+    }
+
     /// Whether it can be asked at all.
     ///
     /// # Errors
@@ -240,6 +319,16 @@ impl Filter {
             } if actor.actor_type() != kind => {
                 contradiction(&format!("actor {actor}"), &format!("actor_type {kind}"))
             }
+            Self {
+                without_actor: true,
+                actor: Some(actor),
+                ..
+            } => contradiction("actor nobody", &format!("actor {actor}")),
+            Self {
+                without_actor: true,
+                actor_type: Some(kind),
+                ..
+            } => contradiction("actor nobody", &format!("actor_type {kind}")),
             Self {
                 operation: Some(operation),
                 ..

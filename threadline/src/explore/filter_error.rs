@@ -27,7 +27,7 @@ pub enum FilterError {
         name: String,
     },
     /// Nothing can be both.
-    #[error("no change can be both: {first}, and {second}; leave one of them away")]
+    #[error("nothing can be both: {first}, and {second}; leave one of them away")]
     Contradiction {
         /// One of the two.
         first: String,

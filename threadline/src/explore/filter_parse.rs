@@ -2,161 +2,156 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value;
 
 use super::filter::{Filter, RecordKey};
-use super::filter_error::FilterError;
+use super::named_filter::{Filters, NamedFilter, TWICE, named, once};
 use crate::action::ActionStatus;
 use crate::context::ActorType;
 use crate::error::Error;
 use crate::record::Operation;
 
-/// Takes one filter's text.
-type Take = fn(&mut Filter, &str) -> Result<(), String>;
+impl Filters for Filter {
+    const HEADING: &'static str = "Which changes";
 
-/// A filter with a name.
-pub(crate) struct NamedFilter {
-    pub(crate) name: &'static str,
-    /// What it asks for, in a line.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program's help"))]
-    pub(crate) help: &'static str,
-    take: Take,
+    const ALL: &'static [NamedFilter<Self>] = &[
+        named(
+            "table",
+            "Of a table, as in SQL: members, app.members, '\"Order\"'",
+            |f, text| once(&mut f.table, text.to_owned()),
+        ),
+        named(
+            "record",
+            "Of a record of the table: its key; of several columns as [\"acme\", \"7\"]",
+            |f, text| once(&mut f.record, record(text)?),
+        ),
+        named(
+            "operation",
+            "insert, update, delete or truncate",
+            |f, text| once(&mut f.operation, operation(text)?),
+        ),
+        named(
+            "actor",
+            "By an actor: user:42, anonymous; nobody: written without one",
+            |f, text| {
+                if f.without_actor || text == "nobody" && f.actor.is_some() {
+                    return Err(TWICE.to_owned());
+                }
+                if text == "nobody" {
+                    f.without_actor = true;
+                    return Ok(());
+                }
+                let actor = text
+                    .parse()
+                    .map_err(|e: crate::ContextError| e.to_string())?;
+                once(&mut f.actor, actor)
+            },
+        ),
+        named(
+            "actor_type",
+            "By actors of a type: user, admin, service_account, job, system, anonymous",
+            |f, text| once(&mut f.actor_type, actor_type(text)?),
+        ),
+        named(
+            "from",
+            "Captured at an instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day",
+            |f, text| once(&mut f.from, instant(text, Day::Start)?),
+        ),
+        named(
+            "to",
+            "Captured at an instant or earlier; of a day, its end",
+            |f, text| once(&mut f.to, instant(text, Day::End)?),
+        ),
+        named(
+            "correlation_id",
+            "Under a correlation id, the context's or an action's",
+            |f, text| once(&mut f.correlation_id, text.to_owned()),
+        ),
+        named("request_id", "By a request", |f, text| {
+            once(&mut f.request_id, text.to_owned())
+        }),
+        named("job_id", "By a job", |f, text| {
+            once(&mut f.job_id, text.to_owned())
+        }),
+        named(
+            "action",
+            "With an action: member.role_changed",
+            |f, text| once(&mut f.action, text.to_owned()),
+        ),
+        named(
+            "category",
+            "With an action of a category: member",
+            |f, text| once(&mut f.category, text.to_owned()),
+        ),
+        named(
+            "status",
+            "With an action that ended ok, or in error",
+            |f, text| once(&mut f.status, status(text)?),
+        ),
+        named(
+            "changed",
+            "That gave a column another value, inserts and deletions too; may be given several times",
+            |f, text| {
+                f.changed.push(text.to_owned());
+                Ok(())
+            },
+        ),
+        named(
+            "changed_from",
+            "Updates and deletions of a column from a value: role=member; NULL is SQL's",
+            |f, text| {
+                f.changed_from.push(assignment(text)?);
+                Ok(())
+            },
+        ),
+        named(
+            "changed_to",
+            "Updates and inserts of a column to a value: role=treasurer",
+            |f, text| {
+                f.changed_to.push(assignment(text)?);
+                Ok(())
+            },
+        ),
+        named(
+            "value",
+            "With a value of a column, before or after: status=paid; may be given several times",
+            |f, text| {
+                f.values.push(assignment(text)?);
+                Ok(())
+            },
+        ),
+        named(
+            "key",
+            "Of records of the table with a value in a column of the key: package_id=11; may be given several times",
+            |f, text| {
+                let (column, value) = pair(text)?;
+                f.key.push((column.to_owned(), value.to_owned()));
+                Ok(())
+            },
+        ),
+        named("source", "That came a way: web", |f, text| {
+            once(&mut f.source, text.to_owned())
+        }),
+        named(
+            "text",
+            "With a text anywhere in the change, its context or an action; needs --from, and reads all since then",
+            |f, text| once(&mut f.text, text.to_owned()),
+        ),
+        named(
+            "session_user",
+            "By sessions of a database role",
+            |f, text| once(&mut f.session_user, text.to_owned()),
+        ),
+        named(
+            "metadata",
+            "With metadata in the context: tenant=acme",
+            |f, text| {
+                let (key, value) = assignment(text)?;
+                match f.metadata.insert(key, value) {
+                    None => Ok(()),
+                    Some(_) => Err("its key has another value already".to_owned()),
+                }
+            },
+        ),
+    ];
 }
-
-const fn named(name: &'static str, help: &'static str, take: Take) -> NamedFilter {
-    NamedFilter { name, help, take }
-}
-
-/// Every filter with a name: the one list of them.
-pub(crate) const FILTERS: &[NamedFilter] = &[
-    named(
-        "table",
-        "Of a table, as in SQL: members, app.members, '\"Order\"'",
-        |f, text| once(&mut f.table, text.to_owned()),
-    ),
-    named(
-        "record",
-        "Of a record of the table: its key; of several columns as [\"acme\", \"7\"]",
-        |f, text| once(&mut f.record, record(text)?),
-    ),
-    named(
-        "operation",
-        "insert, update, delete or truncate",
-        |f, text| once(&mut f.operation, operation(text)?),
-    ),
-    named("actor", "By an actor: user:42, anonymous", |f, text| {
-        let actor = text
-            .parse()
-            .map_err(|e: crate::ContextError| e.to_string())?;
-        once(&mut f.actor, actor)
-    }),
-    named(
-        "actor_type",
-        "By actors of a type: user, admin, service_account, job, system, anonymous",
-        |f, text| once(&mut f.actor_type, actor_type(text)?),
-    ),
-    named(
-        "from",
-        "Captured at an instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day",
-        |f, text| once(&mut f.from, instant(text, Day::Start)?),
-    ),
-    named(
-        "to",
-        "Captured at an instant or earlier; of a day, its end",
-        |f, text| once(&mut f.to, instant(text, Day::End)?),
-    ),
-    named(
-        "correlation_id",
-        "Under a correlation id, the context's or an action's",
-        |f, text| once(&mut f.correlation_id, text.to_owned()),
-    ),
-    named("request_id", "By a request", |f, text| {
-        once(&mut f.request_id, text.to_owned())
-    }),
-    named("job_id", "By a job", |f, text| {
-        once(&mut f.job_id, text.to_owned())
-    }),
-    named(
-        "action",
-        "With an action: member.role_changed",
-        |f, text| once(&mut f.action, text.to_owned()),
-    ),
-    named(
-        "category",
-        "With an action of a category: member",
-        |f, text| once(&mut f.category, text.to_owned()),
-    ),
-    named(
-        "status",
-        "With an action that ended ok, or in error",
-        |f, text| once(&mut f.status, status(text)?),
-    ),
-    named(
-        "changed",
-        "That gave a column another value, inserts and deletions too; may be given several times",
-        |f, text| {
-            f.changed.push(text.to_owned());
-            Ok(())
-        },
-    ),
-    named(
-        "changed_from",
-        "Updates and deletions of a column from a value: role=member; NULL is SQL's",
-        |f, text| {
-            f.changed_from.push(assignment(text)?);
-            Ok(())
-        },
-    ),
-    named(
-        "changed_to",
-        "Updates and inserts of a column to a value: role=treasurer",
-        |f, text| {
-            f.changed_to.push(assignment(text)?);
-            Ok(())
-        },
-    ),
-    named(
-        "value",
-        "With a value of a column, before or after: status=paid; may be given several times",
-        |f, text| {
-            f.values.push(assignment(text)?);
-            Ok(())
-        },
-    ),
-    named(
-        "key",
-        "Of records of the table with a value in a column of the key: package_id=11; may be given several times",
-        |f, text| {
-            let (column, value) = pair(text)?;
-            f.key.push((column.to_owned(), value.to_owned()));
-            Ok(())
-        },
-    ),
-    named("source", "That came a way: web", |f, text| {
-        once(&mut f.source, text.to_owned())
-    }),
-    named(
-        "text",
-        "With a text anywhere in the change, its context or an action; needs --from, and reads all since then",
-        |f, text| once(&mut f.text, text.to_owned()),
-    ),
-    named(
-        "session_user",
-        "By sessions of a database role",
-        |f, text| once(&mut f.session_user, text.to_owned()),
-    ),
-    named(
-        "metadata",
-        "With metadata in the context: tenant=acme",
-        |f, text| {
-            let (key, value) = assignment(text)?;
-            match f.metadata.insert(key, value) {
-                None => Ok(()),
-                Some(_) => Err("its key has another value already".to_owned()),
-            }
-        },
-    ),
-];
-
-/// What [`once`] says of a second value.
-const TWICE: &str = "given twice";
 
 impl Filter {
     /// A filter from names and texts, as a query string, a form or a command
@@ -167,7 +162,7 @@ impl Filter {
     /// | `table` | as in SQL: `members`, `app.members`, `"Order"` |
     /// | `record` | the key: `42`; of several columns a JSON array, `["acme", "7"]` |
     /// | `operation` | `insert`, `update`, `delete`, `truncate` |
-    /// | `actor`, `actor_type` | `user:42`, `anonymous`; `user` |
+    /// | `actor`, `actor_type` | `user:42`, `anonymous`, `nobody` for none; `user` |
     /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day, of which `to` takes the end |
     /// | `correlation_id`, `request_id`, `job_id`, `source` | as recorded |
     /// | `action`, `category`, `status` | `member.role_changed`, `member`, `ok` or `error` |
@@ -188,46 +183,13 @@ impl Filter {
         N: AsRef<str>,
         T: AsRef<str>,
     {
-        let mut filter = Self::new();
-        for (name, text) in pairs {
-            filter.set(name.as_ref(), text.as_ref())?;
-        }
+        let filter = Self::set_all(pairs)?;
         filter.check()?;
         Ok(filter)
     }
-
-    fn set(&mut self, name: &str, text: &str) -> Result<(), FilterError> {
-        let Some(filter) = FILTERS.iter().find(|filter| filter.name == name) else {
-            let allowed: Vec<_> = FILTERS.iter().map(|filter| filter.name).collect();
-            return Err(FilterError::Unknown {
-                name: name.to_owned(),
-                allowed: allowed.join(", "),
-            });
-        };
-        (filter.take)(self, text).map_err(|message| {
-            if message == TWICE {
-                FilterError::Twice {
-                    name: name.to_owned(),
-                }
-            } else {
-                FilterError::Value {
-                    name: name.to_owned(),
-                    value: text.to_owned(),
-                    message,
-                }
-            }
-        })
-    }
 }
 
-fn once<T>(place: &mut Option<T>, value: T) -> Result<(), String> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(TWICE.to_owned()),
-    }
-}
-
-fn record(text: &str) -> Result<RecordKey, String> {
+pub(crate) fn record(text: &str) -> Result<RecordKey, String> {
     if !text.starts_with('[') {
         return Ok(RecordKey::from(text));
     }
@@ -249,7 +211,7 @@ fn operation(text: &str) -> Result<Operation, String> {
     }
 }
 
-fn actor_type(text: &str) -> Result<ActorType, String> {
+pub(super) fn actor_type(text: &str) -> Result<ActorType, String> {
     match ActorType::recorded(text.to_owned()) {
         ActorType::Unrecognized(_) => Err(
             "a type of actor is user, admin, service_account, job, system or anonymous".to_owned(),
@@ -258,7 +220,7 @@ fn actor_type(text: &str) -> Result<ActorType, String> {
     }
 }
 
-fn status(text: &str) -> Result<ActionStatus, String> {
+pub(super) fn status(text: &str) -> Result<ActionStatus, String> {
     match text {
         "ok" => Ok(ActionStatus::Ok),
         "error" => Ok(ActionStatus::Error),
@@ -304,7 +266,7 @@ fn pair(text: &str) -> Result<(&str, &str), String> {
 }
 
 /// `column=value`. Text finds a number by its digits, and true and false too.
-fn assignment(text: &str) -> Result<(String, Value), String> {
+pub(super) fn assignment(text: &str) -> Result<(String, Value), String> {
     let (name, value) = pair(text)?;
     let value = match value {
         "NULL" | "null" => Value::Null,

@@ -1,33 +1,49 @@
 //! The questions of an incident: who did what, and all of what was done
 //! together.
 
+mod action_filter;
+mod actions;
 mod actor_history;
+mod binds;
 mod blame;
 mod filter;
 mod filter_error;
 mod filter_parse;
 mod filter_table;
 mod filter_values;
+mod known_table;
+mod named_filter;
+mod other_actions;
 mod page;
+mod record_history;
 mod report;
 mod summary;
 mod timeline;
 mod typed;
 
+pub use action_filter::ActionFilter;
+pub use actions::{Actions, actions};
 pub use actor_history::{ActorEntry, ActorHistory, actor_history};
 pub use blame::Blame;
 pub use filter::{Filter, RecordKey};
 pub use filter_error::FilterError;
 pub use page::{Cursor, Page};
-pub use report::{TransactionReport, correlated, transaction};
+pub use report::{Correlated, TransactionReport, correlated, transaction};
 pub use summary::{ActorCount, DayCount, OperationCount, Summary, TableCount, summary};
 
 pub use timeline::{Timeline, TimelineEntry, timeline};
 
 pub(crate) use blame::blame;
 #[cfg(feature = "cli")]
-pub(crate) use filter_parse::{Day, FILTERS, instant};
+pub(crate) use filter_parse::{Day, instant, record};
+#[cfg(feature = "cli")]
+pub(crate) use known_table::KnownTable;
+pub(crate) use known_table::known_table;
+#[cfg(feature = "cli")]
+pub(crate) use named_filter::Filters;
 pub(crate) use report::change_by_id;
+#[cfg(feature = "cli")]
+pub(crate) use report::transaction_up_to;
 #[cfg(feature = "export")]
 pub(crate) use timeline::{ExportSql, Plan};
 pub(crate) use typed::{Bind, Typed};

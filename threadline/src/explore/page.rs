@@ -2,6 +2,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
+use crate::action::AuditAction;
 use crate::error::{Error, ErrorKind};
 
 /// A part of a long answer, and where the next part begins.
@@ -14,6 +15,13 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
     /// Whether there is more.
     pub has_more: bool,
+    /// What an answer made of changes would hide: the actions that match and that no
+    /// entry can show, newest first, from where the page begins to where it ends. At most
+    /// as many as the page may have entries. Empty in pages that show every action among
+    /// their entries.
+    pub other_actions: Vec<AuditAction>,
+    /// Whether there are more of these; [`actions`](crate::actions) gives them all.
+    pub has_more_actions: bool,
 }
 
 /// Where a page ended. Opaque: to be passed on as text and given back
@@ -35,6 +43,10 @@ pub(super) enum Place {
     Transaction(i64),
     /// In a timeline.
     Change(ChangePlace),
+    /// Among actions.
+    Action(ActionPlace),
+    /// In the history of a record.
+    Record(i64),
 }
 
 /// The place of a change in a timeline.
@@ -44,9 +56,19 @@ pub(crate) struct ChangePlace {
     pub(crate) change: i64,
 }
 
+/// The place of an action among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ActionPlace {
+    /// When it was recorded, in microseconds since 1970.
+    pub(crate) microseconds: i64,
+    pub(crate) action: i64,
+}
+
 // The version comes first, so that a later one can tell.
 const ACTOR_HISTORY: &str = "tl1-actor-";
 const TIMELINE: &str = "tl1-timeline-";
+const ACTIONS: &str = "tl1-actions-";
+const HISTORY: &str = "tl1-history-";
 
 impl Cursor {
     /// The place as one of an actor's history.
@@ -66,6 +88,24 @@ impl Cursor {
             Some(other) => Err(not_a_cursor(&other.to_string())),
         }
     }
+
+    /// The place as one among actions.
+    pub(super) fn action(cursor: Option<Self>) -> Result<Option<ActionPlace>, Error> {
+        match cursor {
+            None => Ok(None),
+            Some(Self(Place::Action(place))) => Ok(Some(place)),
+            Some(other) => Err(not_a_cursor(&other.to_string())),
+        }
+    }
+
+    /// The place as one in the history of a record.
+    pub(crate) fn record(cursor: Option<Self>) -> Result<Option<i64>, Error> {
+        match cursor {
+            None => Ok(None),
+            Some(Self(Place::Record(id))) => Ok(Some(id)),
+            Some(other) => Err(not_a_cursor(&other.to_string())),
+        }
+    }
 }
 
 impl<T> Page<T> {
@@ -79,7 +119,28 @@ impl<T> Page<T> {
             entries,
             next,
             has_more,
+            other_actions: vec![],
+            has_more_actions: false,
         }
+    }
+
+    /// The same page with the actions that no entry shows, of which one more was asked
+    /// for than there may be.
+    pub(super) fn with_other_actions(
+        mut self,
+        mut actions: Vec<AuditAction>,
+        limit: usize,
+    ) -> Self {
+        self.has_more_actions = actions.len() > limit;
+        actions.truncate(limit);
+        self.other_actions = actions;
+        self
+    }
+
+    /// Whether nothing matched.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.other_actions.is_empty()
     }
 
     /// The same page with other entries.
@@ -88,6 +149,8 @@ impl<T> Page<T> {
             entries: self.entries.into_iter().map(entry).collect(),
             next: self.next,
             has_more: self.has_more,
+            other_actions: self.other_actions,
+            has_more_actions: self.has_more_actions,
         }
     }
 }
@@ -100,6 +163,11 @@ impl fmt::Display for Cursor {
                 transaction,
                 change,
             }) => write!(f, "{TIMELINE}{transaction:x}-{change:x}"),
+            Place::Action(ActionPlace {
+                microseconds,
+                action,
+            }) => write!(f, "{ACTIONS}{microseconds:x}-{action:x}"),
+            Place::Record(id) => write!(f, "{HISTORY}{id:x}"),
         }
     }
 }
@@ -125,6 +193,11 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let id = |text: &str| i64::from_str_radix(text, 16).ok();
+        // As it is written: two's complement.
+        let microseconds = |text: &str| {
+            let bits = u64::from_str_radix(text, 16).ok()?;
+            Some(i64::from_ne_bytes(bits.to_ne_bytes()))
+        };
         let transaction =
             |text: &str| Some(Place::Transaction(id(text.strip_prefix(ACTOR_HISTORY)?)?));
         let change = |text: &str| {
@@ -134,8 +207,18 @@ impl FromStr for Cursor {
                 change: id(change)?,
             }))
         };
+        let action = |text: &str| {
+            let (time, action) = text.strip_prefix(ACTIONS)?.split_once('-')?;
+            Some(Place::Action(ActionPlace {
+                microseconds: microseconds(time)?,
+                action: id(action)?,
+            }))
+        };
+        let record = |text: &str| Some(Place::Record(id(text.strip_prefix(HISTORY)?)?));
         transaction(text)
             .or_else(|| change(text))
+            .or_else(|| action(text))
+            .or_else(|| record(text))
             .map(Self)
             .ok_or_else(|| not_a_cursor(text))
     }

@@ -44,34 +44,60 @@ pub fn transaction<C: AuditConnection>(
     conn: &mut C,
     id: i64,
 ) -> Result<Option<TransactionReport>, Error> {
+    transaction_up_to(conn, id, None)
+}
+
+/// The same with at most so many changes, the first ones.
+pub(crate) fn transaction_up_to<C: AuditConnection>(
+    conn: &mut C,
+    id: i64,
+    limit: Option<i64>,
+) -> Result<Option<TransactionReport>, Error> {
     let sql = include_str!("transaction_by_id.sql");
-    reports(conn, Typed::new(sql, [Bind::BigInt(id)]))
+    reports(conn, Typed::new(sql, [Bind::BigInt(id)]), limit)
         .map(|mut reports| reports.pop())
         .map_err(|error| Error::reading(conn, error))
 }
 
-/// Every transaction of one matter, newest first: those whose own context has
-/// the correlation id, and those with an action that has it. The id is
-/// compared as it stands.
+/// All that belongs to one matter.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Correlated {
+    /// The transactions, newest first.
+    pub transactions: Vec<TransactionReport>,
+    /// Actions that belong to no transaction, newest first: a login that was refused.
+    pub actions: Vec<AuditAction>,
+}
+
+/// Everything of one matter: the transactions whose own context has the correlation id,
+/// those with an action that has it, and the actions with it that belong to no
+/// transaction. The id is compared as it stands.
 ///
 /// # Errors
 ///
-/// As of [`transaction`].
+/// Same as [`transaction`].
 pub fn correlated<C: AuditConnection>(
     conn: &mut C,
     correlation_id: &str,
-) -> Result<Vec<TransactionReport>, Error> {
+) -> Result<Correlated, Error> {
+    let bind = || [Bind::Text(correlation_id.to_owned())];
     let sql = include_str!("transactions_by_correlation.sql");
-    reports(
-        conn,
-        Typed::new(sql, [Bind::Text(correlation_id.to_owned())]),
-    )
-    .map_err(|error| Error::reading(conn, error))
+    let transactions = reports(conn, Typed::new(sql, bind()), None)
+        .map_err(|error| Error::reading(conn, error))?;
+    let sql = include_str!("actions_by_correlation.sql");
+    let actions = Typed::<ActionSql>::new(sql, bind())
+        .load(conn)
+        .map_err(|error| Error::reading(conn, error))?;
+    Ok(Correlated {
+        transactions,
+        actions,
+    })
 }
 
 fn reports<C: AuditConnection>(
     conn: &mut C,
     transactions: Typed<TransactionSql>,
+    limit: Option<i64>,
 ) -> QueryResult<Vec<TransactionReport>> {
     post_before_reading(conn);
     let transactions: Vec<AuditTransaction> = transactions.load(conn)?;
@@ -82,7 +108,7 @@ fn reports<C: AuditConnection>(
     let actions = actions_of(conn, ids.clone())?;
     let changes: Vec<AuditChange> = Typed::<ChangeSql>::new(
         include_str!("changes_of_transactions.sql"),
-        [Bind::BigInts(ids)],
+        [Bind::BigInts(ids), Bind::Limit(limit)],
     )
     .load(conn)?;
     let mut reports: Vec<TransactionReport> = transactions

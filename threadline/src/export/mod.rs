@@ -43,7 +43,8 @@ pub struct Exported {
 
 /// The changes that a filter asks for, to be written out: in the order of the
 /// [`timeline`](crate::timeline), from one snapshot, row by row, so that memory
-/// does not grow with their number.
+/// does not grow with their number. Actions whose transaction changed nothing are not in
+/// it; [`actions`](crate::actions) reads them.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;

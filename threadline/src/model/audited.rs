@@ -44,11 +44,13 @@ pub trait Audited: Sized {
     /// The model's table and policy.
     fn spec() -> TableSpec;
 
-    /// The changes of this record, newest first.
+    /// The changes of this record, newest first. For a part of a long history, or the
+    /// reasons with it, see [`History::page`].
     ///
     /// # Errors
     ///
-    /// The audit schema is missing or too old, or the query failed.
+    /// The table was never audited ([`ErrorKind::NotAudited`](crate::ErrorKind::NotAudited))
+    /// or does not exist, the audit schema is missing or too old, or the query failed.
     fn history<'a, C>(&'a self, conn: &mut C) -> Result<Vec<AuditChange>, Error>
     where
         C: AuditConnection,
@@ -63,6 +65,10 @@ pub trait Audited: Sized {
     ///
     /// Follows a record through a change of its key: what happened to it under
     /// earlier keys belongs to its history.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`history`](Self::history).
     fn history_of<C, K>(conn: &mut C, key: K) -> Result<Vec<AuditChange>, Error>
     where
         C: AuditConnection,

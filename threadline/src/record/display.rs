@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{AuditChange, Operation};
+use super::{AuditChange, AuditTransaction, Operation};
 
 /// The change in a few lines: when, what and who, then one line for each
 /// column. Ends without a newline.
@@ -141,19 +141,27 @@ impl AuditChange {
     }
 
     fn via(&self) -> Option<String> {
-        let transaction = &self.transaction;
-        let parts: Vec<_> = [
-            ("", &transaction.source),
-            ("request ", &transaction.request_id),
-            ("job ", &transaction.job_id),
-            ("correlation ", &transaction.correlation_id),
-            ("from ", &transaction.remote_ip),
-        ]
+        let AuditTransaction {
+            source,
+            request_id,
+            job_id,
+            correlation_id,
+            remote_ip,
+            ..
+        } = &self.transaction;
+        via([source, request_id, job_id, correlation_id, remote_ip])
+    }
+}
+
+/// How something came: source, request, job, correlation and address in a line.
+pub(crate) fn via(parts: [&Option<String>; 5]) -> Option<String> {
+    let labels = ["", "request ", "job ", "correlation ", "from "];
+    let parts: Vec<_> = labels
         .into_iter()
+        .zip(parts)
         .filter_map(|(label, value)| Some(format!("{label}{}", clean(value.as_ref()?))))
         .collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
-    }
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn key(key: Option<&Value>) -> String {

@@ -10,6 +10,7 @@ use super::row::ChangeSql;
 use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::explore::known_table;
 use crate::model::{Audited, KeyExpression, KeyOf};
 use crate::posting::post_before_reading;
 
@@ -34,8 +35,10 @@ pub(crate) const STORY: &str = include_str!("story.sql");
 /// ```
 #[derive(Debug)]
 pub struct History<M, V> {
-    table: String,
+    pub(crate) table: String,
     key: KeyExpression<V>,
+    pub(crate) limit: Option<i64>,
+    pub(crate) before: Option<i64>,
     model: PhantomData<M>,
 }
 
@@ -45,12 +48,21 @@ impl<M: Audited, V> History<M, V> {
         Self {
             table: M::spec().table,
             key: key.into_key(),
+            limit: None,
+            before: None,
             model: PhantomData,
         }
     }
 }
 
 impl<M, V> History<M, V> {
+    /// At most so many changes, the newest; without, all, and 50 in a
+    /// [`page`](Self::page).
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(i64::try_from(limit.max(1)).unwrap_or(i64::MAX));
+        self
+    }
+
     /// Runs the query.
     ///
     /// # Errors
@@ -62,7 +74,13 @@ impl<M, V> History<M, V> {
         V: QueryFragment<Pg>,
     {
         post_before_reading(conn);
-        RunQueryDsl::load(self, conn).map_err(|error| Error::reading(conn, error))
+        let table = self.table.clone();
+        let changes: Vec<AuditChange> =
+            RunQueryDsl::load(self, conn).map_err(|error| Error::reading(conn, error))?;
+        if changes.is_empty() {
+            known_table(conn, &table)?;
+        }
+        Ok(changes)
     }
 }
 
@@ -80,6 +98,8 @@ impl History<(), TextKey> {
             key: KeyExpression {
                 values: TextKey(key),
             },
+            limit: None,
+            before: None,
             model: PhantomData,
         }
     }
@@ -131,6 +151,14 @@ impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for History<M, V> {
             match name {
                 "change columns" => out.push_sql(&statement::change_columns()),
                 "change tables" => out.push_sql(CHANGE_TABLES),
+                "story limit" => match self.limit {
+                    Some(limit) => out.push_sql(&limit.to_string()),
+                    None => out.push_sql("ALL"),
+                },
+                "story conditions" => match self.before {
+                    Some(before) => out.push_sql(&format!("c.id < {before}")),
+                    None => out.push_sql("true"),
+                },
                 _ => return statement::fill_record(name, &self.table, &self.key, out),
             }
             Ok(())

@@ -3,3 +3,4 @@ SELECT
 FROM story AS c
 {change tables}
 ORDER BY c.id DESC
+LIMIT {story limit}

@@ -19,7 +19,7 @@ pub use versions::{Version, VersionedModel};
 
 pub(crate) use display::clean;
 #[cfg(feature = "cli")]
-pub(crate) use display::{DisplayStyle, plain};
+pub(crate) use display::{DisplayStyle, plain, via};
 pub(crate) use history::STORY;
 #[cfg(feature = "cli")]
 pub(crate) use history::TextKey;

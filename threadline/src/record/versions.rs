@@ -15,6 +15,7 @@ use super::row::{CHANGE_COLUMNS, ChangeSql};
 use super::statement::{self, CHANGE_TABLES};
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::explore::known_table;
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
 use crate::time_travel::{self, PastRecord, Unavailable};
@@ -94,7 +95,11 @@ where
             model: &model,
             key,
         };
-        load(conn, query, &model).map_err(|error| Error::reading(conn, error))
+        let versions = load(conn, query, &model).map_err(|error| Error::reading(conn, error))?;
+        if versions.is_empty() {
+            known_table(conn, &M::spec().table)?;
+        }
+        Ok(versions)
     }
 
     fn load_as_of<C, V>(

@@ -5,7 +5,7 @@ DECLARE
     tl_installed integer;
     tl_views text[] := '{actions,audit_changes,audit_transactions,changes,kept_for,metrics,metrics_findings,transactions,waiting}';
     tl_types text[] := '{finding}';
-    tl_functions text[] := '{audit,audit_as_before,chain_drift,columns_now,drop_triggers,pinned_settings,plain_columns,policy,post,record_as_of,revert_transaction,rows_as_of,set_sequence,settled_record,write_policy}';
+    tl_functions text[] := '{audit,audit_as_before,chain_drift,columns_now,drop_triggers,pinned_settings,plain_columns,policy,post,record_action,record_as_of,revert_transaction,rows_as_of,set_sequence,settled_record,write_policy}';
     tl_users text;
     tl_grants jsonb := '[]';
     tl_object record;
@@ -522,6 +522,46 @@ COMMENT ON TABLE threadline.known_partitions IS
     'The partitions of audited tables, noted by threadline.audit() and threadline.refresh(), also those that were detached or dropped since';
 COMMENT ON COLUMN threadline.known_partitions.rows_of IS
     'The condition of the rows that it holds; NULL: not known, or not to be evaluated';
+
+ALTER TABLE threadline.audit_actions ADD COLUMN source text;
+ALTER TABLE threadline.audit_actions ADD COLUMN remote_ip inet;
+COMMENT ON COLUMN threadline.audit_actions.source IS
+    'Which way the action came; NULL also where it was recorded before version 2 of the audit schema';
+COMMENT ON COLUMN threadline.audit_actions.remote_ip IS
+    'The client''s address; NULL also where it was recorded before version 2 of the audit schema';
+
+-- Actions are read newest first, by time. Those of no transaction are found between the
+-- changes of others.
+CREATE INDEX audit_actions_occurred
+    ON threadline.audit_actions (occurred_at, id);
+CREATE INDEX audit_actions_alone
+    ON threadline.audit_actions (occurred_at, id) WHERE transaction_id IS NULL;
+CREATE INDEX audit_actions_named
+    ON threadline.audit_actions (name, occurred_at, id);
+CREATE INDEX audit_actions_failure
+    ON threadline.audit_actions (status, occurred_at, id) WHERE status <> 'ok';
+CREATE INDEX audit_actions_actor
+    ON threadline.audit_actions (actor_type, actor_id, occurred_at, id);
+CREATE INDEX audit_actions_source
+    ON threadline.audit_actions (source, transaction_id) WHERE source IS NOT NULL;
+
+-- The same order as before, and those of no transaction, too.
+DROP INDEX threadline.audit_actions_category;
+DROP INDEX threadline.audit_actions_request;
+DROP INDEX threadline.audit_actions_correlation;
+DROP INDEX threadline.audit_actions_job;
+CREATE INDEX audit_actions_category
+    ON threadline.audit_actions (category, transaction_id);
+CREATE INDEX audit_actions_request
+    ON threadline.audit_actions (request_id, transaction_id) WHERE request_id IS NOT NULL;
+CREATE INDEX audit_actions_correlation
+    ON threadline.audit_actions (correlation_id, transaction_id) WHERE correlation_id IS NOT NULL;
+CREATE INDEX audit_actions_job
+    ON threadline.audit_actions (job_id, transaction_id) WHERE job_id IS NOT NULL;
+
+-- What was written without an actor is asked for in the order of transactions.
+CREATE INDEX ledger_transactions_nobody
+    ON threadline.ledger_transactions (id) WHERE actor_type IS NULL;
 $threadline_sql$;
     END IF;
     EXECUTE $threadline_sql$
@@ -4701,12 +4741,15 @@ DECLARE
 BEGIN
     LOOP
         INSERT INTO threadline.audit_actions (
-            transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta)
+            transaction_id, name, category, verb, actor_type, actor_id, reason, request_id, correlation_id, job_id, meta, source, remote_ip)
         SELECT tl_transaction, own_action.name, split_part(own_action.name, '.', 1), split_part(own_action.name, '.', 2),
                coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
                CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
                own_action.reason, c.request_id, c.correlation_id, c.job_id,
-               jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta)
+               -- Of a context that is not trusted, the transaction keeps the beginning.
+               CASE WHEN c.actor_origin NOT IN ('untrusted', 'unreadable') AND jsonb_typeof(c.meta) = 'object' THEN c.meta ELSE '{}' END
+                   || jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta),
+               c.source, c.remote_ip
         FROM threadline.read_context(coalesce(current_setting('threadline.context', true), ''), now()) AS c
         ON CONFLICT (id) DO NOTHING
         RETURNING * INTO tl_action;
@@ -5794,7 +5837,9 @@ CREATE OR REPLACE FUNCTION threadline.record_action(
     correlation_id text    DEFAULT NULL,
     job_id         text    DEFAULT NULL,
     meta           jsonb   DEFAULT NULL,
-    linked         boolean DEFAULT true
+    linked         boolean DEFAULT true,
+    source         text    DEFAULT NULL,
+    remote_ip      inet    DEFAULT NULL
 ) RETURNS SETOF threadline.audit_actions
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5829,7 +5874,7 @@ BEGIN
         RETURN QUERY
         INSERT INTO threadline.audit_actions (
             transaction_id, name, category, verb, actor_type, actor_id, status, reason, comment,
-            request_id, correlation_id, job_id, meta)
+            request_id, correlation_id, job_id, meta, source, remote_ip)
         VALUES (
             CASE WHEN linked THEN threadline.own_transaction() END,
             record_action.name,
@@ -5837,7 +5882,8 @@ BEGIN
             coalesce(record_action.verb, substring(record_action.name FROM '[^.]*$')),
             record_action.actor_type, record_action.actor_id,
             coalesce(record_action.status, 'ok'), record_action.reason, record_action.comment,
-            record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta)
+            record_action.request_id, record_action.correlation_id, record_action.job_id, record_action.meta,
+            record_action.source, record_action.remote_ip)
         ON CONFLICT (id) DO NOTHING
         RETURNING *;
         EXIT WHEN FOUND;
@@ -5861,6 +5907,8 @@ SELECT a.id,
        a.request_id,
        a.correlation_id,
        a.job_id,
+       a.source,
+       a.remote_ip,
        a.meta,
        a.transaction_id
 FROM threadline.audit_actions AS a;

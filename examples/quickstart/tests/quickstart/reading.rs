@@ -1,6 +1,7 @@
 //! What its audit program answers, for people and for pipes.
 
 use serde_json::Value;
+use threadline::{Action, ActorRef, record_action};
 use threadline_tests::{Database, rows, run, scratch_dir};
 
 use crate::{audit, quickstart};
@@ -72,6 +73,47 @@ fn a_timeline_takes_every_filter_and_goes_on_where_it_ended() {
 }
 
 #[test]
+fn actions_are_read_also_where_nothing_changed() {
+    let database = Database::empty();
+    quickstart(&database);
+    let refused = Action::new("session.opened")
+        .actor(ActorRef::anonymous())
+        .failed()
+        .reason("wrong password")
+        .source("web")
+        .remote_ip([203, 0, 113, 9].into());
+    record_action(&mut database.connect(), refused).unwrap();
+
+    let found = answer(&database, &["actions", "--status", "error"]);
+    assert!(
+        found.ends_with(
+            " UTC  session.opened by anonymous (error): wrong password\n    via          web, from 203.0.113.9\n"
+        ),
+        "{found}"
+    );
+    let found = answer(&database, &["timeline", "--limit", "1"]);
+    let (first, rest) = found.split_once("\n\n").unwrap();
+    assert!(
+        first.contains("session.opened by anonymous (error)"),
+        "{found}"
+    );
+    assert!(rest.contains(" of payments "), "{found}");
+    let found = answer(&database, &["actor", "anonymous"]);
+    assert!(found.contains("session.opened by anonymous"), "{found}");
+
+    let count = answer(&database, &["actions", "--count"]);
+    let page = json(&database, &["actions", "--limit", "1"]);
+    assert_eq!(page["entries"][0]["source"], "web");
+    assert_eq!(page["entries"][0]["transaction_id"], Value::Null);
+    let next = page["next"].as_str().unwrap();
+    let rest = json(&database, &["actions", "--after", next]);
+    let rest = rest["entries"].as_array().unwrap().len();
+    assert_eq!(count.trim(), (rest + 1).to_string());
+    let without = json(&database, &["actions", "--without-changes"]);
+    assert_eq!(without["entries"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_filter_that_cannot_be_says_why() {
     let database = Database::empty();
     quickstart(&database);
@@ -101,13 +143,83 @@ fn a_filter_that_cannot_be_says_why() {
 }
 
 #[test]
+fn an_empty_answer_says_which_it_is() {
+    let database = Database::empty();
+    quickstart(&database);
+    run(
+        &mut database.connect(),
+        "CREATE TABLE plain (id int PRIMARY KEY);
+         CREATE TABLE seats (tenant text, number int, PRIMARY KEY (tenant, number));
+         SELECT threadline.audit('seats');
+         INSERT INTO seats VALUES ('acme', 7)",
+    );
+    let near = "error: there is no table memberz, and none of this name was ever audited; did you mean members?\n";
+    let never = "error: table plain is not audited; generate the migrations with your program's `generate` command and run them\n";
+    for command in ["history", "blame", "as-of"] {
+        let ask = |table: &str, keys: &[&str]| {
+            let mut arguments = vec![command, table];
+            arguments.extend(keys);
+            if command == "as-of" {
+                arguments.extend(["--at", "2026-01-01"]);
+            }
+            let (found, said, error) = audit(&database, &arguments);
+            assert!(!found && said.is_empty(), "{arguments:?}: {said}");
+            error
+        };
+        assert_eq!(ask("memberz", &["1"]), near);
+        assert_eq!(ask("plain", &["1"]), never);
+        assert_eq!(
+            ask("seats", &["acme"]),
+            "error: the key of table seats is tenant, number; give a value for each, in this order (given: 1)\n"
+        );
+        assert!(ask("two words", &["1"]).contains("a table is named as in SQL"));
+    }
+    // A key in one, as the filter takes it.
+    let found = answer(&database, &["history", "seats", "[\"acme\", 7]"]);
+    assert!(
+        found.contains("insert of seats number=7 tenant=acme"),
+        "{found}"
+    );
+
+    let (_, _, error) = audit(&database, &["timeline", "--to", "2020-01-01"]);
+    let (outside, rest) = error.split_once('\n').unwrap();
+    assert!(
+        outside.starts_with("Without --from and --to something matches; the newest is of 2"),
+        "{error}"
+    );
+    assert_eq!(rest, "Nothing on record matches.\n");
+    let (_, _, error) = audit(
+        &database,
+        &["actions", "--name", "no.such", "--to", "2020-01-01"],
+    );
+    assert_eq!(error, "Nothing on record matches.\n");
+    let (_, _, error) = audit(&database, &["actions", "--to", "2020-01-01"]);
+    assert!(error.starts_with("Without --from"), "{error}");
+
+    let nobody = answer(&database, &["timeline", "--actor", "nobody"]);
+    assert!(
+        nobody.contains("insert of seats number=7 tenant=acme by nobody known"),
+        "{nobody}"
+    );
+    assert!(!nobody.contains("admin:grace"), "{nobody}");
+    assert_eq!(answer(&database, &["actor", "nobody"]), nobody);
+}
+
+#[test]
 fn a_record_and_a_table_as_they_were() {
     let database = Database::empty();
     quickstart(&database);
     let history = json(&database, &["history", "members", "1"]);
     // Newest first: the deletion, the appointment, the recovery, the new name.
-    let appointed = history[1]["captured_at"].as_str().unwrap();
-    assert_eq!(history[1]["changed_to"]["role"], "treasurer");
+    let appointed = &history["entries"][1];
+    assert_eq!(appointed["change"]["changed_to"]["role"], "treasurer");
+    assert_eq!(appointed["actions"][0]["reason"], "elected on 1 November");
+    let appointed = appointed["change"]["captured_at"].as_str().unwrap();
+    let page = json(&database, &["history", "members", "1", "--limit", "2"]);
+    assert_eq!(page["entries"][1], history["entries"][1]);
+    let next = page["next"].as_str().unwrap();
+    let rest = json(&database, &["history", "members", "1", "--after", next]);
+    assert_eq!(rest["entries"][0], history["entries"][2]);
     let then = answer(&database, &["as-of", "members", "1", "--at", appointed]);
     assert!(then.contains("name       Ada Lovelace\n"), "{then}");
     assert!(then.contains("role       treasurer\n"), "{then}");
@@ -124,6 +236,13 @@ fn a_record_and_a_table_as_they_were() {
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0]["role"], "treasurer");
     assert_eq!(rows[0]["email"], "***");
+
+    let (_, said, error) = audit(
+        &database,
+        &["as-of", "members", "--at", appointed, "--limit", "0"],
+    );
+    assert_eq!(said, "");
+    assert_eq!(error, "There are more than 0 rows.\n");
 
     // Her payments went in the same transaction, which counts as of its end.
     let last = json(&database, &["timeline", "--limit", "1"]);

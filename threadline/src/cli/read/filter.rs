@@ -1,31 +1,47 @@
+use std::marker::PhantomData;
+
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::error::Error;
-use crate::explore::{FILTERS, Filter};
+use crate::explore::{ActionFilter, Filter, Filters};
 
 /// A flag for every filter that there is.
 #[derive(Debug)]
-pub(in crate::cli) struct FilterArguments {
+pub(in crate::cli) struct FilterArguments<F> {
     given: Vec<(&'static str, String)>,
+    filter: PhantomData<F>,
 }
 
-impl FilterArguments {
+impl FilterArguments<Filter> {
     pub(super) fn filter(&self) -> Result<Filter, Error> {
         Filter::parse(self.given.iter().map(|(name, text)| (*name, text)))
     }
 }
 
-impl Args for FilterArguments {
+impl FilterArguments<ActionFilter> {
+    pub(super) fn filter(&self) -> Result<ActionFilter, Error> {
+        ActionFilter::parse(self.given.iter().map(|(name, text)| (*name, text)))
+    }
+}
+
+impl<F: Filters> Args for FilterArguments<F> {
     fn augment_args(command: Command) -> Command {
         command
-            .next_help_heading("Which changes")
-            .args(FILTERS.iter().map(|filter| {
-                Arg::new(filter.name)
+            .next_help_heading(F::HEADING)
+            .args(F::ALL.iter().map(|filter| {
+                let flag = Arg::new(filter.name)
                     .long(filter.name.replace('_', "-"))
                     .help(filter.help)
-                    .value_name("VALUE")
-                    .allow_hyphen_values(true)
-                    .action(ArgAction::Append)
+                    .action(ArgAction::Append);
+                if filter.is_flag {
+                    flag.num_args(0..=1)
+                        .require_equals(true)
+                        .default_missing_value("yes")
+                        .hide_possible_values(true)
+                        .value_name("yes")
+                } else {
+                    flag.value_name("VALUE").allow_hyphen_values(true)
+                }
             }))
             .next_help_heading(None)
     }
@@ -35,9 +51,9 @@ impl Args for FilterArguments {
     }
 }
 
-impl FromArgMatches for FilterArguments {
+impl<F: Filters> FromArgMatches for FilterArguments<F> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = FILTERS.iter().flat_map(|filter| {
+        let given = F::ALL.iter().flat_map(|filter| {
             let values = matches.get_many::<String>(filter.name);
             values
                 .into_iter()
@@ -46,6 +62,7 @@ impl FromArgMatches for FilterArguments {
         });
         Ok(Self {
             given: given.collect(),
+            filter: PhantomData,
         })
     }
 

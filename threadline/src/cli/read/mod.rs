@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
+use diesel::PgConnection;
 
 use self::export::ExportArguments;
 use self::filter::FilterArguments;
@@ -20,7 +21,10 @@ use self::unmasked::Unmasked;
 use super::database::Database;
 use crate::context::ActorRef;
 use crate::error::Error;
-use crate::explore::{Day, actor_history, blame, instant, summary, timeline, transaction};
+use crate::explore::{
+    ActionFilter, Day, Filter, FilterError, KnownTable, Page, actions, actor_history, blame,
+    instant, known_table, record as record_key, summary, timeline, transaction_up_to,
+};
 use crate::model::KeyExpression;
 use crate::record::{History, TextKey};
 use crate::time_travel::{as_of_json, rows_as_of};
@@ -28,19 +32,21 @@ use crate::time_travel::{as_of_json, rows_as_of};
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub(super) enum Read {
-    /// Print the changes of a record, newest first
+    /// Print the changes of a record and why they were made, newest first
     History {
         #[command(flatten)]
         record: Record,
         #[command(flatten)]
         unmasked: Unmasked,
         #[command(flatten)]
+        paging: Paging,
+        #[command(flatten)]
         common: Common,
     },
     /// Print changes across tables, newest first
     Timeline {
         #[command(flatten)]
-        filter: Box<FilterArguments>,
+        filter: Box<FilterArguments<Filter>>,
         #[command(flatten)]
         paging: Paging,
         /// Print how many there are, instead of them
@@ -51,16 +57,28 @@ pub(super) enum Read {
         #[command(flatten)]
         common: Common,
     },
+    /// Print actions, newest first: what was meant, also where nothing changed
+    Actions {
+        #[command(flatten)]
+        filter: Box<FilterArguments<ActionFilter>>,
+        #[command(flatten)]
+        paging: Paging,
+        /// Print how many there are, instead of them
+        #[arg(long)]
+        count: bool,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Print how many changes there are, by day, table, operation and actor
     Summary {
         #[command(flatten)]
-        filter: Box<FilterArguments>,
+        filter: Box<FilterArguments<Filter>>,
         #[command(flatten)]
         common: Common,
     },
     /// Print what an actor did, newest first
     Actor {
-        /// Type and id, as in user:42, or anonymous
+        /// Type and id, as in user:42, or anonymous; nobody: what was written without an actor
         actor: String,
         #[command(flatten)]
         paging: Paging,
@@ -71,6 +89,9 @@ pub(super) enum Read {
     Transaction {
         /// Its id in the audit tables
         id: i64,
+        /// At most so many changes, the first ones; without, all
+        #[arg(long)]
+        limit: Option<usize>,
         #[command(flatten)]
         unmasked: Unmasked,
         #[command(flatten)]
@@ -86,6 +107,9 @@ pub(super) enum Read {
         /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day, whose end is meant
         #[arg(long = "at", value_parser = end_of_day)]
         instant: DateTime<Utc>,
+        /// At most so many rows of the table; without, all
+        #[arg(long, conflicts_with = "key")]
+        limit: Option<usize>,
         #[command(flatten)]
         common: Common,
     },
@@ -98,12 +122,12 @@ pub(super) enum Read {
         #[command(flatten)]
         common: Common,
     },
-    /// Write changes as CSV, JSON or NDJSON
+    /// Write changes as CSV, JSON or NDJSON; actions without changes are those of `actions --json`
     Export {
         #[command(flatten)]
         export: ExportArguments,
         #[command(flatten)]
-        filter: Box<FilterArguments>,
+        filter: Box<FilterArguments<Filter>>,
         #[command(flatten)]
         unmasked: Unmasked,
         #[command(flatten)]
@@ -154,15 +178,20 @@ impl Read {
             Self::History {
                 record,
                 unmasked,
+                paging,
                 common,
             } => {
                 let conn = &mut common.database.connect()?;
-                let history = History::by_name(record.table.clone(), record.key.clone());
-                let changes = unmasked.read(conn, |conn| history.load(conn))?;
-                if changes.is_empty() && !common.json {
-                    return Ok(nothing(&record));
+                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let (key, table) = key_of(conn, &record.table, record.key.clone())?;
+                let history = History::by_name(record.table.clone(), key)
+                    .limit(paging.limit)
+                    .after(after)?;
+                let page = unmasked.read(conn, |conn| history.page(conn))?;
+                if page.entries.is_empty() && !common.json {
+                    return Ok(nothing(&record, &table));
                 }
-                common.output().changes(&changes)
+                common.output().timeline(&page)
             }
             Self::Timeline {
                 filter,
@@ -172,7 +201,8 @@ impl Read {
                 common,
             } => {
                 let conn = &mut common.database.connect()?;
-                let question = timeline(filter.filter()?);
+                let filter = filter.filter()?;
+                let question = timeline(filter.clone());
                 if count {
                     let count = unmasked.read(conn, |conn| question.count(conn))?;
                     return common.output().count(count);
@@ -180,6 +210,13 @@ impl Read {
                 let after = paging.after.as_deref().map(str::parse).transpose()?;
                 let question = question.limit(paging.limit).after(after);
                 let page = unmasked.read(conn, |conn| question.page(conn))?;
+                if page.is_empty() && after.is_none() {
+                    if let Some(filter) = filter.at_any_time() {
+                        outside(&timeline(filter).limit(1).page(conn)?, |entry| {
+                            entry.change.captured_at
+                        });
+                    }
+                }
                 common.output().timeline(&page)
             }
             Self::Summary { filter, common } => {
@@ -187,14 +224,45 @@ impl Read {
                 let summary = summary(&mut common.database.connect()?, &filter)?;
                 print_summary(&common.output(), &summary)
             }
+            Self::Actions {
+                filter,
+                paging,
+                count,
+                common,
+            } => {
+                let conn = &mut common.database.connect()?;
+                let filter = filter.filter()?;
+                let question = actions(filter.clone());
+                if count {
+                    let count = question.count(conn)?;
+                    return common.output().count(count);
+                }
+                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let page = question.limit(paging.limit).after(after).page(conn)?;
+                if page.is_empty() && after.is_none() {
+                    if let Some(filter) = filter.at_any_time() {
+                        outside(&actions(filter).limit(1).page(conn)?, |action| {
+                            action.occurred_at
+                        });
+                    }
+                }
+                common.output().actions(&page)
+            }
             Self::Actor {
                 actor,
                 paging,
                 common,
             } => {
-                let actor: ActorRef = actor.parse()?;
-                let conn = &mut common.database.connect()?;
                 let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let conn = &mut common.database.connect()?;
+                if actor == "nobody" {
+                    let page = timeline(Filter::new().without_actor())
+                        .limit(paging.limit)
+                        .after(after)
+                        .page(conn)?;
+                    return common.output().timeline(&page);
+                }
+                let actor: ActorRef = actor.parse()?;
                 let page = actor_history(&actor)
                     .limit(paging.limit)
                     .after(after)
@@ -203,12 +271,22 @@ impl Read {
             }
             Self::Transaction {
                 id,
+                limit,
                 unmasked,
                 common,
             } => {
+                // One more tells that there are more.
+                let one_more =
+                    limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
                 let conn = &mut common.database.connect()?;
-                match unmasked.read(conn, |conn| transaction(conn, id))? {
-                    Some(report) => common.output().transaction(&report),
+                match unmasked.read(conn, |conn| transaction_up_to(conn, id, one_more))? {
+                    Some(mut report) => {
+                        if let Some(limit) = limit.filter(|limit| report.changes.len() > *limit) {
+                            report.changes.truncate(limit);
+                            cut(limit, "changes");
+                        }
+                        common.output().transaction(&report)
+                    }
                     None => {
                         eprintln!("error: there is no transaction {id} on record");
                         Ok(ExitCode::FAILURE)
@@ -219,12 +297,23 @@ impl Read {
                 table,
                 instant,
                 key,
+                limit,
                 common,
             } => {
                 let conn = &mut common.database.connect()?;
                 if key.is_empty() {
-                    return common.output().rows(rows_as_of(conn, table, instant)?);
+                    known_table(conn, &table)?;
+                    let mut rows = rows_as_of(conn, table, instant)?;
+                    let Some(limit) = limit else {
+                        return common.output().rows(rows);
+                    };
+                    let printed = common.output().rows(rows.by_ref().take(limit))?;
+                    if rows.next().is_some() {
+                        cut(limit, "rows");
+                    }
+                    return Ok(printed);
                 }
+                let (key, _) = key_of(conn, &table, key)?;
                 let key = KeyExpression {
                     values: TextKey(key),
                 };
@@ -242,10 +331,11 @@ impl Read {
                 common,
             } => {
                 let conn = &mut common.database.connect()?;
-                let history = History::by_name(record.table.clone(), record.key.clone());
+                let (key, table) = key_of(conn, &record.table, record.key.clone())?;
+                let history = History::by_name(record.table.clone(), key);
                 let changes = unmasked.read(conn, |conn| history.load(conn))?;
                 if changes.is_empty() && !common.json {
-                    return Ok(nothing(&record));
+                    return Ok(nothing(&record, &table));
                 }
                 let blame = blame(conn, changes)?;
                 common.output().blame(&blame)
@@ -269,11 +359,59 @@ impl Common {
     }
 }
 
-fn nothing(record: &Record) -> ExitCode {
+/// Says that not all was printed, and not to the pipe that takes the rest.
+fn cut(limit: usize, what: &str) {
+    eprintln!("There are more than {limit} {what}.");
+}
+
+/// The values of a key as the table has them: also given in one, as the filter `record`
+/// takes them.
+fn key_of(
+    conn: &mut PgConnection,
+    name: &str,
+    mut key: Vec<String>,
+) -> Result<(Vec<String>, KnownTable), Error> {
+    let table = known_table(conn, name)?;
+    let columns = table.key_columns.len();
+    if let ([one], 2..) = (&key[..], columns) {
+        if let Ok(values) = record_key(one) {
+            key = values.into_values();
+        }
+    }
+    if columns > 0 && key.len() != columns {
+        return Err(FilterError::RecordKey {
+            table: name.to_owned(),
+            columns: table.key_columns.join(", "),
+            given: key.len(),
+        }
+        .into());
+    }
+    Ok((key, table))
+}
+
+fn nothing(record: &Record, table: &KnownTable) -> ExitCode {
+    let since = table.since.map_or(String::new(), |since| {
+        format!(
+            ": no row with this key was written since the audit of the table began, {}",
+            since.format("%Y-%m-%d %H:%M:%S UTC")
+        )
+    });
     eprintln!(
-        "error: nothing is on record of {} {}",
+        "error: nothing is on record of {} {}{since}",
         record.table,
         record.key.join(" ")
     );
     ExitCode::FAILURE
+}
+
+/// Says of an empty page that its span of time is why, if something matches at another time.
+fn outside<T>(page: &Page<T>, time: impl Fn(&T) -> DateTime<Utc>) {
+    let entries = page.entries.iter().map(time);
+    let actions = page.other_actions.iter().map(|action| action.occurred_at);
+    if let Some(newest) = entries.chain(actions).max() {
+        eprintln!(
+            "Without --from and --to something matches; the newest is of {}.",
+            newest.format("%Y-%m-%d %H:%M:%S UTC")
+        );
+    }
 }

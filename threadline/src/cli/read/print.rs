@@ -9,7 +9,7 @@ use crate::action::AuditAction;
 use crate::error::Error;
 use crate::explore::{ActorEntry, Blame, Page, TimelineEntry, TransactionReport};
 use crate::record::portable::Portable;
-use crate::record::{AuditChange, AuditTransaction, clean, plain};
+use crate::record::{AuditTransaction, clean, plain};
 
 /// Prints for people, or as JSON.
 pub(super) struct Output {
@@ -27,16 +27,6 @@ impl Output {
         self.json
     }
 
-    pub(super) fn changes(&self, changes: &[AuditChange]) -> Printed {
-        if self.json {
-            return document(&changes);
-        }
-        for change in changes {
-            print(&format!("{}\n", change.styled(&Terminal)));
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-
     pub(super) fn count(&self, count: u64) -> Printed {
         if self.json {
             return document(&json!({"count": count}));
@@ -49,7 +39,13 @@ impl Output {
         if self.json {
             return document(page);
         }
+        let mut others = page.other_actions.iter().peekable();
         for entry in &page.entries {
+            while let Some(action) =
+                others.next_if(|action| action.occurred_at > entry.change.captured_at)
+            {
+                print(&format!("{}\n", alone(action)));
+            }
             print(&entry.change.styled(&Terminal).to_string());
             print(&paint(
                 TIME,
@@ -57,6 +53,20 @@ impl Output {
             ));
             actions(&entry.actions);
             print("");
+        }
+        for action in others {
+            print(&format!("{}\n", alone(action)));
+        }
+        end(page);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) fn actions(&self, page: &Page<AuditAction>) -> Printed {
+        if self.json {
+            return document(page);
+        }
+        for action in &page.entries {
+            print(&alone(action));
         }
         end(page);
         Ok(ExitCode::SUCCESS)
@@ -66,7 +76,12 @@ impl Output {
         if self.json {
             return document(page);
         }
+        let mut others = page.other_actions.iter().peekable();
         for entry in &page.entries {
+            let time = entry.transaction.occurred_at;
+            while let Some(action) = others.next_if(|action| Some(action.occurred_at) > time) {
+                print(&alone(action));
+            }
             print(&headline(&entry.transaction));
             actions(&entry.actions);
             for (table, changes) in &entry.changes {
@@ -76,6 +91,9 @@ impl Output {
                     paint(TABLE, &clean(table))
                 ));
             }
+        }
+        for action in others {
+            print(&alone(action));
         }
         end(page);
         Ok(ExitCode::SUCCESS)
@@ -169,6 +187,34 @@ fn actions(actions: &[AuditAction]) {
     }
 }
 
+/// An action that stands for itself: when, what and who, then how it came.
+fn alone(action: &AuditAction) -> String {
+    let mut text = format!(
+        "{}  {}",
+        paint(
+            TIME,
+            &action
+                .occurred_at
+                .format("%Y-%m-%d %H:%M:%S UTC")
+                .to_string()
+        ),
+        paint(ACTION, &action.to_string()),
+    );
+    if let Some(comment) = &action.comment {
+        text.push_str(&format!("\n    comment      {}", clean(comment)));
+    }
+    if let Some(via) = action.via() {
+        text.push_str(&format!("\n    via          {via}"));
+    }
+    if let Some(metadata) = &action.metadata {
+        text.push_str(&format!("\n    metadata     {}", plain(metadata)));
+    }
+    if let Some(id) = action.transaction_id {
+        text.push_str(&format!("\n    transaction  {id}"));
+    }
+    text
+}
+
 fn headline(transaction: &AuditTransaction) -> String {
     let time = match transaction.occurred_at {
         Some(time) => time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -188,8 +234,14 @@ fn headline(transaction: &AuditTransaction) -> String {
 
 /// What follows the entries of a page. Not among them: pipes take those.
 fn end<T>(page: &Page<T>) {
-    if page.entries.is_empty() {
+    if page.is_empty() {
         eprintln!("Nothing on record matches.");
+    }
+    if page.has_more_actions {
+        eprintln!(
+            "Only {} actions without changes are shown; `actions --without-changes` has all.",
+            page.other_actions.len()
+        );
     }
     if let Some(next) = &page.next {
         eprintln!("There is more: --after {next}");

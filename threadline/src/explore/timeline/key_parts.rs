@@ -63,16 +63,16 @@ pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
     let whole = leading.len() as i32 == width;
     let mut conditions = vec![];
     if width == 1 {
-        let value = parts.text(leading[0]);
+        let value = parts.binds.text(leading[0]);
         conditions.push(format!("{{key}} = {value}"));
     } else if whole {
-        let value = parts.text(&format!("[{}]", leading.join(", ")));
+        let value = parts.binds.text(&format!("[{}]", leading.join(", ")));
         conditions.push(format!("{{key}} = {value}"));
     } else if !leading.is_empty() {
         // What begins like this and goes on after a blank, which `!` comes next to.
         let prefix = format!("[{},", leading.join(", "));
-        let from = parts.text(&format!("{prefix} "));
-        let to = parts.text(&format!("{prefix}!"));
+        let from = parts.binds.text(&format!("{prefix} "));
+        let to = parts.binds.text(&format!("{prefix}!"));
         conditions.push(format!("{{key}} >= {from} AND {{key}} < {to}"));
     }
     for part in key {
@@ -83,7 +83,7 @@ pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
         } else if !leads {
             let quoted = part.value.as_str();
             let value = quoted.get(1..quoted.len() - 1).unwrap_or_default();
-            let value = parts.text(value);
+            let value = parts.binds.text(value);
             let its = include_str!("key_part.sql").replace("{place}", &part.place.to_string());
             conditions.push(format!("coalesce({its} = {value}, false)"));
         }

@@ -13,6 +13,7 @@ use serde::Serialize;
 pub(crate) use self::query::ExportSql;
 pub(crate) use self::query::Plan;
 use super::filter::Filter;
+use super::other_actions::Span;
 use super::page::{ChangePlace, Cursor, Page, Place};
 use super::report::actions_of;
 use crate::action::AuditAction;
@@ -24,7 +25,7 @@ use crate::record::AuditChange;
 /// Entries of a page unless said otherwise.
 const PAGE: usize = 50;
 
-/// One change of a timeline, and why it was made.
+/// One change of a timeline or of a record's history, and why it was made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TimelineEntry {
@@ -32,6 +33,20 @@ pub struct TimelineEntry {
     pub change: AuditChange,
     /// The actions of its transaction: what was meant.
     pub actions: Vec<AuditAction>,
+}
+
+impl TimelineEntry {
+    /// A change with those of the actions that belong to its transaction.
+    pub(super) fn new(change: AuditChange, actions: &[AuditAction]) -> Self {
+        Self {
+            actions: actions
+                .iter()
+                .filter(|action| action.transaction_id == Some(change.transaction.id))
+                .cloned()
+                .collect(),
+            change,
+        }
+    }
 }
 
 /// The question what changed; made by [`timeline`].
@@ -47,6 +62,10 @@ pub struct Timeline {
 ///
 /// Newest transaction first, and its changes together, the last one first; of
 /// one record, simply the last change first.
+///
+/// Actions whose transaction changed nothing, such as a login that was refused, are no
+/// changes: those that match are in [`Page::other_actions`], page by page.
+/// [`actions`](crate::actions) asks for actions alone.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -113,20 +132,22 @@ impl Timeline {
                 change: change.id,
             })
         });
+        let others = match self.filter.of_actions() {
+            Some(filter) => Span::of_timeline(plan.transactions, after, &page)
+                .actions_without_changes(&filter, self.limit)
+                .load(conn)
+                .map_err(|error| Error::reading(conn, error))?,
+            None => vec![],
+        };
+        let page = page.with_other_actions(others, self.limit);
         let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
         let actions =
             actions_of(conn, transactions).map_err(|error| Error::reading(conn, error))?;
-        Ok(page.map(|change| TimelineEntry {
-            actions: actions
-                .iter()
-                .filter(|action| action.transaction_id == Some(change.transaction.id))
-                .cloned()
-                .collect(),
-            change,
-        }))
+        Ok(page.map(|change| TimelineEntry::new(change, &actions)))
     }
 
-    /// How many there are in all, whatever the page. Reads every one of them.
+    /// How many changes there are in all, whatever the page. Reads every one of them.
+    /// Actions without changes are not counted; see [`Actions::count`](crate::Actions::count).
     ///
     /// # Errors
     ///

@@ -4,13 +4,13 @@
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
-use serde_json::Value;
 
 use super::CountSql;
 use super::values::Values;
 use crate::action::ActionStatus;
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::explore::binds::{Binds, all_of};
 use crate::explore::filter::Filter;
 use crate::explore::filter_error::FilterError;
 use crate::explore::page::ChangePlace;
@@ -28,7 +28,7 @@ pub(crate) struct Plan<'a> {
     filter: &'a Filter,
     table: Option<i32>,
     /// The first and last transaction that can have changes in the span of time.
-    transactions: Option<(i64, i64)>,
+    pub(super) transactions: Option<(i64, i64)>,
     values: Values,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Plan<'a> {
         self.change_conditions(&mut parts);
         self.transaction_conditions(&mut parts);
         self.action_conditions(&mut parts);
-        let limit = parts.bind(Bind::Limit(
+        let limit = parts.binds.bind(Bind::Limit(
             limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)),
         ));
         if let (Some(table), Some(key)) = (&self.filter.table, &self.filter.record) {
@@ -180,7 +180,7 @@ impl<'a> Plan<'a> {
                 .replace("{transaction conditions}", &all_of(&parts.transaction))
                 .replace("{limit}", &limit),
             order: "c.transaction_id DESC, c.id DESC",
-            binds: parts.binds,
+            binds: parts.binds.0,
         }
     }
 
@@ -198,7 +198,7 @@ impl<'a> Plan<'a> {
             ("job_id", &filter.job_id),
         ];
         if let Some((column, value)) = ids.into_iter().find_map(|(c, v)| Some((c, v.as_ref()?))) {
-            let value = parts.text(value);
+            let value = parts.binds.text(value);
             let matching = include_str!("matching_id.sql")
                 .replace("{column}", column)
                 .replace("{value}", &value)
@@ -250,7 +250,7 @@ impl<'a> Plan<'a> {
                 Operation::Delete => "c.op = 'D'".to_owned(),
                 Operation::Truncate => "c.op = 'T'".to_owned(),
                 Operation::Unrecognized(op) => {
-                    let op = parts.text(op);
+                    let op = parts.binds.text(op);
                     format!("c.op::text = {op}")
                 }
             };
@@ -268,7 +268,7 @@ impl<'a> Plan<'a> {
         }
         for (operator, instant) in [(">=", filter.from), ("<=", filter.to)] {
             if let Some(instant) = instant {
-                let instant = parts.bind(Bind::Instant(instant));
+                let instant = parts.binds.bind(Bind::Instant(instant));
                 parts
                     .change
                     .push(format!("c.captured_at {operator} {instant}"));
@@ -279,30 +279,32 @@ impl<'a> Plan<'a> {
     fn transaction_conditions(&self, parts: &mut Parts) {
         let filter = self.filter;
         if let Some(actor) = &filter.actor {
-            let kind = parts.text(actor.actor_type().as_str());
+            let kind = parts.binds.text(actor.actor_type().as_str());
             parts.transaction.push(format!("x.actor_type = {kind}"));
             let id = match actor.id() {
-                Some(id) => format!("x.actor_id = {}", parts.text(id)),
+                Some(id) => format!("x.actor_id = {}", parts.binds.text(id)),
                 None => "x.actor_id IS NULL".to_owned(),
             };
             parts.transaction.push(id);
+        } else if filter.without_actor {
+            parts.transaction.push("x.actor_type IS NULL".to_owned());
         } else if let Some(kind) = &filter.actor_type {
-            let kind = parts.text(kind.as_str());
+            let kind = parts.binds.text(kind.as_str());
             parts.transaction.push(format!("x.actor_type = {kind}"));
         }
         if let Some(source) = &filter.source {
-            let source = parts.text(source);
+            let source = parts.binds.text(source);
             parts.transaction.push(format!("x.source = {source}"));
         }
         if let Some(role) = &filter.session_user {
-            let role = parts.text(role);
+            let role = parts.binds.text(role);
             // Bare, the planner would expect few, and read all there is for them.
             parts
                 .transaction
                 .push(format!("coalesce(x.session_user_name = {role}, false)"));
         }
         for (key, value) in &filter.metadata {
-            let condition = parts.json_equals("x.meta", key, value);
+            let condition = parts.binds.json_equals("x.meta", key, value);
             parts.transaction.push(condition);
         }
         for (column, value) in [
@@ -311,7 +313,7 @@ impl<'a> Plan<'a> {
             ("job_id", &filter.job_id),
         ] {
             if let Some(value) = value {
-                let value = parts.text(value);
+                let value = parts.binds.text(value);
                 parts.transaction.push(format!(
                     "(x.{column} = {value} OR EXISTS (
         SELECT FROM threadline.audit_actions AS a
@@ -325,7 +327,7 @@ impl<'a> Plan<'a> {
         let filter = self.filter;
         for (column, value) in [("name", &filter.action), ("category", &filter.category)] {
             if let Some(value) = value {
-                let value = parts.text(value);
+                let value = parts.binds.text(value);
                 parts.action.push(format!("a.{column} = {value}"));
             }
         }
@@ -334,7 +336,7 @@ impl<'a> Plan<'a> {
             Some(ActionStatus::Ok) => parts.action.push("a.status = 'ok'".to_owned()),
             // The second half is what the index on failures holds.
             Some(status) => {
-                let status = parts.text(status.as_str());
+                let status = parts.binds.text(status.as_str());
                 parts
                     .action
                     .push(format!("a.status = {status} AND a.status <> 'ok'"));
@@ -366,8 +368,8 @@ fn by_record(
               OFFSET 0)"
         ));
     }
-    let table = parts.text(table);
-    let key: Vec<_> = key.iter().map(|value| parts.text(value)).collect();
+    let table = parts.binds.text(table);
+    let key: Vec<_> = key.iter().map(|value| parts.binds.text(value)).collect();
     ChangesQuery {
         with: STORY
             .replace("{table name}", &table)
@@ -376,7 +378,7 @@ fn by_record(
             .replace("{story limit}", limit),
         changes: format!("SELECT c.* FROM story AS c ORDER BY c.id DESC LIMIT {limit}\n"),
         order: "c.id DESC",
-        binds: parts.binds,
+        binds: parts.binds.0,
     }
 }
 
@@ -425,41 +427,13 @@ struct ChangesQuery {
 /// What is collected while a query is written.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
-    binds: Vec<Bind>,
+    pub(super) binds: Binds,
     pub(super) change: Vec<String>,
     transaction: Vec<String>,
     action: Vec<String>,
 }
 
 impl Parts {
-    /// The place of a value.
-    fn bind(&mut self, value: Bind) -> String {
-        self.binds.push(value);
-        format!("{{{}}}", self.binds.len() - 1)
-    }
-
-    pub(super) fn text(&mut self, value: &str) -> String {
-        self.bind(Bind::Text(value.to_owned()))
-    }
-
-    /// That a document's member has a value. Text is compared as text, so that a
-    /// number is found by its digits. Bare, the planner would take it for one in
-    /// two hundred, and two of them for next to nothing, and read all there is
-    /// instead of going back until the page is full.
-    pub(super) fn json_equals(&mut self, document: &str, member: &str, value: &Value) -> String {
-        let member = self.text(member);
-        match value {
-            Value::String(text) => {
-                let text = self.text(text);
-                format!("coalesce({document} ->> {member} = {text}, false)")
-            }
-            value => {
-                let value = self.bind(Bind::Json(value.clone()));
-                format!("coalesce({document} -> {member} = {value}, false)")
-            }
-        }
-    }
-
     /// What is asked of an action becomes a condition of its transaction.
     fn require_action(&mut self) {
         if self.action.is_empty() {
@@ -473,13 +447,5 @@ impl Parts {
         WHERE a.transaction_id = x.id AND {conditions}
         OFFSET 0)"
         ));
-    }
-}
-
-fn all_of(conditions: &[String]) -> String {
-    if conditions.is_empty() {
-        "true".to_owned()
-    } else {
-        conditions.join("\n  AND ")
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn condition(
     transaction_bounds: &str,
     action_bounds: &str,
 ) -> String {
-    let text = parts.text(text);
+    let text = parts.binds.text(text);
     let mut sql = include_str!("text.sql")
         .trim_end()
         .replace("{transaction bounds}", transaction_bounds)

@@ -57,29 +57,33 @@ impl Values {
             parts.change.push(condition);
         }
         for column in &filter.changed {
-            let column = parts.text(column);
+            let column = parts.binds.text(column);
             parts.change.push(format!(
                 "(c.changed_to ? {column} OR c.op <> 'U' AND coalesce(c.row_data ->> {column} IS NOT NULL, false))"
             ));
         }
         for (column, value) in &filter.changed_from {
-            let changed = parts.json_equals(&shown("changed_from"), column, value);
-            let gone = parts.json_equals(&shown("row_data"), column, value);
+            let changed = parts
+                .binds
+                .json_equals(&shown("changed_from"), column, value);
+            let gone = parts.binds.json_equals(&shown("row_data"), column, value);
             parts.change.push(format!(
                 "(c.op <> 'T' AND {changed} OR c.op IN ('D', 'T') AND {gone})"
             ));
         }
         for (column, value) in &filter.changed_to {
-            let changed = parts.json_equals(&shown("changed_to"), column, value);
-            let inserted = parts.json_equals(&shown("row_data"), column, value);
+            let changed = parts.binds.json_equals(&shown("changed_to"), column, value);
+            let inserted = parts.binds.json_equals(&shown("row_data"), column, value);
             parts
                 .change
                 .push(format!("({changed} OR c.op = 'I' AND {inserted})"));
         }
         for ((column, value), in_keys) in filter.values.iter().zip(&self.in_keys) {
-            let before = parts.json_equals(&shown("changed_from"), column, value);
-            let after = parts.json_equals(&shown("changed_to"), column, value);
-            let whole = parts.json_equals(&shown("row_data"), column, value);
+            let before = parts
+                .binds
+                .json_equals(&shown("changed_from"), column, value);
+            let after = parts.binds.json_equals(&shown("changed_to"), column, value);
+            let whole = parts.binds.json_equals(&shown("row_data"), column, value);
             let mut ways = vec![format!("c.op <> 'T' AND {before}"), after, whole];
             for part in in_keys {
                 let condition = key_condition(parts, std::slice::from_ref(part));

@@ -1,0 +1,101 @@
+//! What was written without an actor.
+
+use diesel::prelude::*;
+use threadline::{ActorRef, AuditContext, AuditExt, Filter, timeline};
+use threadline_tests::{Database, run};
+
+fn keys(conn: &mut PgConnection, filter: Filter) -> Vec<i64> {
+    let count = timeline(filter.clone()).count(conn).unwrap();
+    let mut keys = vec![];
+    let mut next = None;
+    loop {
+        let page = timeline(filter.clone())
+            .limit(2)
+            .after(next)
+            .page(conn)
+            .unwrap();
+        assert!(page.other_actions.is_empty());
+        keys.extend(
+            page.entries
+                .iter()
+                .map(|entry| entry.change.key.as_ref().unwrap()["id"].as_i64().unwrap()),
+        );
+        next = page.next;
+        if next.is_none() {
+            assert_eq!(keys.len() as u64, count);
+            return keys;
+        }
+    }
+}
+
+#[test]
+fn what_nobody_is_known_to_have_written_is_found() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY); CREATE TABLE tags (id int PRIMARY KEY);
+         SELECT threadline.audit('notes'), threadline.audit('tags')",
+    );
+    let insert = |id: i32| format!("INSERT INTO notes VALUES ({id})");
+    // In psql, outside of every context.
+    run(conn, &insert(1));
+    run(conn, "INSERT INTO tags VALUES (2)");
+    for (id, context) in [
+        (3, AuditContext::new(ActorRef::anonymous())),
+        (4, AuditContext::new(ActorRef::user("1").unwrap())),
+        (
+            5,
+            AuditContext::builder_without_actor()
+                .source("web")
+                .build()
+                .unwrap(),
+        ),
+    ] {
+        conn.audited_transaction(&context, |conn| diesel::sql_query(insert(id)).execute(conn))
+            .unwrap();
+    }
+    run(
+        conn,
+        &format!(
+            "BEGIN; SET LOCAL threadline.context = 'no context'; {}; COMMIT",
+            insert(6)
+        ),
+    );
+    // An action has an actor of its own, and is no change.
+    run(
+        conn,
+        "SELECT threadline.record_action('note.read', 'user', '1')",
+    );
+    for posted in [false, true] {
+        if posted {
+            run(conn, "SELECT threadline.post()");
+        }
+        let nobody = || Filter::new().without_actor();
+        assert_eq!(keys(conn, nobody()), [6, 5, 2, 1]);
+        assert_eq!(keys(conn, nobody().table("notes")), [6, 5, 1]);
+        assert_eq!(keys(conn, nobody().table("notes").record(1)), [1]);
+        assert_eq!(keys(conn, nobody().table("notes").record(4)), [0; 0]);
+        assert_eq!(keys(conn, nobody().source("web")), [5]);
+    }
+    assert_eq!(
+        Filter::parse([("actor", "nobody")]).unwrap(),
+        Filter::new().without_actor()
+    );
+    for (pairs, expected) in [
+        (
+            [("actor", "nobody"), ("actor", "user:1")],
+            "filter `actor` is given twice; leave one of them away",
+        ),
+        (
+            [("actor", "user:1"), ("actor", "nobody")],
+            "filter `actor` is given twice; leave one of them away",
+        ),
+        (
+            [("actor", "nobody"), ("actor_type", "user")],
+            "nothing can be both: actor nobody, and actor_type user; leave one of them away",
+        ),
+    ] {
+        assert_eq!(Filter::parse(pairs).unwrap_err().to_string(), expected);
+    }
+}

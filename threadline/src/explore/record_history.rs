@@ -1,0 +1,71 @@
+use diesel::pg::Pg;
+use diesel::query_builder::QueryFragment;
+
+use super::page::{Cursor, Page, Place};
+use super::report::actions_of;
+use super::timeline::TimelineEntry;
+use crate::context::AuditConnection;
+use crate::error::Error;
+use crate::record::History;
+
+/// Entries of a page unless said otherwise.
+const PAGE: i64 = 50;
+
+impl<M, V> History<M, V> {
+    /// Goes on where a [`page`](Self::page) of the same record ended.
+    ///
+    /// # Errors
+    ///
+    /// The cursor is of another query.
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Result<Self, Error> {
+        self.before = Cursor::record(cursor.into())?;
+        Ok(self)
+    }
+
+    /// Gives a part of the history, newest first, each change with the actions of its
+    /// transaction: why it was made. A page costs the same however long the history is.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::History;
+    ///
+    /// let mut next = None;
+    /// loop {
+    ///     let page = History::<User, _>::of_key(42).limit(20).after(next)?.page(conn)?;
+    ///     for entry in &page.entries {
+    ///         println!("{}", entry.change);
+    ///         for action in &entry.actions {
+    ///             println!("    {action}");
+    ///         }
+    ///     }
+    ///     next = page.next;
+    ///     if next.is_none() {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Same as [`load`](Self::load).
+    pub fn page<C>(mut self, conn: &mut C) -> Result<Page<TimelineEntry>, Error>
+    where
+        C: AuditConnection,
+        V: QueryFragment<Pg>,
+    {
+        let limit = self.limit.unwrap_or(PAGE);
+        self.limit = Some(limit.saturating_add(1));
+        let changes = self.load(conn)?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let page = Page::cut(changes, limit, |change| Place::Record(change.id));
+        let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
+        let actions =
+            actions_of(conn, transactions).map_err(|error| Error::reading(conn, error))?;
+        Ok(page.map(|change| TimelineEntry::new(change, &actions)))
+    }
+}

@@ -4520,6 +4520,23 @@ BEGIN ATOMIC
         WHERE t.id = audited_table AND c.treatment = 'token' AND c.token_key NOT IN (SELECT k.id FROM threadline.token_keys AS k));
 END;
 
+-- Whether all that commands did to the columns and partitions of an audited table is noted;
+-- see threadline.altered_columns and threadline.known_partitions.
+CREATE OR REPLACE FUNCTION threadline.columns_noted(audited_table integer, target regclass) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN NOT EXISTS (SELECT FROM threadline.unnoted_alterations(audited_table, target))
+       AND NOT EXISTS (SELECT FROM threadline.partitions_left(audited_table) AS p WHERE NOT p.is_noted)
+       AND NOT EXISTS (
+           SELECT
+           FROM pg_partition_tree(target) AS p
+           WHERE p.isleaf AND p.relid <> target
+             AND p.relid NOT IN (SELECT k.part FROM threadline.known_partitions AS k WHERE k.table_id = audited_table AND k.left_at IS NULL));
+END
+$$;
+
 -- The id under which a table is audited, if everything about it is as a policy asks for;
 -- else NULL. How long changes are kept is no matter of capture.
 CREATE OR REPLACE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
@@ -4536,12 +4553,7 @@ BEGIN ATOMIC
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.unnoted_alterations(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.partitions_left(t.id) AS p WHERE NOT p.is_noted)
-      AND NOT EXISTS (
-          SELECT FROM pg_partition_tree(target) AS p
-          WHERE p.isleaf AND p.relid <> target
-            AND p.relid NOT IN (SELECT k.part FROM threadline.known_partitions AS k WHERE k.table_id = t.id AND k.left_at IS NULL));
+      AND threadline.columns_noted(t.id, target);
 END;
 
 -- What threadline.audit() does as the owner of the audit: notes the policy of a
@@ -6503,7 +6515,9 @@ BEGIN
         RETURN;
     END IF;
 
-    image := coalesce(tl_backward || tl_forward, tl_backward, tl_forward);
+    -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+    image := coalesce(tl_forward || tl_backward || (tl_forward - ARRAY(
+        SELECT jsonb_array_elements_text(t.policy -> 'ignore') FROM threadline.audited_tables AS t WHERE t.id = audited_table)), tl_backward, tl_forward);
     SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);
     unrecorded := ARRAY(
         SELECT name FROM unnest(threadline.unrecorded(tl_alterations, image, instant)) AS name WHERE name <> ALL (tl_redaction.columns));
@@ -6736,7 +6750,7 @@ BEGIN
             FULL JOIN known AS k ON k.known_key = live_key
             WHERE k.had_ended IS NOT TRUE
         ), answer AS (
-            SELECT past_key, untouched, coalesce(backward || redo, backward, redo) AS past_image
+            SELECT past_key, untouched, {image of both} AS past_image
             FROM past
             WHERE backward IS NOT NULL OR is_whole AND {there}
         )
@@ -6759,6 +6773,10 @@ BEGIN
             'live image', threadline.live_expression(tl_table.id, target, 'tl_live'),
             'rows', threadline.own_rows(target),
             'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
+            -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+            'image of both', CASE WHEN tl_table.policy ? 'ignore'
+                THEN format('coalesce(redo || backward || (redo - %L::text[]), backward, redo)', ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'ignore')))
+                ELSE 'coalesce(backward || redo, backward, redo)' END,
             'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
                           ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
             -- Of a partition that left, the rows are there as long as it was.

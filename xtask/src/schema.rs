@@ -194,6 +194,7 @@ const CODE: &[&str] = &[
     "policy/note_condition",
     "policy/note_absent",
     "policy/token_keys_stand",
+    "policy/columns_noted",
     "policy/as_decided",
     "policy/write_policy",
     "policy/set_keep",

@@ -8,8 +8,12 @@ use threadline_tests::{rows, run, value};
 mod altered;
 #[path = "time_travel/columns.rs"]
 mod columns;
+#[path = "timeline/dice.rs"]
+mod dice;
 #[path = "time_travel/keys.rs"]
 mod keys;
+#[path = "time_travel/random.rs"]
+mod random;
 #[path = "time_travel/records.rs"]
 mod records;
 #[path = "time_travel/redaction.rs"]

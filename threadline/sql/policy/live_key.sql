@@ -12,7 +12,15 @@ DECLARE
     tl_relation oid;
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
-    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+    IF EXISTS (
+        SELECT
+        FROM threadline.audited_tables AS t
+        CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) AS k (name, type)
+        LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text) ON c.name = k.name
+        LEFT JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = c.number AND NOT a.attisdropped
+        WHERE t.id = audited_table AND (a.attname = k.name AND a.atttypid::regtype::text = k.type) IS NOT TRUE
+    ) AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+        -- Another table has the number now.
         tl_relation := NULL;
     END IF;
     RETURN QUERY

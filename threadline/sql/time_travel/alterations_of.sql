@@ -14,7 +14,9 @@ DECLARE
     tl_alterations jsonb;
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
-    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+    IF (EXISTS (SELECT FROM threadline.unnoted_alterations(audited_table, tl_relation))
+        OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND jsonb_path_exists(t.columns, '$[*].clear_since')))
+       AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
         tl_relation := NULL;
     END IF;
     SELECT jsonb_agg(to_jsonb(a)) INTO tl_alterations

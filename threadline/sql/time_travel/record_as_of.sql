@@ -17,9 +17,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
+    tl_id integer := threadline.audited_table_of(target);
     tl_table threadline.audited_tables;
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
     ELSIF tl_table.key_columns = '{}' THEN

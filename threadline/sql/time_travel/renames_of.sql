@@ -10,7 +10,8 @@ DECLARE
     tl_relation oid;
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
-    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+    IF EXISTS (SELECT FROM threadline.unnoted_renames(audited_table, tl_relation))
+       AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
         tl_relation := NULL;
     END IF;
     RETURN (

@@ -97,8 +97,14 @@ pub trait Audited: Sized {
     /// The record that had this key at an instant, as it was then; also one that
     /// is gone, and one that is older than the audit and has not changed before.
     ///
+    /// What was recorded counts: the answer goes forward from the record's insertion, and
+    /// back from the live row only for what is not on record. It is the same before and
+    /// after a later `ALTER TABLE`, if `threadline.refresh()` follows in the same migration;
+    /// without that, a command counts as of the next transaction that is on record.
+    ///
     /// An answer never becomes another one: as long as a transaction that wrote
-    /// audited rows by then is open, the reason is [`Unavailable::Unsettled`]. A
+    /// audited rows by then is open, the reason is [`Unavailable::Unsettled`], which names
+    /// it. A standby answers for instants that it has replayed. A
     /// transaction counts as of its last change, whole or not at all; PostgreSQL
     /// keeps no time of commit. Under REPEATABLE READ or SERIALIZABLE this goes for
     /// whatever has committed since the snapshot was taken, in any database of the
@@ -107,9 +113,10 @@ pub trait Audited: Sized {
     /// | since then, a column was | gives |
     /// |---|---|
     /// | added | what the row got with it, or nothing if the row went before |
-    /// | dropped | nothing; the image has it if the row changed or went while it was there |
+    /// | dropped | nothing; the image has it as far as it is on record |
     /// | renamed | its value then, under its name now |
-    /// | given another type | its value then in the new type, or [`Unavailable::DoesNotFit`] |
+    /// | given another type, or other values by `USING` | its value then, or [`Unavailable::DoesNotFit`], which says why; [`Unavailable::Converted`] if only the converted value is left |
+    /// | of an enum whose label was renamed | its label then, or [`Unavailable::DoesNotFit`] |
     /// | masked or excluded | `***` in text columns, or [`Unavailable::Redacted`] |
     ///
     /// ```
@@ -148,7 +155,9 @@ pub trait Audited: Sized {
         Self::load_as_of(conn, key.into_key(), instant)
     }
 
-    /// The same as JSON, whatever the model is like now.
+    /// The same as JSON, whatever the model is like now. Values of `numeric` columns are
+    /// strings, digit for digit. A column of which only a converted value is left is
+    /// not in it.
     fn as_of_json<C, K>(
         conn: &mut C,
         key: K,

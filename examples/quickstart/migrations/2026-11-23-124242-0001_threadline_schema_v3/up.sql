@@ -1832,7 +1832,15 @@ DECLARE
     tl_relation oid;
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
-    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+    IF EXISTS (
+        SELECT
+        FROM threadline.audited_tables AS t
+        CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) AS k (name, type)
+        LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text) ON c.name = k.name
+        LEFT JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = c.number AND NOT a.attisdropped
+        WHERE t.id = audited_table AND (a.attname = k.name AND a.atttypid::regtype::text = k.type) IS NOT TRUE
+    ) AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+        -- Another table has the number now.
         tl_relation := NULL;
     END IF;
     RETURN QUERY
@@ -1899,6 +1907,8 @@ $$;
 CREATE OR REPLACE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+-- To plan it costs a hundred times what it takes to run.
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     tl_exactly boolean := record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)';
@@ -5328,7 +5338,8 @@ DECLARE
     tl_relation oid;
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
-    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+    IF EXISTS (SELECT FROM threadline.unnoted_renames(audited_table, tl_relation))
+       AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
         tl_relation := NULL;
     END IF;
     RETURN (
@@ -5420,7 +5431,9 @@ DECLARE
     tl_alterations jsonb;
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
-    IF threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
+    IF (EXISTS (SELECT FROM threadline.unnoted_alterations(audited_table, tl_relation))
+        OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND jsonb_path_exists(t.columns, '$[*].clear_since')))
+       AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
         tl_relation := NULL;
     END IF;
     SELECT jsonb_agg(to_jsonb(a)) INTO tl_alterations
@@ -5912,9 +5925,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
+    tl_id integer := threadline.audited_table_of(target);
     tl_table threadline.audited_tables;
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
     ELSIF tl_table.key_columns = '{}' THEN
@@ -5955,6 +5969,7 @@ SET extra_float_digits = 1
 SET array_nulls = on
 AS $rows_as_of$
 DECLARE
+    tl_id integer := threadline.audited_table_of(target);
     tl_table threadline.audited_tables;
     tl_renames jsonb;
     tl_alterations jsonb;
@@ -5963,7 +5978,7 @@ DECLARE
     tl_image text := '%s';
     tl_first bigint;
 BEGIN
-    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_not_audited',
@@ -6012,34 +6027,32 @@ BEGIN
 
     RETURN QUERY EXECUTE threadline.filled(
         $query$
-        WITH later_transaction AS (
+        WITH later_transaction AS MATERIALIZED (
             -- A transaction never falls on both sides.
             SELECT x.id
             FROM threadline.audit_transactions AS x
             WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2
-        ), recorded AS (
-            SELECT c.*, c.transaction_id >= $3 AND (c.captured_at > $2 OR c.transaction_id IN (SELECT id FROM later_transaction)) AS is_later
+        ), later AS (
+            SELECT c.*
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1
+              AND c.transaction_id >= $3
+              AND (c.captured_at > $2 OR c.transaction_id IN (SELECT id FROM later_transaction))
         ), event AS (
-            SELECT l.record_key AS event_key, l.id, l.is_later, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
-                   CASE WHEN l.op = 'I' THEN l.row_data
-                        WHEN l.op IN ('D', 'T') THEN NULL
-                        WHEN l.previous_key IS NOT NULL THEN l.row_data || l.changed_to
-                        ELSE l.changed_to END AS leaves,
+            SELECT l.record_key AS event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
                    CASE WHEN l.op IN ('D', 'T') THEN 'end'
                         WHEN l.op = 'I' OR l.previous_key IS NOT NULL THEN 'birth'
                         ELSE 'update' END AS kind
-            FROM recorded AS l
+            FROM later AS l
             WHERE l.record_key IS NOT NULL
             UNION ALL
-            SELECT l.previous_key, l.id, l.is_later, l.transaction_id, l.statement, l.captured_at, l.row_data, NULL, NULL, 'end'
-            FROM recorded AS l
+            SELECT l.previous_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, NULL, 'end'
+            FROM later AS l
             WHERE l.previous_key IS NOT NULL
         ), ends AS (
-            SELECT DISTINCT ON (event_key) * FROM event WHERE is_later AND kind = 'end' ORDER BY event_key, id
+            SELECT DISTINCT ON (event_key) * FROM event WHERE kind = 'end' ORDER BY event_key, id
         ), births AS (
-            SELECT DISTINCT ON (event_key) * FROM event WHERE is_later AND kind = 'birth' ORDER BY event_key, id
+            SELECT DISTINCT ON (event_key) * FROM event WHERE kind = 'birth' ORDER BY event_key, id
         ), touched AS (
             SELECT e.event_key,
                    {undo} AS undo,
@@ -6051,16 +6064,34 @@ BEGIN
             FROM event AS e
             LEFT JOIN ends USING (event_key)
             LEFT JOIN births USING (event_key)
-            WHERE e.is_later
             GROUP BY e.event_key
-        ), placed AS (
+        ), earlier AS NOT MATERIALIZED (
+            SELECT c.*
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = $1 AND c.captured_at >= $9 AND c.captured_at <= $2 AND c.id > $10
+              AND (c.transaction_id < $3 OR c.transaction_id NOT IN (SELECT id FROM later_transaction))
+        ), moved AS MATERIALIZED (
+            SELECT * FROM earlier AS e WHERE e.previous_key IS NOT NULL
+        ), grouped AS MATERIALIZED (
             -- Keys that one statement moved, it moved at once.
-            SELECT e.*,
-                   CASE WHEN e.statement IS NULL THEN e.id
-                        ELSE min(e.id) OVER (PARTITION BY e.transaction_id, e.statement) END AS position,
-                   CASE e.kind WHEN 'end' THEN 0 ELSE 1 END AS turn
-            FROM event AS e
-            WHERE NOT e.is_later AND e.captured_at >= $9 AND e.id > $10
+            SELECT m.transaction_id, m.statement, min(m.id) AS position FROM moved AS m GROUP BY m.transaction_id, m.statement
+        ), placed AS (
+            SELECT e.record_key AS event_key, e.id, e.captured_at, coalesce(g.position, e.id) AS position,
+                   CASE WHEN e.op IN ('D', 'T') THEN 0 ELSE 1 END AS turn,
+                   CASE WHEN e.op IN ('D', 'T') THEN 'end'
+                        WHEN e.op = 'I' OR e.previous_key IS NOT NULL THEN 'birth'
+                        ELSE 'update' END AS kind,
+                   CASE WHEN e.op = 'I' THEN e.row_data
+                        WHEN e.op IN ('D', 'T') THEN NULL
+                        WHEN e.previous_key IS NOT NULL THEN e.row_data || e.changed_to
+                        ELSE e.changed_to END AS leaves
+            FROM earlier AS e
+            LEFT JOIN grouped AS g ON g.transaction_id = e.transaction_id AND g.statement = e.statement
+            WHERE e.record_key IS NOT NULL
+            UNION ALL
+            SELECT m.previous_key, m.id, m.captured_at, coalesce(g.position, m.id), 0, 'end', NULL
+            FROM moved AS m
+            LEFT JOIN grouped AS g ON g.transaction_id = m.transaction_id AND g.statement = m.statement
         ), counted AS (
             SELECT p.*,
                    count(*) FILTER (WHERE p.kind = 'end') OVER back AS ends_since,
@@ -6070,7 +6101,7 @@ BEGIN
         ), before AS (
             SELECT e.event_key,
                    bool_and(e.ends_since > 0) AS had_ended,
-                   coalesce(bool_or(e.kind = 'birth' AND jsonb_typeof(e.row_data) = 'object') FILTER (WHERE e.ends_since = 0), false) AS is_whole,
+                   coalesce(bool_or(e.kind = 'birth' AND jsonb_typeof(e.leaves) = 'object') FILTER (WHERE e.ends_since = 0), false) AS is_whole,
                    {redo} AS redo
             FROM counted AS e
             GROUP BY e.event_key

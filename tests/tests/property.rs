@@ -404,7 +404,8 @@ fn rows_of(conn: &mut PgConnection) -> BTreeMap<i64, Map<String, Value>> {
     );
     let rows = value(
         conn,
-        "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM things AS t",
+        // Numerics come as strings, digit for digit.
+        "SELECT coalesce(jsonb_agg(to_jsonb(t) || jsonb_build_object('n', t.n::text)), '[]') FROM things AS t",
     )
     .unwrap();
     // Times and styles of a client must not matter to what is read.

@@ -3301,6 +3301,13 @@ BEGIN
                 threadline.audit_call(tl_audited.id, tl_audited.relation))::threadline.finding;
         ELSE
             RETURN QUERY SELECT * FROM threadline.trigger_drift(tl_audited.id, tl_audited.relation);
+            RETURN QUERY
+            SELECT 'partition-left', tl_audited.relation::text,
+                   format('%s is no partition of it any more; its rows stay in the past until then', p.name),
+                   threadline.mending(tl_audited.id, tl_audited.relation)
+            FROM threadline.partitions_left(tl_audited.id) AS p
+            WHERE NOT p.is_noted
+            ORDER BY p.name COLLATE "C";
             tl_columns := ARRAY(SELECT d FROM threadline.column_drift(tl_audited.id, tl_audited.relation) AS d);
             RETURN QUERY SELECT * FROM unnest(tl_columns);
             IF NOT EXISTS (SELECT FROM unnest(tl_columns) AS c WHERE c.code <> 'table-restored') THEN
@@ -3611,6 +3618,107 @@ BEGIN
     CROSS JOIN (SELECT max(k.built_at) AS built_at FROM known AS k) AS noted;
 END
 $$;
+
+-- The condition of the rows that a partition holds, if it calls nobody's own code; else
+-- NULL.
+CREATE OR REPLACE FUNCTION threadline.rows_of_partition(part regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+BEGIN ATOMIC
+    SELECT CASE WHEN NOT EXISTS (
+        SELECT
+        FROM pg_partition_ancestors(part) AS a
+        JOIN pg_partitioned_table AS p ON p.partrelid = a.relid
+        WHERE a.relid <> part AND (
+            p.partexprs IS NOT NULL OR p.partstrat = 'h'
+            OR EXISTS (SELECT FROM unnest(p.partclass) AS c (oid) WHERE c.oid >= 16384)
+            OR EXISTS (
+                SELECT FROM unnest(p.partattrs) AS k (number)
+                JOIN pg_attribute AS f ON f.attrelid = p.partrelid AND f.attnum = k.number
+                WHERE f.atttypid >= 16384))
+    ) THEN pg_get_partition_constraintdef(part) END;
+END;
+
+-- The partitions of an audited table that were detached or dropped since they were noted,
+-- and by when. `is_noted` of those that threadline.refresh() has seen. Of one that was
+-- dropped it is not known when, until then.
+CREATE OR REPLACE FUNCTION threadline.partitions_left(
+    audited_table integer, OUT part oid, OUT name text, OUT rows_of text, OUT left_at timestamptz, OUT is_noted boolean
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT k.part, k.name, k.rows_of,
+           coalesce(k.left_at, CASE WHEN c.oid IS NOT NULL THEN threadline.altered_at(threadline.whole_xid(c.xmin), k.known_at) END, 'infinity'),
+           k.left_at IS NOT NULL
+    FROM threadline.known_partitions AS k
+    JOIN threadline.audited_tables AS t ON t.id = k.table_id
+    LEFT JOIN pg_class AS c ON c.oid = k.part
+    WHERE k.table_id = audited_table
+      AND (k.left_at IS NOT NULL
+           OR k.part NOT IN (SELECT p.relid FROM pg_partition_tree(t.relation::regclass) AS p)
+              AND threadline.audited_table_of(t.relation) IS NOT DISTINCT FROM t.id);
+END
+$$;
+
+-- Whether a row of a table went after an instant together with a partition.
+CREATE OR REPLACE FUNCTION threadline.left_with_partition(audited_table integer, target regclass, image jsonb, instant timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_part record;
+    tl_held boolean;
+BEGIN
+    FOR tl_part IN SELECT * FROM threadline.partitions_left(audited_table) AS p WHERE p.left_at > instant LOOP
+        BEGIN
+            EXECUTE format('SELECT %s FROM jsonb_populate_record(NULL::%s, $1) AS tl_row', coalesce(tl_part.rows_of, 'true'), target)
+            INTO tl_held USING image;
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR undefined_column OR undefined_function THEN
+            -- Its columns are others now.
+            tl_held := true;
+        END;
+        IF tl_held THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END
+$$;
+
+-- Notes for threadline.write_policy() which partitions a table has, and which have left it:
+-- that once, with who and when.
+CREATE OR REPLACE FUNCTION threadline.note_partitions(audited_table integer, target regclass, is_same boolean) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_left record;
+BEGIN
+    IF NOT is_same THEN
+        DELETE FROM threadline.known_partitions AS k WHERE k.table_id = audited_table AND k.left_at IS NULL;
+    END IF;
+    FOR tl_left IN SELECT * FROM threadline.partitions_left(audited_table) AS p WHERE NOT p.is_noted LOOP
+        UPDATE threadline.known_partitions AS k
+        SET left_at = least(tl_left.left_at, clock_timestamp())
+        WHERE k.table_id = audited_table AND k.part = tl_left.part;
+        PERFORM threadline.own_action('audit.partition_left', jsonb_build_object(
+            'table', target, 'table_id', audited_table, 'partition', tl_left.name));
+    END LOOP;
+    INSERT INTO threadline.known_partitions AS k (table_id, part, name, rows_of, known_at)
+    SELECT audited_table, p.relid, p.relid::text, threadline.rows_of_partition(p.relid), clock_timestamp()
+    FROM pg_partition_tree(target) AS p
+    WHERE p.isleaf AND p.relid <> target
+    ON CONFLICT (table_id, part) DO UPDATE
+    SET name = excluded.name, rows_of = excluded.rows_of, known_at = excluded.known_at, left_at = NULL
+    WHERE k.left_at IS NOT NULL OR (k.name, k.rows_of) IS DISTINCT FROM (excluded.name, excluded.rows_of);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.note_partitions(integer, regclass, boolean) FROM PUBLIC;
 
 -- Fails for what is not a table that can be audited.
 CREATE OR REPLACE FUNCTION threadline.check_auditable(target regclass) RETURNS void
@@ -4033,7 +4141,12 @@ BEGIN ATOMIC
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.unnoted_alterations(t.id, target));
+      AND NOT EXISTS (SELECT FROM threadline.unnoted_alterations(t.id, target))
+      AND NOT EXISTS (SELECT FROM threadline.partitions_left(t.id) AS p WHERE NOT p.is_noted)
+      AND NOT EXISTS (
+          SELECT FROM pg_partition_tree(target) AS p
+          WHERE p.isleaf AND p.relid <> target
+            AND p.relid NOT IN (SELECT k.part FROM threadline.known_partitions AS k WHERE k.table_id = t.id AND k.left_at IS NULL));
 END;
 
 -- What threadline.audit() does as the owner of the audit: notes the policy of a
@@ -4237,6 +4350,7 @@ BEGIN
         unaudited_at = NULL
     WHERE t.id = tl_id;
 
+    PERFORM threadline.note_partitions(tl_id, target, coalesce(tl_former.relation = target, false) AND NOT tl_resumed);
     PERFORM threadline.build_function(tl_id, target);
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.
@@ -5425,7 +5539,11 @@ BEGIN
         state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    IF tl_backward IS NULL AND tl_is_whole IS NOT TRUE THEN
+    -- Of a partition that left, the rows are there as long as it was.
+    IF tl_backward IS NULL AND (tl_is_whole IS NOT TRUE
+        OR EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
+           AND NOT threadline.left_with_partition(audited_table, target, tl_forward, instant))
+    THEN
         state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
@@ -5657,7 +5775,7 @@ BEGIN
         ), answer AS (
             SELECT past_key, untouched, coalesce(backward || redo, backward, redo) AS past_image
             FROM past
-            WHERE backward IS NOT NULL OR is_whole
+            WHERE backward IS NOT NULL OR is_whole AND {there}
         )
         SELECT past_key, threadline.key_json($4, $5, past_key), {image}, {unrecorded}
         FROM answer
@@ -5680,11 +5798,14 @@ BEGIN
             'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
             'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
                           ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
+            -- Of a partition that left, the rows are there as long as it was.
+            'there', CASE WHEN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
+                          THEN 'threadline.left_with_partition($1, $13, redo, $2)' ELSE 'true' END,
             'unrecorded', CASE WHEN tl_alterations IS NULL THEN '''{}''::text[]'
                                ELSE 'ARRAY(SELECT u FROM unnest(threadline.unrecorded($11, past_image, $2)) AS u WHERE u <> ALL ($12))' END))
     USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,
           tl_renames, tl_redaction.hidden, tl_redaction.masks, greatest(tl_table.audited_since, tl_table.chained_since), tl_blind,
-          tl_alterations, tl_redaction.columns;
+          tl_alterations, tl_redaction.columns, target;
 END
 $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS
@@ -6635,7 +6756,9 @@ BEGIN
                    CASE WHEN e.kind <> 'end' THEN e.state END,
                    CASE WHEN e.live_key IS NOT NULL THEN e.live_image END
             FROM ended AS e
-            WHERE e.kind <> 'end' OR e.live_key IS NOT NULL
+            WHERE (e.kind <> 'end' OR e.live_key IS NOT NULL)
+              -- Of a partition that left, no row is missing.
+              AND NOT ($13 AND e.live_key IS NULL AND threadline.left_with_partition($1, $14, e.state, '-infinity'))
         ), compared AS (
             SELECT DISTINCT ON (c.code, c.event_key)
                    c.code, c.event_key, c.transaction_id, c.id,
@@ -6671,7 +6794,8 @@ BEGIN
         threadline.own_rows(target))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
-          tl_table.key_columns, tl_table.key_types, examples;
+          tl_table.key_columns, tl_table.key_types, examples,
+          EXISTS (SELECT FROM threadline.partitions_left(tl_table.id)), target;
 END
 $chain_drift$;
 COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer) IS

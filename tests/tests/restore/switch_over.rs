@@ -12,7 +12,7 @@ use super::club::{Club, SOUND, found, pg_restore, refresh_all};
 /// Tables of the audit that replication can carry. What waits in the journal is posted
 /// first; what could not be posted is not for another server.
 const CARRIED: &str = "threadline.altered_columns, threadline.audit_actions, threadline.audited_tables, threadline.installed_code,
-    threadline.ledger_changes, threadline.ledger_transactions, threadline.posting, threadline.renamed_columns,
+    threadline.known_partitions, threadline.ledger_changes, threadline.ledger_transactions, threadline.posting, threadline.renamed_columns,
     threadline.schema_versions, threadline.session_suspensions, threadline.suspensions, threadline.token_keys,
     threadline.watched_partitions";
 

@@ -1,5 +1,6 @@
 use diesel::prelude::*;
-use threadline_tests::{Database, changes, rows, run};
+use threadline::FindingCode;
+use threadline_tests::{Database, changes, rows, run, value};
 
 use super::{drift, findings, found};
 
@@ -60,7 +61,7 @@ fn a_partition_whose_triggers_do_not_fire_is_found() {
 }
 
 #[test]
-fn a_detached_partition_keeps_a_trigger_and_leaves_rows_unaccounted_for() {
+fn a_detached_partition_keeps_a_trigger_and_no_row_is_missing() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, LOG);
@@ -68,11 +69,79 @@ fn a_detached_partition_keeps_a_trigger_and_leaves_rows_unaccounted_for() {
     assert_eq!(
         found(conn),
         [
-            "row-missing public.log",
             "trigger-stray public.log_a",
+            "partition-left public.log",
             "table-unaudited public.log_a"
         ]
     );
+}
+
+#[test]
+fn the_rows_of_a_partition_that_left_stay_in_the_past() {
+    for leaves in ["DROP TABLE log_a", "ALTER TABLE log DETACH PARTITION log_a"] {
+        let database = Database::new();
+        let conn = &mut database.connect();
+        run(conn, LOG);
+        run(
+            conn,
+            "CREATE TABLE log_b PARTITION OF log FOR VALUES FROM (10) TO (20);
+             SELECT threadline.refresh('log'); INSERT INTO log VALUES (11, 'b'), (12, 'c')",
+        );
+        let at = value(conn, "SELECT clock_timestamp()").unwrap();
+        // Gone past the triggers, and with no partition.
+        run(
+            conn,
+            &format!(
+                "{leaves}; SET session_replication_role = replica; DELETE FROM log WHERE id = 12; RESET session_replication_role"
+            ),
+        );
+        for refresh in ["", "SELECT threadline.refresh('log')"] {
+            run(conn, refresh);
+            let left = findings(conn)
+                .iter()
+                .any(|finding| finding.code == FindingCode::PartitionLeft);
+            assert_eq!(left, refresh.is_empty(), "{leaves}");
+            assert_eq!(
+                rows(
+                    conn,
+                    "SELECT code, record_key FROM threadline.chain_drift('log')"
+                ),
+                ["row-missing | 12"]
+            );
+            assert_eq!(
+                rows(
+                    conn,
+                    &format!(
+                        "SELECT record_key FROM threadline.rows_as_of('log', '{at}') ORDER BY 1"
+                    )
+                ),
+                ["1", "11"]
+            );
+            assert_eq!(
+                rows(
+                    conn,
+                    &format!(
+                        "SELECT state, image FROM threadline.record_as_of('log', '1', '{at}')"
+                    )
+                ),
+                [r#"there | {"id": 1, "line": "a"}"#]
+            );
+        }
+        assert_eq!(
+            rows(
+                conn,
+                "SELECT record_key FROM threadline.rows_as_of('log', clock_timestamp())"
+            ),
+            ["11"]
+        );
+        assert_eq!(
+            rows(
+                conn,
+                "SELECT name, meta ->> 'partition' FROM threadline.audit_actions WHERE name = 'audit.partition_left'"
+            ),
+            ["audit.partition_left | public.log_a"]
+        );
+    }
 }
 
 /// A write through a parent is recorded as that of the table that holds the row.

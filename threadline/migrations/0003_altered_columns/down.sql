@@ -1,1 +1,2 @@
+DROP TABLE threadline.known_partitions;
 DROP TABLE threadline.altered_columns;

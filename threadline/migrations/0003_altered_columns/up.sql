@@ -16,3 +16,16 @@ COMMENT ON COLUMN threadline.altered_columns.altered_at IS
     'What was recorded before is of before';
 COMMENT ON COLUMN threadline.altered_columns.labels IS
     'Relabelled: {"former": "now"}';
+CREATE TABLE threadline.known_partitions (
+    table_id integer NOT NULL,
+    part     oid NOT NULL,
+    name     text NOT NULL,
+    rows_of  text,
+    known_at timestamptz NOT NULL,
+    left_at  timestamptz,
+    PRIMARY KEY (table_id, part)
+);
+COMMENT ON TABLE threadline.known_partitions IS
+    'The partitions of audited tables, noted by threadline.audit() and threadline.refresh(), also those that were detached or dropped since';
+COMMENT ON COLUMN threadline.known_partitions.rows_of IS
+    'The condition of the rows that it holds; NULL: not known, or not to be evaluated';

@@ -199,6 +199,7 @@ BEGIN
         unaudited_at = NULL
     WHERE t.id = tl_id;
 
+    PERFORM threadline.note_partitions(tl_id, target, coalesce(tl_former.relation = target, false) AND NOT tl_resumed);
     PERFORM threadline.build_function(tl_id, target);
     -- Nobody writes before the triggers are there. What happened while the table
     -- was not audited, nobody knows.

@@ -171,7 +171,7 @@ BEGIN
         ), answer AS (
             SELECT past_key, untouched, coalesce(backward || redo, backward, redo) AS past_image
             FROM past
-            WHERE backward IS NOT NULL OR is_whole
+            WHERE backward IS NOT NULL OR is_whole AND {there}
         )
         SELECT past_key, threadline.key_json($4, $5, past_key), {image}, {unrecorded}
         FROM answer
@@ -194,11 +194,14 @@ BEGIN
             'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
             'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
                           ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
+            -- Of a partition that left, the rows are there as long as it was.
+            'there', CASE WHEN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
+                          THEN 'threadline.left_with_partition($1, $13, redo, $2)' ELSE 'true' END,
             'unrecorded', CASE WHEN tl_alterations IS NULL THEN '''{}''::text[]'
                                ELSE 'ARRAY(SELECT u FROM unnest(threadline.unrecorded($11, past_image, $2)) AS u WHERE u <> ALL ($12))' END))
     USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,
           tl_renames, tl_redaction.hidden, tl_redaction.masks, greatest(tl_table.audited_since, tl_table.chained_since), tl_blind,
-          tl_alterations, tl_redaction.columns;
+          tl_alterations, tl_redaction.columns, target;
 END
 $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS

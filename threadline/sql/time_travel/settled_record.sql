@@ -142,7 +142,11 @@ BEGIN
         state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    IF tl_backward IS NULL AND tl_is_whole IS NOT TRUE THEN
+    -- Of a partition that left, the rows are there as long as it was.
+    IF tl_backward IS NULL AND (tl_is_whole IS NOT TRUE
+        OR EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
+           AND NOT threadline.left_with_partition(audited_table, target, tl_forward, instant))
+    THEN
         state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;

@@ -161,7 +161,9 @@ BEGIN
                    CASE WHEN e.kind <> 'end' THEN e.state END,
                    CASE WHEN e.live_key IS NOT NULL THEN e.live_image END
             FROM ended AS e
-            WHERE e.kind <> 'end' OR e.live_key IS NOT NULL
+            WHERE (e.kind <> 'end' OR e.live_key IS NOT NULL)
+              -- Of a partition that left, no row is missing.
+              AND NOT ($13 AND e.live_key IS NULL AND threadline.left_with_partition($1, $14, e.state, '-infinity'))
         ), compared AS (
             SELECT DISTINCT ON (c.code, c.event_key)
                    c.code, c.event_key, c.transaction_id, c.id,
@@ -197,7 +199,8 @@ BEGIN
         threadline.own_rows(target))
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
-          tl_table.key_columns, tl_table.key_types, examples;
+          tl_table.key_columns, tl_table.key_types, examples,
+          EXISTS (SELECT FROM threadline.partitions_left(tl_table.id)), target;
 END
 $chain_drift$;
 COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer) IS

@@ -31,6 +31,13 @@ BEGIN
                 threadline.audit_call(tl_audited.id, tl_audited.relation))::threadline.finding;
         ELSE
             RETURN QUERY SELECT * FROM threadline.trigger_drift(tl_audited.id, tl_audited.relation);
+            RETURN QUERY
+            SELECT 'partition-left', tl_audited.relation::text,
+                   format('%s is no partition of it any more; its rows stay in the past until then', p.name),
+                   threadline.mending(tl_audited.id, tl_audited.relation)
+            FROM threadline.partitions_left(tl_audited.id) AS p
+            WHERE NOT p.is_noted
+            ORDER BY p.name COLLATE "C";
             tl_columns := ARRAY(SELECT d FROM threadline.column_drift(tl_audited.id, tl_audited.relation) AS d);
             RETURN QUERY SELECT * FROM unnest(tl_columns);
             IF NOT EXISTS (SELECT FROM unnest(tl_columns) AS c WHERE c.code <> 'table-restored') THEN

@@ -1,6 +1,6 @@
 , audited AS (
     -- What happened while the table was not audited, nobody knows.
-    SELECT target.record_key, t.id AS table_id, t.audited_since, relation.oid,
+    SELECT target.record_key, t.id AS table_id, t.audited_since, t.key_columns, relation.oid,
            t.id IS NOT DISTINCT FROM threadline.audited_table_of(coalesce(pg_partition_root(relation.oid), relation.oid)) AS still,
            threadline.renames_of(t.id) AS renames,
            threadline.alterations_of(t.id) AS alterations
@@ -21,9 +21,9 @@
            CASE WHEN renames IS NULL THEN changed_to ELSE threadline.renamed_image(renames, changed_to, captured_at) END AS to_now,
            CASE WHEN renames IS NULL THEN row_data ELSE threadline.renamed_image(renames, row_data, captured_at) END AS row_now,
            captured_at < audited_since AS interrupted,
-           alterations
+           alterations, key_columns
     FROM story
-    CROSS JOIN (SELECT renames, alterations, audited_since FROM audited) AS audited
+    CROSS JOIN (SELECT renames, alterations, audited_since, key_columns FROM audited) AS audited
 ), chained AS (
     -- An insert, delete or truncate ends one chain of updates and begins
     -- another: numbered from the end as `life`, from the beginning as `birth`. So
@@ -33,7 +33,8 @@
            CASE WHEN jsonb_typeof(CASE WHEN op IN ('D', 'T') THEN row_now ELSE from_now END) = 'object'
                 THEN CASE WHEN op IN ('D', 'T') THEN row_now ELSE from_now END END AS undo,
            CASE WHEN jsonb_typeof(CASE WHEN op = 'I' THEN row_now ELSE to_now END) = 'object'
-                THEN CASE WHEN op = 'I' THEN row_now ELSE to_now END END AS redo,
+                -- The key is that of the insertion, unless it was changed.
+                THEN CASE WHEN op = 'I' THEN row_now WHEN previous_key IS NULL THEN to_now - key_columns ELSE to_now END END AS redo,
            count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id DESC) AS life,
            count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id) AS birth
     FROM named

@@ -72,6 +72,8 @@ codes! {
     PartitionUnseen "partition-unseen" Error,
     /// A partition came since: a `TRUNCATE` of it alone leaves no trace.
     PartitionTruncateUnseen "partition-truncate-unseen" Warning,
+    /// A partition was detached or dropped; `threadline.refresh()` notes who saw it and when.
+    PartitionLeft "partition-left" Info,
     /// The table became a partition of another.
     TableAttached "table-attached" Warning,
     /// Columns were added, dropped, renamed or given other types since the capture

@@ -109,6 +109,36 @@ fn what_an_open_transaction_wrote_is_awaited() {
 }
 
 #[test]
+fn who_is_still_open_is_named() {
+    let database = database();
+    let (writer, reader) = (&mut database.connect(), &mut database.connect());
+    // Somebody else is open for longer, and wrote nothing that is audited.
+    let foreign = &mut database.connect();
+    run(foreign, "BEGIN; INSERT INTO unaudited VALUES (1)");
+    let quiet = now(reader);
+    assert_eq!(names(reader, quiet), given(&[(1, "Ada"), (2, "Bob")]));
+    run(
+        writer,
+        "SET application_name = 'night job'; BEGIN; UPDATE members SET name = 'Ada L.' WHERE id = 1",
+    );
+    let pid: i32 = value(writer, "SELECT pg_backend_pid()")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let at = now(reader);
+    let Err(Unavailable::Unsettled { open }) = names(reader, at) else {
+        panic!()
+    };
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].pid, pid);
+    assert_eq!(open[0].application_name.as_deref(), Some("night job"));
+    assert!(open[0].since.is_some_and(|since| since < at));
+    let reason = Unavailable::Unsettled { open }.to_string();
+    assert!(reason.contains(&format!("pid {pid}, since ")), "{reason}");
+    assert!(reason.contains("\"night job\""), "{reason}");
+}
+
+#[test]
 fn what_an_open_transaction_wrote_later_is_not_awaited() {
     let database = database();
     let (writer, reader) = (&mut database.connect(), &mut database.connect());

@@ -104,8 +104,7 @@ codes! {
     TableUnaudited "table-unaudited" Info,
     /// A change did not find what the change before it had left.
     ChainBroken "chain-broken" Error,
-    /// A row is not what its last change left. `ALTER TYPE … RENAME VALUE` changes what an
-    /// enum's rows hold, too, and no trigger sees it.
+    /// A row is not what its last change left.
     RowAltered "row-altered" Error,
     /// A row is gone, and no change says so.
     RowMissing "row-missing" Error,

@@ -5548,7 +5548,9 @@ BEGIN
         RETURN;
     END IF;
 
-    image := coalesce(tl_backward || tl_forward, tl_backward, tl_forward);
+    -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+    image := coalesce(tl_forward || tl_backward || (tl_forward - ARRAY(
+        SELECT jsonb_array_elements_text(t.policy -> 'ignore') FROM threadline.audited_tables AS t WHERE t.id = audited_table)), tl_backward, tl_forward);
     SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);
     unrecorded := ARRAY(
         SELECT name FROM unnest(threadline.unrecorded(tl_alterations, image, instant)) AS name WHERE name <> ALL (tl_redaction.columns));
@@ -5773,7 +5775,7 @@ BEGIN
             FULL JOIN known AS k ON k.known_key = live_key
             WHERE k.had_ended IS NOT TRUE
         ), answer AS (
-            SELECT past_key, untouched, coalesce(backward || redo, backward, redo) AS past_image
+            SELECT past_key, untouched, {image of both} AS past_image
             FROM past
             WHERE backward IS NOT NULL OR is_whole AND {there}
         )
@@ -5796,6 +5798,10 @@ BEGIN
             'live image', threadline.live_expression(tl_table.id, target, 'tl_live'),
             'rows', threadline.own_rows(target),
             'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
+            -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+            'image of both', CASE WHEN tl_table.policy ? 'ignore'
+                THEN format('coalesce(redo || backward || (redo - %L::text[]), backward, redo)', ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'ignore')))
+                ELSE 'coalesce(backward || redo, backward, redo)' END,
             'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
                           ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
             -- Of a partition that left, the rows are there as long as it was.

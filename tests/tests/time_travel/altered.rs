@@ -334,6 +334,30 @@ fn a_value_in_another_unit_is_not_put_back() {
     );
 }
 
+#[test]
+fn an_ignored_column_is_what_was_recorded_of_it_next_or_is_there() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    each(
+        conn,
+        &[
+            TABLE,
+            "SELECT threadline.audit('p', ignore => ARRAY['price'])",
+            INSERT,
+        ],
+    );
+    let at = each(conn, &["UPDATE p SET price = 50"]);
+    for write in ["", "UPDATE p SET name = 'b'"] {
+        each(conn, &[write]);
+        assert_eq!(
+            of_then::Product::as_of_json(conn, 1, at).unwrap().unwrap()["price"],
+            "50.00"
+        );
+        let past = of_then::Product::all_as_of(conn, at).unwrap().next();
+        assert_eq!(past.unwrap().unwrap().image["price"], "50.00");
+    }
+}
+
 /// A model with a value in its select clause.
 mod bound {
     use super::*;

@@ -151,7 +151,9 @@ BEGIN
         RETURN;
     END IF;
 
-    image := coalesce(tl_backward || tl_forward, tl_backward, tl_forward);
+    -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+    image := coalesce(tl_forward || tl_backward || (tl_forward - ARRAY(
+        SELECT jsonb_array_elements_text(t.policy -> 'ignore') FROM threadline.audited_tables AS t WHERE t.id = audited_table)), tl_backward, tl_forward);
     SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);
     unrecorded := ARRAY(
         SELECT name FROM unnest(threadline.unrecorded(tl_alterations, image, instant)) AS name WHERE name <> ALL (tl_redaction.columns));

@@ -1,6 +1,7 @@
 , audited AS (
     -- What happened while the table was not audited, nobody knows.
     SELECT target.record_key, t.id AS table_id, t.audited_since, t.key_columns, relation.oid,
+           ARRAY(SELECT jsonb_array_elements_text(t.policy -> 'ignore')) AS ignored,
            t.id IS NOT DISTINCT FROM threadline.audited_table_of(coalesce(pg_partition_root(relation.oid), relation.oid)) AS still,
            threadline.renames_of(t.id) AS renames,
            threadline.alterations_of(t.id) AS alterations
@@ -21,9 +22,9 @@
            CASE WHEN renames IS NULL THEN changed_to ELSE threadline.renamed_image(renames, changed_to, captured_at) END AS to_now,
            CASE WHEN renames IS NULL THEN row_data ELSE threadline.renamed_image(renames, row_data, captured_at) END AS row_now,
            captured_at < audited_since AS interrupted,
-           alterations, key_columns
+           alterations, key_columns, ignored
     FROM story
-    CROSS JOIN (SELECT renames, alterations, audited_since, key_columns FROM audited) AS audited
+    CROSS JOIN (SELECT renames, alterations, audited_since, key_columns, ignored FROM audited) AS audited
 ), chained AS (
     -- An insert, delete or truncate ends one chain of updates and begins
     -- another: numbered from the end as `life`, from the beginning as `birth`. So
@@ -42,7 +43,8 @@
     SELECT c.*,
            CASE WHEN c.op IN ('I', 'D', 'T') THEN c.row_now
                 -- Back from what the record is, or was when it went, undoing each later
-                -- change; over that, what was recorded by then.
+                -- change; over that, what was recorded by then. Changes of an ignored column
+                -- alone are not recorded: what is there later is nearer.
                 ELSE CASE WHEN c.life = 0 AND NOT c.interrupted
                           THEN coalesce((SELECT threadline.still_true(c.alterations, image, 'infinity', c.captured_at) FROM live), jsonb_build_object())
                           ELSE jsonb_build_object() END
@@ -52,12 +54,13 @@
                                  OVER (PARTITION BY c.life, c.interrupted ORDER BY c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                              c.captured_at),
                          jsonb_build_object())
-                     || coalesce(
+                     || (coalesce(
                          threadline.laid(c.alterations,
                              threadline.lay(c.alterations, c.redo, c.captured_at) FILTER (WHERE c.op NOT IN ('D', 'T'))
                                  OVER (PARTITION BY c.birth, c.interrupted ORDER BY c.id),
                              c.captured_at),
-                         jsonb_build_object())
+                         jsonb_build_object()) - c.ignored)
+                     || coalesce(c.redo, jsonb_build_object())
            END AS image,
            -- Without an end or a beginning, columns that never changed are unknown.
            c.op IN ('I', 'D', 'T')

@@ -4125,6 +4125,23 @@ BEGIN ATOMIC
         WHERE t.id = audited_table AND c.treatment = 'token' AND c.token_key NOT IN (SELECT k.id FROM threadline.token_keys AS k));
 END;
 
+-- Whether all that commands did to the columns and partitions of an audited table is noted;
+-- see threadline.altered_columns and threadline.known_partitions.
+CREATE OR REPLACE FUNCTION threadline.columns_noted(audited_table integer, target regclass) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN NOT EXISTS (SELECT FROM threadline.unnoted_alterations(audited_table, target))
+       AND NOT EXISTS (SELECT FROM threadline.partitions_left(audited_table) AS p WHERE NOT p.is_noted)
+       AND NOT EXISTS (
+           SELECT
+           FROM pg_partition_tree(target) AS p
+           WHERE p.isleaf AND p.relid <> target
+             AND p.relid NOT IN (SELECT k.part FROM threadline.known_partitions AS k WHERE k.table_id = audited_table AND k.left_at IS NULL));
+END
+$$;
+
 -- The id under which a table is audited, if everything about it is as a policy asks for;
 -- else NULL.
 CREATE OR REPLACE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
@@ -4141,12 +4158,7 @@ BEGIN ATOMIC
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.unnoted_alterations(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.partitions_left(t.id) AS p WHERE NOT p.is_noted)
-      AND NOT EXISTS (
-          SELECT FROM pg_partition_tree(target) AS p
-          WHERE p.isleaf AND p.relid <> target
-            AND p.relid NOT IN (SELECT k.part FROM threadline.known_partitions AS k WHERE k.table_id = t.id AND k.left_at IS NULL));
+      AND threadline.columns_noted(t.id, target);
 END;
 
 -- What threadline.audit() does as the owner of the audit: notes the policy of a

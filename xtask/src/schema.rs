@@ -180,6 +180,7 @@ const CODE: &[&str] = &[
     "policy/note_condition",
     "policy/note_absent",
     "policy/token_keys_stand",
+    "policy/columns_noted",
     "policy/as_decided",
     "policy/write_policy",
     "policy/audit",

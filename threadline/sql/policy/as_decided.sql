@@ -14,10 +14,5 @@ BEGIN ATOMIC
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.unnoted_alterations(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.partitions_left(t.id) AS p WHERE NOT p.is_noted)
-      AND NOT EXISTS (
-          SELECT FROM pg_partition_tree(target) AS p
-          WHERE p.isleaf AND p.relid <> target
-            AND p.relid NOT IN (SELECT k.part FROM threadline.known_partitions AS k WHERE k.table_id = t.id AND k.left_at IS NULL));
+      AND threadline.columns_noted(t.id, target);
 END;

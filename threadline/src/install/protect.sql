@@ -8,7 +8,7 @@ DECLARE
     tl_object record;
     tl_own_functions text[] := ARRAY[
         'threadline.lock_policies', 'threadline.write_policy', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
-        'threadline.token_keys_stand', 'threadline.set_sequences'];
+        'threadline.token_keys_stand', 'threadline.columns_noted', 'threadline.set_sequences'];
     tl_administrator regrole := current_user::regrole;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);

@@ -475,6 +475,27 @@ COMMENT ON TABLE threadline.known_partitions IS
     'The partitions of audited tables, noted by threadline.audit() and threadline.refresh(), also those that were detached or dropped since';
 COMMENT ON COLUMN threadline.known_partitions.rows_of IS
     'The condition of the rows that it holds; NULL: not known, or not to be evaluated';
+-- They belong to whom the others belong, and who reads those, reads these.
+DO $step$
+DECLARE
+    tl_command text;
+BEGIN
+    FOR tl_command IN
+        SELECT pg_catalog.format('ALTER TABLE threadline.%I OWNER TO %s', c.relname, n.nspowner::pg_catalog.regrole)
+        FROM pg_catalog.pg_namespace AS n
+        JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname IN ('altered_columns', 'known_partitions')
+        WHERE n.nspname = 'threadline' AND c.relowner <> n.nspowner
+        UNION ALL
+        SELECT pg_catalog.format('GRANT SELECT ON threadline.altered_columns, threadline.known_partitions TO %s',
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END)
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
+        WHERE c.oid = 'threadline.renamed_columns'::pg_catalog.regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE tl_command;
+    END LOOP;
+END
+$step$;
 $threadline_sql$;
     END IF;
     EXECUTE $threadline_sql$
@@ -4605,6 +4626,23 @@ BEGIN ATOMIC
         WHERE t.id = audited_table AND c.treatment = 'token' AND c.token_key NOT IN (SELECT k.id FROM threadline.token_keys AS k));
 END;
 
+-- Whether all that commands did to the columns and partitions of an audited table is noted;
+-- see threadline.altered_columns and threadline.known_partitions.
+CREATE OR REPLACE FUNCTION threadline.columns_noted(audited_table integer, target regclass) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN NOT EXISTS (SELECT FROM threadline.unnoted_alterations(audited_table, target))
+       AND NOT EXISTS (SELECT FROM threadline.partitions_left(audited_table) AS p WHERE NOT p.is_noted)
+       AND NOT EXISTS (
+           SELECT
+           FROM pg_partition_tree(target) AS p
+           WHERE p.isleaf AND p.relid <> target
+             AND p.relid NOT IN (SELECT k.part FROM threadline.known_partitions AS k WHERE k.table_id = audited_table AND k.left_at IS NULL));
+END
+$$;
+
 -- The id under which a table is audited, if everything about it is as a policy asks for;
 -- else NULL.
 CREATE OR REPLACE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
@@ -4621,12 +4659,7 @@ BEGIN ATOMIC
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.unnoted_alterations(t.id, target))
-      AND NOT EXISTS (SELECT FROM threadline.partitions_left(t.id) AS p WHERE NOT p.is_noted)
-      AND NOT EXISTS (
-          SELECT FROM pg_partition_tree(target) AS p
-          WHERE p.isleaf AND p.relid <> target
-            AND p.relid NOT IN (SELECT k.part FROM threadline.known_partitions AS k WHERE k.table_id = t.id AND k.left_at IS NULL));
+      AND threadline.columns_noted(t.id, target);
 END;
 
 -- What threadline.audit() does as the owner of the audit: notes the policy of a

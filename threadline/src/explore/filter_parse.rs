@@ -175,7 +175,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// [`FilterError`], as the kind of the error: a name that is none, with those
+    /// [`FilterError`](crate::FilterError), as the kind of the error: a name that is none, with those
     /// that there are; a text that its filter does not take, with what it takes;
     /// two that cannot both hold.
     pub fn parse<N, T>(pairs: impl IntoIterator<Item = (N, T)>) -> Result<Self, Error>

@@ -126,7 +126,7 @@ fn show(verification: &Verification) {
             print(&format!("    {}", example(record)));
         }
         let shown = i64::try_from(finding.examples.len()).unwrap_or(i64::MAX);
-        if finding.records > shown {
+        if shown > 0 && finding.records > shown {
             print(&format!("    and {} more", finding.records - shown));
         }
         if let Some(mend) = &finding.mend {

@@ -73,7 +73,8 @@ fn every_fix_that_is_printed_can_be_pasted_into_psql() {
         let (_, shown, _) = audit(&database, &["verify"]);
         let left: Vec<_> = shown
             .lines()
-            .filter(|line| !line.contains("  audit-interrupted  "))
+            // What is over is not mended.
+            .filter(|line| !line.contains("  audit-interrupted  ") && !line.contains("  unattributed  "))
             .collect();
         assert!(
             left.len() == 1 && left[0].starts_with("0 errors, 0 warnings, "),

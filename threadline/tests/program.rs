@@ -35,6 +35,8 @@ fn it_only_reads() {
         [
             "history",
             "timeline",
+            "actions",
+            "summary",
             "actor",
             "transaction",
             "as-of",

@@ -317,12 +317,12 @@ fn an_upgrade_without_the_version_before_says_what_is_missing() {
 fn actions_stay_when_the_schema_goes_back_and_up_again() {
     let database = Database::empty();
     let conn = &mut database.connect();
-    up(conn, 0, 2);
+    up(conn, 0, 1);
     let record = |name: &str| {
         format!("SELECT threadline.record_action('{name}', 'user', '1', request_id => 'r-1')")
     };
     run(conn, &record("session.opened"));
-    up(conn, 2, 3);
+    up(conn, 1, 2);
     run(conn, &record("session.closed"));
     let actions = "SELECT name, actor_id, request_id, transaction_id IS NULL FROM threadline.audit_actions ORDER BY id";
     let both = [
@@ -330,10 +330,10 @@ fn actions_stay_when_the_schema_goes_back_and_up_again() {
         "session.closed | 1 | r-1 | false",
     ];
     assert_eq!(rows(conn, actions), both);
-    down(conn, 2, 3);
+    down(conn, 1, 2);
     assert_eq!(rows(conn, actions), both);
     run(conn, &record("session.opened"));
-    up(conn, 2, 3);
+    up(conn, 1, 2);
     assert_eq!(rows(conn, actions).len(), 3);
     assert_eq!(
         rows(

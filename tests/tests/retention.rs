@@ -6,6 +6,8 @@ mod holds;
 mod policy;
 #[path = "retention/purge.rs"]
 mod purge;
+#[path = "retention/random.rs"]
+mod random;
 
 use diesel::PgConnection;
 use threadline_tests::{Database, run};

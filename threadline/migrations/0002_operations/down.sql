@@ -24,6 +24,7 @@ DROP TABLE threadline.known_partitions;
 DROP TABLE threadline.altered_columns;
 DROP TABLE threadline.purges;
 DROP TABLE threadline.legal_holds;
+DROP TABLE threadline.kept_images;
 ALTER TABLE threadline.audited_tables DROP COLUMN kept_since;
 DROP TABLE threadline.retention;
 ALTER TABLE threadline.unposted REPLICA IDENTITY DEFAULT;

@@ -22,6 +22,27 @@ ALTER TABLE threadline.audited_tables ADD COLUMN kept_since timestamptz;
 COMMENT ON COLUMN threadline.audited_tables.kept_since IS
     'Changes before were removed as its policy says, or are being; NULL: none';
 
+-- Of each record of which changes were purged.
+CREATE TABLE threadline.kept_images (
+    table_id       integer NOT NULL,
+    record_key     text COLLATE "C" NOT NULL,
+    id             bigint NOT NULL,
+    transaction_id bigint NOT NULL,
+    statement      integer,
+    captured_at    timestamptz NOT NULL,
+    is_whole       boolean NOT NULL,
+    image          jsonb,
+    PRIMARY KEY (table_id, record_key)
+);
+COMMENT ON TABLE threadline.kept_images IS
+    'What each record was after the last of its changes that threadline.purge() removed: the beginning of what can be said of it';
+COMMENT ON COLUMN threadline.kept_images.id IS
+    'That of the last change that counts in it';
+COMMENT ON COLUMN threadline.kept_images.is_whole IS
+    'Whether its beginning was on record, or only what changed';
+COMMENT ON COLUMN threadline.kept_images.image IS
+    'NULL, while a purge goes on: the record had gone';
+
 CREATE TABLE threadline.legal_holds (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reason         text NOT NULL,

@@ -9,25 +9,31 @@ DECLARE
     tl_last_transaction bigint;
     tl_last_id bigint;
     tl_bytes bigint;
+    tl_old_transactions bigint[];
+    tl_old bigint[];
     tl_transactions bigint[];
+    tl_doomed bigint[];
     tl_purged bigint;
     tl_emptied bigint;
 BEGIN
-    WITH seen AS MATERIALIZED (
-        SELECT * FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
-    ), changes AS (
-        DELETE FROM threadline.ledger_changes AS c USING seen AS s
-        WHERE run.table_id IS NOT NULL AND s.goes AND c.transaction_id = s.transaction_id AND c.id = s.id
-    ), actions AS (
-        DELETE FROM threadline.audit_actions AS a USING seen AS s
-        WHERE run.table_id IS NULL AND s.goes AND a.id = s.id
-    )
-    SELECT count(*), count(*) FILTER (WHERE s.goes), coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
-           array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes),
-           max(s.transaction_id), max(s.id) FILTER (WHERE run.table_id IS NULL OR s.transaction_id = last.transaction_id)
-    INTO tl_seen, tl_purged, tl_bytes, tl_transactions, tl_last_transaction, tl_last_id
-    FROM seen AS s
-    CROSS JOIN (SELECT max(m.transaction_id) AS transaction_id FROM seen AS m) AS last;
+    SELECT count(*), coalesce(array_agg(s.transaction_id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
+           coalesce(array_agg(s.id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
+           coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.is_old AND NOT s.is_held), '{}'),
+           coalesce(array_agg(s.id) FILTER (WHERE s.is_old AND NOT s.is_held), '{}'),
+           coalesce(sum(s.bytes) FILTER (WHERE s.is_old AND NOT s.is_held), 0),
+           (array_agg(s.transaction_id ORDER BY s.place DESC))[1], (array_agg(s.id ORDER BY s.place DESC))[1]
+    INTO tl_seen, tl_old_transactions, tl_old, tl_transactions, tl_doomed, tl_bytes, tl_last_transaction, tl_last_id
+    FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
+        WITH ORDINALITY AS s (transaction_id, id, is_old, is_held, bytes, place);
+    IF run.table_id IS NULL THEN
+        DELETE FROM threadline.audit_actions AS a WHERE a.id = ANY (tl_doomed);
+    ELSE
+        -- What a hold keeps counts as well.
+        PERFORM threadline.keep_images(run.table_id, tl_old_transactions, tl_old);
+        DELETE FROM threadline.ledger_changes AS c
+        WHERE c.transaction_id = ANY (tl_transactions) AND c.id = ANY (tl_doomed) AND c.table_id = run.table_id;
+    END IF;
+    GET DIAGNOSTICS tl_purged = ROW_COUNT;
 
     DELETE FROM threadline.ledger_transactions AS x
     WHERE x.id = ANY (tl_transactions) AND x.opened_at < run.kept_since
@@ -43,6 +49,13 @@ BEGIN
         reached_id = coalesce(tl_last_id, p.reached_id),
         ended_at = CASE WHEN tl_seen < at_most THEN clock_timestamp() END
     WHERE p.id = run.id;
+    IF tl_seen < at_most THEN
+        -- That a record had gone is needed as long as something from before is held.
+        DELETE FROM threadline.kept_images AS k
+        WHERE k.table_id = run.table_id AND k.image IS NULL AND NOT EXISTS (
+            SELECT FROM threadline.ledger_changes AS c
+            WHERE c.table_id = k.table_id AND c.record_key = k.record_key AND c.id < k.id);
+    END IF;
     RETURN tl_purged;
 END
 $$;

@@ -1,9 +1,8 @@
--- The changes of a table, or with NULL the actions, that a purge looks at: older than a
--- horizon, after where it had come to, in the order of their transactions, with whether
--- they go.
+-- The changes of a table, or with NULL the actions, that a purge looks at: after where it
+-- had come to, in the order of their transactions. What is old goes, unless it is held.
 CREATE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
-) RETURNS TABLE (transaction_id bigint, id bigint, goes boolean, bytes bigint)
+) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, is_held boolean, bytes bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -12,39 +11,42 @@ DECLARE
     tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
     -- One is in use for an hour at most, or says for how long, as in threadline.first_transaction_since().
     tl_before timestamptz := horizon - interval '2 hours';
+    tl_end bigint;
 BEGIN
     IF audited_table IS NULL THEN
         RETURN QUERY
         SELECT a.transaction_id, a.id,
-               a.occurred_at < horizon
                -- What was done to the audit itself stays.
-               AND a.name NOT LIKE 'audit.%'
-               AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
+               a.occurred_at < horizon AND a.name NOT LIKE 'audit.%',
+               tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id),
                pg_column_size(a.*)::bigint
         FROM threadline.audit_actions AS a
         WHERE a.id > after_id
           AND a.id <= (SELECT o.id FROM threadline.audit_actions AS o WHERE o.occurred_at < horizon ORDER BY o.id DESC LIMIT 1)
         ORDER BY a.id
         LIMIT at_most;
-    ELSE
-        RETURN QUERY
-        SELECT c.transaction_id, c.id,
-               c.captured_at < horizon
-               -- Of a transaction that went on after the horizon all is needed to say what was before it.
-               AND NOT EXISTS (
-                   SELECT FROM threadline.ledger_transactions AS part
-                   WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
-                     AND (part.opened_at >= tl_before OR part.extended_until >= horizon))
-               AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
-               pg_column_size(c.*)::bigint
-        FROM threadline.ledger_changes AS c
-        LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
-        WHERE c.table_id = audited_table
-          AND (c.transaction_id, c.id) > (after_transaction, after_id)
-          AND c.transaction_id <= (
-              SELECT o.id FROM threadline.ledger_transactions AS o WHERE o.opened_at < tl_before ORDER BY o.opened_at DESC LIMIT 1)
-        ORDER BY c.transaction_id, c.id
-        LIMIT at_most;
+        RETURN;
     END IF;
+    -- Of a record, what came first goes first: nothing that came after the first change that stays.
+    tl_end := coalesce(
+        (SELECT x.id FROM threadline.ledger_transactions AS x WHERE x.opened_at >= tl_before ORDER BY x.opened_at LIMIT 1),
+        9223372036854775807);
+    RETURN QUERY
+    SELECT c.transaction_id, c.id,
+           c.captured_at < horizon AND c.id < tl_end
+           -- Of a transaction that went on after the horizon all is needed to say what was before it.
+           AND NOT EXISTS (
+               SELECT FROM threadline.ledger_transactions AS part
+               WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
+                 AND (part.opened_at >= tl_before OR part.extended_until >= horizon)),
+           tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id),
+           pg_column_size(c.*)::bigint
+    FROM threadline.ledger_changes AS c
+    LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+    WHERE c.table_id = audited_table
+      AND (c.transaction_id, c.id) > (after_transaction, after_id)
+      AND c.transaction_id < tl_end
+    ORDER BY c.transaction_id, c.id
+    LIMIT at_most;
 END
 $$;

@@ -122,6 +122,8 @@ BEGIN
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1 AND c.captured_at >= $9 AND c.captured_at <= $2 AND c.id > $10
               AND (c.transaction_id < $3 OR c.transaction_id NOT IN (SELECT id FROM later_transaction))
+            UNION ALL
+            SELECT k.* FROM threadline.kept_changes AS k WHERE k.table_id = $1 AND k.captured_at >= $9 AND k.id > $10
         ), moved AS MATERIALIZED (
             SELECT * FROM earlier AS e WHERE e.previous_key IS NOT NULL
         ), grouped AS MATERIALIZED (

@@ -35,8 +35,12 @@ DECLARE
     tl_unseen boolean;
     tl_redaction record;
 BEGIN
-    SELECT array_agg(c ORDER BY c.id) INTO tl_changes
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c;
+    SELECT array_agg(ROW(c.*)::threadline.audit_changes ORDER BY c.id) INTO tl_changes
+    FROM (
+        SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key)
+        UNION ALL
+        SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = settled_record.record_key
+    ) AS c;
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
     FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP

@@ -3,7 +3,7 @@
 DO $threadline$
 DECLARE
     tl_installed integer;
-    tl_views text[] := '{actions,audit_changes,audit_transactions,changes,kept_for,metrics,metrics_findings,transactions,waiting}';
+    tl_views text[] := '{actions,audit_changes,audit_transactions,changes,kept_changes,kept_for,metrics,metrics_findings,transactions,waiting}';
     tl_types text[] := '{finding}';
     tl_functions text[] := '{audit,audit_as_before,chain_drift,columns_now,drop_triggers,pinned_settings,plain_columns,policy,post,record_action,record_as_of,revert_transaction,rows_as_of,set_sequence,settled_record,write_policy}';
     tl_users text;
@@ -453,6 +453,27 @@ COMMENT ON TABLE threadline.retention IS
 ALTER TABLE threadline.audited_tables ADD COLUMN kept_since timestamptz;
 COMMENT ON COLUMN threadline.audited_tables.kept_since IS
     'Changes before were removed as its policy says, or are being; NULL: none';
+
+-- Of each record of which changes were purged.
+CREATE TABLE threadline.kept_images (
+    table_id       integer NOT NULL,
+    record_key     text COLLATE "C" NOT NULL,
+    id             bigint NOT NULL,
+    transaction_id bigint NOT NULL,
+    statement      integer,
+    captured_at    timestamptz NOT NULL,
+    is_whole       boolean NOT NULL,
+    image          jsonb,
+    PRIMARY KEY (table_id, record_key)
+);
+COMMENT ON TABLE threadline.kept_images IS
+    'What each record was after the last of its changes that threadline.purge() removed: the beginning of what can be said of it';
+COMMENT ON COLUMN threadline.kept_images.id IS
+    'That of the last change that counts in it';
+COMMENT ON COLUMN threadline.kept_images.is_whole IS
+    'Whether its beginning was on record, or only what changed';
+COMMENT ON COLUMN threadline.kept_images.image IS
+    'NULL, while a purge goes on: the record had gone';
 
 CREATE TABLE threadline.legal_holds (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -3205,6 +3226,19 @@ UNION ALL
 (SELECT * FROM threadline.pending_transactions() OFFSET 0);
 COMMENT ON VIEW threadline.audit_transactions IS
     'Every AuditTransaction, whether it is still in the journal or in the ledger';
+
+-- What is kept of records whose changes were purged, in the form of changes, for those that
+-- ask what was: an insert of the whole row, an update where not all of it was on record.
+CREATE VIEW threadline.kept_changes AS
+SELECT k.id, k.transaction_id, k.captured_at, k.table_id, k.statement,
+       CASE WHEN k.image IS NULL THEN 'D' WHEN k.is_whole THEN 'I' ELSE 'U' END::"char" AS op,
+       k.record_key, NULL::text COLLATE "C" AS previous_key,
+       NULL::jsonb AS changed_from,
+       CASE WHEN NOT k.is_whole THEN k.image END AS changed_to,
+       CASE WHEN k.is_whole THEN k.image END AS row_data
+FROM threadline.kept_images AS k;
+COMMENT ON VIEW threadline.kept_changes IS
+    'What is kept of records whose changes were purged, in the form of changes';
 
 -- Whether this transaction reads what was recorded before its column was redacted. Takes
 -- an action of threadline.unmask() in the same session, so that it is on record.
@@ -6066,12 +6100,11 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.set_retention(interval, interval) FROM PUBLIC;
 
--- The changes of a table, or with NULL the actions, that a purge looks at: older than a
--- horizon, after where it had come to, in the order of their transactions, with whether
--- they go.
+-- The changes of a table, or with NULL the actions, that a purge looks at: after where it
+-- had come to, in the order of their transactions. What is old goes, unless it is held.
 CREATE OR REPLACE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
-) RETURNS TABLE (transaction_id bigint, id bigint, goes boolean, bytes bigint)
+) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, is_held boolean, bytes bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -6080,42 +6113,127 @@ DECLARE
     tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
     -- One is in use for an hour at most, or says for how long, as in threadline.first_transaction_since().
     tl_before timestamptz := horizon - interval '2 hours';
+    tl_end bigint;
 BEGIN
     IF audited_table IS NULL THEN
         RETURN QUERY
         SELECT a.transaction_id, a.id,
-               a.occurred_at < horizon
                -- What was done to the audit itself stays.
-               AND a.name NOT LIKE 'audit.%'
-               AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
+               a.occurred_at < horizon AND a.name NOT LIKE 'audit.%',
+               tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id),
                pg_column_size(a.*)::bigint
         FROM threadline.audit_actions AS a
         WHERE a.id > after_id
           AND a.id <= (SELECT o.id FROM threadline.audit_actions AS o WHERE o.occurred_at < horizon ORDER BY o.id DESC LIMIT 1)
         ORDER BY a.id
         LIMIT at_most;
-    ELSE
-        RETURN QUERY
-        SELECT c.transaction_id, c.id,
-               c.captured_at < horizon
-               -- Of a transaction that went on after the horizon all is needed to say what was before it.
-               AND NOT EXISTS (
-                   SELECT FROM threadline.ledger_transactions AS part
-                   WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
-                     AND (part.opened_at >= tl_before OR part.extended_until >= horizon))
-               AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
-               pg_column_size(c.*)::bigint
-        FROM threadline.ledger_changes AS c
-        LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
-        WHERE c.table_id = audited_table
-          AND (c.transaction_id, c.id) > (after_transaction, after_id)
-          AND c.transaction_id <= (
-              SELECT o.id FROM threadline.ledger_transactions AS o WHERE o.opened_at < tl_before ORDER BY o.opened_at DESC LIMIT 1)
-        ORDER BY c.transaction_id, c.id
-        LIMIT at_most;
+        RETURN;
     END IF;
+    -- Of a record, what came first goes first: nothing that came after the first change that stays.
+    tl_end := coalesce(
+        (SELECT x.id FROM threadline.ledger_transactions AS x WHERE x.opened_at >= tl_before ORDER BY x.opened_at LIMIT 1),
+        9223372036854775807);
+    RETURN QUERY
+    SELECT c.transaction_id, c.id,
+           c.captured_at < horizon AND c.id < tl_end
+           -- Of a transaction that went on after the horizon all is needed to say what was before it.
+           AND NOT EXISTS (
+               SELECT FROM threadline.ledger_transactions AS part
+               WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
+                 AND (part.opened_at >= tl_before OR part.extended_until >= horizon)),
+           tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id),
+           pg_column_size(c.*)::bigint
+    FROM threadline.ledger_changes AS c
+    LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+    WHERE c.table_id = audited_table
+      AND (c.transaction_id, c.id) > (after_transaction, after_id)
+      AND c.transaction_id < tl_end
+    ORDER BY c.transaction_id, c.id
+    LIMIT at_most;
 END
 $$;
+
+-- Keeps of each record what it was after those of its changes that a purge is about to
+-- remove, so that later instants are answered as before. Given are changes of one table.
+CREATE OR REPLACE FUNCTION threadline.keep_images(audited_table integer, transactions bigint[], changes bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    tl_renames jsonb := threadline.renames_of(audited_table);
+    tl_alterations jsonb := threadline.alterations_of(audited_table);
+    -- Which rows a TRUNCATE removed that recorded their number alone, nobody knows.
+    tl_blind bigint;
+BEGIN
+    SELECT coalesce(max(c.id), 0) INTO tl_blind
+    FROM ROWS FROM (unnest(transactions), unnest(changes)) AS given (transaction_id, id)
+    JOIN threadline.ledger_changes AS c ON c.transaction_id = given.transaction_id AND c.id = given.id
+    WHERE c.op = 'T' AND c.record_key IS NULL;
+    DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
+
+    WITH doomed AS MATERIALIZED (
+        SELECT c.*
+        FROM ROWS FROM (unnest(transactions), unnest(changes)) AS given (transaction_id, id)
+        JOIN threadline.ledger_changes AS c ON c.transaction_id = given.transaction_id AND c.id = given.id
+        WHERE c.record_key IS NOT NULL AND c.id > tl_blind
+    ), grouped AS MATERIALIZED (
+        -- Keys that one statement moved, it moved at once.
+        SELECT d.transaction_id, d.statement, min(d.id) AS position FROM doomed AS d
+        WHERE d.previous_key IS NOT NULL GROUP BY d.transaction_id, d.statement
+    ), event AS MATERIALIZED (
+        SELECT d.record_key AS event_key, d.id, d.transaction_id, d.statement, d.captured_at, coalesce(g.position, d.id) AS position,
+               CASE WHEN d.op IN ('D', 'T') THEN 'end' WHEN d.op = 'I' OR d.previous_key IS NOT NULL THEN 'birth' ELSE 'update' END AS kind,
+               CASE WHEN d.op = 'I' THEN d.row_data WHEN d.op IN ('D', 'T') THEN NULL
+                    WHEN d.previous_key IS NOT NULL THEN d.row_data || d.changed_to ELSE d.changed_to END AS leaves
+        FROM doomed AS d
+        LEFT JOIN grouped AS g ON g.transaction_id = d.transaction_id AND g.statement = d.statement
+        UNION ALL
+        SELECT d.previous_key, d.id, d.transaction_id, d.statement, d.captured_at, coalesce(g.position, d.id), 'end', NULL
+        FROM doomed AS d
+        LEFT JOIN grouped AS g ON g.transaction_id = d.transaction_id AND g.statement = d.statement
+        WHERE d.previous_key IS NOT NULL
+    ), placed AS (
+        SELECT e.*, CASE WHEN e.kind = 'end' THEN 0 ELSE 1 END AS turn FROM event AS e
+        UNION ALL
+        SELECT k.record_key, k.id, k.transaction_id, k.statement, k.captured_at, coalesce(g.position, k.id),
+               CASE WHEN k.image IS NULL THEN 'end' WHEN k.is_whole THEN 'birth' ELSE 'update' END, k.image,
+               CASE WHEN k.image IS NULL THEN 0 ELSE 1 END
+        FROM threadline.kept_images AS k
+        LEFT JOIN grouped AS g ON g.transaction_id = k.transaction_id AND g.statement = k.statement
+        WHERE k.table_id = audited_table AND k.record_key IN (SELECT e.event_key FROM event AS e)
+    ), counted AS (
+        SELECT p.*,
+               count(*) FILTER (WHERE p.kind = 'end') OVER back AS ends_since,
+               count(*) FILTER (WHERE p.kind = 'birth') OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS births_since,
+               row_number() OVER back AS from_last,
+               first_value(p.captured_at) OVER back AS last_at
+        FROM placed AS p
+        WINDOW back AS (PARTITION BY p.event_key ORDER BY p.position DESC, p.turn DESC, p.id DESC)
+    ), left_behind AS (
+        SELECT c.event_key,
+               max(c.id) FILTER (WHERE c.from_last = 1) AS id,
+               max(c.transaction_id) FILTER (WHERE c.from_last = 1) AS transaction_id,
+               max(c.statement) FILTER (WHERE c.from_last = 1) AS statement,
+               max(c.last_at) AS captured_at,
+               coalesce(bool_or(c.kind = 'birth' AND jsonb_typeof(c.leaves) = 'object') FILTER (WHERE c.ends_since = 0), false) AS is_whole,
+               threadline.laid(tl_alterations,
+                   threadline.lay(tl_alterations, threadline.renamed_image(tl_renames, c.leaves, c.captured_at), c.captured_at
+                       ORDER BY c.position, c.turn, c.id) FILTER (WHERE c.ends_since = 0 AND c.births_since = 0),
+                   max(c.last_at)) AS image
+        FROM counted AS c
+        GROUP BY c.event_key
+    )
+    INSERT INTO threadline.kept_images (table_id, record_key, id, transaction_id, statement, captured_at, is_whole, image)
+    SELECT audited_table, l.event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.is_whole,
+           threadline.former_image(tl_renames, l.image, l.captured_at)
+    FROM left_behind AS l
+    ON CONFLICT (table_id, record_key) DO UPDATE
+    SET id = excluded.id, transaction_id = excluded.transaction_id, statement = excluded.statement, captured_at = excluded.captured_at,
+        is_whole = excluded.is_whole, image = excluded.image;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.keep_images(integer, bigint[], bigint[]) FROM PUBLIC;
 
 -- Begins the next run of threadline.purge(), of the first table with something older than
 -- is kept, and says so in an action; NULL if there is none. From now on nothing before the
@@ -6137,10 +6255,10 @@ BEGIN
         tl_after_id := -1;
         -- What is held may come first.
         LOOP
-            SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.place DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.place DESC))[1] AS id
+            SELECT bool_or(p.is_old AND NOT p.is_held) AS any_goes, (array_agg(p.transaction_id ORDER BY p.place DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.place DESC))[1] AS id
             INTO tl_seen
             FROM threadline.purgeable(tl_next.table_id, tl_next.horizon, tl_after_transaction, tl_after_id, 100)
-                WITH ORDINALITY AS p (transaction_id, id, goes, bytes, place);
+                WITH ORDINALITY AS p (transaction_id, id, is_old, is_held, bytes, place);
             EXIT WHEN tl_seen.any_goes IS NOT false;
             tl_after_transaction := tl_seen.transaction_id;
             tl_after_id := tl_seen.id;
@@ -6172,25 +6290,31 @@ DECLARE
     tl_last_transaction bigint;
     tl_last_id bigint;
     tl_bytes bigint;
+    tl_old_transactions bigint[];
+    tl_old bigint[];
     tl_transactions bigint[];
+    tl_doomed bigint[];
     tl_purged bigint;
     tl_emptied bigint;
 BEGIN
-    WITH seen AS MATERIALIZED (
-        SELECT * FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
-    ), changes AS (
-        DELETE FROM threadline.ledger_changes AS c USING seen AS s
-        WHERE run.table_id IS NOT NULL AND s.goes AND c.transaction_id = s.transaction_id AND c.id = s.id
-    ), actions AS (
-        DELETE FROM threadline.audit_actions AS a USING seen AS s
-        WHERE run.table_id IS NULL AND s.goes AND a.id = s.id
-    )
-    SELECT count(*), count(*) FILTER (WHERE s.goes), coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
-           array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes),
-           max(s.transaction_id), max(s.id) FILTER (WHERE run.table_id IS NULL OR s.transaction_id = last.transaction_id)
-    INTO tl_seen, tl_purged, tl_bytes, tl_transactions, tl_last_transaction, tl_last_id
-    FROM seen AS s
-    CROSS JOIN (SELECT max(m.transaction_id) AS transaction_id FROM seen AS m) AS last;
+    SELECT count(*), coalesce(array_agg(s.transaction_id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
+           coalesce(array_agg(s.id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
+           coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.is_old AND NOT s.is_held), '{}'),
+           coalesce(array_agg(s.id) FILTER (WHERE s.is_old AND NOT s.is_held), '{}'),
+           coalesce(sum(s.bytes) FILTER (WHERE s.is_old AND NOT s.is_held), 0),
+           (array_agg(s.transaction_id ORDER BY s.place DESC))[1], (array_agg(s.id ORDER BY s.place DESC))[1]
+    INTO tl_seen, tl_old_transactions, tl_old, tl_transactions, tl_doomed, tl_bytes, tl_last_transaction, tl_last_id
+    FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
+        WITH ORDINALITY AS s (transaction_id, id, is_old, is_held, bytes, place);
+    IF run.table_id IS NULL THEN
+        DELETE FROM threadline.audit_actions AS a WHERE a.id = ANY (tl_doomed);
+    ELSE
+        -- What a hold keeps counts as well.
+        PERFORM threadline.keep_images(run.table_id, tl_old_transactions, tl_old);
+        DELETE FROM threadline.ledger_changes AS c
+        WHERE c.transaction_id = ANY (tl_transactions) AND c.id = ANY (tl_doomed) AND c.table_id = run.table_id;
+    END IF;
+    GET DIAGNOSTICS tl_purged = ROW_COUNT;
 
     DELETE FROM threadline.ledger_transactions AS x
     WHERE x.id = ANY (tl_transactions) AND x.opened_at < run.kept_since
@@ -6206,6 +6330,13 @@ BEGIN
         reached_id = coalesce(tl_last_id, p.reached_id),
         ended_at = CASE WHEN tl_seen < at_most THEN clock_timestamp() END
     WHERE p.id = run.id;
+    IF tl_seen < at_most THEN
+        -- That a record had gone is needed as long as something from before is held.
+        DELETE FROM threadline.kept_images AS k
+        WHERE k.table_id = run.table_id AND k.image IS NULL AND NOT EXISTS (
+            SELECT FROM threadline.ledger_changes AS c
+            WHERE c.table_id = k.table_id AND c.record_key = k.record_key AND c.id < k.id);
+    END IF;
     RETURN tl_purged;
 END
 $$;
@@ -6264,9 +6395,9 @@ BEGIN ATOMIC
     FROM threadline.kept_for AS k
     LEFT JOIN threadline.audited_tables AS t ON t.id = k.table_id
     CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE p.goes) AS goes, count(*) FILTER (WHERE NOT p.goes) AS held,
-               coalesce(sum(p.bytes) FILTER (WHERE p.goes), 0)::bigint AS bytes,
-               min(coalesce(c.captured_at, a.occurred_at)) FILTER (WHERE p.goes) AS oldest
+        SELECT count(*) FILTER (WHERE p.is_old AND NOT p.is_held) AS goes, count(*) FILTER (WHERE p.is_held OR NOT p.is_old) AS held,
+               coalesce(sum(p.bytes) FILTER (WHERE p.is_old AND NOT p.is_held), 0)::bigint AS bytes,
+               min(coalesce(c.captured_at, a.occurred_at)) FILTER (WHERE p.is_old AND NOT p.is_held) AS oldest
         FROM threadline.purgeable(k.table_id, k.horizon, -1, -1, 9223372036854775807) AS p
         LEFT JOIN threadline.ledger_changes AS c ON k.table_id IS NOT NULL AND c.transaction_id = p.transaction_id AND c.id = p.id
         LEFT JOIN threadline.audit_actions AS a ON k.table_id IS NULL AND a.id = p.id
@@ -6553,6 +6684,30 @@ BEGIN
         INTO tl_image
         FROM jsonb_each(tl_image) AS field
         WHERE tl_names -> field.key IS DISTINCT FROM 'null';
+    END LOOP;
+    RETURN tl_image;
+END
+$$;
+
+-- An image whose columns have the names of today, under those that they had at an instant:
+-- what threadline.renamed_image() does, taken back.
+CREATE OR REPLACE FUNCTION threadline.former_image(renames jsonb, image jsonb, instant timestamptz) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_batch jsonb;
+    tl_image jsonb := image;
+BEGIN
+    IF renames IS NULL OR jsonb_typeof(image) IS DISTINCT FROM 'object' THEN
+        RETURN image;
+    END IF;
+    FOR tl_batch IN SELECT b.value FROM jsonb_array_elements(renames) WITH ORDINALITY AS b (value, place) ORDER BY b.place DESC LOOP
+        CONTINUE WHEN (tl_batch ->> 'at')::timestamptz <= instant;
+        SELECT coalesce(jsonb_object_agg(coalesce(former.key, field.key), field.value ORDER BY former.key IS NOT NULL), '{}')
+        INTO tl_image
+        FROM jsonb_each(tl_image) AS field
+        LEFT JOIN jsonb_each_text(tl_batch -> 'names') AS former ON former.value = field.key;
     END LOOP;
     RETURN tl_image;
 END
@@ -6966,8 +7121,12 @@ DECLARE
     tl_unseen boolean;
     tl_redaction record;
 BEGIN
-    SELECT array_agg(c ORDER BY c.id) INTO tl_changes
-    FROM threadline.record_changes(audited_table, settled_record.record_key) AS c;
+    SELECT array_agg(ROW(c.*)::threadline.audit_changes ORDER BY c.id) INTO tl_changes
+    FROM (
+        SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key)
+        UNION ALL
+        SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = settled_record.record_key
+    ) AS c;
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
     FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
@@ -7265,6 +7424,8 @@ BEGIN
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1 AND c.captured_at >= $9 AND c.captured_at <= $2 AND c.id > $10
               AND (c.transaction_id < $3 OR c.transaction_id NOT IN (SELECT id FROM later_transaction))
+            UNION ALL
+            SELECT k.* FROM threadline.kept_changes AS k WHERE k.table_id = $1 AND k.captured_at >= $9 AND k.id > $10
         ), moved AS MATERIALIZED (
             SELECT * FROM earlier AS e WHERE e.previous_key IS NOT NULL
         ), grouped AS MATERIALIZED (

@@ -1,0 +1,166 @@
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use threadline_tests::{Database, rows, run, value};
+
+use crate::age;
+
+/// Numbers that look random, and are the same for a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// Some writes by one of several people, in one transaction.
+fn write(conn: &mut PgConnection, dice: &mut Dice) {
+    let actor = ["ada", "grace", "nobody"][dice.below(3) as usize];
+    let mut sql = format!(
+        "BEGIN; SELECT threadline.set_context('{{\"actor\": {{\"type\": \"user\", \"id\": \"{actor}\"}}}}');"
+    );
+    for _ in 0..=dice.below(4) {
+        let (id, n) = (dice.below(12), dice.below(100));
+        sql += &match dice.below(9) {
+            0..=2 => format!(
+                "INSERT INTO things (id, name) SELECT {id}, 'n{n}' WHERE NOT EXISTS (SELECT FROM things AS t WHERE t.id = {id});"
+            ),
+            3..=5 => format!("UPDATE things SET name = {n} WHERE id = {id};"),
+            6 => format!("DELETE FROM things WHERE id = {id};"),
+            7 => format!(
+                "UPDATE things SET id = CASE id WHEN {id} THEN {n} % 12 ELSE {id} END WHERE id IN ({id}, {n} % 12) AND 2 = (SELECT count(*) FROM things AS t WHERE t.id IN ({id}, {n} % 12));"
+            ),
+            _ => format!(
+                "UPDATE things SET id = {n} % 12 WHERE id = {id} AND NOT EXISTS (SELECT FROM things AS t WHERE t.id = {n} % 12);"
+            ),
+        };
+    }
+    run(conn, &format!("{sql} COMMIT"));
+}
+
+const ALTERATIONS: [&str; 5] = [
+    "ALTER TABLE things ALTER name TYPE text USING left(name, 1)",
+    "ALTER TABLE things RENAME n TO amount; ALTER TABLE things RENAME name TO n; ALTER TABLE things RENAME amount TO name",
+    "ALTER TABLE things DROP n",
+    "ALTER TABLE things ADD more int DEFAULT 7",
+    "ALTER TABLE things RENAME n TO other",
+];
+
+fn answers(conn: &mut PgConnection, instants: &[DateTime<Utc>]) -> Vec<String> {
+    instants
+        .iter()
+        .map(|at| {
+            let at = at.to_rfc3339();
+            let table = rows(
+                conn,
+                &format!("SELECT record_key, image, unrecorded FROM threadline.rows_as_of('things', '{at}') ORDER BY record_key"),
+            );
+            // One by one it is the same.
+            let single = rows(
+                conn,
+                &format!(
+                    "SELECT k::text, r.image, r.unrecorded
+                     FROM generate_series(0, 11) AS k, threadline.record_as_of('things', k::text, '{at}') AS r
+                     WHERE r.state = 'there' ORDER BY k::text COLLATE \"C\""
+                ),
+            );
+            assert_eq!(table, single, "{at}");
+            table.join("\n")
+        })
+        .collect()
+}
+
+/// Whatever was written, altered and held: what a purge leaves says of every kept instant
+/// what was said of it before, after each batch.
+#[test]
+fn every_kept_instant_is_answered_as_before_whatever_goes() {
+    let seeds = std::env::var("THREADLINE_SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
+        let dice = &mut Dice(seed);
+        let database = Database::new();
+        let conn = &mut database.connect();
+        run(
+            conn,
+            "CREATE TABLE things (id int PRIMARY KEY DEFERRABLE, name text, n text);
+             INSERT INTO things SELECT k, 'old', 'zero' FROM generate_series(0, 5) AS k;
+             SELECT threadline.audit('things', keep => '30 months')",
+        );
+        for era in 0..3 {
+            for _ in 0..8 {
+                write(conn, dice);
+            }
+            if era > 0 {
+                // The first converts values that were recorded before the horizon alone.
+                let one = if era == 1 {
+                    0
+                } else {
+                    dice.below(ALTERATIONS.len() as u64)
+                };
+                let alteration = ALTERATIONS[one as usize];
+                let altered = diesel::connection::SimpleConnection::batch_execute(
+                    conn,
+                    &format!("BEGIN; {alteration}; SELECT threadline.refresh('things'); COMMIT"),
+                );
+                if altered.is_err() {
+                    run(conn, "ROLLBACK");
+                }
+            }
+            if era < 2 {
+                age(conn, "2 years");
+                run(
+                    conn,
+                    "UPDATE threadline.renamed_columns SET renamed_at = renamed_at - interval '2 years';
+                     UPDATE threadline.altered_columns SET altered_at = altered_at - interval '2 years', noted_at = noted_at - interval '2 years'",
+                );
+            }
+        }
+        run(conn, "SELECT threadline.post()");
+        if dice.below(2) == 0 {
+            run(
+                conn,
+                "SELECT threadline.hold('some', actor_type => 'user', actor_id => 'ada')",
+            );
+        }
+        let instants: Vec<_> = rows(
+            conn,
+            "SELECT DISTINCT captured_at + s * interval '1 microsecond' AS at FROM threadline.audit_changes, generate_series(0, 1) AS s
+             WHERE captured_at > now() - interval '29 months' ORDER BY at",
+        )
+        .iter()
+        .map(|at| DateTime::parse_from_rfc3339(at).unwrap().to_utc())
+        .collect();
+        let before = answers(conn, &instants);
+        let mut purged = 0;
+        loop {
+            let batch = 1 + dice.below(9);
+            let gone: u64 = value(conn, &format!("SELECT threadline.purge({batch})"))
+                .unwrap()
+                .parse()
+                .unwrap();
+            // Some of them after each batch, all of them at the end.
+            let asked: Vec<_> = (0..instants.len())
+                .filter(|_| gone == 0 || dice.below(12) == 0)
+                .collect();
+            let after = answers(
+                conn,
+                &asked.iter().map(|&i| instants[i]).collect::<Vec<_>>(),
+            );
+            for (&i, after) in asked.iter().zip(&after) {
+                assert_eq!(
+                    &before[i], after,
+                    "seed {seed}, at {}, after {purged} and {gone}",
+                    instants[i]
+                );
+            }
+            purged += gone;
+            if gone == 0 {
+                break;
+            }
+        }
+        assert!(purged > 0, "seed {seed}");
+    }
+}

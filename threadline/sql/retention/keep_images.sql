@@ -1,0 +1,81 @@
+-- Keeps of each record what it was after those of its changes that a purge is about to
+-- remove, so that later instants are answered as before. Given are changes of one table.
+CREATE FUNCTION threadline.keep_images(audited_table integer, transactions bigint[], changes bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    tl_renames jsonb := threadline.renames_of(audited_table);
+    tl_alterations jsonb := threadline.alterations_of(audited_table);
+    -- Which rows a TRUNCATE removed that recorded their number alone, nobody knows.
+    tl_blind bigint;
+BEGIN
+    SELECT coalesce(max(c.id), 0) INTO tl_blind
+    FROM ROWS FROM (unnest(transactions), unnest(changes)) AS given (transaction_id, id)
+    JOIN threadline.ledger_changes AS c ON c.transaction_id = given.transaction_id AND c.id = given.id
+    WHERE c.op = 'T' AND c.record_key IS NULL;
+    DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
+
+    WITH doomed AS MATERIALIZED (
+        SELECT c.*
+        FROM ROWS FROM (unnest(transactions), unnest(changes)) AS given (transaction_id, id)
+        JOIN threadline.ledger_changes AS c ON c.transaction_id = given.transaction_id AND c.id = given.id
+        WHERE c.record_key IS NOT NULL AND c.id > tl_blind
+    ), grouped AS MATERIALIZED (
+        -- Keys that one statement moved, it moved at once.
+        SELECT d.transaction_id, d.statement, min(d.id) AS position FROM doomed AS d
+        WHERE d.previous_key IS NOT NULL GROUP BY d.transaction_id, d.statement
+    ), event AS MATERIALIZED (
+        SELECT d.record_key AS event_key, d.id, d.transaction_id, d.statement, d.captured_at, coalesce(g.position, d.id) AS position,
+               CASE WHEN d.op IN ('D', 'T') THEN 'end' WHEN d.op = 'I' OR d.previous_key IS NOT NULL THEN 'birth' ELSE 'update' END AS kind,
+               CASE WHEN d.op = 'I' THEN d.row_data WHEN d.op IN ('D', 'T') THEN NULL
+                    WHEN d.previous_key IS NOT NULL THEN d.row_data || d.changed_to ELSE d.changed_to END AS leaves
+        FROM doomed AS d
+        LEFT JOIN grouped AS g ON g.transaction_id = d.transaction_id AND g.statement = d.statement
+        UNION ALL
+        SELECT d.previous_key, d.id, d.transaction_id, d.statement, d.captured_at, coalesce(g.position, d.id), 'end', NULL
+        FROM doomed AS d
+        LEFT JOIN grouped AS g ON g.transaction_id = d.transaction_id AND g.statement = d.statement
+        WHERE d.previous_key IS NOT NULL
+    ), placed AS (
+        SELECT e.*, CASE WHEN e.kind = 'end' THEN 0 ELSE 1 END AS turn FROM event AS e
+        UNION ALL
+        SELECT k.record_key, k.id, k.transaction_id, k.statement, k.captured_at, coalesce(g.position, k.id),
+               CASE WHEN k.image IS NULL THEN 'end' WHEN k.is_whole THEN 'birth' ELSE 'update' END, k.image,
+               CASE WHEN k.image IS NULL THEN 0 ELSE 1 END
+        FROM threadline.kept_images AS k
+        LEFT JOIN grouped AS g ON g.transaction_id = k.transaction_id AND g.statement = k.statement
+        WHERE k.table_id = audited_table AND k.record_key IN (SELECT e.event_key FROM event AS e)
+    ), counted AS (
+        SELECT p.*,
+               count(*) FILTER (WHERE p.kind = 'end') OVER back AS ends_since,
+               count(*) FILTER (WHERE p.kind = 'birth') OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS births_since,
+               row_number() OVER back AS from_last,
+               first_value(p.captured_at) OVER back AS last_at
+        FROM placed AS p
+        WINDOW back AS (PARTITION BY p.event_key ORDER BY p.position DESC, p.turn DESC, p.id DESC)
+    ), left_behind AS (
+        SELECT c.event_key,
+               max(c.id) FILTER (WHERE c.from_last = 1) AS id,
+               max(c.transaction_id) FILTER (WHERE c.from_last = 1) AS transaction_id,
+               max(c.statement) FILTER (WHERE c.from_last = 1) AS statement,
+               max(c.last_at) AS captured_at,
+               coalesce(bool_or(c.kind = 'birth' AND jsonb_typeof(c.leaves) = 'object') FILTER (WHERE c.ends_since = 0), false) AS is_whole,
+               threadline.laid(tl_alterations,
+                   threadline.lay(tl_alterations, threadline.renamed_image(tl_renames, c.leaves, c.captured_at), c.captured_at
+                       ORDER BY c.position, c.turn, c.id) FILTER (WHERE c.ends_since = 0 AND c.births_since = 0),
+                   max(c.last_at)) AS image
+        FROM counted AS c
+        GROUP BY c.event_key
+    )
+    INSERT INTO threadline.kept_images (table_id, record_key, id, transaction_id, statement, captured_at, is_whole, image)
+    SELECT audited_table, l.event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.is_whole,
+           threadline.former_image(tl_renames, l.image, l.captured_at)
+    FROM left_behind AS l
+    ON CONFLICT (table_id, record_key) DO UPDATE
+    SET id = excluded.id, transaction_id = excluded.transaction_id, statement = excluded.statement, captured_at = excluded.captured_at,
+        is_whole = excluded.is_whole, image = excluded.image;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.keep_images(integer, bigint[], bigint[]) FROM PUBLIC;

@@ -1,0 +1,97 @@
+//! The commands of the guide "Keeping it for years".
+
+use threadline_tests::{Database, run, value};
+
+use super::{audit, quickstart};
+
+#[track_caller]
+fn done(database: &Database, arguments: &[&str]) -> String {
+    let (success, shown, error) = audit(database, arguments);
+    assert!(success, "{error}");
+    shown
+}
+
+#[test]
+fn what_is_older_than_the_policies_keep_it_goes_but_for_what_is_held() {
+    let database = Database::empty();
+    quickstart(&database);
+    assert_eq!(
+        done(&database, &["purge", "--dry-run"]),
+        "Everything is kept: no policy says for how long.\n"
+    );
+    assert_eq!(
+        done(&database, &["purge"]),
+        "0 changes and actions were removed.\n"
+    );
+
+    let conn = &mut database.connect();
+    run(conn, "SELECT threadline.set_keep('members', '7 years')");
+    run(conn, "SELECT threadline.post()");
+    run(
+        conn,
+        "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '9 years';
+         UPDATE threadline.ledger_transactions
+         SET occurred_at = occurred_at - interval '9 years', opened_at = opened_at - interval '9 years'",
+    );
+    let all = value(
+        conn,
+        "SELECT count(*) FROM threadline.changes WHERE table_name = 'members'",
+    )
+    .unwrap();
+    let hold = done(
+        &database,
+        &[
+            "hold",
+            "--table",
+            "members",
+            "--record",
+            "1",
+            "--reason",
+            "lawsuit 2026-17",
+        ],
+    );
+    assert_eq!(
+        hold,
+        "Hold 1 is in force. `release 1 --reason …` ends it.\n"
+    );
+    let shown = done(&database, &["purge", "--dry-run"]);
+    assert!(
+        shown.starts_with("public.members: kept for 7 years, since "),
+        "{shown}"
+    );
+    let of_record_1 = value(
+        conn,
+        "SELECT count(*) FROM threadline.audit_changes WHERE record_key = '1' AND table_id IN (
+             SELECT id FROM threadline.audited_tables WHERE table_name = 'members')",
+    )
+    .unwrap();
+    assert!(
+        shown.contains(&format!("    {of_record_1} are older and stay\n")),
+        "{shown}"
+    );
+    let line = done(&database, &["purge", "--dry-run", "--json"]);
+    assert!(
+        line.contains(r#""table":"public.members","keep":"7 years""#),
+        "{line}"
+    );
+
+    let left = all.parse::<u64>().unwrap() - of_record_1.parse::<u64>().unwrap();
+    assert_eq!(
+        done(&database, &["purge"]),
+        format!("{left} changes and actions were removed.\n")
+    );
+    assert_eq!(
+        done(&database, &["release", "1", "--reason", "settled"]),
+        "Hold 1 has ended.\n"
+    );
+    assert_eq!(
+        done(&database, &["purge"]),
+        format!("{of_record_1} changes and actions were removed.\n")
+    );
+    let (success, _, error) = audit(&database, &["release", "1", "--reason", "settled"]);
+    assert!(!success);
+    assert!(error.contains("no hold 1 is in force"), "{error}");
+    let (success, _, error) = audit(&database, &["hold", "--reason", "x"]);
+    assert!(!success);
+    assert!(error.contains("say what is held"), "{error}");
+}

@@ -1519,6 +1519,8 @@ DECLARE
     tl_plain boolean := threadline.plain_columns(target, tl_settings, apart => true);
     tl_hides boolean;
     tl_changed text;
+    -- Where nothing is redacted, whatever the columns are.
+    tl_redacted_for text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
     SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
@@ -1531,6 +1533,7 @@ BEGIN
 
     -- A redacted column that is gone may come back.
     tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.treatment <> "clear")');
+    tl_redacted_for := CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END;
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(
@@ -1546,8 +1549,8 @@ BEGIN
                 format('threadline.columns_stand(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
                 format('threadline.columns_now(%s, %s, NULL, NULL)', tl_restored, tl_built_for)),
             'redaction', format(tl_guard,
-                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END),
-                format('threadline.redaction_now(%s, %s)', tl_restored, CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END)),
+                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_redacted_for),
+                format('threadline.redaction_now(%s, %s)', tl_restored, tl_redacted_for)),
             'old_image', threadline.image_expression(audited_table, target, 'OLD'),
             'new_image', threadline.image_expression(audited_table, target, 'NEW'),
             'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));
@@ -5516,7 +5519,7 @@ REVOKE ALL ON FUNCTION threadline.set_retention(interval, interval) FROM PUBLIC;
 -- had come to, in the order of their transactions. What is old goes, unless it is held.
 CREATE OR REPLACE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
-) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, is_held boolean, bytes bigint)
+) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -5529,12 +5532,12 @@ DECLARE
 BEGIN
     IF audited_table IS NULL THEN
         RETURN QUERY
-        SELECT a.transaction_id, a.id,
-               -- What was done to the audit itself stays.
-               a.occurred_at < horizon AND a.name NOT LIKE 'audit.%',
-               tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id),
+        SELECT a.transaction_id, a.id, age.is_old,
+               age.is_old AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
                pg_column_size(a.*)::bigint
         FROM threadline.audit_actions AS a
+        -- What was done to the audit itself stays.
+        CROSS JOIN LATERAL (SELECT a.occurred_at < horizon AND a.name NOT LIKE 'audit.%' AS is_old) AS age
         WHERE a.id > after_id
           AND a.id <= (SELECT o.id FROM threadline.audit_actions AS o WHERE o.occurred_at < horizon ORDER BY o.id DESC LIMIT 1)
         ORDER BY a.id
@@ -5546,17 +5549,21 @@ BEGIN
         (SELECT x.id FROM threadline.ledger_transactions AS x WHERE x.opened_at >= tl_before ORDER BY x.opened_at LIMIT 1),
         9223372036854775807);
     RETURN QUERY
-    SELECT c.transaction_id, c.id,
-           c.captured_at < horizon AND c.id < tl_end
+    SELECT c.transaction_id, c.id, age.is_old,
+           age.is_old AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
+           pg_column_size(c.*)::bigint
+    FROM threadline.ledger_changes AS c
+    LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+    CROSS JOIN LATERAL (
+        SELECT c.captured_at < horizon AND c.id < tl_end
            -- Of a transaction that went on after the horizon all is needed to say what was before it.
            AND NOT EXISTS (
                SELECT FROM threadline.ledger_transactions AS part
                WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
-                 AND (part.opened_at >= tl_before OR part.extended_until >= horizon)),
-           tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id),
-           pg_column_size(c.*)::bigint
-    FROM threadline.ledger_changes AS c
-    LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+                 AND (part.opened_at >= tl_before OR part.extended_until >= horizon)) AS is_old
+        -- Looked up once a change.
+        OFFSET 0
+    ) AS age
     WHERE c.table_id = audited_table
       AND (c.transaction_id, c.id) > (after_transaction, after_id)
       AND c.transaction_id < tl_end
@@ -5667,10 +5674,10 @@ BEGIN
         tl_after_id := -1;
         -- What is held may come first.
         LOOP
-            SELECT bool_or(p.is_old AND NOT p.is_held) AS any_goes, (array_agg(p.transaction_id ORDER BY p.place DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.place DESC))[1] AS id
+            SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.place DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.place DESC))[1] AS id
             INTO tl_seen
             FROM threadline.purgeable(tl_next.table_id, tl_next.horizon, tl_after_transaction, tl_after_id, 100)
-                WITH ORDINALITY AS p (transaction_id, id, is_old, is_held, bytes, place);
+                WITH ORDINALITY AS p (transaction_id, id, is_old, goes, bytes, place);
             EXIT WHEN tl_seen.any_goes IS NOT false;
             tl_after_transaction := tl_seen.transaction_id;
             tl_after_id := tl_seen.id;
@@ -5711,13 +5718,13 @@ DECLARE
 BEGIN
     SELECT count(*), coalesce(array_agg(s.transaction_id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
            coalesce(array_agg(s.id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
-           coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.is_old AND NOT s.is_held), '{}'),
-           coalesce(array_agg(s.id) FILTER (WHERE s.is_old AND NOT s.is_held), '{}'),
-           coalesce(sum(s.bytes) FILTER (WHERE s.is_old AND NOT s.is_held), 0),
+           coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes), '{}'),
+           coalesce(array_agg(s.id) FILTER (WHERE s.goes), '{}'),
+           coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
            (array_agg(s.transaction_id ORDER BY s.place DESC))[1], (array_agg(s.id ORDER BY s.place DESC))[1]
     INTO tl_seen, tl_old_transactions, tl_old, tl_transactions, tl_doomed, tl_bytes, tl_last_transaction, tl_last_id
     FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
-        WITH ORDINALITY AS s (transaction_id, id, is_old, is_held, bytes, place);
+        WITH ORDINALITY AS s (transaction_id, id, is_old, goes, bytes, place);
     IF run.table_id IS NULL THEN
         DELETE FROM threadline.audit_actions AS a WHERE a.id = ANY (tl_doomed);
     ELSE
@@ -5807,9 +5814,9 @@ BEGIN ATOMIC
     FROM threadline.kept_for AS k
     LEFT JOIN threadline.audited_tables AS t ON t.id = k.table_id
     CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE p.is_old AND NOT p.is_held) AS goes, count(*) FILTER (WHERE p.is_held OR NOT p.is_old) AS held,
-               coalesce(sum(p.bytes) FILTER (WHERE p.is_old AND NOT p.is_held), 0)::bigint AS bytes,
-               min(coalesce(c.captured_at, a.occurred_at)) FILTER (WHERE p.is_old AND NOT p.is_held) AS oldest
+        SELECT count(*) FILTER (WHERE p.goes) AS goes, count(*) FILTER (WHERE NOT p.goes) AS held,
+               coalesce(sum(p.bytes) FILTER (WHERE p.goes), 0)::bigint AS bytes,
+               min(coalesce(c.captured_at, a.occurred_at)) FILTER (WHERE p.goes) AS oldest
         FROM threadline.purgeable(k.table_id, k.horizon, -1, -1, 9223372036854775807) AS p
         LEFT JOIN threadline.ledger_changes AS c ON k.table_id IS NOT NULL AND c.transaction_id = p.transaction_id AND c.id = p.id
         LEFT JOIN threadline.audit_actions AS a ON k.table_id IS NULL AND a.id = p.id

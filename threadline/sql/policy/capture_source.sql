@@ -20,6 +20,8 @@ DECLARE
     tl_plain boolean := threadline.plain_columns(target, tl_settings, apart => true);
     tl_hides boolean;
     tl_changed text;
+    -- Where nothing is redacted, whatever the columns are.
+    tl_redacted_for text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
     SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
@@ -32,6 +34,7 @@ BEGIN
 
     -- A redacted column that is gone may come back.
     tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.treatment <> "clear")');
+    tl_redacted_for := CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END;
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(
@@ -47,8 +50,8 @@ BEGIN
                 format('threadline.columns_stand(%L::pg_catalog.oid, %s)', target::oid, tl_built_for),
                 format('threadline.columns_now(%s, %s, NULL, NULL)', tl_restored, tl_built_for)),
             'redaction', format(tl_guard,
-                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END),
-                format('threadline.redaction_now(%s, %s)', tl_restored, CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END)),
+                format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_redacted_for),
+                format('threadline.redaction_now(%s, %s)', tl_restored, tl_redacted_for)),
             'old_image', threadline.image_expression(audited_table, target, 'OLD'),
             'new_image', threadline.image_expression(audited_table, target, 'NEW'),
             'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));

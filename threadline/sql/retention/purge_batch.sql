@@ -18,13 +18,13 @@ DECLARE
 BEGIN
     SELECT count(*), coalesce(array_agg(s.transaction_id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
            coalesce(array_agg(s.id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
-           coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.is_old AND NOT s.is_held), '{}'),
-           coalesce(array_agg(s.id) FILTER (WHERE s.is_old AND NOT s.is_held), '{}'),
-           coalesce(sum(s.bytes) FILTER (WHERE s.is_old AND NOT s.is_held), 0),
+           coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes), '{}'),
+           coalesce(array_agg(s.id) FILTER (WHERE s.goes), '{}'),
+           coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
            (array_agg(s.transaction_id ORDER BY s.place DESC))[1], (array_agg(s.id ORDER BY s.place DESC))[1]
     INTO tl_seen, tl_old_transactions, tl_old, tl_transactions, tl_doomed, tl_bytes, tl_last_transaction, tl_last_id
     FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
-        WITH ORDINALITY AS s (transaction_id, id, is_old, is_held, bytes, place);
+        WITH ORDINALITY AS s (transaction_id, id, is_old, goes, bytes, place);
     IF run.table_id IS NULL THEN
         DELETE FROM threadline.audit_actions AS a WHERE a.id = ANY (tl_doomed);
     ELSE

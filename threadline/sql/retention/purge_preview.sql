@@ -8,9 +8,9 @@ BEGIN ATOMIC
     FROM threadline.kept_for AS k
     LEFT JOIN threadline.audited_tables AS t ON t.id = k.table_id
     CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE p.is_old AND NOT p.is_held) AS goes, count(*) FILTER (WHERE p.is_held OR NOT p.is_old) AS held,
-               coalesce(sum(p.bytes) FILTER (WHERE p.is_old AND NOT p.is_held), 0)::bigint AS bytes,
-               min(coalesce(c.captured_at, a.occurred_at)) FILTER (WHERE p.is_old AND NOT p.is_held) AS oldest
+        SELECT count(*) FILTER (WHERE p.goes) AS goes, count(*) FILTER (WHERE NOT p.goes) AS held,
+               coalesce(sum(p.bytes) FILTER (WHERE p.goes), 0)::bigint AS bytes,
+               min(coalesce(c.captured_at, a.occurred_at)) FILTER (WHERE p.goes) AS oldest
         FROM threadline.purgeable(k.table_id, k.horizon, -1, -1, 9223372036854775807) AS p
         LEFT JOIN threadline.ledger_changes AS c ON k.table_id IS NOT NULL AND c.transaction_id = p.transaction_id AND c.id = p.id
         LEFT JOIN threadline.audit_actions AS a ON k.table_id IS NULL AND a.id = p.id

@@ -2,7 +2,7 @@
 -- had come to, in the order of their transactions. What is old goes, unless it is held.
 CREATE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
-) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, is_held boolean, bytes bigint)
+) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -15,12 +15,12 @@ DECLARE
 BEGIN
     IF audited_table IS NULL THEN
         RETURN QUERY
-        SELECT a.transaction_id, a.id,
-               -- What was done to the audit itself stays.
-               a.occurred_at < horizon AND a.name NOT LIKE 'audit.%',
-               tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id),
+        SELECT a.transaction_id, a.id, age.is_old,
+               age.is_old AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
                pg_column_size(a.*)::bigint
         FROM threadline.audit_actions AS a
+        -- What was done to the audit itself stays.
+        CROSS JOIN LATERAL (SELECT a.occurred_at < horizon AND a.name NOT LIKE 'audit.%' AS is_old) AS age
         WHERE a.id > after_id
           AND a.id <= (SELECT o.id FROM threadline.audit_actions AS o WHERE o.occurred_at < horizon ORDER BY o.id DESC LIMIT 1)
         ORDER BY a.id
@@ -32,17 +32,21 @@ BEGIN
         (SELECT x.id FROM threadline.ledger_transactions AS x WHERE x.opened_at >= tl_before ORDER BY x.opened_at LIMIT 1),
         9223372036854775807);
     RETURN QUERY
-    SELECT c.transaction_id, c.id,
-           c.captured_at < horizon AND c.id < tl_end
+    SELECT c.transaction_id, c.id, age.is_old,
+           age.is_old AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
+           pg_column_size(c.*)::bigint
+    FROM threadline.ledger_changes AS c
+    LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+    CROSS JOIN LATERAL (
+        SELECT c.captured_at < horizon AND c.id < tl_end
            -- Of a transaction that went on after the horizon all is needed to say what was before it.
            AND NOT EXISTS (
                SELECT FROM threadline.ledger_transactions AS part
                WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
-                 AND (part.opened_at >= tl_before OR part.extended_until >= horizon)),
-           tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id),
-           pg_column_size(c.*)::bigint
-    FROM threadline.ledger_changes AS c
-    LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+                 AND (part.opened_at >= tl_before OR part.extended_until >= horizon)) AS is_old
+        -- Looked up once a change.
+        OFFSET 0
+    ) AS age
     WHERE c.table_id = audited_table
       AND (c.transaction_id, c.id) > (after_transaction, after_id)
       AND c.transaction_id < tl_end

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod docs;
 
 mod action;
+mod batches;
 mod context;
 mod error;
 mod explore;

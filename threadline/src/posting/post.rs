@@ -1,7 +1,7 @@
+use diesel::RunQueryDsl;
 use diesel::connection::TransactionManager;
-use diesel::sql_types::BigInt;
-use diesel::{QueryableByName, RunQueryDsl};
 
+use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
 
@@ -30,29 +30,11 @@ use crate::error::Error;
 /// The audit schema is missing or too old, or the role may not execute
 /// `threadline.post`.
 pub fn post<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
-    let mut moved = 0;
-    loop {
-        let batch = post_batch(conn)?;
-        moved += batch;
-        if batch == 0 {
-            return Ok(moved);
-        }
-    }
+    POST.all(conn)
 }
 
-/// One batch, of 10,000 entries or, when very much waits, some more.
-pub(super) fn post_batch<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
-    #[derive(QueryableByName)]
-    struct Batch {
-        #[diesel(sql_type = BigInt)]
-        moved: i64,
-    }
-
-    diesel::sql_query("SELECT threadline.post() AS moved")
-        .get_result::<Batch>(conn)
-        .map(|batch| batch.moved.unsigned_abs())
-        .map_err(|error| Error::reading(conn, error))
-}
+/// Batches of 10,000 entries or, when very much waits, some more.
+pub(super) const POST: Batches = Batches("SELECT threadline.post() AS done");
 
 /// Posts if so much waits that the question would take noticeably longer. What
 /// fails here fails no question.

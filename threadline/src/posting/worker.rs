@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::ConnectionResult;
 
-use super::post::post_batch;
+use super::post::POST;
 use crate::context::AuditConnection;
 use crate::error::Error;
 
@@ -100,10 +100,10 @@ impl Worker {
         let mut connection: Option<C> = None;
         loop {
             let turn = match &mut connection {
-                Some(conn) => post_batch(conn),
+                Some(conn) => POST.one(conn),
                 None => connect()
                     .map_err(Error::from)
-                    .and_then(|conn| post_batch(connection.insert(conn))),
+                    .and_then(|conn| POST.one(connection.insert(conn))),
             };
             let pause = match &turn {
                 Ok(FULL..) => Duration::ZERO,

@@ -3,6 +3,7 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, RunQueryDsl};
 use serde::Serialize;
 
+use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
 
@@ -34,22 +35,7 @@ use crate::error::Error;
 /// The audit schema is missing or too old, or the role may not: see
 /// [`Protection::purger`](crate::Protection::purger).
 pub fn purge<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
-    #[derive(QueryableByName)]
-    struct Batch {
-        #[diesel(sql_type = BigInt)]
-        purged: i64,
-    }
-
-    let mut purged = 0;
-    loop {
-        let batch: Batch = diesel::sql_query("SELECT threadline.purge() AS purged")
-            .get_result(conn)
-            .map_err(|error| Error::reading(conn, error))?;
-        if batch.purged == 0 {
-            return Ok(purged);
-        }
-        purged += batch.purged.unsigned_abs();
-    }
+    Batches("SELECT threadline.purge() AS done").all(conn)
 }
 
 /// What [`purge`] would remove of one table.

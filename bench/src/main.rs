@@ -6,6 +6,7 @@ mod goals;
 mod numbers;
 mod options;
 mod reads;
+mod retention;
 mod samples;
 mod sql;
 
@@ -50,6 +51,9 @@ fn main() -> ExitCode {
     if options.wants("exports") {
         let rows = if quick { 100_000 } else { 1_000_000 };
         exports::run(&mut conn, &url, rows, goals);
+    }
+    if options.wants("retention") {
+        retention::run(quick, goals);
     }
 
     report.goals.print();

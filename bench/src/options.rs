@@ -1,7 +1,7 @@
 //! What the command line asks for.
 
 /// All that can be measured by itself, but for the workloads of capture.
-const PARTS: [&str; 3] = ["capture", "reads", "exports"];
+const PARTS: [&str; 4] = ["capture", "reads", "exports", "retention"];
 
 #[derive(Debug)]
 pub(crate) struct Options {

@@ -13,6 +13,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<u8, String> {
     let server = server()?;
     let database = Database::create(&server, "bench")?;
     let full = Database::create(&server, "bench_full")?;
+    let kept = Database::create(&server, "bench_kept")?;
     run(cargo()
         .args([
             "run",
@@ -24,5 +25,6 @@ pub(crate) fn bench(arguments: &[String]) -> Result<u8, String> {
         ])
         .args(arguments)
         .env("DATABASE_URL", database.url())
-        .env("FULL_DATABASE_URL", full.url()))
+        .env("FULL_DATABASE_URL", full.url())
+        .env("KEPT_DATABASE_URL", kept.url()))
 }

@@ -77,7 +77,10 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
 }
 
 fn load(conn: &mut PgConnection, changes: u64) {
-    println!("\nloading {} changes of seven years ...", thousands(changes as usize));
+    println!(
+        "\nloading {} changes of seven years ...",
+        thousands(changes as usize)
+    );
     Models::new(vec![])
         .install(conn)
         .expect("the schema installs");
@@ -141,7 +144,10 @@ fn around(conn: &mut PgConnection, until: DateTime<Utc>) -> String {
         .from(until - TimeDelta::days(1))
         .to(until);
     let page = timeline(filter).page(conn).expect("a page");
-    let newest = page.entries.first().map(|entry| entry.change.transaction.id);
+    let newest = page
+        .entries
+        .first()
+        .map(|entry| entry.change.transaction.id);
     let whole = newest.map(|id| transaction(conn, id).expect("an answer"));
     format!("{:?} {whole:?}", page.entries)
 }

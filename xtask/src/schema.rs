@@ -215,6 +215,7 @@ const CODE: &[&str] = &[
     "retention/release",
     "retention/set_retention",
     "retention/purgeable",
+    "retention/overlay",
     "retention/keep_images",
     "retention/begin_purge",
     "retention/purge_batch",

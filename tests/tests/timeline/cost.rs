@@ -406,7 +406,7 @@ fn a_transaction_with_thirty_thousand_changes_of_another_table_is_passed_by() {
 /// a page of five million changes 70 ms of 75.
 #[test]
 fn the_planner_expects_no_more_rows_than_a_page_has() {
-    let database = Database::committed();
+    let database = Database::durable();
     let mut conn = history(&database);
     timeline(Filter::new()).limit(50).page(&mut conn).unwrap();
     let name = value(

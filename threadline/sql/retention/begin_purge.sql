@@ -18,10 +18,10 @@ BEGIN
         tl_after_id := -1;
         -- What is held may come first.
         LOOP
-            SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.place DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.place DESC))[1] AS id
+            SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.turn DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.turn DESC))[1] AS id
             INTO tl_seen
             FROM threadline.purgeable(tl_next.table_id, tl_next.horizon, tl_after_transaction, tl_after_id, 100)
-                WITH ORDINALITY AS p (transaction_id, id, is_old, goes, bytes, place);
+                WITH ORDINALITY AS p (transaction_id, id, is_old, goes, bytes, place, turn);
             EXIT WHEN tl_seen.any_goes IS NOT false;
             tl_after_transaction := tl_seen.transaction_id;
             tl_after_id := tl_seen.id;

@@ -1,6 +1,6 @@
 -- Keeps of each record what it was after those of its changes that a purge is about to
 -- remove, so that later instants are answered as before. Given are changes of one table.
-CREATE FUNCTION threadline.keep_images(audited_table integer, transactions bigint[], changes bigint[]) RETURNS void
+CREATE FUNCTION threadline.keep_images(audited_table integer, places tid[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -12,16 +12,14 @@ DECLARE
     tl_blind bigint;
 BEGIN
     SELECT coalesce(max(c.id), 0) INTO tl_blind
-    FROM ROWS FROM (unnest(transactions), unnest(changes)) AS given (transaction_id, id)
-    JOIN threadline.ledger_changes AS c ON c.transaction_id = given.transaction_id AND c.id = given.id
-    WHERE c.op = 'T' AND c.record_key IS NULL;
+    FROM threadline.ledger_changes AS c
+    WHERE c.ctid = ANY (places) AND c.op = 'T' AND c.record_key IS NULL;
     DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
 
     WITH doomed AS MATERIALIZED (
         SELECT c.*
-        FROM ROWS FROM (unnest(transactions), unnest(changes)) AS given (transaction_id, id)
-        JOIN threadline.ledger_changes AS c ON c.transaction_id = given.transaction_id AND c.id = given.id
-        WHERE c.record_key IS NOT NULL AND c.id > tl_blind
+        FROM threadline.ledger_changes AS c
+        WHERE c.ctid = ANY (places) AND c.record_key IS NOT NULL AND c.id > tl_blind
     ), grouped AS MATERIALIZED (
         -- Keys that one statement moved, it moved at once.
         SELECT d.transaction_id, d.statement, min(d.id) AS position FROM doomed AS d
@@ -49,6 +47,7 @@ BEGIN
         WHERE k.table_id = audited_table AND k.record_key IN (SELECT e.event_key FROM event AS e)
     ), counted AS (
         SELECT p.*,
+               CASE WHEN tl_renames IS NULL THEN p.leaves ELSE threadline.renamed_image(tl_renames, p.leaves, p.captured_at) END AS image,
                count(*) FILTER (WHERE p.kind = 'end') OVER back AS ends_since,
                count(*) FILTER (WHERE p.kind = 'birth') OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS births_since,
                row_number() OVER back AS from_last,
@@ -62,20 +61,24 @@ BEGIN
                max(c.statement) FILTER (WHERE c.from_last = 1) AS statement,
                max(c.last_at) AS captured_at,
                coalesce(bool_or(c.kind = 'birth' AND jsonb_typeof(c.leaves) = 'object') FILTER (WHERE c.ends_since = 0), false) AS is_whole,
-               threadline.laid(tl_alterations,
-                   threadline.lay(tl_alterations, threadline.renamed_image(tl_renames, c.leaves, c.captured_at), c.captured_at
-                       ORDER BY c.position, c.turn, c.id) FILTER (WHERE c.ends_since = 0 AND c.births_since = 0),
-                   max(c.last_at)) AS image
+               CASE WHEN tl_alterations IS NULL
+                    THEN threadline.overlay(c.image ORDER BY c.position, c.turn, c.id)
+                        FILTER (WHERE c.ends_since = 0 AND c.births_since = 0 AND tl_alterations IS NULL)
+                    ELSE threadline.laid(tl_alterations,
+                        threadline.lay(tl_alterations, c.image, c.captured_at ORDER BY c.position, c.turn, c.id)
+                            FILTER (WHERE c.ends_since = 0 AND c.births_since = 0 AND tl_alterations IS NOT NULL),
+                        max(c.last_at))
+               END AS image
         FROM counted AS c
         GROUP BY c.event_key
     )
     INSERT INTO threadline.kept_images (table_id, record_key, id, transaction_id, statement, captured_at, is_whole, image)
     SELECT audited_table, l.event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.is_whole,
-           threadline.former_image(tl_renames, l.image, l.captured_at)
+           CASE WHEN tl_renames IS NULL THEN l.image ELSE threadline.former_image(tl_renames, l.image, l.captured_at) END
     FROM left_behind AS l
     ON CONFLICT (table_id, record_key) DO UPDATE
     SET id = excluded.id, transaction_id = excluded.transaction_id, statement = excluded.statement, captured_at = excluded.captured_at,
         is_whole = excluded.is_whole, image = excluded.image;
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keep_images(integer, bigint[], bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keep_images(integer, tid[]) FROM PUBLIC;

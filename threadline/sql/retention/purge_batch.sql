@@ -3,42 +3,45 @@
 CREATE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+-- By their places, also where the planner would rather read a whole table.
+SET enable_seqscan = off
 AS $$
 DECLARE
     tl_seen bigint;
     tl_last_transaction bigint;
     tl_last_id bigint;
     tl_bytes bigint;
-    tl_old_transactions bigint[];
-    tl_old bigint[];
+    tl_old tid[];
     tl_transactions bigint[];
-    tl_doomed bigint[];
+    tl_doomed tid[];
     tl_purged bigint;
     tl_emptied bigint;
 BEGIN
-    SELECT count(*), coalesce(array_agg(s.transaction_id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
-           coalesce(array_agg(s.id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
+    -- Rows are removed where they are: nobody moves one but a purge and an erasure, of which
+    -- one goes on at a time.
+    SELECT count(*), array_agg(s.place) FILTER (WHERE s.is_old), array_agg(s.place) FILTER (WHERE s.goes),
            coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes), '{}'),
-           coalesce(array_agg(s.id) FILTER (WHERE s.goes), '{}'),
            coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
-           (array_agg(s.transaction_id ORDER BY s.place DESC))[1], (array_agg(s.id ORDER BY s.place DESC))[1]
-    INTO tl_seen, tl_old_transactions, tl_old, tl_transactions, tl_doomed, tl_bytes, tl_last_transaction, tl_last_id
+           (array_agg(s.transaction_id ORDER BY s.turn DESC))[1], (array_agg(s.id ORDER BY s.turn DESC))[1]
+    INTO tl_seen, tl_old, tl_doomed, tl_transactions, tl_bytes, tl_last_transaction, tl_last_id
     FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
-        WITH ORDINALITY AS s (transaction_id, id, is_old, goes, bytes, place);
+        WITH ORDINALITY AS s (transaction_id, id, is_old, goes, bytes, place, turn);
     IF run.table_id IS NULL THEN
-        DELETE FROM threadline.audit_actions AS a WHERE a.id = ANY (tl_doomed);
+        DELETE FROM threadline.audit_actions AS a WHERE a.ctid = ANY (tl_doomed);
     ELSE
         -- What a hold keeps counts as well.
-        PERFORM threadline.keep_images(run.table_id, tl_old_transactions, tl_old);
-        DELETE FROM threadline.ledger_changes AS c
-        WHERE c.transaction_id = ANY (tl_transactions) AND c.id = ANY (tl_doomed) AND c.table_id = run.table_id;
+        PERFORM threadline.keep_images(run.table_id, tl_old);
+        DELETE FROM threadline.ledger_changes AS c WHERE c.ctid = ANY (tl_doomed);
     END IF;
     GET DIAGNOSTICS tl_purged = ROW_COUNT;
 
     DELETE FROM threadline.ledger_transactions AS x
-    WHERE x.id = ANY (tl_transactions) AND x.opened_at < run.kept_since
-      AND NOT EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id)
-      AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id);
+    WHERE x.id = ANY (tl_transactions)
+      -- Not by the index on opened_at, which has all that is old.
+      AND (x.opened_at < run.kept_since) IS true
+      -- Looked up one by one: NOT EXISTS would be joined to all of them.
+      AND (SELECT c.id FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id LIMIT 1) IS NULL
+      AND (SELECT a.id FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id LIMIT 1) IS NULL;
     GET DIAGNOSTICS tl_emptied = ROW_COUNT;
 
     UPDATE threadline.purges AS p
@@ -52,9 +55,9 @@ BEGIN
     IF tl_seen < at_most THEN
         -- That a record had gone is needed as long as something from before is held.
         DELETE FROM threadline.kept_images AS k
-        WHERE k.table_id = run.table_id AND k.image IS NULL AND NOT EXISTS (
-            SELECT FROM threadline.ledger_changes AS c
-            WHERE c.table_id = k.table_id AND c.record_key = k.record_key AND c.id < k.id);
+        WHERE k.table_id = run.table_id AND k.image IS NULL AND (
+            SELECT c.id FROM threadline.ledger_changes AS c
+            WHERE c.table_id = k.table_id AND c.record_key = k.record_key AND c.id < k.id LIMIT 1) IS NULL;
     END IF;
     RETURN tl_purged;
 END

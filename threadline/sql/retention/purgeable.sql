@@ -2,7 +2,7 @@
 -- had come to, in the order of their transactions. What is old goes, unless it is held.
 CREATE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
-) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint)
+) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint, place tid)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -17,7 +17,7 @@ BEGIN
         RETURN QUERY
         SELECT a.transaction_id, a.id, age.is_old,
                age.is_old AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
-               pg_column_size(a.*)::bigint
+               pg_column_size(a.*)::bigint, a.ctid
         FROM threadline.audit_actions AS a
         -- What was done to the audit itself stays.
         CROSS JOIN LATERAL (SELECT a.occurred_at < horizon AND a.name NOT LIKE 'audit.%' AS is_old) AS age
@@ -34,9 +34,14 @@ BEGIN
     RETURN QUERY
     SELECT c.transaction_id, c.id, age.is_old,
            age.is_old AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
-           pg_column_size(c.*)::bigint
+           pg_column_size(c.*)::bigint, c.ctid
     FROM threadline.ledger_changes AS c
-    LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+    -- Looked up: joined, all transactions would be read from the first on.
+    LEFT JOIN LATERAL (
+        SELECT of.xact_id, of.occurred_at, of.actor_type, of.actor_id, of.correlation_id
+        FROM threadline.ledger_transactions AS of WHERE of.id = c.transaction_id
+        OFFSET 0
+    ) AS x ON true
     CROSS JOIN LATERAL (
         SELECT c.captured_at < horizon AND c.id < tl_end
            -- Of a transaction that went on after the horizon all is needed to say what was before it.
@@ -47,10 +52,11 @@ BEGIN
         -- Looked up once a change.
         OFFSET 0
     ) AS age
-    WHERE c.table_id = audited_table
-      AND (c.transaction_id, c.id) > (after_transaction, after_id)
-      AND c.transaction_id < tl_end
-    ORDER BY c.transaction_id, c.id
+    -- An order that one index has, whatever the planner expects: by the primary key, the
+    -- changes of all other tables would be read to find the first of this one.
+    WHERE (c.table_id, c.transaction_id, c.id) > (audited_table, after_transaction, after_id)
+      AND (c.table_id, c.transaction_id) < (audited_table, tl_end)
+    ORDER BY c.table_id, c.transaction_id, c.id
     LIMIT at_most;
 END
 $$;

@@ -6107,7 +6107,7 @@ REVOKE ALL ON FUNCTION threadline.set_retention(interval, interval) FROM PUBLIC;
 -- had come to, in the order of their transactions. What is old goes, unless it is held.
 CREATE OR REPLACE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
-) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint)
+) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint, place tid)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -6122,7 +6122,7 @@ BEGIN
         RETURN QUERY
         SELECT a.transaction_id, a.id, age.is_old,
                age.is_old AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
-               pg_column_size(a.*)::bigint
+               pg_column_size(a.*)::bigint, a.ctid
         FROM threadline.audit_actions AS a
         -- What was done to the audit itself stays.
         CROSS JOIN LATERAL (SELECT a.occurred_at < horizon AND a.name NOT LIKE 'audit.%' AS is_old) AS age
@@ -6139,9 +6139,14 @@ BEGIN
     RETURN QUERY
     SELECT c.transaction_id, c.id, age.is_old,
            age.is_old AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
-           pg_column_size(c.*)::bigint
+           pg_column_size(c.*)::bigint, c.ctid
     FROM threadline.ledger_changes AS c
-    LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+    -- Looked up: joined, all transactions would be read from the first on.
+    LEFT JOIN LATERAL (
+        SELECT of.xact_id, of.occurred_at, of.actor_type, of.actor_id, of.correlation_id
+        FROM threadline.ledger_transactions AS of WHERE of.id = c.transaction_id
+        OFFSET 0
+    ) AS x ON true
     CROSS JOIN LATERAL (
         SELECT c.captured_at < horizon AND c.id < tl_end
            -- Of a transaction that went on after the horizon all is needed to say what was before it.
@@ -6152,17 +6157,24 @@ BEGIN
         -- Looked up once a change.
         OFFSET 0
     ) AS age
-    WHERE c.table_id = audited_table
-      AND (c.transaction_id, c.id) > (after_transaction, after_id)
-      AND c.transaction_id < tl_end
-    ORDER BY c.transaction_id, c.id
+    -- An order that one index has, whatever the planner expects: by the primary key, the
+    -- changes of all other tables would be read to find the first of this one.
+    WHERE (c.table_id, c.transaction_id, c.id) > (audited_table, after_transaction, after_id)
+      AND (c.table_id, c.transaction_id) < (audited_table, tl_end)
+    ORDER BY c.table_id, c.transaction_id, c.id
     LIMIT at_most;
 END
 $$;
 
+-- Images of a record laid over each other: of each column, the last value.
+CREATE OR REPLACE AGGREGATE threadline.overlay(jsonb) (
+    SFUNC = pg_catalog.jsonb_concat,
+    STYPE = pg_catalog.jsonb
+);
+
 -- Keeps of each record what it was after those of its changes that a purge is about to
 -- remove, so that later instants are answered as before. Given are changes of one table.
-CREATE OR REPLACE FUNCTION threadline.keep_images(audited_table integer, transactions bigint[], changes bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.keep_images(audited_table integer, places tid[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -6174,16 +6186,14 @@ DECLARE
     tl_blind bigint;
 BEGIN
     SELECT coalesce(max(c.id), 0) INTO tl_blind
-    FROM ROWS FROM (unnest(transactions), unnest(changes)) AS given (transaction_id, id)
-    JOIN threadline.ledger_changes AS c ON c.transaction_id = given.transaction_id AND c.id = given.id
-    WHERE c.op = 'T' AND c.record_key IS NULL;
+    FROM threadline.ledger_changes AS c
+    WHERE c.ctid = ANY (places) AND c.op = 'T' AND c.record_key IS NULL;
     DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
 
     WITH doomed AS MATERIALIZED (
         SELECT c.*
-        FROM ROWS FROM (unnest(transactions), unnest(changes)) AS given (transaction_id, id)
-        JOIN threadline.ledger_changes AS c ON c.transaction_id = given.transaction_id AND c.id = given.id
-        WHERE c.record_key IS NOT NULL AND c.id > tl_blind
+        FROM threadline.ledger_changes AS c
+        WHERE c.ctid = ANY (places) AND c.record_key IS NOT NULL AND c.id > tl_blind
     ), grouped AS MATERIALIZED (
         -- Keys that one statement moved, it moved at once.
         SELECT d.transaction_id, d.statement, min(d.id) AS position FROM doomed AS d
@@ -6211,6 +6221,7 @@ BEGIN
         WHERE k.table_id = audited_table AND k.record_key IN (SELECT e.event_key FROM event AS e)
     ), counted AS (
         SELECT p.*,
+               CASE WHEN tl_renames IS NULL THEN p.leaves ELSE threadline.renamed_image(tl_renames, p.leaves, p.captured_at) END AS image,
                count(*) FILTER (WHERE p.kind = 'end') OVER back AS ends_since,
                count(*) FILTER (WHERE p.kind = 'birth') OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS births_since,
                row_number() OVER back AS from_last,
@@ -6224,23 +6235,27 @@ BEGIN
                max(c.statement) FILTER (WHERE c.from_last = 1) AS statement,
                max(c.last_at) AS captured_at,
                coalesce(bool_or(c.kind = 'birth' AND jsonb_typeof(c.leaves) = 'object') FILTER (WHERE c.ends_since = 0), false) AS is_whole,
-               threadline.laid(tl_alterations,
-                   threadline.lay(tl_alterations, threadline.renamed_image(tl_renames, c.leaves, c.captured_at), c.captured_at
-                       ORDER BY c.position, c.turn, c.id) FILTER (WHERE c.ends_since = 0 AND c.births_since = 0),
-                   max(c.last_at)) AS image
+               CASE WHEN tl_alterations IS NULL
+                    THEN threadline.overlay(c.image ORDER BY c.position, c.turn, c.id)
+                        FILTER (WHERE c.ends_since = 0 AND c.births_since = 0 AND tl_alterations IS NULL)
+                    ELSE threadline.laid(tl_alterations,
+                        threadline.lay(tl_alterations, c.image, c.captured_at ORDER BY c.position, c.turn, c.id)
+                            FILTER (WHERE c.ends_since = 0 AND c.births_since = 0 AND tl_alterations IS NOT NULL),
+                        max(c.last_at))
+               END AS image
         FROM counted AS c
         GROUP BY c.event_key
     )
     INSERT INTO threadline.kept_images (table_id, record_key, id, transaction_id, statement, captured_at, is_whole, image)
     SELECT audited_table, l.event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.is_whole,
-           threadline.former_image(tl_renames, l.image, l.captured_at)
+           CASE WHEN tl_renames IS NULL THEN l.image ELSE threadline.former_image(tl_renames, l.image, l.captured_at) END
     FROM left_behind AS l
     ON CONFLICT (table_id, record_key) DO UPDATE
     SET id = excluded.id, transaction_id = excluded.transaction_id, statement = excluded.statement, captured_at = excluded.captured_at,
         is_whole = excluded.is_whole, image = excluded.image;
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keep_images(integer, bigint[], bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keep_images(integer, tid[]) FROM PUBLIC;
 
 -- Begins the next run of threadline.purge(), of the first table with something older than
 -- is kept, and says so in an action; NULL if there is none. From now on nothing before the
@@ -6262,10 +6277,10 @@ BEGIN
         tl_after_id := -1;
         -- What is held may come first.
         LOOP
-            SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.place DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.place DESC))[1] AS id
+            SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.turn DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.turn DESC))[1] AS id
             INTO tl_seen
             FROM threadline.purgeable(tl_next.table_id, tl_next.horizon, tl_after_transaction, tl_after_id, 100)
-                WITH ORDINALITY AS p (transaction_id, id, is_old, goes, bytes, place);
+                WITH ORDINALITY AS p (transaction_id, id, is_old, goes, bytes, place, turn);
             EXIT WHEN tl_seen.any_goes IS NOT false;
             tl_after_transaction := tl_seen.transaction_id;
             tl_after_id := tl_seen.id;
@@ -6291,42 +6306,45 @@ REVOKE ALL ON FUNCTION threadline.begin_purge() FROM PUBLIC;
 CREATE OR REPLACE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+-- By their places, also where the planner would rather read a whole table.
+SET enable_seqscan = off
 AS $$
 DECLARE
     tl_seen bigint;
     tl_last_transaction bigint;
     tl_last_id bigint;
     tl_bytes bigint;
-    tl_old_transactions bigint[];
-    tl_old bigint[];
+    tl_old tid[];
     tl_transactions bigint[];
-    tl_doomed bigint[];
+    tl_doomed tid[];
     tl_purged bigint;
     tl_emptied bigint;
 BEGIN
-    SELECT count(*), coalesce(array_agg(s.transaction_id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
-           coalesce(array_agg(s.id ORDER BY s.place) FILTER (WHERE s.is_old), '{}'),
+    -- Rows are removed where they are: nobody moves one but a purge and an erasure, of which
+    -- one goes on at a time.
+    SELECT count(*), array_agg(s.place) FILTER (WHERE s.is_old), array_agg(s.place) FILTER (WHERE s.goes),
            coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes), '{}'),
-           coalesce(array_agg(s.id) FILTER (WHERE s.goes), '{}'),
            coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
-           (array_agg(s.transaction_id ORDER BY s.place DESC))[1], (array_agg(s.id ORDER BY s.place DESC))[1]
-    INTO tl_seen, tl_old_transactions, tl_old, tl_transactions, tl_doomed, tl_bytes, tl_last_transaction, tl_last_id
+           (array_agg(s.transaction_id ORDER BY s.turn DESC))[1], (array_agg(s.id ORDER BY s.turn DESC))[1]
+    INTO tl_seen, tl_old, tl_doomed, tl_transactions, tl_bytes, tl_last_transaction, tl_last_id
     FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
-        WITH ORDINALITY AS s (transaction_id, id, is_old, goes, bytes, place);
+        WITH ORDINALITY AS s (transaction_id, id, is_old, goes, bytes, place, turn);
     IF run.table_id IS NULL THEN
-        DELETE FROM threadline.audit_actions AS a WHERE a.id = ANY (tl_doomed);
+        DELETE FROM threadline.audit_actions AS a WHERE a.ctid = ANY (tl_doomed);
     ELSE
         -- What a hold keeps counts as well.
-        PERFORM threadline.keep_images(run.table_id, tl_old_transactions, tl_old);
-        DELETE FROM threadline.ledger_changes AS c
-        WHERE c.transaction_id = ANY (tl_transactions) AND c.id = ANY (tl_doomed) AND c.table_id = run.table_id;
+        PERFORM threadline.keep_images(run.table_id, tl_old);
+        DELETE FROM threadline.ledger_changes AS c WHERE c.ctid = ANY (tl_doomed);
     END IF;
     GET DIAGNOSTICS tl_purged = ROW_COUNT;
 
     DELETE FROM threadline.ledger_transactions AS x
-    WHERE x.id = ANY (tl_transactions) AND x.opened_at < run.kept_since
-      AND NOT EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id)
-      AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id);
+    WHERE x.id = ANY (tl_transactions)
+      -- Not by the index on opened_at, which has all that is old.
+      AND (x.opened_at < run.kept_since) IS true
+      -- Looked up one by one: NOT EXISTS would be joined to all of them.
+      AND (SELECT c.id FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id LIMIT 1) IS NULL
+      AND (SELECT a.id FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id LIMIT 1) IS NULL;
     GET DIAGNOSTICS tl_emptied = ROW_COUNT;
 
     UPDATE threadline.purges AS p
@@ -6340,9 +6358,9 @@ BEGIN
     IF tl_seen < at_most THEN
         -- That a record had gone is needed as long as something from before is held.
         DELETE FROM threadline.kept_images AS k
-        WHERE k.table_id = run.table_id AND k.image IS NULL AND NOT EXISTS (
-            SELECT FROM threadline.ledger_changes AS c
-            WHERE c.table_id = k.table_id AND c.record_key = k.record_key AND c.id < k.id);
+        WHERE k.table_id = run.table_id AND k.image IS NULL AND (
+            SELECT c.id FROM threadline.ledger_changes AS c
+            WHERE c.table_id = k.table_id AND c.record_key = k.record_key AND c.id < k.id LIMIT 1) IS NULL;
     END IF;
     RETURN tl_purged;
 END

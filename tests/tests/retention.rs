@@ -2,6 +2,8 @@
 
 #[path = "retention/holds.rs"]
 mod holds;
+#[path = "retention/kills.rs"]
+mod kills;
 #[path = "retention/policy.rs"]
 mod policy;
 #[path = "retention/purge.rs"]

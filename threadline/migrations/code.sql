@@ -750,10 +750,13 @@ CREATE OR REPLACE FUNCTION threadline.captured_relation(audited_table integer, b
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((
     SELECT g.tgrelid
-    FROM pg_catalog.pg_trigger AS g
+    -- Of triggers, PostgreSQL has no index by their functions.
+    FROM pg_catalog.pg_depend AS d
+    JOIN pg_catalog.pg_trigger AS g ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND g.oid = d.objid
     JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
     LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
-    WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
+    WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+      AND d.refobjid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgfoid = d.refobjid AND g.tgparentid = 0
       AND g.tgname = '!threadline_capture_' || audited_table AND c.relpersistence <> 't'
     ORDER BY c.oid = built_for DESC, c.oid = t.relation DESC, c.relname = t.table_name DESC, g.oid
     LIMIT 1
@@ -861,6 +864,7 @@ DECLARE
     tl_context text := coalesce(current_setting('threadline.context', true), '');
     tl_transaction bigint := CASE WHEN current_setting('threadline.transaction_context', true) = tl_context
         THEN substring(current_setting('threadline.transaction', true) FROM '^[0-9]{1,18}$') END;
+    tl_place tid;
 BEGIN
     IF tl_transaction IS NULL THEN
         tl_transaction := nextval('threadline.entry_ids');
@@ -868,7 +872,10 @@ BEGIN
                 set_config('threadline.transaction_context', tl_context, true);
         INSERT INTO threadline.journal (
             id, transaction_id, xact_id, occurred_at, captured_at, op, context, session_user_name, application_name)
-        VALUES (tl_transaction, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), 'C', tl_context, session_user, current_setting('application_name'));
+        VALUES (tl_transaction, tl_transaction, pg_current_xact_id(), now(), clock_timestamp(), 'C', tl_context, session_user, current_setting('application_name'))
+        RETURNING ctid INTO tl_place;
+        -- For threadline.own_transaction().
+        PERFORM set_config('threadline.transaction_place', tl_place::text, true);
     END IF;
     RETURN tl_transaction;
 END
@@ -1588,14 +1595,15 @@ BEGIN ATOMIC
              THEN 'SET search_path = pg_catalog, threadline, pg_temp' END,
         string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
     FROM threadline.audited_tables AS t
+    CROSS JOIN (SELECT threadline.settings_needed(target) AS names OFFSET 0) AS needed
     JOIN (VALUES
         ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
-        ON setting.name = ANY (threadline.settings_needed(target)) AND (
+        ON setting.name = ANY (needed.names) AND (
             setting.name <> 'timezone' OR t.policy ? 'token'
             -- Ranges, composites and the like.
-            OR 'datestyle' = ANY (threadline.settings_needed(target)))
+            OR 'datestyle' = ANY (needed.names))
     WHERE t.id = audited_table;
 END;
 
@@ -2834,8 +2842,11 @@ SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(
         (SELECT g.tgrelid
-         FROM pg_trigger AS g
-         WHERE g.tgfoid = to_regproc('threadline.capture_' || t.id) AND g.tgparentid = 0 AND g.tgname = '!threadline_capture_' || t.id
+         -- Of triggers, PostgreSQL has no index by their functions.
+         FROM pg_depend AS d
+         JOIN pg_trigger AS g ON d.classid = 'pg_trigger'::regclass AND g.oid = d.objid
+         WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = to_regproc('threadline.capture_' || t.id) AND g.tgfoid = d.refobjid
+           AND g.tgparentid = 0 AND g.tgname = '!threadline_capture_' || t.id
          ORDER BY g.tgrelid = t.relation DESC, g.tgrelid
          LIMIT 1),
         (SELECT c.oid
@@ -2859,7 +2870,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 -- As text: shown from what is parsed, it reads otherwise after a restore.
 AS $$
-    SELECT format('SELECT threadline.audit(%L', target)
+    SELECT format('SELECT threadline.audit_as_decided(%L', target)
         || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'mask') || ']', '')
         || coalesce(', exclude => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
@@ -3089,6 +3100,8 @@ BEGIN
             '"relation": ' || target::oid, '"relation": ' || t.relation),
             quote_literal(target::oid) || '::pg_catalog.oid', quote_literal(t.relation) || '::pg_catalog.oid'),
             format('TG_NAME, %s)', target::oid), format('TG_NAME, %s)', t.relation)) AS source
+        -- Once, and not for each comparison.
+        OFFSET 0
     ) AS written
     LEFT JOIN pg_proc AS p ON p.oid = to_regproc('threadline.capture_' || t.id)
     LEFT JOIN pg_language AS l ON l.oid = p.prolang
@@ -3488,7 +3501,9 @@ BEGIN
             RETURN QUERY SELECT * FROM threadline.trigger_drift(tl_audited.id, tl_audited.relation);
             RETURN QUERY
             SELECT 'partition-left', tl_audited.relation::text,
-                   format('%s is no partition of it any more; its rows stay in the past until then', p.name),
+                   format('%s is no partition of it any more%s; its rows stay in the past until then', p.name,
+                       CASE WHEN p.left_by IS NOT NULL THEN
+                           format(', since %s, by role %s', to_char(p.left_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), p.left_by) END),
                    threadline.mending(tl_audited.id, tl_audited.relation)
             FROM threadline.partitions_left(tl_audited.id) AS p
             WHERE NOT p.is_noted
@@ -4050,9 +4065,9 @@ END;
 
 -- The partitions of an audited table that were detached or dropped since they were noted,
 -- and by when. `is_noted` of those that threadline.refresh() has seen. Of one that was
--- dropped it is not known when, until then.
+-- dropped it is not known when, until then, unless threadline.watch() saw it.
 CREATE OR REPLACE FUNCTION threadline.partitions_left(
-    audited_table integer, OUT part oid, OUT name text, OUT rows_of text, OUT left_at timestamptz, OUT is_noted boolean
+    audited_table integer, OUT part oid, OUT name text, OUT rows_of text, OUT left_at timestamptz, OUT left_by text, OUT is_noted boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4062,7 +4077,7 @@ BEGIN
     RETURN QUERY
     SELECT k.part, k.name, k.rows_of,
            coalesce(k.left_at, CASE WHEN c.oid IS NOT NULL THEN threadline.altered_at(threadline.whole_xid(c.xmin), k.known_at) END, 'infinity'),
-           k.left_at IS NOT NULL
+           k.left_by, k.noted_at IS NOT NULL
     FROM threadline.known_partitions AS k
     JOIN threadline.audited_tables AS t ON t.id = k.table_id
     LEFT JOIN pg_class AS c ON c.oid = k.part
@@ -4112,17 +4127,18 @@ BEGIN
     END IF;
     FOR tl_left IN SELECT * FROM threadline.partitions_left(audited_table) AS p WHERE NOT p.is_noted LOOP
         UPDATE threadline.known_partitions AS k
-        SET left_at = least(tl_left.left_at, clock_timestamp())
+        SET left_at = least(tl_left.left_at, clock_timestamp()), noted_at = clock_timestamp()
         WHERE k.table_id = audited_table AND k.part = tl_left.part;
         PERFORM threadline.own_action('audit.partition_left', jsonb_build_object(
-            'table', target, 'table_id', audited_table, 'partition', tl_left.name));
+            'table', target, 'table_id', audited_table, 'partition', tl_left.name, 'left_by', tl_left.left_by,
+            'left_at', CASE WHEN tl_left.left_by IS NOT NULL THEN tl_left.left_at END));
     END LOOP;
     INSERT INTO threadline.known_partitions AS k (table_id, part, name, rows_of, known_at)
     SELECT audited_table, p.relid, p.relid::text, threadline.rows_of_partition(p.relid), clock_timestamp()
     FROM pg_partition_tree(target) AS p
     WHERE p.isleaf AND p.relid <> target
     ON CONFLICT (table_id, part) DO UPDATE
-    SET name = excluded.name, rows_of = excluded.rows_of, known_at = excluded.known_at, left_at = NULL
+    SET name = excluded.name, rows_of = excluded.rows_of, known_at = excluded.known_at, left_at = NULL, left_by = NULL, noted_at = NULL
     WHERE k.left_at IS NOT NULL OR (k.name, k.rows_of) IS DISTINCT FROM (excluded.name, excluded.rows_of);
 END
 $$;
@@ -4154,16 +4170,29 @@ $$;
 
 -- threadline.current_transaction() for an action, which is not posted and so not compared
 -- with its database transaction later: an AuditTransaction that a session named is its own
--- only if the entry is one of this database transaction.
+-- only if the entry is one of this database transaction. The journal has no index, so the
+-- entry's place is remembered, and its newest blocks are looked at before the others.
 CREATE OR REPLACE FUNCTION threadline.own_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_transaction bigint := threadline.current_transaction();
+    tl_place tid := substring(current_setting('threadline.transaction_place', true) FROM '^\([0-9]{1,9},[0-9]{1,4}\)$');
 BEGIN
     -- What is not committed is not posted either.
-    IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.id = tl_transaction AND j.xact_id = pg_current_xact_id()) THEN
+    IF EXISTS (SELECT FROM threadline.journal AS j WHERE j.ctid = tl_place AND j.id = tl_transaction AND j.xact_id = pg_current_xact_id()) THEN
+        RETURN tl_transaction;
+    END IF;
+    tl_place := format('(%s,0)', greatest(pg_relation_size('threadline.journal') / current_setting('block_size')::integer - 4, 0));
+    SELECT j.ctid INTO tl_place FROM threadline.journal AS j
+    WHERE j.ctid >= tl_place AND j.id = tl_transaction AND j.xact_id = pg_current_xact_id();
+    IF NOT FOUND THEN
+        SELECT j.ctid INTO tl_place FROM threadline.journal AS j WHERE j.id = tl_transaction AND j.xact_id = pg_current_xact_id();
+    END IF;
+    IF FOUND THEN
+        PERFORM set_config('threadline.transaction_place', tl_place::text, true);
+    ELSE
         PERFORM set_config('threadline.transaction', '', true);
         tl_transaction := threadline.current_transaction();
     END IF;
@@ -4234,6 +4263,8 @@ REVOKE ALL ON FUNCTION threadline.note_tampering(integer, text, text, text) FROM
 -- meanwhile, and put right before anybody looked, leaves a trace. Called by the event
 -- triggers that `audit protect` makes. It looks at what is there after the command, so
 -- that audit(), refresh() and unaudit() leave nothing, and no setting decides anything.
+-- It also keeps threadline.known_partitions: what rows a partition holds that came, and
+-- who took it away and when.
 -- ALTER TABLE … TYPE … USING changes values past every trigger, and leaves the action
 -- audit.table_rewritten: migrations do that, too.
 CREATE OR REPLACE FUNCTION threadline.watch() RETURNS event_trigger
@@ -4259,6 +4290,13 @@ BEGIN
         RETURN;
     END IF;
     IF TG_EVENT = 'sql_drop' THEN
+        -- Not those of a table that was dropped with them.
+        UPDATE threadline.known_partitions AS k
+        SET name = d.object_identity, left_at = clock_timestamp(), left_by = session_user
+        FROM pg_event_trigger_dropped_objects() AS d, threadline.audited_tables AS t
+        WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 AND d.objid = k.part
+          AND k.left_at IS NULL AND t.id = k.table_id AND t.unaudited_at IS NULL
+          AND threadline.audited_table_of(t.relation) IS NOT DISTINCT FROM t.id;
         IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary AND d.object_type = 'trigger') THEN
             RETURN;
         END IF;
@@ -4339,6 +4377,24 @@ BEGIN
             WHERE p.relid <> a.root
             ON CONFLICT (part) DO UPDATE SET table_id = excluded.table_id
             WHERE watched_partitions.table_id <> excluded.table_id
+        ), leaf AS MATERIALIZED (
+            SELECT a.id AS table_id, p.relid AS part
+            FROM (SELECT DISTINCT a.id, a.root FROM audited AS a) AS a
+            CROSS JOIN pg_partition_tree(a.root) AS p
+            WHERE p.isleaf AND p.relid <> a.root
+        ), known AS (
+            INSERT INTO threadline.known_partitions AS k (table_id, part, name, rows_of, known_at)
+            SELECT l.table_id, l.part, l.part::regclass::text, threadline.rows_of_partition(l.part), clock_timestamp()
+            FROM leaf AS l
+            ON CONFLICT (table_id, part) DO UPDATE
+            SET name = excluded.name, rows_of = excluded.rows_of, known_at = excluded.known_at, left_at = NULL, left_by = NULL, noted_at = NULL
+            WHERE k.left_at IS NOT NULL
+        ), departed AS (
+            UPDATE threadline.known_partitions AS k
+            SET name = k.part::regclass::text, left_at = clock_timestamp(), left_by = session_user
+            WHERE k.left_at IS NULL AND k.table_id IN (SELECT a.id FROM audited AS a)
+              AND (k.table_id, k.part) NOT IN (SELECT l.table_id, l.part FROM leaf AS l)
+              AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = k.part)
         )
         SELECT found.table_id, found.relation, string_agg(found.what, ', ' ORDER BY found.what) AS what
         FROM (
@@ -4958,28 +5014,107 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.record_replacement(regclass, regclass) FROM PUBLIC;
 
--- Audits a table from now on, or changes how. Safe to call again: the table
--- keeps its id, and with it its history.
---
---   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
---
--- columns: these alone, and the primary key; whatever comes later is left out.
--- operations: some of insert, update, delete and truncate, instead of all.
--- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
--- it is not true are not recorded. What a record was can then not be said.
--- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
--- write.
--- clear: columns that are no secret though their names look like it; see verify.
--- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
--- ignore: columns that are recorded with what else changes; a change of these alone
--- leaves no record. For counters and ranks.
--- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
--- ones. Without it all are kept.
--- continues: the audited table that this one takes the place of, as when a copy was made,
--- changed and renamed: its history goes on here, and ends there. What differs is recorded.
--- keyless: the table may have no primary key. What happened to it is found by its
--- content then; no record of it has a history.
-CREATE OR REPLACE FUNCTION threadline.audit(
+-- Whether a column is named like a secret, by the rule of the library's
+-- `looks_secret`: by whole words, in snake case or camel case, in the singular or plural,
+-- with or without a number. When something happened, and whether it is so, are none.
+-- digits: whether it could be a secret made of digits, such as a PIN; token_count is none.
+CREATE OR REPLACE FUNCTION threadline.looks_secret(name text, digits boolean DEFAULT false) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+    SELECT CASE
+        -- Most names have none of these in them, and are not taken apart.
+        WHEN lower(regexp_replace(name, '[\x01-\x40\x5b-\x60\x7b-\x7f]', '', 'g') COLLATE "C")
+             !~ '(pass(w|phrase|code)|pwd|pin|otp|code|salt|secret|token|jwt|credential|key|card|pan|cvv|cvc|iban|ssn|socialsecurity)'
+        THEN false
+        ELSE (
+            SELECT NOT (cardinality(of.words) > 1 AND (
+                       of.words[1] IN ('is', 'has')
+                       OR of.words[cardinality(of.words)] IN ('at', 'enabled', 'disabled', 'required', 'verified', 'expired')))
+               AND NOT (digits AND of.words[cardinality(of.words)] IN ('count', 'counter', 'total', 'attempts'))
+               AND EXISTS (
+                   SELECT
+                   FROM generate_subscripts(of.words, 1) AS f (first)
+                   CROSS JOIN generate_subscripts(of.words, 1) AS l (last)
+                   WHERE l.last >= f.first
+                     AND array_to_string(of.words[f.first:l.last], '') ~ CASE
+                         WHEN digits THEN '^(passcode|pin|t?otp|(recovery|backup|security)code|(credit|debit)?card|card(number|no)|pan|cvv|cvc|ssn|socialsecurity)$'
+                         ELSE '^(password|passwd|pwd|passphrase|passcode|pin|t?otp|(recovery|backup|security)code|salt|secret|token|jwt|credential|(api|access|private|signing|encryption|master)key|(credit|debit)?card|card(number|no)|pan|cvv|cvc|iban|ssn|socialsecurity)s?$' END)
+            FROM (
+                SELECT array_remove(regexp_split_to_array(
+                    lower(regexp_replace(regexp_replace(name COLLATE "C",
+                        '([^A-Z])([A-Z])', '\1_\2', 'g'),
+                        '([A-Z])([A-Z][a-z])', '\1_\2', 'g')),
+                    '[\x01-\x40\x5b-\x60\x7b-\x7f]+'), '') AS words
+            ) AS of)
+    END;
+END;
+
+-- The columns of a table that look secret by their names, and by their types could be:
+-- whether something is so and when it was is none, and a number is only if it could be a
+-- PIN or the like. What refers to another table is what that is called there.
+CREATE OR REPLACE FUNCTION threadline.secret_columns(target regclass) RETURNS TABLE (number smallint, name text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT c.number, c.name
+    FROM threadline.columns_of(target) AS c
+    WHERE threadline.looks_secret(c.name)
+      AND CASE
+          WHEN threadline.base_type(c.type) = ANY ('{bool,date,time,timetz,timestamp,timestamptz,interval}'::regtype[]) THEN false
+          WHEN threadline.base_type(c.type) = ANY ('{int2,int4,int8,numeric,float4,float8}'::regtype[])
+          THEN threadline.looks_secret(c.name, digits => true)
+          ELSE true END
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_constraint AS k
+          CROSS JOIN unnest(k.conkey, k.confkey) AS pair (number, referenced)
+          JOIN pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = pair.referenced
+          WHERE k.conrelid = target AND k.contype = 'f' AND pair.number = c.number
+            AND NOT threadline.looks_secret(a.attname::text))
+    ORDER BY c.number;
+END;
+
+-- Refuses a policy that would record what looks secret and says nothing of it, unless it
+-- is in force.
+CREATE OR REPLACE FUNCTION threadline.ask_about_secrets(target regclass, policy jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_keys text[] := ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k);
+    tl_redacted text[] := ARRAY(
+        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{mask,exclude,token}'::text[]) AS list);
+    tl_said text[] := ARRAY(
+        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{clear,columns}'::text[]) AS list);
+    tl_secret text[] := ARRAY(
+        SELECT s.name
+        FROM threadline.secret_columns(target) AS s
+        WHERE s.name <> ALL (tl_said)
+          AND (NOT policy ? 'columns' OR s.name = ANY (tl_keys))
+          AND threadline.treatment(target, s.number, tl_redacted, '{}', '{}') = 'clear');
+BEGIN
+    -- A column that is not there is refused as that.
+    IF tl_secret <> '{}' AND tl_redacted || tl_said <@ ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c)
+       AND threadline.as_decided(target, policy) IS NULL
+    THEN
+        RAISE EXCEPTION 'threadline: column % of table % looks secret by its name, and would be recorded as it is',
+            array_to_string(tl_secret, ', '), target
+            USING HINT = concat_ws(' ',
+                'Say what is recorded of it:',
+                (SELECT format('exclude => ARRAY[%1$s] (nothing), mask => ARRAY[%1$s] (that it changed), token => ARRAY[%1$s] (a keyed hash), or', string_agg(quote_literal(s), ', '))
+                 FROM unnest(tl_secret) AS s
+                 WHERE s <> ALL (tl_keys)
+                 HAVING count(*) > 0),
+                (SELECT format('clear => ARRAY[%s] (it is no secret).', string_agg(quote_literal(s), ', '))
+                 FROM unnest(tl_secret) AS s),
+                CASE WHEN tl_secret && tl_keys THEN 'A primary key is recorded as it is: if it is a secret, give the table another key.' END);
+    END IF;
+END
+$$;
+
+-- threadline.audit(), without its question about columns that look secret: it was asked
+-- where the policy was decided, of a model or before.
+CREATE OR REPLACE FUNCTION threadline.audit_as_decided(
     target        regclass,
     mask          text[]  DEFAULT '{}',
     exclude       text[]  DEFAULT '{}',
@@ -4997,7 +5132,7 @@ CREATE OR REPLACE FUNCTION threadline.audit(
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
-AS $audit$
+AS $$
 DECLARE
     tl_id integer;
     tl_part regclass;
@@ -5042,11 +5177,63 @@ BEGIN
     PERFORM threadline.take_back(target, 'proof');
     RETURN tl_id;
 END
-$audit$;
+$$;
+
+-- Audits a table from now on, or changes how. Safe to call again: the table
+-- keeps its id, and with it its history.
+--
+--   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
+--
+-- columns: these alone, and the primary key; whatever comes later is left out.
+-- operations: some of insert, update, delete and truncate, instead of all.
+-- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
+-- it is not true are not recorded. What a record was can then not be said.
+-- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
+-- write.
+-- clear: columns that are no secret though their names look like it. Of one that looks
+-- secret, something has to be said: mask, exclude, token or clear.
+-- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
+-- ignore: columns that are recorded with what else changes; a change of these alone
+-- leaves no record. For counters and ranks.
+-- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
+-- ones. Without it all are kept.
+-- continues: the audited table that this one takes the place of, as when a copy was made,
+-- changed and renamed: its history goes on here, and ends there. What differs is recorded.
+-- keyless: the table may have no primary key. What happened to it is found by its
+-- content then; no record of it has a history.
+CREATE OR REPLACE FUNCTION threadline.audit(
+    target        regclass,
+    mask          text[]  DEFAULT '{}',
+    exclude       text[]  DEFAULT '{}',
+    require_actor boolean DEFAULT false,
+    keyless       boolean DEFAULT false,
+    columns       text[]  DEFAULT NULL,
+    operations    text[]  DEFAULT NULL,
+    condition     text    DEFAULT NULL,
+    clear         text[]  DEFAULT '{}',
+    token         text[]  DEFAULT '{}',
+    ignore        text[]  DEFAULT '{}',
+    keep          text    DEFAULT NULL,
+    continues     regclass DEFAULT NULL
+) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
+AS $$
+BEGIN
+    PERFORM threadline.check_auditable(target);
+    PERFORM threadline.ask_about_secrets(target, threadline.policy(
+        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep));
+    RETURN threadline.audit_as_decided(target, mask, exclude, require_actor, keyless, columns, operations, condition,
+        clear, token, ignore, keep, continues);
+END
+$$;
 
 -- Puts a former policy of a table back, for the down.sql of a migration: as
 -- threadline.audit(), but columns that the policy names may be gone, because a later
 -- migration dropped them. If one that was redacted comes back, it is redacted.
+-- continues: as of threadline.audit(), to give a history back after tables were renamed
+-- back; of a table that is gone, or whose history was given away, there is none to give.
 CREATE OR REPLACE FUNCTION threadline.audit_as_before(
     target        regclass,
     mask          text[]  DEFAULT '{}',
@@ -5059,7 +5246,8 @@ CREATE OR REPLACE FUNCTION threadline.audit_as_before(
     clear         text[]  DEFAULT '{}',
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
-    keep          text    DEFAULT NULL
+    keep          text    DEFAULT NULL,
+    continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5073,7 +5261,7 @@ DECLARE
 BEGIN
     WHILE tl_id IS NULL LOOP
         BEGIN
-            tl_id := threadline.audit(target,
+            tl_id := threadline.audit_as_decided(target,
                 mask => ARRAY(SELECT c FROM unnest(mask) AS c WHERE c = ANY (tl_there)),
                 exclude => ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c = ANY (tl_there)),
                 require_actor => require_actor,
@@ -5087,7 +5275,8 @@ BEGIN
                 clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
                 token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
                 ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)),
-                keep => keep);
+                keep => keep,
+                continues => CASE WHEN threadline.audited_table_of(continues) IS NOT NULL THEN continues END);
         EXCEPTION WHEN undefined_column THEN
             IF condition IS NULL THEN
                 RAISE;
@@ -5178,7 +5367,7 @@ BEGIN
            coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}')
     INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore
     FROM decided;
-    RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
+    RETURN threadline.audit_as_decided(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
@@ -5316,6 +5505,7 @@ DECLARE
         WHEN 'audit.policy_changed' THEN 'audit'
         WHEN 'audit.condition_changed' THEN 'audit'
         WHEN 'audit.continued' THEN 'audit'
+        WHEN 'audit.partition_left' THEN 'refresh'
         WHEN 'audit.purged' THEN 'purge'
         WHEN 'audit.held' THEN 'hold'
         WHEN 'audit.released' THEN 'release'
@@ -7638,9 +7828,11 @@ BEGIN
     SELECT CASE WHEN former.relation IS NULL THEN 'table-unaudited' ELSE 'table-replaced' END, c.oid::regclass::text,
            CASE WHEN former.relation IS NULL THEN 'nothing of it is recorded'
                 ELSE format('nothing of it is recorded; the audited table that had this name is called %s now', former.relation) END,
-           format(CASE WHEN former.relation IS NOT NULL THEN 'SELECT threadline.audit(%1$L, continues => %2$L);'
-                       WHEN EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN 'SELECT threadline.audit(%1$L);'
-                       ELSE 'SELECT threadline.audit(%1$L, keyless => true);' END, c.oid::regclass, former.relation)
+           format('SELECT threadline.audit(%L%s%s%s);', c.oid::regclass,
+               ', continues => ' || quote_literal(former.relation::regclass::text),
+               CASE WHEN former.relation IS NULL AND NOT EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN ', keyless => true' END,
+               (SELECT ', exclude => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
+                WHERE s.name NOT IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)))
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN LATERAL (

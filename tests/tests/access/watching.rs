@@ -121,6 +121,111 @@ fn partitions_that_left_for_a_moment_leave_an_action() {
     );
 }
 
+/// Also one that came after the last refresh, and whatever is asked about the past.
+#[test]
+fn who_took_a_partition_away_and_when_is_noted_at_once() {
+    let mut protected = Protected::new();
+    let app = &mut protected.session("app");
+    run(
+        app,
+        "CREATE TABLE log (id int PRIMARY KEY, line text) PARTITION BY RANGE (id);
+         CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (10);
+         SELECT threadline.audit('log');
+         CREATE TABLE log_2 PARTITION OF log FOR VALUES FROM (10) TO (20);
+         CREATE TABLE log_3 PARTITION OF log FOR VALUES FROM (20) TO (30);
+         INSERT INTO log VALUES (1, 'a'), (11, 'b'), (21, 'c')",
+    );
+    let models = Models::new(vec![]);
+    let left = |protected: &mut Protected| {
+        let verification = models.verify().run(&mut protected.admin).unwrap();
+        assert!(verification.is_sound());
+        let of_partitions = |code| {
+            matches!(
+                code,
+                FindingCode::PartitionLeft | FindingCode::TriggersChanged
+            )
+        };
+        let messages = verification
+            .findings
+            .into_iter()
+            .filter(|finding| of_partitions(finding.code));
+        messages.map(|finding| finding.message).collect::<Vec<_>>()
+    };
+    let role = protected.role("app");
+    for (part, leaves) in [
+        (1, "ALTER TABLE log DETACH PARTITION log_1"),
+        (2, "ALTER TABLE log DETACH PARTITION log_2 CONCURRENTLY"),
+        (3, "DROP TABLE log_3"),
+    ] {
+        run(app, "BEGIN; DROP TABLE log_3; ROLLBACK");
+        let before = value(app, "SELECT clock_timestamp()").unwrap();
+        run(app, leaves);
+        let after = value(app, "SELECT clock_timestamp()").unwrap();
+        assert_eq!(
+            rows(
+                &mut protected.admin,
+                &format!(
+                    "SELECT name, rows_of, left_by FROM threadline.known_partitions
+                     WHERE left_at BETWEEN '{before}' AND '{after}' AND noted_at IS NULL"
+                )
+            ),
+            [format!(
+                "public.log_{part} | ((id IS NOT NULL) AND (id >= {part}0 - 10) AND (id < {part}0)) | {role}"
+            )
+            .replace("10 - 10", "0").replace("20 - 10", "10").replace("30 - 10", "20")]
+        );
+        let found = left(&mut protected);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with(&format!(
+                "public.log_{part} is no partition of it any more, since 20"
+            )) && found[0].contains(&format!(" UTC, by role {role}; ")),
+            "{}",
+            found[0]
+        );
+        // Of an instant between leaving and the refresh, the rows are not there.
+        for (at, there) in [(&before, 4 - part), (&after, 3 - part)] {
+            assert_eq!(
+                rows(
+                    &mut protected.admin,
+                    &format!("SELECT record_key FROM threadline.rows_as_of('log', '{at}')")
+                )
+                .len(),
+                there,
+                "{leaves}"
+            );
+        }
+        run(app, "SELECT threadline.refresh('log')");
+        assert_eq!(left(&mut protected), [""; 0]);
+        assert_eq!(
+            rows(
+                &mut protected.admin,
+                "SELECT meta ->> 'partition', meta ->> 'left_by' FROM threadline.audit_actions WHERE name = 'audit.partition_left' ORDER BY id DESC LIMIT 1"
+            ),
+            [format!("public.log_{part} | {role}")]
+        );
+    }
+    // One that comes back was away, and others could write to it.
+    run(
+        app,
+        "ALTER TABLE log ATTACH PARTITION log_1 FOR VALUES FROM (0) TO (10)",
+    );
+    let found = left(&mut protected);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("the partition was detached at 20"),
+        "{}",
+        found[0]
+    );
+    assert_eq!(
+        refused(
+            app,
+            "SELECT threadline.record_action('audit.partition_left', 'user', 'me')"
+        ),
+        "threadline: the action 'audit.partition_left' is recorded by threadline.refresh() alone"
+    );
+}
+
 #[test]
 fn what_migrations_do_leaves_none() {
     let mut protected = Protected::new();

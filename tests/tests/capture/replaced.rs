@@ -43,7 +43,7 @@ fn a_table_that_takes_the_place_of_another_continues_its_history() {
             "SELECT code, mend FROM threadline.unaudited_tables() WHERE relation LIKE '%orders'"
         ),
         [
-            "table-replaced | SELECT threadline.audit('public.orders', continues => 'public.orders_old');"
+            "table-replaced | SELECT threadline.audit('public.orders', continues => 'public.orders_old', exclude => ARRAY['pin']);"
         ]
     );
     let audit = "SELECT threadline.audit('orders', mask => ARRAY['pin'], exclude => ARRAY['note'], continues => 'orders_old')";
@@ -167,6 +167,43 @@ fn a_table_that_cannot_take_the_place_is_refused_and_nothing_is_changed() {
     run(conn, "INSERT INTO old VALUES (1)");
     assert_eq!(
         value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
+        Some("1")
+    );
+}
+
+/// As the down.sql of a swap: the history goes back, and a policy that names what the
+/// former table has not.
+#[test]
+fn a_swap_that_is_taken_back_gives_the_history_back() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    swapped(
+        conn,
+        "SELECT threadline.audit('orders', mask => ARRAY['pin'])",
+    );
+    run(
+        conn,
+        "SELECT threadline.audit('orders', mask => ARRAY['pin'], ignore => ARRAY['extra'], continues => 'orders_old');
+         ALTER TABLE orders RENAME TO orders_new; ALTER TABLE orders_old RENAME TO orders",
+    );
+    let back = "SELECT threadline.audit_as_before('orders', mask => ARRAY['pin'], ignore => ARRAY['extra'], continues => 'orders_new')";
+    let recorded = "SELECT count(*) FROM threadline.audit_changes WHERE table_id = 1";
+    let before: i64 = value(conn, recorded).unwrap().parse().unwrap();
+    assert_eq!(value(conn, back).as_deref(), Some("1"));
+    let after: i64 = value(conn, recorded).unwrap().parse().unwrap();
+    assert!(after > before, "the swap back is on record");
+    run(conn, "UPDATE orders SET amount = 8 WHERE id = 1");
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT changed_to FROM threadline.audit_changes ORDER BY id DESC LIMIT 1"
+        ),
+        [r#"{"amount": 8}"#]
+    );
+    // There is nothing to give any more, from this or from a table that is gone.
+    assert_eq!(value(conn, back).as_deref(), Some("1"));
+    assert_eq!(
+        value(conn, &back.replace("'orders_new'", "to_regclass('gone')")).as_deref(),
         Some("1")
     );
 }

@@ -92,18 +92,26 @@ fn values_that_are_equal_and_not_the_same_are_a_change() {
 fn values_with_one_image_are_told_apart_in_every_way_of_capture() {
     let conn = &mut rolled_back();
     for (name, policy, before) in [
-        ("plain", "", ""),
-        ("large", "", "UPDATE large SET note = repeat('x', 200000)"),
+        ("plain", ", clear => ARRAY['secret']", ""),
+        (
+            "large",
+            ", clear => ARRAY['secret']",
+            "UPDATE large SET note = repeat('x', 200000)",
+        ),
         ("redacted", ", mask => ARRAY['secret', 'hidden']", ""),
         (
             "large_redacted",
             ", mask => ARRAY['secret', 'hidden']",
             "UPDATE large_redacted SET note = repeat('x', 200000)",
         ),
-        ("ignored", ", ignore => ARRAY['note']", ""),
+        (
+            "ignored",
+            ", ignore => ARRAY['note'], clear => ARRAY['secret']",
+            "",
+        ),
         (
             "widened",
-            "",
+            ", clear => ARRAY['secret']",
             "ALTER TABLE widened ADD COLUMN more int; UPDATE widened SET more = 1",
         ),
         (
@@ -111,7 +119,11 @@ fn values_with_one_image_are_told_apart_in_every_way_of_capture() {
             ", mask => ARRAY['secret', 'hidden']",
             "ALTER TABLE widened_redacted ADD COLUMN more int",
         ),
-        ("json", "", "ALTER TABLE json ADD COLUMN doc json"),
+        (
+            "json",
+            ", clear => ARRAY['secret']",
+            "ALTER TABLE json ADD COLUMN doc json",
+        ),
     ] {
         run(
             conn,

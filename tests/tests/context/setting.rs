@@ -153,6 +153,43 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
             ),
         );
     }
+    // Nor an action, wherever its entry is said to be.
+    let place = value(
+        conn,
+        "SELECT ctid FROM threadline.journal ORDER BY id LIMIT 1",
+    )
+    .unwrap();
+    for place in [
+        place.as_str(),
+        "(0,2)",
+        "(0,0)",
+        "(9,9999)",
+        "(999999999,1)",
+        "(1,99999)",
+        "x",
+        "",
+    ] {
+        run(
+            conn,
+            &format!(
+                r#"BEGIN;
+                SELECT threadline.set_context('{{"actor": {{"type": "user", "id": "forger"}}}}'),
+                       set_config('threadline.transaction', '{real}', true), set_config('threadline.transaction_place', '{place}', true),
+                       set_config('threadline.transaction_context', current_setting('threadline.context'), true);
+                SELECT threadline.record_action('note.forged', 'user', 'forger'), threadline.record_action('note.forged', 'user', 'forger');
+                COMMIT"#
+            ),
+        );
+    }
+    assert_eq!(
+        rows(
+            conn,
+            &format!(
+                "SELECT count(*), count(DISTINCT transaction_id), bool_or(transaction_id = {real}) FROM threadline.audit_actions"
+            )
+        ),
+        ["16 | 8 | false"]
+    );
     // As a session setting it outlives transactions, and is as powerless.
     run(
         conn,

@@ -81,6 +81,31 @@ fn a_changed_policy_gets_a_folder_whose_down_puts_the_old_one_back() {
     assert_eq!(threadline::models![Post].generate(&dir).unwrap().len(), 1);
 }
 
+/// The table that was continued is no part of the policy, and may be gone on the way back.
+#[test]
+fn a_policy_that_continued_a_history_is_one_with_the_model_and_can_be_taken_back() {
+    let dir = scratch_dir();
+    let written = threadline::models![Post].generate(&dir).unwrap();
+    let up = written.last().unwrap().join("up.sql");
+    let sql = fs::read_to_string(&up).unwrap();
+    let continued = sql.replace("posts\"');", "posts\"', continues => 'blog.posts_old');");
+    assert_ne!(sql, continued);
+    fs::write(&up, continued).unwrap();
+    threadline::models![Post].check(&dir).unwrap();
+    let written = threadline::models![PostNext].generate(&dir).unwrap();
+    let down = read(&written[0], "down.sql");
+    assert!(
+        down.contains(", continues => to_regclass('blog.posts_old'));"),
+        "{down}"
+    );
+
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, TABLES);
+    run(conn, "SELECT threadline.audit('blog.posts')");
+    run(conn, &down);
+}
+
 #[test]
 fn a_new_column_beside_redacted_ones_asks_for_a_decision() {
     let dir = scratch_dir();

@@ -35,7 +35,7 @@ fn a_table_created_anew_is_audited_again_under_its_old_policy() {
     assert_eq!(
         findings[0].mend.as_deref(),
         Some(
-            "SELECT threadline.audit('public.items', mask => ARRAY['pin'], exclude => ARRAY['hash']);"
+            "SELECT threadline.audit_as_decided('public.items', mask => ARRAY['pin'], exclude => ARRAY['hash']);"
         )
     );
     run(conn, "INSERT INTO items VALUES (1, 'b', '1234', 'x')");
@@ -259,6 +259,6 @@ fn a_policy_that_records_a_part_is_followed() {
     );
     assert_eq!(
         findings[2].mend.as_deref(),
-        Some("SELECT threadline.audit('public.c', columns => ARRAY['n']);")
+        Some("SELECT threadline.audit_as_decided('public.c', columns => ARRAY['n']);")
     );
 }

@@ -105,10 +105,16 @@ CREATE TABLE threadline.known_partitions (
     rows_of  text,
     known_at timestamptz NOT NULL,
     left_at  timestamptz,
+    left_by  text,
+    noted_at timestamptz,
     PRIMARY KEY (table_id, part)
 );
 COMMENT ON TABLE threadline.known_partitions IS
-    'The partitions of audited tables, noted by threadline.audit() and threadline.refresh(), also those that were detached or dropped since';
+    'The partitions of audited tables, noted by threadline.audit(), threadline.refresh() and threadline.watch(), also those that were detached or dropped since';
+COMMENT ON COLUMN threadline.known_partitions.left_by IS
+    'The role that detached or dropped it, as threadline.watch() saw; NULL: nobody watched';
+COMMENT ON COLUMN threadline.known_partitions.noted_at IS
+    'When threadline.refresh() noted that it had left';
 COMMENT ON COLUMN threadline.known_partitions.rows_of IS
     'The condition of the rows that it holds; NULL: not known, or not to be evaluated';
 

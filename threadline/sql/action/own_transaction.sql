@@ -1,15 +1,28 @@
 -- threadline.current_transaction() for an action, which is not posted and so not compared
 -- with its database transaction later: an AuditTransaction that a session named is its own
--- only if the entry is one of this database transaction.
+-- only if the entry is one of this database transaction. The journal has no index, so the
+-- entry's place is remembered, and its newest blocks are looked at before the others.
 CREATE FUNCTION threadline.own_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_transaction bigint := threadline.current_transaction();
+    tl_place tid := substring(current_setting('threadline.transaction_place', true) FROM '^\([0-9]{1,9},[0-9]{1,4}\)$');
 BEGIN
     -- What is not committed is not posted either.
-    IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.id = tl_transaction AND j.xact_id = pg_current_xact_id()) THEN
+    IF EXISTS (SELECT FROM threadline.journal AS j WHERE j.ctid = tl_place AND j.id = tl_transaction AND j.xact_id = pg_current_xact_id()) THEN
+        RETURN tl_transaction;
+    END IF;
+    tl_place := format('(%s,0)', greatest(pg_relation_size('threadline.journal') / current_setting('block_size')::integer - 4, 0));
+    SELECT j.ctid INTO tl_place FROM threadline.journal AS j
+    WHERE j.ctid >= tl_place AND j.id = tl_transaction AND j.xact_id = pg_current_xact_id();
+    IF NOT FOUND THEN
+        SELECT j.ctid INTO tl_place FROM threadline.journal AS j WHERE j.id = tl_transaction AND j.xact_id = pg_current_xact_id();
+    END IF;
+    IF FOUND THEN
+        PERFORM set_config('threadline.transaction_place', tl_place::text, true);
+    ELSE
         PERFORM set_config('threadline.transaction', '', true);
         tl_transaction := threadline.current_transaction();
     END IF;

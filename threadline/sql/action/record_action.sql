@@ -33,6 +33,7 @@ DECLARE
         WHEN 'audit.policy_changed' THEN 'audit'
         WHEN 'audit.condition_changed' THEN 'audit'
         WHEN 'audit.continued' THEN 'audit'
+        WHEN 'audit.partition_left' THEN 'refresh'
         WHEN 'audit.purged' THEN 'purge'
         WHEN 'audit.held' THEN 'hold'
         WHEN 'audit.released' THEN 'release'

@@ -5,10 +5,13 @@ CREATE FUNCTION threadline.captured_relation(audited_table integer, built_for oi
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((
     SELECT g.tgrelid
-    FROM pg_catalog.pg_trigger AS g
+    -- Of triggers, PostgreSQL has no index by their functions.
+    FROM pg_catalog.pg_depend AS d
+    JOIN pg_catalog.pg_trigger AS g ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND g.oid = d.objid
     JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
     LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
-    WHERE g.tgfoid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgparentid = 0
+    WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+      AND d.refobjid = pg_catalog.to_regproc('threadline.capture_' || audited_table) AND g.tgfoid = d.refobjid AND g.tgparentid = 0
       AND g.tgname = '!threadline_capture_' || audited_table AND c.relpersistence <> 't'
     ORDER BY c.oid = built_for DESC, c.oid = t.relation DESC, c.relname = t.table_name DESC, g.oid
     LIMIT 1

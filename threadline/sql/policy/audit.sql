@@ -9,7 +9,8 @@
 -- it is not true are not recorded. What a record was can then not be said.
 -- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
 -- write.
--- clear: columns that are no secret though their names look like it; see verify.
+-- clear: columns that are no secret though their names look like it. Of one that looks
+-- secret, something has to be said: mask, exclude, token or clear.
 -- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- ignore: columns that are recorded with what else changes; a change of these alone
 -- leaves no record. For counters and ranks.
@@ -37,49 +38,12 @@ CREATE FUNCTION threadline.audit(
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
-AS $audit$
-DECLARE
-    tl_id integer;
-    tl_part regclass;
+AS $$
 BEGIN
     PERFORM threadline.check_auditable(target);
-    tl_id := threadline.as_decided(target, threadline.policy(
+    PERFORM threadline.ask_about_secrets(target, threadline.policy(
         mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep));
-    IF tl_id IS NOT NULL THEN
-        -- Nobody is kept waiting for what is there already.
-        IF (SELECT t.policy ->> 'keep' FROM threadline.audited_tables AS t WHERE t.id = tl_id) IS DISTINCT FROM keep THEN
-            PERFORM threadline.hand_over(target);
-            PERFORM threadline.set_keep(target, keep);
-            PERFORM threadline.take_back(target, 'proof');
-        END IF;
-        RETURN tl_id;
-    END IF;
-    PERFORM threadline.check_condition(target, condition);
-    PERFORM threadline.lock_policies();
-    -- What writers did so far is to be seen here, and done by the old function;
-    -- the triggers hold them off from now on anyway.
-    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
-    PERFORM threadline.hand_over(target);
-    IF continues IS NOT NULL THEN
-        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', continues);
-        PERFORM threadline.hand_over(continues);
-        PERFORM threadline.give_history(continues, target);
-        FOR tl_part IN SELECT continues UNION SELECT p.relid FROM pg_partition_tree(continues) AS p LOOP
-            PERFORM threadline.drop_triggers(tl_part);
-        END LOOP;
-    END IF;
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep, continues);
-    -- Left over from the time when the table was a partition of another.
-    PERFORM threadline.drop_triggers(target, but_of => tl_id);
-    PERFORM threadline.install_triggers(tl_id, target, condition);
-    IF condition IS NOT NULL THEN
-        PERFORM threadline.note_condition(target);
-    END IF;
-    IF continues IS NOT NULL THEN
-        PERFORM threadline.record_replacement(continues, target);
-        PERFORM threadline.take_back(continues, 'all');
-    END IF;
-    PERFORM threadline.take_back(target, 'proof');
-    RETURN tl_id;
+    RETURN threadline.audit_as_decided(target, mask, exclude, require_actor, keyless, columns, operations, condition,
+        clear, token, ignore, keep, continues);
 END
-$audit$;
+$$;

@@ -1,6 +1,8 @@
 -- Puts a former policy of a table back, for the down.sql of a migration: as
 -- threadline.audit(), but columns that the policy names may be gone, because a later
 -- migration dropped them. If one that was redacted comes back, it is redacted.
+-- continues: as of threadline.audit(), to give a history back after tables were renamed
+-- back; of a table that is gone, or whose history was given away, there is none to give.
 CREATE FUNCTION threadline.audit_as_before(
     target        regclass,
     mask          text[]  DEFAULT '{}',
@@ -13,7 +15,8 @@ CREATE FUNCTION threadline.audit_as_before(
     clear         text[]  DEFAULT '{}',
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
-    keep          text    DEFAULT NULL
+    keep          text    DEFAULT NULL,
+    continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -27,7 +30,7 @@ DECLARE
 BEGIN
     WHILE tl_id IS NULL LOOP
         BEGIN
-            tl_id := threadline.audit(target,
+            tl_id := threadline.audit_as_decided(target,
                 mask => ARRAY(SELECT c FROM unnest(mask) AS c WHERE c = ANY (tl_there)),
                 exclude => ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c = ANY (tl_there)),
                 require_actor => require_actor,
@@ -41,7 +44,8 @@ BEGIN
                 clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
                 token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
                 ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)),
-                keep => keep);
+                keep => keep,
+                continues => CASE WHEN threadline.audited_table_of(continues) IS NOT NULL THEN continues END);
         EXCEPTION WHEN undefined_column THEN
             IF condition IS NULL THEN
                 RAISE;

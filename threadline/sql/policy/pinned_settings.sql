@@ -11,13 +11,14 @@ BEGIN ATOMIC
              THEN 'SET search_path = pg_catalog, threadline, pg_temp' END,
         string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
     FROM threadline.audited_tables AS t
+    CROSS JOIN (SELECT threadline.settings_needed(target) AS names OFFSET 0) AS needed
     JOIN (VALUES
         ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
-        ON setting.name = ANY (threadline.settings_needed(target)) AND (
+        ON setting.name = ANY (needed.names) AND (
             setting.name <> 'timezone' OR t.policy ? 'token'
             -- Ranges, composites and the like.
-            OR 'datestyle' = ANY (threadline.settings_needed(target)))
+            OR 'datestyle' = ANY (needed.names))
     WHERE t.id = audited_table;
 END;

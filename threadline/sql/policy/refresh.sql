@@ -71,7 +71,7 @@ BEGIN
            coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}')
     INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore
     FROM decided;
-    RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
+    RETURN threadline.audit_as_decided(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),

@@ -1,8 +1,8 @@
 -- The partitions of an audited table that were detached or dropped since they were noted,
 -- and by when. `is_noted` of those that threadline.refresh() has seen. Of one that was
--- dropped it is not known when, until then.
+-- dropped it is not known when, until then, unless threadline.watch() saw it.
 CREATE FUNCTION threadline.partitions_left(
-    audited_table integer, OUT part oid, OUT name text, OUT rows_of text, OUT left_at timestamptz, OUT is_noted boolean
+    audited_table integer, OUT part oid, OUT name text, OUT rows_of text, OUT left_at timestamptz, OUT left_by text, OUT is_noted boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -12,7 +12,7 @@ BEGIN
     RETURN QUERY
     SELECT k.part, k.name, k.rows_of,
            coalesce(k.left_at, CASE WHEN c.oid IS NOT NULL THEN threadline.altered_at(threadline.whole_xid(c.xmin), k.known_at) END, 'infinity'),
-           k.left_at IS NOT NULL
+           k.left_by, k.noted_at IS NOT NULL
     FROM threadline.known_partitions AS k
     JOIN threadline.audited_tables AS t ON t.id = k.table_id
     LEFT JOIN pg_class AS c ON c.oid = k.part

@@ -5,7 +5,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 -- As text: shown from what is parsed, it reads otherwise after a restore.
 AS $$
-    SELECT format('SELECT threadline.audit(%L', target)
+    SELECT format('SELECT threadline.audit_as_decided(%L', target)
         || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'mask') || ']', '')
         || coalesce(', exclude => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)

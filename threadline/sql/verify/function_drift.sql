@@ -20,6 +20,8 @@ BEGIN
             '"relation": ' || target::oid, '"relation": ' || t.relation),
             quote_literal(target::oid) || '::pg_catalog.oid', quote_literal(t.relation) || '::pg_catalog.oid'),
             format('TG_NAME, %s)', target::oid), format('TG_NAME, %s)', t.relation)) AS source
+        -- Once, and not for each comparison.
+        OFFSET 0
     ) AS written
     LEFT JOIN pg_proc AS p ON p.oid = to_regproc('threadline.capture_' || t.id)
     LEFT JOIN pg_language AS l ON l.oid = p.prolang

@@ -33,7 +33,9 @@ BEGIN
             RETURN QUERY SELECT * FROM threadline.trigger_drift(tl_audited.id, tl_audited.relation);
             RETURN QUERY
             SELECT 'partition-left', tl_audited.relation::text,
-                   format('%s is no partition of it any more; its rows stay in the past until then', p.name),
+                   format('%s is no partition of it any more%s; its rows stay in the past until then', p.name,
+                       CASE WHEN p.left_by IS NOT NULL THEN
+                           format(', since %s, by role %s', to_char(p.left_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), p.left_by) END),
                    threadline.mending(tl_audited.id, tl_audited.relation)
             FROM threadline.partitions_left(tl_audited.id) AS p
             WHERE NOT p.is_noted

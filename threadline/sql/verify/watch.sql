@@ -3,6 +3,8 @@
 -- meanwhile, and put right before anybody looked, leaves a trace. Called by the event
 -- triggers that `audit protect` makes. It looks at what is there after the command, so
 -- that audit(), refresh() and unaudit() leave nothing, and no setting decides anything.
+-- It also keeps threadline.known_partitions: what rows a partition holds that came, and
+-- who took it away and when.
 -- ALTER TABLE … TYPE … USING changes values past every trigger, and leaves the action
 -- audit.table_rewritten: migrations do that, too.
 CREATE FUNCTION threadline.watch() RETURNS event_trigger
@@ -28,6 +30,13 @@ BEGIN
         RETURN;
     END IF;
     IF TG_EVENT = 'sql_drop' THEN
+        -- Not those of a table that was dropped with them.
+        UPDATE threadline.known_partitions AS k
+        SET name = d.object_identity, left_at = clock_timestamp(), left_by = session_user
+        FROM pg_event_trigger_dropped_objects() AS d, threadline.audited_tables AS t
+        WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 AND d.objid = k.part
+          AND k.left_at IS NULL AND t.id = k.table_id AND t.unaudited_at IS NULL
+          AND threadline.audited_table_of(t.relation) IS NOT DISTINCT FROM t.id;
         IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary AND d.object_type = 'trigger') THEN
             RETURN;
         END IF;
@@ -108,6 +117,24 @@ BEGIN
             WHERE p.relid <> a.root
             ON CONFLICT (part) DO UPDATE SET table_id = excluded.table_id
             WHERE watched_partitions.table_id <> excluded.table_id
+        ), leaf AS MATERIALIZED (
+            SELECT a.id AS table_id, p.relid AS part
+            FROM (SELECT DISTINCT a.id, a.root FROM audited AS a) AS a
+            CROSS JOIN pg_partition_tree(a.root) AS p
+            WHERE p.isleaf AND p.relid <> a.root
+        ), known AS (
+            INSERT INTO threadline.known_partitions AS k (table_id, part, name, rows_of, known_at)
+            SELECT l.table_id, l.part, l.part::regclass::text, threadline.rows_of_partition(l.part), clock_timestamp()
+            FROM leaf AS l
+            ON CONFLICT (table_id, part) DO UPDATE
+            SET name = excluded.name, rows_of = excluded.rows_of, known_at = excluded.known_at, left_at = NULL, left_by = NULL, noted_at = NULL
+            WHERE k.left_at IS NOT NULL
+        ), departed AS (
+            UPDATE threadline.known_partitions AS k
+            SET name = k.part::regclass::text, left_at = clock_timestamp(), left_by = session_user
+            WHERE k.left_at IS NULL AND k.table_id IN (SELECT a.id FROM audited AS a)
+              AND (k.table_id, k.part) NOT IN (SELECT l.table_id, l.part FROM leaf AS l)
+              AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = k.part)
         )
         SELECT found.table_id, found.relation, string_agg(found.what, ', ' ORDER BY found.what) AS what
         FROM (

@@ -7,8 +7,11 @@ SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(
         (SELECT g.tgrelid
-         FROM pg_trigger AS g
-         WHERE g.tgfoid = to_regproc('threadline.capture_' || t.id) AND g.tgparentid = 0 AND g.tgname = '!threadline_capture_' || t.id
+         -- Of triggers, PostgreSQL has no index by their functions.
+         FROM pg_depend AS d
+         JOIN pg_trigger AS g ON d.classid = 'pg_trigger'::regclass AND g.oid = d.objid
+         WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = to_regproc('threadline.capture_' || t.id) AND g.tgfoid = d.refobjid
+           AND g.tgparentid = 0 AND g.tgname = '!threadline_capture_' || t.id
          ORDER BY g.tgrelid = t.relation DESC, g.tgrelid
          LIMIT 1),
         (SELECT c.oid

@@ -1,9 +1,11 @@
 use std::fmt;
+use std::ops::Range;
 
 use crate::model::TableSpec;
 use crate::sql::{ReadableLiteral, TextArray};
 
-/// The call that puts a policy into force, as it stands in a migration.
+/// The call that puts a policy into force, as it stands in a migration. The model was
+/// asked about secrets; what else looks like one to a later version changes no migration.
 pub(crate) struct PolicyCall<'a>(pub(crate) &'a TableSpec);
 
 impl fmt::Display for PolicyCall<'_> {
@@ -42,10 +44,10 @@ impl fmt::Display for PolicyCall<'_> {
             arguments.push(format!("keep => {}", ReadableLiteral(keep)));
         }
         match arguments.as_slice() {
-            [table] => write!(f, "SELECT threadline.audit({table});"),
+            [table] => write!(f, "SELECT threadline.audit_as_decided({table});"),
             several => write!(
                 f,
-                "SELECT threadline.audit(\n    {}\n);",
+                "SELECT threadline.audit_as_decided(\n    {}\n);",
                 several.join(",\n    ")
             ),
         }
@@ -57,11 +59,72 @@ pub(crate) fn unaudit_call(table: &str) -> String {
     format!("SELECT threadline.unaudit({});", ReadableLiteral(table))
 }
 
-/// A call of [`PolicyCall`] as a later migration takes it back: columns that it names may
-/// be gone by then.
+/// A call of [`PolicyCall`] as a later migration takes it back: columns and the table
+/// that it names may be gone by then.
 pub(crate) fn as_before(statement: &str) -> String {
-    statement.replace(
-        "SELECT threadline.audit(",
+    let mut call = statement.replace(
+        "SELECT threadline.audit_as_decided(",
         "SELECT threadline.audit_as_before(",
-    )
+    );
+    if let Some(former) = continues(&call).map(|at| at.former) {
+        let name = call[former.clone()].to_owned();
+        call.replace_range(former, &format!("to_regclass({name})"));
+    }
+    call
+}
+
+/// A call without the table of which it continues the history: that is done once, and is
+/// no part of the policy.
+pub(crate) fn without_continues(statement: &str) -> String {
+    let mut call = statement.to_owned();
+    if let Some(at) = continues(statement) {
+        call.replace_range(at.comma..at.former.end, "");
+    }
+    call
+}
+
+struct Continues {
+    /// The comma before the argument.
+    comma: usize,
+    /// The literal that names the table.
+    former: Range<usize>,
+}
+
+/// The argument that somebody added to a call: `, continues => 'orders_old'`.
+fn continues(statement: &str) -> Option<Continues> {
+    const ARGUMENT: &str = "continues => ";
+    let name = statement.find("continues => '")?;
+    let comma = statement[..name].trim_end().strip_suffix(',')?.len();
+    let from = name + ARGUMENT.len();
+    let mut quotes = 0;
+    let length = statement[from..].find(|c| {
+        quotes += usize::from(c == '\'');
+        quotes % 2 == 0 && c != '\''
+    })?;
+    Some(Continues {
+        comma,
+        former: from..from + length,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_continues_a_history_is_taken_back_when_the_former_table_is_gone() {
+        let call = "SELECT threadline.audit_as_decided(\n    '\"orders\"',\n    mask => ARRAY['a'],\n    continues => 'the ''old'' one',\n    keep => '1 year'\n);";
+        assert_eq!(
+            as_before(call),
+            "SELECT threadline.audit_as_before(\n    '\"orders\"',\n    mask => ARRAY['a'],\n    continues => to_regclass('the ''old'' one'),\n    keep => '1 year'\n);"
+        );
+        assert_eq!(
+            without_continues(call),
+            "SELECT threadline.audit_as_decided(\n    '\"orders\"',\n    mask => ARRAY['a'],\n    keep => '1 year'\n);"
+        );
+        let short = "SELECT threadline.audit_as_decided('\"orders\"', continues => 'old');";
+        let without = "SELECT threadline.audit_as_decided('\"orders\"');";
+        assert_eq!(without_continues(short), without);
+        assert_eq!(without_continues(without), without);
+    }
 }

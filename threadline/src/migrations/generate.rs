@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
 use super::recorded::{COLUMNS, Recorded};
 use crate::error::{Error, ErrorKind};
-use crate::install::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way, as_before, unaudit_call};
+use crate::install::{
+    PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way, as_before, unaudit_call, without_continues,
+};
 use crate::model::{Models, TableSpec};
 use crate::sql::name_parts;
 
@@ -83,7 +85,9 @@ impl Models {
         let policies = self.by_table()?.into_iter().filter_map(|(table, spec)| {
             let previous = recorded.policies.get(&table);
             let policy = policy_statement(spec);
-            (previous != Some(&policy)).then(|| policy_migration(&table, spec, &policy, previous))
+            let in_force = previous.map(|previous| without_continues(previous));
+            (in_force.as_ref() != Some(&policy))
+                .then(|| policy_migration(&table, spec, &policy, previous))
         });
         Ok(schema.into_iter().chain(policies).collect())
     }

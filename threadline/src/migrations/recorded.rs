@@ -44,8 +44,8 @@ impl Recorded {
             let line = line.trim();
             if line.starts_with(COLUMNS) {
                 columns = Some(line.to_owned());
-            } else if line.starts_with("SELECT threadline.audit(") {
-                let mut statement = line.to_owned();
+            } else if let Some(arguments) = audit_call(line) {
+                let mut statement = format!("{AUDIT}{arguments}");
                 while !statement.ends_with(");") {
                     let Some(line) = lines.next() else { break };
                     statement.push('\n');
@@ -65,6 +65,16 @@ impl Recorded {
             }
         }
     }
+}
+
+/// How a generated policy begins.
+const AUDIT: &str = "SELECT threadline.audit_as_decided(";
+
+/// What follows in a call that audits a table, written by hand or generated.
+fn audit_call(line: &str) -> Option<&str> {
+    [AUDIT, "SELECT threadline.audit("]
+        .into_iter()
+        .find_map(|call| line.strip_prefix(call))
 }
 
 /// The table that a call names: its first argument, a string literal.
@@ -112,6 +122,7 @@ SELECT threadline.audit(
     '\"app\".\"it''s\"',
     mask => ARRAY['a']
 );
+SELECT threadline.audit_as_decided('users');
 SELECT threadline.unaudit('\"users\"');
 -- Columns: id, a
 SELECT threadline.audit('\"orders\"', mask => ARRAY['a']);
@@ -124,7 +135,7 @@ SELECT threadline.audit('\"orders\"', mask => ARRAY['a']);
         );
         assert_eq!(
             recorded.policies[&vec!["orders".to_owned()]],
-            "-- Columns: id, a\nSELECT threadline.audit('\"orders\"', mask => ARRAY['a']);"
+            "-- Columns: id, a\nSELECT threadline.audit_as_decided('\"orders\"', mask => ARRAY['a']);"
         );
     }
 }

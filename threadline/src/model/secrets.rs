@@ -55,7 +55,7 @@ const ABOUT: &[&str] = &[
 /// Whether a column is named like a secret: by whole words, in snake case or camel
 /// case, in the singular or plural, with or without a number. When something
 /// happened (`token_expires_at`) and whether it is so (`has_password`, `otp_enabled`) are
-/// none.
+/// none. The same rule as `threadline.looks_secret`.
 pub(crate) fn looks_secret(column: &str) -> bool {
     let words = words(column);
     let about = match words.as_slice() {
@@ -80,7 +80,8 @@ pub(crate) fn looks_secret(column: &str) -> bool {
     !about && SECRETS.iter().any(names)
 }
 
-/// The words of a name in lower case, without numbers.
+/// The words of a name in lower case, without numbers. As PostgreSQL reads letters without
+/// a locale: those beyond ASCII are neither upper nor lower case.
 fn words(name: &str) -> Vec<String> {
     let chars: Vec<char> = name.chars().collect();
     let mut words = vec![String::new()];
@@ -88,17 +89,18 @@ fn words(name: &str) -> Vec<String> {
         let before = at.checked_sub(1).map(|before| chars[before]);
         let after = chars.get(at + 1);
         // apiKey, and APIKey.
-        let begins = c.is_uppercase()
-            && (before.is_some_and(|before| !before.is_uppercase())
-                || after.is_some_and(|after| after.is_lowercase()));
-        if begins || !c.is_alphabetic() {
+        let begins = c.is_ascii_uppercase()
+            && (before.is_some_and(|before| !before.is_ascii_uppercase())
+                || after.is_some_and(|after| after.is_ascii_lowercase()));
+        let is_letter = c.is_ascii_alphabetic() || !c.is_ascii();
+        if begins || !is_letter {
             words.push(String::new());
         }
-        if c.is_alphabetic() {
+        if is_letter {
             words
                 .last_mut()
                 .expect("begins with one")
-                .extend(c.to_lowercase());
+                .push(c.to_ascii_lowercase());
         }
     }
     words.retain(|word| !word.is_empty());
@@ -107,92 +109,151 @@ fn words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::looks_secret;
+    use diesel::connection::SimpleConnection;
+    use diesel::dsl::sql;
+    use diesel::prelude::*;
+    use diesel::sql_types::{Array, Bool, Text};
+    use threadline_test_server::Server;
+
+    use super::{ABOUT, SECRETS, looks_secret};
+
+    const SECRET: &[&str] = &[
+        "password",
+        "password_hash",
+        "encryptedPassword",
+        "old_passwords",
+        "PASSWD",
+        "passwordHash",
+        "pwd2",
+        "secret",
+        "client_secret",
+        "token",
+        "tokens",
+        "token_count",
+        "refreshToken",
+        "api_key",
+        "apikey",
+        "APIKey",
+        "apiKeys",
+        "stripe-api-key",
+        "private_key_pem",
+        "ssn",
+        "social_security_number",
+        "card",
+        "card_number",
+        "idCard",
+        "creditCard",
+        "creditcard",
+        "pan",
+        "cvv2",
+        "cvc",
+        "iban",
+        "pin",
+        "pin_code",
+        "userPIN",
+        "otp",
+        "salt",
+        "required_password",
+    ];
+    const OTHER: &[&str] = &[
+        "",
+        "_",
+        "id",
+        "name",
+        "email",
+        "tokenize_count",
+        "tokenizer",
+        "spinning",
+        "pinned",
+        "cardinal",
+        "cardinality",
+        "discard",
+        "discarded_count",
+        "postcard",
+        "company",
+        "japan",
+        "span",
+        "asphalt",
+        "salted",
+        "desalted",
+        "key",
+        "monkey",
+        "api_keynote",
+        "public_key",
+        "content_hash",
+        "passing",
+        "secretary",
+        "secretariat",
+        "bypass",
+        "password_changed_at",
+        "tokenExpiresAt",
+        "has_password",
+        "isToken",
+        "totp_2fa_enabled",
+        "otpRequired",
+        "password_expired",
+        "author",
+        "ibanez",
+        "größe",
+    ];
 
     #[test]
     fn secrets_are_known_by_whole_words() {
-        for secret in [
-            "password",
-            "password_hash",
-            "encryptedPassword",
-            "old_passwords",
-            "PASSWD",
-            "passwordHash",
-            "pwd2",
-            "secret",
-            "client_secret",
-            "token",
-            "tokens",
-            "token_count",
-            "refreshToken",
-            "api_key",
-            "apikey",
-            "APIKey",
-            "apiKeys",
-            "stripe-api-key",
-            "private_key_pem",
-            "ssn",
-            "social_security_number",
-            "card",
-            "card_number",
-            "idCard",
-            "creditCard",
-            "creditcard",
-            "pan",
-            "cvv2",
-            "cvc",
-            "iban",
-            "pin",
-            "pin_code",
-            "userPIN",
-            "otp",
-            "salt",
-            "required_password",
-        ] {
+        for secret in SECRET {
             assert!(looks_secret(secret), "{secret}");
         }
-        for other in [
-            "",
-            "_",
-            "id",
-            "name",
-            "email",
-            "tokenize_count",
-            "tokenizer",
-            "spinning",
-            "pinned",
-            "cardinal",
-            "cardinality",
-            "discard",
-            "discarded_count",
-            "postcard",
-            "company",
-            "japan",
-            "span",
-            "asphalt",
-            "salted",
-            "desalted",
-            "key",
-            "monkey",
-            "api_keynote",
-            "public_key",
-            "content_hash",
-            "passing",
-            "secretary",
-            "secretariat",
-            "bypass",
-            "password_changed_at",
-            "tokenExpiresAt",
-            "has_password",
-            "isToken",
-            "totp_2fa_enabled",
-            "otpRequired",
-            "password_expired",
-            "author",
-            "ibanez",
-            "größe",
-        ] {
+        for other in OTHER {
             assert!(!looks_secret(other), "{other}");
         }
+    }
+
+    #[test]
+    fn the_database_knows_secrets_by_the_same_rule() {
+        let mut parts: Vec<&str> = SECRETS.iter().chain(ABOUT).copied().collect();
+        parts.extend([
+            "s", "is", "has", "api", "pass", "word", "cards", "code", "number", "no", "é", "Ü", "x",
+        ]);
+        let mut names: Vec<String> = [SECRET, OTHER].concat().iter().map(|&n| n.into()).collect();
+        for first in &parts {
+            for second in &parts {
+                let capitalized = |word: &str| {
+                    let mut chars = word.chars();
+                    let first = chars.next().expect("a word").to_uppercase();
+                    first.chain(chars).collect::<String>()
+                };
+                names.extend([
+                    format!("{first}{second}"),
+                    format!("{first}_{second}"),
+                    format!("{first}{}", capitalized(second)),
+                    format!("{}{}", first.to_uppercase(), capitalized(second)),
+                    format!("x {}_{second}s", capitalized(first)),
+                    format!("{first}2{}x {second}", capitalized(second)),
+                ]);
+            }
+        }
+
+        let server = Server::shared();
+        let database = server.fresh_name("secrets");
+        let admin = &mut PgConnection::establish(server.url()).unwrap();
+        let create = format!("CREATE DATABASE {database}");
+        admin.batch_execute(&create).unwrap();
+        let conn = &mut PgConnection::establish(&server.url_of(&database)).unwrap();
+        crate::Models::new(vec![]).install(conn).unwrap();
+
+        let in_rust: Vec<bool> = names.iter().map(|name| looks_secret(name)).collect();
+        let in_sql: Vec<bool> = sql::<Array<Bool>>(
+            "SELECT array_agg(threadline.looks_secret(name) ORDER BY at) FROM unnest(",
+        )
+        .bind::<Array<Text>, _>(&names)
+        .sql(") WITH ORDINALITY AS n (name, at)")
+        .get_result(conn)
+        .unwrap();
+        let differing: Vec<_> = names
+            .iter()
+            .zip(in_rust.iter().zip(&in_sql))
+            .filter(|(_, (one, other))| one != other)
+            .collect();
+        assert!(differing.is_empty(), "{differing:?}");
+        assert!(in_rust.contains(&true) && in_rust.contains(&false));
     }
 }

@@ -72,7 +72,8 @@ codes! {
     PartitionUnseen "partition-unseen" Error,
     /// A partition came since: a `TRUNCATE` of it alone leaves no trace.
     PartitionTruncateUnseen "partition-truncate-unseen" Warning,
-    /// A partition was detached or dropped; `threadline.refresh()` notes who saw it and when.
+    /// A partition was detached or dropped; by which role and when, where
+    /// `threadline.watch()` saw it. `threadline.refresh()` notes that it was seen.
     PartitionLeft "partition-left" Info,
     /// The table became a partition of another.
     TableAttached "table-attached" Warning,
@@ -128,8 +129,8 @@ codes! {
     /// The table's audit was stopped and began again, and what was written meanwhile is
     /// not recorded.
     AuditInterrupted "audit-interrupted" Info,
-    /// A command took triggers of the audit from a table, detached a partition of it or
-    /// dropped it; they may be back since. What was written meanwhile is not recorded.
+    /// A command took triggers of the audit from a table, detached a partition that came
+    /// back, or dropped the table; they may be back since. What was written meanwhile is not recorded.
     TriggersChanged "triggers-changed" Warning,
     /// An object in the schema of the audit was not installed by Threadline, is not as it
     /// was installed, or belongs to another role than the schema.

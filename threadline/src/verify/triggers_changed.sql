@@ -13,6 +13,13 @@ FROM (
            pg_catalog.count(*) OVER (PARTITION BY a.meta ->> 'table_id', a.meta ->> 'table') AS times
     FROM threadline.audit_actions AS a
     WHERE a.name = 'audit.triggers_changed' AND a.occurred_at >= coalesce($1, '-infinity')
+      -- A partition that left, and is not back, is found as that.
+      AND NOT EXISTS (
+          SELECT
+          FROM threadline.known_partitions AS k
+          WHERE k.table_id::pg_catalog.text = a.meta ->> 'table_id' AND k.name = a.meta ->> 'table'
+            AND k.left_by IS NOT NULL AND k.left_at <= a.occurred_at
+            AND a.meta ->> 'what' IN ('the partition was detached', 'the table was dropped'))
       AND ($2 IS NULL OR a.meta ->> 'table_id' IN (
           SELECT t.id::pg_catalog.text FROM threadline.audited_tables AS t WHERE threadline.whereabouts(t.id) = $2::pg_catalog.regclass))
     ORDER BY a.meta ->> 'table_id', a.meta ->> 'table', a.id DESC

@@ -1,5 +1,5 @@
--- Columns that are recorded as they are, or will be from the next refresh on, and
--- of which nobody said that they may.
+-- Columns that look secret, are recorded as they are, or will be from the next refresh
+-- on, and of which nobody said that they may.
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
        live.name AS column,
        k.name = ANY (t.key_columns) IS TRUE AS is_key,
@@ -8,13 +8,11 @@ SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
 FROM threadline.audited_tables AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = threadline.whereabouts(t.id)
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-CROSS JOIN LATERAL threadline.columns_of(c.oid) AS live
+CROSS JOIN LATERAL threadline.secret_columns(c.oid) AS live
 JOIN LATERAL threadline.column_policy(t.id, c.oid) AS policy ON policy.name = live.name
 LEFT JOIN LATERAL pg_catalog.jsonb_to_recordset(t.columns) AS k (number smallint, name text)
     ON CASE WHEN t.relation = c.oid THEN k.number = live.number ELSE k.name = live.name END
 WHERE t.unaudited_at IS NULL AND threadline.audited_table_of(c.oid) = t.id
-  -- Whether something is so is no secret.
-  AND live.type <> 'boolean'::pg_catalog.regtype
   AND c.oid = coalesce($1::pg_catalog.regclass, c.oid)
   AND CASE WHEN k.name IS NULL THEN policy.treatment = 'clear' OR NOT t.policy ? 'columns'
            ELSE policy.treatment = 'clear' AND NOT coalesce(t.policy -> 'clear' ? k.name, false)

@@ -1,0 +1,217 @@
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use diesel::PgConnection;
+use threadline_tests::{Database, rows, run, value};
+
+use crate::{age, kept};
+
+const CHANGES: u64 = 100 + 100 * 50;
+
+/// A batch at a time, committed at once, or held for a moment when its changes are gone.
+const TURNS: [&str; 2] = [
+    "SELECT threadline.purge(25);\n",
+    "BEGIN;\nSELECT threadline.purge(25);\nSELECT pg_sleep(0.02);\nCOMMIT;\n",
+];
+
+/// A psql that purges all the time, and what it runs in.
+struct Purger(Child);
+
+impl Purger {
+    fn start(database: &Database, turn: &'static str) -> Self {
+        let mut psql = database
+            .server()
+            .command("psql")
+            .args(["--no-psqlrc", "--quiet", "--dbname", &database.url()])
+            .env("PGAPPNAME", "purger")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|e| panic!("psql: {e}"));
+        let mut stdin = psql.stdin.take().expect("piped");
+        thread::spawn(move || while stdin.write_all(turn.as_bytes()).is_ok() {});
+        Self(psql)
+    }
+
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        self.0.wait().expect("our own child");
+    }
+}
+
+impl Drop for Purger {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "never: {what}");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// The session of a purger that has removed something and not committed it.
+fn amidst(conn: &mut PgConnection) -> (String, String) {
+    let mut found = vec![];
+    wait_until("somebody purges", || {
+        found = rows(
+            conn,
+            "SELECT pid, backend_xid FROM pg_stat_activity WHERE application_name = 'purger' AND backend_xid IS NOT NULL",
+        );
+        !found.is_empty()
+    });
+    let (pid, transaction) = found[0].split_once(" | ").expect("two columns");
+    (pid.into(), transaction.into())
+}
+
+fn number(conn: &mut PgConnection, sql: &str) -> u64 {
+    value(conn, sql).unwrap().parse().unwrap()
+}
+
+/// All that is said of instants that are kept, by table and by record.
+fn answers(conn: &mut PgConnection, instants: &[String]) -> Vec<String> {
+    instants
+        .iter()
+        .flat_map(|at| {
+            let mut all = rows(
+                conn,
+                &format!("SELECT record_key, image, unrecorded FROM threadline.rows_as_of('orders', '{at}') ORDER BY record_key"),
+            );
+            all.extend(rows(
+                conn,
+                &format!(
+                    "SELECT k, r.state, r.image FROM unnest('{{1,2,7,50,60,90,1001}}'::text[]) AS k,
+                            threadline.record_as_of('orders', k, '{at}') AS r ORDER BY k"
+                ),
+            ));
+            all
+        })
+        .collect()
+}
+
+/// The client, its session in the server, the server itself, and both.
+#[test]
+fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
+    let mut database = Database::durable();
+    let conn = &mut kept(&database);
+    run(
+        conn,
+        "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 100) AS n",
+    );
+    for _ in 0..100 {
+        run(conn, "UPDATE orders SET amount = amount + 1 WHERE id <= 50");
+    }
+    age(conn, "4 years");
+    run(
+        conn,
+        "UPDATE orders SET id = id + 1000 WHERE id < 3; UPDATE orders SET amount = amount * 2 WHERE id < 20;
+         DELETE FROM orders WHERE id BETWEEN 46 AND 60; INSERT INTO orders VALUES (1, 1), (60, 2)",
+    );
+    age(conn, "1 year");
+    run(
+        conn,
+        // What was there before is known from what was recorded before the horizon alone.
+        "ALTER TABLE orders ALTER amount TYPE bigint USING amount * 10; SELECT threadline.refresh('orders');
+         UPDATE orders SET amount = amount - 1; SELECT threadline.post()",
+    );
+    let instants = rows(
+        conn,
+        "SELECT now() - y * interval '1 month' FROM generate_series(0, 34, 10) AS y",
+    );
+    let before = answers(conn, &instants);
+    let in_all = number(conn, "SELECT count(*) FROM threadline.ledger_changes");
+    let mut interrupted = 0;
+
+    let mut conn = database.connect();
+    for round in 0..8_u64 {
+        let turn = TURNS[round as usize % 2];
+        let mut purger = Purger::start(&database, turn);
+        let already = number(
+            &mut conn,
+            "SELECT coalesce(sum(purged), 0) FROM threadline.purges",
+        );
+        wait_until("a batch is purged", || {
+            number(
+                &mut conn,
+                "SELECT coalesce(sum(purged), 0) FROM threadline.purges",
+            ) > already
+        });
+        let (session, transaction) = amidst(&mut conn);
+        sleep(Duration::from_millis(round % 3));
+        match round / 2 {
+            0 => purger.kill(),
+            1 => {
+                let killed = Command::new("kill")
+                    .args(["-KILL", &session])
+                    .status()
+                    .unwrap();
+                assert!(killed.success());
+            }
+            2 => database.own_server().kill(),
+            _ => {
+                purger.kill();
+                database.own_server().kill();
+            }
+        }
+        if round / 2 > 1 {
+            database.own_server().restart();
+        }
+        drop(purger);
+        // The server goes through recovery by itself, where one session of it was killed.
+        wait_until("the server is there", || {
+            <PgConnection as diesel::Connection>::establish(&database.url()).is_ok()
+        });
+        conn = database.connect();
+        wait_until("the session ends", || {
+            number(
+                &mut conn,
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'purger'",
+            ) == 0
+        });
+        // A server that was killed may never have written that there was one.
+        let committed = value(
+            &mut conn,
+            &format!(
+                "SELECT CASE WHEN xid < pg_snapshot_xmax(pg_current_snapshot()) THEN pg_xact_status(xid) = 'committed' ELSE false END
+                 FROM (SELECT xid8 '{transaction}') AS t (xid)"
+            ),
+        );
+        interrupted += u64::from(committed.as_deref() == Some("false"));
+
+        let purged = number(&mut conn, "SELECT sum(purged) FROM threadline.purges");
+        assert!(
+            purged < CHANGES,
+            "round {round}: nothing is left to be interrupted"
+        );
+        assert_eq!(
+            number(&mut conn, "SELECT count(*) FROM threadline.ledger_changes") + purged,
+            in_all,
+            "round {round}"
+        );
+        assert_eq!(answers(&mut conn, &instants), before, "round {round}");
+    }
+    assert!(interrupted > 0, "no batch was interrupted");
+
+    threadline::purge(&mut conn).unwrap();
+    assert_eq!(answers(&mut conn, &instants), before);
+    assert_eq!(
+        rows(
+            &mut conn,
+            "SELECT purged, ended_at IS NOT NULL FROM threadline.purges"
+        ),
+        [format!("{CHANGES} | true")]
+    );
+    assert_eq!(
+        rows(
+            &mut conn,
+            "SELECT code FROM threadline.chain_drift('orders')"
+        ),
+        [""; 0]
+    );
+}

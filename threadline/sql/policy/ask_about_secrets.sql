@@ -1,0 +1,37 @@
+-- Refuses a policy that would record what looks secret and says nothing of it, unless it
+-- is in force.
+CREATE FUNCTION threadline.ask_about_secrets(target regclass, policy jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_keys text[] := ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k);
+    tl_redacted text[] := ARRAY(
+        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{mask,exclude,token}'::text[]) AS list);
+    tl_said text[] := ARRAY(
+        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{clear,columns}'::text[]) AS list);
+    tl_secret text[] := ARRAY(
+        SELECT s.name
+        FROM threadline.secret_columns(target) AS s
+        WHERE s.name <> ALL (tl_said)
+          AND (NOT policy ? 'columns' OR s.name = ANY (tl_keys))
+          AND threadline.treatment(target, s.number, tl_redacted, '{}', '{}') = 'clear');
+BEGIN
+    -- A column that is not there is refused as that.
+    IF tl_secret <> '{}' AND tl_redacted || tl_said <@ ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c)
+       AND threadline.as_decided(target, policy) IS NULL
+    THEN
+        RAISE EXCEPTION 'threadline: column % of table % looks secret by its name, and would be recorded as it is',
+            array_to_string(tl_secret, ', '), target
+            USING HINT = concat_ws(' ',
+                'Say what is recorded of it:',
+                (SELECT format('exclude => ARRAY[%1$s] (nothing), mask => ARRAY[%1$s] (that it changed), token => ARRAY[%1$s] (a keyed hash), or', string_agg(quote_literal(s), ', '))
+                 FROM unnest(tl_secret) AS s
+                 WHERE s <> ALL (tl_keys)
+                 HAVING count(*) > 0),
+                (SELECT format('clear => ARRAY[%s] (it is no secret).', string_agg(quote_literal(s), ', '))
+                 FROM unnest(tl_secret) AS s),
+                CASE WHEN tl_secret && tl_keys THEN 'A primary key is recorded as it is: if it is a secret, give the table another key.' END);
+    END IF;
+END
+$$;

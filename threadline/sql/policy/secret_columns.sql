@@ -1,0 +1,24 @@
+-- The columns of a table that look secret by their names, and by their types could be:
+-- whether something is so and when it was is none, and a number is only if it could be a
+-- PIN or the like. What refers to another table is what that is called there.
+CREATE FUNCTION threadline.secret_columns(target regclass) RETURNS TABLE (number smallint, name text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT c.number, c.name
+    FROM threadline.columns_of(target) AS c
+    WHERE threadline.looks_secret(c.name)
+      AND CASE
+          WHEN threadline.base_type(c.type) = ANY ('{bool,date,time,timetz,timestamp,timestamptz,interval}'::regtype[]) THEN false
+          WHEN threadline.base_type(c.type) = ANY ('{int2,int4,int8,numeric,float4,float8}'::regtype[])
+          THEN threadline.looks_secret(c.name, digits => true)
+          ELSE true END
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_constraint AS k
+          CROSS JOIN unnest(k.conkey, k.confkey) AS pair (number, referenced)
+          JOIN pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = pair.referenced
+          WHERE k.conrelid = target AND k.contype = 'f' AND pair.number = c.number
+            AND NOT threadline.looks_secret(a.attname::text))
+    ORDER BY c.number;
+END;

@@ -189,13 +189,14 @@ fn a_text_that_is_no_place_says_so() {
     for text in [
         "tl1-timeline-",
         "tl1-timeline-5",
-        "tl1-timeline-5-",
-        "tl1-timeline--5",
-        "tl1-timeline-x-5",
-        "tl1-timeline-5-5-5",
-        "tl2-timeline-5-5",
-        "tl1-timeline-8000000000000000-1",
-        "tl1-timeline-1-1; DROP TABLE notes",
+        "tl1-timeline-5-5",
+        "tl1-timeline-5-5-",
+        "tl1-timeline--5-5",
+        "tl1-timeline-x-5-5",
+        "tl1-timeline-5-5-5-5",
+        "tl2-timeline-5-5-5",
+        "tl1-timeline-8000000000000000-1-1",
+        "tl1-timeline-1-1-1; DROP TABLE notes",
     ] {
         let error = text.parse::<Cursor>().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Cursor { .. }), "{text}");

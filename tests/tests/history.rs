@@ -4,6 +4,8 @@
 mod associated;
 #[path = "history/associated_random.rs"]
 mod associated_random;
+#[path = "history/cost.rs"]
+mod cost;
 #[path = "history/display.rs"]
 mod display;
 #[path = "history/keys.rs"]

@@ -167,7 +167,7 @@ fn act(conn: &mut PgConnection, dice: &mut Dice) {
     let user = 1 + dice.roll(4);
     let other = 1 + dice.roll(6);
     let post = 1 + dice.roll(6);
-    let sql = match dice.roll(12) {
+    let sql = match dice.roll(13) {
         0 | 1 => format!(
             "INSERT INTO posts SELECT {post}, (SELECT id FROM users WHERE id = {user}), 'new' WHERE NOT EXISTS (SELECT FROM posts WHERE id = {post})"
         ),
@@ -181,6 +181,11 @@ fn act(conn: &mut PgConnection, dice: &mut Dice) {
             "UPDATE users SET id = {other} WHERE id = {user} AND NOT EXISTS (SELECT FROM users WHERE id = {other})"
         ),
         10 => format!("INSERT INTO users VALUES ({user}, 'new') ON CONFLICT DO NOTHING"),
+        // The rows go ahead of the record, in one transaction.
+        11 => format!(
+            "UPDATE posts SET user_id = {other} WHERE user_id = {user} AND NOT EXISTS (SELECT FROM users WHERE id = {other});
+             UPDATE users SET id = {other} WHERE id = {user} AND NOT EXISTS (SELECT FROM users WHERE id = {other})"
+        ),
         _ => format!("UPDATE users SET name = name || '.' WHERE id = {user}"),
     };
     run(conn, &sql);
@@ -202,10 +207,13 @@ fn what_belongs_to_a_record_is_what_a_replay_says() {
              DELETE FROM threadline.audited_tables; DELETE FROM threadline.journal;
              DELETE FROM threadline.ledger_changes; DELETE FROM threadline.ledger_transactions;
              CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL);
-             CREATE TABLE posts (id bigint PRIMARY KEY DEFERRABLE, user_id bigint REFERENCES users ON UPDATE CASCADE, title text NOT NULL);
+             CREATE TABLE posts (id bigint PRIMARY KEY DEFERRABLE, user_id bigint REFERENCES users ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED, title text NOT NULL);
              INSERT INTO users VALUES (1, 'a'), (2, 'b'), (3, 'c');
-             INSERT INTO posts VALUES (1, 1, 'a'), (2, 1, 'b'), (3, 2, 'c'), (4, NULL, 'd');
-             SELECT threadline.audit('users'), threadline.audit('posts')",
+             INSERT INTO posts VALUES (1, 1, 'a'), (2, 1, 'b'), (3, 2, 'c'), (4, NULL, 'd')",
+        );
+        run(
+            conn,
+            "SELECT threadline.audit('users'), threadline.audit('posts')",
         );
         let before = BTreeMap::from([(1, Some(1)), (2, Some(1)), (3, Some(2)), (4, None)]);
         for _ in 0..80 {

@@ -120,7 +120,9 @@ fn segments(conn: &mut PgConnection, key: i64) -> Vec<Segment> {
     }];
     for change in recorded(conn, "users").iter().rev() {
         let last = segments.last_mut().unwrap();
-        if change["record_key"] == last.key.to_string() && !change["previous_key"].is_null() {
+        if change["record_key"].as_str() == Some(&*last.key.to_string())
+            && !change["previous_key"].is_null()
+        {
             let place = (
                 change["id"].as_i64().unwrap(),
                 change["transaction_id"].as_i64().unwrap(),

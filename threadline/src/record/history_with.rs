@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::explore::FilterError;
 
 /// How rows of another table refer to a record: by which columns. Made by
-/// [`Audited::of`] and [`Audited::referring`], or from text as in SQL:
+/// [`Audited::of`](crate::Audited::of) and [`Audited::referring`](crate::Audited::referring),
+/// or from text as in SQL:
 ///
 /// | | |
 /// |---|---|

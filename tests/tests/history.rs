@@ -1,5 +1,11 @@
 //! Reading a record's history and versions.
 
+#[path = "history/associated.rs"]
+mod associated;
+#[path = "history/associated_random.rs"]
+mod associated_random;
+#[path = "history/cost.rs"]
+mod cost;
 #[path = "history/display.rs"]
 mod display;
 #[path = "history/keys.rs"]

@@ -65,6 +65,12 @@ pub enum ErrorKind {
     Action(ActionError),
     /// A filter that cannot be answered.
     Filter(FilterError),
+    /// Rows cannot be found by a reference: it names none, or what is recorded does not
+    /// tell to which record a row referred.
+    Reference {
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// Text that is no cursor, or one of another query.
     Cursor {
         /// What was given.
@@ -152,6 +158,11 @@ impl Error {
     pub(crate) fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Self {
         if let DieselError::DatabaseError(_, information) = &error {
             let message = information.message();
+            if information.constraint_name() == Some("threadline_reference") {
+                return Self::new(ErrorKind::Reference {
+                    message: message.trim_start_matches("threadline: ").to_owned(),
+                });
+            }
             // What the schema itself says begins with its name.
             if message.contains("threadline") && !message.starts_with("threadline:") {
                 match crate::install::installed_version(conn) {
@@ -234,6 +245,7 @@ impl fmt::Display for Error {
             ErrorKind::Context(error) => write!(f, "{error}"),
             ErrorKind::Action(error) => write!(f, "{error}"),
             ErrorKind::Filter(error) => write!(f, "{error}"),
+            ErrorKind::Reference { message } => f.write_str(message),
             ErrorKind::Cursor { text } => write!(
                 f,
                 "`{text}` is not a cursor of this query; pass on what `Page::next` gave, unchanged, to the same query"

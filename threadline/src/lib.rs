@@ -39,9 +39,9 @@ pub use context::{
 pub use error::{Error, ErrorKind, UndecidedColumn, is_actor_required};
 pub use explore::{
     ActionFilter, Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor,
-    DayCount, Filter, FilterError, OperationCount, Page, RecordKey, Summary, TableCount, Timeline,
-    TimelineEntry, TransactionReport, actions, actor_history, correlated, summary, timeline,
-    transaction,
+    DayCount, Filter, FilterError, Moved, OperationCount, Page, RecordKey, Reference, Summary,
+    TableCount, Timeline, TimelineEntry, TransactionReport, actions, actor_history, correlated,
+    summary, timeline, transaction,
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
@@ -50,8 +50,8 @@ pub use install::{ModelStatus, Protection, Status, run_pending_migrations};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use posting::{Waiting, Worker, WorkerHandle, post, waiting};
 pub use record::{
-    AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, Operation, PriorState,
-    Version, VersionedModel, history,
+    AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, HistoryWith, Operation,
+    PriorState, Referring, Version, VersionedModel, history,
 };
 pub use retention::{Hold, PurgePreview, purge, purge_preview, release_hold};
 pub use revert::{RevertConflict, revert_transaction, revert_transaction_but};

@@ -218,6 +218,14 @@ fn a_timeline_hides_no_action_without_changes() {
                 "session.opened"
             ]
         );
+        let count = |filter: Filter, conn: &mut PgConnection| {
+            let question = timeline(filter);
+            let changes = question.clone().count(conn).unwrap();
+            (changes, question.count_other_actions(conn).unwrap())
+        };
+        assert_eq!(count(Filter::new(), conn), (3, 5));
+        assert_eq!(count(Filter::new().action("note.read"), conn), (0, 2));
+        assert_eq!(count(Filter::new().table("notes"), conn), (3, 0));
         // Each beside the changes of its time, as many as a page may have.
         let mut places = vec![];
         let mut next = None;

@@ -7,7 +7,7 @@ use threadline::{
     Action, ActorRef, AuditContext, AuditExt, Cursor, Error, ErrorKind, Filter, Operation,
     actor_history, record_action, timeline,
 };
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, run, value};
 
 const NOTES: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
@@ -189,13 +189,14 @@ fn a_text_that_is_no_place_says_so() {
     for text in [
         "tl1-timeline-",
         "tl1-timeline-5",
-        "tl1-timeline-5-",
-        "tl1-timeline--5",
-        "tl1-timeline-x-5",
-        "tl1-timeline-5-5-5",
-        "tl2-timeline-5-5",
-        "tl1-timeline-8000000000000000-1",
-        "tl1-timeline-1-1; DROP TABLE notes",
+        "tl1-timeline-5-5",
+        "tl1-timeline-5-5-",
+        "tl1-timeline--5-5",
+        "tl1-timeline-x-5-5",
+        "tl1-timeline-5-5-5-5",
+        "tl2-timeline-5-5-5",
+        "tl1-timeline-8000000000000000-1-1",
+        "tl1-timeline-1-1-1; DROP TABLE notes",
     ] {
         let error = text.parse::<Cursor>().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Cursor { .. }), "{text}");
@@ -225,4 +226,39 @@ fn a_page_has_what_was_asked_for() {
     assert_eq!(page(Some(80), conn), (80, false, false));
     assert_eq!(page(Some(usize::MAX), conn), (80, false, false));
     assert_eq!(page(Some(0), conn), (1, true, true));
+}
+
+#[test]
+fn pages_of_a_connection_share_one_prepared_statement() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, NOTES);
+    for id in 1..=20 {
+        write(conn, id);
+    }
+    let prepared = |conn: &mut PgConnection| {
+        value(conn, "SELECT count(*) FROM pg_prepared_statements").unwrap()
+    };
+    let since = chrono::DateTime::UNIX_EPOCH;
+    for filter in [
+        Filter::new(),
+        Filter::new().from(since),
+        Filter::new().table("notes").record(1),
+    ] {
+        let mut next = timeline(filter.clone()).limit(2).page(conn).unwrap().next;
+        let mut counts = vec![];
+        for _ in 0..5 {
+            let page = timeline(filter.clone())
+                .limit(2)
+                .after(next)
+                .page(conn)
+                .unwrap();
+            next = page.next.or(next);
+            counts.push(prepared(conn));
+        }
+        assert!(
+            counts[1..].windows(2).all(|two| two[0] == two[1]),
+            "{counts:?}: {filter:?}"
+        );
+    }
 }

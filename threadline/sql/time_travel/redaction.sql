@@ -1,7 +1,8 @@
 -- What of a table's images as of an instant must not be seen, or is not known:
 -- `hidden` columns are not in the answer, `masks` have placeholders there. A
 -- model's row gets `filled` and goes without `unreadable`: a placeholder that is
--- no text would be taken for a value.
+-- no text would be taken for a value. Who reads unmasked is shown what was recorded of a
+-- column before it was masked; an excluded one may have changed since without a record.
 CREATE FUNCTION threadline.redaction(
     audited_table integer, target regclass, instant timestamptz,
     OUT columns text[], OUT hidden text[], OUT masks jsonb, OUT filled jsonb, OUT unreadable text[]
@@ -24,6 +25,9 @@ BEGIN
         FROM threadline.column_policy(audited_table, target) AS policy
     ) AS c
     JOIN pg_type AS p ON p.oid = c.type;
+    IF threadline.unmasked() THEN
+        masks := '{}';
+    END IF;
     -- Columns that were redacted when they were dropped.
     hidden := hidden || ARRAY(
         SELECT gone.name

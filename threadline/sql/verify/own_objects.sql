@@ -54,6 +54,14 @@ AS $$
         SELECT 'pg_class'::regclass, i.indexrelid, concat_ws(' ', i.indisunique, i.indisvalid, i.indkey), pg_get_indexdef(i.indexrelid)
         FROM relation AS r
         JOIN pg_index AS i ON i.indrelid = r.oid
+        JOIN pg_class AS x ON x.oid = i.indexrelid
+        -- One of threadline.index_reference() belongs to the database. It is one only if it
+        -- calls nobody else's code.
+        WHERE NOT (
+            r.relname = 'ledger_changes' AND x.relname ~ '^ledger_reference_[0-9]+_[0-9a-f]{8}_(came|went)$' AND NOT i.indisunique
+            AND NOT EXISTS (
+                SELECT FROM pg_depend AS d
+                WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid <> 'pg_class'::regclass))
         UNION ALL
         -- Since PostgreSQL 18, NOT NULL is one, too.
         SELECT 'pg_constraint'::regclass, k.oid, k.contype::text, pg_get_constraintdef(k.oid)

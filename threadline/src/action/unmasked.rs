@@ -15,11 +15,14 @@ use crate::posting::post_before_reading;
 /// records that: as the action `audit.unmasked`, with the reason.
 ///
 /// What a policy hides now, readers are not shown, whenever it was recorded. Inside
-/// `read` they are: in histories, timelines, transactions, blame and exports. What was
-/// redacted when it was recorded is on record nowhere. The answers of
-/// [`as_of`](crate::Audited::as_of) and the images of
-/// [`versions`](crate::Audited::versions) stay redacted, because they are made from the
-/// live row, too.
+/// `read` they are: in histories, timelines, transactions, blame, exports,
+/// [`versions`](crate::Audited::versions) and [`as_of`](crate::Audited::as_of). What was
+/// redacted when it was recorded is on record nowhere.
+///
+/// As of an instant, of columns that are excluded now nothing is shown: what has changed
+/// since is not on record, so that the value could be an older one. In a model, masked
+/// columns that are no text stay redacted, because a placeholder could be taken for a
+/// value; the image has them.
 ///
 /// The action is committed before anything is read. The actor is the current context's,
 /// else anonymous; the action's metadata has the role that was logged in. A reader of a

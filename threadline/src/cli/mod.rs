@@ -23,6 +23,7 @@
 //! | `purge` | removes what is older than `#[audited(keep = "7 years")]` says; `--dry-run` shows it |
 //! | `hold --table members --record 42 --reason "lawsuit"` | keeps something from being purged, until `release` |
 //! | `history members 42` | the changes of a record and why they were made, newest first |
+//! | `history members 42 --with payments` | the same together with those of the rows that [referred to it](crate::History::with) at the time |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
 //! | `summary --from 2026-11-01` | how many, by day, table, operation and actor |
 //! | `actions --status error` | what was meant, also where nothing changed, through any [`ActionFilter`](crate::ActionFilter) |
@@ -32,7 +33,7 @@
 //! | `blame members 42` | who gave each column its value |
 //! | `export --table members --output members.csv` | CSV, JSON or NDJSON |
 //!
-//! `history`, `timeline`, `transaction`, `blame` and `export` take `--unmasked REASON`: they
+//! `history`, `timeline`, `transaction`, `as-of`, `blame` and `export` take `--unmasked REASON`: they
 //! show what was recorded before its column was masked, and
 //! [record that](crate::unmasked).
 //!

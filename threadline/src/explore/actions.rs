@@ -85,6 +85,7 @@ impl Actions {
             let time = binds.bind(Bind::Instant(
                 DateTime::from_timestamp_micros(microseconds).unwrap_or(DateTime::<Utc>::MAX_UTC),
             ));
+            let action = binds.bind(Bind::BigInt(action));
             conditions.push(format!("(a.occurred_at, a.id) < ({time}, {action})"));
         }
         let limit = i64::try_from(self.limit)

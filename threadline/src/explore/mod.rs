@@ -16,6 +16,7 @@ mod named_filter;
 mod other_actions;
 mod page;
 mod record_history;
+mod reference;
 mod report;
 mod summary;
 mod timeline;
@@ -28,6 +29,7 @@ pub use blame::Blame;
 pub use filter::{Filter, RecordKey};
 pub use filter_error::FilterError;
 pub use page::{Cursor, Page};
+pub use reference::{Moved, Reference};
 pub use report::{Correlated, TransactionReport, correlated, transaction};
 pub use summary::{ActorCount, DayCount, OperationCount, Summary, TableCount, summary};
 

@@ -22,8 +22,16 @@ pub(super) struct Span {
     before: i64,
     /// From this time on; `None`: however old.
     since: Option<DateTime<Utc>>,
-    /// The time before which it is, as SQL; `None`: however new.
-    until: Option<String>,
+    /// The time before which it is; `None`: however new.
+    until: Option<Until>,
+}
+
+/// The time at which the page before ended.
+#[derive(Debug)]
+enum Until {
+    Time(DateTime<Utc>),
+    /// That of a transaction, which may be gone since.
+    Transaction(i64),
 }
 
 impl Span {
@@ -40,12 +48,9 @@ impl Span {
             first: last.map_or(oldest, |change| change.transaction.id),
             before: after.map_or(newest.saturating_add(1), |place| place.transaction),
             since: last.map(|change| change.captured_at),
-            until: after.map(|place| {
-                format!(
-                    "(SELECT c.captured_at FROM threadline.audit_changes AS c WHERE c.transaction_id = {} AND c.id = {})",
-                    place.transaction, place.change
-                )
-            }),
+            until: after
+                .and_then(|place| DateTime::from_timestamp_micros(place.microseconds))
+                .map(Until::Time),
         }
     }
 
@@ -56,11 +61,7 @@ impl Span {
             first: last.map_or(i64::MIN, |entry| entry.transaction.id),
             before,
             since: last.and_then(|entry| entry.transaction.occurred_at),
-            until: (before < i64::MAX).then(|| {
-                format!(
-                    "(SELECT x.occurred_at FROM threadline.audit_transactions AS x WHERE x.id = {before})"
-                )
-            }),
+            until: (before < i64::MAX).then_some(Until::Transaction(before)),
         }
     }
 
@@ -99,17 +100,29 @@ impl Span {
             let since = binds.bind(Bind::Instant(since));
             time.push(format!("a.occurred_at >= {since}"));
         }
-        if let Some(until) = &self.until {
-            // The entry may be gone since the page before.
-            time.push(format!("a.occurred_at < coalesce({until}, 'infinity')"));
+        match self.until {
+            Some(Until::Time(until)) => {
+                let until = binds.bind(Bind::Instant(until));
+                time.push(format!("a.occurred_at < {until}"));
+            }
+            Some(Until::Transaction(id)) => {
+                let id = binds.bind(Bind::BigInt(id));
+                time.push(format!(
+                    "a.occurred_at < coalesce((SELECT x.occurred_at FROM threadline.audit_transactions AS x WHERE x.id = {id}), 'infinity')"
+                ));
+            }
+            None => {}
         }
+        // Bound, so that one text serves every page of a connection.
+        let first = binds.bind(Bind::BigInt(self.first));
+        let before = binds.bind(Bind::BigInt(self.before));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let limit = binds.bind(Bind::Limit(Some(limit)));
         let sql = include_str!("other_actions.sql")
             .replace("{linked}", linked)
             .replace("{time}", &all_of(&time))
-            .replace("{first}", &self.first.to_string())
-            .replace("{before}", &self.before.to_string())
+            .replace("{first}", &first)
+            .replace("{before}", &before)
             .replace("{conditions}", conditions)
             .replace("{limit}", &limit);
         Typed::new(sql, binds.0)

@@ -54,6 +54,9 @@ pub(super) enum Place {
 pub(crate) struct ChangePlace {
     pub(crate) transaction: i64,
     pub(crate) change: i64,
+    /// When it was captured, in microseconds since 1970: where actions without a change
+    /// have their place.
+    pub(crate) microseconds: i64,
 }
 
 /// The place of an action among others.
@@ -162,7 +165,8 @@ impl fmt::Display for Cursor {
             Place::Change(ChangePlace {
                 transaction,
                 change,
-            }) => write!(f, "{TIMELINE}{transaction:x}-{change:x}"),
+                microseconds,
+            }) => write!(f, "{TIMELINE}{transaction:x}-{change:x}-{microseconds:x}"),
             Place::Action(ActionPlace {
                 microseconds,
                 action,
@@ -201,10 +205,12 @@ impl FromStr for Cursor {
         let transaction =
             |text: &str| Some(Place::Transaction(id(text.strip_prefix(ACTOR_HISTORY)?)?));
         let change = |text: &str| {
-            let (transaction, change) = text.strip_prefix(TIMELINE)?.split_once('-')?;
+            let (transaction, rest) = text.strip_prefix(TIMELINE)?.split_once('-')?;
+            let (change, time) = rest.split_once('-')?;
             Some(Place::Change(ChangePlace {
                 transaction: id(transaction)?,
                 change: id(change)?,
+                microseconds: microseconds(time)?,
             }))
         };
         let action = |text: &str| {

@@ -1,12 +1,16 @@
+use diesel::RunQueryDsl;
 use diesel::pg::Pg;
 use diesel::query_builder::QueryFragment;
 
+use super::known_table;
 use super::page::{Cursor, Page, Place};
+use super::reference::Reference;
 use super::report::actions_of;
 use super::timeline::TimelineEntry;
 use crate::context::AuditConnection;
 use crate::error::Error;
-use crate::record::History;
+use crate::posting::post_before_reading;
+use crate::record::{AnyJson, AuditChange, History, HistoryWith};
 
 /// Entries of a page unless said otherwise.
 const PAGE: i64 = 50;
@@ -67,5 +71,71 @@ impl<M, V> History<M, V> {
         let actions =
             actions_of(conn, transactions).map_err(|error| Error::reading(conn, error))?;
         Ok(page.map(|change| TimelineEntry::new(change, &actions)))
+    }
+}
+
+impl<M, V> HistoryWith<M, V> {
+    /// Goes on where a [`page`](Self::page) of the same question ended.
+    ///
+    /// # Errors
+    ///
+    /// The cursor is of another query.
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Result<Self, Error> {
+        self.history = self.history.after(cursor)?;
+        Ok(self)
+    }
+
+    /// Gives a part of the history, newest first, each change with the actions of its
+    /// transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Reference`](crate::ErrorKind::Reference) where rows cannot be found by
+    /// a reference; or same as [`History::load`].
+    pub fn page<C>(mut self, conn: &mut C) -> Result<Page<TimelineEntry>, Error>
+    where
+        C: AuditConnection,
+        V: QueryFragment<Pg>,
+    {
+        let limit = self.history.limit.unwrap_or(PAGE);
+        self.history.limit = Some(limit.saturating_add(1));
+        let entries = self.load(conn)?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(Page::cut(entries, limit, |entry| {
+            Place::Record(entry.change.id)
+        }))
+    }
+
+    /// Gives all of it, each change with the actions of its transaction.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`page`](Self::page).
+    pub fn load<C>(self, conn: &mut C) -> Result<Vec<TimelineEntry>, Error>
+    where
+        C: AuditConnection,
+        V: QueryFragment<Pg>,
+    {
+        post_before_reading(conn);
+        let table = self.history.table.clone();
+        let changes: Vec<(AuditChange, Option<AnyJson>)> =
+            RunQueryDsl::load(self, conn).map_err(|error| Error::reading(conn, error))?;
+        if changes.is_empty() {
+            known_table(conn, &table)?;
+        }
+        let transactions = changes.iter().map(|(c, _)| c.transaction.id).collect();
+        let actions =
+            actions_of(conn, transactions).map_err(|error| Error::reading(conn, error))?;
+        Ok(changes
+            .into_iter()
+            .map(|(change, references)| TimelineEntry {
+                references: references
+                    .and_then(|list| {
+                        serde_json::from_value::<Vec<Reference>>(list.into_inner()).ok()
+                    })
+                    .unwrap_or_default(),
+                ..TimelineEntry::new(change, &actions)
+            })
+            .collect())
     }
 }

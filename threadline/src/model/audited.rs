@@ -1,15 +1,15 @@
 use chrono::{DateTime, Utc};
-use diesel::Table;
 use diesel::associations::Identifiable;
 use diesel::connection::LoadConnection;
 use diesel::pg::PgRowByRowLoadingMode;
+use diesel::{Column, Table};
 use serde_json::Value;
 
 use super::{KeyOf, TableSpec};
 use crate::context::AuditConnection;
 use crate::error::Error;
-use crate::explore::{Blame, blame};
-use crate::record::{AuditChange, History, Version, VersionedModel};
+use crate::explore::{Blame, TimelineEntry, blame};
+use crate::record::{AuditChange, History, Referring, Version, VersionedModel};
 use crate::revert::revert_record;
 use crate::time_travel::{PastRecord, Unavailable, load_as_of_json};
 
@@ -75,6 +75,65 @@ pub trait Audited: Sized {
         K: KeyOf<Self::Key>,
     {
         History::<Self, _>::of_key(key).load(conn)
+    }
+
+    /// The changes of this record together with those of the rows that referred to it at
+    /// the time, newest first. For a page of them see [`History::with`], which says what
+    /// belongs to it.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// # diesel::table! { posts (id) { id -> BigInt, user_id -> BigInt, title -> Text, } }
+    /// # #[derive(threadline::Audited)]
+    /// # #[diesel(table_name = posts)]
+    /// # #[allow(dead_code)]
+    /// # struct Post { id: i64, user_id: i64, title: String }
+    /// # diesel::sql_query("CREATE TABLE posts (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES users, title text NOT NULL)").execute(conn)?;
+    /// # diesel::sql_query("SELECT threadline.audit('posts')").execute(conn)?;
+    /// # diesel::sql_query("INSERT INTO posts VALUES (7, 42, 'On engines')").execute(conn)?;
+    /// # let user: User = users::table.select(User::as_select()).first(conn)?;
+    /// use threadline::Audited;
+    ///
+    /// let all = user.history_with(conn, [Post::of(posts::user_id)])?;
+    /// let tables: Vec<_> = all.iter().map(|entry| entry.change.table.as_deref()).collect();
+    /// assert_eq!(tables, [Some("posts"), Some("users")]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Reference`](crate::ErrorKind::Reference) where rows cannot be found by
+    /// a reference, for instance because its column is masked; or same as
+    /// [`history`](Self::history).
+    fn history_with<'a, C>(
+        &'a self,
+        conn: &mut C,
+        referring: impl IntoIterator<Item = Referring>,
+    ) -> Result<Vec<TimelineEntry>, Error>
+    where
+        C: AuditConnection,
+        &'a Self: Identifiable,
+        <&'a Self as Identifiable>::Id: KeyOf<Self::Key>,
+    {
+        History::<Self, _>::of_key(self.id())
+            .with(referring)
+            .load(conn)
+    }
+
+    /// The rows of this model that refer to a record by a column, for
+    /// [`history_with`](Self::history_with) of the record. By several columns, or of a
+    /// table without a model: [`Referring`] from text.
+    fn of<C: Column<Table = Self::Table>>(_column: C) -> Referring {
+        Referring::by_column::<C>(&Self::spec().table)
+    }
+
+    /// The rows of this model that refer to a record by the one foreign key to its table.
+    fn referring() -> Referring {
+        Referring::by_foreign_key(Self::spec().table)
     }
 
     /// The changes of this record, newest first, each with the record as it

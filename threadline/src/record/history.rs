@@ -3,6 +3,7 @@ use std::marker::PhantomData;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
+use diesel::sql_types::BigInt;
 use diesel::{RunQueryDsl, associations::Identifiable};
 
 use super::AuditChange;
@@ -36,7 +37,7 @@ pub(crate) const STORY: &str = include_str!("story.sql");
 #[derive(Debug)]
 pub struct History<M, V> {
     pub(crate) table: String,
-    key: KeyExpression<V>,
+    pub(super) key: KeyExpression<V>,
     pub(crate) limit: Option<i64>,
     pub(crate) before: Option<i64>,
     model: PhantomData<M>,
@@ -147,21 +148,29 @@ impl<M, V, C> RunQueryDsl<C> for History<M, V> {}
 impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for History<M, V> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let sql = concat!(include_str!("story.sql"), include_str!("history.sql"));
-        statement::walk(&mut out, sql, |name, out| {
-            match name {
-                "change columns" => out.push_sql(&statement::change_columns()),
-                "change tables" => out.push_sql(CHANGE_TABLES),
-                "story limit" => match self.limit {
-                    Some(limit) => out.push_sql(&limit.to_string()),
-                    None => out.push_sql("ALL"),
-                },
-                "story conditions" => match self.before {
-                    Some(before) => out.push_sql(&format!("c.id < {before}")),
-                    None => out.push_sql("true"),
-                },
-                _ => return statement::fill_record(name, &self.table, &self.key, out),
-            }
-            Ok(())
-        })
+        statement::walk(&mut out, sql, |name, out| self.fill(name, out))
+    }
+}
+
+impl<M, V: QueryFragment<Pg>> History<M, V> {
+    /// Fills a place of the query.
+    pub(super) fn fill<'b>(&'b self, name: &str, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        match name {
+            "change columns" => out.push_sql(&statement::change_columns()),
+            "change tables" => out.push_sql(CHANGE_TABLES),
+            "story limit" => match self.limit {
+                Some(limit) => out.push_sql(&limit.to_string()),
+                None => out.push_sql("ALL"),
+            },
+            "story conditions" => match &self.before {
+                Some(before) => {
+                    out.push_sql("c.id < ");
+                    return out.push_bind_param::<BigInt, _>(before);
+                }
+                None => out.push_sql("true"),
+            },
+            _ => return statement::fill_record(name, &self.table, &self.key, out),
+        }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod diff;
 mod display;
 pub(crate) mod fit;
 mod history;
+mod history_with;
 pub(crate) mod portable;
 mod row;
 pub(crate) mod statement;
@@ -14,6 +15,7 @@ mod versions;
 pub use change::{AuditChange, Operation};
 pub use diff::{Diff, FieldDiff, PriorState};
 pub use history::{History, history};
+pub use history_with::{HistoryWith, Referring};
 pub use transaction::{AuditTransaction, ContextOrigin};
 pub use versions::{Version, VersionedModel};
 

@@ -3842,6 +3842,14 @@ AS $$
         SELECT 'pg_class'::regclass, i.indexrelid, concat_ws(' ', i.indisunique, i.indisvalid, i.indkey), pg_get_indexdef(i.indexrelid)
         FROM relation AS r
         JOIN pg_index AS i ON i.indrelid = r.oid
+        JOIN pg_class AS x ON x.oid = i.indexrelid
+        -- One of threadline.index_reference() belongs to the database. It is one only if it
+        -- calls nobody else's code.
+        WHERE NOT (
+            r.relname = 'ledger_changes' AND x.relname ~ '^ledger_reference_[0-9]+_[0-9a-f]{8}_(came|went)$' AND NOT i.indisunique
+            AND NOT EXISTS (
+                SELECT FROM pg_depend AS d
+                WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid <> 'pg_class'::regclass))
         UNION ALL
         -- Since PostgreSQL 18, NOT NULL is one, too.
         SELECT 'pg_constraint'::regclass, k.oid, k.contype::text, pg_get_constraintdef(k.oid)
@@ -7164,7 +7172,8 @@ $$;
 -- What of a table's images as of an instant must not be seen, or is not known:
 -- `hidden` columns are not in the answer, `masks` have placeholders there. A
 -- model's row gets `filled` and goes without `unreadable`: a placeholder that is
--- no text would be taken for a value.
+-- no text would be taken for a value. Who reads unmasked is shown what was recorded of a
+-- column before it was masked; an excluded one may have changed since without a record.
 CREATE OR REPLACE FUNCTION threadline.redaction(
     audited_table integer, target regclass, instant timestamptz,
     OUT columns text[], OUT hidden text[], OUT masks jsonb, OUT filled jsonb, OUT unreadable text[]
@@ -7187,6 +7196,9 @@ BEGIN
         FROM threadline.column_policy(audited_table, target) AS policy
     ) AS c
     JOIN pg_type AS p ON p.oid = c.type;
+    IF threadline.unmasked() THEN
+        masks := '{}';
+    END IF;
     -- Columns that were redacted when they were dropped.
     hidden := hidden || ARRAY(
         SELECT gone.name
@@ -7754,6 +7766,643 @@ BEGIN ATOMIC
       AND threadline.audited_table_of(g.tgrelid) = audited_table
     LIMIT 1;
 END;
+
+-- SQL for the name that a column of a table had when a change was captured.
+CREATE OR REPLACE FUNCTION threadline.name_then(renames jsonb, name text, row_name text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_batch jsonb;
+    tl_former text;
+    tl_sql text := quote_literal(name);
+    tl_name text := name;
+BEGIN
+    FOR tl_batch IN
+        SELECT b.value FROM jsonb_array_elements(renames) WITH ORDINALITY AS b (value, place) ORDER BY b.place DESC
+    LOOP
+        SELECT n.key INTO tl_former FROM jsonb_each_text(tl_batch -> 'names') AS n WHERE n.value = tl_name;
+        IF NOT FOUND THEN
+            -- Another column had the name.
+            CONTINUE WHEN NOT tl_batch -> 'names' ? tl_name;
+            tl_former := NULL;
+        END IF;
+        tl_name := tl_former;
+        tl_sql := format('CASE WHEN %I.captured_at < %L::timestamptz THEN %s ELSE %s END', row_name, tl_batch ->> 'at', coalesce(quote_literal(tl_name), 'NULL::text'), tl_sql);
+        EXIT WHEN tl_name IS NULL;
+    END LOOP;
+    RETURN tl_sql;
+END
+$$;
+
+-- The values of one column in record keys of so many columns.
+CREATE OR REPLACE FUNCTION threadline.key_parts(record_keys text[], columns integer, place integer) RETURNS text[]
+LANGUAGE sql IMMUTABLE
+RETURN ARRAY(
+    SELECT DISTINCT CASE columns WHEN 1 THEN k.record_key ELSE threadline.json_array_or_null(k.record_key) ->> (place - 1) END
+    FROM pg_catalog.unnest(record_keys) AS k (record_key));
+
+-- As which type values of a referring column are those of a key column if their texts are
+-- the same; NULL: they have to be brought into the form of a key first. Of a key that was
+-- too long for the index only a digest is known.
+CREATE OR REPLACE FUNCTION threadline.compared_as(referring regtype, key_type text, key_values text[]) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+RETURN CASE
+    WHEN key_type IN ('smallint', 'integer', 'bigint') AND threadline.base_type(referring)::regtype IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+        THEN 'bigint'
+    WHEN key_type = 'uuid' AND threadline.base_type(referring) = 'uuid'::regtype THEN 'uuid'
+    WHEN key_type IN ('text', 'character varying') AND threadline.base_type(referring)::regtype IN ('text'::regtype, 'character varying'::regtype)
+         AND array_to_string(key_values, ' ') !~ '[.]{3} sha256:[0-9a-f]{64}' THEN 'text'
+END;
+
+-- The columns of a table by which rows could refer to others: those that it has, and of
+-- those that were dropped what is recorded. For each how it is recorded, and since when.
+CREATE OR REPLACE FUNCTION threadline.referring_columns(
+    audited_table integer, target regclass,
+    OUT name text, OUT type regtype, OUT treatment text, OUT clear_since timestamptz
+) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT c.name, c.type,
+           CASE WHEN t.policy -> 'ignore' ? c.name THEN 'ignore'
+                WHEN c.treatment = 'mask' THEN coalesce(
+                    (SELECT k.treatment FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text) WHERE k.name = c.name AND k.treatment = 'token'), 'mask')
+                ELSE c.treatment END,
+           c.clear_since
+    FROM threadline.audited_tables AS t
+    CROSS JOIN LATERAL threadline.column_policy(t.id, target) AS c
+    WHERE t.id = audited_table AND target IS NOT NULL
+    UNION ALL
+    SELECT k.name, to_regtype(k.type),
+           CASE WHEN t.policy -> 'ignore' ? k.name THEN 'ignore'
+                WHEN k.name = ANY (t.masked_columns) AND k.treatment = 'clear' THEN 'mask'
+                ELSE k.treatment END,
+           k.clear_since
+    FROM threadline.audited_tables AS t
+    CROSS JOIN LATERAL jsonb_to_recordset(t.columns) AS k (name text, type text, treatment text, clear_since timestamptz)
+    WHERE t.id = audited_table AND target IS NULL
+    UNION ALL
+    SELECT DISTINCT a.name, NULL::regtype, CASE WHEN a.name = ANY (t.masked_columns) THEN 'mask' ELSE 'clear' END, NULL::timestamptz
+    FROM threadline.altered_columns AS a
+    JOIN threadline.audited_tables AS t ON t.id = a.table_id
+    WHERE a.table_id = audited_table AND a.what = 'dropped'
+      AND NOT EXISTS (SELECT FROM jsonb_to_recordset(t.columns) AS k (name text) WHERE k.name = a.name);
+END;
+
+-- The name of today of a column by the last one that it had under this name; NULL if none
+-- had it, or it was dropped.
+CREATE OR REPLACE FUNCTION threadline.column_now(renames jsonb, name text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT threadline.renamed_column(column_now.renames, column_now.name, batch.known_since)
+    FROM (
+        SELECT b.value -> 'names' AS names, b.place, lag((b.value ->> 'at')::timestamptz, 1, '-infinity') OVER (ORDER BY b.place) AS known_since
+        FROM jsonb_array_elements(column_now.renames) WITH ORDINALITY AS b (value, place)
+    ) AS batch
+    WHERE batch.names ? column_now.name
+    ORDER BY batch.place DESC
+    LIMIT 1;
+END;
+
+-- The columns by which rows of a table refer to those of another: of 'posts' those of its
+-- one foreign key, of 'posts.user_id' or 'posts(tenant, author)' those that are named.
+-- Refuses what cannot be answered from what is recorded.
+CREATE OR REPLACE FUNCTION threadline.reference_in(
+    referred integer, reference text,
+    OUT table_id integer, OUT relation regclass, OUT columns text[]
+)
+LANGUAGE plpgsql STABLE
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_referred text := (SELECT pg_catalog.quote_ident(t.table_name) FROM threadline.audited_tables AS t WHERE t.id = referred);
+    tl_table text := reference;
+    tl_parts text[];
+    tl_match text[];
+    tl_key text[];
+    tl_keys jsonb;
+    tl_refused record;
+BEGIN
+    -- Names are looked up under the caller's search_path, as in the caller's own queries.
+    SELECT pg_catalog.array_agg(k.name ORDER BY k.ordinal) INTO tl_key FROM threadline.live_key(referred) AS k;
+    IF tl_key IS NULL THEN
+        RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
+            MESSAGE = pg_catalog.format('threadline: table %s has no primary key that rows could refer to', tl_referred);
+    END IF;
+    BEGIN
+        tl_match := pg_catalog.regexp_match(reference, '^((?:[^"(]|"[^"]*")+)\(([^()]+)\)\s*$');
+        IF tl_match IS NOT NULL THEN
+            tl_table := tl_match[1];
+            SELECT pg_catalog.array_agg((pg_catalog.parse_ident(part.name))[1] ORDER BY part.place) INTO columns
+            FROM pg_catalog.regexp_split_to_table(tl_match[2], ',(?=(?:[^"]*"[^"]*")*[^"]*$)') WITH ORDINALITY AS part (name, place);
+        END IF;
+        tl_parts := pg_catalog.parse_ident(tl_table);
+    EXCEPTION WHEN invalid_parameter_value THEN
+        RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
+            MESSAGE = pg_catalog.format('threadline: %L names no reference; give it as in SQL: posts, posts.user_id, app.posts.user_id, posts(tenant, author)', reference);
+    END;
+    IF pg_catalog.cardinality(tl_parts) < 3 THEN
+        table_id := threadline.find_audited_table(tl_table);
+    END IF;
+    IF table_id IS NULL AND columns IS NULL AND pg_catalog.cardinality(tl_parts) > 1 THEN
+        columns := tl_parts[pg_catalog.cardinality(tl_parts):];
+        SELECT pg_catalog.string_agg(pg_catalog.quote_ident(part.name), '.' ORDER BY part.place) INTO tl_table
+        FROM pg_catalog.unnest(tl_parts[:pg_catalog.cardinality(tl_parts) - 1]) WITH ORDINALITY AS part (name, place);
+        IF pg_catalog.cardinality(tl_parts) < 4 THEN
+            table_id := threadline.find_audited_table(tl_table);
+        END IF;
+    END IF;
+    IF table_id IS NULL THEN
+        RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
+            MESSAGE = pg_catalog.format('threadline: no table of the name %s is or was audited (in %L); audited are %s', tl_table, reference,
+                (SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', t.schema_name, t.table_name), ', ' ORDER BY t.schema_name, t.table_name)
+                 FROM threadline.audited_tables AS t));
+    END IF;
+    relation := threadline.relation_of(table_id);
+
+    IF columns IS NULL THEN
+        SELECT pg_catalog.jsonb_agg(k.named ORDER BY k.oid), pg_catalog.count(*) FILTER (WHERE k.by_key) INTO tl_keys
+        FROM (
+            SELECT c.oid,
+                   pg_catalog.jsonb_agg(child.attname ORDER BY pg_catalog.array_position(tl_key, parent.attname::text)) AS named,
+                   pg_catalog.bool_and(parent.attname = ANY (tl_key)) AND pg_catalog.count(*) = pg_catalog.cardinality(tl_key) AS by_key
+            FROM pg_catalog.pg_constraint AS c
+            CROSS JOIN ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey)) AS pair (child, parent)
+            JOIN pg_catalog.pg_attribute AS child ON child.attrelid = c.conrelid AND child.attnum = pair.child
+            JOIN pg_catalog.pg_attribute AS parent ON parent.attrelid = c.confrelid AND parent.attnum = pair.parent
+            WHERE c.contype = 'f' AND c.conparentid = 0 AND c.conrelid = relation AND c.confrelid = threadline.relation_of(referred)
+            GROUP BY c.oid
+        ) AS k
+        WHERE k.by_key;
+        IF tl_keys IS NULL THEN
+            RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
+                MESSAGE = pg_catalog.format('threadline: no foreign key of %s refers to the primary key of %s; name the column: %s.column', tl_table, tl_referred, tl_table);
+        ELSIF pg_catalog.jsonb_array_length(tl_keys) > 1 THEN
+            RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
+                MESSAGE = pg_catalog.format('threadline: several foreign keys of %s refer to %s; name one: %s', tl_table, tl_referred, (
+                    SELECT pg_catalog.string_agg(
+                        CASE pg_catalog.jsonb_array_length(k.named)
+                            WHEN 1 THEN pg_catalog.format('%s.%I', tl_table, k.named ->> 0)
+                            ELSE pg_catalog.format('%s(%s)', tl_table, (
+                                SELECT pg_catalog.string_agg(pg_catalog.quote_ident(n.name), ', ') FROM pg_catalog.jsonb_array_elements_text(k.named) AS n (name)))
+                        END, ', ')
+                    FROM pg_catalog.jsonb_array_elements(tl_keys) AS k (named)));
+        END IF;
+        columns := ARRAY(SELECT pg_catalog.jsonb_array_elements_text(tl_keys -> 0));
+    ELSIF pg_catalog.cardinality(columns) <> pg_catalog.cardinality(tl_key) THEN
+        RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
+            MESSAGE = pg_catalog.format('threadline: a record of %s is known by %s columns (%s), and %L names %s; name as many, in this order: %s(%s)',
+                tl_referred, pg_catalog.cardinality(tl_key), pg_catalog.array_to_string(tl_key, ', '), reference, pg_catalog.cardinality(columns),
+                tl_table, pg_catalog.array_to_string(tl_key, ', '));
+    END IF;
+    SELECT pg_catalog.array_agg(coalesce(known.name, threadline.column_now(threadline.renames_of(table_id), given.name), given.name) ORDER BY given.place)
+    INTO columns
+    FROM pg_catalog.unnest(columns) WITH ORDINALITY AS given (name, place)
+    LEFT JOIN threadline.referring_columns(table_id, relation) AS known ON known.name = given.name;
+
+    SELECT given.name, known.treatment INTO tl_refused
+    FROM pg_catalog.unnest(columns) AS given (name)
+    LEFT JOIN threadline.referring_columns(table_id, relation) AS known ON known.name = given.name
+    WHERE known.treatment IS DISTINCT FROM 'clear'
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
+            MESSAGE = CASE coalesce(tl_refused.treatment, 'unknown')
+                WHEN 'unknown' THEN pg_catalog.format('threadline: table %s has no column %I', tl_table, tl_refused.name)
+                WHEN 'ignore' THEN pg_catalog.format('threadline: by the policy of %s, not every change of %I is recorded, so that nobody can say which rows referred to a record', tl_table, tl_refused.name)
+                WHEN 'token' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which tell of no value what it was; rows cannot be found by it', tl_table, tl_refused.name)
+                ELSE pg_catalog.format('threadline: the values of %s.%I are not recorded (%s), so that nobody can say which rows referred to a record', tl_table, tl_refused.name,
+                    CASE tl_refused.treatment WHEN 'mask' THEN 'masked' ELSE 'excluded' END)
+            END;
+    END IF;
+END
+$$;
+
+-- How a reference is called: posts.user_id, or posts(tenant, author).
+CREATE OR REPLACE FUNCTION threadline.reference_name(referring integer, columns text[]) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE cardinality(reference_name.columns)
+               WHEN 1 THEN format('%I.%I', t.table_name, reference_name.columns[1])
+               ELSE format('%I(%s)', t.table_name, (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) FROM unnest(reference_name.columns) WITH ORDINALITY AS c (name, place)))
+           END
+    FROM threadline.audited_tables AS t
+    WHERE t.id = referring;
+END;
+
+-- SQL for the image of a change that shows the row as it came or, `as_it_went`, as it went;
+-- NULL if there is none. The indexes of threadline.index_reference() have it, too.
+CREATE OR REPLACE FUNCTION threadline.image_shown(as_it_went boolean, row_name text) RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, threadline, pg_temp
+RETURN format(
+    CASE WHEN as_it_went
+         THEN 'CASE WHEN %1$I.op = ''U'' AND %1$I.previous_key IS NULL THEN %1$I.changed_from WHEN %1$I.op <> ''I'' THEN %1$I.row_data END'
+         ELSE 'CASE WHEN %1$I.op = ''I'' THEN %1$I.row_data WHEN %1$I.op = ''U'' AND %1$I.previous_key IS NOT NULL THEN %1$I.row_data || %1$I.changed_to ELSE %1$I.changed_to END'
+    END, row_name);
+
+-- SQL that is true of a change called c if an image of it shows that its row referred to a
+-- record with one of the given keys: the image after it or, `as_it_went`, before it. Of a
+-- reference by several columns, if nothing in the image tells against it. By one column it
+-- has the form that the indexes of threadline.index_reference() have.
+CREATE OR REPLACE FUNCTION threadline.shows_reference(
+    columns text[], types regtype[], key_types text[], renames jsonb, record_keys text[], as_it_went boolean
+) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_image text := format('(%s)', threadline.image_shown(as_it_went, 'c'));
+    tl_name text;
+    tl_texts text[];
+    tl_parts text[] := '{}';
+    tl_any text[] := '{}';
+BEGIN
+    FOR tl_place IN 1..cardinality(columns) LOOP
+        tl_name := threadline.name_then(renames, columns[tl_place], 'c');
+        tl_texts := threadline.key_parts(record_keys, cardinality(columns), tl_place);
+        tl_any := tl_any || format('%s ? %s', tl_image, tl_name);
+        tl_parts := tl_parts || CASE
+            WHEN threadline.compared_as(types[tl_place], key_types[tl_place], tl_texts) IS NOT NULL
+                THEN format(CASE cardinality(columns) WHEN 1 THEN '%s ->> %s = ANY (%L)' ELSE 'coalesce(%s ->> %s = ANY (%L), true)' END,
+                    tl_image, tl_name, tl_texts)
+            WHEN cardinality(columns) = 1
+                THEN format('threadline.key_in_image(jsonb_build_object(''value'', %s -> %s), ''{value}'', %L) = ANY (%L)',
+                    tl_image, tl_name, ARRAY[key_types[tl_place]], tl_texts)
+            ELSE 'true' END;
+    END LOOP;
+    RETURN array_to_string(tl_parts, ' AND ')
+        || CASE WHEN cardinality(columns) > 1 THEN format(' AND (%s)', array_to_string(tl_any, ' OR ')) ELSE '' END;
+END
+$$;
+
+-- SQL for the rows of a table that refer now to records with given keys: the record key of
+-- each, and its reference as {"column": value}. By one column an index on it serves.
+CREATE OR REPLACE FUNCTION threadline.referring_rows(
+    referring integer, target regclass, columns text[], types regtype[], key_types text[], record_keys text[]
+) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_texts text[];
+    tl_compared_as text;
+    tl_conditions text[] := '{}';
+    tl_values text[] := '{}';
+    tl_form text;
+BEGIN
+    FOR tl_place IN 1..cardinality(columns) LOOP
+        -- The table or the column is gone.
+        IF target IS NULL OR types[tl_place] IS NULL THEN
+            RETURN 'SELECT NULL::text AS live_key, NULL::jsonb AS reference WHERE false';
+        END IF;
+        tl_texts := threadline.key_parts(record_keys, cardinality(columns), tl_place);
+        tl_compared_as := threadline.compared_as(types[tl_place], key_types[tl_place], tl_texts);
+        tl_form := threadline.json_form(types[tl_place], format('tl_live.%I', columns[tl_place]));
+        tl_values := tl_values || format('%L, %s', columns[tl_place], tl_form);
+        tl_conditions := tl_conditions || CASE
+            WHEN tl_compared_as = 'text' THEN format('tl_live.%I::text = ANY (%L::text[])', columns[tl_place], tl_texts)
+            WHEN tl_compared_as IS NOT NULL THEN format('tl_live.%I = ANY (%L::%s[])', columns[tl_place], tl_texts, tl_compared_as)
+            ELSE format('threadline.key_in_image(jsonb_build_object(''value'', %s), ''{value}'', %L) = ANY (%L)',
+                tl_form, ARRAY[key_types[tl_place]], tl_texts) END;
+    END LOOP;
+    RETURN format('SELECT %s COLLATE "C" AS live_key, jsonb_build_object(%s) AS reference FROM %s AS tl_live WHERE %s',
+        threadline.key_expression(referring, 'tl_live'), array_to_string(tl_values, ', '), threadline.own_rows(target),
+        array_to_string(tl_conditions, ' AND '));
+END
+$$;
+
+-- From where to where in the order of changes rows of a table referred to given records:
+-- `since` when and `until` when it is known, with the changes by which each began to and
+-- ceased to, if there were any. The records likewise, as
+-- [{"record_key", "since", "until", "since_transaction", "until_transaction"}].
+--
+-- A row is found by changes that show its reference as it came or as it went, and in the
+-- table as it is now. Between two changes that show its reference it is what the earlier
+-- one left; before the first, what that one found; of a row that no change shows it of,
+-- what the table has now.
+CREATE OR REPLACE FUNCTION threadline.referring_spans(
+    referring integer, target regclass, columns text[], referred integer, referents jsonb,
+    OUT record_key text, OUT since bigint, OUT until bigint, OUT begun bigint, OUT ended bigint,
+    OUT since_transaction bigint, OUT until_transaction bigint
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET array_nulls = on
+SET jit = off
+AS $referring_spans$
+#variable_conflict use_column
+DECLARE
+    tl_keys text[] := ARRAY(SELECT DISTINCT r.record_key FROM jsonb_to_recordset(referents) AS r (record_key text));
+    tl_renames jsonb := threadline.renames_of(referring);
+    tl_table threadline.audited_tables;
+    tl_key_types text[];
+    tl_types regtype[];
+    tl_clear_since timestamptz;
+    tl_image text := CASE WHEN tl_renames IS NULL THEN '%s' ELSE 'threadline.renamed_image($4, %s, c.captured_at)' END;
+    tl_values text;
+BEGIN
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = referring;
+    SELECT t.key_types INTO tl_key_types FROM threadline.audited_tables AS t WHERE t.id = referred;
+    SELECT array_agg(c.type ORDER BY given.place), max(c.clear_since) INTO tl_types, tl_clear_since
+    FROM unnest(columns) WITH ORDINALITY AS given (name, place)
+    LEFT JOIN threadline.referring_columns(referring, target) AS c USING (name);
+    -- What of an image tells of the reference.
+    SELECT string_agg(format('CASE WHEN i.image ? %1$L THEN jsonb_build_object(%1$L, i.image -> %1$L) ELSE ''{}'' END', c.name), ' || ')
+    INTO tl_values
+    FROM unnest(columns) AS c (name);
+
+    RETURN QUERY EXECUTE threadline.filled(
+        $query$
+        WITH pending AS MATERIALIZED (
+            SELECT * FROM threadline.pending_changes(only_table => $1)
+        ), live AS MATERIALIZED (
+            {live}
+        ), candidate AS MATERIALIZED (
+            SELECT DISTINCT of.event_key
+            FROM (
+                SELECT c.record_key, c.previous_key FROM threadline.ledger_changes AS c
+                WHERE c.table_id = $1 AND ({comes} OR {goes}) AND {is clear}
+                UNION ALL
+                SELECT c.record_key, c.previous_key FROM pending AS c
+                WHERE ({comes} OR {goes}) AND {is clear}
+                UNION ALL
+                SELECT l.live_key, NULL FROM live AS l
+            ) AS found
+            CROSS JOIN LATERAL unnest(ARRAY[found.record_key, found.previous_key]) AS of (event_key)
+            WHERE of.event_key IS NOT NULL
+        ), change AS (
+            SELECT k.event_key, c.id, c.transaction_id, c.captured_at, c.statement, c.op, c.record_key, c.previous_key, c.changed_from, c.changed_to, c.row_data
+            FROM candidate AS k
+            JOIN threadline.ledger_changes AS c ON c.table_id = $1 AND c.record_key = k.event_key
+            UNION ALL
+            SELECT k.event_key, c.id, c.transaction_id, c.captured_at, c.statement, c.op, c.record_key, c.previous_key, c.changed_from, c.changed_to, c.row_data
+            FROM candidate AS k
+            JOIN threadline.ledger_changes AS c ON c.table_id = $1 AND c.previous_key = k.event_key AND c.previous_key IS NOT NULL
+            UNION ALL
+            SELECT k.event_key, c.id, c.transaction_id, c.captured_at, c.statement, c.op, c.record_key, c.previous_key, c.changed_from, c.changed_to, c.row_data
+            FROM candidate AS k
+            JOIN pending AS c ON k.event_key IN (c.record_key, c.previous_key)
+        ), event AS (
+            SELECT c.event_key, c.id, c.transaction_id, c.captured_at < $3 AS interrupted,
+                   -- Keys that one statement moved, it moved at once.
+                   CASE WHEN c.previous_key IS NULL THEN c.id ELSE min(c.id) OVER (PARTITION BY c.event_key, c.transaction_id, c.statement, c.previous_key IS NULL) END AS position,
+                   e.kind,
+                   CASE WHEN {is clear} THEN (SELECT {values} FROM (SELECT {renamed from}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS was,
+                   CASE WHEN {is clear} THEN (SELECT {values} FROM (SELECT {renamed to}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS now
+            FROM (
+                SELECT c.*, {image went} AS image_from, {image came} AS image_to
+                FROM change AS c
+            ) AS c
+            CROSS JOIN LATERAL (
+                SELECT 'end' AS kind WHERE c.op IN ('D', 'T') OR c.previous_key = c.event_key
+                UNION ALL
+                SELECT 'birth' WHERE c.op = 'I' OR c.previous_key IS NOT NULL AND c.record_key = c.event_key
+                UNION ALL
+                SELECT 'update' WHERE c.op = 'U' AND c.previous_key IS NULL AND {is clear}
+                UNION ALL
+                -- What it changed is not on record.
+                SELECT masked.kind FROM unnest('{end,birth}'::text[]) AS masked (kind) WHERE c.op = 'U' AND c.previous_key IS NULL AND NOT {is clear}
+            ) AS e
+            -- Updates of other columns tell nothing.
+            WHERE e.kind <> 'update' AND (c.op <> 'U' OR c.previous_key IS NOT NULL OR c.image_to ?| {names})
+               OR e.kind = 'update' AND (c.captured_at < $3 OR c.image_from ?| {names} OR c.image_to ?| {names})
+            UNION ALL
+            SELECT k.record_key, k.id, k.transaction_id, k.captured_at < $3, k.id, CASE WHEN c.image IS NULL THEN 'end' ELSE 'birth' END,
+                   NULL, CASE WHEN {is clear} THEN (SELECT {values} FROM (SELECT {renamed kept}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END
+            FROM candidate
+            JOIN threadline.kept_images AS k ON k.table_id = $1 AND k.record_key = candidate.event_key
+            CROSS JOIN LATERAL (SELECT k.image, k.captured_at) AS c
+            UNION ALL
+            SELECT k.event_key, t.id, t.transaction_id, t.captured_at < $3, t.id, 'end', NULL, NULL
+            FROM candidate AS k
+            CROSS JOIN threadline.blind_truncates($1) AS t
+            UNION ALL
+            SELECT l.live_key, 9223372036854775807, NULL, false, 9223372036854775807, 'live', l.reference, l.reference
+            FROM live AS l
+            UNION ALL
+            -- By several columns: a change may show one of them alone, and the row has the others.
+            SELECT k.event_key, 9223372036854775807, NULL, false, 9223372036854775807, 'live', {values}, {values}
+            FROM candidate AS k
+            CROSS JOIN LATERAL (SELECT threadline.live_image($1, $7, k.event_key) WHERE {is partial} OFFSET 0) AS i (image)
+            WHERE i.image IS NOT NULL AND k.event_key NOT IN (SELECT l.live_key FROM live AS l)
+        ), ordered AS (
+            SELECT e.*,
+                   row_number() OVER (PARTITION BY e.event_key ORDER BY e.position, e.kind <> 'end', e.id) AS place
+            FROM event AS e
+        ), lived AS (
+            -- A life begins with a birth, and after an end.
+            SELECT e.*,
+                   count(*) FILTER (WHERE e.kind = 'birth') OVER (PARTITION BY e.event_key ORDER BY e.place)
+                   + count(*) FILTER (WHERE e.kind = 'end') OVER (PARTITION BY e.event_key ORDER BY e.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                   + CASE WHEN e.interrupted THEN 0 ELSE 1000000000 END AS life
+            FROM ordered AS e
+        ), told AS (
+            SELECT e.*,
+                   coalesce(threadline.jsonb_merge(coalesce(e.was, '{}')) OVER (PARTITION BY e.event_key, e.life ORDER BY e.place DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), '{}') AS later,
+                   coalesce(threadline.jsonb_merge(coalesce(e.now, '{}')) OVER (PARTITION BY e.event_key, e.life ORDER BY e.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), '{}') AS earlier,
+                   lag(e.place) OVER (PARTITION BY e.event_key, e.life ORDER BY e.place) IS NULL AS is_first,
+                   lag(e.id) OVER following AS id_before,
+                   lead(e.id) OVER following AS id_after,
+                   lead(e.position) OVER following AS position_after,
+                   lead(e.kind) OVER following AS kind_after,
+                   lead(e.transaction_id) OVER following AS transaction_after,
+                   lead(e.interrupted) OVER following AS interrupted_after
+            FROM lived AS e
+            WINDOW following AS (PARTITION BY e.event_key ORDER BY e.place)
+        ), span AS (
+            SELECT t.event_key, t.id AS since, t.id AS begun, t.transaction_id AS since_transaction,
+                   CASE WHEN t.interrupted AND t.interrupted_after IS DISTINCT FROM true THEN t.id
+                        -- Another row is there, and how this one went is not on record.
+                        WHEN t.kind_after = 'birth' THEN t.id_after - 1
+                        WHEN t.kind_after = 'end' AND t.position_after < t.id_after THEN t.position_after - 1
+                        ELSE coalesce(t.id_after, 9223372036854775807) END AS until,
+                   CASE WHEN t.kind_after <> 'birth' AND (NOT t.interrupted OR t.interrupted_after) THEN t.id_after END AS ended,
+                   t.transaction_after AS until_transaction,
+                   threadline.key_in_image(t.later || t.earlier || coalesce(t.now, '{}'), $2, $5) AS referred_key
+            FROM told AS t
+            WHERE t.kind NOT IN ('end', 'live')
+            UNION ALL
+            SELECT t.event_key, coalesce(t.id_before + 1, 0), NULL, NULL,
+                   CASE WHEN t.kind = 'end' AND t.position < t.id THEN t.position - 1 ELSE t.id END, t.id, t.transaction_id,
+                   threadline.key_in_image(t.later || coalesce(t.was, '{}'), $2, $5)
+            FROM told AS t
+            WHERE t.kind <> 'birth' AND t.is_first
+        )
+        SELECT s.event_key,
+               greatest(s.since, r.since), least(s.until, r.until),
+               CASE WHEN s.since >= r.since OR s.since_transaction = r.since_transaction THEN s.begun END,
+               CASE WHEN s.until <= r.until OR s.until_transaction = r.until_transaction THEN s.ended END,
+               CASE WHEN s.since >= r.since THEN s.since_transaction ELSE r.since_transaction END,
+               CASE WHEN s.until <= r.until THEN s.until_transaction ELSE r.until_transaction END
+        FROM span AS s
+        JOIN jsonb_to_recordset($6) AS r (record_key text, since bigint, until bigint, since_transaction bigint, until_transaction bigint)
+            ON r.record_key = s.referred_key
+        WHERE (s.since <= r.until OR s.since_transaction = r.until_transaction)
+          AND (s.until >= r.since OR s.until_transaction = r.since_transaction)
+        $query$,
+        jsonb_build_object(
+            'live', threadline.referring_rows(referring, target, columns, tl_types, tl_key_types, tl_keys),
+            'is partial', (cardinality(columns) > 1 AND target IS NOT NULL)::text,
+            'comes', threadline.shows_reference(columns, tl_types, tl_key_types, tl_renames, tl_keys, false),
+            'goes', threadline.shows_reference(columns, tl_types, tl_key_types, tl_renames, tl_keys, true),
+            'is clear', CASE WHEN tl_clear_since IS NULL THEN 'true' ELSE format('c.captured_at >= %L', tl_clear_since) END,
+            'names', format('ARRAY[%s]', (
+                SELECT string_agg(threadline.name_then(tl_renames, n.name, 'c'), ', ') FROM unnest(columns) AS n (name))),
+            'image came', threadline.image_shown(false, 'c'),
+            'image went', threadline.image_shown(true, 'c'),
+            'values', tl_values,
+            'renamed from', format(tl_image, 'c.image_from'),
+            'renamed to', format(tl_image, 'c.image_to'),
+            'renamed kept', format(tl_image, 'c.image')))
+    USING referring, columns, greatest(tl_table.audited_since, tl_table.chained_since), tl_renames, tl_key_types, referents, target;
+END
+$referring_spans$;
+
+-- The changes of rows within spans as threadline.referring_spans() gives them: of each the
+-- newest before a change, at most so many.
+CREATE OR REPLACE FUNCTION threadline.changes_in_spans(
+    referring integer, spans jsonb, before bigint, at_most bigint
+) RETURNS TABLE (
+    id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",
+    record_key text, previous_key text, changed_from jsonb, changed_to jsonb, row_data jsonb, begins boolean, ends boolean
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH span AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(spans) AS s (record_key text, since bigint, until bigint, begun bigint, ended bigint)
+    ), pending AS MATERIALIZED (
+        SELECT * FROM threadline.pending_changes(only_table => referring)
+    )
+    SELECT c.*, c.id IS NOT DISTINCT FROM s.begun, c.id IS NOT DISTINCT FROM s.ended
+    FROM span AS s
+    CROSS JOIN LATERAL (
+        (SELECT l.id, l.transaction_id, l.captured_at, l.table_id, l.statement, l.op, l.record_key, l.previous_key, l.changed_from, l.changed_to, l.row_data
+        FROM threadline.ledger_changes AS l
+        WHERE l.table_id = referring AND l.record_key = s.record_key
+          AND l.id BETWEEN least(s.since, s.begun) AND greatest(s.until, s.ended) AND l.id < before
+          AND (l.id BETWEEN s.since AND s.until OR l.id = s.begun OR l.id = s.ended)
+        ORDER BY l.id DESC
+        LIMIT at_most)
+        UNION ALL
+        SELECT l.id, l.transaction_id, l.captured_at, l.table_id, l.statement, l.op, l.record_key, l.previous_key, l.changed_from, l.changed_to, l.row_data
+        FROM threadline.ledger_changes AS l
+        WHERE l.table_id = referring AND l.previous_key = s.record_key AND l.previous_key IS NOT NULL
+          AND l.id = s.ended AND l.id < before
+    ) AS c
+    UNION ALL
+    SELECT c.*, c.id IS NOT DISTINCT FROM s.begun, c.id IS NOT DISTINCT FROM s.ended
+    FROM span AS s
+    JOIN pending AS c ON c.record_key = s.record_key AND (c.id BETWEEN s.since AND s.until OR c.id = s.begun OR c.id = s.ended)
+                      OR c.previous_key = s.record_key AND c.id = s.ended
+    WHERE c.id < before;
+END
+$$;
+
+-- The changes of rows that referred to a record at the time, along the paths that are
+-- asked for: 'posts.user_id' those of posts, 'versions.crate_id/dependencies.version_id'
+-- those of versions, and those of the rows that referred to these. The record is given by
+-- the keys that it had, as threadline.referring_spans() takes them. `moved`: in, if the
+-- change is the one by which its row came to refer to it; out, if it ceased to.
+--
+-- At most so many a row, the newest before a change: what a page takes, and more.
+CREATE OR REPLACE FUNCTION threadline.associated_changes(
+    referred integer, referents jsonb, paths text[], before bigint, at_most bigint
+) RETURNS TABLE (
+    id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",
+    record_key text, previous_key text, changed_from jsonb, changed_to jsonb, row_data jsonb, through text, moved text
+)
+LANGUAGE plpgsql STABLE
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_path text;
+    tl_step text;
+    tl_through text;
+    tl_way text;
+    tl_seen text[] := '{}';
+    tl_from integer;
+    tl_spans jsonb;
+    tl_reference record;
+BEGIN
+    FOREACH tl_path IN ARRAY paths LOOP
+        tl_from := referred;
+        tl_spans := referents;
+        tl_through := NULL;
+        tl_way := NULL;
+        FOR tl_step IN SELECT s.step FROM pg_catalog.regexp_split_to_table(tl_path, '/(?=(?:[^"]*"[^"]*")*[^"]*$)') AS s (step) LOOP
+            SELECT * INTO tl_reference FROM threadline.reference_in(tl_from, pg_catalog.btrim(tl_step)) AS r;
+            SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(s)), '[]') INTO tl_spans
+            FROM threadline.referring_spans(tl_reference.table_id, tl_reference.relation, tl_reference.columns, tl_from, tl_spans) AS s;
+            tl_from := tl_reference.table_id;
+            tl_through := pg_catalog.concat_ws('/', tl_through, threadline.reference_name(tl_reference.table_id, tl_reference.columns));
+            -- Two paths may begin in the same way.
+            tl_way := pg_catalog.concat_ws('/', tl_way, tl_from || tl_reference.columns::text);
+            CONTINUE WHEN tl_way = ANY (tl_seen);
+            tl_seen := tl_seen || tl_way;
+            RETURN QUERY
+            -- A change that shows one row under two keys, or two references that are both to
+            -- the record, moves nothing.
+            SELECT DISTINCT ON (x.id) x.id, x.transaction_id, x.captured_at, x.table_id, x.statement, x.op,
+                   x.record_key, x.previous_key, x.changed_from, x.changed_to, x.row_data, tl_through,
+                   CASE WHEN x.op <> 'U' OR x.begins AND x.ends THEN NULL WHEN x.begins THEN 'in' WHEN x.ends THEN 'out' END
+            FROM (
+                SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key,
+                       c.changed_from, c.changed_to, c.row_data,
+                       pg_catalog.bool_or(c.begins) OVER (PARTITION BY c.id) AS begins, pg_catalog.bool_or(c.ends) OVER (PARTITION BY c.id) AS ends
+                FROM threadline.changes_in_spans(tl_from, tl_spans, before, at_most) AS c
+            ) AS x
+            ORDER BY x.id DESC
+            LIMIT at_most;
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+-- Lets the rows of a table that referred to a record by a column be found without reading
+-- all of the table's changes. For the owner of the audit; holds up posting, not writers.
+CREATE OR REPLACE FUNCTION threadline.index_reference(target regclass, column_name text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_id integer := threadline.audited_table_of(target);
+    tl_name text;
+    tl_index text;
+BEGIN
+    IF tl_id IS NULL THEN
+        RAISE EXCEPTION 'threadline: table % is not audited', target;
+    ELSIF NOT EXISTS (
+        SELECT FROM threadline.referring_columns(tl_id, target) AS c WHERE c.name = column_name AND c.treatment = 'clear')
+    THEN
+        RAISE EXCEPTION 'threadline: rows of % cannot be found by a column %, which is not there, or of which values are not recorded', target, column_name;
+    END IF;
+    tl_name := threadline.name_then(threadline.renames_of(tl_id), column_name, 'ledger_changes');
+    FOR tl_went IN 0..1 LOOP
+        tl_index := format('ledger_reference_%s_%s_%s', tl_id, left(md5(column_name), 8), (ARRAY['came', 'went'])[tl_went + 1]);
+        -- That of an earlier name of the column would not be used.
+        EXECUTE format('DROP INDEX IF EXISTS threadline.%I', tl_index);
+        EXECUTE format('CREATE INDEX %I ON threadline.ledger_changes (((%2$s) ->> %3$s)) WHERE table_id = %4$s AND ((%2$s) ->> %3$s) IS NOT NULL',
+            tl_index, threadline.image_shown(tl_went = 1, 'ledger_changes'), tl_name, tl_id);
+    END LOOP;
+    ANALYZE threadline.ledger_changes;
+END
+$$;
+COMMENT ON FUNCTION threadline.index_reference(regclass, text) IS
+    'Has rows that referred to a record by a column found by an index';
 
 -- What the running transaction did to a record since an instant, also while it
 -- had other keys: what a revert did itself, or the application's triggers and

@@ -340,12 +340,27 @@ fn a_value_masked_since_is_shown_for_a_reason_that_is_recorded() {
     assert!(history.contains("Ada Byron -> Ada Lovelace"), "{history}");
     let csv = answer(&database, &["export", "--unmasked", "for the auditor"]);
     assert!(csv.contains("Ada Byron"), "{csv}");
+    let before_it_went = rows(
+        &mut database.connect(),
+        "SELECT to_char((occurred_at - interval '1 microsecond') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')
+         FROM threadline.changes WHERE table_name = 'members' AND op = 'delete' AND key ->> 'id' = '1'",
+    );
+    for key in [&["1"][..], &[]] {
+        let as_of = [&["as-of", "members"], key, &["--at", &before_it_went[0]]].concat();
+        let said = answer(&database, &as_of);
+        assert!(!said.contains("Ada Lovelace"), "{said}");
+        let said = answer(
+            &database,
+            &[&as_of[..], &["--unmasked", "what was"]].concat(),
+        );
+        assert!(said.contains("Ada Lovelace"), "{said}");
+    }
     assert_eq!(
         rows(
             &mut database.connect(),
             "SELECT reason FROM threadline.audit_actions WHERE name = 'audit.unmasked' ORDER BY id"
         ),
-        ["ticket 4711", "for the auditor"]
+        ["ticket 4711", "for the auditor", "what was", "what was"]
     );
 }
 
@@ -384,4 +399,100 @@ fn a_summary_counts_by_day_table_operation_and_actor() {
         ],
     );
     assert_ne!(inserted.trim(), "0");
+}
+
+#[test]
+fn a_history_takes_the_rows_that_referred_to_the_record() {
+    let database = Database::empty();
+    quickstart(&database);
+    let alone = answer(&database, &["history", "members", "1"]);
+    assert!(!alone.contains("payments"), "{alone}");
+    for with in ["payments", "payments.member_id"] {
+        let said = answer(&database, &["history", "members", "1", "--with", with]);
+        assert!(said.contains(" of payments "), "{said}");
+        assert!(
+            said.contains("\n    refers by payments.member_id\n    in transaction "),
+            "{said}"
+        );
+        let all = json(&database, &["history", "members", "1", "--with", with]);
+        let entries = all["entries"].as_array().unwrap();
+        let of = |table: &str| {
+            entries
+                .iter()
+                .filter(|entry| entry["change"]["table"] == table)
+                .collect::<Vec<_>>()
+        };
+        assert!(of("members")[0].get("references").is_none());
+        assert_eq!(
+            of("payments")[0]["references"][0]["through"],
+            "payments.member_id"
+        );
+        assert_eq!(of("payments")[0]["references"][0]["moved"], Value::Null);
+    }
+    // In pages, as without.
+    let all = json(
+        &database,
+        &["history", "members", "1", "--with", "payments"],
+    );
+    let (_, said, error) = audit(
+        &database,
+        &[
+            "history", "members", "1", "--with", "payments", "--limit", "1", "--json",
+        ],
+    );
+    assert!(error.is_empty(), "{error}");
+    let first: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(first["entries"][0], all["entries"][0]);
+    let after = first["next"].as_str().unwrap();
+    let rest = json(
+        &database,
+        &[
+            "history", "members", "1", "--with", "payments", "--after", after,
+        ],
+    );
+    assert_eq!(
+        rest["entries"].as_array().unwrap()[..],
+        all["entries"].as_array().unwrap()[1..]
+    );
+    let (done, _, error) = audit(
+        &database,
+        &["history", "members", "1", "--with", "members.email"],
+    );
+    assert!(!done);
+    assert!(
+        error.contains("members.email are not recorded (masked)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_count_and_an_export_say_what_they_leave_out() {
+    let database = Database::empty();
+    quickstart(&database);
+    let conn = &mut database.connect();
+    let (_, _, said) = audit(&database, &["timeline", "--count"]);
+    assert_eq!(said, "");
+    record_action(
+        conn,
+        Action::new("session.opened")
+            .failed()
+            .actor(ActorRef::user("9").unwrap()),
+    )
+    .unwrap();
+    let notice = "1 actions without changes match, too; `actions --without-changes` has them.\n";
+    let (_, count, said) = audit(&database, &["timeline", "--count"]);
+    assert_ne!(count, "");
+    assert_eq!(said, notice);
+    let (_, _, said) = audit(&database, &["export"]);
+    assert_eq!(said, notice);
+    let (_, _, said) = audit(&database, &["export", "--table", "members"]);
+    assert_eq!(said, "");
+    assert_eq!(
+        json(&database, &["timeline", "--count"])["other_actions"],
+        1
+    );
+    assert_eq!(
+        answer(&database, &["actions", "--without-changes", "--count"]).trim(),
+        "1"
+    );
 }

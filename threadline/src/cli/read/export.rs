@@ -6,8 +6,9 @@ use clap::ValueEnum;
 use diesel::PgConnection;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::print::other_actions;
 use crate::error::Error;
-use crate::explore::Filter;
+use crate::explore::{Filter, timeline};
 use crate::export::{Export, ExportFormat};
 
 /// How and where to.
@@ -48,6 +49,7 @@ impl ExportArguments {
     pub(super) fn run(self, conn: &mut PgConnection, filter: Filter) -> Result<ExitCode, Error> {
         let format = self.format().into();
         let bar = progress_bar();
+        let others = timeline(filter.clone()).count_other_actions(conn)?;
         let mut export = Export::new(filter).progress(|changes| bar.set_position(changes));
         if let Some(limit) = self.limit {
             export = export.limit(limit);
@@ -70,6 +72,7 @@ impl ExportArguments {
                 exported.changes
             );
         }
+        other_actions(others);
         Ok(ExitCode::SUCCESS)
     }
 

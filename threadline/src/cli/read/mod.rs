@@ -26,7 +26,7 @@ use crate::explore::{
     instant, known_table, record as record_key, summary, timeline, transaction_up_to,
 };
 use crate::model::KeyExpression;
-use crate::record::{History, TextKey};
+use crate::record::{History, Referring, TextKey};
 use crate::time_travel::{as_of_json, rows_as_of};
 
 /// What can be asked.
@@ -36,6 +36,9 @@ pub(super) enum Read {
     History {
         #[command(flatten)]
         record: Record,
+        /// Together with the rows that referred to it at the time, by a foreign key or a column: posts, posts.user_id, versions.crate_id/dependencies.version_id
+        #[arg(long = "with", value_name = "REFERENCE")]
+        with: Vec<Referring>,
         #[command(flatten)]
         unmasked: Unmasked,
         #[command(flatten)]
@@ -111,6 +114,8 @@ pub(super) enum Read {
         #[arg(long, conflicts_with = "key")]
         limit: Option<usize>,
         #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
         common: Common,
     },
     /// Print who gave each column of a record its value
@@ -177,6 +182,7 @@ impl Read {
         match self {
             Self::History {
                 record,
+                with,
                 unmasked,
                 paging,
                 common,
@@ -187,7 +193,13 @@ impl Read {
                 let history = History::by_name(record.table.clone(), key)
                     .limit(paging.limit)
                     .after(after)?;
-                let page = unmasked.read(conn, |conn| history.page(conn))?;
+                let page = unmasked.read(conn, |conn| {
+                    if with.is_empty() {
+                        history.page(conn)
+                    } else {
+                        history.with(with).page(conn)
+                    }
+                })?;
                 if page.entries.is_empty() && !common.json {
                     return Ok(nothing(&record, &table));
                 }
@@ -204,8 +216,9 @@ impl Read {
                 let filter = filter.filter()?;
                 let question = timeline(filter.clone());
                 if count {
+                    let others = question.clone().count_other_actions(conn)?;
                     let count = unmasked.read(conn, |conn| question.count(conn))?;
-                    return common.output().count(count);
+                    return common.output().changes(count, others);
                 }
                 let after = paging.after.as_deref().map(str::parse).transpose()?;
                 let question = question.limit(paging.limit).after(after);
@@ -298,26 +311,29 @@ impl Read {
                 instant,
                 key,
                 limit,
+                unmasked,
                 common,
             } => {
                 let conn = &mut common.database.connect()?;
                 if key.is_empty() {
                     known_table(conn, &table)?;
-                    let mut rows = rows_as_of(conn, table, instant)?;
-                    let Some(limit) = limit else {
-                        return common.output().rows(rows);
-                    };
-                    let printed = common.output().rows(rows.by_ref().take(limit))?;
-                    if rows.next().is_some() {
-                        cut(limit, "rows");
-                    }
-                    return Ok(printed);
+                    return unmasked.read(conn, |conn| {
+                        let mut rows = rows_as_of(conn, table, instant)?;
+                        let Some(limit) = limit else {
+                            return common.output().rows(rows);
+                        };
+                        let printed = common.output().rows(rows.by_ref().take(limit))?;
+                        if rows.next().is_some() {
+                            cut(limit, "rows");
+                        }
+                        Ok(printed)
+                    });
                 }
                 let (key, _) = key_of(conn, &table, key)?;
                 let key = KeyExpression {
                     values: TextKey(key),
                 };
-                match as_of_json(conn, table, key, instant)? {
+                match unmasked.read(conn, |conn| as_of_json(conn, table, key, instant))? {
                     Ok(image) => common.output().row(&image),
                     Err(reason) => {
                         eprintln!("error: {reason}");

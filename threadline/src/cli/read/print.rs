@@ -35,6 +35,16 @@ impl Output {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// How many changes there are, and actions beside them.
+    pub(super) fn changes(&self, count: u64, other_actions: u64) -> Printed {
+        if self.json {
+            return document(&json!({"count": count, "other_actions": other_actions}));
+        }
+        print(&count.to_string());
+        self::other_actions(other_actions);
+        Ok(ExitCode::SUCCESS)
+    }
+
     pub(super) fn timeline(&self, page: &Page<TimelineEntry>) -> Printed {
         if self.json {
             return document(page);
@@ -47,6 +57,12 @@ impl Output {
                 print(&format!("{}\n", alone(action)));
             }
             print(&entry.change.styled(&Terminal).to_string());
+            for reference in &entry.references {
+                print(&paint(
+                    TIME,
+                    &format!("    {}", clean(&reference.to_string())),
+                ));
+            }
             print(&paint(
                 TIME,
                 &format!("    in transaction {}", entry.change.transaction.id),
@@ -184,6 +200,16 @@ impl Output {
 fn actions(actions: &[AuditAction]) {
     for action in actions {
         print(&paint(ACTION, &format!("    {action}")));
+    }
+}
+
+/// Says how many actions an answer made of changes leaves out, and not to the pipe that
+/// takes it.
+pub(super) fn other_actions(count: u64) {
+    if count > 0 {
+        eprintln!(
+            "{count} actions without changes match, too; `actions --without-changes` has them."
+        );
     }
 }
 

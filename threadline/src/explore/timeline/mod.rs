@@ -12,9 +12,11 @@ use serde::Serialize;
 #[cfg(feature = "export")]
 pub(crate) use self::query::ExportSql;
 pub(crate) use self::query::Plan;
+use super::actions::actions;
 use super::filter::Filter;
 use super::other_actions::Span;
 use super::page::{ChangePlace, Cursor, Page, Place};
+use super::reference::Reference;
 use super::report::actions_of;
 use crate::action::AuditAction;
 use crate::context::AuditConnection;
@@ -33,6 +35,10 @@ pub struct TimelineEntry {
     pub change: AuditChange,
     /// The actions of its transaction: what was meant.
     pub actions: Vec<AuditAction>,
+    /// In the history of a record [with](crate::History::with) those of others: how the
+    /// changed row referred to it. Empty for the record itself, and in every other answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
 }
 
 impl TimelineEntry {
@@ -45,6 +51,7 @@ impl TimelineEntry {
                 .cloned()
                 .collect(),
             change,
+            references: vec![],
         }
     }
 }
@@ -130,6 +137,7 @@ impl Timeline {
             Place::Change(ChangePlace {
                 transaction: change.transaction.id,
                 change: change.id,
+                microseconds: change.captured_at.timestamp_micros(),
             })
         });
         let others = match self.filter.of_actions() {
@@ -147,7 +155,8 @@ impl Timeline {
     }
 
     /// How many changes there are in all, whatever the page. Reads every one of them.
-    /// Actions without changes are not counted; see [`Actions::count`](crate::Actions::count).
+    /// Actions without changes are not counted; see
+    /// [`count_other_actions`](Self::count_other_actions).
     ///
     /// # Errors
     ///
@@ -164,6 +173,21 @@ impl Timeline {
     /// As of [`page`](Self::page).
     pub fn count_up_to<C: AuditConnection>(self, conn: &mut C, cap: usize) -> Result<u64, Error> {
         self.counted(conn, Some(cap))
+    }
+
+    /// How many actions match that no change shows, because their transaction changed
+    /// nothing, or because they belong to none: all of those that pages have in
+    /// [`Page::other_actions`]. [`ActionFilter::without_changes`](crate::ActionFilter::without_changes)
+    /// asks for them.
+    ///
+    /// # Errors
+    ///
+    /// As of [`page`](Self::page).
+    pub fn count_other_actions<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
+        match self.filter.of_actions() {
+            Some(filter) => actions(filter.without_changes()).count(conn),
+            None => Ok(0),
+        }
     }
 
     fn counted<C: AuditConnection>(self, conn: &mut C, cap: Option<usize>) -> Result<u64, Error> {

@@ -135,9 +135,11 @@ impl<'a> Plan<'a> {
             return by_record(parts, after, &limit, table, &key.0);
         }
         if let Some(after) = after {
+            // Bound, so that one text serves every page of a connection.
+            let transaction = parts.binds.bind(Bind::BigInt(after.transaction));
+            let change = parts.binds.bind(Bind::BigInt(after.change));
             parts.change.push(format!(
-                "(c.transaction_id, c.id) < ({}, {})",
-                after.transaction, after.change
+                "(c.transaction_id, c.id) < ({transaction}, {change})"
             ));
         }
         let form = match self.matching(&mut parts, after) {
@@ -161,13 +163,15 @@ impl<'a> Plan<'a> {
             None => {
                 // The cursor is among the conditions already; said twice, the
                 // planner would expect the square of what is left.
-                parts.change.extend(self.bounds("c.transaction_id", None));
+                let bounds = self.bounds(&mut parts.binds, "c.transaction_id", None);
+                parts.change.extend(bounds);
                 parts.require_action();
                 let join = if parts.transaction.is_empty() {
                     ""
                 } else {
                     // The planner does not conclude the one from the other.
-                    parts.transaction.extend(self.bounds("x.id", after));
+                    let bounds = self.bounds(&mut parts.binds, "x.id", after);
+                    parts.transaction.extend(bounds);
                     "JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id"
                 };
                 include_str!("by_change.sql").replace("{join transactions}", join)
@@ -199,14 +203,13 @@ impl<'a> Plan<'a> {
         ];
         if let Some((column, value)) = ids.into_iter().find_map(|(c, v)| Some((c, v.as_ref()?))) {
             let value = parts.binds.text(value);
+            let of_transactions = self.bounds(&mut parts.binds, "id", after);
+            let of_actions = self.bounds(&mut parts.binds, "transaction_id", after);
             let matching = include_str!("matching_id.sql")
                 .replace("{column}", column)
                 .replace("{value}", &value)
-                .replace("{transaction bounds}", &all_of(&self.bounds("id", after)))
-                .replace(
-                    "{action bounds}",
-                    &all_of(&self.bounds("transaction_id", after)),
-                );
+                .replace("{transaction bounds}", &all_of(&of_transactions))
+                .replace("{action bounds}", &all_of(&of_actions));
             return Some((matching, "m.id"));
         }
         // Nearly every action is ok, and so are their transactions.
@@ -215,7 +218,7 @@ impl<'a> Plan<'a> {
             || filter.status == Some(ActionStatus::Error);
         if narrow && filter.actor.is_none() {
             let mut conditions = std::mem::take(&mut parts.action);
-            conditions.extend(self.bounds("a.transaction_id", after));
+            conditions.extend(self.bounds(&mut parts.binds, "a.transaction_id", after));
             let matching = include_str!("matching_action.sql")
                 .replace("{action conditions}", &all_of(&conditions));
             return Some((matching, "m.id"));
@@ -223,18 +226,25 @@ impl<'a> Plan<'a> {
         let any = !parts.transaction.is_empty() || !parts.action.is_empty();
         let all = filter.actor.is_some() || any && self.table.is_none();
         all.then(|| {
-            parts.transaction.extend(self.bounds("x.id", after));
+            let bounds = self.bounds(&mut parts.binds, "x.id", after);
+            parts.transaction.extend(bounds);
             ("threadline.audit_transactions AS x".to_owned(), "x.id")
         })
     }
 
     /// Where the span of time and the cursor let transactions be.
-    fn bounds(&self, column: &str, after: Option<ChangePlace>) -> Vec<String> {
-        let span = self
-            .transactions
-            .map(|(first, last)| format!("{column} BETWEEN {first} AND {last}"));
-        let after = after.map(|place| format!("{column} <= {}", place.transaction));
-        span.into_iter().chain(after).collect()
+    fn bounds(&self, binds: &mut Binds, column: &str, after: Option<ChangePlace>) -> Vec<String> {
+        let mut bounds = vec![];
+        if let Some((first, last)) = self.transactions {
+            let first = binds.bind(Bind::BigInt(first));
+            let last = binds.bind(Bind::BigInt(last));
+            bounds.push(format!("{column} BETWEEN {first} AND {last}"));
+        }
+        if let Some(place) = after {
+            let transaction = binds.bind(Bind::BigInt(place.transaction));
+            bounds.push(format!("{column} <= {transaction}"));
+        }
+        bounds
     }
 
     fn change_conditions(&self, parts: &mut Parts) {
@@ -258,11 +268,13 @@ impl<'a> Plan<'a> {
         }
         self.values.conditions(filter, parts);
         if let Some(text) = &filter.text {
+            let of_transactions = self.bounds(&mut parts.binds, "w.id", None);
+            let of_actions = self.bounds(&mut parts.binds, "w.transaction_id", None);
             let condition = super::text::condition(
                 parts,
                 text,
-                &all_of(&self.bounds("w.id", None)),
-                &all_of(&self.bounds("w.transaction_id", None)),
+                &all_of(&of_transactions),
+                &all_of(&of_actions),
             );
             parts.change.push(condition);
         }
@@ -356,7 +368,8 @@ fn by_record(
     key: &[String],
 ) -> ChangesQuery {
     if let Some(after) = after {
-        parts.change.push(format!("c.id < {}", after.change));
+        let change = parts.binds.bind(Bind::BigInt(after.change));
+        parts.change.push(format!("c.id < {change}"));
     }
     parts.require_action();
     if !parts.transaction.is_empty() {

@@ -1,0 +1,13 @@
+-- As which type values of a referring column are those of a key column if their texts are
+-- the same; NULL: they have to be brought into the form of a key first. Of a key that was
+-- too long for the index only a digest is known.
+CREATE FUNCTION threadline.compared_as(referring regtype, key_type text, key_values text[]) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+RETURN CASE
+    WHEN key_type IN ('smallint', 'integer', 'bigint') AND threadline.base_type(referring)::regtype IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+        THEN 'bigint'
+    WHEN key_type = 'uuid' AND threadline.base_type(referring) = 'uuid'::regtype THEN 'uuid'
+    WHEN key_type IN ('text', 'character varying') AND threadline.base_type(referring)::regtype IN ('text'::regtype, 'character varying'::regtype)
+         AND array_to_string(key_values, ' ') !~ '[.]{3} sha256:[0-9a-f]{64}' THEN 'text'
+END;

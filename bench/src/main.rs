@@ -5,6 +5,7 @@ mod exports;
 mod goals;
 mod numbers;
 mod options;
+mod past;
 mod reads;
 mod retention;
 mod samples;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
     }
     if options.wants("reads") {
         reads::run(&mut conn, goals);
+        past::load(&mut conn, if quick { 20 } else { 1 });
+        past::run(&mut conn, goals);
     }
     if options.wants("exports") {
         let rows = if quick { 100_000 } else { 1_000_000 };

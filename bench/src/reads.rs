@@ -40,6 +40,14 @@ pub(crate) fn load(conn: &mut PgConnection, scale: u32) {
 
 pub(crate) fn run(conn: &mut PgConnection, goals: &mut Goals) {
     let changes = number(conn, "SELECT count(*) AS n FROM threadline.ledger_changes");
+    let bytes = number(
+        conn,
+        "SELECT (pg_total_relation_size('threadline.ledger_changes') + pg_total_relation_size('threadline.ledger_transactions')) AS n",
+    );
+    println!(
+        "{} bytes a change on disk, with indexes and headers",
+        bytes / changes
+    );
     println!("{changes} changes of 20 tables in 3 years; median of {RUNS}, warm\n");
     println!("{:44} {:>6} {:>10}", "question", "rows", "ms");
     let mut medians = vec![];

@@ -1,5 +1,7 @@
 //! Who acted: contexts, guards, and transactions on connections of all kinds.
 
+#[path = "context/pooler.rs"]
+mod pooler;
 #[path = "context/scopes.rs"]
 mod scopes;
 #[path = "context/setting.rs"]

@@ -8,6 +8,8 @@ mod data_only;
 mod one_schema;
 #[path = "restore/server_upgrade.rs"]
 mod server_upgrade;
+#[path = "restore/standby.rs"]
+mod standby;
 #[path = "restore/switch_over.rs"]
 mod switch_over;
 #[path = "restore/whole.rs"]

@@ -18,6 +18,8 @@ mod random;
 mod records;
 #[path = "time_travel/redaction.rs"]
 mod redaction;
+#[path = "time_travel/roads.rs"]
+mod roads;
 #[path = "time_travel/settled.rs"]
 mod settled;
 #[path = "time_travel/types.rs"]

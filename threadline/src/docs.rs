@@ -23,3 +23,9 @@ pub mod monitoring {}
 
 #[doc = include_str!("docs/backup_restore_upgrade.md")]
 pub mod backup_restore_upgrade {}
+
+#[doc = include_str!("docs/running_it_in_production.md")]
+pub mod running_it_in_production {}
+
+#[doc = include_str!("docs/what_an_auditor_asks.md")]
+pub mod what_an_auditor_asks {}

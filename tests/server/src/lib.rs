@@ -116,6 +116,19 @@ impl Server {
             .unwrap_or_else(|log| panic!("the server did not start again:\n{log}"));
     }
 
+    /// Kills it and starts it again as a standby of a primary that it does not reach: it
+    /// answers, and writes nothing until it is promoted.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start, with its log.
+    pub fn restart_as_standby(&mut self) {
+        self.kill();
+        self.own_cluster()
+            .restart_as_standby()
+            .unwrap_or_else(|log| panic!("the server did not start as a standby:\n{log}"));
+    }
+
     /// Upgrades it by `pg_upgrade` to the programs in a folder, or to its own once more, by
     /// which a cluster of the same version is made anew.
     ///

@@ -111,6 +111,13 @@ impl Cluster {
         self.start_by("start\n")
     }
 
+    /// The same, as a standby that no primary sends anything.
+    pub fn restart_as_standby(&mut self) -> Result<(), String> {
+        let signal = self.dir.join("data/standby.signal");
+        fs::write(&signal, "").map_err(|e| format!("{}: {e}", signal.display()))?;
+        self.restart()
+    }
+
     /// Stops the server, upgrades it by `pg_upgrade` to the programs in another folder, and
     /// starts it. The error is its log.
     pub fn upgrade(&mut self, programs: &Path) -> Result<(), String> {

@@ -1,3 +1,4 @@
+use diesel::connection::CacheSize;
 use diesel::{Connection, ConnectionResult, PgConnection};
 
 use crate::error::Error;
@@ -16,6 +17,10 @@ impl Database {
     }
 
     pub(super) fn establish(&self) -> ConnectionResult<PgConnection> {
-        PgConnection::establish(&self.database_url)
+        let mut conn = PgConnection::establish(&self.database_url)?;
+        // Behind a transaction pooler the next statement may reach another session, which
+        // does not know a named one, or knows the name already.
+        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        Ok(conn)
     }
 }

@@ -7549,6 +7549,7 @@ SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
 SET array_nulls = on
+SET jit = off
 AS $rows_as_of$
 DECLARE
     tl_id integer := threadline.audited_table_of(target);
@@ -7559,6 +7560,10 @@ DECLARE
     tl_redaction record;
     tl_image text := '%s';
     tl_first bigint;
+    tl_is_plain boolean;
+    tl_is_partitioned boolean := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
+    tl_columns text[];
+    tl_work_mem text := current_setting('work_mem');
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.id IS NULL THEN
@@ -7603,6 +7608,9 @@ BEGIN
     IF tl_renames IS NOT NULL THEN
         tl_image := 'threadline.renamed_image($6, %s, e.captured_at)';
     END IF;
+    -- Where a command altered or renamed columns, each image is read by that.
+    tl_is_plain := tl_renames IS NULL AND tl_alterations IS NULL;
+    tl_columns := ARRAY(SELECT p.name FROM threadline.column_policy(tl_table.id, target) AS p WHERE p.treatment <> 'exclude');
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
     -- What a transaction wrote by then counts as of its last change, which may
     -- have come much later, under another context.
@@ -7612,6 +7620,10 @@ BEGIN
     JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
     WHERE x.id >= tl_first AND occurred_at <= instant;
 
+    -- With the 4 MB that many servers give, sorting a long history takes twice as long.
+    IF pg_size_bytes(tl_work_mem) < pg_size_bytes('32MB') THEN
+        PERFORM set_config('work_mem', '32MB', true);
+    END IF;
     RETURN QUERY EXECUTE threadline.filled(
         $query$
         WITH later_transaction AS MATERIALIZED (
@@ -7619,23 +7631,98 @@ BEGIN
             SELECT x.id
             FROM threadline.audit_transactions AS x
             WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2
-        ), later AS (
+        ), later AS NOT MATERIALIZED (
             SELECT c.*
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1
               AND c.transaction_id >= $3
               AND (c.captured_at > $2 OR c.transaction_id IN (SELECT id FROM later_transaction))
+        ), earlier AS NOT MATERIALIZED (
+            SELECT c.*
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = $1 AND c.captured_at >= $9 AND c.captured_at <= $2 AND c.id > $10
+              AND (c.transaction_id < $3 OR c.transaction_id NOT IN (SELECT id FROM later_transaction))
+            UNION ALL
+            SELECT k.* FROM threadline.kept_changes AS k WHERE k.table_id = $1 AND k.captured_at >= $9 AND k.id > $10
+        ), shifted AS MATERIALIZED (
+            SELECT unnest(ARRAY[c.record_key, c.previous_key]) AS shifted_key
+            FROM threadline.audit_changes AS c
+            WHERE c.table_id = $1 AND c.previous_key IS NOT NULL
+            UNION
+            SELECT k.record_key
+            FROM threadline.kept_changes AS k
+            WHERE k.table_id = $1 AND k.statement IS NOT NULL
+        ), replayed AS MATERIALIZED (
+            -- Most records: they came at most once, kept their key and went at most once.
+            SELECT r.replayed_key, r.is_whole, r.had_ended, r.redo,
+                   -- What was recorded by then says all of it.
+                   r.is_straight AND s.shifted_key IS NULL AND r.is_whole AND {answers alone} AND r.redo ?& $14 AS is_answer,
+                   r.is_straight AND s.shifted_key IS NULL AS is_straight
+            FROM (
+                SELECT g.replayed_key, g.born IS NOT NULL AS is_whole, g.had_ended, g.is_straight,
+                       coalesce(g.born || g.updated, g.updated) AS redo
+                FROM (
+                    SELECT e.record_key AS replayed_key,
+                           (array_agg(e.leaves) FILTER (WHERE e.op = 'I' AND e.leaves IS NOT NULL))[1] AS born,
+                           threadline.jsonb_merge(e.leaves) FILTER (WHERE e.op = 'U') AS updated,
+                           coalesce(max(e.id) FILTER (WHERE e.op IN ('D', 'T')) = max(e.id), false) AS had_ended,
+                           count(*) FILTER (WHERE e.op IN ('D', 'T')) <= 1
+                               AND coalesce(max(e.id) FILTER (WHERE e.op IN ('D', 'T')) = max(e.id), true)
+                               AND count(*) FILTER (WHERE e.op = 'I') <= 1
+                               AND coalesce(min(e.id) FILTER (WHERE e.op = 'I') = min(e.id), true) AS is_straight
+                    FROM (
+                        SELECT c.record_key, c.id, c.op, CASE WHEN jsonb_typeof(step.leaves) = 'object' THEN step.leaves END AS leaves
+                        FROM earlier AS c
+                        CROSS JOIN LATERAL (SELECT CASE c.op WHEN 'I' THEN c.row_data WHEN 'U' THEN c.changed_to END) AS step (leaves)
+                        WHERE c.record_key IS NOT NULL AND {plain}
+                        ORDER BY c.record_key, c.id
+                    ) AS e
+                    GROUP BY e.record_key
+                ) AS g
+                OFFSET 0
+            ) AS r
+            LEFT JOIN shifted AS s ON s.shifted_key = r.replayed_key
+        ), undone AS MATERIALIZED (
+            SELECT u.undone_key, u.undo, u.last_image, u.ended, u.existed, u.is_straight AND s.shifted_key IS NULL AS is_straight
+            FROM (
+                SELECT e.record_key AS undone_key,
+                       threadline.jsonb_merge(e.undo) AS undo,
+                       (array_agg(e.last_image) FILTER (WHERE e.op IN ('D', 'T')))[1] AS last_image,
+                       min(e.id) FILTER (WHERE e.op IN ('D', 'T')) AS ended,
+                       count(*) FILTER (WHERE e.op = 'I') = 0 AS existed,
+                       coalesce(min(e.id) FILTER (WHERE e.op = 'I') = min(e.id), false)
+                           OR count(*) FILTER (WHERE e.op = 'I') = 0
+                           AND count(*) FILTER (WHERE e.op IN ('D', 'T')) <= 1
+                           AND coalesce(max(e.id) FILTER (WHERE e.op IN ('D', 'T')) = max(e.id), true) AS is_straight
+                FROM (
+                    SELECT c.record_key, c.id, c.op,
+                           CASE WHEN c.op IN ('D', 'T') THEN c.row_data END AS last_image,
+                           CASE WHEN c.op = 'U' AND jsonb_typeof(c.changed_from) = 'object' THEN c.changed_from END AS undo
+                    FROM later AS c
+                    WHERE c.record_key IS NOT NULL AND {plain}
+                      AND NOT EXISTS (SELECT FROM replayed AS r WHERE r.replayed_key = c.record_key AND r.is_answer)
+                    ORDER BY c.record_key, c.id DESC
+                ) AS e
+                GROUP BY e.record_key
+            ) AS u
+            LEFT JOIN shifted AS s ON s.shifted_key = u.undone_key
+        ), winding AS MATERIALIZED (
+            SELECT s.shifted_key AS winding_key FROM shifted AS s
+            UNION
+            SELECT r.replayed_key FROM replayed AS r WHERE NOT r.is_straight
+            UNION
+            SELECT u.undone_key FROM undone AS u WHERE NOT u.is_straight
         ), event AS (
             SELECT l.record_key AS event_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, l.changed_from,
                    CASE WHEN l.op IN ('D', 'T') THEN 'end'
                         WHEN l.op = 'I' OR l.previous_key IS NOT NULL THEN 'birth'
                         ELSE 'update' END AS kind
             FROM later AS l
-            WHERE l.record_key IS NOT NULL
+            WHERE l.record_key IS NOT NULL AND {winding: l.record_key}
             UNION ALL
             SELECT l.previous_key, l.id, l.transaction_id, l.statement, l.captured_at, l.row_data, NULL, 'end'
             FROM later AS l
-            WHERE l.previous_key IS NOT NULL
+            WHERE l.previous_key IS NOT NULL AND {winding: l.previous_key}
         ), ends AS (
             SELECT DISTINCT ON (event_key) * FROM event WHERE kind = 'end' ORDER BY event_key, id
         ), births AS (
@@ -7652,13 +7739,6 @@ BEGIN
             LEFT JOIN ends USING (event_key)
             LEFT JOIN births USING (event_key)
             GROUP BY e.event_key
-        ), earlier AS NOT MATERIALIZED (
-            SELECT c.*
-            FROM threadline.audit_changes AS c
-            WHERE c.table_id = $1 AND c.captured_at >= $9 AND c.captured_at <= $2 AND c.id > $10
-              AND (c.transaction_id < $3 OR c.transaction_id NOT IN (SELECT id FROM later_transaction))
-            UNION ALL
-            SELECT k.* FROM threadline.kept_changes AS k WHERE k.table_id = $1 AND k.captured_at >= $9 AND k.id > $10
         ), moved AS MATERIALIZED (
             SELECT * FROM earlier AS e WHERE e.previous_key IS NOT NULL
         ), grouped AS MATERIALIZED (
@@ -7676,7 +7756,7 @@ BEGIN
                         ELSE e.changed_to END AS leaves
             FROM earlier AS e
             LEFT JOIN grouped AS g ON g.transaction_id = e.transaction_id AND g.statement = e.statement
-            WHERE e.record_key IS NOT NULL
+            WHERE e.record_key IS NOT NULL AND {winding: e.record_key}
             UNION ALL
             SELECT m.previous_key, m.id, m.captured_at, coalesce(g.position, m.id), 0, 'end', NULL
             FROM moved AS m
@@ -7697,27 +7777,44 @@ BEGIN
         ), live AS (
             SELECT {live key} COLLATE "C" AS live_key, {live image} AS live_image
             FROM {rows} AS tl_live
+            WHERE NOT EXISTS (SELECT FROM replayed AS r WHERE r.replayed_key = {live key} COLLATE "C" AND r.is_answer)
         ), known AS (
-            SELECT coalesce(t.event_key, b.event_key) AS known_key, t.undo, t.last_image, t.ended, t.existed, t.event_key IS NOT NULL AS is_touched,
+            SELECT coalesce(u.undone_key, r.replayed_key) AS known_key, u.undo, u.last_image, u.ended, u.existed, u.undone_key IS NOT NULL AS is_touched,
+                   r.had_ended, r.is_whole, r.redo
+            FROM undone AS u
+            FULL JOIN (SELECT * FROM replayed AS r WHERE NOT r.is_answer) AS r ON r.replayed_key = u.undone_key
+            WHERE u.is_straight IS NOT FALSE AND r.is_straight IS NOT FALSE
+            UNION ALL
+            SELECT coalesce(t.event_key, b.event_key), t.undo, t.last_image, t.ended, t.existed, t.event_key IS NOT NULL,
                    b.had_ended, b.is_whole, b.redo
             FROM touched AS t
             FULL JOIN before AS b USING (event_key)
         ), past AS (
-            SELECT coalesce(k.known_key, live_key) AS past_key, k.is_whole, k.redo,
-                   k.known_key IS NULL AS untouched,
-                   CASE WHEN k.is_touched AND k.existed IS NOT TRUE THEN NULL
-                        WHEN k.ended IS NULL THEN {still live} ELSE k.last_image END || coalesce(k.undo, '{}') AS backward
+            SELECT r.replayed_key AS past_key, false AS untouched, r.redo AS past_image
+            FROM replayed AS r
+            WHERE r.is_answer AND NOT r.had_ended
+            UNION ALL
+            SELECT coalesce(k.known_key, live_key), k.known_key IS NULL, (
+                       SELECT CASE WHEN b.backward IS NULL THEN CASE WHEN k.is_whole AND {there} THEN k.redo END ELSE {image of both} END
+                       FROM (
+                           SELECT CASE WHEN k.is_touched AND k.existed IS NOT TRUE THEN NULL
+                                       WHEN k.ended IS NULL THEN {still live} ELSE k.last_image END || coalesce(k.undo, '{}') AS backward
+                           OFFSET 0
+                       ) AS b)
             FROM live
             FULL JOIN known AS k ON k.known_key = live_key
             WHERE k.had_ended IS NOT TRUE
-        ), answer AS (
-            SELECT past_key, untouched, {image of both} AS past_image
-            FROM past
-            WHERE backward IS NOT NULL OR is_whole AND {there}
+            OFFSET 0
         )
-        SELECT past_key, threadline.key_json($4, $5, past_key), {image}, {unrecorded}
-        FROM answer
+        SELECT past_key, {key}, {image}, {unrecorded}
+        FROM past
+        WHERE past_image IS NOT NULL
         $query$, jsonb_build_object(
+            'plain', tl_is_plain::text,
+            'winding: l.record_key', CASE WHEN tl_is_plain THEN 'l.record_key IN (SELECT w.winding_key FROM winding AS w)' ELSE 'true' END,
+            'winding: l.previous_key', CASE WHEN tl_is_plain THEN 'l.previous_key IN (SELECT w.winding_key FROM winding AS w)' ELSE 'true' END,
+            'winding: e.record_key', CASE WHEN tl_is_plain THEN 'e.record_key IN (SELECT w.winding_key FROM winding AS w)' ELSE 'true' END,
+            'answers alone', (NOT tl_table.policy ? 'ignore' AND NOT tl_is_partitioned)::text,
             'undo', CASE WHEN tl_alterations IS NULL
                 THEN format('threadline.jsonb_merge(%s ORDER BY e.id DESC) FILTER (WHERE e.kind = ''update'' AND e.id < least(ends.id, births.id, 9223372036854775807) AND jsonb_typeof(e.changed_from) = ''object'')',
                     format(tl_image, 'e.changed_from'))
@@ -7736,18 +7833,22 @@ BEGIN
             'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
             -- Changes of an ignored column alone are not recorded: what is there now is nearer.
             'image of both', CASE WHEN tl_table.policy ? 'ignore'
-                THEN format('coalesce(redo || backward || (redo - %L::text[]), backward, redo)', ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'ignore')))
-                ELSE 'coalesce(backward || redo, backward, redo)' END,
+                THEN format('coalesce(k.redo || b.backward || (k.redo - %L::text[]), b.backward)', ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'ignore')))
+                ELSE 'coalesce(b.backward || k.redo, b.backward)' END,
+            'key', CASE WHEN tl_is_plain AND cardinality(tl_table.key_columns) = 1 AND tl_table.key_types[1] IN ('smallint', 'integer', 'bigint')
+                THEN format('jsonb_build_object(%L, past_key::bigint)', tl_table.key_columns[1])
+                ELSE 'threadline.key_json($4, $5, past_key)' END,
             'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
                           ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
             -- Of a partition that left, the rows are there as long as it was.
-            'there', CASE WHEN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
-                          THEN 'threadline.left_with_partition($1, $13, redo, $2)' ELSE 'true' END,
+            'there', CASE WHEN tl_is_partitioned
+                          THEN 'threadline.left_with_partition($1, $13, k.redo, $2)' ELSE 'true' END,
             'unrecorded', CASE WHEN tl_alterations IS NULL THEN '''{}''::text[]'
                                ELSE 'ARRAY(SELECT u FROM unnest(threadline.unrecorded($11, past_image, $2)) AS u WHERE u <> ALL ($12))' END))
     USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,
           tl_renames, tl_redaction.hidden, tl_redaction.masks, greatest(tl_table.audited_since, tl_table.chained_since), tl_blind,
-          tl_alterations, tl_redaction.columns, target;
+          tl_alterations, tl_redaction.columns, target, tl_columns;
+    PERFORM set_config('work_mem', tl_work_mem, true);
 END
 $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS

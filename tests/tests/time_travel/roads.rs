@@ -1,0 +1,167 @@
+//! Most records are answered by a short road, and those that came again or moved by a long
+//! one. On random histories both give the same, and what the table was.
+
+use diesel::prelude::*;
+use threadline_tests::{Database, rows, run, value};
+
+use crate::dice::Dice;
+use crate::random::seeds;
+
+const STEPS: usize = 40;
+
+/// Tables, each audited after or before it has rows.
+const TABLES: [&str; 6] = [
+    "CREATE TABLE r (id int PRIMARY KEY DEFERRABLE, a int, b text);
+     SELECT threadline.audit('r')",
+    "CREATE TABLE r (id int PRIMARY KEY DEFERRABLE, a int, b text);
+     INSERT INTO r SELECT k, k, 'old ' || k FROM generate_series(1, 12) AS k;
+     SELECT threadline.audit('r')",
+    "CREATE TABLE r (id int PRIMARY KEY DEFERRABLE, a int, b text);
+     INSERT INTO r SELECT k, k, 'old ' || k FROM generate_series(1, 6) AS k;
+     SELECT threadline.audit('r', ignore => ARRAY['a'])",
+    "CREATE TABLE r (id int PRIMARY KEY DEFERRABLE, a int, b text);
+     INSERT INTO r SELECT k, k, 'old ' || k FROM generate_series(1, 6) AS k;
+     SELECT threadline.audit('r', mask => ARRAY['b'])",
+    "CREATE TABLE r (id int, region int DEFAULT 1, a int, b text, PRIMARY KEY (region, id) DEFERRABLE);
+     INSERT INTO r SELECT k, 1, k, 'old ' || k FROM generate_series(1, 6) AS k;
+     SELECT threadline.audit('r')",
+    "CREATE TABLE r (id int PRIMARY KEY, a int, b text) PARTITION BY RANGE (id);
+     CREATE TABLE r_low PARTITION OF r FOR VALUES FROM (MINVALUE) TO (8);
+     CREATE TABLE r_high PARTITION OF r FOR VALUES FROM (8) TO (MAXVALUE);
+     INSERT INTO r SELECT k, k, 'old ' || k FROM generate_series(1, 12) AS k;
+     SELECT threadline.audit('r')",
+];
+
+/// The same function, which takes every record for one that needs the long road.
+const LONG_ROAD: &str = "
+    DO $do$
+    DECLARE
+        long text := replace(
+            replace(pg_get_functiondef('threadline.rows_as_of'::regproc), 'threadline.rows_as_of(', 'threadline.by_the_long_road('),
+            'tl_is_plain := tl_renames IS NULL AND tl_alterations IS NULL', 'tl_is_plain := false');
+    BEGIN
+        ASSERT long LIKE '%tl_is_plain := false%';
+        EXECUTE long;
+    END
+    $do$";
+
+fn insert(id: usize, a: usize, b: &str) -> String {
+    format!(
+        "INSERT INTO r (id, a, b) SELECT {id}, {a}, '{b}' WHERE NOT EXISTS (SELECT FROM r WHERE id = {id})"
+    )
+}
+
+fn statement(dice: &mut Dice, is_partitioned: bool) -> String {
+    let id = 1 + dice.roll(14);
+    let other = 1 + dice.roll(14);
+    let n = dice.roll(100);
+    let moves = if is_partitioned { 0 } else { 5 };
+    match dice.roll(16 + moves) {
+        0..=3 => insert(id, n, "new"),
+        4..=8 => format!("UPDATE r SET a = {n} WHERE id = {id}"),
+        9 | 10 => format!("UPDATE r SET b = 'b' || {n}, a = NULL WHERE id % 3 = {id} % 3"),
+        11 | 12 => format!("DELETE FROM r WHERE id = {id}"),
+        13 => format!("DELETE FROM r WHERE id % 4 = {id} % 4"),
+        14 => format!(
+            "UPDATE r SET b = NULL WHERE id = {id}; UPDATE r SET b = 'again' WHERE id = {id}"
+        ),
+        15 if n < 15 => "TRUNCATE r".to_owned(),
+        15 => format!("DELETE FROM r WHERE id = {id}; {}", insert(id, n, "back")),
+        16 | 17 => format!(
+            "UPDATE r SET id = {other} WHERE id = {id} AND NOT EXISTS (SELECT FROM r WHERE id = {other})"
+        ),
+        // Two change places, or all move up.
+        18 | 19 => format!(
+            "UPDATE r SET id = CASE WHEN id = {id} THEN {other} ELSE {id} END, a = {n} WHERE id IN ({id}, {other}) AND {id} <> {other}"
+        ),
+        _ => "UPDATE r SET id = id + 1".to_owned(),
+    }
+}
+
+struct Answers {
+    plain: usize,
+    compared: usize,
+}
+
+fn follow(seed: u64, bypass: bool) -> Answers {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let dice = &mut Dice::new(seed);
+    let table = (seed as usize) % TABLES.len();
+    run(conn, TABLES[table]);
+    run(conn, LONG_ROAD);
+    // The key as the answer has it; of a composite one by its parts.
+    let row = "SELECT to_jsonb(r.*)::text FROM r ORDER BY 1";
+    let mut copies = vec![];
+    let mut take = |conn: &mut PgConnection| {
+        let rows = rows(conn, row);
+        let at = value(conn, "SELECT clock_timestamp()::text").unwrap();
+        copies.push((at, rows));
+    };
+    take(conn);
+    for _ in 0..STEPS {
+        run(conn, "BEGIN");
+        if bypass && dice.one_in(8) {
+            run(conn, "SELECT threadline.suspend('on purpose')");
+        }
+        for _ in 0..=dice.roll(2) {
+            let statement = statement(dice, table == 5);
+            run(conn, &statement);
+        }
+        run(conn, "COMMIT");
+        if dice.one_in(4) {
+            run(conn, "SELECT threadline.post()");
+        }
+        if dice.one_in(3) {
+            take(conn);
+        }
+    }
+    take(conn);
+
+    let mut answers = Answers {
+        plain: 0,
+        compared: 0,
+    };
+    let of = |function: &str, at: &str, what: &str| {
+        format!("SELECT {what} FROM threadline.{function}('r', '{at}') ORDER BY 1")
+    };
+    for (at, copy) in &copies {
+        let all = "concat_ws(' | ', record_key, key, image, unrecorded)";
+        assert_eq!(
+            rows(conn, &of("rows_as_of", at, all)),
+            rows(conn, &of("by_the_long_road", at, all)),
+            "seed {seed} at {at}"
+        );
+        // A mask is not what was there, and of an ignored column what is there now is shown.
+        if !bypass && table != 2 && table != 3 {
+            assert_eq!(
+                &rows(conn, &of("rows_as_of", at, "image::text")),
+                copy,
+                "seed {seed} at {at}"
+            );
+            answers.plain += copy.len();
+        }
+        answers.compared += copy.len();
+    }
+    answers
+}
+
+#[test]
+fn the_short_road_leads_where_the_long_one_does() {
+    let mut seen = Answers {
+        plain: 0,
+        compared: 0,
+    };
+    for seed in seeds(1..7) {
+        let answers = follow(seed, false);
+        seen.plain += answers.plain;
+        seen.compared += answers.compared;
+    }
+    assert!(seen.plain > 100 && seen.compared > 200);
+}
+
+#[test]
+fn also_where_something_was_not_recorded() {
+    let compared: usize = seeds(11..17).map(|seed| follow(seed, true).compared).sum();
+    assert!(compared > 200);
+}

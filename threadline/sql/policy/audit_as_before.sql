@@ -13,7 +13,9 @@ CREATE FUNCTION threadline.audit_as_before(
     clear         text[]  DEFAULT '{}',
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
-    keep          text    DEFAULT NULL
+    keep          text    DEFAULT NULL,
+    personal      text[]  DEFAULT '{}',
+    subject       jsonb   DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -41,7 +43,9 @@ BEGIN
                 clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
                 token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
                 ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)),
-                keep => keep);
+                keep => keep,
+                personal => ARRAY(SELECT c FROM unnest(personal) AS c WHERE c = ANY (tl_there)),
+                subject => (SELECT jsonb_object_agg(f.key, f.value) FROM jsonb_each(subject) AS f WHERE f.key = ANY (tl_there)));
         EXCEPTION WHEN undefined_column THEN
             IF condition IS NULL THEN
                 RAISE;

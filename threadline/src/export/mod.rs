@@ -17,7 +17,7 @@ use crate::explore::Filter;
 use crate::posting::post_before_reading;
 
 /// The version of the form of the JSON that is written.
-const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

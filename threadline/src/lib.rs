@@ -103,7 +103,7 @@ pub mod __private {
     pub use diesel;
 
     pub use crate::model::{
-        Audited, CompositeKey, DerivedPolicy, Policy, SingleKey, TableSpec, assert_key, same_name, table_name,
-        single_key_name,
+        Audited, CompositeKey, DerivedPolicy, Policy, SingleKey, TableSpec, assert_key, same_name,
+        single_key_name, table_name,
     };
 }

@@ -56,7 +56,7 @@ BEGIN
       AND h.table_id = tl_id AND (h.record_keys IS NULL OR h.record_keys && tl_keys)
     ORDER BY h.id LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released', target, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
+        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released', tl_name, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
     END IF;
 
     tl_action := threadline.own_action('audit.erased', jsonb_build_object(

@@ -17,7 +17,9 @@ BEGIN
     FOR tl_run IN
         SELECT DISTINCT ON (e.subject_table, e.record_key, e.plan) e.*
         FROM threadline.erasures AS e
-        WHERE e.ended_at IS NOT NULL
+        WHERE e.ended_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM threadline.erasures AS again
+            WHERE again.ended_at IS NULL AND again.subject_table = e.subject_table AND again.record_key = e.record_key)
         ORDER BY e.subject_table, e.record_key, e.plan, e.id DESC
     LOOP
         SELECT count(*) AS changes, min(a.id) AS id INTO tl_again FROM threadline.recorded_again(tl_run.id) AS a;

@@ -4,7 +4,9 @@ CREATE FUNCTION threadline.named_in(image jsonb, former jsonb, captured_at times
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce(jsonb_object_agg(f.key, image ->> n.name) FILTER (WHERE image ? n.name), '{}')
+    SELECT coalesce(jsonb_object_agg(f.key, image ->> n.name), '{}')
     FROM jsonb_each(former) AS f
-    CROSS JOIN LATERAL (SELECT (threadline.hidden_names(f.value, captured_at))[1] AS name) AS n;
+    CROSS JOIN LATERAL unnest(threadline.hidden_names(f.value, captured_at)) AS n (name)
+    -- Before it got its name it is not in an image under it.
+    WHERE image ? n.name;
 END;

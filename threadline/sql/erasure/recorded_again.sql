@@ -2,7 +2,8 @@
 CREATE FUNCTION threadline.recorded_again(erasure bigint) RETURNS TABLE (table_id integer, id bigint)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
+-- As text: shown from what is parsed, it reads otherwise after a restore.
+AS $$
     WITH run AS MATERIALIZED (
         SELECT e.* FROM threadline.erasures AS e WHERE e.id = recorded_again.erasure
     ), of_table AS MATERIALIZED (
@@ -51,4 +52,4 @@ BEGIN ATOMIC
         FROM unnest(o.columns) AS n
         CROSS JOIN LATERAL (VALUES (s.changed_from -> n), (s.changed_to -> n), (s.row_data -> n)) AS v (value)
         WHERE v.value <> 'null' AND NOT threadline.is_erased(v.value));
-END;
+$$;

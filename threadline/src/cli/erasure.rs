@@ -1,13 +1,13 @@
 use std::fs;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use super::database::Database;
 use crate::context::ActorRef;
 use crate::erasure::{Erased, Erasure, SubjectExport, erasures, resume_erasure};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// A person: `users:42`.
 #[derive(Debug, Clone)]
@@ -63,14 +63,7 @@ impl Erase {
         let conn = &mut self.database.connect()?;
         if let Some(file) = self.again {
             // All of it is read before anything is erased.
-            let list = fs::read_to_string(&file).map_err(Error::from)?;
-            let list: Vec<Erased> = list
-                .lines()
-                .filter(|line| !line.trim().is_empty())
-                .map(serde_json::from_str)
-                .collect::<Result<_, _>>()
-                .map_err(io::Error::from)?;
-            for erased in list {
+            for erased in listed(&file)? {
                 report(&erased.again()?.erase(conn)?);
             }
             return Ok(());
@@ -100,6 +93,20 @@ impl Erase {
         report(&erasure.erase(conn)?);
         Ok(())
     }
+}
+
+fn listed(path: &Path) -> Result<Vec<Erased>, Error> {
+    let unreadable = |source| {
+        Error::new(ErrorKind::Io {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    let list = fs::read_to_string(path).map_err(unreadable)?;
+    list.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| serde_json::from_str(line).map_err(|error| unreadable(error.into())))
+        .collect()
 }
 
 fn report(erased: &Erased) {
@@ -178,7 +185,6 @@ impl ExportSubject {
         let conn = &mut self.database.connect()?;
         let mut out = io::BufWriter::new(io::stdout().lock());
         export.write(conn, &mut out)?;
-        out.flush().map_err(Error::from)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -92,13 +92,24 @@ impl SubjectExport {
         known_table(conn, &self.table)?;
         post_before_reading(conn);
         let mut lines = 0;
-        let person = || [Bind::Text(self.table.clone()), Bind::Text(self.record_key.clone())];
+        let person = || {
+            [
+                Bind::Text(self.table.clone()),
+                Bind::Text(self.record_key.clone()),
+            ]
+        };
         let query = Typed::<ChangeSql>::new(include_str!("subject_changes.sql"), person());
         for row in LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)? {
             let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(&row?)
                 .map_err(DieselError::DeserializationError)?;
             let change = &change;
-            write(&mut out, &Line { kind: "change", change })?;
+            write(
+                &mut out,
+                &Line {
+                    kind: "change",
+                    change,
+                },
+            )?;
             lines += 1;
         }
         lines += documents(conn, include_str!("subject_holds.sql"), person(), &mut out)?;

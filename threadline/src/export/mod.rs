@@ -5,6 +5,8 @@ mod file;
 mod json;
 mod rows;
 
+pub(crate) use self::csv::write_failed;
+
 use std::io::Write;
 use std::path::Path;
 

@@ -3990,7 +3990,8 @@ RETURN EXISTS (SELECT FROM pg_catalog.jsonb_each_text(owners) AS o WHERE o.value
 CREATE OR REPLACE FUNCTION threadline.recorded_again(erasure bigint) RETURNS TABLE (table_id integer, id bigint)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-BEGIN ATOMIC
+-- As text: shown from what is parsed, it reads otherwise after a restore.
+AS $$
     WITH run AS MATERIALIZED (
         SELECT e.* FROM threadline.erasures AS e WHERE e.id = recorded_again.erasure
     ), of_table AS MATERIALIZED (
@@ -4039,7 +4040,7 @@ BEGIN ATOMIC
         FROM unnest(o.columns) AS n
         CROSS JOIN LATERAL (VALUES (s.changed_from -> n), (s.changed_to -> n), (s.row_data -> n)) AS v (value)
         WHERE v.value <> 'null' AND NOT threadline.is_erased(v.value));
-END;
+$$;
 
 -- Erasures that are not done, and values of their persons that were recorded since.
 CREATE OR REPLACE FUNCTION threadline.erasure_drift() RETURNS SETOF threadline.finding
@@ -4060,7 +4061,9 @@ BEGIN
     FOR tl_run IN
         SELECT DISTINCT ON (e.subject_table, e.record_key, e.plan) e.*
         FROM threadline.erasures AS e
-        WHERE e.ended_at IS NOT NULL
+        WHERE e.ended_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM threadline.erasures AS again
+            WHERE again.ended_at IS NULL AND again.subject_table = e.subject_table AND again.record_key = e.record_key)
         ORDER BY e.subject_table, e.record_key, e.plan, e.id DESC
     LOOP
         SELECT count(*) AS changes, min(a.id) AS id INTO tl_again FROM threadline.recorded_again(tl_run.id) AS a;
@@ -6768,9 +6771,11 @@ CREATE OR REPLACE FUNCTION threadline.named_in(image jsonb, former jsonb, captur
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce(jsonb_object_agg(f.key, image ->> n.name) FILTER (WHERE image ? n.name), '{}')
+    SELECT coalesce(jsonb_object_agg(f.key, image ->> n.name), '{}')
     FROM jsonb_each(former) AS f
-    CROSS JOIN LATERAL (SELECT (threadline.hidden_names(f.value, captured_at))[1] AS name) AS n;
+    CROSS JOIN LATERAL unnest(threadline.hidden_names(f.value, captured_at)) AS n (name)
+    -- Before it got its name it is not in an image under it.
+    WHERE image ? n.name;
 END;
 
 -- The keys that the record of a person has had. Refuses those that others had, too.
@@ -6947,7 +6952,7 @@ BEGIN
       AND h.table_id = tl_id AND (h.record_keys IS NULL OR h.record_keys && tl_keys)
     ORDER BY h.id LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released', target, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
+        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released', tl_name, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
     END IF;
 
     tl_action := threadline.own_action('audit.erased', jsonb_build_object(

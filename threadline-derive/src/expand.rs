@@ -77,8 +77,9 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let key_redacted: TokenStream = if primary_key.is_none() {
         mask.iter()
             .chain(exclude)
-            .chain(personal)
-            .map(|redacted| key_redacted(table, redacted))
+            .map(|redacted| (redacted, "be neither masked nor excluded"))
+            .chain(personal.iter().map(|column| (column, "not be personal")))
+            .map(|(redacted, how)| key_redacted(table, redacted, how))
             .collect()
     } else {
         TokenStream::new()
@@ -156,10 +157,9 @@ fn key(model: &Model) -> (TokenStream, TokenStream) {
     )
 }
 
-fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted) -> TokenStream {
-    let message = format!(
-        "`{column}` is the primary key, by which records are found again; it can be neither masked nor excluded nor erased"
-    );
+fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted, how: &str) -> TokenStream {
+    let message =
+        format!("`{column}` is the primary key, by which records are found again; it can {how}");
     quote_spanned! {column.span()=>
         const _: () = ::core::assert!(
             !__threadline::same_name(

@@ -6294,6 +6294,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;
     PERFORM threadline.lock_erasing();
+    -- What waits is looked through with the rest.
+    PERFORM threadline.post_all();
     IF tl_id IS NOT NULL THEN
         tl_keys := threadline.subject_keys(tl_id, begin_erasure.record_key);
     END IF;
@@ -6581,6 +6583,33 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.erase_record(threadline.erasures, threadline.erased_records, bigint) FROM PUBLIC;
 
+-- Refuses to go on where nobody can say to whom a record belongs: no change of it does, and
+-- the row cannot be read.
+CREATE OR REPLACE FUNCTION threadline.refuse_unknown(plan jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_table integer := (plan -> 'table_id')::integer;
+    tl_relation regclass := threadline.whereabouts(tl_table);
+    tl_columns text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'columns')));
+    tl_by text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
+BEGIN
+    IF tl_relation IS NOT NULL AND threadline.readable(tl_relation) IS NULL AND EXISTS (
+        SELECT
+        FROM threadline.ledger_changes AS c
+        WHERE c.table_id = tl_table AND c.op = 'U' AND c.previous_key IS NULL AND c.changed_from ?| tl_columns
+          AND NOT EXISTS (
+              SELECT FROM threadline.ledger_changes AS said
+              WHERE said.table_id = tl_table AND said.record_key = c.record_key
+                AND (said.row_data ?| tl_by OR said.changed_from ?| tl_by)))
+    THEN
+        RAISE EXCEPTION 'threadline: the owner of the audit cannot read table % without running functions of others, and of rows that are older than its audit no change says to whom they belong', tl_relation
+            USING HINT = format('GRANT SELECT ON %s TO %s;', tl_relation, current_user);
+    END IF;
+END
+$$;
+
 -- Looks through the next changes of a table for records that belonged to the person of an
 -- erasure, and returns how many it looked at; fewer than `at_most`: those were the last.
 CREATE OR REPLACE FUNCTION threadline.find_records(run threadline.erasures, plan jsonb, at_most bigint) RETURNS bigint
@@ -6591,7 +6620,6 @@ DECLARE
     tl_table integer := (plan -> 'table_id')::integer;
     tl_names text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
     tl_seen record;
-    tl_relation regclass := threadline.whereabouts(tl_table);
 BEGIN
     WITH seen AS MATERIALIZED (
         SELECT c.transaction_id, c.id, c.record_key, c.previous_key, c.row_data, c.changed_from, c.changed_to
@@ -6628,18 +6656,7 @@ BEGIN
     SELECT run.id, tl_table, l
     FROM threadline.live_records(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')), run.record_keys) AS l
     ON CONFLICT DO NOTHING;
-    IF threadline.readable(tl_relation) IS NULL AND tl_relation IS NOT NULL AND EXISTS (
-        SELECT
-        FROM threadline.ledger_changes AS c
-        WHERE c.table_id = tl_table AND c.op = 'U' AND c.previous_key IS NULL AND c.changed_from ?| threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'columns')))
-          AND NOT EXISTS (
-              SELECT FROM threadline.ledger_changes AS said
-              WHERE said.table_id = tl_table AND said.record_key = c.record_key
-                AND (said.row_data ?| tl_names OR said.changed_from ?| tl_names))
-    ) THEN
-        RAISE EXCEPTION 'threadline: the owner of the audit cannot read table %, and of rows that are older than its audit no change says to whom they belong', tl_relation
-            USING HINT = format('GRANT SELECT ON %s TO %s;', tl_relation, current_user);
-    END IF;
+    PERFORM threadline.refuse_unknown(plan);
     UPDATE threadline.erasures AS e
     SET looked_through = tl_table, reached_transaction = -1, reached_id = -1
     WHERE e.id = run.id;
@@ -6871,6 +6888,9 @@ BEGIN
     IF tl_seen = tl_limit OR EXISTS (SELECT FROM threadline.erased_records AS r WHERE r.erasure_id = erasure AND NOT r.done) THEN
         RETURN greatest(tl_seen, 1);
     END IF;
+    FOR tl_plan IN SELECT p FROM jsonb_array_elements(tl_run.plan) AS p WHERE p -> 'by' <> '[]' LOOP
+        PERFORM threadline.refuse_unknown(tl_plan);
+    END LOOP;
     SELECT p INTO tl_plan FROM jsonb_array_elements(tl_run.plan) AS p WHERE (p -> 'itself')::boolean;
     IF FOUND THEN
         tl_id := (tl_plan -> 'table_id')::integer;

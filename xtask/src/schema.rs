@@ -243,6 +243,7 @@ const CODE: &[&str] = &[
     "erasure/live_records",
     "erasure/subject_changes",
     "erasure/erase_record",
+    "erasure/refuse_unknown",
     "erasure/find_records",
     "erasure/find_new_changes",
     "erasure/refuse_held",

@@ -39,6 +39,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;
     PERFORM threadline.lock_erasing();
+    -- What waits is looked through with the rest.
+    PERFORM threadline.post_all();
     IF tl_id IS NOT NULL THEN
         tl_keys := threadline.subject_keys(tl_id, begin_erasure.record_key);
     END IF;

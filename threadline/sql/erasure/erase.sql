@@ -55,6 +55,9 @@ BEGIN
     IF tl_seen = tl_limit OR EXISTS (SELECT FROM threadline.erased_records AS r WHERE r.erasure_id = erasure AND NOT r.done) THEN
         RETURN greatest(tl_seen, 1);
     END IF;
+    FOR tl_plan IN SELECT p FROM jsonb_array_elements(tl_run.plan) AS p WHERE p -> 'by' <> '[]' LOOP
+        PERFORM threadline.refuse_unknown(tl_plan);
+    END LOOP;
     SELECT p INTO tl_plan FROM jsonb_array_elements(tl_run.plan) AS p WHERE (p -> 'itself')::boolean;
     IF FOUND THEN
         tl_id := (tl_plan -> 'table_id')::integer;

@@ -8,7 +8,6 @@ DECLARE
     tl_table integer := (plan -> 'table_id')::integer;
     tl_names text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
     tl_seen record;
-    tl_relation regclass := threadline.whereabouts(tl_table);
 BEGIN
     WITH seen AS MATERIALIZED (
         SELECT c.transaction_id, c.id, c.record_key, c.previous_key, c.row_data, c.changed_from, c.changed_to
@@ -45,18 +44,7 @@ BEGIN
     SELECT run.id, tl_table, l
     FROM threadline.live_records(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')), run.record_keys) AS l
     ON CONFLICT DO NOTHING;
-    IF threadline.readable(tl_relation) IS NULL AND tl_relation IS NOT NULL AND EXISTS (
-        SELECT
-        FROM threadline.ledger_changes AS c
-        WHERE c.table_id = tl_table AND c.op = 'U' AND c.previous_key IS NULL AND c.changed_from ?| threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'columns')))
-          AND NOT EXISTS (
-              SELECT FROM threadline.ledger_changes AS said
-              WHERE said.table_id = tl_table AND said.record_key = c.record_key
-                AND (said.row_data ?| tl_names OR said.changed_from ?| tl_names))
-    ) THEN
-        RAISE EXCEPTION 'threadline: the owner of the audit cannot read table %, and of rows that are older than its audit no change says to whom they belong', tl_relation
-            USING HINT = format('GRANT SELECT ON %s TO %s;', tl_relation, current_user);
-    END IF;
+    PERFORM threadline.refuse_unknown(plan);
     UPDATE threadline.erasures AS e
     SET looked_through = tl_table, reached_transaction = -1, reached_id = -1
     WHERE e.id = run.id;

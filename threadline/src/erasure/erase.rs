@@ -92,6 +92,8 @@ impl Erasure {
     /// [`Hold`](crate::Hold); its key was that of other records, too; the reason is empty;
     /// or the role may not: see [`Protection::eraser`](crate::Protection::eraser).
     pub fn erase<C: AuditConnection>(self, conn: &mut C) -> Result<Erased, Error> {
+        // What cannot be posted is set aside, and erased there.
+        post(conn)?;
         let id = self.begin(conn)?;
         resume_erasure(conn, id)
     }
@@ -147,7 +149,6 @@ pub fn resume_erasure<C: AuditConnection>(conn: &mut C, id: i64) -> Result<Erase
         done: i64,
     }
 
-    // What cannot be posted is set aside, and erased there.
     post(conn)?;
     loop {
         let batch: Batch = diesel::sql_query("SELECT threadline.erase($1) AS done")

@@ -1,5 +1,7 @@
 //! The example does what the README says of it.
 
+#[path = "quickstart/erasing.rs"]
+mod erasing;
 #[path = "quickstart/keeping.rs"]
 mod keeping;
 #[path = "quickstart/pasting.rs"]

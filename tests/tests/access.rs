@@ -8,6 +8,8 @@ mod attacks;
 mod becoming;
 #[path = "access/code.rs"]
 mod code;
+#[path = "access/erasing.rs"]
+mod erasing;
 #[path = "access/forging.rs"]
 mod forging;
 #[path = "access/planted.rs"]

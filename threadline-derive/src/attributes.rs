@@ -2,9 +2,9 @@
 
 use proc_macro2::token_stream::IntoIter;
 use proc_macro2::{TokenStream, TokenTree};
-use syn::{Attribute, Error, Ident, LitStr, Meta};
+use syn::{Attribute, Error, Ident, LitStr, Meta, Path};
 
-use crate::tokens::{Columns, elements};
+use crate::tokens::{Columns, column_and_table, elements};
 
 /// What the model asks for, as written.
 #[derive(Default)]
@@ -19,6 +19,8 @@ pub(crate) struct AuditedAttributes {
     pub(crate) token: Vec<Ident>,
     pub(crate) ignore: Vec<Ident>,
     pub(crate) keep: Option<LitStr>,
+    pub(crate) personal: Vec<Ident>,
+    pub(crate) subject: Vec<(Ident, Path)>,
 }
 
 /// One key of the attribute.
@@ -33,6 +35,8 @@ enum Key {
     Token(Vec<Ident>),
     Ignore(Vec<Ident>),
     Keep(LitStr),
+    Personal(Vec<Ident>),
+    Subject(Vec<(Ident, Path)>),
 }
 
 /// What can happen to a row.
@@ -86,6 +90,19 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
         check_interval(&keep, errors);
         Some(Key::Keep(keep))
     }),
+    ("personal", "personal(column, ...)", |rest, errors| {
+        Columns::read(rest.next(), errors).map(|columns| Key::Personal(columns.names))
+    }),
+    ("subject", "subject(column = table, ...)", |rest, _| {
+        let Some(TokenTree::Group(list)) = rest.next() else {
+            return None;
+        };
+        let named: Option<Vec<_>> = elements(list.stream())
+            .into_iter()
+            .map(column_and_table)
+            .collect();
+        named.filter(|named| !named.is_empty()).map(Key::Subject)
+    }),
 ];
 type ReadKey = fn(&mut IntoIter, &mut Vec<Error>) -> Option<Key>;
 
@@ -129,6 +146,8 @@ impl AuditedAttributes {
                         }
                         read.keep = Some(keep);
                     }
+                    Some(Key::Personal(columns)) => read.personal.extend(columns),
+                    Some(Key::Subject(named)) => read.subject.extend(named),
                     None => {}
                 }
             }

@@ -22,6 +22,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         token,
         ignore,
         keep,
+        personal,
+        subject,
     } = model;
     let operations = operations.iter().map(Ident::to_string);
     let optional = |text: &Option<LitStr>| match text {
@@ -52,6 +54,13 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let clear_names = column_names(clear);
     let token_names = column_names(token);
     let ignore_names = column_names(ignore);
+    let personal_names = column_names(personal);
+    let subjects = subject.iter().map(|(Redacted { column, .. }, named)| {
+        let name = quote_spanned! {column.span()=>
+            <#table::#column as __threadline::diesel::Column>::NAME
+        };
+        quote! { (#name, __threadline::table_name(#named::table)) }
+    });
     let field_checks: TokenStream = mask
         .iter()
         .chain(exclude)
@@ -59,6 +68,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         .chain(clear)
         .chain(token)
         .chain(ignore)
+        .chain(personal)
+        .chain(subject.iter().map(|(column, _)| column))
         .filter_map(|redacted| field_check(table, redacted))
         .collect();
 
@@ -66,7 +77,9 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let key_redacted: TokenStream = if primary_key.is_none() {
         mask.iter()
             .chain(exclude)
-            .map(|redacted| key_redacted(table, redacted))
+            .map(|redacted| (redacted, "be neither masked nor excluded"))
+            .chain(personal.iter().map(|column| (column, "not be personal")))
+            .map(|(redacted, how)| key_redacted(table, redacted, how))
             .collect()
     } else {
         TokenStream::new()
@@ -100,6 +113,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
                             token: &[#token_names],
                             ignore: &[#ignore_names],
                             keep: #keep,
+                            personal: &[#personal_names],
+                            subject: ::std::vec![#(#subjects),*],
                         }),
                     )
                 }
@@ -142,10 +157,9 @@ fn key(model: &Model) -> (TokenStream, TokenStream) {
     )
 }
 
-fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted) -> TokenStream {
-    let message = format!(
-        "`{column}` is the primary key, by which records are found again; it can be neither masked nor excluded"
-    );
+fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted, how: &str) -> TokenStream {
+    let message =
+        format!("`{column}` is the primary key, by which records are found again; it can {how}");
     quote_spanned! {column.span()=>
         const _: () = ::core::assert!(
             !__threadline::same_name(

@@ -23,6 +23,8 @@ pub(crate) struct Model {
     pub(crate) token: Vec<Redacted>,
     pub(crate) ignore: Vec<Redacted>,
     pub(crate) keep: Option<LitStr>,
+    pub(crate) personal: Vec<Redacted>,
+    pub(crate) subject: Vec<(Redacted, Path)>,
 }
 
 /// A column in one of the lists.
@@ -66,6 +68,8 @@ impl Model {
             token,
             ignore,
             keep,
+            personal,
+            subject,
         } = AuditedAttributes::read(&input.attrs, &mut errors);
 
         let columns = columns_of(&data.fields, &mut errors);
@@ -85,6 +89,11 @@ impl Model {
         let clear = resolve(clear);
         let token = resolve(token);
         let ignore = resolve(ignore);
+        let personal = resolve(personal);
+        let (naming, named): (Vec<_>, Vec<_>) = subject.into_iter().unzip();
+        let naming = resolve(naming);
+        refuse_repetitions(&naming, &mut errors);
+        let subject = naming.into_iter().zip(named).collect();
         refuse_repetitions(&only, &mut errors);
         for Redacted { column, .. } in &exclude {
             if only.iter().any(|kept| kept.column == *column) {
@@ -99,6 +108,7 @@ impl Model {
         refuse_repetitions(&clear, &mut errors);
         refuse_repetitions(&token, &mut errors);
         refuse_repetitions(&ignore, &mut errors);
+        refuse_repetitions(&personal, &mut errors);
         let redacted = [
             ("masked", &mask),
             ("excluded", &exclude),
@@ -108,6 +118,7 @@ impl Model {
         let key_columns = primary_key.as_ref().map_or(&[][..], |key| &key.names);
         refuse_contradictions(&mask, &exclude, &token, key_columns, &mut errors);
         refuse_ignored(&ignore, &exclude, key_columns, &mut errors);
+        refuse_personal_keys(&personal, key_columns, &mut errors);
 
         let table = match table_name {
             TableName::Path(table) => table,
@@ -138,6 +149,8 @@ impl Model {
             token,
             ignore,
             keep,
+            personal,
+            subject,
         };
         (Some(model), errors)
     }
@@ -271,6 +284,19 @@ fn refuse_ignored(
             continue;
         };
         errors.push(Error::new(column.span(), format!("`{column}` {why}")));
+    }
+}
+
+fn refuse_personal_keys(personal: &[Redacted], primary_key: &[Ident], errors: &mut Vec<Error>) {
+    for Redacted { column, .. } in personal {
+        if primary_key.contains(column) {
+            errors.push(Error::new(
+                column.span(),
+                format!(
+                    "`{column}` belongs to the primary key, by which records are found again; it cannot be erased"
+                ),
+            ));
+        }
     }
 }
 

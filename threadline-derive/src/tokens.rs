@@ -3,7 +3,7 @@
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
-use syn::{Error, Ident};
+use syn::{Error, Ident, Path};
 
 /// What stands between the commas. A comma with nothing before it stands for
 /// what is missing there.
@@ -65,6 +65,19 @@ fn column(element: TokenStream) -> syn::Result<Ident> {
             "expected the name of a column alone, as it stands in `table!`",
         )
     })
+}
+
+/// `user_id = users`.
+pub(crate) fn column_and_table(element: TokenStream) -> Option<(Ident, Path)> {
+    let mut tokens = element.into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Ident(name)), Some(TokenTree::Punct(equals)))
+            if equals.as_char() == '=' =>
+        {
+            Some((plain(&name)?, syn::parse2(tokens.collect()).ok()?))
+        }
+        _ => None,
+    }
 }
 
 /// The identifier `r#email` is `email`, and `type` is `r#type`.

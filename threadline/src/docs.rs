@@ -18,6 +18,9 @@ pub mod journal_and_ledger {}
 #[doc = include_str!("docs/keeping_it_for_years.md")]
 pub mod keeping_it_for_years {}
 
+#[doc = include_str!("docs/erasing_a_person.md")]
+pub mod erasing_a_person {}
+
 #[doc = include_str!("docs/monitoring.md")]
 pub mod monitoring {}
 

@@ -13,6 +13,7 @@ pub mod docs;
 mod action;
 mod batches;
 mod context;
+mod erasure;
 mod error;
 mod explore;
 #[cfg(feature = "export")]
@@ -36,6 +37,9 @@ pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
     ContextError, ContextGuard,
 };
+#[cfg(feature = "export")]
+pub use erasure::SubjectExport;
+pub use erasure::{Erased, Erasure, erasures, resume_erasure};
 pub use error::{Error, ErrorKind, UndecidedColumn, is_actor_required};
 pub use explore::{
     ActionFilter, Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor,
@@ -100,6 +104,6 @@ pub mod __private {
 
     pub use crate::model::{
         Audited, CompositeKey, DerivedPolicy, Policy, SingleKey, TableSpec, assert_key, same_name,
-        single_key_name,
+        single_key_name, table_name,
     };
 }

@@ -1,5 +1,7 @@
 //! The example does what the README says of it.
 
+#[path = "quickstart/erasing.rs"]
+mod erasing;
 #[path = "quickstart/guides.rs"]
 mod guides;
 #[path = "quickstart/keeping.rs"]

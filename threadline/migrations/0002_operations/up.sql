@@ -80,6 +80,59 @@ COMMENT ON COLUMN threadline.purges.table_id IS
 COMMENT ON COLUMN threadline.purges.bytes IS
     'What the removed rows took, without their indexes';
 
+ALTER TABLE threadline.audited_tables ADD COLUMN personal_data jsonb NOT NULL DEFAULT '{"columns": [], "subject": {}}';
+COMMENT ON COLUMN threadline.audited_tables.personal_data IS
+    'What of the table belongs to a person: as the policy has it, and what was dropped since';
+
+CREATE TABLE threadline.erasures (
+    id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject_table     text NOT NULL,
+    record_key        text COLLATE "C" NOT NULL,
+    record_keys       text[] COLLATE "C" NOT NULL,
+    plan              jsonb NOT NULL,
+    chosen_columns    text[],
+    actor_type        text,
+    actor_id          text,
+    actions           bigint[],
+    reason            text NOT NULL,
+    action_id         bigint NOT NULL,
+    erased_by         text NOT NULL,
+    begun_at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    ended_at          timestamptz,
+    changes           bigint NOT NULL DEFAULT 0,
+    texts             bigint NOT NULL DEFAULT 0,
+    looked_through    integer NOT NULL DEFAULT -1,
+    reached_transaction bigint NOT NULL DEFAULT -1,
+    reached_id        bigint NOT NULL DEFAULT -1,
+    found_at          timestamptz,
+    reached_position  bigint NOT NULL
+);
+COMMENT ON TABLE threadline.erasures IS
+    'Whose recorded values were made unreadable, by whom, when and why, and how far the ones that go on have come; no values';
+COMMENT ON COLUMN threadline.erasures.record_keys IS
+    'Every key that the record has had';
+COMMENT ON COLUMN threadline.erasures.plan IS
+    '[{"table_id", "columns", "by": columns that name the person, "itself": whether it is the table of the record}]';
+COMMENT ON COLUMN threadline.erasures.texts IS
+    'Actions and transactions of which texts were erased';
+COMMENT ON COLUMN threadline.erasures.reached_position IS
+    'Up to which change of the ledger what belongs to the person is known';
+CREATE TABLE threadline.erased_records (
+    erasure_id bigint NOT NULL,
+    table_id   integer NOT NULL,
+    record_key text COLLATE "C" NOT NULL,
+    owners     jsonb,
+    reached_id bigint NOT NULL DEFAULT -1,
+    done       boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (erasure_id, table_id, record_key)
+);
+COMMENT ON TABLE threadline.erased_records IS
+    'The records that belong, or belonged for some time, to the person of an erasure';
+COMMENT ON COLUMN threadline.erased_records.owners IS
+    'Whom the columns of its plan named after the last change that was erased';
+COMMENT ON COLUMN threadline.erased_records.reached_id IS
+    'The last of its changes that was looked at';
+
 CREATE TABLE threadline.altered_columns (
     table_id   integer NOT NULL,
     name       text NOT NULL,

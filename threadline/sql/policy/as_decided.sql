@@ -1,5 +1,5 @@
 -- The id under which a table is audited, if everything about it is as a policy asks for;
--- else NULL. How long changes are kept is no matter of capture.
+-- else NULL. How long changes are kept, and whose they are, is no matter of capture.
 CREATE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8,7 +8,7 @@ BEGIN ATOMIC
     FROM threadline.audited_tables AS t
     JOIN pg_class AS c ON c.oid = target
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE t.id = threadline.audited_table_of(target) AND t.policy - 'keep' = as_decided.policy - 'keep'
+    WHERE t.id = threadline.audited_table_of(target) AND t.policy - '{keep,personal,subject}'::text[] = as_decided.policy - '{keep,personal,subject}'::text[]
       AND (t.schema_name, t.table_name) = (n.nspname, c.relname)
       AND threadline.token_keys_stand(t.id)
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))

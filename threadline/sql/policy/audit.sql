@@ -16,6 +16,10 @@
 -- leaves no record. For counters and ranks.
 -- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
 -- ones. Without it all are kept.
+-- personal: columns of a person, which threadline.begin_erasure() makes unreadable when that
+-- person asks for it. They are the record's own: of users:42.
+-- subject: columns that name the person to whom the row belongs, and the table of which
+-- they name the records: subject => '{"user_id": "users"}'.
 -- continues: the audited table that this one takes the place of, as when a copy was made,
 -- changed and renamed: its history goes on here, and ends there. What differs is recorded.
 -- keyless: the table may have no primary key. What happened to it is found by its
@@ -33,6 +37,8 @@ CREATE FUNCTION threadline.audit(
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
+    personal      text[]  DEFAULT '{}',
+    subject       jsonb   DEFAULT NULL,
     continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
@@ -42,8 +48,8 @@ AS $$
 BEGIN
     PERFORM threadline.check_auditable(target);
     PERFORM threadline.ask_about_secrets(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep));
+        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject));
     RETURN threadline.audit_as_decided(target, mask, exclude, require_actor, keyless, columns, operations, condition,
-        clear, token, ignore, keep, continues);
+        clear, token, ignore, keep, personal, subject, continues);
 END
 $$;

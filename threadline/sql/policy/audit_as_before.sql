@@ -16,6 +16,8 @@ CREATE FUNCTION threadline.audit_as_before(
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
+    personal      text[]  DEFAULT '{}',
+    subject       jsonb   DEFAULT NULL,
     continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
@@ -45,6 +47,8 @@ BEGIN
                 token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
                 ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)),
                 keep => keep,
+                personal => ARRAY(SELECT c FROM unnest(personal) AS c WHERE c = ANY (tl_there)),
+                subject => (SELECT jsonb_object_agg(f.key, f.value) FROM jsonb_each(subject) AS f WHERE f.key = ANY (tl_there)),
                 continues => CASE WHEN threadline.audited_table_of(continues) IS NOT NULL THEN continues END);
         EXCEPTION WHEN undefined_column THEN
             IF condition IS NULL THEN

@@ -2,7 +2,8 @@
 -- equal documents; what was not asked for is not in it.
 CREATE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
-    clear text[], token text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL
+    clear text[], token text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL,
+    personal text[] DEFAULT '{}', subject jsonb DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -15,5 +16,7 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c),
     'token', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(token) AS c),
     'ignore', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(ignore) AS c),
-    'keep', keep
+    'keep', keep,
+    'personal', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(personal) AS c),
+    'subject', nullif(subject, '{}')
 ));

@@ -15,6 +15,8 @@ DECLARE
     tl_clear text[];
     tl_token text[];
     tl_ignore text[];
+    tl_personal text[];
+    tl_subject jsonb;
 BEGIN
     PERFORM threadline.set_sequences();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
@@ -42,6 +44,8 @@ BEGIN
                bool_or(tl_table.policy -> 'token' ? c.name) AS token,
                bool_or(tl_table.policy -> 'ignore' ? c.name AND is_it) AS ignore,
                bool_or(tl_table.policy -> 'clear' ? c.name AND is_it) AS clear,
+               bool_or(tl_table.policy -> 'personal' ? c.name AND is_it) AS personal,
+               max(tl_table.policy -> 'subject' ->> c.name) FILTER (WHERE is_it) AS subject,
                bool_or(tl_table.policy -> 'columns' ? c.name AND is_it) AS chosen
         FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
         JOIN threadline.columns_of(target) AS live
@@ -68,8 +72,10 @@ BEGIN
            array_agg(name) FILTER (WHERE chosen),
            coalesce(array_agg(name) FILTER (WHERE clear AND NOT coalesce(mask OR exclude OR token, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE token AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}'),
-           coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}')
-    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore
+           coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE personal), '{}'),
+           jsonb_object_agg(name, subject) FILTER (WHERE subject IS NOT NULL)
+    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore, tl_personal, tl_subject
     FROM decided;
     RETURN threadline.audit_as_decided(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
@@ -79,6 +85,8 @@ BEGIN
         clear => tl_clear,
         token => tl_token,
         ignore => tl_ignore,
-        keep => tl_table.policy ->> 'keep');
+        keep => tl_table.policy ->> 'keep',
+        personal => tl_personal,
+        subject => tl_subject);
 END
 $$;

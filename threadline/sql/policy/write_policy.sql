@@ -13,7 +13,9 @@ CREATE FUNCTION threadline.write_policy(
     token         text[],
     ignore        text[],
     keep          text,
-    continues     regclass DEFAULT NULL
+    continues     regclass DEFAULT NULL,
+    personal      text[]  DEFAULT '{}',
+    subject       jsonb   DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -90,11 +92,13 @@ BEGIN
 
     PERFORM threadline.check_keep(target, keep);
     PERFORM threadline.set_sequences();
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
     END IF;
+    PERFORM threadline.check_personal(target, personal, subject, ARRAY(
+        SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.treatment(target, c.number, mask, exclude, token) <> 'clear'));
 
     tl_id := coalesce(threadline.known_table_of(target), (
         -- Somebody dropped the trigger by which a table is known, and not the other.
@@ -183,6 +187,7 @@ BEGIN
             THEN t.chained_since
             ELSE clock_timestamp() END,
         policy = tl_policy,
+        personal_data = threadline.personal_data(tl_id, target, personal, subject),
         shown_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.shown_condition END,
         columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
@@ -251,4 +256,4 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text, regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text, regclass, text[], jsonb) FROM PUBLIC;

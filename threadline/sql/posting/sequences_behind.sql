@@ -11,7 +11,8 @@ BEGIN ATOMIC
                (pg_get_serial_sequence('threadline.audit_actions', 'id')::regclass, (SELECT max(a.id) FROM threadline.audit_actions AS a)),
                (pg_get_serial_sequence('threadline.audited_tables', 'id')::regclass, (SELECT max(t.id) FROM threadline.audited_tables AS t)),
                (pg_get_serial_sequence('threadline.legal_holds', 'id')::regclass, (SELECT max(h.id) FROM threadline.legal_holds AS h)),
-               (pg_get_serial_sequence('threadline.purges', 'id')::regclass, (SELECT max(p.id) FROM threadline.purges AS p))
+               (pg_get_serial_sequence('threadline.purges', 'id')::regclass, (SELECT max(p.id) FROM threadline.purges AS p)),
+               (pg_get_serial_sequence('threadline.erasures', 'id')::regclass, (SELECT max(e.id) FROM threadline.erasures AS e))
     ) AS s (sequence, highest)
     WHERE CASE WHEN has_sequence_privilege(s.sequence, 'SELECT')
                -- NULL: no id was given yet.

@@ -8,7 +8,7 @@ DECLARE
     tl_column record;
     tl_misfits jsonb := '{}';
 BEGIN
-    image := threadline.json_documents(image, pg_catalog.pg_typeof(base));
+    image := threadline.json_documents(threadline.without_marks(image, pg_catalog.pg_typeof(base)), pg_catalog.pg_typeof(base));
     FOR tl_column IN
         SELECT a.attname::pg_catalog.text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
         FROM pg_catalog.pg_type AS t

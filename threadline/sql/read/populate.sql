@@ -7,7 +7,7 @@ CREATE FUNCTION threadline.populate(base anyelement, image jsonb, redacted text[
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    image := threadline.json_documents(image, pg_catalog.pg_typeof(base));
+    image := threadline.json_documents(threadline.without_marks(image, pg_catalog.pg_typeof(base)), pg_catalog.pg_typeof(base));
     EXECUTE 'SELECT (pg_catalog.jsonb_populate_record($1, $2)).*' INTO populated USING base, image;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
     BEGIN

@@ -1,5 +1,6 @@
 -- An image of a change with a placeholder for each value that threadline.hiding() hides.
--- NULL stays NULL, and a keyed hash what it is: it tells no value.
+-- NULL stays NULL, and a keyed hash and the mark of an erased value what they are: they tell no
+-- value.
 CREATE FUNCTION threadline.shown_image(image jsonb, hiding jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, threadline, pg_temp
@@ -11,7 +12,7 @@ BEGIN
         RETURN image;
     END IF;
     FOREACH tl_name IN ARRAY threadline.hidden_names(hiding, captured_at) LOOP
-        CONTINUE WHEN (image ->> tl_name) IS NULL OR image ->> tl_name ~ '^token:([0-9a-f]{32}|unknown)$';
+        CONTINUE WHEN (image ->> tl_name) IS NULL OR image ->> tl_name ~ '^(token:([0-9a-f]{32}|unknown)|erased:[0-9]+)$';
         image := image || jsonb_build_object(tl_name,
             CASE jsonb_typeof(image -> tl_name)
                 WHEN 'number' THEN '0'::jsonb

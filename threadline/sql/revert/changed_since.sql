@@ -1,5 +1,5 @@
--- The columns that no longer have the value that a change gave them. Of a masked
--- one the image shows only whether it is NULL: there the record's later changes
+-- The columns that no longer have the value that a change gave them. Of a masked or
+-- erased one the image shows only whether it is NULL: there the record's later changes
 -- are asked. What the revert itself brought about does not count.
 CREATE FUNCTION threadline.changed_since(
     change threadline.audit_changes, target regclass, after jsonb, live jsonb, began timestamptz
@@ -15,7 +15,7 @@ BEGIN
     JOIN threadline.column_policy(change.table_id, target) AS c ON c.name = field.key
     WHERE CASE
         WHEN c.treatment = 'exclude' THEN false
-        WHEN c.treatment = 'clear' AND c.clear_since > change.captured_at IS NOT TRUE
+        WHEN c.treatment = 'clear' AND c.clear_since > change.captured_at IS NOT TRUE AND NOT threadline.is_erased(field.value)
             THEN (live -> c.name)::text IS DISTINCT FROM field.value::text
         WHEN (live -> c.name = 'null') <> (field.value = 'null') THEN true
         ELSE EXISTS (

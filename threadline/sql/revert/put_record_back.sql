@@ -70,7 +70,7 @@ BEGIN
     -- What differs alone is written, to the digit.
     SELECT coalesce(jsonb_object_agg(field.key, field.value), '{}') INTO tl_image
     FROM jsonb_each(tl_then.image) AS field
-    WHERE tl_live IS NULL OR (tl_live ? field.key AND (tl_live -> field.key)::text <> field.value::text);
+    WHERE tl_live IS NULL OR (tl_live ? field.key AND NOT threadline.is_erased(field.value) AND (tl_live -> field.key)::text <> field.value::text);
     IF tl_image <> '{}' AND NOT threadline.put_row(target, tl_image, CASE WHEN tl_live IS NOT NULL THEN tl_where END) THEN
         RETURN 'a trigger of the table did not let it be written';
     END IF;

@@ -1,5 +1,6 @@
 -- The columns of an image captured at an instant whose values the audit does not
--- have: those that are masked, or were redacted then, and are not NULL, and for
+-- have: those that are masked, or were redacted then, and are not NULL, those that are
+-- erased, and for
 -- a whole row those it was never given. Generated columns need none.
 CREATE FUNCTION threadline.unrestorable(
     audited_table integer, target regclass, image jsonb, captured_at timestamptz, whole boolean
@@ -10,6 +11,6 @@ BEGIN ATOMIC
     SELECT coalesce(array_agg(c.name ORDER BY c.name), '{}')
     FROM threadline.column_policy(audited_table, target) AS c
     JOIN pg_attribute AS a ON a.attrelid = target AND a.attname = c.name AND a.attgenerated = ''
-    WHERE (c.treatment <> 'clear' OR c.clear_since > captured_at)
+    WHERE threadline.is_erased(image -> c.name) OR (c.treatment <> 'clear' OR c.clear_since > captured_at)
       AND CASE WHEN image ? c.name THEN image -> c.name <> 'null' ELSE whole END;
 END;

@@ -24,6 +24,10 @@ AS $$
         || coalesce(', ignore => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'ignore') || ']', '')
         || coalesce(', keep => ' || quote_literal(t.policy ->> 'keep'), '')
+        || coalesce(', personal => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'personal') || ']', '')
+        || coalesce(', subject => ' || quote_literal(jsonb_object_agg(coalesce(live.name, decided.name), t.policy -> 'subject' -> decided.name)
+               FILTER (WHERE decided.treatment = 'subject')), '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
@@ -38,6 +42,10 @@ AS $$
         SELECT name, 'ignore' FROM jsonb_array_elements_text(t.policy -> 'ignore') AS name
         UNION ALL
         SELECT name, 'token' FROM jsonb_array_elements_text(t.policy -> 'token') AS name
+        UNION ALL
+        SELECT name, 'personal' FROM jsonb_array_elements_text(t.policy -> 'personal') AS name
+        UNION ALL
+        SELECT name, 'subject' FROM jsonb_object_keys(t.policy -> 'subject') AS name
         UNION ALL
         SELECT name, 'exclude' FROM unnest(excluding) AS name
     ) AS decided ON true

@@ -50,6 +50,7 @@ BEGIN
     RETURN QUERY SELECT * FROM threadline.stray_triggers(target);
     IF target IS NULL THEN
         RETURN QUERY SELECT * FROM threadline.posting_drift();
+        RETURN QUERY SELECT * FROM threadline.erasure_drift();
         RETURN QUERY SELECT * FROM threadline.audit_drift();
     END IF;
 END

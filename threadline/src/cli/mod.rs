@@ -22,6 +22,8 @@
 //! | `work` | [posts](crate::post) all along; `--once` posts what waits and ends |
 //! | `purge` | removes what is older than `#[audited(keep = "7 years")]` says; `--dry-run` shows it |
 //! | `hold --table members --record 42 --reason "lawsuit"` | keeps something from being purged, until `release` |
+//! | `erase --subject users:42 --reason "request 31"` | makes what is recorded of a person [unreadable](crate::docs::erasing_a_person); `erasures` lists those |
+//! | `subject users:42` | all that is on record about a person, as NDJSON |
 //! | `history members 42` | the changes of a record and why they were made, newest first |
 //! | `history members 42 --with payments` | the same together with those of the rows that [referred to it](crate::History::with) at the time |
 //! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
@@ -51,6 +53,7 @@
 //! nearest `migrations` upwards.
 
 mod database;
+mod erasure;
 mod folder;
 mod paste;
 mod protect;
@@ -65,6 +68,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::database::Database;
+use self::erasure::{Erase, ExportSubject, ListErasures};
 use self::folder::Folder;
 use self::protect::Protect;
 use self::read::Read;
@@ -122,6 +126,12 @@ enum Command {
     Hold(PlaceHold),
     /// End a hold
     Release(ReleaseHold),
+    /// Make what is recorded of a person unreadable, for a reason
+    Erase(Erase),
+    /// List the erasures on record
+    Erasures(ListErasures),
+    /// Write all that is on record about a person, as NDJSON
+    Subject(ExportSubject),
     #[command(flatten)]
     Read(Read),
 }
@@ -187,6 +197,9 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
         Command::Purge(purge) => purge.run()?,
         Command::Hold(hold) => hold.run()?,
         Command::Release(release) => release.run()?,
+        Command::Erase(erase) => erase.run()?,
+        Command::Erasures(list) => list.run()?,
+        Command::Subject(subject) => return subject.run(),
         Command::Read(read) => return read.run(),
         Command::Verify { verify, database } => return Ok(verify.run(models, &database)),
         Command::Status(status) => return Ok(status.run(models)),

@@ -21,6 +21,9 @@ pub(super) struct Protect {
     /// A role that may purge what is older than the policies keep it, and place holds
     #[arg(long, value_name = "ROLE")]
     purger: Vec<String>,
+    /// A role that may make what is recorded of a person unreadable
+    #[arg(long, value_name = "ROLE")]
+    eraser: Vec<String>,
     /// Print the SQL instead of running it
     #[arg(long)]
     print: bool,
@@ -48,6 +51,9 @@ impl Protect {
         }
         for role in &self.purger {
             protection = protection.purger(role);
+        }
+        for role in &self.eraser {
+            protection = protection.eraser(role);
         }
         let Some(url) = self.database_url.filter(|_| !self.print) else {
             print!("{protection}");

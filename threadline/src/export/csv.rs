@@ -148,6 +148,6 @@ fn refused(error: csv::Error) -> Error {
     }
 }
 
-pub(super) fn write_failed(source: std::io::Error) -> Error {
+pub(crate) fn write_failed(source: std::io::Error) -> Error {
     Error::new(ErrorKind::Export { source })
 }

@@ -5,6 +5,8 @@ mod file;
 mod json;
 mod rows;
 
+pub(crate) use self::csv::write_failed;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -17,7 +19,7 @@ use crate::explore::Filter;
 use crate::posting::post_before_reading;
 
 /// The version of the form of the JSON that is written.
-const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

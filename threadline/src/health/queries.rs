@@ -84,11 +84,13 @@ fn asked(ordinal: usize, spec: &TableSpec) -> Value {
         token,
         ignore,
         keep,
+        personal,
+        subject: _,
     } = &spec.policy;
     json!({
         "ordinal": ordinal, "table": spec.table, "mask": mask, "exclude": exclude, "require_actor": require_actor,
         "columns": only, "operations": operations, "condition": when, "clear": clear, "token": token, "ignore": ignore,
-        "keep": keep,
+        "keep": keep, "personal": personal, "subject": spec.policy.subject_json(),
     })
 }
 

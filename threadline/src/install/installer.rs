@@ -1,6 +1,6 @@
 use diesel::pg::Pg;
 use diesel::result::QueryResult;
-use diesel::sql_types::{Array, Bool, Integer, Nullable, Text};
+use diesel::sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl};
 
 use super::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way};
@@ -270,6 +270,8 @@ where
         .bind::<Array<Text>, _>(&spec.policy.token)
         .bind::<Array<Text>, _>(&spec.policy.ignore)
         .bind::<Nullable<Text>, _>(&spec.policy.keep)
+        .bind::<Array<Text>, _>(&spec.policy.personal)
+        .bind::<Nullable<Jsonb>, _>(spec.policy.subject_json())
         .get_result(conn)?;
     Ok(match state {
         State { exists: false, .. } => ModelStatus::TableMissing,

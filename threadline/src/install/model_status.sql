@@ -1,7 +1,7 @@
 SELECT named.relation IS NOT NULL AS exists,
        t.id IS NOT NULL AS audited,
        coalesce(
-           t.policy = threadline.policy($2, $3, $4, $5, $6, $7, $8, $9, $10, $11),
+           t.policy = threadline.policy($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13),
            false) AS same_policy,
        coalesce(
            t.capture_version = threadline.capture_version()

@@ -43,6 +43,13 @@ impl fmt::Display for PolicyCall<'_> {
         if let Some(keep) = &policy.keep {
             arguments.push(format!("keep => {}", ReadableLiteral(keep)));
         }
+        if !policy.personal.is_empty() {
+            arguments.push(format!("personal => {}", TextArray(&policy.personal)));
+        }
+        if let Some(subject) = policy.subject_json() {
+            let subject = subject.to_string();
+            arguments.push(format!("subject => {}", ReadableLiteral(&subject)));
+        }
         match arguments.as_slice() {
             [table] => write!(f, "SELECT threadline.audit_as_decided({table});"),
             several => write!(

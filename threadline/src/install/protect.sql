@@ -7,7 +7,7 @@ DECLARE
     tl_problem text;
     tl_object record;
     tl_own_functions text[] := ARRAY[
-        'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_keep', 'threadline.give_history', 'threadline.record_replacement', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
+        'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_terms', 'threadline.give_history', 'threadline.record_replacement', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
         'threadline.token_keys_stand', 'threadline.columns_noted', 'threadline.set_sequences', 'threadline.counters', 'threadline.in_force_until'];
     tl_administrator regrole := current_user::regrole;
 BEGIN
@@ -119,6 +119,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text), threadline.unmask(text, text, text) FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) FROM %s CASCADE', tl_object.role);
+        EXECUTE format('REVOKE ALL ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer) FROM %s CASCADE', tl_object.role);
     END LOOP;
 
     FOR tl_role IN
@@ -126,6 +127,7 @@ BEGIN
         UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers')
         UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders')
         UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'purgers')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'erasers')
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA threadline TO %I', tl_role);
         -- What runs with the caller's own rights gives nobody any.
@@ -160,6 +162,12 @@ BEGIN
 
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'purgers') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) TO %I', tl_role);
+        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
+        EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
+    END LOOP;
+
+    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'erasers') LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer), threadline.post(integer) TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
     END LOOP;

@@ -1,7 +1,7 @@
 -- Gives the audit to an owner of its own, in three steps: roles are prepared; what is in the
 -- schema threadline is compared with what this version of Threadline installs; and what
 -- belongs to the audit changes hands. What is asked for stands in the setting
--- threadline.protect: {"version", "owner", "applications": [], "readers": [], "suspenders": [], "purgers": []}.
+-- threadline.protect: {"version", "owner", "applications": [], "readers": [], "suspenders": [], "purgers": [], "erasers": []}.
 -- Run by an administrator, who need trust no function that the application may have
 -- written: until the comparison, none is called.
 DO $threadline_protect$
@@ -26,6 +26,7 @@ BEGIN
         SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications')
         UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders')
         UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'purgers')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'erasers')
     LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = tl_role) THEN
             RAISE EXCEPTION 'threadline: there is no role %; create it first, or check its name', quote_ident(tl_role);

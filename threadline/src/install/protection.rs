@@ -62,6 +62,7 @@ pub struct Protection {
     readers: Vec<String>,
     suspenders: Vec<String>,
     purgers: Vec<String>,
+    erasers: Vec<String>,
 }
 
 impl Protection {
@@ -74,6 +75,7 @@ impl Protection {
             readers: vec![],
             suspenders: vec![],
             purgers: vec![],
+            erasers: vec![],
         }
     }
 
@@ -105,6 +107,14 @@ impl Protection {
         self
     }
 
+    /// A role that may make what is recorded of a person unreadable with an
+    /// [`Erasure`](crate::Erasure), what the policies call personal and any other column that
+    /// it names. It reads what is recorded.
+    pub fn eraser(mut self, role: impl Into<String>) -> Self {
+        self.erasers.push(role.into());
+        self
+    }
+
     /// Puts it into force, in a transaction of its own.
     ///
     /// # Errors
@@ -130,6 +140,7 @@ impl Protection {
             readers,
             suspenders,
             purgers,
+            erasers,
         } = self;
         json!({
             "version": SCHEMA_VERSION,
@@ -138,6 +149,7 @@ impl Protection {
             "readers": readers,
             "suspenders": suspenders,
             "purgers": purgers,
+            "erasers": erasers,
         })
         .to_string()
     }

@@ -3,7 +3,7 @@ use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::query_builder::QueryFragment;
 
 use super::looks_secret;
-use crate::sql::last_names;
+use crate::sql::{last_names, name_parts};
 
 /// What is captured of an audited table, and what is not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +32,11 @@ pub struct Policy {
     /// How long changes are kept, as PostgreSQL reads an interval: `7 years`; without
     /// limit if none.
     pub keep: Option<String>,
+    /// Columns of a person, which [`Erasure`](crate::Erasure) makes unreadable.
+    pub personal: Vec<String>,
+    /// Columns that name the person to whom a row belongs, and the table of which they
+    /// name the records.
+    pub subject: Vec<(String, String)>,
 }
 
 /// What `#[derive(Audited)]` read.
@@ -48,6 +53,8 @@ pub struct DerivedPolicy<'a> {
     pub token: &'a [&'a str],
     pub ignore: &'a [&'a str],
     pub keep: Option<&'a str>,
+    pub personal: &'a [&'a str],
+    pub subject: Vec<(&'a str, String)>,
 }
 
 impl Policy {
@@ -65,6 +72,8 @@ impl Policy {
             token,
             ignore,
             keep,
+            personal,
+            subject,
         } = derived;
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
@@ -78,6 +87,11 @@ impl Policy {
             token: owned(token),
             ignore: owned(ignore),
             keep: keep.map(str::to_owned),
+            personal: owned(personal),
+            subject: subject
+                .iter()
+                .map(|(column, table)| ((*column).to_owned(), table.clone()))
+                .collect(),
         }
     }
 
@@ -86,6 +100,13 @@ impl Policy {
         [&self.mask, &self.exclude, &self.only, &self.token]
             .iter()
             .any(|columns| !columns.is_empty())
+    }
+
+    /// The columns of [`subject`](Self::subject) as `audit` takes them.
+    pub(crate) fn subject_json(&self) -> Option<serde_json::Value> {
+        let named = |(column, table): &(String, String)| (column.clone(), table.as_str().into());
+        (!self.subject.is_empty())
+            .then(|| serde_json::Value::Object(self.subject.iter().map(named).collect()))
     }
 
     /// Whether it says something of a column.
@@ -175,6 +196,23 @@ impl TableSpec {
             })
             .collect()
     }
+}
+
+/// The name of a table as it stands in a policy: without quotes where it needs none.
+#[doc(hidden)]
+pub fn table_name<T: Table + QueryFragment<Pg>>(table: T) -> String {
+    let part = |part: String| {
+        let is_plain = part.starts_with(|c: char| c == '_' || c.is_ascii_lowercase())
+            && part
+                .chars()
+                .all(|c| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit());
+        match is_plain {
+            true => part,
+            false => format!("\"{}\"", part.replace('"', "\"\"")),
+        }
+    };
+    let parts = name_parts(&to_sql(&table)).into_iter().map(part);
+    parts.collect::<Vec<_>>().join(".")
 }
 
 /// A fragment without bind parameters as SQL text.

@@ -96,10 +96,12 @@ pub(crate) struct Lacking {
     pub(crate) unrecorded: Vec<String>,
     /// The columns whose types do not take the value then, and why.
     pub(crate) misfits: Map<String, Value>,
+    /// Somebody had what is recorded of them erased.
+    pub(crate) erased: Vec<String>,
 }
 
 impl Lacking {
-    /// From three columns of a row that begin at `from`.
+    /// From four columns of a row that begin at `from`.
     pub(crate) fn read<'a>(row: &impl Row<'a, Pg>, from: usize) -> QueryResult<Self> {
         Ok(Self {
             redacted: names(row, from)?,
@@ -108,6 +110,7 @@ impl Lacking {
                 Some(Value::Object(misfits)) => misfits,
                 _ => Map::new(),
             },
+            erased: names(row, from + 3)?,
         })
     }
 }
@@ -146,7 +149,11 @@ where
         });
     }
     M::build_from_row(&row.partial_row(from..row.field_count())).map_err(|error| {
-        if error.is::<UnexpectedNullError>() && !lacking.redacted.is_empty() {
+        if error.is::<UnexpectedNullError>() && !lacking.erased.is_empty() {
+            Unavailable::Erased {
+                columns: lacking.erased.clone(),
+            }
+        } else if error.is::<UnexpectedNullError>() && !lacking.redacted.is_empty() {
             Unavailable::Redacted {
                 columns: lacking.redacted.clone(),
             }

@@ -151,7 +151,7 @@ where
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
     M::SelectExpression: QueryFragment<Pg>,
 {
-    const MODEL: usize = CHANGE_COLUMNS + 5;
+    const MODEL: usize = CHANGE_COLUMNS + 6;
     let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(
         &row.partial_row(0..CHANGE_COLUMNS),
     )

@@ -77,6 +77,7 @@ SELECT
 , to_jsonb(ARRAY(
       SELECT name FROM unnest(threadline.unrecorded(c.alterations, c.image, c.captured_at)) AS name WHERE name <> ALL (redaction.columns)))
 , CASE WHEN {row alias} IS NULL THEN threadline.misfits(NULL::{table}, past.filled, redaction.columns) END
+, to_jsonb(threadline.erased_columns(past.image))
 , {model alias}.*
 FROM imaged AS c
 {change tables}

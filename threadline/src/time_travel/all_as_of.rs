@@ -36,7 +36,7 @@ pub struct PastRecord<M> {
 }
 
 /// How many columns the query selects before the model's.
-const OWN_COLUMNS: usize = 5;
+const OWN_COLUMNS: usize = 6;
 
 pub(crate) fn load_all_as_of<'c, C, M>(
     conn: &'c mut C,

@@ -6,6 +6,7 @@ WITH redaction AS MATERIALIZED (
 )
 SELECT r.key, threadline.exact_image(r.image, redaction.numeric_columns, redaction.audited_columns), to_jsonb(redaction.columns), to_jsonb(r.unrecorded),
        CASE WHEN {row alias} IS NULL THEN threadline.misfits(NULL::{table}, past.filled, redaction.columns) END,
+       to_jsonb(threadline.erased_columns(r.image)),
        {model alias}.*
 FROM threadline.rows_as_of({table name}::regclass, {instant}) AS r
 LEFT JOIN redaction ON true

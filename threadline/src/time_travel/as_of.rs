@@ -19,7 +19,7 @@ use crate::record::fit::{self, Lacking, ModelColumns};
 use crate::record::statement;
 
 /// How many columns the query selects before the model's.
-const OWN_COLUMNS: usize = 8;
+const OWN_COLUMNS: usize = 9;
 
 /// What the query says of a record.
 struct Found {

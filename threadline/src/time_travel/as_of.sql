@@ -1,6 +1,7 @@
 SELECT r.state, threadline.exact_image(r.image, t.numeric_columns, t.columns), r.transaction_id, r.change_id, CASE r.state WHEN 'purged' THEN t.kept_since ELSE t.audited_since END,
        to_jsonb(redaction.columns), to_jsonb(r.unrecorded),
        CASE WHEN {row alias} IS NULL AND r.state = 'there' THEN threadline.misfits(NULL::{table}, past.filled, redaction.columns) END,
+       to_jsonb(threadline.erased_columns(r.image)),
        {model alias}.*
 FROM threadline.audited_tables AS t
 CROSS JOIN LATERAL threadline.record_as_of(

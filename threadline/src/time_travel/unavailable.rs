@@ -60,6 +60,16 @@ pub enum Unavailable {
         /// The columns that the policy redacts.
         columns: Vec<String>,
     },
+    /// The value of a column that the model must have was erased, with an
+    /// [`Erasure`](crate::Erasure).
+    #[error(
+        "the model needs a value of a column that was erased ({}); use an Option for it, or read the image",
+        .columns.join(", ")
+    )]
+    Erased {
+        /// The columns that were erased.
+        columns: Vec<String>,
+    },
     /// A command altered the values of columns that the model reads, such as `ALTER TABLE …
     /// TYPE … USING`. What they held then is not on record; only what the command made
     /// of it is left.

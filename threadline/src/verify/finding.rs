@@ -121,6 +121,10 @@ codes! {
     RowMissing "row-missing" Error,
     /// A row is there that was deleted, and no change says how it came back.
     RowUnrecorded "row-unrecorded" Error,
+    /// An erasure was begun and is not done: it was stopped, or what it is about is held.
+    ErasureUnfinished "erasure-unfinished" Warning,
+    /// Values of a person were recorded after they had been erased.
+    ErasedRecordedAgain "erased-recorded-again" Warning,
     /// Some of the newest transactions have no actor.
     Unattributed "unattributed" Info,
     /// Somebody who may had capture suspended, and what was written meanwhile is not

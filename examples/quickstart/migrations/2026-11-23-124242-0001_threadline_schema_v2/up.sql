@@ -512,6 +512,59 @@ COMMENT ON COLUMN threadline.purges.table_id IS
 COMMENT ON COLUMN threadline.purges.bytes IS
     'What the removed rows took, without their indexes';
 
+ALTER TABLE threadline.audited_tables ADD COLUMN personal_data jsonb NOT NULL DEFAULT '{"columns": [], "subject": {}}';
+COMMENT ON COLUMN threadline.audited_tables.personal_data IS
+    'What of the table belongs to a person: as the policy has it, and what was dropped since';
+
+CREATE TABLE threadline.erasures (
+    id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject_table     text NOT NULL,
+    record_key        text COLLATE "C" NOT NULL,
+    record_keys       text[] COLLATE "C" NOT NULL,
+    plan              jsonb NOT NULL,
+    chosen_columns    text[],
+    actor_type        text,
+    actor_id          text,
+    actions           bigint[],
+    reason            text NOT NULL,
+    action_id         bigint NOT NULL,
+    erased_by         text NOT NULL,
+    begun_at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    ended_at          timestamptz,
+    changes           bigint NOT NULL DEFAULT 0,
+    texts             bigint NOT NULL DEFAULT 0,
+    looked_through    integer NOT NULL DEFAULT -1,
+    reached_transaction bigint NOT NULL DEFAULT -1,
+    reached_id        bigint NOT NULL DEFAULT -1,
+    found_at          timestamptz,
+    reached_position  bigint NOT NULL
+);
+COMMENT ON TABLE threadline.erasures IS
+    'Whose recorded values were made unreadable, by whom, when and why, and how far the ones that go on have come; no values';
+COMMENT ON COLUMN threadline.erasures.record_keys IS
+    'Every key that the record has had';
+COMMENT ON COLUMN threadline.erasures.plan IS
+    '[{"table_id", "columns", "by": columns that name the person, "itself": whether it is the table of the record}]';
+COMMENT ON COLUMN threadline.erasures.texts IS
+    'Actions and transactions of which texts were erased';
+COMMENT ON COLUMN threadline.erasures.reached_position IS
+    'Up to which change of the ledger what belongs to the person is known';
+CREATE TABLE threadline.erased_records (
+    erasure_id bigint NOT NULL,
+    table_id   integer NOT NULL,
+    record_key text COLLATE "C" NOT NULL,
+    owners     jsonb,
+    reached_id bigint NOT NULL DEFAULT -1,
+    done       boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (erasure_id, table_id, record_key)
+);
+COMMENT ON TABLE threadline.erased_records IS
+    'The records that belong, or belonged for some time, to the person of an erasure';
+COMMENT ON COLUMN threadline.erased_records.owners IS
+    'Whom the columns of its plan named after the last change that was erased';
+COMMENT ON COLUMN threadline.erased_records.reached_id IS
+    'The last of its changes that was looked at';
+
 CREATE TABLE threadline.altered_columns (
     table_id   integer NOT NULL,
     name       text NOT NULL,
@@ -964,6 +1017,51 @@ RETURN CASE WHEN image IS NOT NULL THEN (
     FROM pg_catalog.jsonb_each(image) AS field
     WHERE field.key = ANY (clear) OR coalesce(masks, '{}') ? field.key
 ) END;
+
+-- Whether a recorded value was erased: what stands there names the erasure, erased:3.
+CREATE OR REPLACE FUNCTION threadline.is_erased(value jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN coalesce(pg_catalog.jsonb_typeof(value) = 'string' AND value::pg_catalog.text ~ '^"erased:[0-9]+"$', false);
+
+-- An image with a mark in the place of each value of the given columns. NULL stays NULL,
+-- and what was erased keeps the mark that it has.
+CREATE OR REPLACE FUNCTION threadline.erased_image(image jsonb, names text[], mark jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
+    ELSE image || coalesce((
+        SELECT pg_catalog.jsonb_object_agg(n, mark)
+        FROM pg_catalog.unnest(names) AS n
+        WHERE image -> n <> 'null' AND NOT threadline.is_erased(image -> n)), '{}')
+END;
+
+-- The columns of an image of which the value was erased.
+CREATE OR REPLACE FUNCTION threadline.erased_columns(image jsonb) RETURNS text[]
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN pg_catalog.strpos(image::pg_catalog.text, '"erased:') = 0 OR pg_catalog.jsonb_typeof(image) <> 'object' THEN '{}'
+    ELSE ARRAY(
+        SELECT field.key FROM pg_catalog.jsonb_each(image) AS field
+        WHERE threadline.is_erased(field.value)
+        ORDER BY 1)
+END;
+
+-- An image without the erased values that the columns of a row type cannot show.
+CREATE OR REPLACE FUNCTION threadline.without_marks(image jsonb, of_type regtype) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    IF strpos(image::text, '"erased:') = 0 THEN
+        RETURN image;
+    END IF;
+    RETURN image - ARRAY(
+        SELECT a.attname::text
+        FROM pg_type AS t
+        JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN pg_type AS c ON c.oid = a.atttypid
+        WHERE t.oid = of_type AND threadline.is_erased(image -> a.attname)
+          AND NOT (c.oid IN ('text'::regtype, 'varchar'::regtype) AND (a.atttypmod < 0 OR a.atttypmod - 4 >= length(image ->> a.attname))));
+END
+$$;
 
 -- A key of up to 64 bytes, each exclusive-or a byte, as HMAC mixes it in.
 CREATE OR REPLACE FUNCTION threadline.token_pad(key bytea, pad integer) RETURNS bytea
@@ -1824,7 +1922,8 @@ RETURN 2;
 -- equal documents; what was not asked for is not in it.
 CREATE OR REPLACE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
-    clear text[], token text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL
+    clear text[], token text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL,
+    personal text[] DEFAULT '{}', subject jsonb DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -1837,7 +1936,9 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c),
     'token', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(token) AS c),
     'ignore', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(ignore) AS c),
-    'keep', keep
+    'keep', keep,
+    'personal', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(personal) AS c),
+    'subject', nullif(subject, '{}')
 ));
 
 -- Whether a policy keeps anything of a row from the audit.
@@ -2394,6 +2495,87 @@ BEGIN
 END
 $$;
 
+-- The table that a policy calls by a name: without a schema, one of the table's own.
+CREATE OR REPLACE FUNCTION threadline.subject_table_of(of_schema text, named text) RETURNS regclass
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+BEGIN
+    RETURN CASE cardinality(parse_ident(named))
+        WHEN 1 THEN to_regclass(format('%I.%s', of_schema, named))
+        WHEN 2 THEN to_regclass(named) END;
+EXCEPTION WHEN invalid_parameter_value OR invalid_name THEN
+    RETURN NULL;
+END
+$$;
+
+-- Refuses columns that a table does not have, or by which its records are found, and
+-- subjects that are no tables.
+CREATE OR REPLACE FUNCTION threadline.check_personal(target regclass, personal text[], subject jsonb, redacted text[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_columns text[] := ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c ORDER BY c.number);
+    tl_keys text[] := ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k);
+    tl_wrong text;
+    tl_schema text := (SELECT n.nspname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = target);
+    tl_field record;
+BEGIN
+    IF jsonb_typeof(subject) <> 'object' THEN
+        RAISE EXCEPTION 'threadline: the subject of table % is no object; say for each column whom it names, as in subject => ''{"user_id": "users"}''', target;
+    END IF;
+    SELECT string_agg(c, ', ') INTO tl_wrong
+    FROM (SELECT unnest(personal) UNION SELECT jsonb_object_keys(subject)) AS named (c) WHERE c <> ALL (tl_columns);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %', target, tl_wrong, array_to_string(tl_columns, ', ');
+    END IF;
+    SELECT string_agg(c, ', ') INTO tl_wrong FROM unnest(personal) AS c WHERE c = ANY (tl_keys);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and cannot be erased', tl_wrong, target
+            USING HINT = 'Give the table a key that says nothing of a person.';
+    END IF;
+    IF tl_keys = '{}' AND (personal <> '{}' OR subject <> '{}') THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so that its changes belong to no record and to nobody; add a key first', target;
+    END IF;
+    SELECT string_agg(c, ', ') INTO tl_wrong FROM jsonb_object_keys(subject) AS c WHERE c = ANY (redacted);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % of table % is not recorded as it is, and cannot say whose a recorded row is', tl_wrong, target;
+    END IF;
+    FOR tl_field IN SELECT * FROM jsonb_each_text(subject) LOOP
+        IF threadline.subject_table_of(tl_schema, tl_field.value) IS NULL THEN
+            RAISE EXCEPTION 'threadline: column % of table % names the records of %, and there is no such table', tl_field.key, target, tl_field.value
+                USING HINT = 'Without a schema it is looked for in that of the table.';
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- What of a table belongs to a person: by its policy, and what was when it was dropped, as
+-- the values of dropped columns are still on record.
+CREATE OR REPLACE FUNCTION threadline.personal_data(audited_table integer, target regclass, personal text[], subject jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT jsonb_build_object(
+        'columns', (
+            SELECT coalesce(jsonb_agg(DISTINCT c.name ORDER BY c.name), '[]')
+            FROM (
+                SELECT unnest(personal)
+                UNION
+                SELECT f.name
+                FROM threadline.audited_tables AS t
+                CROSS JOIN jsonb_array_elements_text(t.personal_data -> 'columns') AS f (name)
+                WHERE t.id = audited_table AND f.name NOT IN (SELECT live.name FROM threadline.columns_of(target) AS live)
+            ) AS c (name)),
+        'subject', coalesce((
+            SELECT jsonb_object_agg(f.key, f.value)
+            FROM threadline.audited_tables AS t
+            CROSS JOIN jsonb_each(t.personal_data -> 'subject') AS f
+            WHERE t.id = audited_table AND f.key NOT IN (SELECT live.name FROM threadline.columns_of(target) AS live)), '{}')
+            || coalesce(subject, '{}'));
+END;
+
 -- Whether PostgreSQL, to read a condition, may run code that somebody else than a
 -- superuser wrote. A constant becomes a value when it is read: of an array or a composite
 -- type with a domain inside, the domain's CHECK runs then, with the rights of whoever
@@ -2544,7 +2726,8 @@ BEGIN ATOMIC
                (pg_get_serial_sequence('threadline.audit_actions', 'id')::regclass, (SELECT max(a.id) FROM threadline.audit_actions AS a)),
                (pg_get_serial_sequence('threadline.audited_tables', 'id')::regclass, (SELECT max(t.id) FROM threadline.audited_tables AS t)),
                (pg_get_serial_sequence('threadline.legal_holds', 'id')::regclass, (SELECT max(h.id) FROM threadline.legal_holds AS h)),
-               (pg_get_serial_sequence('threadline.purges', 'id')::regclass, (SELECT max(p.id) FROM threadline.purges AS p))
+               (pg_get_serial_sequence('threadline.purges', 'id')::regclass, (SELECT max(p.id) FROM threadline.purges AS p)),
+               (pg_get_serial_sequence('threadline.erasures', 'id')::regclass, (SELECT max(e.id) FROM threadline.erasures AS e))
     ) AS s (sequence, highest)
     WHERE CASE WHEN has_sequence_privilege(s.sequence, 'SELECT')
                -- NULL: no id was given yet.
@@ -3154,7 +3337,7 @@ CREATE OR REPLACE FUNCTION threadline.populate(base anyelement, image jsonb, red
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    image := threadline.json_documents(image, pg_catalog.pg_typeof(base));
+    image := threadline.json_documents(threadline.without_marks(image, pg_catalog.pg_typeof(base)), pg_catalog.pg_typeof(base));
     EXECUTE 'SELECT (pg_catalog.jsonb_populate_record($1, $2)).*' INTO populated USING base, image;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
     BEGIN
@@ -3175,7 +3358,7 @@ DECLARE
     tl_column record;
     tl_misfits jsonb := '{}';
 BEGIN
-    image := threadline.json_documents(image, pg_catalog.pg_typeof(base));
+    image := threadline.json_documents(threadline.without_marks(image, pg_catalog.pg_typeof(base)), pg_catalog.pg_typeof(base));
     FOR tl_column IN
         SELECT a.attname::pg_catalog.text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
         FROM pg_catalog.pg_type AS t
@@ -3273,6 +3456,35 @@ BEGIN
 END
 $$;
 
+-- What columns of a table were called, [{"until": ..., "names": "{...}"}], oldest first.
+-- Those of `dropped` count under a name also before another column got it.
+CREATE OR REPLACE FUNCTION threadline.former_names(audited_table integer, names text[], dropped text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_names text[] := names;
+    tl_former jsonb := jsonb_build_array(jsonb_build_object('until', 'infinity', 'names', tl_names::text));
+    tl_batch record;
+BEGIN
+    FOR tl_batch IN
+        SELECT r.renamed_at, jsonb_object_agg(r.former_name, r.name) AS names
+        FROM threadline.renamed_columns AS r
+        WHERE r.table_id = audited_table
+        GROUP BY r.renamed_at
+        ORDER BY r.renamed_at DESC
+    LOOP
+        tl_names := ARRAY(
+            SELECT n.key FROM jsonb_each_text(tl_batch.names) AS n
+            WHERE n.value = ANY (tl_names) OR n.value IS NULL AND n.key = ANY (dropped)
+            UNION
+            SELECT h.name FROM unnest(tl_names) AS h (name) WHERE NOT tl_batch.names ? h.name);
+        tl_former := jsonb_build_array(jsonb_build_object('until', tl_batch.renamed_at, 'names', tl_names::text)) || tl_former;
+    END LOOP;
+    RETURN tl_former;
+END
+$$;
+
 -- Of which columns of a table no value is shown, by the policy of now: each with the
 -- names that it had, [{"until": ..., "names": "{...}"}], oldest first. A column that was
 -- redacted when it was dropped stays hidden, also when another one has its name.
@@ -3283,8 +3495,6 @@ AS $$
 DECLARE
     tl_redacted text[];
     tl_hidden text[];
-    tl_hiding jsonb;
-    tl_batch record;
 BEGIN
     SELECT t.masked_columns || ARRAY(
                SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text)
@@ -3297,22 +3507,7 @@ BEGIN
         SELECT r.name FROM unnest(tl_redacted) WITH ORDINALITY AS r (name, place)
         WHERE r.name <> ALL (tl_hidden)
         ORDER BY r.place);
-    tl_hiding := jsonb_build_array(jsonb_build_object('until', 'infinity', 'names', tl_hidden::text));
-    FOR tl_batch IN
-        SELECT r.renamed_at, jsonb_object_agg(r.former_name, r.name) AS names
-        FROM threadline.renamed_columns AS r
-        WHERE r.table_id = audited_table
-        GROUP BY r.renamed_at
-        ORDER BY r.renamed_at DESC
-    LOOP
-        tl_hidden := ARRAY(
-            SELECT n.key FROM jsonb_each_text(tl_batch.names) AS n
-            WHERE n.value = ANY (tl_hidden) OR n.value IS NULL AND n.key = ANY (tl_redacted)
-            UNION
-            SELECT h.name FROM unnest(tl_hidden) AS h (name) WHERE NOT tl_batch.names ? h.name);
-        tl_hiding := jsonb_build_array(jsonb_build_object('until', tl_batch.renamed_at, 'names', tl_hidden::text)) || tl_hiding;
-    END LOOP;
-    RETURN tl_hiding;
+    RETURN threadline.former_names(audited_table, tl_hidden, tl_redacted);
 END
 $$;
 
@@ -3350,7 +3545,8 @@ END
 $$;
 
 -- An image of a change with a placeholder for each value that threadline.hiding() hides.
--- NULL stays NULL, and a keyed hash what it is: it tells no value.
+-- NULL stays NULL, and a keyed hash and the mark of an erased value what they are: they tell no
+-- value.
 CREATE OR REPLACE FUNCTION threadline.shown_image(image jsonb, hiding jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3362,7 +3558,7 @@ BEGIN
         RETURN image;
     END IF;
     FOREACH tl_name IN ARRAY threadline.hidden_names(hiding, captured_at) LOOP
-        CONTINUE WHEN (image ->> tl_name) IS NULL OR image ->> tl_name ~ '^token:([0-9a-f]{32}|unknown)$';
+        CONTINUE WHEN (image ->> tl_name) IS NULL OR image ->> tl_name ~ '^(token:([0-9a-f]{32}|unknown)|erased:[0-9]+)$';
         image := image || jsonb_build_object(tl_name,
             CASE jsonb_typeof(image -> tl_name)
                 WHEN 'number' THEN '0'::jsonb
@@ -3483,6 +3679,10 @@ AS $$
         || coalesce(', ignore => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
                FILTER (WHERE decided.treatment = 'ignore') || ']', '')
         || coalesce(', keep => ' || quote_literal(t.policy ->> 'keep'), '')
+        || coalesce(', personal => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.treatment = 'personal') || ']', '')
+        || coalesce(', subject => ' || quote_literal(jsonb_object_agg(coalesce(live.name, decided.name), t.policy -> 'subject' -> decided.name)
+               FILTER (WHERE decided.treatment = 'subject')), '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
@@ -3497,6 +3697,10 @@ AS $$
         SELECT name, 'ignore' FROM jsonb_array_elements_text(t.policy -> 'ignore') AS name
         UNION ALL
         SELECT name, 'token' FROM jsonb_array_elements_text(t.policy -> 'token') AS name
+        UNION ALL
+        SELECT name, 'personal' FROM jsonb_array_elements_text(t.policy -> 'personal') AS name
+        UNION ALL
+        SELECT name, 'subject' FROM jsonb_object_keys(t.policy -> 'subject') AS name
         UNION ALL
         SELECT name, 'exclude' FROM unnest(excluding) AS name
     ) AS decided ON true
@@ -3785,6 +3989,115 @@ BEGIN
     ORDER BY 2;
 END
 $$;
+
+-- Every name that columns of a table ever had.
+CREATE OR REPLACE FUNCTION threadline.all_names(audited_table integer, names text[]) RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(array_agg(DISTINCT n.name), '{}')
+    FROM jsonb_array_elements(threadline.former_names(audited_table, names, names)) AS f
+    CROSS JOIN unnest((f ->> 'names')::text[]) AS n (name);
+END;
+
+-- Whether one of the values that threadline.named_in() found is one of the keys.
+CREATE OR REPLACE FUNCTION threadline.names_one_of(owners jsonb, keys text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN EXISTS (SELECT FROM pg_catalog.jsonb_each_text(owners) AS o WHERE o.value = ANY (keys));
+
+-- The changes by which values of the person of an erasure were recorded after it.
+CREATE OR REPLACE FUNCTION threadline.recorded_again(erasure bigint) RETURNS TABLE (table_id integer, id bigint)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+-- As text: shown from what is parsed, it reads otherwise after a restore.
+AS $$
+    WITH run AS MATERIALIZED (
+        SELECT e.* FROM threadline.erasures AS e WHERE e.id = recorded_again.erasure
+    ), of_table AS MATERIALIZED (
+        SELECT (p -> 'table_id')::integer AS table_id, (p -> 'itself')::boolean AS itself, run.record_keys,
+               threadline.all_names((p -> 'table_id')::integer, ARRAY(SELECT jsonb_array_elements_text(p -> 'columns'))) AS columns,
+               threadline.all_names((p -> 'table_id')::integer, ARRAY(SELECT jsonb_array_elements_text(p -> 'by'))) AS by
+        FROM run CROSS JOIN jsonb_array_elements(run.plan) AS p
+    ), pending AS MATERIALIZED (
+        SELECT p.id, p.table_id, p.record_key COLLATE "C" AS record_key, p.changed_from, p.changed_to, p.row_data
+        FROM threadline.pending_changes() AS p
+    ), since AS (
+        -- Of records that are known to belong to the person.
+        SELECT o.table_id, c.id, c.changed_from, c.changed_to, c.row_data
+        FROM of_table AS o
+        JOIN threadline.erased_records AS r ON r.erasure_id = recorded_again.erasure AND r.table_id = o.table_id
+        CROSS JOIN LATERAL (
+            SELECT l.id, l.changed_from, l.changed_to, l.row_data FROM threadline.ledger_changes AS l
+            WHERE l.table_id = r.table_id AND l.record_key = r.record_key AND l.id > r.reached_id
+            UNION ALL
+            SELECT p.id, p.changed_from, p.changed_to, p.row_data FROM pending AS p
+            WHERE p.table_id = r.table_id AND p.record_key = r.record_key AND p.id > r.reached_id
+            UNION ALL
+            SELECT k.id, NULL, NULL, k.image FROM threadline.kept_images AS k
+            WHERE k.table_id = r.table_id AND k.record_key = r.record_key AND k.id > r.reached_id
+        ) AS c
+        WHERE o.itself AND r.record_key = ANY (o.record_keys) OR threadline.names_one_of(r.owners, o.record_keys)
+        UNION
+        -- Of others, that name the person since.
+        SELECT o.table_id, c.id, c.changed_from, c.changed_to, c.row_data
+        FROM of_table AS o
+        CROSS JOIN unnest(o.by) AS b
+        JOIN (
+            SELECT l.id, l.table_id, l.changed_from, l.changed_to, l.row_data
+            FROM threadline.ledger_changes AS l
+            WHERE l.position > (SELECT run.reached_position FROM run)
+            UNION ALL
+            SELECT p.id, p.table_id, p.changed_from, p.changed_to, p.row_data FROM pending AS p
+        ) AS c ON c.table_id = o.table_id
+        WHERE coalesce(c.row_data, c.changed_to) ->> b = ANY (o.record_keys)
+    )
+    SELECT s.table_id, s.id
+    FROM since AS s
+    JOIN of_table AS o ON o.table_id = s.table_id
+    WHERE EXISTS (
+        SELECT
+        FROM unnest(o.columns) AS n
+        CROSS JOIN LATERAL (VALUES (s.changed_from -> n), (s.changed_to -> n), (s.row_data -> n)) AS v (value)
+        WHERE v.value <> 'null' AND NOT threadline.is_erased(v.value));
+$$;
+
+-- Erasures that are not done, and values of their persons that were recorded since.
+CREATE OR REPLACE FUNCTION threadline.erasure_drift() RETURNS SETOF threadline.finding
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_run record;
+    tl_again record;
+BEGIN
+    FOR tl_run IN
+        SELECT e.* FROM threadline.erasures AS e WHERE e.ended_at IS NULL ORDER BY e.id
+    LOOP
+        RETURN NEXT ROW('erasure-unfinished', tl_run.subject_table,
+            format('erasure %s of %s:%s, begun at %s, is not done; call it until it returns 0', tl_run.id, tl_run.subject_table, tl_run.record_key, tl_run.begun_at),
+            format('SELECT threadline.erase(%s);', tl_run.id))::threadline.finding;
+    END LOOP;
+    FOR tl_run IN
+        SELECT DISTINCT ON (e.subject_table, e.record_key, e.plan) e.*
+        FROM threadline.erasures AS e
+        WHERE e.ended_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM threadline.erasures AS again
+            WHERE again.ended_at IS NULL AND again.subject_table = e.subject_table AND again.record_key = e.record_key)
+        ORDER BY e.subject_table, e.record_key, e.plan, e.id DESC
+    LOOP
+        SELECT count(*) AS changes, min(a.id) AS id INTO tl_again FROM threadline.recorded_again(tl_run.id) AS a;
+        IF tl_again.changes > 0 THEN
+            RETURN NEXT ROW('erased-recorded-again', tl_run.subject_table,
+                format('personal values of %s:%s were recorded after they had been erased, in %s changes, the first %s; erase them again, and call threadline.erase() with the number that comes until it returns 0',
+                    tl_run.subject_table, tl_run.record_key, tl_again.changes, tl_again.id),
+                format('SELECT threadline.begin_erasure(%L, %L, reason => %L%s);', tl_run.subject_table, tl_run.record_key, tl_run.reason,
+                    ', columns => ' || quote_literal(tl_run.chosen_columns) || '::text[]'))::threadline.finding;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION threadline.erasure_drift() IS
+    'Erasures that are not done, and values of their persons that were recorded since';
 
 -- Everything that a schema of the audit consists of, and a digest of each object: that it is
 -- as it was can be told by that. Functions, views, types and tables, and what is attached to
@@ -4120,6 +4433,7 @@ BEGIN
     RETURN QUERY SELECT * FROM threadline.stray_triggers(target);
     IF target IS NULL THEN
         RETURN QUERY SELECT * FROM threadline.posting_drift();
+        RETURN QUERY SELECT * FROM threadline.erasure_drift();
         RETURN QUERY SELECT * FROM threadline.audit_drift();
     END IF;
 END
@@ -5212,7 +5526,7 @@ END
 $$;
 
 -- The id under which a table is audited, if everything about it is as a policy asks for;
--- else NULL. How long changes are kept is no matter of capture.
+-- else NULL. How long changes are kept, and whose they are, is no matter of capture.
 CREATE OR REPLACE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5221,7 +5535,7 @@ BEGIN ATOMIC
     FROM threadline.audited_tables AS t
     JOIN pg_class AS c ON c.oid = target
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE t.id = threadline.audited_table_of(target) AND t.policy - 'keep' = as_decided.policy - 'keep'
+    WHERE t.id = threadline.audited_table_of(target) AND t.policy - '{keep,personal,subject}'::text[] = as_decided.policy - '{keep,personal,subject}'::text[]
       AND (t.schema_name, t.table_name) = (n.nspname, c.relname)
       AND threadline.token_keys_stand(t.id)
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
@@ -5245,7 +5559,9 @@ CREATE OR REPLACE FUNCTION threadline.write_policy(
     token         text[],
     ignore        text[],
     keep          text,
-    continues     regclass DEFAULT NULL
+    continues     regclass DEFAULT NULL,
+    personal      text[]  DEFAULT '{}',
+    subject       jsonb   DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5322,11 +5638,13 @@ BEGIN
 
     PERFORM threadline.check_keep(target, keep);
     PERFORM threadline.set_sequences();
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
             SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
     END IF;
+    PERFORM threadline.check_personal(target, personal, subject, ARRAY(
+        SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.treatment(target, c.number, mask, exclude, token) <> 'clear'));
 
     tl_id := coalesce(threadline.known_table_of(target), (
         -- Somebody dropped the trigger by which a table is known, and not the other.
@@ -5415,6 +5733,7 @@ BEGIN
             THEN t.chained_since
             ELSE clock_timestamp() END,
         policy = tl_policy,
+        personal_data = threadline.personal_data(tl_id, target, personal, subject),
         shown_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.shown_condition END,
         columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
@@ -5483,11 +5802,11 @@ BEGIN
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text, regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text, regclass, text[], jsonb) FROM PUBLIC;
 
--- Sets how long the changes of a table are kept, of which everything else stays as it was
--- decided.
-CREATE OR REPLACE FUNCTION threadline.set_keep(target regclass, keep text) RETURNS void
+-- Sets how long the changes of a table are kept and whose they are; everything else stays
+-- as it was decided.
+CREATE OR REPLACE FUNCTION threadline.set_terms(target regclass, keep text, personal text[], subject jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -5498,16 +5817,20 @@ BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     PERFORM threadline.require_handed_over(target);
     PERFORM threadline.check_keep(target, keep);
+    PERFORM threadline.check_personal(target, personal, subject, ARRAY(
+        SELECT k.name FROM jsonb_to_recordset(tl_table.columns) AS k (name text, treatment text) WHERE k.treatment <> 'clear'));
     tl_former := tl_table.policy;
     UPDATE threadline.audited_tables AS t
-    SET policy = t.policy - 'keep' || jsonb_strip_nulls(jsonb_build_object('keep', set_keep.keep))
+    SET policy = t.policy - '{keep,personal,subject}'::text[]
+            || threadline.policy('{}', '{}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, set_terms.keep, set_terms.personal, set_terms.subject) - '{mask,exclude}'::text[],
+        personal_data = threadline.personal_data(t.id, target, set_terms.personal, set_terms.subject)
     WHERE t.id = tl_table.id
     RETURNING * INTO tl_table;
     PERFORM threadline.own_action('audit.policy_changed',
         jsonb_build_object('table', target, 'table_id', tl_table.id, 'policy', tl_table.policy, 'former_policy', tl_former));
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.set_keep(regclass, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.set_terms(regclass, text, text[], jsonb) FROM PUBLIC;
 
 -- Gives the history of an audited table to another, which takes its place: as the owner of
 -- the audit, for threadline.audit(continues => ...).
@@ -5729,6 +6052,8 @@ CREATE OR REPLACE FUNCTION threadline.audit_as_decided(
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
+    personal      text[]  DEFAULT '{}',
+    subject       jsonb   DEFAULT NULL,
     continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
@@ -5741,12 +6066,13 @@ DECLARE
 BEGIN
     PERFORM threadline.check_auditable(target);
     tl_id := threadline.as_decided(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep));
+        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject));
     IF tl_id IS NOT NULL THEN
         -- Nobody is kept waiting for what is there already.
-        IF (SELECT t.policy ->> 'keep' FROM threadline.audited_tables AS t WHERE t.id = tl_id) IS DISTINCT FROM keep THEN
+        IF (SELECT t.policy FROM threadline.audited_tables AS t WHERE t.id = tl_id) <> threadline.policy(
+            mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject) THEN
             PERFORM threadline.hand_over(target);
-            PERFORM threadline.set_keep(target, keep);
+            PERFORM threadline.set_terms(target, keep, personal, subject);
             PERFORM threadline.take_back(target, 'proof');
         END IF;
         RETURN tl_id;
@@ -5765,7 +6091,7 @@ BEGIN
             PERFORM threadline.drop_triggers(tl_part);
         END LOOP;
     END IF;
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep, continues);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep, continues, personal, subject);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);
@@ -5799,6 +6125,10 @@ $$;
 -- leaves no record. For counters and ranks.
 -- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
 -- ones. Without it all are kept.
+-- personal: columns of a person, which threadline.begin_erasure() makes unreadable when that
+-- person asks for it. They are the record's own: of users:42.
+-- subject: columns that name the person to whom the row belongs, and the table of which
+-- they name the records: subject => '{"user_id": "users"}'.
 -- continues: the audited table that this one takes the place of, as when a copy was made,
 -- changed and renamed: its history goes on here, and ends there. What differs is recorded.
 -- keyless: the table may have no primary key. What happened to it is found by its
@@ -5816,6 +6146,8 @@ CREATE OR REPLACE FUNCTION threadline.audit(
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
+    personal      text[]  DEFAULT '{}',
+    subject       jsonb   DEFAULT NULL,
     continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
@@ -5825,9 +6157,9 @@ AS $$
 BEGIN
     PERFORM threadline.check_auditable(target);
     PERFORM threadline.ask_about_secrets(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep));
+        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject));
     RETURN threadline.audit_as_decided(target, mask, exclude, require_actor, keyless, columns, operations, condition,
-        clear, token, ignore, keep, continues);
+        clear, token, ignore, keep, personal, subject, continues);
 END
 $$;
 
@@ -5849,6 +6181,8 @@ CREATE OR REPLACE FUNCTION threadline.audit_as_before(
     token         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
+    personal      text[]  DEFAULT '{}',
+    subject       jsonb   DEFAULT NULL,
     continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql
@@ -5878,6 +6212,8 @@ BEGIN
                 token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
                 ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)),
                 keep => keep,
+                personal => ARRAY(SELECT c FROM unnest(personal) AS c WHERE c = ANY (tl_there)),
+                subject => (SELECT jsonb_object_agg(f.key, f.value) FROM jsonb_each(subject) AS f WHERE f.key = ANY (tl_there)),
                 continues => CASE WHEN threadline.audited_table_of(continues) IS NOT NULL THEN continues END);
         EXCEPTION WHEN undefined_column THEN
             IF condition IS NULL THEN
@@ -5913,6 +6249,8 @@ DECLARE
     tl_clear text[];
     tl_token text[];
     tl_ignore text[];
+    tl_personal text[];
+    tl_subject jsonb;
 BEGIN
     PERFORM threadline.set_sequences();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
@@ -5940,6 +6278,8 @@ BEGIN
                bool_or(tl_table.policy -> 'token' ? c.name) AS token,
                bool_or(tl_table.policy -> 'ignore' ? c.name AND is_it) AS ignore,
                bool_or(tl_table.policy -> 'clear' ? c.name AND is_it) AS clear,
+               bool_or(tl_table.policy -> 'personal' ? c.name AND is_it) AS personal,
+               max(tl_table.policy -> 'subject' ->> c.name) FILTER (WHERE is_it) AS subject,
                bool_or(tl_table.policy -> 'columns' ? c.name AND is_it) AS chosen
         FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
         JOIN threadline.columns_of(target) AS live
@@ -5966,8 +6306,10 @@ BEGIN
            array_agg(name) FILTER (WHERE chosen),
            coalesce(array_agg(name) FILTER (WHERE clear AND NOT coalesce(mask OR exclude OR token, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE token AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}'),
-           coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}')
-    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore
+           coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE personal), '{}'),
+           jsonb_object_agg(name, subject) FILTER (WHERE subject IS NOT NULL)
+    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore, tl_personal, tl_subject
     FROM decided;
     RETURN threadline.audit_as_decided(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
@@ -5977,7 +6319,9 @@ BEGIN
         clear => tl_clear,
         token => tl_token,
         ignore => tl_ignore,
-        keep => tl_table.policy ->> 'keep');
+        keep => tl_table.policy ->> 'keep',
+        personal => tl_personal,
+        subject => tl_subject);
 END
 $$;
 
@@ -6634,6 +6978,810 @@ BEGIN ATOMIC
     ORDER BY t.schema_name, t.table_name;
 END;
 
+-- Waits for whoever purges or erases, a batch at most.
+CREATE OR REPLACE FUNCTION threadline.lock_erasing() RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    -- A restore may have left it out.
+    INSERT INTO threadline.retention DEFAULT VALUES ON CONFLICT DO NOTHING;
+    SELECT FROM threadline.retention FOR UPDATE;
+END;
+REVOKE ALL ON FUNCTION threadline.lock_erasing() FROM PUBLIC;
+
+-- What columns said in an image, by the names that they have in `by`: {"user_id": "42"}.
+-- `former` is threadline.former_names() of each. What the image does not have is missing.
+CREATE OR REPLACE FUNCTION threadline.named_in(image jsonb, former jsonb, captured_at timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(jsonb_object_agg(f.key, image ->> n.name), '{}')
+    FROM jsonb_each(former) AS f
+    CROSS JOIN LATERAL unnest(threadline.hidden_names(f.value, captured_at)) AS n (name)
+    -- Before it got its name it is not in an image under it.
+    WHERE image ? n.name;
+END;
+
+-- The keys that the record of a person has had. Refuses those that others had, too.
+CREATE OR REPLACE FUNCTION threadline.subject_keys(audited_table integer, record_key text) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_keys text[];
+    tl_moves bigint;
+    tl_births bigint;
+BEGIN
+    WITH RECURSIVE keys (key) AS (
+        SELECT subject_keys.record_key COLLATE "C"
+        UNION
+        SELECT moved.key
+        FROM keys
+        CROSS JOIN LATERAL (
+            SELECT c.previous_key AS key FROM threadline.audit_changes AS c
+            WHERE c.table_id = audited_table AND c.record_key = keys.key AND c.previous_key IS NOT NULL
+            UNION ALL
+            SELECT c.record_key FROM threadline.audit_changes AS c
+            WHERE c.table_id = audited_table AND c.previous_key = keys.key
+        ) AS moved
+    )
+    SELECT array_agg(key) INTO tl_keys FROM keys;
+    IF cardinality(tl_keys) > 1 THEN
+        SELECT count(*) FILTER (WHERE c.previous_key IS NOT NULL), count(*) FILTER (WHERE c.op = 'I')
+        INTO tl_moves, tl_births
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = audited_table AND c.record_key = ANY (tl_keys) AND (c.previous_key IS NOT NULL OR c.op = 'I');
+        IF tl_moves > cardinality(tl_keys) - 1 OR tl_births > 1 THEN
+            RAISE EXCEPTION 'threadline: the record % has had other keys, and so had other records: of what is recorded under %, nobody can say whose all of it is',
+                subject_keys.record_key, array_to_string(tl_keys, ', ')
+                USING HINT = 'Keys that do not change are told apart.';
+        END IF;
+    END IF;
+    RETURN tl_keys;
+END
+$$;
+
+-- In which tables something belongs to the records of a table, by their policies:
+-- [{"table_id", "columns": what is personal, "by": what names the record, "itself": whether it is the table of the record}].
+CREATE OR REPLACE FUNCTION threadline.personal_tables(target regclass) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_id integer := coalesce(threadline.audited_table_of(target), threadline.known_table_of(target));
+    tl_named record;
+    tl_by jsonb := '{}';
+BEGIN
+    FOR tl_named IN
+        SELECT t.id, t.schema_name, t.table_name, f.key AS name, f.value AS table_named
+        FROM threadline.audited_tables AS t
+        CROSS JOIN jsonb_each_text(t.personal_data -> 'subject') AS f
+    LOOP
+        IF threadline.subject_table_of(tl_named.schema_name, tl_named.table_named) IS NULL THEN
+            RAISE EXCEPTION 'threadline: column % of table %.% names the records of %, and there is no such table any more',
+                tl_named.name, tl_named.schema_name, tl_named.table_name, tl_named.table_named
+                USING HINT = format('Say what it is called now, as in SELECT threadline.audit(''%s.%s'', ..., subject => ''{"%s": "..."}'').',
+                    tl_named.schema_name, tl_named.table_name, tl_named.name);
+        ELSIF threadline.subject_table_of(tl_named.schema_name, tl_named.table_named) = target THEN
+            tl_by := tl_by || jsonb_build_object(tl_named.id::text, coalesce(tl_by -> tl_named.id::text, '[]') || to_jsonb(tl_named.name));
+        END IF;
+    END LOOP;
+    RETURN (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'table_id', t.id, 'columns', t.personal_data -> 'columns',
+            'by', coalesce(tl_by -> t.id::text, '[]'), 'itself', coalesce(t.id = tl_id, false)) ORDER BY t.id), '[]')
+        FROM threadline.audited_tables AS t
+        WHERE t.id = tl_id OR tl_by ? t.id::text);
+END
+$$;
+
+-- A plan of threadline.personal_tables() with the columns that were named, and no others.
+CREATE OR REPLACE FUNCTION threadline.chosen_columns(target regclass, plan jsonb, columns text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_schema text := (SELECT n.nspname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = target);
+    tl_column text;
+    tl_parts text[];
+    tl_table threadline.audited_tables;
+    tl_chosen jsonb := '{}';
+BEGIN
+    FOREACH tl_column IN ARRAY columns LOOP
+        tl_parts := parse_ident(tl_column);
+        tl_table := NULL;
+        SELECT t.* INTO tl_table
+        FROM jsonb_array_elements(plan) AS p
+        JOIN threadline.audited_tables AS t ON t.id = (p -> 'table_id')::integer
+        WHERE CASE cardinality(tl_parts)
+            WHEN 1 THEN (p -> 'itself')::boolean
+            WHEN 2 THEN (t.schema_name, t.table_name) = (tl_schema, tl_parts[1])
+            WHEN 3 THEN (t.schema_name, t.table_name) = (tl_parts[1], tl_parts[2]) END
+        ORDER BY (p -> 'itself')::boolean DESC
+        LIMIT 1;
+        IF tl_table.id IS NULL THEN
+            RAISE EXCEPTION 'threadline: of the table of column % nobody knows which rows belong to a record of %', tl_column, target
+                USING HINT = 'Say which column names the person: #[audited(subject(user_id = users))], subject => ''{"user_id": "users"}'' of threadline.audit().';
+        END IF;
+        tl_column := tl_parts[cardinality(tl_parts)];
+        IF tl_column = ANY (tl_table.key_columns) THEN
+            RAISE EXCEPTION 'threadline: column % belongs to the primary key of %.%; a key identifies the record and cannot be erased', tl_column, tl_table.schema_name, tl_table.table_name;
+        ELSIF NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.name == $name)', jsonb_build_object('name', tl_column))
+              AND NOT EXISTS (
+                  SELECT FROM threadline.ledger_changes AS c
+                  WHERE c.table_id = tl_table.id AND (c.row_data ? tl_column OR c.changed_from ? tl_column OR c.changed_to ? tl_column)) THEN
+            RAISE EXCEPTION 'threadline: of table %.% no column % is on record', tl_table.schema_name, tl_table.table_name, tl_column;
+        END IF;
+        tl_chosen := tl_chosen || jsonb_build_object(tl_table.id::text, coalesce(tl_chosen -> tl_table.id::text, '[]') || to_jsonb(tl_column));
+    END LOOP;
+    RETURN (SELECT coalesce(jsonb_agg(p || jsonb_build_object('columns', coalesce(tl_chosen -> (p ->> 'table_id'), '[]'))), '[]') FROM jsonb_array_elements(plan) AS p);
+END
+$$;
+
+-- Begins to make what is recorded of a person unreadable (GDPR, article 17), and returns
+-- the number of the erasure; threadline.erase() does it:
+--
+--   SELECT threadline.begin_erasure('users', '42', reason => 'request 2026-31');
+--   SELECT threadline.erase(3);  -- until it returns 0
+--
+-- What belongs to the person, the policies say: see `personal` and `subject` of
+-- threadline.audit(). That there was a change, when and by whom, stays.
+-- columns: instead of what the policies say: ARRAY['users.email', 'addresses.street'].
+-- actor_type, actor_id: also reason, comment, metadata and address of what this actor did.
+-- actions: also reason, comment and metadata of these actions.
+CREATE OR REPLACE FUNCTION threadline.begin_erasure(
+    target     regclass,
+    record_key text,
+    reason     text,
+    columns    text[]   DEFAULT NULL,
+    actor_type text     DEFAULT NULL,
+    actor_id   text     DEFAULT NULL,
+    actions    bigint[] DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_name text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = target);
+    tl_id integer := coalesce(threadline.audited_table_of(target), threadline.known_table_of(target));
+    tl_plan jsonb := threadline.personal_tables(target);
+    tl_keys text[] := ARRAY[begin_erasure.record_key];
+    tl_hold threadline.legal_holds;
+    tl_action threadline.audit_actions;
+    tl_erasure bigint;
+BEGIN
+    IF coalesce(begin_erasure.reason, '') = '' THEN
+        RAISE EXCEPTION 'threadline: an erasure needs a reason, such as ''request 2026-31''';
+    ELSIF begin_erasure.record_key IS NULL OR target IS NULL THEN
+        RAISE EXCEPTION 'threadline: say whose values are erased: a table and the key of a record of it';
+    ELSIF (begin_erasure.actor_type IS NULL) <> (begin_erasure.actor_id IS NULL) THEN
+        RAISE EXCEPTION 'threadline: an actor has a type and an id';
+    END IF;
+    PERFORM threadline.lock_erasing();
+    -- What waits is looked through with the rest.
+    PERFORM threadline.post_all();
+    IF tl_id IS NOT NULL THEN
+        tl_keys := threadline.subject_keys(tl_id, begin_erasure.record_key);
+    END IF;
+    IF begin_erasure.columns IS NOT NULL THEN
+        tl_plan := threadline.chosen_columns(target, tl_plan, begin_erasure.columns);
+    END IF;
+    tl_plan := (SELECT coalesce(jsonb_agg(p), '[]') FROM jsonb_array_elements(tl_plan) AS p WHERE p -> 'columns' <> '[]');
+    IF tl_plan = '[]' AND begin_erasure.actor_type IS NULL AND begin_erasure.actions IS NULL THEN
+        RAISE EXCEPTION 'threadline: no policy says what of a record of % is personal', target
+            USING HINT = format('Declare it: #[audited(personal(email))] on the model, SELECT threadline.audit(''%s'', ..., personal => ARRAY[''email'']) in SQL; or name it this once: columns => ARRAY[''%s.email''], `audit erase --columns %s.email`.', target, target, target);
+    END IF;
+    SELECT h.* INTO tl_hold
+    FROM threadline.legal_holds AS h
+    WHERE h.released_at IS NULL AND h.actor_type IS NULL AND h.correlation_id IS NULL
+      AND h.table_id = tl_id AND (h.record_keys IS NULL OR h.record_keys && tl_keys)
+    ORDER BY h.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released', tl_name, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
+    END IF;
+
+    tl_action := threadline.own_action('audit.erased', jsonb_build_object(
+        'table', tl_name, 'record_key', begin_erasure.record_key, 'tables', (
+            SELECT jsonb_object_agg(format('%I.%I', t.schema_name, t.table_name), p -> 'columns')
+            FROM jsonb_array_elements(tl_plan) AS p
+            JOIN threadline.audited_tables AS t ON t.id = (p -> 'table_id')::integer),
+        'actor_type', begin_erasure.actor_type, 'actor_id', begin_erasure.actor_id, 'actions', to_jsonb(begin_erasure.actions)),
+        reason => begin_erasure.reason);
+    INSERT INTO threadline.erasures (subject_table, record_key, record_keys, plan, chosen_columns, actor_type, actor_id, actions, reason, action_id, erased_by, reached_position)
+    VALUES (tl_name, begin_erasure.record_key, tl_keys, tl_plan, begin_erasure.columns, begin_erasure.actor_type, begin_erasure.actor_id,
+        begin_erasure.actions, begin_erasure.reason, tl_action.id, session_user,
+        (SELECT coalesce(max(c.position), 0) FROM threadline.ledger_changes AS c))
+    RETURNING id INTO tl_erasure;
+    INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
+    SELECT tl_erasure, tl_id, k FROM unnest(tl_keys) AS k
+    WHERE EXISTS (SELECT FROM jsonb_array_elements(tl_plan) AS p WHERE (p -> 'itself')::boolean);
+    RETURN tl_erasure;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]) IS
+    'Begins to make what is recorded of a person unreadable; threadline.erase() with the number that it returns does it';
+
+-- Whom columns of a record named before the first change of it that is kept: what a purge
+-- left of it says so, or what its changes say was before them, or the row that is there.
+CREATE OR REPLACE FUNCTION threadline.owners_before(audited_table integer, record_key text, former jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    tl_owners jsonb := '{}';
+    tl_count bigint := (SELECT count(*) FROM jsonb_object_keys(former));
+    tl_change record;
+    tl_relation regclass;
+BEGIN
+    SELECT threadline.named_in(k.image, former, k.captured_at) INTO tl_owners
+    FROM threadline.kept_images AS k
+    WHERE k.table_id = audited_table AND k.record_key = owners_before.record_key;
+    tl_owners := coalesce(tl_owners, '{}');
+    FOR tl_change IN
+        SELECT c.op, c.row_data, c.changed_from, c.captured_at
+        FROM threadline.record_changes(audited_table, owners_before.record_key) AS c
+        WHERE c.record_key = owners_before.record_key
+        ORDER BY c.id
+    LOOP
+        EXIT WHEN tl_change.op = 'I' OR tl_count = (SELECT count(*) FROM jsonb_object_keys(tl_owners));
+        -- What is known of before wins.
+        tl_owners := threadline.named_in(coalesce(tl_change.row_data, tl_change.changed_from), former, tl_change.captured_at) || tl_owners;
+        -- Of another record that came to this key.
+        EXIT WHEN tl_change.row_data IS NOT NULL;
+    END LOOP;
+    IF NOT FOUND OR tl_change.op = 'U' AND tl_change.row_data IS NULL THEN
+        tl_relation := threadline.readable(threadline.whereabouts(audited_table));
+        IF tl_relation IS NOT NULL AND tl_count > (SELECT count(*) FROM jsonb_object_keys(tl_owners)) THEN
+            tl_owners := threadline.named_in(threadline.live_image(audited_table, tl_relation, record_key), former, clock_timestamp()) || tl_owners;
+        END IF;
+    END IF;
+    RETURN tl_owners;
+END
+$$;
+
+-- The changes of a record with which of their sides belong to a person: what was before
+-- them, and what was after. `plan` is one of threadline.personal_tables(). `owners` says
+-- whom the record named after the change `after_id`, and comes out after each change.
+CREATE OR REPLACE FUNCTION threadline.changes_of_person(
+    plan jsonb, keys text[], key text, INOUT owners jsonb, after_id bigint, at_most bigint, with_pending boolean,
+    OUT change threadline.audit_changes, OUT before boolean, OUT after boolean
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_table integer := (plan -> 'table_id')::integer;
+    tl_former jsonb := (
+        SELECT coalesce(jsonb_object_agg(b, threadline.former_names(tl_table, ARRAY[b], ARRAY[b])), '{}')
+        FROM jsonb_array_elements_text(plan -> 'by') AS b);
+    tl_before jsonb;
+    tl_after jsonb;
+BEGIN
+    IF (plan -> 'itself')::boolean AND changes_of_person.key = ANY (keys) THEN
+        before := true;
+        after := true;
+    ELSIF changes_of_person.owners IS NULL THEN
+        changes_of_person.owners := threadline.owners_before(tl_table, changes_of_person.key, tl_former);
+    END IF;
+    FOR change IN
+        SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key, c.changed_from, c.changed_to, c.row_data
+        FROM threadline.ledger_changes AS c
+        WHERE c.table_id = tl_table AND c.record_key = changes_of_person.key AND c.id > after_id
+        UNION ALL
+        SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key, c.changed_from, c.changed_to, c.row_data
+        FROM threadline.ledger_changes AS c
+        WHERE c.table_id = tl_table AND c.previous_key = changes_of_person.key AND c.previous_key IS NOT NULL
+          AND c.record_key <> changes_of_person.key AND c.id > after_id
+        UNION ALL
+        SELECT p.id, p.transaction_id, p.captured_at, p.table_id, p.statement, p.op, p.record_key COLLATE "C", p.previous_key COLLATE "C", p.changed_from, p.changed_to, p.row_data
+        FROM threadline.pending_changes(only_table => tl_table, only_key => changes_of_person.key) AS p
+        WHERE with_pending AND p.id > after_id
+        ORDER BY id
+        LIMIT at_most
+    LOOP
+        IF changes_of_person.owners IS NOT NULL THEN
+            tl_before := CASE WHEN change.op = 'I' THEN '{}'
+                WHEN change.row_data IS NOT NULL THEN threadline.named_in(change.row_data, tl_former, change.captured_at)
+                ELSE changes_of_person.owners || threadline.named_in(change.changed_from, tl_former, change.captured_at) END;
+            tl_after := CASE WHEN change.op = 'I' THEN threadline.named_in(change.row_data, tl_former, change.captured_at)
+                WHEN change.op = 'U' THEN tl_before || threadline.named_in(change.changed_to, tl_former, change.captured_at)
+                ELSE '{}' END;
+            -- What left this key says nothing of who came to it.
+            IF change.record_key = changes_of_person.key THEN
+                changes_of_person.owners := tl_after;
+            END IF;
+            before := threadline.names_one_of(tl_before, keys);
+            after := threadline.names_one_of(tl_after, keys);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- The keys of the rows that are there and name one of the given keys in one of the given
+-- columns; none if the caller may not read them.
+CREATE OR REPLACE FUNCTION threadline.live_records(audited_table integer, by text[], keys text[]) RETURNS SETOF text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+AS $$
+DECLARE
+    tl_relation regclass := threadline.readable(threadline.whereabouts(audited_table));
+    tl_named text;
+BEGIN
+    SELECT string_agg(CASE WHEN c.type::oid < 16384 THEN format('tl_live.%I::text = ANY ($1)', c.name)
+        ELSE format('(%s) ->> %L = ANY ($1)', threadline.live_expression(audited_table, tl_relation, 'tl_live'), c.name) END, ' OR ')
+    INTO tl_named
+    FROM threadline.columns_of(tl_relation) AS c
+    WHERE c.name = ANY (by);
+    IF tl_named IS NOT NULL THEN
+        RETURN QUERY EXECUTE format('SELECT %s FROM %s AS tl_live WHERE %s',
+            threadline.key_expression(audited_table, 'tl_live'), threadline.own_rows(tl_relation), tl_named)
+        USING keys;
+    END IF;
+END
+$$;
+
+-- All changes of what belongs or belonged to a person, as in threadline.audit_changes, without
+-- the sides of them that belong to others (GDPR, article 15). Which rows those are, the
+-- policies say; without one, the changes of the record itself.
+CREATE OR REPLACE FUNCTION threadline.subject_changes(target regclass, record_key text) RETURNS SETOF threadline.audit_changes
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_id integer := coalesce(threadline.audited_table_of(target), threadline.known_table_of(target));
+    tl_keys text[] := ARRAY[subject_changes.record_key];
+    tl_plan jsonb;
+    tl_names text[];
+    tl_by text[];
+    tl_key text;
+BEGIN
+    IF tl_id IS NOT NULL THEN
+        tl_keys := threadline.subject_keys(tl_id, subject_changes.record_key);
+    END IF;
+    FOR tl_plan IN SELECT p FROM jsonb_array_elements(threadline.personal_tables(target)) AS p LOOP
+        tl_by := ARRAY(SELECT jsonb_array_elements_text(tl_plan -> 'by'));
+        tl_names := threadline.all_names((tl_plan -> 'table_id')::integer, tl_by);
+        FOR tl_key IN
+            SELECT k FROM unnest(tl_keys) AS k WHERE (tl_plan -> 'itself')::boolean
+            UNION
+            SELECT k
+            FROM threadline.audit_changes AS c
+            CROSS JOIN unnest(ARRAY[c.record_key, c.previous_key]) AS k
+            WHERE tl_by <> '{}' AND c.table_id = (tl_plan -> 'table_id')::integer AND k IS NOT NULL AND EXISTS (
+                SELECT FROM unnest(tl_names) AS n
+                WHERE c.row_data ->> n = ANY (tl_keys) OR c.changed_from ->> n = ANY (tl_keys) OR c.changed_to ->> n = ANY (tl_keys))
+            UNION
+            SELECT k.record_key
+            FROM threadline.kept_images AS k
+            WHERE k.table_id = (tl_plan -> 'table_id')::integer AND EXISTS (SELECT FROM unnest(tl_names) AS n WHERE k.image ->> n = ANY (tl_keys))
+            UNION
+            SELECT l FROM threadline.live_records((tl_plan -> 'table_id')::integer, tl_by, tl_keys) AS l
+        LOOP
+            RETURN QUERY
+            SELECT (p.change).id, (p.change).transaction_id, (p.change).captured_at, (p.change).table_id, (p.change).statement,
+                   (p.change).op, (p.change).record_key, (p.change).previous_key,
+                   CASE WHEN p.before THEN (p.change).changed_from END,
+                   CASE WHEN p.after THEN (p.change).changed_to END,
+                   CASE WHEN CASE (p.change).op WHEN 'I' THEN p.after ELSE p.before END THEN (p.change).row_data END
+            FROM threadline.changes_of_person(tl_plan, tl_keys, tl_key, NULL, -1, 9223372036854775807, true) AS p
+            WHERE p.before OR p.after;
+        END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION threadline.subject_changes(regclass, text) IS
+    'All changes of what belongs or belonged to a person, without what in them belongs to others';
+
+-- Erases what belongs to the person of an erasure in the next changes of one record, and
+-- returns how many it looked at.
+CREATE OR REPLACE FUNCTION threadline.erase_record(run threadline.erasures, record threadline.erased_records, at_most bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_plan jsonb := (SELECT p FROM jsonb_array_elements(run.plan) AS p WHERE (p -> 'table_id')::integer = record.table_id);
+    tl_mark jsonb := to_jsonb('erased:' || run.id);
+    tl_columns text[] := ARRAY(SELECT jsonb_array_elements_text(tl_plan -> 'columns'));
+    tl_names jsonb := threadline.former_names(record.table_id, tl_columns, tl_columns);
+    tl_whole boolean := (tl_plan -> 'itself')::boolean AND record.record_key = ANY (run.record_keys);
+    tl_owners jsonb := record.owners;
+    tl_reached bigint := record.reached_id;
+    tl_found record;
+    tl_then text[];
+    tl_from jsonb;
+    tl_to jsonb;
+    tl_row jsonb;
+    tl_seen bigint := 0;
+    tl_count bigint := 0;
+BEGIN
+    -- A purge may have got ahead of it.
+    IF record.reached_id < 0 OR EXISTS (
+        SELECT FROM threadline.kept_images AS k
+        WHERE k.table_id = record.table_id AND k.record_key = record.record_key AND k.id > record.reached_id)
+    THEN
+        IF NOT tl_whole THEN
+            tl_owners := threadline.owners_before(record.table_id, record.record_key, (
+                SELECT coalesce(jsonb_object_agg(b, threadline.former_names(record.table_id, ARRAY[b], ARRAY[b])), '{}')
+                FROM jsonb_array_elements_text(tl_plan -> 'by') AS b));
+        END IF;
+        UPDATE threadline.kept_images AS k
+        SET image = threadline.erased_image(k.image, threadline.hidden_names(tl_names, k.captured_at), tl_mark)
+        WHERE k.table_id = record.table_id AND k.record_key = record.record_key
+          AND (tl_whole OR threadline.names_one_of(tl_owners, run.record_keys));
+    END IF;
+    FOR tl_found IN
+        SELECT (p.change).*, p.owners, p.before, p.after
+        FROM threadline.changes_of_person(tl_plan, run.record_keys, record.record_key, tl_owners, record.reached_id, at_most, false) AS p
+    LOOP
+        tl_seen := tl_seen + 1;
+        tl_reached := tl_found.id;
+        tl_owners := tl_found.owners;
+        tl_then := threadline.hidden_names(tl_names, tl_found.captured_at);
+        tl_from := CASE WHEN tl_found.before THEN threadline.erased_image(tl_found.changed_from, tl_then, tl_mark) ELSE tl_found.changed_from END;
+        tl_to := CASE WHEN tl_found.after THEN threadline.erased_image(tl_found.changed_to, tl_then, tl_mark) ELSE tl_found.changed_to END;
+        tl_row := CASE WHEN CASE tl_found.op WHEN 'I' THEN tl_found.after ELSE tl_found.before END
+            THEN threadline.erased_image(tl_found.row_data, tl_then, tl_mark) ELSE tl_found.row_data END;
+        IF (tl_from, tl_to, tl_row) IS DISTINCT FROM (tl_found.changed_from, tl_found.changed_to, tl_found.row_data) THEN
+            UPDATE threadline.ledger_changes AS c
+            SET changed_from = tl_from, changed_to = tl_to, row_data = tl_row
+            WHERE c.transaction_id = tl_found.transaction_id AND c.id = tl_found.id;
+            tl_count := tl_count + 1;
+        END IF;
+    END LOOP;
+    UPDATE threadline.erased_records AS r
+    SET owners = tl_owners, reached_id = tl_reached, done = tl_seen < at_most
+    WHERE r.erasure_id = record.erasure_id AND r.table_id = record.table_id AND r.record_key = record.record_key;
+    UPDATE threadline.erasures AS e SET changes = e.changes + tl_count WHERE e.id = run.id;
+    RETURN tl_seen;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.erase_record(threadline.erasures, threadline.erased_records, bigint) FROM PUBLIC;
+
+-- Refuses to go on where nobody can say to whom a record belongs: no change of it does, and
+-- the row cannot be read.
+CREATE OR REPLACE FUNCTION threadline.refuse_unknown(plan jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_table integer := (plan -> 'table_id')::integer;
+    tl_relation regclass := threadline.whereabouts(tl_table);
+    tl_columns text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'columns')));
+    tl_by text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
+BEGIN
+    IF tl_relation IS NOT NULL AND threadline.readable(tl_relation) IS NULL AND EXISTS (
+        SELECT
+        FROM threadline.ledger_changes AS c
+        WHERE c.table_id = tl_table AND c.op = 'U' AND c.previous_key IS NULL AND c.changed_from ?| tl_columns
+          AND NOT EXISTS (
+              SELECT FROM threadline.ledger_changes AS said
+              WHERE said.table_id = tl_table AND said.record_key = c.record_key
+                AND (said.row_data ?| tl_by OR said.changed_from ?| tl_by)))
+    THEN
+        RAISE EXCEPTION 'threadline: the owner of the audit cannot read table % without running functions of others, and of rows that are older than its audit no change says to whom they belong', tl_relation
+            USING HINT = format('GRANT SELECT ON %s TO %s;', tl_relation, current_user);
+    END IF;
+END
+$$;
+
+-- Looks through the next changes of a table for records that belonged to the person of an
+-- erasure, and returns how many it looked at; fewer than `at_most`: those were the last.
+CREATE OR REPLACE FUNCTION threadline.find_records(run threadline.erasures, plan jsonb, at_most bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_table integer := (plan -> 'table_id')::integer;
+    tl_names text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
+    tl_seen record;
+BEGIN
+    WITH seen AS MATERIALIZED (
+        SELECT c.transaction_id, c.id, c.record_key, c.previous_key, c.row_data, c.changed_from, c.changed_to
+        FROM threadline.ledger_changes AS c
+        WHERE c.table_id = tl_table AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id)
+        ORDER BY c.transaction_id, c.id
+        LIMIT at_most
+    ), found AS (
+        INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
+        SELECT DISTINCT run.id, tl_table, k
+        FROM seen AS s
+        CROSS JOIN unnest(ARRAY[s.record_key, s.previous_key]) AS k
+        WHERE k IS NOT NULL AND EXISTS (
+            SELECT FROM unnest(tl_names) AS n
+            WHERE s.row_data ->> n = ANY (run.record_keys) OR s.changed_from ->> n = ANY (run.record_keys) OR s.changed_to ->> n = ANY (run.record_keys))
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) AS count, (array_agg(s.transaction_id ORDER BY s.transaction_id DESC, s.id DESC))[1] AS transaction_id,
+           (array_agg(s.id ORDER BY s.transaction_id DESC, s.id DESC))[1] AS id
+    INTO tl_seen
+    FROM seen AS s;
+    IF tl_seen.count = at_most THEN
+        UPDATE threadline.erasures AS e SET reached_transaction = tl_seen.transaction_id, reached_id = tl_seen.id WHERE e.id = run.id;
+        RETURN tl_seen.count;
+    END IF;
+
+    INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
+    SELECT run.id, tl_table, k.record_key
+    FROM threadline.kept_images AS k
+    WHERE k.table_id = tl_table AND EXISTS (SELECT FROM unnest(tl_names) AS n WHERE k.image ->> n = ANY (run.record_keys))
+    ON CONFLICT DO NOTHING;
+    -- Of a row that was there before the audit, no change need say whose it is.
+    INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
+    SELECT run.id, tl_table, l
+    FROM threadline.live_records(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')), run.record_keys) AS l
+    ON CONFLICT DO NOTHING;
+    PERFORM threadline.refuse_unknown(plan);
+    UPDATE threadline.erasures AS e
+    SET looked_through = tl_table, reached_transaction = -1, reached_id = -1
+    WHERE e.id = run.id;
+    RETURN tl_seen.count;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.find_records(threadline.erasures, jsonb, bigint) FROM PUBLIC;
+
+-- Looks through what was posted since for more changes of the person of an erasure, and
+-- returns how many it looked at.
+CREATE OR REPLACE FUNCTION threadline.find_new_changes(run threadline.erasures, at_most bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_seen bigint;
+    tl_position bigint;
+    tl_by jsonb := (
+        SELECT coalesce(jsonb_object_agg(p ->> 'table_id', to_jsonb(threadline.all_names((p -> 'table_id')::integer, ARRAY(SELECT jsonb_array_elements_text(p -> 'by'))))), '{}')
+        FROM jsonb_array_elements(run.plan) AS p);
+BEGIN
+    WITH seen AS MATERIALIZED (
+        SELECT c.* FROM threadline.ledger_changes AS c
+        WHERE c.position > run.reached_position
+        ORDER BY c.position
+        LIMIT at_most
+    ), found AS (
+        SELECT s.table_id, k AS record_key, max(s.id) AS id
+        FROM seen AS s
+        CROSS JOIN unnest(ARRAY[s.record_key, s.previous_key]) AS k
+        WHERE k IS NOT NULL AND tl_by ? s.table_id::text AND (
+            EXISTS (
+                SELECT FROM threadline.erased_records AS r
+                WHERE r.erasure_id = run.id AND r.table_id = s.table_id AND r.record_key = k COLLATE "C")
+            OR EXISTS (
+                SELECT FROM jsonb_array_elements_text(tl_by -> s.table_id::text) AS n
+                WHERE s.row_data ->> n = ANY (run.record_keys) OR s.changed_from ->> n = ANY (run.record_keys) OR s.changed_to ->> n = ANY (run.record_keys)))
+        GROUP BY s.table_id, k
+    ), added AS (
+        INSERT INTO threadline.erased_records AS r (erasure_id, table_id, record_key)
+        SELECT run.id, f.table_id, f.record_key FROM found AS f
+        ON CONFLICT (erasure_id, table_id, record_key) DO UPDATE SET done = false
+        WHERE r.reached_id < (SELECT f.id FROM found AS f WHERE f.table_id = r.table_id AND f.record_key COLLATE "C" = r.record_key)
+    )
+    SELECT count(*), max(s.position) INTO tl_seen, tl_position FROM seen AS s;
+    UPDATE threadline.erasures AS e SET reached_position = coalesce(tl_position, e.reached_position) WHERE e.id = run.id;
+    RETURN tl_seen;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.find_new_changes(threadline.erasures, bigint) FROM PUBLIC;
+
+-- Refuses to erase what a legal hold keeps.
+CREATE OR REPLACE FUNCTION threadline.refuse_held(run threadline.erasures) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_hold threadline.legal_holds;
+BEGIN
+    SELECT h.* INTO tl_hold
+    FROM threadline.legal_holds AS h
+    WHERE h.released_at IS NULL AND (
+        EXISTS (
+            SELECT
+            FROM threadline.erased_records AS r
+            CROSS JOIN LATERAL (
+                SELECT c.transaction_id, c.record_key, c.previous_key FROM threadline.ledger_changes AS c
+                WHERE c.table_id = r.table_id AND c.record_key = r.record_key
+                UNION ALL
+                SELECT c.transaction_id, c.record_key, c.previous_key FROM threadline.ledger_changes AS c
+                WHERE c.table_id = r.table_id AND c.previous_key = r.record_key AND c.previous_key IS NOT NULL
+                UNION ALL
+                SELECT NULL, r.record_key, NULL
+            ) AS c
+            LEFT JOIN threadline.ledger_transactions AS x ON x.id = c.transaction_id
+            WHERE r.erasure_id = run.id
+              AND (h.table_id IS NULL OR h.table_id = r.table_id)
+              AND (h.record_keys IS NULL OR h.record_keys && ARRAY[c.record_key, c.previous_key])
+              AND (h.actor_type IS NULL OR (h.actor_type = x.actor_type AND h.actor_id IS NOT DISTINCT FROM x.actor_id))
+              AND (h.correlation_id IS NULL OR h.correlation_id = x.correlation_id))
+        OR h.actor_type = run.actor_type AND h.actor_id = run.actor_id)
+    ORDER BY h.id
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released',
+            run.subject_table, run.record_key, tl_hold.id, tl_hold.reason
+            USING HINT = format('Then SELECT threadline.erase(%s) goes on.', run.id);
+    END IF;
+END
+$$;
+
+-- Erases what was said in free text by the actor of an erasure and in its actions, and
+-- returns how many actions and transactions that were.
+CREATE OR REPLACE FUNCTION threadline.erase_texts(run threadline.erasures, at_most bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_mark text := 'erased:' || run.id;
+    tl_actions bigint;
+    tl_transactions bigint := 0;
+BEGIN
+    WITH due AS (
+        SELECT a.id FROM threadline.audit_actions AS a
+        WHERE (a.actor_type = run.actor_type AND a.actor_id = run.actor_id OR a.id = ANY (run.actions))
+          -- What was done to the audit itself stays.
+          AND a.name NOT LIKE 'audit.%'
+          AND (a.reason !~ '^erased:[0-9]+$' OR a.comment !~ '^erased:[0-9]+$' OR a.remote_ip IS NOT NULL
+               OR a.meta IS NOT NULL AND NOT threadline.is_erased(a.meta -> 'erased'))
+        LIMIT at_most
+    )
+    UPDATE threadline.audit_actions AS a
+    SET reason = CASE WHEN a.reason IS NOT NULL THEN tl_mark END,
+        comment = CASE WHEN a.comment IS NOT NULL THEN tl_mark END,
+        meta = CASE WHEN a.meta IS NOT NULL THEN jsonb_build_object('erased', tl_mark) END,
+        remote_ip = NULL
+    FROM due WHERE a.id = due.id;
+    GET DIAGNOSTICS tl_actions = ROW_COUNT;
+    IF run.actor_type IS NOT NULL THEN
+        WITH due AS (
+            SELECT x.id FROM threadline.ledger_transactions AS x
+            WHERE x.actor_type = run.actor_type AND x.actor_id = run.actor_id
+              AND (x.remote_ip IS NOT NULL OR x.meta IS NOT NULL AND NOT threadline.is_erased(x.meta -> 'erased'))
+            LIMIT at_most
+        )
+        UPDATE threadline.ledger_transactions AS x
+        SET meta = CASE WHEN x.meta IS NOT NULL THEN jsonb_build_object('erased', tl_mark) END, remote_ip = NULL
+        FROM due WHERE x.id = due.id;
+        GET DIAGNOSTICS tl_transactions = ROW_COUNT;
+    END IF;
+    UPDATE threadline.erasures AS e SET texts = e.texts + tl_actions + tl_transactions WHERE e.id = run.id;
+    RETURN tl_actions + tl_transactions;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.erase_texts(threadline.erasures, bigint) FROM PUBLIC;
+
+-- Erases in the entries that could not be posted. Their images are of whole rows.
+CREATE OR REPLACE FUNCTION threadline.erase_unposted(run threadline.erasures) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_mark jsonb := to_jsonb('erased:' || run.id);
+BEGIN
+    WITH of_table AS (
+        SELECT (p -> 'table_id')::integer AS table_id, (p -> 'itself')::boolean AS itself, c.columns,
+               threadline.former_names(t.id, c.columns, c.columns) AS names, threadline.former_names(t.id, t.key_columns, t.key_columns) AS key_names, t.key_types,
+               (SELECT coalesce(jsonb_object_agg(b, threadline.former_names(t.id, ARRAY[b], ARRAY[b])), '{}') FROM jsonb_array_elements_text(p -> 'by') AS b) AS former
+        FROM jsonb_array_elements(run.plan) AS p
+        JOIN threadline.audited_tables AS t ON t.id = (p -> 'table_id')::integer
+        CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_array_elements_text(p -> 'columns')) AS columns) AS c
+    ), erased AS (
+        SELECT u.id, side.old_mine, side.new_mine, threadline.hidden_names(o.names, u.captured_at) AS names
+        FROM threadline.unposted AS u
+        JOIN of_table AS o ON o.table_id = u.table_id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(o.itself AND threadline.key_in_image(u.old_row, threadline.hidden_names(o.key_names, u.captured_at), o.key_types) = ANY (run.record_keys), false)
+                   OR threadline.names_one_of(threadline.named_in(u.old_row, o.former, u.captured_at), run.record_keys) AS old_mine,
+                   coalesce(o.itself AND threadline.key_in_image(u.new_row, threadline.hidden_names(o.key_names, u.captured_at), o.key_types) = ANY (run.record_keys), false)
+                   OR threadline.names_one_of(threadline.named_in(u.new_row, o.former, u.captured_at), run.record_keys) AS new_mine
+        ) AS side
+        WHERE side.old_mine OR side.new_mine
+    )
+    UPDATE threadline.unposted AS u
+    SET old_row = CASE WHEN e.old_mine THEN threadline.erased_image(u.old_row, e.names, tl_mark) ELSE u.old_row END,
+        new_row = CASE WHEN e.new_mine THEN threadline.erased_image(u.new_row, e.names, tl_mark) ELSE u.new_row END,
+        -- It may repeat a value.
+        error = 'erased:' || run.id
+    FROM erased AS e
+    WHERE u.id = e.id;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.erase_unposted(threadline.erasures) FROM PUBLIC;
+
+-- Goes on with an erasure that threadline.begin_erasure() began, and returns how many
+-- changes it looked at; 0 when it is done. Call it until it returns 0:
+--
+--   SELECT threadline.erase(3);
+--
+-- Each call is one transaction, of about 10,000 changes, that keeps no writer waiting. What
+-- was interrupted goes on where it was. What is under a hold is refused, all of it.
+CREATE OR REPLACE FUNCTION threadline.erase(erasure bigint, at_most integer DEFAULT 10000) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_limit bigint := greatest(at_most, 1);
+    tl_run threadline.erasures;
+    tl_plan jsonb;
+    tl_record threadline.erased_records;
+    tl_seen bigint := 0;
+    tl_keys text[];
+    tl_id integer;
+BEGIN
+    PERFORM threadline.lock_erasing();
+    SELECT e.* INTO tl_run FROM threadline.erasures AS e WHERE e.id = erasure;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'threadline: there is no erasure %; SELECT * FROM threadline.erasures shows them', erasure;
+    ELSIF tl_run.ended_at IS NOT NULL THEN
+        RETURN 0;
+    END IF;
+
+    IF tl_run.found_at IS NULL THEN
+        SELECT p INTO tl_plan
+        FROM jsonb_array_elements(tl_run.plan) AS p
+        WHERE p -> 'by' <> '[]' AND (p -> 'table_id')::integer > tl_run.looked_through
+        ORDER BY (p -> 'table_id')::integer
+        LIMIT 1;
+        IF FOUND THEN
+            RETURN greatest(threadline.find_records(tl_run, tl_plan, tl_limit), 1);
+        END IF;
+        UPDATE threadline.erasures AS e SET found_at = clock_timestamp() WHERE e.id = erasure;
+    END IF;
+
+    PERFORM threadline.refuse_held(tl_run);
+    FOR tl_record IN SELECT r.* FROM threadline.erased_records AS r WHERE r.erasure_id = erasure AND NOT r.done ORDER BY r.table_id, r.record_key LOOP
+        tl_seen := tl_seen + greatest(threadline.erase_record(tl_run, tl_record, tl_limit - tl_seen), 1);
+        EXIT WHEN tl_seen >= tl_limit;
+    END LOOP;
+    IF tl_seen > 0 THEN
+        RETURN tl_seen;
+    END IF;
+
+    -- What was recorded meanwhile.
+    PERFORM threadline.post_all();
+    tl_seen := threadline.find_new_changes(tl_run, tl_limit);
+    IF tl_seen = tl_limit OR EXISTS (SELECT FROM threadline.erased_records AS r WHERE r.erasure_id = erasure AND NOT r.done) THEN
+        RETURN greatest(tl_seen, 1);
+    END IF;
+    FOR tl_plan IN SELECT p FROM jsonb_array_elements(tl_run.plan) AS p WHERE p -> 'by' <> '[]' LOOP
+        PERFORM threadline.refuse_unknown(tl_plan);
+    END LOOP;
+    SELECT p INTO tl_plan FROM jsonb_array_elements(tl_run.plan) AS p WHERE (p -> 'itself')::boolean;
+    IF FOUND THEN
+        tl_id := (tl_plan -> 'table_id')::integer;
+        tl_keys := threadline.subject_keys(tl_id, tl_run.record_key);
+        IF NOT tl_keys <@ tl_run.record_keys THEN
+            INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
+            SELECT erasure, tl_id, k FROM unnest(tl_keys) AS k
+            ON CONFLICT DO NOTHING;
+            UPDATE threadline.erasures AS e SET record_keys = tl_keys, looked_through = -1, found_at = NULL WHERE e.id = erasure;
+            UPDATE threadline.erased_records AS r SET done = false, owners = NULL, reached_id = -1 WHERE r.erasure_id = erasure;
+            RETURN 1;
+        END IF;
+    END IF;
+    tl_seen := threadline.erase_texts(tl_run, tl_limit);
+    IF tl_seen > 0 THEN
+        RETURN tl_seen;
+    END IF;
+    PERFORM threadline.erase_unposted(tl_run);
+    UPDATE threadline.erasures AS e SET ended_at = clock_timestamp() WHERE e.id = erasure;
+    RETURN 0;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.erase(bigint, integer) FROM PUBLIC;
+COMMENT ON FUNCTION threadline.erase(bigint, integer) IS
+    'Goes on with an erasure, a batch a call; returns how many changes it looked at, 0 when it is done';
+
 -- The first AuditTransaction that can have changes captured at an instant or
 -- later. One is in use for an hour at most, or says for how long; the rest is
 -- allowance for a clock that was set back.
@@ -7209,14 +8357,15 @@ BEGIN
 END
 $$;
 
--- An image with what redaction() says taken from it. What is NULL stays NULL.
+-- An image with what redaction() says taken from it. What is NULL stays NULL,
+-- and what is erased.
 CREATE OR REPLACE FUNCTION threadline.redacted(image jsonb, hidden text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN masks = '{}' THEN image - hidden
     ELSE (image - hidden) || coalesce((
         SELECT pg_catalog.jsonb_object_agg(mask.key, mask.value)
         FROM pg_catalog.jsonb_each(masks) AS mask
-        WHERE image -> mask.key <> 'null'), '{}')
+        WHERE image -> mask.key <> 'null' AND NOT threadline.is_erased(image -> mask.key)), '{}')
 END;
 
 -- SQL for the image of a live row called row_name, as the table's policy lets
@@ -8561,7 +9710,8 @@ END
 $$;
 
 -- The columns of an image captured at an instant whose values the audit does not
--- have: those that are masked, or were redacted then, and are not NULL, and for
+-- have: those that are masked, or were redacted then, and are not NULL, those that are
+-- erased, and for
 -- a whole row those it was never given. Generated columns need none.
 CREATE OR REPLACE FUNCTION threadline.unrestorable(
     audited_table integer, target regclass, image jsonb, captured_at timestamptz, whole boolean
@@ -8572,12 +9722,12 @@ BEGIN ATOMIC
     SELECT coalesce(array_agg(c.name ORDER BY c.name), '{}')
     FROM threadline.column_policy(audited_table, target) AS c
     JOIN pg_attribute AS a ON a.attrelid = target AND a.attname = c.name AND a.attgenerated = ''
-    WHERE (c.treatment <> 'clear' OR c.clear_since > captured_at)
+    WHERE threadline.is_erased(image -> c.name) OR (c.treatment <> 'clear' OR c.clear_since > captured_at)
       AND CASE WHEN image ? c.name THEN image -> c.name <> 'null' ELSE whole END;
 END;
 
--- The columns that no longer have the value that a change gave them. Of a masked
--- one the image shows only whether it is NULL: there the record's later changes
+-- The columns that no longer have the value that a change gave them. Of a masked or
+-- erased one the image shows only whether it is NULL: there the record's later changes
 -- are asked. What the revert itself brought about does not count.
 CREATE OR REPLACE FUNCTION threadline.changed_since(
     change threadline.audit_changes, target regclass, after jsonb, live jsonb, began timestamptz
@@ -8593,7 +9743,7 @@ BEGIN
     JOIN threadline.column_policy(change.table_id, target) AS c ON c.name = field.key
     WHERE CASE
         WHEN c.treatment = 'exclude' THEN false
-        WHEN c.treatment = 'clear' AND c.clear_since > change.captured_at IS NOT TRUE
+        WHEN c.treatment = 'clear' AND c.clear_since > change.captured_at IS NOT TRUE AND NOT threadline.is_erased(field.value)
             THEN (live -> c.name)::text IS DISTINCT FROM field.value::text
         WHEN (live -> c.name = 'null') <> (field.value = 'null') THEN true
         ELSE EXISTS (
@@ -9133,7 +10283,7 @@ BEGIN
     -- What differs alone is written, to the digit.
     SELECT coalesce(jsonb_object_agg(field.key, field.value), '{}') INTO tl_image
     FROM jsonb_each(tl_then.image) AS field
-    WHERE tl_live IS NULL OR (tl_live ? field.key AND (tl_live -> field.key)::text <> field.value::text);
+    WHERE tl_live IS NULL OR (tl_live ? field.key AND NOT threadline.is_erased(field.value) AND (tl_live -> field.key)::text <> field.value::text);
     IF tl_image <> '{}' AND NOT threadline.put_row(target, tl_image, CASE WHEN tl_live IS NOT NULL THEN tl_where END) THEN
         RETURN 'a trigger of the table did not let it be written';
     END IF;
@@ -9220,10 +10370,11 @@ $$;
 
 -- Whether two recorded values of a column cannot be one value. Numbers are, at any
 -- scale: a column's scale changes without a write. A value that capture could not
--- turn to JSON was kept as text, and a text says nothing about a number.
+-- turn to JSON was kept as text, and a text says nothing about a number. Of an erased
+-- value nothing is known.
 CREATE OR REPLACE FUNCTION threadline.values_differ(one jsonb, other jsonb, any_json boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE
-RETURN one <> other AND (
+RETURN one <> other AND NOT (threadline.is_erased(one) OR threadline.is_erased(other)) AND (
     any_json
     OR pg_catalog.jsonb_typeof(one) = pg_catalog.jsonb_typeof(other)
     OR 'null' IN (pg_catalog.jsonb_typeof(one), pg_catalog.jsonb_typeof(other))

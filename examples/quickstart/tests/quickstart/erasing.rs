@@ -1,0 +1,85 @@
+//! The commands of the guide "Erasing a person".
+
+use threadline_tests::{Database, run, scratch_dir, value};
+
+use super::{audit, quickstart};
+
+#[track_caller]
+fn done(database: &Database, arguments: &[&str]) -> String {
+    let (success, shown, error) = audit(database, arguments);
+    assert!(success, "{error}");
+    shown
+}
+
+#[test]
+fn a_member_is_erased_listed_erased_again_and_exported() {
+    let database = Database::empty();
+    quickstart(&database);
+    let conn = &mut database.connect();
+    let erase = [
+        "erase",
+        "--subject",
+        "members:1",
+        "--reason",
+        "request 2026-31",
+    ];
+    let (success, _, error) = audit(&database, &erase);
+    assert!(!success);
+    assert!(
+        error.contains("no policy says what of a record of public.members is personal"),
+        "{error}"
+    );
+    let name = value(conn, "SELECT row_data ->> 'name' FROM threadline.changes WHERE table_name = 'members' AND key ->> 'id' = '1' AND row_data ? 'name' ORDER BY id LIMIT 1").unwrap();
+    let exported = done(&database, &["subject", "members:1", "--actor", "user:1"]);
+    assert!(exported.contains(&name), "{exported}");
+    let end = exported.lines().last().unwrap();
+    assert!(end.contains(r#""kind":"end""#), "{end}");
+
+    let named = [&erase[..], &["--column", "members.name"]].concat();
+    let shown = done(&database, &named);
+    assert!(
+        shown.starts_with("Erasure 1 of public.members:1 is done: values of "),
+        "{shown}"
+    );
+    let exported = done(&database, &["subject", "members:1"]);
+    assert!(
+        exported.contains("erased:1") && !exported.contains(&name),
+        "{exported}"
+    );
+    let shown = done(&database, &["history", "members", "1"]);
+    assert!(
+        shown.contains("erased:1") && !shown.contains(&name),
+        "{shown}"
+    );
+
+    let list = done(&database, &["erasures", "--json"]);
+    let shown = done(&database, &["erasures"]);
+    assert!(
+        shown.contains("members:1") && shown.contains("request 2026-31"),
+        "{shown}"
+    );
+    let file = scratch_dir().join("erasures.ndjson");
+    std::fs::write(&file, list).unwrap();
+    let file = file.display().to_string();
+    let shown = done(&database, &["erase", "--again", &file]);
+    assert_eq!(
+        shown,
+        "Erasure 2 of public.members:1 is done: values of 0 changes and texts of 0 actions and transactions.\n"
+    );
+    run(
+        conn,
+        "SELECT threadline.begin_erasure('members', '1', 'request 2026-32', ARRAY['members.name'])",
+    );
+    let shown = done(&database, &["erase", "--unfinished"]);
+    assert!(
+        shown.starts_with("Erasure 3 of public.members:1 is done"),
+        "{shown}"
+    );
+    assert_eq!(done(&database, &["erase", "--unfinished"]), "");
+    let (success, _, error) = audit(
+        &database,
+        &["erase", "--subject", "members", "--reason", "x"],
+    );
+    assert!(!success);
+    assert!(error.contains("as in users:42"), "{error}");
+}

@@ -1,0 +1,154 @@
+//! What is recorded of a person: made unreadable, and shown to them.
+
+#[path = "erasure/erase.rs"]
+mod erase;
+#[path = "erasure/forms.rs"]
+mod forms;
+#[path = "erasure/kills.rs"]
+mod kills;
+#[path = "erasure/leftovers.rs"]
+mod leftovers;
+#[path = "erasure/policy.rs"]
+mod policy;
+#[path = "erasure/random.rs"]
+mod random;
+#[path = "erasure/subject.rs"]
+mod subject;
+
+use chrono::NaiveDate;
+use diesel::PgConnection;
+use threadline_tests::{Database, run, value};
+
+diesel::table! {
+    users (id) {
+        id -> Integer,
+        email -> Text,
+        born -> Nullable<Date>,
+        plan -> Text,
+    }
+}
+
+diesel::table! {
+    addresses (id) {
+        id -> Integer,
+        user_id -> Nullable<Integer>,
+        street -> Text,
+        city -> Text,
+    }
+}
+
+#[derive(
+    diesel::Queryable,
+    diesel::Selectable,
+    diesel::Identifiable,
+    Debug,
+    Clone,
+    PartialEq,
+    threadline::Audited,
+)]
+#[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
+#[audited(personal(email, born))]
+pub(crate) struct User {
+    pub(crate) id: i32,
+    pub(crate) email: String,
+    pub(crate) born: Option<NaiveDate>,
+    pub(crate) plan: String,
+}
+
+#[derive(
+    diesel::Queryable,
+    diesel::Selectable,
+    diesel::Identifiable,
+    Debug,
+    Clone,
+    PartialEq,
+    threadline::Audited,
+)]
+#[diesel(table_name = addresses, check_for_backend(diesel::pg::Pg))]
+#[audited(personal(street), subject(user_id = users))]
+pub(crate) struct Address {
+    pub(crate) id: i32,
+    pub(crate) user_id: Option<i32>,
+    pub(crate) street: String,
+    pub(crate) city: String,
+}
+
+pub(crate) const TABLES: &str = "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL, born date, plan text NOT NULL);
+     CREATE TABLE addresses (id int PRIMARY KEY, user_id int, street text NOT NULL, city text NOT NULL);";
+
+/// The tables, audited as the models say, and empty.
+pub(crate) fn people(database: &Database) -> PgConnection {
+    let mut conn = database.connect();
+    run(&mut conn, TABLES);
+    threadline::models![User, Address]
+        .install(&mut conn)
+        .unwrap();
+    conn
+}
+
+/// Jane, who is users:42, and Bob, who is users:43, and where they lived.
+pub(crate) fn jane_and_bob(database: &Database) -> PgConnection {
+    let mut conn = database.connect();
+    run(&mut conn, TABLES);
+    // This one is older than the audit.
+    run(
+        &mut conn,
+        "INSERT INTO addresses VALUES (1, 42, 'jane street 1', 'Bern')",
+    );
+    threadline::models![User, Address]
+        .install(&mut conn)
+        .unwrap();
+    run(
+        &mut conn,
+        "INSERT INTO users VALUES (42, 'jane@a', '1990-01-01', 'free'), (43, 'bob@a', '1991-01-01', 'free');
+         UPDATE users SET email = 'jane@b' WHERE id = 42;
+         UPDATE users SET plan = 'paid' WHERE id = 42;
+         UPDATE addresses SET street = 'jane street 2' WHERE id = 1;
+         UPDATE addresses SET user_id = 43, street = 'bob street 3' WHERE id = 1;
+         UPDATE addresses SET street = 'bob street 4' WHERE id = 1;
+         INSERT INTO addresses VALUES (2, 42, 'jane street 5', 'Thun');
+         UPDATE addresses SET city = 'Basel' WHERE id = 2;
+         DELETE FROM addresses WHERE id = 2;
+         UPDATE users SET email = 'gone', born = NULL WHERE id = 42",
+    );
+    conn
+}
+
+/// Whether anything that the audit stores has a text in it, in any table of its schema.
+pub(crate) fn stores(database: &Database, text: &str) -> bool {
+    audit_contents(database).contains(text)
+}
+
+/// Every row of every table of the audit as text.
+pub(crate) fn audit_contents(database: &Database) -> String {
+    let conn = &mut database.connect();
+    let tables = threadline_tests::rows(
+        conn,
+        "SELECT oid::regclass FROM pg_class WHERE relkind = 'r' AND relnamespace = 'threadline'::regnamespace",
+    );
+    tables
+        .iter()
+        .flat_map(|table| {
+            threadline_tests::rows(conn, &format!("SELECT tl_row::text FROM {table} AS tl_row"))
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Codes of what `verify` finds.
+pub(crate) fn findings(conn: &mut PgConnection) -> Vec<&'static str> {
+    let found = threadline::models![User, Address]
+        .verify()
+        .run(conn)
+        .unwrap();
+    found
+        .findings
+        .iter()
+        .map(|finding| finding.code.as_str())
+        .filter(|code| *code != "unattributed")
+        .collect()
+}
+
+pub(crate) fn count(conn: &mut PgConnection, sql: &str) -> i64 {
+    value(conn, sql).unwrap().parse().unwrap()
+}

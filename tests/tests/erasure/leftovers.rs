@@ -1,0 +1,137 @@
+//! Where else values are: what a purge left, what could not be posted, a backup.
+
+use diesel::connection::SimpleConnection;
+use threadline::{Erasure, erasures, purge};
+use threadline_tests::{Database, rows, run, value};
+
+use crate::{findings, jane_and_bob, people, stores};
+
+#[test]
+fn what_a_purge_left_of_a_record_is_erased() {
+    let database = Database::new();
+    let conn = &mut jane_and_bob(&database);
+    run(
+        conn,
+        "UPDATE addresses SET user_id = 42, street = 'jane street 8' WHERE id = 1; UPDATE users SET email = 'jane@c' WHERE id = 42;
+         INSERT INTO addresses VALUES (4, 43, 'bob street 9', 'Bern'); ",
+    );
+    run(conn, "SELECT threadline.post()");
+    run(
+        conn,
+        "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '2 years';
+         UPDATE threadline.ledger_transactions SET occurred_at = occurred_at - interval '2 years', opened_at = opened_at - interval '2 years';
+         SELECT threadline.audit('users', personal => ARRAY['email', 'born'], keep => '1 year');
+         SELECT threadline.audit('addresses', personal => ARRAY['street'], subject => '{\"user_id\": \"users\"}', keep => '1 year')",
+    );
+    assert!(purge(conn).unwrap() > 0);
+    assert!(stores(&database, "jane@c") && stores(&database, "jane street 8"));
+    Erasure::of("users", "42", "request 31")
+        .erase(conn)
+        .unwrap();
+    assert!(!stores(&database, "jane@") && !stores(&database, "jane street"));
+    assert!(stores(&database, "bob@a") && stores(&database, "bob street 9"));
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT record_key, image ->> 'street' FROM threadline.kept_images WHERE image ? 'street' ORDER BY record_key"
+        ),
+        ["1 | erased:1", "4 | bob street 9"]
+    );
+}
+
+/// A purge between two batches takes changes that are not erased yet into its images.
+#[test]
+fn a_purge_in_between_hides_nothing() {
+    let database = Database::new();
+    let conn = &mut people(&database);
+    run(
+        conn,
+        "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern')",
+    );
+    for n in 0..20 {
+        run(
+            conn,
+            &format!(
+                "UPDATE users SET email = 'jane@{n}'; UPDATE addresses SET street = 'jane street {n}'"
+            ),
+        );
+    }
+    run(conn, "SELECT threadline.post()");
+    run(
+        conn,
+        "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '2 years';
+         UPDATE threadline.ledger_transactions SET occurred_at = occurred_at - interval '2 years', opened_at = opened_at - interval '2 years';
+         SELECT threadline.audit('users', personal => ARRAY['email', 'born'], keep => '1 year');
+         SELECT threadline.audit('addresses', personal => ARRAY['street'], subject => '{\"user_id\": \"users\"}', keep => '1 year')",
+    );
+    run(
+        conn,
+        "SELECT threadline.begin_erasure('users', '42', 'request 31')",
+    );
+    let mut turn = 0;
+    while value(conn, "SELECT threadline.erase(1, 3)").as_deref() != Some("0") {
+        turn += 1;
+        run(conn, &format!("SELECT threadline.purge({})", 1 + turn % 5));
+    }
+    assert!(!stores(&database, "jane@") && !stores(&database, "jane street"));
+}
+
+#[test]
+fn what_could_not_be_posted_is_erased_where_it_is() {
+    let database = Database::new();
+    let conn = &mut jane_and_bob(&database);
+    run(conn, "SELECT threadline.post()");
+    run(
+        conn,
+        "UPDATE users SET email = email || '+jane@unposted'; INSERT INTO addresses VALUES (7, 42, 'jane street 7', 'Bern'), (8, 43, 'bob street 7', 'Bern')",
+    );
+    // As threadline.post() sets it aside.
+    run(
+        conn,
+        "WITH gone AS (DELETE FROM threadline.journal RETURNING *)
+         INSERT INTO threadline.unposted (id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
+             old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name, error)
+         SELECT gone.*, 'invalid: jane@unposted' FROM gone",
+    );
+    Erasure::of("users", "42", "request 31")
+        .erase(conn)
+        .unwrap();
+    assert!(!stores(&database, "jane street"));
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, old_row ->> 'email', new_row ->> 'email', new_row ->> 'street', error FROM threadline.unposted ORDER BY op DESC, old_row ->> 'id', id"
+        ),
+        [
+            "U | erased:1 | erased:1 | NULL | erased:1",
+            "U | bob@a | bob@a+jane@unposted | NULL | invalid: jane@unposted",
+            "I | NULL | NULL | erased:1 | erased:1",
+            "I | NULL | NULL | bob street 7 | invalid: jane@unposted",
+        ]
+    );
+    run(conn, "SELECT threadline.post_again()");
+    assert!(findings(conn).is_empty());
+}
+
+#[test]
+fn a_restored_dump_of_before_is_erased_again_from_the_list() {
+    let database = Database::new();
+    let conn = &mut jane_and_bob(&database);
+    let backup = database.restored();
+    Erasure::of("users", "42", "request 31")
+        .erase(conn)
+        .unwrap();
+    let list = erasures(conn).unwrap();
+    let list = serde_json::to_string(&list).unwrap();
+
+    assert!(stores(&backup, "jane@"), "the backup has it");
+    let conn = &mut backup.connect();
+    conn.batch_execute("SELECT threadline.refresh_all()")
+        .unwrap();
+    let list: Vec<threadline::Erased> = serde_json::from_str(&list).unwrap();
+    for erased in list {
+        erased.again().unwrap().erase(conn).unwrap();
+    }
+    assert!(!stores(&backup, "jane@") && !stores(&backup, "jane street"));
+    assert_eq!(findings(conn), [""; 0]);
+}

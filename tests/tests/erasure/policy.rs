@@ -1,0 +1,191 @@
+use std::fs;
+
+use diesel::connection::SimpleConnection;
+use threadline::{Erasure, erasures};
+use threadline_tests::{Database, rows, run, scratch_dir, value};
+
+use crate::{Address, TABLES, User, audit_contents, findings, people, stores};
+
+#[test]
+fn what_is_personal_is_part_of_the_policy() {
+    let database = Database::new();
+    let conn = &mut people(&database);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT table_name, policy -> 'personal', policy -> 'subject' FROM threadline.audited_tables ORDER BY id"
+        ),
+        [
+            r#"users | ["born", "email"] | "#.to_owned() + "NULL",
+            r#"addresses | ["street"] | {"user_id": "users"}"#.to_owned()
+        ]
+    );
+    assert!(findings(conn).is_empty());
+    run(
+        conn,
+        "SELECT threadline.audit('addresses', personal => ARRAY['street'])",
+    );
+    assert_eq!(findings(conn), ["policy-differs"]);
+
+    let dir = scratch_dir();
+    let models = threadline::models![User, Address];
+    let written = models.generate(&dir).unwrap();
+    let up = fs::read_to_string(written.last().unwrap().join("up.sql")).unwrap();
+    assert!(up.contains("personal => ARRAY['street']"), "{up}");
+    assert!(up.contains(r#"subject => '{"user_id":"users"}'"#), "{up}");
+    models.check(&dir).unwrap();
+    run(conn, &up);
+    assert!(findings(conn).is_empty());
+}
+
+/// It is no matter of capture.
+#[test]
+fn to_say_what_is_personal_waits_for_no_writer() {
+    let database = Database::new();
+    let conn = &mut people(&database);
+    run(conn, "SELECT threadline.audit('users')");
+    let writer = &mut database.connect();
+    run(
+        writer,
+        "BEGIN; INSERT INTO users VALUES (1, 'a', NULL, 'b')",
+    );
+    run(
+        conn,
+        "SET lock_timeout = '5s'; SELECT threadline.audit('users', personal => ARRAY['email', 'born'])",
+    );
+    run(writer, "COMMIT");
+    assert!(findings(conn).is_empty());
+    assert_eq!(
+        value(conn, "SELECT meta -> 'policy' -> 'personal' FROM threadline.audit_actions WHERE name = 'audit.policy_changed' ORDER BY id DESC LIMIT 1").as_deref(),
+        Some(r#"["born", "email"]"#)
+    );
+}
+
+#[test]
+fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, TABLES);
+    run(conn, "CREATE TABLE notes (body text)");
+    for (call, message) in [
+        (
+            "'users', personal => ARRAY['mail']",
+            "table public.users has no column mail; its columns are: id, email, born, plan",
+        ),
+        (
+            "'users', personal => ARRAY['id']",
+            "column id belongs to the primary key of public.users; a key identifies the record and cannot be erased",
+        ),
+        (
+            "'addresses', subject => '{\"userid\": \"users\"}'",
+            "table public.addresses has no column userid",
+        ),
+        (
+            "'addresses', subject => '{\"user_id\": \"people\"}'",
+            "column user_id of table public.addresses names the records of people, and there is no such table",
+        ),
+        (
+            "'addresses', subject => '[\"users\"]'",
+            "say for each column whom it names",
+        ),
+        (
+            "'addresses', exclude => ARRAY['user_id'], subject => '{\"user_id\": \"users\"}'",
+            "cannot say whose a recorded row is",
+        ),
+        (
+            "'notes', keyless => true, personal => ARRAY['body']",
+            "table public.notes has no primary key, so that its changes belong to no record and to nobody",
+        ),
+    ] {
+        let error = conn
+            .batch_execute(&format!("SELECT threadline.audit({call})"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(message), "{call}: {error}");
+    }
+    run(
+        conn,
+        "SELECT threadline.audit('users'); INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')",
+    );
+    let erase = |column: Option<&str>| {
+        let erasure = Erasure::of("users", "42", "request 1");
+        match column {
+            Some(column) => erasure.column(column),
+            None => erasure,
+        }
+    };
+    for (column, message) in [
+        (
+            None,
+            "no policy says what of a record of public.users is personal",
+        ),
+        (
+            Some("users.mail"),
+            "of table public.users no column mail is on record",
+        ),
+        (
+            Some("addresses.street"),
+            "of the table of column addresses.street nobody knows which rows belong to a record of public.users",
+        ),
+        (
+            Some("users.id"),
+            "a key identifies the record and cannot be erased",
+        ),
+    ] {
+        let error = erase(column).erase(conn).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    assert!(erasures(conn).unwrap().is_empty());
+    // Named this once.
+    let erased = erase(Some("users.email")).erase(conn).unwrap();
+    assert_eq!(
+        (erased.changes, erased.columns),
+        (1, Some(vec!["users.email".to_owned()]))
+    );
+    assert!(!stores(&database, "jane@"));
+    let error = Erasure::of("users", "42", "")
+        .column("email")
+        .erase(conn)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("an erasure needs a reason"), "{error}");
+}
+
+#[test]
+fn what_columns_were_called_before_and_what_was_dropped_is_erased_too() {
+    let database = Database::new();
+    let conn = &mut people(&database);
+    run(
+        conn,
+        "INSERT INTO users VALUES (42, 'jane@a', '1990-02-03', 'free'), (43, 'bob@a', '1991-01-01', 'free');
+         INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern'), (2, 43, 'bob street', 'Bern');
+         ALTER TABLE users RENAME email TO mail; SELECT threadline.refresh('users');
+         ALTER TABLE addresses RENAME user_id TO person; ALTER TABLE addresses RENAME city TO user_id; SELECT threadline.refresh('addresses');
+         UPDATE users SET mail = 'jane@b' WHERE id = 42;
+         UPDATE addresses SET street = 'jane street 2' WHERE id = 1;
+         ALTER TABLE users DROP born; SELECT threadline.refresh('users')",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT policy -> 'personal', policy -> 'subject' FROM threadline.audited_tables ORDER BY id"
+        ),
+        [r#"["mail"] | NULL"#, r#"["street"] | {"person": "users"}"#]
+    );
+    Erasure::of("users", "42", "request 1").erase(conn).unwrap();
+    let left = audit_contents(&database);
+    for gone in ["jane@", "1990-02-03", "jane street"] {
+        assert!(!left.contains(gone), "{gone} in {left}");
+    }
+    for kept in ["bob@a", "1991-01-01", "bob street", "Bern"] {
+        assert!(left.contains(kept), "{kept}");
+    }
+    // Audited again under what it is called now, nothing is forgotten.
+    assert!(
+        threadline::models![Address]
+            .verify()
+            .table("addresses")
+            .run(conn)
+            .is_ok()
+    );
+}

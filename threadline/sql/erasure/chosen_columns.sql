@@ -1,0 +1,42 @@
+-- A plan of threadline.personal_tables() with the columns that were named, and no others.
+CREATE FUNCTION threadline.chosen_columns(target regclass, plan jsonb, columns text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_schema text := (SELECT n.nspname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = target);
+    tl_column text;
+    tl_parts text[];
+    tl_table threadline.audited_tables;
+    tl_chosen jsonb := '{}';
+BEGIN
+    FOREACH tl_column IN ARRAY columns LOOP
+        tl_parts := parse_ident(tl_column);
+        tl_table := NULL;
+        SELECT t.* INTO tl_table
+        FROM jsonb_array_elements(plan) AS p
+        JOIN threadline.audited_tables AS t ON t.id = (p -> 'table_id')::integer
+        WHERE CASE cardinality(tl_parts)
+            WHEN 1 THEN (p -> 'itself')::boolean
+            WHEN 2 THEN (t.schema_name, t.table_name) = (tl_schema, tl_parts[1])
+            WHEN 3 THEN (t.schema_name, t.table_name) = (tl_parts[1], tl_parts[2]) END
+        ORDER BY (p -> 'itself')::boolean DESC
+        LIMIT 1;
+        IF tl_table.id IS NULL THEN
+            RAISE EXCEPTION 'threadline: of the table of column % nobody knows which rows belong to a record of %', tl_column, target
+                USING HINT = 'Say which column names the person: #[audited(subject(user_id = users))], subject => ''{"user_id": "users"}'' of threadline.audit().';
+        END IF;
+        tl_column := tl_parts[cardinality(tl_parts)];
+        IF tl_column = ANY (tl_table.key_columns) THEN
+            RAISE EXCEPTION 'threadline: column % belongs to the primary key of %.%; a key identifies the record and cannot be erased', tl_column, tl_table.schema_name, tl_table.table_name;
+        ELSIF NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.name == $name)', jsonb_build_object('name', tl_column))
+              AND NOT EXISTS (
+                  SELECT FROM threadline.ledger_changes AS c
+                  WHERE c.table_id = tl_table.id AND (c.row_data ? tl_column OR c.changed_from ? tl_column OR c.changed_to ? tl_column)) THEN
+            RAISE EXCEPTION 'threadline: of table %.% no column % is on record', tl_table.schema_name, tl_table.table_name, tl_column;
+        END IF;
+        tl_chosen := tl_chosen || jsonb_build_object(tl_table.id::text, coalesce(tl_chosen -> tl_table.id::text, '[]') || to_jsonb(tl_column));
+    END LOOP;
+    RETURN (SELECT coalesce(jsonb_agg(p || jsonb_build_object('columns', coalesce(tl_chosen -> (p ->> 'table_id'), '[]'))), '[]') FROM jsonb_array_elements(plan) AS p);
+END
+$$;

@@ -1,0 +1,64 @@
+-- Erases what belongs to the person of an erasure in the next changes of one record, and
+-- returns how many it looked at.
+CREATE FUNCTION threadline.erase_record(run threadline.erasures, record threadline.erased_records, at_most bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_plan jsonb := (SELECT p FROM jsonb_array_elements(run.plan) AS p WHERE (p -> 'table_id')::integer = record.table_id);
+    tl_mark jsonb := to_jsonb('erased:' || run.id);
+    tl_columns text[] := ARRAY(SELECT jsonb_array_elements_text(tl_plan -> 'columns'));
+    tl_names jsonb := threadline.former_names(record.table_id, tl_columns, tl_columns);
+    tl_whole boolean := (tl_plan -> 'itself')::boolean AND record.record_key = ANY (run.record_keys);
+    tl_owners jsonb := record.owners;
+    tl_reached bigint := record.reached_id;
+    tl_found record;
+    tl_then text[];
+    tl_from jsonb;
+    tl_to jsonb;
+    tl_row jsonb;
+    tl_seen bigint := 0;
+    tl_count bigint := 0;
+BEGIN
+    -- A purge may have got ahead of it.
+    IF record.reached_id < 0 OR EXISTS (
+        SELECT FROM threadline.kept_images AS k
+        WHERE k.table_id = record.table_id AND k.record_key = record.record_key AND k.id > record.reached_id)
+    THEN
+        IF NOT tl_whole THEN
+            tl_owners := threadline.owners_before(record.table_id, record.record_key, (
+                SELECT coalesce(jsonb_object_agg(b, threadline.former_names(record.table_id, ARRAY[b], ARRAY[b])), '{}')
+                FROM jsonb_array_elements_text(tl_plan -> 'by') AS b));
+        END IF;
+        UPDATE threadline.kept_images AS k
+        SET image = threadline.erased_image(k.image, threadline.hidden_names(tl_names, k.captured_at), tl_mark)
+        WHERE k.table_id = record.table_id AND k.record_key = record.record_key
+          AND (tl_whole OR threadline.names_one_of(tl_owners, run.record_keys));
+    END IF;
+    FOR tl_found IN
+        SELECT (p.change).*, p.owners, p.before, p.after
+        FROM threadline.changes_of_person(tl_plan, run.record_keys, record.record_key, tl_owners, record.reached_id, at_most, false) AS p
+    LOOP
+        tl_seen := tl_seen + 1;
+        tl_reached := tl_found.id;
+        tl_owners := tl_found.owners;
+        tl_then := threadline.hidden_names(tl_names, tl_found.captured_at);
+        tl_from := CASE WHEN tl_found.before THEN threadline.erased_image(tl_found.changed_from, tl_then, tl_mark) ELSE tl_found.changed_from END;
+        tl_to := CASE WHEN tl_found.after THEN threadline.erased_image(tl_found.changed_to, tl_then, tl_mark) ELSE tl_found.changed_to END;
+        tl_row := CASE WHEN CASE tl_found.op WHEN 'I' THEN tl_found.after ELSE tl_found.before END
+            THEN threadline.erased_image(tl_found.row_data, tl_then, tl_mark) ELSE tl_found.row_data END;
+        IF (tl_from, tl_to, tl_row) IS DISTINCT FROM (tl_found.changed_from, tl_found.changed_to, tl_found.row_data) THEN
+            UPDATE threadline.ledger_changes AS c
+            SET changed_from = tl_from, changed_to = tl_to, row_data = tl_row
+            WHERE c.transaction_id = tl_found.transaction_id AND c.id = tl_found.id;
+            tl_count := tl_count + 1;
+        END IF;
+    END LOOP;
+    UPDATE threadline.erased_records AS r
+    SET owners = tl_owners, reached_id = tl_reached, done = tl_seen < at_most
+    WHERE r.erasure_id = record.erasure_id AND r.table_id = record.table_id AND r.record_key = record.record_key;
+    UPDATE threadline.erasures AS e SET changes = e.changes + tl_count WHERE e.id = run.id;
+    RETURN tl_seen;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.erase_record(threadline.erasures, threadline.erased_records, bigint) FROM PUBLIC;

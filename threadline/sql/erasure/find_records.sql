@@ -1,0 +1,54 @@
+-- Looks through the next changes of a table for records that belonged to the person of an
+-- erasure, and returns how many it looked at; fewer than `at_most`: those were the last.
+CREATE FUNCTION threadline.find_records(run threadline.erasures, plan jsonb, at_most bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_table integer := (plan -> 'table_id')::integer;
+    tl_names text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
+    tl_seen record;
+BEGIN
+    WITH seen AS MATERIALIZED (
+        SELECT c.transaction_id, c.id, c.record_key, c.previous_key, c.row_data, c.changed_from, c.changed_to
+        FROM threadline.ledger_changes AS c
+        WHERE c.table_id = tl_table AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id)
+        ORDER BY c.transaction_id, c.id
+        LIMIT at_most
+    ), found AS (
+        INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
+        SELECT DISTINCT run.id, tl_table, k
+        FROM seen AS s
+        CROSS JOIN unnest(ARRAY[s.record_key, s.previous_key]) AS k
+        WHERE k IS NOT NULL AND EXISTS (
+            SELECT FROM unnest(tl_names) AS n
+            WHERE s.row_data ->> n = ANY (run.record_keys) OR s.changed_from ->> n = ANY (run.record_keys) OR s.changed_to ->> n = ANY (run.record_keys))
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) AS count, (array_agg(s.transaction_id ORDER BY s.transaction_id DESC, s.id DESC))[1] AS transaction_id,
+           (array_agg(s.id ORDER BY s.transaction_id DESC, s.id DESC))[1] AS id
+    INTO tl_seen
+    FROM seen AS s;
+    IF tl_seen.count = at_most THEN
+        UPDATE threadline.erasures AS e SET reached_transaction = tl_seen.transaction_id, reached_id = tl_seen.id WHERE e.id = run.id;
+        RETURN tl_seen.count;
+    END IF;
+
+    INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
+    SELECT run.id, tl_table, k.record_key
+    FROM threadline.kept_images AS k
+    WHERE k.table_id = tl_table AND EXISTS (SELECT FROM unnest(tl_names) AS n WHERE k.image ->> n = ANY (run.record_keys))
+    ON CONFLICT DO NOTHING;
+    -- Of a row that was there before the audit, no change need say whose it is.
+    INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
+    SELECT run.id, tl_table, l
+    FROM threadline.live_records(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')), run.record_keys) AS l
+    ON CONFLICT DO NOTHING;
+    PERFORM threadline.refuse_unknown(plan);
+    UPDATE threadline.erasures AS e
+    SET looked_through = tl_table, reached_transaction = -1, reached_id = -1
+    WHERE e.id = run.id;
+    RETURN tl_seen.count;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.find_records(threadline.erasures, jsonb, bigint) FROM PUBLIC;

@@ -1,0 +1,38 @@
+-- Whom columns of a record named before the first change of it that is kept: what a purge
+-- left of it says so, or what its changes say was before them, or the row that is there.
+CREATE FUNCTION threadline.owners_before(audited_table integer, record_key text, former jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    tl_owners jsonb := '{}';
+    tl_count bigint := (SELECT count(*) FROM jsonb_object_keys(former));
+    tl_change record;
+    tl_relation regclass;
+BEGIN
+    SELECT threadline.named_in(k.image, former, k.captured_at) INTO tl_owners
+    FROM threadline.kept_images AS k
+    WHERE k.table_id = audited_table AND k.record_key = owners_before.record_key;
+    tl_owners := coalesce(tl_owners, '{}');
+    FOR tl_change IN
+        SELECT c.op, c.row_data, c.changed_from, c.captured_at
+        FROM threadline.record_changes(audited_table, owners_before.record_key) AS c
+        WHERE c.record_key = owners_before.record_key
+        ORDER BY c.id
+    LOOP
+        EXIT WHEN tl_change.op = 'I' OR tl_count = (SELECT count(*) FROM jsonb_object_keys(tl_owners));
+        -- What is known of before wins.
+        tl_owners := threadline.named_in(coalesce(tl_change.row_data, tl_change.changed_from), former, tl_change.captured_at) || tl_owners;
+        -- Of another record that came to this key.
+        EXIT WHEN tl_change.row_data IS NOT NULL;
+    END LOOP;
+    IF NOT FOUND OR tl_change.op = 'U' AND tl_change.row_data IS NULL THEN
+        tl_relation := threadline.readable(threadline.whereabouts(audited_table));
+        IF tl_relation IS NOT NULL AND tl_count > (SELECT count(*) FROM jsonb_object_keys(tl_owners)) THEN
+            tl_owners := threadline.named_in(threadline.live_image(audited_table, tl_relation, record_key), former, clock_timestamp()) || tl_owners;
+        END IF;
+    END IF;
+    RETURN tl_owners;
+END
+$$;

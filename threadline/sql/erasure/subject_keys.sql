@@ -1,0 +1,38 @@
+-- The keys that the record of a person has had. Refuses those that others had, too.
+CREATE FUNCTION threadline.subject_keys(audited_table integer, record_key text) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_keys text[];
+    tl_moves bigint;
+    tl_births bigint;
+BEGIN
+    WITH RECURSIVE keys (key) AS (
+        SELECT subject_keys.record_key COLLATE "C"
+        UNION
+        SELECT moved.key
+        FROM keys
+        CROSS JOIN LATERAL (
+            SELECT c.previous_key AS key FROM threadline.audit_changes AS c
+            WHERE c.table_id = audited_table AND c.record_key = keys.key AND c.previous_key IS NOT NULL
+            UNION ALL
+            SELECT c.record_key FROM threadline.audit_changes AS c
+            WHERE c.table_id = audited_table AND c.previous_key = keys.key
+        ) AS moved
+    )
+    SELECT array_agg(key) INTO tl_keys FROM keys;
+    IF cardinality(tl_keys) > 1 THEN
+        SELECT count(*) FILTER (WHERE c.previous_key IS NOT NULL), count(*) FILTER (WHERE c.op = 'I')
+        INTO tl_moves, tl_births
+        FROM threadline.audit_changes AS c
+        WHERE c.table_id = audited_table AND c.record_key = ANY (tl_keys) AND (c.previous_key IS NOT NULL OR c.op = 'I');
+        IF tl_moves > cardinality(tl_keys) - 1 OR tl_births > 1 THEN
+            RAISE EXCEPTION 'threadline: the record % has had other keys, and so had other records: of what is recorded under %, nobody can say whose all of it is',
+                subject_keys.record_key, array_to_string(tl_keys, ', ')
+                USING HINT = 'Keys that do not change are told apart.';
+        END IF;
+    END IF;
+    RETURN tl_keys;
+END
+$$;

@@ -1,0 +1,41 @@
+-- Refuses columns that a table does not have, or by which its records are found, and
+-- subjects that are no tables.
+CREATE FUNCTION threadline.check_personal(target regclass, personal text[], subject jsonb, redacted text[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_columns text[] := ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c ORDER BY c.number);
+    tl_keys text[] := ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k);
+    tl_wrong text;
+    tl_schema text := (SELECT n.nspname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = target);
+    tl_field record;
+BEGIN
+    IF jsonb_typeof(subject) <> 'object' THEN
+        RAISE EXCEPTION 'threadline: the subject of table % is no object; say for each column whom it names, as in subject => ''{"user_id": "users"}''', target;
+    END IF;
+    SELECT string_agg(c, ', ') INTO tl_wrong
+    FROM (SELECT unnest(personal) UNION SELECT jsonb_object_keys(subject)) AS named (c) WHERE c <> ALL (tl_columns);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %', target, tl_wrong, array_to_string(tl_columns, ', ');
+    END IF;
+    SELECT string_agg(c, ', ') INTO tl_wrong FROM unnest(personal) AS c WHERE c = ANY (tl_keys);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and cannot be erased', tl_wrong, target
+            USING HINT = 'Give the table a key that says nothing of a person.';
+    END IF;
+    IF tl_keys = '{}' AND (personal <> '{}' OR subject <> '{}') THEN
+        RAISE EXCEPTION 'threadline: table % has no primary key, so that its changes belong to no record and to nobody; add a key first', target;
+    END IF;
+    SELECT string_agg(c, ', ') INTO tl_wrong FROM jsonb_object_keys(subject) AS c WHERE c = ANY (redacted);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: column % of table % is not recorded as it is, and cannot say whose a recorded row is', tl_wrong, target;
+    END IF;
+    FOR tl_field IN SELECT * FROM jsonb_each_text(subject) LOOP
+        IF threadline.subject_table_of(tl_schema, tl_field.value) IS NULL THEN
+            RAISE EXCEPTION 'threadline: column % of table % names the records of %, and there is no such table', tl_field.key, target, tl_field.value
+                USING HINT = 'Without a schema it is looked for in that of the table.';
+        END IF;
+    END LOOP;
+END
+$$;

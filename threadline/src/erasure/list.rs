@@ -1,0 +1,109 @@
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
+use diesel::{QueryableByName, RunQueryDsl};
+use serde::{Deserialize, Serialize};
+
+use super::erase::Erasure;
+use crate::context::{ActorRef, AuditConnection};
+use crate::error::Error;
+
+/// An [`Erasure`] on record: of whom, by whom, when and why; no values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
+#[non_exhaustive]
+pub struct Erased {
+    /// Its number, which stands in the place of the values: `erased:3`.
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    /// The table of the person's record.
+    #[diesel(sql_type = Text)]
+    pub table: String,
+    /// The key of the record.
+    #[diesel(sql_type = Text)]
+    pub record_key: String,
+    /// The columns that were named instead of what the policies say.
+    #[diesel(sql_type = Nullable<Array<Text>>)]
+    pub columns: Option<Vec<String>>,
+    /// The actor of whom texts were erased, as in `user:42`.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub actor: Option<String>,
+    /// The actions of which texts were erased.
+    #[diesel(sql_type = Nullable<Array<BigInt>>)]
+    pub actions: Option<Vec<i64>>,
+    /// Why.
+    #[diesel(sql_type = Text)]
+    pub reason: String,
+    /// The role that asked for it.
+    #[diesel(sql_type = Text)]
+    pub erased_by: String,
+    /// When it began.
+    #[diesel(sql_type = Timestamptz)]
+    pub begun_at: DateTime<Utc>,
+    /// When it was done; `None`: it is not.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Changes of which values were erased.
+    #[diesel(sql_type = BigInt)]
+    pub changes: i64,
+    /// Actions and transactions of which texts were erased.
+    #[diesel(sql_type = BigInt)]
+    pub texts: i64,
+}
+
+impl Erased {
+    /// The same erasure again: after a backup of before was restored, or when values were
+    /// recorded since.
+    ///
+    /// # Errors
+    ///
+    /// The actor cannot be read.
+    pub fn again(&self) -> Result<Erasure, Error> {
+        let mut erasure = Erasure::of(&self.table, &self.record_key, &self.reason);
+        for column in self.columns.iter().flatten() {
+            erasure = erasure.column(column);
+        }
+        for action in self.actions.iter().flatten() {
+            erasure = erasure.action(*action);
+        }
+        if let Some(actor) = &self.actor {
+            let actor: ActorRef = actor.parse()?;
+            erasure = erasure.actor(actor);
+        }
+        Ok(erasure)
+    }
+}
+
+/// Returns every erasure on record, oldest first. Keep the list outside of the database:
+/// who restores a backup erases again what it brings back.
+///
+/// ```
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// let list = threadline::erasures(conn)?;
+/// // … a backup is restored …
+/// for erased in &list {
+///     erased.again()?.erase(conn)?;
+/// }
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The audit schema is missing or too old, or the role may not read it.
+pub fn erasures<C: AuditConnection>(conn: &mut C) -> Result<Vec<Erased>, Error> {
+    load(conn, None)
+}
+
+pub(super) fn erasure<C: AuditConnection>(conn: &mut C, id: i64) -> Result<Erased, Error> {
+    let mut found = load(conn, Some(id))?;
+    found
+        .pop()
+        .ok_or_else(|| Error::reading(conn, diesel::result::Error::NotFound))
+}
+
+fn load<C: AuditConnection>(conn: &mut C, id: Option<i64>) -> Result<Vec<Erased>, Error> {
+    diesel::sql_query(include_str!("erasures.sql"))
+        .bind::<Nullable<BigInt>, _>(id)
+        .load(conn)
+        .map_err(|error| Error::reading(conn, error))
+}

@@ -1,0 +1,166 @@
+use std::io::Write;
+
+use chrono::{SecondsFormat, Utc};
+use diesel::connection::LoadConnection;
+use diesel::deserialize::FromSqlRow;
+use diesel::pg::{Pg, PgRowByRowLoadingMode};
+use diesel::result::Error as DieselError;
+use diesel::sql_types::Jsonb;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::context::{ActorRef, AuditConnection};
+use crate::error::{Error, ErrorKind};
+use crate::explore::{Bind, Typed, known_table};
+use crate::export::{FORMAT_VERSION, write_failed};
+use crate::install::{SCHEMA_VERSION, installed_version};
+use crate::posting::post_before_reading;
+use crate::record::{AnyJson, AuditChange, ChangeSql};
+
+/// Writes all that is on record about a person (GDPR, article 15): the changes of their
+/// record and of the rows that belonged to them then, and what holds and erasures are about
+/// them. What in a change belongs to somebody else is left out: of a row that was given
+/// away, what it became.
+///
+/// One JSON object a line, each with its `kind`: `change`, as in an
+/// [`Export`](crate::Export), `transaction`, `action`, `hold`, `erasure`. The last line is
+/// `end`: without it, the export is not complete.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{ActorRef, SubjectExport};
+///
+/// let mut out = vec![];
+/// SubjectExport::of("users", "42")
+///     .actor(ActorRef::user(42)) // how they act
+///     .write(conn, &mut out)?;
+/// # Ok::<(), threadline::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing is written before `write`"]
+pub struct SubjectExport {
+    table: String,
+    record_key: String,
+    actor: Option<ActorRef>,
+}
+
+/// A line.
+#[derive(Serialize)]
+struct Line<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    change: &'a AuditChange,
+}
+
+impl SubjectExport {
+    /// About the person whose record has this key, written as in a
+    /// [`Filter`](crate::Filter).
+    pub fn of(table: impl Into<String>, record_key: impl Into<String>) -> Self {
+        Self {
+            table: table.into(),
+            record_key: record_key.into(),
+            actor: None,
+        }
+    }
+
+    /// With the transactions and actions of this actor. What they changed of others is not
+    /// in it.
+    pub fn actor(mut self, actor: ActorRef) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// Writes it, and returns how many lines that were, without the last.
+    ///
+    /// # Errors
+    ///
+    /// There is no such table, or it was never audited; its key was that of other records,
+    /// too; the query failed, or writing did.
+    pub fn write<C, W>(self, conn: &mut C, mut out: W) -> Result<u64, Error>
+    where
+        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        W: Write,
+    {
+        let installed = installed_version(conn)?;
+        if installed < Some(SCHEMA_VERSION) {
+            return Err(Error::new(ErrorKind::SchemaMissing { installed }));
+        }
+        known_table(conn, &self.table)?;
+        post_before_reading(conn);
+        let mut lines = 0;
+        let person = || {
+            [
+                Bind::Text(self.table.clone()),
+                Bind::Text(self.record_key.clone()),
+            ]
+        };
+        let query = Typed::<ChangeSql>::new(include_str!("subject_changes.sql"), person());
+        for row in LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)? {
+            let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(&row?)
+                .map_err(DieselError::DeserializationError)?;
+            let change = &change;
+            write(
+                &mut out,
+                &Line {
+                    kind: "change",
+                    change,
+                },
+            )?;
+            lines += 1;
+        }
+        lines += documents(conn, include_str!("subject_holds.sql"), person(), &mut out)?;
+        if let Some(actor) = &self.actor {
+            let actor = || {
+                [
+                    Bind::Text(actor.actor_type().as_str().to_owned()),
+                    Bind::IsText(actor.id().map(str::to_owned)),
+                ]
+            };
+            let transactions = include_str!("actor_transactions.sql");
+            lines += documents(conn, transactions, actor(), &mut out)?;
+            let actions = include_str!("actor_actions.sql");
+            lines += documents(conn, actions, actor(), &mut out)?;
+        }
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        write(
+            &mut out,
+            &json!({
+                "kind": "end", "format_version": FORMAT_VERSION, "generated_at": now,
+                "table": self.table, "record_key": self.record_key, "count": lines,
+            }),
+        )?;
+        out.flush().map_err(write_failed)?;
+        Ok(lines)
+    }
+}
+
+/// What a query gives as JSON, an object a line.
+fn documents<C, W>(
+    conn: &mut C,
+    sql: &'static str,
+    binds: [Bind; 2],
+    out: &mut W,
+) -> Result<u64, Error>
+where
+    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    W: Write,
+{
+    let mut lines = 0;
+    let query = Typed::<Jsonb>::new(sql, binds);
+    for row in LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)? {
+        let document = <AnyJson as FromSqlRow<Jsonb, Pg>>::build_from_row(&row?)
+            .map_err(DieselError::DeserializationError)?;
+        write(out, &document.into_inner())?;
+        lines += 1;
+    }
+    Ok(lines)
+}
+
+fn write(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
+    serde_json::to_writer(&mut *out, value).map_err(|error| write_failed(error.into()))?;
+    out.write_all(b"\n").map_err(write_failed)
+}

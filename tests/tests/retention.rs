@@ -1,5 +1,7 @@
 //! How long the audit is kept, what goes, and what does not.
 
+#[path = "retention/cost.rs"]
+mod cost;
 #[path = "retention/holds.rs"]
 mod holds;
 #[path = "retention/kills.rs"]

@@ -69,6 +69,10 @@ fn many_rows() -> Vec<Target> {
             targets.push(at_most(0.8, &workload, AddedOver(TypedStmt)));
         }
     }
+    for operation in OPERATIONS {
+        let workload = operation.workload(MANY, 8, "");
+        targets.push(at_most(0.6, &workload, StoredOver(Textbook)));
+    }
     targets
 }
 

@@ -1,5 +1,5 @@
 use crate::capture::added::{added, added_with_posting, quotients};
-use crate::capture::names::{posting, wal};
+use crate::capture::names::{posting, stored, wal};
 use crate::capture::variant::Variant;
 use crate::goals::Bound;
 use crate::numbers::thousands;
@@ -25,6 +25,8 @@ pub(super) enum Measure {
     OverWorkload(String, &'static str),
     /// WAL that is added and that posting writes, over a number of bytes.
     WalOver(f64),
+    /// The bytes that are stored, over those of another variant.
+    StoredOver(Variant),
     /// What was measured, in its unit.
     Median(&'static str),
     /// The largest that was measured, in its unit.
@@ -59,6 +61,10 @@ impl Measure {
                 let both = captured.iter().zip(posted);
                 both.map(|(c, p)| (c + p) / bytes).collect()
             }
+            Self::StoredOver(over) => quotients(
+                &values(&stored(workload), Variant::Ours),
+                &values(&stored(workload), *over),
+            ),
             Self::Median(_) => ours,
             Self::Largest(_) => return Spread::of(&ours).map(|spread| spread.max),
         };
@@ -83,6 +89,7 @@ impl Measure {
                 "times {} bytes of WAL added, posting included",
                 thousands(*bytes as usize)
             ),
+            Self::StoredOver(over) => format!("times the bytes stored by {}", long_name(*over)),
             Self::Median(unit) | Self::Largest(unit) => (*unit).to_owned(),
         };
         format!("{bound} {what}")

@@ -14,13 +14,6 @@ const AUDITOR: &str = include_str!("../../../../threadline/src/docs/what_an_audi
 /// What a guide names without its arguments, or what never ends.
 const NAMED: [&str; 4] = ["audit protect", "audit work", "audit generate", "audit"];
 
-/// Commands of other releases than this one.
-const NOT_YET: [&str; 3] = [
-    "audit subject users:42",
-    "audit history users 42 --with posts.user_id",
-    "audit erase --subject users:42",
-];
-
 /// Statements that need an extension, or that another test runs as an administrator.
 const ELSEWHERE: [&str; 1] = ["SELECT cron.schedule("];
 
@@ -158,7 +151,6 @@ impl Reader {
         for step in steps(guide) {
             match step {
                 Step::Command(command, _) if NAMED.contains(&command.as_str()) => continue,
-                Step::Command(command, _) if NOT_YET.contains(&command.as_str()) => continue,
                 Step::Sql(sql, _) if ELSEWHERE.iter().any(|start| sql.starts_with(start)) => {
                     continue;
                 }

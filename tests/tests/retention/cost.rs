@@ -1,0 +1,73 @@
+//! What a batch of a purge costs: what it removes, and not what is kept.
+
+use diesel::prelude::*;
+use threadline_tests::{Database, run, value};
+
+/// A tenth of 30,000 old changes is of `orders`, which alone has a policy; each has an action.
+const HISTORY: &str = "
+    CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);
+    CREATE TABLE kept (id int PRIMARY KEY, amount int NOT NULL);
+    SELECT threadline.audit('orders', keep => '3 years'), threadline.audit('kept');
+
+    INSERT INTO threadline.ledger_transactions (id, xact_id, occurred_at, opened_at, actor_origin, session_user_name)
+    SELECT i, (i + 1000)::text::xid8, at, at, 'none', 'app'
+    FROM generate_series(1, 30000) AS i, LATERAL (SELECT now() - interval '9 years' + i * interval '1 hour' AS at) AS of
+    WHERE at < now();
+    INSERT INTO threadline.ledger_changes (id, position, transaction_id, captured_at, table_id, op, record_key, row_data)
+    SELECT x.id, x.id, x.id, x.opened_at,
+           (SELECT t.id FROM threadline.audited_tables AS t WHERE t.table_name = CASE WHEN x.id % 10 = 0 THEN 'orders' ELSE 'kept' END),
+           'I', x.id, jsonb_build_object('id', x.id, 'amount', 1)
+    FROM threadline.ledger_transactions AS x;
+    INSERT INTO threadline.audit_actions (transaction_id, occurred_at, name, actor_type)
+    SELECT x.id, x.opened_at, 'order.placed', 'anonymous' FROM threadline.ledger_transactions AS x WHERE x.id % 10 <> 0;
+    SELECT setval('threadline.entry_ids', 30000);
+    UPDATE threadline.posting SET last_position = 30000;
+    UPDATE threadline.audited_tables SET audited_since = '2000-01-01'";
+
+/// Entries of indexes and rows without one, that this session read in its transaction.
+fn read(conn: &mut PgConnection) -> i64 {
+    let sum = "SELECT sum(pg_stat_get_xact_tuples_returned(c.oid)) FROM pg_class AS c
+               WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'i')";
+    value(conn, sum).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_batch_reads_in_proportion_to_what_it_removes() {
+    let database = Database::durable();
+    let conn = &mut database.connect();
+    run(conn, HISTORY);
+    run(conn, "VACUUM ANALYZE");
+    run(conn, "SET max_parallel_workers_per_gather = 0");
+
+    // With the first look at which table has something to purge, from the middle on, and at
+    // the end of the run.
+    for calls in [1, 3, 20] {
+        conn.transaction::<_, diesel::result::Error, _>(|conn| {
+            let before = read(conn);
+            let mut purged: i64 = 0;
+            for _ in 0..calls {
+                let batch = value(conn, "threadline.purge(100)").unwrap();
+                purged += batch.parse::<i64>().unwrap();
+            }
+            let read = read(conn) - before;
+            assert!(purged > 0);
+            assert!(
+                read < 20 * purged + 1000 * calls,
+                "{calls} calls purged {purged} and read {read}"
+            );
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    // What is left is not read again and again.
+    while value(conn, "threadline.purge(100)").as_deref() != Some("0") {}
+    conn.transaction::<_, diesel::result::Error, _>(|conn| {
+        let before = read(conn);
+        assert_eq!(value(conn, "threadline.purge(100)").as_deref(), Some("0"));
+        let read = read(conn) - before;
+        assert!(read < 1000, "nothing was to purge, and {read} were read");
+        Ok(())
+    })
+    .unwrap();
+}

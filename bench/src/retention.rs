@@ -25,7 +25,7 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
     let url = env::var("KEPT_DATABASE_URL").expect("`cargo xtask bench` gives a third database");
     let mut conn = PgConnection::establish(&url).expect("the server takes connections");
     let conn = &mut conn;
-    load(conn, if quick { 1_000_000 } else { 50_000_000 });
+    load(conn, changes(quick));
 
     // What each question is about does not depend on the day on which it is asked.
     let kept_since = Utc::now() - YEAR * 2;
@@ -74,6 +74,17 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
         Bound::AtMost(0.0),
         f64::from(changed),
     );
+}
+
+/// How many changes there are before the purge; THREADLINE_KEPT_CHANGES says otherwise.
+fn changes(quick: bool) -> u64 {
+    match env::var("THREADLINE_KEPT_CHANGES") {
+        Ok(changes) => changes
+            .parse()
+            .expect("THREADLINE_KEPT_CHANGES is a number"),
+        Err(_) if quick => 1_000_000,
+        Err(_) => 10_000_000,
+    }
 }
 
 fn load(conn: &mut PgConnection, changes: u64) {

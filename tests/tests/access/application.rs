@@ -82,7 +82,7 @@ fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
         &mut protected.admin,
         "SELECT oid::regclass FROM pg_class WHERE relnamespace = 'threadline'::regnamespace AND relkind = 'S'",
     );
-    assert_eq!(sequences.len(), 6);
+    assert_eq!(sequences.len(), 7);
     for sequence in sequences {
         forbidden(app, &format!("SELECT setval('{sequence}', 1)"));
         forbidden(app, &format!("SELECT nextval('{sequence}')"));

@@ -20,9 +20,9 @@ fn fixes(shown: &str) -> String {
 fn every_fix_that_is_printed_can_be_pasted_into_psql() {
     for damage in [
         // The call of a model has lines.
-        "SELECT threadline.audit('members'); ALTER TABLE payments ENABLE TRIGGER \"!threadline_capture_2\";
+        "SELECT threadline.audit_as_decided('members'); ALTER TABLE payments ENABLE TRIGGER \"!threadline_capture_2\";
          CREATE TABLE \"a\nb'c\\d\"\"e\x1b[31m\" (\"id\n\" int PRIMARY KEY, \"x\t\" text); CREATE TABLE \"Keyless\" (line text);
-         CREATE TABLE devices (id int PRIMARY KEY, \"api\nkey\" text, api_key text); SELECT threadline.audit('devices')",
+         CREATE TABLE devices (id int PRIMARY KEY, \"api\nkey\" text, api_key text); SELECT threadline.audit_as_decided('devices')",
         "SELECT threadline.unaudit('members'); ALTER TABLE payments ADD city text, ALTER purpose TYPE varchar;
          CREATE TABLE \"a\nb'c\\d\"\"e\x1b[31m\" (\"id\n\" int PRIMARY KEY, \"x\t\" text, \"pass\u{202e}word\" text);
          SELECT threadline.audit('\"a\nb''c\\d\"\"e\x1b[31m\"', mask => ARRAY['x\t'], operations => ARRAY['insert', 'update'], condition => E'NEW.\"x\t\" <> ''\\n''\n OR  NEW.\"x\t\" IS NULL');

@@ -61,7 +61,7 @@ fn posting_and_purging_lock_nothing_of_the_tables_and_keep_no_writer_waiting() {
     run(conn, ITEMS);
     run(
         conn,
-        "SELECT threadline.set_keep('items', '1 year');
+        "SELECT threadline.audit('items', keep => '1 year');
          INSERT INTO items VALUES (1, 'a')",
     );
     run(conn, "BEGIN; INSERT INTO items VALUES (2, 'b')");

@@ -5,9 +5,9 @@ CREATE FUNCTION threadline.compared_as(referring regtype, key_type text, key_val
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN CASE
-    WHEN key_type IN ('smallint', 'integer', 'bigint') AND threadline.base_type(referring)::regtype IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+    WHEN key_type IN ('smallint', 'integer', 'bigint') AND threadline.base_type(referring)::regtype::text IN ('smallint', 'integer', 'bigint')
         THEN 'bigint'
     WHEN key_type = 'uuid' AND threadline.base_type(referring) = 'uuid'::regtype THEN 'uuid'
-    WHEN key_type IN ('text', 'character varying') AND threadline.base_type(referring)::regtype IN ('text'::regtype, 'character varying'::regtype)
+    WHEN key_type IN ('text', 'character varying') AND threadline.base_type(referring)::regtype::text IN ('text', 'character varying')
          AND array_to_string(key_values, ' ') !~ '[.]{3} sha256:[0-9a-f]{64}' THEN 'text'
 END;

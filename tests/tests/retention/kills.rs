@@ -159,6 +159,11 @@ fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
                 database.own_server().kill();
             }
         }
+        if round / 2 > 0 {
+            wait_until("everybody is sent away", || {
+                diesel::RunQueryDsl::execute(diesel::sql_query("SELECT 1"), &mut conn).is_err()
+            });
+        }
         if round / 2 > 1 {
             database.own_server().restart();
         }

@@ -2567,15 +2567,13 @@ DECLARE
                         FROM pg_catalog.unnest($2) WITH ORDINALITY AS i (image, place)';
     tl_eighth integer := (pg_catalog.cardinality(images) + 7) / 8;
 BEGIN
-    IF images = '{}' THEN
-        RETURN;
-    END IF;
     images := threadline.json_documents(images, pg_catalog.pg_typeof(base));
     EXECUTE tl_attempt INTO populated USING base, images;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
     populated := NULL;
     IF pg_catalog.cardinality(images) > 1 THEN
         FOR tl_part IN 0..7 LOOP
+            EXIT WHEN tl_part * tl_eighth >= pg_catalog.cardinality(images);
             populated := populated OPERATOR(pg_catalog.||) threadline.populate_rows(
                 base, images[tl_part * tl_eighth + 1 : (tl_part + 1) * tl_eighth], redacted);
         END LOOP;

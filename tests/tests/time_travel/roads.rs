@@ -141,7 +141,11 @@ fn follow(seed: u64, bypass: bool) -> Answers {
         let of_all = format!(
             "SELECT image, unrecorded FROM threadline.rows_as_of('r', '{at}') ORDER BY record_key"
         );
-        assert_eq!(rows(conn, &alone), rows(conn, &of_all), "seed {seed} at {at}");
+        assert_eq!(
+            rows(conn, &alone),
+            rows(conn, &of_all),
+            "seed {seed} at {at}"
+        );
         // A mask is not what was there, and of an ignored column what is there now is shown.
         if !bypass && table != 2 && table != 3 {
             assert_eq!(

@@ -140,7 +140,10 @@ fn an_interrupted_purge_answers_as_a_finished_one_and_goes_on() {
             thread::sleep(Duration::from_millis(5));
         }
         let mut purger = database.connect();
-        run(&mut purger, "SELECT threadline.purge(100)");
+        assert_eq!(
+            value(&mut purger, "SELECT threadline.purge(100)").as_deref(),
+            Some("100")
+        );
         assert!(Order::all_as_of(conn, old).is_err(), "batch {batch}");
     }
     assert_eq!(

@@ -2637,27 +2637,35 @@ RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
     ELSE image
 END;
 
--- An image with the numbers of its numeric columns as strings, digit for digit; also of a
+-- Images with the numbers of their numeric columns as strings, digit for digit; also of a
 -- column that is numeric no more: of any that is no float, a number with a fraction.
+CREATE OR REPLACE FUNCTION threadline.exact_images(images jsonb[], numeric_columns text[], columns jsonb) RETURNS jsonb[]
+LANGUAGE sql STABLE
+RETURN (
+    SELECT pg_catalog.array_agg(
+        CASE WHEN pg_catalog.jsonb_typeof(i.image) <> 'object' THEN i.image
+            ELSE i.image || coalesce((
+                SELECT pg_catalog.jsonb_object_agg(field.key, field.value #>> '{}')
+                FROM pg_catalog.jsonb_each(i.image) AS field
+                WHERE pg_catalog.jsonb_typeof(field.value) = 'number'
+                  AND (field.key = ANY (numeric_columns)
+                       OR field.value::pg_catalog.text LIKE '%.%' AND field.key = ANY (ARRAY(
+                           SELECT c.name
+                           FROM pg_catalog.jsonb_to_recordset(columns) AS c (name pg_catalog.text, type pg_catalog.text)
+                           WHERE threadline.base_type(pg_catalog.to_regtype(c.type)) NOT IN (
+                               'pg_catalog.float4'::pg_catalog.regtype, 'pg_catalog.float8'::pg_catalog.regtype,
+                               'pg_catalog.json'::pg_catalog.regtype, 'pg_catalog.jsonb'::pg_catalog.regtype))))), '{}')
+        END ORDER BY i.place)
+    FROM pg_catalog.unnest(images) WITH ORDINALITY AS i (image, place));
+
+-- threadline.exact_images() of one.
 CREATE OR REPLACE FUNCTION threadline.exact_image(image jsonb, numeric_columns text[], columns jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
-RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
-    ELSE image || coalesce((
-        SELECT pg_catalog.jsonb_object_agg(field.key, field.value #>> '{}')
-        FROM pg_catalog.jsonb_each(image) AS field
-        WHERE pg_catalog.jsonb_typeof(field.value) = 'number'
-          AND (field.key = ANY (numeric_columns)
-               OR field.value::pg_catalog.text LIKE '%.%' AND coalesce((
-                   SELECT threadline.base_type(pg_catalog.to_regtype(c.type)) NOT IN (
-                       'pg_catalog.float4'::pg_catalog.regtype, 'pg_catalog.float8'::pg_catalog.regtype,
-                       'pg_catalog.json'::pg_catalog.regtype, 'pg_catalog.jsonb'::pg_catalog.regtype)
-                   FROM pg_catalog.jsonb_to_recordset(columns) AS c (name pg_catalog.text, type pg_catalog.text)
-                   WHERE c.name = field.key), false))), '{}')
-END;
+RETURN (threadline.exact_images(ARRAY[image], numeric_columns, columns))[1];
 
--- An image with what its json columns say in the place of the texts that say it, for
+-- Images with what their json columns say in the place of the texts that say it, for
 -- jsonb_populate_record(), which would take them for strings.
-CREATE OR REPLACE FUNCTION threadline.json_documents(image jsonb, of_type regtype) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.json_documents(images jsonb[], of_type regtype) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -2669,40 +2677,65 @@ BEGIN
         FROM pg_type AS t
         JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE t.oid = of_type AND a.atttypid IN ('json'::regtype, (SELECT d.oid FROM pg_type AS d WHERE d.oid = a.atttypid AND d.typtype = 'd' AND threadline.base_type(d.oid) = 'json'::regtype))
-          AND jsonb_typeof(image -> a.attname) = 'string'
     LOOP
-        BEGIN
-            image := image || jsonb_build_object(tl_name, (image ->> tl_name)::jsonb);
-        EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
-            -- It has no form in jsonb, or was no json then.
-        END;
+        FOR tl_at IN array_lower(images, 1)..array_upper(images, 1) LOOP
+            CONTINUE WHEN jsonb_typeof(images[tl_at] -> tl_name) IS DISTINCT FROM 'string';
+            BEGIN
+                images[tl_at] := images[tl_at] || jsonb_build_object(tl_name, (images[tl_at] ->> tl_name)::jsonb);
+            EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+                -- It has no form in jsonb, or was no json then.
+            END;
+        END LOOP;
     END LOOP;
-    RETURN image;
+    RETURN images;
 END
 $$;
 
--- jsonb_populate_record() that does not fail the whole query when one image no
--- longer fits the table's types. A placeholder that its column's type does not
--- take (a masked date) reads as NULL; a row that does not fit is all NULL.
--- Planned at each call: a plan that is kept remembers the row type as it was before
--- somebody changed the table.
-CREATE OR REPLACE FUNCTION threadline.populate(base anyelement, image jsonb, redacted text[], OUT populated anyelement)
+-- Rows of a table made from images, in their order: jsonb_populate_record() that does not
+-- fail the whole query when one image no longer fits the table's types. A placeholder that
+-- its column's type does not take (a masked date) reads as NULL; a row that does not fit
+-- is NULL. Many at once, because each attempt costs a plan and a subtransaction: if one
+-- does not fit, each eighth is tried. Planned at each call: a plan that is kept remembers
+-- the row type as it was before somebody changed the table.
+CREATE OR REPLACE FUNCTION threadline.populate_rows(base anyelement, images jsonb[], redacted text[], OUT populated anyarray)
 LANGUAGE plpgsql STABLE
 AS $$
+DECLARE
+    tl_attempt text := 'SELECT pg_catalog.array_agg(pg_catalog.jsonb_populate_record($1, i.image) ORDER BY i.place)
+                        FROM pg_catalog.unnest($2) WITH ORDINALITY AS i (image, place)';
+    tl_eighth integer := (pg_catalog.cardinality(images) + 7) / 8;
 BEGIN
-    image := threadline.json_documents(threadline.without_marks(image, pg_catalog.pg_typeof(base)), pg_catalog.pg_typeof(base));
-    EXECUTE 'SELECT (pg_catalog.jsonb_populate_record($1, $2)).*' INTO populated USING base, image;
+    IF pg_catalog.strpos(images::pg_catalog.text, 'erased:') OPERATOR(pg_catalog.>) 0 THEN
+        images := ARRAY(
+            SELECT threadline.without_marks(i.image, pg_catalog.pg_typeof(base))
+            FROM pg_catalog.unnest(images) WITH ORDINALITY AS i (image, place)
+            ORDER BY i.place);
+    END IF;
+    images := threadline.json_documents(images, pg_catalog.pg_typeof(base));
+    EXECUTE tl_attempt INTO populated USING base, images;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
-    BEGIN
-        EXECUTE 'SELECT (pg_catalog.jsonb_populate_record($1, $2)).*' INTO populated USING base, image - redacted;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
-        populated := NULL;
-    END;
+    populated := NULL;
+    IF pg_catalog.cardinality(images) > 1 THEN
+        FOR tl_part IN 0..7 LOOP
+            EXIT WHEN tl_part * tl_eighth >= pg_catalog.cardinality(images);
+            populated := populated OPERATOR(pg_catalog.||) threadline.populate_rows(
+                base, images[tl_part * tl_eighth + 1 : (tl_part + 1) * tl_eighth], redacted);
+        END LOOP;
+        RETURN;
+    END IF;
+    EXECUTE 'SELECT ARRAY[$1]' INTO populated USING base;
+    IF images[1] OPERATOR(pg_catalog.?|) redacted THEN
+        BEGIN
+            EXECUTE tl_attempt INTO populated USING base, ARRAY[images[1] OPERATOR(pg_catalog.-) redacted];
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
+            -- It stays NULL.
+        END;
+    END IF;
 END
 $$;
 
 -- Why an image does not make a row of a type: the columns whose values it does not take,
--- and what it says of them, as {"column": "reason"}. For threadline.populate(), which says
+-- and what it says of them, as {"column": "reason"}. For threadline.populate_rows(), which says
 -- only that.
 CREATE OR REPLACE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -2711,7 +2744,7 @@ DECLARE
     tl_column record;
     tl_misfits jsonb := '{}';
 BEGIN
-    image := threadline.json_documents(threadline.without_marks(image, pg_catalog.pg_typeof(base)), pg_catalog.pg_typeof(base));
+    image := (threadline.json_documents(ARRAY[threadline.without_marks(image, pg_catalog.pg_typeof(base))], pg_catalog.pg_typeof(base)))[1];
     FOR tl_column IN
         SELECT a.attname::pg_catalog.text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
         FROM pg_catalog.pg_type AS t
@@ -7854,6 +7887,8 @@ DECLARE
     tl_backward jsonb;
     tl_undo jsonb;
     tl_unseen boolean;
+    tl_is_partitioned boolean;
+    tl_is_answer boolean;
     tl_redaction record;
 BEGIN
     SELECT array_agg(ROW(c.*)::threadline.audit_changes ORDER BY c.id) INTO tl_changes
@@ -7935,6 +7970,14 @@ BEGIN
     FROM unnest(tl_changes) AS c
     WHERE c.record_key = settled_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
 
+    -- What was recorded by then says all of it.
+    tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
+    SELECT tl_is_whole AND NOT tl_is_partitioned AND NOT t.policy ? 'ignore'
+           AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.treatment <> 'exclude')
+    INTO tl_is_answer
+    FROM threadline.audited_tables AS t
+    WHERE t.id = audited_table;
+
     -- What ended the record that had the key then, and what began another.
     SELECT * INTO tl_end
     FROM unnest(tl_changes) AS c
@@ -7958,6 +8001,7 @@ BEGIN
           AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
           AND c.op = 'U' AND c.previous_key IS NULL;
         tl_backward := CASE
+            WHEN tl_is_answer THEN '{}'
             WHEN tl_end.id IS NULL THEN threadline.still_true(
                 tl_alterations, threadline.live_image(audited_table, target, settled_record.record_key), 'infinity', instant)
             ELSE threadline.still_true(
@@ -7969,7 +8013,7 @@ BEGIN
     END IF;
     -- Of a partition that left, the rows are there as long as it was.
     IF tl_backward IS NULL AND (tl_is_whole IS NOT TRUE
-        OR EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
+        OR tl_is_partitioned
            AND NOT threadline.left_with_partition(audited_table, target, tl_forward, instant))
     THEN
         state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;

@@ -167,7 +167,7 @@ fn an_image_makes_the_row_again() {
         value(
             conn,
             "SELECT count(*) FROM threadline.audit_changes AS c, zoo AS live,
-                 LATERAL threadline.populate(NULL::zoo, c.row_data, '{}') AS again
+                 LATERAL unnest(threadline.populate_rows(NULL::zoo, ARRAY[c.row_data], '{}')) AS again
              WHERE (again.*)::text = (live.*)::text"
         )
         .as_deref(),
@@ -178,7 +178,7 @@ fn an_image_makes_the_row_again() {
         value(
             conn,
             "SELECT count(*) FROM threadline.audit_changes AS c, zoo AS live,
-                 LATERAL threadline.populate(NULL::zoo, c.row_data, '{}') AS again
+                 LATERAL unnest(threadline.populate_rows(NULL::zoo, ARRAY[c.row_data], '{}')) AS again
              WHERE to_jsonb(again) = to_jsonb(live) AND again.n = live.n AND again.bytes = live.bytes
                AND again.tz = live.tz AND again.iv = live.iv AND again.r = live.r AND again.i8 = live.i8"
         )

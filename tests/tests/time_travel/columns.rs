@@ -478,6 +478,53 @@ fn names_are_followed_after_a_dump_and_restore() {
 }
 
 #[test]
+fn rows_that_do_not_fit_spoil_no_others_among_thousands() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    // The type of a masked date takes no placeholder.
+    let at = each(
+        conn,
+        &[
+            "CREATE TABLE people (id int PRIMARY KEY, code text, note text, born date)",
+            "SELECT threadline.audit('people', mask => ARRAY['born'])",
+            "INSERT INTO people
+             SELECT k, CASE WHEN k % 700 = 3 THEN 'seven' ELSE k::text END, repeat('note ', 30), CASE WHEN k > 2500 THEN date '1815-12-10' END
+             FROM generate_series(1, 3000) AS k",
+        ],
+    );
+    each(
+        conn,
+        &[
+            "UPDATE people SET code = '8'",
+            "ALTER TABLE people ALTER code TYPE int USING code::int",
+        ],
+    );
+    let mut seen = 0;
+    let mut misfits = 0;
+    for past in with_number::Person::all_as_of(conn, at).unwrap() {
+        let past = past.unwrap();
+        seen += 1;
+        match past.record {
+            Ok(person) => {
+                assert_eq!(past.key, json!({ "id": person.id }));
+                assert_eq!(past.image["id"], json!(person.id));
+                assert_eq!(person.code, person.id);
+            }
+            Err(Unavailable::DoesNotFit { message }) => {
+                assert_eq!(past.image["code"], json!("seven"));
+                assert_eq!(
+                    message,
+                    "column code: invalid input syntax for type integer: \"seven\""
+                );
+                misfits += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((seen, misfits), (3000, 5));
+}
+
+#[test]
 fn a_value_of_then_comes_in_the_type_of_now_or_says_that_it_does_not_fit() {
     let database = Database::new();
     let conn = &mut database.connect();

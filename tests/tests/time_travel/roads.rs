@@ -132,6 +132,20 @@ fn follow(seed: u64, bypass: bool) -> Answers {
             rows(conn, &of("by_the_long_road", at, all)),
             "seed {seed} at {at}"
         );
+        // Each by itself.
+        let alone = format!(
+            "SELECT one.image, one.unrecorded
+             FROM threadline.rows_as_of('r', '{at}') AS r, threadline.record_as_of('r', r.record_key, '{at}') AS one
+             ORDER BY r.record_key"
+        );
+        let of_all = format!(
+            "SELECT image, unrecorded FROM threadline.rows_as_of('r', '{at}') ORDER BY record_key"
+        );
+        assert_eq!(
+            rows(conn, &alone),
+            rows(conn, &of_all),
+            "seed {seed} at {at}"
+        );
         // A mask is not what was there, and of an ignored column what is there now is shown.
         if !bypass && table != 2 && table != 3 {
             assert_eq!(

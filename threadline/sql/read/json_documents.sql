@@ -1,6 +1,6 @@
--- An image with what its json columns say in the place of the texts that say it, for
+-- Images with what their json columns say in the place of the texts that say it, for
 -- jsonb_populate_record(), which would take them for strings.
-CREATE FUNCTION threadline.json_documents(image jsonb, of_type regtype) RETURNS jsonb
+CREATE FUNCTION threadline.json_documents(images jsonb[], of_type regtype) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -12,14 +12,16 @@ BEGIN
         FROM pg_type AS t
         JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE t.oid = of_type AND a.atttypid IN ('json'::regtype, (SELECT d.oid FROM pg_type AS d WHERE d.oid = a.atttypid AND d.typtype = 'd' AND threadline.base_type(d.oid) = 'json'::regtype))
-          AND jsonb_typeof(image -> a.attname) = 'string'
     LOOP
-        BEGIN
-            image := image || jsonb_build_object(tl_name, (image ->> tl_name)::jsonb);
-        EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
-            -- It has no form in jsonb, or was no json then.
-        END;
+        FOR tl_at IN array_lower(images, 1)..array_upper(images, 1) LOOP
+            CONTINUE WHEN jsonb_typeof(images[tl_at] -> tl_name) IS DISTINCT FROM 'string';
+            BEGIN
+                images[tl_at] := images[tl_at] || jsonb_build_object(tl_name, (images[tl_at] ->> tl_name)::jsonb);
+            EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+                -- It has no form in jsonb, or was no json then.
+            END;
+        END LOOP;
     END LOOP;
-    RETURN image;
+    RETURN images;
 END
 $$;

@@ -1,5 +1,5 @@
 -- Why an image does not make a row of a type: the columns whose values it does not take,
--- and what it says of them, as {"column": "reason"}. For threadline.populate(), which says
+-- and what it says of them, as {"column": "reason"}. For threadline.populate_rows(), which says
 -- only that.
 CREATE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -8,7 +8,7 @@ DECLARE
     tl_column record;
     tl_misfits jsonb := '{}';
 BEGIN
-    image := threadline.json_documents(threadline.without_marks(image, pg_catalog.pg_typeof(base)), pg_catalog.pg_typeof(base));
+    image := (threadline.json_documents(ARRAY[threadline.without_marks(image, pg_catalog.pg_typeof(base))], pg_catalog.pg_typeof(base)))[1];
     FOR tl_column IN
         SELECT a.attname::pg_catalog.text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
         FROM pg_catalog.pg_type AS t

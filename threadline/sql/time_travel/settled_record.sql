@@ -33,6 +33,8 @@ DECLARE
     tl_backward jsonb;
     tl_undo jsonb;
     tl_unseen boolean;
+    tl_is_partitioned boolean;
+    tl_is_answer boolean;
     tl_redaction record;
 BEGIN
     SELECT array_agg(ROW(c.*)::threadline.audit_changes ORDER BY c.id) INTO tl_changes
@@ -114,6 +116,14 @@ BEGIN
     FROM unnest(tl_changes) AS c
     WHERE c.record_key = settled_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
 
+    -- What was recorded by then says all of it.
+    tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
+    SELECT tl_is_whole AND NOT tl_is_partitioned AND NOT t.policy ? 'ignore'
+           AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.treatment <> 'exclude')
+    INTO tl_is_answer
+    FROM threadline.audited_tables AS t
+    WHERE t.id = audited_table;
+
     -- What ended the record that had the key then, and what began another.
     SELECT * INTO tl_end
     FROM unnest(tl_changes) AS c
@@ -137,6 +147,7 @@ BEGIN
           AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
           AND c.op = 'U' AND c.previous_key IS NULL;
         tl_backward := CASE
+            WHEN tl_is_answer THEN '{}'
             WHEN tl_end.id IS NULL THEN threadline.still_true(
                 tl_alterations, threadline.live_image(audited_table, target, settled_record.record_key), 'infinity', instant)
             ELSE threadline.still_true(
@@ -148,7 +159,7 @@ BEGIN
     END IF;
     -- Of a partition that left, the rows are there as long as it was.
     IF tl_backward IS NULL AND (tl_is_whole IS NOT TRUE
-        OR EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p')
+        OR tl_is_partitioned
            AND NOT threadline.left_with_partition(audited_table, target, tl_forward, instant))
     THEN
         state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;

@@ -87,7 +87,7 @@ CROSS JOIN LATERAL (
     SELECT r.image, redaction.filled || (r.image - redaction.unreadable) AS filled
     FROM (SELECT threadline.redacted(c.image, redaction.hidden, redaction.masks) AS image) AS r
 ) AS past
-CROSS JOIN LATERAL threadline.populate(NULL::{table}, past.filled, redaction.columns) AS {row alias}
+CROSS JOIN LATERAL unnest(threadline.populate_rows(NULL::{table}, ARRAY[past.filled], redaction.columns)) AS {row alias}
 CROSS JOIN LATERAL (
     SELECT {model columns}
     FROM (SELECT {row alias}.*) AS {model table}

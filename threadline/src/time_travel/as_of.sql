@@ -13,7 +13,7 @@ CROSS JOIN LATERAL threadline.redaction(t.id, {table name}::regclass, {instant})
 CROSS JOIN LATERAL (
     SELECT redaction.filled || (coalesce(r.image, jsonb_build_object()) - redaction.unreadable) AS filled
 ) AS past
-CROSS JOIN LATERAL threadline.populate(NULL::{table}, past.filled, redaction.columns) AS {row alias}
+CROSS JOIN LATERAL unnest(threadline.populate_rows(NULL::{table}, ARRAY[past.filled], redaction.columns)) AS {row alias}
 CROSS JOIN LATERAL (
     SELECT {model columns}
     FROM (SELECT {row alias}.*) AS {model table}

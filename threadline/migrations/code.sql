@@ -5408,9 +5408,12 @@ BEGIN
     IF tl_secret <> '{}' AND tl_redacted || tl_said <@ ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c)
        AND threadline.as_decided(target, policy) IS NULL
     THEN
-        RAISE EXCEPTION 'threadline: column % of table % looks secret by its name, and would be recorded as it is',
-            array_to_string(tl_secret, ', '), target
-            USING HINT = concat_ws(' ',
+        RAISE EXCEPTION USING
+            MESSAGE = format(CASE cardinality(tl_secret)
+                WHEN 1 THEN 'threadline: column %s of table %s looks secret by its name, and would be recorded as it is'
+                ELSE 'threadline: columns %s of table %s look secret by their names, and would be recorded as they are'
+            END, array_to_string(tl_secret, ', '), target),
+            HINT = concat_ws(' ',
                 'Say what is recorded of it:',
                 (SELECT format('exclude => ARRAY[%1$s] (nothing), mask => ARRAY[%1$s] (that it changed), token => ARRAY[%1$s] (a keyed hash), or', string_agg(quote_literal(s), ', '))
                  FROM unnest(tl_secret) AS s

@@ -173,7 +173,11 @@ fn a_column_redacted_since_is_redacted_for_the_past_too() {
     let conn = &mut database.connect();
     let at = each(
         conn,
-        &[ACCOUNTS, SECRETS, "SELECT threadline.audit('accounts')"],
+        &[
+            ACCOUNTS,
+            SECRETS,
+            "SELECT threadline.audit('accounts', clear => ARRAY['token', 'pin'])",
+        ],
     );
     each(
         conn,
@@ -215,7 +219,10 @@ fn a_column_that_was_redacted_then_is_not_filled_from_today() {
         conn,
         &["UPDATE accounts SET pin = 1, code = 2, token = 'new', email = 'new'"],
     );
-    let clear = each(conn, &["SELECT threadline.audit('accounts')"]);
+    let clear = each(
+        conn,
+        &["SELECT threadline.audit('accounts', clear => ARRAY['token', 'pin'])"],
+    );
     for step in [
         "UPDATE accounts SET pin = 3, code = 4, token = 'newer', email = 'newer'",
         "SELECT threadline.refresh('accounts')",

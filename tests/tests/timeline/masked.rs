@@ -41,7 +41,7 @@ mod left {
 
 const PEOPLE: &str = "
     CREATE TABLE people (id int PRIMARY KEY, name text, email text, pin int);
-    SELECT threadline.audit('people');
+    SELECT threadline.audit('people', clear => ARRAY['pin']);
     INSERT INTO people VALUES (1, 'Ada', 's3cret-1', 77700001);
     UPDATE people SET email = 's3cret-2', pin = 77700002;
     UPDATE people SET name = 'Ada L.', email = 's3cret-3', pin = 77700003;
@@ -197,10 +197,13 @@ fn what_was_redacted_when_its_column_was_dropped_stays_hidden() {
     // A column of the same table that is redacted later keeps its own policy.
     run(
         conn,
-        "SELECT threadline.audit('people', mask => ARRAY['email'])",
+        "SELECT threadline.audit('people', mask => ARRAY['email'], clear => ARRAY['pin'])",
     );
     assert!(!answers(conn).contains("in the open"));
-    run(conn, "SELECT threadline.audit('people')");
+    run(
+        conn,
+        "SELECT threadline.audit('people', clear => ARRAY['pin'])",
+    );
     no_secret(conn);
     assert!(answers(conn).contains("in the open"));
 }
@@ -212,7 +215,10 @@ fn a_column_that_is_clear_again_shows_what_was_recorded_in_clear() {
     run(conn, PEOPLE);
     run(conn, MASK);
     no_secret(conn);
-    run(conn, "SELECT threadline.audit('people')");
+    run(
+        conn,
+        "SELECT threadline.audit('people', clear => ARRAY['pin'])",
+    );
     assert!(answers(conn).contains("s3cret-1"));
 }
 

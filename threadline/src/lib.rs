@@ -35,7 +35,7 @@ pub use action::{
 };
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
-    ContextError, ContextGuard,
+    ContextError, InContext, InContextExt,
 };
 #[cfg(feature = "export")]
 pub use erasure::SubjectExport;

@@ -120,7 +120,7 @@ fn a_panic_in_a_poll_leaves_no_context_behind() {
 }
 
 /// Sends what is current where it is dropped.
-struct Witness(Sender<Option<AuditContext>>);
+pub struct Witness(pub Sender<Option<AuditContext>>);
 
 impl Drop for Witness {
     fn drop(&mut self) {

@@ -1,8 +1,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use threadline::{ActorRef, AuditContext};
 
+use super::futures::Witness;
 use super::user;
 
 #[test]
@@ -58,6 +60,15 @@ fn a_carried_closure_is_nobodys_where_nobody_was_current() {
         assert_eq!(carried(), Some(user(1)));
         assert_eq!(AuditContext::current(), Some(user(2)));
     });
+}
+
+#[test]
+fn a_carried_closure_that_is_never_called_is_dropped_in_its_context() {
+    let (sender, dropped) = channel();
+    let witness = Witness(sender);
+    let carried = user(1).scope(|| AuditContext::carry(move || drop(witness)));
+    user(2).scope(|| drop(carried));
+    assert_eq!(dropped.recv().unwrap(), Some(user(1)));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod actor;
 mod audit_context;
+mod carried;
 mod in_context;
 pub(crate) mod limits;
 mod not_future;

@@ -3,6 +3,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::carried::Carried;
 use super::not_future::NotFuture;
 use super::{AuditContext, InContext, Origin};
 
@@ -80,11 +81,8 @@ impl AuditContext {
     where
         T: NotFuture<UseInContextForFutures>,
     {
-        let context = Self::shared();
-        move || {
-            let _entered = enter(context, Origin::ThreadLocal);
-            work()
-        }
+        let carried = Carried::new(work, Self::shared());
+        move || carried.run()
     }
 
     /// Returns `future` in the context that is current now, for an executor's `spawn`.

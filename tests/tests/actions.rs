@@ -88,8 +88,9 @@ fn category_and_verb_come_from_the_name_unless_they_are_given() {
 fn what_is_not_said_comes_from_the_current_context() {
     let database = Database::new();
     let conn = &mut database.connect();
-    let _guard = user("7").enter();
-    let recorded = record_action(conn, "session.opened").unwrap();
+    let context = user("7");
+    let mut record = |action: Action| context.scope(|| record_action(conn, action)).unwrap();
+    let recorded = record("session.opened".into());
     assert_eq!(recorded.actor, ActorRef::user("7").unwrap());
     assert_eq!(recorded.request_id.as_deref(), Some("r-1"));
     assert_eq!(recorded.correlation_id.as_deref(), Some("c-1"));
@@ -97,7 +98,7 @@ fn what_is_not_said_comes_from_the_current_context() {
     let own = Action::new("session.opened")
         .actor(ActorRef::system("gate").unwrap())
         .correlation_id("own");
-    let recorded = record_action(conn, own).unwrap();
+    let recorded = record(own);
     assert_eq!(recorded.actor, ActorRef::system("gate").unwrap());
     assert_eq!(recorded.correlation_id.as_deref(), Some("own"));
     assert_eq!(recorded.request_id.as_deref(), Some("r-1"));
@@ -114,11 +115,10 @@ fn source_address_and_metadata_of_the_context_are_recorded_with_the_action() {
         .metadata("agent", "curl")
         .build()
         .unwrap();
-    let _guard = context.enter();
     let refused = Action::new("session.opened")
         .failed()
         .metadata("agent", "its own");
-    let recorded = record_action(conn, refused).unwrap();
+    let recorded = context.scope(|| record_action(conn, refused)).unwrap();
     assert_eq!(recorded.source.as_deref(), Some("web"));
     assert_eq!(recorded.remote_ip.as_deref(), Some("203.0.113.9"));
     assert_eq!(
@@ -128,7 +128,7 @@ fn source_address_and_metadata_of_the_context_are_recorded_with_the_action() {
     let elsewhere = Action::new("session.opened")
         .source("console")
         .remote_ip("2001:db8::1".parse().unwrap());
-    let recorded = record_action(conn, elsewhere).unwrap();
+    let recorded = context.scope(|| record_action(conn, elsewhere)).unwrap();
     assert_eq!(recorded.source.as_deref(), Some("console"));
     assert_eq!(recorded.remote_ip.as_deref(), Some("2001:db8::1"));
     assert_eq!(
@@ -136,8 +136,8 @@ fn source_address_and_metadata_of_the_context_are_recorded_with_the_action() {
         ["web | 203.0.113.9", "console | 2001:db8::1"]
     );
     // Of what is done to the audit itself, too.
-    let suspended = conn
-        .audited(|conn| threadline::suspend(conn, "reload"))
+    let suspended = context
+        .scope(|| conn.audited(|conn| threadline::suspend(conn, "reload")))
         .unwrap();
     assert_eq!(suspended.source.as_deref(), Some("web"));
     assert_eq!(suspended.remote_ip.as_deref(), Some("203.0.113.9"));

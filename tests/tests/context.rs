@@ -1,5 +1,11 @@
-//! Who acted: contexts, guards, and transactions on connections of all kinds.
+//! Who acted: contexts, futures, and transactions on connections of all kinds.
 
+#[path = "context/futures.rs"]
+mod futures;
+#[path = "context/interleaving.rs"]
+mod interleaving;
+#[path = "context/mistakes.rs"]
+mod mistakes;
 #[path = "context/pooler.rs"]
 mod pooler;
 #[path = "context/scopes.rs"]

@@ -35,7 +35,7 @@ pub use action::{
 };
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
-    ContextError, ContextGuard,
+    ContextError, InContext, InContextExt,
 };
 #[cfg(feature = "export")]
 pub use erasure::SubjectExport;
@@ -76,7 +76,9 @@ pub use revert::{RevertConflict, revert_transaction, revert_transaction_but};
 /// assert_eq!(User::spec().policy.exclude, ["password_hash"]);
 /// ```
 pub use threadline_derive::Audited;
-pub use time_travel::{OpenTransaction, PastRecord, Unavailable};
+#[cfg(feature = "postgres")]
+pub use time_travel::PastRecord;
+pub use time_travel::{OpenTransaction, Unavailable};
 pub use verify::{
     BrokenRecord, Finding, FindingCode, ResumePoint, Severity, Verification, Verify, VerifyProgress,
 };

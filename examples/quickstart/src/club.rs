@@ -1,5 +1,5 @@
 //! What the club does. Nothing here mentions the audit: writes are recorded
-//! under whichever context the caller has entered.
+//! under the context that is current where it is called.
 
 use diesel::prelude::*;
 use threadline::{Action, AuditAction, AuditExt, record_action};

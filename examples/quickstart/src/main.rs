@@ -18,39 +18,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     let worker = Worker::new().spawn(move || PgConnection::establish(&database_url))?;
 
     // A visitor signs up.
-    let ada = {
-        let _guard = web(ActorRef::anonymous(), "r-1")?.enter();
-        club::join(conn, "Ada Byron", "ada@example.com", "argon2$s3cr3t-1")?
-    };
+    let ada = web(ActorRef::anonymous(), "r-1")?
+        .scope(|| club::join(conn, "Ada Byron", "ada@example.com", "argon2$s3cr3t-1"))?;
     // She changes her name.
-    {
-        let _guard = web(ActorRef::user(ada.id)?, "r-2")?.enter();
-        club::rename(conn, ada.id, "Ada Lovelace")?;
-    }
+    web(ActorRef::user(ada.id)?, "r-2")?.scope(|| club::rename(conn, ada.id, "Ada Lovelace"))?;
     // An administrator helps her after a lost phone, and makes her treasurer.
-    let appointed = {
-        let _guard = web(ActorRef::admin("grace")?, "r-3")?.enter();
+    let appointed = web(ActorRef::admin("grace")?, "r-3")?.scope(|| {
         club::recover(conn, ada.id, "countess@example.com", "argon2$s3cr3t-2")?;
-        club::appoint(conn, ada.id, "treasurer", "elected on 1 November")?
-    };
+        club::appoint(conn, ada.id, "treasurer", "elected on 1 November")
+    })?;
     // The bank's import books her fee. Without an actor, no money moves.
     let import = AuditContext::builder(ActorRef::service_account("bank-import")?)
         .job_id("import-2026-11")
         .source("worker")
         .build()?;
-    let payment = {
-        let _guard = import.enter();
-        club::pay(conn, ada.id, 2500, "fee 2026")?
-    };
+    let payment = import.scope(|| club::pay(conn, ada.id, 2500, "fee 2026"))?;
     match club::pay(conn, ada.id, 1, "nobody's money") {
         Err(error) if is_actor_required(&error) => println!("Refused: {error}\n"),
         other => return Err(format!("a payment without an actor went through: {other:?}").into()),
     }
     // She leaves; her payments go with her.
-    {
-        let _guard = web(ActorRef::user(ada.id)?, "r-4")?.enter();
-        club::leave(conn, ada.id)?;
-    }
+    web(ActorRef::user(ada.id)?, "r-4")?.scope(|| club::leave(conn, ada.id))?;
 
     println!("What happened to member {}, newest first:\n", ada.id);
     for change in ada.history(conn)? {

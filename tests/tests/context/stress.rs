@@ -30,10 +30,7 @@ fn no_actor_leaks_between_users_of_a_pool() {
                     let work = |conn: &mut _| transaction_of(conn, number);
                     let result = match number % 2 {
                         0 => conn.audited_transaction(&user(number), work),
-                        _ => {
-                            let _guard = user(number).enter();
-                            conn.audited(work)
-                        }
+                        _ => user(number).scope(|| conn.audited(work)),
                     };
                     assert_eq!(result.is_err(), number % 3 == 0);
                     // The next user of the connection is nobody.

@@ -48,17 +48,16 @@ fn an_explicit_context_is_recorded_whole() {
 }
 
 #[test]
-fn the_thread_local_context_reaches_audited_and_nothing_else() {
+fn the_current_context_reaches_audited_and_nothing_else() {
     let database = Database::new();
     let conn = &mut database.connect();
     setup(conn);
     conn.audited(|conn| insert(conn, 1)).unwrap();
-    {
-        let _guard = user(7).enter();
+    user(7).scope(|| {
         conn.audited(|conn| insert(conn, 2)).unwrap();
         insert(conn, 3).unwrap();
         conn.transaction(|conn| insert(conn, 4)).unwrap();
-    }
+    });
     conn.audited(|conn| insert(conn, 5)).unwrap();
     assert_eq!(
         recorded(conn),
@@ -107,13 +106,14 @@ fn a_library_that_uses_audited_follows_the_explicit_context_around_it() {
     let database = Database::new();
     let conn = &mut database.connect();
     setup(conn);
-    let _guard = user(1).enter();
-    conn.audited_transaction(&user(2), |conn| {
-        conn.audited(|conn| insert(conn, 1))?;
-        let _inner = user(3).enter();
-        conn.audited(|conn| insert(conn, 2))
-    })
-    .unwrap();
+    user(1)
+        .scope(|| {
+            conn.audited_transaction(&user(2), |conn| {
+                conn.audited(|conn| insert(conn, 1))?;
+                user(3).scope(|| conn.audited(|conn| insert(conn, 2)))
+            })
+        })
+        .unwrap();
     assert_eq!(
         recorded(conn),
         ["1 | user:2 | explicit", "2 | user:3 | thread-local"]

@@ -78,10 +78,7 @@ fn every_filter_finds_what_it_asks_for_newest_first() {
     for action in all {
         record_action(conn, action).unwrap();
     }
-    {
-        let _guard = context.enter();
-        record_action(conn, "d.opened").unwrap();
-    }
+    context.scope(|| record_action(conn, "d.opened")).unwrap();
     let linked = look(conn, "e.checked").transaction_id.unwrap();
     write(conn, 1);
 

@@ -245,9 +245,9 @@ fn who_asks_for_unmasked_values_gets_them_and_is_on_record() {
     run(conn, PEOPLE);
     run(conn, MASK);
     let grace = AuditContext::new(ActorRef::admin("grace").unwrap());
-    let guard = grace.enter();
-    let all = unmasked(conn, "ticket 4711", |conn| Ok(answers(conn))).unwrap();
-    drop(guard);
+    let all = grace
+        .scope(|| unmasked(conn, "ticket 4711", |conn| Ok(answers(conn))))
+        .unwrap();
     for secret in ["s3cret-1", "s3cret-4", "77700001"] {
         assert!(all.contains(secret), "{secret}");
     }

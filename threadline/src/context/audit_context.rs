@@ -116,6 +116,7 @@ pub enum ContextError {
 pub(crate) enum Origin {
     Explicit,
     ThreadLocal,
+    TaskLocal,
 }
 
 impl AuditContext {
@@ -143,6 +144,70 @@ impl AuditContext {
     /// Starts a context without an actor, where only the request is known yet.
     pub fn builder_without_actor() -> AuditContextBuilder {
         AuditContextBuilder::default()
+    }
+
+    /// Starts a context with everything that this one holds.
+    pub fn to_builder(&self) -> AuditContextBuilder {
+        let Self {
+            actor,
+            request_id,
+            correlation_id,
+            job_id,
+            source,
+            remote_ip,
+            metadata,
+        } = self.clone();
+        AuditContextBuilder {
+            actor,
+            request_id,
+            correlation_id,
+            job_id,
+            source,
+            remote_ip,
+            metadata,
+        }
+    }
+
+    /// Returns this context under another actor, as after a login.
+    pub fn with_actor(&self, actor: ActorRef) -> Self {
+        Self {
+            actor: Some(actor),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the context of a job that was started in this one: the actor is the job, and
+    /// everything else stays, so that the request's and the correlation id lead to who
+    /// started it.
+    ///
+    /// ```
+    /// use threadline::{ActorRef, AuditContext};
+    ///
+    /// let request = AuditContext::builder(ActorRef::user(42)?)
+    ///     .request_id("req-7f3a")
+    ///     .build()?;
+    /// let job = request.for_job("interest", 4711)?;
+    /// assert_eq!(job.actor(), Some(&ActorRef::job("interest")?));
+    /// assert_eq!(job.job_id(), Some("4711"));
+    /// assert_eq!(job.request_id(), Some("req-7f3a"));
+    /// # Ok::<(), threadline::ContextError>(())
+    /// ```
+    ///
+    /// To record what a job does under whoever started it, set only the
+    /// [job id](AuditContextBuilder::job_id) with [`to_builder`](Self::to_builder).
+    ///
+    /// # Errors
+    ///
+    /// Same as [`ActorRef::job`] for the name and [`AuditContextBuilder::build`] for the id.
+    pub fn for_job(
+        &self,
+        name: impl ToString,
+        job_id: impl ToString,
+    ) -> Result<Self, ContextError> {
+        self.to_builder()
+            .actor(ActorRef::job(name)?)
+            .job_id(job_id.to_string())
+            .build()
     }
 
     /// Who acts.
@@ -199,6 +264,7 @@ impl AuditContext {
         let origin = match origin {
             Origin::Explicit => "explicit",
             Origin::ThreadLocal => "thread-local",
+            Origin::TaskLocal => "task-local",
         };
         value["origin"] = origin.into();
         value.to_string()
@@ -206,6 +272,12 @@ impl AuditContext {
 }
 
 impl AuditContextBuilder {
+    /// Who acts.
+    pub fn actor(mut self, actor: ActorRef) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
     /// The id of the request that is being served.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());

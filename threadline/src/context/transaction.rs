@@ -139,8 +139,8 @@ pub trait AuditExt: AuditConnection {
         done
     }
 
-    /// Runs `work` in a transaction under the thread's current context, set
-    /// with [`AuditContext::enter`].
+    /// Runs `work` in a transaction under the current context, set with
+    /// [`AuditContext::scope`] or [`in_context`](crate::InContextExt::in_context).
     ///
     /// Without one it is a plain transaction: inside another audited
     /// transaction the changes belong to that one's context, else they are

@@ -1,7 +1,5 @@
 use chrono::{DateTime, Utc};
 use diesel::associations::Identifiable;
-use diesel::connection::LoadConnection;
-use diesel::pg::PgRowByRowLoadingMode;
 use diesel::{Column, Table};
 use serde_json::Value;
 
@@ -11,7 +9,12 @@ use crate::error::Error;
 use crate::explore::{Blame, TimelineEntry, blame};
 use crate::record::{AuditChange, History, Referring, Version, VersionedModel};
 use crate::revert::revert_record;
-use crate::time_travel::{PastRecord, Unavailable, load_as_of_json};
+use crate::time_travel::{Unavailable, load_as_of_json};
+#[cfg(feature = "postgres")]
+use {
+    crate::time_travel::PastRecord, diesel::connection::LoadConnection,
+    diesel::pg::PgRowByRowLoadingMode,
+};
 
 /// A model whose table is audited; implemented by `#[derive(Audited)]`.
 ///
@@ -259,6 +262,7 @@ pub trait Audited: Sized {
     ///
     /// As of [`as_of`](Self::as_of); that the instant is not settled or not
     /// audited is an error of the kind [`Unavailable`](crate::ErrorKind::Unavailable).
+    #[cfg(feature = "postgres")]
     fn all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,

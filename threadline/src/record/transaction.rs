@@ -48,8 +48,15 @@ pub struct AuditTransaction {
 pub enum ContextOrigin {
     /// Passed to `audited_transaction`.
     Explicit,
-    /// Entered on the thread and used by `audited`.
+    /// Current on the thread and used by `audited`: [`AuditContext::scope`] or
+    /// [`AuditContext::carry`](crate::AuditContext::carry).
+    ///
+    /// [`AuditContext::scope`]: crate::AuditContext::scope
     ThreadLocal,
+    /// Current in a future and used by `audited`:
+    /// [`in_context`](crate::InContextExt::in_context) or
+    /// [`AuditContext::carry_future`](crate::AuditContext::carry_future).
+    TaskLocal,
     /// The setting was made by hand, in SQL.
     Sql,
     /// There was no actor.
@@ -70,6 +77,7 @@ impl ContextOrigin {
         match origin.as_str() {
             "explicit" => Self::Explicit,
             "thread-local" => Self::ThreadLocal,
+            "task-local" => Self::TaskLocal,
             "sql" => Self::Sql,
             "none" => Self::None,
             "unreadable" => Self::Unreadable,
@@ -83,6 +91,7 @@ impl fmt::Display for ContextOrigin {
         f.write_str(match self {
             Self::Explicit => "explicit",
             Self::ThreadLocal => "thread-local",
+            Self::TaskLocal => "task-local",
             Self::Sql => "sql",
             Self::None => "none",
             Self::Unreadable => "unreadable",

@@ -1,8 +1,7 @@
 use chrono::{DateTime, Utc};
-use diesel::connection::LoadConnection;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::{Expression, Selectable};
-use diesel::pg::{Pg, PgRowByRowLoadingMode};
+use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::row::Row;
@@ -18,7 +17,12 @@ use crate::error::Error;
 use crate::explore::known_table;
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
-use crate::time_travel::{self, PastRecord, Unavailable};
+use crate::time_travel::{self, Unavailable};
+#[cfg(feature = "postgres")]
+use {
+    crate::time_travel::PastRecord, diesel::connection::LoadConnection,
+    diesel::pg::PgRowByRowLoadingMode,
+};
 
 /// One change of a record, with the record as it was after it.
 #[derive(Debug, Clone)]
@@ -67,6 +71,7 @@ pub trait VersionedModel: Audited {
         V: QueryFragment<Pg>;
 
     /// Used by [`Audited::all_as_of`].
+    #[cfg(feature = "postgres")]
     #[doc(hidden)]
     fn load_all_as_of<C>(
         conn: &mut C,
@@ -114,6 +119,7 @@ where
         time_travel::load_as_of(conn, key, instant)
     }
 
+    #[cfg(feature = "postgres")]
     fn load_all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,

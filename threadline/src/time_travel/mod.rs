@@ -1,12 +1,15 @@
 //! What was there at an instant, and putting it back.
 
+#[cfg(feature = "postgres")]
 mod all_as_of;
 mod as_of;
 mod unavailable;
 
+#[cfg(feature = "postgres")]
 pub use all_as_of::PastRecord;
 pub use unavailable::{OpenTransaction, Unavailable};
 
+#[cfg(feature = "postgres")]
 pub(crate) use all_as_of::load_all_as_of;
 #[cfg(feature = "cli")]
 pub(crate) use all_as_of::rows_as_of;

@@ -1,0 +1,90 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::scope::enter;
+use super::{AuditContext, Origin};
+
+/// Contexts for futures.
+pub trait InContextExt: Future + Sized {
+    /// Returns a future that does its work in `context`.
+    ///
+    /// The context is current on the thread while the future is polled, and while it is
+    /// dropped, and not between: what else the thread does at an `await` is none of its
+    /// business. The executor, its threads and their number do not matter, and the future
+    /// is [`Send`] if this one is.
+    ///
+    /// ```
+    /// use threadline::{ActorRef, AuditContext, InContextExt};
+    ///
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     match std::pin::pin!(future).poll(&mut context) {
+    /// #         std::task::Poll::Ready(value) => value,
+    /// #         std::task::Poll::Pending => unreachable!(),
+    /// #     }
+    /// # }
+    /// # async fn handle() -> Option<AuditContext> { AuditContext::current() }
+    /// let context = AuditContext::new(ActorRef::user(42)?);
+    /// let current = block_on(async { handle().await }.in_context(context.clone()));
+    /// assert_eq!(current, Some(context));
+    /// assert_eq!(AuditContext::current(), None);
+    /// # Ok::<(), threadline::ContextError>(())
+    /// ```
+    ///
+    /// A future of its own, for `spawn`, does not inherit it: give it one with
+    /// [`AuditContext::carry_future`], and a closure for `spawn_blocking` with
+    /// [`AuditContext::carry`].
+    fn in_context(self, context: AuditContext) -> InContext<Self> {
+        InContext::new(self, Some(Arc::new(context)))
+    }
+}
+
+impl<F: Future> InContextExt for F {}
+
+pin_project! {
+    /// A future in a context, made by [`InContextExt::in_context`] and
+    /// [`AuditContext::carry_future`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are awaited or polled"]
+    pub struct InContext<F> {
+        // Empty only while it is dropped.
+        #[pin]
+        future: Option<F>,
+        context: Option<Arc<AuditContext>>,
+    }
+
+    impl<F> PinnedDrop for InContext<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // What a cancelled future undoes is done under its own context.
+            let _entered = enter(this.context.take(), Origin::TaskLocal);
+            this.future.set(None);
+        }
+    }
+}
+
+impl<F> InContext<F> {
+    pub(super) fn new(future: F, context: Option<Arc<AuditContext>>) -> Self {
+        Self {
+            future: Some(future),
+            context,
+        }
+    }
+}
+
+impl<F: Future> Future for InContext<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = enter(this.context.clone(), Origin::TaskLocal);
+        let future = this.future.as_pin_mut();
+        future
+            .expect("a future is there until it is dropped")
+            .poll(cx)
+    }
+}

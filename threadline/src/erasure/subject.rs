@@ -36,7 +36,7 @@ use crate::record::{AnyJson, AuditChange, ChangeSql};
 ///
 /// let mut out = vec![];
 /// SubjectExport::of("users", "42")
-///     .actor(ActorRef::user(42)) // how they act
+///     .actor(ActorRef::user(42)?) // how they act
 ///     .write(conn, &mut out)?;
 /// # Ok::<(), threadline::Error>(())
 /// ```

@@ -35,8 +35,12 @@ pub use action::{
 };
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
-    ContextError, ContextGuard,
+    AuditedTransactionBuilder, ContextError, ContextGuard,
 };
+#[cfg(feature = "audited-connection")]
+pub use context::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
+#[cfg(all(feature = "audited-connection", feature = "r2d2"))]
+pub use context::AutocommitInContext;
 #[cfg(feature = "export")]
 pub use erasure::SubjectExport;
 pub use erasure::{Erased, Erasure, erasures, resume_erasure};

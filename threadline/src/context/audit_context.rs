@@ -103,6 +103,11 @@ pub enum ContextError {
         /// The largest size that is accepted.
         limit: usize,
     },
+    /// A statement that loads its rows one by one, in autocommit under a context.
+    #[error(
+        "rows cannot be loaded one by one in autocommit under a context, because the transaction ends before they are read; load them in a transaction"
+    )]
+    RowByRow,
     /// Text that is no context.
     #[error("not an audit context: {message}")]
     NotAContext {

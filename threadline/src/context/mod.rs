@@ -2,12 +2,20 @@
 
 mod actor;
 mod audit_context;
+mod builder;
+#[cfg(feature = "audited-connection")]
+mod connection;
 pub(crate) mod limits;
 mod scope;
 mod transaction;
 
 pub use actor::{ActorRef, ActorType};
 pub use audit_context::{AuditContext, AuditContextBuilder, ContextError};
+pub use builder::AuditedTransactionBuilder;
+#[cfg(all(feature = "audited-connection", feature = "r2d2"))]
+pub use connection::AutocommitInContext;
+#[cfg(feature = "audited-connection")]
+pub use connection::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 pub use scope::ContextGuard;
 pub use transaction::{AuditConnection, AuditExt};
 

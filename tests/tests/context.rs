@@ -1,5 +1,7 @@
 //! Who acted: contexts, guards, and transactions on connections of all kinds.
 
+#[path = "context/connection/mod.rs"]
+mod connection;
 #[path = "context/pooler.rs"]
 mod pooler;
 #[path = "context/scopes.rs"]

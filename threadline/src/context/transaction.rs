@@ -6,7 +6,7 @@ use diesel::result::{Error, QueryResult};
 use diesel::sql_types::{Nullable, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl};
 
-use super::{AuditContext, AuditedTransactionBuilder, Origin};
+use super::{AuditContext, AuditedTransactionBuilder, ContextError, Origin};
 use crate::action::{Action, kind_of, record_action};
 use crate::sql::Literal;
 
@@ -165,10 +165,38 @@ pub trait AuditExt: AuditConnection {
     /// Runs `work` in a transaction under the thread's current context, set
     /// with [`AuditContext::enter`].
     ///
-    /// Without one it is a plain transaction: inside another audited
-    /// transaction the changes belong to that one's context, else they are
-    /// recorded without an actor.
+    /// # Errors
+    ///
+    /// [`ContextError::NoContext`], as a `QueryBuilderError`, where no context is current:
+    /// `work` is not run, so that a place that forgot its context is seen. Where changes
+    /// without an actor are right, call [`audited_or_plain`](Self::audited_or_plain).
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::AuditExt;
+    ///
+    /// let forgot = conn.audited(|conn| diesel::sql_query("DELETE FROM users").execute(conn));
+    /// assert!(forgot.is_err());
+    /// ```
     fn audited<T, E, F>(&mut self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Self) -> Result<T, E>,
+        E: From<Error>,
+    {
+        match AuditContext::current_setting() {
+            Some(setting) => run(self, Some(&setting), work),
+            None => Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into()),
+        }
+    }
+
+    /// Runs `work` in a transaction under the thread's current context, or in a plain one
+    /// where none is current.
+    ///
+    /// The changes of a plain transaction are recorded without an actor, or, inside of
+    /// another transaction, under its context.
+    fn audited_or_plain<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
         F: FnOnce(&mut Self) -> Result<T, E>,
         E: From<Error>,

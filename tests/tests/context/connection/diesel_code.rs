@@ -210,7 +210,7 @@ fn a_table_that_requires_an_actor_takes_the_transactions_under_a_context_alone()
 
 #[test]
 fn copy_and_save_changes_work_as_on_a_plain_connection() {
-    let (_database, mut conn) = connect();
+    let (database, mut conn) = connect();
     let conn = &mut conn;
     let note = |id| (notes::id.eq(id), notes::body.eq("copied"));
     under(&user(1), || {
@@ -238,7 +238,7 @@ fn copy_and_save_changes_work_as_on_a_plain_connection() {
         .unwrap();
     assert_eq!(out.len(), 3);
     assert_eq!(
-        recorded(conn.without_context()),
+        recorded(&mut database.connect()),
         [
             "1 | user:1 | thread-local",
             "2 | user:1 | thread-local",

@@ -367,3 +367,28 @@ fn in_a_test(conn: &mut Audited) {
         ]
     );
 }
+
+/// Several kinds of connections behind one type.
+#[derive(diesel::MultiConnection)]
+enum AnyConnection {
+    Audited(Audited),
+}
+
+#[test]
+fn it_is_one_of_several_kinds_of_connections() {
+    let (_database, conn) = connect();
+    let mut conn = AnyConnection::Audited(conn);
+    under(&user(1), || {
+        conn.transaction(|conn| {
+            diesel::insert_into(notes::table)
+                .values((notes::id.eq(1), notes::body.eq("text")))
+                .execute(conn)
+        })
+        .unwrap();
+    });
+    let AnyConnection::Audited(mut conn) = conn;
+    assert_eq!(
+        recorded(conn.without_context()),
+        ["1 | user:1 | thread-local"]
+    );
+}

@@ -6,6 +6,9 @@ pub mod answering_an_incident {}
 #[doc = include_str!("docs/coming_from.md")]
 pub mod coming_from_another_library {}
 
+#[doc = include_str!("docs/connections.md")]
+pub mod connections {}
+
 #[doc = include_str!("docs/keeping_secrets_out.md")]
 pub mod keeping_secrets_out {}
 

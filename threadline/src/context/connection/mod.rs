@@ -33,7 +33,7 @@ use super::{AuditConnection, AuditContext, AuditedTransactionBuilder};
 /// # use threadline_test_server::doctest::*;
 /// # let connection = connect(env!("CARGO_MANIFEST_DIR"));
 /// # let database_url = connection.database_url();
-/// use threadline::{ActorRef, AuditContext, AuditedConnection};
+/// use threadline::{ActorRef, AuditContext, Audited, AuditedConnection};
 ///
 /// // Somebody else's code.
 /// fn rename(conn: &mut AuditedConnection<PgConnection>, to: &str) -> QueryResult<usize> {
@@ -51,8 +51,8 @@ use super::{AuditConnection, AuditContext, AuditedTransactionBuilder};
 ///     rename(&mut conn, "Ada Lovelace")?;
 /// }
 /// let history = User::history_of(&mut conn, 42)?;
-/// let last = history.last().unwrap();
-/// assert_eq!(last.transaction.actor.as_ref(), context.actor());
+/// let newest = &history[0];
+/// assert_eq!(newest.transaction.actor.as_ref(), context.actor());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -126,7 +126,7 @@ impl<C> AuditedConnection<C> {
     /// # use threadline_test_server::doctest::*;
     /// # let connection = connect(env!("CARGO_MANIFEST_DIR"));
     /// # let database_url = connection.database_url();
-    /// use threadline::{ActorRef, AuditContext, AuditedConnection};
+    /// use threadline::{ActorRef, AuditContext, Audited, AuditedConnection};
     ///
     /// let mut conn = AuditedConnection::<PgConnection>::establish(&database_url)?;
     /// conn.autocommit_in_context(true);
@@ -136,8 +136,8 @@ impl<C> AuditedConnection<C> {
     ///     diesel::delete(users::table.find(42)).execute(&mut conn)?;
     /// }
     /// let history = User::history_of(&mut conn, 42)?;
-    /// let last = history.last().unwrap();
-    /// assert_eq!(last.transaction.actor.as_ref(), context.actor());
+    /// let newest = &history[0];
+    /// assert_eq!(newest.transaction.actor.as_ref(), context.actor());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn autocommit_in_context(&mut self, on: bool) {

@@ -6,6 +6,7 @@ mod builder;
 #[cfg(feature = "audited-connection")]
 mod connection;
 pub(crate) mod limits;
+mod plain;
 mod scope;
 mod transaction;
 
@@ -20,3 +21,4 @@ pub use scope::ContextGuard;
 pub use transaction::{AuditConnection, AuditExt};
 
 pub(crate) use audit_context::Origin;
+pub(crate) use plain::plainly;

@@ -2,7 +2,7 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::PgRowByRowLoadingMode;
 use diesel::prelude::*;
 use diesel::result::Error;
-use threadline::AuditedConnection;
+use threadline::{Audited, AuditedConnection, Filter};
 use threadline_tests::value;
 
 use super::super::{recorded, user};
@@ -110,6 +110,38 @@ fn rows_one_by_one_need_a_transaction() {
     });
     let rows = ids.load_iter::<i32, PgRowByRowLoadingMode>(conn).unwrap();
     assert_eq!(rows.count(), 1);
+}
+
+#[derive(Debug, Queryable, Selectable, Audited)]
+#[diesel(table_name = notes)]
+#[allow(dead_code)]
+struct Note {
+    id: i32,
+    body: String,
+}
+
+/// The library loads its own long answers so.
+#[test]
+fn the_past_and_exports_are_read_under_a_context() {
+    let (_database, mut conn) = connect();
+    let conn = &mut conn;
+    conn.autocommit_in_context(true);
+    under(&user(1), || {
+        write(conn, 1).unwrap();
+        let now = chrono::Utc::now();
+        assert_eq!(Note::all_as_of(conn, now).unwrap().count(), 1);
+        let mut file = vec![];
+        threadline::export_csv(conn, &Filter::new(), &mut file).unwrap();
+        assert!(!file.is_empty());
+        assert_eq!(Note::history_of(conn, 1).unwrap().len(), 1);
+        assert_eq!(Note::versions_of(conn, 1).unwrap().len(), 1);
+        // The writer's context is there again.
+        write(conn, 2).unwrap();
+    });
+    assert_eq!(
+        recorded(conn.without_context()),
+        ["1 | user:1 | thread-local", "2 | user:1 | thread-local"]
+    );
 }
 
 #[test]

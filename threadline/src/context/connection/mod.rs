@@ -16,6 +16,7 @@ pub use pool::AutocommitInContext;
 
 use manager::Place;
 
+use super::plain::is_plain;
 use super::transaction::{OuterContext, run};
 use super::{AuditConnection, AuditContext, AuditedTransactionBuilder};
 
@@ -165,7 +166,8 @@ impl<C: AuditConnection> AuditedConnection<C> {
 
     /// The context of a statement that is no part of a transaction, if it is to have one.
     fn statement_context(&mut self) -> Option<String> {
-        let has_context = self.autocommit && Place::of(&mut self.inner) != Place::Inside;
+        let has_context =
+            self.autocommit && !is_plain() && Place::of(&mut self.inner) != Place::Inside;
         has_context.then(AuditContext::current_setting).flatten()
     }
 

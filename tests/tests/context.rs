@@ -1,5 +1,7 @@
 //! Who acted: contexts, futures, and transactions on connections of all kinds.
 
+#[path = "context/connection/mod.rs"]
+mod connection;
 #[path = "context/futures.rs"]
 mod futures;
 #[path = "context/interleaving.rs"]

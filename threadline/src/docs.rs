@@ -6,6 +6,8 @@ pub mod answering_an_incident {}
 #[doc = include_str!("docs/coming_from.md")]
 pub mod coming_from_another_library {}
 
+#[doc = include_str!("docs/connections.md")]
+pub mod connections {}
 #[doc = include_str!("docs/contexts_in_async_code.md")]
 pub mod contexts_in_async_code {}
 

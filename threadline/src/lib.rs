@@ -33,10 +33,14 @@ mod verify;
 pub use action::{
     Action, ActionError, ActionStatus, AuditAction, record_action, suspend, unmasked,
 };
+#[cfg(all(feature = "audited-connection", feature = "r2d2"))]
+pub use context::AutocommitInContext;
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
-    ContextError, InContext, InContextExt,
+    AuditedTransactionBuilder, ContextError, InContext, InContextExt,
 };
+#[cfg(feature = "audited-connection")]
+pub use context::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 #[cfg(feature = "export")]
 pub use erasure::SubjectExport;
 pub use erasure::{Erased, Erasure, erasures, resume_erasure};

@@ -73,7 +73,8 @@ pub fn pay(
     cents: i64,
     purpose: &str,
 ) -> QueryResult<Payment> {
-    conn.audited(|conn| {
+    // Without a context too: the table refuses a payment that nobody made.
+    conn.audited_or_plain(|conn| {
         diesel::insert_into(payments::table)
             .values((
                 payments::member_id.eq(member_id),

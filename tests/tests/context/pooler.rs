@@ -3,8 +3,8 @@
 use diesel::connection::CacheSize;
 use diesel::prelude::*;
 use threadline::{
-    Action, ActionFilter, AuditConnection, AuditExt, Filter, Models, actions, actor_history,
-    record_action, timeline,
+    Action, ActionFilter, AuditConnection, AuditExt, AuditedConnection, Filter, Models, actions,
+    actor_history, record_action, timeline,
 };
 use threadline_tests::{Database, rows, run};
 
@@ -58,6 +58,18 @@ fn without_a_cache_of_statements_nothing_stays_in_the_session() {
     let before = rows(conn, STATE);
     use_the_library(conn);
     assert_eq!(rows(conn, STATE), before);
+}
+
+#[test]
+fn nor_does_anything_of_a_connection_that_carries_the_context_in_autocommit_too() {
+    let database = Database::new();
+    let mut conn = AuditedConnection::new(database.connect());
+    conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+    run(conn.without_context(), ITEMS);
+    let before = rows(conn.without_context(), STATE);
+    conn.autocommit_in_context(true);
+    user(2).scope(|| use_the_library(&mut conn));
+    assert_eq!(rows(conn.without_context(), STATE), before);
 }
 
 #[test]

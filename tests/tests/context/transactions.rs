@@ -52,23 +52,54 @@ fn the_current_context_reaches_audited_and_nothing_else() {
     let database = Database::new();
     let conn = &mut database.connect();
     setup(conn);
-    conn.audited(|conn| insert(conn, 1)).unwrap();
+    conn.audited_or_plain(|conn| insert(conn, 1)).unwrap();
     user(7).scope(|| {
+        conn.audited_or_plain(|conn| insert(conn, 6)).unwrap();
         conn.audited(|conn| insert(conn, 2)).unwrap();
         insert(conn, 3).unwrap();
         conn.transaction(|conn| insert(conn, 4)).unwrap();
     });
-    conn.audited(|conn| insert(conn, 5)).unwrap();
+    conn.audited_or_plain(|conn| insert(conn, 5)).unwrap();
     assert_eq!(
         recorded(conn),
         [
             "1 | - | none",
+            "6 | user:7 | thread-local",
             "2 | user:7 | thread-local",
             "3 | - | none",
             "4 | - | none",
             "5 | - | none"
         ]
     );
+}
+
+#[test]
+fn audited_without_a_context_is_refused_before_anything_is_sent() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    setup(conn);
+    let mut called = false;
+    let refused: QueryResult<()> = conn.audited(|_| {
+        called = true;
+        Ok(())
+    });
+    assert!(!called);
+    let Err(Error::QueryBuilderError(error)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(error.downcast_ref(), Some(&ContextError::NoContext));
+    assert_eq!(
+        error.to_string(),
+        "no audit context is current on this thread; make one current where the request or the job begins, with `AuditContext::scope` or `in_context`, or call `audited_or_plain` if changes without an actor are right here"
+    );
+    assert_at_rest(conn);
+
+    // In a transaction too, unless that one is audited.
+    let nested = conn.transaction(|conn| conn.audited(|conn| insert(conn, 1)));
+    assert!(nested.is_err());
+    conn.audited_transaction(&user(1), |conn| conn.audited(|conn| insert(conn, 2)))
+        .unwrap();
+    assert_eq!(recorded(conn), ["2 | user:1 | explicit"]);
 }
 
 #[test]

@@ -291,3 +291,42 @@ fn no_server_is_said_in_one_sentence() {
         "{error}"
     );
 }
+
+#[test]
+fn a_list_that_requires_an_actor_is_generated_checked_installed_and_verified_so() {
+    let dir = threadline_tests::scratch_dir();
+    threadline::models![User, Post].generate(&dir).unwrap();
+    let models = threadline::models![User, Post].require_actor();
+    let error = models.check(&dir).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::OutOfDate { .. }));
+    let written = models.generate(&dir).unwrap();
+    assert_eq!(written.len(), 2);
+    for folder in &written {
+        let up = std::fs::read_to_string(folder.join("up.sql")).unwrap();
+        assert!(up.contains("require_actor => true"), "{up}");
+    }
+    models.check(&dir).unwrap();
+
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, TABLES);
+    models.install(conn).unwrap();
+    assert!(models.status(conn).unwrap().is_current());
+    assert_eq!(models.verify().run(conn).unwrap().findings, []);
+    let error = diesel::sql_query("INSERT INTO blog.posts VALUES (1, 1, 'title')")
+        .execute(conn)
+        .unwrap_err();
+    assert!(threadline::is_actor_required(&error), "{error:?}");
+
+    // What was installed for the list is not what its models say one by one.
+    let without = threadline::models![User, Post];
+    assert!(!without.status(conn).unwrap().is_current());
+    let codes = without.verify().run(conn).unwrap().findings;
+    assert!(
+        codes
+            .iter()
+            .all(|finding| finding.code == threadline::FindingCode::PolicyDiffers)
+            && codes.len() == 2,
+        "{codes:?}"
+    );
+}

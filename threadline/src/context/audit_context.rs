@@ -103,6 +103,16 @@ pub enum ContextError {
         /// The largest size that is accepted.
         limit: usize,
     },
+    /// A transaction that needs the current context, where none is current.
+    #[error(
+        "no audit context is current on this thread; make one current where the request or the job begins, with `AuditContext::scope` or `in_context`, or call `audited_or_plain` if changes without an actor are right here"
+    )]
+    NoContext,
+    /// A statement that loads its rows one by one, in autocommit under a context.
+    #[error(
+        "rows cannot be loaded one by one in autocommit under a context, because the transaction ends before they are read; load them in a transaction"
+    )]
+    RowByRow,
     /// Text that is no context.
     #[error("not an audit context: {message}")]
     NotAContext {

@@ -6,7 +6,7 @@ use diesel::result::{Error, QueryResult};
 use diesel::sql_types::{Nullable, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl};
 
-use super::{AuditContext, Origin};
+use super::{AuditContext, AuditedTransactionBuilder, ContextError, Origin};
 use crate::action::{Action, kind_of, record_action};
 use crate::sql::Literal;
 
@@ -73,6 +73,29 @@ pub trait AuditExt: AuditConnection {
         let setting = context.to_setting(Origin::Explicit);
         let _guard = context.enter_as(Origin::Explicit);
         run(self, Some(&setting), work)
+    }
+
+    /// Builds a transaction under `context`, with an isolation level and what else
+    /// `BEGIN` takes; as Diesel's `build_transaction`.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use diesel::prelude::*;
+    /// use threadline::{ActorRef, AuditContext, AuditExt};
+    ///
+    /// let context = AuditContext::new(ActorRef::user(42)?);
+    /// conn.build_audited_transaction(&context)
+    ///     .serializable()
+    ///     .run(|conn| diesel::sql_query("UPDATE users SET name = 'Ada'").execute(conn))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn build_audited_transaction(
+        &mut self,
+        context: &AuditContext,
+    ) -> AuditedTransactionBuilder<'_, Self> {
+        AuditedTransactionBuilder::new(self, Some(context.clone()))
     }
 
     /// Runs `work` in a transaction under `context` and records that as an action, however
@@ -142,10 +165,38 @@ pub trait AuditExt: AuditConnection {
     /// Runs `work` in a transaction under the current context, set with
     /// [`AuditContext::scope`] or [`in_context`](crate::InContextExt::in_context).
     ///
-    /// Without one it is a plain transaction: inside another audited
-    /// transaction the changes belong to that one's context, else they are
-    /// recorded without an actor.
+    /// # Errors
+    ///
+    /// [`ContextError::NoContext`], as a `QueryBuilderError`, where no context is current:
+    /// `work` is not run, so that a place that forgot its context is seen. Where changes
+    /// without an actor are right, call [`audited_or_plain`](Self::audited_or_plain).
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::AuditExt;
+    ///
+    /// let forgot = conn.audited(|conn| diesel::sql_query("DELETE FROM users").execute(conn));
+    /// assert!(forgot.is_err());
+    /// ```
     fn audited<T, E, F>(&mut self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Self) -> Result<T, E>,
+        E: From<Error>,
+    {
+        match AuditContext::current_setting() {
+            Some(setting) => run(self, Some(&setting), work),
+            None => Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into()),
+        }
+    }
+
+    /// Runs `work` in a transaction under the thread's current context, or in a plain one
+    /// where none is current.
+    ///
+    /// The changes of a plain transaction are recorded without an actor, or, inside of
+    /// another transaction, under its context.
+    fn audited_or_plain<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
         F: FnOnce(&mut Self) -> Result<T, E>,
         E: From<Error>,
@@ -160,7 +211,7 @@ impl<C: AuditConnection> AuditExt for C {}
 /// a session keeps beyond it carries another time, and names nobody.
 const STAMP: &str = "EXTRACT(epoch FROM pg_catalog.now()), ' '";
 
-fn run<C, T, E, F>(conn: &mut C, setting: Option<&str>, work: F) -> Result<T, E>
+pub(super) fn run<C, T, E, F>(conn: &mut C, setting: Option<&str>, work: F) -> Result<T, E>
 where
     C: AuditConnection,
     F: FnOnce(&mut C) -> Result<T, E>,
@@ -169,13 +220,7 @@ where
     let Some(setting) = setting else {
         return conn.transaction(work);
     };
-    // One round trip for both. If it fails half-way the server is in a failed
-    // transaction that Diesel does not know of.
-    let begin = format!(
-        "BEGIN; SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, {}), true)",
-        Literal(setting)
-    );
-    match conn.begin_transaction_sql(&begin) {
+    match begin_under(conn, "BEGIN", setting) {
         Ok(()) => finish(conn, work),
         Err(Error::AlreadyInTransaction) => {
             let setting = setting.to_owned();
@@ -188,15 +233,34 @@ where
                 Ok(value)
             })
         }
-        Err(error) => {
-            let _ = conn.batch_execute("ROLLBACK");
-            Err(error.into())
-        }
+        Err(error) => Err(error.into()),
     }
 }
 
+/// Begins a transaction and sets its context, in one message.
+pub(super) fn begin_under<C>(conn: &mut C, begin: &str, setting: &str) -> QueryResult<()>
+where
+    C: AuditConnection,
+{
+    let begun = conn.begin_transaction_sql(&format!("{begin}; {}", set_context(setting)));
+    if !matches!(begun, Ok(()) | Err(Error::AlreadyInTransaction)) {
+        // If it fails half-way the server is in a failed transaction that Diesel does
+        // not know of.
+        let _ = conn.batch_execute("ROLLBACK");
+    }
+    begun
+}
+
+/// The statement that sets the context of the transaction that is open.
+pub(super) fn set_context(setting: &str) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, {}), true)",
+        Literal(setting)
+    )
+}
+
 /// What Diesel's `transaction` does after its `BEGIN`.
-fn finish<C, T, E, F>(conn: &mut C, work: F) -> Result<T, E>
+pub(super) fn finish<C, T, E, F>(conn: &mut C, work: F) -> Result<T, E>
 where
     C: AuditConnection,
     F: FnOnce(&mut C) -> Result<T, E>,
@@ -233,7 +297,7 @@ fn record_failure<C: AuditConnection>(conn: &mut C, context: &AuditContext, acti
 /// AuditTransaction that was open under it, so that the outer one goes on
 /// with its own.
 #[derive(Debug, QueryableByName)]
-struct OuterContext {
+pub(super) struct OuterContext {
     #[diesel(sql_type = Nullable<Text>)]
     context: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -242,7 +306,10 @@ struct OuterContext {
     transaction_context: Option<String>,
 }
 
-fn replace_context<C: AuditConnection>(conn: &mut C, setting: &str) -> QueryResult<OuterContext> {
+pub(super) fn replace_context<C: AuditConnection>(
+    conn: &mut C,
+    setting: &str,
+) -> QueryResult<OuterContext> {
     diesel::sql_query(format!(
         "SELECT pg_catalog.current_setting('threadline.context', true) AS context, \
                 pg_catalog.current_setting('threadline.transaction', true) AS transaction, \
@@ -253,7 +320,10 @@ fn replace_context<C: AuditConnection>(conn: &mut C, setting: &str) -> QueryResu
     .get_result(conn)
 }
 
-fn restore_context<C: AuditConnection>(conn: &mut C, outer: &OuterContext) -> QueryResult<()> {
+pub(super) fn restore_context<C: AuditConnection>(
+    conn: &mut C,
+    outer: &OuterContext,
+) -> QueryResult<()> {
     diesel::sql_query(
         "SELECT pg_catalog.set_config('threadline.context', coalesce($1, ''), true), \
                 pg_catalog.set_config('threadline.transaction', coalesce($2, ''), true), \

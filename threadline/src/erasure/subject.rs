@@ -9,7 +9,7 @@ use diesel::sql_types::Jsonb;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::context::{ActorRef, AuditConnection};
+use crate::context::{ActorRef, AuditConnection, plainly};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed, known_table};
 use crate::export::{FORMAT_VERSION, write_failed};
@@ -99,7 +99,7 @@ impl SubjectExport {
             ]
         };
         let query = Typed::<ChangeSql>::new(include_str!("subject_changes.sql"), person());
-        for row in LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)? {
+        for row in plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))? {
             let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(&row?)
                 .map_err(DieselError::DeserializationError)?;
             let change = &change;
@@ -151,7 +151,7 @@ where
 {
     let mut lines = 0;
     let query = Typed::<Jsonb>::new(sql, binds);
-    for row in LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)? {
+    for row in plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))? {
         let document = <AnyJson as FromSqlRow<Jsonb, Pg>>::build_from_row(&row?)
             .map_err(DieselError::DeserializationError)?;
         write(out, &document.into_inner())?;

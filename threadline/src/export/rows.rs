@@ -4,7 +4,7 @@ use diesel::pg::{Pg, PgRowByRowLoadingMode};
 use diesel::result::Error as DieselError;
 
 use crate::action::AuditAction;
-use crate::context::AuditConnection;
+use crate::context::{AuditConnection, plainly};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{ExportSql, Filter, Plan};
 use crate::install::{SCHEMA_VERSION, installed_version};
@@ -32,7 +32,7 @@ where
         return Err(Error::new(ErrorKind::SchemaMissing { installed }));
     }
     let query = Plan::new(conn, filter)?.export(limit, actions);
-    let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)?;
+    let rows = plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))?;
     Ok(rows.map(move |row| {
         let (change, list) =
             <(AuditChange, Option<AnyJson>) as FromSqlRow<ExportSql, Pg>>::build_from_row(&row?)

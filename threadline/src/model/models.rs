@@ -25,6 +25,26 @@ impl Models {
         &self.specs
     }
 
+    /// The same models, each as if it said `#[audited(require_actor)]`: a write to any of
+    /// their tables without an actor is refused.
+    ///
+    /// Belongs where the list is made, so that migrations are generated for it, checked
+    /// against it and verified by it.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// let models = threadline::models![User].require_actor();
+    /// assert!(models.specs().iter().all(|spec| spec.policy.require_actor));
+    /// ```
+    #[must_use]
+    pub fn require_actor(mut self) -> Self {
+        for spec in &mut self.specs {
+            spec.policy.require_actor = true;
+        }
+        self
+    }
+
     /// Fails for what looks secret and is undecided: before it is recorded, not after.
     pub(crate) fn require_decisions(&self) -> Result<(), Error> {
         let mut columns = vec![];

@@ -10,7 +10,7 @@ use diesel::sql_types::{Text, Timestamptz, Untyped};
 use serde_json::Value;
 
 use super::Unavailable;
-use crate::context::AuditConnection;
+use crate::context::{AuditConnection, plainly};
 use crate::error::{Error, ErrorKind};
 use crate::model::Audited;
 use crate::posting::post_before_reading;
@@ -63,7 +63,8 @@ where
     post_before_reading(conn);
     let table = query.table.clone();
     let refused = move |error| refused(error, &table);
-    let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(&refused)?;
+    let rows =
+        plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)).map_err(&refused)?;
     Ok(rows.map(move |row| {
         row.and_then(|row| past_record(&row, &model))
             .map_err(&refused)
@@ -89,7 +90,8 @@ where
         [Bind::Text(table.clone()), Bind::Instant(instant)],
     );
     let refused = move |error| refused(error, &table);
-    let rows = LoadConnection::<PgRowByRowLoadingMode>::load(conn, query).map_err(&refused)?;
+    let rows =
+        plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)).map_err(&refused)?;
     Ok(rows.map(move |row| {
         let (key, image) = <(AnyJson, AnyJson) as FromSqlRow<(Jsonb, Jsonb), Pg>>::build_from_row(
             &row.map_err(&refused)?,

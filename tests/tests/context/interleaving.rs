@@ -24,7 +24,9 @@ fn one_thread() -> Runtime {
 }
 
 fn write(pool: &Connections, id: i32) -> QueryResult<usize> {
-    pool.get().unwrap().audited_or_plain(|conn| insert(conn, id))
+    pool.get()
+        .unwrap()
+        .audited_or_plain(|conn| insert(conn, id))
 }
 
 /// Writes three rows, and lets the others write between them.

@@ -9,6 +9,7 @@ mod connection;
 mod in_context;
 pub(crate) mod limits;
 mod not_future;
+#[cfg(feature = "postgres")]
 mod plain;
 mod scope;
 mod transaction;
@@ -24,4 +25,5 @@ pub use in_context::{InContext, InContextExt};
 pub use transaction::{AuditConnection, AuditExt};
 
 pub(crate) use audit_context::Origin;
+#[cfg(feature = "postgres")]
 pub(crate) use plain::plainly;

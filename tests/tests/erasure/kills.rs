@@ -36,7 +36,7 @@ fn check(conn: &mut PgConnection) {
     assert_eq!(
         count(
             conn,
-            "SELECT count(*) FROM threadline.ledger_changes AS c WHERE coalesce(c.changed_to, c.row_data) ->> 'street' LIKE 'erased:%'"
+            "SELECT count(*) FROM threadline.ledger_changes AS c WHERE concat(c.changed_from, c.changed_to, c.row_data) LIKE '%erased:%'"
         ),
         count(conn, "SELECT changes FROM threadline.erasures"),
     );

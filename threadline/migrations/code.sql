@@ -6153,9 +6153,13 @@ BEGIN
         SELECT k.record_key, k.id, k.transaction_id, k.statement, k.captured_at, coalesce(g.position, k.id),
                CASE WHEN k.image IS NULL THEN 'end' WHEN k.is_whole THEN 'birth' ELSE 'update' END, k.image,
                CASE WHEN k.image IS NULL THEN 0 ELSE 1 END
-        FROM threadline.kept_images AS k
+        FROM (SELECT DISTINCT e.event_key FROM event AS e) AS of
+        -- Looked up: joined, all that is kept of the table might be read.
+        CROSS JOIN LATERAL (
+            SELECT i.* FROM threadline.kept_images AS i WHERE i.table_id = audited_table AND i.record_key = of.event_key
+            OFFSET 0
+        ) AS k
         LEFT JOIN grouped AS g ON g.transaction_id = k.transaction_id AND g.statement = k.statement
-        WHERE k.table_id = audited_table AND k.record_key IN (SELECT e.event_key FROM event AS e)
     ), counted AS (
         SELECT p.*,
                CASE WHEN tl_renames IS NULL THEN p.leaves ELSE threadline.renamed_image(tl_renames, p.leaves, p.captured_at) END AS image,

@@ -257,7 +257,7 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
     );
     assert_eq!(
         refusal(conn, "SELECT threadline.audit('wallets')"),
-        "threadline: column api_key, pin, backupCodes, card_pan of table public.wallets looks secret by its name, and would be recorded as it is\n\
+        "threadline: columns api_key, pin, backupCodes, card_pan of table public.wallets look secret by their names, and would be recorded as they are\n\
          Say what is recorded of it: exclude => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (nothing), \
          mask => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (that it changed), \
          token => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (a keyed hash), \

@@ -1,10 +1,6 @@
 -- Three years of a middling application, written straight into the ledger: 20 tables, a million transactions of about five changes each, a few
 -- much larger, and an action for every fifth. `scale` divides all of it.
 -- Deterministic, so that two runs ask of the same data.
-CREATE FUNCTION pg_temp.roll(seed bigint, salt int) RETURNS double precision
-LANGUAGE sql IMMUTABLE
-RETURN (hashint8extended(seed, salt) & 1073741823)::double precision / 1073741824;
-
 DO $$
 DECLARE
     transactions bigint := 1000000 / current_setting('bench.scale')::int;

@@ -33,6 +33,8 @@ pub(crate) fn load(conn: &mut PgConnection, scale: u32) {
         .expect("the schema installs");
     conn.batch_execute(&format!("SET bench.scale = {scale}"))
         .expect("a setting");
+    conn.batch_execute(include_str!("../sql/roll.sql"))
+        .expect("a function");
     conn.batch_execute(include_str!("../sql/load_history.sql"))
         .expect("the history loads");
     conn.batch_execute("VACUUM ANALYZE").expect("a vacuum");

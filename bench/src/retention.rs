@@ -97,6 +97,8 @@ fn load(conn: &mut PgConnection, changes: u64) {
         .expect("the schema installs");
     conn.batch_execute(&format!("SET bench.changes = {changes}"))
         .expect("a setting");
+    conn.batch_execute(include_str!("../sql/roll.sql"))
+        .expect("a function");
     conn.batch_execute(include_str!("../sql/load_kept.sql"))
         .expect("the changes load");
     conn.batch_execute("VACUUM ANALYZE").expect("a vacuum");

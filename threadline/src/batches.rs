@@ -8,9 +8,9 @@ use crate::error::Error;
 
 /// A query that does one batch and gives its size as `done`: 0 when nothing is left.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Batches(pub(crate) &'static str);
+pub(crate) struct Batches<'a>(pub(crate) &'a str);
 
-impl Batches {
+impl Batches<'_> {
     pub(crate) fn one<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
         #[derive(QueryableByName)]
         struct Batch {

@@ -1,7 +1,6 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::str::FromStr;
 
 use super::database::Database;
@@ -176,7 +175,7 @@ pub(super) struct ExportSubject {
 }
 
 impl ExportSubject {
-    pub(super) fn run(self) -> Result<ExitCode, Error> {
+    pub(super) fn run(self) -> Result<(), Error> {
         let Subject { table, record_key } = self.subject;
         let mut export = SubjectExport::of(table, record_key);
         if let Some(actor) = self.actor {
@@ -185,6 +184,6 @@ impl ExportSubject {
         let conn = &mut self.database.connect()?;
         let mut out = io::BufWriter::new(io::stdout().lock());
         export.write(conn, &mut out)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 }

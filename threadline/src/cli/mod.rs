@@ -199,7 +199,7 @@ fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
         Command::Release(release) => release.run()?,
         Command::Erase(erase) => erase.run()?,
         Command::Erasures(list) => list.run()?,
-        Command::Subject(subject) => return subject.run(),
+        Command::Subject(subject) => subject.run()?,
         Command::Read(read) => return read.run(),
         Command::Verify { verify, database } => return Ok(verify.run(models, &database)),
         Command::Status(status) => return Ok(status.run(models)),

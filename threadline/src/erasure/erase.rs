@@ -2,6 +2,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel::{QueryableByName, RunQueryDsl};
 
 use super::list::{Erased, erasure};
+use crate::batches::Batches;
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
 use crate::posting::post;
@@ -143,20 +144,7 @@ impl Erasure {
 /// There is no such erasure, what it is about is under a [`Hold`](crate::Hold) now, or the
 /// role may not.
 pub fn resume_erasure<C: AuditConnection>(conn: &mut C, id: i64) -> Result<Erased, Error> {
-    #[derive(QueryableByName)]
-    struct Batch {
-        #[diesel(sql_type = BigInt)]
-        done: i64,
-    }
-
     post(conn)?;
-    loop {
-        let batch: Batch = diesel::sql_query("SELECT threadline.erase($1) AS done")
-            .bind::<BigInt, _>(id)
-            .get_result(conn)
-            .map_err(|error| Error::reading(conn, error))?;
-        if batch.done == 0 {
-            return erasure(conn, id);
-        }
-    }
+    Batches(&format!("SELECT threadline.erase({id}) AS done")).all(conn)?;
+    erasure(conn, id)
 }

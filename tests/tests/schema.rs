@@ -8,6 +8,8 @@ mod generate;
 mod install;
 #[path = "schema/least.rs"]
 mod least;
+#[path = "schema/locks.rs"]
+mod locks;
 #[path = "schema/upgrade.rs"]
 mod upgrade;
 #[path = "schema/versions.rs"]

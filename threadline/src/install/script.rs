@@ -13,13 +13,8 @@ const REPLACE_CODE: &str = include_str!("script/replace_code.sql");
 const FINISH_CODE: &str = include_str!("script/finish_code.sql");
 const REMOVE: &str = include_str!("script/remove.sql");
 
-const LOCK_POLICIES: &str = "    IF pg_catalog.current_setting('lock_timeout') = '0' THEN
-        -- Rather than keep the application waiting for long.
-        PERFORM pg_catalog.set_config('lock_timeout', '10s', true);
-    END IF;
-    -- No policy is changed meanwhile.
-    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
-";
+/// Locks all tables and drops what `tl_statements` says, or nothing.
+const TAKE_OVER: &str = include_str!("script/take_over.sql");
 
 /// One version of the audit schema.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +150,7 @@ impl Schema<'_> {
         RETURN;
     END IF;
 {missing}    IF tl_installed IS NOT NULL THEN
-{LOCK_POLICIES}{REFUSE_USERS}{REPLACE_CODE}    END IF;
+{REFUSE_USERS}{REPLACE_CODE}{TAKE_OVER}    END IF;
 {steps}{code}{FINISH_CODE}    INSERT INTO threadline.schema_versions (version, installed_by) VALUES ({to}, {installed_by});
 "
         );
@@ -170,7 +165,7 @@ impl Schema<'_> {
             (
                 "-- Takes the recorded history with it. To keep it, dump it first:\n--   pg_dump --schema=threadline ...\n".to_owned(),
                 "v.version",
-                format!("{REFUSE_USERS}{REMOVE}"),
+                format!("{REFUSE_USERS}{REMOVE}{TAKE_OVER}"),
             )
         } else {
             let mut steps = String::new();
@@ -186,7 +181,7 @@ impl Schema<'_> {
                 format!("-- Back to version {from} of the audit schema.\n"),
                 "v.version DESC",
                 format!(
-                    "{REFUSE_USERS}{REPLACE_CODE}{steps}{code}{FINISH_CODE}    DELETE FROM threadline.schema_versions WHERE version > {from};\n"
+                    "{REFUSE_USERS}{REPLACE_CODE}{TAKE_OVER}{steps}{code}{FINISH_CODE}    DELETE FROM threadline.schema_versions WHERE version > {from};\n"
                 ),
             )
         };
@@ -198,7 +193,7 @@ impl Schema<'_> {
         -- Another migration has installed it, or Models::install.
         RETURN;
     END IF;
-{LOCK_POLICIES}{body}"
+{body}"
         );
         format!("{comment}{}", self.block(way.to, from, &body))
     }
@@ -232,6 +227,13 @@ DECLARE
     tl_users text;
     tl_grants jsonb := '[]';
     tl_object record;
+    tl_statements text[];
+    tl_statement text;
+    tl_tables text;
+    tl_lock_timeout text;
+    tl_until timestamptz;
+    tl_moment interval;
+    tl_given_back timestamptz;
 BEGIN
     -- One at a time, also of several processes that start at once.
     PERFORM pg_catalog.pg_advisory_xact_lock(7236831);

@@ -9,6 +9,13 @@ DECLARE
     tl_users text;
     tl_grants jsonb := '[]';
     tl_object record;
+    tl_statements text[];
+    tl_statement text;
+    tl_tables text;
+    tl_lock_timeout text;
+    tl_until timestamptz;
+    tl_moment interval;
+    tl_given_back timestamptz;
 BEGIN
     -- One at a time, also of several processes that start at once.
     PERFORM pg_catalog.pg_advisory_xact_lock(7236831);
@@ -20,12 +27,6 @@ BEGIN
         RETURN;
     END IF;
     IF tl_installed IS NOT NULL THEN
-    IF pg_catalog.current_setting('lock_timeout') = '0' THEN
-        -- Rather than keep the application waiting for long.
-        PERFORM pg_catalog.set_config('lock_timeout', '10s', true);
-    END IF;
-    -- No policy is changed meanwhile.
-    LOCK TABLE threadline.audited_tables IN SHARE ROW EXCLUSIVE MODE;
     -- What uses the code from outside would go with it.
     SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('%s uses %s',
                CASE WHEN v.oid IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, 0)
@@ -62,28 +63,71 @@ BEGIN
     FROM pg_catalog.pg_class AS c
     CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
     WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relname = ANY (tl_views) AND a.grantee <> c.relowner;
+    -- The journal first: who has locks of a write waits for nothing else. The outer views
+    -- before the inner: readers lock them in this order, too.
+    SELECT pg_catalog.array_agg(dropped.what ORDER BY dropped.turn, dropped.oid DESC)
+    INTO tl_statements
+    FROM (
+        SELECT CASE c.relname WHEN 'journal' THEN 0 ELSE 1 END AS turn, c.oid,
+               pg_catalog.format('LOCK TABLE threadline.%I IN ACCESS EXCLUSIVE MODE', c.relname) AS what
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind IN ('r', 'p')
+        UNION ALL
+        SELECT 2, c.oid, pg_catalog.format('DROP VIEW threadline.%I CASCADE', c.relname)
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'v' AND c.relname = ANY (tl_views)
+        UNION ALL
+        SELECT 3, c.oid, pg_catalog.format('DROP TYPE threadline.%I CASCADE', c.relname)
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'c' AND c.relname = ANY (tl_types)
+        UNION ALL
+        -- The others are replaced where they are, so that a write that calls them now goes on.
+        SELECT 4, p.oid, pg_catalog.format('DROP ROUTINE IF EXISTS threadline.%I(%s) CASCADE', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
+        FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = ANY (tl_functions)
+    ) AS dropped;
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
-    -- Views first, and the outer ones before the inner: readers lock them in this order, too.
-    FOR tl_object IN
-        SELECT dropped.what
-        FROM (
-            SELECT 1 AS turn, c.oid, pg_catalog.format('VIEW threadline.%I', c.relname) AS what
-            FROM pg_catalog.pg_class AS c
-            WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'v' AND c.relname = ANY (tl_views)
-            UNION ALL
-            SELECT 2, c.oid, pg_catalog.format('TYPE threadline.%I', c.relname)
-            FROM pg_catalog.pg_class AS c
-            WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'c' AND c.relname = ANY (tl_types)
-            UNION ALL
-            -- The others are replaced where they are, so that a write that calls them now goes on.
-            SELECT 3, p.oid, pg_catalog.format('ROUTINE IF EXISTS threadline.%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
-            FROM pg_catalog.pg_proc AS p
-            WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = ANY (tl_functions)
-        ) AS dropped
-        ORDER BY dropped.turn, dropped.oid DESC
+    IF pg_catalog.current_setting('lock_timeout') = '0' THEN
+        PERFORM pg_catalog.set_config('lock_timeout', '10s', true);
+    END IF;
+    tl_lock_timeout := pg_catalog.current_setting('lock_timeout');
+    -- No policy is changed meanwhile. Vacuums and index builds are waited for and held off: an
+    -- autovacuum gives way after deadlock_timeout. Nobody who reads or writes waits for this.
+    SELECT pg_catalog.string_agg(pg_catalog.format('threadline.%I', c.relname), ', ')
+    INTO tl_tables
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind IN ('r', 'p');
+    EXECUTE 'LOCK TABLE ' || tl_tables || ' IN SHARE UPDATE EXCLUSIVE MODE';
+    -- The other locks are asked for at once and for a moment only, and given back where
+    -- somebody has one. Who waits for one of them looks for a deadlock after deadlock_timeout,
+    -- and would be the one that fails; by then they are free again.
+    tl_until := pg_catalog.clock_timestamp() + tl_lock_timeout::interval;
+    tl_moment := 0.1 * pg_catalog.current_setting('deadlock_timeout')::interval;
     LOOP
-        EXECUTE 'DROP ' || tl_object.what || ' CASCADE';
+        BEGIN
+            tl_given_back := pg_catalog.clock_timestamp() + tl_moment;
+            FOREACH tl_statement IN ARRAY tl_statements LOOP
+                PERFORM pg_catalog.set_config('lock_timeout', greatest(1, pg_catalog.ceil(
+                    1000 * extract(epoch FROM tl_given_back - pg_catalog.clock_timestamp())))::text, true);
+                EXECUTE tl_statement;
+            END LOOP;
+            EXIT;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            IF pg_catalog.clock_timestamp() > tl_until THEN
+                RAISE EXCEPTION 'threadline: the migration waited % for locks that other sessions have (%), and nothing is changed; run it again when they have ended, or with a longer lock_timeout',
+                    tl_lock_timeout,
+                    (SELECT coalesce(pg_catalog.string_agg(DISTINCT pg_catalog.format('process %s of %L', a.pid, a.application_name), ', '), 'gone by now')
+                     FROM pg_catalog.pg_locks AS l
+                     JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid AND a.datname = pg_catalog.current_database()
+                     WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid()
+                       AND l.relation IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace))
+                    USING ERRCODE = 'lock_not_available';
+            END IF;
+            PERFORM pg_catalog.pg_sleep(extract(epoch FROM tl_moment) * (0.5 + pg_catalog.random()));
+            tl_moment := least(1.5 * tl_moment, 0.7 * pg_catalog.current_setting('deadlock_timeout')::interval);
+        END;
     END LOOP;
+    PERFORM pg_catalog.set_config('lock_timeout', tl_lock_timeout, true);
     END IF;
     IF coalesce(tl_installed, 0) < 1 THEN
     EXECUTE $threadline_sql$

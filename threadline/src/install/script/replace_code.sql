@@ -4,25 +4,26 @@
     FROM pg_catalog.pg_class AS c
     CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
     WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relname = ANY (tl_views) AND a.grantee <> c.relowner;
-    PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
-    -- Views first, and the outer ones before the inner: readers lock them in this order, too.
-    FOR tl_object IN
-        SELECT dropped.what
-        FROM (
-            SELECT 1 AS turn, c.oid, pg_catalog.format('VIEW threadline.%I', c.relname) AS what
-            FROM pg_catalog.pg_class AS c
-            WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'v' AND c.relname = ANY (tl_views)
-            UNION ALL
-            SELECT 2, c.oid, pg_catalog.format('TYPE threadline.%I', c.relname)
-            FROM pg_catalog.pg_class AS c
-            WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'c' AND c.relname = ANY (tl_types)
-            UNION ALL
-            -- The others are replaced where they are, so that a write that calls them now goes on.
-            SELECT 3, p.oid, pg_catalog.format('ROUTINE IF EXISTS threadline.%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
-            FROM pg_catalog.pg_proc AS p
-            WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = ANY (tl_functions)
-        ) AS dropped
-        ORDER BY dropped.turn, dropped.oid DESC
-    LOOP
-        EXECUTE 'DROP ' || tl_object.what || ' CASCADE';
-    END LOOP;
+    -- The journal first: who has locks of a write waits for nothing else. The outer views
+    -- before the inner: readers lock them in this order, too.
+    SELECT pg_catalog.array_agg(dropped.what ORDER BY dropped.turn, dropped.oid DESC)
+    INTO tl_statements
+    FROM (
+        SELECT CASE c.relname WHEN 'journal' THEN 0 ELSE 1 END AS turn, c.oid,
+               pg_catalog.format('LOCK TABLE threadline.%I IN ACCESS EXCLUSIVE MODE', c.relname) AS what
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind IN ('r', 'p')
+        UNION ALL
+        SELECT 2, c.oid, pg_catalog.format('DROP VIEW threadline.%I CASCADE', c.relname)
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'v' AND c.relname = ANY (tl_views)
+        UNION ALL
+        SELECT 3, c.oid, pg_catalog.format('DROP TYPE threadline.%I CASCADE', c.relname)
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'c' AND c.relname = ANY (tl_types)
+        UNION ALL
+        -- The others are replaced where they are, so that a write that calls them now goes on.
+        SELECT 4, p.oid, pg_catalog.format('DROP ROUTINE IF EXISTS threadline.%I(%s) CASCADE', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
+        FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = ANY (tl_functions)
+    ) AS dropped;

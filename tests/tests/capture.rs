@@ -18,6 +18,8 @@ mod redaction;
 mod replaced;
 #[path = "capture/replication.rs"]
 mod replication;
+#[path = "capture/secret_keys.rs"]
+mod secret_keys;
 #[path = "capture/serializable.rs"]
 mod serializable;
 #[path = "capture/tokens.rs"]

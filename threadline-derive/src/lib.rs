@@ -44,8 +44,8 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// Columns are named as in `table!`, or by their field where Diesel knows it
 /// under another `column_name`; the model need not have a field for them. A
-/// column of the primary key can be neither masked nor excluded nor
-/// recorded as a token.
+/// column of the primary key can be neither masked nor excluded; one that
+/// is a secret is recorded with `token`, and records are found by it all the same.
 #[proc_macro_derive(Audited, attributes(audited, diesel))]
 pub fn derive_audited(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -257,12 +257,12 @@ fn refuse_contradictions(
             ),
         ));
     }
-    for Redacted { column, .. } in mask.iter().chain(exclude).chain(token) {
+    for Redacted { column, .. } in mask.iter().chain(exclude) {
         if primary_key.contains(column) {
             errors.push(Error::new(
                 column.span(),
                 format!(
-                    "`{column}` belongs to the primary key, by which records are found again; it can be neither masked nor excluded nor recorded as a token"
+                    "`{column}` belongs to the primary key, by which records are found again; it can be neither masked nor excluded; record it as a keyed hash with `token({column})` if it is a secret"
                 ),
             ));
         }

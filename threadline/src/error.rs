@@ -132,7 +132,7 @@ impl fmt::Display for UndecidedColumn {
         if *is_key {
             write!(
                 f,
-                "`clear({column})` if it is no secret; by a key records are found, which can be neither masked nor excluded"
+                "`token({column})` to record it as a keyed hash, by which records are found, `clear({column})` if it is no secret; a key can be neither masked nor excluded"
             )
         } else {
             write!(

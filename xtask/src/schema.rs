@@ -35,7 +35,6 @@ const TABLES: &[&str] = &[
 const CODE: &[&str] = &[
     "capture/key_text",
     "capture/bounded_key",
-    "capture/record_key",
     "capture/key_in_image",
     "capture/json_image",
     "capture/columns_of",
@@ -99,7 +98,10 @@ const CODE: &[&str] = &[
     "policy/built_for",
     "policy/known_table_of",
     "policy/audited_table_of",
+    "policy/is_token",
     "policy/live_key",
+    "policy/key_token",
+    "policy/record_key",
     "policy/key_expression",
     "capture/json_array_or_null",
     "capture/key_condition",

@@ -338,8 +338,8 @@ fn what_is_made_from_a_tokened_column_is_one_too_and_a_key_cannot_be() {
     assert_token(&changes(conn, "upper_number")[0].1);
     for (call, expected) in [
         (
-            "token => ARRAY['id']",
-            "threadline: column id belongs to the primary key of public.cards; a key identifies the record and can be neither masked nor excluded nor recorded as a token",
+            "mask => ARRAY['id']",
+            "threadline: column id belongs to the primary key of public.cards; a key identifies the record and can be neither masked nor excluded",
         ),
         (
             "token => ARRAY['number'], mask => ARRAY['number']",

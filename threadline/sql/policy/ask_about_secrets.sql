@@ -32,9 +32,12 @@ BEGIN
                  FROM unnest(tl_secret) AS s
                  WHERE s <> ALL (tl_keys)
                  HAVING count(*) > 0),
+                (SELECT format('token => ARRAY[%s] (a keyed hash, by which records are found), or', string_agg(quote_literal(s), ', '))
+                 FROM unnest(tl_secret) AS s
+                 WHERE s = ANY (tl_keys)
+                 HAVING count(*) > 0),
                 (SELECT format('clear => ARRAY[%s] (it is no secret).', string_agg(quote_literal(s), ', '))
-                 FROM unnest(tl_secret) AS s),
-                CASE WHEN tl_secret && tl_keys THEN 'A primary key is recorded as it is: if it is a secret, give the table another key.' END);
+                 FROM unnest(tl_secret) AS s));
     END IF;
 END
 $$;

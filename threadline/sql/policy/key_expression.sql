@@ -16,13 +16,15 @@ BEGIN ATOMIC
             -- In a JSON array a byte becomes six at most.
             CASE parts WHEN 1 THEN 2000 ELSE (2000 / parts - 2) / 6 END) END AS bounded
         FROM (
-            SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 AS fixed,
+            SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 OR k.token_of IS NOT NULL AS fixed,
                    format(
-                       CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
+                       CASE WHEN k.token_of IS NOT NULL
+                                THEN format('threadline.key_token(%s, %L, to_jsonb(%%2$s)) COLLATE "C"', audited_table, k.token_of)
+                            WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
                             WHEN base.typcollation <> 0 THEN '%1$s::text COLLATE "C"'
                             ELSE '%1$s::text' END,
-                       column_of.reference, threadline.json_form(k.type::regtype, column_of.reference)) AS part
+                       column_of.reference, threadline.json_form(k.column_type::regtype, column_of.reference)) AS part
             FROM threadline.live_key(audited_table) AS k
             JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
             CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, k.name) AS reference) AS column_of

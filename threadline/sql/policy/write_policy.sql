@@ -33,6 +33,7 @@ DECLARE
     tl_policy jsonb;
     tl_resumed boolean;
     tl_restarted boolean;
+    tl_rekeyed boolean;
     tl_former threadline.audited_tables;
     tl_gone text[];
 BEGIN
@@ -41,9 +42,12 @@ BEGIN
     SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
     SELECT nspname INTO STRICT tl_schema FROM pg_namespace WHERE oid = tl_class.relnamespace;
     SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
-    SELECT coalesce(array_agg(name), '{}'), coalesce(array_agg(type::text), '{}')
+    SELECT coalesce(array_agg(k.name ORDER BY k.place), '{}'),
+           -- Of what is recorded.
+           coalesce(array_agg(CASE threadline.treatment(target, c.number, mask, exclude, token) WHEN 'token' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
     INTO tl_keys, tl_key_types
-    FROM threadline.key_columns_of(target);
+    FROM threadline.key_columns_of(target) WITH ORDINALITY AS k (name, type, place)
+    JOIN threadline.columns_of(target) AS c ON c.name = k.name;
     IF tl_keys = '{}' AND NOT keyless THEN
         RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...), or have it recorded all the same with SELECT threadline.audit(''%'', keyless => true)',
             target, target, target;
@@ -84,9 +88,19 @@ BEGIN
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) NOT IN ('clear', 'token');
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded nor recorded as a token',
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
+            array_to_string(tl_wrong, ', '), target
+            USING HINT = format('A key that is a secret can be recorded as a keyed hash: token => ARRAY[%L].', tl_wrong[1]);
+    END IF;
+    -- Those of which two values that are equal have one text.
+    SELECT array_agg(format('%s (%s)', c.name, c.type)) INTO tl_wrong
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) = 'token'
+      AND threadline.base_type(c.type) <> ALL ('{text,varchar,uuid,smallint,integer,bigint}'::regtype[]);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: key column % of table % cannot be recorded as a token: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
@@ -127,12 +141,19 @@ BEGIN
     VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
 
-    IF tl_former.key_columns <> tl_keys THEN
+    tl_rekeyed := coalesce((
+        SELECT bool_or((was.treatment = 'token') <> (threadline.treatment(target, c.number, mask, exclude, token) = 'token')
+                       OR was.treatment = 'token' AND was.token_key NOT IN (SELECT k.id FROM threadline.token_keys AS k))
+        FROM ROWS FROM (unnest(tl_former.key_columns), unnest(tl_keys)) AS k (former_name, name)
+        JOIN threadline.columns_of(target) AS c ON c.name = k.name
+        JOIN jsonb_to_recordset(tl_former.columns) AS was (name text, treatment text, token_key integer) ON was.name = k.former_name), false);
+    IF tl_former.key_columns <> tl_keys OR tl_rekeyed THEN
         -- What waits in the journal has the key that it was captured with.
         PERFORM threadline.post_all();
     END IF;
-    -- Records without a key are not found under one that comes later.
-    tl_resumed := tl_resumed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
+    -- Records without a key are not found under one that comes later, nor those with tokens
+    -- by values.
+    tl_resumed := tl_resumed OR tl_rekeyed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
 
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
@@ -182,7 +203,7 @@ BEGIN
         key_columns = tl_keys,
         key_types = tl_key_types,
         chained_since = CASE
-            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys
+            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys AND NOT tl_rekeyed
                  AND NOT t.policy ?| '{operations,condition}'
             THEN t.chained_since
             ELSE clock_timestamp() END,

@@ -8,11 +8,13 @@ BEGIN
     SELECT CASE WHEN former.relation IS NULL THEN 'table-unaudited' ELSE 'table-replaced' END, c.oid::regclass::text,
            CASE WHEN former.relation IS NULL THEN 'nothing of it is recorded'
                 ELSE format('nothing of it is recorded; the audited table that had this name is called %s now', former.relation) END,
-           format('SELECT threadline.audit(%L%s%s%s);', c.oid::regclass,
+           format('SELECT threadline.audit(%L%s%s%s%s);', c.oid::regclass,
                ', continues => ' || quote_literal(former.relation::regclass::text),
                CASE WHEN former.relation IS NULL AND NOT EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN ', keyless => true' END,
                (SELECT ', exclude => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
-                WHERE s.name NOT IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)))
+                WHERE s.name NOT IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)),
+               (SELECT ', token => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
+                WHERE s.name IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)))
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN LATERAL (

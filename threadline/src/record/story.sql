@@ -4,7 +4,7 @@
 -- in that statement belongs to other records.
 WITH RECURSIVE target AS (
     SELECT t.id AS table_id,
-           threadline.record_key(ROW({key values}), t.key_types) COLLATE "C" AS record_key
+           threadline.record_key(t.id, ROW({key values})) COLLATE "C" AS record_key
     FROM threadline.audited_tables AS t
     WHERE t.id = threadline.find_audited_table({table name})
 ), lineage AS (

@@ -6,7 +6,7 @@ SELECT r.state, threadline.exact_image(r.image, t.numeric_columns, t.columns), r
 FROM threadline.audited_tables AS t
 CROSS JOIN LATERAL threadline.record_as_of(
     {table name}::regclass,
-    threadline.record_key(ROW({key values}), t.key_types),
+    threadline.record_key(t.id, ROW({key values})),
     {instant}
 ) AS r
 CROSS JOIN LATERAL threadline.redaction(t.id, {table name}::regclass, {instant}) AS redaction

@@ -2,7 +2,7 @@ SELECT r.state, threadline.exact_image(r.image, t.numeric_columns, t.columns), r
 FROM threadline.audited_tables AS t
 CROSS JOIN LATERAL threadline.record_as_of(
     {table name}::regclass,
-    threadline.record_key(ROW({key values}), t.key_types),
+    threadline.record_key(t.id, ROW({key values})),
     {instant}
 ) AS r
 WHERE t.id = threadline.audited_table_of({table name}::regclass)

@@ -48,7 +48,7 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
         "will be recorded as it is from the next threadline.refresh() on"
     };
     let ways = if is_key {
-        format!("clear({column}), for a key can be neither masked nor excluded,")
+        format!("token({column}) or clear({column})")
     } else {
         format!("exclude({column}), mask({column}), token({column}) or clear({column})")
     };
@@ -70,7 +70,8 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
             None,
         ),
         None if is_key => (
-            "a key can be neither masked nor excluded; name it in threadline.audit(..., clear => ...) if it is no secret".to_owned(),
+            "name it in threadline.audit(..., token => ...), or in clear if it is no secret"
+                .to_owned(),
             None,
         ),
         None => (

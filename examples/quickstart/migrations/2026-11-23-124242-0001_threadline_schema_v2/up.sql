@@ -5,7 +5,7 @@ DECLARE
     tl_installed integer;
     tl_views text[] := '{actions,audit_changes,audit_transactions,changes,kept_changes,kept_for,metrics,metrics_findings,transactions,waiting}';
     tl_types text[] := '{finding}';
-    tl_functions text[] := '{audit,audit_as_before,chain_drift,columns_now,drop_triggers,json_documents,pinned_settings,plain_columns,policy,populate,post,record_action,record_as_of,revert_transaction,rows_as_of,set_sequence,settled_record,write_policy}';
+    tl_functions text[] := '{audit,audit_as_before,chain_drift,columns_now,drop_triggers,json_documents,live_key,pinned_settings,plain_columns,policy,populate,post,record_action,record_as_of,record_key,revert_transaction,rows_as_of,set_sequence,settled_record,write_policy}';
     tl_users text;
     tl_grants jsonb := '[]';
     tl_object record;
@@ -709,39 +709,6 @@ RETURN CASE
     ELSE pg_catalog.left(value, 200 / parts) || '... sha256:'
          || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(value, 'UTF8')), 'hex')
 END;
-
--- The record key of a row of key values: record_key(ROW(42)) is '42',
--- record_key(ROW(7, 'x')) is '["7", "x"]'. Pinned like capture is, so that
--- both sides write one instant, interval or byte string the same way. Blanks
--- at the end of a char(n) are not part of its value.
-CREATE OR REPLACE FUNCTION threadline.record_key(key_values record, key_types text[] DEFAULT '{}') RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
-AS $$
-DECLARE
-    tl_texts text[];
-BEGIN
-    SELECT array_agg(threadline.bounded_key(part, parts) ORDER BY position)
-    INTO tl_texts
-    FROM (
-        SELECT position, count(*) OVER ()::integer AS parts,
-               CASE WHEN key_types[position] = 'character'
-                    THEN rtrim(threadline.key_text(value), ' ') ELSE threadline.key_text(value) END AS part
-        FROM jsonb_each(to_jsonb(key_values)) AS field (name, value)
-        CROSS JOIN LATERAL (SELECT substr(name, 2)::integer AS position) AS place
-    ) AS parts;
-    RETURN CASE cardinality(tl_texts)
-        WHEN 1 THEN tl_texts[1]
-        ELSE to_jsonb(tl_texts)::text
-    END;
-END
-$$;
 
 -- The record key read from a row's image. Blanks at the end of a char(n) are not part
 -- of its value.
@@ -2110,11 +2077,17 @@ BEGIN ATOMIC
         SELECT FROM threadline.audited_tables AS t WHERE t.id = known.id AND t.unaudited_at IS NOT NULL);
 END;
 
+-- Whether a column is recorded as a token, by the columns of its audited table.
+CREATE OR REPLACE FUNCTION threadline.is_token(columns jsonb, name text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN columns OPERATOR(pg_catalog.@>) pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('name', name, 'treatment', 'token'));
+
 -- The key columns of an audited table under the names and types that they have
--- now, which may be others than its capture function was built for.
+-- now, which may be others than its capture function was built for. Of one that is recorded
+-- as a token, `type` is that of the token and `token_of` the name that the policy knows.
 CREATE OR REPLACE FUNCTION threadline.live_key(
     audited_table integer,
-    OUT ordinal bigint, OUT name text, OUT type text, OUT single boolean
+    OUT ordinal bigint, OUT name text, OUT type text, OUT single boolean, OUT token_of text, OUT column_type text
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2128,20 +2101,74 @@ BEGIN
         SELECT
         FROM threadline.audited_tables AS t
         CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) AS k (name, type)
-        LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text) ON c.name = k.name
+        LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, type text, treatment text) ON c.name = k.name
         LEFT JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = c.number AND NOT a.attisdropped
-        WHERE t.id = audited_table AND (a.attname = k.name AND a.atttypid::regtype::text = k.type) IS NOT TRUE
+        WHERE t.id = audited_table AND (a.attname = k.name AND a.atttypid::regtype::text = CASE c.treatment WHEN 'token' THEN c.type ELSE k.type END) IS NOT TRUE
     ) AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
         -- Another table has the number now.
         tl_relation := NULL;
     END IF;
     RETURN QUERY
-    SELECT k.ordinal, coalesce(a.attname::text, k.name), coalesce(a.atttypid::regtype::text, k.type), cardinality(t.key_columns) = 1
+    SELECT k.ordinal, coalesce(a.attname::text, k.name), CASE c.treatment WHEN 'token' THEN k.type ELSE now.type END,
+           cardinality(t.key_columns) = 1, CASE c.treatment WHEN 'token' THEN k.name END, now.type
     FROM threadline.audited_tables AS t
     CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, ordinal)
-    LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text) ON c.name = k.name
+    LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, type text, treatment text) ON c.name = k.name
     LEFT JOIN pg_attribute AS a ON a.attrelid = tl_relation AND a.attnum = c.number AND NOT a.attisdropped
+    CROSS JOIN LATERAL (SELECT coalesce(a.atttypid::regtype::text, CASE c.treatment WHEN 'token' THEN c.type ELSE k.type END) AS type) AS now
     WHERE t.id = audited_table;
+END
+$$;
+
+-- What a value of a key column is recorded as where that is a token. For keys alone:
+-- whoever may read the audit can find out of a value that they have whether something is
+-- on record of it, and of no other column.
+CREATE OR REPLACE FUNCTION threadline.key_token(audited_table integer, column_name text, value jsonb) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+    SELECT threadline.token(c.token_key, value) #>> '{}'
+    FROM threadline.audited_tables AS t
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (name text, treatment text, token_key integer)
+    WHERE t.id = audited_table AND c.name = column_name AND c.treatment = 'token' AND column_name = ANY (t.key_columns);
+$$;
+
+-- The record key of the row of an audited table that has the given values of its key:
+-- record_key(7, ROW(42)) is '42', record_key(8, ROW(7, 'x')) is '["7", "x"]'. Pinned like
+-- capture is, so that both sides write one instant, interval or byte string the same way.
+-- Blanks at the end of a char(n) are not part of its value.
+CREATE OR REPLACE FUNCTION threadline.record_key(audited_table integer, key_values record) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET array_nulls = on
+AS $$
+DECLARE
+    tl_texts text[];
+BEGIN
+    SELECT array_agg(threadline.bounded_key(CASE
+               WHEN k.is_token THEN threadline.key_token(audited_table, k.name, parts.value)
+               WHEN k.type = 'character' THEN rtrim(threadline.key_text(parts.value), ' ')
+               ELSE threadline.key_text(parts.value) END, parts.parts) ORDER BY parts.position)
+    INTO tl_texts
+    FROM (
+        SELECT substr(name, 2)::integer AS position, value, count(*) OVER ()::integer AS parts
+        FROM jsonb_each(to_jsonb(key_values)) AS field (name, value)
+    ) AS parts
+    LEFT JOIN (
+        SELECT k.name, k.type, k.ordinal, threadline.is_token(t.columns, k.name) AS is_token
+        FROM threadline.audited_tables AS t
+        CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, ordinal)
+        WHERE t.id = audited_table
+    ) AS k ON k.ordinal = parts.position;
+    RETURN CASE cardinality(tl_texts)
+        WHEN 1 THEN tl_texts[1]
+        ELSE to_jsonb(tl_texts)::text
+    END;
 END
 $$;
 
@@ -2163,13 +2190,15 @@ BEGIN ATOMIC
             -- In a JSON array a byte becomes six at most.
             CASE parts WHEN 1 THEN 2000 ELSE (2000 / parts - 2) / 6 END) END AS bounded
         FROM (
-            SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 AS fixed,
+            SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 OR k.token_of IS NOT NULL AS fixed,
                    format(
-                       CASE WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
+                       CASE WHEN k.token_of IS NOT NULL
+                                THEN format('threadline.key_token(%s, %L, to_jsonb(%%2$s)) COLLATE "C"', audited_table, k.token_of)
+                            WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
                             WHEN base.typcollation <> 0 THEN '%1$s::text COLLATE "C"'
                             ELSE '%1$s::text' END,
-                       column_of.reference, threadline.json_form(k.type::regtype, column_of.reference)) AS part
+                       column_of.reference, threadline.json_form(k.column_type::regtype, column_of.reference)) AS part
             FROM threadline.live_key(audited_table) AS k
             JOIN pg_type AS base ON base.oid = threadline.base_type(k.type::regtype)
             CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, k.name) AS reference) AS column_of
@@ -2208,13 +2237,16 @@ DECLARE
 BEGIN
     IF tl_exactly IS NOT true THEN
         SELECT string_agg(
-                   format(CASE WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
+                   format(CASE WHEN k.token_of IS NOT NULL THEN '%6$s = %4$L'
+                               WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
                        row_name, k.name, coalesce(k.equality, '='),
                        CASE WHEN k.single THEN record_key
                             ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
-                       k.base),
+                       k.base,
+                       format('threadline.key_token(%s, %L, to_jsonb(%s))', audited_table, k.token_of,
+                           threadline.json_form(k.column_type::regtype, format('%s.%I', row_name, k.name)))),
                    ' AND ' ORDER BY k.ordinal),
-               bool_or(k.equality IS NOT NULL OR k.loose)
+               bool_or((k.equality IS NOT NULL OR k.loose) AND k.token_of IS NULL)
         INTO tl_by_column, tl_exactly
         FROM (
             -- What a domain checks holds for every value in the table.
@@ -5656,6 +5688,7 @@ DECLARE
     tl_policy jsonb;
     tl_resumed boolean;
     tl_restarted boolean;
+    tl_rekeyed boolean;
     tl_former threadline.audited_tables;
     tl_gone text[];
 BEGIN
@@ -5664,9 +5697,12 @@ BEGIN
     SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
     SELECT nspname INTO STRICT tl_schema FROM pg_namespace WHERE oid = tl_class.relnamespace;
     SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
-    SELECT coalesce(array_agg(name), '{}'), coalesce(array_agg(type::text), '{}')
+    SELECT coalesce(array_agg(k.name ORDER BY k.place), '{}'),
+           -- Of what is recorded.
+           coalesce(array_agg(CASE threadline.treatment(target, c.number, mask, exclude, token) WHEN 'token' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
     INTO tl_keys, tl_key_types
-    FROM threadline.key_columns_of(target);
+    FROM threadline.key_columns_of(target) WITH ORDINALITY AS k (name, type, place)
+    JOIN threadline.columns_of(target) AS c ON c.name = k.name;
     IF tl_keys = '{}' AND NOT keyless THEN
         RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...), or have it recorded all the same with SELECT threadline.audit(''%'', keyless => true)',
             target, target, target;
@@ -5707,9 +5743,19 @@ BEGIN
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) NOT IN ('clear', 'token');
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded nor recorded as a token',
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
+            array_to_string(tl_wrong, ', '), target
+            USING HINT = format('A key that is a secret can be recorded as a keyed hash: token => ARRAY[%L].', tl_wrong[1]);
+    END IF;
+    -- Those of which two values that are equal have one text.
+    SELECT array_agg(format('%s (%s)', c.name, c.type)) INTO tl_wrong
+    FROM threadline.columns_of(target) AS c
+    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) = 'token'
+      AND threadline.base_type(c.type) <> ALL ('{text,varchar,uuid,smallint,integer,bigint}'::regtype[]);
+    IF tl_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'threadline: key column % of table % cannot be recorded as a token: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
@@ -5750,12 +5796,19 @@ BEGIN
     VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
     ON CONFLICT (id) DO NOTHING;
 
-    IF tl_former.key_columns <> tl_keys THEN
+    tl_rekeyed := coalesce((
+        SELECT bool_or((was.treatment = 'token') <> (threadline.treatment(target, c.number, mask, exclude, token) = 'token')
+                       OR was.treatment = 'token' AND was.token_key NOT IN (SELECT k.id FROM threadline.token_keys AS k))
+        FROM ROWS FROM (unnest(tl_former.key_columns), unnest(tl_keys)) AS k (former_name, name)
+        JOIN threadline.columns_of(target) AS c ON c.name = k.name
+        JOIN jsonb_to_recordset(tl_former.columns) AS was (name text, treatment text, token_key integer) ON was.name = k.former_name), false);
+    IF tl_former.key_columns <> tl_keys OR tl_rekeyed THEN
         -- What waits in the journal has the key that it was captured with.
         PERFORM threadline.post_all();
     END IF;
-    -- Records without a key are not found under one that comes later.
-    tl_resumed := tl_resumed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
+    -- Records without a key are not found under one that comes later, nor those with tokens
+    -- by values.
+    tl_resumed := tl_resumed OR tl_rekeyed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
 
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
@@ -5805,7 +5858,7 @@ BEGIN
         key_columns = tl_keys,
         key_types = tl_key_types,
         chained_since = CASE
-            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys
+            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys AND NOT tl_rekeyed
                  AND NOT t.policy ?| '{operations,condition}'
             THEN t.chained_since
             ELSE clock_timestamp() END,
@@ -6110,9 +6163,12 @@ BEGIN
                  FROM unnest(tl_secret) AS s
                  WHERE s <> ALL (tl_keys)
                  HAVING count(*) > 0),
+                (SELECT format('token => ARRAY[%s] (a keyed hash, by which records are found), or', string_agg(quote_literal(s), ', '))
+                 FROM unnest(tl_secret) AS s
+                 WHERE s = ANY (tl_keys)
+                 HAVING count(*) > 0),
                 (SELECT format('clear => ARRAY[%s] (it is no secret).', string_agg(quote_literal(s), ', '))
-                 FROM unnest(tl_secret) AS s),
-                CASE WHEN tl_secret && tl_keys THEN 'A primary key is recorded as it is: if it is a secret, give the table another key.' END);
+                 FROM unnest(tl_secret) AS s));
     END IF;
 END
 $$;
@@ -10417,11 +10473,13 @@ BEGIN
     SELECT CASE WHEN former.relation IS NULL THEN 'table-unaudited' ELSE 'table-replaced' END, c.oid::regclass::text,
            CASE WHEN former.relation IS NULL THEN 'nothing of it is recorded'
                 ELSE format('nothing of it is recorded; the audited table that had this name is called %s now', former.relation) END,
-           format('SELECT threadline.audit(%L%s%s%s);', c.oid::regclass,
+           format('SELECT threadline.audit(%L%s%s%s%s);', c.oid::regclass,
                ', continues => ' || quote_literal(former.relation::regclass::text),
                CASE WHEN former.relation IS NULL AND NOT EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN ', keyless => true' END,
                (SELECT ', exclude => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
-                WHERE s.name NOT IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)))
+                WHERE s.name NOT IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)),
+               (SELECT ', token => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
+                WHERE s.name IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)))
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN LATERAL (
@@ -10540,7 +10598,7 @@ BEGIN
             THEN 'its key is deferred, and until a transaction ends two rows may have one'
         WHEN ARRAY(SELECT ROW(k.name, k.type::text)::text FROM threadline.key_columns_of(target) AS k)
              <> ARRAY(
-                 SELECT ROW(k.name, recorded.type)::text
+                 SELECT ROW(k.name, CASE WHEN k.token_of IS NULL THEN recorded.type ELSE k.column_type END)::text
                  FROM threadline.live_key(tl_id) AS k
                  JOIN threadline.audited_tables AS t ON t.id = tl_id
                  CROSS JOIN LATERAL (SELECT t.key_types[k.ordinal] AS type) AS recorded

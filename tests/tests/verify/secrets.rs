@@ -81,7 +81,7 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
         messages(&models, conn),
         [
             "secret-looking: column pan looks secret by its name, and is recorded as it is; \
-             a key can be neither masked nor excluded; name it in threadline.audit(..., clear => ...) if it is no secret",
+             name it in threadline.audit(..., token => ...), or in clear if it is no secret",
             "secret-looking: column cvv looks secret by its name, and is recorded as it is; \
              have it excluded, or name it in mask, token or clear",
         ]
@@ -298,7 +298,11 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
     run(conn, "CREATE TABLE login_token (token text PRIMARY KEY)");
     assert!(
         refusal(conn, "SELECT threadline.audit('login_token')")
-            .ends_with("Say what is recorded of it: clear => ARRAY['token'] (it is no secret). A primary key is recorded as it is: if it is a secret, give the table another key.")
+            .ends_with("Say what is recorded of it: token => ARRAY['token'] (a keyed hash, by which records are found), or clear => ARRAY['token'] (it is no secret).")
+    );
+    run(
+        conn,
+        "SELECT threadline.audit('login_token', token => ARRAY['token'])",
     );
 }
 

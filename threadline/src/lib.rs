@@ -26,6 +26,7 @@ mod posting;
 mod record;
 mod retention;
 mod revert;
+mod run;
 mod sql;
 mod time_travel;
 mod verify;
@@ -37,7 +38,7 @@ pub use action::{
 pub use context::AutocommitInContext;
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
-    AuditedTransactionBuilder, ContextError, InContext, InContextExt,
+    AuditedTransactionBuilder, BlockingConnection, ContextError, InContext, InContextExt,
 };
 #[cfg(feature = "audited-connection")]
 pub use context::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};

@@ -13,3 +13,4 @@ pub use unmasked::unmasked;
 
 pub(crate) use audit_action::{ACTION_COLUMNS, ActionSql};
 pub(crate) use failure::kind_of;
+pub(crate) use record::record_in;

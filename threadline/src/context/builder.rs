@@ -1,7 +1,6 @@
-use diesel::result::{Error, QueryResult};
+use diesel::result::Error;
 
-use super::transaction::{begin_under, finish};
-use super::{AuditConnection, AuditContext, Origin};
+use super::{AuditContext, BlockingConnection, Open, Origin, ready};
 
 /// Builds a transaction whose changes are recorded under a context; made by
 /// [`AuditExt::build_audited_transaction`](crate::AuditExt::build_audited_transaction).
@@ -86,7 +85,7 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
     /// level is chosen where a transaction begins, not for a savepoint.
     pub fn run<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
-        C: AuditConnection,
+        C: BlockingConnection,
         F: FnOnce(&mut C) -> Result<T, E>,
         E: From<Error>,
     {
@@ -98,24 +97,20 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
             Some(context) => Some(context.to_setting(Origin::Explicit)),
             None => AuditContext::current_setting(),
         };
-        self.begin(setting.as_deref())?;
-        finish(self.connection, work)
+        let begin = self.sql();
+        let mut open = ready(Open::begin_as(self.connection, &begin, setting.as_deref()))?;
+        let done = work(open.conn());
+        ready(open.end(done))
     }
 
-    fn begin(&mut self, setting: Option<&str>) -> QueryResult<()>
-    where
-        C: AuditConnection,
-    {
+    /// The statement that begins the transaction.
+    pub(super) fn sql(&self) -> String {
         let Self {
             isolation_level,
             read_mode,
             deferrable,
             ..
         } = self;
-        let begin = format!("BEGIN TRANSACTION{isolation_level}{read_mode}{deferrable}");
-        match setting {
-            Some(setting) => begin_under(self.connection, &begin, setting),
-            None => self.connection.begin_transaction_sql(&begin),
-        }
+        format!("BEGIN TRANSACTION{isolation_level}{read_mode}{deferrable}")
     }
 }

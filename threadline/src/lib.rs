@@ -40,6 +40,8 @@ pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
     AuditedTransactionBuilder, BlockingConnection, ContextError, InContext, InContextExt,
 };
+#[cfg(feature = "diesel-async")]
+pub use context::{AsyncAuditExt, AsyncWork, Awaited};
 #[cfg(feature = "audited-connection")]
 pub use context::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 #[cfg(feature = "export")]

@@ -72,6 +72,11 @@ impl Runner for AsyncPgConnection {
     }
 }
 
+/// A connection of diesel-async.
+pub trait Asynchronous: AuditConnection {}
+
+impl Asynchronous for AsyncPgConnection {}
+
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl AuditConnection for AsyncPgConnection {
@@ -139,6 +144,8 @@ macro_rules! pooled {
                 (**self).abandon(undo);
             }
         }
+
+        impl Asynchronous for $pooled {}
 
         impl AuditConnection for $pooled {
             type Answer<'a, T: 'a> = BoxFuture<'a, T>;

@@ -1,3 +1,5 @@
+use std::marker::PhantomData;
+
 use diesel::result::Error;
 
 use super::{AuditContext, BlockingConnection, Open, Origin, ready};
@@ -11,15 +13,21 @@ use super::{AuditContext, BlockingConnection, Open, Origin, ready};
 /// `serializable` or `repeatable_read` the snapshot is taken then.
 #[derive(Debug)]
 #[must_use = "the transaction does nothing until you call `run`"]
-pub struct AuditedTransactionBuilder<'a, C> {
-    connection: &'a mut C,
-    context: Option<AuditContext>,
+pub struct AuditedTransactionBuilder<'a, C, Kind = ()> {
+    pub(super) connection: &'a mut C,
+    pub(super) context: Option<AuditContext>,
     isolation_level: &'static str,
     read_mode: &'static str,
     deferrable: &'static str,
+    kind: PhantomData<Kind>,
 }
 
-impl<'a, C> AuditedTransactionBuilder<'a, C> {
+/// Marks a transaction that is awaited, on a connection of diesel-async.
+#[cfg(feature = "diesel-async")]
+#[derive(Debug, Clone, Copy)]
+pub struct Awaited;
+
+impl<'a, C, Kind> AuditedTransactionBuilder<'a, C, Kind> {
     /// Without a context it is the thread's current one.
     pub(super) fn new(connection: &'a mut C, context: Option<AuditContext>) -> Self {
         Self {
@@ -28,6 +36,7 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
             isolation_level: "",
             read_mode: "",
             deferrable: "",
+            kind: PhantomData,
         }
     }
 
@@ -76,6 +85,19 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
         self
     }
 
+    /// The statement that begins the transaction.
+    pub(super) fn sql(&self) -> String {
+        let Self {
+            isolation_level,
+            read_mode,
+            deferrable,
+            ..
+        } = self;
+        format!("BEGIN TRANSACTION{isolation_level}{read_mode}{deferrable}")
+    }
+}
+
+impl<C: BlockingConnection> AuditedTransactionBuilder<'_, C> {
     /// Runs `work` in the transaction, which is committed if it returns `Ok`, and rolled
     /// back if it returns `Err`.
     ///
@@ -85,7 +107,6 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
     /// level is chosen where a transaction begins, not for a savepoint.
     pub fn run<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
-        C: BlockingConnection,
         F: FnOnce(&mut C) -> Result<T, E>,
         E: From<Error>,
     {
@@ -101,16 +122,5 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
         let mut open = ready(Open::begin_as(self.connection, &begin, setting.as_deref()))?;
         let done = work(open.conn());
         ready(open.end(done))
-    }
-
-    /// The statement that begins the transaction.
-    pub(super) fn sql(&self) -> String {
-        let Self {
-            isolation_level,
-            read_mode,
-            deferrable,
-            ..
-        } = self;
-        format!("BEGIN TRANSACTION{isolation_level}{read_mode}{deferrable}")
     }
 }

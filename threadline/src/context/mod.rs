@@ -2,6 +2,8 @@
 
 mod actor;
 #[cfg(feature = "diesel-async")]
+mod async_ext;
+#[cfg(feature = "diesel-async")]
 mod asynchronous;
 mod audit_connection;
 mod audit_context;
@@ -20,10 +22,14 @@ mod scope;
 mod transaction;
 
 pub use actor::{ActorRef, ActorType};
+#[cfg(feature = "diesel-async")]
+pub use async_ext::{AsyncAuditExt, AsyncWork};
 pub use audit_connection::AuditConnection;
 pub use audit_context::{AuditContext, AuditContextBuilder, ContextError};
 pub use blocking::BlockingConnection;
 pub use builder::AuditedTransactionBuilder;
+#[cfg(feature = "diesel-async")]
+pub use builder::Awaited;
 #[cfg(all(feature = "audited-connection", feature = "r2d2"))]
 pub use connection::AutocommitInContext;
 #[cfg(feature = "audited-connection")]

@@ -155,7 +155,7 @@ impl Error {
 
     /// An error of a query on the audit tables. If the tables are not there,
     /// says that and not which function PostgreSQL missed first.
-    pub(crate) fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Self {
+    pub(crate) async fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Self {
         if let DieselError::DatabaseError(_, information) = &error {
             let message = information.message();
             if information.constraint_name() == Some("threadline_reference") {
@@ -165,7 +165,7 @@ impl Error {
             }
             // What the schema itself says begins with its name.
             if message.contains("threadline") && !message.starts_with("threadline:") {
-                match crate::install::installed_version(conn) {
+                match crate::install::installed_version(conn).await {
                     Ok(installed) if installed < Some(SCHEMA_VERSION) => {
                         return Self::new(ErrorKind::SchemaMissing { installed });
                     }

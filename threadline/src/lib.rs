@@ -26,6 +26,7 @@ mod posting;
 mod record;
 mod retention;
 mod revert;
+mod run;
 mod sql;
 mod time_travel;
 mod verify;
@@ -37,8 +38,10 @@ pub use action::{
 pub use context::AutocommitInContext;
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
-    AuditedTransactionBuilder, ContextError, InContext, InContextExt,
+    AuditedTransactionBuilder, BlockingConnection, ContextError, InContext, InContextExt,
 };
+#[cfg(feature = "diesel-async")]
+pub use context::{AsyncAuditExt, AsyncWork, Awaited};
 #[cfg(feature = "audited-connection")]
 pub use context::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 #[cfg(feature = "export")]

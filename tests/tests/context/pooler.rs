@@ -3,7 +3,7 @@
 use diesel::connection::CacheSize;
 use diesel::prelude::*;
 use threadline::{
-    Action, ActionFilter, AuditConnection, AuditExt, AuditedConnection, Filter, Models, actions,
+    Action, ActionFilter, AuditExt, AuditedConnection, BlockingConnection, Filter, Models, actions,
     actor_history, record_action, timeline,
 };
 use threadline_tests::{Database, rows, run};
@@ -11,7 +11,7 @@ use threadline_tests::{Database, rows, run};
 use super::user;
 
 /// Everything of the library that runs statements, in transactions and outside.
-fn use_the_library(conn: &mut impl AuditConnection) {
+fn use_the_library(conn: &mut impl BlockingConnection) {
     let context = user(1);
     conn.audited_transaction(&context, |conn| {
         diesel::sql_query("INSERT INTO items VALUES (1)").execute(conn)?;

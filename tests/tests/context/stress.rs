@@ -80,7 +80,7 @@ fn expected_rollbacks() -> usize {
 }
 
 /// Writes two rows that stay and one in a savepoint that does not.
-fn transaction_of<C: threadline::AuditConnection>(conn: &mut C, number: i32) -> QueryResult<()> {
+fn transaction_of<C: threadline::BlockingConnection>(conn: &mut C, number: i32) -> QueryResult<()> {
     insert(conn, number * 10)?;
     let _: QueryResult<()> = conn.transaction(|conn| {
         insert(conn, number * 10 + 5)?;

@@ -13,3 +13,6 @@ pub use unmasked::unmasked;
 
 pub(crate) use audit_action::{ACTION_COLUMNS, ActionSql};
 pub(crate) use failure::kind_of;
+pub(crate) use record::record_in;
+#[cfg(feature = "diesel-async")]
+pub(crate) use unmasked::begin_unmasked;

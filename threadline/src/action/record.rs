@@ -1,7 +1,5 @@
 use std::net::IpAddr;
 
-use diesel::RunQueryDsl;
-use diesel::connection::TransactionManager;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
@@ -13,6 +11,7 @@ use super::{ActionStatus, AuditAction};
 use crate::context::limits::{MAX_ID_BYTES, check_metadata, check_text};
 use crate::context::{ActorRef, ActorType, AuditConnection, AuditContext, ContextError};
 use crate::error::{Error, ErrorKind};
+use crate::run;
 
 /// Longest name, category and verb, in bytes.
 const MAX_NAME_BYTES: usize = 255;
@@ -191,7 +190,7 @@ impl Action {
 
     /// Whether it can be recorded under a context.
     pub(crate) fn check(&self, context: &AuditContext) -> Result<(), Error> {
-        match self.clone().complete(Some(context.clone())) {
+        match self.clone().complete(Some(context)) {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::new(ErrorKind::Action(error))),
         }
@@ -212,7 +211,7 @@ impl Action {
     }
 
     /// The action with what the context knows, if it can be recorded.
-    fn complete(mut self, context: Option<AuditContext>) -> Result<(Self, ActorRef), ActionError> {
+    fn complete(mut self, context: Option<&AuditContext>) -> Result<(Self, ActorRef), ActionError> {
         // The context's own was checked when it was built.
         check_metadata(&self.metadata).map_err(|error| self.invalid(error))?;
         if let Some(context) = context {
@@ -312,17 +311,24 @@ fn is_name(name: &str) -> bool {
 ///
 /// [`ErrorKind::Action`] when there is no actor, or a name or text cannot be
 /// recorded; [`ErrorKind::SchemaMissing`] without the audit schema.
-pub fn record_action<C: AuditConnection>(
-    conn: &mut C,
+pub fn record_action<'c, C: AuditConnection>(
+    conn: &'c mut C,
     action: impl Into<Action>,
+) -> C::Answer<'c, Result<AuditAction, Error>> {
+    let action = action.into();
+    C::answer(async move { record_in(conn, action, AuditContext::current().as_ref()).await })
+}
+
+/// Records an action of a context.
+pub(crate) async fn record_in<C: AuditConnection>(
+    conn: &mut C,
+    action: Action,
+    context: Option<&AuditContext>,
 ) -> Result<AuditAction, Error> {
     let (action, actor) = action
-        .into()
-        .complete(AuditContext::current())
+        .complete(context)
         .map_err(|error| Error::new(ErrorKind::Action(error)))?;
-    let linked = C::TransactionManager::transaction_manager_status_mut(conn)
-        .transaction_depth()?
-        .is_some();
+    let linked = conn.status().transaction_depth()?.is_some();
     let insert = RecordAction {
         actor_id: actor.id().map(str::to_owned),
         actor,
@@ -331,9 +337,7 @@ pub fn record_action<C: AuditConnection>(
         action,
         linked,
     };
-    insert
-        .get_result(conn)
-        .map_err(|error| Error::reading(conn, error))
+    run::read_one(conn, insert).await
 }
 
 #[derive(Debug)]
@@ -354,8 +358,6 @@ impl QueryId for RecordAction {
     type QueryId = RecordAction;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
-
-impl<C> RunQueryDsl<C> for RecordAction {}
 
 impl QueryFragment<Pg> for RecordAction {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

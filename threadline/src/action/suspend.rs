@@ -1,5 +1,3 @@
-use diesel::RunQueryDsl;
-use diesel::connection::TransactionManager;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
@@ -9,6 +7,7 @@ use super::audit_action::{ACTION_COLUMNS, ActionSql};
 use super::{ActionError, AuditAction};
 use crate::context::{AuditConnection, AuditContext};
 use crate::error::{Error, ErrorKind};
+use crate::run;
 
 /// Has nothing recorded of what the running transaction changes from now on, and
 /// records that: as the action `audit.suspended`, with the reason.
@@ -47,27 +46,25 @@ use crate::error::{Error, ErrorKind};
 ///
 /// The role may not, the reason is empty, or no transaction is open, in which it
 /// would end at once.
-pub fn suspend<C: AuditConnection>(
-    conn: &mut C,
+pub fn suspend<'c, C: AuditConnection>(
+    conn: &'c mut C,
     reason: impl Into<String>,
-) -> Result<AuditAction, Error> {
-    if C::TransactionManager::transaction_manager_status_mut(conn)
-        .transaction_depth()?
-        .is_none()
-    {
-        return Err(Error::new(ErrorKind::Action(ActionError::NoTransaction)));
-    }
-    let actor = AuditContext::current().and_then(|context| context.actor().cloned());
-    let suspend = Suspend {
-        reason: reason.into(),
-        actor_type: actor
-            .as_ref()
-            .map(|actor| actor.actor_type().as_str().to_owned()),
-        actor_id: actor.and_then(|actor| actor.id().map(str::to_owned)),
-    };
-    suspend
-        .get_result(conn)
-        .map_err(|error| Error::reading(conn, error))
+) -> C::Answer<'c, Result<AuditAction, Error>> {
+    let reason = reason.into();
+    C::answer(async move {
+        if conn.status().transaction_depth()?.is_none() {
+            return Err(Error::new(ErrorKind::Action(ActionError::NoTransaction)));
+        }
+        let actor = AuditContext::current().and_then(|context| context.actor().cloned());
+        let suspend = Suspend {
+            reason,
+            actor_type: actor
+                .as_ref()
+                .map(|actor| actor.actor_type().as_str().to_owned()),
+            actor_id: actor.and_then(|actor| actor.id().map(str::to_owned)),
+        };
+        run::read_one(conn, suspend).await
+    })
 }
 
 #[derive(Debug)]
@@ -85,8 +82,6 @@ impl QueryId for Suspend {
     type QueryId = Suspend;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
-
-impl<C> RunQueryDsl<C> for Suspend {}
 
 impl QueryFragment<Pg> for Suspend {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

@@ -1,5 +1,3 @@
-use diesel::RunQueryDsl;
-use diesel::connection::TransactionManager;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
@@ -7,9 +5,10 @@ use diesel::sql_types::{Nullable, Text};
 
 use super::audit_action::{ACTION_COLUMNS, ActionSql};
 use super::{ActionError, AuditAction};
-use crate::context::{AuditConnection, AuditContext};
+use crate::context::{AuditConnection, AuditContext, BlockingConnection, Open, ready};
 use crate::error::{Error, ErrorKind};
 use crate::posting::post_before_reading;
+use crate::run;
 
 /// Reads changes with what was recorded before its column was masked or excluded, and
 /// records that: as the action `audit.unmasked`, with the reason.
@@ -53,32 +52,39 @@ pub fn unmasked<C, T>(
     read: impl FnOnce(&mut C) -> Result<T, Error>,
 ) -> Result<T, Error>
 where
-    C: AuditConnection,
+    C: BlockingConnection,
 {
-    if C::TransactionManager::transaction_manager_status_mut(conn)
-        .transaction_depth()?
-        .is_some()
-    {
+    let mut open = ready(begin_unmasked(conn, reason.into()))?;
+    let answer = read(open.conn());
+    ready(open.end(answer))
+}
+
+/// Records that values are read, and begins the transaction in which they are shown.
+pub(crate) async fn begin_unmasked<C: AuditConnection>(
+    conn: &mut C,
+    reason: String,
+) -> Result<Open<'_, C>, Error> {
+    if conn.status().transaction_depth()?.is_some() {
         return Err(Error::new(ErrorKind::Action(ActionError::InTransaction)));
     }
-    post_before_reading(conn);
+    post_before_reading(conn).await;
     let actor = AuditContext::current().and_then(|context| context.actor().cloned());
     let unmask = Unmask {
-        reason: reason.into(),
+        reason,
         actor_type: actor
             .as_ref()
             .map(|actor| actor.actor_type().as_str().to_owned()),
         actor_id: actor.and_then(|actor| actor.id().map(str::to_owned)),
     };
-    let action: AuditAction = unmask
-        .get_result(conn)
-        .map_err(|error| Error::reading(conn, error))?;
-    conn.transaction(|conn| {
-        diesel::sql_query("SELECT set_config('threadline.unmasked', $1, true)")
-            .bind::<Text, _>(action.id.to_string())
-            .execute(conn)?;
-        read(conn)
-    })
+    let action: AuditAction = run::read_one(conn, unmask).await?;
+    let mut open = Open::begin(conn, None).await?;
+    let setting = diesel::sql_query("SELECT set_config('threadline.unmasked', $1, true)")
+        .bind::<Text, _>(action.id.to_string());
+    let set = open.conn().count_of(setting).await;
+    match set {
+        Ok(_) => Ok(open),
+        Err(error) => open.end(Err(error.into())).await,
+    }
 }
 
 #[derive(Debug)]
@@ -96,8 +102,6 @@ impl QueryId for Unmask {
     type QueryId = Unmask;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
-
-impl<C> RunQueryDsl<C> for Unmask {}
 
 impl QueryFragment<Pg> for Unmask {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

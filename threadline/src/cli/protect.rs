@@ -1,5 +1,6 @@
 use diesel::{Connection, PgConnection};
 
+use crate::context::ready;
 use crate::error::Error;
 use crate::install::{Protection, watched};
 
@@ -67,7 +68,7 @@ impl Protect {
         );
         println!(
             "{}",
-            if watched(conn)? {
+            if ready(watched(conn))? {
                 "An event trigger records whatever is done to the triggers of audited tables."
             } else {
                 "This role may not make event triggers: triggers that are switched off and on again leave no action. `verify` compares histories with rows all the same."

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use super::database::Database;
 use super::read::print::{document, print};
 use super::verify::{UNKNOWN, headline};
-use crate::context::AuditConnection;
+use crate::context::{BlockingConnection, ready};
 use crate::error::Error;
 use crate::health::{Counters, Health};
 use crate::install::owner;
@@ -43,7 +43,11 @@ impl StatusArguments {
     }
 }
 
-fn show<C: AuditConnection>(conn: &mut C, models: &Models, health: &Health) -> Result<(), Error> {
+fn show<C: BlockingConnection>(
+    conn: &mut C,
+    models: &Models,
+    health: &Health,
+) -> Result<(), Error> {
     let needed = health.needed_version;
     print(&match health.installed_version {
         None => format!("audit schema   not installed (this crate: version {needed})"),
@@ -52,7 +56,7 @@ fn show<C: AuditConnection>(conn: &mut C, models: &Models, health: &Health) -> R
         }
         Some(version) => format!("audit schema   version {version}"),
     });
-    if let Some(owner) = owner(conn)? {
+    if let Some(owner) = ready(owner(conn))? {
         print(&format!("its owner      {owner}"));
     }
     if let Some(counters) = &health.counters {

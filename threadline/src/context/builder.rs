@@ -1,7 +1,8 @@
-use diesel::result::{Error, QueryResult};
+use std::marker::PhantomData;
 
-use super::transaction::{begin_under, finish};
-use super::{AuditConnection, AuditContext, Origin};
+use diesel::result::Error;
+
+use super::{AuditContext, BlockingConnection, Open, Origin, ready};
 
 /// Builds a transaction whose changes are recorded under a context; made by
 /// [`AuditExt::build_audited_transaction`](crate::AuditExt::build_audited_transaction).
@@ -12,15 +13,21 @@ use super::{AuditConnection, AuditContext, Origin};
 /// `serializable` or `repeatable_read` the snapshot is taken then.
 #[derive(Debug)]
 #[must_use = "the transaction does nothing until you call `run`"]
-pub struct AuditedTransactionBuilder<'a, C> {
-    connection: &'a mut C,
-    context: Option<AuditContext>,
+pub struct AuditedTransactionBuilder<'a, C, Kind = ()> {
+    pub(super) connection: &'a mut C,
+    pub(super) context: Option<AuditContext>,
     isolation_level: &'static str,
     read_mode: &'static str,
     deferrable: &'static str,
+    kind: PhantomData<Kind>,
 }
 
-impl<'a, C> AuditedTransactionBuilder<'a, C> {
+/// Marks a transaction that is awaited, on a connection of diesel-async.
+#[cfg(feature = "diesel-async")]
+#[derive(Debug, Clone, Copy)]
+pub struct Awaited;
+
+impl<'a, C, Kind> AuditedTransactionBuilder<'a, C, Kind> {
     /// Without a context it is the thread's current one.
     pub(super) fn new(connection: &'a mut C, context: Option<AuditContext>) -> Self {
         Self {
@@ -29,6 +36,7 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
             isolation_level: "",
             read_mode: "",
             deferrable: "",
+            kind: PhantomData,
         }
     }
 
@@ -77,6 +85,19 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
         self
     }
 
+    /// The statement that begins the transaction.
+    pub(super) fn sql(&self) -> String {
+        let Self {
+            isolation_level,
+            read_mode,
+            deferrable,
+            ..
+        } = self;
+        format!("BEGIN TRANSACTION{isolation_level}{read_mode}{deferrable}")
+    }
+}
+
+impl<C: BlockingConnection> AuditedTransactionBuilder<'_, C> {
     /// Runs `work` in the transaction, which is committed if it returns `Ok`, and rolled
     /// back if it returns `Err`.
     ///
@@ -86,7 +107,6 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
     /// level is chosen where a transaction begins, not for a savepoint.
     pub fn run<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
-        C: AuditConnection,
         F: FnOnce(&mut C) -> Result<T, E>,
         E: From<Error>,
     {
@@ -98,24 +118,9 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
             Some(context) => Some(context.to_setting(Origin::Explicit)),
             None => AuditContext::current_setting(),
         };
-        self.begin(setting.as_deref())?;
-        finish(self.connection, work)
-    }
-
-    fn begin(&mut self, setting: Option<&str>) -> QueryResult<()>
-    where
-        C: AuditConnection,
-    {
-        let Self {
-            isolation_level,
-            read_mode,
-            deferrable,
-            ..
-        } = self;
-        let begin = format!("BEGIN TRANSACTION{isolation_level}{read_mode}{deferrable}");
-        match setting {
-            Some(setting) => begin_under(self.connection, &begin, setting),
-            None => self.connection.begin_transaction_sql(&begin),
-        }
+        let begin = self.sql();
+        let mut open = ready(Open::begin_as(self.connection, &begin, setting.as_deref()))?;
+        let done = work(open.conn());
+        ready(open.end(done))
     }
 }

@@ -55,13 +55,14 @@ pin_project! {
         #[pin]
         future: Option<F>,
         context: Option<Arc<AuditContext>>,
+        origin: Origin,
     }
 
     impl<F> PinnedDrop for InContext<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             // What a cancelled future undoes is done under its own context.
-            let _entered = enter(this.context.take(), Origin::TaskLocal);
+            let _entered = enter(this.context.take(), *this.origin);
             this.future.set(None);
         }
     }
@@ -72,6 +73,17 @@ impl<F> InContext<F> {
         Self {
             future: Some(future),
             context,
+            origin: Origin::TaskLocal,
+        }
+    }
+
+    /// The work of a transaction under `context`.
+    #[cfg(feature = "diesel-async")]
+    pub(super) fn explicit(future: F, context: AuditContext) -> Self {
+        Self {
+            future: Some(future),
+            context: Some(Arc::new(context)),
+            origin: Origin::Explicit,
         }
     }
 }
@@ -81,7 +93,7 @@ impl<F: Future> Future for InContext<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = enter(this.context.clone(), Origin::TaskLocal);
+        let _entered = enter(this.context.clone(), *this.origin);
         let future = this.future.as_pin_mut();
         future
             .expect("a future is there until it is dropped")

@@ -1,48 +1,15 @@
 use std::fmt::Debug;
 
-use diesel::connection::{LoadConnection, TransactionManager};
-use diesel::pg::Pg;
-use diesel::result::{Error, QueryResult};
-use diesel::sql_types::{Nullable, Text};
-use diesel::{Connection, QueryableByName, RunQueryDsl};
+use diesel::result::Error;
 
-use super::{AuditContext, AuditedTransactionBuilder, ContextError, Origin};
-use crate::action::{Action, kind_of, record_action};
-use crate::sql::Literal;
-
-/// A connection that can begin a transaction with SQL of our own.
-///
-/// There for `PgConnection` and for pooled connections; a connection type of
-/// your own that wraps one of them delegates to it.
-pub trait AuditConnection: Connection<Backend = Pg> + LoadConnection {
-    /// Begins a transaction with the given SQL.
-    ///
-    /// # Errors
-    ///
-    /// `AlreadyInTransaction`, with nothing sent, when one is open.
-    fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()>;
-}
-
-#[cfg(feature = "postgres")]
-impl AuditConnection for diesel::PgConnection {
-    fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
-        diesel::connection::AnsiTransactionManager::begin_transaction_sql(self, sql)
-    }
-}
-
-#[cfg(feature = "r2d2")]
-impl<M> AuditConnection for diesel::r2d2::PooledConnection<M>
-where
-    M: diesel::r2d2::ManageConnection,
-    M::Connection: AuditConnection + diesel::r2d2::R2D2Connection + Send + 'static,
-{
-    fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
-        (**self).begin_transaction_sql(sql)
-    }
-}
+use super::{
+    AuditConnection, AuditContext, AuditedTransactionBuilder, BlockingConnection, ContextError,
+    Open, Origin, ready,
+};
+use crate::action::{Action, kind_of, record_in};
 
 /// Transactions whose changes are recorded under a context.
-pub trait AuditExt: AuditConnection {
+pub trait AuditExt: BlockingConnection {
     /// Runs `work` in a transaction under `context`.
     ///
     /// Inside an open transaction it is a savepoint; when it ends, the context
@@ -153,11 +120,16 @@ pub trait AuditExt: AuditConnection {
         action.check(context).map_err(Error::from)?;
         let done = self.audited_transaction(context, |conn| {
             let value = work(conn)?;
-            record_action(conn, action.clone()).map_err(Error::from)?;
+            ready(record_in(conn, action.clone(), Some(context))).map_err(Error::from)?;
             Ok(value)
         });
         if let Err(error) = &done {
-            record_failure(self, context, action.failed_for(kind_of(error)));
+            let _guard = context.enter_as(Origin::Explicit);
+            ready(record_failure(
+                self,
+                context,
+                action.failed_for(kind_of(error)),
+            ));
         }
         done
     }
@@ -205,133 +177,40 @@ pub trait AuditExt: AuditConnection {
     }
 }
 
-impl<C: AuditConnection> AuditExt for C {}
-
-/// What a context begins with: the time at which its transaction began. A context that
-/// a session keeps beyond it carries another time, and names nobody.
-const STAMP: &str = "EXTRACT(epoch FROM pg_catalog.now()), ' '";
+impl<C: BlockingConnection> AuditExt for C {}
 
 pub(super) fn run<C, T, E, F>(conn: &mut C, setting: Option<&str>, work: F) -> Result<T, E>
 where
-    C: AuditConnection,
+    C: BlockingConnection,
     F: FnOnce(&mut C) -> Result<T, E>,
     E: From<Error>,
 {
-    let Some(setting) = setting else {
-        return conn.transaction(work);
-    };
-    match begin_under(conn, "BEGIN", setting) {
-        Ok(()) => finish(conn, work),
-        Err(Error::AlreadyInTransaction) => {
-            let setting = setting.to_owned();
-            conn.transaction(|conn| {
-                let outer = replace_context(conn, &setting)?;
-                let value = work(conn)?;
-                // Not undone by RELEASE. After an error the savepoint's
-                // rollback does it.
-                restore_context(conn, &outer)?;
-                Ok(value)
-            })
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Begins a transaction and sets its context, in one message.
-pub(super) fn begin_under<C>(conn: &mut C, begin: &str, setting: &str) -> QueryResult<()>
-where
-    C: AuditConnection,
-{
-    let begun = conn.begin_transaction_sql(&format!("{begin}; {}", set_context(setting)));
-    if !matches!(begun, Ok(()) | Err(Error::AlreadyInTransaction)) {
-        // If it fails half-way the server is in a failed transaction that Diesel does
-        // not know of.
-        let _ = conn.batch_execute("ROLLBACK");
-    }
-    begun
-}
-
-/// The statement that sets the context of the transaction that is open.
-pub(super) fn set_context(setting: &str) -> String {
-    format!(
-        "SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, {}), true)",
-        Literal(setting)
-    )
-}
-
-/// What Diesel's `transaction` does after its `BEGIN`.
-pub(super) fn finish<C, T, E, F>(conn: &mut C, work: F) -> Result<T, E>
-where
-    C: AuditConnection,
-    F: FnOnce(&mut C) -> Result<T, E>,
-    E: From<Error>,
-{
-    match work(conn) {
-        Ok(value) => {
-            C::TransactionManager::commit_transaction(conn)?;
-            Ok(value)
-        }
-        Err(error) => match C::TransactionManager::rollback_transaction(conn) {
-            Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
-            Err(rollback_error) => Err(rollback_error.into()),
-        },
-    }
+    let mut open = ready(Open::begin(conn, setting))?;
+    let done = work(open.conn());
+    ready(open.end(done))
 }
 
 /// Records what failed. That it cannot be recorded hides no failure.
-fn record_failure<C: AuditConnection>(conn: &mut C, context: &AuditContext, action: Action) {
-    let open = C::TransactionManager::transaction_manager_status_mut(conn).transaction_depth();
+pub(super) async fn record_failure<C: AuditConnection>(
+    conn: &mut C,
+    context: &AuditContext,
+    action: Action,
+) {
+    let open = conn.status().transaction_depth();
     let _ = match open {
-        Ok(None) => {
-            let _guard = context.enter_as(Origin::Explicit);
-            record_action(conn, action)
-        }
+        Ok(None) => record_in(conn, action, Some(context)).await,
         // A savepoint, so that the outer transaction goes on if this fails.
-        Ok(Some(_)) => conn.audited_transaction(context, |conn| record_action(conn, action)),
+        Ok(Some(_)) => {
+            let setting = context.to_setting(Origin::Explicit);
+            match Open::begin(conn, Some(&setting)).await {
+                Ok(mut open) => {
+                    let recorded = record_in(open.conn(), action, Some(context)).await;
+                    open.end(recorded).await
+                }
+                Err(error) => Err(error.into()),
+            }
+        }
         // Nothing can be said in a transaction that is broken.
         Err(_) => return,
     };
-}
-
-/// The settings that a nested context hides. With the context comes the
-/// AuditTransaction that was open under it, so that the outer one goes on
-/// with its own.
-#[derive(Debug, QueryableByName)]
-pub(super) struct OuterContext {
-    #[diesel(sql_type = Nullable<Text>)]
-    context: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    transaction: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    transaction_context: Option<String>,
-}
-
-pub(super) fn replace_context<C: AuditConnection>(
-    conn: &mut C,
-    setting: &str,
-) -> QueryResult<OuterContext> {
-    diesel::sql_query(format!(
-        "SELECT pg_catalog.current_setting('threadline.context', true) AS context, \
-                pg_catalog.current_setting('threadline.transaction', true) AS transaction, \
-                pg_catalog.current_setting('threadline.transaction_context', true) AS transaction_context, \
-                pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, $1), true)",
-    ))
-    .bind::<Text, _>(setting)
-    .get_result(conn)
-}
-
-pub(super) fn restore_context<C: AuditConnection>(
-    conn: &mut C,
-    outer: &OuterContext,
-) -> QueryResult<()> {
-    diesel::sql_query(
-        "SELECT pg_catalog.set_config('threadline.context', coalesce($1, ''), true), \
-                pg_catalog.set_config('threadline.transaction', coalesce($2, ''), true), \
-                pg_catalog.set_config('threadline.transaction_context', coalesce($3, ''), true)",
-    )
-    .bind::<Nullable<Text>, _>(&outer.context)
-    .bind::<Nullable<Text>, _>(&outer.transaction)
-    .bind::<Nullable<Text>, _>(&outer.transaction_context)
-    .execute(conn)
-    .map(|_| ())
 }

@@ -1,11 +1,12 @@
+use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
-use diesel::{QueryableByName, RunQueryDsl};
 
 use super::list::{Erased, erasure};
 use crate::batches::Batches;
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
-use crate::posting::post;
+use crate::posting::POST;
+use crate::run;
 
 /// Makes what is recorded of a person unreadable, in every change, past and present
 /// (GDPR, article 17). That there was a change, when and by whom, stays.
@@ -92,14 +93,16 @@ impl Erasure {
     /// No policy says what is personal, and no column is named; the record is under a
     /// [`Hold`](crate::Hold); its key was that of other records, too; the reason is empty;
     /// or the role may not: see [`Protection::eraser`](crate::Protection::eraser).
-    pub fn erase<C: AuditConnection>(self, conn: &mut C) -> Result<Erased, Error> {
-        // What cannot be posted is set aside, and erased there.
-        post(conn)?;
-        let id = self.begin(conn)?;
-        resume_erasure(conn, id)
+    pub fn erase<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<Erased, Error>> {
+        C::answer(async move {
+            // What cannot be posted is set aside, and erased there.
+            POST.all(conn).await?;
+            let id = self.begin(conn).await?;
+            go_on(conn, id).await
+        })
     }
 
-    fn begin<C: AuditConnection>(self, conn: &mut C) -> Result<i64, Error> {
+    async fn begin<C: AuditConnection>(self, conn: &mut C) -> Result<i64, Error> {
         #[derive(QueryableByName)]
         struct Begun {
             #[diesel(sql_type = BigInt)]
@@ -109,7 +112,7 @@ impl Erasure {
         let actor = self.actor.as_ref();
         let columns = (!self.columns.is_empty()).then_some(self.columns);
         let actions = (!self.actions.is_empty()).then_some(self.actions);
-        diesel::sql_query(
+        let query = diesel::sql_query(
             "SELECT threadline.begin_erasure($1::regclass, $2, $3, $4, $5, $6, $7) AS id",
         )
         .bind::<Text, _>(&self.table)
@@ -118,10 +121,9 @@ impl Erasure {
         .bind::<Nullable<Array<Text>>, _>(columns)
         .bind::<Nullable<Text>, _>(actor.map(|actor| actor.actor_type().as_str()))
         .bind::<Nullable<Text>, _>(actor.and_then(ActorRef::id))
-        .bind::<Nullable<Array<BigInt>>, _>(actions)
-        .get_result::<Begun>(conn)
-        .map(|begun| begun.id)
-        .map_err(|error| Error::reading(conn, error))
+        .bind::<Nullable<Array<BigInt>>, _>(actions);
+        let begun: Begun = run::read_one(conn, query).await?;
+        Ok(begun.id)
     }
 }
 
@@ -143,8 +145,16 @@ impl Erasure {
 ///
 /// There is no such erasure, what it is about is under a [`Hold`](crate::Hold) now, or the
 /// role may not.
-pub fn resume_erasure<C: AuditConnection>(conn: &mut C, id: i64) -> Result<Erased, Error> {
-    post(conn)?;
-    Batches(&format!("SELECT threadline.erase({id}) AS done")).all(conn)?;
-    erasure(conn, id)
+pub fn resume_erasure<C: AuditConnection>(
+    conn: &mut C,
+    id: i64,
+) -> C::Answer<'_, Result<Erased, Error>> {
+    C::answer(go_on(conn, id))
+}
+
+async fn go_on<C: AuditConnection>(conn: &mut C, id: i64) -> Result<Erased, Error> {
+    POST.all(conn).await?;
+    let erase = format!("SELECT threadline.erase({id}) AS done");
+    Batches(&erase).all(conn).await?;
+    erasure(conn, id).await
 }

@@ -1,11 +1,12 @@
 use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
-use diesel::{QueryableByName, RunQueryDsl};
 use serde::{Deserialize, Serialize};
 
 use super::erase::Erasure;
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
+use crate::run;
 
 /// An [`Erasure`] on record: of whom, by whom, when and why; no values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
@@ -90,20 +91,16 @@ impl Erased {
 /// # Errors
 ///
 /// The audit schema is missing or too old, or the role may not read it.
-pub fn erasures<C: AuditConnection>(conn: &mut C) -> Result<Vec<Erased>, Error> {
-    load(conn, None)
+pub fn erasures<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<Vec<Erased>, Error>> {
+    C::answer(load(conn, None))
 }
 
-pub(super) fn erasure<C: AuditConnection>(conn: &mut C, id: i64) -> Result<Erased, Error> {
-    let mut found = load(conn, Some(id))?;
-    found
-        .pop()
-        .ok_or_else(|| Error::reading(conn, diesel::result::Error::NotFound))
+pub(super) async fn erasure<C: AuditConnection>(conn: &mut C, id: i64) -> Result<Erased, Error> {
+    let mut found = load(conn, Some(id)).await?;
+    Ok(found.pop().ok_or(diesel::result::Error::NotFound)?)
 }
 
-fn load<C: AuditConnection>(conn: &mut C, id: Option<i64>) -> Result<Vec<Erased>, Error> {
-    diesel::sql_query(include_str!("erasures.sql"))
-        .bind::<Nullable<BigInt>, _>(id)
-        .load(conn)
-        .map_err(|error| Error::reading(conn, error))
+async fn load<C: AuditConnection>(conn: &mut C, id: Option<i64>) -> Result<Vec<Erased>, Error> {
+    let query = diesel::sql_query(include_str!("erasures.sql")).bind::<Nullable<BigInt>, _>(id);
+    run::read(conn, query).await
 }

@@ -9,7 +9,7 @@ use diesel::sql_types::Jsonb;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::context::{ActorRef, AuditConnection, plainly};
+use crate::context::{ActorRef, BlockingConnection, plainly, ready};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed, known_table};
 use crate::export::{FORMAT_VERSION, write_failed};
@@ -82,15 +82,15 @@ impl SubjectExport {
     /// too; the query failed, or writing did.
     pub fn write<C, W>(self, conn: &mut C, mut out: W) -> Result<u64, Error>
     where
-        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
         W: Write,
     {
-        let installed = installed_version(conn)?;
+        let installed = ready(installed_version(conn))?;
         if installed < Some(SCHEMA_VERSION) {
             return Err(Error::new(ErrorKind::SchemaMissing { installed }));
         }
-        known_table(conn, &self.table)?;
-        post_before_reading(conn);
+        ready(known_table(conn, &self.table))?;
+        ready(post_before_reading(conn));
         let mut lines = 0;
         let person = || {
             [
@@ -146,7 +146,7 @@ fn documents<C, W>(
     out: &mut W,
 ) -> Result<u64, Error>
 where
-    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
     W: Write,
 {
     let mut lines = 0;

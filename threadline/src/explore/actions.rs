@@ -1,5 +1,4 @@
 use chrono::{DateTime, Utc};
-use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
 
 use super::action_filter::ActionFilter;
@@ -9,6 +8,7 @@ use super::typed::{Bind, Typed};
 use crate::action::{ActionSql, AuditAction};
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::run;
 
 /// Entries of a page unless said otherwise.
 const PAGE: usize = 50;
@@ -72,38 +72,43 @@ impl Actions {
     /// The filter cannot be answered ([`FilterError`](crate::FilterError)), the
     /// cursor is of another query, the audit schema is missing or too old, or the
     /// query failed.
-    pub fn page<C: AuditConnection>(self, conn: &mut C) -> Result<Page<AuditAction>, Error> {
-        let after = Cursor::action(self.after)?;
-        self.filter.check()?;
-        let mut binds = Binds::default();
-        let mut conditions = self.filter.conditions(&mut binds);
-        if let Some(ActionPlace {
-            microseconds,
-            action,
-        }) = after
-        {
-            let time = binds.bind(Bind::Instant(
-                DateTime::from_timestamp_micros(microseconds).unwrap_or(DateTime::<Utc>::MAX_UTC),
-            ));
-            let action = binds.bind(Bind::BigInt(action));
-            conditions.push(format!("(a.occurred_at, a.id) < ({time}, {action})"));
-        }
-        let limit = i64::try_from(self.limit)
-            .unwrap_or(i64::MAX)
-            .saturating_add(1);
-        let limit = binds.bind(Bind::Limit(Some(limit)));
-        let sql = include_str!("actions.sql")
-            .replace("{conditions}", &all_of(&conditions))
-            .replace("{limit}", &limit);
-        let actions: Vec<AuditAction> = Typed::<ActionSql>::new(sql, binds.0)
-            .load(conn)
-            .map_err(|error| Error::reading(conn, error))?;
-        Ok(Page::cut(actions, self.limit, |action| {
-            Place::Action(ActionPlace {
-                microseconds: action.occurred_at.timestamp_micros(),
-                action: action.id,
-            })
-        }))
+    pub fn page<C: AuditConnection>(
+        self,
+        conn: &mut C,
+    ) -> C::Answer<'_, Result<Page<AuditAction>, Error>> {
+        C::answer(async move {
+            let after = Cursor::action(self.after)?;
+            self.filter.check()?;
+            let mut binds = Binds::default();
+            let mut conditions = self.filter.conditions(&mut binds);
+            if let Some(ActionPlace {
+                microseconds,
+                action,
+            }) = after
+            {
+                let time = binds.bind(Bind::Instant(
+                    DateTime::from_timestamp_micros(microseconds)
+                        .unwrap_or(DateTime::<Utc>::MAX_UTC),
+                ));
+                let action = binds.bind(Bind::BigInt(action));
+                conditions.push(format!("(a.occurred_at, a.id) < ({time}, {action})"));
+            }
+            let limit = i64::try_from(self.limit)
+                .unwrap_or(i64::MAX)
+                .saturating_add(1);
+            let limit = binds.bind(Bind::Limit(Some(limit)));
+            let sql = include_str!("actions.sql")
+                .replace("{conditions}", &all_of(&conditions))
+                .replace("{limit}", &limit);
+            let query = Typed::<ActionSql>::new(sql, binds.0);
+            let actions: Vec<AuditAction> = run::read(conn, query).await?;
+            Ok(Page::cut(actions, self.limit, |action| {
+                Place::Action(ActionPlace {
+                    microseconds: action.occurred_at.timestamp_micros(),
+                    action: action.id,
+                })
+            }))
+        })
     }
 
     /// Counts the actions that match, whatever the page. Reads every one of them.
@@ -111,14 +116,16 @@ impl Actions {
     /// # Errors
     ///
     /// Same as [`page`](Self::page).
-    pub fn count<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
+    pub fn count<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
+        C::answer(self.counted(conn))
+    }
+
+    pub(super) async fn counted<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
         self.filter.check()?;
         let mut binds = Binds::default();
         let conditions = all_of(&self.filter.conditions(&mut binds));
         let sql = format!("SELECT count(*) FROM threadline.audit_actions AS a WHERE {conditions}");
-        let count: i64 = Typed::<BigInt>::new(sql, binds.0)
-            .get_result(conn)
-            .map_err(|error| Error::reading(conn, error))?;
+        let count: i64 = run::read_one(conn, Typed::<BigInt>::new(sql, binds.0)).await?;
         Ok(count.unsigned_abs())
     }
 }

@@ -1,7 +1,6 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-use diesel::RunQueryDsl;
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
@@ -14,6 +13,7 @@ use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
 use crate::posting::post_before_reading;
 use crate::record::{AuditTransaction, TransactionSql};
+use crate::run;
 
 /// Entries of a page unless said otherwise.
 const PAGE: usize = 50;
@@ -93,23 +93,25 @@ impl ActorHistory {
     ///
     /// The cursor is of another query, the audit schema is missing or too old,
     /// or the query failed.
-    pub fn page<C: AuditConnection>(self, conn: &mut C) -> Result<Page<ActorEntry>, Error> {
-        let before = Cursor::transaction(self.after)?.unwrap_or(i64::MAX);
-        post_before_reading(conn);
-        let entries = self
-            .entries(conn, before)
-            .map_err(|error| Error::reading(conn, error))?;
-        let page = Page::cut(entries, self.limit, |entry| {
-            Place::Transaction(entry.transaction.id)
-        });
-        let others = Span::of_actor(before, &page)
-            .actions_elsewhere(&self.actor, self.limit)
-            .load(conn)
-            .map_err(|error| Error::reading(conn, error))?;
-        Ok(page.with_other_actions(others, self.limit))
+    pub fn page<C: AuditConnection>(
+        self,
+        conn: &mut C,
+    ) -> C::Answer<'_, Result<Page<ActorEntry>, Error>> {
+        C::answer(async move {
+            let before = Cursor::transaction(self.after)?.unwrap_or(i64::MAX);
+            post_before_reading(conn).await;
+            let entries = self.entries(conn, before).await;
+            let entries = run::understood(conn, entries).await?;
+            let page = Page::cut(entries, self.limit, |entry| {
+                Place::Transaction(entry.transaction.id)
+            });
+            let query = Span::of_actor(before, &page).actions_elsewhere(&self.actor, self.limit);
+            let others = run::read(conn, query).await?;
+            Ok(page.with_other_actions(others, self.limit))
+        })
     }
 
-    fn entries<C: AuditConnection>(
+    async fn entries<C: AuditConnection>(
         &self,
         conn: &mut C,
         before: i64,
@@ -117,7 +119,7 @@ impl ActorHistory {
         let limit = i64::try_from(self.limit)
             .unwrap_or(i64::MAX)
             .saturating_add(1);
-        let transactions: Vec<AuditTransaction> = Typed::<TransactionSql>::new(
+        let query = Typed::<TransactionSql>::new(
             include_str!("transactions_of_actor.sql"),
             [
                 Bind::Text(self.actor.actor_type().as_str().to_owned()),
@@ -125,19 +127,18 @@ impl ActorHistory {
                 Bind::BigInt(before),
                 Bind::BigInt(limit),
             ],
-        )
-        .load(conn)?;
+        );
+        let transactions: Vec<AuditTransaction> = run::load(conn, query).await?;
         let ids: Vec<i64> = transactions
             .iter()
             .map(|transaction| transaction.id)
             .collect();
-        let actions = actions_of(conn, ids.clone())?;
-        let counts: Vec<(i64, Option<String>, i64)> =
-            Typed::<(BigInt, Nullable<Text>, BigInt)>::new(
-                include_str!("change_counts.sql"),
-                [Bind::BigInts(ids)],
-            )
-            .load(conn)?;
+        let actions = actions_of(conn, ids.clone()).await?;
+        let query = Typed::<(BigInt, Nullable<Text>, BigInt)>::new(
+            include_str!("change_counts.sql"),
+            [Bind::BigInts(ids)],
+        );
+        let counts: Vec<(i64, Option<String>, i64)> = run::load(conn, query).await?;
 
         let mut by_transaction: BTreeMap<i64, (Vec<AuditAction>, BTreeMap<String, i64>)> =
             BTreeMap::new();

@@ -8,6 +8,7 @@ use crate::action::AuditAction;
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
 use crate::record::{AuditChange, Operation, portable};
+use crate::run;
 
 /// Who gave a column of a record the value that it has, or had when the record
 /// went.
@@ -34,7 +35,7 @@ impl Blame {
 
 /// For each column the last change in a record's history, newest first.
 /// Columns that have not changed since before the audit are not there.
-pub(crate) fn blame<C: AuditConnection>(
+pub(crate) async fn blame<C: AuditConnection>(
     conn: &mut C,
     history: Vec<AuditChange>,
 ) -> Result<Vec<Blame>, Error> {
@@ -65,7 +66,8 @@ pub(crate) fn blame<C: AuditConnection>(
         .values()
         .map(|(_, change)| change.transaction.id)
         .collect();
-    let actions = actions_of(conn, transactions).map_err(|error| Error::reading(conn, error))?;
+    let actions = actions_of(conn, transactions).await;
+    let actions = run::understood(conn, actions).await?;
     Ok(last
         .into_iter()
         .map(|(column, (value, change))| Blame {

@@ -1,7 +1,6 @@
 //! Whether an answer can be empty for another reason than that nothing happened.
 
 use chrono::{DateTime, Utc};
-use diesel::RunQueryDsl;
 use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz};
 
 use super::filter_error::FilterError;
@@ -10,6 +9,7 @@ use super::typed::{Bind, Typed};
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::record::AnyTime;
+use crate::run;
 
 /// A table that is or was audited.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct KnownTable {
 /// # Errors
 ///
 /// There is no such table, with the name of one that is like it; or it was never audited.
-pub(crate) fn known_table<C: AuditConnection>(
+pub(crate) async fn known_table<C: AuditConnection>(
     conn: &mut C,
     name: &str,
 ) -> Result<KnownTable, Error> {
@@ -42,13 +42,11 @@ pub(crate) fn known_table<C: AuditConnection>(
         .into());
     }
     type Row = (bool, bool, Vec<String>, Option<AnyTime>, Vec<String>);
-    let (audited, exists, key_columns, since, names): Row =
-        Typed::<(Bool, Bool, Array<Text>, Nullable<Timestamptz>, Array<Text>)>::new(
-            include_str!("known_table.sql"),
-            [Bind::Text(name.to_owned())],
-        )
-        .get_result(conn)
-        .map_err(|error| Error::reading(conn, error))?;
+    let query = Typed::<(Bool, Bool, Array<Text>, Nullable<Timestamptz>, Array<Text>)>::new(
+        include_str!("known_table.sql"),
+        [Bind::Text(name.to_owned())],
+    );
+    let (audited, exists, key_columns, since, names): Row = run::read_one(conn, query).await?;
     if audited {
         return Ok(KnownTable {
             key_columns,

@@ -1,4 +1,3 @@
-use diesel::RunQueryDsl;
 use diesel::pg::Pg;
 use diesel::query_builder::QueryFragment;
 
@@ -11,6 +10,7 @@ use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::posting::post_before_reading;
 use crate::record::{AnyJson, AuditChange, History, HistoryWith};
+use crate::run;
 
 /// Entries of a page unless said otherwise.
 const PAGE: i64 = 50;
@@ -57,20 +57,26 @@ impl<M, V> History<M, V> {
     /// # Errors
     ///
     /// Same as [`load`](Self::load).
-    pub fn page<C>(mut self, conn: &mut C) -> Result<Page<TimelineEntry>, Error>
+    pub fn page<'c, C>(
+        mut self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<Page<TimelineEntry>, Error>>
     where
         C: AuditConnection,
-        V: QueryFragment<Pg>,
+        V: QueryFragment<Pg> + Send + 'c,
     {
         let limit = self.limit.unwrap_or(PAGE);
         self.limit = Some(limit.saturating_add(1));
-        let changes = self.load(conn)?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let page = Page::cut(changes, limit, |change| Place::Record(change.id));
-        let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
-        let actions =
-            actions_of(conn, transactions).map_err(|error| Error::reading(conn, error))?;
-        Ok(page.map(|change| TimelineEntry::new(change, &actions)))
+        let history = self.without_model();
+        C::answer(async move {
+            let changes = history.changes(conn).await?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let page = Page::cut(changes, limit, |change| Place::Record(change.id));
+            let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
+            let actions = actions_of(conn, transactions).await;
+            let actions = run::understood(conn, actions).await?;
+            Ok(page.map(|change| TimelineEntry::new(change, &actions)))
+        })
     }
 }
 
@@ -92,18 +98,24 @@ impl<M, V> HistoryWith<M, V> {
     ///
     /// [`ErrorKind::Reference`](crate::ErrorKind::Reference) where rows cannot be found by
     /// a reference; or same as [`History::load`].
-    pub fn page<C>(mut self, conn: &mut C) -> Result<Page<TimelineEntry>, Error>
+    pub fn page<'c, C>(
+        mut self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<Page<TimelineEntry>, Error>>
     where
         C: AuditConnection,
-        V: QueryFragment<Pg>,
+        V: QueryFragment<Pg> + Send + 'c,
     {
         let limit = self.history.limit.unwrap_or(PAGE);
         self.history.limit = Some(limit.saturating_add(1));
-        let entries = self.load(conn)?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(Page::cut(entries, limit, |entry| {
-            Place::Record(entry.change.id)
-        }))
+        let history = self.without_model();
+        C::answer(async move {
+            let entries = history.entries(conn).await?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            Ok(Page::cut(entries, limit, |entry| {
+                Place::Record(entry.change.id)
+            }))
+        })
     }
 
     /// Gives all of it, each change with the actions of its transaction.
@@ -111,21 +123,29 @@ impl<M, V> HistoryWith<M, V> {
     /// # Errors
     ///
     /// Same as [`page`](Self::page).
-    pub fn load<C>(self, conn: &mut C) -> Result<Vec<TimelineEntry>, Error>
+    pub fn load<'c, C>(self, conn: &'c mut C) -> C::Answer<'c, Result<Vec<TimelineEntry>, Error>>
     where
         C: AuditConnection,
-        V: QueryFragment<Pg>,
+        V: QueryFragment<Pg> + Send + 'c,
     {
-        post_before_reading(conn);
+        C::answer(self.without_model().entries(conn))
+    }
+}
+
+impl<V: QueryFragment<Pg> + Send> HistoryWith<(), V> {
+    async fn entries<C>(self, conn: &mut C) -> Result<Vec<TimelineEntry>, Error>
+    where
+        C: AuditConnection,
+    {
+        post_before_reading(conn).await;
         let table = self.history.table.clone();
-        let changes: Vec<(AuditChange, Option<AnyJson>)> =
-            RunQueryDsl::load(self, conn).map_err(|error| Error::reading(conn, error))?;
+        let changes: Vec<(AuditChange, Option<AnyJson>)> = run::read(conn, self).await?;
         if changes.is_empty() {
-            known_table(conn, &table)?;
+            known_table(conn, &table).await?;
         }
         let transactions = changes.iter().map(|(c, _)| c.transaction.id).collect();
-        let actions =
-            actions_of(conn, transactions).map_err(|error| Error::reading(conn, error))?;
+        let actions = actions_of(conn, transactions).await;
+        let actions = run::understood(conn, actions).await?;
         Ok(changes
             .into_iter()
             .map(|(change, references)| TimelineEntry {

@@ -1,4 +1,3 @@
-use diesel::RunQueryDsl;
 use diesel::result::QueryResult;
 use serde::Serialize;
 
@@ -8,6 +7,7 @@ use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::posting::post_before_reading;
 use crate::record::{AuditChange, AuditTransaction, ChangeSql, TransactionSql};
+use crate::run;
 
 /// One transaction whole: what an incident report needs of it.
 #[derive(Debug, Clone, Serialize)]
@@ -43,20 +43,19 @@ pub struct TransactionReport {
 pub fn transaction<C: AuditConnection>(
     conn: &mut C,
     id: i64,
-) -> Result<Option<TransactionReport>, Error> {
-    transaction_up_to(conn, id, None)
+) -> C::Answer<'_, Result<Option<TransactionReport>, Error>> {
+    C::answer(transaction_up_to(conn, id, None))
 }
 
 /// The same with at most so many changes, the first ones.
-pub(crate) fn transaction_up_to<C: AuditConnection>(
+pub(crate) async fn transaction_up_to<C: AuditConnection>(
     conn: &mut C,
     id: i64,
     limit: Option<i64>,
 ) -> Result<Option<TransactionReport>, Error> {
     let sql = include_str!("transaction_by_id.sql");
-    reports(conn, Typed::new(sql, [Bind::BigInt(id)]), limit)
-        .map(|mut reports| reports.pop())
-        .map_err(|error| Error::reading(conn, error))
+    let found = reports(conn, Typed::new(sql, [Bind::BigInt(id)]), limit).await;
+    Ok(run::understood(conn, found).await?.pop())
 }
 
 /// All that belongs to one matter.
@@ -76,41 +75,42 @@ pub struct Correlated {
 /// # Errors
 ///
 /// Same as [`transaction`].
-pub fn correlated<C: AuditConnection>(
-    conn: &mut C,
+pub fn correlated<'c, C: AuditConnection>(
+    conn: &'c mut C,
     correlation_id: &str,
-) -> Result<Correlated, Error> {
-    let bind = || [Bind::Text(correlation_id.to_owned())];
-    let sql = include_str!("transactions_by_correlation.sql");
-    let transactions = reports(conn, Typed::new(sql, bind()), None)
-        .map_err(|error| Error::reading(conn, error))?;
-    let sql = include_str!("actions_by_correlation.sql");
-    let actions = Typed::<ActionSql>::new(sql, bind())
-        .load(conn)
-        .map_err(|error| Error::reading(conn, error))?;
-    Ok(Correlated {
-        transactions,
-        actions,
+) -> C::Answer<'c, Result<Correlated, Error>> {
+    let correlation_id = correlation_id.to_owned();
+    C::answer(async move {
+        let bind = || [Bind::Text(correlation_id.clone())];
+        let sql = include_str!("transactions_by_correlation.sql");
+        let found = reports(conn, Typed::new(sql, bind()), None).await;
+        let transactions = run::understood(conn, found).await?;
+        let sql = include_str!("actions_by_correlation.sql");
+        let actions = run::read(conn, Typed::<ActionSql>::new(sql, bind())).await?;
+        Ok(Correlated {
+            transactions,
+            actions,
+        })
     })
 }
 
-fn reports<C: AuditConnection>(
+async fn reports<C: AuditConnection>(
     conn: &mut C,
     transactions: Typed<TransactionSql>,
     limit: Option<i64>,
 ) -> QueryResult<Vec<TransactionReport>> {
-    post_before_reading(conn);
-    let transactions: Vec<AuditTransaction> = transactions.load(conn)?;
+    post_before_reading(conn).await;
+    let transactions: Vec<AuditTransaction> = run::load(conn, transactions).await?;
     let ids: Vec<i64> = transactions
         .iter()
         .map(|transaction| transaction.id)
         .collect();
-    let actions = actions_of(conn, ids.clone())?;
-    let changes: Vec<AuditChange> = Typed::<ChangeSql>::new(
+    let actions = actions_of(conn, ids.clone()).await?;
+    let query = Typed::<ChangeSql>::new(
         include_str!("changes_of_transactions.sql"),
         [Bind::BigInts(ids), Bind::Limit(limit)],
-    )
-    .load(conn)?;
+    );
+    let changes: Vec<AuditChange> = run::load(conn, query).await?;
     let mut reports: Vec<TransactionReport> = transactions
         .into_iter()
         .map(|transaction| TransactionReport {
@@ -134,23 +134,22 @@ fn reports<C: AuditConnection>(
     Ok(reports)
 }
 
-pub(super) fn actions_of<C: AuditConnection>(
+pub(super) async fn actions_of<C: AuditConnection>(
     conn: &mut C,
     transactions: Vec<i64>,
 ) -> QueryResult<Vec<AuditAction>> {
     let sql = include_str!("actions_of_transactions.sql");
-    Typed::<ActionSql>::new(sql, [Bind::BigInts(transactions)]).load(conn)
+    let query = Typed::<ActionSql>::new(sql, [Bind::BigInts(transactions)]);
+    run::load(conn, query).await
 }
 
 /// One change by its ids.
-pub(crate) fn change_by_id<C: AuditConnection>(
+pub(crate) async fn change_by_id<C: AuditConnection>(
     conn: &mut C,
     transaction: i64,
     id: i64,
 ) -> Result<Option<AuditChange>, Error> {
     let sql = include_str!("change_by_id.sql");
-    Typed::<ChangeSql>::new(sql, [Bind::BigInt(transaction), Bind::BigInt(id)])
-        .load(conn)
-        .map(|mut changes| changes.pop())
-        .map_err(|error| Error::reading(conn, error))
+    let query = Typed::<ChangeSql>::new(sql, [Bind::BigInt(transaction), Bind::BigInt(id)]);
+    Ok(run::read(conn, query).await?.pop())
 }

@@ -1,5 +1,4 @@
 use chrono::NaiveDate;
-use diesel::RunQueryDsl;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde::Serialize;
 
@@ -9,6 +8,7 @@ use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
 use crate::posting::post_before_reading;
 use crate::record::Operation;
+use crate::run;
 
 /// Actors that are listed one by one.
 const ACTORS: usize = 100;
@@ -120,17 +120,21 @@ pub(super) type SummarySql = (
 ///
 /// The filter cannot be answered, the audit schema is missing or too old, or the query
 /// failed.
-pub fn summary<C: AuditConnection>(conn: &mut C, filter: &Filter) -> Result<Summary, Error> {
-    post_before_reading(conn);
-    let rows: Vec<Row> = Plan::new(conn, filter)?
-        .summary()
-        .load(conn)
-        .map_err(|error| Error::reading(conn, error))?;
-    let mut summary = Summary::default();
-    for row in rows {
-        summary.add(row);
-    }
-    Ok(summary)
+pub fn summary<'c, C: AuditConnection>(
+    conn: &'c mut C,
+    filter: &Filter,
+) -> C::Answer<'c, Result<Summary, Error>> {
+    let filter = filter.clone();
+    C::answer(async move {
+        post_before_reading(conn).await;
+        let query = Plan::new(conn, &filter).await?.summary();
+        let rows: Vec<Row> = run::read(conn, query).await?;
+        let mut summary = Summary::default();
+        for row in rows {
+            summary.add(row);
+        }
+        Ok(summary)
+    })
 }
 
 impl Summary {

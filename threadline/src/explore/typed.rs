@@ -2,7 +2,6 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use diesel::RunQueryDsl;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
@@ -34,7 +33,7 @@ pub(crate) enum Bind {
 pub(crate) struct Typed<ST> {
     sql: Cow<'static, str>,
     binds: Vec<Bind>,
-    columns: PhantomData<ST>,
+    columns: PhantomData<fn() -> ST>,
 }
 
 impl<ST> Typed<ST> {
@@ -55,8 +54,6 @@ impl<ST> QueryId for Typed<ST> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
-
-impl<ST, C> RunQueryDsl<C> for Typed<ST> {}
 
 impl<ST> QueryFragment<Pg> for Typed<ST> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

@@ -13,7 +13,7 @@ use std::path::Path;
 use diesel::connection::LoadConnection;
 use diesel::pg::PgRowByRowLoadingMode;
 
-use crate::context::AuditConnection;
+use crate::context::{BlockingConnection, ready};
 use crate::error::Error;
 use crate::explore::Filter;
 use crate::posting::post_before_reading;
@@ -124,7 +124,7 @@ impl<'p> Export<'p> {
         out: W,
     ) -> Result<Exported, Error>
     where
-        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
         W: Write,
     {
         match format {
@@ -151,7 +151,7 @@ impl<'p> Export<'p> {
         path: impl AsRef<Path>,
     ) -> Result<Exported, Error>
     where
-        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
     {
         let file = file::Partial::create(path.as_ref())?;
         let exported = self.write(conn, format, file.writer())?;
@@ -161,10 +161,10 @@ impl<'p> Export<'p> {
 
     fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
     where
-        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
         S: Sink,
     {
-        post_before_reading(conn);
+        ready(post_before_reading(conn));
         let mut changes = 0;
         let mut truncated = false;
         // One more is asked for than is written: that it is there says enough.
@@ -231,7 +231,7 @@ trait Sink {
 /// As of [`Export::write`].
 pub fn export_csv<C, W>(conn: &mut C, filter: &Filter, out: W) -> Result<Exported, Error>
 where
-    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
     W: Write,
 {
     Export::new(filter.clone()).write(conn, ExportFormat::Csv, out)
@@ -255,7 +255,7 @@ where
 /// As of [`Export::write`].
 pub fn export_json<C, W>(conn: &mut C, filter: &Filter, out: W) -> Result<Exported, Error>
 where
-    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
     W: Write,
 {
     Export::new(filter.clone()).write(conn, ExportFormat::Json, out)

@@ -4,7 +4,7 @@ use diesel::pg::{Pg, PgRowByRowLoadingMode};
 use diesel::result::Error as DieselError;
 
 use crate::action::AuditAction;
-use crate::context::{AuditConnection, plainly};
+use crate::context::{BlockingConnection, plainly, ready};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{ExportSql, Filter, Plan};
 use crate::install::{SCHEMA_VERSION, installed_version};
@@ -24,14 +24,14 @@ pub(super) fn load<'c, C>(
     actions: bool,
 ) -> Result<impl Iterator<Item = Result<ExportRow, Error>> + use<'c, C>, Error>
 where
-    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
 {
     // Asked for first: when the rows come, the connection is taken.
-    let installed = installed_version(conn)?;
+    let installed = ready(installed_version(conn))?;
     if installed < Some(SCHEMA_VERSION) {
         return Err(Error::new(ErrorKind::SchemaMissing { installed }));
     }
-    let query = Plan::new(conn, filter)?.export(limit, actions);
+    let query = ready(Plan::new(conn, filter))?.export(limit, actions);
     let rows = plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))?;
     Ok(rows.map(move |row| {
         let (change, list) =

@@ -140,8 +140,15 @@ impl Models {
     /// # Errors
     ///
     /// The database cannot be asked, or the role may not use the audit schema.
-    pub fn health<C: AuditConnection>(&self, conn: &mut C) -> Result<Health, Error> {
-        let installed_version = installed_version(conn)?;
+    pub fn health<'c, C: AuditConnection>(
+        &'c self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<Health, Error>> {
+        C::answer(self.look(conn))
+    }
+
+    async fn look<C: AuditConnection>(&self, conn: &mut C) -> Result<Health, Error> {
+        let installed_version = installed_version(conn).await?;
         let of_schema = of_schema(installed_version);
         let mut health = Health {
             healthy: false,
@@ -152,12 +159,11 @@ impl Models {
             counters: None,
         };
         if installed_version >= Some(SCHEMA_VERSION) {
-            health.findings.extend(queries::structure_drift(conn)?);
-            for (spec, state) in self
-                .specs()
-                .iter()
-                .zip(queries::models(conn, self.specs())?)
-            {
+            health
+                .findings
+                .extend(queries::structure_drift(conn).await?);
+            let states = queries::models(conn, self.specs()).await?;
+            for (spec, state) in self.specs().iter().zip(states) {
                 health.models.push(ModelHealth {
                     model: spec.model,
                     table: state.name.clone().unwrap_or_else(|| spec.table.clone()),
@@ -170,7 +176,7 @@ impl Models {
                     health.findings.extend(of_model(spec, state));
                 }
             }
-            let counters = queries::counters(conn)?;
+            let counters = queries::counters(conn).await?;
             health.findings.extend(of_journal(&counters));
             health.counters = Some(counters);
         }

@@ -1,18 +1,19 @@
 //! What the database is asked.
 
 use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Bool, Jsonb, Nullable, Text, Timestamptz};
-use diesel::{QueryableByName, RunQueryDsl};
 use serde_json::{Value, json};
 
 use super::Counters;
 use crate::context::AuditConnection;
 use crate::model::{Policy, TableSpec};
+use crate::run;
 use crate::verify::{Finding, FindingCode};
 
 /// A newer schema may find what this crate does not know. That is for newer processes.
-pub(super) fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryResult<Vec<Finding>> {
+pub(super) async fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryResult<Vec<Finding>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
@@ -24,8 +25,8 @@ pub(super) fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryResult<V
         #[diesel(sql_type = Nullable<Text>)]
         mend: Option<String>,
     }
-    let rows: Vec<Row> =
-        diesel::sql_query("SELECT * FROM threadline.structure_drift()").load(conn)?;
+    let query = diesel::sql_query("SELECT * FROM threadline.structure_drift()");
+    let rows: Vec<Row> = run::load(conn, query).await?;
     Ok(rows
         .into_iter()
         .filter_map(|row| {
@@ -56,7 +57,7 @@ pub(super) struct ModelState {
 }
 
 /// One for each spec, in their order.
-pub(super) fn models<C: AuditConnection>(
+pub(super) async fn models<C: AuditConnection>(
     conn: &mut C,
     specs: &[TableSpec],
 ) -> QueryResult<Vec<ModelState>> {
@@ -67,9 +68,9 @@ pub(super) fn models<C: AuditConnection>(
         .iter()
         .enumerate()
         .map(|(ordinal, spec)| asked(ordinal, spec));
-    diesel::sql_query(include_str!("models.sql"))
-        .bind::<Jsonb, _>(Value::Array(asked.collect()))
-        .load(conn)
+    let query = diesel::sql_query(include_str!("models.sql"))
+        .bind::<Jsonb, _>(Value::Array(asked.collect()));
+    run::load(conn, query).await
 }
 
 fn asked(ordinal: usize, spec: &TableSpec) -> Value {
@@ -94,6 +95,7 @@ fn asked(ordinal: usize, spec: &TableSpec) -> Value {
     })
 }
 
-pub(super) fn counters<C: AuditConnection>(conn: &mut C) -> QueryResult<Counters> {
-    diesel::sql_query("SELECT * FROM threadline.counters()").get_result(conn)
+pub(super) async fn counters<C: AuditConnection>(conn: &mut C) -> QueryResult<Counters> {
+    let query = diesel::sql_query("SELECT * FROM threadline.counters()");
+    run::one(conn, query).await
 }

@@ -1,13 +1,13 @@
-use diesel::pg::Pg;
+use diesel::QueryableByName;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text};
-use diesel::{Connection, QueryableByName, RunQueryDsl};
 
 use super::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way};
-use crate::context::AuditConnection;
+use crate::context::{AuditConnection, Open};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Models, TableSpec};
-use crate::posting::{Waiting, waiting};
+use crate::posting::{Waiting, how_many_wait};
+use crate::run;
 
 /// Serialises installations; transaction-level, so that it is safe behind a
 /// pooler.
@@ -93,36 +93,40 @@ impl Models {
     /// missing: then nothing is changed. The database refuses, or a table stays locked
     /// for 10 seconds: then the tables before it are audited, and a second call goes on
     /// where this one ended.
-    pub fn install<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
-        self.require_decisions()?;
-        conn.transaction(|conn| {
-            conn.batch_execute(LOCK)?;
-            let installed = installed_version(conn)?.unwrap_or(0);
-            if installed < SCHEMA_VERSION {
-                let way = Way {
-                    from: 0,
-                    to: SCHEMA_VERSION,
-                };
-                conn.batch_execute(&Schema(VERSIONS).up(way, None))?;
+    pub fn install<'c, C: AuditConnection>(
+        &'c self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<(), Error>> {
+        C::answer(async move {
+            self.require_decisions()?;
+            let mut open = Open::begin(conn, None).await?;
+            let installed = self.install_schema(open.conn()).await;
+            open.end(installed).await?;
+            for spec in self.specs() {
+                let mut open = Open::begin(conn, None).await?;
+                let installed = install_policy(open.conn(), spec).await;
+                open.end(installed).await?;
             }
-            self.require_tables(conn)
-        })?;
-        for spec in self.specs() {
-            conn.transaction(|conn| -> Result<(), Error> {
-                conn.batch_execute(LOCK)?;
-                if model_status(conn, spec)? != ModelStatus::Current {
-                    conn.batch_execute(LOCK_TIMEOUT)?;
-                    conn.batch_execute(&PolicyCall(spec).to_string())?;
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn require_tables<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
+    async fn install_schema<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
+        conn.batch(LOCK).await?;
+        let installed = installed_version(conn).await?.unwrap_or(0);
+        if installed < SCHEMA_VERSION {
+            let way = Way {
+                from: 0,
+                to: SCHEMA_VERSION,
+            };
+            conn.batch(&Schema(VERSIONS).up(way, None)).await?;
+        }
+        self.require_tables(conn).await
+    }
+
+    async fn require_tables<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
         for spec in self.specs() {
-            if model_status(conn, spec)? == ModelStatus::TableMissing {
+            if model_status(conn, spec).await? == ModelStatus::TableMissing {
                 return Err(Error::new(ErrorKind::TableMissing {
                     model: spec.model,
                     table: spec.table.clone(),
@@ -137,38 +141,50 @@ impl Models {
     /// # Errors
     ///
     /// The database cannot be asked.
-    pub fn status<C: AuditConnection>(&self, conn: &mut C) -> Result<Status, Error> {
-        let installed_version = installed_version(conn)?;
-        let models = self
-            .specs()
-            .iter()
-            .map(|spec| {
+    pub fn status<'c, C: AuditConnection>(
+        &'c self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<Status, Error>> {
+        C::answer(async move {
+            let installed_version = installed_version(conn).await?;
+            let mut models = vec![];
+            for spec in self.specs() {
                 let status = match installed_version {
                     None => ModelStatus::NotAudited,
                     Some(version) if version < SCHEMA_VERSION => ModelStatus::SchemaOutdated,
-                    Some(_) => model_status(conn, spec)?,
+                    Some(_) => model_status(conn, spec).await?,
                 };
-                Ok((spec.clone(), status))
+                models.push((spec.clone(), status));
+            }
+            let is_current = installed_version >= Some(SCHEMA_VERSION);
+            let waiting = if is_current && reads_waiting(conn).await? {
+                Some(how_many_wait(conn).await?)
+            } else {
+                None
+            };
+            Ok(Status {
+                installed_version,
+                needed_version: SCHEMA_VERSION,
+                owner: owner(conn).await?,
+                watched: watched(conn).await?,
+                waiting,
+                models,
             })
-            .collect::<Result<_, Error>>()?;
-        let waiting = if installed_version >= Some(SCHEMA_VERSION) && reads_waiting(conn)? {
-            Some(waiting(conn)?)
-        } else {
-            None
-        };
-        Ok(Status {
-            installed_version,
-            needed_version: SCHEMA_VERSION,
-            owner: owner(conn)?,
-            watched: watched(conn)?,
-            waiting,
-            models,
         })
     }
 }
 
+async fn install_policy<C: AuditConnection>(conn: &mut C, spec: &TableSpec) -> Result<(), Error> {
+    conn.batch(LOCK).await?;
+    if model_status(conn, spec).await? != ModelStatus::Current {
+        conn.batch(LOCK_TIMEOUT).await?;
+        conn.batch(&PolicyCall(spec).to_string()).await?;
+    }
+    Ok(())
+}
+
 /// The version in the database, or `None` without an audit schema.
-pub(crate) fn installed_version<C>(conn: &mut C) -> QueryResult<Option<i32>>
+pub(crate) async fn installed_version<C>(conn: &mut C) -> QueryResult<Option<i32>>
 where
     C: AuditConnection,
 {
@@ -182,66 +198,65 @@ where
         #[diesel(sql_type = Nullable<Integer>)]
         version: Option<i32>,
     }
-    let found: Exists = diesel::sql_query(
+    let query = diesel::sql_query(
         "SELECT pg_catalog.to_regclass('threadline.schema_versions') IS NOT NULL AS exists",
-    )
-    .get_result(conn)?;
+    );
+    let found: Exists = run::one(conn, query).await?;
     if !found.exists {
         return Ok(None);
     }
-    let newest: Version =
-        diesel::sql_query("SELECT max(version) AS version FROM threadline.schema_versions")
-            .get_result(conn)?;
+    let query = diesel::sql_query("SELECT max(version) AS version FROM threadline.schema_versions");
+    let newest: Version = run::one(conn, query).await?;
     Ok(newest.version)
 }
 
 /// The role that owns the audit schema.
-pub(crate) fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
+pub(crate) async fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Owner {
         #[diesel(sql_type = Nullable<Text>)]
         owner: Option<String>,
     }
-    let found: Owner = diesel::sql_query(
+    let query = diesel::sql_query(
         "SELECT (SELECT r.rolname::text FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner \
          WHERE n.nspname = 'threadline') AS owner",
-    )
-    .get_result(conn)?;
+    );
+    let found: Owner = run::one(conn, query).await?;
     Ok(found.owner)
 }
 
 /// Whether this role may see how much is in the journal.
-fn reads_waiting<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
+async fn reads_waiting<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Reads {
         #[diesel(sql_type = Bool)]
         reads: bool,
     }
-    let found: Reads = diesel::sql_query(
+    let query = diesel::sql_query(
         "SELECT pg_catalog.has_table_privilege('threadline.waiting', 'SELECT') AS reads",
-    )
-    .get_result(conn)?;
+    );
+    let found: Reads = run::one(conn, query).await?;
     Ok(found.reads)
 }
 
 /// Whether the event triggers are there and fire.
-pub(crate) fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
+pub(crate) async fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Watched {
         #[diesel(sql_type = Bool)]
         watched: bool,
     }
-    let found: Watched = diesel::sql_query(
+    let query = diesel::sql_query(
         "SELECT pg_catalog.count(*) = 3 AS watched FROM pg_catalog.pg_event_trigger \
          WHERE evtname IN ('threadline_watch', 'threadline_watch_drops', 'threadline_watch_rewrites') AND evtenabled IN ('A', 'O')",
-    )
-    .get_result(conn)?;
+    );
+    let found: Watched = run::one(conn, query).await?;
     Ok(found.watched)
 }
 
-pub(crate) fn model_status<C>(conn: &mut C, spec: &TableSpec) -> QueryResult<ModelStatus>
+pub(crate) async fn model_status<C>(conn: &mut C, spec: &TableSpec) -> QueryResult<ModelStatus>
 where
-    C: Connection<Backend = Pg> + AuditConnection,
+    C: AuditConnection,
 {
     #[derive(QueryableByName)]
     struct State {
@@ -258,7 +273,7 @@ where
         #[diesel(sql_type = Bool)]
         same_triggers: bool,
     }
-    let state: State = diesel::sql_query(include_str!("model_status.sql"))
+    let query = diesel::sql_query(include_str!("model_status.sql"))
         .bind::<Text, _>(&spec.table)
         .bind::<Array<Text>, _>(&spec.policy.mask)
         .bind::<Array<Text>, _>(&spec.policy.exclude)
@@ -271,8 +286,8 @@ where
         .bind::<Array<Text>, _>(&spec.policy.ignore)
         .bind::<Nullable<Text>, _>(&spec.policy.keep)
         .bind::<Array<Text>, _>(&spec.policy.personal)
-        .bind::<Nullable<Jsonb>, _>(spec.policy.subject_json())
-        .get_result(conn)?;
+        .bind::<Nullable<Jsonb>, _>(spec.policy.subject_json());
+    let state: State = run::one(conn, query).await?;
     Ok(match state {
         State { exists: false, .. } => ModelStatus::TableMissing,
         State { audited: false, .. } => ModelStatus::NotAudited,

@@ -1,10 +1,10 @@
 use std::fmt;
 
-use diesel::RunQueryDsl;
+use diesel::result::QueryResult;
 use diesel::sql_types::Text;
 use serde_json::json;
 
-use crate::context::AuditConnection;
+use crate::context::{AuditConnection, Open};
 use crate::error::Error;
 use crate::install::{SCHEMA_VERSION, Schema, VERSIONS, Way};
 use crate::sql::Literal;
@@ -123,13 +123,15 @@ impl Protection {
     /// create roles or can become a role that does; one that is missing; objects in
     /// the schema that this crate does not install, or that are not as it installs
     /// them; or the caller is no administrator. Then nothing is changed.
-    pub fn apply<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
-        conn.transaction(|conn| {
-            diesel::sql_query("SELECT pg_catalog.set_config('threadline.protect', $1, true)")
-                .bind::<Text, _>(self.wish())
-                .execute(conn)?;
-            conn.batch_execute(&steps())?;
-            Ok(())
+    pub fn apply<'c, C: AuditConnection>(
+        &self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<(), Error>> {
+        let wish = self.wish();
+        C::answer(async move {
+            let mut open = Open::begin(conn, None).await?;
+            let applied = apply(open.conn(), wish).await;
+            Ok(open.end(applied).await?)
         })
     }
 
@@ -156,6 +158,13 @@ impl Protection {
 }
 
 /// The script that does the same.
+async fn apply<C: AuditConnection>(conn: &mut C, wish: String) -> QueryResult<()> {
+    let setting = diesel::sql_query("SELECT pg_catalog.set_config('threadline.protect', $1, true)")
+        .bind::<Text, _>(wish);
+    conn.count_of(setting).await?;
+    conn.batch(&steps()).await
+}
+
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(

@@ -3,7 +3,7 @@ use diesel::pg::Pg;
 use diesel_migrations::MigrationHarness;
 
 use super::installer::LOCK;
-use crate::context::AuditConnection;
+use crate::context::BlockingConnection;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,7 +31,7 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// The migrations cannot be read, or one of them fails; those before it are in force.
 pub fn run_pending_migrations<C, S>(conn: &mut C, migrations: &S) -> Result<(), AnyError>
 where
-    C: AuditConnection + MigrationHarness<Pg>,
+    C: BlockingConnection + MigrationHarness<Pg>,
     S: MigrationSource<Pg>,
 {
     while let Next::Alone(migration) = run_those_in_transactions(conn, migrations)? {
@@ -53,7 +53,7 @@ enum Next {
 
 fn run_those_in_transactions<C, S>(conn: &mut C, migrations: &S) -> Result<Next, AnyError>
 where
-    C: AuditConnection + MigrationHarness<Pg>,
+    C: BlockingConnection + MigrationHarness<Pg>,
     S: MigrationSource<Pg>,
 {
     loop {

@@ -9,11 +9,11 @@ use crate::error::Error;
 use crate::explore::{Blame, TimelineEntry, blame};
 use crate::record::{AuditChange, History, Referring, Version, VersionedModel};
 use crate::revert::revert_record;
-use crate::time_travel::{Unavailable, load_as_of_json};
+use crate::time_travel::{Unavailable, as_of_json};
 #[cfg(feature = "postgres")]
 use {
-    crate::time_travel::PastRecord, diesel::connection::LoadConnection,
-    diesel::pg::PgRowByRowLoadingMode,
+    crate::context::BlockingConnection, crate::time_travel::PastRecord,
+    diesel::connection::LoadConnection, diesel::pg::PgRowByRowLoadingMode,
 };
 
 /// A model whose table is audited; implemented by `#[derive(Audited)]`.
@@ -54,11 +54,11 @@ pub trait Audited: Sized {
     ///
     /// The table was never audited ([`ErrorKind::NotAudited`](crate::ErrorKind::NotAudited))
     /// or does not exist, the audit schema is missing or too old, or the query failed.
-    fn history<'a, C>(&'a self, conn: &mut C) -> Result<Vec<AuditChange>, Error>
+    fn history<'a, C>(&'a self, conn: &'a mut C) -> C::Answer<'a, Result<Vec<AuditChange>, Error>>
     where
         C: AuditConnection,
         &'a Self: Identifiable,
-        <&'a Self as Identifiable>::Id: KeyOf<Self::Key>,
+        <&'a Self as Identifiable>::Id: KeyOf<Self::Key, Values: 'a>,
     {
         Self::history_of(conn, self.id())
     }
@@ -72,10 +72,13 @@ pub trait Audited: Sized {
     /// # Errors
     ///
     /// Same as [`history`](Self::history).
-    fn history_of<C, K>(conn: &mut C, key: K) -> Result<Vec<AuditChange>, Error>
+    fn history_of<'c, C, K>(
+        conn: &'c mut C,
+        key: K,
+    ) -> C::Answer<'c, Result<Vec<AuditChange>, Error>>
     where
         C: AuditConnection,
-        K: KeyOf<Self::Key>,
+        K: KeyOf<Self::Key, Values: 'c>,
     {
         History::<Self, _>::of_key(key).load(conn)
     }
@@ -114,13 +117,13 @@ pub trait Audited: Sized {
     /// [`history`](Self::history).
     fn history_with<'a, C>(
         &'a self,
-        conn: &mut C,
+        conn: &'a mut C,
         referring: impl IntoIterator<Item = Referring>,
-    ) -> Result<Vec<TimelineEntry>, Error>
+    ) -> C::Answer<'a, Result<Vec<TimelineEntry>, Error>>
     where
         C: AuditConnection,
         &'a Self: Identifiable,
-        <&'a Self as Identifiable>::Id: KeyOf<Self::Key>,
+        <&'a Self as Identifiable>::Id: KeyOf<Self::Key, Values: 'a>,
     {
         History::<Self, _>::of_key(self.id())
             .with(referring)
@@ -141,23 +144,29 @@ pub trait Audited: Sized {
 
     /// The changes of this record, newest first, each with the record as it
     /// was after the change (after a deletion: as it was when it went).
-    fn versions<'a, C>(&'a self, conn: &mut C) -> Result<Vec<Version<Self>>, Error>
+    fn versions<'a, C>(
+        &'a self,
+        conn: &'a mut C,
+    ) -> C::Answer<'a, Result<Vec<Version<Self>>, Error>>
     where
         C: AuditConnection,
         Self: VersionedModel,
         &'a Self: Identifiable,
-        <&'a Self as Identifiable>::Id: KeyOf<Self::Key>,
+        <&'a Self as Identifiable>::Id: KeyOf<Self::Key, Values: 'a>,
     {
         Self::versions_of(conn, self.id())
     }
 
     /// The versions of the record with the given key, newest first, also after
     /// the record was deleted.
-    fn versions_of<C, K>(conn: &mut C, key: K) -> Result<Vec<Version<Self>>, Error>
+    fn versions_of<'c, C, K>(
+        conn: &'c mut C,
+        key: K,
+    ) -> C::Answer<'c, Result<Vec<Version<Self>>, Error>>
     where
         C: AuditConnection,
         Self: VersionedModel,
-        K: KeyOf<Self::Key>,
+        K: KeyOf<Self::Key, Values: 'c>,
     {
         Self::load_versions(conn, key.into_key())
     }
@@ -210,15 +219,15 @@ pub trait Audited: Sized {
     ///
     /// The table is not audited, the audit schema is missing or too old, or the
     /// query failed.
-    fn as_of<C, K>(
-        conn: &mut C,
+    fn as_of<'c, C, K>(
+        conn: &'c mut C,
         key: K,
         instant: DateTime<Utc>,
-    ) -> Result<Result<Self, Unavailable>, Error>
+    ) -> C::Answer<'c, Result<Result<Self, Unavailable>, Error>>
     where
         C: AuditConnection,
         Self: VersionedModel,
-        K: KeyOf<Self::Key>,
+        K: KeyOf<Self::Key, Values: 'c>,
     {
         Self::load_as_of(conn, key.into_key(), instant)
     }
@@ -226,16 +235,21 @@ pub trait Audited: Sized {
     /// The same as JSON, whatever the model is like now. Values of `numeric` columns are
     /// strings, digit for digit. A column of which only a converted value is left is
     /// not in it.
-    fn as_of_json<C, K>(
-        conn: &mut C,
+    fn as_of_json<'c, C, K>(
+        conn: &'c mut C,
         key: K,
         instant: DateTime<Utc>,
-    ) -> Result<Result<Value, Unavailable>, Error>
+    ) -> C::Answer<'c, Result<Result<Value, Unavailable>, Error>>
     where
         C: AuditConnection,
-        K: KeyOf<Self::Key>,
+        K: KeyOf<Self::Key, Values: 'c>,
     {
-        load_as_of_json::<C, Self, _>(conn, key.into_key(), instant)
+        C::answer(as_of_json(
+            conn,
+            Self::spec().table,
+            key.into_key(),
+            instant,
+        ))
     }
 
     /// Every record of the table as it was at an instant, in no particular
@@ -268,7 +282,7 @@ pub trait Audited: Sized {
         instant: DateTime<Utc>,
     ) -> Result<impl Iterator<Item = Result<PastRecord<Self>, Error>>, Error>
     where
-        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
         Self: VersionedModel,
     {
         Self::load_all_as_of(conn, instant)
@@ -303,12 +317,21 @@ pub trait Audited: Sized {
     ///
     /// [`ErrorKind::RevertConflicts`](crate::ErrorKind::RevertConflicts) with the
     /// reason, and nothing is changed; or the query failed.
-    fn revert_to<C, K>(conn: &mut C, key: K, instant: DateTime<Utc>) -> Result<(), Error>
+    fn revert_to<'c, C, K>(
+        conn: &'c mut C,
+        key: K,
+        instant: DateTime<Utc>,
+    ) -> C::Answer<'c, Result<(), Error>>
     where
         C: AuditConnection,
-        K: KeyOf<Self::Key>,
+        K: KeyOf<Self::Key, Values: 'c>,
     {
-        revert_record(conn, Self::spec().table, key.into_key(), instant)
+        C::answer(revert_record(
+            conn,
+            Self::spec().table,
+            key.into_key(),
+            instant,
+        ))
     }
 
     /// Who gave each column of this record the value that it has: its last
@@ -318,23 +341,26 @@ pub trait Audited: Sized {
     /// # Errors
     ///
     /// As of [`history`](Self::history).
-    fn blame<'a, C>(&'a self, conn: &mut C) -> Result<Vec<Blame>, Error>
+    fn blame<'a, C>(&'a self, conn: &'a mut C) -> C::Answer<'a, Result<Vec<Blame>, Error>>
     where
         C: AuditConnection,
         &'a Self: Identifiable,
-        <&'a Self as Identifiable>::Id: KeyOf<Self::Key>,
+        <&'a Self as Identifiable>::Id: KeyOf<Self::Key, Values: 'a>,
     {
         Self::blame_of(conn, self.id())
     }
 
     /// Who gave each column of the record with the given key its value; of a
     /// record that was deleted, the value that it had when it went.
-    fn blame_of<C, K>(conn: &mut C, key: K) -> Result<Vec<Blame>, Error>
+    fn blame_of<'c, C, K>(conn: &'c mut C, key: K) -> C::Answer<'c, Result<Vec<Blame>, Error>>
     where
         C: AuditConnection,
-        K: KeyOf<Self::Key>,
+        K: KeyOf<Self::Key, Values: 'c>,
     {
-        let history = Self::history_of(conn, key)?;
-        blame(conn, history)
+        let history = History::<Self, _>::of_key(key).without_model();
+        C::answer(async move {
+            let changes = history.changes(conn).await?;
+            blame(conn, changes).await
+        })
     }
 }

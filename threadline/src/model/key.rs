@@ -24,7 +24,7 @@ pub struct CompositeKey<C>(PhantomData<C>);
 )]
 pub trait KeyOf<Shape> {
     /// The values as a list of SQL expressions.
-    type Values: QueryFragment<Pg>;
+    type Values: QueryFragment<Pg> + Send;
 
     /// Turns the values into SQL.
     fn into_key(self) -> KeyExpression<Self::Values>;
@@ -42,7 +42,7 @@ where
     C: Column,
     C::SqlType: SqlType + TypedExpressionType,
     K: AsExpression<C::SqlType>,
-    K::Expression: QueryFragment<Pg>,
+    K::Expression: QueryFragment<Pg> + Send,
 {
     type Values = (K::Expression,);
 
@@ -62,7 +62,7 @@ macro_rules! composite_keys {
                 $C: Column,
                 <$C as Expression>::SqlType: SqlType + TypedExpressionType,
                 $K: AsExpression<<$C as Expression>::SqlType>,
-                $K::Expression: QueryFragment<Pg>,
+                $K::Expression: QueryFragment<Pg> + Send,
             )+
         {
             type Values = ($($K::Expression,)+);

@@ -1,6 +1,3 @@
-use diesel::RunQueryDsl;
-use diesel::connection::TransactionManager;
-
 use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
@@ -29,18 +26,18 @@ use crate::error::Error;
 ///
 /// The audit schema is missing or too old, or the role may not execute
 /// `threadline.post`.
-pub fn post<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
-    POST.all(conn)
+pub fn post<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
+    C::answer(POST.all(conn))
 }
 
 /// Batches of 10,000 entries or, when very much waits, some more.
-pub(super) const POST: Batches = Batches("SELECT threadline.post() AS done");
+pub(crate) const POST: Batches = Batches("SELECT threadline.post() AS done");
 
 /// Posts if so much waits that the question would take noticeably longer. What
 /// fails here fails no question.
-pub(crate) fn post_before_reading<C: AuditConnection>(conn: &mut C) {
-    let status = C::TransactionManager::transaction_manager_status_mut(conn);
-    if matches!(status.transaction_depth(), Ok(None)) {
-        let _ = diesel::sql_query("SELECT threadline.post_if_much()").execute(conn);
+pub(crate) async fn post_before_reading<C: AuditConnection>(conn: &mut C) {
+    if matches!(conn.status().transaction_depth(), Ok(None)) {
+        let post = diesel::sql_query("SELECT threadline.post_if_much()");
+        let _ = conn.count_of(post).await;
     }
 }

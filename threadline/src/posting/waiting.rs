@@ -1,10 +1,11 @@
 use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Timestamptz};
-use diesel::{QueryableByName, RunQueryDsl};
 use serde::Serialize;
 
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::run;
 
 /// How much is in the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
@@ -38,8 +39,10 @@ pub struct Waiting {
 /// # Errors
 ///
 /// The audit schema is missing or too old, or the query failed.
-pub fn waiting<C: AuditConnection>(conn: &mut C) -> Result<Waiting, Error> {
-    diesel::sql_query("SELECT * FROM threadline.waiting")
-        .get_result(conn)
-        .map_err(|error| Error::reading(conn, error))
+pub fn waiting<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<Waiting, Error>> {
+    C::answer(how_many_wait(conn))
+}
+
+pub(crate) async fn how_many_wait<C: AuditConnection>(conn: &mut C) -> Result<Waiting, Error> {
+    run::read_one(conn, diesel::sql_query("SELECT * FROM threadline.waiting")).await
 }

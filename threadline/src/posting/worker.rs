@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::ConnectionResult;
 
 use super::post::POST;
-use crate::context::AuditConnection;
+use crate::context::{BlockingConnection, ready};
 use crate::error::Error;
 
 /// A batch of so many entries left some behind. After a smaller one it is cheaper to
@@ -68,7 +68,7 @@ impl Worker {
     /// The operating system gives no thread.
     pub fn spawn<C, F>(self, connect: F) -> io::Result<WorkerHandle>
     where
-        C: AuditConnection,
+        C: BlockingConnection,
         F: FnMut() -> ConnectionResult<C> + Send + 'static,
     {
         let (stop, stopped) = channel::<()>();
@@ -94,16 +94,16 @@ impl Worker {
         mut connect: F,
         mut go_on: impl FnMut(Duration, Result<u64, Error>) -> bool,
     ) where
-        C: AuditConnection,
+        C: BlockingConnection,
         F: FnMut() -> ConnectionResult<C>,
     {
         let mut connection: Option<C> = None;
         loop {
             let turn = match &mut connection {
-                Some(conn) => POST.one(conn),
+                Some(conn) => ready(POST.one(conn)),
                 None => connect()
                     .map_err(Error::from)
-                    .and_then(|conn| POST.one(connection.insert(conn))),
+                    .and_then(|conn| ready(POST.one(connection.insert(conn)))),
             };
             let pause = match &turn {
                 Ok(FULL..) => Duration::ZERO,

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::explore::known_table;
 use crate::model::{Audited, KeyExpression, KeyOf};
 use crate::posting::post_before_reading;
+use crate::run;
 
 /// A common table expression `story`: the changes of one record.
 pub(crate) const STORY: &str = include_str!("story.sql");
@@ -40,7 +41,7 @@ pub struct History<M, V> {
     pub(super) key: KeyExpression<V>,
     pub(crate) limit: Option<i64>,
     pub(crate) before: Option<i64>,
-    model: PhantomData<M>,
+    model: PhantomData<fn() -> M>,
 }
 
 impl<M: Audited, V> History<M, V> {
@@ -69,17 +70,43 @@ impl<M, V> History<M, V> {
     /// # Errors
     ///
     /// As of [`Audited::history`].
-    pub fn load<C>(self, conn: &mut C) -> Result<Vec<AuditChange>, Error>
+    pub fn load<'c, C>(self, conn: &'c mut C) -> C::Answer<'c, Result<Vec<AuditChange>, Error>>
     where
         C: AuditConnection,
-        V: QueryFragment<Pg>,
+        V: QueryFragment<Pg> + Send + 'c,
     {
-        post_before_reading(conn);
+        C::answer(self.without_model().changes(conn))
+    }
+
+    /// The same query, whose future does not depend on the model.
+    pub(crate) fn without_model(self) -> History<(), V> {
+        let Self {
+            table,
+            key,
+            limit,
+            before,
+            model: _,
+        } = self;
+        History {
+            table,
+            key,
+            limit,
+            before,
+            model: PhantomData,
+        }
+    }
+}
+
+impl<V: QueryFragment<Pg> + Send> History<(), V> {
+    pub(crate) async fn changes<C>(self, conn: &mut C) -> Result<Vec<AuditChange>, Error>
+    where
+        C: AuditConnection,
+    {
+        post_before_reading(conn).await;
         let table = self.table.clone();
-        let changes: Vec<AuditChange> =
-            RunQueryDsl::load(self, conn).map_err(|error| Error::reading(conn, error))?;
+        let changes: Vec<AuditChange> = run::read(conn, self).await?;
         if changes.is_empty() {
-            known_table(conn, &table)?;
+            known_table(conn, &table).await?;
         }
         Ok(changes)
     }
@@ -124,12 +151,15 @@ impl QueryFragment<Pg> for TextKey {
 /// # Errors
 ///
 /// The audit schema is missing or too old, or the query failed.
-pub fn history<'a, M, C>(conn: &mut C, record: &'a M) -> Result<Vec<AuditChange>, Error>
+pub fn history<'c, M, C>(
+    conn: &'c mut C,
+    record: &'c M,
+) -> C::Answer<'c, Result<Vec<AuditChange>, Error>>
 where
     M: Audited,
     C: AuditConnection,
-    &'a M: Identifiable,
-    <&'a M as Identifiable>::Id: KeyOf<M::Key>,
+    &'c M: Identifiable,
+    <&'c M as Identifiable>::Id: KeyOf<M::Key, Values: 'c>,
 {
     record.history(conn)
 }

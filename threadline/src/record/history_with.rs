@@ -135,6 +135,14 @@ impl<M, V> History<M, V> {
 }
 
 impl<M, V> HistoryWith<M, V> {
+    /// The same query, whose future does not depend on the model.
+    pub(crate) fn without_model(self) -> HistoryWith<(), V> {
+        HistoryWith {
+            history: self.history.without_model(),
+            paths: self.paths,
+        }
+    }
+
     /// At most so many changes, the newest; without, all, and 50 in a
     /// [`page`](Self::page).
     pub fn limit(mut self, limit: usize) -> Self {

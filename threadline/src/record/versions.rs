@@ -1,3 +1,5 @@
+use std::marker::PhantomData;
+
 use chrono::{DateTime, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::{Expression, Selectable};
@@ -12,16 +14,17 @@ use super::AuditChange;
 use super::fit::{self, Lacking, ModelColumns};
 use super::row::{CHANGE_COLUMNS, ChangeSql};
 use super::statement::{self, CHANGE_TABLES};
-use crate::context::AuditConnection;
+use crate::context::{AuditConnection, BuildRow};
 use crate::error::Error;
 use crate::explore::known_table;
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
+use crate::run;
 use crate::time_travel::{self, Unavailable};
 #[cfg(feature = "postgres")]
 use {
-    crate::time_travel::PastRecord, diesel::connection::LoadConnection,
-    diesel::pg::PgRowByRowLoadingMode,
+    crate::context::BlockingConnection, crate::time_travel::PastRecord,
+    diesel::connection::LoadConnection, diesel::pg::PgRowByRowLoadingMode,
 };
 
 /// One change of a record, with the record as it was after it.
@@ -48,27 +51,27 @@ pub struct Version<M> {
     message = "versions of `{Self}` cannot be read",
     note = "derive `Queryable` and `Selectable` next to `Audited`"
 )]
-pub trait VersionedModel: Audited {
+pub trait VersionedModel: Audited + Send + 'static {
     /// Used by [`Audited::versions`].
     #[doc(hidden)]
-    fn load_versions<C, V>(
-        conn: &mut C,
+    fn load_versions<'c, C, V>(
+        conn: &'c mut C,
         key: KeyExpression<V>,
-    ) -> Result<Vec<Version<Self>>, Error>
+    ) -> C::Answer<'c, Result<Vec<Version<Self>>, Error>>
     where
         C: AuditConnection,
-        V: QueryFragment<Pg>;
+        V: QueryFragment<Pg> + Send + 'c;
 
     /// Used by [`Audited::as_of`].
     #[doc(hidden)]
-    fn load_as_of<C, V>(
-        conn: &mut C,
+    fn load_as_of<'c, C, V>(
+        conn: &'c mut C,
         key: KeyExpression<V>,
         instant: DateTime<Utc>,
-    ) -> Result<Result<Self, Unavailable>, Error>
+    ) -> C::Answer<'c, Result<Result<Self, Unavailable>, Error>>
     where
         C: AuditConnection,
-        V: QueryFragment<Pg>;
+        V: QueryFragment<Pg> + Send + 'c;
 
     /// Used by [`Audited::all_as_of`].
     #[cfg(feature = "postgres")]
@@ -78,7 +81,7 @@ pub trait VersionedModel: Audited {
         instant: DateTime<Utc>,
     ) -> Result<impl Iterator<Item = Result<PastRecord<Self>, Error>>, Error>
     where
-        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>;
+        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -86,37 +89,49 @@ impl<M> VersionedModel for M
 where
     M: Audited
         + Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
-    M::SelectExpression: QueryFragment<Pg> + 'static,
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
+        + Send
+        + 'static,
+    M::SelectExpression: QueryFragment<Pg> + Send + 'static,
 {
-    fn load_versions<C, V>(conn: &mut C, key: KeyExpression<V>) -> Result<Vec<Version<M>>, Error>
+    fn load_versions<'c, C, V>(
+        conn: &'c mut C,
+        key: KeyExpression<V>,
+    ) -> C::Answer<'c, Result<Vec<Version<M>>, Error>>
     where
         C: AuditConnection,
-        V: QueryFragment<Pg>,
+        V: QueryFragment<Pg> + Send + 'c,
     {
-        let model = ModelColumns::of::<M>()?;
-        let query = Versions {
-            table: M::spec().table,
-            model: &model,
-            key,
-        };
-        let versions = load(conn, query, &model).map_err(|error| Error::reading(conn, error))?;
-        if versions.is_empty() {
-            known_table(conn, &M::spec().table)?;
-        }
-        Ok(versions)
+        C::answer(async move {
+            let query = Versions {
+                table: M::spec().table,
+                model: ModelColumns::of::<M>()?,
+                key,
+            };
+            let build = BuildVersion {
+                model: ModelColumns::of::<M>()?,
+                built: PhantomData,
+            };
+            post_before_reading(conn).await;
+            let versions = conn.rows_of(query, build).await;
+            let versions: Vec<Version<M>> = run::understood(conn, versions).await?;
+            if versions.is_empty() {
+                known_table(conn, &M::spec().table).await?;
+            }
+            Ok(versions)
+        })
     }
 
-    fn load_as_of<C, V>(
-        conn: &mut C,
+    fn load_as_of<'c, C, V>(
+        conn: &'c mut C,
         key: KeyExpression<V>,
         instant: DateTime<Utc>,
-    ) -> Result<Result<M, Unavailable>, Error>
+    ) -> C::Answer<'c, Result<Result<M, Unavailable>, Error>>
     where
         C: AuditConnection,
-        V: QueryFragment<Pg>,
+        V: QueryFragment<Pg> + Send + 'c,
     {
-        time_travel::load_as_of(conn, key, instant)
+        C::answer(time_travel::load_as_of(conn, key, instant))
     }
 
     #[cfg(feature = "postgres")]
@@ -125,27 +140,29 @@ where
         instant: DateTime<Utc>,
     ) -> Result<impl Iterator<Item = Result<PastRecord<M>, Error>>, Error>
     where
-        C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
     {
         time_travel::load_all_as_of(conn, instant)
     }
 }
 
-fn load<C, M, V>(
-    conn: &mut C,
-    query: Versions<'_, V, M::SelectExpression>,
-    model: &ModelColumns<M::SelectExpression>,
-) -> QueryResult<Vec<Version<M>>>
+struct BuildVersion<M: Selectable<Pg>> {
+    model: ModelColumns<M::SelectExpression>,
+    built: PhantomData<fn() -> M>,
+}
+
+impl<M> BuildRow for BuildVersion<M>
 where
-    C: AuditConnection,
-    M: Audited
-        + Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
-    M::SelectExpression: QueryFragment<Pg>,
-    V: QueryFragment<Pg>,
+    M: Selectable<Pg>
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
+        + Send,
+    M::SelectExpression: QueryFragment<Pg> + Send,
 {
-    post_before_reading(conn);
-    conn.load(query)?.map(|row| version(&row?, model)).collect()
+    type Value = Version<M>;
+
+    fn build<'r>(&mut self, row: &impl Row<'r, Pg>) -> QueryResult<Version<M>> {
+        version(row, &self.model)
+    }
 }
 
 fn version<'a, M>(
@@ -180,22 +197,22 @@ where
 
 /// The query for a record's versions.
 #[derive(Debug)]
-struct Versions<'m, V, E> {
+struct Versions<V, E> {
     table: String,
-    model: &'m ModelColumns<E>,
+    model: ModelColumns<E>,
     key: KeyExpression<V>,
 }
 
-impl<V, E> Query for Versions<'_, V, E> {
+impl<V, E> Query for Versions<V, E> {
     type SqlType = Untyped;
 }
 
-impl<V, E> QueryId for Versions<'_, V, E> {
+impl<V, E> QueryId for Versions<V, E> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for Versions<'_, V, E> {
+impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for Versions<V, E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         // Its columns are the table's: a plan kept over a change of the table
         // would be refused by the server.

@@ -1,8 +1,9 @@
+use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text};
-use diesel::{QueryableByName, RunQueryDsl};
 
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
+use crate::run;
 
 /// What is kept from [`purge`](crate::purge), and why: a legal hold. If several things
 /// are given, what belongs to all of them is kept.
@@ -73,24 +74,26 @@ impl Hold {
     ///
     /// The reason is empty, nothing is named, the table was never audited, or the role
     /// may not: see [`Protection::purger`](crate::Protection::purger).
-    pub fn place<C: AuditConnection>(self, conn: &mut C) -> Result<i64, Error> {
+    pub fn place<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<i64, Error>> {
         #[derive(QueryableByName)]
         struct Placed {
             #[diesel(sql_type = BigInt)]
             id: i64,
         }
 
-        let actor = self.actor.as_ref();
-        diesel::sql_query("SELECT threadline.hold($1, $2::regclass, $3, $4, $5, $6) AS id")
-            .bind::<Text, _>(&self.reason)
-            .bind::<Nullable<Text>, _>(&self.table)
-            .bind::<Nullable<Text>, _>(&self.record_key)
-            .bind::<Nullable<Text>, _>(actor.map(|actor| actor.actor_type().as_str()))
-            .bind::<Nullable<Text>, _>(actor.and_then(ActorRef::id))
-            .bind::<Nullable<Text>, _>(&self.correlation_id)
-            .get_result::<Placed>(conn)
-            .map(|placed| placed.id)
-            .map_err(|error| Error::reading(conn, error))
+        C::answer(async move {
+            let actor = self.actor.as_ref();
+            let query =
+                diesel::sql_query("SELECT threadline.hold($1, $2::regclass, $3, $4, $5, $6) AS id")
+                    .bind::<Text, _>(&self.reason)
+                    .bind::<Nullable<Text>, _>(&self.table)
+                    .bind::<Nullable<Text>, _>(&self.record_key)
+                    .bind::<Nullable<Text>, _>(actor.map(|actor| actor.actor_type().as_str()))
+                    .bind::<Nullable<Text>, _>(actor.and_then(ActorRef::id))
+                    .bind::<Nullable<Text>, _>(&self.correlation_id);
+            let placed: Placed = run::read_one(conn, query).await?;
+            Ok(placed.id)
+        })
     }
 }
 
@@ -99,15 +102,16 @@ impl Hold {
 /// # Errors
 ///
 /// There is no such hold in force, the reason is empty, or the role may not.
-pub fn release_hold<C: AuditConnection>(
-    conn: &mut C,
+pub fn release_hold<'c, C: AuditConnection>(
+    conn: &'c mut C,
     hold: i64,
     reason: impl Into<String>,
-) -> Result<(), Error> {
-    diesel::sql_query("SELECT threadline.release($1, $2)")
+) -> C::Answer<'c, Result<(), Error>> {
+    let query = diesel::sql_query("SELECT threadline.release($1, $2)")
         .bind::<BigInt, _>(hold)
-        .bind::<Text, _>(reason.into())
-        .execute(conn)
-        .map(|_| ())
-        .map_err(|error| Error::reading(conn, error))
+        .bind::<Text, _>(reason.into());
+    C::answer(async move {
+        let released = conn.count_of(query).await;
+        run::understood(conn, released).await.map(|_| ())
+    })
 }

@@ -1,11 +1,12 @@
 use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
-use diesel::{QueryableByName, RunQueryDsl};
 use serde::Serialize;
 
 use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::run;
 
 /// Removes the changes that are older than the policies of their tables keep them, and
 /// the actions that are older than `threadline.set_retention()` says. Returns how many
@@ -34,8 +35,8 @@ use crate::error::Error;
 ///
 /// The audit schema is missing or too old, or the role may not: see
 /// [`Protection::purger`](crate::Protection::purger).
-pub fn purge<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
-    Batches("SELECT threadline.purge() AS done").all(conn)
+pub fn purge<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
+    C::answer(Batches("SELECT threadline.purge() AS done").all(conn))
 }
 
 /// What [`purge`] would remove of one table.
@@ -81,8 +82,9 @@ pub struct PurgePreview {
 /// # Errors
 ///
 /// The audit schema is missing or too old, or the role may not read it.
-pub fn purge_preview<C: AuditConnection>(conn: &mut C) -> Result<Vec<PurgePreview>, Error> {
-    diesel::sql_query(include_str!("purge_preview.sql"))
-        .load(conn)
-        .map_err(|error| Error::reading(conn, error))
+pub fn purge_preview<C: AuditConnection>(
+    conn: &mut C,
+) -> C::Answer<'_, Result<Vec<PurgePreview>, Error>> {
+    let query = diesel::sql_query(include_str!("purge_preview.sql"));
+    C::answer(run::read(conn, query))
 }

@@ -1,19 +1,19 @@
 //! Putting back what was.
 
 use chrono::{DateTime, Utc};
-use diesel::RunQueryDsl;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
-use crate::action::{Action, record_action};
-use crate::context::AuditConnection;
+use crate::action::{Action, record_in};
+use crate::context::{AuditConnection, AuditContext, Open};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed};
 use crate::model::KeyExpression;
 use crate::record::{AnyJson, statement};
+use crate::run;
 
 /// Why something was not put back.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,8 +79,8 @@ pub struct RevertConflict {
 pub fn revert_transaction<C: AuditConnection>(
     conn: &mut C,
     transaction_id: i64,
-) -> Result<usize, Error> {
-    undo(conn, transaction_id, &[])
+) -> C::Answer<'_, Result<usize, Error>> {
+    C::answer(undo(conn, transaction_id, vec![]))
 }
 
 /// As [`revert_transaction`], but leaves the records of some changes as they are: those
@@ -108,42 +108,47 @@ pub fn revert_transaction<C: AuditConnection>(
 ///
 /// As those of [`revert_transaction`]; or a change is not one of the transaction, or
 /// nobody is known to have left it out.
-pub fn revert_transaction_but<C: AuditConnection>(
-    conn: &mut C,
+pub fn revert_transaction_but<'c, C: AuditConnection>(
+    conn: &'c mut C,
     transaction_id: i64,
     leave_out: &[i64],
-) -> Result<usize, Error> {
-    conn.transaction(|conn| {
-        let undone = undo(conn, transaction_id, leave_out)?;
-        record_action(
-            conn,
-            Action::new("revert.left_out")
-                .metadata("transaction", transaction_id)
-                .metadata("changes", leave_out.to_vec()),
-        )?;
-        Ok(undone)
+) -> C::Answer<'c, Result<usize, Error>> {
+    let leave_out = leave_out.to_vec();
+    C::answer(async move {
+        let mut open = Open::begin(conn, None).await?;
+        let done = undo_but(open.conn(), transaction_id, leave_out).await;
+        open.end(done).await
     })
 }
 
-fn undo<C: AuditConnection>(
+async fn undo_but<C: AuditConnection>(
     conn: &mut C,
     transaction_id: i64,
-    leave_out: &[i64],
+    leave_out: Vec<i64>,
+) -> Result<usize, Error> {
+    let undone = undo(conn, transaction_id, leave_out.clone()).await?;
+    let action = Action::new("revert.left_out")
+        .metadata("transaction", transaction_id)
+        .metadata("changes", leave_out);
+    record_in(conn, action, AuditContext::current().as_ref()).await?;
+    Ok(undone)
+}
+
+async fn undo<C: AuditConnection>(
+    conn: &mut C,
+    transaction_id: i64,
+    leave_out: Vec<i64>,
 ) -> Result<usize, Error> {
     let arguments = || {
         [
             Bind::BigInt(transaction_id),
-            Bind::BigInts(leave_out.to_vec()),
+            Bind::BigInts(leave_out.clone()),
         ]
     };
-    let changes: i64 =
-        Typed::<BigInt>::new(include_str!("changes_in_transaction.sql"), arguments())
-            .get_result(conn)
-            .map_err(|error| Error::reading(conn, error))?;
-    let conflicts: Vec<ConflictRow> =
-        Typed::<ConflictSql>::new(include_str!("revert_transaction.sql"), arguments())
-            .load(conn)
-            .map_err(|error| Error::reading(conn, error))?;
+    let query = Typed::<BigInt>::new(include_str!("changes_in_transaction.sql"), arguments());
+    let changes: i64 = run::read_one(conn, query).await?;
+    let query = Typed::<ConflictSql>::new(include_str!("revert_transaction.sql"), arguments());
+    let conflicts: Vec<ConflictRow> = run::read(conn, query).await?;
     if conflicts.is_empty() {
         return Ok(usize::try_from(changes).unwrap_or_default());
     }
@@ -167,7 +172,7 @@ impl From<ConflictRow> for RevertConflict {
 }
 
 /// Puts a record of a table back to what it was at an instant.
-pub(crate) fn revert_record<C, V>(
+pub(crate) async fn revert_record<C, V>(
     conn: &mut C,
     table: String,
     key: KeyExpression<V>,
@@ -175,17 +180,14 @@ pub(crate) fn revert_record<C, V>(
 ) -> Result<(), Error>
 where
     C: AuditConnection,
-    V: QueryFragment<Pg>,
+    V: QueryFragment<Pg> + Send,
 {
     let query = RevertRecord {
         table: table.clone(),
         key,
         instant,
     };
-    let answer: Option<RecordRow> = query
-        .load(conn)
-        .map_err(|error| Error::reading(conn, error))?
-        .pop();
+    let answer: Option<RecordRow> = run::read(conn, query).await?.pop();
     match answer {
         None => Err(Error::new(ErrorKind::NotAudited { table })),
         Some((_, _, None)) => Ok(()),
@@ -219,8 +221,6 @@ impl<V> QueryId for RevertRecord<V> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
-
-impl<V, C> RunQueryDsl<C> for RevertRecord<V> {}
 
 impl<V: QueryFragment<Pg>> QueryFragment<Pg> for RevertRecord<V> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

@@ -10,7 +10,7 @@ use diesel::sql_types::{Text, Timestamptz, Untyped};
 use serde_json::Value;
 
 use super::Unavailable;
-use crate::context::{AuditConnection, plainly};
+use crate::context::{BlockingConnection, plainly, ready};
 use crate::error::{Error, ErrorKind};
 use crate::model::Audited;
 use crate::posting::post_before_reading;
@@ -43,7 +43,7 @@ pub(crate) fn load_all_as_of<'c, C, M>(
     instant: DateTime<Utc>,
 ) -> Result<impl Iterator<Item = Result<PastRecord<M>, Error>> + use<'c, C, M>, Error>
 where
-    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
     M: Audited
         + Selectable<Pg>
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
@@ -56,11 +56,11 @@ where
         instant,
     };
     // Asked for first: when the rows come, the connection is taken.
-    let installed = crate::install::installed_version(conn).unwrap_or(None);
+    let installed = ready(crate::install::installed_version(conn)).unwrap_or(None);
     if installed < Some(crate::install::SCHEMA_VERSION) {
         return Err(Error::new(ErrorKind::SchemaMissing { installed }));
     }
-    post_before_reading(conn);
+    ready(post_before_reading(conn));
     let table = query.table.clone();
     let refused = move |error| refused(error, &table);
     let rows =
@@ -79,7 +79,7 @@ pub(crate) fn rows_as_of<'c, C>(
     instant: DateTime<Utc>,
 ) -> Result<impl Iterator<Item = Result<(Value, Value), Error>> + use<'c, C>, Error>
 where
-    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
 {
     use crate::explore::{Bind, Typed};
     use crate::record::AnyJson;

@@ -1,5 +1,6 @@
+use std::marker::PhantomData;
+
 use chrono::{DateTime, Utc};
-use diesel::RunQueryDsl;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::{Expression, Selectable};
 use diesel::pg::Pg;
@@ -10,13 +11,14 @@ use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Untyped};
 use serde_json::Value;
 
 use super::{OpenTransaction, Unavailable};
-use crate::context::AuditConnection;
+use crate::context::{AuditConnection, BuildRow};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed, change_by_id};
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
 use crate::record::fit::{self, Lacking, ModelColumns};
 use crate::record::statement;
+use crate::run;
 
 /// How many columns the query selects before the model's.
 const OWN_COLUMNS: usize = 9;
@@ -31,7 +33,7 @@ struct Found {
     lacking: Lacking,
 }
 
-pub(crate) fn load_as_of<C, M, V>(
+pub(crate) async fn load_as_of<C, M, V>(
     conn: &mut C,
     key: KeyExpression<V>,
     instant: DateTime<Utc>,
@@ -40,42 +42,31 @@ where
     C: AuditConnection,
     M: Audited
         + Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
-    M::SelectExpression: QueryFragment<Pg>,
-    V: QueryFragment<Pg>,
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
+        + Send,
+    M::SelectExpression: QueryFragment<Pg> + Send,
+    V: QueryFragment<Pg> + Send,
 {
-    let model = ModelColumns::of::<M>()?;
     let query = AsOf {
         sql: include_str!("as_of.sql"),
         table: M::spec().table,
-        model: Some(&model),
+        model: Some(ModelColumns::of::<M>()?),
         key,
         instant,
     };
-    let (found, record) = load(conn, query, |row, found| {
-        fit::record::<M>(row, OWN_COLUMNS, &model, &found.lacking)
-    })?;
-    Ok(match available(conn, found, instant)? {
+    let build = BuildRecord {
+        model: ModelColumns::of::<M>()?,
+        built: PhantomData,
+    };
+    let (found, record) = load(conn, query, build).await?;
+    Ok(match available(conn, found, instant).await? {
         Ok(_) => record,
         Err(reason) => Err(reason),
     })
 }
 
-pub(crate) fn load_as_of_json<C, M, V>(
-    conn: &mut C,
-    key: KeyExpression<V>,
-    instant: DateTime<Utc>,
-) -> Result<Result<Value, Unavailable>, Error>
-where
-    C: AuditConnection,
-    M: Audited,
-    V: QueryFragment<Pg>,
-{
-    as_of_json(conn, M::spec().table, key, instant)
-}
-
-/// The same of a table by its name as in SQL.
-pub(crate) fn as_of_json<C, V>(
+/// The record as JSON, of a table by its name as in SQL.
+pub(crate) async fn as_of_json<C, V>(
     conn: &mut C,
     table: String,
     key: KeyExpression<V>,
@@ -83,7 +74,7 @@ pub(crate) fn as_of_json<C, V>(
 ) -> Result<Result<Value, Unavailable>, Error>
 where
     C: AuditConnection,
-    V: QueryFragment<Pg>,
+    V: QueryFragment<Pg> + Send,
 {
     let query = AsOf::<_, ()> {
         sql: include_str!("as_of_json.sql"),
@@ -92,36 +83,54 @@ where
         key,
         instant,
     };
-    let (found, ()) = load(conn, query, |_, _| ())?;
-    available(conn, found, instant)
+    let found = load(conn, query, BuildFound).await?;
+    available(conn, found, instant).await
 }
 
-fn load<C, V, E, R>(
-    conn: &mut C,
-    query: AsOf<'_, V, E>,
-    record: impl FnOnce(&C::Row<'_, '_>, &Found) -> R,
-) -> Result<(Found, R), Error>
+async fn load<C, V, E, B>(conn: &mut C, query: AsOf<V, E>, build: B) -> Result<B::Value, Error>
 where
     C: AuditConnection,
-    V: QueryFragment<Pg>,
-    E: QueryFragment<Pg>,
+    V: QueryFragment<Pg> + Send,
+    E: QueryFragment<Pg> + Send,
+    B: BuildRow,
 {
-    post_before_reading(conn);
+    post_before_reading(conn).await;
     let table = query.table.clone();
-    let answer = (|| {
-        let mut rows = conn.load(query)?;
-        let Some(row) = rows.next() else {
-            return Ok(None);
-        };
-        let row = row?;
-        let found = found(&row)?;
-        let record = record(&row, &found);
-        Ok(Some((found, record)))
-    })();
-    match answer {
-        Ok(Some(answer)) => Ok(answer),
-        Ok(None) => Err(Error::new(ErrorKind::NotAudited { table })),
-        Err(error) => Err(Error::reading(conn, error)),
+    let rows = conn.rows_of(query, build).await;
+    match run::understood(conn, rows).await?.pop() {
+        Some(answer) => Ok(answer),
+        None => Err(Error::new(ErrorKind::NotAudited { table })),
+    }
+}
+
+struct BuildFound;
+
+impl BuildRow for BuildFound {
+    type Value = Found;
+
+    fn build<'r>(&mut self, row: &impl Row<'r, Pg>) -> QueryResult<Found> {
+        found(row)
+    }
+}
+
+struct BuildRecord<M: Selectable<Pg>> {
+    model: ModelColumns<M::SelectExpression>,
+    built: PhantomData<fn() -> M>,
+}
+
+impl<M> BuildRow for BuildRecord<M>
+where
+    M: Selectable<Pg>
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
+        + Send,
+    M::SelectExpression: QueryFragment<Pg> + Send,
+{
+    type Value = (Found, Result<M, Unavailable>);
+
+    fn build<'r>(&mut self, row: &impl Row<'r, Pg>) -> QueryResult<Self::Value> {
+        let found = found(row)?;
+        let record = fit::record(row, OWN_COLUMNS, &self.model, &found.lacking);
+        Ok((found, record))
     }
 }
 
@@ -137,21 +146,21 @@ fn found<'a>(row: &impl Row<'a, Pg>) -> QueryResult<Found> {
 }
 
 /// The image, or why there is none.
-fn available<C: AuditConnection>(
+async fn available<C: AuditConnection>(
     conn: &mut C,
     found: Found,
     instant: DateTime<Utc>,
 ) -> Result<Result<Value, Unavailable>, Error> {
     let change = match (found.state.as_str(), found.transaction, found.change) {
         ("deleted" | "moved", Some(transaction), Some(change)) => {
-            change_by_id(conn, transaction, change)?.map(Box::new)
+            change_by_id(conn, transaction, change).await?.map(Box::new)
         }
         _ => None,
     };
     Ok(match (found.state.as_str(), found.image, change) {
         ("there", Some(image), _) => Ok(image),
         ("unsettled", ..) => Err(Unavailable::Unsettled {
-            open: open_writers(conn, instant),
+            open: open_writers(conn, instant).await,
         }),
         ("unaudited", ..) => Err(Unavailable::BeforeAudit { since: found.since }),
         ("purged", ..) => Err(Unavailable::NoLongerKept { since: found.since }),
@@ -163,10 +172,13 @@ fn available<C: AuditConnection>(
 }
 
 /// Who keeps what was at an instant from being final.
-fn open_writers<C: AuditConnection>(conn: &mut C, instant: DateTime<Utc>) -> Vec<OpenTransaction> {
+async fn open_writers<C: AuditConnection>(
+    conn: &mut C,
+    instant: DateTime<Utc>,
+) -> Vec<OpenTransaction> {
     let query =
         Typed::<Nullable<Jsonb>>::new(include_str!("open_writers.sql"), [Bind::Instant(instant)]);
-    let open: Option<Option<Value>> = query.get_result(conn).ok();
+    let open: Option<Option<Value>> = run::one(conn, query).await.ok();
     open.flatten()
         .and_then(|open| serde_json::from_value(open).ok())
         .unwrap_or_default()
@@ -174,24 +186,24 @@ fn open_writers<C: AuditConnection>(conn: &mut C, instant: DateTime<Utc>) -> Vec
 
 /// The query for a record as it was.
 #[derive(Debug)]
-struct AsOf<'m, V, E> {
+struct AsOf<V, E> {
     sql: &'static str,
     table: String,
-    model: Option<&'m ModelColumns<E>>,
+    model: Option<ModelColumns<E>>,
     key: KeyExpression<V>,
     instant: DateTime<Utc>,
 }
 
-impl<V, E> Query for AsOf<'_, V, E> {
+impl<V, E> Query for AsOf<V, E> {
     type SqlType = Untyped;
 }
 
-impl<V, E> QueryId for AsOf<'_, V, E> {
+impl<V, E> QueryId for AsOf<V, E> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<'_, V, E> {
+impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<V, E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         // Its columns are the table's: a plan kept over a change of the table
         // would be refused by the server.
@@ -200,7 +212,7 @@ impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<'_, 
             if name == "instant" {
                 return out.push_bind_param::<Timestamptz, _>(&self.instant);
             }
-            match self.model.and_then(|model| model.fill(name, out)) {
+            match self.model.as_ref().and_then(|model| model.fill(name, out)) {
                 Some(filled) => filled,
                 None => statement::fill_record(name, &self.table, &self.key, out),
             }

@@ -13,6 +13,4 @@ pub use unavailable::{OpenTransaction, Unavailable};
 pub(crate) use all_as_of::load_all_as_of;
 #[cfg(feature = "cli")]
 pub(crate) use all_as_of::rows_as_of;
-#[cfg(feature = "cli")]
-pub(crate) use as_of::as_of_json;
-pub(crate) use as_of::{load_as_of, load_as_of_json};
+pub(crate) use as_of::{as_of_json, load_as_of};

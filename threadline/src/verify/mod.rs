@@ -120,7 +120,10 @@ impl Models {
     }
 }
 
-impl Verify<'_> {
+/// Told of each step, and asked whether to go on.
+type Progress<'p> = dyn FnMut(&VerifyProgress) -> ControlFlow<()> + Send + 'p;
+
+impl<'a> Verify<'a> {
     /// One table only, named as in SQL.
     pub fn table(mut self, table: impl Into<String>) -> Self {
         self.table = Some(table.into());
@@ -152,8 +155,17 @@ impl Verify<'_> {
     ///
     /// It cannot be told: there is no audit schema, or an older one, the table is
     /// not there, or the database cannot be asked.
-    pub fn run<C: AuditConnection>(self, conn: &mut C) -> Result<Verification, Error> {
-        self.verify(conn, None, |_| ControlFlow::Continue(()))
+    pub fn run<'c, C: AuditConnection>(
+        self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<Verification, Error>>
+    where
+        'a: 'c,
+    {
+        C::answer(async move {
+            let mut go_on = |_: &VerifyProgress| ControlFlow::Continue(());
+            self.verify(conn, None, &mut go_on).await
+        })
     }
 
     /// Goes on where a run was stopped: histories that were compared are not compared again.
@@ -189,51 +201,62 @@ impl Verify<'_> {
     /// # Errors
     ///
     /// Same as [`run`](Self::run).
-    pub fn run_in_steps<C: AuditConnection>(
+    pub fn run_in_steps<'c, C: AuditConnection>(
         self,
-        conn: &mut C,
+        conn: &'c mut C,
         changes: u32,
-        progress: impl FnMut(&VerifyProgress) -> ControlFlow<()>,
-    ) -> Result<Verification, Error> {
-        self.verify(conn, Some(changes.max(1)), progress)
+        mut progress: impl FnMut(&VerifyProgress) -> ControlFlow<()> + Send + 'c,
+    ) -> C::Answer<'c, Result<Verification, Error>>
+    where
+        'a: 'c,
+    {
+        C::answer(async move { self.verify(conn, Some(changes.max(1)), &mut progress).await })
     }
 
-    fn verify<C: AuditConnection>(
+    async fn verify<C: AuditConnection>(
         self,
         conn: &mut C,
         changes: Option<u32>,
-        progress: impl FnMut(&VerifyProgress) -> ControlFlow<()>,
+        progress: &mut Progress<'_>,
     ) -> Result<Verification, Error> {
-        let installed = installed_version(conn)?;
+        let installed = installed_version(conn).await?;
         if installed < Some(SCHEMA_VERSION) {
             return Err(Error::new(ErrorKind::SchemaMissing { installed }));
         }
-        let only = self.table.as_deref();
-        let only = only.map(|table| named(conn, table)).transpose()?;
+        let only = match self.table.as_deref() {
+            Some(table) => Some(named(conn, table).await?),
+            None => None,
+        };
 
-        let mut findings = queries::table_drift(conn, only.as_deref())?;
-        let of_models = self.model_findings(conn, only.as_deref(), &findings)?;
+        let mut findings = queries::table_drift(conn, only.as_deref()).await?;
+        let of_models = self
+            .model_findings(conn, only.as_deref(), &findings)
+            .await?;
         if only.is_none() {
-            let mut unaudited = queries::unaudited_tables(conn, &self.allowed)?;
+            let mut unaudited = queries::unaudited_tables(conn, &self.allowed).await?;
             unaudited.retain(|finding| of_models.iter().all(|of| of.table != finding.table));
             findings.extend(unaudited);
         }
         findings.extend(of_models);
-        findings.extend(self.secret_findings(conn, only.as_deref())?);
+        findings.extend(self.secret_findings(conn, only.as_deref()).await?);
         // After what waits was looked at.
-        post_before_reading(conn);
-        let tables = queries::audited(conn, only.as_deref())?;
-        let (broken, stopped) = self.chains(conn, &tables, changes, progress)?;
+        post_before_reading(conn).await;
+        let tables = queries::audited(conn, only.as_deref()).await?;
+        let (broken, stopped) = self.chains(conn, &tables, changes, progress).await?;
         findings.extend(broken);
-        findings.extend(queries::interrupted(conn, self.since, only.as_deref())?);
-        findings.extend(queries::triggers_changed(
-            conn,
-            self.since,
-            only.as_deref(),
-        )?);
-        findings.extend(queries::suspended(conn, self.since)?.map(of_suspended));
+        findings.extend(queries::interrupted(conn, self.since, only.as_deref()).await?);
+        findings.extend(queries::triggers_changed(conn, self.since, only.as_deref()).await?);
+        findings.extend(
+            queries::suspended(conn, self.since)
+                .await?
+                .map(of_suspended),
+        );
         if only.is_none() {
-            findings.extend(queries::unattributed(conn, self.since)?.map(of_unattributed));
+            findings.extend(
+                queries::unattributed(conn, self.since)
+                    .await?
+                    .map(of_unattributed),
+            );
         }
         findings.sort_by_key(Finding::severity);
         Ok(Verification { findings, stopped })
@@ -241,7 +264,7 @@ impl Verify<'_> {
 
     /// Where the models are not in force. A table whose triggers are gone has been
     /// found.
-    fn model_findings<C: AuditConnection>(
+    async fn model_findings<C: AuditConnection>(
         &self,
         conn: &mut C,
         only: Option<&str>,
@@ -249,7 +272,7 @@ impl Verify<'_> {
     ) -> Result<Vec<Finding>, Error> {
         let mut findings = vec![];
         for spec in self.models.specs() {
-            let table = queries::qualified(conn, &spec.table)?;
+            let table = queries::qualified(conn, &spec.table).await?;
             if only.is_some() && only != table.as_deref() {
                 continue;
             }
@@ -262,7 +285,7 @@ impl Verify<'_> {
                             | FindingCode::TableRecreated
                     )
             };
-            let status = model_status(conn, spec)?;
+            let status = model_status(conn, spec).await?;
             if status == ModelStatus::NotAudited && drifted.iter().any(gone) {
                 continue;
             }
@@ -283,8 +306,8 @@ fn unchecked(table: &Audited, obstacle: &str) -> Finding {
 }
 
 /// The qualified name of a table that was asked for.
-fn named<C: AuditConnection>(conn: &mut C, table: &str) -> Result<String, Error> {
-    queries::qualified(conn, table)?.ok_or_else(|| {
+async fn named<C: AuditConnection>(conn: &mut C, table: &str) -> Result<String, Error> {
+    queries::qualified(conn, table).await?.ok_or_else(|| {
         Error::new(ErrorKind::NotAudited {
             table: table.to_owned(),
         })

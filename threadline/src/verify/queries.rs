@@ -1,14 +1,18 @@
 //! What the database is asked.
 
 use chrono::{DateTime, Utc};
-use diesel::query_dsl::LoadQuery;
+use diesel::pg::Pg;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz};
-use diesel::{OptionalExtension, QueryableByName, RunQueryDsl};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Untyped,
+};
+use diesel::{OptionalExtension, QueryableByName};
 
 use super::finding::{BrokenRecord, Finding, FindingCode};
 use crate::context::AuditConnection;
 use crate::record::AnyJson;
+use crate::run;
 
 #[derive(QueryableByName)]
 struct FindingRow {
@@ -35,15 +39,13 @@ impl FindingRow {
 }
 
 /// What a query found in terms of the audit schema.
-fn findings<'a, C: AuditConnection>(
-    conn: &mut C,
-    query: impl LoadQuery<'a, C, FindingRow>,
-) -> QueryResult<Vec<Finding>> {
-    query
-        .load(conn)?
-        .into_iter()
-        .map(FindingRow::into_finding)
-        .collect()
+async fn findings<C, Q>(conn: &mut C, query: Q) -> QueryResult<Vec<Finding>>
+where
+    C: AuditConnection,
+    Q: Query<SqlType = Untyped> + QueryFragment<Pg> + QueryId + Send,
+{
+    let rows: Vec<FindingRow> = run::load(conn, query).await?;
+    rows.into_iter().map(FindingRow::into_finding).collect()
 }
 
 /// A schema newer than this crate may find what this crate does not know.
@@ -55,26 +57,26 @@ fn code(text: &str) -> QueryResult<FindingCode> {
     })
 }
 
-pub(super) fn table_drift<C: AuditConnection>(
+pub(super) async fn table_drift<C: AuditConnection>(
     conn: &mut C,
     only: Option<&str>,
 ) -> QueryResult<Vec<Finding>> {
     let query = diesel::sql_query("SELECT * FROM threadline.table_drift($1::regclass)")
         .bind::<Nullable<Text>, _>(only);
-    findings(conn, query)
+    findings(conn, query).await
 }
 
-pub(super) fn unaudited_tables<C: AuditConnection>(
+pub(super) async fn unaudited_tables<C: AuditConnection>(
     conn: &mut C,
     allowed: &[String],
 ) -> QueryResult<Vec<Finding>> {
     let query = diesel::sql_query("SELECT * FROM threadline.unaudited_tables($1)")
         .bind::<Array<Text>, _>(allowed);
-    findings(conn, query)
+    findings(conn, query).await
 }
 
 /// The qualified name of a table that is there.
-pub(super) fn qualified<C: AuditConnection>(
+pub(super) async fn qualified<C: AuditConnection>(
     conn: &mut C,
     table: &str,
 ) -> QueryResult<Option<String>> {
@@ -83,10 +85,8 @@ pub(super) fn qualified<C: AuditConnection>(
         #[diesel(sql_type = Text)]
         name: String,
     }
-    let found: Option<Name> = diesel::sql_query(include_str!("qualified.sql"))
-        .bind::<Text, _>(table)
-        .get_result(conn)
-        .optional()?;
+    let query = diesel::sql_query(include_str!("qualified.sql")).bind::<Text, _>(table);
+    let found: Option<Name> = run::one(conn, query).await.optional()?;
     Ok(found.map(|found| found.name))
 }
 
@@ -108,13 +108,13 @@ pub(super) struct UnsaidColumn {
     pub(super) mend: String,
 }
 
-pub(super) fn unsaid_columns<C: AuditConnection>(
+pub(super) async fn unsaid_columns<C: AuditConnection>(
     conn: &mut C,
     only: Option<&str>,
 ) -> QueryResult<Vec<UnsaidColumn>> {
-    diesel::sql_query(include_str!("unsaid_columns.sql"))
-        .bind::<Nullable<Text>, _>(only)
-        .load(conn)
+    let query =
+        diesel::sql_query(include_str!("unsaid_columns.sql")).bind::<Nullable<Text>, _>(only);
+    run::load(conn, query).await
 }
 
 /// What `threadline.suspend()` left.
@@ -133,14 +133,13 @@ pub(super) struct Suspended {
     pub(super) reason: Option<String>,
 }
 
-pub(super) fn suspended<C: AuditConnection>(
+pub(super) async fn suspended<C: AuditConnection>(
     conn: &mut C,
     since: Option<DateTime<Utc>>,
 ) -> QueryResult<Option<Suspended>> {
-    diesel::sql_query(include_str!("suspended.sql"))
-        .bind::<Nullable<Timestamptz>, _>(since)
-        .get_result(conn)
-        .optional()
+    let query =
+        diesel::sql_query(include_str!("suspended.sql")).bind::<Nullable<Timestamptz>, _>(since);
+    run::one(conn, query).await.optional()
 }
 
 /// Transactions without an actor among the newest ones.
@@ -158,17 +157,16 @@ pub(super) struct Unattributed {
     pub(super) sources: String,
 }
 
-pub(super) fn unattributed<C: AuditConnection>(
+pub(super) async fn unattributed<C: AuditConnection>(
     conn: &mut C,
     since: Option<DateTime<Utc>>,
 ) -> QueryResult<Option<Unattributed>> {
-    diesel::sql_query(include_str!("unattributed.sql"))
-        .bind::<Nullable<Timestamptz>, _>(since)
-        .get_result(conn)
-        .optional()
+    let query =
+        diesel::sql_query(include_str!("unattributed.sql")).bind::<Nullable<Timestamptz>, _>(since);
+    run::one(conn, query).await.optional()
 }
 
-pub(super) fn interrupted<C: AuditConnection>(
+pub(super) async fn interrupted<C: AuditConnection>(
     conn: &mut C,
     since: Option<DateTime<Utc>>,
     only: Option<&str>,
@@ -176,10 +174,10 @@ pub(super) fn interrupted<C: AuditConnection>(
     let query = diesel::sql_query(include_str!("interrupted.sql"))
         .bind::<Nullable<Timestamptz>, _>(since)
         .bind::<Nullable<Text>, _>(only);
-    findings(conn, query)
+    findings(conn, query).await
 }
 
-pub(super) fn triggers_changed<C: AuditConnection>(
+pub(super) async fn triggers_changed<C: AuditConnection>(
     conn: &mut C,
     since: Option<DateTime<Utc>>,
     only: Option<&str>,
@@ -187,7 +185,7 @@ pub(super) fn triggers_changed<C: AuditConnection>(
     let query = diesel::sql_query(include_str!("triggers_changed.sql"))
         .bind::<Nullable<Timestamptz>, _>(since)
         .bind::<Nullable<Text>, _>(only);
-    findings(conn, query)
+    findings(conn, query).await
 }
 
 /// A table whose history can be looked at.
@@ -202,17 +200,16 @@ pub(super) struct Audited {
     pub(super) audit_call: String,
 }
 
-pub(super) fn audited<C: AuditConnection>(
+pub(super) async fn audited<C: AuditConnection>(
     conn: &mut C,
     only: Option<&str>,
 ) -> QueryResult<Vec<Audited>> {
-    diesel::sql_query(include_str!("audited.sql"))
-        .bind::<Nullable<Text>, _>(only)
-        .load(conn)
+    let query = diesel::sql_query(include_str!("audited.sql")).bind::<Nullable<Text>, _>(only);
+    run::load(conn, query).await
 }
 
 /// The key that ends a range of about so many changes.
-pub(super) fn next_key<C: AuditConnection>(
+pub(super) async fn next_key<C: AuditConnection>(
     conn: &mut C,
     table: &str,
     after: Option<&str>,
@@ -224,11 +221,11 @@ pub(super) fn next_key<C: AuditConnection>(
         key: Option<String>,
     }
     let changes = i32::try_from(changes).unwrap_or(i32::MAX);
-    let found: Key = diesel::sql_query("SELECT threadline.next_key($1::regclass, $2, $3) AS key")
+    let query = diesel::sql_query("SELECT threadline.next_key($1::regclass, $2, $3) AS key")
         .bind::<Text, _>(table)
         .bind::<Nullable<Text>, _>(after)
-        .bind::<Integer, _>(changes)
-        .get_result(conn)?;
+        .bind::<Integer, _>(changes);
+    let found: Key = run::one(conn, query).await?;
     Ok(found.key)
 }
 
@@ -239,7 +236,7 @@ pub(super) struct Found {
     pub(super) record: BrokenRecord,
 }
 
-pub(super) fn chain_drift<C: AuditConnection>(
+pub(super) async fn chain_drift<C: AuditConnection>(
     conn: &mut C,
     table: &str,
     since: Option<DateTime<Utc>>,
@@ -265,14 +262,14 @@ pub(super) fn chain_drift<C: AuditConnection>(
     }
     // Without examples nothing would be found.
     let examples = i32::try_from(examples.max(1)).unwrap_or(i32::MAX);
-    let rows: Vec<Row> =
+    let query =
         diesel::sql_query("SELECT * FROM threadline.chain_drift($1::regclass, $2, $3, $4, $5)")
             .bind::<Text, _>(table)
             .bind::<Nullable<Timestamptz>, _>(since)
             .bind::<Integer, _>(examples)
             .bind::<Nullable<Text>, _>(after)
-            .bind::<Nullable<Text>, _>(up_to)
-            .load(conn)?;
+            .bind::<Nullable<Text>, _>(up_to);
+    let rows: Vec<Row> = run::load(conn, query).await?;
     rows.into_iter()
         .map(|row| {
             Ok(Found {

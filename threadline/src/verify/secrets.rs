@@ -8,18 +8,18 @@ use crate::error::Error;
 use crate::model::TableSpec;
 
 impl Verify<'_> {
-    pub(super) fn secret_findings<C: AuditConnection>(
+    pub(super) async fn secret_findings<C: AuditConnection>(
         &self,
         conn: &mut C,
         only: Option<&str>,
     ) -> Result<Vec<Finding>, Error> {
-        let unsaid = queries::unsaid_columns(conn, only)?;
+        let unsaid = queries::unsaid_columns(conn, only).await?;
         if unsaid.is_empty() {
             return Ok(vec![]);
         }
         let mut specs = vec![];
         for spec in self.models.specs() {
-            specs.push((queries::qualified(conn, &spec.table)?, spec));
+            specs.push((queries::qualified(conn, &spec.table).await?, spec));
         }
         let of_table = |table: &str| {
             let spec = specs

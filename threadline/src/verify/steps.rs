@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::finding::{BrokenRecord, Finding, FindingCode};
 use super::queries::{self, Audited, Found};
-use super::{Verify, unchecked};
+use super::{Progress, Verify, unchecked};
 use crate::context::AuditConnection;
 use crate::error::Error;
 
@@ -103,12 +102,12 @@ impl Broken {
 
 impl Verify<'_> {
     /// What the histories of tables show, and where to go on if `progress` breaks.
-    pub(super) fn chains<C: AuditConnection>(
+    pub(super) async fn chains<C: AuditConnection>(
         &self,
         conn: &mut C,
         tables: &[Audited],
         changes: Option<u32>,
-        mut progress: impl FnMut(&VerifyProgress) -> ControlFlow<()>,
+        progress: &mut Progress<'_>,
     ) -> Result<(Vec<Finding>, Option<ResumePoint>), Error> {
         let mut findings = vec![];
         for (place, table) in tables.iter().enumerate() {
@@ -129,13 +128,14 @@ impl Verify<'_> {
             for steps in 1.. {
                 let up_to = match changes {
                     Some(changes) => {
-                        queries::next_key(conn, &table.name, after.as_deref(), changes)?
+                        queries::next_key(conn, &table.name, after.as_deref(), changes).await?
                     }
                     None => None,
                 };
                 let range = (after.as_deref(), up_to.as_deref());
                 let found =
-                    queries::chain_drift(conn, &table.name, self.since, self.examples, range)?;
+                    queries::chain_drift(conn, &table.name, self.since, self.examples, range)
+                        .await?;
                 broken.add(found, self.examples);
                 let is_last = up_to.is_none();
                 let next = tables.get(place + 1).filter(|_| is_last);

@@ -19,7 +19,7 @@ use self::print::Output;
 use self::summary::print_summary;
 use self::unmasked::Unmasked;
 use super::database::Database;
-use crate::context::ActorRef;
+use crate::context::{ActorRef, ready};
 use crate::error::Error;
 use crate::explore::{
     ActionFilter, Day, Filter, FilterError, KnownTable, Page, actions, actor_history, blame,
@@ -292,7 +292,7 @@ impl Read {
                 let one_more =
                     limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
                 let conn = &mut common.database.connect()?;
-                match unmasked.read(conn, |conn| transaction_up_to(conn, id, one_more))? {
+                match unmasked.read(conn, |conn| ready(transaction_up_to(conn, id, one_more)))? {
                     Some(mut report) => {
                         if let Some(limit) = limit.filter(|limit| report.changes.len() > *limit) {
                             report.changes.truncate(limit);
@@ -316,7 +316,7 @@ impl Read {
             } => {
                 let conn = &mut common.database.connect()?;
                 if key.is_empty() {
-                    known_table(conn, &table)?;
+                    ready(known_table(conn, &table))?;
                     return unmasked.read(conn, |conn| {
                         let mut rows = rows_as_of(conn, table, instant)?;
                         let Some(limit) = limit else {
@@ -333,7 +333,7 @@ impl Read {
                 let key = KeyExpression {
                     values: TextKey(key),
                 };
-                match unmasked.read(conn, |conn| as_of_json(conn, table, key, instant))? {
+                match unmasked.read(conn, |conn| ready(as_of_json(conn, table, key, instant)))? {
                     Ok(image) => common.output().row(&image),
                     Err(reason) => {
                         eprintln!("error: {reason}");
@@ -353,7 +353,7 @@ impl Read {
                 if changes.is_empty() && !common.json {
                     return Ok(nothing(&record, &table));
                 }
-                let blame = blame(conn, changes)?;
+                let blame = ready(blame(conn, changes))?;
                 common.output().blame(&blame)
             }
             Self::Export {
@@ -387,7 +387,7 @@ fn key_of(
     name: &str,
     mut key: Vec<String>,
 ) -> Result<(Vec<String>, KnownTable), Error> {
-    let table = known_table(conn, name)?;
+    let table = ready(known_table(conn, name))?;
     let columns = table.key_columns.len();
     if let ([one], 2..) = (&key[..], columns) {
         if let Ok(values) = record_key(one) {

@@ -1,4 +1,4 @@
-use crate::context::transaction::set_context;
+use crate::context::open::set_context;
 
 /// What a batch of statements begins with, as far as its context is concerned.
 #[derive(Debug, PartialEq, Eq)]

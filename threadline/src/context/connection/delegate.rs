@@ -20,9 +20,9 @@ use super::batch::Batch;
 use super::manager::Place;
 use super::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 use crate::context::transaction::run;
-use crate::context::{AuditConnection, AuditContext};
+use crate::context::{AuditContext, BlockingConnection};
 
-impl<C: AuditConnection> SimpleConnection for AuditedConnection<C> {
+impl<C: BlockingConnection> SimpleConnection for AuditedConnection<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         let place = Place::of(&mut self.inner);
         if place == Place::Inside {
@@ -50,7 +50,7 @@ impl<C: AuditConnection> SimpleConnection for AuditedConnection<C> {
 
 impl<C> ConnectionSealed for AuditedConnection<C> {}
 
-impl<C: AuditConnection> Connection for AuditedConnection<C> {
+impl<C: BlockingConnection> Connection for AuditedConnection<C> {
     type Backend = Pg;
     type TransactionManager = AuditedTransactionManager;
 
@@ -111,7 +111,7 @@ impl<C: AuditConnection> Connection for AuditedConnection<C> {
 
 impl<B, C> LoadConnection<B> for AuditedConnection<C>
 where
-    C: AuditConnection + AutocommitLoad<B>,
+    C: BlockingConnection + AutocommitLoad<B>,
 {
     type Cursor<'conn, 'query>
         = <C as LoadConnection<B>>::Cursor<'conn, 'query>
@@ -137,9 +137,9 @@ where
     }
 }
 
-impl<C> AuditConnection for AuditedConnection<C>
+impl<C> BlockingConnection for AuditedConnection<C>
 where
-    C: AuditConnection + AutocommitLoad,
+    C: BlockingConnection + AutocommitLoad,
 {
     fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
         self.inner.begin_transaction_sql(sql)
@@ -148,7 +148,7 @@ where
 
 impl<C> MigrationConnection for AuditedConnection<C>
 where
-    C: AuditConnection + MigrationConnection,
+    C: BlockingConnection + MigrationConnection,
 {
     fn setup(&mut self) -> QueryResult<usize> {
         self.inner.setup()
@@ -157,7 +157,7 @@ where
 
 impl<Changes, Output, C> UpdateAndFetchResults<Changes, Output> for AuditedConnection<C>
 where
-    C: AuditConnection + UpdateAndFetchResults<Changes, Output>,
+    C: BlockingConnection + UpdateAndFetchResults<Changes, Output>,
 {
     fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
         self.statement(|conn| conn.update_and_fetch(changeset))
@@ -166,7 +166,7 @@ where
 
 impl<T, A, C> ExecuteCopyFromDsl<AuditedConnection<C>> for CopyFromQuery<T, A>
 where
-    C: AuditConnection,
+    C: BlockingConnection,
     Self: ExecuteCopyFromDsl<C>,
     <Self as ExecuteCopyFromDsl<C>>::Error: From<Error>,
 {
@@ -179,7 +179,7 @@ where
 
 impl<C> MultiConnectionHelper for AuditedConnection<C>
 where
-    C: AuditConnection + MultiConnectionHelper,
+    C: BlockingConnection + MultiConnectionHelper,
 {
     fn to_any<'a>(lookup: &mut <Pg as TypeMetadata>::MetadataLookup) -> &mut (dyn Any + 'a) {
         C::to_any(lookup)

@@ -2,8 +2,8 @@ use diesel::connection::{Connection, TransactionManager, TransactionManagerStatu
 use diesel::result::QueryResult;
 
 use super::AuditedConnection;
-use crate::context::transaction::{begin_under, replace_context, restore_context};
-use crate::context::{AuditConnection, AuditContext};
+use crate::context::open::{begin_under, replace_context, restore_context};
+use crate::context::{AuditContext, BlockingConnection, ready};
 
 /// The transactions of an [`AuditedConnection`]: those of the connection inside it, under
 /// the current context.
@@ -41,7 +41,7 @@ impl Place {
 
 type Inner<C> = <C as Connection>::TransactionManager;
 
-impl<C: AuditConnection> TransactionManager<AuditedConnection<C>> for AuditedTransactionManager {
+impl<C: BlockingConnection> TransactionManager<AuditedConnection<C>> for AuditedTransactionManager {
     type TransactionStateData = <Inner<C> as TransactionManager<C>>::TransactionStateData;
 
     fn begin_transaction(conn: &mut AuditedConnection<C>) -> QueryResult<()> {
@@ -54,10 +54,10 @@ impl<C: AuditConnection> TransactionManager<AuditedConnection<C>> for AuditedTra
             return Inner::<C>::begin_transaction(inner);
         };
         if place == Place::Outside {
-            return begin_under(inner, "BEGIN", &setting);
+            return ready(begin_under(inner, "BEGIN", &setting));
         }
         Inner::<C>::begin_transaction(inner)?;
-        match replace_context(inner, &setting) {
+        match ready(replace_context(inner, &setting)) {
             Ok(outer) => {
                 conn.outer = Some(outer);
                 Ok(())
@@ -86,7 +86,7 @@ impl<C: AuditConnection> TransactionManager<AuditedConnection<C>> for AuditedTra
         };
         committed?;
         match outer {
-            Some(outer) => restore_context(&mut conn.inner, &outer),
+            Some(outer) => ready(restore_context(&mut conn.inner, &outer)),
             None => Ok(()),
         }
     }

@@ -16,9 +16,10 @@ pub use pool::AutocommitInContext;
 
 use manager::Place;
 
+use super::open::OuterContext;
 use super::plain::is_plain;
-use super::transaction::{OuterContext, run};
-use super::{AuditConnection, AuditContext, AuditedTransactionBuilder};
+use super::transaction::run;
+use super::{AuditContext, AuditedTransactionBuilder, BlockingConnection};
 
 /// A connection on which every transaction carries the current context, also one that
 /// code opens which knows nothing of an audit.
@@ -150,7 +151,7 @@ impl<C> AuditedConnection<C> {
     }
 }
 
-impl<C: AuditConnection> AuditedConnection<C> {
+impl<C: BlockingConnection> AuditedConnection<C> {
     /// Builds a transaction under the current context, with an isolation level and what
     /// else `BEGIN` takes; as
     /// [`PgConnection::build_transaction`](diesel::PgConnection::build_transaction).

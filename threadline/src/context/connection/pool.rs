@@ -2,11 +2,11 @@ use diesel::QueryResult;
 use diesel::r2d2::{CustomizeConnection, R2D2Connection};
 
 use super::AuditedConnection;
-use crate::context::AuditConnection;
+use crate::context::BlockingConnection;
 
 impl<C> R2D2Connection for AuditedConnection<C>
 where
-    C: AuditConnection + R2D2Connection,
+    C: BlockingConnection + R2D2Connection,
 {
     fn ping(&mut self) -> QueryResult<()> {
         self.inner.ping()
@@ -25,7 +25,7 @@ pub struct AutocommitInContext;
 
 impl<C> CustomizeConnection<AuditedConnection<C>, diesel::r2d2::Error> for AutocommitInContext
 where
-    C: AuditConnection + 'static,
+    C: BlockingConnection + 'static,
 {
     fn on_acquire(&self, conn: &mut AuditedConnection<C>) -> Result<(), diesel::r2d2::Error> {
         conn.autocommit_in_context(true);

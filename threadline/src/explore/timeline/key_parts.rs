@@ -1,13 +1,13 @@
 //! Conditions on a part of a record key, which is text: of several columns a JSON array,
 //! `["11", "5", "owner"]`.
 
-use diesel::RunQueryDsl;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Integer, Text};
 
 use super::query::Parts;
 use crate::context::AuditConnection;
 use crate::explore::typed::{Bind, Typed};
+use crate::run;
 
 /// A value of a column of a table's key.
 #[derive(Debug, Clone)]
@@ -22,21 +22,21 @@ pub(super) struct KeyPart {
 }
 
 /// The tables with this column in their key, or that of one table.
-pub(super) fn key_parts<C: AuditConnection>(
+pub(super) async fn key_parts<C: AuditConnection>(
     conn: &mut C,
     column: &str,
     value: &str,
     table: Option<i32>,
 ) -> QueryResult<Vec<KeyPart>> {
-    let rows: Vec<(i32, i32, i32, String)> = Typed::<(Integer, Integer, Integer, Text)>::new(
+    let query = Typed::<(Integer, Integer, Integer, Text)>::new(
         include_str!("key_columns.sql"),
         [
             Bind::Text(column.to_owned()),
             Bind::Text(value.to_owned()),
             Bind::Table(table),
         ],
-    )
-    .load(conn)?;
+    );
+    let rows: Vec<(i32, i32, i32, String)> = run::load(conn, query).await?;
     Ok(rows
         .into_iter()
         .map(|(table, place, width, value)| KeyPart {

@@ -5,7 +5,6 @@ mod query;
 mod text;
 mod values;
 
-use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
 use serde::Serialize;
 
@@ -23,6 +22,7 @@ use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::posting::post_before_reading;
 use crate::record::AuditChange;
+use crate::run;
 
 /// Entries of a page unless said otherwise.
 const PAGE: usize = 50;
@@ -125,33 +125,36 @@ impl Timeline {
     /// The filter cannot be answered ([`FilterError`](crate::FilterError)), the
     /// cursor is of another query, the audit schema is missing or too old, or the
     /// query failed.
-    pub fn page<C: AuditConnection>(self, conn: &mut C) -> Result<Page<TimelineEntry>, Error> {
-        let after = Cursor::change(self.after)?;
-        post_before_reading(conn);
-        let plan = Plan::new(conn, &self.filter)?;
-        let changes: Vec<AuditChange> = plan
-            .changes(after, Some(self.limit.saturating_add(1)))
-            .load(conn)
-            .map_err(|error| Error::reading(conn, error))?;
-        let page = Page::cut(changes, self.limit, |change| {
-            Place::Change(ChangePlace {
-                transaction: change.transaction.id,
-                change: change.id,
-                microseconds: change.captured_at.timestamp_micros(),
-            })
-        });
-        let others = match self.filter.of_actions() {
-            Some(filter) => Span::of_timeline(plan.transactions, after, &page)
-                .actions_without_changes(&filter, self.limit)
-                .load(conn)
-                .map_err(|error| Error::reading(conn, error))?,
-            None => vec![],
-        };
-        let page = page.with_other_actions(others, self.limit);
-        let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
-        let actions =
-            actions_of(conn, transactions).map_err(|error| Error::reading(conn, error))?;
-        Ok(page.map(|change| TimelineEntry::new(change, &actions)))
+    pub fn page<C: AuditConnection>(
+        self,
+        conn: &mut C,
+    ) -> C::Answer<'_, Result<Page<TimelineEntry>, Error>> {
+        C::answer(async move {
+            let after = Cursor::change(self.after)?;
+            post_before_reading(conn).await;
+            let plan = Plan::new(conn, &self.filter).await?;
+            let query = plan.changes(after, Some(self.limit.saturating_add(1)));
+            let changes: Vec<AuditChange> = run::read(conn, query).await?;
+            let page = Page::cut(changes, self.limit, |change| {
+                Place::Change(ChangePlace {
+                    transaction: change.transaction.id,
+                    change: change.id,
+                    microseconds: change.captured_at.timestamp_micros(),
+                })
+            });
+            let others = match self.filter.of_actions() {
+                Some(filter) => {
+                    let span = Span::of_timeline(plan.transactions, after, &page);
+                    run::read(conn, span.actions_without_changes(&filter, self.limit)).await?
+                }
+                None => vec![],
+            };
+            let page = page.with_other_actions(others, self.limit);
+            let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
+            let actions = actions_of(conn, transactions).await;
+            let actions = run::understood(conn, actions).await?;
+            Ok(page.map(|change| TimelineEntry::new(change, &actions)))
+        })
     }
 
     /// How many changes there are in all, whatever the page. Reads every one of them.
@@ -161,8 +164,8 @@ impl Timeline {
     /// # Errors
     ///
     /// As of [`page`](Self::page).
-    pub fn count<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
-        self.counted(conn, None)
+    pub fn count<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
+        C::answer(self.counted(conn, None))
     }
 
     /// How many there are, counted up to `cap` and no further: for "more than
@@ -171,8 +174,12 @@ impl Timeline {
     /// # Errors
     ///
     /// As of [`page`](Self::page).
-    pub fn count_up_to<C: AuditConnection>(self, conn: &mut C, cap: usize) -> Result<u64, Error> {
-        self.counted(conn, Some(cap))
+    pub fn count_up_to<C: AuditConnection>(
+        self,
+        conn: &mut C,
+        cap: usize,
+    ) -> C::Answer<'_, Result<u64, Error>> {
+        C::answer(self.counted(conn, Some(cap)))
     }
 
     /// How many actions match that no change shows, because their transaction changed
@@ -183,20 +190,26 @@ impl Timeline {
     /// # Errors
     ///
     /// As of [`page`](Self::page).
-    pub fn count_other_actions<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
-        match self.filter.of_actions() {
-            Some(filter) => actions(filter.without_changes()).count(conn),
-            None => Ok(0),
-        }
+    pub fn count_other_actions<C: AuditConnection>(
+        self,
+        conn: &mut C,
+    ) -> C::Answer<'_, Result<u64, Error>> {
+        C::answer(async move {
+            match self.filter.of_actions() {
+                Some(filter) => actions(filter.without_changes()).counted(conn).await,
+                None => Ok(0),
+            }
+        })
     }
 
-    fn counted<C: AuditConnection>(self, conn: &mut C, cap: Option<usize>) -> Result<u64, Error> {
-        post_before_reading(conn);
-        let plan = Plan::new(conn, &self.filter)?;
-        let count: Vec<i64> = plan
-            .count(cap)
-            .load(conn)
-            .map_err(|error| Error::reading(conn, error))?;
+    async fn counted<C: AuditConnection>(
+        self,
+        conn: &mut C,
+        cap: Option<usize>,
+    ) -> Result<u64, Error> {
+        post_before_reading(conn).await;
+        let plan = Plan::new(conn, &self.filter).await?;
+        let count: Vec<i64> = run::read(conn, plan.count(cap)).await?;
         Ok(count.first().map_or(0, |count| count.unsigned_abs()))
     }
 }

@@ -2,7 +2,6 @@
 //! or an action, the transactions, or the changes. Each reads along one index in
 //! the order of the answer.
 
-use diesel::RunQueryDsl;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 
 use super::CountSql;
@@ -17,6 +16,7 @@ use crate::explore::page::ChangePlace;
 use crate::explore::summary::SummarySql;
 use crate::explore::typed::{Bind, Typed};
 use crate::record::{ChangeSql, Operation, STORY};
+use crate::run;
 
 /// The columns of a row of an export.
 #[cfg(feature = "export")]
@@ -34,33 +34,36 @@ pub(crate) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Looks up what the filter names.
-    pub(crate) fn new<C: AuditConnection>(conn: &mut C, filter: &'a Filter) -> Result<Self, Error> {
+    pub(crate) async fn new<C: AuditConnection>(
+        conn: &mut C,
+        filter: &'a Filter,
+    ) -> Result<Self, Error> {
         filter.check()?;
         let table = match &filter.table {
-            Some(name) => Some(resolve_table(conn, filter, name)?.0),
+            Some(name) => Some(resolve_table(conn, filter, name).await?.0),
             None => None,
         };
         let transactions = match (filter.from, filter.to) {
             (None, None) => None,
-            (from, to) => Typed::<(BigInt, BigInt)>::new(
-                include_str!("transactions_in_use.sql"),
-                [
-                    from.map_or(Bind::Text("-infinity".to_owned()), Bind::Instant),
-                    to.map_or(Bind::Text("infinity".to_owned()), Bind::Instant),
-                ],
-            )
-            .load(conn)
-            .map_err(|error| Error::reading(conn, error))?
-            .pop(),
+            (from, to) => {
+                let query = Typed::<(BigInt, BigInt)>::new(
+                    include_str!("transactions_in_use.sql"),
+                    [
+                        from.map_or(Bind::Text("-infinity".to_owned()), Bind::Instant),
+                        to.map_or(Bind::Text("infinity".to_owned()), Bind::Instant),
+                    ],
+                );
+                run::read(conn, query).await?.pop()
+            }
         };
         if let Some(rest) = filter.without_text() {
-            super::text::check_number(conn, &rest)?;
+            super::text::check_number(conn, &rest).await?;
         }
         Ok(Self {
             filter,
             table,
             transactions,
-            values: Values::look_up(conn, filter, table)?,
+            values: Values::look_up(conn, filter, table).await?,
         })
     }
 
@@ -396,18 +399,16 @@ fn by_record(
 }
 
 /// The id and the key of the table that a filter names.
-pub(super) fn resolve_table<C: AuditConnection>(
+pub(super) async fn resolve_table<C: AuditConnection>(
     conn: &mut C,
     filter: &Filter,
     name: &str,
 ) -> Result<(i32, Vec<String>), Error> {
-    let (id, key, audited): (Option<i32>, Vec<String>, String) =
-        Typed::<(Nullable<Integer>, Array<Text>, Text)>::new(
-            include_str!("resolve_table.sql"),
-            [Bind::Text(name.to_owned())],
-        )
-        .get_result(conn)
-        .map_err(|error| Error::reading(conn, error))?;
+    let query = Typed::<(Nullable<Integer>, Array<Text>, Text)>::new(
+        include_str!("resolve_table.sql"),
+        [Bind::Text(name.to_owned())],
+    );
+    let (id, key, audited): (Option<i32>, Vec<String>, String) = run::read_one(conn, query).await?;
     let Some(id) = id else {
         return Err(FilterError::UnknownTable {
             table: name.to_owned(),

@@ -1,23 +1,24 @@
 //! A text anywhere in what is on record of a change.
 
-use diesel::RunQueryDsl;
-
 use super::query::{Parts, Plan};
 use super::values::shown;
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::filter::Filter;
 use crate::explore::filter_error::FilterError;
+use crate::run;
 
 /// How many changes are looked through at most.
 const CAP: usize = 100_000;
 
 /// Refuses when the rest of the filter leaves too much to look through.
-pub(super) fn check_number<C: AuditConnection>(conn: &mut C, rest: &Filter) -> Result<(), Error> {
-    let count: Vec<i64> = Plan::new(conn, rest)?
-        .count(Some(CAP + 1))
-        .load(conn)
-        .map_err(|error| Error::reading(conn, error))?;
+pub(super) async fn check_number<C: AuditConnection>(
+    conn: &mut C,
+    rest: &Filter,
+) -> Result<(), Error> {
+    // Boxed, because a plan may ask for this number, though not this one.
+    let plan = Box::pin(Plan::new(conn, rest)).await?;
+    let count: Vec<i64> = run::read(conn, plan.count(Some(CAP + 1))).await?;
     let count = count.first().map_or(0, |count| count.unsigned_abs());
     if count > CAP as u64 {
         return Err(FilterError::TextCap { cap: CAP }.into());

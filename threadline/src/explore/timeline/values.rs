@@ -6,6 +6,7 @@ use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::filter::Filter;
 use crate::explore::filter_error::FilterError;
+use crate::run;
 
 /// What of it had to be looked up.
 #[derive(Debug)]
@@ -18,17 +19,17 @@ pub(super) struct Values {
 }
 
 impl Values {
-    pub(super) fn look_up<C: AuditConnection>(
+    pub(super) async fn look_up<C: AuditConnection>(
         conn: &mut C,
         filter: &Filter,
         table: Option<i32>,
     ) -> Result<Self, Error> {
         let mut key = vec![];
         for (column, value) in &filter.key {
-            let found = key_parts(conn, column, value, table)
-                .map_err(|error| Error::reading(conn, error))?;
+            let found = key_parts(conn, column, value, table).await;
+            let found = run::understood(conn, found).await?;
             if found.is_empty() {
-                return Err(no_key_column(conn, filter, column));
+                return Err(no_key_column(conn, filter, column).await);
             }
             key.extend(found);
         }
@@ -43,10 +44,8 @@ impl Values {
                     continue;
                 }
             };
-            in_keys.push(
-                key_parts(conn, column, &text, table)
-                    .map_err(|error| Error::reading(conn, error))?,
-            );
+            let found = key_parts(conn, column, &text, table).await;
+            in_keys.push(run::understood(conn, found).await?);
         }
         Ok(Self { key, in_keys })
     }
@@ -103,9 +102,9 @@ pub(super) fn shown(image: &str) -> String {
 }
 
 /// Names the key that the table has.
-fn no_key_column<C: AuditConnection>(conn: &mut C, filter: &Filter, column: &str) -> Error {
+async fn no_key_column<C: AuditConnection>(conn: &mut C, filter: &Filter, column: &str) -> Error {
     let table = filter.table.clone().unwrap_or_default();
-    match super::query::resolve_table(conn, filter, &table) {
+    match super::query::resolve_table(conn, filter, &table).await {
         Ok((_, key)) => FilterError::KeyColumn {
             table,
             column: column.to_owned(),

@@ -1,0 +1,78 @@
+//! Connections of diesel-async: the same questions, transactions under a context, and
+//! futures that are dropped in the middle.
+
+#[path = "asynchronous/cancelled.rs"]
+mod cancelled;
+#[path = "asynchronous/pools.rs"]
+mod pools;
+#[path = "asynchronous/questions.rs"]
+mod questions;
+#[path = "asynchronous/stress.rs"]
+mod stress;
+#[path = "asynchronous/transactions.rs"]
+mod transactions;
+
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
+use diesel::{PgConnection, QueryResult};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use threadline::{ActorRef, AuditContext};
+use threadline_tests::{Database, rows, run};
+
+const NOTES: &str = "
+    CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
+    SELECT threadline.audit('notes');
+";
+
+fn database() -> Database {
+    let database = Database::new();
+    run(&mut database.connect(), NOTES);
+    database
+}
+
+fn user(id: impl ToString) -> AuditContext {
+    AuditContext::new(ActorRef::user(id).unwrap())
+}
+
+async fn connect(database: &Database) -> AsyncPgConnection {
+    AsyncPgConnection::establish(&database.url()).await.unwrap()
+}
+
+async fn insert<C>(conn: &mut C, id: i32) -> QueryResult<usize>
+where
+    C: AsyncConnection<Backend = diesel::pg::Pg>,
+{
+    diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')"))
+        .execute(conn)
+        .await
+}
+
+/// Polls a future so many times, and drops it if it is not ready then.
+async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    let mut left = polls;
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left <= 1 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Each recorded change as `key | actor | origin`, oldest first.
+fn recorded(conn: &mut PgConnection) -> Vec<String> {
+    rows(
+        conn,
+        "SELECT key ->> 'id', coalesce(actor_type || ':' || actor_id, actor_type, '-'), actor_origin
+         FROM threadline.changes ORDER BY id",
+    )
+}
+
+/// The keys that are in the table.
+fn kept(conn: &mut PgConnection) -> Vec<String> {
+    rows(conn, "SELECT id FROM notes ORDER BY id")
+}

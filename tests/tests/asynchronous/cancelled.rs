@@ -1,0 +1,152 @@
+//! Futures that are dropped at each of their await points.
+
+use std::panic::AssertUnwindSafe;
+
+use diesel::QueryableByName;
+use diesel::result::Error;
+use diesel::sql_types::{Nullable, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use threadline::AsyncAuditExt;
+
+use super::{connect, cut, database, insert, kept, recorded, user};
+
+/// So many polls are never needed.
+const ENOUGH: usize = 60;
+
+#[tokio::test]
+async fn nothing_later_on_the_connection_is_done_under_the_old_context() {
+    let mut cuts = 0;
+    for polls in 1..ENOUGH {
+        let database = database();
+        let conn = &mut connect(&database).await;
+        let work = conn.audited_transaction::<_, Error, _>(&user(1), async |conn| {
+            insert(conn, 1).await?;
+            insert(conn, 2).await
+        });
+        if let Some(done) = cut(work, polls).await {
+            assert_eq!(done, Ok(1));
+            break;
+        }
+        cuts += 1;
+        insert(conn, 3).await.unwrap();
+        let again = conn
+            .audited_transaction::<_, Error, _>(&user(4), async |conn| insert(conn, 4).await)
+            .await;
+        assert!(
+            matches!(again, Err(Error::BrokenTransactionManager)),
+            "{polls} polls: {again:?}"
+        );
+        // Whether its COMMIT was sent is not known to whoever dropped it.
+        let seen = recorded(&mut database.connect());
+        assert!(
+            seen == ["3 | - | none"]
+                || seen
+                    == [
+                        "1 | user:1 | explicit",
+                        "2 | user:1 | explicit",
+                        "3 | - | none"
+                    ],
+            "{polls} polls: {seen:?}"
+        );
+        assert_eq!(kept(&mut database.connect()).len(), seen.len());
+    }
+    assert!((4..ENOUGH - 1).contains(&cuts), "{cuts} cuts");
+}
+
+#[derive(QueryableByName)]
+struct Context {
+    #[diesel(sql_type = Nullable<Text>)]
+    context: Option<String>,
+}
+
+/// The context that a change would have now, unless nothing can be done any more.
+async fn context(conn: &mut AsyncPgConnection) -> Option<String> {
+    diesel::sql_query("SELECT current_setting('threadline.context', true) AS context")
+        .get_result::<Context>(conn)
+        .await
+        .ok()
+        .and_then(|found| found.context)
+}
+
+#[tokio::test]
+async fn what_goes_on_around_it_does_so_under_its_own_context_and_fails() {
+    let mut cuts = 0;
+    for polls in 1..ENOUGH {
+        let database = database();
+        let conn = &mut connect(&database).await;
+        let mut whole = false;
+        let done = conn
+            .audited_transaction::<_, Error, _>(&user(1), async |conn| {
+                insert(conn, 1).await?;
+                let inner = conn.audited_transaction::<_, Error, _>(&user(2), async |conn| {
+                    insert(conn, 2).await?;
+                    insert(conn, 3).await
+                });
+                whole = cut(inner, polls).await.transpose()?.is_some();
+                if let Some(context) = context(conn).await {
+                    assert!(context.contains(r#""id":"1""#), "{polls} polls: {context}");
+                }
+                insert(conn, 4).await
+            })
+            .await;
+        let seen = recorded(&mut database.connect());
+        if whole {
+            assert_eq!(done, Ok(1));
+            let expected = ["1 | user:1", "2 | user:2", "3 | user:2", "4 | user:1"];
+            assert_eq!(seen, expected.map(|change| format!("{change} | explicit")));
+            break;
+        }
+        cuts += 1;
+        assert!(done.is_err(), "{polls} polls");
+        assert_eq!(seen, Vec::<String>::new(), "{polls} polls");
+        insert(conn, 5).await.unwrap();
+        assert_eq!(recorded(&mut database.connect()), ["5 | - | none"]);
+    }
+    assert!((5..ENOUGH - 1).contains(&cuts), "{cuts} cuts");
+}
+
+#[tokio::test]
+async fn an_action_that_is_dropped_leaves_no_context() {
+    let mut cuts = 0;
+    for polls in 1..ENOUGH {
+        let database = database();
+        let conn = &mut connect(&database).await;
+        let work = conn.audited_action::<(), _, _>(&user(1), "note.written", async |conn| {
+            insert(conn, 1).await?;
+            Err(Error::NotFound)
+        });
+        if let Some(done) = cut(work, polls).await {
+            assert_eq!(done, Err(Error::NotFound));
+            break;
+        }
+        cuts += 1;
+        insert(conn, 2).await.unwrap();
+        assert_eq!(recorded(&mut database.connect()), ["2 | - | none"]);
+    }
+    assert!((4..ENOUGH - 1).contains(&cuts), "{cuts} cuts");
+}
+
+#[tokio::test]
+async fn a_panic_rolls_back_and_leaves_no_context() {
+    let database = database();
+    let mut conn = connect(&database).await;
+    let panicked = {
+        let work = conn.audited_transaction::<(), Error, _>(&user(1), async |conn| {
+            insert(conn, 1).await?;
+            panic!("in the middle");
+        });
+        let mut work = Box::pin(work);
+        std::future::poll_fn(move |context| {
+            match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+                Ok(std::task::Poll::Pending) => std::task::Poll::Pending,
+                Ok(std::task::Poll::Ready(_)) => std::task::Poll::Ready(false),
+                Err(_) => std::task::Poll::Ready(true),
+            }
+        })
+        .await
+    };
+    assert!(panicked);
+    insert(&mut conn, 2).await.unwrap();
+    assert_eq!(recorded(&mut database.connect()), ["2 | - | none"]);
+    assert_eq!(kept(&mut database.connect()), ["2"]);
+}

@@ -1,0 +1,92 @@
+//! 500 requests over four connections, of which many are cancelled.
+
+use std::collections::BTreeSet;
+
+use diesel::result::Error;
+use threadline::{AsyncAuditExt, InContextExt};
+use threadline_tests::rows;
+
+use super::pools::deadpool;
+use super::{cut, database, insert, kept, user};
+
+const REQUESTS: i32 = 500;
+
+async fn every_change_has_its_own_actor() {
+    let database = database();
+    let pool = deadpool(&database, 4);
+    let requests: Vec<_> = (1..=REQUESTS)
+        .map(|number| {
+            let pool = pool.clone();
+            let request = async move {
+                let mut conn = pool.get().await.unwrap();
+                conn.audited::<_, Error, _>(async |conn| {
+                    insert(conn, number).await?;
+                    if number % 3 == 0 {
+                        conn.audited_transaction::<_, Error, _>(
+                            &user(REQUESTS + number),
+                            async |conn| insert(conn, REQUESTS + number).await,
+                        )
+                        .await?;
+                    }
+                    insert(conn, 2 * REQUESTS + number).await
+                })
+                .await
+            };
+            // Two of three are dropped, sooner or later.
+            let polls = match number % 3 {
+                0 => usize::MAX,
+                _ => 1 + (number as usize * 7919) % 17,
+            };
+            tokio::spawn(cut(request.in_context(user(number)), polls))
+        })
+        .collect();
+    let mut done = BTreeSet::new();
+    for (request, number) in requests.into_iter().zip(1..) {
+        if let Some(result) = request.await.unwrap() {
+            result.unwrap();
+            done.insert(number);
+        }
+    }
+    assert!(done.len() >= REQUESTS as usize / 3, "{}", done.len());
+    assert!(done.len() < REQUESTS as usize, "{}", done.len());
+
+    // A commit that was sent before its request was dropped has come by now.
+    drop(pool);
+    let conn = &mut database.connect();
+    let idle = "SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+    while rows(conn, idle) != ["0"] {
+        tokio::task::yield_now().await;
+    }
+    let wrong = rows(
+        conn,
+        "SELECT key ->> 'id', actor_type, actor_id FROM threadline.changes
+         WHERE actor_type IS DISTINCT FROM 'user'
+            OR actor_id::int NOT IN ((key ->> 'id')::int, (key ->> 'id')::int - 1000)",
+    );
+    assert_eq!(wrong, Vec::<String>::new());
+    let changes: BTreeSet<String> = rows(conn, "SELECT key ->> 'id' FROM threadline.changes")
+        .into_iter()
+        .collect();
+    let kept: BTreeSet<String> = kept(conn).into_iter().collect();
+    assert_eq!(changes, kept);
+    for number in done {
+        assert!(kept.contains(&number.to_string()), "{number} is lost");
+        assert!(
+            kept.contains(&(2 * REQUESTS + number).to_string()),
+            "{number} is lost"
+        );
+        let nested = kept.contains(&(REQUESTS + number).to_string());
+        assert_eq!(nested, number % 3 == 0, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn on_one_thread_every_change_has_its_own_actor() {
+    every_change_has_its_own_actor().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_many_threads_every_change_has_its_own_actor() {
+    every_change_has_its_own_actor().await;
+}

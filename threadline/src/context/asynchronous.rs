@@ -1,0 +1,177 @@
+//! Connections of diesel-async.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
+
+use diesel::connection::TransactionManagerStatus;
+use diesel::expression::QueryMetadata;
+use diesel::pg::Pg;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel_async::{
+    AnsiTransactionManager, AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection,
+    TransactionManager,
+};
+
+use super::audit_connection::{AuditConnection, BuildRow, Runner};
+
+type Manager = AnsiTransactionManager;
+
+impl Runner for AsyncPgConnection {
+    async fn rows_of<Q, B>(&mut self, query: Q, mut build: B) -> QueryResult<Vec<B::Value>>
+    where
+        Q: Query + QueryFragment<Pg> + QueryId + Send,
+        Pg: QueryMetadata<Q::SqlType>,
+        B: BuildRow,
+    {
+        let mut rows = AsyncConnectionCore::load(self, query).await?;
+        let mut values = vec![];
+        while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+            values.push(build.build(&row?)?);
+        }
+        Ok(values)
+    }
+
+    async fn count_of<Q>(&mut self, query: Q) -> QueryResult<usize>
+    where
+        Q: QueryFragment<Pg> + QueryId + Send,
+    {
+        self.execute_returning_count(query).await
+    }
+
+    async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+        self.batch_execute(sql).await
+    }
+
+    async fn begin_with(&mut self, sql: &str) -> QueryResult<()> {
+        Manager::begin_transaction_sql(self, sql).await
+    }
+
+    async fn begin(&mut self) -> QueryResult<()> {
+        Manager::begin_transaction(self).await
+    }
+
+    async fn commit(&mut self) -> QueryResult<()> {
+        Manager::commit_transaction(self).await
+    }
+
+    async fn roll_back(&mut self) -> QueryResult<()> {
+        Manager::rollback_transaction(self).await
+    }
+
+    fn status(&mut self) -> &mut TransactionManagerStatus {
+        Manager::transaction_manager_status_mut(self)
+    }
+
+    fn abandon(&mut self, undo: &str) {
+        self.status().set_in_error();
+        // The first poll hands it to the connection's task, behind what was sent before.
+        let undone = pin!(self.batch_execute(undo));
+        let _ = undone.poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+/// A connection of diesel-async.
+pub trait Asynchronous: AuditConnection {}
+
+impl Asynchronous for AsyncPgConnection {}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl AuditConnection for AsyncPgConnection {
+    type Answer<'a, T: 'a> = BoxFuture<'a, T>;
+
+    fn answer<'a, T, F>(work: F) -> BoxFuture<'a, T>
+    where
+        T: 'a,
+        F: Future<Output = T> + Send + 'a,
+    {
+        Box::pin(work)
+    }
+}
+
+/// What a pool lends passes everything on.
+#[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
+macro_rules! pooled {
+    ($pooled:ty) => {
+        impl Runner for $pooled {
+            fn rows_of<Q, B>(
+                &mut self,
+                query: Q,
+                build: B,
+            ) -> impl Future<Output = QueryResult<Vec<B::Value>>> + Send
+            where
+                Q: Query + QueryFragment<Pg> + QueryId + Send,
+                Pg: QueryMetadata<Q::SqlType>,
+                B: BuildRow,
+            {
+                (**self).rows_of(query, build)
+            }
+
+            fn count_of<Q>(&mut self, query: Q) -> impl Future<Output = QueryResult<usize>> + Send
+            where
+                Q: QueryFragment<Pg> + QueryId + Send,
+            {
+                (**self).count_of(query)
+            }
+
+            fn batch(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> + Send {
+                (**self).batch(sql)
+            }
+
+            fn begin_with(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> + Send {
+                (**self).begin_with(sql)
+            }
+
+            fn begin(&mut self) -> impl Future<Output = QueryResult<()>> + Send {
+                (**self).begin()
+            }
+
+            fn commit(&mut self) -> impl Future<Output = QueryResult<()>> + Send {
+                (**self).commit()
+            }
+
+            fn roll_back(&mut self) -> impl Future<Output = QueryResult<()>> + Send {
+                (**self).roll_back()
+            }
+
+            fn status(&mut self) -> &mut TransactionManagerStatus {
+                (**self).status()
+            }
+
+            fn abandon(&mut self, undo: &str) {
+                (**self).abandon(undo);
+            }
+        }
+
+        impl Asynchronous for $pooled {}
+
+        impl AuditConnection for $pooled {
+            type Answer<'a, T: 'a> = BoxFuture<'a, T>;
+
+            fn answer<'a, T, F>(work: F) -> BoxFuture<'a, T>
+            where
+                T: 'a,
+                F: Future<Output = T> + Send + 'a,
+            {
+                Box::pin(work)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "deadpool")]
+pooled!(diesel_async::pooled_connection::deadpool::Object<AsyncPgConnection>);
+#[cfg(feature = "bb8")]
+pooled!(diesel_async::pooled_connection::bb8::PooledConnection<'_, AsyncPgConnection>);
+#[cfg(feature = "mobc")]
+pooled!(diesel_async::pooled_connection::mobc::PooledConnection<AsyncPgConnection>);
+
+#[cfg(feature = "async-connection-wrapper")]
+impl<B> super::BlockingConnection
+    for diesel_async::async_connection_wrapper::AsyncConnectionWrapper<AsyncPgConnection, B>
+where
+    B: diesel_async::async_connection_wrapper::BlockOn + Send,
+{
+}

@@ -1,0 +1,143 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use diesel::Connection;
+use diesel::connection::{
+    LoadConnection, TransactionDepthChange, TransactionManager, TransactionManagerStatus,
+};
+use diesel::expression::QueryMetadata;
+use diesel::pg::Pg;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::result::{Error, QueryResult};
+
+use super::audit_connection::{AuditConnection, BuildRow, Runner};
+
+/// A synchronous connection that can begin a transaction with SQL of our own.
+///
+/// There for `PgConnection`, for pooled connections and for
+/// [`AuditedConnection`](crate::AuditedConnection). Any other synchronous connection to
+/// PostgreSQL, such as one of your own, becomes one with a line, and then reads and writes
+/// the audit:
+///
+/// ```
+/// # use diesel::connection::*;
+/// # use diesel::prelude::*;
+/// # fn reads<C: threadline::AuditConnection>() {}
+/// # macro_rules! connection { ($name:ident) => { type $name = threadline::AuditedConnection<PgConnection>; } }
+/// # connection!(Theirs);
+/// # reads::<Theirs>();
+/// # /*
+/// impl threadline::BlockingConnection for MyConnection {}
+/// # */
+/// ```
+pub trait BlockingConnection: Connection<Backend = Pg> + LoadConnection {
+    /// Begins a transaction with the given SQL.
+    ///
+    /// A connection that wraps another one passes it on. By default the SQL is run as a
+    /// batch, and the transaction manager told.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyInTransaction`, with nothing sent, when one is open.
+    fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
+        if status(self).transaction_depth()?.is_some() {
+            return Err(Error::AlreadyInTransaction);
+        }
+        self.batch_execute(sql)?;
+        match status(self) {
+            TransactionManagerStatus::Valid(status) => {
+                status.change_transaction_depth(TransactionDepthChange::IncreaseDepth)
+            }
+            TransactionManagerStatus::InError => Err(Error::BrokenTransactionManager),
+        }
+    }
+}
+
+fn status<C: Connection>(conn: &mut C) -> &mut TransactionManagerStatus {
+    C::TransactionManager::transaction_manager_status_mut(conn)
+}
+
+#[cfg(feature = "postgres")]
+impl BlockingConnection for diesel::PgConnection {
+    fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
+        diesel::connection::AnsiTransactionManager::begin_transaction_sql(self, sql)
+    }
+}
+
+#[cfg(feature = "r2d2")]
+impl<M> BlockingConnection for diesel::r2d2::PooledConnection<M>
+where
+    M: diesel::r2d2::ManageConnection,
+    M::Connection: BlockingConnection + diesel::r2d2::R2D2Connection + Send + 'static,
+{
+    fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
+        (**self).begin_transaction_sql(sql)
+    }
+}
+
+impl<C: BlockingConnection> AuditConnection for C {
+    type Answer<'a, T: 'a> = T;
+
+    fn answer<'a, T, F>(work: F) -> T
+    where
+        T: 'a,
+        F: Future<Output = T> + Send + 'a,
+    {
+        ready(work)
+    }
+}
+
+/// The output of a future that waits for nothing.
+pub(crate) fn ready<F: Future>(work: F) -> F::Output {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("a synchronous connection is waited for where it is used"),
+    }
+}
+
+impl<C: BlockingConnection> Runner for C {
+    async fn rows_of<Q, B>(&mut self, query: Q, mut build: B) -> QueryResult<Vec<B::Value>>
+    where
+        Q: Query + QueryFragment<Pg> + QueryId + Send,
+        Pg: QueryMetadata<Q::SqlType>,
+        B: BuildRow,
+    {
+        self.load(query)?.map(|row| build.build(&row?)).collect()
+    }
+
+    async fn count_of<Q>(&mut self, query: Q) -> QueryResult<usize>
+    where
+        Q: QueryFragment<Pg> + QueryId + Send,
+    {
+        self.execute_returning_count(&query)
+    }
+
+    async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+        self.batch_execute(sql)
+    }
+
+    async fn begin_with(&mut self, sql: &str) -> QueryResult<()> {
+        self.begin_transaction_sql(sql)
+    }
+
+    async fn begin(&mut self) -> QueryResult<()> {
+        C::TransactionManager::begin_transaction(self)
+    }
+
+    async fn commit(&mut self) -> QueryResult<()> {
+        C::TransactionManager::commit_transaction(self)
+    }
+
+    async fn roll_back(&mut self) -> QueryResult<()> {
+        C::TransactionManager::rollback_transaction(self)
+    }
+
+    fn status(&mut self) -> &mut TransactionManagerStatus {
+        status(self)
+    }
+
+    fn abandon(&mut self, _undo: &str) {
+        // Only a panic leaves it so, and then as Diesel does.
+    }
+}

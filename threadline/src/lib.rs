@@ -26,7 +26,11 @@ mod posting;
 mod record;
 mod retention;
 mod revert;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod sql;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time_travel;
 mod verify;
 

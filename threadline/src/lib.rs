@@ -29,6 +29,7 @@ mod revert;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod sql;
+mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time_travel;

@@ -13,6 +13,7 @@ use super::{ActionStatus, AuditAction};
 use crate::context::limits::{MAX_ID_BYTES, check_metadata, check_text};
 use crate::context::{ActorRef, ActorType, AuditConnection, AuditContext, ContextError};
 use crate::error::{Error, ErrorKind};
+use crate::telemetry;
 
 /// Longest name, category and verb, in bytes.
 const MAX_NAME_BYTES: usize = 255;
@@ -333,6 +334,7 @@ pub fn record_action<C: AuditConnection>(
     };
     insert
         .get_result(conn)
+        .inspect(telemetry::action_recorded)
         .map_err(|error| Error::reading(conn, error))
 }
 

@@ -2,6 +2,7 @@ use diesel::result::{Error, QueryResult};
 
 use super::transaction::{begin_under, finish};
 use super::{AuditConnection, AuditContext, Origin};
+use crate::telemetry;
 
 /// Builds a transaction whose changes are recorded under a context; made by
 /// [`AuditExt::build_audited_transaction`](crate::AuditExt::build_audited_transaction).
@@ -98,8 +99,12 @@ impl<'a, C> AuditedTransactionBuilder<'a, C> {
             Some(context) => Some(context.to_setting(Origin::Explicit)),
             None => AuditContext::current_setting(),
         };
-        self.begin(setting.as_deref())?;
-        finish(self.connection, work)
+        let watched = telemetry::Transaction::begin();
+        let done = watched.run(|| {
+            self.begin(setting.as_deref())?;
+            finish(self.connection, work)
+        });
+        watched.ended(done)
     }
 
     fn begin(&mut self, setting: Option<&str>) -> QueryResult<()>

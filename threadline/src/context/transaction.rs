@@ -9,6 +9,7 @@ use diesel::{Connection, QueryableByName, RunQueryDsl};
 use super::{AuditContext, AuditedTransactionBuilder, ContextError, Origin};
 use crate::action::{Action, kind_of, record_action};
 use crate::sql::Literal;
+use crate::telemetry;
 
 /// A connection that can begin a transaction with SQL of our own.
 ///
@@ -187,7 +188,10 @@ pub trait AuditExt: AuditConnection {
     {
         match AuditContext::current_setting() {
             Some(setting) => run(self, Some(&setting), work),
-            None => Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into()),
+            None => {
+                telemetry::context_missing();
+                Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into())
+            }
         }
     }
 
@@ -220,6 +224,17 @@ where
     let Some(setting) = setting else {
         return conn.transaction(work);
     };
+    let watched = telemetry::Transaction::begin();
+    let done = watched.run(|| run_under(conn, setting, work));
+    watched.ended(done)
+}
+
+fn run_under<C, T, E, F>(conn: &mut C, setting: &str, work: F) -> Result<T, E>
+where
+    C: AuditConnection,
+    F: FnOnce(&mut C) -> Result<T, E>,
+    E: From<Error>,
+{
     match begin_under(conn, "BEGIN", setting) {
         Ok(()) => finish(conn, work),
         Err(Error::AlreadyInTransaction) => {

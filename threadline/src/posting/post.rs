@@ -4,6 +4,7 @@ use diesel::connection::TransactionManager;
 use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::telemetry::Clock;
 
 /// Moves what waits in the journal into the ledger, and returns how many entries
 /// that were.
@@ -30,7 +31,7 @@ use crate::error::Error;
 /// The audit schema is missing or too old, or the role may not execute
 /// `threadline.post`.
 pub fn post<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
-    POST.all(conn)
+    Clock::start().posted(POST.all(conn))
 }
 
 /// Batches of 10,000 entries or, when very much waits, some more.

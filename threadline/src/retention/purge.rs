@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::telemetry::Clock;
 
 /// Removes the changes that are older than the policies of their tables keep them, and
 /// the actions that are older than `threadline.set_retention()` says. Returns how many
@@ -35,7 +36,7 @@ use crate::error::Error;
 /// The audit schema is missing or too old, or the role may not: see
 /// [`Protection::purger`](crate::Protection::purger).
 pub fn purge<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
-    Batches("SELECT threadline.purge() AS done").all(conn)
+    Clock::start().purged(Batches("SELECT threadline.purge() AS done").all(conn))
 }
 
 /// What [`purge`] would remove of one table.

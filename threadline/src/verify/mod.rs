@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind};
 use crate::install::{ModelStatus, PolicyCall, SCHEMA_VERSION, installed_version, model_status};
 use crate::model::{Models, TableSpec};
 use crate::posting::post_before_reading;
+use crate::telemetry::Clock;
 
 /// What [`Models::verify`] is asked for.
 #[derive(Debug, Clone)]
@@ -153,7 +154,8 @@ impl Verify<'_> {
     /// It cannot be told: there is no audit schema, or an older one, the table is
     /// not there, or the database cannot be asked.
     pub fn run<C: AuditConnection>(self, conn: &mut C) -> Result<Verification, Error> {
-        self.verify(conn, None, |_| ControlFlow::Continue(()))
+        let clock = Clock::start();
+        clock.verified(self.verify(conn, None, |_| ControlFlow::Continue(())))
     }
 
     /// Goes on where a run was stopped: histories that were compared are not compared again.
@@ -195,7 +197,7 @@ impl Verify<'_> {
         changes: u32,
         progress: impl FnMut(&VerifyProgress) -> ControlFlow<()>,
     ) -> Result<Verification, Error> {
-        self.verify(conn, Some(changes.max(1)), progress)
+        Clock::start().verified(self.verify(conn, Some(changes.max(1)), progress))
     }
 
     fn verify<C: AuditConnection>(

@@ -37,3 +37,9 @@ pub mod running_it_in_production {}
 
 #[doc = include_str!("docs/what_an_auditor_asks.md")]
 pub mod what_an_auditor_asks {}
+
+#[doc = include_str!("docs/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("docs/asking_with_diesel.md")]
+pub mod asking_with_diesel {}

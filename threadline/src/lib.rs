@@ -27,7 +27,12 @@ mod record;
 mod retention;
 mod revert;
 mod run;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod sql;
+mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time_travel;
 mod verify;
 

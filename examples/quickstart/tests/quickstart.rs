@@ -12,6 +12,8 @@ mod pasting;
 mod protecting;
 #[path = "quickstart/reading.rs"]
 mod reading;
+#[path = "quickstart/recorded.rs"]
+mod recorded;
 #[path = "quickstart/status.rs"]
 mod status;
 #[path = "quickstart/verifying.rs"]

@@ -18,6 +18,7 @@ DROP INDEX threadline.audit_actions_named;
 DROP INDEX threadline.audit_actions_failure;
 DROP INDEX threadline.audit_actions_actor;
 DROP INDEX threadline.audit_actions_source;
+ALTER TABLE threadline.audit_actions DROP COLUMN application_name;
 ALTER TABLE threadline.audit_actions DROP COLUMN remote_ip;
 ALTER TABLE threadline.audit_actions DROP COLUMN source;
 DROP TABLE threadline.known_partitions;

@@ -15,6 +15,7 @@ SELECT a.id,
        a.source,
        a.remote_ip,
        a.meta,
+       a.application_name,
        a.transaction_id
 FROM threadline.audit_actions AS a;
 COMMENT ON VIEW threadline.actions IS

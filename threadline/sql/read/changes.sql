@@ -27,7 +27,8 @@ SELECT c.id,
        x.context_error,
        c.transaction_id,
        x.xact_id,
-       x.occurred_at
+       x.occurred_at,
+       c.record_key
 FROM threadline.audit_changes AS c
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;

@@ -75,6 +75,11 @@ impl fmt::Display for AuditAction {
 
 /// How an action ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)
+)]
+#[cfg_attr(feature = "schema", diesel(sql_type = Text))]
 #[non_exhaustive]
 pub enum ActionStatus {
     /// As intended.
@@ -96,7 +101,7 @@ impl ActionStatus {
         }
     }
 
-    fn recorded(status: String) -> Self {
+    pub(crate) fn recorded(status: String) -> Self {
         match status.as_str() {
             "ok" => Self::Ok,
             "error" => Self::Error,

@@ -12,6 +12,7 @@ use crate::context::limits::{MAX_ID_BYTES, check_metadata, check_text};
 use crate::context::{ActorRef, ActorType, AuditConnection, AuditContext, ContextError};
 use crate::error::{Error, ErrorKind};
 use crate::run;
+use crate::telemetry;
 
 /// Longest name, category and verb, in bytes.
 const MAX_NAME_BYTES: usize = 255;
@@ -337,7 +338,9 @@ pub(crate) async fn record_in<C: AuditConnection>(
         action,
         linked,
     };
-    run::read_one(conn, insert).await
+    run::read_one(conn, insert)
+        .await
+        .inspect(telemetry::action_recorded)
 }
 
 #[derive(Debug)]

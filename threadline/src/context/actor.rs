@@ -28,6 +28,11 @@ pub struct ActorRef {
 
 /// What kind of actor an [`ActorRef`] names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)
+)]
+#[cfg_attr(feature = "schema", diesel(sql_type = diesel::sql_types::Text))]
 #[non_exhaustive]
 pub enum ActorType {
     /// A person who uses the application.

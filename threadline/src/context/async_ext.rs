@@ -10,6 +10,7 @@ use super::transaction::record_failure;
 use super::{AuditContext, AuditedTransactionBuilder, ContextError, Open, Origin};
 use crate::action::{Action, begin_unmasked, kind_of, record_in};
 use crate::error::Error as AuditError;
+use crate::telemetry;
 
 /// An async closure whose future can be sent to another thread, which `AsyncFnOnce` cannot
 /// say on its own. Every such closure is one.
@@ -159,7 +160,10 @@ pub trait AsyncAuditExt: Asynchronous {
         async move {
             match AuditContext::current_setting() {
                 Some(setting) => run(self, Some(&setting), work).await,
-                None => Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into()),
+                None => {
+                    telemetry::context_missing();
+                    Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into())
+                }
             }
         }
     }
@@ -226,7 +230,7 @@ where
 {
     let setting = context.to_setting(Origin::Explicit);
     let mut open = Open::begin(conn, Some(&setting)).await?;
-    let done = InContext::explicit(work(open.conn()), context).await;
+    let done = watched(&mut open, |conn| InContext::explicit(work(conn), context)).await;
     open.end(done).await
 }
 
@@ -240,7 +244,7 @@ where
     E: From<Error> + Send,
 {
     let mut open = Open::begin(conn, setting).await?;
-    let done = work(open.conn()).await;
+    let done = watched(&mut open, work).await;
     open.end(done).await
 }
 
@@ -260,7 +264,8 @@ where
 {
     let setting = context.to_setting(Origin::Explicit);
     let mut open = Open::begin(conn, Some(&setting)).await?;
-    let mut done = InContext::explicit(work(open.conn()), context.clone()).await;
+    let in_context = |conn| InContext::explicit(work(conn), context.clone());
+    let mut done = watched(&mut open, in_context).await;
     if done.is_ok() {
         if let Err(error) = record_in(open.conn(), action, Some(context)).await {
             done = Err(Error::from(error).into());
@@ -292,11 +297,27 @@ impl<C: Asynchronous> AuditedTransactionBuilder<'_, C, Awaited> {
             None => AuditContext::current_setting(),
         };
         let mut open = Open::begin_as(self.connection, &begin, setting.as_deref()).await?;
-        let work = work(open.conn());
         let done = match context {
-            Some(context) => InContext::explicit(work, context).await,
-            None => work.await,
+            Some(context) => {
+                watched(&mut open, |conn| InContext::explicit(work(conn), context)).await
+            }
+            None => watched(&mut open, work).await,
         };
         open.end(done).await
+    }
+}
+
+/// Does the work of a transaction in its span.
+async fn watched<'o, C, Work>(
+    open: &'o mut Open<'_, C>,
+    work: impl FnOnce(&'o mut C) -> Work,
+) -> Work::Output
+where
+    C: Asynchronous,
+    Work: Future,
+{
+    match open.watched() {
+        Some(watched) => watched.poll(work(open.conn())).await,
+        None => work(open.conn()).await,
     }
 }

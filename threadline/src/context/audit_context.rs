@@ -324,6 +324,28 @@ impl AuditContextBuilder {
         self
     }
 
+    /// The trace that is going on, as the metadata `trace_id`: 32 hexadecimal digits, such as
+    /// OpenTelemetry's `TraceId` is shown. The trace and the audit lead to each other by it.
+    ///
+    /// An id of zeros means that there is no trace, and is not recorded.
+    ///
+    /// ```
+    /// # use threadline::{ActorRef, AuditContext};
+    /// // With tracing-opentelemetry:
+    /// // let trace_id = Span::current().context().span().span_context().trace_id();
+    /// let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    /// let context = AuditContext::builder(ActorRef::user(42)?).trace_id(trace_id).build()?;
+    /// assert_eq!(context.metadata()["trace_id"], trace_id);
+    /// # Ok::<(), threadline::ContextError>(())
+    /// ```
+    pub fn trace_id(self, id: impl ToString) -> Self {
+        let id = id.to_string();
+        if id.bytes().all(|digit| digit == b'0') {
+            return self;
+        }
+        self.metadata("trace_id", id)
+    }
+
     /// The context, or what is wrong with it.
     ///
     /// # Errors

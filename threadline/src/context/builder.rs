@@ -120,7 +120,10 @@ impl<C: BlockingConnection> AuditedTransactionBuilder<'_, C> {
         };
         let begin = self.sql();
         let mut open = ready(Open::begin_as(self.connection, &begin, setting.as_deref()))?;
-        let done = work(open.conn());
+        let done = match open.watched() {
+            Some(watched) => watched.run(|| work(open.conn())),
+            None => work(open.conn()),
+        };
         ready(open.end(done))
     }
 }

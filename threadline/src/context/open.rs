@@ -5,6 +5,7 @@ use diesel::sql_types::{Nullable, Text};
 use super::AuditConnection;
 use crate::run;
 use crate::sql::Literal;
+use crate::telemetry::Transaction;
 
 /// A transaction, or a savepoint in one, from its beginning until [`end`](Self::end).
 ///
@@ -19,12 +20,15 @@ pub(crate) struct Open<'c, C: AuditConnection> {
     undo: Option<String>,
     /// What a nested context hides.
     outer: Option<OuterContext>,
+    /// Tells of one under a context, until it has ended.
+    watched: Option<Transaction>,
 }
 
 impl<'c, C: AuditConnection> Open<'c, C> {
     /// Begins one, under a context if there is a setting.
     pub(crate) async fn begin(conn: &'c mut C, setting: Option<&str>) -> QueryResult<Self> {
         let mut open = Self::around(conn)?;
+        open.watched = setting.map(|_| Transaction::begin());
         match setting {
             Some(setting) if open.is_outermost()? => open.begin_with("BEGIN", setting).await?,
             Some(setting) => {
@@ -47,6 +51,7 @@ impl<'c, C: AuditConnection> Open<'c, C> {
             open.undo = None;
             return Err(Error::AlreadyInTransaction);
         }
+        open.watched = Some(Transaction::begin());
         match setting {
             Some(setting) => open.begin_with(begin, setting).await?,
             None => {
@@ -66,11 +71,17 @@ impl<'c, C: AuditConnection> Open<'c, C> {
             conn,
             undo: Some(undo),
             outer: None,
+            watched: None,
         })
     }
 
     pub(crate) fn conn(&mut self) -> &mut C {
         self.conn
+    }
+
+    /// What tells of it while its work is done.
+    pub(crate) fn watched(&self) -> Option<Transaction> {
+        self.watched.clone()
     }
 
     fn is_outermost(&mut self) -> QueryResult<bool> {
@@ -136,6 +147,9 @@ impl<'c, C: AuditConnection> Open<'c, C> {
         if self.conn.status().transaction_depth().is_ok() {
             self.undo = None;
         }
+        if let Some(watched) = self.watched.take() {
+            watched.ended(&ended);
+        }
         ended
     }
 }
@@ -144,6 +158,9 @@ impl<C: AuditConnection> Drop for Open<'_, C> {
     fn drop(&mut self) {
         if let Some(undo) = self.undo.take() {
             self.conn.abandon(&undo);
+        }
+        if let Some(watched) = self.watched.take() {
+            watched.was_left();
         }
     }
 }

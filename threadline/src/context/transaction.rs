@@ -7,6 +7,7 @@ use super::{
     Open, Origin, ready,
 };
 use crate::action::{Action, kind_of, record_in};
+use crate::telemetry;
 
 /// Transactions whose changes are recorded under a context.
 pub trait AuditExt: BlockingConnection {
@@ -159,7 +160,10 @@ pub trait AuditExt: BlockingConnection {
     {
         match AuditContext::current_setting() {
             Some(setting) => run(self, Some(&setting), work),
-            None => Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into()),
+            None => {
+                telemetry::context_missing();
+                Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into())
+            }
         }
     }
 
@@ -186,7 +190,10 @@ where
     E: From<Error>,
 {
     let mut open = ready(Open::begin(conn, setting))?;
-    let done = work(open.conn());
+    let done = match open.watched() {
+        Some(watched) => watched.run(|| work(open.conn())),
+        None => work(open.conn()),
+    };
     ready(open.end(done))
 }
 

@@ -1,6 +1,7 @@
 use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::telemetry::Clock;
 
 /// Moves what waits in the journal into the ledger, and returns how many entries
 /// that were.
@@ -27,7 +28,10 @@ use crate::error::Error;
 /// The audit schema is missing or too old, or the role may not execute
 /// `threadline.post`.
 pub fn post<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
-    C::answer(POST.all(conn))
+    C::answer(async move {
+        let clock = Clock::start();
+        clock.posted(POST.all(conn).await)
+    })
 }
 
 /// Batches of 10,000 entries or, when very much waits, some more.

@@ -8,6 +8,7 @@ use diesel::ConnectionResult;
 use super::post::POST;
 use crate::context::{BlockingConnection, ready};
 use crate::error::Error;
+use crate::telemetry::Clock;
 
 /// A batch of so many entries left some behind. After a smaller one it is cheaper to
 /// wait for company than to post a few entries at a time.
@@ -99,12 +100,13 @@ impl Worker {
     {
         let mut connection: Option<C> = None;
         loop {
-            let turn = match &mut connection {
+            let clock = Clock::start();
+            let turn = clock.posted(match &mut connection {
                 Some(conn) => ready(POST.one(conn)),
                 None => connect()
                     .map_err(Error::from)
                     .and_then(|conn| ready(POST.one(connection.insert(conn)))),
-            };
+            });
             let pause = match &turn {
                 Ok(FULL..) => Duration::ZERO,
                 Ok(_) => self.interval,

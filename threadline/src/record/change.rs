@@ -76,6 +76,11 @@ impl AuditChange {
 
 /// What was done to a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)
+)]
+#[cfg_attr(feature = "schema", diesel(sql_type = diesel::sql_types::Text))]
 #[non_exhaustive]
 pub enum Operation {
     /// The row was inserted.

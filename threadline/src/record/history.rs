@@ -184,7 +184,7 @@ impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for History<M, V> {
 
 impl<M, V: QueryFragment<Pg>> History<M, V> {
     /// Fills a place of the query.
-    pub(super) fn fill<'b>(&'b self, name: &str, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+    pub(crate) fn fill<'b>(&'b self, name: &str, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         match name {
             "change columns" => out.push_sql(&statement::change_columns()),
             "change tables" => out.push_sql(CHANGE_TABLES),

@@ -44,6 +44,11 @@ pub struct AuditTransaction {
 
 /// How the context of a transaction reached it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)
+)]
+#[cfg_attr(feature = "schema", diesel(sql_type = diesel::sql_types::Text))]
 #[non_exhaustive]
 pub enum ContextOrigin {
     /// Passed to `audited_transaction`.
@@ -70,7 +75,7 @@ pub enum ContextOrigin {
 }
 
 impl ContextOrigin {
-    pub(super) fn recorded(origin: Option<String>) -> Self {
+    pub(crate) fn recorded(origin: Option<String>) -> Self {
         let Some(origin) = origin else {
             return Self::Missing;
         };

@@ -7,6 +7,7 @@ use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::run;
+use crate::telemetry::Clock;
 
 /// Removes the changes that are older than the policies of their tables keep them, and
 /// the actions that are older than `threadline.set_retention()` says. Returns how many
@@ -36,7 +37,10 @@ use crate::run;
 /// The audit schema is missing or too old, or the role may not: see
 /// [`Protection::purger`](crate::Protection::purger).
 pub fn purge<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
-    C::answer(Batches("SELECT threadline.purge() AS done").all(conn))
+    C::answer(async move {
+        let clock = Clock::start();
+        clock.purged(Batches("SELECT threadline.purge() AS done").all(conn).await)
+    })
 }
 
 /// What [`purge`] would remove of one table.

@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind};
 use crate::install::{ModelStatus, PolicyCall, SCHEMA_VERSION, installed_version, model_status};
 use crate::model::{Models, TableSpec};
 use crate::posting::post_before_reading;
+use crate::telemetry::Clock;
 
 /// What [`Models::verify`] is asked for.
 #[derive(Debug, Clone)]
@@ -164,7 +165,8 @@ impl<'a> Verify<'a> {
     {
         C::answer(async move {
             let mut go_on = |_: &VerifyProgress| ControlFlow::Continue(());
-            self.verify(conn, None, &mut go_on).await
+            let clock = Clock::start();
+            clock.verified(self.verify(conn, None, &mut go_on).await)
         })
     }
 
@@ -210,7 +212,10 @@ impl<'a> Verify<'a> {
     where
         'a: 'c,
     {
-        C::answer(async move { self.verify(conn, Some(changes.max(1)), &mut progress).await })
+        C::answer(async move {
+            let clock = Clock::start();
+            clock.verified(self.verify(conn, Some(changes.max(1)), &mut progress).await)
+        })
     }
 
     async fn verify<C: AuditConnection>(

@@ -649,6 +649,11 @@ COMMENT ON COLUMN threadline.known_partitions.rows_of IS
 
 ALTER TABLE threadline.audit_actions ADD COLUMN source text;
 ALTER TABLE threadline.audit_actions ADD COLUMN remote_ip inet;
+ALTER TABLE threadline.audit_actions ADD COLUMN application_name text;
+-- Apart, so that actions that are there do not get the name of whoever upgrades.
+ALTER TABLE threadline.audit_actions ALTER COLUMN application_name SET DEFAULT nullif(pg_catalog.current_setting('application_name'), '');
+COMMENT ON COLUMN threadline.audit_actions.application_name IS
+    'The setting application_name of the session; NULL: it was empty, or recorded before version 2 of the audit schema';
 COMMENT ON COLUMN threadline.audit_actions.source IS
     'Which way the action came; NULL also where it was recorded before version 2 of the audit schema';
 COMMENT ON COLUMN threadline.audit_actions.remote_ip IS
@@ -3709,7 +3714,8 @@ SELECT c.id,
        x.context_error,
        c.transaction_id,
        x.xact_id,
-       x.occurred_at
+       x.occurred_at,
+       c.record_key
 FROM threadline.audit_changes AS c
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;
@@ -6643,6 +6649,7 @@ SELECT a.id,
        a.source,
        a.remote_ip,
        a.meta,
+       a.application_name,
        a.transaction_id
 FROM threadline.audit_actions AS a;
 COMMENT ON VIEW threadline.actions IS

@@ -1,0 +1,138 @@
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use diesel::result::Error as DieselError;
+
+use super::Recorded;
+use super::recording::or_panic;
+use crate::action::ActionSql;
+use crate::context::{ActorRef, AuditConnection, AuditContext, AuditExt, BlockingConnection};
+use crate::error::Error;
+use crate::explore::{Bind, Typed};
+use crate::record::ChangeSql;
+use crate::run;
+
+/// Returns a context for a test: under an [`ActorRef`] or its text, such as `"user:42"`, with
+/// the source `test`, a correlation id that no other context has, and the name of the test
+/// (that of its thread) as the metadata `test`.
+///
+/// For all of a test, run its body in [`scope`](AuditContext::scope); in an asynchronous test,
+/// give the context to its future with [`in_context`](crate::InContextExt::in_context).
+///
+/// ```
+/// use threadline::AuditContext;
+/// use threadline::testing::context;
+///
+/// context("user:42").scope(|| {
+///     let context = AuditContext::current().unwrap();
+///     assert_eq!(context.source(), Some("test"));
+/// });
+/// ```
+///
+/// # Panics
+///
+/// The text is not an actor.
+#[track_caller]
+pub fn context(actor: impl ToString) -> AuditContext {
+    let builder = AuditContext::builder(parse(&actor.to_string()))
+        .source("test")
+        .correlation_id(unique_id());
+    let builder = match thread::current().name() {
+        Some(test) => builder.metadata("test", test),
+        None => builder,
+    };
+    builder.build().expect("short texts without a NUL")
+}
+
+#[track_caller]
+pub(super) fn parse(actor: &str) -> ActorRef {
+    actor.parse().unwrap_or_else(|error| {
+        panic!("`{actor}` is not an actor: {error}; write it as in \"user:42\" or \"anonymous\"")
+    })
+}
+
+fn unique_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let started = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_nanos());
+    format!(
+        "test-{:x}-{started:x}-{}",
+        process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// Runs `work` in a transaction under the actor `system:fixtures`, for rows that a test
+/// needs. Tables that require an actor take them, and no expectation of the test has to
+/// name them, if they are made before [`recorded`](super::recorded).
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// threadline::testing::fixtures(conn, |conn| {
+///     diesel::insert_into(users::table)
+///         .values((users::id.eq(7), users::name.eq("Bob"), users::email.eq("bob@example.com")))
+///         .execute(conn)
+/// })?;
+/// # Ok::<(), diesel::result::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The error of `work`, or that of the transaction.
+pub fn fixtures<C, T, E>(conn: &mut C, work: impl FnOnce(&mut C) -> Result<T, E>) -> Result<T, E>
+where
+    C: BlockingConnection,
+    E: From<DieselError>,
+{
+    conn.audited_transaction(&context("system:fixtures"), work)
+}
+
+/// Returns what is recorded under the correlation id of a context, through whichever
+/// connections: of code that has a pool, and of a service that a test calls from outside and
+/// that takes over the id.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::AuditExt;
+/// use threadline::testing::{assert_recorded, context, delete, recorded_under};
+///
+/// let context = context("user:42");
+/// conn.audited_transaction(&context, |conn| diesel::delete(users::table.find(42)).execute(conn))?;
+/// assert_recorded!(recorded_under(conn, &context), [delete("users", 42).by("user:42")]);
+/// # Ok::<(), diesel::result::Error>(())
+/// ```
+///
+/// # Panics
+///
+/// The context has no correlation id, or the audit cannot be read.
+#[track_caller]
+pub fn recorded_under<'c, C: AuditConnection>(
+    conn: &'c mut C,
+    context: &AuditContext,
+) -> C::Answer<'c, Recorded> {
+    let Some(id) = context.correlation_id() else {
+        panic!("the context has no correlation id; make it with `threadline::testing::context`");
+    };
+    let id = id.to_owned();
+    C::answer(async move { or_panic(under(conn, id).await) })
+}
+
+async fn under<C: AuditConnection>(conn: &mut C, id: String) -> Result<Recorded, Error> {
+    let bind = || [Bind::Text(id.clone())];
+    let sql = include_str!("under_correlation.sql");
+    let changes = run::read(conn, Typed::<ChangeSql>::new(sql, bind())).await?;
+    let sql = include_str!("actions_under_correlation.sql");
+    let actions = run::read(conn, Typed::<ActionSql>::new(sql, bind())).await?;
+    Ok(Recorded::new((), changes, actions))
+}

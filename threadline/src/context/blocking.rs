@@ -27,16 +27,8 @@ use {
 /// PostgreSQL, such as one of your own, becomes one with a line, and then reads and writes
 /// the audit:
 ///
-/// ```
-/// # use diesel::connection::*;
-/// # use diesel::prelude::*;
-/// # fn reads<C: threadline::AuditConnection>() {}
-/// # macro_rules! connection { ($name:ident) => { type $name = threadline::AuditedConnection<PgConnection>; } }
-/// # connection!(Theirs);
-/// # reads::<Theirs>();
-/// # /*
+/// ```rust,ignore
 /// impl threadline::BlockingConnection for MyConnection {}
-/// # */
 /// ```
 pub trait BlockingConnection: Connection<Backend = Pg> + LoadConnection {
     /// Begins a transaction with the given SQL.

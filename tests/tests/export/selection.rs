@@ -314,10 +314,10 @@ fn what_is_committed_meanwhile_is_not_in_it() {
 fn what_is_committed_between_two_calls_of_the_progress_callback_is_not_in_it() {
     let database = filled(2_000);
     let conn = &mut database.connect();
-    let other = RefCell::new(database.connect());
+    let mut other = database.connect();
     let export = Export::new(Filter::new()).limit(2_000).progress(|changes| {
         run(
-            &mut other.borrow_mut(),
+            &mut other,
             &format!("INSERT INTO notes VALUES (-{changes} - (SELECT count(*) FROM notes))"),
         )
     });

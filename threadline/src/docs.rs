@@ -11,6 +11,9 @@ pub mod connections {}
 #[doc = include_str!("docs/contexts_in_async_code.md")]
 pub mod contexts_in_async_code {}
 
+#[doc = include_str!("docs/threadline_with_diesel_async.md")]
+pub mod threadline_with_diesel_async {}
+
 #[doc = include_str!("docs/keeping_secrets_out.md")]
 pub mod keeping_secrets_out {}
 

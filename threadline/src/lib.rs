@@ -44,6 +44,7 @@ pub use context::AutocommitInContext;
 pub use context::{
     ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
     AuditedTransactionBuilder, BlockingConnection, ContextError, InContext, InContextExt,
+    StreamConnection,
 };
 #[cfg(feature = "diesel-async")]
 pub use context::{AsyncAuditExt, AsyncWork, Awaited};

@@ -30,7 +30,7 @@ diesel::table! {
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = members)]
 #[audited(mask(email))]
-struct Member {
+pub struct Member {
     id: i32,
     name: String,
     email: String,
@@ -60,7 +60,7 @@ const TABLES: &str = "
 ";
 
 /// Three transactions of two people; the instant between the first two.
-fn load(database: &Database) -> DateTime<Utc> {
+pub fn load(database: &Database) -> DateTime<Utc> {
     let conn = &mut database.connect();
     run(conn, TABLES);
     models().install(conn).unwrap();

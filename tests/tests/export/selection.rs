@@ -1,8 +1,8 @@
 //! Which changes are exported: those of the timeline, all of them, from one
 //! snapshot, and if not all, it is said.
 
-use std::cell::RefCell;
 use std::io::{self, Write};
+use std::sync::Mutex;
 
 use diesel::prelude::*;
 use serde_json::Value;
@@ -121,10 +121,10 @@ fn more_than_ten_thousand_come_out_whole() {
 fn progress_is_told_every_thousand_and_at_the_end() {
     let database = filled(2_500);
     let conn = &mut database.connect();
-    let told = RefCell::new(vec![]);
-    let export = Export::new(Filter::new()).progress(|changes| told.borrow_mut().push(changes));
+    let told = Mutex::new(vec![]);
+    let export = Export::new(Filter::new()).progress(|changes| told.lock().unwrap().push(changes));
     write(conn, export, ExportFormat::Ndjson);
-    assert_eq!(told.into_inner(), [1_000, 2_000, 2_500]);
+    assert_eq!(told.into_inner().unwrap(), [1_000, 2_000, 2_500]);
 }
 
 #[test]
@@ -314,10 +314,10 @@ fn what_is_committed_meanwhile_is_not_in_it() {
 fn what_is_committed_between_two_calls_of_the_progress_callback_is_not_in_it() {
     let database = filled(2_000);
     let conn = &mut database.connect();
-    let other = RefCell::new(database.connect());
+    let mut other = database.connect();
     let export = Export::new(Filter::new()).limit(2_000).progress(|changes| {
         run(
-            &mut other.borrow_mut(),
+            &mut other,
             &format!("INSERT INTO notes VALUES (-{changes} - (SELECT count(*) FROM notes))"),
         )
     });

@@ -182,7 +182,7 @@ impl ExportSubject {
             export = export.actor(actor);
         }
         let conn = &mut self.database.connect()?;
-        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut out = io::BufWriter::new(io::stdout());
         export.write(conn, &mut out)?;
         Ok(())
     }

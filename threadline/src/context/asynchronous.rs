@@ -1,20 +1,24 @@
 //! Connections of diesel-async.
 
 use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use diesel::connection::TransactionManagerStatus;
 use diesel::expression::QueryMetadata;
 use diesel::pg::Pg;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
+use diesel::row::Row;
 use diesel_async::{
     AnsiTransactionManager, AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection,
     TransactionManager,
 };
 
-use super::audit_connection::{AuditConnection, BuildRow, Runner};
+use futures_core::Stream;
+
+use super::audit_connection::{AuditConnection, BuildRow, EachRow, Runner, StreamConnection};
 
 type Manager = AnsiTransactionManager;
 
@@ -91,6 +95,64 @@ impl AuditConnection for AsyncPgConnection {
     }
 }
 
+impl StreamConnection for AsyncPgConnection {
+    type Rows<'a, T: 'a>
+        = Pin<Box<dyn Stream<Item = T> + Send + 'a>>
+    where
+        Self: 'a;
+
+    async fn row_by_row<'a, Q, E>(
+        &'a mut self,
+        query: Q,
+        each: E,
+    ) -> QueryResult<Self::Rows<'a, E::Item>>
+    where
+        Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
+        Pg: QueryMetadata<Q::SqlType>,
+        E: EachRow + 'a,
+    {
+        let rows = AsyncConnectionCore::load(self, query).await?;
+        Ok(Box::pin(Each { rows, each }))
+    }
+
+    async fn each_row<Q, E>(&mut self, query: Q, each: &mut E) -> QueryResult<()>
+    where
+        Q: Query + QueryFragment<Pg> + QueryId + Send,
+        Pg: QueryMetadata<Q::SqlType>,
+        E: EachRow<Item = ControlFlow<()>>,
+    {
+        let mut rows = AsyncConnectionCore::load(self, query).await?;
+        while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+            if each.item(row).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is made of each row of a stream.
+struct Each<S: ?Sized, E> {
+    rows: Pin<Box<S>>,
+    each: E,
+}
+
+impl<S: ?Sized, E> Unpin for Each<S, E> {}
+
+impl<S, R, E> Stream for Each<S, E>
+where
+    S: Stream<Item = QueryResult<R>> + ?Sized,
+    R: for<'r> Row<'r, Pg>,
+    E: EachRow,
+{
+    type Item = E::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<E::Item>> {
+        let row = self.rows.as_mut().poll_next(context);
+        row.map(|row| row.map(|row| self.each.item(row)))
+    }
+}
+
 /// What a pool lends passes everything on.
 #[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
 macro_rules! pooled {
@@ -146,6 +208,39 @@ macro_rules! pooled {
         }
 
         impl Asynchronous for $pooled {}
+
+        impl StreamConnection for $pooled {
+            type Rows<'a, T: 'a>
+                = Pin<Box<dyn Stream<Item = T> + Send + 'a>>
+            where
+                Self: 'a;
+
+            fn row_by_row<'a, Q, E>(
+                &'a mut self,
+                query: Q,
+                each: E,
+            ) -> impl Future<Output = QueryResult<Self::Rows<'a, E::Item>>> + Send
+            where
+                Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
+                Pg: QueryMetadata<Q::SqlType>,
+                E: EachRow + 'a,
+            {
+                (**self).row_by_row(query, each)
+            }
+
+            fn each_row<Q, E>(
+                &mut self,
+                query: Q,
+                each: &mut E,
+            ) -> impl Future<Output = QueryResult<()>> + Send
+            where
+                Q: Query + QueryFragment<Pg> + QueryId + Send,
+                Pg: QueryMetadata<Q::SqlType>,
+                E: EachRow<Item = ControlFlow<()>>,
+            {
+                (**self).each_row(query, each)
+            }
+        }
 
         impl AuditConnection for $pooled {
             type Answer<'a, T: 'a> = BoxFuture<'a, T>;

@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 
 use diesel::connection::TransactionManagerStatus;
 use diesel::deserialize::FromSqlRow;
@@ -85,6 +86,51 @@ pub trait Runner: Send + Sized {
     /// before whatever comes later. Nothing waits for it, so the connection is broken from
     /// then on.
     fn abandon(&mut self, undo: &str);
+}
+
+/// A connection whose rows can be read one by one, so that memory does not grow with their
+/// number.
+///
+/// Every [`AuditConnection`] that this crate knows is one.
+pub trait StreamConnection: AuditConnection {
+    /// Rows as they come: an iterator on a synchronous connection, a stream on an
+    /// asynchronous one.
+    type Rows<'a, T: 'a>
+    where
+        Self: 'a;
+
+    /// Runs a query and hands out what is made of each row.
+    #[doc(hidden)]
+    fn row_by_row<'a, Q, E>(
+        &'a mut self,
+        query: Q,
+        each: E,
+    ) -> impl Future<Output = QueryResult<Self::Rows<'a, E::Item>>> + Send
+    where
+        Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
+        Pg: QueryMetadata<Q::SqlType>,
+        E: EachRow + 'a;
+
+    /// Runs a query and shows each row, until one breaks it off.
+    #[doc(hidden)]
+    fn each_row<Q, E>(
+        &mut self,
+        query: Q,
+        each: &mut E,
+    ) -> impl Future<Output = QueryResult<()>> + Send
+    where
+        Q: Query + QueryFragment<Pg> + QueryId + Send,
+        Pg: QueryMetadata<Q::SqlType>,
+        E: EachRow<Item = ControlFlow<()>>;
+}
+
+/// Makes something of each row, or of the error that came in its place.
+pub trait EachRow: Send {
+    /// What is made.
+    type Item: Send;
+
+    /// Makes it.
+    fn item<'r, R: Row<'r, Pg>>(&mut self, row: QueryResult<R>) -> Self::Item;
 }
 
 /// Builds a value of a row, whatever kind of connection it came by.

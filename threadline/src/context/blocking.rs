@@ -12,6 +12,13 @@ use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
 
 use super::audit_connection::{AuditConnection, BuildRow, Runner};
+#[cfg(feature = "postgres")]
+use {
+    super::audit_connection::{EachRow, StreamConnection},
+    super::plainly,
+    diesel::pg::PgRowByRowLoadingMode,
+    std::ops::ControlFlow,
+};
 
 /// A synchronous connection that can begin a transaction with SQL of our own.
 ///
@@ -20,16 +27,8 @@ use super::audit_connection::{AuditConnection, BuildRow, Runner};
 /// PostgreSQL, such as one of your own, becomes one with a line, and then reads and writes
 /// the audit:
 ///
-/// ```
-/// # use diesel::connection::*;
-/// # use diesel::prelude::*;
-/// # fn reads<C: threadline::AuditConnection>() {}
-/// # macro_rules! connection { ($name:ident) => { type $name = threadline::AuditedConnection<PgConnection>; } }
-/// # connection!(Theirs);
-/// # reads::<Theirs>();
-/// # /*
+/// ```rust,ignore
 /// impl threadline::BlockingConnection for MyConnection {}
-/// # */
 /// ```
 pub trait BlockingConnection: Connection<Backend = Pg> + LoadConnection {
     /// Begins a transaction with the given SQL.
@@ -139,5 +138,44 @@ impl<C: BlockingConnection> Runner for C {
 
     fn abandon(&mut self, _undo: &str) {
         // Only a panic leaves it so, and then as Diesel does.
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl<C> StreamConnection for C
+where
+    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
+{
+    type Rows<'a, T: 'a>
+        = Box<dyn Iterator<Item = T> + 'a>
+    where
+        Self: 'a;
+
+    async fn row_by_row<'a, Q, E>(
+        &'a mut self,
+        query: Q,
+        mut each: E,
+    ) -> QueryResult<Box<dyn Iterator<Item = E::Item> + 'a>>
+    where
+        Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
+        Pg: QueryMetadata<Q::SqlType>,
+        E: EachRow + 'a,
+    {
+        let rows = plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(self, query))?;
+        Ok(Box::new(rows.map(move |row| each.item(row))))
+    }
+
+    async fn each_row<Q, E>(&mut self, query: Q, each: &mut E) -> QueryResult<()>
+    where
+        Q: Query + QueryFragment<Pg> + QueryId + Send,
+        Pg: QueryMetadata<Q::SqlType>,
+        E: EachRow<Item = ControlFlow<()>>,
+    {
+        for row in plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(self, query))? {
+            if each.item(row).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }

@@ -24,7 +24,7 @@ mod transaction;
 pub use actor::{ActorRef, ActorType};
 #[cfg(feature = "diesel-async")]
 pub use async_ext::{AsyncAuditExt, AsyncWork};
-pub use audit_connection::AuditConnection;
+pub use audit_connection::{AuditConnection, StreamConnection};
 pub use audit_context::{AuditContext, AuditContextBuilder, ContextError};
 pub use blocking::BlockingConnection;
 pub use builder::AuditedTransactionBuilder;
@@ -37,7 +37,7 @@ pub use connection::{AuditedConnection, AuditedTransactionManager, AutocommitLoa
 pub use in_context::{InContext, InContextExt};
 pub use transaction::AuditExt;
 
-pub(crate) use audit_connection::{BuildRow, Columns};
+pub(crate) use audit_connection::{BuildRow, Columns, EachRow};
 pub(crate) use audit_context::Origin;
 pub(crate) use blocking::ready;
 pub(crate) use open::Open;

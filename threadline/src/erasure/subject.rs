@@ -1,15 +1,18 @@
 use std::io::Write;
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
 
 use chrono::{SecondsFormat, Utc};
-use diesel::connection::LoadConnection;
 use diesel::deserialize::FromSqlRow;
-use diesel::pg::{Pg, PgRowByRowLoadingMode};
-use diesel::result::Error as DieselError;
+use diesel::expression::QueryMetadata;
+use diesel::pg::Pg;
+use diesel::result::{Error as DieselError, QueryResult};
+use diesel::row::Row;
 use diesel::sql_types::Jsonb;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::context::{ActorRef, BlockingConnection, plainly, ready};
+use crate::context::{ActorRef, EachRow, StreamConnection};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed, known_table};
 use crate::export::{FORMAT_VERSION, write_failed};
@@ -80,39 +83,42 @@ impl SubjectExport {
     ///
     /// There is no such table, or it was never audited; its key was that of other records,
     /// too; the query failed, or writing did.
-    pub fn write<C, W>(self, conn: &mut C, mut out: W) -> Result<u64, Error>
+    pub fn write<'c, C, W>(self, conn: &'c mut C, mut out: W) -> C::Answer<'c, Result<u64, Error>>
     where
-        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
-        W: Write,
+        C: StreamConnection,
+        W: Write + Send + 'c,
     {
-        let installed = ready(installed_version(conn))?;
+        C::answer(async move { self.write_to(conn, &mut out).await })
+    }
+
+    async fn write_to<C, W>(&self, conn: &mut C, out: &mut W) -> Result<u64, Error>
+    where
+        C: StreamConnection,
+        W: Write + Send,
+    {
+        let installed = installed_version(conn).await?;
         if installed < Some(SCHEMA_VERSION) {
             return Err(Error::new(ErrorKind::SchemaMissing { installed }));
         }
-        ready(known_table(conn, &self.table))?;
-        ready(post_before_reading(conn));
-        let mut lines = 0;
+        known_table(conn, &self.table).await?;
+        post_before_reading(conn).await;
         let person = || {
             [
                 Bind::Text(self.table.clone()),
                 Bind::Text(self.record_key.clone()),
             ]
         };
-        let query = Typed::<ChangeSql>::new(include_str!("subject_changes.sql"), person());
-        for row in plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))? {
-            let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(&row?)
-                .map_err(DieselError::DeserializationError)?;
-            let change = &change;
-            write(
-                &mut out,
-                &Line {
+        let changes = include_str!("subject_changes.sql");
+        let mut lines =
+            each_line::<ChangeSql, _, _>(conn, changes, person(), |change: AuditChange| {
+                let line = Line {
                     kind: "change",
-                    change,
-                },
-            )?;
-            lines += 1;
-        }
-        lines += documents(conn, include_str!("subject_holds.sql"), person(), &mut out)?;
+                    change: &change,
+                };
+                write(out, &line)
+            })
+            .await?;
+        lines += documents(conn, include_str!("subject_holds.sql"), person(), out).await?;
         if let Some(actor) = &self.actor {
             let actor = || {
                 [
@@ -121,13 +127,13 @@ impl SubjectExport {
                 ]
             };
             let transactions = include_str!("actor_transactions.sql");
-            lines += documents(conn, transactions, actor(), &mut out)?;
+            lines += documents(conn, transactions, actor(), out).await?;
             let actions = include_str!("actor_actions.sql");
-            lines += documents(conn, actions, actor(), &mut out)?;
+            lines += documents(conn, actions, actor(), out).await?;
         }
         let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
         write(
-            &mut out,
+            out,
             &json!({
                 "kind": "end", "format_version": FORMAT_VERSION, "generated_at": now,
                 "table": self.table, "record_key": self.record_key, "count": lines,
@@ -138,26 +144,75 @@ impl SubjectExport {
     }
 }
 
-/// What a query gives as JSON, an object a line.
-fn documents<C, W>(
+async fn documents<C, W>(
     conn: &mut C,
     sql: &'static str,
     binds: [Bind; 2],
     out: &mut W,
 ) -> Result<u64, Error>
 where
-    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
-    W: Write,
+    C: StreamConnection,
+    W: Write + Send,
 {
-    let mut lines = 0;
-    let query = Typed::<Jsonb>::new(sql, binds);
-    for row in plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))? {
-        let document = <AnyJson as FromSqlRow<Jsonb, Pg>>::build_from_row(&row?)
-            .map_err(DieselError::DeserializationError)?;
-        write(out, &document.into_inner())?;
-        lines += 1;
+    let line = |document: AnyJson| write(out, &document.into_inner());
+    each_line::<Jsonb, _, _>(conn, sql, binds, line).await
+}
+
+/// Writes a line for each row, and says how many.
+async fn each_line<ST, T, C>(
+    conn: &mut C,
+    sql: &'static str,
+    binds: [Bind; 2],
+    write: impl FnMut(T) -> Result<(), Error> + Send,
+) -> Result<u64, Error>
+where
+    C: StreamConnection,
+    T: FromSqlRow<ST, Pg> + Send,
+    Pg: QueryMetadata<ST>,
+{
+    let mut each = EachLine {
+        write,
+        lines: 0,
+        failed: None,
+        read: PhantomData::<fn() -> (ST, T)>,
+    };
+    conn.each_row(Typed::<ST>::new(sql, binds), &mut each)
+        .await?;
+    match each.failed {
+        Some(error) => Err(error),
+        None => Ok(each.lines),
     }
-    Ok(lines)
+}
+
+struct EachLine<F, ST, T> {
+    write: F,
+    lines: u64,
+    /// Why it was broken off.
+    failed: Option<Error>,
+    read: PhantomData<fn() -> (ST, T)>,
+}
+
+impl<F, ST, T> EachRow for EachLine<F, ST, T>
+where
+    F: FnMut(T) -> Result<(), Error> + Send,
+    T: FromSqlRow<ST, Pg> + Send,
+{
+    type Item = ControlFlow<()>;
+
+    fn item<'r, R: Row<'r, Pg>>(&mut self, row: QueryResult<R>) -> ControlFlow<()> {
+        let value =
+            row.and_then(|row| T::build_from_row(&row).map_err(DieselError::DeserializationError));
+        match value.map_err(Error::from).and_then(&mut self.write) {
+            Ok(()) => {
+                self.lines += 1;
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
 }
 
 fn write(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {

@@ -8,14 +8,14 @@ mod rows;
 pub(crate) use self::csv::write_failed;
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use diesel::connection::LoadConnection;
-use diesel::pg::PgRowByRowLoadingMode;
-
-use crate::context::{BlockingConnection, ready};
-use crate::error::Error;
-use crate::explore::Filter;
+use self::rows::{EachChange, ExportRow};
+use crate::context::StreamConnection;
+use crate::error::{Error, ErrorKind};
+use crate::explore::{Filter, Plan};
+use crate::install::{SCHEMA_VERSION, installed_version};
 use crate::posting::post_before_reading;
 
 /// The version of the form of the JSON that is written.
@@ -74,7 +74,7 @@ pub struct Export<'p> {
 }
 
 /// Is told how many changes have been written.
-type Progress<'p> = Box<dyn FnMut(u64) + 'p>;
+type Progress<'p> = Box<dyn FnMut(u64) + Send + 'p>;
 
 /// Changes between two calls of the progress callback.
 const PROGRESS_EVERY: u64 = 1_000;
@@ -105,7 +105,7 @@ impl<'p> Export<'p> {
 
     /// Calls back with the number of changes so far, after every thousand and at
     /// the end.
-    pub fn progress(mut self, callback: impl FnMut(u64) + 'p) -> Self {
+    pub fn progress(mut self, callback: impl FnMut(u64) + Send + 'p) -> Self {
         self.progress = Some(Box::new(callback));
         self
     }
@@ -117,23 +117,37 @@ impl<'p> Export<'p> {
     /// The filter cannot be answered, the query failed, or writing did. What was
     /// written by then is not complete: CSV ends somewhere, JSON does not parse,
     /// NDJSON lacks its last line.
-    pub fn write<C, W>(
+    pub fn write<'c, C, W>(
+        self,
+        conn: &'c mut C,
+        format: ExportFormat,
+        out: W,
+    ) -> C::Answer<'c, Result<Exported, Error>>
+    where
+        C: StreamConnection,
+        W: Write + Send + 'c,
+        'p: 'c,
+    {
+        C::answer(self.write_as(conn, format, out))
+    }
+
+    async fn write_as<C, W>(
         mut self,
         conn: &mut C,
         format: ExportFormat,
         out: W,
     ) -> Result<Exported, Error>
     where
-        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
-        W: Write,
+        C: StreamConnection,
+        W: Write + Send,
     {
         match format {
             ExportFormat::Csv => {
                 let sheet = csv::Sheet::new(out, self.actions)?;
-                self.write_to(conn, sheet)
+                self.write_to(conn, sheet).await
             }
-            ExportFormat::Json => self.write_to(conn, json::Document::new(out)),
-            ExportFormat::Ndjson => self.write_to(conn, json::Lines::new(out)),
+            ExportFormat::Json => self.write_to(conn, json::Document::new(out)).await,
+            ExportFormat::Ndjson => self.write_to(conn, json::Lines::new(out)).await,
         }
     }
 
@@ -144,52 +158,73 @@ impl<'p> Export<'p> {
     ///
     /// As of [`write`](Self::write). Nothing is left, and a file that was there
     /// before is as it was.
-    pub fn write_file<C>(
+    pub fn write_file<'c, C>(
         self,
-        conn: &mut C,
+        conn: &'c mut C,
         format: ExportFormat,
         path: impl AsRef<Path>,
-    ) -> Result<Exported, Error>
+    ) -> C::Answer<'c, Result<Exported, Error>>
     where
-        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
+        C: StreamConnection,
+        'p: 'c,
     {
-        let file = file::Partial::create(path.as_ref())?;
-        let exported = self.write(conn, format, file.writer())?;
-        file.complete()?;
-        Ok(exported)
+        let path = path.as_ref().to_owned();
+        C::answer(async move {
+            let file = file::Partial::create(&path)?;
+            let exported = self.write_as(conn, format, file.writer()).await?;
+            file.complete()?;
+            Ok(exported)
+        })
     }
 
-    fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
+    async fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
     where
-        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
-        S: Sink,
+        C: StreamConnection,
+        S: Sink + Send,
     {
-        ready(post_before_reading(conn));
+        post_before_reading(conn).await;
+        // Asked for first: when the rows come, the connection is taken.
+        let installed = installed_version(conn).await?;
+        if installed < Some(SCHEMA_VERSION) {
+            return Err(Error::new(ErrorKind::SchemaMissing { installed }));
+        }
         let mut changes = 0;
         let mut truncated = false;
         // One more is asked for than is written: that it is there says enough.
         let asked = self.limit.map(|limit| limit.saturating_add(1));
-        for row in rows::load(conn, &self.filter, asked, self.actions)? {
-            if self.limit.is_some_and(|limit| changes >= limit as u64) {
-                truncated = true;
-                break;
-            }
-            sink.change(&row?)?;
-            changes += 1;
-            if changes % PROGRESS_EVERY == 0 {
-                self.report(changes);
-            }
+        let query = Plan::new(conn, &self.filter)
+            .await?
+            .export(asked, self.actions);
+        let mut each = EachChange {
+            actions: self.actions,
+            write: |row: ExportRow| {
+                if self.limit.is_some_and(|limit| changes >= limit as u64) {
+                    truncated = true;
+                    return Ok(ControlFlow::Break(()));
+                }
+                sink.change(&row)?;
+                changes += 1;
+                if changes % PROGRESS_EVERY == 0 {
+                    report(&mut self.progress, changes);
+                }
+                Ok(ControlFlow::Continue(()))
+            },
+            failed: None,
+        };
+        conn.each_row(query, &mut each).await?;
+        if let Some(error) = each.failed {
+            return Err(error);
         }
         let exported = Exported { changes, truncated };
         sink.end(exported)?;
-        self.report(changes);
+        report(&mut self.progress, changes);
         Ok(exported)
     }
+}
 
-    fn report(&mut self, changes: u64) {
-        if let Some(progress) = &mut self.progress {
-            progress(changes);
-        }
+fn report(progress: &mut Option<Progress<'_>>, changes: u64) {
+    if let Some(progress) = progress {
+        progress(changes);
     }
 }
 
@@ -205,7 +240,7 @@ impl std::fmt::Debug for Export<'_> {
 
 /// Where changes are written, one after another.
 trait Sink {
-    fn change(&mut self, row: &rows::ExportRow) -> Result<(), Error>;
+    fn change(&mut self, row: &ExportRow) -> Result<(), Error>;
 
     /// Says that this was all.
     fn end(&mut self, exported: Exported) -> Result<(), Error>;
@@ -229,10 +264,14 @@ trait Sink {
 /// # Errors
 ///
 /// As of [`Export::write`].
-pub fn export_csv<C, W>(conn: &mut C, filter: &Filter, out: W) -> Result<Exported, Error>
+pub fn export_csv<'c, C, W>(
+    conn: &'c mut C,
+    filter: &Filter,
+    out: W,
+) -> C::Answer<'c, Result<Exported, Error>>
 where
-    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
-    W: Write,
+    C: StreamConnection,
+    W: Write + Send + 'c,
 {
     Export::new(filter.clone()).write(conn, ExportFormat::Csv, out)
 }
@@ -253,10 +292,14 @@ where
 /// # Errors
 ///
 /// As of [`Export::write`].
-pub fn export_json<C, W>(conn: &mut C, filter: &Filter, out: W) -> Result<Exported, Error>
+pub fn export_json<'c, C, W>(
+    conn: &'c mut C,
+    filter: &Filter,
+    out: W,
+) -> C::Answer<'c, Result<Exported, Error>>
 where
-    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
-    W: Write,
+    C: StreamConnection,
+    W: Write + Send + 'c,
 {
     Export::new(filter.clone()).write(conn, ExportFormat::Json, out)
 }

@@ -1,13 +1,14 @@
-use diesel::connection::LoadConnection;
+use std::ops::ControlFlow;
+
 use diesel::deserialize::FromSqlRow;
-use diesel::pg::{Pg, PgRowByRowLoadingMode};
-use diesel::result::Error as DieselError;
+use diesel::pg::Pg;
+use diesel::result::{Error as DieselError, QueryResult};
+use diesel::row::Row;
 
 use crate::action::AuditAction;
-use crate::context::{BlockingConnection, plainly, ready};
-use crate::error::{Error, ErrorKind};
-use crate::explore::{ExportSql, Filter, Plan};
-use crate::install::{SCHEMA_VERSION, installed_version};
+use crate::context::EachRow;
+use crate::error::Error;
+use crate::explore::ExportSql;
 use crate::record::{AnyJson, AuditChange};
 
 /// A change to be written.
@@ -16,31 +17,36 @@ pub(super) struct ExportRow {
     pub(super) actions: Option<Vec<AuditAction>>,
 }
 
-/// The changes, row by row as the server finds them.
-pub(super) fn load<'c, C>(
-    conn: &'c mut C,
-    filter: &Filter,
-    limit: Option<usize>,
-    actions: bool,
-) -> Result<impl Iterator<Item = Result<ExportRow, Error>> + use<'c, C>, Error>
+/// Hands each row to somebody who writes it down.
+pub(super) struct EachChange<F> {
+    pub(super) actions: bool,
+    pub(super) write: F,
+    /// Why it was broken off.
+    pub(super) failed: Option<Error>,
+}
+
+impl<F> EachRow for EachChange<F>
 where
-    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
+    F: FnMut(ExportRow) -> Result<ControlFlow<()>, Error> + Send,
 {
-    // Asked for first: when the rows come, the connection is taken.
-    let installed = ready(installed_version(conn))?;
-    if installed < Some(SCHEMA_VERSION) {
-        return Err(Error::new(ErrorKind::SchemaMissing { installed }));
-    }
-    let query = ready(Plan::new(conn, filter))?.export(limit, actions);
-    let rows = plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))?;
-    Ok(rows.map(move |row| {
-        let (change, list) =
-            <(AuditChange, Option<AnyJson>) as FromSqlRow<ExportSql, Pg>>::build_from_row(&row?)
-                .map_err(DieselError::DeserializationError)?;
-        let list = list.map(AnyJson::into_inner);
-        Ok(ExportRow {
-            change,
-            actions: actions.then(|| AuditAction::from_json_rows(list)),
+    type Item = ControlFlow<()>;
+
+    fn item<'r, R: Row<'r, Pg>>(&mut self, row: QueryResult<R>) -> ControlFlow<()> {
+        let written = export_row(row, self.actions).and_then(&mut self.write);
+        written.unwrap_or_else(|error| {
+            self.failed = Some(error);
+            ControlFlow::Break(())
         })
-    }))
+    }
+}
+
+fn export_row<'r, R: Row<'r, Pg>>(row: QueryResult<R>, actions: bool) -> Result<ExportRow, Error> {
+    let (change, list) =
+        <(AuditChange, Option<AnyJson>) as FromSqlRow<ExportSql, Pg>>::build_from_row(&row?)
+            .map_err(DieselError::DeserializationError)?;
+    let list = list.map(AnyJson::into_inner);
+    Ok(ExportRow {
+        change,
+        actions: actions.then(|| AuditAction::from_json_rows(list)),
+    })
 }

@@ -11,10 +11,7 @@ use crate::record::{AuditChange, History, Referring, Version, VersionedModel};
 use crate::revert::revert_record;
 use crate::time_travel::{Unavailable, as_of_json};
 #[cfg(feature = "postgres")]
-use {
-    crate::context::BlockingConnection, crate::time_travel::PastRecord,
-    diesel::connection::LoadConnection, diesel::pg::PgRowByRowLoadingMode,
-};
+use {crate::context::StreamConnection, crate::time_travel::PastRecord};
 
 /// A model whose table is audited; implemented by `#[derive(Audited)]`.
 ///
@@ -253,8 +250,8 @@ pub trait Audited: Sized {
     }
 
     /// Every record of the table as it was at an instant, in no particular
-    /// order, also those that are gone. Comes row by row: memory does not grow
-    /// with the table.
+    /// order, also those that are gone. Comes row by row, as an iterator or, on a
+    /// connection of diesel-async, as a stream: memory does not grow with the table.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -280,9 +277,9 @@ pub trait Audited: Sized {
     fn all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,
-    ) -> Result<impl Iterator<Item = Result<PastRecord<Self>, Error>>, Error>
+    ) -> C::Answer<'_, Result<C::Rows<'_, Result<PastRecord<Self>, Error>>, Error>>
     where
-        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
+        C: StreamConnection,
         Self: VersionedModel,
     {
         Self::load_all_as_of(conn, instant)

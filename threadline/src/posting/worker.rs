@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::ConnectionResult;
 
 use super::post::POST;
-use crate::context::{BlockingConnection, ready};
+use crate::context::{AuditConnection, BlockingConnection, ready};
 use crate::error::Error;
 use crate::telemetry::Clock;
 
@@ -98,14 +98,51 @@ impl Worker {
         C: BlockingConnection,
         F: FnMut() -> ConnectionResult<C>,
     {
+        ready(self.run_async(
+            || std::future::ready(connect()),
+            |pause, turn| std::future::ready(go_on(pause, turn)),
+        ));
+    }
+
+    /// Same as [`run`](Self::run) in a task, with what connects and what waits as futures,
+    /// on connections of diesel-async.
+    ///
+    /// ```no_run
+    /// # async fn work(database_url: String) {
+    /// use diesel_async::{AsyncConnection, AsyncPgConnection};
+    /// use threadline::Worker;
+    ///
+    /// let worker = Worker::new().run_async(
+    ///     move || {
+    ///         let database_url = database_url.clone();
+    ///         async move { AsyncPgConnection::establish(&database_url).await }
+    ///     },
+    ///     async |pause, _posted| {
+    ///         tokio::time::sleep(pause).await;
+    ///         true
+    ///     },
+    /// );
+    /// tokio::spawn(worker);
+    /// # }
+    /// ```
+    pub async fn run_async<C, Connecting, GoingOn>(
+        self,
+        mut connect: impl FnMut() -> Connecting,
+        mut go_on: impl FnMut(Duration, Result<u64, Error>) -> GoingOn,
+    ) where
+        C: AuditConnection,
+        Connecting: Future<Output = ConnectionResult<C>>,
+        GoingOn: Future<Output = bool>,
+    {
         let mut connection: Option<C> = None;
         loop {
             let clock = Clock::start();
             let turn = clock.posted(match &mut connection {
-                Some(conn) => ready(POST.one(conn)),
-                None => connect()
-                    .map_err(Error::from)
-                    .and_then(|conn| ready(POST.one(connection.insert(conn)))),
+                Some(conn) => POST.one(conn).await,
+                None => match connect().await {
+                    Ok(conn) => POST.one(connection.insert(conn)).await,
+                    Err(error) => Err(error.into()),
+                },
             });
             let pause = match &turn {
                 Ok(FULL..) => Duration::ZERO,
@@ -115,7 +152,7 @@ impl Worker {
                     AFTER_FAILURE
                 }
             };
-            if !go_on(pause, turn) {
+            if !go_on(pause, turn).await {
                 return;
             }
         }

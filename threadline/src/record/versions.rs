@@ -22,10 +22,7 @@ use crate::posting::post_before_reading;
 use crate::run;
 use crate::time_travel::{self, Unavailable};
 #[cfg(feature = "postgres")]
-use {
-    crate::context::BlockingConnection, crate::time_travel::PastRecord,
-    diesel::connection::LoadConnection, diesel::pg::PgRowByRowLoadingMode,
-};
+use {crate::context::StreamConnection, crate::time_travel::PastRecord};
 
 /// One change of a record, with the record as it was after it.
 #[derive(Debug, Clone)]
@@ -79,9 +76,9 @@ pub trait VersionedModel: Audited + Send + 'static {
     fn load_all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,
-    ) -> Result<impl Iterator<Item = Result<PastRecord<Self>, Error>>, Error>
+    ) -> C::Answer<'_, Result<C::Rows<'_, Result<PastRecord<Self>, Error>>, Error>>
     where
-        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>;
+        C: StreamConnection;
 }
 
 #[diagnostic::do_not_recommend]
@@ -138,11 +135,11 @@ where
     fn load_all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,
-    ) -> Result<impl Iterator<Item = Result<PastRecord<M>, Error>>, Error>
+    ) -> C::Answer<'_, Result<C::Rows<'_, Result<PastRecord<M>, Error>>, Error>>
     where
-        C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
+        C: StreamConnection,
     {
-        time_travel::load_all_as_of(conn, instant)
+        C::answer(time_travel::load_all_as_of(conn, instant))
     }
 }
 

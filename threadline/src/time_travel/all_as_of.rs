@@ -1,8 +1,9 @@
+use std::marker::PhantomData;
+
 use chrono::{DateTime, Utc};
-use diesel::connection::LoadConnection;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::{Expression, Selectable};
-use diesel::pg::{Pg, PgRowByRowLoadingMode};
+use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::row::Row;
@@ -10,8 +11,9 @@ use diesel::sql_types::{Text, Timestamptz, Untyped};
 use serde_json::Value;
 
 use super::Unavailable;
-use crate::context::{BlockingConnection, plainly, ready};
+use crate::context::{EachRow, StreamConnection};
 use crate::error::{Error, ErrorKind};
+use crate::install::{SCHEMA_VERSION, installed_version};
 use crate::model::Audited;
 use crate::posting::post_before_reading;
 use crate::record::fit::{self, Lacking, ModelColumns};
@@ -38,67 +40,101 @@ pub struct PastRecord<M> {
 /// How many columns the query selects before the model's.
 const OWN_COLUMNS: usize = 6;
 
-pub(crate) fn load_all_as_of<'c, C, M>(
+pub(crate) async fn load_all_as_of<'c, C, M>(
     conn: &'c mut C,
     instant: DateTime<Utc>,
-) -> Result<impl Iterator<Item = Result<PastRecord<M>, Error>> + use<'c, C, M>, Error>
+) -> Result<C::Rows<'c, Result<PastRecord<M>, Error>>, Error>
 where
-    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
+    C: StreamConnection,
     M: Audited
         + Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
-    M::SelectExpression: QueryFragment<Pg> + 'static,
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
+        + Send
+        + 'static,
+    M::SelectExpression: QueryFragment<Pg> + Send + 'static,
 {
-    let model = ModelColumns::of::<M>()?;
     let query = AllAsOf {
         table: M::spec().table,
         model: ModelColumns::of::<M>()?,
         instant,
     };
+    let each = EachPast {
+        table: query.table.clone(),
+        model: ModelColumns::of::<M>()?,
+        built: PhantomData,
+    };
     // Asked for first: when the rows come, the connection is taken.
-    let installed = ready(crate::install::installed_version(conn)).unwrap_or(None);
-    if installed < Some(crate::install::SCHEMA_VERSION) {
+    let installed = installed_version(conn).await.unwrap_or(None);
+    if installed < Some(SCHEMA_VERSION) {
         return Err(Error::new(ErrorKind::SchemaMissing { installed }));
     }
-    ready(post_before_reading(conn));
-    let table = query.table.clone();
-    let refused = move |error| refused(error, &table);
-    let rows =
-        plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)).map_err(&refused)?;
-    Ok(rows.map(move |row| {
-        row.and_then(|row| past_record(&row, &model))
-            .map_err(&refused)
-    }))
+    post_before_reading(conn).await;
+    let rows = conn.row_by_row(query, each).await;
+    rows.map_err(|error| refused(error, &M::spec().table))
+}
+
+struct EachPast<M: Selectable<Pg>> {
+    table: String,
+    model: ModelColumns<M::SelectExpression>,
+    built: PhantomData<fn() -> M>,
+}
+
+impl<M> EachRow for EachPast<M>
+where
+    M: Selectable<Pg>
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
+        + Send,
+    M::SelectExpression: QueryFragment<Pg> + Send,
+{
+    type Item = Result<PastRecord<M>, Error>;
+
+    fn item<'r, R: Row<'r, Pg>>(&mut self, row: QueryResult<R>) -> Self::Item {
+        row.and_then(|row| past_record(&row, &self.model))
+            .map_err(|error| refused(error, &self.table))
+    }
 }
 
 /// The rows of a table by its name as in SQL: key and image.
 #[cfg(feature = "cli")]
-pub(crate) fn rows_as_of<'c, C>(
-    conn: &'c mut C,
+pub(crate) async fn rows_as_of<C>(
+    conn: &mut C,
     table: String,
     instant: DateTime<Utc>,
-) -> Result<impl Iterator<Item = Result<(Value, Value), Error>> + use<'c, C>, Error>
+) -> Result<C::Rows<'_, Result<(Value, Value), Error>>, Error>
 where
-    C: BlockingConnection + LoadConnection<PgRowByRowLoadingMode>,
+    C: StreamConnection,
 {
     use crate::explore::{Bind, Typed};
-    use crate::record::AnyJson;
-    use diesel::sql_types::Jsonb;
 
-    let query = Typed::<(Jsonb, Jsonb)>::new(
+    let query = Typed::<KeyAndImage>::new(
         include_str!("rows_as_of.sql"),
         [Bind::Text(table.clone()), Bind::Instant(instant)],
     );
-    let refused = move |error| refused(error, &table);
-    let rows =
-        plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query)).map_err(&refused)?;
-    Ok(rows.map(move |row| {
-        let (key, image) = <(AnyJson, AnyJson) as FromSqlRow<(Jsonb, Jsonb), Pg>>::build_from_row(
-            &row.map_err(&refused)?,
-        )
-        .map_err(DieselError::DeserializationError)?;
+    let each = EachImage(table.clone());
+    let rows = conn.row_by_row(query, each).await;
+    rows.map_err(|error| refused(error, &table))
+}
+
+#[cfg(feature = "cli")]
+type KeyAndImage = (diesel::sql_types::Jsonb, diesel::sql_types::Jsonb);
+
+/// The table.
+#[cfg(feature = "cli")]
+struct EachImage(String);
+
+#[cfg(feature = "cli")]
+impl EachRow for EachImage {
+    type Item = Result<(Value, Value), Error>;
+
+    fn item<'r, R: Row<'r, Pg>>(&mut self, row: QueryResult<R>) -> Self::Item {
+        use crate::record::AnyJson;
+
+        let row = row.map_err(|error| refused(error, &self.0))?;
+        let (key, image) =
+            <(AnyJson, AnyJson) as FromSqlRow<KeyAndImage, Pg>>::build_from_row(&row)
+                .map_err(DieselError::DeserializationError)?;
         Ok((key.into_inner(), image.into_inner()))
-    }))
+    }
 }
 
 fn past_record<'a, M>(

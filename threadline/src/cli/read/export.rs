@@ -59,7 +59,7 @@ impl ExportArguments {
         }
         let exported = match &self.output {
             Some(path) => export.write_file(conn, format, path),
-            None => export.write(conn, format, io::stdout().lock()),
+            None => export.write(conn, format, io::BufWriter::new(io::stdout())),
         };
         bar.finish_and_clear();
         let exported = exported?;

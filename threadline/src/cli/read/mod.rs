@@ -318,7 +318,7 @@ impl Read {
                 if key.is_empty() {
                     ready(known_table(conn, &table))?;
                     return unmasked.read(conn, |conn| {
-                        let mut rows = rows_as_of(conn, table, instant)?;
+                        let mut rows = ready(rows_as_of(conn, table, instant))?;
                         let Some(limit) = limit else {
                             return common.output().rows(rows);
                         };

@@ -74,6 +74,12 @@ impl<F> InContext<F> {
             context,
         }
     }
+
+    /// Returns the future that does its work in the context.
+    pub fn get_ref(&self) -> &F {
+        let future = self.future.as_ref();
+        future.expect("a future is there until it is dropped")
+    }
 }
 
 impl<F: Future> Future for InContext<F> {

@@ -13,8 +13,9 @@ use diesel::prelude::*;
 use futures_util::stream::unfold;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use serde_json::json;
+use serde_json::{Value, json};
 use threadline::{AuditContext, AuditExt};
+use threadline_tests::console::{Call, calls};
 use threadline_tests::rows;
 use tower::ServiceExt;
 
@@ -136,4 +137,36 @@ async fn what_a_response_writes_while_it_is_sent_is_recorded_under_its_user() {
         assert_eq!(AuditContext::current(), None);
     }
     assert_eq!(changes(&database), ["insert | articles | user:2"; 3]);
+}
+
+#[tokio::test]
+async fn the_readme_shows_what_is_answered() {
+    let (_database, service) = start();
+    for call in calls(include_str!("../../README.md")) {
+        let body = serde_json::from_str(&call.body).unwrap_or_default();
+        let method = call.method.parse().unwrap();
+        let request = request(method, &call.path, call.token.as_deref(), &body);
+        let (_, answer) = send(&service, request).await;
+        let shown = call
+            .answer
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        assert_eq!(
+            printed(&call, answer),
+            shown.collect::<Vec<Value>>(),
+            "{call:?}"
+        );
+    }
+}
+
+/// The answer, or of a history what the README's filter leaves of it; each line as JSON.
+fn printed(call: &Call, answer: Value) -> Vec<Value> {
+    if call.filter.is_none() {
+        return vec![answer];
+    }
+    let line = |change: &Value| {
+        let actor = &change["transaction"]["actor"]["id"];
+        json!([change["operation"], actor, change["changed_to"]])
+    };
+    answer.as_array().unwrap().iter().map(line).collect()
 }

@@ -2,17 +2,17 @@ use crate::provision::{FOR_DEMO, provision};
 use crate::run::{cargo, run};
 use crate::server::{Database, server};
 
-/// Runs the quickstart on a database of its own.
-pub(crate) fn demo() -> Result<u8, String> {
+/// Runs an example on a database of its own.
+pub(crate) fn demo(example: &str) -> Result<u8, String> {
     provision(FOR_DEMO)?;
     // Built first: nobody has to wait for a server to see a mistake.
-    let built = run(cargo().args(["build", "--package", "quickstart"]))?;
+    let built = run(cargo().args(["build", "--package", example]))?;
     if built != 0 {
         return Ok(built);
     }
     let server = server()?;
     let database = Database::create(&server, "demo")?;
     run(cargo()
-        .args(["run", "--quiet", "--package", "quickstart"])
+        .args(["run", "--quiet", "--package", example])
         .env("DATABASE_URL", database.url()))
 }

@@ -21,7 +21,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  demo              run the quickstart on a throw-away database
+  demo [EXAMPLE]    run the quickstart, or another of the examples, on a throw-away
+                    database
   test [ARGS]       run every test, some on the newest PostgreSQL, too;
                     ARGS go to `cargo test`, and then it is what they ask for
   test-newest [ARGS]
@@ -43,7 +44,8 @@ fn main() -> ExitCode {
         .collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["demo"] => demo::demo(),
+        ["demo"] => demo::demo("quickstart"),
+        ["demo", example] => demo::demo(example),
         ["test", ..] => test::test(&arguments[1..]),
         ["test-newest", ..] => newest::test(&arguments[1..]),
         ["bench", ..] => bench::bench(&arguments[1..]),

@@ -86,6 +86,12 @@ impl<F> InContext<F> {
             origin: Origin::Explicit,
         }
     }
+
+    /// Returns the future that does its work in the context.
+    pub fn get_ref(&self) -> &F {
+        let future = self.future.as_ref();
+        future.expect("a future is there until it is dropped")
+    }
 }
 
 impl<F: Future> Future for InContext<F> {

@@ -1,0 +1,58 @@
+//! The middleware: who sent a request, and that it is served in their context.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+use diesel::prelude::*;
+use threadline::{ActorRef, AuditContext, InContextExt};
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::schema::clerks;
+
+/// For `actix_web::middleware::from_fn`. Visitors have no context: they read, and what they
+/// write is refused by the database.
+pub async fn audit(
+    app: web::Data<App>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let Some(clerk) = clerk_of(&app, &request).await? else {
+        return next.call(request).await;
+    };
+    let mut context = AuditContext::builder(ActorRef::user(clerk).map_err(internal)?).source("web");
+    if let Some(id) = header(&request, "x-request-id").filter(|id| id.len() <= 128) {
+        context = context.request_id(id);
+    }
+    if let Some(peer) = request.peer_addr() {
+        context = context.remote_ip(peer.ip());
+    }
+    let context = context.build().map_err(internal)?;
+    // In a block, because `call` works before it returns its future.
+    async { next.call(request).await }.in_context(context).await
+}
+
+/// Looks up whose token it is. A token that nobody has is refused.
+async fn clerk_of(app: &App, request: &ServiceRequest) -> Result<Option<i64>, ApiError> {
+    if !request.headers().contains_key("authorization") {
+        return Ok(None);
+    }
+    let token = header(request, "authorization").and_then(|text| text.strip_prefix("Bearer "));
+    let token = token.ok_or(ApiError::SignIn)?.to_owned();
+    let find = move |conn: &mut _| {
+        let clerks = clerks::table
+            .filter(clerks::token.eq(token))
+            .select(clerks::id);
+        Ok(clerks.first(conn).optional()?)
+    };
+    app.db(find).await?.ok_or(ApiError::SignIn).map(Some)
+}
+
+fn header<'r>(request: &'r ServiceRequest, name: &str) -> Option<&'r str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+fn internal(error: threadline::ContextError) -> ApiError {
+    ApiError::Internal(error.into())
+}

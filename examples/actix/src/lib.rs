@@ -1,0 +1,11 @@
+//! A warehouse, in plain Diesel code.
+//!
+//! What makes it audited: `models.rs` (what is captured), `audit.rs` (who acts), and `app.rs`
+//! (the type of the connection, and how the context gets to the thread that writes).
+
+pub mod app;
+pub mod audit;
+pub mod error;
+pub mod models;
+pub mod routes;
+pub mod schema;

@@ -1,0 +1,20 @@
+//! What is captured.
+
+use diesel::prelude::*;
+use serde::Serialize;
+use threadline::{Audited, Models};
+
+/// The database refuses a write that is not of a known actor.
+#[derive(Debug, Queryable, Selectable, Identifiable, Serialize, Audited)]
+#[diesel(table_name = crate::schema::items)]
+#[audited(require_actor)]
+pub struct Item {
+    pub id: i64,
+    pub name: String,
+    pub stock: i64,
+}
+
+/// Everything that is audited.
+pub fn audited() -> Models {
+    threadline::models![Item]
+}

@@ -1,0 +1,114 @@
+//! Who is on record.
+
+use actix_web::http::Method;
+use serde_json::{Value, json};
+use threadline_tests::console::{Call, calls};
+use threadline_tests::rows;
+
+use super::{changes, request, send, service, setup};
+
+const ADA: Option<&str> = Some("token-of-ada");
+const GRACE: Option<&str> = Some("token-of-grace");
+
+#[actix_web::test]
+async fn each_change_is_recorded_under_who_sent_it() {
+    let (database, app) = setup();
+    let service = service(app, |_| ()).await;
+    for (method, path, token, body, expected) in [
+        (Method::POST, "/items", ADA, json!({ "name": "bolts" }), 201),
+        (Method::POST, "/items", ADA, json!({ "name": "nuts" }), 201),
+        // A statement on its own, and a transaction.
+        (
+            Method::POST,
+            "/items/1/stock",
+            GRACE,
+            json!({ "quantity": 10 }),
+            200,
+        ),
+        (
+            Method::POST,
+            "/transfers",
+            ADA,
+            json!({ "from": 1, "to": 2, "quantity": 4 }),
+            200,
+        ),
+        (Method::GET, "/items/1", None, json!({}), 200),
+        (Method::DELETE, "/items/1", GRACE, json!({}), 204),
+    ] {
+        let answer = send(&service, request(method, path, token, &body)).await;
+        assert_eq!(answer.0, expected, "{path}: {}", answer.1);
+    }
+    assert_eq!(
+        changes(&database),
+        [
+            "insert | 1 | user:1",
+            "insert | 2 | user:1",
+            "update | 1 | user:2",
+            "update | 1 | user:1",
+            "update | 2 | user:1",
+            "delete | 1 | user:2",
+        ]
+    );
+    let history = request(Method::GET, "/items/1/history", ADA, &json!({}));
+    let (_, told) = send(&service, history).await;
+    let stock: Vec<_> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["changed_to"]["stock"].as_i64())
+        .collect();
+    assert_eq!(stock, [None, Some(6), Some(10), None]);
+}
+
+#[actix_web::test]
+async fn the_request_id_and_the_address_are_recorded() {
+    let (database, app) = setup();
+    let service = service(app, |_| ()).await;
+    for id in ["r-1", &"x".repeat(129)] {
+        let tagged = request(Method::POST, "/items", ADA, &json!({ "name": id }))
+            .peer_addr(([203, 0, 113, 9], 4711).into())
+            .insert_header(("x-request-id", id))
+            .insert_header(("x-forwarded-for", "198.51.100.1"));
+        assert_eq!(send(&service, tagged).await.0, 201);
+    }
+    assert_eq!(
+        rows(
+            &mut database.connect(),
+            "SELECT request_id, source, host(remote_ip) FROM threadline.transactions ORDER BY id"
+        ),
+        ["r-1 | web | 203.0.113.9", "NULL | web | 203.0.113.9"]
+    );
+}
+
+#[actix_web::test]
+async fn the_readme_shows_what_is_answered() {
+    let (_database, app) = setup();
+    let service = service(app, |_| ()).await;
+    for call in calls(include_str!("../../README.md")) {
+        let body = serde_json::from_str(&call.body).unwrap_or_default();
+        let method = call.method.parse().unwrap();
+        let request = request(method, &call.path, call.token.as_deref(), &body);
+        let (_, answer) = send(&service, request).await;
+        let shown = call
+            .answer
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        assert_eq!(
+            printed(&call, answer),
+            shown.collect::<Vec<Value>>(),
+            "{call:?}"
+        );
+    }
+}
+
+/// The answer, or of a history what the README's filter leaves of it; each line as JSON.
+fn printed(call: &Call, answer: Value) -> Vec<Value> {
+    if call.filter.is_none() {
+        return vec![answer];
+    }
+    let line = |change: &Value| {
+        let actor = &change["transaction"]["actor"]["id"];
+        json!([change["operation"], actor, change["changed_to"]])
+    };
+    answer.as_array().unwrap().iter().map(line).collect()
+}

@@ -1,0 +1,7 @@
+diesel::table! {
+    accounts (id) {
+        id -> Int8,
+        owner -> Text,
+        cents -> Int8,
+    }
+}

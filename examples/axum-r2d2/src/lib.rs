@@ -1,0 +1,30 @@
+//! A knowledge base: signed-in users write articles, and everybody comments.
+//!
+//! What makes it audited: `models.rs` (what is captured), `auth.rs` (who acts), `app.rs` (how
+//! the context gets to the thread that writes), and the order of the layers below.
+
+pub mod app;
+pub mod auth;
+pub mod error;
+pub mod models;
+pub mod routes;
+pub mod schema;
+
+use app::App;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use threadline_tower::X_REQUEST_ID;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+
+/// Routes of the service under its middleware. The layer that is added last is the first to see
+/// a request.
+pub fn service(routes: Router<App>, app: App) -> Router {
+    routes
+        .layer(auth::audit())
+        .layer(from_fn_with_state(app.clone(), auth::authenticate))
+        .layer(PropagateRequestIdLayer::new(X_REQUEST_ID))
+        .layer(SetRequestIdLayer::new(X_REQUEST_ID, MakeRequestUuid))
+        .layer(CatchPanicLayer::new())
+        .with_state(app)
+}

@@ -1,0 +1,107 @@
+use std::net::{IpAddr, SocketAddr};
+
+use http::request::Parts;
+
+/// Returns the client's address as the outermost of `proxies` trusted proxies saw it, for
+/// [`AuditLayer::remote_ip`](crate::AuditLayer::remote_ip).
+///
+/// Each proxy appends the address from which it got the request to `X-Forwarded-For`. The
+/// client may have sent such a header itself, so only the last entries, one for each of your
+/// own proxies, say something: with one proxy the last entry is the client, with two the one
+/// before.
+///
+/// ```
+/// use threadline_tower::behind_proxies;
+///
+/// let request = http::Request::builder()
+///     // The client claims to be 198.51.100.1; the proxy saw 203.0.113.9.
+///     .header("x-forwarded-for", "198.51.100.1, 203.0.113.9")
+///     .body(())?;
+/// let (parts, ()) = request.into_parts();
+/// let address = behind_proxies(1)(&parts);
+/// assert_eq!(address, Some([203, 0, 113, 9].into()));
+/// # Ok::<(), http::Error>(())
+/// ```
+///
+/// Returns `None` where the header has fewer entries than there are proxies, or where the
+/// entry is no address: an address that nobody vouches for is never recorded. With no proxies
+/// the header says nothing, so it returns `None`.
+///
+/// Use it only where requests cannot come around the proxies, and where each of them appends
+/// to the header. Count again when one is added, such as a CDN.
+pub fn behind_proxies(proxies: usize) -> impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static {
+    move |parts| {
+        let before_the_client = proxies.checked_sub(1)?;
+        let lines = parts.headers.get_all("x-forwarded-for").iter().rev();
+        lines
+            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
+            .nth(before_the_client)
+            .and_then(address)
+    }
+}
+
+/// An address, also with the port that some proxies add.
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    let entry = std::str::from_utf8(entry).ok()?.trim();
+    let with_port = || entry.parse::<SocketAddr>().map(|address| address.ip());
+    entry.parse().or_else(|_| with_port()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(proxies: usize, lines: &[&str]) -> Option<String> {
+        let mut request = http::Request::builder();
+        for line in lines {
+            request = request.header("X-Forwarded-For", *line);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        behind_proxies(proxies)(&parts).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn the_entry_of_the_outermost_trusted_proxy_counts() {
+        let line = "198.51.100.1, 203.0.113.9,10.0.0.7";
+        assert_eq!(seen(1, &[line]).as_deref(), Some("10.0.0.7"));
+        assert_eq!(seen(2, &[line]).as_deref(), Some("203.0.113.9"));
+        assert_eq!(seen(3, &[line]).as_deref(), Some("198.51.100.1"));
+    }
+
+    #[test]
+    fn several_headers_are_one_list() {
+        let lines = ["198.51.100.1, 198.51.100.2", "203.0.113.9", "10.0.0.7"];
+        assert_eq!(seen(1, &lines).as_deref(), Some("10.0.0.7"));
+        assert_eq!(seen(2, &lines).as_deref(), Some("203.0.113.9"));
+        assert_eq!(seen(3, &lines).as_deref(), Some("198.51.100.2"));
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_client_that_no_trusted_proxy_saw() {
+        assert_eq!(seen(0, &["203.0.113.9"]), None);
+        assert_eq!(seen(1, &[]), None);
+        assert_eq!(seen(2, &["203.0.113.9"]), None);
+        for nonsense in [
+            "",
+            "unknown",
+            "203.0.113.9, ",
+            "203.0.113.9, _hidden",
+            "1.2.3",
+        ] {
+            assert_eq!(seen(1, &[nonsense]), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_have_a_port() {
+        assert_eq!(
+            seen(1, &["203.0.113.9:4711"]).as_deref(),
+            Some("203.0.113.9")
+        );
+        assert_eq!(
+            seen(1, &["[2001:db8::1]:443"]).as_deref(),
+            Some("2001:db8::1")
+        );
+        assert_eq!(seen(1, &["2001:db8::1"]).as_deref(), Some("2001:db8::1"));
+    }
+}

@@ -6,9 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use diesel::result::Error as DieselError;
 
 use super::Recorded;
-use super::recording::or_panic;
+use super::recording::{or_panic, read};
 use crate::context::{ActorRef, AuditConnection, AuditContext, AuditExt};
-use crate::error::Error;
 use crate::explore::{Bind, Typed};
 
 /// Returns a context for a test: under an [`ActorRef`] or its text, such as `"user:42"`, with
@@ -118,22 +117,9 @@ pub fn recorded_under<C: AuditConnection>(conn: &mut C, context: &AuditContext) 
     let Some(id) = context.correlation_id() else {
         panic!("the context has no correlation id; make it with `threadline::testing::context`");
     };
-    or_panic(under(conn, id))
-}
-
-fn under<C: AuditConnection>(conn: &mut C, id: &str) -> Result<Recorded, Error> {
-    use diesel::RunQueryDsl;
-
     let bind = || [Bind::Text(id.to_owned())];
-    let changes =
-        Typed::<crate::record::ChangeSql>::new(include_str!("under_correlation.sql"), bind())
-            .load(conn)
-            .map_err(|error| Error::reading(conn, error))?;
-    let actions = Typed::<crate::action::ActionSql>::new(
-        include_str!("actions_under_correlation.sql"),
-        bind(),
-    )
-    .load(conn)
-    .map_err(|error| Error::reading(conn, error))?;
-    Ok(Recorded::new((), changes, actions))
+    let changes = Typed::new(include_str!("under_correlation.sql"), bind());
+    let actions = Typed::new(include_str!("actions_under_correlation.sql"), bind());
+    let (changes, actions) = or_panic(read(conn, changes, actions));
+    Recorded::new((), changes, actions)
 }

@@ -4,11 +4,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 
 use super::Recorded;
-use crate::action::AuditAction;
+use crate::action::{ActionSql, AuditAction};
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::{Bind, Typed};
-use crate::record::ChangeSql;
+use crate::record::{AuditChange, ChangeSql};
 
 /// A span of a connection's life, between [`begin`](Self::begin) and [`end`](Self::end).
 ///
@@ -65,14 +65,7 @@ impl Recording {
     /// The database refused. In a rolled-back test, a statement that failed outside of a
     /// savepoint has left the transaction failed: run what may fail in `conn.transaction`.
     pub fn end<C: AuditConnection, T>(self, conn: &mut C, value: T) -> Result<Recorded<T>, Error> {
-        let changes = self
-            .changes()
-            .load(conn)
-            .map_err(|error| Error::reading(conn, error))?;
-        let actions: Vec<AuditAction> = self
-            .actions()
-            .load(conn)
-            .map_err(|error| Error::reading(conn, error))?;
+        let (changes, actions) = read(conn, self.changes(), self.actions())?;
         self.restore(conn)?;
         Ok(Recorded::new(value, changes, actions))
     }
@@ -107,7 +100,7 @@ impl Recording {
         }
     }
 
-    fn actions(&self) -> Typed<crate::action::ActionSql> {
+    fn actions(&self) -> Typed<ActionSql> {
         Typed::new(include_str!("actions_of_session.sql"), self.session())
     }
 
@@ -117,6 +110,21 @@ impl Recording {
             Bind::Instant(self.start.at),
         ]
     }
+}
+
+/// The answers of two such queries.
+pub(super) fn read<C: AuditConnection>(
+    conn: &mut C,
+    changes: Typed<ChangeSql>,
+    actions: Typed<ActionSql>,
+) -> Result<(Vec<AuditChange>, Vec<AuditAction>), Error> {
+    let changes = changes
+        .load(conn)
+        .map_err(|error| Error::reading(conn, error))?;
+    let actions = actions
+        .load(conn)
+        .map_err(|error| Error::reading(conn, error))?;
+    Ok((changes, actions))
 }
 
 /// Runs `work` and returns the changes and actions that it recorded, through this connection

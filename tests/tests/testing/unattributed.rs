@@ -40,7 +40,7 @@ fn the_guard_fails_the_test_at_its_end() {
     create_tables(&mut database.connect());
     let write = |context_is_set: bool| {
         let mut conn = Attributed::new(database.connect());
-        fixtures(&mut *conn, |conn| run_insert(conn)).unwrap();
+        fixtures(&mut *conn, |conn| add_user(conn, 1, "Ada")).unwrap();
         if !context_is_set {
             run(&mut conn, "UPDATE users SET name = 'Eve'");
         }
@@ -52,10 +52,6 @@ fn the_guard_fails_the_test_at_its_end() {
         said.starts_with("1 change is recorded without an actor:\n  update users 1 by nobody\n"),
         "{said}"
     );
-}
-
-fn run_insert(conn: &mut PgConnection) -> QueryResult<usize> {
-    add_user(conn, 1, "Ada")
 }
 
 #[test]

@@ -131,11 +131,13 @@ fn paired<'a>(expected: &[&'a Expected], got: &[Got<'a>]) -> Vec<Row<'a>> {
         let mut tried = vec![false; got.len()];
         give(e, &costs, &mut owner, &mut tried);
     }
-    for e in 0..expected.len() {
+    for (e, costs) in costs.iter().enumerate() {
         if !owner.contains(&Some(e)) {
-            let nearest = (0..got.len())
-                .filter(|g| owner[*g].is_none())
-                .filter_map(|g| Some((costs[e][g]?, g)))
+            let nearest = costs
+                .iter()
+                .enumerate()
+                .filter(|(g, _)| owner[*g].is_none())
+                .filter_map(|(g, cost)| Some(((*cost)?, g)))
                 .min();
             if let Some((_, g)) = nearest {
                 owner[g] = Some(e);

@@ -6,13 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use diesel::result::Error as DieselError;
 
 use super::Recorded;
-use super::recording::or_panic;
-use crate::action::ActionSql;
+use super::recording::{or_panic, read};
 use crate::context::{ActorRef, AuditConnection, AuditContext, AuditExt, BlockingConnection};
-use crate::error::Error;
 use crate::explore::{Bind, Typed};
-use crate::record::ChangeSql;
-use crate::run;
 
 /// Returns a context for a test: under an [`ActorRef`] or its text, such as `"user:42"`, with
 /// the source `test`, a correlation id that no other context has, and the name of the test
@@ -124,15 +120,11 @@ pub fn recorded_under<'c, C: AuditConnection>(
     let Some(id) = context.correlation_id() else {
         panic!("the context has no correlation id; make it with `threadline::testing::context`");
     };
-    let id = id.to_owned();
-    C::answer(async move { or_panic(under(conn, id).await) })
-}
-
-async fn under<C: AuditConnection>(conn: &mut C, id: String) -> Result<Recorded, Error> {
-    let bind = || [Bind::Text(id.clone())];
-    let sql = include_str!("under_correlation.sql");
-    let changes = run::read(conn, Typed::<ChangeSql>::new(sql, bind())).await?;
-    let sql = include_str!("actions_under_correlation.sql");
-    let actions = run::read(conn, Typed::<ActionSql>::new(sql, bind())).await?;
-    Ok(Recorded::new((), changes, actions))
+    let bind = || [Bind::Text(id.to_owned())];
+    let changes = Typed::new(include_str!("under_correlation.sql"), bind());
+    let actions = Typed::new(include_str!("actions_under_correlation.sql"), bind());
+    C::answer(async move {
+        let (changes, actions) = or_panic(read(conn, changes, actions).await);
+        Recorded::new((), changes, actions)
+    })
 }

@@ -2,11 +2,11 @@ use diesel::deserialize::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 
 use super::Recorded;
-use crate::action::AuditAction;
+use crate::action::{ActionSql, AuditAction};
 use crate::context::{AuditConnection, BlockingConnection, ready};
 use crate::error::Error;
 use crate::explore::{Bind, Typed};
-use crate::record::ChangeSql;
+use crate::record::{AuditChange, ChangeSql};
 use crate::run;
 
 /// A span of a connection's life, between [`begin`](Self::begin) and [`end`](Self::end).
@@ -68,8 +68,7 @@ impl Recording {
         value: T,
     ) -> C::Answer<'c, Result<Recorded<T>, Error>> {
         C::answer(async move {
-            let changes = run::read(conn, self.changes()).await?;
-            let actions: Vec<AuditAction> = run::read(conn, self.actions()).await?;
+            let (changes, actions) = read(conn, self.changes(), self.actions()).await?;
             self.restore(conn).await?;
             Ok(Recorded::new(value, changes, actions))
         })
@@ -105,7 +104,7 @@ impl Recording {
         }
     }
 
-    fn actions(&self) -> Typed<crate::action::ActionSql> {
+    fn actions(&self) -> Typed<ActionSql> {
         Typed::new(include_str!("actions_of_session.sql"), self.session())
     }
 
@@ -115,6 +114,17 @@ impl Recording {
             Bind::Instant(self.start.at),
         ]
     }
+}
+
+/// The answers of two such queries.
+pub(super) async fn read<C: AuditConnection>(
+    conn: &mut C,
+    changes: Typed<ChangeSql>,
+    actions: Typed<ActionSql>,
+) -> Result<(Vec<AuditChange>, Vec<AuditAction>), Error> {
+    let changes = run::read(conn, changes).await?;
+    let actions = run::read(conn, actions).await?;
+    Ok((changes, actions))
 }
 
 /// Runs `work` and returns the changes and actions that it recorded, through this connection

@@ -89,9 +89,9 @@ pub use revert::{RevertConflict, revert_transaction, revert_transaction_but};
 /// assert_eq!(User::spec().policy.exclude, ["password_hash"]);
 /// ```
 pub use threadline_derive::Audited;
-#[cfg(feature = "postgres")]
-pub use time_travel::PastRecord;
 pub use time_travel::{OpenTransaction, Unavailable};
+#[cfg(feature = "postgres")]
+pub use time_travel::{PastRecord, PastRecords};
 pub use verify::{
     BrokenRecord, Finding, FindingCode, ResumePoint, Severity, Verification, Verify, VerifyProgress,
 };

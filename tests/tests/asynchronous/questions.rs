@@ -198,10 +198,10 @@ async fn what_changes_something_does_the_same_on_both_kinds_of_connection() {
     Member::revert_to(&mut asynchronous, 7, before_too)
         .await
         .unwrap();
-    let deleted = Member::history_of(&mut blocking, 8).unwrap().remove(0);
-    let deleted = deleted.transaction.id;
-    revert_transaction(&mut blocking, deleted).unwrap();
-    revert_transaction(&mut asynchronous, deleted)
+    let nobodys = Note::history_of(&mut blocking, 3).unwrap().remove(0);
+    let nobodys = nobodys.transaction.id;
+    revert_transaction(&mut blocking, nobodys).unwrap();
+    revert_transaction(&mut asynchronous, nobodys)
         .await
         .unwrap();
     let inserted = Note::history_of(&mut blocking, 2).unwrap().remove(0);

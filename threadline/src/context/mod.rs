@@ -37,7 +37,9 @@ pub use connection::{AuditedConnection, AuditedTransactionManager, AutocommitLoa
 pub use in_context::{InContext, InContextExt};
 pub use transaction::AuditExt;
 
-pub(crate) use audit_connection::{BuildRow, Columns, EachRow};
+#[cfg(feature = "postgres")]
+pub(crate) use audit_connection::EachRow;
+pub(crate) use audit_connection::{BuildRow, Columns};
 pub(crate) use audit_context::Origin;
 pub(crate) use blocking::ready;
 pub(crate) use open::Open;

@@ -11,7 +11,7 @@ use crate::record::{AuditChange, History, Referring, Version, VersionedModel};
 use crate::revert::revert_record;
 use crate::time_travel::{Unavailable, as_of_json};
 #[cfg(feature = "postgres")]
-use {crate::context::StreamConnection, crate::time_travel::PastRecord};
+use {crate::context::StreamConnection, crate::time_travel::PastRecords};
 
 /// A model whose table is audited; implemented by `#[derive(Audited)]`.
 ///
@@ -277,7 +277,7 @@ pub trait Audited: Sized {
     fn all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,
-    ) -> C::Answer<'_, Result<C::Rows<'_, Result<PastRecord<Self>, Error>>, Error>>
+    ) -> C::Answer<'_, Result<PastRecords<'_, C, Self>, Error>>
     where
         C: StreamConnection,
         Self: VersionedModel,

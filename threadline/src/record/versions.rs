@@ -22,7 +22,7 @@ use crate::posting::post_before_reading;
 use crate::run;
 use crate::time_travel::{self, Unavailable};
 #[cfg(feature = "postgres")]
-use {crate::context::StreamConnection, crate::time_travel::PastRecord};
+use {crate::context::StreamConnection, crate::time_travel::PastRecords};
 
 /// One change of a record, with the record as it was after it.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ pub trait VersionedModel: Audited + Send + 'static {
     fn load_all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,
-    ) -> C::Answer<'_, Result<C::Rows<'_, Result<PastRecord<Self>, Error>>, Error>>
+    ) -> C::Answer<'_, Result<PastRecords<'_, C, Self>, Error>>
     where
         C: StreamConnection;
 }
@@ -135,7 +135,7 @@ where
     fn load_all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,
-    ) -> C::Answer<'_, Result<C::Rows<'_, Result<PastRecord<M>, Error>>, Error>>
+    ) -> C::Answer<'_, Result<PastRecords<'_, C, M>, Error>>
     where
         C: StreamConnection,
     {

@@ -40,10 +40,14 @@ pub struct PastRecord<M> {
 /// How many columns the query selects before the model's.
 const OWN_COLUMNS: usize = 6;
 
+/// Every record of a table as it was, as it comes: an iterator on a synchronous connection,
+/// a stream on an asynchronous one.
+pub type PastRecords<'c, C, M> = <C as StreamConnection>::Rows<'c, Result<PastRecord<M>, Error>>;
+
 pub(crate) async fn load_all_as_of<'c, C, M>(
     conn: &'c mut C,
     instant: DateTime<Utc>,
-) -> Result<C::Rows<'c, Result<PastRecord<M>, Error>>, Error>
+) -> Result<PastRecords<'c, C, M>, Error>
 where
     C: StreamConnection,
     M: Audited

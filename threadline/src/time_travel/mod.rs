@@ -6,7 +6,7 @@ mod as_of;
 mod unavailable;
 
 #[cfg(feature = "postgres")]
-pub use all_as_of::PastRecord;
+pub use all_as_of::{PastRecord, PastRecords};
 pub use unavailable::{OpenTransaction, Unavailable};
 
 #[cfg(feature = "postgres")]

@@ -57,9 +57,8 @@ pub async fn run(
             if let Event::Error(error) = event {
                 eprintln!("error: {error}");
             }
-            if let Event::Error(_) | Event::Success(_) = event
-                && done.fetch_add(1, Ordering::SeqCst) + 1 == count
-            {
+            let is_end = matches!(event, Event::Error(_) | Event::Success(_));
+            if is_end && done.fetch_add(1, Ordering::SeqCst) + 1 == count {
                 worker.stop().expect("a worker that runs can be stopped");
             }
         })

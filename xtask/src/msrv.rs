@@ -34,7 +34,7 @@ pub(crate) fn check() -> Result<(), String> {
 
     let mut wanted: Vec<&str> = packages
         .iter()
-        .filter(|package| package["name"] == "threadline")
+        .filter(|package| package["name"] == "threadline" || package["name"] == "threadline-cli")
         .filter_map(|package| package["id"].as_str())
         .collect();
     let mut seen = BTreeSet::new();

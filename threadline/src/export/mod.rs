@@ -127,13 +127,11 @@ impl<'p> Export<'p> {
         C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
         W: Write,
     {
+        let actions = self.actions;
         match format {
-            ExportFormat::Csv => {
-                let sheet = csv::Sheet::new(out, self.actions)?;
-                self.write_to(conn, sheet)
-            }
-            ExportFormat::Json => self.write_to(conn, json::Document::new(out)),
-            ExportFormat::Ndjson => self.write_to(conn, json::Lines::new(out)),
+            ExportFormat::Csv => self.write_to(conn, || csv::Sheet::new(out, actions)),
+            ExportFormat::Json => self.write_to(conn, || Ok(json::Document::new(out))),
+            ExportFormat::Ndjson => self.write_to(conn, || Ok(json::Lines::new(out))),
         }
     }
 
@@ -159,7 +157,11 @@ impl<'p> Export<'p> {
         Ok(exported)
     }
 
-    fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
+    fn write_to<C, S>(
+        &mut self,
+        conn: &mut C,
+        begin: impl FnOnce() -> Result<S, Error>,
+    ) -> Result<Exported, Error>
     where
         C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
         S: Sink,
@@ -169,7 +171,10 @@ impl<'p> Export<'p> {
         let mut truncated = false;
         // One more is asked for than is written: that it is there says enough.
         let asked = self.limit.map(|limit| limit.saturating_add(1));
-        for row in rows::load(conn, &self.filter, asked, self.actions)? {
+        let rows = rows::load(conn, &self.filter, asked, self.actions)?;
+        // Where nothing can be answered, nothing is written.
+        let mut sink = begin()?;
+        for row in rows {
             if self.limit.is_some_and(|limit| changes >= limit as u64) {
                 truncated = true;
                 break;

@@ -196,7 +196,7 @@ where
 }
 
 /// The role that owns the audit schema.
-pub(crate) fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
+pub fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Owner {
         #[diesel(sql_type = Nullable<Text>)]
@@ -225,7 +225,7 @@ fn reads_waiting<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
 }
 
 /// Whether the event triggers are there and fire.
-pub(crate) fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
+pub fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Watched {
         #[diesel(sql_type = Bool)]

@@ -167,7 +167,7 @@ impl From<ConflictRow> for RevertConflict {
 }
 
 /// Puts a record of a table back to what it was at an instant.
-pub(crate) fn revert_record<C, V>(
+pub fn revert_record<C, V>(
     conn: &mut C,
     table: String,
     key: KeyExpression<V>,

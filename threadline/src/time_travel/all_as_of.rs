@@ -72,8 +72,7 @@ where
 }
 
 /// The rows of a table by its name as in SQL: key and image.
-#[cfg(feature = "cli")]
-pub(crate) fn rows_as_of<'c, C>(
+pub fn rows_as_of<'c, C>(
     conn: &'c mut C,
     table: String,
     instant: DateTime<Utc>,

@@ -75,7 +75,7 @@ where
 }
 
 /// The same of a table by its name as in SQL.
-pub(crate) fn as_of_json<C, V>(
+pub fn as_of_json<C, V>(
     conn: &mut C,
     table: String,
     key: KeyExpression<V>,

@@ -18,16 +18,17 @@ use self::filter::FilterArguments;
 use self::print::Output;
 use self::summary::print_summary;
 use self::unmasked::Unmasked;
-use super::database::Database;
-use crate::context::ActorRef;
-use crate::error::Error;
-use crate::explore::{
-    ActionFilter, Day, Filter, FilterError, KnownTable, Page, actions, actor_history, blame,
-    instant, known_table, record as record_key, summary, timeline, transaction_up_to,
+use threadline::__cli::{
+    Day, KnownTable, TextKey, as_of_json, blame, instant, known_table, record as record_key,
+    rows_as_of, transaction_up_to,
 };
-use crate::model::KeyExpression;
-use crate::record::{History, Referring, TextKey};
-use crate::time_travel::{as_of_json, rows_as_of};
+use threadline::{
+    ActionFilter, ActorRef, Filter, FilterError, History, KeyExpression, Page, Referring, actions,
+    actor_history, summary, timeline,
+};
+
+use super::database::Database;
+use crate::error::Error;
 
 /// What can be asked.
 #[derive(Debug, Subcommand)]
@@ -203,7 +204,7 @@ impl Read {
                 if page.entries.is_empty() && !common.json {
                     return Ok(nothing(&record, &table));
                 }
-                common.output().timeline(&page)
+                Ok(common.output().timeline(&page)?)
             }
             Self::Timeline {
                 filter,
@@ -218,7 +219,7 @@ impl Read {
                 if count {
                     let others = question.clone().count_other_actions(conn)?;
                     let count = unmasked.read(conn, |conn| question.count(conn))?;
-                    return common.output().changes(count, others);
+                    return Ok(common.output().changes(count, others)?);
                 }
                 let after = paging.after.as_deref().map(str::parse).transpose()?;
                 let question = question.limit(paging.limit).after(after);
@@ -230,12 +231,12 @@ impl Read {
                         });
                     }
                 }
-                common.output().timeline(&page)
+                Ok(common.output().timeline(&page)?)
             }
             Self::Summary { filter, common } => {
                 let filter = filter.filter()?;
                 let summary = summary(&mut common.database.connect()?, &filter)?;
-                print_summary(&common.output(), &summary)
+                Ok(print_summary(&common.output(), &summary)?)
             }
             Self::Actions {
                 filter,
@@ -248,7 +249,7 @@ impl Read {
                 let question = actions(filter.clone());
                 if count {
                     let count = question.count(conn)?;
-                    return common.output().count(count);
+                    return Ok(common.output().count(count)?);
                 }
                 let after = paging.after.as_deref().map(str::parse).transpose()?;
                 let page = question.limit(paging.limit).after(after).page(conn)?;
@@ -259,7 +260,7 @@ impl Read {
                         });
                     }
                 }
-                common.output().actions(&page)
+                Ok(common.output().actions(&page)?)
             }
             Self::Actor {
                 actor,
@@ -273,14 +274,14 @@ impl Read {
                         .limit(paging.limit)
                         .after(after)
                         .page(conn)?;
-                    return common.output().timeline(&page);
+                    return Ok(common.output().timeline(&page)?);
                 }
                 let actor: ActorRef = actor.parse()?;
                 let page = actor_history(&actor)
                     .limit(paging.limit)
                     .after(after)
                     .page(conn)?;
-                common.output().actor(&page)
+                Ok(common.output().actor(&page)?)
             }
             Self::Transaction {
                 id,
@@ -298,7 +299,7 @@ impl Read {
                             report.changes.truncate(limit);
                             cut(limit, "changes");
                         }
-                        common.output().transaction(&report)
+                        Ok(common.output().transaction(&report)?)
                     }
                     None => {
                         eprintln!("error: there is no transaction {id} on record");
@@ -317,7 +318,7 @@ impl Read {
                 let conn = &mut common.database.connect()?;
                 if key.is_empty() {
                     known_table(conn, &table)?;
-                    return unmasked.read(conn, |conn| {
+                    return Ok(unmasked.read(conn, |conn| {
                         let mut rows = rows_as_of(conn, table, instant)?;
                         let Some(limit) = limit else {
                             return common.output().rows(rows);
@@ -327,14 +328,12 @@ impl Read {
                             cut(limit, "rows");
                         }
                         Ok(printed)
-                    });
+                    })?);
                 }
                 let (key, _) = key_of(conn, &table, key)?;
-                let key = KeyExpression {
-                    values: TextKey(key),
-                };
+                let key = KeyExpression::<TextKey>::from(key);
                 match unmasked.read(conn, |conn| as_of_json(conn, table, key, instant))? {
-                    Ok(image) => common.output().row(&image),
+                    Ok(image) => Ok(common.output().row(&image)?),
                     Err(reason) => {
                         eprintln!("error: {reason}");
                         Ok(ExitCode::FAILURE)
@@ -354,7 +353,7 @@ impl Read {
                     return Ok(nothing(&record, &table));
                 }
                 let blame = blame(conn, changes)?;
-                common.output().blame(&blame)
+                Ok(common.output().blame(&blame)?)
             }
             Self::Export {
                 export,
@@ -363,7 +362,7 @@ impl Read {
                 database,
             } => {
                 let filter = filter.filter()?;
-                unmasked.read(&mut database.connect()?, |conn| export.run(conn, filter))
+                Ok(unmasked.read(&mut database.connect()?, |conn| export.run(conn, filter))?)
             }
         }
     }

@@ -1,14 +1,12 @@
 use std::process::ExitCode;
 
+use threadline::__cli::owner;
+use threadline::{AuditConnection, Counters, Finding, FindingCode, Health, Models, TableSpec};
+
 use super::database::Database;
 use super::read::print::{document, print};
 use super::verify::{UNKNOWN, headline};
-use crate::context::AuditConnection;
 use crate::error::Error;
-use crate::health::{Counters, Health};
-use crate::install::owner;
-use crate::model::{Models, TableSpec};
-use crate::verify::{Finding, FindingCode};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusArguments {

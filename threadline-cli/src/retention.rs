@@ -1,7 +1,7 @@
+use threadline::{ActorRef, Hold, purge, purge_preview, release_hold};
+
 use super::database::Database;
-use crate::context::ActorRef;
 use crate::error::Error;
-use crate::retention::{Hold, purge, purge_preview, release_hold};
 
 /// Whether to do it, and where.
 #[derive(Debug, clap::Args)]

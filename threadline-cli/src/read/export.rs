@@ -7,13 +7,11 @@ use diesel::PgConnection;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print::other_actions;
-use crate::error::Error;
-use crate::explore::{Filter, timeline};
-use crate::export::{Export, ExportFormat};
+use threadline::{Error, Export, ExportFormat, Filter, timeline};
 
 /// How and where to.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct ExportArguments {
+pub(crate) struct ExportArguments {
     /// The file; it appears when it is complete. Without, standard output
     #[arg(long, short)]
     output: Option<PathBuf>,

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use threadline::__cli::{Portable, clean, plain};
+use threadline::{
+    ActorEntry, AuditAction, AuditTransaction, Blame, Error, Page, TimelineEntry, TransactionReport,
+};
+
 use super::style::{ACTION, ACTOR, TABLE, TIME, Terminal, paint};
-use crate::action::AuditAction;
-use crate::error::Error;
-use crate::explore::{ActorEntry, Blame, Page, TimelineEntry, TransactionReport};
-use crate::record::portable::Portable;
-use crate::record::{AuditTransaction, clean, plain};
 
 /// Prints for people, or as JSON.
 pub(super) struct Output {
@@ -274,13 +274,13 @@ fn end<T>(page: &Page<T>) {
     }
 }
 
-pub(in crate::cli) fn document(value: &impl Serialize) -> Printed {
+pub(crate) fn document(value: &impl Serialize) -> Printed {
     let text = serde_json::to_string_pretty(value).expect("what is on record becomes text");
     print(&text);
     Ok(ExitCode::SUCCESS)
 }
 
 /// A line; a reader that has seen enough and closed the pipe is no error.
-pub(in crate::cli) fn print(line: &str) {
+pub(crate) fn print(line: &str) {
     let _ = writeln!(anstream::stdout().lock(), "{line}");
 }

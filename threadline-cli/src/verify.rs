@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, Utc};
 
+use threadline::__cli::{Day, clean, instant, plain};
+use threadline::{
+    BrokenRecord, Finding, Models, ResumePoint, Severity, Verification, VerifyProgress,
+};
+
 use super::database::Database;
 use super::paste::pasteable;
 use super::read::print::{document, print};
 use super::read::style::{TABLE, TIME, paint};
 use crate::error::Error;
-use crate::explore::{Day, instant};
-use crate::model::Models;
-use crate::record::{clean, plain};
-use crate::verify::{BrokenRecord, Finding, ResumePoint, Severity, Verification, VerifyProgress};
 
 /// That it could not be told, which is neither yes nor no.
 pub(super) const UNKNOWN: u8 = 2;
@@ -82,19 +83,19 @@ impl VerifyArguments {
         }
         let conn = &mut database.connect()?;
         let Some(changes) = self.steps else {
-            return verify.run(conn);
+            return Ok(verify.run(conn)?);
         };
         let end = self
             .seconds
             .map(|seconds| Instant::now() + Duration::from_secs(seconds));
-        verify.run_in_steps(conn, changes, |at| {
+        Ok(verify.run_in_steps(conn, changes, |at| {
             eprintln!("{}", progress(at));
             if end.is_some_and(|end| Instant::now() >= end) {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
-        })
+        })?)
     }
 }
 
@@ -106,6 +107,7 @@ fn progress(at: &VerifyProgress) -> String {
         steps,
         findings,
         resume,
+        ..
     } = at;
     format!(
         "{}: step {steps}, {tables_done} of {tables} tables done, {findings} findings; --resume {}",

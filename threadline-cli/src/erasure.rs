@@ -3,10 +3,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use threadline::{ActorRef, Erased, Erasure, SubjectExport, erasures, resume_erasure};
+
 use super::database::Database;
-use crate::context::ActorRef;
-use crate::erasure::{Erased, Erasure, SubjectExport, erasures, resume_erasure};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// A person: `users:42`.
 #[derive(Debug, Clone)]
@@ -95,12 +95,7 @@ impl Erase {
 }
 
 fn listed(path: &Path) -> Result<Vec<Erased>, Error> {
-    let unreadable = |source| {
-        Error::new(ErrorKind::Io {
-            path: path.to_owned(),
-            source,
-        })
-    };
+    let unreadable = |source| Error::io(path, source);
     let list = fs::read_to_string(path).map_err(unreadable)?;
     list.lines()
         .filter(|line| !line.trim().is_empty())

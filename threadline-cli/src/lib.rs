@@ -7,7 +7,7 @@
 //! # use threadline_test_server::doctest_schema;
 //! # doctest_schema!();
 //! fn main() -> std::process::ExitCode {
-//!     threadline::cli::run(threadline::models![User])
+//!     threadline_cli::run(threadline::models![User])
 //! }
 //! ```
 //!
@@ -18,17 +18,17 @@
 //! | `install` | brings a database up to date without migration files |
 //! | `status` | fails if changes are not recorded as the models say; inexpensive, for health checks |
 //! | `verify` | fails if a database's audit is not whole, its histories included |
-//! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](crate::docs::owner_and_readers) |
-//! | `work` | [posts](crate::post) all along; `--once` posts what waits and ends |
+//! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](threadline::docs::owner_and_readers) |
+//! | `work` | [posts](threadline::post) all along; `--once` posts what waits and ends |
 //! | `purge` | removes what is older than `#[audited(keep = "7 years")]` says; `--dry-run` shows it |
 //! | `hold --table members --record 42 --reason "lawsuit"` | keeps something from being purged, until `release` |
-//! | `erase --subject users:42 --reason "request 31"` | makes what is recorded of a person [unreadable](crate::docs::erasing_a_person); `erasures` lists those |
+//! | `erase --subject users:42 --reason "request 31"` | makes what is recorded of a person [unreadable](threadline::docs::erasing_a_person); `erasures` lists those |
 //! | `subject users:42` | all that is on record about a person, as NDJSON |
 //! | `history members 42` | the changes of a record and why they were made, newest first |
-//! | `history members 42 --with payments` | the same together with those of the rows that [referred to it](crate::History::with) at the time |
-//! | `timeline --changed role` | changes across tables, through any [`Filter`](crate::Filter) |
+//! | `history members 42 --with payments` | the same together with those of the rows that [referred to it](threadline::History::with) at the time |
+//! | `timeline --changed role` | changes across tables, through any [`Filter`](threadline::Filter) |
 //! | `summary --from 2026-11-01` | how many, by day, table, operation and actor |
-//! | `actions --status error` | what was meant, also where nothing changed, through any [`ActionFilter`](crate::ActionFilter) |
+//! | `actions --status error` | what was meant, also where nothing changed, through any [`ActionFilter`](threadline::ActionFilter) |
 //! | `actor user:42` | what an actor did, newest first |
 //! | `transaction 7` | a transaction whole |
 //! | `as-of members 42 --at 2026-11-23` | a record, or without a key a table, as it was |
@@ -37,7 +37,7 @@
 //!
 //! `history`, `timeline`, `transaction`, `as-of`, `blame` and `export` take `--unmasked REASON`: they
 //! show what was recorded before its column was masked, and
-//! [record that](crate::unmasked).
+//! [record that](threadline::unmasked).
 //!
 //! `check` needs no database and looks at files; `status` and `verify` look at a database
 //! as it is, whichever way it came there, and end with 2 if they could not.
@@ -45,7 +45,7 @@
 //! `status` and those that read take `--json`, for pipes. Those that read take `--limit` where
 //! an answer may be long; what comes in pages goes on with `--after`. They are also there as a program of
 //! its own, `threadline`, for machines where the application is not at hand:
-//! `cargo install threadline --features cli`.
+//! `cargo install threadline-cli`.
 //!
 //! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file;
 //! the folder is found as Diesel's own program finds it: `--migration-dir`,
@@ -54,6 +54,7 @@
 
 mod database;
 mod erasure;
+mod error;
 mod folder;
 mod paste;
 mod protect;
@@ -66,9 +67,11 @@ mod work;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use threadline::Models;
 
 use self::database::Database;
 use self::erasure::{Erase, ExportSubject, ListErasures};
+use self::error::Error;
 use self::folder::Folder;
 use self::protect::Protect;
 use self::read::Read;
@@ -76,8 +79,6 @@ use self::retention::{PlaceHold, Purge, ReleaseHold};
 use self::status::StatusArguments;
 use self::verify::VerifyArguments;
 use self::work::Work;
-use crate::error::Error;
-use crate::model::Models;
 
 /// The audit of this application: its migrations, and what is on record
 #[derive(Debug, Parser)]

@@ -1,11 +1,12 @@
 use anstyle::{AnsiColor, Style};
 
-use crate::record::{DisplayStyle, Operation};
+use threadline::__cli::DisplayStyle;
+use threadline::Operation;
 
-pub(in crate::cli) const TIME: Style = Style::new().dimmed();
+pub(crate) const TIME: Style = Style::new().dimmed();
 pub(super) const ACTOR: Style = AnsiColor::Cyan.on_default();
 pub(super) const ACTION: Style = AnsiColor::Magenta.on_default();
-pub(in crate::cli) const TABLE: Style = Style::new().bold();
+pub(crate) const TABLE: Style = Style::new().bold();
 
 pub(super) fn operation(operation: &Operation) -> Style {
     match operation {
@@ -16,7 +17,7 @@ pub(super) fn operation(operation: &Operation) -> Style {
 }
 
 /// Text in a style; the stream takes the colours out where they do not belong.
-pub(in crate::cli) fn paint(style: Style, text: &str) -> String {
+pub(crate) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 

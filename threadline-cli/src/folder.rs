@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Folder {
@@ -32,7 +32,7 @@ impl Folder {
         if let Some(dir) = self.migration_dir {
             return Ok(dir);
         }
-        let here = env::current_dir().map_err(|source| io_error(Path::new("."), source))?;
+        let here = env::current_dir().map_err(|source| Error::io(Path::new("."), source))?;
         if let Some(dir) = configured(&here)? {
             return Ok(relative(&dir, &here));
         }
@@ -41,9 +41,9 @@ impl Folder {
             .find(|dir| dir.is_dir())
             .map(|dir| relative(&dir, &here))
             .ok_or_else(|| {
-                Error::new(ErrorKind::Migrations {
-                    message: "there is no `migrations` folder here or above; create one with `diesel setup`, or name it with --migration-dir".to_owned(),
-                })
+                Error::Message(
+                    "there is no `migrations` folder here or above; create one with `diesel setup`, or name it with --migration-dir".to_owned(),
+                )
             })
     }
 }
@@ -61,12 +61,9 @@ fn configured(here: &Path) -> Result<Option<PathBuf>, Error> {
             file
         }
     };
-    let text = fs::read_to_string(&file).map_err(|source| io_error(&file, source))?;
-    let config: Config = toml::from_str(&text).map_err(|error| {
-        Error::new(ErrorKind::Migrations {
-            message: format!("{}: {error}", file.display()),
-        })
-    })?;
+    let text = fs::read_to_string(&file).map_err(|source| Error::io(&file, source))?;
+    let config: Config = toml::from_str(&text)
+        .map_err(|error| Error::Message(format!("{}: {error}", file.display())))?;
     Ok(config
         .migrations_directory
         .map(|configured| file.parent().unwrap_or(Path::new("")).join(configured.dir)))
@@ -74,11 +71,4 @@ fn configured(here: &Path) -> Result<Option<PathBuf>, Error> {
 
 fn relative(dir: &Path, here: &Path) -> PathBuf {
     dir.strip_prefix(here).unwrap_or(dir).to_owned()
-}
-
-fn io_error(path: &Path, source: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io {
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -2,25 +2,31 @@ use std::marker::PhantomData;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use threadline::__cli::Filters;
+use threadline::{ActionFilter, Filter};
+
 use crate::error::Error;
-use crate::explore::{ActionFilter, Filter, Filters};
 
 /// A flag for every filter that there is.
 #[derive(Debug)]
-pub(in crate::cli) struct FilterArguments<F> {
+pub(crate) struct FilterArguments<F> {
     given: Vec<(&'static str, String)>,
     filter: PhantomData<F>,
 }
 
 impl FilterArguments<Filter> {
     pub(super) fn filter(&self) -> Result<Filter, Error> {
-        Filter::parse(self.given.iter().map(|(name, text)| (*name, text)))
+        Ok(Filter::parse(
+            self.given.iter().map(|(name, text)| (*name, text)),
+        )?)
     }
 }
 
 impl FilterArguments<ActionFilter> {
     pub(super) fn filter(&self) -> Result<ActionFilter, Error> {
-        ActionFilter::parse(self.given.iter().map(|(name, text)| (*name, text)))
+        Ok(ActionFilter::parse(
+            self.given.iter().map(|(name, text)| (*name, text)),
+        )?)
     }
 }
 

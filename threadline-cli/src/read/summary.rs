@@ -1,10 +1,10 @@
 use std::process::ExitCode;
 
+use threadline::__cli::clean;
+use threadline::{Error, Summary};
+
 use super::print::{Output, document, print};
 use super::style::{ACTOR, TABLE, TIME, paint};
-use crate::error::Error;
-use crate::explore::Summary;
-use crate::record::clean;
 
 /// Prints how many changes there are, a section for each way of counting.
 pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCode, Error> {

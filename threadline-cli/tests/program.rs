@@ -1,7 +1,5 @@
 //! The program without an application.
 
-#![cfg(feature = "cli")]
-
 use std::process::Command;
 
 use threadline_test_server::Server;

@@ -1,11 +1,10 @@
 use diesel::PgConnection;
 
-use crate::action::unmasked;
-use crate::error::Error;
+use threadline::{Error, unmasked};
 
 /// What the policy hides now, for a reason.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Unmasked {
+pub(crate) struct Unmasked {
     /// Show values recorded before their column was masked or excluded; says why, and is recorded
     #[arg(long, value_name = "REASON")]
     unmasked: Option<String>,

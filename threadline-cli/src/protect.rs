@@ -1,7 +1,9 @@
 use diesel::{Connection, PgConnection};
 
+use threadline::__cli::watched;
+use threadline::Protection;
+
 use crate::error::Error;
-use crate::install::{Protection, watched};
 
 /// Which roles own, use and read the audit.
 #[derive(Debug, clap::Args)]

@@ -1,8 +1,10 @@
 use std::thread;
 use std::time::Duration;
 
+use threadline::{Worker, post};
+
 use super::database::Database;
-use crate::posting::Worker;
+use crate::error::Error;
 
 /// How often to look, and for how long.
 #[derive(Debug, clap::Args)]
@@ -18,14 +20,14 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn run(self) -> Result<(), crate::Error> {
+    pub(super) fn run(self) -> Result<(), Error> {
         let Self {
             once,
             every,
             database,
         } = self;
         if once {
-            let moved = crate::post(&mut database.connect()?)?;
+            let moved = post(&mut database.connect()?)?;
             println!("{moved} entries were moved into the ledger.");
             return Ok(());
         }

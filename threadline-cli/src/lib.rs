@@ -1,6 +1,6 @@
-//! The command-line program of an application.
+//! The command-line program of [`threadline`]: of an application, or on its own.
 //!
-//! Only the application knows its models, so the program is its own. A binary
+//! Only an application knows its models, so its program is its own. A binary
 //! of three lines has it all:
 //!
 //! ```no_run
@@ -11,6 +11,12 @@
 //! }
 //! ```
 //!
+//! One binary in a container can be both: [`Audit`] is a subcommand for a parser of clap's,
+//! and [`run_from`] takes the arguments of any other.
+//!
+//! A team without Rust models uses [the program that stands alone](stand_alone), with a
+//! file of tables.
+//!
 //! | command | does |
 //! |---|---|
 //! | `generate` | writes the missing audit migrations |
@@ -18,11 +24,15 @@
 //! | `install` | brings a database up to date without migration files |
 //! | `status` | fails if changes are not recorded as the models say; inexpensive, for health checks |
 //! | `verify` | fails if a database's audit is not whole, its histories included |
-//! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](threadline::docs::owner_and_readers) |
+//! | `verify --deny-unaudited` | also if a table is there that nobody audits: a model that was forgotten in the list |
+//! | `refresh members` | builds the capture of a table anew, or of all; after a restore |
+//! | `unaudit members` | ends the audit of a table; its history stays |
+//! | `revert transaction 7 --actor admin:grace --reason "ticket 31"` | shows what undoes a transaction, asks and does it; `revert record members 42 --to '2026-11-23 09:00'` does it for a record |
+//! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](threadline::Protection) |
 //! | `work` | [posts](threadline::post) all along; `--once` posts what waits and ends |
 //! | `purge` | removes what is older than `#[audited(keep = "7 years")]` says; `--dry-run` shows it |
 //! | `hold --table members --record 42 --reason "lawsuit"` | keeps something from being purged, until `release` |
-//! | `erase --subject users:42 --reason "request 31"` | makes what is recorded of a person [unreadable](threadline::docs::erasing_a_person); `erasures` lists those |
+//! | `erase --subject users:42 --reason "request 31"` | makes what is recorded of a person [unreadable](threadline::Erasure); `erasures` lists those |
 //! | `subject users:42` | all that is on record about a person, as NDJSON |
 //! | `history members 42` | the changes of a record and why they were made, newest first |
 //! | `history members 42 --with payments` | the same together with those of the rows that [referred to it](threadline::History::with) at the time |
@@ -42,17 +52,22 @@
 //! `check` needs no database and looks at files; `status` and `verify` look at a database
 //! as it is, whichever way it came there, and end with 2 if they could not.
 //!
-//! `status` and those that read take `--json`, for pipes. Those that read take `--limit` where
-//! an answer may be long; what comes in pages goes on with `--after`. They are also there as a program of
-//! its own, `threadline`, for machines where the application is not at hand:
-//! `cargo install threadline-cli`.
+//! `check`, `status`, `verify` and those that read take `--json`, for pipes. Those that read
+//! take `--limit` where an answer may be long; what comes in pages goes on with `--after`.
 //!
 //! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file;
 //! the folder is found as Diesel's own program finds it: `--migration-dir`,
 //! `MIGRATION_DIRECTORY`, `[migrations_directory]` in `diesel.toml`, or the
 //! nearest `migrations` upwards.
 
+#![warn(missing_docs)]
+
+mod audit_tables;
+mod check;
+mod command;
+mod confirm;
 mod database;
+mod declared;
 mod erasure;
 mod error;
 mod folder;
@@ -60,104 +75,95 @@ mod paste;
 mod protect;
 mod read;
 mod retention;
+mod revert;
+pub mod stand_alone;
 mod status;
+mod suggestion;
+mod tables;
+mod tables_file;
 mod verify;
 mod work;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use threadline::Models;
 
-use self::database::Database;
-use self::erasure::{Erase, ExportSubject, ListErasures};
+use self::command::{OfApplication, VERSION};
+use self::declared::Declared;
 use self::error::Error;
-use self::folder::Folder;
-use self::protect::Protect;
-use self::read::Read;
-use self::retention::{PlaceHold, Purge, ReleaseHold};
-use self::status::StatusArguments;
-use self::verify::VerifyArguments;
-use self::work::Work;
 
 /// The audit of this application: its migrations, and what is on record
 #[derive(Debug, Parser)]
+#[command(name = "threadline", version = VERSION)]
 struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Write the audit migrations that are missing
-    Generate {
-        #[command(flatten)]
-        folder: Folder,
-    },
-    /// Fail if audit migrations are missing
-    Check {
-        #[command(flatten)]
-        folder: Folder,
-    },
-    /// Bring a database up to date without migration files
-    Install {
-        #[command(flatten)]
-        database: Database,
-    },
-    /// Show whether changes are recorded as the models say, and how the audit goes on; inexpensive
-    ///
-    /// Ends with 0 if they are, 1 if they are not, and 2 if that cannot be told.
-    Status(StatusArguments),
-    /// Look whether a database's audit is whole: triggers, policies, and the history itself
-    ///
-    /// Ends with 0 if nothing is wrong, 1 if something is, and 2 if that cannot be told.
-    Verify {
-        #[command(flatten)]
-        verify: VerifyArguments,
-        #[command(flatten)]
-        database: Database,
-    },
-    /// Give the audit an owner of its own; run as an administrator
-    Protect(Protect),
-    /// Move what waits in the journal into the ledger, until it is stopped
-    Work(Work),
-    /// Remove what is older than the policies keep it
-    Purge(Purge),
-    /// Keep something from being purged, for a reason
-    Hold(PlaceHold),
-    /// End a hold
-    Release(ReleaseHold),
-    /// Make what is recorded of a person unreadable, for a reason
-    Erase(Erase),
-    /// List the erasures on record
-    Erasures(ListErasures),
-    /// Write all that is on record about a person, as NDJSON
-    Subject(ExportSubject),
     #[command(flatten)]
-    Read(Read),
+    audit: Audit,
 }
 
-/// Runs the program on the process's arguments. Errors go to standard error
-/// and make the exit code 1.
-pub fn run(models: Models) -> ExitCode {
-    dotenvy::dotenv().ok();
-    exit(execute(&models, Arguments::parse().command))
+/// The whole program as a subcommand, for an application that parses its arguments with
+/// clap 4.
+///
+/// ```no_run
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// use clap::Parser;
+///
+/// #[derive(Parser)]
+/// enum Application {
+///     Serve,
+///     /// What is on record, and how it gets there
+///     Audit(threadline_cli::Audit),
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     match Application::parse() {
+///         Application::Serve => std::process::ExitCode::SUCCESS,
+///         Application::Audit(audit) => audit.run(threadline::models![User]),
+///     }
+/// }
+/// ```
+#[derive(Debug, clap::Args)]
+pub struct Audit {
+    #[command(subcommand)]
+    command: OfApplication,
 }
 
-/// The commands that only read, on the process's arguments: a program for
-/// machines where the application is not at hand.
-#[doc(hidden)]
-pub fn run_reader() -> ExitCode {
-    /// Who changed what, when and why: asks the audit of a database
-    #[derive(Debug, Parser)]
-    #[command(name = "threadline", version)]
-    struct Arguments {
-        #[command(subcommand)]
-        command: Read,
+impl Audit {
+    /// Runs the command. Errors go to standard error and make the exit code 1.
+    pub fn run(self, models: Models) -> ExitCode {
+        exit(self.command.run(&Declared::by(models)))
     }
+}
 
+/// Runs the program on the process's arguments, with what a `.env` file says. Errors go to
+/// standard error and make the exit code 1.
+pub fn run(models: Models) -> ExitCode {
+    run_from(models, std::env::args_os())
+}
+
+/// The same on other arguments, of which the first is the program's name: for one binary
+/// that is both application and audit program, whatever parses its arguments.
+///
+/// ```no_run
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// fn main() -> std::process::ExitCode {
+///     let mut arguments = std::env::args_os().skip(1).peekable();
+///     if arguments.peek().is_some_and(|word| word == "audit") {
+///         return threadline_cli::run_from(threadline::models![User], arguments);
+///     }
+///     // The application itself.
+///     std::process::ExitCode::SUCCESS
+/// }
+/// ```
+pub fn run_from<A>(models: Models, arguments: impl IntoIterator<Item = A>) -> ExitCode
+where
+    A: Into<OsString> + Clone,
+{
     dotenvy::dotenv().ok();
-    exit(Arguments::parse().command.run())
+    Arguments::parse_from(arguments).audit.run(models)
 }
 
 fn exit(result: Result<ExitCode, Error>) -> ExitCode {
@@ -165,45 +171,4 @@ fn exit(result: Result<ExitCode, Error>) -> ExitCode {
         eprintln!("error: {error}");
         ExitCode::FAILURE
     })
-}
-
-fn execute(models: &Models, command: Command) -> Result<ExitCode, Error> {
-    match command {
-        Command::Generate { folder } => {
-            let dir = folder.find()?;
-            let written = models.generate(&dir)?;
-            for folder in &written {
-                println!("Creating {}", folder.display());
-            }
-            if written.is_empty() {
-                println!("Nothing to write: {} is up to date.", dir.display());
-            } else {
-                println!("Review them, then run `diesel migration run`.");
-            }
-        }
-        Command::Check { folder } => {
-            let dir = folder.find()?;
-            models.check(&dir)?;
-            println!("{} is up to date.", dir.display());
-        }
-        Command::Install { database } => {
-            models.install(&mut database.connect()?)?;
-            println!(
-                "The audit schema and {} models are in force.",
-                models.specs().len()
-            );
-        }
-        Command::Protect(protect) => protect.run()?,
-        Command::Work(work) => work.run()?,
-        Command::Purge(purge) => purge.run()?,
-        Command::Hold(hold) => hold.run()?,
-        Command::Release(release) => release.run()?,
-        Command::Erase(erase) => erase.run()?,
-        Command::Erasures(list) => list.run()?,
-        Command::Subject(subject) => subject.run()?,
-        Command::Read(read) => return read.run(),
-        Command::Verify { verify, database } => return Ok(verify.run(models, &database)),
-        Command::Status(status) => return Ok(status.run(models)),
-    }
-    Ok(ExitCode::SUCCESS)
 }

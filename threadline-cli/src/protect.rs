@@ -1,8 +1,7 @@
-use diesel::{Connection, PgConnection};
-
 use threadline::__cli::watched;
 use threadline::Protection;
 
+use super::database::Database;
 use crate::error::Error;
 
 /// Which roles own, use and read the audit.
@@ -29,14 +28,8 @@ pub(super) struct Protect {
     /// Print the SQL instead of running it
     #[arg(long)]
     print: bool,
-    /// Where the database is, as in postgres://admin@host/name
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        required_unless_present = "print"
-    )]
-    database_url: Option<String>,
+    #[command(flatten)]
+    database: Database,
 }
 
 impl Protect {
@@ -57,11 +50,11 @@ impl Protect {
         for role in &self.eraser {
             protection = protection.eraser(role);
         }
-        let Some(url) = self.database_url.filter(|_| !self.print) else {
+        if self.print {
             print!("{protection}");
             return Ok(());
-        };
-        let conn = &mut PgConnection::establish(&url)?;
+        }
+        let conn = &mut self.database.connect()?;
         protection.apply(conn)?;
         println!(
             "{} owns the audit now. Run this again after each upgrade of the audit schema.",

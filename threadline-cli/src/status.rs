@@ -111,13 +111,17 @@ fn show_counters(counters: &Counters) {
     }
 }
 
-/// What is to be said of a model's table: the worst that was found.
-fn of_model(health: &Health, place: usize, spec: &TableSpec) -> &'static str {
+/// What is to be said of a table: the worst that was found.
+fn of_model(health: &Health, place: usize, spec: &TableSpec) -> String {
+    let (install, audit) = match spec.file {
+        Some(_) => ("run `threadline install`", "run `threadline audit`"),
+        None => ("generate and run migrations", "generate and run migrations"),
+    };
     let Some(model) = health.models.get(place) else {
         return if health.installed_version.is_some() {
-            "unknown, as the audit schema is behind; generate and run migrations"
+            format!("unknown, as the audit schema is behind; {install}")
         } else {
-            "not audited; generate and run migrations"
+            format!("not audited; {install}")
         };
     };
     let of_table = |finding: &&Finding| {
@@ -130,21 +134,21 @@ fn of_model(health: &Health, place: usize, spec: &TableSpec) -> &'static str {
         .find(of_table)
         .map(|finding| finding.code)
     {
-        None => "audited",
-        Some(FindingCode::ColumnsAdded) => "audited; it has new columns, which are recorded",
+        None => "audited".to_owned(),
+        Some(FindingCode::ColumnsAdded) => {
+            "audited; it has new columns, which are recorded".to_owned()
+        }
         Some(FindingCode::PolicyReplaced) => {
-            "audited under a policy that replaced the one of this program"
+            "audited under a policy that replaced the one of this program".to_owned()
         }
-        Some(FindingCode::PolicyDiffers) => {
-            "audited under another policy; generate and run migrations"
-        }
+        Some(FindingCode::PolicyDiffers) => format!("audited under another policy; {audit}"),
         Some(FindingCode::ColumnsChanged | FindingCode::CaptureOutdated) => {
-            "its columns changed; run SELECT threadline.refresh(...) in a migration"
+            "its columns changed; run SELECT threadline.refresh(...) in a migration".to_owned()
         }
-        Some(FindingCode::ModelTableMissing) => "table does not exist",
+        Some(FindingCode::ModelTableMissing) => "table does not exist".to_owned(),
         Some(FindingCode::ModelNotAudited | FindingCode::TableRecreated) => {
-            "not audited; generate and run migrations"
+            format!("not audited; {audit}")
         }
-        Some(_) => "its triggers are missing, switched off or altered; see `verify`",
+        Some(_) => "its triggers are missing, switched off or altered; see `verify`".to_owned(),
     }
 }

@@ -6,11 +6,10 @@ use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, Utc};
 
 use threadline::__cli::{Day, clean, instant, plain};
-use threadline::{
-    BrokenRecord, Finding, Models, ResumePoint, Severity, Verification, VerifyProgress,
-};
+use threadline::{BrokenRecord, Finding, ResumePoint, Severity, Verification, VerifyProgress};
 
 use super::database::Database;
+use super::declared::Declared;
 use super::paste::pasteable;
 use super::read::print::{document, print};
 use super::read::style::{TABLE, TIME, paint};
@@ -31,6 +30,9 @@ pub(super) struct VerifyArguments {
     /// Tables that nobody needs to audit, as in SQL
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     allow_unaudited: Vec<String>,
+    /// Fail if there is a table that nobody audits: one that was forgotten
+    #[arg(long)]
+    deny_unaudited: bool,
     /// Compare histories in steps of about so many changes, and tell of each on standard error
     #[arg(long, value_name = "CHANGES", value_parser = clap::value_parser!(u32).range(1..))]
     steps: Option<u32>,
@@ -50,15 +52,22 @@ fn start_of_day(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 impl VerifyArguments {
-    pub(super) fn run(self, models: &Models, database: &Database) -> ExitCode {
+    pub(super) fn run(self, declared: &Declared, database: &Database) -> ExitCode {
         let json = self.json;
-        let shown = self.verify(models, database).and_then(|verification| {
+        let deny_unaudited = self.deny_unaudited;
+        let shown = self.verify(declared, database).and_then(|verification| {
             if json {
                 document(&verification)?;
             } else {
                 show(&verification);
             }
-            Ok(verification.is_sound())
+            let unaudited = verification.unaudited().count();
+            if deny_unaudited && unaudited > 0 {
+                eprintln!(
+                    "error: tables are not audited ({unaudited}); audit them, or name them in --allow-unaudited"
+                );
+            }
+            Ok(verification.is_sound() && !(deny_unaudited && unaudited > 0))
         });
         match shown {
             Ok(true) => ExitCode::SUCCESS,
@@ -70,8 +79,12 @@ impl VerifyArguments {
         }
     }
 
-    fn verify(self, models: &Models, database: &Database) -> Result<Verification, Error> {
-        let mut verify = models.verify().allow_unaudited(self.allow_unaudited);
+    fn verify(self, declared: &Declared, database: &Database) -> Result<Verification, Error> {
+        let mut verify = declared
+            .models
+            .verify()
+            .allow_unaudited(declared.unaudited.iter().cloned())
+            .allow_unaudited(self.allow_unaudited);
         if let Some(table) = self.table {
             verify = verify.table(table);
         }

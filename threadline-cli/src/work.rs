@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use threadline::{Worker, post};
 
-use super::database::Database;
+use super::database::{Database, establish};
 use crate::error::Error;
 
 /// How often to look, and for how long.
@@ -31,8 +31,9 @@ impl Work {
             println!("{moved} entries were moved into the ledger.");
             return Ok(());
         }
+        let url = database.url()?.to_owned();
         Worker::new().every(Duration::from_millis(every)).run(
-            || database.establish(),
+            || establish(&url),
             |pause, turn| {
                 match turn {
                     Ok(0) => {}

@@ -1,57 +1,80 @@
 //! The program without an application.
 
+#[path = "program/file.rs"]
+mod file;
+#[path = "program/help.rs"]
+mod help;
+#[path = "program/reverting.rs"]
+mod reverting;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use threadline_test_server::Server;
+use threadline_tests::{Database, scratch_dir};
 
-fn threadline(arguments: &[&str]) -> (bool, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_threadline"))
+/// What a run of the program left.
+struct Run {
+    code: i32,
+    out: String,
+    error: String,
+}
+
+/// A folder with a file of tables, and a database that it is about.
+struct Place {
+    dir: PathBuf,
+    database: Database,
+}
+
+impl Place {
+    /// An empty database and no file.
+    fn new() -> Self {
+        Self {
+            dir: scratch_dir(),
+            database: Database::empty(),
+        }
+    }
+
+    fn file(&self, text: &str) {
+        std::fs::write(self.dir.join("threadline.toml"), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let url = self.database.url();
+        run_in(&self.dir, Some(&url), arguments)
+    }
+
+    /// What a run printed that must succeed.
+    #[track_caller]
+    fn done(&self, arguments: &[&str]) -> String {
+        let Run { code, out, error } = self.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}:\n{out}\n{error}");
+        out
+    }
+
+    /// What a run said that must fail.
+    #[track_caller]
+    fn refused(&self, arguments: &[&str]) -> String {
+        let Run { code, out, error } = self.run(arguments);
+        assert_eq!(code, 1, "{arguments:?}:\n{out}\n{error}");
+        error
+    }
+}
+
+fn run_in(dir: &Path, url: Option<&str>, arguments: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_threadline"));
+    command
         .args(arguments)
+        .current_dir(dir)
         .env_remove("DATABASE_URL")
-        .output()
-        .unwrap();
-    (
-        output.status.success(),
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
-#[test]
-fn it_only_reads() {
-    let (done, help, _) = threadline(&["--help"]);
-    assert!(done);
-    let commands: Vec<_> = help
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
-        .map(|line| line.split_whitespace().next().unwrap())
-        .collect();
-    assert_eq!(
-        commands,
-        [
-            "history",
-            "timeline",
-            "actions",
-            "summary",
-            "actor",
-            "transaction",
-            "as-of",
-            "blame",
-            "export",
-            "help"
-        ]
-    );
-}
-
-#[test]
-fn it_says_what_a_database_lacks() {
-    let url = Server::shared().url();
-    let (done, _, error) = threadline(&["timeline", "--database-url", url]);
-    assert!(!done);
-    assert!(
-        error.starts_with("error: the audit schema is not installed in this database"),
-        "{error}"
-    );
+        .env_remove("MIGRATION_DIRECTORY")
+        .env_remove("THREADLINE_TABLES");
+    if let Some(url) = url {
+        command.env("DATABASE_URL", url);
+    }
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        error: String::from_utf8(output.stderr).unwrap(),
+    }
 }

@@ -109,6 +109,7 @@ pub mod __cli {
     pub use crate::install::{owner, watched};
     pub use crate::record::portable::Portable;
     pub use crate::record::{DisplayStyle, TextKey, clean, plain};
+    pub use crate::revert::revert_record;
     pub use crate::time_travel::as_of_json;
     #[cfg(feature = "postgres")]
     pub use crate::time_travel::rows_as_of;

@@ -141,9 +141,7 @@ fn its_audit_program_installs_and_shows_what_is_in_force() {
     let (installed, _, error) = audit(&database, &["install"]);
     assert!(!installed);
     assert!(
-        error.starts_with(
-            "error: model `Member` is audited but its table \"members\" does not exist"
-        ),
+        error.starts_with("error: model `Member` audits table \"members\", which does not exist"),
         "{error}"
     );
 

@@ -241,7 +241,7 @@ fn two_models_of_one_table_must_agree() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        r#"the models `Post` and `PostNext` give table "blog"."posts" different audit policies; a table has one. Make their #[audited(...)] the same"#
+        r#"model `Post` and model `PostNext` give table "blog"."posts" different audit policies; a table has one. Make their policies the same"#
     );
 }
 

@@ -1,5 +1,5 @@
-//! Asks the audit of a database from a terminal. See `threadline_cli`.
+//! The program without an application. See `threadline_cli::stand_alone`.
 
 fn main() -> std::process::ExitCode {
-    threadline_cli::run_reader()
+    threadline_cli::stand_alone::run()
 }

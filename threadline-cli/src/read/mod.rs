@@ -143,12 +143,13 @@ pub(super) enum Read {
 
 /// One record.
 #[derive(Debug, clap::Args)]
-pub(super) struct Record {
+#[group(skip)]
+pub(crate) struct Record {
     /// The table, as in SQL: members, app.members, '"Order"'
-    table: String,
+    pub(crate) table: String,
     /// The values of the primary key; after -- one that begins with a hyphen
     #[arg(required = true, allow_negative_numbers = true)]
-    key: Vec<String>,
+    pub(crate) key: Vec<String>,
 }
 
 /// A part of the answer.
@@ -381,7 +382,7 @@ fn cut(limit: usize, what: &str) {
 
 /// The values of a key as the table has them: also given in one, as the filter `record`
 /// takes them.
-fn key_of(
+pub(crate) fn key_of(
     conn: &mut PgConnection,
     name: &str,
     mut key: Vec<String>,

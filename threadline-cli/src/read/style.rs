@@ -23,7 +23,7 @@ pub(crate) fn paint(style: Style, text: &str) -> String {
 
 /// How a change is shown on a terminal.
 #[derive(Debug)]
-pub(super) struct Terminal;
+pub(crate) struct Terminal;
 
 impl DisplayStyle for Terminal {
     fn time(&self, text: &str) -> String {

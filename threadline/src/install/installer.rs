@@ -5,7 +5,7 @@ use diesel::{Connection, QueryableByName, RunQueryDsl};
 
 use super::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way};
 use crate::context::AuditConnection;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, UndecidedColumn};
 use crate::model::{Models, TableSpec};
 use crate::posting::{Waiting, waiting};
 
@@ -105,7 +105,12 @@ impl Models {
                 };
                 conn.batch_execute(&Schema(VERSIONS).up(way, None))?;
             }
-            self.require_tables(conn)
+            self.require_tables(conn)?;
+            let columns = self.undecided(conn)?;
+            if columns.is_empty() {
+                return Ok(());
+            }
+            Err(Error::new(ErrorKind::Undecided { columns }))
         })?;
         for spec in self.specs() {
             conn.transaction(|conn| -> Result<(), Error> {
@@ -120,11 +125,51 @@ impl Models {
         Ok(())
     }
 
+    /// Columns that look secret and of which nobody said whether they are, in tables without
+    /// a model that are not audited as they are declared here. Those of a model are
+    /// [`TableSpec::undecided`].
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be asked.
+    pub fn undecided<C: AuditConnection>(
+        &self,
+        conn: &mut C,
+    ) -> Result<Vec<UndecidedColumn>, Error> {
+        #[derive(QueryableByName)]
+        struct Column {
+            #[diesel(sql_type = Text)]
+            column: String,
+            #[diesel(sql_type = Bool)]
+            is_key: bool,
+        }
+        let mut undecided = vec![];
+        for spec in self.specs().iter().filter(|spec| spec.file.is_some()) {
+            if model_status(conn, spec)? == ModelStatus::Current {
+                continue;
+            }
+            let decided = spec.policy.decided();
+            let columns: Vec<Column> = diesel::sql_query(include_str!("undecided.sql"))
+                .bind::<Text, _>(&spec.table)
+                .bind::<Array<Text>, _>(decided)
+                .bind::<Bool, _>(!spec.policy.only.is_empty())
+                .load(conn)?;
+            undecided.extend(columns.into_iter().map(|found| UndecidedColumn {
+                model: spec.model.clone(),
+                file: spec.file.clone(),
+                table: spec.table.clone(),
+                column: found.column,
+                is_key: found.is_key,
+            }));
+        }
+        Ok(undecided)
+    }
+
     fn require_tables<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
         for spec in self.specs() {
             if model_status(conn, spec)? == ModelStatus::TableMissing {
                 return Err(Error::new(ErrorKind::TableMissing {
-                    model: spec.model,
+                    declared_by: spec.declared_by(),
                     table: spec.table.clone(),
                 }));
             }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
-use super::recorded::{COLUMNS, Recorded};
+use super::recorded::{COLUMNS, Recorded, as_recorded};
 use crate::error::{Error, ErrorKind};
 use crate::install::{
     PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way, as_before, unaudit_call, without_continues,
@@ -11,8 +11,7 @@ use crate::model::{Models, TableSpec};
 use crate::sql::name_parts;
 
 /// How the migration of a policy is known.
-const WRITTEN: &str =
-    "-- Written by threadline: to change it, change the model and generate again.";
+const WRITTEN: &str = "-- Written by threadline:";
 
 impl Models {
     /// Writes what is missing into the application's migrations folder: one migration
@@ -86,7 +85,7 @@ impl Models {
             let previous = recorded.policies.get(&table);
             let policy = policy_statement(spec);
             let in_force = previous.map(|previous| without_continues(previous));
-            (in_force.as_ref() != Some(&policy))
+            (in_force != Some(as_recorded(&policy)))
                 .then(|| policy_migration(&table, spec, &policy, previous))
         });
         Ok(schema.into_iter().chain(policies).collect())
@@ -106,8 +105,10 @@ impl Models {
                 Some(other) if other.policy == spec.policy => {}
                 Some(other) => {
                     return Err(migrations_error(format!(
-                        "the models `{}` and `{}` give table {} different audit policies; a table has one. Make their #[audited(...)] the same",
-                        other.model, spec.model, spec.table
+                        "{} and {} give table {} different audit policies; a table has one. Make their policies the same",
+                        other.declared_by(),
+                        spec.declared_by(),
+                        spec.table
                     )));
                 }
             }
@@ -195,7 +196,7 @@ fn cannot_be_taken_back(migration: &Migration) -> Option<String> {
         lines.any(|line| line.starts_with("SELECT threadline."))
     };
     let Migration { name, up, down, .. } = migration;
-    (up.lines().any(|line| line == WRITTEN) && calls(up) && !calls(down)).then(|| {
+    (up.lines().any(|line| line.starts_with(WRITTEN)) && calls(up) && !calls(down)).then(|| {
         format!(
             "{name}/down.sql does not take back what up.sql does. Take it back from version control; or delete the folder and generate again if no database has run it"
         )
@@ -213,10 +214,11 @@ fn first_difference(found: &str, expected: &str) -> Option<usize> {
 }
 
 /// The call, and before it, if anything is kept from the audit, the columns
-/// among which that was decided: a new column asks for a new decision.
+/// among which that was decided: a new column asks for a new decision. Without a model
+/// they are not known here.
 fn policy_statement(spec: &TableSpec) -> String {
     let call = PolicyCall(spec).to_string();
-    if spec.policy.redacts() {
+    if spec.policy.redacts() && spec.file.is_none() {
         format!("{COLUMNS} {}\n{call}", spec.columns.join(", "))
     } else {
         call
@@ -236,12 +238,16 @@ fn policy_migration(
             unaudit_call(&spec.table)
         ),
     };
+    let (from, what) = match &spec.file {
+        Some(file) => (file.clone(), file.as_str()),
+        None => (format!("the model `{}`", spec.model), "the model"),
+    };
     NewMigration {
         name: format!("threadline_audit_{}", folder_name(table)),
         sql: NewSql::Texts((
             format!(
-                "-- Audit policy of {}, from the model `{}`.\n{WRITTEN}\n{policy}\n",
-                spec.table, spec.model
+                "-- Audit policy of {}, from {from}.\n{WRITTEN} to change it, change {what} and generate again.\n{policy}\n",
+                spec.table
             ),
             down,
         )),

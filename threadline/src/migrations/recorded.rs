@@ -70,9 +70,17 @@ impl Recorded {
 /// How a generated policy begins.
 const AUDIT: &str = "SELECT threadline.audit_as_decided(";
 
+/// How one begins of a table without a model, or written by hand.
+const ASKING: &str = "SELECT threadline.audit(";
+
+/// A policy as it is read from a migration: whichever function puts it into force.
+pub(super) fn as_recorded(policy: &str) -> String {
+    policy.replace(ASKING, AUDIT)
+}
+
 /// What follows in a call that audits a table, written by hand or generated.
 fn audit_call(line: &str) -> Option<&str> {
-    [AUDIT, "SELECT threadline.audit("]
+    [AUDIT, ASKING]
         .into_iter()
         .find_map(|call| line.strip_prefix(call))
 }

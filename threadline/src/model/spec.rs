@@ -1,8 +1,10 @@
 use diesel::Table;
+use diesel::dsl::SqlTypeOf;
+use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::query_builder::QueryFragment;
 
-use super::looks_secret;
+use super::{ColumnKind, looks_secret};
 use crate::install::PolicyCall;
 use crate::sql::{last_names, name_parts};
 
@@ -156,6 +158,8 @@ pub struct TableSpec {
     pub key: Vec<String>,
     /// What is captured.
     pub policy: Policy,
+    /// What can be in the columns, in their order.
+    pub(crate) kinds: Vec<ColumnKind>,
 }
 
 impl TableSpec {
@@ -165,6 +169,7 @@ impl TableSpec {
     where
         T: Table + QueryFragment<Pg>,
         T::AllColumns: QueryFragment<Pg>,
+        Pg: QueryMetadata<SqlTypeOf<T::AllColumns>>,
         T::PrimaryKey: QueryFragment<Pg>,
     {
         Self {
@@ -174,6 +179,7 @@ impl TableSpec {
             columns: last_names(&to_sql(&T::all_columns())),
             key: last_names(&to_sql(&table.primary_key())),
             policy,
+            kinds: ColumnKind::of_all::<SqlTypeOf<T::AllColumns>>(),
         }
     }
 
@@ -207,6 +213,7 @@ impl TableSpec {
             columns: vec![],
             key: vec![],
             policy,
+            kinds: vec![],
         }
     }
 
@@ -224,7 +231,9 @@ impl TableSpec {
     }
 
     /// The columns that would be recorded as they are, look secret by their names
-    /// (`password`, `api_key`, `card_number`), and of which the policy says nothing.
+    /// (`password`, `api_key`, `card_number`), could be by their types, and of which the
+    /// policy says nothing. Booleans and instants are none, and of numbers few: a
+    /// `card_number`, not the `tokens` that somebody has, nor the `api_token_id` of a record.
     /// [`Models::check`](crate::Models::check) asks for a decision.
     ///
     /// ```
@@ -232,17 +241,17 @@ impl TableSpec {
     /// use threadline::Audited;
     ///
     /// diesel::table! {
-    ///     devices (id) { id -> BigInt, name -> Text, api_key -> Text, token_count -> Integer, }
+    ///     devices (id) { id -> BigInt, name -> Text, api_key -> Text, pin -> Integer, tokens -> Integer, }
     /// }
     ///
     /// #[derive(Audited)]
     /// #[diesel(table_name = devices)]
     /// struct Device;
-    /// assert_eq!(Device::spec().undecided(), ["api_key", "token_count"]);
+    /// assert_eq!(Device::spec().undecided(), ["api_key", "pin"]);
     ///
     /// #[derive(Audited)]
     /// #[diesel(table_name = devices)]
-    /// #[audited(exclude(api_key), clear(token_count))]
+    /// #[audited(exclude(api_key, pin))]
     /// struct Decided;
     /// assert!(Decided::spec().undecided().is_empty());
     /// ```
@@ -252,10 +261,11 @@ impl TableSpec {
         };
         self.columns
             .iter()
-            .map(String::as_str)
-            .filter(|column| {
-                looks_secret(column) && recorded(column) && !self.policy.decides(column)
+            .zip(&self.kinds)
+            .filter(|(column, kind)| {
+                looks_secret(column, **kind) && recorded(column) && !self.policy.decides(column)
             })
+            .map(|(column, _)| column.as_str())
             .collect()
     }
 }

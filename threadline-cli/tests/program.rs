@@ -1,5 +1,7 @@
 //! The program without an application.
 
+#[path = "program/example.rs"]
+mod example;
 #[path = "program/file.rs"]
 mod file;
 #[path = "program/help.rs"]

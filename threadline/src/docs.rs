@@ -37,3 +37,6 @@ pub mod running_it_in_production {}
 
 #[doc = include_str!("docs/what_an_auditor_asks.md")]
 pub mod what_an_auditor_asks {}
+
+#[doc = include_str!("docs/sql_interface.md")]
+pub mod the_sql_interface {}

@@ -18,7 +18,7 @@ mod status;
 mod verifying;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use threadline_test_server::diesel_cli::diesel_cli;
 use threadline_tests::{Database, NEWEST, rows, run, scratch_dir, value};
@@ -110,16 +110,23 @@ fn its_migrations_are_those_of_its_models() {
 }
 
 #[test]
-fn several_processes_start_at_once_on_an_empty_database() {
+fn six_processes_start_at_once_on_an_empty_database() {
     let database = Database::empty();
-    let starting: Vec<_> = (0..3)
+    let starting: Vec<_> = (0..6)
         .map(|_| {
-            let url = database.url();
-            std::thread::spawn(move || quickstart::open(&url).map(drop).map_err(|e| e.to_string()))
+            Command::new(env!("CARGO_BIN_EXE_quickstart"))
+                .current_dir(HERE)
+                .env("DATABASE_URL", database.url())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
         })
         .collect();
     for started in starting {
-        started.join().unwrap().unwrap();
+        let ended = started.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{error}");
     }
     let (current, said, _) = audit(&database, &["status"]);
     assert!(current, "{said}");

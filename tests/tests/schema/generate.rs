@@ -133,7 +133,7 @@ fn a_column_that_looks_secret_asks_for_a_decision_before_it_is_recorded() {
     let models = threadline::models![User, Post, Device];
     let error = models.generate(&dir).unwrap_err();
     assert!(
-        matches!(error.kind(), ErrorKind::Undecided { columns } if columns.len() == 3),
+        matches!(error.kind(), ErrorKind::Undecided { columns } if columns.len() == 2),
         "{error:?}"
     );
     insta::assert_snapshot!("undecided", error);
@@ -152,6 +152,38 @@ fn a_column_that_looks_secret_asks_for_a_decision_before_it_is_recorded() {
     specs[1].columns.push("ssn".into());
     let error = Models::new(specs).check(&dir).unwrap_err();
     assert!(error.to_string().contains(r#""blog"."posts"."ssn""#));
+}
+
+#[test]
+fn a_model_on_a_view_is_refused_before_its_migration_is_written() {
+    let dir = scratch_dir();
+    existing(
+        &dir,
+        "2026-01-01-000000-0000_create_users",
+        "CREATE TABLE people (id bigint);\nCREATE MATERIALIZED VIEW users AS SELECT * FROM people;\n",
+    );
+    let models = threadline::models![User];
+    let error = models.generate(&dir).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        r#"model `User` audits "users", which is a materialized view (2026-01-01-000000-0000_create_users); audit the tables that it shows"#
+    );
+    assert_eq!(models.check(&dir).unwrap_err().to_string(), error);
+
+    // One that was written blocks the folder, also after the model is gone.
+    let none = Models::new(vec![]);
+    none.generate(&dir).unwrap();
+    existing(
+        &dir,
+        "2026-01-02-000000-0000_audit",
+        "SELECT threadline.audit_as_decided('\"users\"');\n",
+    );
+    for refused in [none.generate(&dir).map(drop), none.check(&dir)] {
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "2026-01-02-000000-0000_audit audits a materialized view and cannot run; delete that folder"
+        );
+    }
 }
 
 #[test]

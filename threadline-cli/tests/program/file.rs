@@ -312,3 +312,25 @@ fn the_other_commands_need_no_file() {
     let script = place.done(&["protect", "--owner", "o", "--application", "a", "--print"]);
     assert!(script.starts_with("BEGIN;"), "{script}");
 }
+
+#[test]
+fn six_processes_install_and_audit_at_once() {
+    let place = Place::new();
+    run(&mut place.database.connect(), TABLES);
+    place.file(FILE);
+    for arguments in [&["install"][..], &["audit", "--yes"]] {
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| place.done(arguments));
+            }
+        });
+    }
+    place.done(&["verify", "--deny-unaudited"]);
+    assert_eq!(
+        rows(
+            &mut place.database.connect(),
+            "SELECT table_name, count(*) FROM threadline.audited_tables GROUP BY 1 ORDER BY 1"
+        ),
+        ["logins | 1", "members | 1", "payments | 1"]
+    );
+}

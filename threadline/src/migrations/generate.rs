@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
 use super::recorded::{COLUMNS, Recorded, as_recorded};
+use super::views::Views;
 use crate::error::{Error, ErrorKind};
 use crate::install::{
     PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way, as_before, unaudit_call, without_continues,
@@ -43,13 +44,15 @@ impl Models {
     /// # Errors
     ///
     /// [`ErrorKind::Undecided`] where a column looks secret and its model says nothing of
-    /// it. The folder is missing or cannot be written, two of its migrations have
+    /// it. The folder is missing or cannot be written, a model is on a view, two migrations have
     /// one version, or two models give one table different policies.
     pub fn generate(&self, migrations_dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
         let dir = migrations_dir.as_ref();
         self.require_decisions()?;
         let present = folder::read(dir)?;
-        let new = self.missing(&Recorded::read(&present))?;
+        let recorded = Recorded::read(&present);
+        self.refuse_views(&present, &recorded)?;
+        let new = self.missing(&recorded)?;
         folder::write(dir, &present, &new)
     }
 
@@ -65,6 +68,7 @@ impl Models {
         self.require_decisions()?;
         let present = folder::read(migrations_dir.as_ref())?;
         let recorded = Recorded::read(&present);
+        self.refuse_views(&present, &recorded)?;
         let mut wrong = wrong(Schema(VERSIONS), &present, &recorded);
         wrong.extend(present.iter().filter_map(cannot_be_taken_back));
         if !wrong.is_empty() {
@@ -89,6 +93,35 @@ impl Models {
                 .then(|| policy_migration(&table, spec, &policy, previous))
         });
         Ok(schema.into_iter().chain(policies).collect())
+    }
+
+    /// Fails for views that are to be audited, which would fail when the migrations run.
+    fn refuse_views(&self, present: &[Migration], recorded: &Recorded) -> Result<(), Error> {
+        let views = Views::of(present);
+        let mut wrong = vec![];
+        for spec in self.specs() {
+            if let Some(view) = views.get(&name_parts(&spec.table)) {
+                wrong.push(format!(
+                    "{} audits {}, which is a {} ({}); audit the tables that it shows",
+                    spec.declared_by(),
+                    spec.table,
+                    view.kind,
+                    view.migration
+                ));
+            }
+        }
+        for (table, migration) in &recorded.decided_by {
+            if let Some(view) = views.get(table) {
+                wrong.push(format!(
+                    "{migration} audits a {} and cannot run; delete that folder",
+                    view.kind
+                ));
+            }
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(migrations_error(wrong.join("\n")))
     }
 
     /// The specs by table. Several models of one table are one if they agree.

@@ -21,6 +21,8 @@ pub(super) struct Recorded {
     /// The last policy of each audited table, as its statement with the line
     /// of columns, by the parts of the table's name.
     pub(super) policies: BTreeMap<Vec<String>, String>,
+    /// The migration that has it, by its name.
+    pub(super) decided_by: BTreeMap<Vec<String>, String>,
 }
 
 impl Recorded {
@@ -31,15 +33,15 @@ impl Recorded {
                 recorded.version = recorded.version.max(way.to);
                 recorded.schema.push((place, way));
             } else {
-                recorded.follow(&migration.up);
+                recorded.follow(migration);
             }
         }
         recorded
     }
 
-    fn follow(&mut self, sql: &str) {
+    fn follow(&mut self, migration: &Migration) {
         let mut columns = None;
-        let mut lines = sql.lines();
+        let mut lines = migration.up.lines();
         while let Some(line) = lines.next() {
             let line = line.trim();
             if line.starts_with(COLUMNS) {
@@ -56,10 +58,13 @@ impl Recorded {
                         Some(columns) => format!("{columns}\n{statement}"),
                         None => statement,
                     };
+                    self.decided_by
+                        .insert(table.clone(), migration.name.clone());
                     self.policies.insert(table, policy);
                 }
             } else if line.starts_with("SELECT threadline.unaudit(") {
                 if let Some(table) = first_argument(line) {
+                    self.decided_by.remove(&table);
                     self.policies.remove(&table);
                 }
             }

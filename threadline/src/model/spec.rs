@@ -261,11 +261,13 @@ impl TableSpec {
         };
         self.columns
             .iter()
-            .zip(&self.kinds)
-            .filter(|(column, kind)| {
-                looks_secret(column, **kind) && recorded(column) && !self.policy.decides(column)
+            .map(String::as_str)
+            .enumerate()
+            .filter(|&(place, column)| {
+                let kind = self.kinds.get(place).copied().unwrap_or(ColumnKind::Any);
+                looks_secret(column, kind) && recorded(column) && !self.policy.decides(column)
             })
-            .map(|(column, _)| column.as_str())
+            .map(|(_, column)| column)
             .collect()
     }
 }

@@ -377,3 +377,32 @@ pub fn is_actor_required(error: &DieselError) -> bool {
             if information.constraint_name() == Some("threadline_actor_required")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::DatabaseErrorKind;
+
+    use super::*;
+
+    fn said(message: &str) -> String {
+        let error =
+            DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned()));
+        Error::from(error).to_string()
+    }
+
+    #[test]
+    fn a_prepared_statement_that_a_pooler_lost_is_explained() {
+        for message in [
+            r#"prepared statement "__diesel_stmt_0" already exists"#,
+            r#"prepared statement "__diesel_stmt_0" does not exist"#,
+        ] {
+            let said = said(message);
+            assert!(said.starts_with(message), "{said}");
+            assert!(
+                said.contains("\nhint: a transaction pooler such as PgBouncer"),
+                "{said}"
+            );
+        }
+        assert_eq!(said("table t does not exist"), "table t does not exist");
+    }
+}

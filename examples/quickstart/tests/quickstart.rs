@@ -105,6 +105,10 @@ fn its_migrations_are_those_of_its_models() {
     let (current, said, _) = audit(&database, &["check"]);
     assert!(current);
     assert_eq!(said, "migrations is up to date.\n");
+    let (_, said, _) = audit(&database, &["check", "--json"]);
+    assert!(said.contains("\"up_to_date\": true"), "{said}");
+    let (_, said, _) = audit(&database, &["--version"]);
+    assert_eq!(said, format!("threadline {}\n", env!("CARGO_PKG_VERSION")));
     let (_, said, _) = audit(&database, &["generate"]);
     assert_eq!(said, "Nothing to write: migrations is up to date.\n");
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
-use super::recorded::{COLUMNS, Recorded, as_recorded};
+use super::recorded::{COLUMNS, Decided, Recorded, WRITTEN, as_recorded};
 use super::views::Views;
 use crate::error::{Error, ErrorKind};
 use crate::install::{
@@ -10,9 +10,6 @@ use crate::install::{
 };
 use crate::model::{Models, TableSpec};
 use crate::sql::name_parts;
-
-/// How the migration of a policy is known.
-const WRITTEN: &str = "-- Written by threadline:";
 
 impl Models {
     /// Writes what is missing into the application's migrations folder: one migration
@@ -89,8 +86,10 @@ impl Models {
             let previous = recorded.policies.get(&table);
             let policy = policy_statement(spec);
             let in_force = previous.map(|previous| without_continues(previous));
-            (in_force != Some(as_recorded(&policy)))
-                .then(|| policy_migration(&table, spec, &policy, previous))
+            let decided = recorded.decided.get(&table);
+            let again = decided.filter(|decided| decided.beside);
+            (in_force != Some(as_recorded(&policy)) || again.is_some())
+                .then(|| policy_migration(&table, spec, &policy, previous, again))
         });
         Ok(schema.into_iter().chain(policies).collect())
     }
@@ -110,11 +109,11 @@ impl Models {
                 ));
             }
         }
-        for (table, migration) in &recorded.decided_by {
+        for (table, decided) in &recorded.decided {
             if let Some(view) = views.get(table) {
                 wrong.push(format!(
-                    "{migration} audits a {} and cannot run; delete that folder",
-                    view.kind
+                    "{} audits a {} and cannot run; delete that folder",
+                    decided.migration, view.kind
                 ));
             }
         }
@@ -263,6 +262,7 @@ fn policy_migration(
     spec: &TableSpec,
     policy: &str,
     previous: Option<&String>,
+    again: Option<&Decided>,
 ) -> NewMigration {
     let down = match previous {
         Some(previous) => format!("-- The policy before.\n{}\n", as_before(previous)),
@@ -275,11 +275,17 @@ fn policy_migration(
         Some(file) => (file.clone(), file.as_str()),
         None => (format!("the model `{}`", spec.model), "the model"),
     };
+    let again = again.map_or(String::new(), |decided| {
+        format!(
+            "-- Said again: {} was written beside another branch's, and a database may have run them in either order.\n",
+            decided.migration
+        )
+    });
     NewMigration {
         name: format!("threadline_audit_{}", folder_name(table)),
         sql: NewSql::Texts((
             format!(
-                "-- Audit policy of {}, from {from}.\n{WRITTEN} to change it, change {what} and generate again.\n{policy}\n",
+                "-- Audit policy of {}, from {from}.\n{WRITTEN} to change it, change {what} and generate again.\n{again}{policy}\n",
                 spec.table
             ),
             down,

@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::folder::Migration;
-use crate::install::Way;
+use crate::install::{Way, as_before};
 use crate::sql::name_parts;
+
+/// How the migration of a policy is known.
+pub(super) const WRITTEN: &str = "-- Written by threadline:";
 
 /// The line before a policy that redacts: the columns that the table had when
 /// somebody decided which of them are secret.
@@ -21,8 +24,19 @@ pub(super) struct Recorded {
     /// The last policy of each audited table, as its statement with the line
     /// of columns, by the parts of the table's name.
     pub(super) policies: BTreeMap<Vec<String>, String>,
-    /// The migration that has it, by its name.
-    pub(super) decided_by: BTreeMap<Vec<String>, String>,
+    /// The migration that has it.
+    pub(super) decided: BTreeMap<Vec<String>, Decided>,
+}
+
+/// Where the last policy of a table stands.
+#[derive(Debug)]
+pub(super) struct Decided {
+    /// The migration's name.
+    pub(super) migration: String,
+    /// Whether its way back leads elsewhere than to the policy before it: it was written
+    /// beside another one, on another branch, and a database may have run them in either
+    /// order.
+    pub(super) beside: bool,
 }
 
 impl Recorded {
@@ -58,18 +72,31 @@ impl Recorded {
                         Some(columns) => format!("{columns}\n{statement}"),
                         None => statement,
                     };
-                    self.decided_by
-                        .insert(table.clone(), migration.name.clone());
-                    self.policies.insert(table, policy);
+                    let before = self.policies.insert(table.clone(), policy);
+                    let decided = Decided {
+                        migration: migration.name.clone(),
+                        beside: is_beside(migration, before.as_deref()),
+                    };
+                    self.decided.insert(table, decided);
                 }
             } else if line.starts_with("SELECT threadline.unaudit(") {
                 if let Some(table) = first_argument(line) {
-                    self.decided_by.remove(&table);
+                    self.decided.remove(&table);
                     self.policies.remove(&table);
                 }
             }
         }
     }
+}
+
+/// Whether a migration that was generated goes back elsewhere than to this policy.
+fn is_beside(migration: &Migration, before: Option<&str>) -> bool {
+    let Migration { up, down, .. } = migration;
+    let Some(before) = before else { return false };
+    let before = as_before(before);
+    let mut lines = before.lines();
+    up.lines().any(|line| line.starts_with(WRITTEN))
+        && !lines.all(|line| down.lines().any(|other| other.trim_end() == line))
 }
 
 /// How a generated policy begins.

@@ -6,6 +6,8 @@ mod diesel_cli;
 mod generate;
 #[path = "schema/install.rs"]
 mod install;
+#[path = "schema/interface.rs"]
+mod interface;
 #[path = "schema/least.rs"]
 mod least;
 #[path = "schema/locks.rs"]

@@ -123,16 +123,7 @@ impl Model {
         let table = match table_name {
             TableName::Path(table) => table,
             TableName::Unreadable => return (None, errors),
-            TableName::Missing => {
-                errors.push(Error::new(
-                    input.ident.span(),
-                    format!(
-                        "which table is audited? Say it as for Diesel's derives: `#[diesel(table_name = crate::schema::{}s)]`",
-                        snake_case(&input.ident)
-                    ),
-                ));
-                return (None, errors);
-            }
+            TableName::Missing => default_table(&input.ident).into(),
         };
         let model = Self {
             name: input.ident.clone(),
@@ -322,7 +313,8 @@ fn named_in(list: &[Redacted], column: &Ident) -> bool {
     list.iter().any(|redacted| redacted.column == *column)
 }
 
-fn snake_case(name: &Ident) -> String {
+/// The table that Diesel's derives take for a struct that names none: `blog_posts` in scope.
+fn default_table(name: &Ident) -> Ident {
     let mut snake = String::new();
     for (position, c) in name.unraw().to_string().chars().enumerate() {
         if c.is_uppercase() && position > 0 {
@@ -330,7 +322,8 @@ fn snake_case(name: &Ident) -> String {
         }
         snake.extend(c.to_lowercase());
     }
-    snake
+    snake.push('s');
+    Ident::new(&snake, name.span())
 }
 
 #[cfg(test)]

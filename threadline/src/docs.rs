@@ -46,3 +46,6 @@ pub mod testing {}
 
 #[doc = include_str!("docs/asking_with_diesel.md")]
 pub mod asking_with_diesel {}
+
+#[doc = include_str!("docs/sql_interface.md")]
+pub mod the_sql_interface {}

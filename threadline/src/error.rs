@@ -27,11 +27,11 @@ pub enum ErrorKind {
         /// The version that is installed.
         installed: Option<i32>,
     },
-    /// The table of a model is not in the database.
+    /// A table that is to be audited is not in the database.
     TableMissing {
-        /// The model's name.
-        model: &'static str,
-        /// The quoted name of its table.
+        /// Who audits it: ``model `Member` ``, or the name of a file.
+        declared_by: String,
+        /// The quoted name of the table.
         table: String,
     },
     /// There is no such table, and none of this name was ever audited.
@@ -111,7 +111,9 @@ pub enum ErrorKind {
 #[non_exhaustive]
 pub struct UndecidedColumn {
     /// The model's name.
-    pub model: &'static str,
+    pub model: String,
+    /// The file that declares the table, if no model does.
+    pub file: Option<String>,
     /// The quoted name of its table.
     pub table: String,
     /// The column's name.
@@ -124,10 +126,24 @@ impl fmt::Display for UndecidedColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             model,
+            file,
             table,
             column,
             is_key,
         } = self;
+        if file.is_some() {
+            return if *is_key {
+                write!(
+                    f,
+                    "{table}, column {column}: list it in `clear` if it is no secret; by a key records are found, which can be neither masked nor excluded"
+                )
+            } else {
+                write!(
+                    f,
+                    "{table}, column {column}: list it in `exclude` to record nothing of it, in `mask` that it changed, in `token` also whether it changed back, in `clear` if it is no secret"
+                )
+            };
+        }
         write!(f, "{table}.\"{column}\", model `{model}`: ")?;
         if *is_key {
             write!(
@@ -146,6 +162,16 @@ impl fmt::Display for UndecidedColumn {
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
         Self(Box::new(kind))
+    }
+
+    #[doc(hidden)]
+    pub fn undecided(columns: Vec<UndecidedColumn>) -> Self {
+        Self::new(ErrorKind::Undecided { columns })
+    }
+
+    #[doc(hidden)]
+    pub fn schema_missing(installed: Option<i32>) -> Self {
+        Self::new(ErrorKind::SchemaMissing { installed })
     }
 
     /// What kind of error this is.
@@ -194,9 +220,9 @@ impl fmt::Display for Error {
                 f,
                 "the audit schema in this database is version {installed} and this crate needs {SCHEMA_VERSION}; write the missing migrations with your program's `generate` command and run them with `diesel migration run`, or call `Models::install` at start-up"
             ),
-            ErrorKind::TableMissing { model, table } => write!(
+            ErrorKind::TableMissing { declared_by, table } => write!(
                 f,
-                "model `{model}` is audited but its table {table} does not exist; run the migration that creates it first, or check the search_path"
+                "{declared_by} audits table {table}, which does not exist; run the migration that creates it first, or check the search_path"
             ),
             ErrorKind::NoSuchTable { table, near } => {
                 write!(
@@ -234,6 +260,8 @@ impl fmt::Display for Error {
                 if let DieselError::DatabaseError(_, information) = error {
                     if let Some(hint) = information.hint() {
                         write!(f, "\nhint: {hint}")?;
+                    } else if is_of_a_pooler(information.message()) {
+                        f.write_str(POOLER)?;
                     }
                 }
                 Ok(())
@@ -254,9 +282,11 @@ impl fmt::Display for Error {
             ErrorKind::Io { path, source } => write!(f, "{}: {source}", path.display()),
             ErrorKind::Migrations { message } => f.write_str(message),
             ErrorKind::Undecided { columns } => {
+                let file = columns.first().and_then(|column| column.file.as_deref());
                 write!(
                     f,
-                    "columns look secret by their names, and would be recorded as they are; decide in #[audited(...)] of the model:"
+                    "columns look secret by their names, and would be recorded as they are; decide in {}:",
+                    file.unwrap_or("#[audited(...)] of the model")
                 )?;
                 for column in columns {
                     write!(f, "\n  {column}")?;
@@ -276,6 +306,15 @@ impl fmt::Display for Error {
         }
     }
 }
+
+/// What a prepared statement meets behind a transaction pooler: the next transaction may
+/// reach another session, which does not know it, or knows its name from somebody else.
+fn is_of_a_pooler(message: &str) -> bool {
+    message.starts_with("prepared statement \"")
+        && (message.ends_with("already exists") || message.ends_with("does not exist"))
+}
+
+const POOLER: &str = "\nhint: a transaction pooler such as PgBouncer stands between; have it keep prepared statements (max_prepared_statements of PgBouncer 1.21), or call `set_prepared_statement_cache_size(CacheSize::Disabled)` on each connection";
 
 // The message of a cause is part of our own, so it is not printed again.
 impl std::error::Error for Error {}
@@ -337,4 +376,33 @@ pub fn is_actor_required(error: &DieselError) -> bool {
         DieselError::DatabaseError(_, information)
             if information.constraint_name() == Some("threadline_actor_required")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::DatabaseErrorKind;
+
+    use super::*;
+
+    fn said(message: &str) -> String {
+        let error =
+            DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned()));
+        Error::from(error).to_string()
+    }
+
+    #[test]
+    fn a_prepared_statement_that_a_pooler_lost_is_explained() {
+        for message in [
+            r#"prepared statement "__diesel_stmt_0" already exists"#,
+            r#"prepared statement "__diesel_stmt_0" does not exist"#,
+        ] {
+            let said = said(message);
+            assert!(said.starts_with(message), "{said}");
+            assert!(
+                said.contains("\nhint: a transaction pooler such as PgBouncer"),
+                "{said}"
+            );
+        }
+        assert_eq!(said("table t does not exist"), "table t does not exist");
+    }
 }

@@ -4,9 +4,6 @@
 // The derive's output names this crate from outside.
 extern crate self as threadline;
 
-#[cfg(feature = "cli")]
-pub mod cli;
-
 #[cfg(doc)]
 pub mod docs;
 
@@ -110,6 +107,22 @@ pub mod __schema {
 
     /// The newest version.
     pub const NEWEST: i32 = SCHEMA_VERSION;
+}
+
+/// What the program of `threadline-cli` asks for beside the public API; not for use by others.
+#[doc(hidden)]
+pub mod __cli {
+    pub use crate::context::ready;
+    pub use crate::explore::{
+        Day, Filters, KnownTable, blame, instant, known_table, record, transaction_up_to,
+    };
+    pub use crate::install::{owner, watched};
+    pub use crate::record::portable::Portable;
+    pub use crate::record::{DisplayStyle, TextKey, clean, plain};
+    pub use crate::revert::revert_record;
+    pub use crate::time_travel::as_of_json;
+    #[cfg(feature = "postgres")]
+    pub use crate::time_travel::rows_as_of;
 }
 
 /// What `#[derive(Audited)]` expands to; not for use by hand.

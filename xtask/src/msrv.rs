@@ -34,7 +34,11 @@ pub(crate) fn check() -> Result<(), String> {
 
     let mut wanted: Vec<&str> = packages
         .iter()
-        .filter(|package| package["name"] == "threadline" || package["name"] == "threadline-tower")
+        .filter(|package| {
+            ["threadline", "threadline-cli", "threadline-tower"]
+                .iter()
+                .any(|name| package["name"] == *name)
+        })
         .filter_map(|package| package["id"].as_str())
         .collect();
     let mut seen = BTreeSet::new();

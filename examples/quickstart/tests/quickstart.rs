@@ -20,7 +20,7 @@ mod status;
 mod verifying;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use threadline_test_server::diesel_cli::diesel_cli;
 use threadline_tests::{Database, NEWEST, rows, run, scratch_dir, value};
@@ -107,21 +107,32 @@ fn its_migrations_are_those_of_its_models() {
     let (current, said, _) = audit(&database, &["check"]);
     assert!(current);
     assert_eq!(said, "migrations is up to date.\n");
+    let (_, said, _) = audit(&database, &["check", "--json"]);
+    assert!(said.contains("\"up_to_date\": true"), "{said}");
+    let (_, said, _) = audit(&database, &["--version"]);
+    assert_eq!(said, format!("threadline {}\n", env!("CARGO_PKG_VERSION")));
     let (_, said, _) = audit(&database, &["generate"]);
     assert_eq!(said, "Nothing to write: migrations is up to date.\n");
 }
 
 #[test]
-fn several_processes_start_at_once_on_an_empty_database() {
+fn six_processes_start_at_once_on_an_empty_database() {
     let database = Database::empty();
-    let starting: Vec<_> = (0..3)
+    let starting: Vec<_> = (0..6)
         .map(|_| {
-            let url = database.url();
-            std::thread::spawn(move || quickstart::open(&url).map(drop).map_err(|e| e.to_string()))
+            Command::new(env!("CARGO_BIN_EXE_quickstart"))
+                .current_dir(HERE)
+                .env("DATABASE_URL", database.url())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
         })
         .collect();
     for started in starting {
-        started.join().unwrap().unwrap();
+        let ended = started.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{error}");
     }
     let (current, said, _) = audit(&database, &["status"]);
     assert!(current, "{said}");
@@ -143,9 +154,7 @@ fn its_audit_program_installs_and_shows_what_is_in_force() {
     let (installed, _, error) = audit(&database, &["install"]);
     assert!(!installed);
     assert!(
-        error.starts_with(
-            "error: model `Member` is audited but its table \"members\" does not exist"
-        ),
+        error.starts_with("error: model `Member` audits table \"members\", which does not exist"),
         "{error}"
     );
 

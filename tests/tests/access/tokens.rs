@@ -46,7 +46,7 @@ fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
         ["***"]
     );
 
-    let findings = |conn: &mut PgConnection| {
+    let findings = |conn: &mut diesel::PgConnection| {
         let report = Models::new(vec![]).verify().table("people").run(conn);
         report.unwrap().findings.len()
     };

@@ -116,3 +116,53 @@ fn an_installation_that_fails_half_way_leaves_nothing() {
         Some("0")
     );
 }
+
+/// As a project publishes it, without the audit.
+#[test]
+fn a_dump_of_the_schema_without_the_audit_restores_as_the_guide_says() {
+    let database = Database::new();
+    run(
+        &mut database.connect(),
+        "CREATE TABLE plain (id int PRIMARY KEY, n int);
+         CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+         CREATE TABLE part PARTITION OF parts DEFAULT;
+         SELECT threadline.audit('plain', condition => 'NEW.n > 0', operations => ARRAY['insert']), threadline.audit('parts')",
+    );
+    let url = database.url();
+    let dump = Server::shared().run(
+        "pg_dump",
+        &[
+            "--dbname",
+            &url,
+            "--schema-only",
+            "--exclude-schema=threadline",
+        ],
+    );
+    let kept: Vec<_> = dump
+        .lines()
+        .filter(|line| !line.contains("!threadline_"))
+        .collect();
+    let restored = Database::empty();
+    let file = threadline_tests::scratch_dir().join("schema.sql");
+    std::fs::write(&file, kept.join("\n")).unwrap();
+    Server::shared().run(
+        "psql",
+        &[
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &restored.url(),
+            "-f",
+            &file.display().to_string(),
+        ],
+    );
+    let conn = &mut restored.connect();
+    let triggers = value(conn, "SELECT count(*) FROM pg_trigger");
+    assert_eq!(triggers.as_deref(), Some("0"));
+    let tables = value(
+        conn,
+        "SELECT to_regclass('plain') IS NOT NULL AND to_regclass('part') IS NOT NULL",
+    );
+    assert_eq!(tables.as_deref(), Some("true"));
+}

@@ -8,7 +8,6 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::context::ActorRef;
-#[cfg(feature = "cli")]
 use crate::record::via;
 use crate::record::{AnyJson, AnyTime, clean, portable};
 
@@ -124,8 +123,8 @@ impl fmt::Display for ActionStatus {
 
 impl AuditAction {
     /// How it came, in a line.
-    #[cfg(feature = "cli")]
-    pub(crate) fn via(&self) -> Option<String> {
+    #[doc(hidden)]
+    pub fn via(&self) -> Option<String> {
         via([
             &self.source,
             &self.request_id,

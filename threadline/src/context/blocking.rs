@@ -88,7 +88,7 @@ impl<C: BlockingConnection> AuditConnection for C {
 }
 
 /// The output of a future that waits for nothing.
-pub(crate) fn ready<F: Future>(work: F) -> F::Output {
+pub fn ready<F: Future>(work: F) -> F::Output {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => unreachable!("a synchronous connection is waited for where it is used"),

@@ -41,7 +41,7 @@ pub use transaction::AuditExt;
 pub(crate) use audit_connection::EachRow;
 pub(crate) use audit_connection::{BuildRow, Columns};
 pub(crate) use audit_context::Origin;
-pub(crate) use blocking::ready;
+pub use blocking::ready;
 pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
 pub(crate) use plain::plainly;

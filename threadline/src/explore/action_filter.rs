@@ -203,8 +203,8 @@ impl ActionFilter {
     }
 
     /// The same whenever it was; `None` if it asks for no span of time.
-    #[cfg(feature = "cli")]
-    pub(crate) fn at_any_time(&self) -> Option<Self> {
+    #[doc(hidden)]
+    pub fn at_any_time(&self) -> Option<Self> {
         (self.from.is_some() || self.to.is_some()).then(|| Self {
             from: None,
             to: None,

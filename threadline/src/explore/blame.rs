@@ -35,7 +35,7 @@ impl Blame {
 
 /// For each column the last change in a record's history, newest first.
 /// Columns that have not changed since before the audit are not there.
-pub(crate) async fn blame<C: AuditConnection>(
+pub async fn blame<C: AuditConnection>(
     conn: &mut C,
     history: Vec<AuditChange>,
 ) -> Result<Vec<Blame>, Error> {

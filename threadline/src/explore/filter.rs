@@ -89,9 +89,9 @@ impl RecordKey {
     }
 }
 
-#[cfg(feature = "cli")]
+#[doc(hidden)]
 impl RecordKey {
-    pub(crate) fn into_values(self) -> Vec<String> {
+    pub fn into_values(self) -> Vec<String> {
         self.0
     }
 }
@@ -207,8 +207,8 @@ impl Filter {
     }
 
     /// The same whenever it was; `None` if it asks for no span of time.
-    #[cfg(feature = "cli")]
-    pub(crate) fn at_any_time(&self) -> Option<Self> {
+    #[doc(hidden)]
+    pub fn at_any_time(&self) -> Option<Self> {
         (self.from.is_some() || self.to.is_some()).then(|| Self {
             from: None,
             to: None,

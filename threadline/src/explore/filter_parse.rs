@@ -189,7 +189,8 @@ impl Filter {
     }
 }
 
-pub(crate) fn record(text: &str) -> Result<RecordKey, String> {
+/// The key of a record, as text.
+pub fn record(text: &str) -> Result<RecordKey, String> {
     if !text.starts_with('[') {
         return Ok(RecordKey::from(text));
     }
@@ -229,12 +230,16 @@ pub(super) fn status(text: &str) -> Result<ActionStatus, String> {
 }
 
 /// Which end of a day a day without a time means.
-pub(crate) enum Day {
+#[derive(Debug, Clone, Copy)]
+pub enum Day {
+    /// Its first instant.
     Start,
+    /// Its last instant.
     End,
 }
 
-pub(crate) fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
+/// An instant, as text.
+pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Ok(instant.to_utc());
     }

@@ -13,15 +13,11 @@ use crate::run;
 
 /// A table that is or was audited.
 #[derive(Debug)]
-pub(crate) struct KnownTable {
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program's keys"))]
-    pub(crate) key_columns: Vec<String>,
+pub struct KnownTable {
+    /// The columns of its key, in order.
+    pub key_columns: Vec<String>,
     /// Since when without interruption.
-    #[cfg_attr(
-        not(feature = "cli"),
-        expect(dead_code, reason = "the program's message")
-    )]
-    pub(crate) since: Option<DateTime<Utc>>,
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// The table of this name as in SQL.
@@ -29,7 +25,7 @@ pub(crate) struct KnownTable {
 /// # Errors
 ///
 /// There is no such table, with the name of one that is like it; or it was never audited.
-pub(crate) async fn known_table<C: AuditConnection>(
+pub async fn known_table<C: AuditConnection>(
     conn: &mut C,
     name: &str,
 ) -> Result<KnownTable, Error> {

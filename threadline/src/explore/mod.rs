@@ -35,17 +35,12 @@ pub use summary::{ActorCount, DayCount, OperationCount, Summary, TableCount, sum
 
 pub use timeline::{Timeline, TimelineEntry, timeline};
 
-pub(crate) use blame::blame;
-#[cfg(feature = "cli")]
-pub(crate) use filter_parse::{Day, instant, record};
-#[cfg(feature = "cli")]
-pub(crate) use known_table::KnownTable;
-pub(crate) use known_table::known_table;
-#[cfg(feature = "cli")]
-pub(crate) use named_filter::Filters;
+pub use blame::blame;
+pub use filter_parse::{Day, instant, record};
+pub use known_table::{KnownTable, known_table};
+pub use named_filter::Filters;
 pub(crate) use report::change_by_id;
-#[cfg(feature = "cli")]
-pub(crate) use report::transaction_up_to;
+pub use report::transaction_up_to;
 #[cfg(feature = "export")]
 pub(crate) use timeline::{ExportSql, Plan};
 pub(crate) use typed::{Bind, Typed};

@@ -3,20 +3,16 @@
 use super::filter_error::FilterError;
 
 /// Takes one filter's text.
-pub(crate) type Take<F> = fn(&mut F, &str) -> Result<(), String>;
+pub type Take<F> = fn(&mut F, &str) -> Result<(), String>;
 
 /// A filter with a name.
-pub(crate) struct NamedFilter<F> {
-    pub(crate) name: &'static str,
+#[derive(Debug)]
+pub struct NamedFilter<F> {
+    pub name: &'static str,
     /// What it asks for, in a line.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program's help"))]
-    pub(crate) help: &'static str,
+    pub help: &'static str,
     /// Whether it is said by its name alone.
-    #[cfg_attr(
-        not(feature = "cli"),
-        expect(dead_code, reason = "the program's flags")
-    )]
-    pub(crate) is_flag: bool,
+    pub is_flag: bool,
     pub(crate) take: Take<F>,
 }
 
@@ -34,14 +30,14 @@ pub(crate) const fn named<F>(
 }
 
 /// A set of filters that has a list of all of them.
-pub(crate) trait Filters: Sized + Default + 'static {
+pub trait Filters: Sized + Default + 'static {
     /// What they narrow, over the flags of the program.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the program's help"))]
     const HEADING: &'static str;
 
     /// Every filter with a name: the one list of them.
     const ALL: &'static [NamedFilter<Self>];
 
+    /// Sets one.
     fn set(&mut self, name: &str, text: &str) -> Result<(), FilterError> {
         let Some(filter) = Self::ALL.iter().find(|filter| filter.name == name) else {
             let allowed: Vec<_> = Self::ALL.iter().map(|filter| filter.name).collect();
@@ -65,6 +61,7 @@ pub(crate) trait Filters: Sized + Default + 'static {
         })
     }
 
+    /// Sets all that are given.
     fn set_all<N: AsRef<str>, T: AsRef<str>>(
         pairs: impl IntoIterator<Item = (N, T)>,
     ) -> Result<Self, FilterError> {

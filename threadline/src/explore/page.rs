@@ -141,8 +141,7 @@ impl<T> Page<T> {
     }
 
     /// Whether nothing matched.
-    #[cfg(feature = "cli")]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.other_actions.is_empty()
     }
 

@@ -48,7 +48,7 @@ pub fn transaction<C: AuditConnection>(
 }
 
 /// The same with at most so many changes, the first ones.
-pub(crate) async fn transaction_up_to<C: AuditConnection>(
+pub async fn transaction_up_to<C: AuditConnection>(
     conn: &mut C,
     id: i64,
     limit: Option<i64>,

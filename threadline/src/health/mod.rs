@@ -43,8 +43,8 @@ pub struct Health {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ModelHealth {
-    /// The model's name.
-    pub model: &'static str,
+    /// The model's name; of a table without one, the table's.
+    pub model: String,
     /// The table's qualified name, quoted as in SQL; as the model has it if there is no
     /// such table.
     pub table: String,
@@ -165,7 +165,7 @@ impl Models {
             let states = queries::models(conn, self.specs()).await?;
             for (spec, state) in self.specs().iter().zip(states) {
                 health.models.push(ModelHealth {
-                    model: spec.model,
+                    model: spec.model.clone(),
                     table: state.name.clone().unwrap_or_else(|| spec.table.clone()),
                     audited: state.audited,
                 });
@@ -212,7 +212,7 @@ fn of_schema(installed: Option<i32>) -> Option<Finding> {
 }
 
 fn of_model(spec: &TableSpec, state: ModelState) -> Option<Finding> {
-    let model = spec.model;
+    let by = spec.declared_by();
     let call = Some(PolicyCall(spec).to_string());
     let ModelState {
         name,
@@ -223,26 +223,26 @@ fn of_model(spec: &TableSpec, state: ModelState) -> Option<Finding> {
     let (code, message, mend) = match (&name, in_force_until) {
         (None, _) => (
             FindingCode::ModelTableMissing,
-            format!("the table of model `{model}` does not exist"),
+            format!("the table of {by} does not exist"),
             None,
         ),
         _ if same_policy => return None,
         _ if !audited => (
             FindingCode::ModelNotAudited,
-            format!("model `{model}` is audited and its table is not"),
+            format!("{by} has it audited, and it is not"),
             call,
         ),
         (_, Some(until)) => (
             FindingCode::PolicyReplaced,
             format!(
-                "the policy of model `{model}` was in force until {}, and another one has replaced it; a process that is older than the database's migrations is to be replaced, too",
+                "the policy of {by} was in force until {}, and another one has replaced it; a process that is older than the database's migrations is to be replaced, too",
                 until.format("%Y-%m-%d %H:%M:%S UTC")
             ),
             None,
         ),
         (_, None) => (
             FindingCode::PolicyDiffers,
-            format!("it is audited under another policy than that of model `{model}`"),
+            format!("it is audited under another policy than that of {by}"),
             call,
         ),
     };

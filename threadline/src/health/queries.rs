@@ -87,6 +87,8 @@ fn asked(ordinal: usize, spec: &TableSpec) -> Value {
         keep,
         personal,
         subject: _,
+        // No part of what is captured.
+        keyless: _,
     } = &spec.policy;
     json!({
         "ordinal": ordinal, "table": spec.table, "mask": mask, "exclude": exclude, "require_actor": require_actor,

@@ -4,7 +4,7 @@ use diesel::sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text};
 
 use super::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way};
 use crate::context::{AuditConnection, Open};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, UndecidedColumn};
 use crate::model::{Models, TableSpec};
 use crate::posting::{Waiting, how_many_wait};
 use crate::run;
@@ -121,14 +121,66 @@ impl Models {
             };
             conn.batch(&Schema(VERSIONS).up(way, None)).await?;
         }
-        self.require_tables(conn).await
+        self.require_tables(conn).await?;
+        let columns = self.undecided_columns(conn).await?;
+        if columns.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Undecided { columns }))
+    }
+
+    /// Columns that look secret and of which nobody said whether they are, in tables without
+    /// a model that are not audited as they are declared here. Those of a model are
+    /// [`TableSpec::undecided`].
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be asked.
+    pub fn undecided<'c, C: AuditConnection>(
+        &'c self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<Vec<UndecidedColumn>, Error>> {
+        C::answer(self.undecided_columns(conn))
+    }
+
+    async fn undecided_columns<C: AuditConnection>(
+        &self,
+        conn: &mut C,
+    ) -> Result<Vec<UndecidedColumn>, Error> {
+        #[derive(QueryableByName)]
+        struct Column {
+            #[diesel(sql_type = Text)]
+            column: String,
+            #[diesel(sql_type = Bool)]
+            is_key: bool,
+        }
+        let mut undecided = vec![];
+        for spec in self.specs().iter().filter(|spec| spec.file.is_some()) {
+            if model_status(conn, spec).await? == ModelStatus::Current {
+                continue;
+            }
+            let decided = spec.policy.decided();
+            let query = diesel::sql_query(include_str!("undecided.sql"))
+                .bind::<Text, _>(&spec.table)
+                .bind::<Array<Text>, _>(decided)
+                .bind::<Bool, _>(!spec.policy.only.is_empty());
+            let columns: Vec<Column> = run::load(conn, query).await?;
+            undecided.extend(columns.into_iter().map(|found| UndecidedColumn {
+                model: spec.model.clone(),
+                file: spec.file.clone(),
+                table: spec.table.clone(),
+                column: found.column,
+                is_key: found.is_key,
+            }));
+        }
+        Ok(undecided)
     }
 
     async fn require_tables<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
         for spec in self.specs() {
             if model_status(conn, spec).await? == ModelStatus::TableMissing {
                 return Err(Error::new(ErrorKind::TableMissing {
-                    model: spec.model,
+                    declared_by: spec.declared_by(),
                     table: spec.table.clone(),
                 }));
             }
@@ -211,7 +263,7 @@ where
 }
 
 /// The role that owns the audit schema.
-pub(crate) async fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
+pub async fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Owner {
         #[diesel(sql_type = Nullable<Text>)]
@@ -240,7 +292,7 @@ async fn reads_waiting<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
 }
 
 /// Whether the event triggers are there and fire.
-pub(crate) async fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
+pub async fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Watched {
         #[diesel(sql_type = Bool)]

@@ -12,8 +12,7 @@ pub use protection::Protection;
 pub use run_pending::run_pending_migrations;
 
 pub(crate) use installer::{installed_version, model_status};
-#[cfg(feature = "cli")]
-pub(crate) use installer::{owner, watched};
+pub use installer::{owner, watched};
 pub(crate) use policy::{PolicyCall, as_before, unaudit_call, without_continues};
 #[cfg(test)]
 pub(crate) use script::{Index, Step, Version};

@@ -5,7 +5,7 @@ SELECT named.relation IS NOT NULL AS exists,
            false) AS same_policy,
        coalesce(
            t.capture_version = threadline.capture_version()
-           AND t.key_columns = (SELECT array_agg(name) FROM threadline.key_columns_of(named.relation))
+           AND t.key_columns = ARRAY(SELECT name FROM threadline.key_columns_of(named.relation))
            AND 'columns-changed' <> ALL (drift.codes), false) AS same_capture,
        coalesce('columns-added' = ANY (drift.codes), false) AS columns_added,
        CASE WHEN t.id IS NULL THEN false

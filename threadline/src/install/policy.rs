@@ -4,13 +4,23 @@ use std::ops::Range;
 use crate::model::TableSpec;
 use crate::sql::{ReadableLiteral, TextArray};
 
-/// The call that puts a policy into force, as it stands in a migration. The model was
+/// The call that puts a policy into force, as it stands in a migration. A model was
 /// asked about secrets; what else looks like one to a later version changes no migration.
+/// Of a table without a model only the database can ask.
 pub(crate) struct PolicyCall<'a>(pub(crate) &'a TableSpec);
 
 impl fmt::Display for PolicyCall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TableSpec { table, policy, .. } = self.0;
+        let TableSpec {
+            table,
+            policy,
+            file,
+            ..
+        } = self.0;
+        let function = match file {
+            None => "audit_as_decided",
+            Some(_) => "audit",
+        };
         let table = ReadableLiteral(table).to_string();
         let mut arguments = vec![table];
         if !policy.mask.is_empty() {
@@ -21,6 +31,9 @@ impl fmt::Display for PolicyCall<'_> {
         }
         if policy.require_actor {
             arguments.push("require_actor => true".to_owned());
+        }
+        if policy.keyless {
+            arguments.push("keyless => true".to_owned());
         }
         if !policy.only.is_empty() {
             arguments.push(format!("columns => {}", TextArray(&policy.only)));
@@ -51,10 +64,10 @@ impl fmt::Display for PolicyCall<'_> {
             arguments.push(format!("subject => {}", ReadableLiteral(&subject)));
         }
         match arguments.as_slice() {
-            [table] => write!(f, "SELECT threadline.audit_as_decided({table});"),
+            [table] => write!(f, "SELECT threadline.{function}({table});"),
             several => write!(
                 f,
-                "SELECT threadline.audit_as_decided(\n    {}\n);",
+                "SELECT threadline.{function}(\n    {}\n);",
                 several.join(",\n    ")
             ),
         }

@@ -2,17 +2,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
-use super::recorded::{COLUMNS, Recorded};
+use super::recorded::{COLUMNS, Decided, Recorded, WRITTEN, as_recorded};
+use super::views::Views;
 use crate::error::{Error, ErrorKind};
 use crate::install::{
     PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way, as_before, unaudit_call, without_continues,
 };
 use crate::model::{Models, TableSpec};
 use crate::sql::name_parts;
-
-/// How the migration of a policy is known.
-const WRITTEN: &str =
-    "-- Written by threadline: to change it, change the model and generate again.";
 
 impl Models {
     /// Writes what is missing into the application's migrations folder: one migration
@@ -44,13 +41,15 @@ impl Models {
     /// # Errors
     ///
     /// [`ErrorKind::Undecided`] where a column looks secret and its model says nothing of
-    /// it. The folder is missing or cannot be written, two of its migrations have
+    /// it. The folder is missing or cannot be written, a model is on a view, two migrations have
     /// one version, or two models give one table different policies.
     pub fn generate(&self, migrations_dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
         let dir = migrations_dir.as_ref();
         self.require_decisions()?;
         let present = folder::read(dir)?;
-        let new = self.missing(&Recorded::read(&present))?;
+        let recorded = Recorded::read(&present);
+        self.refuse_views(&present, &recorded)?;
+        let new = self.missing(&recorded)?;
         folder::write(dir, &present, &new)
     }
 
@@ -66,6 +65,7 @@ impl Models {
         self.require_decisions()?;
         let present = folder::read(migrations_dir.as_ref())?;
         let recorded = Recorded::read(&present);
+        self.refuse_views(&present, &recorded)?;
         let mut wrong = wrong(Schema(VERSIONS), &present, &recorded);
         wrong.extend(present.iter().filter_map(cannot_be_taken_back));
         if !wrong.is_empty() {
@@ -86,10 +86,41 @@ impl Models {
             let previous = recorded.policies.get(&table);
             let policy = policy_statement(spec);
             let in_force = previous.map(|previous| without_continues(previous));
-            (in_force.as_ref() != Some(&policy))
-                .then(|| policy_migration(&table, spec, &policy, previous))
+            let decided = recorded.decided.get(&table);
+            let again = decided.filter(|decided| decided.beside);
+            (in_force != Some(as_recorded(&policy)) || again.is_some())
+                .then(|| policy_migration(&table, spec, &policy, previous, again))
         });
         Ok(schema.into_iter().chain(policies).collect())
+    }
+
+    /// Fails for views that are to be audited, which would fail when the migrations run.
+    fn refuse_views(&self, present: &[Migration], recorded: &Recorded) -> Result<(), Error> {
+        let views = Views::of(present);
+        let mut wrong = vec![];
+        for spec in self.specs() {
+            if let Some(view) = views.get(&name_parts(&spec.table)) {
+                wrong.push(format!(
+                    "{} audits {}, which is a {} ({}); audit the tables that it shows",
+                    spec.declared_by(),
+                    spec.table,
+                    view.kind,
+                    view.migration
+                ));
+            }
+        }
+        for (table, decided) in &recorded.decided {
+            if let Some(view) = views.get(table) {
+                wrong.push(format!(
+                    "{} audits a {} and cannot run; delete that folder",
+                    decided.migration, view.kind
+                ));
+            }
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(migrations_error(wrong.join("\n")))
     }
 
     /// The specs by table. Several models of one table are one if they agree.
@@ -106,8 +137,10 @@ impl Models {
                 Some(other) if other.policy == spec.policy => {}
                 Some(other) => {
                     return Err(migrations_error(format!(
-                        "the models `{}` and `{}` give table {} different audit policies; a table has one. Make their #[audited(...)] the same",
-                        other.model, spec.model, spec.table
+                        "{} and {} give table {} different audit policies; a table has one. Make their policies the same",
+                        other.declared_by(),
+                        spec.declared_by(),
+                        spec.table
                     )));
                 }
             }
@@ -195,7 +228,7 @@ fn cannot_be_taken_back(migration: &Migration) -> Option<String> {
         lines.any(|line| line.starts_with("SELECT threadline."))
     };
     let Migration { name, up, down, .. } = migration;
-    (up.lines().any(|line| line == WRITTEN) && calls(up) && !calls(down)).then(|| {
+    (up.lines().any(|line| line.starts_with(WRITTEN)) && calls(up) && !calls(down)).then(|| {
         format!(
             "{name}/down.sql does not take back what up.sql does. Take it back from version control; or delete the folder and generate again if no database has run it"
         )
@@ -213,10 +246,11 @@ fn first_difference(found: &str, expected: &str) -> Option<usize> {
 }
 
 /// The call, and before it, if anything is kept from the audit, the columns
-/// among which that was decided: a new column asks for a new decision.
+/// among which that was decided: a new column asks for a new decision. Without a model
+/// they are not known here.
 fn policy_statement(spec: &TableSpec) -> String {
     let call = PolicyCall(spec).to_string();
-    if spec.policy.redacts() {
+    if spec.policy.redacts() && spec.file.is_none() {
         format!("{COLUMNS} {}\n{call}", spec.columns.join(", "))
     } else {
         call
@@ -228,6 +262,7 @@ fn policy_migration(
     spec: &TableSpec,
     policy: &str,
     previous: Option<&String>,
+    again: Option<&Decided>,
 ) -> NewMigration {
     let down = match previous {
         Some(previous) => format!("-- The policy before.\n{}\n", as_before(previous)),
@@ -236,12 +271,22 @@ fn policy_migration(
             unaudit_call(&spec.table)
         ),
     };
+    let (from, what) = match &spec.file {
+        Some(file) => (file.clone(), file.as_str()),
+        None => (format!("the model `{}`", spec.model), "the model"),
+    };
+    let again = again.map_or(String::new(), |decided| {
+        format!(
+            "-- Said again: {} was written beside another branch's, and a database may have run them in either order.\n",
+            decided.migration
+        )
+    });
     NewMigration {
         name: format!("threadline_audit_{}", folder_name(table)),
         sql: NewSql::Texts((
             format!(
-                "-- Audit policy of {}, from the model `{}`.\n{WRITTEN}\n{policy}\n",
-                spec.table, spec.model
+                "-- Audit policy of {}, from {from}.\n{WRITTEN} to change it, change {what} and generate again.\n{again}{policy}\n",
+                spec.table
             ),
             down,
         )),

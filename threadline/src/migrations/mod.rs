@@ -3,3 +3,4 @@
 mod folder;
 mod generate;
 mod recorded;
+mod views;

@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::folder::Migration;
-use crate::install::Way;
+use crate::install::{Way, as_before};
 use crate::sql::name_parts;
+
+/// How the migration of a policy is known.
+pub(super) const WRITTEN: &str = "-- Written by threadline:";
 
 /// The line before a policy that redacts: the columns that the table had when
 /// somebody decided which of them are secret.
@@ -21,6 +24,19 @@ pub(super) struct Recorded {
     /// The last policy of each audited table, as its statement with the line
     /// of columns, by the parts of the table's name.
     pub(super) policies: BTreeMap<Vec<String>, String>,
+    /// The migration that has it.
+    pub(super) decided: BTreeMap<Vec<String>, Decided>,
+}
+
+/// Where the last policy of a table stands.
+#[derive(Debug)]
+pub(super) struct Decided {
+    /// The migration's name.
+    pub(super) migration: String,
+    /// Whether its way back leads elsewhere than to the policy before it: it was written
+    /// beside another one, on another branch, and a database may have run them in either
+    /// order.
+    pub(super) beside: bool,
 }
 
 impl Recorded {
@@ -31,15 +47,15 @@ impl Recorded {
                 recorded.version = recorded.version.max(way.to);
                 recorded.schema.push((place, way));
             } else {
-                recorded.follow(&migration.up);
+                recorded.follow(migration);
             }
         }
         recorded
     }
 
-    fn follow(&mut self, sql: &str) {
+    fn follow(&mut self, migration: &Migration) {
         let mut columns = None;
-        let mut lines = sql.lines();
+        let mut lines = migration.up.lines();
         while let Some(line) = lines.next() {
             let line = line.trim();
             if line.starts_with(COLUMNS) {
@@ -56,10 +72,16 @@ impl Recorded {
                         Some(columns) => format!("{columns}\n{statement}"),
                         None => statement,
                     };
-                    self.policies.insert(table, policy);
+                    let before = self.policies.insert(table.clone(), policy);
+                    let decided = Decided {
+                        migration: migration.name.clone(),
+                        beside: is_beside(migration, before.as_deref()),
+                    };
+                    self.decided.insert(table, decided);
                 }
             } else if line.starts_with("SELECT threadline.unaudit(") {
                 if let Some(table) = first_argument(line) {
+                    self.decided.remove(&table);
                     self.policies.remove(&table);
                 }
             }
@@ -67,12 +89,30 @@ impl Recorded {
     }
 }
 
+/// Whether a migration that was generated goes back elsewhere than to this policy.
+fn is_beside(migration: &Migration, before: Option<&str>) -> bool {
+    let Migration { up, down, .. } = migration;
+    let Some(before) = before else { return false };
+    let before = as_before(before);
+    let mut lines = before.lines();
+    up.lines().any(|line| line.starts_with(WRITTEN))
+        && !lines.all(|line| down.lines().any(|other| other.trim_end() == line))
+}
+
 /// How a generated policy begins.
 const AUDIT: &str = "SELECT threadline.audit_as_decided(";
 
+/// How one begins of a table without a model, or written by hand.
+const ASKING: &str = "SELECT threadline.audit(";
+
+/// A policy as it is read from a migration: whichever function puts it into force.
+pub(super) fn as_recorded(policy: &str) -> String {
+    policy.replace(ASKING, AUDIT)
+}
+
 /// What follows in a call that audits a table, written by hand or generated.
 fn audit_call(line: &str) -> Option<&str> {
-    [AUDIT, "SELECT threadline.audit("]
+    [AUDIT, ASKING]
         .into_iter()
         .find_map(|call| line.strip_prefix(call))
 }

@@ -3,6 +3,7 @@
 mod audited;
 mod checks;
 mod key;
+mod kinds;
 mod models;
 mod secrets;
 mod spec;
@@ -13,5 +14,6 @@ pub use key::{CompositeKey, KeyExpression, KeyOf, SingleKey};
 pub use models::Models;
 pub use spec::{DerivedPolicy, Policy, TableSpec, table_name};
 
+pub(crate) use kinds::ColumnKind;
 pub(crate) use secrets::looks_secret;
 pub(crate) use spec::to_sql;

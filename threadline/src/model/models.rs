@@ -14,8 +14,8 @@ pub struct Models {
 }
 
 impl Models {
-    /// Used by [`models!`](crate::models!).
-    #[doc(hidden)]
+    /// These, as [`models!`](crate::models!) makes them of models; tables without a model
+    /// are made by [`TableSpec::without_model`].
     pub fn new(specs: Vec<TableSpec>) -> Self {
         Self { specs }
     }
@@ -51,7 +51,8 @@ impl Models {
         for spec in &self.specs {
             for column in spec.undecided() {
                 columns.push(UndecidedColumn {
-                    model: spec.model,
+                    model: spec.model.clone(),
+                    file: None,
                     table: spec.table.clone(),
                     column: column.to_owned(),
                     is_key: spec.key.iter().any(|name| name == column),

@@ -1,5 +1,7 @@
 //! Names of columns that ask for a decision.
 
+use super::ColumnKind;
+
 /// What a secret is called, its words written together: the words that Rails,
 /// Sentry and Django filter by default, without those that are on many columns
 /// which are none (`key`, `auth`, `session`, `hash`), and what else opens an account
@@ -47,37 +49,88 @@ const SECRETS: &[&str] = &[
     "socialsecurity",
 ];
 
+/// Those that are made of digits, in the singular alone: tokens are counted.
+const DIGITS: &[&str] = &[
+    "passcode",
+    "pin",
+    "otp",
+    "totp",
+    "recoverycode",
+    "backupcode",
+    "securitycode",
+    "card",
+    "creditcard",
+    "debitcard",
+    "cardnumber",
+    "cardno",
+    "pan",
+    "cvv",
+    "cvc",
+    "ssn",
+    "socialsecurity",
+];
+
+/// Last words of numbers that count.
+const COUNTS: &[&str] = &["count", "counter", "total", "attempts"];
+
 /// Last words of what is about a secret and holds none.
 const ABOUT: &[&str] = &[
     "at", "enabled", "disabled", "required", "verified", "expired",
 ];
 
+/// Whether a column looks secret: by its name, unless its type says that it can be none. Of
+/// a reference the name says to what; the rule of `threadline.secret_columns`, which knows
+/// the foreign keys.
+pub(crate) fn looks_secret(column: &str, kind: ColumnKind) -> bool {
+    let refers = || words(column).last().is_some_and(|word| word == "id");
+    match kind {
+        ColumnKind::Fact => false,
+        ColumnKind::Number => !refers() && named_like_digits(column),
+        ColumnKind::Uuid => !refers() && named_like_secret(column),
+        ColumnKind::Any => named_like_secret(column),
+    }
+}
+
 /// Whether a column is named like a secret: by whole words, in snake case or camel
 /// case, in the singular or plural, with or without a number. When something
 /// happened (`token_expires_at`) and whether it is so (`has_password`, `otp_enabled`) are
 /// none. The same rule as `threadline.looks_secret`.
-pub(crate) fn looks_secret(column: &str) -> bool {
+fn named_like_secret(column: &str) -> bool {
     let words = words(column);
-    let about = match words.as_slice() {
+    !is_about(&words) && SECRETS.iter().any(|secret| names(&words, secret, true))
+}
+
+/// The same of a number: `looks_secret(name, digits => true)`.
+fn named_like_digits(column: &str) -> bool {
+    let words = words(column);
+    let counts = words
+        .last()
+        .is_some_and(|last| COUNTS.contains(&last.as_str()));
+    !counts && !is_about(&words) && DIGITS.iter().any(|secret| names(&words, secret, false))
+}
+
+fn is_about(words: &[String]) -> bool {
+    match words {
         [first, .., last] => {
             ["is", "has"].contains(&first.as_str()) || ABOUT.contains(&last.as_str())
         }
         _ => false,
-    };
-    let names = |secret: &&str| {
-        (0..words.len()).any(|from| {
-            let mut rest = *secret;
-            for word in &words[from..] {
-                match rest.strip_prefix(word.as_str()) {
-                    Some("") => return true,
-                    Some(more) => rest = more,
-                    None => return word.strip_suffix('s') == Some(rest),
-                }
+    }
+}
+
+/// Whether some of the words, written together, are the secret.
+fn names(words: &[String], secret: &str, plural: bool) -> bool {
+    (0..words.len()).any(|from| {
+        let mut rest = secret;
+        for word in &words[from..] {
+            match rest.strip_prefix(word.as_str()) {
+                Some("") => return true,
+                Some(more) => rest = more,
+                None => return plural && word.strip_suffix('s') == Some(rest),
             }
-            false
-        })
-    };
-    !about && SECRETS.iter().any(names)
+        }
+        false
+    })
 }
 
 /// The words of a name in lower case, without numbers. As PostgreSQL reads letters without
@@ -115,7 +168,9 @@ mod tests {
     use diesel::sql_types::{Array, Bool, Text};
     use threadline_test_server::Server;
 
-    use super::{ABOUT, SECRETS, looks_secret};
+    use super::{
+        ABOUT, COUNTS, ColumnKind, SECRETS, looks_secret, named_like_digits, named_like_secret,
+    };
 
     const SECRET: &[&str] = &[
         "password",
@@ -200,16 +255,43 @@ mod tests {
     #[test]
     fn secrets_are_known_by_whole_words() {
         for secret in SECRET {
-            assert!(looks_secret(secret), "{secret}");
+            assert!(named_like_secret(secret), "{secret}");
         }
         for other in OTHER {
-            assert!(!looks_secret(other), "{other}");
+            assert!(!named_like_secret(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_type_says_what_is_no_secret() {
+        use ColumnKind::{Any, Fact, Number, Uuid};
+
+        for (column, kind) in [
+            ("password", Fact),
+            ("tokens", Number),
+            ("token_count", Number),
+            ("api_token_id", Number),
+            ("card_id", Number),
+            ("api_token_id", Uuid),
+            ("pin_attempts", Number),
+        ] {
+            assert!(!looks_secret(column, kind), "{column} {kind:?}");
+        }
+        for (column, kind) in [
+            ("pin", Number),
+            ("card_number", Number),
+            ("ssn", Number),
+            ("session_token", Uuid),
+            ("tokens", Any),
+            ("api_token_id", Any),
+        ] {
+            assert!(looks_secret(column, kind), "{column} {kind:?}");
         }
     }
 
     #[test]
     fn the_database_knows_secrets_by_the_same_rule() {
-        let mut parts: Vec<&str> = SECRETS.iter().chain(ABOUT).copied().collect();
+        let mut parts: Vec<&str> = SECRETS.iter().chain(ABOUT).chain(COUNTS).copied().collect();
         parts.extend([
             "s", "is", "has", "api", "pass", "word", "cards", "code", "number", "no", "é", "Ü", "x",
         ]);
@@ -240,20 +322,30 @@ mod tests {
         let conn = &mut PgConnection::establish(&server.url_of(&database)).unwrap();
         crate::Models::new(vec![]).install(conn).unwrap();
 
-        let in_rust: Vec<bool> = names.iter().map(|name| looks_secret(name)).collect();
-        let in_sql: Vec<bool> = sql::<Array<Bool>>(
-            "SELECT array_agg(threadline.looks_secret(name) ORDER BY at) FROM unnest(",
-        )
-        .bind::<Array<Text>, _>(&names)
-        .sql(") WITH ORDINALITY AS n (name, at)")
-        .get_result(conn)
-        .unwrap();
-        let differing: Vec<_> = names
-            .iter()
-            .zip(in_rust.iter().zip(&in_sql))
-            .filter(|(_, (one, other))| one != other)
-            .collect();
-        assert!(differing.is_empty(), "{differing:?}");
-        assert!(in_rust.contains(&true) && in_rust.contains(&false));
+        type Rule = fn(&str) -> bool;
+        let rules: [(&str, Rule); 2] = [
+            ("threadline.looks_secret(name)", named_like_secret),
+            (
+                "threadline.looks_secret(name, digits => true)",
+                named_like_digits,
+            ),
+        ];
+        for (call, rule) in rules {
+            let in_rust: Vec<bool> = names.iter().map(|name| rule(name)).collect();
+            let in_sql: Vec<bool> = sql::<Array<Bool>>(&format!(
+                "SELECT array_agg({call} ORDER BY at) FROM unnest("
+            ))
+            .bind::<Array<Text>, _>(&names)
+            .sql(") WITH ORDINALITY AS n (name, at)")
+            .get_result(conn)
+            .unwrap();
+            let differing: Vec<_> = names
+                .iter()
+                .zip(in_rust.iter().zip(&in_sql))
+                .filter(|(_, (one, other))| one != other)
+                .collect();
+            assert!(differing.is_empty(), "{call}: {differing:?}");
+            assert!(in_rust.contains(&true) && in_rust.contains(&false));
+        }
     }
 }

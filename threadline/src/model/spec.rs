@@ -1,8 +1,11 @@
 use diesel::Table;
+use diesel::dsl::SqlTypeOf;
+use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::query_builder::QueryFragment;
 
-use super::looks_secret;
+use super::{ColumnKind, looks_secret};
+use crate::install::PolicyCall;
 use crate::sql::{last_names, name_parts};
 
 /// What is captured of an audited table, and what is not.
@@ -37,6 +40,9 @@ pub struct Policy {
     /// Columns that name the person to whom a row belongs, and the table of which they
     /// name the records.
     pub subject: Vec<(String, String)>,
+    /// Whether the table may be without a primary key: what happened to it is found by its
+    /// content then, and no record of it has a history.
+    pub keyless: bool,
 }
 
 /// What `#[derive(Audited)]` read.
@@ -92,6 +98,8 @@ impl Policy {
                 .iter()
                 .map(|(column, table)| ((*column).to_owned(), table.clone()))
                 .collect(),
+            // Every table that Diesel knows has a key.
+            keyless: false,
         }
     }
 
@@ -111,6 +119,11 @@ impl Policy {
 
     /// Whether it says something of a column.
     pub(crate) fn decides(&self, column: &str) -> bool {
+        self.decided().contains(&column)
+    }
+
+    /// The columns of which it says something.
+    pub(crate) fn decided(&self) -> Vec<&str> {
         let Self {
             mask,
             exclude,
@@ -121,26 +134,32 @@ impl Policy {
         } = self;
         [mask, exclude, only, clear, token]
             .into_iter()
-            .any(|columns| columns.iter().any(|name| name == column))
+            .flatten()
+            .map(String::as_str)
+            .collect()
     }
 }
 
-/// A model's table and its policy: all that the generator and the installer
-/// need to know of a model.
+/// A table that is to be audited, and how: all that the generator and the installer
+/// need to know of a model, or of a table without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableSpec {
-    /// Name of the model type, for messages.
-    pub model: &'static str,
+    /// Name of the model type, for messages; of a table without a model, the table's.
+    pub model: String,
+    /// The file that says so, if no model does.
+    pub file: Option<String>,
     /// The table's quoted and, if it is declared so, qualified name:
     /// `"app"."users"`.
     pub table: String,
-    /// All columns that `table!` declares, in its order.
+    /// All columns that `table!` declares, in its order; none if no model says so.
     pub columns: Vec<String>,
     /// Those of its primary key.
     pub key: Vec<String>,
     /// What is captured.
     pub policy: Policy,
+    /// What can be in the columns, in their order.
+    pub(crate) kinds: Vec<ColumnKind>,
 }
 
 impl TableSpec {
@@ -150,19 +169,71 @@ impl TableSpec {
     where
         T: Table + QueryFragment<Pg>,
         T::AllColumns: QueryFragment<Pg>,
+        Pg: QueryMetadata<SqlTypeOf<T::AllColumns>>,
         T::PrimaryKey: QueryFragment<Pg>,
     {
         Self {
-            model,
+            model: model.to_owned(),
+            file: None,
             table: to_sql(&table),
             columns: last_names(&to_sql(&T::all_columns())),
             key: last_names(&to_sql(&table.primary_key())),
             policy,
+            kinds: ColumnKind::of_all::<SqlTypeOf<T::AllColumns>>(),
+        }
+    }
+
+    /// A table that no Rust model declares, named as in SQL, as a file of this name says.
+    ///
+    /// The database knows its columns: it is asked about secrets when the table is audited.
+    ///
+    /// ```
+    /// use threadline::{Models, Policy, TableSpec};
+    ///
+    /// let mut policy = Policy::default();
+    /// policy.mask = vec!["email".to_owned()];
+    /// let spec = TableSpec::without_model("app.members", policy, "tables.toml");
+    /// assert_eq!(
+    ///     spec.audit_call(),
+    ///     "SELECT threadline.audit(\n    'app.members',\n    mask => ARRAY['email']\n);"
+    /// );
+    /// let models = Models::new(vec![spec]);
+    /// # let _ = models;
+    /// ```
+    pub fn without_model(
+        table: impl Into<String>,
+        policy: Policy,
+        file: impl Into<String>,
+    ) -> Self {
+        let table = table.into();
+        Self {
+            model: table.clone(),
+            file: Some(file.into()),
+            table,
+            columns: vec![],
+            key: vec![],
+            policy,
+            kinds: vec![],
+        }
+    }
+
+    /// The statement that audits the table like this, as it stands in a migration.
+    pub fn audit_call(&self) -> String {
+        PolicyCall(self).to_string()
+    }
+
+    /// Who says that the table is audited, as it is put in a sentence.
+    pub(crate) fn declared_by(&self) -> String {
+        match &self.file {
+            Some(file) => file.clone(),
+            None => format!("model `{}`", self.model),
         }
     }
 
     /// The columns that would be recorded as they are, look secret by their names
-    /// (`password`, `api_key`, `card_number`), and of which the policy says nothing.
+    /// (`password`, `api_key`, `card_number`), could be by their types, and of which the
+    /// policy says nothing. Booleans and instants are none, and of numbers few: a
+    /// `card_number`, not the `tokens` that somebody has, nor the `api_token_id` of a record.
     /// [`Models::check`](crate::Models::check) asks for a decision.
     ///
     /// ```
@@ -170,17 +241,17 @@ impl TableSpec {
     /// use threadline::Audited;
     ///
     /// diesel::table! {
-    ///     devices (id) { id -> BigInt, name -> Text, api_key -> Text, token_count -> Integer, }
+    ///     devices (id) { id -> BigInt, name -> Text, api_key -> Text, pin -> Integer, tokens -> Integer, }
     /// }
     ///
     /// #[derive(Audited)]
     /// #[diesel(table_name = devices)]
     /// struct Device;
-    /// assert_eq!(Device::spec().undecided(), ["api_key", "token_count"]);
+    /// assert_eq!(Device::spec().undecided(), ["api_key", "pin"]);
     ///
     /// #[derive(Audited)]
     /// #[diesel(table_name = devices)]
-    /// #[audited(exclude(api_key), clear(token_count))]
+    /// #[audited(exclude(api_key, pin))]
     /// struct Decided;
     /// assert!(Decided::spec().undecided().is_empty());
     /// ```
@@ -191,9 +262,12 @@ impl TableSpec {
         self.columns
             .iter()
             .map(String::as_str)
-            .filter(|column| {
-                looks_secret(column) && recorded(column) && !self.policy.decides(column)
+            .enumerate()
+            .filter(|&(place, column)| {
+                let kind = self.kinds.get(place).copied().unwrap_or(ColumnKind::Any);
+                looks_secret(column, kind) && recorded(column) && !self.policy.decides(column)
             })
+            .map(|(_, column)| column)
             .collect()
     }
 }

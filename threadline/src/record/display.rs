@@ -22,27 +22,33 @@ impl fmt::Display for AuditChange {
 }
 
 /// How the parts of a change are set off from each other.
-pub(crate) trait DisplayStyle {
+pub trait DisplayStyle {
+    /// An instant.
     fn time(&self, text: &str) -> String {
         text.to_owned()
     }
 
+    /// What was done.
     fn operation(&self, op: &Operation) -> String {
         op.to_string()
     }
 
+    /// Table and key.
     fn table(&self, text: &str) -> String {
         text.to_owned()
     }
 
+    /// Who did it.
     fn actor(&self, text: &str) -> String {
         text.to_owned()
     }
 
+    /// A value before.
     fn before(&self, text: &str) -> String {
         text.to_owned()
     }
 
+    /// A value after.
     fn after(&self, text: &str) -> String {
         text.to_owned()
     }
@@ -54,7 +60,7 @@ struct Plain;
 impl DisplayStyle for Plain {}
 
 /// A change to be shown in a style.
-pub(crate) struct Styled<'a> {
+struct Styled<'a> {
     change: &'a AuditChange,
     style: &'a dyn DisplayStyle,
 }
@@ -133,7 +139,8 @@ fn is_token(value: &Value) -> bool {
 
 impl AuditChange {
     /// The change as [`Display`](fmt::Display) shows it, in a style.
-    pub(crate) fn styled<'a>(&'a self, style: &'a dyn DisplayStyle) -> Styled<'a> {
+    #[doc(hidden)]
+    pub fn styled<'a>(&'a self, style: &'a dyn DisplayStyle) -> impl fmt::Display + 'a {
         Styled {
             change: self,
             style,
@@ -179,7 +186,7 @@ fn key(key: Option<&Value>) -> String {
 
 /// A text that came from outside, without what could write on the reader's
 /// terminal.
-pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+pub fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
         text.escape_debug().to_string().into()
     } else {
@@ -189,7 +196,7 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 
 /// Text without quotes where that cannot be misread; control characters are
 /// escaped, so that a value cannot write on the reader's terminal.
-pub(crate) fn plain(value: &Value) -> String {
+pub fn plain(value: &Value) -> String {
     match value {
         Value::String(text)
             if !text.is_empty() && text.trim() == text && !text.chars().any(char::is_control) =>

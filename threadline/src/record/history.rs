@@ -113,19 +113,16 @@ impl<V: QueryFragment<Pg> + Send> History<(), V> {
 }
 
 /// A key given as texts, for whoever has no model at hand.
-#[cfg(feature = "cli")]
 #[derive(Debug)]
-pub(crate) struct TextKey(pub(crate) Vec<String>);
+pub struct TextKey(Vec<String>);
 
-#[cfg(feature = "cli")]
 impl History<(), TextKey> {
     /// The history of a record by its table's name as in SQL and its key.
-    pub(crate) fn by_name(table: String, key: Vec<String>) -> Self {
+    #[doc(hidden)]
+    pub fn by_name(table: String, key: Vec<String>) -> Self {
         Self {
             table,
-            key: KeyExpression {
-                values: TextKey(key),
-            },
+            key: key.into(),
             limit: None,
             before: None,
             model: PhantomData,
@@ -133,7 +130,14 @@ impl History<(), TextKey> {
     }
 }
 
-#[cfg(feature = "cli")]
+impl From<Vec<String>> for KeyExpression<TextKey> {
+    fn from(key: Vec<String>) -> Self {
+        Self {
+            values: TextKey(key),
+        }
+    }
+}
+
 impl QueryFragment<Pg> for TextKey {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         for (position, text) in self.0.iter().enumerate() {

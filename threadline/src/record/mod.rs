@@ -14,15 +14,12 @@ mod versions;
 
 pub use change::{AuditChange, Operation};
 pub use diff::{Diff, FieldDiff, PriorState};
-pub use history::{History, history};
+pub use history::{History, TextKey, history};
 pub use history_with::{HistoryWith, Referring};
 pub use transaction::{AuditTransaction, ContextOrigin};
 pub use versions::{Version, VersionedModel};
 
-pub(crate) use display::clean;
-#[cfg(feature = "cli")]
-pub(crate) use display::{DisplayStyle, plain, via};
+pub(crate) use display::via;
+pub use display::{DisplayStyle, clean, plain};
 pub(crate) use history::STORY;
-#[cfg(feature = "cli")]
-pub(crate) use history::TextKey;
 pub(crate) use row::{AnyJson, AnyTime, ChangeSql, TransactionSql};

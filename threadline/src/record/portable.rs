@@ -11,7 +11,8 @@ use serde_json::Value;
 const EXACT: u64 = 1 << 53;
 
 /// A document whose integers beyond 2^53 are written as strings.
-pub(crate) struct Portable<'a>(pub(crate) &'a Value);
+#[derive(Debug)]
+pub struct Portable<'a>(pub &'a Value);
 
 impl Serialize for Portable<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

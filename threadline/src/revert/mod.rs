@@ -172,7 +172,7 @@ impl From<ConflictRow> for RevertConflict {
 }
 
 /// Puts a record of a table back to what it was at an instant.
-pub(crate) async fn revert_record<C, V>(
+pub async fn revert_record<C, V>(
     conn: &mut C,
     table: String,
     key: KeyExpression<V>,

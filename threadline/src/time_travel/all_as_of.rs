@@ -99,8 +99,7 @@ where
 }
 
 /// The rows of a table by its name as in SQL: key and image.
-#[cfg(feature = "cli")]
-pub(crate) async fn rows_as_of<C>(
+pub async fn rows_as_of<C>(
     conn: &mut C,
     table: String,
     instant: DateTime<Utc>,
@@ -119,14 +118,11 @@ where
     rows.map_err(|error| refused(error, &table))
 }
 
-#[cfg(feature = "cli")]
 type KeyAndImage = (diesel::sql_types::Jsonb, diesel::sql_types::Jsonb);
 
 /// The table.
-#[cfg(feature = "cli")]
 struct EachImage(String);
 
-#[cfg(feature = "cli")]
 impl EachRow for EachImage {
     type Item = Result<(Value, Value), Error>;
 

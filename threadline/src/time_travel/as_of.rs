@@ -66,7 +66,7 @@ where
 }
 
 /// The record as JSON, of a table by its name as in SQL.
-pub(crate) async fn as_of_json<C, V>(
+pub async fn as_of_json<C, V>(
     conn: &mut C,
     table: String,
     key: KeyExpression<V>,

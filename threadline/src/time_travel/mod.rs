@@ -6,11 +6,10 @@ mod as_of;
 mod unavailable;
 
 #[cfg(feature = "postgres")]
-pub use all_as_of::{PastRecord, PastRecords};
+pub use all_as_of::{PastRecord, PastRecords, rows_as_of};
+pub use as_of::as_of_json;
 pub use unavailable::{OpenTransaction, Unavailable};
 
 #[cfg(feature = "postgres")]
 pub(crate) use all_as_of::load_all_as_of;
-#[cfg(feature = "cli")]
-pub(crate) use all_as_of::rows_as_of;
-pub(crate) use as_of::{as_of_json, load_as_of};
+pub(crate) use as_of::load_as_of;

@@ -51,6 +51,17 @@ impl Verification {
         self.count(Severity::Error) == 0
     }
 
+    /// The tables that nobody audits: information, unless everything is to be audited. Among
+    /// them is that of a model that was forgotten in [`models!`](crate::models!).
+    pub fn unaudited(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| {
+            matches!(
+                finding.code,
+                FindingCode::TableUnaudited | FindingCode::TableReplaced
+            )
+        })
+    }
+
     /// How many findings of a severity there are.
     pub fn count(&self, severity: Severity) -> usize {
         let of = |finding: &&Finding| finding.severity() == severity;
@@ -361,7 +372,7 @@ fn of_unattributed(found: Unattributed) -> Finding {
 }
 
 fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Option<Finding> {
-    let model = spec.model;
+    let by = spec.declared_by();
     let call = PolicyCall(spec).to_string();
     let table = table.or_else(|| Some(spec.table.clone()));
     match status {
@@ -374,19 +385,19 @@ fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Opt
         ModelStatus::TableMissing => Some(Finding::new(
             FindingCode::ModelTableMissing,
             table,
-            format!("the table of model `{model}` does not exist"),
+            format!("the table of {by} does not exist"),
             None,
         )),
         ModelStatus::NotAudited => Some(Finding::new(
             FindingCode::ModelNotAudited,
             table,
-            format!("model `{model}` is audited and its table is not"),
+            format!("{by} has it audited, and it is not"),
             Some(call),
         )),
         ModelStatus::PolicyDiffers => Some(Finding::new(
             FindingCode::PolicyDiffers,
             table,
-            format!("it is audited under another policy than that of model `{model}`"),
+            format!("it is audited under another policy than that of {by}"),
             Some(call),
         )),
     }

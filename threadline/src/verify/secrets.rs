@@ -55,6 +55,14 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
     let (advice, mend) = match spec {
         // It is in force under another policy, which is found as such.
         Some(spec) if spec.policy.decides(&column) => return None,
+        Some(TableSpec {
+            file: Some(file), ..
+        }) => (
+            format!(
+                "name it in exclude, mask, token or clear of {file}, and run `threadline audit`"
+            ),
+            None,
+        ),
         Some(spec) if spec.columns.contains(&column) => (
             format!(
                 "say {ways} in #[audited(...)] of model `{}`, generate and run migrations",

@@ -1,5 +1,5 @@
 //! The application's own program for its audit; `--help` lists what it does.
 
 fn main() -> std::process::ExitCode {
-    threadline::cli::run(quickstart::models::audited())
+    threadline_cli::run(quickstart::models::audited())
 }

@@ -29,5 +29,5 @@ fn main() {
     assert_eq!(user.table, new.table);
     assert_eq!(user.columns, new.columns);
     assert_eq!(user.policy, new.policy);
-    assert_eq!((user.model, new.model), ("User", "NewUser"));
+    assert_eq!((user.model.as_str(), new.model.as_str()), ("User", "NewUser"));
 }

@@ -1,0 +1,142 @@
+//! The page on the SQL interface: it does what it says, and nothing is missing from it.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use threadline_tests::{Database, rows};
+
+const PAGE: &str = include_str!("../../../threadline/src/docs/sql_interface.md");
+
+/// What is not for others, a name a line.
+const INTERNAL: &str = include_str!("internal.txt");
+
+/// The blocks of the page, each with the result that is printed below it.
+fn blocks() -> Vec<(String, Option<String>)> {
+    let mut blocks: Vec<(String, Option<String>)> = vec![];
+    let mut parts = PAGE.split("```");
+    parts.next();
+    while let (Some(block), Some(_)) = (parts.next(), parts.next()) {
+        let (language, text) = block.split_once('\n').unwrap();
+        match language {
+            "sql" => blocks.push((text.to_owned(), None)),
+            "text" => blocks.last_mut().unwrap().1 = Some(text.to_owned()),
+            other => panic!("a block of {other}"),
+        }
+    }
+    blocks
+}
+
+fn psql(database: &Database, script: &str) -> String {
+    let mut command: Command = database.server().command("psql");
+    let mut psql = command
+        .args([
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-P",
+            "footer=off",
+            "-d",
+            &database.url(),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    psql.stdin
+        .take()
+        .unwrap()
+        .write_all(script.as_bytes())
+        .unwrap();
+    let output = psql.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}\nin:\n{script}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Without the spaces at the ends of lines, and empty lines at the end.
+fn trimmed(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    lines.join("\n").trim_end().to_owned()
+}
+
+#[test]
+fn the_statements_of_the_page_do_what_it_says() {
+    let database = Database::new();
+    let blocks = blocks();
+    assert!(blocks.iter().any(|(_, expected)| expected.is_some()));
+    for (script, expected) in blocks {
+        let printed = psql(&database, &script);
+        if let Some(expected) = expected {
+            assert_eq!(trimmed(&printed), trimmed(&expected), "of:\n{script}");
+        }
+    }
+}
+
+fn names(database: &Database, query: &str) -> BTreeSet<String> {
+    rows(&mut database.connect(), query).into_iter().collect()
+}
+
+fn is_on_the_page(name: &str) -> bool {
+    let named = format!("threadline.{name}");
+    PAGE.match_indices(&named).any(|(at, _)| {
+        let after = PAGE[at + named.len()..].chars().next();
+        !after.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
+}
+
+/// A new object is either something for others, and explained, or it is not.
+#[test]
+fn whatever_can_be_called_or_read_is_on_the_page_or_said_to_be_internal() {
+    let database = Database::new();
+    let there = names(
+        &database,
+        "SELECT proname::text FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace
+         UNION
+         SELECT relname::text FROM pg_class WHERE relnamespace = 'threadline'::regnamespace AND relkind IN ('r', 'v', 'm', 'p')
+         UNION
+         SELECT typname::text FROM pg_type WHERE typnamespace = 'threadline'::regnamespace AND typtype IN ('d', 'e')
+         UNION
+         SELECT relname::text FROM pg_class WHERE relnamespace = 'threadline'::regnamespace AND relkind = 'c'",
+    );
+    let internal: BTreeSet<String> = INTERNAL.lines().map(str::to_owned).collect();
+    let unsaid: Vec<_> = there
+        .iter()
+        .filter(|name| !is_on_the_page(name) && !internal.contains(*name))
+        .map(String::as_str)
+        .collect();
+    assert!(
+        unsaid.is_empty(),
+        "explain these in threadline/src/docs/sql_interface.md, or list them in internal.txt:\n{}",
+        unsaid.join("\n")
+    );
+    let both: Vec<_> = internal
+        .iter()
+        .filter(|name| is_on_the_page(name))
+        .collect();
+    assert!(both.is_empty(), "on the page and internal: {both:?}");
+    let gone: Vec<_> = internal.difference(&there).collect();
+    assert!(gone.is_empty(), "no longer there: {gone:?}");
+    let named = PAGE.match_indices("`threadline.").map(|(at, start)| {
+        let name = &PAGE[at + start.len()..];
+        name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .next()
+            .unwrap()
+    });
+    let settings = ["", "context", "unmasked"];
+    let missing: Vec<_> = named
+        .filter(|name| !there.contains(*name) && !settings.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "on the page and not there: {missing:?}");
+    // What a person is told of in psql is for people.
+    let told = names(
+        &database,
+        "SELECT p.proname::text FROM pg_proc AS p WHERE p.pronamespace = 'threadline'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NOT NULL
+         UNION
+         SELECT c.relname::text FROM pg_class AS c WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind = 'v' AND obj_description(c.oid, 'pg_class') IS NOT NULL",
+    );
+    let unexplained: Vec<_> = told.iter().filter(|name| !is_on_the_page(name)).collect();
+    assert!(unexplained.is_empty(), "{unexplained:?}");
+}

@@ -1,0 +1,141 @@
+//! Brings the tables of a database to what the file says.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Nullable, Text};
+use threadline::{ModelStatus, Status, TableSpec};
+
+use crate::confirm::Confirmation;
+use crate::database::Database;
+use crate::declared::Declared;
+use crate::error::Error;
+use crate::paste::pasteable;
+use crate::read::print::print;
+
+/// Whether to do it, and where.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AuditTables {
+    #[command(flatten)]
+    confirmation: Confirmation,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl AuditTables {
+    /// What is printed is the SQL that would be run, as it can stand in a migration.
+    pub(crate) fn run(self, declared: &Declared) -> Result<(), Error> {
+        let conn = &mut self.database.connect()?;
+        let models = &declared.models;
+        let status = models.status(conn)?;
+        require(&status)?;
+        require_distinct(conn, models.specs())?;
+        let undecided = models.undecided(conn)?;
+        if !undecided.is_empty() {
+            return Err(threadline::Error::undecided(undecided).into());
+        }
+        let steps: Vec<_> = status
+            .models
+            .iter()
+            .filter_map(|(spec, status)| Some((spec, reason(*status)?)))
+            .collect();
+        for (spec, reason) in &steps {
+            print(&pasteable(&format!(
+                "-- {}: {reason}\n{}",
+                spec.table,
+                spec.audit_call()
+            )));
+        }
+        for table in not_declared(conn, models.specs())? {
+            eprintln!(
+                "{table} is audited and not in the file: it stays so, until `unaudit {table}`."
+            );
+        }
+        if steps.is_empty() {
+            println!("Every table is audited as the file says.");
+            return Ok(());
+        }
+        if self.confirmation.given()? {
+            models.install(conn)?;
+            match steps.len() {
+                1 => println!("1 table is audited as the file says now."),
+                tables => println!("{tables} tables are audited as the file says now."),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn require(status: &Status) -> Result<(), Error> {
+    if status.installed_version < Some(status.needed_version) {
+        return Err(threadline::Error::schema_missing(status.installed_version).into());
+    }
+    let missing: Vec<_> = status
+        .models
+        .iter()
+        .filter(|(_, status)| *status == ModelStatus::TableMissing)
+        .map(|(spec, _)| spec.table.as_str())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Message(format!(
+        "the file names tables that do not exist: {}; run the migrations that create them first, or check the names and the search_path",
+        missing.join(", ")
+    )))
+}
+
+/// One table under two names would change its policy at every run.
+fn require_distinct(conn: &mut PgConnection, specs: &[TableSpec]) -> Result<(), Error> {
+    #[derive(QueryableByName)]
+    struct Twice {
+        #[diesel(sql_type = Text)]
+        names: String,
+    }
+    let names: Vec<_> = specs.iter().map(|spec| spec.table.as_str()).collect();
+    let twice: Option<Twice> = diesel::sql_query(
+        "SELECT pg_catalog.string_agg(name, ' and ' ORDER BY name) AS names FROM pg_catalog.unnest($1) AS name \
+         GROUP BY pg_catalog.to_regclass(name) HAVING count(*) > 1 LIMIT 1",
+    )
+    .bind::<Array<Text>, _>(names)
+    .get_result(conn)
+    .optional()?;
+    match twice {
+        None => Ok(()),
+        Some(Twice { names }) => Err(Error::Message(format!(
+            "{names} are one table, and the file gives it several policies; a table has one"
+        ))),
+    }
+}
+
+fn reason(status: ModelStatus) -> Option<&'static str> {
+    Some(match status {
+        ModelStatus::Current => return None,
+        ModelStatus::ColumnsAdded => "has new columns, which are recorded; they are noted",
+        ModelStatus::PolicyDiffers => "is audited under another policy",
+        ModelStatus::CaptureOutdated => "its columns or its key changed",
+        ModelStatus::TriggersAltered => "its triggers are missing, switched off or altered",
+        _ => "is not audited",
+    })
+}
+
+/// Tables that are audited, as somebody else says.
+fn not_declared(conn: &mut PgConnection, specs: &[TableSpec]) -> Result<Vec<String>, Error> {
+    #[derive(QueryableByName)]
+    struct Audited {
+        #[diesel(sql_type = Nullable<Text>)]
+        name: Option<String>,
+    }
+    let names: Vec<_> = specs.iter().map(|spec| spec.table.as_str()).collect();
+    let found: Vec<Audited> = diesel::sql_query(
+        "SELECT t.relation::pg_catalog.regclass::text AS name \
+         FROM threadline.audited_tables AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.relation \
+         WHERE t.unaudited_at IS NULL AND NOT EXISTS ( \
+             SELECT FROM pg_catalog.unnest($1) AS name WHERE pg_catalog.to_regclass(name) = t.relation) \
+         ORDER BY 1",
+    )
+    .bind::<Array<Text>, _>(names)
+    .load(conn)?;
+    Ok(found
+        .into_iter()
+        .filter_map(|audited| audited.name)
+        .collect())
+}

@@ -1,0 +1,5 @@
+//! The program without an application. See `threadline_cli::stand_alone`.
+
+fn main() -> std::process::ExitCode {
+    threadline_cli::stand_alone::run()
+}

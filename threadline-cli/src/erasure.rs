@@ -1,0 +1,184 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use threadline::{ActorRef, Erased, Erasure, SubjectExport, erasures, resume_erasure};
+
+use super::database::Database;
+use crate::error::Error;
+
+/// A person: `users:42`.
+#[derive(Debug, Clone)]
+struct Subject {
+    table: String,
+    record_key: String,
+}
+
+impl FromStr for Subject {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some((table, key)) if !table.is_empty() && !key.is_empty() => Ok(Self {
+                table: table.to_owned(),
+                record_key: key.to_owned(),
+            }),
+            _ => Err("a table and the key of a record of it, as in users:42".to_owned()),
+        }
+    }
+}
+
+/// Whose values, and why.
+#[derive(Debug, clap::Args)]
+pub(super) struct Erase {
+    /// Whose values: a table and the key of the person's record, as in users:42
+    #[arg(long, required_unless_present_any = ["unfinished", "again"], requires = "reason")]
+    subject: Option<Subject>,
+    /// Why, such as the number of the request; it is recorded and should name nobody
+    #[arg(long)]
+    reason: Option<String>,
+    /// A column such as users.email, instead of what the models declare; may be repeated
+    #[arg(long, requires = "subject")]
+    column: Vec<String>,
+    /// Also what this actor said: reason, comment, metadata, address; as in user:42
+    #[arg(long, requires = "subject")]
+    actor: Option<ActorRef>,
+    /// Also reason, comment and metadata of this action; may be repeated
+    #[arg(long, value_name = "ID", requires = "subject")]
+    action: Vec<i64>,
+    /// Go on with erasures that were stopped
+    #[arg(long, conflicts_with_all = ["subject", "again"])]
+    unfinished: bool,
+    /// Erase again what `erasures --json` listed, after a backup was restored
+    #[arg(long, value_name = "FILE", conflicts_with = "subject")]
+    again: Option<PathBuf>,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl Erase {
+    pub(super) fn run(self) -> Result<(), Error> {
+        let conn = &mut self.database.connect()?;
+        if let Some(file) = self.again {
+            // All of it is read before anything is erased.
+            for erased in listed(&file)? {
+                report(&erased.again()?.erase(conn)?);
+            }
+            return Ok(());
+        }
+        if self.unfinished {
+            for erased in erasures(conn)? {
+                if erased.ended_at.is_none() {
+                    report(&resume_erasure(conn, erased.id)?);
+                }
+            }
+            return Ok(());
+        }
+        let Some(subject) = self.subject else {
+            return Ok(());
+        };
+        let reason = self.reason.unwrap_or_default();
+        let mut erasure = Erasure::of(subject.table, subject.record_key, reason);
+        for column in self.column {
+            erasure = erasure.column(column);
+        }
+        for action in self.action {
+            erasure = erasure.action(action);
+        }
+        if let Some(actor) = self.actor {
+            erasure = erasure.actor(actor);
+        }
+        report(&erasure.erase(conn)?);
+        Ok(())
+    }
+}
+
+fn listed(path: &Path) -> Result<Vec<Erased>, Error> {
+    let unreadable = |source| Error::io(path, source);
+    let list = fs::read_to_string(path).map_err(unreadable)?;
+    list.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| serde_json::from_str(line).map_err(|error| unreadable(error.into())))
+        .collect()
+}
+
+fn report(erased: &Erased) {
+    let Erased {
+        id,
+        table,
+        record_key,
+        changes,
+        texts,
+        ..
+    } = erased;
+    println!(
+        "Erasure {id} of {table}:{record_key} is done: values of {changes} changes and texts of {texts} actions and transactions."
+    );
+}
+
+/// How they are listed.
+#[derive(Debug, clap::Args)]
+pub(super) struct ListErasures {
+    /// As JSON, one line an erasure; keep it apart from backups, for `erase --again`
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl ListErasures {
+    pub(super) fn run(self) -> Result<(), Error> {
+        for erased in erasures(&mut self.database.connect()?)? {
+            if self.json {
+                let line = serde_json::to_string(&erased).expect("an erasure becomes text");
+                println!("{line}");
+                continue;
+            }
+            let Erased {
+                id,
+                table,
+                record_key,
+                reason,
+                erased_by,
+                begun_at,
+                ended_at,
+                changes,
+                ..
+            } = erased;
+            let begun_at = begun_at.format("%Y-%m-%d %H:%M:%S UTC");
+            let done = match ended_at {
+                Some(_) => format!("{changes} changes"),
+                None => "not done; `erase --unfinished` goes on with it".to_owned(),
+            };
+            println!("{id}  {table}:{record_key}  {begun_at} by {erased_by}: {reason} ({done})");
+        }
+        Ok(())
+    }
+}
+
+/// About whom.
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportSubject {
+    /// A table and the key of the person's record, as in users:42
+    subject: Subject,
+    /// With the transactions and actions of this actor, as in user:42
+    #[arg(long)]
+    actor: Option<ActorRef>,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl ExportSubject {
+    pub(super) fn run(self) -> Result<(), Error> {
+        let Subject { table, record_key } = self.subject;
+        let mut export = SubjectExport::of(table, record_key);
+        if let Some(actor) = self.actor {
+            export = export.actor(actor);
+        }
+        let conn = &mut self.database.connect()?;
+        let mut out = io::BufWriter::new(io::stdout());
+        export.write(conn, &mut out)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+use threadline::__cli::{ready, watched};
+use threadline::Protection;
+
+use super::database::Database;
+use crate::error::Error;
+
+/// Which roles own, use and read the audit.
+#[derive(Debug, clap::Args)]
+pub(super) struct Protect {
+    /// The role that is to own the audit schema; created if there is none
+    #[arg(long, value_name = "ROLE")]
+    owner: String,
+    /// A role that the application uses, or that runs its migrations
+    #[arg(long, value_name = "ROLE", required = true)]
+    application: Vec<String>,
+    /// A role that may read what is recorded; created if there is none
+    #[arg(long, value_name = "ROLE")]
+    reader: Vec<String>,
+    /// A role that may suspend capture
+    #[arg(long, value_name = "ROLE")]
+    suspender: Vec<String>,
+    /// A role that may purge what is older than the policies keep it, and place holds
+    #[arg(long, value_name = "ROLE")]
+    purger: Vec<String>,
+    /// A role that may make what is recorded of a person unreadable
+    #[arg(long, value_name = "ROLE")]
+    eraser: Vec<String>,
+    /// Print the SQL instead of running it
+    #[arg(long)]
+    print: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl Protect {
+    pub(super) fn run(self) -> Result<(), Error> {
+        let mut protection = Protection::of_owner(&self.owner);
+        for role in &self.application {
+            protection = protection.application(role);
+        }
+        for role in &self.reader {
+            protection = protection.reader(role);
+        }
+        for role in &self.suspender {
+            protection = protection.suspender(role);
+        }
+        for role in &self.purger {
+            protection = protection.purger(role);
+        }
+        for role in &self.eraser {
+            protection = protection.eraser(role);
+        }
+        if self.print {
+            print!("{protection}");
+            return Ok(());
+        }
+        let conn = &mut self.database.connect()?;
+        protection.apply(conn)?;
+        println!(
+            "{} owns the audit now. Run this again after each upgrade of the audit schema.",
+            self.owner
+        );
+        println!(
+            "{}",
+            if ready(watched(conn))? {
+                "An event trigger records whatever is done to the triggers of audited tables."
+            } else {
+                "This role may not make event triggers: triggers that are switched off and on again leave no action. `verify` compares histories with rows all the same."
+            }
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use diesel::PgConnection;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::print::other_actions;
+use threadline::{Error, Export, ExportFormat, Filter, timeline};
+
+/// How and where to.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArguments {
+    /// The file; it appears when it is complete. Without, standard output
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// The form; without, what the file's name ends with, or CSV
+    #[arg(long, short)]
+    format: Option<Format>,
+    /// At most so many changes, the newest; without, all
+    #[arg(long)]
+    limit: Option<usize>,
+    /// With the actions of each change's transaction
+    #[arg(long)]
+    actions: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Csv,
+    Json,
+    Ndjson,
+}
+
+impl From<Format> for ExportFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Csv => Self::Csv,
+            Format::Json => Self::Json,
+            Format::Ndjson => Self::Ndjson,
+        }
+    }
+}
+
+impl ExportArguments {
+    pub(super) fn run(self, conn: &mut PgConnection, filter: Filter) -> Result<ExitCode, Error> {
+        let format = self.format().into();
+        let bar = progress_bar();
+        let others = timeline(filter.clone()).count_other_actions(conn)?;
+        let mut export = Export::new(filter).progress(|changes| bar.set_position(changes));
+        if let Some(limit) = self.limit {
+            export = export.limit(limit);
+        }
+        if self.actions {
+            export = export.with_actions();
+        }
+        let exported = match &self.output {
+            Some(path) => export.write_file(conn, format, path),
+            None => export.write(conn, format, io::BufWriter::new(io::stdout())),
+        };
+        bar.finish_and_clear();
+        let exported = exported?;
+        if let Some(path) = &self.output {
+            eprintln!("{} changes in {}", exported.changes, path.display());
+        }
+        if exported.truncated {
+            eprintln!(
+                "warning: stopped at the limit of {} changes; there are more",
+                exported.changes
+            );
+        }
+        other_actions(others);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn format(&self) -> Format {
+        self.format.unwrap_or_else(|| {
+            let extension = self.output.as_ref().and_then(|path| path.extension());
+            match extension.and_then(|extension| extension.to_str()) {
+                Some("json") => Format::Json,
+                Some("ndjson" | "jsonl") => Format::Ndjson,
+                _ => Format::Csv,
+            }
+        })
+    }
+}
+
+/// On a terminal; nothing shows where standard error goes elsewhere.
+fn progress_bar() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {human_pos} changes, {per_sec}, {elapsed}")
+        .expect("a template of indicatif");
+    ProgressBar::new_spinner().with_style(style)
+}

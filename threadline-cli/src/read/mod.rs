@@ -1,0 +1,433 @@
+//! The commands that ask what is on record.
+
+mod export;
+mod filter;
+pub(super) mod print;
+pub(super) mod style;
+mod summary;
+mod unmasked;
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use diesel::PgConnection;
+
+use self::export::ExportArguments;
+use self::filter::FilterArguments;
+use self::print::Output;
+use self::summary::print_summary;
+use self::unmasked::Unmasked;
+use threadline::__cli::{
+    Day, KnownTable, TextKey, as_of_json, blame, instant, known_table, ready, record as record_key,
+    rows_as_of, transaction_up_to,
+};
+use threadline::{
+    ActionFilter, ActorRef, Filter, FilterError, History, KeyExpression, Page, Referring, actions,
+    actor_history, summary, timeline,
+};
+
+use super::database::Database;
+use crate::error::Error;
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub(super) enum Read {
+    /// Print the changes of a record and why they were made, newest first
+    History {
+        #[command(flatten)]
+        record: Record,
+        /// Together with the rows that referred to it at the time, by a foreign key or a column: posts, posts.user_id, versions.crate_id/dependencies.version_id
+        #[arg(long = "with", value_name = "REFERENCE")]
+        with: Vec<Referring>,
+        #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
+        paging: Paging,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print changes across tables, newest first
+    Timeline {
+        #[command(flatten)]
+        filter: Box<FilterArguments<Filter>>,
+        #[command(flatten)]
+        paging: Paging,
+        /// Print how many there are, instead of them
+        #[arg(long)]
+        count: bool,
+        #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print actions, newest first: what was meant, also where nothing changed
+    Actions {
+        #[command(flatten)]
+        filter: Box<FilterArguments<ActionFilter>>,
+        #[command(flatten)]
+        paging: Paging,
+        /// Print how many there are, instead of them
+        #[arg(long)]
+        count: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print how many changes there are, by day, table, operation and actor
+    Summary {
+        #[command(flatten)]
+        filter: Box<FilterArguments<Filter>>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print what an actor did, newest first
+    Actor {
+        /// Type and id, as in user:42, or anonymous; nobody: what was written without an actor
+        actor: String,
+        #[command(flatten)]
+        paging: Paging,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print a transaction whole: its context, actions and changes
+    Transaction {
+        /// Its id in the audit tables
+        id: i64,
+        /// At most so many changes, the first ones; without, all
+        #[arg(long)]
+        limit: Option<usize>,
+        #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print a record, or every row of a table, as it was at an instant
+    AsOf {
+        /// The table, as in SQL: members, app.members, '"Order"'
+        table: String,
+        /// The values of the primary key; without, the whole table
+        #[arg(allow_negative_numbers = true)]
+        key: Vec<String>,
+        /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day, whose end is meant
+        #[arg(long = "at", value_parser = end_of_day)]
+        instant: DateTime<Utc>,
+        /// At most so many rows of the table; without, all
+        #[arg(long, conflicts_with = "key")]
+        limit: Option<usize>,
+        #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print who gave each column of a record its value
+    Blame {
+        #[command(flatten)]
+        record: Record,
+        #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Write changes as CSV, JSON or NDJSON; actions without changes are those of `actions --json`
+    Export {
+        #[command(flatten)]
+        export: ExportArguments,
+        #[command(flatten)]
+        filter: Box<FilterArguments<Filter>>,
+        #[command(flatten)]
+        unmasked: Unmasked,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// One record.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Record {
+    /// The table, as in SQL: members, app.members, '"Order"'
+    pub(crate) table: String,
+    /// The values of the primary key; after -- one that begins with a hyphen
+    #[arg(required = true, allow_negative_numbers = true)]
+    pub(crate) key: Vec<String>,
+}
+
+/// A part of the answer.
+#[derive(Debug, clap::Args)]
+pub(super) struct Paging {
+    /// At most so many entries
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// Where a page ended, to go on there
+    #[arg(long)]
+    after: Option<String>,
+}
+
+/// What every question takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+fn end_of_day(text: &str) -> Result<DateTime<Utc>, String> {
+    instant(text, Day::End)
+}
+
+impl Read {
+    /// Asks and prints. Fails, without an error, when there is nothing to print
+    /// of the one thing that was asked for.
+    pub(super) fn run(self) -> Result<ExitCode, Error> {
+        match self {
+            Self::History {
+                record,
+                with,
+                unmasked,
+                paging,
+                common,
+            } => {
+                let conn = &mut common.database.connect()?;
+                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let (key, table) = key_of(conn, &record.table, record.key.clone())?;
+                let history = History::by_name(record.table.clone(), key)
+                    .limit(paging.limit)
+                    .after(after)?;
+                let page = unmasked.read(conn, |conn| {
+                    if with.is_empty() {
+                        history.page(conn)
+                    } else {
+                        history.with(with).page(conn)
+                    }
+                })?;
+                if page.entries.is_empty() && !common.json {
+                    return Ok(nothing(&record, &table));
+                }
+                Ok(common.output().timeline(&page)?)
+            }
+            Self::Timeline {
+                filter,
+                paging,
+                count,
+                unmasked,
+                common,
+            } => {
+                let conn = &mut common.database.connect()?;
+                let filter = filter.filter()?;
+                let question = timeline(filter.clone());
+                if count {
+                    let others = question.clone().count_other_actions(conn)?;
+                    let count = unmasked.read(conn, |conn| question.count(conn))?;
+                    return Ok(common.output().changes(count, others)?);
+                }
+                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let question = question.limit(paging.limit).after(after);
+                let page = unmasked.read(conn, |conn| question.page(conn))?;
+                if page.is_empty() && after.is_none() {
+                    if let Some(filter) = filter.at_any_time() {
+                        outside(&timeline(filter).limit(1).page(conn)?, |entry| {
+                            entry.change.captured_at
+                        });
+                    }
+                }
+                Ok(common.output().timeline(&page)?)
+            }
+            Self::Summary { filter, common } => {
+                let filter = filter.filter()?;
+                let summary = summary(&mut common.database.connect()?, &filter)?;
+                Ok(print_summary(&common.output(), &summary)?)
+            }
+            Self::Actions {
+                filter,
+                paging,
+                count,
+                common,
+            } => {
+                let conn = &mut common.database.connect()?;
+                let filter = filter.filter()?;
+                let question = actions(filter.clone());
+                if count {
+                    let count = question.count(conn)?;
+                    return Ok(common.output().count(count)?);
+                }
+                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let page = question.limit(paging.limit).after(after).page(conn)?;
+                if page.is_empty() && after.is_none() {
+                    if let Some(filter) = filter.at_any_time() {
+                        outside(&actions(filter).limit(1).page(conn)?, |action| {
+                            action.occurred_at
+                        });
+                    }
+                }
+                Ok(common.output().actions(&page)?)
+            }
+            Self::Actor {
+                actor,
+                paging,
+                common,
+            } => {
+                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let conn = &mut common.database.connect()?;
+                if actor == "nobody" {
+                    let page = timeline(Filter::new().without_actor())
+                        .limit(paging.limit)
+                        .after(after)
+                        .page(conn)?;
+                    return Ok(common.output().timeline(&page)?);
+                }
+                let actor: ActorRef = actor.parse()?;
+                let page = actor_history(&actor)
+                    .limit(paging.limit)
+                    .after(after)
+                    .page(conn)?;
+                Ok(common.output().actor(&page)?)
+            }
+            Self::Transaction {
+                id,
+                limit,
+                unmasked,
+                common,
+            } => {
+                // One more tells that there are more.
+                let one_more =
+                    limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
+                let conn = &mut common.database.connect()?;
+                match unmasked.read(conn, |conn| ready(transaction_up_to(conn, id, one_more)))? {
+                    Some(mut report) => {
+                        if let Some(limit) = limit.filter(|limit| report.changes.len() > *limit) {
+                            report.changes.truncate(limit);
+                            cut(limit, "changes");
+                        }
+                        Ok(common.output().transaction(&report)?)
+                    }
+                    None => {
+                        eprintln!("error: there is no transaction {id} on record");
+                        Ok(ExitCode::FAILURE)
+                    }
+                }
+            }
+            Self::AsOf {
+                table,
+                instant,
+                key,
+                limit,
+                unmasked,
+                common,
+            } => {
+                let conn = &mut common.database.connect()?;
+                if key.is_empty() {
+                    ready(known_table(conn, &table))?;
+                    return Ok(unmasked.read(conn, |conn| {
+                        let mut rows = ready(rows_as_of(conn, table, instant))?;
+                        let Some(limit) = limit else {
+                            return common.output().rows(rows);
+                        };
+                        let printed = common.output().rows(rows.by_ref().take(limit))?;
+                        if rows.next().is_some() {
+                            cut(limit, "rows");
+                        }
+                        Ok(printed)
+                    })?);
+                }
+                let (key, _) = key_of(conn, &table, key)?;
+                let key = KeyExpression::<TextKey>::from(key);
+                match unmasked.read(conn, |conn| ready(as_of_json(conn, table, key, instant)))? {
+                    Ok(image) => Ok(common.output().row(&image)?),
+                    Err(reason) => {
+                        eprintln!("error: {reason}");
+                        Ok(ExitCode::FAILURE)
+                    }
+                }
+            }
+            Self::Blame {
+                record,
+                unmasked,
+                common,
+            } => {
+                let conn = &mut common.database.connect()?;
+                let (key, table) = key_of(conn, &record.table, record.key.clone())?;
+                let history = History::by_name(record.table.clone(), key);
+                let changes = unmasked.read(conn, |conn| history.load(conn))?;
+                if changes.is_empty() && !common.json {
+                    return Ok(nothing(&record, &table));
+                }
+                let blame = ready(blame(conn, changes))?;
+                Ok(common.output().blame(&blame)?)
+            }
+            Self::Export {
+                export,
+                filter,
+                unmasked,
+                database,
+            } => {
+                let filter = filter.filter()?;
+                Ok(unmasked.read(&mut database.connect()?, |conn| export.run(conn, filter))?)
+            }
+        }
+    }
+}
+
+impl Common {
+    fn output(&self) -> Output {
+        Output::new(self.json)
+    }
+}
+
+/// Says that not all was printed, and not to the pipe that takes the rest.
+fn cut(limit: usize, what: &str) {
+    eprintln!("There are more than {limit} {what}.");
+}
+
+/// The values of a key as the table has them: also given in one, as the filter `record`
+/// takes them.
+pub(crate) fn key_of(
+    conn: &mut PgConnection,
+    name: &str,
+    mut key: Vec<String>,
+) -> Result<(Vec<String>, KnownTable), Error> {
+    let table = ready(known_table(conn, name))?;
+    let columns = table.key_columns.len();
+    if let ([one], 2..) = (&key[..], columns) {
+        if let Ok(values) = record_key(one) {
+            key = values.into_values();
+        }
+    }
+    if columns > 0 && key.len() != columns {
+        return Err(FilterError::RecordKey {
+            table: name.to_owned(),
+            columns: table.key_columns.join(", "),
+            given: key.len(),
+        }
+        .into());
+    }
+    Ok((key, table))
+}
+
+fn nothing(record: &Record, table: &KnownTable) -> ExitCode {
+    let since = table.since.map_or(String::new(), |since| {
+        format!(
+            ": no row with this key was written since the audit of the table began, {}",
+            since.format("%Y-%m-%d %H:%M:%S UTC")
+        )
+    });
+    eprintln!(
+        "error: nothing is on record of {} {}{since}",
+        record.table,
+        record.key.join(" ")
+    );
+    ExitCode::FAILURE
+}
+
+/// Says of an empty page that its span of time is why, if something matches at another time.
+fn outside<T>(page: &Page<T>, time: impl Fn(&T) -> DateTime<Utc>) {
+    let entries = page.entries.iter().map(time);
+    let actions = page.other_actions.iter().map(|action| action.occurred_at);
+    if let Some(newest) = entries.chain(actions).max() {
+        eprintln!(
+            "Without --from and --to something matches; the newest is of {}.",
+            newest.format("%Y-%m-%d %H:%M:%S UTC")
+        );
+    }
+}

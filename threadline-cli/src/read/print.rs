@@ -1,0 +1,286 @@
+use std::io::Write;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use threadline::__cli::{Portable, clean, plain};
+use threadline::{
+    ActorEntry, AuditAction, AuditTransaction, Blame, Error, Page, TimelineEntry, TransactionReport,
+};
+
+use super::style::{ACTION, ACTOR, TABLE, TIME, Terminal, paint};
+
+/// Prints for people, or as JSON.
+pub(super) struct Output {
+    json: bool,
+}
+
+type Printed = Result<ExitCode, Error>;
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(super) fn count(&self, count: u64) -> Printed {
+        if self.json {
+            return document(&json!({"count": count}));
+        }
+        print(&count.to_string());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// How many changes there are, and actions beside them.
+    pub(super) fn changes(&self, count: u64, other_actions: u64) -> Printed {
+        if self.json {
+            return document(&json!({"count": count, "other_actions": other_actions}));
+        }
+        print(&count.to_string());
+        self::other_actions(other_actions);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) fn timeline(&self, page: &Page<TimelineEntry>) -> Printed {
+        if self.json {
+            return document(page);
+        }
+        let mut others = page.other_actions.iter().peekable();
+        for entry in &page.entries {
+            while let Some(action) =
+                others.next_if(|action| action.occurred_at > entry.change.captured_at)
+            {
+                print(&format!("{}\n", alone(action)));
+            }
+            print(&entry.change.styled(&Terminal).to_string());
+            for reference in &entry.references {
+                print(&paint(
+                    TIME,
+                    &format!("    {}", clean(&reference.to_string())),
+                ));
+            }
+            print(&paint(
+                TIME,
+                &format!("    in transaction {}", entry.change.transaction.id),
+            ));
+            actions(&entry.actions);
+            print("");
+        }
+        for action in others {
+            print(&format!("{}\n", alone(action)));
+        }
+        end(page);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) fn actions(&self, page: &Page<AuditAction>) -> Printed {
+        if self.json {
+            return document(page);
+        }
+        for action in &page.entries {
+            print(&alone(action));
+        }
+        end(page);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) fn actor(&self, page: &Page<ActorEntry>) -> Printed {
+        if self.json {
+            return document(page);
+        }
+        let mut others = page.other_actions.iter().peekable();
+        for entry in &page.entries {
+            let time = entry.transaction.occurred_at;
+            while let Some(action) = others.next_if(|action| Some(action.occurred_at) > time) {
+                print(&alone(action));
+            }
+            print(&headline(&entry.transaction));
+            actions(&entry.actions);
+            for (table, changes) in &entry.changes {
+                let rows = if *changes == 1 { "row" } else { "rows" };
+                print(&format!(
+                    "    {}: {changes} {rows}",
+                    paint(TABLE, &clean(table))
+                ));
+            }
+        }
+        for action in others {
+            print(&alone(action));
+        }
+        end(page);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) fn transaction(&self, report: &TransactionReport) -> Printed {
+        if self.json {
+            return document(report);
+        }
+        print(&headline(&report.transaction));
+        actions(&report.actions);
+        for change in &report.changes {
+            print(&format!("\n{}", change.styled(&Terminal)));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) fn row(&self, image: &Value) -> Printed {
+        if self.json {
+            return document(&Portable(image));
+        }
+        let columns: Vec<_> = image.as_object().into_iter().flatten().collect();
+        let width = columns.iter().map(|(name, _)| name.chars().count()).max();
+        for (name, value) in columns {
+            let name = clean(name);
+            print(&format!(
+                "{}  {}",
+                paint(TABLE, &format!("{name:width$}", width = width.unwrap_or(0))),
+                plain(value)
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// One after the other as they come: a JSON object a line, or a row and a
+    /// blank line.
+    pub(super) fn rows(
+        &self,
+        rows: impl Iterator<Item = Result<(Value, Value), Error>>,
+    ) -> Printed {
+        for row in rows {
+            let (_, image) = row?;
+            if self.json {
+                let line = serde_json::to_string(&Portable(&image)).expect("a value becomes text");
+                print(&line);
+            } else {
+                self.row(&image)?;
+                print("");
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) fn blame(&self, blame: &[Blame]) -> Printed {
+        if self.json {
+            return document(&blame);
+        }
+        let width = blame.iter().map(|blame| blame.column.chars().count()).max();
+        for blame in blame {
+            let column = clean(&blame.column);
+            let actor = match blame.actor() {
+                Some(actor) => clean(&actor.to_string()).into_owned(),
+                None => "nobody known".to_owned(),
+            };
+            print(&format!(
+                "{}  {}  {}  {}",
+                paint(
+                    TABLE,
+                    &format!("{column:width$}", width = width.unwrap_or(0))
+                ),
+                paint(
+                    TIME,
+                    &blame
+                        .change
+                        .captured_at
+                        .format("%Y-%m-%d %H:%M:%S UTC")
+                        .to_string()
+                ),
+                paint(ACTOR, &actor),
+                plain(&blame.value),
+            ));
+            actions(&blame.actions);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn actions(actions: &[AuditAction]) {
+    for action in actions {
+        print(&paint(ACTION, &format!("    {action}")));
+    }
+}
+
+/// Says how many actions an answer made of changes leaves out, and not to the pipe that
+/// takes it.
+pub(super) fn other_actions(count: u64) {
+    if count > 0 {
+        eprintln!(
+            "{count} actions without changes match, too; `actions --without-changes` has them."
+        );
+    }
+}
+
+/// An action that stands for itself: when, what and who, then how it came.
+fn alone(action: &AuditAction) -> String {
+    let mut text = format!(
+        "{}  {}",
+        paint(
+            TIME,
+            &action
+                .occurred_at
+                .format("%Y-%m-%d %H:%M:%S UTC")
+                .to_string()
+        ),
+        paint(ACTION, &action.to_string()),
+    );
+    if let Some(comment) = &action.comment {
+        text.push_str(&format!("\n    comment      {}", clean(comment)));
+    }
+    if let Some(via) = action.via() {
+        text.push_str(&format!("\n    via          {via}"));
+    }
+    if let Some(metadata) = &action.metadata {
+        text.push_str(&format!("\n    metadata     {}", plain(metadata)));
+    }
+    if let Some(id) = action.transaction_id {
+        text.push_str(&format!("\n    transaction  {id}"));
+    }
+    text
+}
+
+fn headline(transaction: &AuditTransaction) -> String {
+    let time = match transaction.occurred_at {
+        Some(time) => time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        None => "at an unknown time".to_owned(),
+    };
+    let actor = match &transaction.actor {
+        Some(actor) => clean(&actor.to_string()).into_owned(),
+        None => "nobody known".to_owned(),
+    };
+    format!(
+        "{}  transaction {} by {}",
+        paint(TIME, &time),
+        transaction.id,
+        paint(ACTOR, &actor)
+    )
+}
+
+/// What follows the entries of a page. Not among them: pipes take those.
+fn end<T>(page: &Page<T>) {
+    if page.is_empty() {
+        eprintln!("Nothing on record matches.");
+    }
+    if page.has_more_actions {
+        eprintln!(
+            "Only {} actions without changes are shown; `actions --without-changes` has all.",
+            page.other_actions.len()
+        );
+    }
+    if let Some(next) = &page.next {
+        eprintln!("There is more: --after {next}");
+    }
+}
+
+pub(crate) fn document(value: &impl Serialize) -> Printed {
+    let text = serde_json::to_string_pretty(value).expect("what is on record becomes text");
+    print(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line; a reader that has seen enough and closed the pipe is no error.
+pub(crate) fn print(line: &str) {
+    let _ = writeln!(anstream::stdout().lock(), "{line}");
+}

@@ -1,0 +1,67 @@
+use std::process::ExitCode;
+
+use threadline::__cli::clean;
+use threadline::{Error, Summary};
+
+use super::print::{Output, document, print};
+use super::style::{ACTOR, TABLE, TIME, paint};
+
+/// Prints how many changes there are, a section for each way of counting.
+pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCode, Error> {
+    if output.is_json() {
+        return document(summary);
+    }
+    if summary.changes == 0 {
+        eprintln!("Nothing on record matches.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&format!("{} changes", summary.changes));
+    section(
+        "by day",
+        summary
+            .days
+            .iter()
+            .map(|day| (paint(TIME, &day.day.to_string()), day.changes)),
+    );
+    section(
+        "by table",
+        summary.tables.iter().map(|table| {
+            let name = match (&table.schema, &table.table) {
+                (Some(schema), Some(table)) => clean(&format!("{schema}.{table}")).into_owned(),
+                _ => "an unknown table".to_owned(),
+            };
+            (paint(TABLE, &name), table.changes)
+        }),
+    );
+    section(
+        "by operation",
+        summary
+            .operations
+            .iter()
+            .map(|operation| (operation.operation.to_string(), operation.changes)),
+    );
+    let others =
+        (summary.by_other_actors > 0).then(|| ("others".to_owned(), summary.by_other_actors));
+    section(
+        "by actor",
+        summary
+            .actors
+            .iter()
+            .map(|actor| {
+                let name = match &actor.actor {
+                    Some(actor) => clean(&actor.to_string()).into_owned(),
+                    None => "nobody known".to_owned(),
+                };
+                (paint(ACTOR, &name), actor.changes)
+            })
+            .chain(others),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn section(title: &str, lines: impl Iterator<Item = (String, u64)>) {
+    print(&format!("\n{title}"));
+    for (name, changes) in lines {
+        print(&format!("    {changes:>9}  {name}"));
+    }
+}

@@ -1,0 +1,122 @@
+use threadline::{ActorRef, Hold, purge, purge_preview, release_hold};
+
+use super::database::Database;
+use crate::error::Error;
+
+/// Whether to do it, and where.
+#[derive(Debug, clap::Args)]
+pub(super) struct Purge {
+    /// Show what would go, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: as JSON, one line a table
+    #[arg(long, requires = "dry_run")]
+    json: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl Purge {
+    pub(super) fn run(self) -> Result<(), Error> {
+        let conn = &mut self.database.connect()?;
+        if !self.dry_run {
+            let purged = purge(conn)?;
+            println!("{purged} changes and actions were removed.");
+            return Ok(());
+        }
+        let tables = purge_preview(conn)?;
+        if self.json {
+            for table in &tables {
+                let line = serde_json::to_string(table).expect("a preview becomes text");
+                println!("{line}");
+            }
+            return Ok(());
+        }
+        if tables.is_empty() {
+            println!("Everything is kept: no policy says for how long.");
+        }
+        for table in tables {
+            println!(
+                "{}: kept for {}, since {}",
+                table.table.as_deref().unwrap_or("actions"),
+                table.keep,
+                table.horizon.format("%Y-%m-%d %H:%M:%S UTC")
+            );
+            match table.oldest {
+                Some(oldest) => println!(
+                    "    {} go ({} bytes), the oldest of {}",
+                    table.goes,
+                    table.bytes,
+                    oldest.format("%Y-%m-%d %H:%M:%S UTC")
+                ),
+                None => println!("    nothing goes"),
+            }
+            if table.stays > 0 {
+                println!("    {} are older and stay", table.stays);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What to keep, and why.
+#[derive(Debug, clap::Args)]
+pub(super) struct PlaceHold {
+    /// Why, such as the number of a lawsuit
+    #[arg(long)]
+    reason: String,
+    /// The table of which changes are kept
+    #[arg(long)]
+    table: Option<String>,
+    /// The key of the record of which changes are kept
+    #[arg(long, requires = "table")]
+    record: Option<String>,
+    /// Whose changes are kept, as in user:42
+    #[arg(long)]
+    actor: Option<ActorRef>,
+    /// The correlation id of the changes that are kept
+    #[arg(long, value_name = "ID")]
+    correlation: Option<String>,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl PlaceHold {
+    pub(super) fn run(self) -> Result<(), Error> {
+        let mut hold = Hold::new(self.reason);
+        hold = match (self.table, self.record) {
+            (Some(table), Some(record)) => hold.record(table, record),
+            (Some(table), None) => hold.table(table),
+            (None, _) => hold,
+        };
+        if let Some(actor) = self.actor {
+            hold = hold.actor(actor);
+        }
+        if let Some(correlation) = self.correlation {
+            hold = hold.correlation_id(correlation);
+        }
+        let number = hold.place(&mut self.database.connect()?)?;
+        println!("Hold {number} is in force. `release {number} --reason …` ends it.");
+        Ok(())
+    }
+}
+
+/// Which hold ends, and why.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReleaseHold {
+    /// The number of the hold
+    hold: i64,
+    /// Why it ends
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl ReleaseHold {
+    pub(super) fn run(self) -> Result<(), Error> {
+        release_hold(&mut self.database.connect()?, self.hold, self.reason)?;
+        println!("Hold {} has ended.", self.hold);
+        Ok(())
+    }
+}

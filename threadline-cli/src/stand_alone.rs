@@ -1,0 +1,146 @@
+//! The program without an application: `threadline`, for teams without Rust models, and for
+//! machines where the application is not at hand.
+//!
+//! `cargo install threadline-cli` brings it. Which tables are audited, and how, stands in a
+//! file `threadline.toml`, here or above, or the one that `--tables` names:
+//!
+//! ```toml
+//! # Tables of the migration tool, which nobody needs to audit.
+//! unaudited = ["schema_migrations"]
+//!
+//! [tables.members]
+//! mask = ["email"]
+//! exclude = ["password_hash"]
+//! keep = "7 years"
+//!
+//! [tables."app.payments"]
+//! require_actor = true
+//! condition = "OLD.status IS DISTINCT FROM NEW.status"
+//! subject = { member_id = "members" }
+//! ```
+//!
+//! A table is named as in SQL, and takes what `threadline.audit()` takes under the same
+//! names:
+//!
+//! | key | means |
+//! |---|---|
+//! | `mask`, `exclude`, `token` | columns of which a placeholder, nothing, or a keyed hash is stored |
+//! | `clear` | columns that are no secret though their names look like it |
+//! | `columns` | these alone are recorded, beside the primary key |
+//! | `ignore` | columns of which a change alone leaves no record |
+//! | `operations` | some of `insert`, `update`, `delete`, `truncate`, instead of all |
+//! | `condition` | SQL over `OLD` and `NEW`: rows of which it is not true are not recorded |
+//! | `require_actor` | a write without an actor is refused |
+//! | `keep` | how long changes are kept: `"7 years"` |
+//! | `personal`, `subject` | columns of a person, and columns that name the person to whom a row belongs |
+//! | `keyless` | the table may be without a primary key |
+//!
+//! | command | does |
+//! |---|---|
+//! | `install` | installs the audit schema, or upgrades it |
+//! | `audit` | shows the SQL that brings the tables to what the file says, asks, and runs it; `--dry-run` shows it, for a migration of any tool, `--yes` does not ask |
+//! | `status`, `verify` | compare the database with the file |
+//! | `generate`, `check` | write the same as migrations in Diesel's layout, `up.sql` and `down.sql` |
+//!
+//! The others are those of [an application's program](crate). A table that the file does not
+//! name is left alone: `unaudit` ends its audit.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use threadline::{ErrorKind, Models};
+
+use crate::audit_tables::AuditTables;
+use crate::command::{Command, VERSION};
+use crate::database::Database;
+use crate::declared::Declared;
+use crate::error::Error;
+use crate::exit;
+use crate::tables_file::TablesFile;
+
+/// Who changed what, when and why: the audit of a PostgreSQL database
+#[derive(Debug, Parser)]
+#[command(name = "threadline", version = VERSION)]
+struct Arguments {
+    #[command(flatten)]
+    file: TablesFile,
+    #[command(subcommand)]
+    command: StandAlone,
+}
+
+#[derive(Debug, Subcommand)]
+enum StandAlone {
+    /// Install the audit schema in a database, or upgrade it
+    Install {
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Bring the tables to what the file says, after showing how
+    Audit(AuditTables),
+    #[command(flatten)]
+    Other(Command),
+}
+
+/// Runs the program on the process's arguments, with what a `.env` file says.
+pub fn run() -> ExitCode {
+    dotenvy::dotenv().ok();
+    exit(Arguments::parse().run().map_err(in_its_words))
+}
+
+impl Arguments {
+    fn run(self) -> Result<ExitCode, Error> {
+        match self.command {
+            StandAlone::Install { database } => {
+                let conn = &mut database.connect()?;
+                let nothing = Models::new(vec![]);
+                nothing.install(conn)?;
+                let version = nothing.status(conn)?.installed_version;
+                println!(
+                    "The audit schema is installed, version {}.",
+                    version.unwrap_or_default()
+                );
+                Ok(ExitCode::SUCCESS)
+            }
+            StandAlone::Audit(audit) => {
+                audit.run(&self.file.read()?)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            StandAlone::Other(command) => {
+                let declared = if command.needs_declarations() {
+                    self.file.read()?
+                } else if command.compares() {
+                    let found = self.file.read_if_there()?;
+                    if found.is_none() {
+                        eprintln!("There is no threadline.toml: nothing is compared with it.");
+                    }
+                    found.unwrap_or(Declared::by(Models::new(vec![])))
+                } else {
+                    Declared::by(Models::new(vec![]))
+                };
+                command.run(&declared)
+            }
+        }
+    }
+}
+
+/// What is missing, and the command of this program that brings it.
+fn in_its_words(error: Error) -> Error {
+    let Error::Threadline(of_library) = &error else {
+        return error;
+    };
+    match of_library.kind() {
+        ErrorKind::SchemaMissing { installed: None } => Error::Message(
+            "the audit schema is not installed in this database; run `threadline install`"
+                .to_owned(),
+        ),
+        ErrorKind::SchemaMissing {
+            installed: Some(installed),
+        } => Error::Message(format!(
+            "the audit schema in this database is version {installed}, and this program needs a newer one; run `threadline install`"
+        )),
+        ErrorKind::NotAudited { table } => Error::Message(format!(
+            "table {table} is not audited; name it in threadline.toml and run `threadline audit`"
+        )),
+        _ => error,
+    }
+}

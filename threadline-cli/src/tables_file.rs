@@ -1,0 +1,222 @@
+//! `threadline.toml`: the tables of a team without Rust models.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use threadline::{Models, Policy, TableSpec};
+
+use crate::declared::Declared;
+use crate::error::Error;
+use crate::suggestion::with_suggestion;
+
+const NAME: &str = "threadline.toml";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// By their names as in SQL.
+    #[serde(default)]
+    tables: BTreeMap<String, Table>,
+    #[serde(default)]
+    unaudited: Vec<String>,
+}
+
+/// What `threadline.audit()` takes, under the same names.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Table {
+    mask: Vec<String>,
+    exclude: Vec<String>,
+    require_actor: bool,
+    keyless: bool,
+    columns: Vec<String>,
+    operations: Vec<String>,
+    condition: Option<String>,
+    clear: Vec<String>,
+    token: Vec<String>,
+    ignore: Vec<String>,
+    keep: Option<String>,
+    personal: Vec<String>,
+    subject: BTreeMap<String, String>,
+}
+
+impl From<Table> for Policy {
+    fn from(table: Table) -> Self {
+        let Table {
+            mask,
+            exclude,
+            require_actor,
+            keyless,
+            columns,
+            operations,
+            condition,
+            clear,
+            token,
+            ignore,
+            keep,
+            personal,
+            subject,
+        } = table;
+        let mut policy = Self::default();
+        policy.mask = mask;
+        policy.exclude = exclude;
+        policy.require_actor = require_actor;
+        policy.keyless = keyless;
+        policy.only = columns;
+        policy.operations = operations;
+        policy.when = condition;
+        policy.clear = clear;
+        policy.token = token;
+        policy.ignore = ignore;
+        policy.keep = keep;
+        policy.personal = personal;
+        policy.subject = subject.into_iter().collect();
+        policy
+    }
+}
+
+/// Which file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TablesFile {
+    /// The file that says which tables are audited, and how; without, threadline.toml here or above
+    #[arg(
+        long = "tables",
+        env = "THREADLINE_TABLES",
+        value_name = "FILE",
+        global = true
+    )]
+    path: Option<PathBuf>,
+}
+
+impl TablesFile {
+    /// What the file says; it has to be there.
+    pub(crate) fn read(&self) -> Result<Declared, Error> {
+        self.read_if_there()?.ok_or_else(|| {
+            Error::Message(format!(
+                "there is no {NAME} here or above; write one, or name it with --tables:\n\n[tables.members]\nmask = [\"email\"]"
+            ))
+        })
+    }
+
+    /// What the file says, or nothing where none is named and none is there.
+    pub(crate) fn read_if_there(&self) -> Result<Option<Declared>, Error> {
+        if let Some(path) = &self.path {
+            return read(path).map(Some);
+        }
+        let here = env::current_dir().map_err(|error| Error::io(Path::new("."), error))?;
+        let found = here
+            .ancestors()
+            .map(|dir| dir.join(NAME))
+            .find(|path| path.is_file());
+        found.map(|path| read(&path)).transpose()
+    }
+}
+
+fn read(path: &Path) -> Result<Declared, Error> {
+    let text = fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    parse(&text, &name.to_string_lossy())
+}
+
+fn parse(text: &str, file: &str) -> Result<Declared, Error> {
+    let File { tables, unaudited } = toml::from_str(text)
+        .map_err(|error| Error::Message(format!("{file}: {}", with_suggestion(&error))))?;
+    let specs = tables
+        .into_iter()
+        .map(|(table, policy)| TableSpec::without_model(table, policy.into(), file));
+    Ok(Declared {
+        models: Models::new(specs.collect()),
+        unaudited,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse(text, NAME).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_table_takes_what_the_function_takes() {
+        let declared = parse(
+            r#"
+            unaudited = ["schema_migrations"]
+
+            [tables.members]
+            mask = ["email"]
+            exclude = ["password_hash"]
+            token = ["ssn"]
+            clear = ["pin_code"]
+            ignore = ["score"]
+            keep = "7 years"
+            personal = ["email"]
+            require_actor = true
+
+            [tables."app.Payments"]
+            columns = ["status", "amount"]
+            operations = ["update", "delete"]
+            condition = "OLD.status IS DISTINCT FROM NEW.status"
+            subject = { member_id = "members" }
+            keyless = true
+            "#,
+            NAME,
+        )
+        .unwrap();
+        assert_eq!(declared.unaudited, ["schema_migrations"]);
+        let calls: Vec<_> = declared
+            .models
+            .specs()
+            .iter()
+            .map(TableSpec::audit_call)
+            .collect();
+        assert_eq!(
+            calls,
+            [
+                "SELECT threadline.audit(\n    'app.Payments',\n    keyless => true,\n    columns => ARRAY['status', 'amount'],\n    operations => ARRAY['update', 'delete'],\n    condition => 'OLD.status IS DISTINCT FROM NEW.status',\n    subject => '{\"member_id\":\"members\"}'\n);",
+                "SELECT threadline.audit(\n    'members',\n    mask => ARRAY['email'],\n    exclude => ARRAY['password_hash'],\n    require_actor => true,\n    clear => ARRAY['pin_code'],\n    token => ARRAY['ssn'],\n    ignore => ARRAY['score'],\n    keep => '7 years',\n    personal => ARRAY['email']\n);",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_line_and_what_is_allowed() {
+        let unknown = error("[tables.members]\nmaks = [\"email\"]\n");
+        assert!(
+            unknown.starts_with("threadline.toml: TOML parse error at line 2, column 1"),
+            "{unknown}"
+        );
+        assert!(unknown.contains("2 | maks = [\"email\"]"), "{unknown}");
+        assert!(
+            unknown.contains("unknown field `maks`, expected one of `mask`, `exclude`"),
+            "{unknown}"
+        );
+        assert!(unknown.ends_with("did you mean `mask`?"), "{unknown}");
+    }
+
+    #[test]
+    fn the_words_of_the_derive_are_led_to_those_of_the_function() {
+        for (word, meant) in [("when = 'true'", "condition"), ("only = ['a']", "columns")] {
+            let unknown = error(&format!("[tables.members]\n{word}\n"));
+            assert!(
+                unknown.ends_with(&format!("did you mean `{meant}`?")),
+                "{unknown}"
+            );
+        }
+        let unknown = error("[table.members]\nmask = []\n");
+        assert!(unknown.ends_with("did you mean `tables`?"), "{unknown}");
+        let far = error("[tables.members]\ncolour = 'red'\n");
+        assert!(!far.contains("did you mean"), "{far}");
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused() {
+        let text = error("[tables.members]\nmask = \"email\"\n");
+        assert!(text.contains("line 2, column 8"), "{text}");
+        assert!(text.contains("expected a sequence"), "{text}");
+    }
+}

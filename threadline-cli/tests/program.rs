@@ -1,0 +1,82 @@
+//! The program without an application.
+
+#[path = "program/example.rs"]
+mod example;
+#[path = "program/file.rs"]
+mod file;
+#[path = "program/help.rs"]
+mod help;
+#[path = "program/reverting.rs"]
+mod reverting;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use threadline_tests::{Database, scratch_dir};
+
+/// What a run of the program left.
+struct Run {
+    code: i32,
+    out: String,
+    error: String,
+}
+
+/// A folder with a file of tables, and a database that it is about.
+struct Place {
+    dir: PathBuf,
+    database: Database,
+}
+
+impl Place {
+    /// An empty database and no file.
+    fn new() -> Self {
+        Self {
+            dir: scratch_dir(),
+            database: Database::empty(),
+        }
+    }
+
+    fn file(&self, text: &str) {
+        std::fs::write(self.dir.join("threadline.toml"), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let url = self.database.url();
+        run_in(&self.dir, Some(&url), arguments)
+    }
+
+    /// What a run printed that must succeed.
+    #[track_caller]
+    fn done(&self, arguments: &[&str]) -> String {
+        let Run { code, out, error } = self.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}:\n{out}\n{error}");
+        out
+    }
+
+    /// What a run said that must fail.
+    #[track_caller]
+    fn refused(&self, arguments: &[&str]) -> String {
+        let Run { code, out, error } = self.run(arguments);
+        assert_eq!(code, 1, "{arguments:?}:\n{out}\n{error}");
+        error
+    }
+}
+
+fn run_in(dir: &Path, url: Option<&str>, arguments: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_threadline"));
+    command
+        .args(arguments)
+        .current_dir(dir)
+        .env_remove("DATABASE_URL")
+        .env_remove("MIGRATION_DIRECTORY")
+        .env_remove("THREADLINE_TABLES");
+    if let Some(url) = url {
+        command.env("DATABASE_URL", url);
+    }
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        error: String::from_utf8(output.stderr).unwrap(),
+    }
+}

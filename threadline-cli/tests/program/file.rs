@@ -1,0 +1,336 @@
+use threadline_tests::{NEWEST, rows, run, schema_migration, value};
+
+use super::{Place, Run};
+
+const TABLES: &str = "
+    CREATE TABLE members (id bigint PRIMARY KEY, name text, email text, password_hash text);
+    CREATE TABLE payments (id bigint PRIMARY KEY, member_id bigint REFERENCES members, amount int);
+    CREATE TABLE logins (at timestamptz, who text);
+    CREATE TABLE schema_migrations (version text PRIMARY KEY);
+";
+
+const FILE: &str = r#"
+unaudited = ["schema_migrations"]
+
+[tables.members]
+mask = ["email"]
+exclude = ["password_hash"]
+keep = "7 years"
+personal = ["email"]
+
+[tables.payments]
+subject = { member_id = "members" }
+condition = "NEW.amount > 0"
+operations = ["insert", "update"]
+
+[tables.logins]
+keyless = true
+"#;
+
+#[test]
+fn a_database_without_a_rust_model_is_installed_audited_verified_and_upgraded() {
+    let place = Place::new();
+    let conn = &mut place.database.connect();
+    run(conn, TABLES);
+    // The first version, as an older program installed it.
+    run(
+        conn,
+        &format!("BEGIN; {} COMMIT", schema_migration(0, 1).up),
+    );
+    place.file(FILE);
+    let behind = place.refused(&["audit", "--yes"]);
+    assert!(behind.contains("is version 1"), "{behind}");
+    assert!(behind.contains("run `threadline install`"), "{behind}");
+    let Run { code, out, .. } = place.run(&["status"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("version 1, behind"), "{out}");
+
+    let installed = format!("The audit schema is installed, version {NEWEST}.\n");
+    assert_eq!(place.done(&["install"]), installed);
+    assert_eq!(place.done(&["install"]), installed);
+
+    let plan = place.done(&["audit", "--dry-run"]);
+    assert!(
+        plan.contains("-- members: is not audited\nSELECT threadline.audit(\n    'members',"),
+        "{plan}"
+    );
+    let audited =
+        "SELECT table_name FROM threadline.audited_tables WHERE unaudited_at IS NULL ORDER BY 1";
+    assert_eq!(rows(conn, audited), [""; 0]);
+    // Nobody is there to be asked.
+    let unasked = place.refused(&["audit"]);
+    assert!(unasked.contains("nothing was done: say --yes"), "{unasked}");
+    assert_eq!(rows(conn, audited), [""; 0]);
+
+    let said = place.done(&["audit", "--yes"]);
+    assert!(
+        said.ends_with("3 tables are audited as the file says now.\n"),
+        "{said}"
+    );
+    assert_eq!(rows(conn, audited), ["logins", "members", "payments"]);
+    assert_eq!(
+        place.done(&["audit"]),
+        "Every table is audited as the file says.\n"
+    );
+    place.done(&["status"]);
+
+    run(
+        conn,
+        "INSERT INTO members VALUES (1, 'Ada', 'ada@example.com', 'secret'); INSERT INTO logins VALUES (now(), 'ada')",
+    );
+    let history = place.done(&["history", "members", "1"]);
+    assert!(history.contains("insert of members 1"), "{history}");
+    assert!(
+        !history.contains("ada@example.com") && !history.contains("secret"),
+        "{history}"
+    );
+    place.done(&["verify", "--deny-unaudited"]);
+}
+
+#[test]
+fn the_plan_is_sql_that_does_the_same() {
+    let place = Place::new();
+    let conn = &mut place.database.connect();
+    run(conn, TABLES);
+    place.file(FILE);
+    place.done(&["install"]);
+    run(conn, &place.done(&["audit", "--dry-run"]));
+    assert_eq!(
+        place.done(&["audit"]),
+        "Every table is audited as the file says.\n"
+    );
+}
+
+#[test]
+fn a_policy_that_changes_in_the_file_changes_in_the_database() {
+    let place = Place::new();
+    let conn = &mut place.database.connect();
+    run(conn, TABLES);
+    place.done(&["install"]);
+    place.file("[tables.members]\nexclude = ['password_hash']\n");
+    place.done(&["audit", "--yes"]);
+    place.file("[tables.members]\nexclude = ['password_hash']\nmask = ['email']\n");
+    let Run { code, out, .. } = place.run(&["status"]);
+    assert_eq!(code, 1);
+    assert!(
+        out.contains("members   audited under another policy; run `threadline audit`"),
+        "{out}"
+    );
+    let plan = place.done(&["audit", "--yes"]);
+    assert!(
+        plan.contains("-- members: is audited under another policy\n"),
+        "{plan}"
+    );
+    place.done(&["status"]);
+
+    // A table that the file does not name any more is left alone, and named.
+    place.file("[tables.payments]\n");
+    let Run { code, error, .. } = place.run(&["audit", "--yes"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(
+        error.contains("members is audited and not in the file"),
+        "{error}"
+    );
+    assert_eq!(
+        value(
+            conn,
+            "SELECT count(*) FROM threadline.audited_tables WHERE unaudited_at IS NULL"
+        )
+        .as_deref(),
+        Some("2")
+    );
+    place.done(&["unaudit", "members", "--yes"]);
+    assert!(
+        place
+            .refused(&["unaudit", "members", "--yes"])
+            .contains("table members is not audited")
+    );
+    run(conn, "INSERT INTO members VALUES (2)");
+    assert!(
+        place
+            .refused(&["history", "members", "2"])
+            .contains("nothing is on record of members 2")
+    );
+}
+
+#[test]
+fn what_looks_secret_is_asked_about_before_anything_is_changed() {
+    let place = Place::new();
+    let conn = &mut place.database.connect();
+    run(conn, TABLES);
+    place.done(&["install"]);
+    place.file("[tables.logins]\nkeyless = true\n[tables.members]\n");
+    let refused = place.refused(&["audit", "--yes"]);
+    assert!(refused.contains("decide in threadline.toml:"), "{refused}");
+    assert!(
+        refused.contains(
+            "members, column password_hash: list it in `exclude` to record nothing of it"
+        ),
+        "{refused}"
+    );
+    assert_eq!(
+        value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(),
+        Some("0")
+    );
+}
+
+#[test]
+fn mistakes_of_the_file_are_refused_before_anything_is_changed() {
+    let place = Place::new();
+    run(&mut place.database.connect(), TABLES);
+    place.done(&["install"]);
+    assert!(
+        place
+            .refused(&["audit"])
+            .contains("there is no threadline.toml here or above")
+    );
+    for (file, error) in [
+        (
+            "[tables.member]\n",
+            "the file names tables that do not exist: member",
+        ),
+        (
+            "[tables.payments]\n[tables.\"public.payments\"]\n",
+            "payments and public.payments are one table",
+        ),
+        ("[tables.payments]\nmaks = []\n", "did you mean `mask`?"),
+    ] {
+        place.file(file);
+        let refused = place.refused(&["audit", "--yes"]);
+        assert!(refused.contains(error), "{refused}");
+    }
+    // What the database refuses is said as it says it.
+    place.file("[tables.payments]\nmask = ['amuont']\n");
+    let refused = place.refused(&["audit", "--yes"]);
+    assert!(refused.contains("amuont"), "{refused}");
+}
+
+#[test]
+fn a_table_that_nobody_audits_is_seen_if_none_may_be() {
+    let place = Place::new();
+    let conn = &mut place.database.connect();
+    run(conn, TABLES);
+    place.file(FILE);
+    place.done(&["install"]);
+    place.done(&["audit", "--yes"]);
+    run(conn, "CREATE TABLE forgotten (id int PRIMARY KEY)");
+    place.done(&["verify"]);
+    let Run { code, out, error } = place.run(&["verify", "--deny-unaudited"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("table-unaudited  public.forgotten"), "{out}");
+    assert!(error.contains("tables are not audited (1)"), "{error}");
+    place.done(&[
+        "verify",
+        "--deny-unaudited",
+        "--allow-unaudited",
+        "forgotten",
+    ]);
+}
+
+#[test]
+fn the_capture_of_a_table_is_built_anew() {
+    let place = Place::new();
+    let conn = &mut place.database.connect();
+    run(conn, TABLES);
+    place.file(FILE);
+    place.done(&["install"]);
+    place.done(&["audit", "--yes"]);
+    run(conn, "ALTER TABLE members ADD COLUMN city text");
+    assert_eq!(place.run(&["status"]).code, 1);
+    assert_eq!(place.done(&["refresh", "members"]), "members: refreshed\n");
+    place.done(&["status"]);
+    run(conn, "ALTER TABLE members ADD COLUMN country text");
+    let all = place.done(&["refresh"]);
+    assert_eq!(all.lines().count(), 3, "{all}");
+    place.done(&["status"]);
+}
+
+#[test]
+fn migrations_are_written_from_the_file_and_checked() {
+    let place = Place::new();
+    let conn = &mut place.database.connect();
+    run(conn, TABLES);
+    place.file(FILE);
+    std::fs::create_dir(place.dir.join("migrations")).unwrap();
+    let checked = place.run(&["check", "--json"]);
+    assert_eq!(checked.code, 1);
+    assert!(
+        checked.out.contains("\"up_to_date\": false"),
+        "{}",
+        checked.out
+    );
+    assert!(
+        checked.out.contains("\"threadline_audit_members\""),
+        "{}",
+        checked.out
+    );
+    place.done(&["generate"]);
+    place.done(&["check"]);
+    assert_eq!(
+        place.done(&["check", "--json"]),
+        "{\n  \"message\": null,\n  \"missing\": [],\n  \"up_to_date\": true\n}\n"
+    );
+    let mut folders: Vec<_> = std::fs::read_dir(place.dir.join("migrations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    folders.sort();
+    for folder in &folders {
+        run(
+            conn,
+            &std::fs::read_to_string(folder.join("up.sql")).unwrap(),
+        );
+    }
+    assert_eq!(
+        place.done(&["audit"]),
+        "Every table is audited as the file says.\n"
+    );
+    for folder in folders.iter().rev() {
+        run(
+            conn,
+            &std::fs::read_to_string(folder.join("down.sql")).unwrap(),
+        );
+    }
+}
+
+#[test]
+fn the_other_commands_need_no_file() {
+    let place = Place::new();
+    let conn = &mut place.database.connect();
+    run(conn, TABLES);
+    place.done(&["install"]);
+    run(conn, "SELECT threadline.audit('payments')");
+    assert_eq!(
+        place.done(&["work", "--once"]),
+        "0 entries were moved into the ledger.\n"
+    );
+    place.done(&["purge", "--dry-run"]);
+    place.done(&["purge"]);
+    let Run { code, error, .. } = place.run(&["verify"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(error.contains("There is no threadline.toml"), "{error}");
+    let script = place.done(&["protect", "--owner", "o", "--application", "a", "--print"]);
+    assert!(script.starts_with("BEGIN;"), "{script}");
+}
+
+#[test]
+fn six_processes_install_and_audit_at_once() {
+    let place = Place::new();
+    run(&mut place.database.connect(), TABLES);
+    place.file(FILE);
+    for arguments in [&["install"][..], &["audit", "--yes"]] {
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| place.done(arguments));
+            }
+        });
+    }
+    place.done(&["verify", "--deny-unaudited"]);
+    assert_eq!(
+        rows(
+            &mut place.database.connect(),
+            "SELECT table_name, count(*) FROM threadline.audited_tables GROUP BY 1 ORDER BY 1"
+        ),
+        ["logins | 1", "members | 1", "payments | 1"]
+    );
+}

@@ -1,0 +1,100 @@
+use threadline_tests::scratch_dir;
+
+use super::{Place, run_in};
+
+#[test]
+fn it_has_every_command() {
+    let help = Place::new().done(&["--help"]);
+    let commands: Vec<_> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    assert_eq!(
+        commands,
+        [
+            "install",
+            "audit",
+            "generate",
+            "check",
+            "status",
+            "verify",
+            "refresh",
+            "unaudit",
+            "protect",
+            "work",
+            "purge",
+            "hold",
+            "release",
+            "erase",
+            "erasures",
+            "subject",
+            "revert",
+            "history",
+            "timeline",
+            "actions",
+            "summary",
+            "actor",
+            "transaction",
+            "as-of",
+            "blame",
+            "export",
+            "help"
+        ]
+    );
+}
+
+#[test]
+fn it_says_what_it_is() {
+    let version = Place::new().done(&["--version"]);
+    assert_eq!(
+        version,
+        format!("threadline {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn it_says_how_a_database_is_named() {
+    for command in ["timeline", "install", "work", "status"] {
+        let run = run_in(&scratch_dir(), None, &[command]);
+        assert_ne!(run.code, 0);
+        assert!(
+            run.error.contains(
+                "no database is named: set DATABASE_URL, in the environment or in a `.env` file"
+            ),
+            "{}",
+            run.error
+        );
+    }
+}
+
+#[test]
+fn a_dot_env_file_names_the_database() {
+    let place = Place::new();
+    let env = format!("DATABASE_URL={}\n", place.database.url());
+    std::fs::write(place.dir.join(".env"), env).unwrap();
+    let run = run_in(&place.dir, None, &["install"]);
+    assert_eq!(run.code, 0, "{}", run.error);
+}
+
+#[test]
+fn it_says_what_a_database_lacks() {
+    let error = Place::new().refused(&["timeline"]);
+    assert_eq!(
+        error,
+        "error: the audit schema is not installed in this database; run `threadline install`\n"
+    );
+}
+
+#[test]
+fn an_export_of_nothing_that_can_be_read_prints_no_header() {
+    let place = Place::new();
+    let run = place.run(&["export", "--table", "members"]);
+    assert_eq!((run.code, run.out.as_str()), (1, ""), "{}", run.error);
+
+    place.done(&["install"]);
+    let run = place.run(&["export", "--table", "members"]);
+    assert_eq!((run.code, run.out.as_str()), (1, ""), "{}", run.error);
+}

@@ -1,0 +1,100 @@
+use diesel::PgConnection;
+use threadline_tests::{rows, run, value};
+
+use super::Place;
+
+fn place() -> (Place, PgConnection) {
+    let place = Place::new();
+    let mut conn = place.database.connect();
+    run(
+        &mut conn,
+        "CREATE TABLE members (id bigint PRIMARY KEY, role text)",
+    );
+    place.file("[tables.members]\n");
+    place.done(&["install"]);
+    place.done(&["audit", "--yes"]);
+    run(
+        &mut conn,
+        "INSERT INTO members VALUES (1, 'member'), (2, 'member')",
+    );
+    run(&mut conn, "UPDATE members SET role = 'admin'");
+    run(&mut conn, "SELECT threadline.post()");
+    (place, conn)
+}
+
+const ROLES: &str = "SELECT id, role FROM members ORDER BY id";
+
+fn mistake(conn: &mut PgConnection) -> String {
+    value(conn, "SELECT max(transaction_id) FROM threadline.changes").unwrap()
+}
+
+const WHO: [&str; 4] = ["--actor", "admin:grace", "--reason", "ticket 31"];
+
+#[test]
+fn a_transaction_is_undone_after_it_was_shown() {
+    let (place, mut conn) = place();
+    let conn = &mut conn;
+    let id = mistake(conn);
+    let arguments = [&["revert", "transaction", &id][..], &WHO].concat();
+
+    let preview = [&arguments[..], &["--dry-run"]].concat();
+    let changes = "SELECT count(*) FROM threadline.changes";
+    let before = value(conn, changes);
+    let shown = place.done(&preview);
+    assert!(
+        shown.contains("update of members 1 by admin:grace"),
+        "{shown}"
+    );
+    assert!(shown.contains("role  admin -> member"), "{shown}");
+    assert!(shown.ends_with("2 changes put it back.\n"), "{shown}");
+    assert_eq!(rows(conn, ROLES), ["1 | admin", "2 | admin"]);
+    assert_eq!(value(conn, changes), before);
+    assert!(place.refused(&arguments).contains("say --yes"));
+
+    place.done(&[&arguments[..], &["--yes"]].concat());
+    assert_eq!(rows(conn, ROLES), ["1 | member", "2 | member"]);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT name, reason, actor_id FROM threadline.actions"
+        ),
+        ["incident.reverted | ticket 31 | grace"]
+    );
+}
+
+#[test]
+fn what_stands_against_it_is_named_and_can_be_left_out() {
+    let (place, mut conn) = place();
+    let conn = &mut conn;
+    let id = mistake(conn);
+    run(conn, "UPDATE members SET role = 'owner' WHERE id = 1");
+    let arguments = [&["revert", "transaction", &id, "--yes"][..], &WHO].concat();
+    let refused = place.refused(&arguments);
+    assert!(refused.contains("changed since: role"), "{refused}");
+    let flag = refused.split("`--leave-out ").nth(1).unwrap();
+    let change = flag.split('`').next().unwrap();
+    assert_eq!(rows(conn, ROLES), ["1 | owner", "2 | admin"]);
+
+    place.done(&[&arguments[..], &["--leave-out", change]].concat());
+    assert_eq!(rows(conn, ROLES), ["1 | owner", "2 | member"]);
+}
+
+#[test]
+fn a_record_is_put_back_to_an_instant() {
+    let (place, mut conn) = place();
+    let conn = &mut conn;
+    let then = value(
+        conn,
+        "SELECT to_char(max(captured_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') FROM threadline.changes WHERE op = 'insert'",
+    )
+    .unwrap();
+    let arguments = [
+        &["revert", "record", "members", "1", "--to", &then, "--yes"][..],
+        &WHO,
+    ]
+    .concat();
+    let done = place.done(&arguments);
+    assert!(done.contains("role  admin -> member"), "{done}");
+    assert_eq!(rows(conn, ROLES), ["1 | member", "2 | admin"]);
+    assert_eq!(place.done(&arguments), "Nothing is to be put back.\n");
+}

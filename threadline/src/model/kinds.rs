@@ -1,0 +1,54 @@
+//! What the type of a column says about secrets.
+
+use diesel::expression::QueryMetadata;
+use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
+
+/// What can be in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnKind {
+    /// Whether something is so, or when it was: no secret.
+    Fact,
+    /// A number, of which few are secrets.
+    Number,
+    /// A UUID: what it names, or what opens something.
+    Uuid,
+    /// Anything.
+    Any,
+}
+
+impl ColumnKind {
+    /// Those of the columns of a row of type `ST`, in order.
+    pub(crate) fn of_all<ST>() -> Vec<Self>
+    where
+        Pg: QueryMetadata<ST>,
+    {
+        let mut columns = vec![];
+        <Pg as QueryMetadata<ST>>::row_metadata(&mut NoServer, &mut columns);
+        let kind = |column: Option<PgTypeMetadata>| {
+            let oid = column.and_then(|column| column.oid().ok());
+            oid.map_or(Self::Any, Self::of)
+        };
+        columns.into_iter().map(kind).collect()
+    }
+
+    /// That of a type of PostgreSQL's own, by its OID in `pg_type.dat`.
+    fn of(oid: u32) -> Self {
+        match oid {
+            // bool, date, time, timestamp, timestamptz, interval, timetz
+            16 | 1082 | 1083 | 1114 | 1184 | 1186 | 1266 => Self::Fact,
+            // int8, int2, int4, float4, float8, numeric
+            20 | 21 | 23 | 700 | 701 | 1700 => Self::Number,
+            2950 => Self::Uuid,
+            _ => Self::Any,
+        }
+    }
+}
+
+/// Types of the application's own have no OID before a server gives them one.
+struct NoServer;
+
+impl PgMetadataLookup for NoServer {
+    fn lookup_type(&mut self, _: &str, _: Option<&str>) -> PgTypeMetadata {
+        PgTypeMetadata::new(0, 0)
+    }
+}

@@ -121,6 +121,7 @@ fn six_processes_start_at_once_on_an_empty_database() {
     let starting: Vec<_> = (0..6)
         .map(|_| {
             Command::new(env!("CARGO_BIN_EXE_quickstart"))
+                .arg("migrate")
                 .current_dir(HERE)
                 .env("DATABASE_URL", database.url())
                 .stdout(Stdio::null())

@@ -99,7 +99,7 @@ diesel::table! {
         job_id -> Nullable<Text>,
         /// Which way it came.
         source -> Nullable<Text>,
-        /// Read it with [`abbrev`](crate::schema::abbrev), or with Diesel's feature
+        /// Read it with [`abbrev`](crate::schema::abbrev()), or with Diesel's feature
         /// `network-address`.
         remote_ip -> Nullable<Inet>,
         /// The metadata of the context.
@@ -154,7 +154,7 @@ diesel::table! {
         job_id -> Nullable<Text>,
         /// Which way it came.
         source -> Nullable<Text>,
-        /// Read it with [`abbrev`](crate::schema::abbrev), or with Diesel's feature
+        /// Read it with [`abbrev`](crate::schema::abbrev()), or with Diesel's feature
         /// `network-address`.
         remote_ip -> Nullable<Inet>,
         /// The metadata of the context.
@@ -203,7 +203,7 @@ diesel::table! {
         job_id -> Nullable<Text>,
         /// Which way it came.
         source -> Nullable<Text>,
-        /// Read it with [`abbrev`](crate::schema::abbrev), or with Diesel's feature
+        /// Read it with [`abbrev`](crate::schema::abbrev()), or with Diesel's feature
         /// `network-address`.
         remote_ip -> Nullable<Inet>,
         /// The metadata of the context and of the action.
@@ -220,7 +220,7 @@ diesel::table! {
     use diesel::sql_types::*;
 
     /// Every recorded change as it is stored. It shows what was recorded before a column was
-    /// masked; [`changes`](crate::schema::changes) does not.
+    /// masked; [`changes`] does not.
     threadline.audit_changes (id) {
         /// The row's number.
         id -> BigInt,
@@ -277,7 +277,7 @@ diesel::table! {
         job_id -> Nullable<Text>,
         /// Which way it came.
         source -> Nullable<Text>,
-        /// The client's address. Read it with [`abbrev`](crate::schema::abbrev), or with Diesel's
+        /// The client's address. Read it with [`abbrev`](crate::schema::abbrev()), or with Diesel's
         /// feature `network-address`.
         remote_ip -> Nullable<Inet>,
         /// The metadata of the context.

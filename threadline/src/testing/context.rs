@@ -63,7 +63,7 @@ fn unique_id() -> String {
 
 /// Runs `work` in a transaction under the actor `system:fixtures`, for rows that a test
 /// needs. Tables that require an actor take them, and no expectation of the test has to
-/// name them, if they are made before [`recorded`](super::recorded).
+/// name them, if they are made before [`recorded`](fn@super::recorded).
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;

@@ -1,9 +1,9 @@
 //! Tests that the audit records what it should.
 //!
-//! [`recorded`] returns the changes and actions of a block of code, [`assert_recorded!`]
-//! compares them with what is expected, [`context`] and [`fixtures`] say who acts in a test,
-//! and [`Attributed`] fails the test that writes without an actor. The
-//! [guide](crate::docs::testing) shows them together.
+//! [`recorded`](fn@recorded) returns the changes and actions of a block of code,
+//! [`assert_recorded!`] compares them with what is expected, [`context`](fn@context) and
+//! [`fixtures`] say who acts in a test, and [`Attributed`] fails the test that writes without
+//! an actor. The [guide](crate::docs::testing) shows them together.
 
 mod attributed;
 mod compare;

@@ -18,6 +18,7 @@ mod error;
 mod explore;
 #[cfg(feature = "export")]
 mod export;
+mod forms;
 mod health;
 mod install;
 mod migrations;
@@ -44,7 +45,7 @@ pub use context::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 #[cfg(feature = "export")]
 pub use erasure::SubjectExport;
 pub use erasure::{Erased, Erasure, erasures, resume_erasure};
-pub use error::{Error, ErrorKind, UndecidedColumn, is_actor_required};
+pub use error::{Error, ErrorClass, ErrorKind, UndecidedColumn, is_actor_required};
 pub use explore::{
     ActionFilter, Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor,
     DayCount, Filter, FilterError, Moved, OperationCount, Page, RecordKey, Reference, Summary,
@@ -53,8 +54,9 @@ pub use explore::{
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
+pub use forms::FormatVersion;
 pub use health::{Counters, Health, ModelHealth};
-pub use install::{ModelStatus, Protection, Status, run_pending_migrations};
+pub use install::{ModelStatus, Protection, Status, TableStatus, run_pending_migrations};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use posting::{Waiting, Worker, WorkerHandle, post, waiting};
 pub use record::{

@@ -130,7 +130,7 @@ fn of_model(health: &Health, place: usize, spec: &TableSpec) -> &'static str {
         .findings
         .iter()
         .find(of_table)
-        .map(|finding| finding.code)
+        .map(|finding| &finding.code)
     {
         None => "audited",
         Some(FindingCode::ColumnsAdded) => "audited; it has new columns, which are recorded",

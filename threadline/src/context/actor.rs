@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ContextError;
 use super::limits::{MAX_ID_BYTES, check_text};
+use crate::forms::open_text;
 
 /// Who acts.
 ///
@@ -79,6 +80,12 @@ impl fmt::Display for ActorType {
         f.write_str(self.as_str())
     }
 }
+
+open_text!(
+    ActorType,
+    ActorType::recorded,
+    "What kind of actor: user, admin, service_account, job, system, anonymous, or what a newer version records."
+);
 
 impl ActorRef {
     /// A person who uses the application.

@@ -11,6 +11,7 @@ pub(crate) mod limits;
 mod not_future;
 #[cfg(feature = "postgres")]
 mod plain;
+pub(crate) mod recorded_actor;
 mod scope;
 mod transaction;
 

@@ -12,7 +12,8 @@ use serde_json::json;
 use crate::context::{ActorRef, AuditConnection, plainly};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed, known_table};
-use crate::export::{FORMAT_VERSION, write_failed};
+use crate::export::write_failed;
+use crate::forms::FormatVersion;
 use crate::install::{SCHEMA_VERSION, installed_version};
 use crate::posting::post_before_reading;
 use crate::record::{AnyJson, AuditChange, ChangeSql};
@@ -129,7 +130,7 @@ impl SubjectExport {
         write(
             &mut out,
             &json!({
-                "kind": "end", "format_version": FORMAT_VERSION, "generated_at": now,
+                "kind": "end", "format_version": FormatVersion::NUMBER, "generated_at": now,
                 "table": self.table, "record_key": self.record_key, "count": lines,
             }),
         )?;

@@ -1,14 +1,20 @@
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::action_filter::ActionFilter;
+use super::conditions;
+#[cfg(feature = "schemars")]
+use super::conditions::Condition;
 use super::filter_error::FilterError;
 use super::filter_table::is_table_name;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
 use crate::error::Error;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::{Instant};
 use crate::model::Audited;
-use crate::record::Operation;
+use crate::record::{Operation, portable};
 
 /// Which changes are asked for. One type for [`timeline`](crate::timeline), the
 /// exports and the command line. Empty, it asks for all; what is said, all
@@ -43,15 +49,22 @@ use crate::record::Operation;
 ///
 /// What readers are not shown, because its column is masked or excluded now, no filter
 /// finds by its value.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 pub struct Filter {
     pub(super) table: Option<String>,
     pub(super) record: Option<RecordKey>,
     pub(super) operation: Option<Operation>,
     pub(super) actor: Option<ActorRef>,
     pub(super) without_actor: bool,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub(super) actor_type: Option<ActorType>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub(super) from: Option<DateTime<Utc>>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub(super) to: Option<DateTime<Utc>>,
     pub(super) correlation_id: Option<String>,
     pub(super) request_id: Option<String>,
@@ -60,9 +73,17 @@ pub struct Filter {
     pub(super) category: Option<String>,
     pub(super) status: Option<ActionStatus>,
     pub(super) changed: Vec<String>,
+    #[serde(with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
     pub(super) changed_from: Vec<(String, Value)>,
+    #[serde(with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
     pub(super) changed_to: Vec<(String, Value)>,
+    #[serde(rename = "value", with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
     pub(super) values: Vec<(String, Value)>,
+    #[serde(with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, String>>"))]
     pub(super) key: Vec<(String, String)>,
     pub(super) session_user: Option<String>,
     pub(super) text: Option<String>,
@@ -73,7 +94,8 @@ pub struct Filter {
 /// The key of a record as the audit writes it: `42`, or for a key of several
 /// columns their values in the order of the key, `["acme", "7"]`. Times are ISO
 /// 8601 in UTC, as in [`AuditChange::key`](crate::AuditChange::key).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct RecordKey(pub(super) Vec<String>);
 
 impl<T: ToString> From<T> for RecordKey {

@@ -6,6 +6,7 @@ mod actions;
 mod actor_history;
 mod binds;
 mod blame;
+mod conditions;
 mod filter;
 mod filter_error;
 mod filter_parse;

@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::csv::write_failed;
 use super::rows::ExportRow;
-use super::{Exported, FORMAT_VERSION, Sink};
+use super::{Exported, Sink};
 use crate::action::AuditAction;
 use crate::error::Error;
+use crate::forms::FormatVersion;
 use crate::record::AuditChange;
 
 /// An entry: a change, and its actions if they are asked for.
@@ -51,7 +52,8 @@ impl<W: Write> Document<W> {
         self.begun = true;
         write!(
             self.out,
-            "{{\"format_version\":{FORMAT_VERSION},\"generated_at\":\"{}\",\"changes\":[",
+            "{{\"format_version\":{},\"generated_at\":\"{}\",\"changes\":[",
+            FormatVersion::NUMBER,
             now()
         )
         .map_err(write_failed)
@@ -90,7 +92,7 @@ pub(super) struct Lines<W>(W);
 #[derive(Serialize)]
 struct End {
     end: bool,
-    format_version: u32,
+    format_version: FormatVersion,
     generated_at: String,
     count: u64,
     truncated: bool,
@@ -115,7 +117,7 @@ impl<W: Write> Sink for Lines<W> {
     fn end(&mut self, exported: Exported) -> Result<(), Error> {
         self.line(&End {
             end: true,
-            format_version: FORMAT_VERSION,
+            format_version: FormatVersion::default(),
             generated_at: now(),
             count: exported.changes,
             truncated: exported.truncated,

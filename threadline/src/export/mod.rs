@@ -12,14 +12,12 @@ use std::path::Path;
 
 use diesel::connection::LoadConnection;
 use diesel::pg::PgRowByRowLoadingMode;
+use serde::{Deserialize, Serialize};
 
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::Filter;
 use crate::posting::post_before_reading;
-
-/// The version of the form of the JSON that is written.
-pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,7 +32,8 @@ pub enum ExportFormat {
 }
 
 /// What was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Exported {
     /// How many changes.
@@ -66,20 +65,17 @@ pub struct Exported {
 /// # Ok::<(), threadline::Error>(())
 /// ```
 #[must_use = "an export is made by `write` or `write_file`"]
-pub struct Export<'p> {
+pub struct Export<P = fn(u64)> {
     filter: Filter,
     limit: Option<usize>,
     actions: bool,
-    progress: Option<Progress<'p>>,
+    progress: Option<P>,
 }
-
-/// Is told how many changes have been written.
-type Progress<'p> = Box<dyn FnMut(u64) + 'p>;
 
 /// Changes between two calls of the progress callback.
 const PROGRESS_EVERY: u64 = 1_000;
 
-impl<'p> Export<'p> {
+impl Export {
     /// Everything that the filter asks for.
     pub fn new(filter: Filter) -> Self {
         Self {
@@ -89,7 +85,9 @@ impl<'p> Export<'p> {
             progress: None,
         }
     }
+}
 
+impl<P: FnMut(u64)> Export<P> {
     /// No more than so many changes, the newest. That some were left out is said
     /// in [`Exported::truncated`], and in the JSON itself.
     pub fn limit(mut self, changes: usize) -> Self {
@@ -104,10 +102,14 @@ impl<'p> Export<'p> {
     }
 
     /// Calls back with the number of changes so far, after every thousand and at
-    /// the end.
-    pub fn progress(mut self, callback: impl FnMut(u64) + 'p) -> Self {
-        self.progress = Some(Box::new(callback));
-        self
+    /// the end. The export can be sent to another thread if the callback can.
+    pub fn progress<F: FnMut(u64)>(self, callback: F) -> Export<F> {
+        Export {
+            filter: self.filter,
+            limit: self.limit,
+            actions: self.actions,
+            progress: Some(callback),
+        }
     }
 
     /// Writes to anything.
@@ -193,7 +195,7 @@ impl<'p> Export<'p> {
     }
 }
 
-impl std::fmt::Debug for Export<'_> {
+impl<P> std::fmt::Debug for Export<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Export")
             .field("filter", &self.filter)

@@ -28,15 +28,15 @@ pub(super) fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryResult<V
         diesel::sql_query("SELECT * FROM threadline.structure_drift()").load(conn)?;
     Ok(rows
         .into_iter()
-        .filter_map(|row| {
-            let code = FindingCode::parse(&row.code)?;
-            Some(Finding::new(
-                code,
+        .map(|row| {
+            Finding::new(
+                FindingCode::recorded(row.code),
                 Some(row.relation),
                 row.message,
                 row.mend,
-            ))
+            )
         })
+        .filter(|finding| !matches!(finding.code, FindingCode::Unrecognized(_)))
         .collect())
 }
 

@@ -1,11 +1,14 @@
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, RunQueryDsl};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::{Instant};
+use crate::record::portable;
 
 /// Removes the changes that are older than the policies of their tables keep them, and
 /// the actions that are older than `threadline.set_retention()` says. Returns how many
@@ -39,7 +42,8 @@ pub fn purge<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
 }
 
 /// What [`purge`] would remove of one table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PurgePreview {
     /// The table's schema and name; `None` for actions.
@@ -50,6 +54,8 @@ pub struct PurgePreview {
     pub keep: String,
     /// What is older goes.
     #[diesel(sql_type = Timestamptz)]
+    #[serde(with = "portable::instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub horizon: DateTime<Utc>,
     /// Changes or actions that go.
     #[diesel(sql_type = BigInt)]
@@ -63,6 +69,8 @@ pub struct PurgePreview {
     pub bytes: i64,
     /// The oldest of those that go.
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub oldest: Option<DateTime<Utc>>,
 }
 

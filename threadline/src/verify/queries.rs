@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::query_dsl::LoadQuery;
-use diesel::result::{Error as DieselError, QueryResult};
+use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryableByName, RunQueryDsl};
 
@@ -23,14 +23,13 @@ struct FindingRow {
 }
 
 impl FindingRow {
-    fn into_finding(self) -> QueryResult<Finding> {
-        let code = code(&self.code)?;
-        Ok(Finding::new(
-            code,
+    fn into_finding(self) -> Finding {
+        Finding::new(
+            FindingCode::recorded(self.code),
             Some(self.relation),
             self.message,
             self.mend,
-        ))
+        )
     }
 }
 
@@ -39,20 +38,8 @@ fn findings<'a, C: AuditConnection>(
     conn: &mut C,
     query: impl LoadQuery<'a, C, FindingRow>,
 ) -> QueryResult<Vec<Finding>> {
-    query
-        .load(conn)?
-        .into_iter()
-        .map(FindingRow::into_finding)
-        .collect()
-}
-
-/// A schema newer than this crate may find what this crate does not know.
-fn code(text: &str) -> QueryResult<FindingCode> {
-    FindingCode::parse(text).ok_or_else(|| {
-        DieselError::DeserializationError(
-            format!("the audit schema found `{text}`, which this version of threadline does not know; update it").into(),
-        )
-    })
+    let rows = query.load(conn)?;
+    Ok(rows.into_iter().map(FindingRow::into_finding).collect())
 }
 
 pub(super) fn table_drift<C: AuditConnection>(
@@ -273,19 +260,18 @@ pub(super) fn chain_drift<C: AuditConnection>(
             .bind::<Nullable<Text>, _>(after)
             .bind::<Nullable<Text>, _>(up_to)
             .load(conn)?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Found {
-                code: code(&row.code)?,
-                records: row.records,
-                record: BrokenRecord {
-                    key: row.key.map(AnyJson::into_inner),
-                    change_id: row.change_id,
-                    transaction_id: row.transaction_id,
-                    expected: row.expected.map(AnyJson::into_inner),
-                    found: row.found.map(AnyJson::into_inner),
-                },
-            })
+    Ok(rows
+        .into_iter()
+        .map(|row| Found {
+            code: FindingCode::recorded(row.code),
+            records: row.records,
+            record: BrokenRecord {
+                key: row.key.map(AnyJson::into_inner),
+                change_id: row.change_id,
+                transaction_id: row.transaction_id,
+                expected: row.expected.map(AnyJson::into_inner),
+                found: row.found.map(AnyJson::into_inner),
+            },
         })
-        .collect()
+        .collect())
 }

@@ -307,9 +307,7 @@ impl From<DieselError> for Error {
         match error {
             DieselError::QueryBuilderError(inner) => match inner.downcast::<Self>() {
                 Ok(error) => *error,
-                Err(inner) => {
-                    Self::new(ErrorKind::Database(DieselError::QueryBuilderError(inner)))
-                }
+                Err(inner) => Self::new(ErrorKind::Database(DieselError::QueryBuilderError(inner))),
             },
             error => Self::new(ErrorKind::Database(error)),
         }

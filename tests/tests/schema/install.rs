@@ -67,7 +67,10 @@ fn what_a_model_chooses_to_record_is_in_force_and_compared() {
         ]
     );
     let status = threadline::models![User].status(conn).unwrap();
-    assert!(matches!(status.models[0].status, ModelStatus::PolicyDiffers));
+    assert!(matches!(
+        status.models[0].status,
+        ModelStatus::PolicyDiffers
+    ));
 }
 
 #[test]

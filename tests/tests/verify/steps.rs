@@ -63,7 +63,7 @@ fn steps_of_any_size_find_what_one_run_finds() {
         FindingCode::RowMissing,
         FindingCode::RowUnrecorded,
     ] {
-        assert!(codes.contains(&code), "{codes:?}");
+        assert!(codes.contains(&&code), "{codes:?}");
     }
     assert_eq!(once.stopped, None);
     for changes in [1, 2, 7, 50, 100_000] {

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::{ActorRef, recorded_actor};
+use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::{Columns, Instant};
-use crate::forms::open_text;
 #[cfg(feature = "cli")]
 use crate::record::via;
 use crate::record::{AnyJson, AnyTime, clean, portable};

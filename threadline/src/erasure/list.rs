@@ -7,7 +7,7 @@ use super::erase::Erasure;
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
 #[cfg(feature = "schemars")]
-use crate::forms::schema::{Instant};
+use crate::forms::schema::Instant;
 use crate::record::portable;
 
 /// An [`Erasure`] on record: of whom, by whom, when and why; no values.

@@ -11,7 +11,7 @@ use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
 use crate::error::Error;
 #[cfg(feature = "schemars")]
-use crate::forms::schema::{Instant};
+use crate::forms::schema::Instant;
 use crate::record::portable;
 
 /// Which actions are asked for, by [`actions`](crate::actions) and on the command line.

@@ -12,7 +12,7 @@ use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
 use crate::error::Error;
 #[cfg(feature = "schemars")]
-use crate::forms::schema::{Instant};
+use crate::forms::schema::Instant;
 use crate::model::Audited;
 use crate::record::{Operation, portable};
 
@@ -83,7 +83,10 @@ pub struct Filter {
     #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
     pub(super) values: Vec<(String, Value)>,
     #[serde(with = "conditions")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, String>>"))]
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(with = "Vec<Condition<String, String>>")
+    )]
     pub(super) key: Vec<(String, String)>,
     pub(super) session_user: Option<String>,
     pub(super) text: Option<String>,

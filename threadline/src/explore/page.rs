@@ -8,7 +8,11 @@ use crate::forms::FormatVersion;
 
 /// A part of a long answer, and where the next part begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(rename = "Page_{T}"))]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Page_{T}")
+)]
 #[non_exhaustive]
 pub struct Page<T> {
     /// The version of the JSON form.

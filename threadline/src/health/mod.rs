@@ -13,7 +13,7 @@ use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::forms::FormatVersion;
 #[cfg(feature = "schemars")]
-use crate::forms::schema::{Instant};
+use crate::forms::schema::Instant;
 use crate::install::{PolicyCall, SCHEMA_VERSION, installed_version};
 use crate::model::{Models, TableSpec};
 use crate::record::portable;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::context::AuditConnection;
 use crate::error::Error;
 #[cfg(feature = "schemars")]
-use crate::forms::schema::{Instant};
+use crate::forms::schema::Instant;
 use crate::record::portable;
 
 /// How much is in the journal.

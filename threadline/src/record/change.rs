@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{AuditTransaction, portable};
 use crate::context::ActorRef;
+use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::{Columns, Instant};
-use crate::forms::open_text;
 
 /// One row inserted, updated, deleted or truncated on an audited table.
 ///

@@ -32,11 +32,19 @@ pub struct FieldDiff {
     /// The column.
     pub column: String,
     /// Its value before; not there for an insert. `null` is SQL's NULL.
-    #[serde(default, with = "portable::present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "portable::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "schemars", schemars(with = "Value"))]
     pub before: Option<Value>,
     /// Its value after; not there for a delete.
-    #[serde(default, with = "portable::present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "portable::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "schemars", schemars(with = "Value"))]
     pub after: Option<Value>,
     /// Why the value before cannot be known. A masked NULL is known: it is NULL.

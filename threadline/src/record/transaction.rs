@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::portable;
 use crate::context::{ActorRef, recorded_actor};
+use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::{Columns, Instant};
-use crate::forms::open_text;
 
 /// One database transaction under one context that changed audited rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

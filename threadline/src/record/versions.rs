@@ -18,7 +18,7 @@ use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::known_table;
 #[cfg(feature = "schemars")]
-use crate::forms::schema::{Columns};
+use crate::forms::schema::Columns;
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
 #[cfg(feature = "schemars")]

@@ -7,7 +7,7 @@ use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
 #[cfg(feature = "schemars")]
-use crate::forms::schema::{Instant};
+use crate::forms::schema::Instant;
 use crate::record::portable;
 
 /// Removes the changes that are older than the policies of their tables keep them, and

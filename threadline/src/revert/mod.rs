@@ -14,7 +14,7 @@ use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed};
 #[cfg(feature = "schemars")]
-use crate::forms::schema::{Columns};
+use crate::forms::schema::Columns;
 use crate::model::KeyExpression;
 use crate::record::{AnyJson, portable, statement};
 

@@ -16,7 +16,7 @@ use super::{Unavailable, outcome};
 use crate::context::{AuditConnection, plainly};
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "schemars")]
-use crate::forms::schema::{Columns};
+use crate::forms::schema::Columns;
 use crate::model::Audited;
 use crate::posting::post_before_reading;
 use crate::record::fit::{self, Lacking, ModelColumns};

@@ -86,16 +86,14 @@ impl Broken {
             table.audit_call
         );
         let name = table.name.clone();
-        self.0
-            .into_values()
-            .map(move |(code, records, examples)| {
-                let message = code.of_records(records);
-                Finding {
-                    records,
-                    examples,
-                    ..Finding::new(code, Some(name.clone()), message, Some(mend.clone()))
-                }
-            })
+        self.0.into_values().map(move |(code, records, examples)| {
+            let message = code.of_records(records);
+            Finding {
+                records,
+                examples,
+                ..Finding::new(code, Some(name.clone()), message, Some(mend.clone()))
+            }
+        })
     }
 }
 

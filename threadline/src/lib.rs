@@ -48,9 +48,9 @@ pub use erasure::{Erased, Erasure, erasures, resume_erasure};
 pub use error::{Error, ErrorClass, ErrorKind, UndecidedColumn, is_actor_required};
 pub use explore::{
     ActionFilter, Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor,
-    DayCount, Filter, FilterError, Moved, OperationCount, Page, RecordKey, Reference, Summary,
-    TableCount, Timeline, TimelineEntry, TransactionReport, actions, actor_history, correlated,
-    summary, timeline, transaction,
+    DayCount, Filter, FilterError, Moved, OperationCount, Page, PageRequest, PageRules, Question,
+    RecordKey, Reference, Summary, TableCount, Timeline, TimelineEntry, TransactionReport, actions,
+    actor_history, correlated, summary, timeline, transaction,
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};

@@ -3,10 +3,11 @@
 use super::filter_error::FilterError;
 
 /// Takes one filter's text.
-pub(crate) type Take<F> = fn(&mut F, &str) -> Result<(), String>;
+pub type Take<F> = fn(&mut F, &str) -> Result<(), String>;
 
 /// A filter with a name.
-pub(crate) struct NamedFilter<F> {
+#[derive(Debug)]
+pub struct NamedFilter<F> {
     pub(crate) name: &'static str,
     /// What it asks for, in a line.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program's help"))]
@@ -34,7 +35,7 @@ pub(crate) const fn named<F>(
 }
 
 /// A set of filters that has a list of all of them.
-pub(crate) trait Filters: Sized + Default + 'static {
+pub trait Filters: Sized + Default + 'static {
     /// What they narrow, over the flags of the program.
     #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the program's help"))]
     const HEADING: &'static str;
@@ -42,12 +43,23 @@ pub(crate) trait Filters: Sized + Default + 'static {
     /// Every filter with a name: the one list of them.
     const ALL: &'static [NamedFilter<Self>];
 
+    /// Whether there is a filter of this name.
+    fn has(name: &str) -> bool {
+        Self::ALL.iter().any(|filter| filter.name == name)
+    }
+
+    /// The names of all of them.
+    fn names() -> String {
+        let names: Vec<_> = Self::ALL.iter().map(|filter| filter.name).collect();
+        names.join(", ")
+    }
+
+    /// Takes the text of a filter.
     fn set(&mut self, name: &str, text: &str) -> Result<(), FilterError> {
         let Some(filter) = Self::ALL.iter().find(|filter| filter.name == name) else {
-            let allowed: Vec<_> = Self::ALL.iter().map(|filter| filter.name).collect();
             return Err(FilterError::Unknown {
                 name: name.to_owned(),
-                allowed: allowed.join(", "),
+                allowed: Self::names(),
             });
         };
         (filter.take)(self, text).map_err(|message| {
@@ -65,6 +77,7 @@ pub(crate) trait Filters: Sized + Default + 'static {
         })
     }
 
+    /// Takes the texts of several.
     fn set_all<N: AsRef<str>, T: AsRef<str>>(
         pairs: impl IntoIterator<Item = (N, T)>,
     ) -> Result<Self, FilterError> {

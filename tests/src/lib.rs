@@ -4,6 +4,8 @@
 //! [`Database::new`] is a clone of a template, for what must be committed:
 //! several transactions, several connections, dumps.
 
+pub mod models;
+
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
 

@@ -101,6 +101,12 @@ pub mod __schema {
         (schema.up(way, Some(migration)), schema.down(way, migration))
     }
 
+    /// The JSON Schema of every record.
+    #[cfg(all(feature = "schemars", feature = "export", feature = "cli"))]
+    pub fn json_schema() -> serde_json::Value {
+        crate::forms::schema::document()
+    }
+
     /// The newest version.
     pub const NEWEST: i32 = SCHEMA_VERSION;
 }

@@ -63,6 +63,9 @@ mod status;
 mod verify;
 mod work;
 
+#[cfg(feature = "schemars")]
+pub(crate) use self::read::print::Count;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};

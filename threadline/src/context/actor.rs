@@ -181,7 +181,7 @@ impl std::str::FromStr for ActorRef {
 struct Wire {
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     id: Option<String>,
 }
 

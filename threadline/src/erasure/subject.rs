@@ -3,12 +3,14 @@ use std::io::Write;
 use chrono::{SecondsFormat, Utc};
 use diesel::connection::LoadConnection;
 use diesel::deserialize::FromSqlRow;
+use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgRowByRowLoadingMode};
 use diesel::result::Error as DieselError;
 use diesel::sql_types::Jsonb;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::action::{ActionSql, AuditAction};
 use crate::context::{ActorRef, AuditConnection, plainly};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed, known_table};
@@ -16,15 +18,16 @@ use crate::export::write_failed;
 use crate::forms::FormatVersion;
 use crate::install::{SCHEMA_VERSION, installed_version};
 use crate::posting::post_before_reading;
-use crate::record::{AnyJson, AuditChange, ChangeSql};
+use crate::record::portable::Portable;
+use crate::record::{AnyJson, AuditChange, AuditTransaction, ChangeSql, TransactionSql};
 
 /// Writes all that is on record about a person (GDPR, article 15): the changes of their
 /// record and of the rows that belonged to them then, and what holds and erasures are about
 /// them. What in a change belongs to somebody else is left out: of a row that was given
 /// away, what it became.
 ///
-/// One JSON object a line, each with its `kind`: `change`, as in an
-/// [`Export`](crate::Export), `transaction`, `action`, `hold`, `erasure`. The last line is
+/// One JSON object a line, each with its `kind`: `change`, `transaction` and `action` in the form
+/// of the [`AuditChange`], [`AuditTransaction`] or [`AuditAction`] that it is, `hold`, `erasure`. The last line is
 /// `end`: without it, the export is not complete.
 ///
 /// ```
@@ -49,12 +52,12 @@ pub struct SubjectExport {
     actor: Option<ActorRef>,
 }
 
-/// A line.
+/// A line: a record, and what it is.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line<'a, T> {
     kind: &'static str,
     #[serde(flatten)]
-    change: &'a AuditChange,
+    record: &'a T,
 }
 
 impl SubjectExport {
@@ -100,19 +103,7 @@ impl SubjectExport {
             ]
         };
         let query = Typed::<ChangeSql>::new(include_str!("subject_changes.sql"), person());
-        for row in plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))? {
-            let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(&row?)
-                .map_err(DieselError::DeserializationError)?;
-            let change = &change;
-            write(
-                &mut out,
-                &Line {
-                    kind: "change",
-                    change,
-                },
-            )?;
-            lines += 1;
-        }
+        lines += records::<AuditChange, _, _, _>(conn, "change", query, &mut out)?;
         lines += documents(conn, include_str!("subject_holds.sql"), person(), &mut out)?;
         if let Some(actor) = &self.actor {
             let actor = || {
@@ -121,10 +112,11 @@ impl SubjectExport {
                     Bind::IsText(actor.id().map(str::to_owned)),
                 ]
             };
-            let transactions = include_str!("actor_transactions.sql");
-            lines += documents(conn, transactions, actor(), &mut out)?;
-            let actions = include_str!("actor_actions.sql");
-            lines += documents(conn, actions, actor(), &mut out)?;
+            let query =
+                Typed::<TransactionSql>::new(include_str!("actor_transactions.sql"), actor());
+            lines += records::<AuditTransaction, _, _, _>(conn, "transaction", query, &mut out)?;
+            let query = Typed::<ActionSql>::new(include_str!("actor_actions.sql"), actor());
+            lines += records::<AuditAction, _, _, _>(conn, "action", query, &mut out)?;
         }
         let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
         write(
@@ -137,6 +129,28 @@ impl SubjectExport {
         out.flush().map_err(write_failed)?;
         Ok(lines)
     }
+}
+
+/// The records that a query gives, one a line.
+fn records<T, ST, C, W>(
+    conn: &mut C,
+    kind: &'static str,
+    query: Typed<ST>,
+    out: &mut W,
+) -> Result<u64, Error>
+where
+    T: FromSqlRow<ST, Pg> + Serialize,
+    Pg: QueryMetadata<ST>,
+    C: AuditConnection + LoadConnection<PgRowByRowLoadingMode>,
+    W: Write,
+{
+    let mut lines = 0;
+    for row in plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))? {
+        let record = &T::build_from_row(&row?).map_err(DieselError::DeserializationError)?;
+        write(out, &Line { kind, record })?;
+        lines += 1;
+    }
+    Ok(lines)
 }
 
 /// What a query gives as JSON, an object a line.
@@ -155,7 +169,7 @@ where
     for row in plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(conn, query))? {
         let document = <AnyJson as FromSqlRow<Jsonb, Pg>>::build_from_row(&row?)
             .map_err(DieselError::DeserializationError)?;
-        write(out, &document.into_inner())?;
+        write(out, &Portable(&document.into_inner()))?;
         lines += 1;
     }
     Ok(lines)

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::binds::Binds;
 use super::filter_error::FilterError;
 use super::filter_parse::{Day, actor_type, assignment, instant, status};
-use super::named_filter::{Filters, NamedFilter, TWICE, named, once};
+use super::named_filter::{Filters, NamedFilter, TWICE, named, once, repeated};
 use super::typed::Bind;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
@@ -367,7 +367,7 @@ impl Filters for ActionFilter {
         named("source", "That came a way: web", |f, text| {
             once(&mut f.source, text.to_owned())
         }),
-        named("metadata", "With metadata: tenant=acme", |f, text| {
+        repeated("metadata", "With metadata: tenant=acme", |f, text| {
             let (key, value) = assignment(text)?;
             match f.metadata.insert(key, value) {
                 None => Ok(()),

@@ -4,7 +4,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A column, and the value that is asked of it.
 #[derive(Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Condition_{V}")
+)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Condition<C, V> {
     column: C,

@@ -44,8 +44,10 @@ pub(crate) use filter_parse::{Day, instant, record};
 #[cfg(feature = "cli")]
 pub(crate) use known_table::KnownTable;
 pub(crate) use known_table::known_table;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "utoipa"))]
 pub(crate) use named_filter::Filters;
+#[cfg(feature = "utoipa")]
+pub(crate) use page_request::{CURSOR, LIMIT};
 pub(crate) use report::change_by_id;
 #[cfg(feature = "cli")]
 pub(crate) use report::transaction_up_to;

@@ -10,7 +10,10 @@ pub type Take<F> = fn(&mut F, &str) -> Result<(), String>;
 pub struct NamedFilter<F> {
     pub(crate) name: &'static str,
     /// What it asks for, in a line.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program's help"))]
+    #[cfg_attr(
+        not(any(feature = "cli", feature = "utoipa")),
+        expect(dead_code, reason = "the program's help")
+    )]
     pub(crate) help: &'static str,
     /// Whether it is said by its name alone.
     #[cfg_attr(
@@ -18,6 +21,9 @@ pub struct NamedFilter<F> {
         expect(dead_code, reason = "the program's flags")
     )]
     pub(crate) is_flag: bool,
+    /// Whether it may be given several times.
+    #[cfg_attr(not(feature = "utoipa"), expect(dead_code, reason = "OpenAPI's lists"))]
+    pub(crate) repeats: bool,
     pub(crate) take: Take<F>,
 }
 
@@ -30,7 +36,20 @@ pub(crate) const fn named<F>(
         name,
         help,
         is_flag: false,
+        repeats: false,
         take,
+    }
+}
+
+/// One that may be given several times.
+pub(crate) const fn repeated<F>(
+    name: &'static str,
+    help: &'static str,
+    take: Take<F>,
+) -> NamedFilter<F> {
+    NamedFilter {
+        repeats: true,
+        ..named(name, help, take)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::forms::FormatVersion;
     derive(schemars::JsonSchema),
     schemars(rename = "Page_{T}")
 )]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Page<T> {
     /// The version of the JSON form.

@@ -242,6 +242,10 @@ pub trait Question: Sized {
     #[doc(hidden)]
     type Filters: Filters;
 
+    /// Those without which it is none.
+    #[doc(hidden)]
+    const NEEDS: &'static [&'static str] = &[];
+
     /// From its parameters.
     #[doc(hidden)]
     fn from_filters(filters: Self::Filters) -> Result<Self, Error>;
@@ -296,6 +300,8 @@ impl Filters for Whose {
 
 impl Question for ActorRef {
     type Filters = Whose;
+
+    const NEEDS: &'static [&'static str] = &["actor"];
 
     fn from_filters(filters: Whose) -> Result<Self, Error> {
         filters.0.ok_or_else(|| {

@@ -11,9 +11,14 @@ use crate::error::Error;
 use crate::forms::FormatVersion;
 use crate::record::AuditChange;
 
-/// An entry: a change, and its actions if they are asked for.
+/// An entry of an export: a change, and its actions if they are asked for.
 #[derive(Serialize)]
-struct Entry<'a> {
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ExportEntry")
+)]
+pub(crate) struct Entry<'a> {
     #[serde(flatten)]
     change: &'a AuditChange,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,9 +93,14 @@ impl<W: Write> Sink for Document<W> {
 /// An object a line.
 pub(super) struct Lines<W>(W);
 
-/// The last line.
+/// The last line of an NDJSON export.
 #[derive(Serialize)]
-struct End {
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ExportEnd")
+)]
+pub(crate) struct End {
     end: bool,
     format_version: FormatVersion,
     generated_at: String,

@@ -6,6 +6,8 @@ mod json;
 mod rows;
 
 pub(crate) use self::csv::write_failed;
+#[cfg(feature = "schemars")]
+pub(crate) use self::json::{End as ExportEnd, Entry as ExportEntry};
 
 use std::io::Write;
 use std::path::Path;

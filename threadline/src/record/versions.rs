@@ -21,7 +21,7 @@ use crate::explore::known_table;
 use crate::forms::schema::Columns;
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
-#[cfg(feature = "schemars")]
+#[cfg(any(feature = "schemars", feature = "utoipa"))]
 use crate::time_travel::outcome::Outcome;
 use crate::time_travel::{self, Unavailable, outcome};
 #[cfg(feature = "postgres")]
@@ -38,6 +38,7 @@ use {
     schemars(rename = "Version_{M}")
 )]
 #[serde(bound(serialize = "M: Serialize", deserialize = "M: Deserialize<'de>"))]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Version<M> {
     /// What was changed, when and by whom.
@@ -45,6 +46,7 @@ pub struct Version<M> {
     /// The record after the change; after a deletion, as it was when it went.
     #[serde(flatten, with = "outcome")]
     #[cfg_attr(feature = "schemars", schemars(with = "Outcome<M>"))]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Outcome<M>))]
     pub record: Result<M, Unavailable>,
     /// The record as JSON, also where it does not fit the model.
     #[serde(default, with = "portable::optional")]

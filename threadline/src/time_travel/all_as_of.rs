@@ -10,7 +10,7 @@ use diesel::sql_types::{Text, Timestamptz, Untyped};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-#[cfg(feature = "schemars")]
+#[cfg(any(feature = "schemars", feature = "utoipa"))]
 use super::outcome::Outcome;
 use super::{Unavailable, outcome};
 use crate::context::{AuditConnection, plainly};
@@ -30,6 +30,7 @@ use crate::record::{portable, statement};
     schemars(rename = "PastRecord_{M}")
 )]
 #[serde(bound(serialize = "M: Serialize", deserialize = "M: Deserialize<'de>"))]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PastRecord<M> {
     /// The primary key then, such as `{"id": 42}`.
@@ -39,6 +40,7 @@ pub struct PastRecord<M> {
     /// The record then.
     #[serde(flatten, with = "outcome")]
     #[cfg_attr(feature = "schemars", schemars(with = "Outcome<M>"))]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Outcome<M>))]
     pub record: Result<M, Unavailable>,
     /// The record as JSON, also where it does not fit the model.
     #[serde(with = "portable::value")]

@@ -8,6 +8,7 @@ use super::Unavailable;
 /// A record, or why it cannot be had.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub(crate) struct Outcome<M, U = Unavailable> {
     /// The record as the model's type; null if it cannot be had.
     record: Option<M>,

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::style::{ACTION, ACTOR, TABLE, TIME, Terminal, paint};
 use crate::action::AuditAction;
@@ -10,6 +10,16 @@ use crate::error::Error;
 use crate::explore::{ActorEntry, Blame, Page, TimelineEntry, TransactionReport};
 use crate::record::portable::Portable;
 use crate::record::{AuditTransaction, clean, plain};
+
+/// How many there are.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub(crate) struct Count {
+    /// The entries.
+    count: u64,
+    /// Of changes: how many actions match that no change shows.
+    other_actions: Option<u64>,
+}
 
 /// Prints for people, or as JSON.
 pub(super) struct Output {
@@ -29,7 +39,10 @@ impl Output {
 
     pub(super) fn count(&self, count: u64) -> Printed {
         if self.json {
-            return document(&json!({"count": count}));
+            return document(&Count {
+                count,
+                other_actions: None,
+            });
         }
         print(&count.to_string());
         Ok(ExitCode::SUCCESS)
@@ -38,7 +51,10 @@ impl Output {
     /// How many changes there are, and actions beside them.
     pub(super) fn changes(&self, count: u64, other_actions: u64) -> Printed {
         if self.json {
-            return document(&json!({"count": count, "other_actions": other_actions}));
+            return document(&Count {
+                count,
+                other_actions: Some(other_actions),
+            });
         }
         print(&count.to_string());
         self::other_actions(other_actions);

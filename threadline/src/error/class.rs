@@ -192,3 +192,132 @@ fn of_diesel(error: &DieselError) -> ErrorClass {
         _ => ErrorClass::Database,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds() -> Vec<(ErrorKind, ErrorClass)> {
+        let table = || "members".to_owned();
+        let message = table;
+        let io = || std::io::Error::other("no space");
+        vec![
+            (
+                ErrorKind::SchemaMissing { installed: None },
+                ErrorClass::SetUp,
+            ),
+            (
+                ErrorKind::TableMissing {
+                    model: "Member",
+                    table: table(),
+                },
+                ErrorClass::SetUp,
+            ),
+            (
+                ErrorKind::NoSuchTable {
+                    table: table(),
+                    near: None,
+                },
+                ErrorClass::NotFound,
+            ),
+            (ErrorKind::NoSuchTransaction { id: 7 }, ErrorClass::NotFound),
+            (ErrorKind::NotAudited { table: table() }, ErrorClass::SetUp),
+            (
+                ErrorKind::Unavailable(Unavailable::NeverExisted),
+                ErrorClass::NotFound,
+            ),
+            (
+                ErrorKind::Unavailable(Unavailable::Unsettled { open: vec![] }),
+                ErrorClass::Conflict,
+            ),
+            (
+                ErrorKind::BoundSelection { table: table() },
+                ErrorClass::SetUp,
+            ),
+            (ErrorKind::RevertConflicts(vec![]), ErrorClass::Conflict),
+            (
+                ErrorKind::Database(DieselError::NotFound),
+                ErrorClass::NotFound,
+            ),
+            (
+                ErrorKind::Database(DieselError::BrokenTransactionManager),
+                ErrorClass::Database,
+            ),
+            (
+                ErrorKind::Connection(diesel::ConnectionError::BadConnection(message())),
+                ErrorClass::Database,
+            ),
+            (
+                ErrorKind::Context(ContextError::NoContext),
+                ErrorClass::SetUp,
+            ),
+            (
+                ErrorKind::Context(ContextError::NulByte { field: "source" }),
+                ErrorClass::Caller,
+            ),
+            (
+                ErrorKind::Action(ActionError::NoTransaction),
+                ErrorClass::SetUp,
+            ),
+            (
+                ErrorKind::Filter(FilterError::RecordWithoutTable),
+                ErrorClass::Caller,
+            ),
+            (
+                ErrorKind::Filter(FilterError::UnknownTable {
+                    table: table(),
+                    audited: table(),
+                }),
+                ErrorClass::NotFound,
+            ),
+            (
+                ErrorKind::Reference { message: message() },
+                ErrorClass::Caller,
+            ),
+            (ErrorKind::Cursor { text: message() }, ErrorClass::Caller),
+            (ErrorKind::Export { source: io() }, ErrorClass::Output),
+            (
+                ErrorKind::Io {
+                    path: "diesel.toml".into(),
+                    source: io(),
+                },
+                ErrorClass::Output,
+            ),
+            (
+                ErrorKind::Migrations { message: message() },
+                ErrorClass::SetUp,
+            ),
+            (ErrorKind::Undecided { columns: vec![] }, ErrorClass::SetUp),
+            (ErrorKind::OutOfDate { missing: vec![] }, ErrorClass::SetUp),
+        ]
+    }
+
+    #[test]
+    fn each_kind_has_its_class() {
+        for (kind, class) in kinds() {
+            let error = Error::new(kind);
+            assert_eq!(error.class(), class, "{error:?}");
+            let text = serde_json::to_string(&class).unwrap();
+            assert_eq!(serde_json::from_str::<ErrorClass>(&text).unwrap(), class);
+        }
+    }
+
+    #[test]
+    fn an_error_that_went_through_diesels_is_what_it_was() {
+        for (kind, class) in kinds() {
+            let error = Error::new(kind);
+            let (debug, text) = (format!("{error:?}"), error.to_string());
+            let twice = DieselError::from(Error::from(DieselError::from(error)));
+            let back = Error::from(twice);
+            assert_eq!(format!("{back:?}"), debug);
+            assert_eq!(back.to_string(), text);
+            assert_eq!(back.class(), class);
+        }
+        let foreign = DieselError::QueryBuilderError("of somebody else".into());
+        let back = Error::from(foreign);
+        assert!(matches!(
+            back.kind(),
+            ErrorKind::Database(DieselError::QueryBuilderError(_))
+        ));
+    }
+}

@@ -8,12 +8,13 @@ use super::conditions;
 use super::conditions::Condition;
 use super::filter_error::FilterError;
 use super::filter_table::is_table_name;
+use super::record_key::{Key, RecordKey, TypedKey};
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
 use crate::error::Error;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;
-use crate::model::Audited;
+use crate::model::{Audited, KeyOf};
 use crate::record::{Operation, portable};
 
 /// Which changes are asked for. One type for [`timeline`](crate::timeline), the
@@ -94,33 +95,6 @@ pub struct Filter {
     pub(super) metadata: Map<String, Value>,
 }
 
-/// The key of a record as the audit writes it: `42`, or for a key of several
-/// columns their values in the order of the key, `["acme", "7"]`. Times are ISO
-/// 8601 in UTC, as in [`AuditChange::key`](crate::AuditChange::key).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-pub struct RecordKey(pub(super) Vec<String>);
-
-impl<T: ToString> From<T> for RecordKey {
-    fn from(value: T) -> Self {
-        Self(vec![value.to_string()])
-    }
-}
-
-impl RecordKey {
-    /// A key of several columns, or one of a column.
-    pub fn of<T: ToString>(values: impl IntoIterator<Item = T>) -> Self {
-        Self(values.into_iter().map(|value| value.to_string()).collect())
-    }
-}
-
-#[cfg(feature = "cli")]
-impl RecordKey {
-    pub(crate) fn into_values(self) -> Vec<String> {
-        self.0
-    }
-}
-
 impl Filter {
     /// Every change.
     pub fn new() -> Self {
@@ -143,6 +117,34 @@ impl Filter {
     pub fn record(mut self, key: impl Into<RecordKey>) -> Self {
         self.record = Some(key.into());
         self
+    }
+
+    /// Changes of one record of a model's table, under earlier keys too: by the key that
+    /// [`history_of`](Audited::history_of) takes, such as a newtype or a tuple. It has to own
+    /// what it holds.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::{Filter, timeline};
+    ///
+    /// let names = Filter::new().record_of::<User, _>(42).changed("name");
+    /// assert_eq!(timeline(names).page(conn)?.entries.len(), 1);
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    pub fn record_of<M: Audited, K>(self, key: K) -> Self
+    where
+        K: KeyOf<M::Key>,
+        K::Values: Send + Sync + 'static,
+    {
+        let key = RecordKey(Key::Typed(TypedKey::new(key.into_key())));
+        Self {
+            record: Some(key),
+            ..self.model::<M>()
+        }
     }
 
     /// Changes of this kind.

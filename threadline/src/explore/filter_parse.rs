@@ -1,8 +1,9 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value;
 
-use super::filter::{Filter, RecordKey};
+use super::filter::Filter;
 use super::named_filter::{Filters, NamedFilter, TWICE, named, once, repeated};
+use super::record_key::RecordKey;
 use crate::action::ActionStatus;
 use crate::context::ActorType;
 use crate::error::Error;

@@ -3,6 +3,8 @@
 mod open_text;
 #[cfg(feature = "utoipa")]
 mod openapi;
+#[cfg(test)]
+mod random;
 #[cfg(feature = "schemars")]
 pub(crate) mod schema;
 mod version;

@@ -6,5 +6,7 @@ mod answers;
 mod commands;
 #[path = "forms/openapi.rs"]
 mod openapi;
+#[path = "forms/requests.rs"]
+mod requests;
 #[path = "forms/schemas.rs"]
 mod schemas;

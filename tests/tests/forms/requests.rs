@@ -230,9 +230,7 @@ fn what_the_library_refuses_in_a_transaction_is_no_missing_schema() {
     assert!(refused.to_string().contains("takes a reason"), "{refused}");
     assert_eq!(refused.class(), ErrorClass::Caller);
     let refused = in_transaction(conn, &|conn| {
-        threadline::record_action(conn, "audit.purged")
-            .map(|_| ())
-            .map_err(Error::from)
+        threadline::record_action(conn, "audit.purged").map(|_| ())
     });
     assert!(
         !matches!(refused.kind(), ErrorKind::SchemaMissing { .. }),
@@ -257,7 +255,8 @@ fn what_the_library_refuses_in_a_transaction_is_no_missing_schema() {
     assert_eq!(refused.class(), ErrorClass::Database);
     run(conn, "RESET ROLE; DROP ROLE forms_stranger");
 
-    let empty = &mut Database::empty().connect();
+    let database = Database::empty();
+    let empty = &mut database.connect();
     let missing =
         empty.transaction::<(), Error, _>(|conn| timeline(Filter::new()).page(conn).map(|_| ()));
     let missing = missing.unwrap_err();

@@ -5,6 +5,7 @@
 //! several transactions, several connections, dumps.
 
 pub mod console;
+pub mod models;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};

@@ -136,7 +136,7 @@ pub(crate) fn audit_contents(database: &Database) -> String {
 }
 
 /// Codes of what `verify` finds.
-pub(crate) fn findings(conn: &mut PgConnection) -> Vec<&'static str> {
+pub(crate) fn findings(conn: &mut PgConnection) -> Vec<String> {
     let found = threadline::models![User, Address]
         .verify()
         .run(conn)
@@ -144,8 +144,8 @@ pub(crate) fn findings(conn: &mut PgConnection) -> Vec<&'static str> {
     found
         .findings
         .iter()
-        .map(|finding| finding.code.as_str())
-        .filter(|code| *code != "unattributed")
+        .map(|finding| finding.code.to_string())
+        .filter(|code| code != "unattributed")
         .collect()
 }
 

@@ -311,11 +311,11 @@ fn a_diff_has_a_stable_form() {
     assert_eq!(
         diffs,
         [
-            json!({"format_version": 1, "op": "delete", "fields": [
+            json!({"format_version": 1, "operation": "delete", "fields": [
                 {"column": "body", "before": "c"}, {"column": "id", "before": 2}, {"column": "pages", "before": 1}]}),
-            json!({"format_version": 1, "op": "update", "fields": [
+            json!({"format_version": 1, "operation": "update", "fields": [
                 {"column": "body", "before": "b", "after": "c"}, {"column": "pages", "before": null, "after": 1}]}),
-            json!({"format_version": 1, "op": "insert", "fields": [
+            json!({"format_version": 1, "operation": "insert", "fields": [
                 {"column": "body", "after": "b"}, {"column": "id", "after": 2}, {"column": "pages", "after": null}]}),
         ]
     );
@@ -335,7 +335,7 @@ fn a_diff_says_where_the_value_before_is_redacted() {
     let change = &Note::history_of(conn, 2).unwrap()[0];
     assert_eq!(
         serde_json::to_value(change.diff()).unwrap(),
-        json!({"format_version": 1, "op": "update", "fields": [
+        json!({"format_version": 1, "operation": "update", "fields": [
             {"column": "body", "before": "***", "after": "***", "prior_state": "redacted"},
             {"column": "pages", "before": null, "after": 0}]})
     );

@@ -32,10 +32,12 @@ impl AuditTables {
         if !undecided.is_empty() {
             return Err(threadline::Error::undecided(undecided).into());
         }
-        let steps: Vec<_> = status
-            .models
+        // One for each, in their order.
+        let steps: Vec<_> = models
+            .specs()
             .iter()
-            .filter_map(|(spec, status)| Some((spec, reason(*status)?)))
+            .zip(&status.models)
+            .filter_map(|(spec, table)| Some((spec, reason(table.status)?)))
             .collect();
         for (spec, reason) in &steps {
             print(&pasteable(&format!(
@@ -71,8 +73,8 @@ fn require(status: &Status) -> Result<(), Error> {
     let missing: Vec<_> = status
         .models
         .iter()
-        .filter(|(_, status)| *status == ModelStatus::TableMissing)
-        .map(|(spec, _)| spec.table.as_str())
+        .filter(|table| table.status == ModelStatus::TableMissing)
+        .map(|table| table.table.as_str())
         .collect();
     if missing.is_empty() {
         return Ok(());

@@ -136,7 +136,7 @@ fn of_model(health: &Health, place: usize, spec: &TableSpec) -> String {
         .findings
         .iter()
         .find(of_table)
-        .map(|finding| finding.code)
+        .map(|finding| &finding.code)
     {
         None => "audited".to_owned(),
         Some(FindingCode::ColumnsAdded) => {

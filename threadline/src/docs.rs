@@ -29,6 +29,9 @@ pub mod keeping_it_for_years {}
 #[doc = include_str!("docs/erasing_a_person.md")]
 pub mod erasing_a_person {}
 
+#[doc = include_str!("docs/serving_over_http.md")]
+pub mod serving_over_http {}
+
 #[doc = include_str!("docs/monitoring.md")]
 pub mod monitoring {}
 

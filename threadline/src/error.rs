@@ -1,3 +1,5 @@
+mod class;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -11,10 +13,13 @@ use crate::record::clean;
 use crate::revert::RevertConflict;
 use crate::time_travel::Unavailable;
 
+pub use self::class::ErrorClass;
+
 /// What went wrong in Threadline, and what to do about it.
 ///
 /// Turns into a [`diesel::result::Error`] with `?`, so that functions that
-/// return Diesel's error need no second one.
+/// return Diesel's error need no second one, and back without loss.
+/// [`class`](Self::class) tells whose matter it is.
 #[derive(Debug)]
 pub struct Error(Box<ErrorKind>);
 
@@ -40,6 +45,11 @@ pub enum ErrorKind {
         table: String,
         /// An audited table of a name like this.
         near: Option<String>,
+    },
+    /// There is no such transaction on record.
+    NoSuchTransaction {
+        /// The id that was given.
+        id: i64,
     },
     /// The table is not audited.
     NotAudited {
@@ -189,8 +199,8 @@ impl Error {
                     message: message.trim_start_matches("threadline: ").to_owned(),
                 });
             }
-            // What the schema itself says begins with its name.
-            if message.contains("threadline") && !message.starts_with("threadline:") {
+            // What its functions refuse begins with its name.
+            if lacks_schema(message) {
                 match crate::install::installed_version(conn).await {
                     Ok(installed) if installed < Some(SCHEMA_VERSION) => {
                         return Self::new(ErrorKind::SchemaMissing { installed });
@@ -205,6 +215,13 @@ impl Error {
         }
         error.into()
     }
+}
+
+/// Whether PostgreSQL misses something of the audit schema: the schema, or a table or function
+/// in it.
+fn lacks_schema(message: &str) -> bool {
+    !message.starts_with("threadline:")
+        && (message.contains("\"threadline\"") || message.contains("threadline."))
 }
 
 impl fmt::Display for Error {
@@ -234,6 +251,10 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
+            ErrorKind::NoSuchTransaction { id } => write!(
+                f,
+                "there is no transaction {id} on record; give its id in the audit tables, as `transaction.id` of a change has it"
+            ),
             ErrorKind::NotAudited { table } => write!(
                 f,
                 "table {table} is not audited; generate the migrations with your program's `generate` command and run them"
@@ -319,9 +340,16 @@ const POOLER: &str = "\nhint: a transaction pooler such as PgBouncer stands betw
 // The message of a cause is part of our own, so it is not printed again.
 impl std::error::Error for Error {}
 
+/// One that was an [`Error`] before is that again.
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
-        Self::new(ErrorKind::Database(error))
+        match error {
+            DieselError::QueryBuilderError(inner) => match inner.downcast::<Self>() {
+                Ok(error) => *error,
+                Err(inner) => Self::new(ErrorKind::Database(DieselError::QueryBuilderError(inner))),
+            },
+            error => Self::new(ErrorKind::Database(error)),
+        }
     }
 }
 

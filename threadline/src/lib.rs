@@ -15,6 +15,7 @@ mod error;
 mod explore;
 #[cfg(feature = "export")]
 mod export;
+mod forms;
 mod health;
 mod install;
 mod migrations;
@@ -50,17 +51,18 @@ pub use context::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 #[cfg(feature = "export")]
 pub use erasure::SubjectExport;
 pub use erasure::{Erased, Erasure, erasures, resume_erasure};
-pub use error::{Error, ErrorKind, UndecidedColumn, is_actor_required};
+pub use error::{Error, ErrorClass, ErrorKind, UndecidedColumn, is_actor_required};
 pub use explore::{
     ActionFilter, Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor,
-    DayCount, Filter, FilterError, Moved, OperationCount, Page, RecordKey, Reference, Summary,
-    TableCount, Timeline, TimelineEntry, TransactionReport, actions, actor_history, correlated,
-    summary, timeline, transaction,
+    DayCount, Filter, FilterError, Moved, OperationCount, Page, PageRequest, PageRules, Question,
+    RecordKey, Reference, Summary, TableCount, Timeline, TimelineEntry, TransactionReport, actions,
+    actor_history, correlated, summary, timeline, transaction,
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
+pub use forms::FormatVersion;
 pub use health::{Counters, Health, ModelHealth};
-pub use install::{ModelStatus, Protection, Status, run_pending_migrations};
+pub use install::{ModelStatus, Protection, Status, TableStatus, run_pending_migrations};
 pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
 pub use posting::{Waiting, Worker, WorkerHandle, post, waiting};
 pub use record::{
@@ -105,6 +107,12 @@ pub mod __schema {
         (schema.up(way, Some(migration)), schema.down(way, migration))
     }
 
+    /// The JSON Schema of every record.
+    #[cfg(all(feature = "schemars", feature = "export"))]
+    pub fn json_schema() -> serde_json::Value {
+        crate::forms::schema::document()
+    }
+
     /// The newest version.
     pub const NEWEST: i32 = SCHEMA_VERSION;
 }
@@ -116,6 +124,7 @@ pub mod __cli {
     pub use crate::explore::{
         Day, Filters, KnownTable, blame, instant, known_table, record, transaction_up_to,
     };
+    pub use crate::forms::Count;
     pub use crate::install::{owner, watched};
     pub use crate::record::portable::Portable;
     pub use crate::record::{DisplayStyle, TextKey, clean, plain};

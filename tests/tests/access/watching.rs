@@ -139,7 +139,7 @@ fn who_took_a_partition_away_and_when_is_noted_at_once() {
     let left = |protected: &mut Protected| {
         let verification = models.verify().run(&mut protected.admin).unwrap();
         assert!(verification.is_sound());
-        let of_partitions = |code| {
+        let of_partitions = |code: &FindingCode| {
             matches!(
                 code,
                 FindingCode::PartitionLeft | FindingCode::TriggersChanged
@@ -148,7 +148,7 @@ fn who_took_a_partition_away_and_when_is_noted_at_once() {
         let messages = verification
             .findings
             .into_iter()
-            .filter(|finding| of_partitions(finding.code));
+            .filter(|finding| of_partitions(&finding.code));
         messages.map(|finding| finding.message).collect::<Vec<_>>()
     };
     let role = protected.role("app");

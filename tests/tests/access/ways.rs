@@ -194,13 +194,13 @@ fn outcome(protected: &mut Protected, way: &Way) -> String {
 }
 
 /// What verify finds, and of which table.
-fn codes(conn: &mut PgConnection) -> BTreeSet<(&'static str, Option<String>)> {
+fn codes(conn: &mut PgConnection) -> BTreeSet<(String, Option<String>)> {
     let verification = Models::new(vec![]).verify().run(conn).unwrap();
     verification
         .findings
         .into_iter()
         .filter(|finding| finding.code != threadline::FindingCode::Unattributed)
-        .map(|finding| (finding.code.as_str(), finding.table))
+        .map(|finding| (finding.code.to_string(), finding.table))
         .collect()
 }
 

@@ -29,7 +29,11 @@ fn filled(changes: u32) -> Database {
     database
 }
 
-fn write(conn: &mut PgConnection, export: Export<'_>, format: ExportFormat) -> (Exported, Vec<u8>) {
+fn write(
+    conn: &mut PgConnection,
+    export: Export<impl FnMut(u64) + Send>,
+    format: ExportFormat,
+) -> (Exported, Vec<u8>) {
     let mut out = vec![];
     let exported = export.write(conn, format, &mut out).unwrap();
     (exported, out)

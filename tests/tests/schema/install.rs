@@ -67,7 +67,10 @@ fn what_a_model_chooses_to_record_is_in_force_and_compared() {
         ]
     );
     let status = threadline::models![User].status(conn).unwrap();
-    assert!(matches!(status.models[0].1, ModelStatus::PolicyDiffers));
+    assert!(matches!(
+        status.models[0].status,
+        ModelStatus::PolicyDiffers
+    ));
 }
 
 #[test]
@@ -118,7 +121,7 @@ fn a_changed_policy_is_put_into_force() {
     run(conn, TABLES);
     threadline::models![Post].install(conn).unwrap();
     let status = threadline::models![PostNext, User].status(conn).unwrap();
-    let of_models: Vec<_> = status.models.iter().map(|(_, status)| *status).collect();
+    let of_models: Vec<_> = status.models.iter().map(|model| model.status).collect();
     assert_eq!(
         of_models,
         [ModelStatus::PolicyDiffers, ModelStatus::NotAudited]
@@ -145,7 +148,7 @@ fn a_change_of_columns_is_seen_and_mended() {
     models.install(conn).unwrap();
     run(conn, "ALTER TABLE users ADD age int");
     assert_eq!(
-        models.status(conn).unwrap().models[0].1,
+        models.status(conn).unwrap().models[0].status,
         ModelStatus::CaptureOutdated
     );
     models.install(conn).unwrap();
@@ -155,7 +158,7 @@ fn a_change_of_columns_is_seen_and_mended() {
         "ALTER TABLE users DROP CONSTRAINT users_pkey, ADD PRIMARY KEY (name)",
     );
     assert_eq!(
-        models.status(conn).unwrap().models[0].1,
+        models.status(conn).unwrap().models[0].status,
         ModelStatus::CaptureOutdated
     );
 }
@@ -169,7 +172,7 @@ fn with_an_older_schema_the_status_of_a_table_is_unknown() {
     models.install(conn).unwrap();
     run(conn, "UPDATE threadline.schema_versions SET version = 0");
     let status = models.status(conn).unwrap();
-    assert_eq!(status.models[0].1, ModelStatus::SchemaOutdated);
+    assert_eq!(status.models[0].status, ModelStatus::SchemaOutdated);
     assert!(!status.is_current());
 }
 
@@ -187,7 +190,7 @@ fn triggers_that_are_switched_off_are_seen_and_switched_on_again() {
     ] {
         run(conn, damage);
         assert_eq!(
-            models.status(conn).unwrap().models[0].1,
+            models.status(conn).unwrap().models[0].status,
             ModelStatus::TriggersAltered,
             "{damage}"
         );

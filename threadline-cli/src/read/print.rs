@@ -2,9 +2,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use threadline::__cli::{Portable, clean, plain};
+use threadline::__cli::{Count, Portable, clean, plain};
 use threadline::{
     ActorEntry, AuditAction, AuditTransaction, Blame, Error, Page, TimelineEntry, TransactionReport,
 };
@@ -29,7 +29,10 @@ impl Output {
 
     pub(super) fn count(&self, count: u64) -> Printed {
         if self.json {
-            return document(&json!({"count": count}));
+            return document(&Count {
+                count,
+                other_actions: None,
+            });
         }
         print(&count.to_string());
         Ok(ExitCode::SUCCESS)
@@ -38,7 +41,10 @@ impl Output {
     /// How many changes there are, and actions beside them.
     pub(super) fn changes(&self, count: u64, other_actions: u64) -> Printed {
         if self.json {
-            return document(&json!({"count": count, "other_actions": other_actions}));
+            return document(&Count {
+                count,
+                other_actions: Some(other_actions),
+            });
         }
         print(&count.to_string());
         self::other_actions(other_actions);

@@ -4,16 +4,20 @@ use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, Queryable};
 use diesel::pg::Pg;
 use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::context::ActorRef;
+use crate::context::{ActorRef, recorded_actor};
+use crate::forms::open_text;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::{Columns, Instant};
 use crate::record::via;
 use crate::record::{AnyJson, AnyTime, clean, portable};
 
 /// A semantic event that the application recorded: who did what, why, with
 /// which outcome.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AuditAction {
     /// Rises with every action.
@@ -22,7 +26,8 @@ pub struct AuditAction {
     /// recorded outside a transaction.
     pub transaction_id: Option<i64>,
     /// When it was recorded.
-    #[serde(serialize_with = "portable::instant")]
+    #[serde(with = "portable::instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub occurred_at: DateTime<Utc>,
     /// What was done, as in `member.role_changed`.
     pub name: String,
@@ -31,6 +36,8 @@ pub struct AuditAction {
     /// What was done to it: `role_changed`.
     pub verb: Option<String>,
     /// Who did it.
+    #[serde(with = "recorded_actor::named")]
+    #[cfg_attr(feature = "schemars", schemars(with = "ActorRef"))]
     pub actor: ActorRef,
     /// How it ended.
     pub status: ActionStatus,
@@ -49,7 +56,8 @@ pub struct AuditAction {
     /// The client's address, as PostgreSQL writes it.
     pub remote_ip: Option<String>,
     /// Everything else: the context's metadata and the action's own.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub metadata: Option<Value>,
 }
 
@@ -109,11 +117,11 @@ impl ActionStatus {
     }
 }
 
-impl Serialize for ActionStatus {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
+open_text!(
+    ActionStatus,
+    ActionStatus::recorded,
+    "How an action ended: ok, error, or what a newer version records."
+);
 
 impl fmt::Display for ActionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ContextError;
 use super::limits::{MAX_ID_BYTES, check_text};
+use crate::forms::open_text;
 
 /// Who acts.
 ///
@@ -84,6 +85,12 @@ impl fmt::Display for ActorType {
         f.write_str(self.as_str())
     }
 }
+
+open_text!(
+    ActorType,
+    ActorType::recorded,
+    "What kind of actor: user, admin, service_account, job, system, anonymous, or what a newer version records."
+);
 
 impl ActorRef {
     /// A person who uses the application.
@@ -179,7 +186,7 @@ impl std::str::FromStr for ActorRef {
 struct Wire {
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     id: Option<String>,
 }
 

@@ -18,6 +18,7 @@ mod not_future;
 mod open;
 #[cfg(feature = "postgres")]
 mod plain;
+pub(crate) mod recorded_actor;
 mod scope;
 mod transaction;
 

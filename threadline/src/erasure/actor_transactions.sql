@@ -1,4 +1,4 @@
-SELECT to_jsonb(x) || jsonb_build_object('kind', 'transaction')
+SELECT x.id, {transaction columns}
 FROM threadline.audit_transactions AS x
 WHERE x.actor_type = {0} AND x.actor_id {1}
 ORDER BY x.id

@@ -1,5 +1,6 @@
 use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
+use serde::{Deserialize, Serialize};
 
 use super::list::{Erased, erasure};
 use crate::batches::Batches;
@@ -34,14 +35,18 @@ use crate::run;
 /// assert!(erased.ended_at.is_some());
 /// # Ok::<(), threadline::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 #[must_use = "nothing is erased before `erase`"]
 pub struct Erasure {
     table: String,
     record_key: String,
     reason: String,
+    #[serde(default)]
     columns: Vec<String>,
     actor: Option<ActorRef>,
+    #[serde(default)]
     actions: Vec<i64>,
 }
 

@@ -6,10 +6,14 @@ use serde::{Deserialize, Serialize};
 use super::erase::Erasure;
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
+use crate::record::portable;
 use crate::run;
 
 /// An [`Erasure`] on record: of whom, by whom, when and why; no values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Erased {
     /// Its number, which stands in the place of the values: `erased:3`.
@@ -38,9 +42,13 @@ pub struct Erased {
     pub erased_by: String,
     /// When it began.
     #[diesel(sql_type = Timestamptz)]
+    #[serde(with = "portable::instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub begun_at: DateTime<Utc>,
     /// When it was done; `None`: it is not.
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub ended_at: Option<DateTime<Utc>>,
     /// Changes of which values were erased.
     #[diesel(sql_type = BigInt)]

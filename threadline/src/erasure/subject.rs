@@ -12,21 +12,24 @@ use diesel::sql_types::Jsonb;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::action::{ActionSql, AuditAction};
 use crate::context::{ActorRef, EachRow, StreamConnection};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed, known_table};
-use crate::export::{FORMAT_VERSION, write_failed};
+use crate::export::write_failed;
+use crate::forms::FormatVersion;
 use crate::install::{SCHEMA_VERSION, installed_version};
 use crate::posting::post_before_reading;
-use crate::record::{AnyJson, AuditChange, ChangeSql};
+use crate::record::portable::Portable;
+use crate::record::{AnyJson, AuditChange, AuditTransaction, ChangeSql, TransactionSql};
 
 /// Writes all that is on record about a person (GDPR, article 15): the changes of their
 /// record and of the rows that belonged to them then, and what holds and erasures are about
 /// them. What in a change belongs to somebody else is left out: of a row that was given
 /// away, what it became.
 ///
-/// One JSON object a line, each with its `kind`: `change`, as in an
-/// [`Export`](crate::Export), `transaction`, `action`, `hold`, `erasure`. The last line is
+/// One JSON object a line, each with its `kind`: `change`, `transaction` and `action` in the form
+/// of the [`AuditChange`], [`AuditTransaction`] or [`AuditAction`] that it is, `hold`, `erasure`. The last line is
 /// `end`: without it, the export is not complete.
 ///
 /// ```
@@ -51,12 +54,12 @@ pub struct SubjectExport {
     actor: Option<ActorRef>,
 }
 
-/// A line.
+/// A line: a record, and what it is.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line<'a, T> {
     kind: &'static str,
     #[serde(flatten)]
-    change: &'a AuditChange,
+    record: &'a T,
 }
 
 impl SubjectExport {
@@ -108,16 +111,8 @@ impl SubjectExport {
                 Bind::Text(self.record_key.clone()),
             ]
         };
-        let changes = include_str!("subject_changes.sql");
-        let mut lines =
-            each_line::<ChangeSql, _, _>(conn, changes, person(), |change: AuditChange| {
-                let line = Line {
-                    kind: "change",
-                    change: &change,
-                };
-                write(out, &line)
-            })
-            .await?;
+        let query = Typed::<ChangeSql>::new(include_str!("subject_changes.sql"), person());
+        let mut lines = records::<AuditChange, _, _, _>(conn, "change", query, out).await?;
         lines += documents(conn, include_str!("subject_holds.sql"), person(), out).await?;
         if let Some(actor) = &self.actor {
             let actor = || {
@@ -126,16 +121,17 @@ impl SubjectExport {
                     Bind::IsText(actor.id().map(str::to_owned)),
                 ]
             };
-            let transactions = include_str!("actor_transactions.sql");
-            lines += documents(conn, transactions, actor(), out).await?;
-            let actions = include_str!("actor_actions.sql");
-            lines += documents(conn, actions, actor(), out).await?;
+            let query =
+                Typed::<TransactionSql>::new(include_str!("actor_transactions.sql"), actor());
+            lines += records::<AuditTransaction, _, _, _>(conn, "transaction", query, out).await?;
+            let query = Typed::<ActionSql>::new(include_str!("actor_actions.sql"), actor());
+            lines += records::<AuditAction, _, _, _>(conn, "action", query, out).await?;
         }
         let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
         write(
             out,
             &json!({
-                "kind": "end", "format_version": FORMAT_VERSION, "generated_at": now,
+                "kind": "end", "format_version": FormatVersion::NUMBER, "generated_at": now,
                 "table": self.table, "record_key": self.record_key, "count": lines,
             }),
         )?;
@@ -144,6 +140,32 @@ impl SubjectExport {
     }
 }
 
+/// The records that a query gives, one a line.
+async fn records<T, ST, C, W>(
+    conn: &mut C,
+    kind: &'static str,
+    query: Typed<ST>,
+    out: &mut W,
+) -> Result<u64, Error>
+where
+    T: FromSqlRow<ST, Pg> + Serialize + Send,
+    Pg: QueryMetadata<ST>,
+    C: StreamConnection,
+    W: Write + Send,
+{
+    let line = |record: T| {
+        write(
+            out,
+            &Line {
+                kind,
+                record: &record,
+            },
+        )
+    };
+    each_line(conn, query, line).await
+}
+
+/// What a query gives as JSON, an object a line.
 async fn documents<C, W>(
     conn: &mut C,
     sql: &'static str,
@@ -154,15 +176,14 @@ where
     C: StreamConnection,
     W: Write + Send,
 {
-    let line = |document: AnyJson| write(out, &document.into_inner());
-    each_line::<Jsonb, _, _>(conn, sql, binds, line).await
+    let line = |document: AnyJson| write(out, &Portable(&document.into_inner()));
+    each_line(conn, Typed::<Jsonb>::new(sql, binds), line).await
 }
 
 /// Writes a line for each row, and says how many.
 async fn each_line<ST, T, C>(
     conn: &mut C,
-    sql: &'static str,
-    binds: [Bind; 2],
+    query: Typed<ST>,
     write: impl FnMut(T) -> Result<(), Error> + Send,
 ) -> Result<u64, Error>
 where
@@ -176,8 +197,7 @@ where
         failed: None,
         read: PhantomData::<fn() -> (ST, T)>,
     };
-    conn.each_row(Typed::<ST>::new(sql, binds), &mut each)
-        .await?;
+    conn.each_row(query, &mut each).await?;
     match each.failed {
         Some(error) => Err(error),
         None => Ok(each.lines),

@@ -1,14 +1,18 @@
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::binds::Binds;
 use super::filter_error::FilterError;
 use super::filter_parse::{Day, actor_type, assignment, instant, status};
-use super::named_filter::{Filters, NamedFilter, named, once};
+use super::named_filter::{Filters, NamedFilter, TWICE, named, once, repeated};
 use super::typed::Bind;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
 use crate::error::Error;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
+use crate::record::portable;
 
 /// Which actions are asked for, by [`actions`](crate::actions) and on the command line.
 /// Empty, it asks for all; what is said, all must hold.
@@ -35,15 +39,22 @@ use crate::error::Error;
 /// category, source or one of the ids, all that have it are read. Verb, metadata and text
 /// are looked for among what the other filters leave, newest first: give a span of time
 /// with them.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 pub struct ActionFilter {
     pub(super) name: Option<String>,
     pub(super) category: Option<String>,
     pub(super) verb: Option<String>,
     pub(super) status: Option<ActionStatus>,
     pub(super) actor: Option<ActorRef>,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub(super) actor_type: Option<ActorType>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub(super) from: Option<DateTime<Utc>>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub(super) to: Option<DateTime<Utc>>,
     pub(super) correlation_id: Option<String>,
     pub(super) request_id: Option<String>,
@@ -52,7 +63,7 @@ pub struct ActionFilter {
     pub(super) source: Option<String>,
     pub(super) metadata: Map<String, Value>,
     pub(super) text: Option<String>,
-    pub(super) without_changes: Option<()>,
+    pub(super) without_changes: bool,
 }
 
 impl ActionFilter {
@@ -155,7 +166,7 @@ impl ActionFilter {
     /// Actions whose transaction has changed nothing, or that belong to none: those that
     /// no [`timeline`](crate::timeline) shows among its changes.
     pub fn without_changes(mut self) -> Self {
-        self.without_changes = Some(());
+        self.without_changes = true;
         self
     }
 
@@ -260,7 +271,7 @@ impl ActionFilter {
             let text = binds.text(&pattern(text));
             all.push(format!("(a.reason ILIKE {text} OR a.comment ILIKE {text})"));
         }
-        if self.without_changes.is_some() {
+        if self.without_changes {
             all.push(format!("(a.transaction_id IS NULL OR {CHANGED_NOTHING})"));
         }
         all
@@ -356,7 +367,7 @@ impl Filters for ActionFilter {
         named("source", "That came a way: web", |f, text| {
             once(&mut f.source, text.to_owned())
         }),
-        named("metadata", "With metadata: tenant=acme", |f, text| {
+        repeated("metadata", "With metadata: tenant=acme", |f, text| {
             let (key, value) = assignment(text)?;
             match f.metadata.insert(key, value) {
                 None => Ok(()),
@@ -373,8 +384,12 @@ impl Filters for ActionFilter {
             ..named(
                 "without_changes",
                 "Whose transaction changed nothing, or that belong to none",
-                |f, text| match text {
-                    "yes" => once(&mut f.without_changes, ()),
+                |f, text| match (text, f.without_changes) {
+                    ("yes", false) => {
+                        f.without_changes = true;
+                        Ok(())
+                    }
+                    ("yes", true) => Err(TWICE.to_owned()),
                     _ => Err("write `yes`, or leave it away".to_owned()),
                 },
             )

@@ -53,9 +53,10 @@ pub fn actions(filter: ActionFilter) -> Actions {
 }
 
 impl Actions {
-    /// At most so many actions; 50 unless said otherwise.
+    /// At most so many actions; 50 unless said otherwise. A page of none says whether there
+    /// are some, and not where to go on.
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.max(1);
+        self.limit = limit;
         self
     }
 

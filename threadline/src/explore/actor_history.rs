@@ -1,4 +1,4 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use diesel::result::QueryResult;
@@ -19,7 +19,8 @@ use crate::run;
 const PAGE: usize = 50;
 
 /// One transaction of an actor.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ActorEntry {
     /// When, and under which context.
@@ -75,9 +76,10 @@ pub fn actor_history(actor: &ActorRef) -> ActorHistory {
 }
 
 impl ActorHistory {
-    /// At most so many transactions; 50 unless said otherwise.
+    /// At most so many transactions; 50 unless said otherwise. A page of none says whether there
+    /// are some, and not where to go on.
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.max(1);
+        self.limit = limit;
         self
     }
 

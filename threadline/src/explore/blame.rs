@@ -1,4 +1,4 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -12,13 +12,15 @@ use crate::run;
 
 /// Who gave a column of a record the value that it has, or had when the record
 /// went.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Blame {
     /// The column.
     pub column: String,
     /// The value that the change gave it.
-    #[serde(serialize_with = "portable::value")]
+    #[serde(with = "portable::value")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Value"))]
     pub value: Value,
     /// The last change of the column.
     pub change: AuditChange,

@@ -1,14 +1,21 @@
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::action_filter::ActionFilter;
+use super::conditions;
+#[cfg(feature = "schemars")]
+use super::conditions::Condition;
 use super::filter_error::FilterError;
 use super::filter_table::is_table_name;
+use super::record_key::{Key, RecordKey, TypedKey};
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
 use crate::error::Error;
-use crate::model::Audited;
-use crate::record::Operation;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
+use crate::model::{Audited, KeyOf};
+use crate::record::{Operation, portable};
 
 /// Which changes are asked for. One type for [`timeline`](crate::timeline), the
 /// exports and the command line. Empty, it asks for all; what is said, all
@@ -43,15 +50,22 @@ use crate::record::Operation;
 ///
 /// What readers are not shown, because its column is masked or excluded now, no filter
 /// finds by its value.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 pub struct Filter {
     pub(super) table: Option<String>,
     pub(super) record: Option<RecordKey>,
     pub(super) operation: Option<Operation>,
     pub(super) actor: Option<ActorRef>,
     pub(super) without_actor: bool,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub(super) actor_type: Option<ActorType>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub(super) from: Option<DateTime<Utc>>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub(super) to: Option<DateTime<Utc>>,
     pub(super) correlation_id: Option<String>,
     pub(super) request_id: Option<String>,
@@ -60,40 +74,25 @@ pub struct Filter {
     pub(super) category: Option<String>,
     pub(super) status: Option<ActionStatus>,
     pub(super) changed: Vec<String>,
+    #[serde(with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
     pub(super) changed_from: Vec<(String, Value)>,
+    #[serde(with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
     pub(super) changed_to: Vec<(String, Value)>,
+    #[serde(rename = "value", with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
     pub(super) values: Vec<(String, Value)>,
+    #[serde(with = "conditions")]
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(with = "Vec<Condition<String, String>>")
+    )]
     pub(super) key: Vec<(String, String)>,
     pub(super) session_user: Option<String>,
     pub(super) text: Option<String>,
     pub(super) source: Option<String>,
     pub(super) metadata: Map<String, Value>,
-}
-
-/// The key of a record as the audit writes it: `42`, or for a key of several
-/// columns their values in the order of the key, `["acme", "7"]`. Times are ISO
-/// 8601 in UTC, as in [`AuditChange::key`](crate::AuditChange::key).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordKey(pub(super) Vec<String>);
-
-impl<T: ToString> From<T> for RecordKey {
-    fn from(value: T) -> Self {
-        Self(vec![value.to_string()])
-    }
-}
-
-impl RecordKey {
-    /// A key of several columns, or one of a column.
-    pub fn of<T: ToString>(values: impl IntoIterator<Item = T>) -> Self {
-        Self(values.into_iter().map(|value| value.to_string()).collect())
-    }
-}
-
-#[doc(hidden)]
-impl RecordKey {
-    pub fn into_values(self) -> Vec<String> {
-        self.0
-    }
 }
 
 impl Filter {
@@ -118,6 +117,34 @@ impl Filter {
     pub fn record(mut self, key: impl Into<RecordKey>) -> Self {
         self.record = Some(key.into());
         self
+    }
+
+    /// Changes of one record of a model's table, under earlier keys too: by the key that
+    /// [`history_of`](Audited::history_of) takes, such as a newtype or a tuple. It has to own
+    /// what it holds.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::{Filter, timeline};
+    ///
+    /// let names = Filter::new().record_of::<User, _>(42).changed("name");
+    /// assert_eq!(timeline(names).page(conn)?.entries.len(), 1);
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    pub fn record_of<M: Audited, K>(self, key: K) -> Self
+    where
+        K: KeyOf<M::Key>,
+        K::Values: Send + Sync + 'static,
+    {
+        let key = RecordKey(Key::Typed(TypedKey::new(key.into_key())));
+        Self {
+            record: Some(key),
+            ..self.model::<M>()
+        }
     }
 
     /// Changes of this kind.

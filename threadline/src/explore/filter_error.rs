@@ -20,6 +20,32 @@ pub enum FilterError {
         /// What it takes.
         message: String,
     },
+    /// There is no such parameter of a [`PageRequest`](crate::PageRequest).
+    #[error("there is no parameter `{name}`; the parameters are: {allowed}")]
+    UnknownParameter {
+        /// What was given.
+        name: String,
+        /// Those that there are.
+        allowed: String,
+    },
+    /// A parameter of a [`PageRequest`](crate::PageRequest) does not take this value.
+    #[error("parameter `{name}` cannot be `{value}`: {message}")]
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// What was given.
+        value: String,
+        /// What it takes.
+        message: String,
+    },
+    /// A parameter without which there is no answer was not given.
+    #[error("parameter `{name}` is missing: {message}")]
+    Missing {
+        /// The parameter.
+        name: String,
+        /// What it takes.
+        message: String,
+    },
     /// A filter that can hold one value was given two.
     #[error("filter `{name}` is given twice; leave one of them away")]
     Twice {
@@ -83,4 +109,31 @@ pub enum FilterError {
         /// How many values were given.
         given: usize,
     },
+}
+
+impl FilterError {
+    /// The name of the filter or parameter that is wrong, if it is one: what a form marks.
+    ///
+    /// ```
+    /// use threadline::{ErrorKind, Filter};
+    ///
+    /// let error = Filter::parse([("from", "yesterday")]).unwrap_err();
+    /// let ErrorKind::Filter(error) = error.kind() else { unreachable!() };
+    /// assert_eq!(error.parameter(), Some("from"));
+    /// ```
+    pub fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { name, .. }
+            | Self::UnknownParameter { name, .. }
+            | Self::Value { name, .. }
+            | Self::Parameter { name, .. }
+            | Self::Missing { name, .. }
+            | Self::Twice { name } => Some(name),
+            Self::RecordWithoutTable | Self::RecordKey { .. } => Some("record"),
+            Self::KeyWithoutTable | Self::KeyColumn { .. } => Some("key"),
+            Self::TextWithoutFrom | Self::TextCap { .. } => Some("text"),
+            Self::UnknownTable { .. } => Some("table"),
+            Self::Contradiction { .. } => None,
+        }
+    }
 }

@@ -1,8 +1,9 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value;
 
-use super::filter::{Filter, RecordKey};
-use super::named_filter::{Filters, NamedFilter, TWICE, named, once};
+use super::filter::Filter;
+use super::named_filter::{Filters, NamedFilter, TWICE, named, once, repeated};
+use super::record_key::RecordKey;
 use crate::action::ActionStatus;
 use crate::context::ActorType;
 use crate::error::Error;
@@ -85,7 +86,7 @@ impl Filters for Filter {
             "With an action that ended ok, or in error",
             |f, text| once(&mut f.status, status(text)?),
         ),
-        named(
+        repeated(
             "changed",
             "That gave a column another value, inserts and deletions too; may be given several times",
             |f, text| {
@@ -93,7 +94,7 @@ impl Filters for Filter {
                 Ok(())
             },
         ),
-        named(
+        repeated(
             "changed_from",
             "Updates and deletions of a column from a value: role=member; NULL is SQL's",
             |f, text| {
@@ -101,7 +102,7 @@ impl Filters for Filter {
                 Ok(())
             },
         ),
-        named(
+        repeated(
             "changed_to",
             "Updates and inserts of a column to a value: role=treasurer",
             |f, text| {
@@ -109,7 +110,7 @@ impl Filters for Filter {
                 Ok(())
             },
         ),
-        named(
+        repeated(
             "value",
             "With a value of a column, before or after: status=paid; may be given several times",
             |f, text| {
@@ -117,7 +118,7 @@ impl Filters for Filter {
                 Ok(())
             },
         ),
-        named(
+        repeated(
             "key",
             "Of records of the table with a value in a column of the key: package_id=11; may be given several times",
             |f, text| {
@@ -139,7 +140,7 @@ impl Filters for Filter {
             "By sessions of a database role",
             |f, text| once(&mut f.session_user, text.to_owned()),
         ),
-        named(
+        repeated(
             "metadata",
             "With metadata in the context: tenant=acme",
             |f, text| {

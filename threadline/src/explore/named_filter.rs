@@ -13,6 +13,9 @@ pub struct NamedFilter<F> {
     pub help: &'static str,
     /// Whether it is said by its name alone.
     pub is_flag: bool,
+    /// Whether it may be given several times.
+    #[cfg_attr(not(feature = "utoipa"), expect(dead_code, reason = "OpenAPI's lists"))]
+    pub(crate) repeats: bool,
     pub(crate) take: Take<F>,
 }
 
@@ -25,7 +28,20 @@ pub(crate) const fn named<F>(
         name,
         help,
         is_flag: false,
+        repeats: false,
         take,
+    }
+}
+
+/// One that may be given several times.
+pub(crate) const fn repeated<F>(
+    name: &'static str,
+    help: &'static str,
+    take: Take<F>,
+) -> NamedFilter<F> {
+    NamedFilter {
+        repeats: true,
+        ..named(name, help, take)
     }
 }
 
@@ -37,13 +53,23 @@ pub trait Filters: Sized + Default + 'static {
     /// Every filter with a name: the one list of them.
     const ALL: &'static [NamedFilter<Self>];
 
-    /// Sets one.
+    /// Whether there is a filter of this name.
+    fn has(name: &str) -> bool {
+        Self::ALL.iter().any(|filter| filter.name == name)
+    }
+
+    /// The names of all of them.
+    fn names() -> String {
+        let names: Vec<_> = Self::ALL.iter().map(|filter| filter.name).collect();
+        names.join(", ")
+    }
+
+    /// Takes the text of a filter.
     fn set(&mut self, name: &str, text: &str) -> Result<(), FilterError> {
         let Some(filter) = Self::ALL.iter().find(|filter| filter.name == name) else {
-            let allowed: Vec<_> = Self::ALL.iter().map(|filter| filter.name).collect();
             return Err(FilterError::Unknown {
                 name: name.to_owned(),
-                allowed: allowed.join(", "),
+                allowed: Self::names(),
             });
         };
         (filter.take)(self, text).map_err(|message| {
@@ -61,7 +87,7 @@ pub trait Filters: Sized + Default + 'static {
         })
     }
 
-    /// Sets all that are given.
+    /// Takes the texts of several.
     fn set_all<N: AsRef<str>, T: AsRef<str>>(
         pairs: impl IntoIterator<Item = (N, T)>,
     ) -> Result<Self, FilterError> {

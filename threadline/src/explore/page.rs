@@ -4,14 +4,25 @@ use std::str::FromStr;
 
 use crate::action::AuditAction;
 use crate::error::{Error, ErrorKind};
+use crate::forms::FormatVersion;
 
 /// A part of a long answer, and where the next part begins.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Page_{T}")
+)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Page<T> {
+    /// The version of the JSON form.
+    #[serde(default)]
+    pub format_version: FormatVersion,
     /// The entries, newest first.
     pub entries: Vec<T>,
-    /// Where to go on, if there is more.
+    /// Where to go on, if there is more; nothing of a page that may have no entries.
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub next: Option<Cursor>,
     /// Whether there is more.
     pub has_more: bool,
@@ -19,8 +30,10 @@ pub struct Page<T> {
     /// entry can show, newest first, from where the page begins to where it ends. At most
     /// as many as the page may have entries. Empty in pages that show every action among
     /// their entries.
+    #[serde(default)]
     pub other_actions: Vec<AuditAction>,
     /// Whether there are more of these; [`actions`](crate::actions) gives them all.
+    #[serde(default)]
     pub has_more_actions: bool,
 }
 
@@ -119,6 +132,7 @@ impl<T> Page<T> {
         entries.truncate(limit);
         let next = entries.last().filter(|_| has_more).map(place).map(Cursor);
         Self {
+            format_version: FormatVersion::default(),
             entries,
             next,
             has_more,
@@ -148,6 +162,7 @@ impl<T> Page<T> {
     /// The same page with other entries.
     pub(super) fn map<U>(self, entry: impl FnMut(T) -> U) -> Page<U> {
         Page {
+            format_version: self.format_version,
             entries: self.entries.into_iter().map(entry).collect(),
             next: self.next,
             has_more: self.has_more,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How the row of a change referred to the record whose history was asked for
 /// [with](crate::History::with) that of others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Reference {
     /// By which columns, as `posts.user_id`; of rows that refer to such rows, from the
@@ -17,6 +18,7 @@ pub struct Reference {
 
 /// What an update did to a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Moved {

@@ -1,18 +1,23 @@
 use diesel::result::QueryResult;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::typed::{Bind, Typed};
 use crate::action::{ActionSql, AuditAction};
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::forms::FormatVersion;
 use crate::posting::post_before_reading;
 use crate::record::{AuditChange, AuditTransaction, ChangeSql, TransactionSql};
 use crate::run;
 
 /// One transaction whole: what an incident report needs of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct TransactionReport {
+    /// The version of the JSON form.
+    #[serde(default)]
+    pub format_version: FormatVersion,
     /// When, and under which context.
     pub transaction: AuditTransaction,
     /// What was meant, in the order in which it was recorded.
@@ -59,9 +64,13 @@ pub async fn transaction_up_to<C: AuditConnection>(
 }
 
 /// All that belongs to one matter.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Correlated {
+    /// The version of the JSON form.
+    #[serde(default)]
+    pub format_version: FormatVersion,
     /// The transactions, newest first.
     pub transactions: Vec<TransactionReport>,
     /// Actions that belong to no transaction, newest first: a login that was refused.
@@ -88,6 +97,7 @@ pub fn correlated<'c, C: AuditConnection>(
         let sql = include_str!("actions_by_correlation.sql");
         let actions = run::read(conn, Typed::<ActionSql>::new(sql, bind())).await?;
         Ok(Correlated {
+            format_version: FormatVersion::default(),
             transactions,
             actions,
         })
@@ -114,6 +124,7 @@ async fn reports<C: AuditConnection>(
     let mut reports: Vec<TransactionReport> = transactions
         .into_iter()
         .map(|transaction| TransactionReport {
+            format_version: FormatVersion::default(),
             transaction,
             actions: vec![],
             changes: vec![],

@@ -1,11 +1,12 @@
 use chrono::NaiveDate;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
 use super::timeline::Plan;
-use crate::context::{ActorRef, AuditConnection};
+use crate::context::{ActorRef, AuditConnection, recorded_actor};
 use crate::error::Error;
+use crate::forms::FormatVersion;
 use crate::posting::post_before_reading;
 use crate::record::Operation;
 use crate::run;
@@ -14,9 +15,13 @@ use crate::run;
 const ACTORS: usize = 100;
 
 /// How many changes there are, by day, table, operation and actor; made by [`summary`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Summary {
+    /// The version of the JSON form.
+    #[serde(default)]
+    pub format_version: FormatVersion,
     /// How many changes in all.
     pub changes: u64,
     /// By the day in UTC on which they were captured, oldest first. Days without changes
@@ -33,17 +38,20 @@ pub struct Summary {
 }
 
 /// The changes of a day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct DayCount {
     /// The day, in UTC.
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub day: NaiveDate,
     /// How many.
     pub changes: u64,
 }
 
 /// The changes of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct TableCount {
     /// The table's schema. `None` of tables that were never audited.
@@ -55,7 +63,8 @@ pub struct TableCount {
 }
 
 /// The changes of a kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct OperationCount {
     /// What was done.
@@ -65,10 +74,13 @@ pub struct OperationCount {
 }
 
 /// The changes of an actor.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ActorCount {
     /// Who; `None` when nobody said.
+    #[serde(default, with = "recorded_actor")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<ActorRef>"))]
     pub actor: Option<ActorRef>,
     /// How many.
     pub changes: u64,

@@ -8,6 +8,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
+use super::record_key::TypedKey;
 use crate::action::ACTION_COLUMNS;
 use crate::record::statement::{self, CHANGE_TABLES, TRANSACTION_COLUMNS};
 
@@ -23,6 +24,8 @@ pub(crate) enum Bind {
     Table(Option<i32>),
     /// A count, or no limit.
     Limit(Option<i64>),
+    /// The values of a key.
+    Key(TypedKey),
     /// With its operator: `= $1`, or `IS NULL`.
     IsText(Option<String>),
 }
@@ -68,6 +71,7 @@ impl<ST> QueryFragment<Pg> for Typed<ST> {
                     return match &self.binds[number] {
                         Bind::BigInt(value) => out.push_bind_param::<BigInt, _>(value),
                         Bind::BigInts(value) => out.push_bind_param::<Array<BigInt>, _>(value),
+                        Bind::Key(key) => key.walk_ast(out.reborrow()),
                         Bind::Text(value) => out.push_bind_param::<Text, _>(value),
                         Bind::Instant(value) => out.push_bind_param::<Timestamptz, _>(value),
                         Bind::Json(value) => out.push_bind_param::<Jsonb, _>(value),

@@ -5,14 +5,20 @@ use serde::Serialize;
 
 use super::csv::write_failed;
 use super::rows::ExportRow;
-use super::{Exported, FORMAT_VERSION, Sink};
+use super::{Exported, Sink};
 use crate::action::AuditAction;
 use crate::error::Error;
+use crate::forms::FormatVersion;
 use crate::record::AuditChange;
 
-/// An entry: a change, and its actions if they are asked for.
+/// An entry of an export: a change, and its actions if they are asked for.
 #[derive(Serialize)]
-struct Entry<'a> {
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ExportEntry")
+)]
+pub(crate) struct Entry<'a> {
     #[serde(flatten)]
     change: &'a AuditChange,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +57,8 @@ impl<W: Write> Document<W> {
         self.begun = true;
         write!(
             self.out,
-            "{{\"format_version\":{FORMAT_VERSION},\"generated_at\":\"{}\",\"changes\":[",
+            "{{\"format_version\":{},\"generated_at\":\"{}\",\"changes\":[",
+            FormatVersion::NUMBER,
             now()
         )
         .map_err(write_failed)
@@ -86,11 +93,16 @@ impl<W: Write> Sink for Document<W> {
 /// An object a line.
 pub(super) struct Lines<W>(W);
 
-/// The last line.
+/// The last line of an NDJSON export.
 #[derive(Serialize)]
-struct End {
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ExportEnd")
+)]
+pub(crate) struct End {
     end: bool,
-    format_version: u32,
+    format_version: FormatVersion,
     generated_at: String,
     count: u64,
     truncated: bool,
@@ -115,7 +127,7 @@ impl<W: Write> Sink for Lines<W> {
     fn end(&mut self, exported: Exported) -> Result<(), Error> {
         self.line(&End {
             end: true,
-            format_version: FORMAT_VERSION,
+            format_version: FormatVersion::default(),
             generated_at: now(),
             count: exported.changes,
             truncated: exported.truncated,

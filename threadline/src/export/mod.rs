@@ -6,10 +6,14 @@ mod json;
 mod rows;
 
 pub(crate) use self::csv::write_failed;
+#[cfg(feature = "schemars")]
+pub(crate) use self::json::{End as ExportEnd, Entry as ExportEntry};
 
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use self::rows::{EachChange, ExportRow};
 use crate::context::StreamConnection;
@@ -17,9 +21,6 @@ use crate::error::{Error, ErrorKind};
 use crate::explore::{Filter, Plan};
 use crate::install::{SCHEMA_VERSION, installed_version};
 use crate::posting::post_before_reading;
-
-/// The version of the form of the JSON that is written.
-pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,7 +35,8 @@ pub enum ExportFormat {
 }
 
 /// What was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Exported {
     /// How many changes.
@@ -66,20 +68,17 @@ pub struct Exported {
 /// # Ok::<(), threadline::Error>(())
 /// ```
 #[must_use = "an export is made by `write` or `write_file`"]
-pub struct Export<'p> {
+pub struct Export<P = fn(u64)> {
     filter: Filter,
     limit: Option<usize>,
     actions: bool,
-    progress: Option<Progress<'p>>,
+    progress: Option<P>,
 }
-
-/// Is told how many changes have been written.
-type Progress<'p> = Box<dyn FnMut(u64) + Send + 'p>;
 
 /// Changes between two calls of the progress callback.
 const PROGRESS_EVERY: u64 = 1_000;
 
-impl<'p> Export<'p> {
+impl Export {
     /// Everything that the filter asks for.
     pub fn new(filter: Filter) -> Self {
         Self {
@@ -89,7 +88,9 @@ impl<'p> Export<'p> {
             progress: None,
         }
     }
+}
 
+impl<P: FnMut(u64) + Send> Export<P> {
     /// No more than so many changes, the newest. That some were left out is said
     /// in [`Exported::truncated`], and in the JSON itself.
     pub fn limit(mut self, changes: usize) -> Self {
@@ -104,10 +105,14 @@ impl<'p> Export<'p> {
     }
 
     /// Calls back with the number of changes so far, after every thousand and at
-    /// the end.
-    pub fn progress(mut self, callback: impl FnMut(u64) + Send + 'p) -> Self {
-        self.progress = Some(Box::new(callback));
-        self
+    /// the end. The export can be sent to another thread if the callback can.
+    pub fn progress<F: FnMut(u64) + Send>(self, callback: F) -> Export<F> {
+        Export {
+            filter: self.filter,
+            limit: self.limit,
+            actions: self.actions,
+            progress: Some(callback),
+        }
     }
 
     /// Writes to anything.
@@ -126,7 +131,7 @@ impl<'p> Export<'p> {
     where
         C: StreamConnection,
         W: Write + Send + 'c,
-        'p: 'c,
+        P: 'c,
     {
         C::answer(self.write_as(conn, format, out))
     }
@@ -164,7 +169,7 @@ impl<'p> Export<'p> {
     ) -> C::Answer<'c, Result<Exported, Error>>
     where
         C: StreamConnection,
-        'p: 'c,
+        P: 'c,
     {
         let path = path.as_ref().to_owned();
         C::answer(async move {
@@ -255,13 +260,13 @@ impl<S, F: FnOnce() -> Result<S, Error>> Begun<S, F> {
     }
 }
 
-fn report(progress: &mut Option<Progress<'_>>, changes: u64) {
+fn report(progress: &mut Option<impl FnMut(u64)>, changes: u64) {
     if let Some(progress) = progress {
         progress(changes);
     }
 }
 
-impl std::fmt::Debug for Export<'_> {
+impl<P> std::fmt::Debug for Export<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Export")
             .field("filter", &self.filter)

@@ -6,13 +6,17 @@ mod queries;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Timestamptz};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::queries::ModelState;
 use crate::context::AuditConnection;
 use crate::error::Error;
+use crate::forms::FormatVersion;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
 use crate::install::{PolicyCall, SCHEMA_VERSION, installed_version};
 use crate::model::{Models, TableSpec};
+use crate::record::portable;
 use crate::verify::{Finding, FindingCode, Severity};
 
 /// More waiting entries than this, or older ones than [`LONG`], are worth a warning.
@@ -21,9 +25,13 @@ const MANY: i64 = 100_000;
 const LONG: TimeDelta = TimeDelta::hours(1);
 
 /// What [`Models::health`] found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Health {
+    /// The version of the JSON form.
+    #[serde(default)]
+    pub format_version: FormatVersion,
     /// Whether changes are recorded as the models say: no finding is an error.
     pub healthy: bool,
     /// The version of the audit schema that is installed.
@@ -40,7 +48,8 @@ pub struct Health {
 }
 
 /// A model and its table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ModelHealth {
     /// The model's name; of a table without one, the table's.
@@ -53,7 +62,8 @@ pub struct ModelHealth {
 }
 
 /// How the audit of a database goes on, in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Counters {
     /// Tables that are audited.
@@ -65,9 +75,13 @@ pub struct Counters {
     pub entries_waiting: i64,
     /// When the oldest of them was captured; of more than 10,000, that of those looked at.
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub oldest_waiting: Option<DateTime<Utc>>,
     /// When entries were last moved into the ledger.
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub last_posting: Option<DateTime<Utc>>,
     /// Entries that could not be posted, in `threadline.unposted`.
     #[diesel(sql_type = BigInt)]
@@ -90,6 +104,8 @@ pub struct Counters {
     pub unattributed_transactions: i64,
     /// When the oldest change that is kept was captured.
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub oldest_change: Option<DateTime<Utc>>,
 }
 
@@ -151,6 +167,7 @@ impl Models {
         let installed_version = installed_version(conn).await?;
         let of_schema = of_schema(installed_version);
         let mut health = Health {
+            format_version: FormatVersion::default(),
             healthy: false,
             installed_version,
             needed_version: SCHEMA_VERSION,

@@ -29,15 +29,15 @@ pub(super) async fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryRe
     let rows: Vec<Row> = run::load(conn, query).await?;
     Ok(rows
         .into_iter()
-        .filter_map(|row| {
-            let code = FindingCode::parse(&row.code)?;
-            Some(Finding::new(
-                code,
+        .map(|row| {
+            Finding::new(
+                FindingCode::recorded(row.code),
                 Some(row.relation),
                 row.message,
                 row.mend,
-            ))
+            )
         })
+        .filter(|finding| !matches!(finding.code, FindingCode::Unrecognized(_)))
         .collect())
 }
 

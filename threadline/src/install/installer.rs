@@ -1,10 +1,12 @@
 use diesel::QueryableByName;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text};
+use serde::{Deserialize, Serialize};
 
 use super::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way};
 use crate::context::{AuditConnection, Open};
 use crate::error::{Error, ErrorKind, UndecidedColumn};
+use crate::forms::FormatVersion;
 use crate::model::{Models, TableSpec};
 use crate::posting::{Waiting, how_many_wait};
 use crate::run;
@@ -18,9 +20,13 @@ pub(super) const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7236831)"
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
 
 /// What of the audit is in force in a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Status {
+    /// The version of the JSON form.
+    #[serde(default)]
+    pub format_version: FormatVersion,
     /// The version of the audit schema that is installed.
     pub installed_version: Option<i32>,
     /// The version that this crate needs.
@@ -35,21 +41,39 @@ pub struct Status {
     /// or where this role may not see it.
     pub waiting: Option<Waiting>,
     /// One entry for every model, in the order of the list.
-    pub models: Vec<(TableSpec, ModelStatus)>,
+    pub models: Vec<TableStatus>,
+}
+
+/// A model and its table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct TableStatus {
+    /// The model's name.
+    pub model: String,
+    /// The quoted name of its table.
+    pub table: String,
+    /// How the table is audited.
+    pub status: ModelStatus,
 }
 
 impl Status {
     /// Whether everything is as the models say.
     pub fn is_current(&self) -> bool {
         self.installed_version >= Some(self.needed_version)
-            && self.models.iter().all(|(_, status)| {
-                matches!(status, ModelStatus::Current | ModelStatus::ColumnsAdded)
+            && self.models.iter().all(|model| {
+                matches!(
+                    model.status,
+                    ModelStatus::Current | ModelStatus::ColumnsAdded
+                )
             })
     }
 }
 
 /// How the table of a model stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelStatus {
     /// Audited as the model says.
@@ -206,7 +230,11 @@ impl Models {
                     Some(version) if version < SCHEMA_VERSION => ModelStatus::SchemaOutdated,
                     Some(_) => model_status(conn, spec).await?,
                 };
-                models.push((spec.clone(), status));
+                models.push(TableStatus {
+                    model: spec.model.clone(),
+                    table: spec.table.clone(),
+                    status,
+                });
             }
             let is_current = installed_version >= Some(SCHEMA_VERSION);
             let waiting = if is_current && reads_waiting(conn).await? {
@@ -215,6 +243,7 @@ impl Models {
                 None
             };
             Ok(Status {
+                format_version: FormatVersion::default(),
                 installed_version,
                 needed_version: SCHEMA_VERSION,
                 owner: owner(conn).await?,

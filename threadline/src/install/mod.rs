@@ -7,7 +7,7 @@ mod run_pending;
 mod script;
 mod versions;
 
-pub use installer::{ModelStatus, Status};
+pub use installer::{ModelStatus, Status, TableStatus};
 pub use protection::Protection;
 pub use run_pending::run_pending_migrations;
 

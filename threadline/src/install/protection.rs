@@ -2,6 +2,7 @@ use std::fmt;
 
 use diesel::result::QueryResult;
 use diesel::sql_types::Text;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::context::{AuditConnection, Open};
@@ -54,14 +55,21 @@ fn steps() -> String {
 /// # diesel::sql_query("DROP ROLE example_app, example_auditor, example_audit").execute(conn)?;
 /// # Ok::<(), threadline::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 #[must_use = "nothing is protected before `apply`"]
 pub struct Protection {
     owner: String,
+    #[serde(default)]
     applications: Vec<String>,
+    #[serde(default)]
     readers: Vec<String>,
+    #[serde(default)]
     suspenders: Vec<String>,
+    #[serde(default)]
     purgers: Vec<String>,
+    #[serde(default)]
     erasers: Vec<String>,
 }
 

@@ -1,14 +1,18 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Timestamptz};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::context::AuditConnection;
 use crate::error::Error;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
+use crate::record::portable;
 use crate::run;
 
 /// How much is in the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Waiting {
     /// Entries that are not in the ledger yet.
@@ -16,12 +20,16 @@ pub struct Waiting {
     pub entries: i64,
     /// When the oldest of them was captured.
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub since: Option<DateTime<Utc>>,
     /// Entries that could not be posted, in `threadline.unposted`.
     #[diesel(sql_type = BigInt)]
     pub set_aside: i64,
     /// When entries were last moved into the ledger.
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub last_posted_at: Option<DateTime<Utc>>,
 }
 

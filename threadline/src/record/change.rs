@@ -1,11 +1,14 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{AuditTransaction, portable};
 use crate::context::ActorRef;
+use crate::forms::open_text;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::{Columns, Instant};
 
 /// One row inserted, updated, deleted or truncated on an audited table.
 ///
@@ -15,7 +18,8 @@ use crate::context::ActorRef;
 ///
 /// Serialized, it has the form of an export's entries; integers beyond 2^53 are
 /// strings then, because most readers of JSON would round them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AuditChange {
     /// Rises with every change; orders the changes of a record.
@@ -28,26 +32,32 @@ pub struct AuditChange {
     #[serde(rename = "operation")]
     pub op: Operation,
     /// The primary key, such as `{"id": 42}`.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub key: Option<Value>,
     /// The key before an update that changed the key.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub previous_key: Option<Value>,
     /// Update: the old values of the changed columns. `None` on insert and delete.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub changed_from: Option<Value>,
     /// Update: the new values of the changed columns.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub changed_to: Option<Value>,
     /// Insert: the row as inserted. Delete and truncate: the row that went. Update
     /// of the key: the row before.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub row_data: Option<Value>,
     /// The columns of which there are placeholders or tokens here and not values: those that
     /// the policy redacts now, under the names that they had then.
     pub masked: Vec<String>,
     /// When the trigger saw the change.
-    #[serde(serialize_with = "portable::instant")]
+    #[serde(with = "portable::instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub captured_at: DateTime<Utc>,
     /// The transaction, with its actor.
     pub transaction: AuditTransaction,
@@ -116,6 +126,14 @@ impl Operation {
             _ => Self::Unrecognized(op),
         }
     }
+
+    /// From [`as_str`](Self::as_str).
+    pub(crate) fn named(name: String) -> Self {
+        [Self::Insert, Self::Update, Self::Delete, Self::Truncate]
+            .into_iter()
+            .find(|operation| operation.as_str() == name)
+            .unwrap_or(Self::Unrecognized(name))
+    }
 }
 
 impl fmt::Display for Operation {
@@ -124,8 +142,8 @@ impl fmt::Display for Operation {
     }
 }
 
-impl Serialize for Operation {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
+open_text!(
+    Operation,
+    Operation::named,
+    "What was done to a row: insert, update, delete, truncate, or what a newer version records."
+);

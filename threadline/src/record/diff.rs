@@ -1,48 +1,60 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AuditChange, Operation};
-
-/// The version of the form that [`Diff`] has as JSON.
-const FORMAT_VERSION: u32 = 1;
+use super::{AuditChange, Operation, portable};
+use crate::forms::FormatVersion;
 
 /// A change field by field, for showing and for passing on as JSON.
 ///
 /// ```json
-/// {"format_version": 1, "op": "update", "fields": [
+/// {"format_version": 1, "operation": "update", "fields": [
 ///     {"column": "role", "before": "member", "after": "treasurer"},
 ///     {"column": "email", "before": "***", "after": "***", "prior_state": "redacted"}]}
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Diff {
-    /// Rises when the form changes in a way that a reader must know of.
-    pub format_version: u32,
-    /// `insert`, `update`, `delete` or `truncate`.
-    pub op: String,
+    /// The version of the JSON form.
+    #[serde(default)]
+    pub format_version: FormatVersion,
+    /// What was done.
+    pub operation: Operation,
     /// The columns, in alphabetical order.
     pub fields: Vec<FieldDiff>,
 }
 
 /// One column of a [`Diff`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct FieldDiff {
     /// The column.
     pub column: String,
     /// Its value before; not there for an insert. `null` is SQL's NULL.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "portable::present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "schemars", schemars(with = "Value"))]
     pub before: Option<Value>,
     /// Its value after; not there for a delete.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "portable::present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "schemars", schemars(with = "Value"))]
     pub after: Option<Value>,
     /// Why the value before cannot be known. A masked NULL is known: it is NULL.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior_state: Option<PriorState>,
 }
 
 /// What is known of a value before a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PriorState {
@@ -66,8 +78,8 @@ impl AuditChange {
         columns.sort_unstable();
         columns.dedup();
         Diff {
-            format_version: FORMAT_VERSION,
-            op: self.op.as_str().to_owned(),
+            format_version: FormatVersion::default(),
+            operation: self.op.clone(),
             fields: columns
                 .into_iter()
                 .map(|column| FieldDiff {

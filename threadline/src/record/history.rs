@@ -61,7 +61,7 @@ impl<M, V> History<M, V> {
     /// At most so many changes, the newest; without, all, and 50 in a
     /// [`page`](Self::page).
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = Some(i64::try_from(limit.max(1)).unwrap_or(i64::MAX));
+        self.limit = Some(i64::try_from(limit).unwrap_or(i64::MAX));
         self
     }
 

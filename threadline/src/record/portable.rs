@@ -2,9 +2,12 @@
 //! floats, which hold 53 bits.
 
 use std::fmt::Display;
+use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::de::Error as _;
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// The largest integer up to which a binary float holds every one.
@@ -48,49 +51,116 @@ impl Serialize for Portable<'_> {
     }
 }
 
-/// For `#[serde(serialize_with)]`.
-pub(crate) fn value<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
-    Portable(value).serialize(serializer)
-}
+/// For `#[serde(with)]`: a value.
+pub(crate) mod value {
+    use super::*;
 
-/// The same of one that may not be there.
-pub(crate) fn optional<S: Serializer>(
-    value: &Option<Value>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => Portable(value).serialize(serializer),
-        None => serializer.serialize_none(),
+    pub(crate) fn serialize<S: Serializer>(value: &Value, out: S) -> Result<S::Ok, S::Error> {
+        Portable(value).serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+        Value::deserialize(from)
     }
 }
 
-/// An instant to the microsecond, in UTC.
-pub(crate) fn instant<S: Serializer>(
-    value: &DateTime<Utc>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&value.to_rfc3339_opts(SecondsFormat::Micros, true))
-}
+/// For `#[serde(with)]`: a value that may not be there.
+pub(crate) mod optional {
+    use super::*;
 
-/// The same of one that may be unknown.
-pub(crate) fn optional_instant<S: Serializer>(
-    value: &Option<DateTime<Utc>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => instant(value, serializer),
-        None => serializer.serialize_none(),
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<Value>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(Portable).serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Value>, D::Error> {
+        Option::deserialize(from)
     }
 }
 
-/// What looks like a number and is a name.
-pub(crate) fn optional_text<S: Serializer, T: Display>(
-    value: &Option<T>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => serializer.collect_str(value),
-        None => serializer.serialize_none(),
+/// For `#[serde(with)]`: a value that is not there if its member is not, and may be `null`.
+pub(crate) mod present {
+    use super::*;
+
+    pub(crate) use super::optional::serialize;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Value>, D::Error> {
+        Value::deserialize(from).map(Some)
+    }
+}
+
+/// For `#[serde(with)]`: an instant to the microsecond, in UTC.
+pub(crate) mod instant {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(
+        value: &DateTime<Utc>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        out.collect_str(&value.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<DateTime<Utc>, D::Error> {
+        let instant = DateTime::<Utc>::deserialize(from)?;
+        // What stands for PostgreSQL's `infinity` has no more than microseconds as text.
+        let last = DateTime::<Utc>::MAX_UTC;
+        Ok(if instant.timestamp_micros() == last.timestamp_micros() {
+            last
+        } else {
+            instant
+        })
+    }
+}
+
+/// For `#[serde(with)]`: the same of one that may be unknown.
+pub(crate) mod optional_instant {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Instant(#[serde(with = "instant")] DateTime<Utc>);
+
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<DateTime<Utc>>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map(Instant).serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<DateTime<Utc>>, D::Error> {
+        Ok(Option::<Instant>::deserialize(from)?.map(|instant| instant.0))
+    }
+}
+
+/// For `#[serde(with)]`: what looks like a number and is a name.
+pub(crate) mod optional_text {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer, T: Display>(
+        value: &Option<T>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(ToString::to_string).serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: FromStr<Err: Display>,
+    {
+        Option::<String>::deserialize(from)?
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(D::Error::custom)
     }
 }
 

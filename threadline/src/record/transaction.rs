@@ -1,25 +1,33 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::portable;
-use crate::context::ActorRef;
+use crate::context::{ActorRef, recorded_actor};
+use crate::forms::open_text;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::{Columns, Instant};
 
 /// One database transaction under one context that changed audited rows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AuditTransaction {
     /// Identifies the transaction in the audit tables, for good.
     pub id: i64,
     /// PostgreSQL's transaction id. Starts again after a dump and restore.
-    #[serde(serialize_with = "portable::optional_text")]
+    #[serde(default, with = "portable::optional_text")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub xact_id: Option<u64>,
     /// When the database transaction began (not when it committed).
-    #[serde(serialize_with = "portable::optional_instant")]
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub occurred_at: Option<DateTime<Utc>>,
     /// Who acted; `None` when nobody said.
+    #[serde(default, with = "recorded_actor")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<ActorRef>"))]
     pub actor: Option<ActorRef>,
     /// Where the actor came from.
     pub origin: ContextOrigin,
@@ -34,7 +42,8 @@ pub struct AuditTransaction {
     /// The client's address, as PostgreSQL writes it.
     pub remote_ip: Option<String>,
     /// Everything else the context held.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub metadata: Option<Value>,
     /// The database role that was logged in.
     pub session_user: Option<String>,
@@ -89,6 +98,11 @@ impl ContextOrigin {
             _ => Self::Unrecognized(origin),
         }
     }
+
+    /// From what [`Display`](fmt::Display) writes.
+    fn named(origin: String) -> Self {
+        Self::recorded((origin != "missing").then_some(origin))
+    }
 }
 
 impl fmt::Display for ContextOrigin {
@@ -106,8 +120,8 @@ impl fmt::Display for ContextOrigin {
     }
 }
 
-impl Serialize for ContextOrigin {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+open_text!(
+    ContextOrigin,
+    ContextOrigin::named,
+    "How the context reached the transaction: explicit, thread-local, task-local, sql, none, unreadable, missing, or what a newer version records."
+);

@@ -8,37 +8,57 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::row::Row;
 use diesel::sql_types::Untyped;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::AuditChange;
 use super::fit::{self, Lacking, ModelColumns};
+use super::portable;
 use super::row::{CHANGE_COLUMNS, ChangeSql};
 use super::statement::{self, CHANGE_TABLES};
 use crate::context::{AuditConnection, BuildRow};
 use crate::error::Error;
 use crate::explore::known_table;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Columns;
 use crate::model::{Audited, KeyExpression};
 use crate::posting::post_before_reading;
 use crate::run;
-use crate::time_travel::{self, Unavailable};
+#[cfg(any(feature = "schemars", feature = "utoipa"))]
+use crate::time_travel::outcome::Outcome;
+use crate::time_travel::{self, Unavailable, outcome};
 #[cfg(feature = "postgres")]
 use {crate::context::StreamConnection, crate::time_travel::PastRecords};
 
 /// One change of a record, with the record as it was after it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Version_{M}")
+)]
+#[serde(bound(serialize = "M: Serialize", deserialize = "M: Deserialize<'de>"))]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Version<M> {
     /// What was changed, when and by whom.
     pub change: AuditChange,
     /// The record after the change; after a deletion, as it was when it went.
+    #[serde(flatten, with = "outcome")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Outcome<M>"))]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Outcome<M>))]
     pub record: Result<M, Unavailable>,
     /// The record as JSON, also where it does not fit the model.
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub image: Option<Value>,
     /// The columns that the policy keeps from the audit. In `record` they hold
     /// the placeholder `***` or nothing, never what the live row holds now.
+    #[serde(default)]
     pub redacted: Vec<String>,
     /// The columns whose values then are not on record, because an ALTER changed them
     /// since. `image` is without them, and `record` an error if the model reads one.
+    #[serde(default)]
     pub unrecorded: Vec<String>,
 }
 

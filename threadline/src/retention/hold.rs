@@ -1,5 +1,6 @@
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text};
+use serde::{Deserialize, Serialize};
 
 use crate::context::{ActorRef, AuditConnection};
 use crate::error::Error;
@@ -20,7 +21,9 @@ use crate::run;
 /// release_hold(conn, hold, "lawsuit 2026-17 is settled")?;
 /// # Ok::<(), threadline::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 #[must_use = "nothing is held before `place`"]
 pub struct Hold {
     reason: String,

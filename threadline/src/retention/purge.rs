@@ -1,11 +1,14 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::batches::Batches;
 use crate::context::AuditConnection;
 use crate::error::Error;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
+use crate::record::portable;
 use crate::run;
 use crate::telemetry::Clock;
 
@@ -44,7 +47,8 @@ pub fn purge<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Erro
 }
 
 /// What [`purge`] would remove of one table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PurgePreview {
     /// The table's schema and name; `None` for actions.
@@ -55,6 +59,8 @@ pub struct PurgePreview {
     pub keep: String,
     /// What is older goes.
     #[diesel(sql_type = Timestamptz)]
+    #[serde(with = "portable::instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub horizon: DateTime<Utc>,
     /// Changes or actions that go.
     #[diesel(sql_type = BigInt)]
@@ -68,6 +74,8 @@ pub struct PurgePreview {
     pub bytes: i64,
     /// The oldest of those that go.
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub oldest: Option<DateTime<Utc>>,
 }
 

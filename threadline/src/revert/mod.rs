@@ -4,24 +4,30 @@ use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{Action, record_in};
 use crate::context::{AuditConnection, AuditContext, Open};
 use crate::error::{Error, ErrorKind};
 use crate::explore::{Bind, Typed};
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Columns;
 use crate::model::KeyExpression;
-use crate::record::{AnyJson, statement};
+use crate::record::{AnyJson, portable, statement};
 use crate::run;
 
 /// Why something was not put back.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RevertConflict {
     /// The table, qualified, as far as it is known.
     pub table: Option<String>,
     /// The record's key.
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub key: Option<Value>,
     /// The change that was to be undone; `None` when a record was to be put back
     /// to an instant.
@@ -75,7 +81,8 @@ pub struct RevertConflict {
 /// [`ErrorKind::RevertConflicts`] with every reason, and nothing is changed: a
 /// value has changed since, a row is gone or another has its key, rows refer to
 /// one that would be deleted, the audit does not have a value because it is
-/// masked or excluded, or a constraint refuses. Else the query failed.
+/// masked or excluded, or a constraint refuses. [`ErrorKind::NoSuchTransaction`] if there is none
+/// with this id. Else the query failed.
 pub fn revert_transaction<C: AuditConnection>(
     conn: &mut C,
     transaction_id: i64,
@@ -150,11 +157,25 @@ async fn undo<C: AuditConnection>(
     let query = Typed::<ConflictSql>::new(include_str!("revert_transaction.sql"), arguments());
     let conflicts: Vec<ConflictRow> = run::read(conn, query).await?;
     if conflicts.is_empty() {
+        if changes == 0 {
+            require_transaction(conn, transaction_id).await?;
+        }
         return Ok(usize::try_from(changes).unwrap_or_default());
     }
     Err(Error::new(ErrorKind::RevertConflicts(
         conflicts.into_iter().map(RevertConflict::from).collect(),
     )))
+}
+
+/// Nothing was undone because there is nothing, and not because there is no such transaction.
+async fn require_transaction<C: AuditConnection>(conn: &mut C, id: i64) -> Result<(), Error> {
+    let sql = "SELECT EXISTS (SELECT FROM threadline.audit_transactions WHERE id = {0})";
+    let query = Typed::<Bool>::new(sql, [Bind::BigInt(id)]);
+    let exists: bool = run::read_one(conn, query).await?;
+    if exists {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::NoSuchTransaction { id }))
 }
 
 type ConflictSql = (BigInt, Nullable<Text>, Nullable<Jsonb>, Text);

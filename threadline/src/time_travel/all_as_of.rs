@@ -8,32 +8,53 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::row::Row;
 use diesel::sql_types::{Text, Timestamptz, Untyped};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Unavailable;
+#[cfg(any(feature = "schemars", feature = "utoipa"))]
+use super::outcome::Outcome;
+use super::{Unavailable, outcome};
 use crate::context::{EachRow, StreamConnection};
 use crate::error::{Error, ErrorKind};
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Columns;
 use crate::install::{SCHEMA_VERSION, installed_version};
 use crate::model::Audited;
 use crate::posting::post_before_reading;
 use crate::record::fit::{self, Lacking, ModelColumns};
-use crate::record::statement;
+use crate::record::{portable, statement};
 
 /// A record of a table as it was at an instant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "PastRecord_{M}")
+)]
+#[serde(bound(serialize = "M: Serialize", deserialize = "M: Deserialize<'de>"))]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PastRecord<M> {
     /// The primary key then, such as `{"id": 42}`.
+    #[serde(with = "portable::value")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Columns"))]
     pub key: Value,
     /// The record then.
+    #[serde(flatten, with = "outcome")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Outcome<M>"))]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Outcome<M>))]
     pub record: Result<M, Unavailable>,
     /// The record as JSON, also where it does not fit the model.
+    #[serde(with = "portable::value")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Columns"))]
     pub image: Value,
     /// The columns that the policy keeps from the audit. In `record` they hold
     /// the placeholder `***` or nothing, never what the live row holds now.
+    #[serde(default)]
     pub redacted: Vec<String>,
     /// The columns whose values then are not on record, because an ALTER changed them
     /// since. `image` is without them, and `record` an error if the model reads one.
+    #[serde(default)]
     pub unrecorded: Vec<String>,
 }
 

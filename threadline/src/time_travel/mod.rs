@@ -3,7 +3,9 @@
 #[cfg(feature = "postgres")]
 mod all_as_of;
 mod as_of;
+pub(crate) mod outcome;
 mod unavailable;
+mod unavailable_form;
 
 #[cfg(feature = "postgres")]
 pub use all_as_of::{PastRecord, PastRecords, rows_as_of};

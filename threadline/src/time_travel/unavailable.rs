@@ -3,7 +3,9 @@ use std::fmt::{self, Display, Formatter};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::record::AuditChange;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
+use crate::record::{AuditChange, portable};
 
 /// Why a record of the past cannot be had as the model's type.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -94,15 +96,26 @@ pub enum Unavailable {
         /// What did not fit.
         message: String,
     },
+    /// A reason that a newer version knows; met only where one reads what another wrote.
+    #[error("{message}")]
+    Unrecognized {
+        /// The reason's name.
+        reason: String,
+        /// The reason for people.
+        message: String,
+    },
 }
 
 /// An open transaction that wrote audited rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct OpenTransaction {
     /// The process of its session on the server.
     pub pid: i32,
     /// When it began, if the role that asks may see that.
+    #[serde(default, with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub since: Option<DateTime<Utc>>,
     /// The `application_name` of its session, if the role that asks may see that.
     pub application_name: Option<String>,

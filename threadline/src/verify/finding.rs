@@ -1,12 +1,16 @@
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::forms::open_text;
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Columns;
 use crate::record::portable;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Changes are lost, recorded wrongly, or have been.
@@ -31,24 +35,33 @@ impl fmt::Display for Severity {
 macro_rules! codes {
     ($($(#[$doc:meta])+ $name:ident $text:literal $severity:ident,)+) => {
         /// What was found. As text it is stable: `trigger-missing`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum FindingCode {
             $($(#[$doc])+ $name,)+
+            /// What only a newer version of the audit schema or of this crate finds. It counts
+            /// as an error, as nobody can say that it is harmless.
+            Unrecognized(String),
         }
 
         impl FindingCode {
-            /// Every code.
+            /// Every code that this version knows.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
             /// The code as text.
-            pub fn as_str(&self) -> &'static str {
-                match self { $(Self::$name => $text,)+ }
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$name => $text,)+
+                    Self::Unrecognized(text) => text,
+                }
             }
 
             /// How bad it is.
             pub fn severity(&self) -> Severity {
-                match self { $(Self::$name => Severity::$severity,)+ }
+                match self {
+                    $(Self::$name => Severity::$severity,)+
+                    Self::Unrecognized(_) => Severity::Error,
+                }
             }
         }
     };
@@ -162,12 +175,16 @@ codes! {
 }
 
 impl FindingCode {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    pub(crate) fn recorded(text: String) -> Self {
+        Self::ALL
+            .iter()
+            .find(|code| code.as_str() == text)
+            .cloned()
+            .unwrap_or(Self::Unrecognized(text))
     }
 
     /// What is wrong with some records, which were written past the triggers.
-    pub(super) fn of_records(self, records: i64) -> String {
+    pub(super) fn of_records(&self, records: i64) -> String {
         let (one, many) = match self {
             Self::ChainBroken => (
                 "record was changed between two recorded changes",
@@ -196,18 +213,21 @@ impl fmt::Display for FindingCode {
     }
 }
 
-impl Serialize for FindingCode {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
+open_text!(
+    FindingCode,
+    FindingCode::recorded,
+    "What was found, as in trigger-missing; a newer version may find what this one does not know."
+);
 
 /// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Finding {
     /// What.
     pub code: FindingCode,
+    /// How bad it is: of a code that is not known here, as whoever wrote it says.
+    pub(crate) severity: Severity,
     /// Where: the table's qualified name, quoted as in SQL.
     pub table: Option<String>,
     /// The same for people.
@@ -218,8 +238,10 @@ pub struct Finding {
     pub mend: Option<String>,
     /// How many records disagree, where records do; of `unattributed`, how many transactions
     /// have no actor.
+    #[serde(default)]
     pub records: i64,
     /// Some of them.
+    #[serde(default)]
     pub examples: Vec<BrokenRecord>,
 }
 
@@ -231,6 +253,7 @@ impl Finding {
         mend: Option<String>,
     ) -> Self {
         Self {
+            severity: code.severity(),
             code,
             table,
             message,
@@ -242,33 +265,19 @@ impl Finding {
 
     /// How bad it is.
     pub fn severity(&self) -> Severity {
-        self.code.severity()
-    }
-}
-
-impl Serialize for Finding {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-
-        let mut finding = serializer.serialize_struct("Finding", 7)?;
-        finding.serialize_field("code", &self.code)?;
-        finding.serialize_field("severity", &self.severity())?;
-        finding.serialize_field("table", &self.table)?;
-        finding.serialize_field("message", &self.message)?;
-        finding.serialize_field("mend", &self.mend)?;
-        finding.serialize_field("records", &self.records)?;
-        finding.serialize_field("examples", &self.examples)?;
-        finding.end()
+        self.severity
     }
 }
 
 /// A record whose changes do not agree. What the policy masks or excludes is not
 /// shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct BrokenRecord {
     /// Its key, such as `{"id": 42}`.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub key: Option<Value>,
     /// The change that did not find what was expected, or, where the row does not
     /// agree, the last one.
@@ -276,9 +285,11 @@ pub struct BrokenRecord {
     /// The transaction of that change.
     pub transaction_id: i64,
     /// What the recorded changes say, of the columns that differ; `None` for no row.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub expected: Option<Value>,
     /// What is shown instead; `None` for no row.
-    #[serde(serialize_with = "portable::optional")]
+    #[serde(default, with = "portable::optional")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub found: Option<Value>,
 }

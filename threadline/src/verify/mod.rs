@@ -9,7 +9,7 @@ mod steps;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use finding::{BrokenRecord, Finding, FindingCode, Severity};
 pub use steps::{ResumePoint, VerifyProgress};
@@ -17,6 +17,7 @@ pub use steps::{ResumePoint, VerifyProgress};
 use self::queries::{Audited, Suspended, Unattributed};
 use crate::context::AuditConnection;
 use crate::error::{Error, ErrorKind};
+use crate::forms::FormatVersion;
 use crate::install::{ModelStatus, PolicyCall, SCHEMA_VERSION, installed_version, model_status};
 use crate::model::{Models, TableSpec};
 use crate::posting::post_before_reading;
@@ -35,9 +36,13 @@ pub struct Verify<'a> {
 }
 
 /// What [`Verify::run`] found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Verification {
+    /// The version of the JSON form.
+    #[serde(default)]
+    pub format_version: FormatVersion,
     /// Everything that is not as it should be, the worst first.
     pub findings: Vec<Finding>,
     /// Where to go on, if the verification was stopped before its end; see
@@ -275,7 +280,11 @@ impl<'a> Verify<'a> {
             );
         }
         findings.sort_by_key(Finding::severity);
-        Ok(Verification { findings, stopped })
+        Ok(Verification {
+            format_version: FormatVersion::default(),
+            findings,
+            stopped,
+        })
     }
 
     /// Where the models are not in force. A table whose triggers are gone has been

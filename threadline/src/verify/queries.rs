@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
-use diesel::result::{Error as DieselError, QueryResult};
+use diesel::result::QueryResult;
 use diesel::sql_types::{
     Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Untyped,
 };
@@ -27,14 +27,13 @@ struct FindingRow {
 }
 
 impl FindingRow {
-    fn into_finding(self) -> QueryResult<Finding> {
-        let code = code(&self.code)?;
-        Ok(Finding::new(
-            code,
+    fn into_finding(self) -> Finding {
+        Finding::new(
+            FindingCode::recorded(self.code),
             Some(self.relation),
             self.message,
             self.mend,
-        ))
+        )
     }
 }
 
@@ -45,16 +44,7 @@ where
     Q: Query<SqlType = Untyped> + QueryFragment<Pg> + QueryId + Send,
 {
     let rows: Vec<FindingRow> = run::load(conn, query).await?;
-    rows.into_iter().map(FindingRow::into_finding).collect()
-}
-
-/// A schema newer than this crate may find what this crate does not know.
-fn code(text: &str) -> QueryResult<FindingCode> {
-    FindingCode::parse(text).ok_or_else(|| {
-        DieselError::DeserializationError(
-            format!("the audit schema found `{text}`, which this version of threadline does not know; update it").into(),
-        )
-    })
+    Ok(rows.into_iter().map(FindingRow::into_finding).collect())
 }
 
 pub(super) async fn table_drift<C: AuditConnection>(
@@ -270,19 +260,18 @@ pub(super) async fn chain_drift<C: AuditConnection>(
             .bind::<Nullable<Text>, _>(after)
             .bind::<Nullable<Text>, _>(up_to);
     let rows: Vec<Row> = run::load(conn, query).await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Found {
-                code: code(&row.code)?,
-                records: row.records,
-                record: BrokenRecord {
-                    key: row.key.map(AnyJson::into_inner),
-                    change_id: row.change_id,
-                    transaction_id: row.transaction_id,
-                    expected: row.expected.map(AnyJson::into_inner),
-                    found: row.found.map(AnyJson::into_inner),
-                },
-            })
+    Ok(rows
+        .into_iter()
+        .map(|row| Found {
+            code: FindingCode::recorded(row.code),
+            records: row.records,
+            record: BrokenRecord {
+                key: row.key.map(AnyJson::into_inner),
+                change_id: row.change_id,
+                transaction_id: row.transaction_id,
+                expected: row.expected.map(AnyJson::into_inner),
+                found: row.found.map(AnyJson::into_inner),
+            },
         })
-        .collect()
+        .collect())
 }

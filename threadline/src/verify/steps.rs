@@ -16,6 +16,7 @@ use crate::error::Error;
 /// Where a verification that was stopped goes on; see [`Verify::resume`]. As text it is for
 /// the command line and for a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct ResumePoint {
     table: String,
     after: Option<String>,
@@ -37,7 +38,8 @@ impl FromStr for ResumePoint {
 }
 
 /// How far [`Verify::run_in_steps`] has come.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct VerifyProgress {
     /// The table at which it is, qualified and quoted as in SQL.
@@ -56,21 +58,19 @@ pub struct VerifyProgress {
 
 /// What of a table's history does not agree, from all of its steps.
 #[derive(Default)]
-struct Broken(BTreeMap<&'static str, (FindingCode, i64, Vec<BrokenRecord>)>);
+struct Broken(BTreeMap<String, (FindingCode, i64, Vec<BrokenRecord>)>);
 
 impl Broken {
     fn add(&mut self, step: Vec<Found>, at_most: usize) {
-        let mut counted: BTreeMap<&'static str, i64> = BTreeMap::new();
+        let mut counted: BTreeMap<String, i64> = BTreeMap::new();
         for found in step {
-            let entry = self
-                .0
-                .entry(found.code.as_str())
-                .or_insert((found.code, 0, vec![]));
+            let name = found.code.to_string();
+            counted.insert(name.clone(), found.records);
+            let entry = self.0.entry(name).or_insert((found.code, 0, vec![]));
             entry.2.push(found.record);
-            counted.insert(found.code.as_str(), found.records);
         }
         for (code, records) in counted {
-            if let Some((_, total, examples)) = self.0.get_mut(code) {
+            if let Some((_, total, examples)) = self.0.get_mut(&code) {
                 *total += records;
                 examples.sort_by_key(|record| record.change_id);
                 examples.truncate(at_most.max(1));
@@ -85,18 +85,14 @@ impl Broken {
             table.audit_call
         );
         let name = table.name.clone();
-        self.0
-            .into_values()
-            .map(move |(code, records, examples)| Finding {
+        self.0.into_values().map(move |(code, records, examples)| {
+            let message = code.of_records(records);
+            Finding {
                 records,
                 examples,
-                ..Finding::new(
-                    code,
-                    Some(name.clone()),
-                    code.of_records(records),
-                    Some(mend.clone()),
-                )
-            })
+                ..Finding::new(code, Some(name.clone()), message, Some(mend.clone()))
+            }
+        })
     }
 }
 

@@ -6,7 +6,7 @@ mod text;
 mod values;
 
 use diesel::sql_types::BigInt;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "export")]
 pub(crate) use self::query::ExportSql;
@@ -28,7 +28,8 @@ use crate::run;
 const PAGE: usize = 50;
 
 /// One change of a timeline or of a record's history, and why it was made.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct TimelineEntry {
     /// What was changed, when and by whom.
@@ -37,7 +38,7 @@ pub struct TimelineEntry {
     pub actions: Vec<AuditAction>,
     /// In the history of a record [with](crate::History::with) those of others: how the
     /// changed row referred to it. Empty for the record itself, and in every other answer.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub references: Vec<Reference>,
 }
 
@@ -106,9 +107,10 @@ pub fn timeline(filter: Filter) -> Timeline {
 }
 
 impl Timeline {
-    /// At most so many changes; 50 unless said otherwise.
+    /// At most so many changes; 50 unless said otherwise. A page of none says whether there
+    /// are some, and not where to go on.
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.max(1);
+        self.limit = limit;
         self
     }
 

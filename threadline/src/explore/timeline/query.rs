@@ -13,6 +13,7 @@ use crate::explore::binds::{Binds, all_of};
 use crate::explore::filter::Filter;
 use crate::explore::filter_error::FilterError;
 use crate::explore::page::ChangePlace;
+use crate::explore::record_key::{Key, RecordKey};
 use crate::explore::summary::SummarySql;
 use crate::explore::typed::{Bind, Typed};
 use crate::record::{ChangeSql, Operation, STORY};
@@ -135,7 +136,7 @@ impl<'a> Plan<'a> {
             limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)),
         ));
         if let (Some(table), Some(key)) = (&self.filter.table, &self.filter.record) {
-            return by_record(parts, after, &limit, table, &key.0);
+            return by_record(parts, after, &limit, table, key);
         }
         if let Some(after) = after {
             // Bound, so that one text serves every page of a connection.
@@ -368,7 +369,7 @@ fn by_record(
     after: Option<ChangePlace>,
     limit: &str,
     table: &str,
-    key: &[String],
+    key: &RecordKey,
 ) -> ChangesQuery {
     if let Some(after) = after {
         let change = parts.binds.bind(Bind::BigInt(after.change));
@@ -385,11 +386,17 @@ fn by_record(
         ));
     }
     let table = parts.binds.text(table);
-    let key: Vec<_> = key.iter().map(|value| parts.binds.text(value)).collect();
+    let values = match &key.0 {
+        Key::Texts(values) => {
+            let values: Vec<_> = values.iter().map(|value| parts.binds.text(value)).collect();
+            values.join(", ")
+        }
+        Key::Typed(key) => parts.binds.bind(Bind::Key(key.clone())),
+    };
     ChangesQuery {
         with: STORY
             .replace("{table name}", &table)
-            .replace("{key values}", &key.join(", "))
+            .replace("{key values}", &values)
             .replace("{story conditions}", &all_of(&parts.change))
             .replace("{story limit}", limit),
         changes: format!("SELECT c.* FROM story AS c ORDER BY c.id DESC LIMIT {limit}\n"),
@@ -417,12 +424,14 @@ pub(super) async fn resolve_table<C: AuditConnection>(
         .into());
     };
     match &filter.record {
-        Some(given) if given.0.len() != key.len() => Err(FilterError::RecordKey {
-            table: name.to_owned(),
-            columns: key.join(", "),
-            given: given.0.len(),
+        Some(RecordKey(Key::Texts(given))) if given.len() != key.len() => {
+            Err(FilterError::RecordKey {
+                table: name.to_owned(),
+                columns: key.join(", "),
+                given: given.len(),
+            }
+            .into())
         }
-        .into()),
         _ => Ok((id, key)),
     }
 }

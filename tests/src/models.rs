@@ -1,0 +1,41 @@
+//! The models of the program `audit`, for the tests that run it.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use threadline::{Audited, Models};
+
+pub use self::schema::members;
+
+mod schema {
+    diesel::table! {
+        members (id) {
+            id -> BigInt,
+            name -> Text,
+            email -> Nullable<Text>,
+        }
+    }
+}
+
+/// A member of a club.
+#[derive(
+    Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, Audited, Serialize, Deserialize,
+)]
+#[diesel(table_name = members)]
+#[audited(mask(email), keep = "1 year", personal(name))]
+pub struct Member {
+    /// Beyond what a binary float holds, in the tests.
+    pub id: i64,
+    /// Recorded.
+    pub name: String,
+    /// Masked.
+    pub email: Option<String>,
+}
+
+/// The table of [`Member`].
+pub const MEMBERS: &str =
+    "CREATE TABLE members (id bigint PRIMARY KEY, name text NOT NULL, email text);";
+
+/// What the program audits.
+pub fn audited() -> Models {
+    threadline::models![Member]
+}

@@ -1,0 +1,323 @@
+use std::fmt;
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use super::{Error, ErrorKind, is_actor_required};
+use crate::action::ActionError;
+use crate::context::ContextError;
+use crate::explore::FilterError;
+use crate::forms::open_text;
+use crate::time_travel::Unavailable;
+
+/// Whose matter an [`Error`] is: what a service answers, and whom it tells.
+///
+/// As an HTTP status, in any framework:
+///
+/// ```
+/// use threadline::{Error, ErrorClass, Filter};
+///
+/// fn status(error: &Error) -> u16 {
+///     match error.class() {
+///         ErrorClass::Caller => 400,
+///         ErrorClass::NotFound => 404,
+///         ErrorClass::Conflict => 409,
+///         ErrorClass::Database => 503,
+///         _ => 500,
+///     }
+/// }
+///
+/// /// What the client is told. The others are for the log: they can name roles and tables.
+/// fn body(error: &Error) -> String {
+///     match error.class() {
+///         ErrorClass::Caller | ErrorClass::NotFound | ErrorClass::Conflict => error.to_string(),
+///         _ => "the audit cannot be asked now".to_owned(),
+///     }
+/// }
+///
+/// let error = Filter::parse([("operation", "upsert")]).unwrap_err();
+/// assert_eq!(status(&error), 400);
+/// assert_eq!(
+///     body(&error),
+///     "filter `operation` cannot be `upsert`: an operation is insert, update, delete or truncate"
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// What was asked or given is wrong; ask otherwise.
+    Caller,
+    /// It is right and cannot be done as things are: something changed since, is not final yet,
+    /// or belongs to somebody else. Asked again later, it may be.
+    Conflict,
+    /// There is nothing of that kind on record.
+    NotFound,
+    /// The program, its migrations or the rights of its role must change. No caller can do
+    /// anything about it.
+    SetUp,
+    /// The database refused for another reason, or could not be reached.
+    Database,
+    /// A file or a stream could not be read or written.
+    Output,
+    /// A class that a newer version knows; met only where one reads what another wrote.
+    Unrecognized(String),
+}
+
+impl ErrorClass {
+    /// The class as text: `caller`, `conflict`, `not_found`, `set_up`, `database`, `output`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Caller => "caller",
+            Self::Conflict => "conflict",
+            Self::NotFound => "not_found",
+            Self::SetUp => "set_up",
+            Self::Database => "database",
+            Self::Output => "output",
+            Self::Unrecognized(class) => class,
+        }
+    }
+
+    fn named(name: String) -> Self {
+        [
+            Self::Caller,
+            Self::Conflict,
+            Self::NotFound,
+            Self::SetUp,
+            Self::Database,
+            Self::Output,
+        ]
+        .into_iter()
+        .find(|class| class.as_str() == name)
+        .unwrap_or(Self::Unrecognized(name))
+    }
+}
+
+impl fmt::Display for ErrorClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+open_text!(
+    ErrorClass,
+    ErrorClass::named,
+    "Whose matter an error is: caller, conflict, not_found, set_up, database, output, or what a newer version says."
+);
+
+impl Error {
+    /// Returns whose matter the error is.
+    pub fn class(&self) -> ErrorClass {
+        // Without a wildcard: a kind that is added is given a class.
+        match self.kind() {
+            ErrorKind::NoSuchTable { .. } | ErrorKind::NoSuchTransaction { .. } => {
+                ErrorClass::NotFound
+            }
+            ErrorKind::Unavailable(reason) => of_unavailable(reason),
+            ErrorKind::RevertConflicts(_) => ErrorClass::Conflict,
+            ErrorKind::Database(error) => of_diesel(error),
+            ErrorKind::Connection(_) => ErrorClass::Database,
+            ErrorKind::Context(error) => of_context(error),
+            ErrorKind::Action(error) => of_action(error),
+            ErrorKind::Filter(FilterError::UnknownTable { .. }) => ErrorClass::NotFound,
+            ErrorKind::Filter(_) | ErrorKind::Reference { .. } | ErrorKind::Cursor { .. } => {
+                ErrorClass::Caller
+            }
+            ErrorKind::SchemaMissing { .. }
+            | ErrorKind::TableMissing { .. }
+            | ErrorKind::NotAudited { .. }
+            | ErrorKind::BoundSelection { .. }
+            | ErrorKind::Migrations { .. }
+            | ErrorKind::Undecided { .. }
+            | ErrorKind::OutOfDate { .. } => ErrorClass::SetUp,
+            ErrorKind::Export { .. } | ErrorKind::Io { .. } => ErrorClass::Output,
+        }
+    }
+}
+
+fn of_unavailable(reason: &Unavailable) -> ErrorClass {
+    match reason {
+        Unavailable::NeverExisted
+        | Unavailable::Deleted { .. }
+        | Unavailable::KeyChanged { .. }
+        | Unavailable::BeforeAudit { .. }
+        | Unavailable::NoLongerKept { .. }
+        | Unavailable::Erased { .. }
+        | Unavailable::Converted { .. }
+        | Unavailable::Incomplete
+        | Unavailable::Unrecognized { .. } => ErrorClass::NotFound,
+        Unavailable::Unsettled { .. } => ErrorClass::Conflict,
+        // The model asks for what it cannot have.
+        Unavailable::Redacted { .. } | Unavailable::DoesNotFit { .. } => ErrorClass::SetUp,
+    }
+}
+
+fn of_context(error: &ContextError) -> ErrorClass {
+    match error {
+        ContextError::ActorWithoutId { .. }
+        | ContextError::UnknownActorType { .. }
+        | ContextError::NulByte { .. }
+        | ContextError::TooLong { .. }
+        | ContextError::NotAContext { .. } => ErrorClass::Caller,
+        ContextError::NoContext | ContextError::RowByRow => ErrorClass::SetUp,
+    }
+}
+
+fn of_action(error: &ActionError) -> ErrorClass {
+    match error {
+        ActionError::InvalidActor { .. }
+        | ActionError::InvalidName { .. }
+        | ActionError::InvalidField { .. } => ErrorClass::Caller,
+        ActionError::NoActor { .. } | ActionError::NoTransaction | ActionError::InTransaction => {
+            ErrorClass::SetUp
+        }
+    }
+}
+
+fn of_diesel(error: &DieselError) -> ErrorClass {
+    match error {
+        DieselError::NotFound => ErrorClass::NotFound,
+        error if is_actor_required(error) => ErrorClass::Caller,
+        DieselError::DatabaseError(kind, information) => match kind {
+            DatabaseErrorKind::UniqueViolation
+            | DatabaseErrorKind::ForeignKeyViolation
+            | DatabaseErrorKind::RestrictViolation
+            | DatabaseErrorKind::ExclusionViolation
+            | DatabaseErrorKind::SerializationFailure => ErrorClass::Conflict,
+            DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::CheckViolation => {
+                ErrorClass::Caller
+            }
+            // What the functions of the audit schema refuse begins with its name.
+            _ if information.message().starts_with("threadline: ") => ErrorClass::Caller,
+            _ => ErrorClass::Database,
+        },
+        _ => ErrorClass::Database,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds() -> Vec<(ErrorKind, ErrorClass)> {
+        let table = || "members".to_owned();
+        let message = table;
+        let io = || std::io::Error::other("no space");
+        vec![
+            (
+                ErrorKind::SchemaMissing { installed: None },
+                ErrorClass::SetUp,
+            ),
+            (
+                ErrorKind::TableMissing {
+                    model: "Member",
+                    table: table(),
+                },
+                ErrorClass::SetUp,
+            ),
+            (
+                ErrorKind::NoSuchTable {
+                    table: table(),
+                    near: None,
+                },
+                ErrorClass::NotFound,
+            ),
+            (ErrorKind::NoSuchTransaction { id: 7 }, ErrorClass::NotFound),
+            (ErrorKind::NotAudited { table: table() }, ErrorClass::SetUp),
+            (
+                ErrorKind::Unavailable(Unavailable::NeverExisted),
+                ErrorClass::NotFound,
+            ),
+            (
+                ErrorKind::Unavailable(Unavailable::Unsettled { open: vec![] }),
+                ErrorClass::Conflict,
+            ),
+            (
+                ErrorKind::BoundSelection { table: table() },
+                ErrorClass::SetUp,
+            ),
+            (ErrorKind::RevertConflicts(vec![]), ErrorClass::Conflict),
+            (
+                ErrorKind::Database(DieselError::NotFound),
+                ErrorClass::NotFound,
+            ),
+            (
+                ErrorKind::Database(DieselError::BrokenTransactionManager),
+                ErrorClass::Database,
+            ),
+            (
+                ErrorKind::Connection(diesel::ConnectionError::BadConnection(message())),
+                ErrorClass::Database,
+            ),
+            (
+                ErrorKind::Context(ContextError::NoContext),
+                ErrorClass::SetUp,
+            ),
+            (
+                ErrorKind::Context(ContextError::NulByte { field: "source" }),
+                ErrorClass::Caller,
+            ),
+            (
+                ErrorKind::Action(ActionError::NoTransaction),
+                ErrorClass::SetUp,
+            ),
+            (
+                ErrorKind::Filter(FilterError::RecordWithoutTable),
+                ErrorClass::Caller,
+            ),
+            (
+                ErrorKind::Filter(FilterError::UnknownTable {
+                    table: table(),
+                    audited: table(),
+                }),
+                ErrorClass::NotFound,
+            ),
+            (
+                ErrorKind::Reference { message: message() },
+                ErrorClass::Caller,
+            ),
+            (ErrorKind::Cursor { text: message() }, ErrorClass::Caller),
+            (ErrorKind::Export { source: io() }, ErrorClass::Output),
+            (
+                ErrorKind::Io {
+                    path: "diesel.toml".into(),
+                    source: io(),
+                },
+                ErrorClass::Output,
+            ),
+            (
+                ErrorKind::Migrations { message: message() },
+                ErrorClass::SetUp,
+            ),
+            (ErrorKind::Undecided { columns: vec![] }, ErrorClass::SetUp),
+            (ErrorKind::OutOfDate { missing: vec![] }, ErrorClass::SetUp),
+        ]
+    }
+
+    #[test]
+    fn each_kind_has_its_class() {
+        for (kind, class) in kinds() {
+            let error = Error::new(kind);
+            assert_eq!(error.class(), class, "{error:?}");
+            let text = serde_json::to_string(&class).unwrap();
+            assert_eq!(serde_json::from_str::<ErrorClass>(&text).unwrap(), class);
+        }
+    }
+
+    #[test]
+    fn an_error_that_went_through_diesels_is_what_it_was() {
+        for (kind, class) in kinds() {
+            let error = Error::new(kind);
+            let (debug, text) = (format!("{error:?}"), error.to_string());
+            let twice = DieselError::from(Error::from(DieselError::from(error)));
+            let back = Error::from(twice);
+            assert_eq!(format!("{back:?}"), debug);
+            assert_eq!(back.to_string(), text);
+            assert_eq!(back.class(), class);
+        }
+        let foreign = DieselError::QueryBuilderError("of somebody else".into());
+        let back = Error::from(foreign);
+        assert!(matches!(
+            back.kind(),
+            ErrorKind::Database(DieselError::QueryBuilderError(_))
+        ));
+    }
+}

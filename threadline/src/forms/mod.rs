@@ -1,0 +1,24 @@
+//! The JSON form of the public records: one, whoever writes it.
+
+mod open_text;
+#[cfg(feature = "utoipa")]
+mod openapi;
+#[cfg(test)]
+mod random;
+#[cfg(feature = "schemars")]
+pub(crate) mod schema;
+mod version;
+
+pub use version::FormatVersion;
+
+pub(crate) use open_text::open_text;
+
+/// How many there are.
+#[derive(Debug, Clone, serde::Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct Count {
+    /// The entries.
+    pub count: u64,
+    /// Of changes: how many actions match that no change shows.
+    pub other_actions: Option<u64>,
+}

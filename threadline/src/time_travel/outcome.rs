@@ -1,0 +1,46 @@
+//! For `#[serde(flatten, with)]`: a record, or why it cannot be had. One of two members is `null`.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Unavailable;
+
+/// A record, or why it cannot be had.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub(crate) struct Outcome<M, U = Unavailable> {
+    /// The record as the model's type; null if it cannot be had.
+    record: Option<M>,
+    /// Why the record cannot be had as the model's type; null if it is there.
+    unavailable: Option<U>,
+}
+
+pub(crate) fn serialize<M: Serialize, S: Serializer>(
+    record: &Result<M, Unavailable>,
+    out: S,
+) -> Result<S::Ok, S::Error> {
+    Outcome {
+        record: record.as_ref().ok(),
+        unavailable: record.as_ref().err(),
+    }
+    .serialize(out)
+}
+
+pub(crate) fn deserialize<'de, M: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Result<M, Unavailable>, D::Error> {
+    match Outcome::deserialize(from)? {
+        Outcome {
+            unavailable: Some(reason),
+            ..
+        } => Ok(Err(reason)),
+        Outcome {
+            record: Some(record),
+            ..
+        } => Ok(Ok(record)),
+        _ => Err(D::Error::custom(
+            "neither `record` nor `unavailable` says anything",
+        )),
+    }
+}

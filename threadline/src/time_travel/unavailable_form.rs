@@ -1,0 +1,138 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{OpenTransaction, Unavailable};
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
+use crate::record::{AuditChange, portable};
+
+/// Why a record of the past cannot be had as the model's type.
+#[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Unavailable")
+)]
+#[serde(default)]
+struct Form {
+    /// never_existed, deleted, key_changed, before_audit, no_longer_kept, unsettled, redacted, erased,
+    /// converted, incomplete, does_not_fit, or what a newer version knows.
+    reason: String,
+    /// The reason for people.
+    message: String,
+    /// Of does_not_fit: what did not fit.
+    detail: Option<String>,
+    /// Of deleted and key_changed: the change that did it.
+    change: Option<Box<AuditChange>>,
+    /// Of before_audit and no_longer_kept: since when changes are on record.
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
+    since: Option<DateTime<Utc>>,
+    /// Of unsettled: the transactions that are still open, as far as they can be named.
+    open: Vec<OpenTransaction>,
+    /// Of redacted, erased and converted: the columns.
+    columns: Vec<String>,
+}
+
+impl From<&Unavailable> for Form {
+    fn from(unavailable: &Unavailable) -> Self {
+        let mut form = Self {
+            message: unavailable.to_string(),
+            ..Self::default()
+        };
+        form.reason = match unavailable {
+            Unavailable::NeverExisted => "never_existed",
+            Unavailable::Deleted { change } => {
+                form.change = Some(change.clone());
+                "deleted"
+            }
+            Unavailable::KeyChanged { change } => {
+                form.change = Some(change.clone());
+                "key_changed"
+            }
+            Unavailable::BeforeAudit { since } => {
+                form.since = Some(*since);
+                "before_audit"
+            }
+            Unavailable::NoLongerKept { since } => {
+                form.since = Some(*since);
+                "no_longer_kept"
+            }
+            Unavailable::Unsettled { open } => {
+                form.open.clone_from(open);
+                "unsettled"
+            }
+            Unavailable::Redacted { columns } => {
+                form.columns.clone_from(columns);
+                "redacted"
+            }
+            Unavailable::Erased { columns } => {
+                form.columns.clone_from(columns);
+                "erased"
+            }
+            Unavailable::Converted { columns } => {
+                form.columns.clone_from(columns);
+                "converted"
+            }
+            Unavailable::Incomplete => "incomplete",
+            Unavailable::DoesNotFit { message } => {
+                form.detail = Some(message.clone());
+                "does_not_fit"
+            }
+            Unavailable::Unrecognized { reason, .. } => reason,
+        }
+        .to_owned();
+        form
+    }
+}
+
+impl From<Form> for Unavailable {
+    fn from(form: Form) -> Self {
+        let Form {
+            reason,
+            message,
+            detail,
+            change,
+            since,
+            open,
+            columns,
+        } = form;
+        match (reason.as_str(), change, since, detail) {
+            ("never_existed", ..) => Self::NeverExisted,
+            ("deleted", Some(change), ..) => Self::Deleted { change },
+            ("key_changed", Some(change), ..) => Self::KeyChanged { change },
+            ("before_audit", _, Some(since), _) => Self::BeforeAudit { since },
+            ("no_longer_kept", _, Some(since), _) => Self::NoLongerKept { since },
+            ("unsettled", ..) => Self::Unsettled { open },
+            ("redacted", ..) => Self::Redacted { columns },
+            ("erased", ..) => Self::Erased { columns },
+            ("converted", ..) => Self::Converted { columns },
+            ("incomplete", ..) => Self::Incomplete,
+            ("does_not_fit", _, _, Some(message)) => Self::DoesNotFit { message },
+            _ => Self::Unrecognized { reason, message },
+        }
+    }
+}
+
+impl Serialize for Unavailable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Form::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Unavailable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Form::deserialize(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(feature = "schemars")]
+impl schemars::JsonSchema for Unavailable {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Form::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Form::json_schema(generator)
+    }
+}

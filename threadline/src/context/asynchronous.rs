@@ -104,15 +104,18 @@ impl StreamConnection for AsyncPgConnection {
     async fn row_by_row<'a, Q, E>(
         &'a mut self,
         query: Q,
-        each: E,
+        mut each: E,
     ) -> QueryResult<Self::Rows<'a, E::Item>>
     where
         Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
         Pg: QueryMetadata<Q::SqlType>,
         E: EachRow + 'a,
     {
-        let rows = AsyncConnectionCore::load(self, query).await?;
-        Ok(Box::pin(Each { rows, each }))
+        let mut rows = AsyncConnectionCore::load(self, query).await?;
+        // What the server refuses comes with the first row, and is the call's error.
+        let first = poll_fn(|context| rows.as_mut().poll_next(context)).await;
+        let first = first.transpose()?.map(|row| each.item(Ok(row)));
+        Ok(Box::pin(Each { first, rows, each }))
     }
 
     async fn each_row<Q, E>(&mut self, query: Q, each: &mut E) -> QueryResult<()>
@@ -132,12 +135,13 @@ impl StreamConnection for AsyncPgConnection {
 }
 
 /// What is made of each row of a stream.
-struct Each<S: ?Sized, E> {
+struct Each<S: ?Sized, E: EachRow> {
+    first: Option<E::Item>,
     rows: Pin<Box<S>>,
     each: E,
 }
 
-impl<S: ?Sized, E> Unpin for Each<S, E> {}
+impl<S: ?Sized, E: EachRow> Unpin for Each<S, E> {}
 
 impl<S, R, E> Stream for Each<S, E>
 where
@@ -148,6 +152,9 @@ where
     type Item = E::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<E::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
         let row = self.rows.as_mut().poll_next(context);
         row.map(|row| row.map(|row| self.each.item(row)))
     }

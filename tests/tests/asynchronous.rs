@@ -7,6 +7,8 @@ mod cancelled;
 mod pools;
 #[path = "asynchronous/questions.rs"]
 mod questions;
+#[path = "asynchronous/recordings.rs"]
+mod recordings;
 #[path = "asynchronous/rows.rs"]
 mod rows_one_by_one;
 #[path = "asynchronous/stress.rs"]

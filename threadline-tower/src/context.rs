@@ -25,7 +25,9 @@ impl AuditLayer {
             context = context.correlation_id(id);
         }
         if let Some(trace) = &trace {
-            context = context.metadata(TRACEPARENT, trace.to_string());
+            context = context
+                .trace_id(trace.trace_id())
+                .metadata(TRACEPARENT, trace.to_string());
         }
         if !headers.ignored.is_empty() {
             context = context.metadata("ignored_headers", headers.ignored);

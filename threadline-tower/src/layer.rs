@@ -90,7 +90,7 @@ impl AuditLayer {
 
     /// Ignores the header `traceparent`.
     ///
-    /// By default it is kept in the metadata, as `traceparent`, so that
+    /// By default it is kept in the metadata, its trace id as `trace_id` and whole as `traceparent`, so that
     /// [`outgoing_headers`](crate::outgoing_headers) passes it on, and its trace id is the
     /// correlation id of a request that has no other.
     pub fn without_traceparent(mut self) -> Self {

@@ -62,6 +62,10 @@ async fn a_trace_is_the_correlation_where_no_header_names_another() {
     let context = seen(layer(), request(&both)).await.unwrap();
     assert_eq!(context.correlation_id(), Some(&TRACEPARENT[3..35]));
     assert_eq!(context.metadata()["traceparent"], TRACEPARENT);
+    assert_eq!(
+        context.metadata()["trace_id"],
+        "4bf92f3577b34da6a3ce929d0e0e4736"
+    );
 
     let named = layer().correlation_header(X_CORRELATION_ID);
     let context = seen(named.clone(), request(&both)).await.unwrap();

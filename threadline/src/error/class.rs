@@ -208,7 +208,7 @@ mod tests {
             ),
             (
                 ErrorKind::TableMissing {
-                    model: "Member",
+                    declared_by: "model `Member`".to_owned(),
                     table: table(),
                 },
                 ErrorClass::SetUp,

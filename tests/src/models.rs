@@ -1,4 +1,4 @@
-//! The models of the program `audit`, for the tests that run it.
+//! The models of the program `tests-audit`, for the tests that run it.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -111,7 +111,7 @@ fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
         "CREATE FUNCTION threadline.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT '-infinity'::timestamptz $$",
         "CREATE TABLE threadline.mine (x int)",
         "ALTER FUNCTION threadline.capture_1() SECURITY INVOKER",
-        "ALTER FUNCTION threadline.record_key(record, text[]) SET search_path = public",
+        "ALTER FUNCTION threadline.record_key(integer, record) SET search_path = public",
         "DROP SCHEMA threadline CASCADE",
         "ALTER SCHEMA threadline RENAME TO gone",
         "DROP VIEW threadline.changes",

@@ -10,7 +10,7 @@ use crate::answers::club;
 use crate::schemas::assert_valid;
 
 fn audit(database: &Database, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_audit"))
+    let output = Command::new(env!("CARGO_BIN_EXE_tests-audit"))
         .args(arguments)
         .env("DATABASE_URL", database.url())
         .output()

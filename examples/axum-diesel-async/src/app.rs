@@ -1,0 +1,70 @@
+//! The pool, and who may ask.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use diesel::{Connection, PgConnection};
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use threadline::{ActorRef, ActorType};
+use tokio::task::spawn_blocking;
+
+use crate::error::ApiError;
+use crate::models::audited;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+
+#[derive(Clone)]
+pub struct App {
+    pool: Pool<AsyncPgConnection>,
+    /// A service of yours verifies a signature, or asks its database.
+    tokens: Arc<HashMap<String, ActorRef>>,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Brings the database up to date: its own tables, then their audit. Several processes
+    /// may start at once.
+    pub async fn open(
+        database_url: String,
+        tokens: HashMap<String, ActorRef>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let url = database_url.clone();
+        // Diesel's migrations are synchronous.
+        spawn_blocking(move || {
+            let conn = &mut PgConnection::establish(&url)?;
+            threadline::run_pending_migrations(conn, &MIGRATIONS)
+        })
+        .await??;
+        let manager = AsyncDieselConnectionManager::new(database_url);
+        let pool = Pool::builder(manager).max_size(4).build()?;
+        audited().install(&mut pool.get().await?).await?;
+        let tokens = Arc::new(tokens);
+        Ok(Self { pool, tokens })
+    }
+
+    pub async fn conn(&self) -> Result<Object<AsyncPgConnection>, ApiError> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Who sent a request; nobody without a token that somebody has.
+    pub fn caller(&self, headers: &HeaderMap) -> Option<ActorRef> {
+        let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        self.tokens.get(header.strip_prefix("Bearer ")?).cloned()
+    }
+
+    /// Who may read the audit.
+    pub fn is_admin(caller: &ActorRef) -> bool {
+        *caller.actor_type() == ActorType::Admin
+    }
+}

@@ -1,0 +1,27 @@
+//! An address book on axum and diesel-async.
+//!
+//! What makes it audited: `models.rs` (what is captured), the `AuditLayer` below (who acts), and
+//! `conn.audited(async |conn| …)` in `routes.rs`.
+
+pub mod app;
+pub mod error;
+pub mod models;
+pub mod routes;
+
+use app::App;
+use axum::Router;
+use threadline_tower::{AuditLayer, X_REQUEST_ID};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+
+/// Routes of the service under its middleware. The layer that is added last is the first to see
+/// a request.
+pub fn service(routes: Router<App>, app: App) -> Router {
+    let actors = app.clone();
+    routes
+        .layer(AuditLayer::new(move |parts| actors.caller(&parts.headers)))
+        .layer(PropagateRequestIdLayer::new(X_REQUEST_ID))
+        .layer(SetRequestIdLayer::new(X_REQUEST_ID, MakeRequestUuid))
+        .layer(CatchPanicLayer::new())
+        .with_state(app)
+}

@@ -66,7 +66,13 @@ pub(crate) fn check() -> Result<(), String> {
 
 /// What the frozen versions are made of.
 fn files() -> Vec<String> {
-    let scripts = ["finish_code", "refuse_users", "remove", "replace_code"];
+    let scripts = [
+        "finish_code",
+        "refuse_users",
+        "remove",
+        "replace_code",
+        "take_over",
+    ];
     let mut files: Vec<String> = scripts
         .iter()
         .map(|name| format!("threadline/src/install/script/{name}.sql"))

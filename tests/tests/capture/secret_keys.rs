@@ -115,10 +115,7 @@ fn a_record_is_found_by_the_key_that_the_audit_does_not_have() {
         conn,
         &format!("DELETE FROM sessions WHERE id = '{SECRET}-3'"),
     );
-    run(
-        conn,
-        &format!("UPDATE pins SET holder = 'Ida' WHERE tenant = 1"),
-    );
+    run(conn, "UPDATE pins SET holder = 'Ida' WHERE tenant = 1");
     for round in ["in the journal", "in the ledger"] {
         use Operation::{Delete, Insert, Update};
         assert_eq!(operations(conn, 1), [Insert, Update], "{round}");

@@ -6,8 +6,6 @@ mod connection;
 mod futures;
 #[path = "context/interleaving.rs"]
 mod interleaving;
-#[path = "context/mistakes.rs"]
-mod mistakes;
 #[path = "context/pooler.rs"]
 mod pooler;
 #[path = "context/scopes.rs"]

@@ -15,8 +15,6 @@ mod events;
 #[path = "no_events.rs"]
 mod events;
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::time::Instant;
 
 use crate::action::{ActionStatus, AuditAction, kind_of};
@@ -45,9 +43,10 @@ impl Transaction {
     }
 
     /// Polls `work` in the transaction's span.
+    #[cfg(feature = "diesel-async")]
     pub(crate) async fn poll<F: Future>(&self, work: F) -> F::Output {
-        let mut work = pin!(work);
-        poll_fn(|context| self.run(|| work.as_mut().poll(context))).await
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|context| self.run(|| work.as_mut().poll(context))).await
     }
 
     /// Says how it ended. Of an error only the type: what it says can hold values.

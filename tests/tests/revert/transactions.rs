@@ -2,7 +2,8 @@
 
 use diesel::prelude::*;
 use threadline::{
-    Action, ActorRef, AuditContext, AuditExt, Operation, record_action, revert_transaction,
+    Action, ActorRef, AuditContext, AuditExt, ErrorClass, Operation, record_action,
+    revert_transaction,
 };
 use threadline_tests::{Database, rolled_back, rows, run, value};
 
@@ -50,12 +51,15 @@ fn a_row_that_came_and_went_in_one_transaction_leaves_nothing_to_do() {
 }
 
 #[test]
-fn a_transaction_that_changed_nothing_or_never_was_is_no_work() {
+fn a_transaction_that_never_was_is_named() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, NOTES);
-    assert_eq!(revert_transaction(conn, 0).unwrap(), 0);
-    assert_eq!(revert_transaction(conn, i64::MAX).unwrap(), 0);
+    for id in [0, i64::MAX] {
+        let error = revert_transaction(conn, id).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::NotFound);
+        assert!(error.to_string().contains(&id.to_string()), "{error}");
+    }
 }
 
 #[test]

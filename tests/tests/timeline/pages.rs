@@ -225,7 +225,7 @@ fn a_page_has_what_was_asked_for() {
     assert_eq!(page(Some(79), conn), (79, true, true));
     assert_eq!(page(Some(80), conn), (80, false, false));
     assert_eq!(page(Some(usize::MAX), conn), (80, false, false));
-    assert_eq!(page(Some(0), conn), (1, true, true));
+    assert_eq!(page(Some(0), conn), (0, true, false));
 }
 
 #[test]

@@ -24,12 +24,9 @@ use {
 ///
 /// There for `PgConnection`, for pooled connections and for
 /// [`AuditedConnection`](crate::AuditedConnection). Any other synchronous connection to
-/// PostgreSQL, such as one of your own, becomes one with a line, and then reads and writes
-/// the audit:
-///
-/// ```rust,ignore
-/// impl threadline::BlockingConnection for MyConnection {}
-/// ```
+/// PostgreSQL, such as one of your own, becomes one with the line
+/// `impl threadline::BlockingConnection for MyConnection {}`, and then reads and writes the
+/// audit.
 pub trait BlockingConnection: Connection<Backend = Pg> + LoadConnection {
     /// Begins a transaction with the given SQL.
     ///

@@ -44,21 +44,34 @@ const ACTION_COLUMNS: [&str; 2] = ["action_names", "actions"];
 pub(super) struct Sheet<W: Write> {
     writer: csv::Writer<W>,
     actions: bool,
+    begun: bool,
 }
 
 impl<W: Write> Sheet<W> {
-    pub(super) fn new(out: W, actions: bool) -> Result<Self, Error> {
-        let mut writer = csv::WriterBuilder::new()
+    pub(super) fn new(out: W, actions: bool) -> Self {
+        let writer = csv::WriterBuilder::new()
             .terminator(csv::Terminator::CRLF)
             .from_writer(out);
+        Self {
+            writer,
+            actions,
+            begun: false,
+        }
+    }
+
+    /// Writes the header, unless it is there.
+    fn begin(&mut self) -> Result<(), Error> {
+        if self.begun {
+            return Ok(());
+        }
+        self.begun = true;
         let columns = COLUMNS.iter();
-        let header = if actions {
-            writer.write_record(columns.chain(&ACTION_COLUMNS))
+        let header = if self.actions {
+            self.writer.write_record(columns.chain(&ACTION_COLUMNS))
         } else {
-            writer.write_record(columns)
+            self.writer.write_record(columns)
         };
-        header.map_err(refused)?;
-        Ok(Self { writer, actions })
+        header.map_err(refused)
     }
 
     fn cell(&mut self, text: &str) -> Result<(), Error> {
@@ -88,6 +101,7 @@ impl<W: Write> Sheet<W> {
 
 impl<W: Write> Sink for Sheet<W> {
     fn change(&mut self, row: &ExportRow) -> Result<(), Error> {
+        self.begin()?;
         let change = &row.change;
         self.cell(&change.id.to_string())?;
         self.instant(Some(change.captured_at))?;
@@ -128,6 +142,7 @@ impl<W: Write> Sink for Sheet<W> {
     }
 
     fn end(&mut self, _: Exported) -> Result<(), Error> {
+        self.begin()?;
         self.writer.flush().map_err(write_failed)
     }
 }

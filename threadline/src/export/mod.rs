@@ -148,9 +148,9 @@ impl<P: FnMut(u64) + Send> Export<P> {
     {
         let actions = self.actions;
         match format {
-            ExportFormat::Csv => self.write_to(conn, || csv::Sheet::new(out, actions)).await,
-            ExportFormat::Json => self.write_to(conn, || Ok(json::Document::new(out))).await,
-            ExportFormat::Ndjson => self.write_to(conn, || Ok(json::Lines::new(out))).await,
+            ExportFormat::Csv => self.write_to(conn, csv::Sheet::new(out, actions)).await,
+            ExportFormat::Json => self.write_to(conn, json::Document::new(out)).await,
+            ExportFormat::Ndjson => self.write_to(conn, json::Lines::new(out)).await,
         }
     }
 
@@ -180,11 +180,7 @@ impl<P: FnMut(u64) + Send> Export<P> {
         })
     }
 
-    async fn write_to<C, S>(
-        &mut self,
-        conn: &mut C,
-        begin: impl FnOnce() -> Result<S, Error> + Send,
-    ) -> Result<Exported, Error>
+    async fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
     where
         C: StreamConnection,
         S: Sink + Send,
@@ -195,8 +191,6 @@ impl<P: FnMut(u64) + Send> Export<P> {
         if installed < Some(SCHEMA_VERSION) {
             return Err(Error::new(ErrorKind::SchemaMissing { installed }));
         }
-        // Where nothing can be answered, nothing is written.
-        let mut sink = Begun::Not(Some(begin));
         let mut changes = 0;
         let mut truncated = false;
         // One more is asked for than is written: that it is there says enough.
@@ -211,7 +205,7 @@ impl<P: FnMut(u64) + Send> Export<P> {
                     truncated = true;
                     return Ok(ControlFlow::Break(()));
                 }
-                sink.sink()?.change(&row)?;
+                sink.change(&row)?;
                 changes += 1;
                 if changes % PROGRESS_EVERY == 0 {
                     report(&mut self.progress, changes);
@@ -225,38 +219,9 @@ impl<P: FnMut(u64) + Send> Export<P> {
             return Err(error);
         }
         let exported = Exported { changes, truncated };
-        sink.into_sink()?.end(exported)?;
+        sink.end(exported)?;
         report(&mut self.progress, changes);
         Ok(exported)
-    }
-}
-
-/// A sink that begins when the first row is there, or the end.
-enum Begun<S, F> {
-    Not(Option<F>),
-    Yes(S),
-}
-
-impl<S, F: FnOnce() -> Result<S, Error>> Begun<S, F> {
-    fn sink(&mut self) -> Result<&mut S, Error> {
-        if let Self::Not(begin) = self {
-            let begin = begin
-                .take()
-                .expect("an export ends where its sink cannot begin");
-            *self = Self::Yes(begin()?);
-        }
-        match self {
-            Self::Yes(sink) => Ok(sink),
-            Self::Not(_) => unreachable!("begun above"),
-        }
-    }
-
-    fn into_sink(mut self) -> Result<S, Error> {
-        self.sink()?;
-        match self {
-            Self::Yes(sink) => Ok(sink),
-            Self::Not(_) => unreachable!("begun above"),
-        }
     }
 }
 

@@ -292,10 +292,7 @@ impl<C: Asynchronous> AuditedTransactionBuilder<'_, C, Awaited> {
     {
         let begin = self.sql();
         let context = self.context.clone();
-        let setting = match &context {
-            Some(context) => Some(context.to_setting(Origin::Explicit)),
-            None => AuditContext::current_setting(),
-        };
+        let setting = self.setting();
         let mut open = Open::begin_as(self.connection, &begin, setting.as_deref()).await?;
         let done = match context {
             Some(context) => {

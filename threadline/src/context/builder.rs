@@ -86,6 +86,14 @@ impl<'a, C, Kind> AuditedTransactionBuilder<'a, C, Kind> {
     }
 
     /// The statement that begins the transaction.
+    /// Of its context, or of the current one.
+    pub(super) fn setting(&self) -> Option<String> {
+        match &self.context {
+            Some(context) => Some(context.to_setting(Origin::Explicit)),
+            None => AuditContext::current_setting(),
+        }
+    }
+
     pub(super) fn sql(&self) -> String {
         let Self {
             isolation_level,
@@ -114,16 +122,10 @@ impl<C: BlockingConnection> AuditedTransactionBuilder<'_, C> {
             .context
             .as_ref()
             .map(|context| context.enter_as(Origin::Explicit));
-        let setting = match &self.context {
-            Some(context) => Some(context.to_setting(Origin::Explicit)),
-            None => AuditContext::current_setting(),
-        };
+        let setting = self.setting();
         let begin = self.sql();
         let mut open = ready(Open::begin_as(self.connection, &begin, setting.as_deref()))?;
-        let done = match open.watched() {
-            Some(watched) => watched.run(|| work(open.conn())),
-            None => work(open.conn()),
-        };
+        let done = open.work(work);
         ready(open.end(done))
     }
 }

@@ -80,8 +80,17 @@ impl<'c, C: AuditConnection> Open<'c, C> {
     }
 
     /// What tells of it while its work is done.
-    pub(crate) fn watched(&self) -> Option<Transaction> {
+    #[cfg(feature = "diesel-async")]
+    pub(super) fn watched(&self) -> Option<Transaction> {
         self.watched.clone()
+    }
+
+    /// Does its work, in its span.
+    pub(super) fn work<T>(&mut self, work: impl FnOnce(&mut C) -> T) -> T {
+        match &self.watched {
+            Some(watched) => watched.run(|| work(self.conn)),
+            None => work(self.conn),
+        }
     }
 
     fn is_outermost(&mut self) -> QueryResult<bool> {

@@ -190,10 +190,7 @@ where
     E: From<Error>,
 {
     let mut open = ready(Open::begin(conn, setting))?;
-    let done = match open.watched() {
-        Some(watched) => watched.run(|| work(open.conn())),
-        None => work(open.conn()),
-    };
+    let done = open.work(work);
     ready(open.end(done))
 }
 

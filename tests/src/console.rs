@@ -1,5 +1,7 @@
 //! The sessions that a README shows, as requests and answers.
 
+use serde_json::{Value, json};
+
 /// A `curl` command, and what it prints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -15,6 +17,28 @@ pub struct Call {
     pub filter: Option<String>,
     /// The lines that are printed.
     pub answer: String,
+}
+
+impl Call {
+    /// The lines that are shown, as JSON.
+    pub fn shown(&self) -> Vec<Value> {
+        let line = |line: &str| serde_json::from_str(line).expect("an answer is JSON");
+        self.answer.lines().map(line).collect()
+    }
+
+    /// What the command prints of an answer: all of it, or of a history what the filter of
+    /// the READMEs leaves of each change.
+    pub fn printed(&self, answer: Value) -> Vec<Value> {
+        if self.filter.is_none() {
+            return vec![answer];
+        }
+        let line = |change: &Value| {
+            let actor = &change["transaction"]["actor"]["id"];
+            json!([change["operation"], actor, change["changed_to"]])
+        };
+        let changes = answer.as_array().expect("a history is a list");
+        changes.iter().map(line).collect()
+    }
 }
 
 /// The calls in the `console` blocks of a text, in their order.

@@ -298,8 +298,8 @@ EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_except
 END
 $$;
 
--- A table as FROM, UPDATE or DELETE take it, for the rows that are its own: what an heir
--- holds is the heir's, what a partition holds is the table's.
+-- A table as FROM, UPDATE or DELETE take it, for the rows that are its own: what an inheritance child
+-- holds is the child's, what a partition holds is the table's.
 CREATE OR REPLACE FUNCTION threadline.own_rows(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -595,13 +595,13 @@ BEGIN
     RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS now
-        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, treatment text, made_by text)
+        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, treatment text, generation_expression text)
             ON k.name = now.name AND k.type = now.type::text
         WHERE now.number IS NULL OR k.number IS NULL
            OR (k.number <> now.number AND relation = (built_for ->> 'relation')::oid)
            -- What is made of a redacted column is known by its expression.
            OR (k.treatment = 'clear' AND tl_redacts
-               AND threadline.generation_of(relation, now.number) IS DISTINCT FROM k.made_by));
+               AND threadline.generation_of(relation, now.number) IS DISTINCT FROM k.generation_expression));
 END
 $$;
 
@@ -655,10 +655,10 @@ SET quote_all_identifiers = off
 BEGIN ATOMIC
     WITH known AS (
         SELECT c.*, (built_for ->> 'relation')::oid = redaction_now.relation AS same
-        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, made_by text)
+        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, generation_expression text)
     ), traced AS (
         SELECT live.name, live.type, itself.token_key, itself.treatment AS by_itself, namesake.treatment AS by_name,
-               threadline.generation_of(redaction_now.relation, live.number) IS NOT DISTINCT FROM itself.made_by AS made_as_before
+               threadline.generation_of(redaction_now.relation, live.number) IS NOT DISTINCT FROM itself.generation_expression AS made_as_before
         FROM threadline.present_columns(redaction_now.relation) AS live
         LEFT JOIN known AS namesake ON namesake.name = live.name
         LEFT JOIN known AS itself ON CASE WHEN itself.same THEN itself.number = live.number ELSE itself.name = live.name END
@@ -1339,7 +1339,7 @@ BEGIN ATOMIC
         'columns', (
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number), '[]')
             FROM jsonb_to_recordset(t.columns) AS c (
-                number smallint, name text, type text, treatment text, token_key integer, made_by text)),
+                number smallint, name text, type text, treatment text, token_key integer, generation_expression text)),
         'signature', md5((
             SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
             FROM pg_attribute AS a
@@ -1777,7 +1777,7 @@ BEGIN ATOMIC
         -- In the order in which PostgreSQL shows them.
         SELECT string_agg(o.operation, ' OR ' ORDER BY o.ordinal) FILTER (WHERE o.operation <> 'TRUNCATE') AS of_rows,
                array_agg(o.operation) AS operations,
-               max(coalesce(t.shown_condition, expected_triggers.condition)) AS condition
+               max(coalesce(t.deparsed_condition, expected_triggers.condition)) AS condition
         FROM (VALUES (1, 'INSERT'), (2, 'DELETE'), (3, 'UPDATE'), (4, 'TRUNCATE')) AS o (ordinal, operation)
         LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
         WHERE coalesce(t.policy -> 'operations' ? lower(o.operation), true)
@@ -2007,7 +2007,7 @@ SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_trigger record;
-    tl_condition text := coalesce((SELECT t.shown_condition FROM threadline.audited_tables AS t WHERE t.id = audited_table), condition);
+    tl_condition text := coalesce((SELECT t.deparsed_condition FROM threadline.audited_tables AS t WHERE t.id = audited_table), condition);
     tl_owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = target);
 BEGIN
     PERFORM threadline.check_condition(target, tl_condition);
@@ -2079,11 +2079,11 @@ END;
 
 -- A transaction id of 32 bits, as rows and locks have it, in full: the one that
 -- is nearest to the ids of now.
-CREATE OR REPLACE FUNCTION threadline.whole_xid(id xid) RETURNS xid8
+CREATE OR REPLACE FUNCTION threadline.full_xid(id xid) RETURNS xid8
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT (now.id + 2147483648 - (now.id + 6442450944 - whole_xid.id::text::numeric) % 4294967296)::text::xid8
+    SELECT (now.id + 2147483648 - (now.id + 6442450944 - full_xid.id::text::numeric) % 4294967296)::text::xid8
     FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::numeric AS id) AS now;
 END;
 
@@ -3034,18 +3034,18 @@ COMMENT ON VIEW threadline.transactions IS
     'Every AuditTransaction with the number of its changes';
 
 -- Something about a table's audit that is not as it should be, and the command
--- that mends it.
+-- that fixes it.
 CREATE TYPE threadline.finding AS (
     code     text,
     relation text,
     message  text,
-    mend     text
+    fix     text
 );
 
 -- The table that is audited under an id, or should be: also where somebody took
 -- its triggers away. By its row trigger; else under its recorded name; else by its
 -- OID, if the columns agree: after a restore the OID may be that of any table.
-CREATE OR REPLACE FUNCTION threadline.whereabouts(audited_table integer) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.locate_table(audited_table integer) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -3131,7 +3131,7 @@ $$;
 
 -- The command that makes a table's capture what it should be. Where only its row
 -- trigger is gone, the table is still known by the others, and keeps its history.
-CREATE OR REPLACE FUNCTION threadline.mending(audited_table integer, target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.fix_for(audited_table integer, target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -3157,7 +3157,7 @@ SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_class pg_class;
-    tl_mend text := threadline.mending(audited_table, target);
+    tl_fix text := threadline.fix_for(audited_table, target);
     tl_finding threadline.finding;
 BEGIN
     SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
@@ -3222,7 +3222,7 @@ BEGIN
                    CASE WHEN NOT c.only_fires THEN 'trigger %I is not as it was made'
                         ELSE 'trigger %I does not fire for replicated changes' END, c.name)
            END,
-           CASE WHEN c.drift = 'duplicated' THEN format('DROP TRIGGER %I ON %s;', c.name, c.relation) ELSE tl_mend END
+           CASE WHEN c.drift = 'duplicated' THEN format('DROP TRIGGER %I ON %s;', c.name, c.relation) ELSE tl_fix END
     FROM compared AS c
     WHERE c.drift IS NOT NULL
     ORDER BY c.relation::text COLLATE "C", c.name COLLATE "C";
@@ -3237,7 +3237,7 @@ SET quote_all_identifiers = off
 AS $$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_mend text := threadline.mending(audited_table, target);
+    tl_fix text := threadline.fix_for(audited_table, target);
     tl_keys text[];
     tl_differences text;
     tl_added smallint[];
@@ -3245,7 +3245,7 @@ BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
     IF tl_table.relation <> target THEN
         RETURN NEXT ROW('table-restored', target::text,
-            'it was restored or created anew since its capture was built; until it is built anew, renamed columns cannot be followed', tl_mend)::threadline.finding;
+            'it was restored or created anew since its capture was built; until it is built anew, renamed columns cannot be followed', tl_fix)::threadline.finding;
     END IF;
 
     IF tl_table.fingerprint <> threadline.fingerprint(target) THEN
@@ -3268,11 +3268,11 @@ BEGIN
         WHERE k.name IS DISTINCT FROM live.name OR k.type IS DISTINCT FROM live.type::text;
         IF NOT threadline.redacts(tl_table.policy) AND threadline.fingerprint_but(target, tl_added) = tl_table.fingerprint THEN
             RETURN NEXT ROW('columns-added', target::text,
-                format('it has columns that came since its capture was built, and they are recorded: %s', tl_differences), tl_mend)::threadline.finding;
+                format('it has columns that came since its capture was built, and they are recorded: %s', tl_differences), tl_fix)::threadline.finding;
         ELSE
             RETURN NEXT ROW('columns-changed', target::text,
                 'its columns are not those that its capture was built for'
-                || coalesce(': ' || tl_differences, ''), tl_mend)::threadline.finding;
+                || coalesce(': ' || tl_differences, ''), tl_fix)::threadline.finding;
         END IF;
     END IF;
 
@@ -3285,12 +3285,12 @@ BEGIN
                      coalesce((SELECT string_agg(k.name, ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k), 'none')) END,
             CASE WHEN tl_keys = '{}' THEN format('ALTER TABLE %s ADD PRIMARY KEY (%s); ', target,
                      (SELECT string_agg(quote_ident(k.name), ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k))
-                 ELSE '' END || tl_mend)::threadline.finding;
+                 ELSE '' END || tl_fix)::threadline.finding;
     END IF;
 
     IF tl_table.capture_version <> threadline.capture_version() THEN
         RETURN NEXT ROW('capture-outdated', target::text,
-            format('its capture is of version %s, and this is version %s', tl_table.capture_version, threadline.capture_version()), tl_mend)::threadline.finding;
+            format('its capture is of version %s, and this is version %s', tl_table.capture_version, threadline.capture_version()), tl_fix)::threadline.finding;
     END IF;
 END
 $$;
@@ -3308,7 +3308,7 @@ BEGIN
            format(CASE WHEN p.oid IS NULL THEN 'function threadline.capture_%s is missing'
                        WHEN p.prosrc <> written.source THEN 'the source of function threadline.capture_%s is not what was written'
                        ELSE 'function threadline.capture_%s has another owner or other settings than it was made with' END, t.id),
-           threadline.mending(audited_table, target)
+           threadline.fix_for(audited_table, target)
     FROM threadline.audited_tables AS t
     CROSS JOIN LATERAL (
         -- A restore gives the table another OID, and the function keeps the old one.
@@ -3365,14 +3365,14 @@ BEGIN
            format('DROP TRIGGER %I ON %s;', c.name, c.relation)
     FROM capturing AS c
     JOIN threadline.audited_tables AS t ON t.id = c.table_id
-    CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+    CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
     WHERE c.fires AND (target IS NULL OR c.relation = target)
       AND c.relation <> at.relation
       AND c.relation NOT IN (SELECT p.relid FROM pg_partition_tree(at.relation) AS p)
       -- Else it is reported as altered or duplicated there.
       AND c.relation NOT IN (
-          SELECT threadline.whereabouts(other.id) FROM threadline.audited_tables AS other
-          WHERE other.unaudited_at IS NULL AND other.id <> t.id AND threadline.whereabouts(other.id) IS NOT NULL)
+          SELECT threadline.locate_table(other.id) FROM threadline.audited_tables AS other
+          WHERE other.unaudited_at IS NULL AND other.id <> t.id AND threadline.locate_table(other.id) IS NOT NULL)
     ORDER BY 2, 3;
 END
 $$;
@@ -3819,7 +3819,7 @@ BEGIN
                      AND g.tgfoid = to_regproc('threadline.capture_' || t.id)
                ) OR t.relation = at.relation AS known
         FROM threadline.audited_tables AS t
-        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
         WHERE t.unaudited_at IS NULL AND (target IS NULL OR at.relation = target)
         ORDER BY t.schema_name COLLATE "C", t.table_name COLLATE "C", t.id
     LOOP
@@ -3838,7 +3838,7 @@ BEGIN
                    format('%s is no partition of it any more%s; its rows stay in the past until then', p.name,
                        CASE WHEN p.left_by IS NOT NULL THEN
                            format(', since %s, by role %s', to_char(p.left_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), p.left_by) END),
-                   threadline.mending(tl_audited.id, tl_audited.relation)
+                   threadline.fix_for(tl_audited.id, tl_audited.relation)
             FROM threadline.partitions_left(tl_audited.id) AS p
             WHERE NOT p.is_noted
             ORDER BY p.name COLLATE "C";
@@ -3858,7 +3858,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.table_drift(regclass) IS
-    'What is not as it should be with the capture of audited tables, and the commands that mend it';
+    'What is not as it should be with the capture of audited tables, and the commands that fix it';
 
 -- What is not as it should be with the audited tables, as far as one look at the catalogs
 -- tells: triggers that are missing, do not fire or fire for something else, and columns
@@ -3876,7 +3876,7 @@ BEGIN
                to_regproc('threadline.capture_' || t.id)::oid AS function,
                -- The long way only where the short one does not lead to it.
                CASE WHEN g.oid IS NOT NULL AND g.tgfoid = to_regproc('threadline.capture_' || t.id) THEN t.relation
-                    ELSE threadline.whereabouts(t.id)::oid END AS relation
+                    ELSE threadline.locate_table(t.id)::oid END AS relation
         FROM threadline.audited_tables AS t
         LEFT JOIN pg_trigger AS g ON g.tgrelid = t.relation AND g.tgname = ('!threadline_capture_' || t.id)::name
         WHERE t.unaudited_at IS NULL
@@ -3960,7 +3960,7 @@ BEGIN
         WHERE a.relation IS NOT NULL AND a.capture_version <> threadline.capture_version()
     )
     SELECT f.code, f.name, f.message,
-           CASE WHEN f.relation IS NOT NULL THEN threadline.mending(f.id, f.relation) END
+           CASE WHEN f.relation IS NOT NULL THEN threadline.fix_for(f.id, f.relation) END
     FROM found AS f
     ORDER BY 2, 1, 3;
 END
@@ -4098,7 +4098,7 @@ BEGIN
     FOR tl_audited IN
         SELECT t.id, t.relation, at.relation AS target
         FROM threadline.audited_tables AS t
-        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
         WHERE at.relation IS NOT NULL AND to_regproc('threadline.capture_' || t.id) IS NOT NULL
         ORDER BY t.id
     LOOP
@@ -4156,7 +4156,7 @@ BEGIN
                -- It may be the id of a savepoint.
                CASE pg_xact_status(whole.id) WHEN 'in progress' THEN pg_current_xact_id_if_assigned() ELSE whole.id END AS xact_id
         FROM former AS f
-        CROSS JOIN LATERAL threadline.whole_xid(f.xmin) AS whole (id)
+        CROSS JOIN LATERAL threadline.full_xid(f.xmin) AS whole (id)
         WHERE f.name <> f.former_name
     ), since AS (
         SELECT renaming.xact_id, (
@@ -4236,7 +4236,7 @@ CREATE OR REPLACE FUNCTION threadline.labels_since(type oid) RETURNS xid8
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT max(threadline.whole_xid(label.xmin)::text::numeric)::text::xid8
+    SELECT max(threadline.full_xid(label.xmin)::text::numeric)::text::xid8
     FROM (
         SELECT under.oid, under.typrelid
         FROM pg_type AS base
@@ -4358,9 +4358,9 @@ BEGIN
         SELECT c.*,
                CASE c.what WHEN 'relabelled' THEN threadline.labels_since(c.atttypid)
                            WHEN 'dropped' THEN (
-                               SELECT threadline.whole_xid(a.xmin) FROM pg_attribute AS a
+                               SELECT threadline.full_xid(a.xmin) FROM pg_attribute AS a
                                WHERE c.is_same AND a.attrelid = target AND a.attnum = c.number)
-                           ELSE threadline.whole_xid(c.xmin) END AS altered_by
+                           ELSE threadline.full_xid(c.xmin) END AS altered_by
         FROM compared AS c
         WHERE c.what IS NOT NULL
           -- Images of before show the renamed one under the name.
@@ -4411,7 +4411,7 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT k.part, k.name, k.rows_of,
-           coalesce(k.left_at, CASE WHEN c.oid IS NOT NULL THEN threadline.altered_at(threadline.whole_xid(c.xmin), k.known_at) END, 'infinity'),
+           coalesce(k.left_at, CASE WHEN c.oid IS NOT NULL THEN threadline.altered_at(threadline.full_xid(c.xmin), k.known_at) END, 'infinity'),
            k.left_by, k.noted_at IS NOT NULL
     FROM threadline.known_partitions AS k
     JOIN threadline.audited_tables AS t ON t.id = k.table_id
@@ -4619,7 +4619,7 @@ BEGIN
                 'table', pg_event_trigger_table_rewrite_oid()::regclass, 'table_id', t.id, 'command', TG_TAG))
             FROM threadline.audited_tables AS t
             WHERE t.unaudited_at IS NULL
-              AND threadline.whereabouts(t.id) IN (
+              AND threadline.locate_table(t.id) IN (
                   pg_event_trigger_table_rewrite_oid(), pg_partition_root(pg_event_trigger_table_rewrite_oid()));
         END IF;
         RETURN;
@@ -4650,7 +4650,7 @@ BEGIN
                 WHERE d.object_type = 'trigger' AND d.address_names[3] ~ '^!threadline_(capture|truncate)_[0-9]{1,9}$'
             ) AS gone
             JOIN threadline.audited_tables AS t ON t.id = gone.id AND t.unaudited_at IS NULL
-            CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+            CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
             WHERE CASE
                 -- Not that of a copy of the table.
                 WHEN gone.relation IS NOT NULL THEN
@@ -4698,7 +4698,7 @@ BEGIN
             JOIN threadline.audited_tables AS t ON t.unaudited_at IS NULL AND (t.relation = root.oid OR t.id = ANY (called.ids))
         ), audited AS MATERIALIZED (
             -- Not that of a copy of the table.
-            SELECT c.* FROM candidate AS c WHERE threadline.whereabouts(c.id) = c.root
+            SELECT c.* FROM candidate AS c WHERE threadline.locate_table(c.id) = c.root
         ), gone AS (
             DELETE FROM threadline.watched_partitions AS w
             USING (SELECT DISTINCT a.id, a.root FROM audited AS a) AS a
@@ -4750,7 +4750,7 @@ BEGIN
             WHERE e.relation = a.relation AND CASE
                 WHEN a.command_tag = 'CREATE TRIGGER' THEN
                     -- Until the condition is noted, it is not known as PostgreSQL shows it.
-                    g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.shown_condition IS NULL)
+                    g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.deparsed_condition IS NULL)
                 WHEN a.command_tag = 'CREATE TABLE' THEN false
                 -- Partitions that come later have none for TRUNCATE.
                 ELSE g.tgenabled IN ('D', 'R') OR (g.oid IS NULL AND (a.relation = a.root OR e.inherited)) END
@@ -4878,11 +4878,11 @@ BEGIN
     IF tl_condition IS NULL THEN
         RAISE EXCEPTION 'threadline: the condition under which table % is recorded is not one expression', target;
     END IF;
-    SELECT t.shown_condition INTO tl_former FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ? 'condition';
+    SELECT t.deparsed_condition INTO tl_former FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ? 'condition';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'threadline: table % is recorded without a condition; give it one with SELECT threadline.audit(''%'', condition => ...)', target, target;
     ELSIF tl_former IS DISTINCT FROM tl_condition THEN
-        UPDATE threadline.audited_tables SET shown_condition = tl_condition WHERE id = tl_id;
+        UPDATE threadline.audited_tables SET deparsed_condition = tl_condition WHERE id = tl_id;
         PERFORM threadline.own_action('audit.condition_changed',
             jsonb_build_object('table', target, 'table_id', tl_id, 'condition', tl_condition, 'former_condition', tl_former));
     END IF;
@@ -5174,13 +5174,13 @@ BEGIN
             ELSE clock_timestamp() END,
         policy = tl_policy,
         personal_data = threadline.personal_data(tl_id, target, personal, subject),
-        shown_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.shown_condition END,
+        deparsed_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.deparsed_condition END,
         columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
                     -- What is made of others may be made of a redacted one later.
-                    'made_by', CASE
+                    'generation_expression', CASE
                         WHEN now.treatment = 'clear' AND cardinality(mask || exclude || token) > 0
                         THEN threadline.generation_of(target, c.number) END,
                     -- What a redacted column held until now was not recorded.
@@ -5713,7 +5713,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
     END IF;
-    IF tl_table.policy ? 'condition' AND tl_table.shown_condition IS NULL THEN
+    IF tl_table.policy ? 'condition' AND tl_table.deparsed_condition IS NULL THEN
         RAISE EXCEPTION 'threadline: the condition of table % was never installed; say it again with SELECT threadline.audit(''%'', condition => ...)',
             target, target;
     END IF;
@@ -5789,9 +5789,9 @@ DECLARE
 BEGIN
     PERFORM threadline.set_sequences();
     FOR relation, tl_command IN
-        SELECT at.relation, threadline.mending(t.id, at.relation)
+        SELECT at.relation, threadline.fix_for(t.id, at.relation)
         FROM threadline.audited_tables AS t
-        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
         WHERE t.unaudited_at IS NULL AND at.relation IS NOT NULL
         ORDER BY t.schema_name COLLATE "C", t.table_name COLLATE "C", t.id
     LOOP
@@ -6684,7 +6684,7 @@ BEGIN
         EXIT WHEN tl_change.row_data IS NOT NULL;
     END LOOP;
     IF NOT FOUND OR tl_change.op = 'U' AND tl_change.row_data IS NULL THEN
-        tl_relation := threadline.readable(threadline.whereabouts(audited_table));
+        tl_relation := threadline.readable(threadline.locate_table(audited_table));
         IF tl_relation IS NOT NULL AND tl_count > (SELECT count(*) FROM jsonb_object_keys(tl_owners)) THEN
             tl_owners := threadline.named_in(threadline.live_image(audited_table, tl_relation, record_key), former, clock_timestamp()) || tl_owners;
         END IF;
@@ -6765,7 +6765,7 @@ SET bytea_output = 'hex'
 SET extra_float_digits = 1
 AS $$
 DECLARE
-    tl_relation regclass := threadline.readable(threadline.whereabouts(audited_table));
+    tl_relation regclass := threadline.readable(threadline.locate_table(audited_table));
     tl_named text;
 BEGIN
     SELECT string_agg(CASE WHEN c.type::oid < 16384 THEN format('tl_live.%I::text = ANY ($1)', c.name)
@@ -6907,7 +6907,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_table integer := (plan -> 'table_id')::integer;
-    tl_relation regclass := threadline.whereabouts(tl_table);
+    tl_relation regclass := threadline.locate_table(tl_table);
     tl_columns text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'columns')));
     tl_by text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
 BEGIN
@@ -7322,7 +7322,7 @@ BEGIN
           FROM pg_locks AS own
           WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
             AND own.virtualtransaction = writes.virtualtransaction
-            AND tl_later <= threadline.whole_xid(own.transactionid)::text::numeric)
+            AND tl_later <= threadline.full_xid(own.transactionid)::text::numeric)
     ORDER BY a.xact_start, writes.pid;
 END
 $$;
@@ -7330,7 +7330,7 @@ COMMENT ON FUNCTION threadline.open_writers(timestamptz) IS
     'The open transactions because of which what was at an instant is not final';
 
 -- Why what was at an instant is not final, for a message.
-CREATE OR REPLACE FUNCTION threadline.why_unsettled(instant timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.why_not_final(instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -7356,7 +7356,7 @@ $$;
 --
 -- Who is open is told by threadline.open_writers(). On a standby it is final when all
 -- that the primary did by then is replayed, and no transaction was writing there.
-CREATE OR REPLACE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.is_final(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -7415,7 +7415,7 @@ BEGIN
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION threadline.settled(timestamptz) IS
+COMMENT ON FUNCTION threadline.is_final(timestamptz) IS
     'Whether what was the state at an instant is final: no transaction that wrote audited rows by then is still open';
 
 -- When the database transaction of an AuditTransaction captured its last change.
@@ -7870,16 +7870,16 @@ BEGIN
 END
 $$;
 
--- The same, with a little patience: what is not settled only because a short
--- transaction is open, is settled a moment later. What is read afterwards has a
--- later snapshot, in which everything that was settled is there.
-CREATE OR REPLACE FUNCTION threadline.settle(instant timestamptz) RETURNS boolean
+-- The same, with a little patience: what is not final only because a short
+-- transaction is open, is final a moment later. What is read afterwards has a
+-- later snapshot, in which everything that was final is there.
+CREATE OR REPLACE FUNCTION threadline.await_final(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     FOR tl_wait IN 0..6 LOOP
-        IF threadline.settled(instant) THEN
+        IF threadline.is_final(instant) THEN
             RETURN true;
         END IF;
         EXIT WHEN instant > clock_timestamp();
@@ -7917,12 +7917,12 @@ BEGIN ATOMIC
         WHERE c.id > after_change);
 END;
 
--- The answer of record_as_of() for an instant that is settled and audited; in
+-- The answer of record_as_of() for an instant that is final and audited; in
 -- one snapshot.
 --
 -- What was recorded by then counts: from the nearest whole image, over what each update
 -- made of it. Of what is not on record, back from what is there now, or was when it went.
-CREATE OR REPLACE FUNCTION threadline.settled_record(
+CREATE OR REPLACE FUNCTION threadline.final_record(
     audited_table integer, target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )
@@ -7958,9 +7958,9 @@ DECLARE
 BEGIN
     SELECT array_agg(ROW(c.*)::threadline.audit_changes ORDER BY c.id) INTO tl_changes
     FROM (
-        SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key)
+        SELECT * FROM threadline.record_changes(audited_table, final_record.record_key)
         UNION ALL
-        SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = settled_record.record_key
+        SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = final_record.record_key
     ) AS c;
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
@@ -7974,10 +7974,10 @@ BEGIN
             END IF;
             tl_counts := tl_change.transaction_id;
         END IF;
-        IF tl_here.id IS NULL AND tl_change.record_key = settled_record.record_key THEN
+        IF tl_here.id IS NULL AND tl_change.record_key = final_record.record_key THEN
             tl_here := tl_change;
         END IF;
-        IF tl_left.id IS NULL AND tl_change.previous_key = settled_record.record_key THEN
+        IF tl_left.id IS NULL AND tl_change.previous_key = final_record.record_key THEN
             tl_left := tl_change;
         END IF;
         EXIT WHEN tl_here.id IS NOT NULL;
@@ -7993,7 +7993,7 @@ BEGIN
     IF tl_before.op IN ('D', 'T') THEN
         state := 'deleted';
         RETURN;
-    ELSIF tl_before.previous_key = settled_record.record_key THEN
+    ELSIF tl_before.previous_key = final_record.record_key THEN
         state := 'moved';
         RETURN;
     END IF;
@@ -8012,11 +8012,11 @@ BEGIN
         CONTINUE WHEN tl_change.id > tl_before.id IS NOT FALSE;
         EXIT WHEN tl_change.captured_at < tl_since OR tl_change.id <= tl_blind
             OR tl_former.id IS NOT NULL AND (tl_former.transaction_id, tl_former.statement) IS DISTINCT FROM (tl_change.transaction_id, tl_change.statement);
-        IF tl_change.record_key = settled_record.record_key AND (tl_change.op = 'I' OR tl_change.previous_key IS NOT NULL) THEN
+        IF tl_change.record_key = final_record.record_key AND (tl_change.op = 'I' OR tl_change.previous_key IS NOT NULL) THEN
             tl_from := tl_change.id;
             tl_is_whole := jsonb_typeof(tl_change.row_data) = 'object';
             EXIT;
-        ELSIF tl_change.previous_key = settled_record.record_key THEN
+        ELSIF tl_change.previous_key = final_record.record_key THEN
             -- It made room for the one that came in the same statement.
             EXIT WHEN tl_change.statement IS NULL;
             tl_former := tl_change;
@@ -8033,7 +8033,7 @@ BEGIN
                c.captured_at ORDER BY c.id), instant)
     INTO tl_forward
     FROM unnest(tl_changes) AS c
-    WHERE c.record_key = settled_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
+    WHERE c.record_key = final_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
 
     -- What was recorded by then says all of it.
     tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
@@ -8047,12 +8047,12 @@ BEGIN
     SELECT * INTO tl_end
     FROM unnest(tl_changes) AS c
     WHERE c.id > tl_cut
-      AND (c.record_key = settled_record.record_key AND c.op IN ('D', 'T') OR c.previous_key = settled_record.record_key)
+      AND (c.record_key = final_record.record_key AND c.op IN ('D', 'T') OR c.previous_key = final_record.record_key)
     ORDER BY c.id
     LIMIT 1;
     SELECT * INTO tl_birth
     FROM unnest(tl_changes) AS c
-    WHERE c.id > tl_cut AND c.record_key = settled_record.record_key AND (c.op = 'I' OR c.previous_key IS NOT NULL)
+    WHERE c.id > tl_cut AND c.record_key = final_record.record_key AND (c.op = 'I' OR c.previous_key IS NOT NULL)
     ORDER BY c.id
     LIMIT 1;
     IF tl_birth.id IS NULL OR tl_end.id < tl_birth.id
@@ -8062,13 +8062,13 @@ BEGIN
                    tl_alterations, threadline.renamed_image(tl_renames, c.changed_from, c.captured_at), c.captured_at ORDER BY c.id DESC)
         INTO tl_undo
         FROM unnest(tl_changes) AS c
-        WHERE c.record_key = settled_record.record_key
+        WHERE c.record_key = final_record.record_key
           AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
           AND c.op = 'U' AND c.previous_key IS NULL;
         tl_backward := CASE
             WHEN tl_is_answer THEN '{}'
             WHEN tl_end.id IS NULL THEN threadline.still_true(
-                tl_alterations, threadline.live_image(audited_table, target, settled_record.record_key), 'infinity', instant)
+                tl_alterations, threadline.live_image(audited_table, target, final_record.record_key), 'infinity', instant)
             ELSE threadline.still_true(
                 tl_alterations, threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at), tl_end.captured_at, instant)
             END || coalesce(threadline.laid(tl_alterations, tl_undo, instant), '{}');
@@ -8101,7 +8101,7 @@ $$;
 --
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
--- state: there; or why not: unsettled, unaudited (before the audit began),
+-- state: there; or why not: not_final, unaudited (before the audit began),
 -- purged (before the time that is kept),
 -- never (nothing of this key by then), deleted, moved (to another key),
 -- incomplete (something wrote past the triggers). The change is the last one of
@@ -8128,8 +8128,8 @@ BEGIN
     ELSIF tl_table.policy ?| '{operations,condition}' THEN
         -- Some of what happened was not to be recorded.
         state := 'incomplete';
-    ELSIF NOT threadline.settle(instant) THEN
-        state := 'unsettled';
+    ELSIF NOT threadline.await_final(instant) THEN
+        state := 'not_final';
     ELSIF instant < tl_table.audited_since THEN
         state := 'unaudited';
     ELSIF instant < tl_table.kept_since THEN
@@ -8137,7 +8137,7 @@ BEGIN
     ELSE
         SELECT r.state, r.image, r.transaction_id, r.change_id, r.unrecorded
         INTO state, image, transaction_id, change_id, unrecorded
-        FROM threadline.settled_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
+        FROM threadline.final_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
     END IF;
 END
 $$;
@@ -8188,10 +8188,10 @@ BEGIN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
             MESSAGE = format('threadline: what %s was cannot be said: by its policy, not every change is recorded', target);
-    ELSIF NOT threadline.settle(instant) THEN
+    ELSIF NOT threadline.await_final(instant) THEN
         RAISE EXCEPTION USING
-            CONSTRAINT = 'threadline_unsettled',
-            MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_unsettled(instant)),
+            CONSTRAINT = 'threadline_not_final',
+            MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_not_final(instant)),
             DETAIL = coalesce((SELECT jsonb_agg(to_jsonb(w)) FROM threadline.open_writers(instant) AS w WHERE NOT pg_is_in_recovery()), '[]'),
             HINT = 'Ask again later, or for an earlier instant.';
     ELSIF instant < tl_table.audited_since THEN
@@ -9658,10 +9658,10 @@ BEGIN
         WHERE a.what = 'converted' AND a.at > instant AND past ? a.name AND live ? a.name
         GROUP BY a.name
     LOOP
-        tl_before := (SELECT r.image FROM threadline.settled_record(audited_table, target, record_key,
+        tl_before := (SELECT r.image FROM threadline.final_record(audited_table, target, record_key,
             CASE WHEN isfinite(tl_column.first) THEN tl_column.first - interval '1 microsecond' ELSE clock_timestamp() END) AS r);
         tl_after := CASE WHEN isfinite(tl_column.last)
-            THEN (SELECT r.image FROM threadline.settled_record(audited_table, target, record_key, tl_column.last) AS r)
+            THEN (SELECT r.image FROM threadline.final_record(audited_table, target, record_key, tl_column.last) AS r)
             ELSE live END;
         IF (past -> tl_column.name)::text = (tl_before -> tl_column.name)::text
            AND (live -> tl_column.name)::text = (tl_after -> tl_column.name)::text THEN
@@ -9693,8 +9693,8 @@ BEGIN
     END IF;
     SELECT * INTO tl_then FROM threadline.record_as_of(target, put_record_back.record_key, instant);
     tl_live := threadline.live_image(tl_id, target, put_record_back.record_key);
-    IF tl_then.state = 'unsettled' THEN
-        RETURN 'what was then is not settled yet: a transaction that wrote audited rows by then is still open';
+    IF tl_then.state = 'not_final' THEN
+        RETURN 'what was then is not final yet: a transaction that wrote audited rows by then is still open';
     ELSIF tl_then.state = 'unaudited' THEN
         RETURN 'the table was not audited then';
     ELSIF tl_then.state = 'purged' THEN
@@ -9796,7 +9796,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT at.relation
         FROM threadline.audited_tables AS t
-        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
         WHERE (t.schema_name, t.table_name) = (n.nspname, c.relname) AND t.unaudited_at IS NULL AND at.relation <> c.oid
         ORDER BY t.id DESC
         LIMIT 1
@@ -9808,9 +9808,9 @@ BEGIN
       AND threadline.audited_table_of(c.oid) IS NULL
       -- One whose triggers are gone is reported as such.
       AND c.oid NOT IN (
-          SELECT threadline.whereabouts(t.id)
+          SELECT threadline.locate_table(t.id)
           FROM threadline.audited_tables AS t
-          WHERE t.unaudited_at IS NULL AND threadline.whereabouts(t.id) IS NOT NULL)
+          WHERE t.unaudited_at IS NULL AND threadline.locate_table(t.id) IS NOT NULL)
       AND NOT EXISTS (
           SELECT FROM pg_depend AS d
           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')

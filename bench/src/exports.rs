@@ -78,15 +78,15 @@ fn copy(url: &str, rows: usize) -> f64 {
 
 /// What the export asks, as psql takes it.
 fn copy_query(rows: usize) -> String {
-    let columns = include_str!("../../threadline/src/record/change_columns.sql").replace(
+    let columns = include_str!("../../threadline/src/statement/change_columns.sql").replace(
         "{transaction columns}",
-        include_str!("../../threadline/src/record/transaction_columns.sql"),
+        include_str!("../../threadline/src/statement/transaction_columns.sql"),
     );
     format!(
         "SELECT {columns}, NULL::jsonb FROM (SELECT c.* FROM threadline.audit_changes AS c
          ORDER BY c.transaction_id DESC, c.id DESC LIMIT {rows}) AS c {}
          ORDER BY c.transaction_id DESC, c.id DESC",
-        include_str!("../../threadline/src/record/change_tables.sql"),
+        include_str!("../../threadline/src/statement/change_tables.sql"),
     )
 }
 

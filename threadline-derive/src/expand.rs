@@ -94,7 +94,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             type __Key = <__Table as __threadline::diesel::Table>::PrimaryKey;
 
             #[automatically_derived]
-            impl #impl_generics __threadline::Audited for #name #type_generics #where_clause {
+            impl #impl_generics __threadline::AuditedModel for #name #type_generics #where_clause {
                 type Table = #table::table;
                 type Key = #key;
 

@@ -3,7 +3,7 @@
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;
 
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::run;
 

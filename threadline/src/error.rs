@@ -1,4 +1,5 @@
 mod class;
+mod failure;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,14 +7,16 @@ use std::path::PathBuf;
 use diesel::result::Error as DieselError;
 
 use crate::action::ActionError;
-use crate::context::{AuditConnection, ContextError};
-use crate::explore::FilterError;
-use crate::install::SCHEMA_VERSION;
+use crate::context::ContextError;
+use crate::filter::FilterError;
+use crate::model::UndecidedColumn;
+use crate::record::RevertConflict;
+use crate::record::Unavailable;
 use crate::record::clean;
-use crate::revert::RevertConflict;
-use crate::time_travel::Unavailable;
+use crate::version::SCHEMA_VERSION;
 
 pub use self::class::ErrorClass;
+pub(crate) use self::failure::kind_of;
 
 /// What went wrong in Threadline, and what to do about it.
 ///
@@ -115,60 +118,6 @@ pub enum ErrorKind {
     },
 }
 
-/// A column of an audited model that looks secret by its name, and of which the
-/// model says nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UndecidedColumn {
-    /// The model's name.
-    pub model: String,
-    /// The file that declares the table, if no model does.
-    pub file: Option<String>,
-    /// The quoted name of its table.
-    pub table: String,
-    /// The column's name.
-    pub column: String,
-    /// Whether records are found by it, so that it can be neither masked nor excluded.
-    pub is_key: bool,
-}
-
-impl fmt::Display for UndecidedColumn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            model,
-            file,
-            table,
-            column,
-            is_key,
-        } = self;
-        if file.is_some() {
-            return if *is_key {
-                write!(
-                    f,
-                    "{table}, column {column}: list it in `clear` if it is no secret; by a key records are found, which can be neither masked nor excluded"
-                )
-            } else {
-                write!(
-                    f,
-                    "{table}, column {column}: list it in `exclude` to record nothing of it, in `mask` that it changed, in `token` also whether it changed back, in `clear` if it is no secret"
-                )
-            };
-        }
-        write!(f, "{table}.\"{column}\", model `{model}`: ")?;
-        if *is_key {
-            write!(
-                f,
-                "`token({column})` to record it as a keyed hash, by which records are found, `clear({column})` if it is no secret; a key can be neither masked nor excluded"
-            )
-        } else {
-            write!(
-                f,
-                "`exclude({column})` to record nothing of it, `mask({column})` that it changed, `token({column})` also whether it changed back, `clear({column})` if it is no secret"
-            )
-        }
-    }
-}
-
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
         Self(Box::new(kind))
@@ -188,40 +137,6 @@ impl Error {
     pub fn kind(&self) -> &ErrorKind {
         &self.0
     }
-
-    /// An error of a query on the audit tables. If the tables are not there,
-    /// says that and not which function PostgreSQL missed first.
-    pub(crate) async fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Self {
-        if let DieselError::DatabaseError(_, information) = &error {
-            let message = information.message();
-            if information.constraint_name() == Some("threadline_reference") {
-                return Self::new(ErrorKind::Reference {
-                    message: message.trim_start_matches("threadline: ").to_owned(),
-                });
-            }
-            // What its functions refuse begins with its name.
-            if lacks_schema(message) {
-                match crate::install::installed_version(conn).await {
-                    Ok(installed) if installed < Some(SCHEMA_VERSION) => {
-                        return Self::new(ErrorKind::SchemaMissing { installed });
-                    }
-                    // Inside a transaction, which has failed now, it cannot be asked.
-                    Err(_) if message.contains("does not exist") => {
-                        return Self::new(ErrorKind::SchemaMissing { installed: None });
-                    }
-                    _ => {}
-                }
-            }
-        }
-        error.into()
-    }
-}
-
-/// Whether PostgreSQL misses something of the audit schema: the schema, or a table or function
-/// in it.
-fn lacks_schema(message: &str) -> bool {
-    !message.starts_with("threadline:")
-        && (message.contains("\"threadline\"") || message.contains("threadline."))
 }
 
 impl fmt::Display for Error {
@@ -362,6 +277,12 @@ impl From<diesel::ConnectionError> for Error {
 impl From<ContextError> for Error {
     fn from(error: ContextError) -> Self {
         Self::new(ErrorKind::Context(error))
+    }
+}
+
+impl From<ActionError> for Error {
+    fn from(error: ActionError) -> Self {
+        Self::new(ErrorKind::Action(error))
     }
 }
 

@@ -8,19 +8,23 @@ extern crate self as threadline;
 pub mod docs;
 
 mod action;
+mod audited;
 mod batches;
+mod connection;
 mod context;
 mod erasure;
 mod error;
-mod explore;
 #[cfg(feature = "export")]
 mod export;
+mod filter;
 mod forms;
 mod health;
 mod install;
+mod json_schema;
 mod migrations;
 mod model;
 mod posting;
+mod queries;
 mod record;
 mod retention;
 mod revert;
@@ -28,53 +32,49 @@ mod run;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod sql;
+mod statement;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time_travel;
+mod transactions;
 mod verify;
+mod version;
 
-pub use action::{
-    Action, ActionError, ActionStatus, AuditAction, record_action, suspend, unmasked,
-};
-#[cfg(all(feature = "audited-connection", feature = "r2d2"))]
-pub use context::AutocommitInContext;
+pub use action::{Action, ActionError, ActionStatus, AuditAction};
+pub use audited::Audited;
+pub use connection::{AuditConnection, BlockingConnection, StreamConnection};
 pub use context::{
-    ActorRef, ActorType, AuditConnection, AuditContext, AuditContextBuilder, AuditExt,
-    AuditedTransactionBuilder, BlockingConnection, ContextError, InContext, InContextExt,
-    StreamConnection,
+    ActorRef, ActorType, AuditContext, AuditContextBuilder, ContextError, InContext, InContextExt,
 };
-#[cfg(feature = "diesel-async")]
-pub use context::{AsyncAuditExt, AsyncWork, Awaited};
-#[cfg(feature = "audited-connection")]
-pub use context::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 #[cfg(feature = "export")]
 pub use erasure::SubjectExport;
 pub use erasure::{Erased, Erasure, erasures, resume_erasure};
-pub use error::{Error, ErrorClass, ErrorKind, UndecidedColumn, is_actor_required};
-pub use explore::{
-    ActionFilter, Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor,
-    DayCount, Filter, FilterError, Moved, OperationCount, Page, PageRequest, PageRules, Question,
-    RecordKey, Reference, Summary, TableCount, Timeline, TimelineEntry, TransactionReport, actions,
-    actor_history, correlated, summary, timeline, transaction,
-};
+pub use error::{Error, ErrorClass, ErrorKind, is_actor_required};
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
+pub use filter::{ActionFilter, Filter, FilterError, RecordKey};
 pub use forms::FormatVersion;
 pub use health::{Counters, Health, ModelHealth};
 pub use install::{ModelStatus, Protection, Status, TableStatus, run_pending_migrations};
-pub use model::{Audited, KeyExpression, KeyOf, Models, Policy, TableSpec};
+pub use model::{AuditedModel, KeyExpression, KeyOf, Models, Policy, TableSpec, UndecidedColumn};
 pub use posting::{Waiting, Worker, WorkerHandle, post, waiting};
+pub use queries::{
+    Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor, DayCount, History,
+    HistoryWith, Moved, OperationCount, Page, PageRequest, PageRules, Question, Reference,
+    Referring, Summary, TableCount, Timeline, TimelineEntry, TransactionReport, actions,
+    actor_history, correlated, history, summary, timeline, transaction,
+};
 pub use record::{
-    AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, History, HistoryWith, Operation,
-    PriorState, Referring, Version, VersionedModel, history,
+    AuditChange, AuditTransaction, ContextOrigin, Diff, FieldDiff, OpenTransaction, Operation,
+    PriorState, RevertConflict, Unavailable,
 };
 pub use retention::{Hold, PurgePreview, purge, purge_preview, release_hold};
-pub use revert::{RevertConflict, revert_transaction, revert_transaction_but};
+pub use revert::{revert_transaction, revert_transaction_but};
 /// ```
 /// # use threadline_test_server::doctest::*;
 /// # diesel::table! { users (id) { id -> BigInt, name -> Text, email -> Text, password_hash -> Text, } }
-/// use threadline::Audited;
+/// use threadline::{Audited, AuditedModel};
 ///
 /// #[derive(Queryable, Selectable, Identifiable, Audited)]
 /// #[diesel(table_name = users)]
@@ -88,9 +88,16 @@ pub use revert::{RevertConflict, revert_transaction, revert_transaction_but};
 /// assert_eq!(User::spec().policy.exclude, ["password_hash"]);
 /// ```
 pub use threadline_derive::Audited;
-pub use time_travel::{OpenTransaction, Unavailable};
 #[cfg(feature = "postgres")]
 pub use time_travel::{PastRecord, PastRecords};
+pub use time_travel::{Version, VersionedModel};
+#[cfg(all(feature = "audited-connection", feature = "r2d2"))]
+pub use transactions::AutocommitInContext;
+#[cfg(feature = "diesel-async")]
+pub use transactions::{AsyncAuditExt, AsyncWork, Awaited};
+pub use transactions::{AuditExt, AuditedTransactionBuilder, record_action, suspend, unmasked};
+#[cfg(feature = "audited-connection")]
+pub use transactions::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 pub use verify::{
     BrokenRecord, Finding, FindingCode, ResumePoint, Severity, Verification, Verify, VerifyProgress,
 };
@@ -98,7 +105,8 @@ pub use verify::{
 /// The SQL of the audit schema, for the tests of this repository.
 #[doc(hidden)]
 pub mod __schema {
-    use crate::install::{SCHEMA_VERSION, Schema, VERSIONS, Way};
+    use crate::install::{Schema, VERSIONS, Way};
+    use crate::version::SCHEMA_VERSION;
 
     /// `up.sql` and `down.sql` of the migration `migration` between two versions; 0 is none.
     pub fn migration(from: i32, to: i32, migration: &str) -> (String, String) {
@@ -110,7 +118,7 @@ pub mod __schema {
     /// The JSON Schema of every record.
     #[cfg(all(feature = "schemars", feature = "export"))]
     pub fn json_schema() -> serde_json::Value {
-        crate::forms::schema::document()
+        crate::json_schema::document()
     }
 
     /// The newest version.
@@ -120,14 +128,13 @@ pub mod __schema {
 /// What the program of `threadline-cli` asks for beside the public API; not for use by others.
 #[doc(hidden)]
 pub mod __cli {
-    pub use crate::context::ready;
-    pub use crate::explore::{
-        Day, Filters, KnownTable, blame, instant, known_table, record, transaction_up_to,
-    };
+    pub use crate::connection::ready;
+    pub use crate::filter::{Day, Filters, instant, record};
     pub use crate::forms::Count;
     pub use crate::install::{owner, watched};
+    pub use crate::queries::{KnownTable, TextKey, blame, known_table, transaction_up_to};
     pub use crate::record::portable::Portable;
-    pub use crate::record::{DisplayStyle, TextKey, clean, plain};
+    pub use crate::record::{DisplayStyle, clean, plain};
     pub use crate::revert::revert_record;
     pub use crate::time_travel::as_of_json;
     #[cfg(feature = "postgres")]
@@ -140,7 +147,7 @@ pub mod __private {
     pub use diesel;
 
     pub use crate::model::{
-        Audited, CompositeKey, DerivedPolicy, Policy, SingleKey, TableSpec, assert_key, same_name,
-        single_key_name, table_name,
+        AuditedModel, CompositeKey, DerivedPolicy, Policy, SingleKey, TableSpec, assert_key,
+        same_name, single_key_name, table_name,
     };
 }

@@ -1,13 +1,16 @@
 //! Queries on whatever kind of connection, with the names that Diesel gives them.
 
+use diesel::QueryableByName;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::QueryMetadata;
 use diesel::pg::Pg;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
+use diesel::sql_types::{Bool, Integer, Nullable};
 
-use crate::context::{AuditConnection, Columns};
-use crate::error::Error;
+use crate::connection::{AuditConnection, Columns};
+use crate::error::{Error, ErrorKind};
+use crate::version::SCHEMA_VERSION;
 
 pub(crate) async fn load<C, Q, T>(conn: &mut C, query: Q) -> QueryResult<Vec<T>>
 where
@@ -62,6 +65,67 @@ where
 {
     match answer {
         Ok(answer) => Ok(answer),
-        Err(error) => Err(Error::reading(conn, error).await),
+        Err(error) => Err(reading(conn, error).await),
     }
+}
+
+/// An error of a query on the audit tables. If the tables are not there,
+/// says that and not which function PostgreSQL missed first.
+async fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Error {
+    if let DieselError::DatabaseError(_, information) = &error {
+        let message = information.message();
+        if information.constraint_name() == Some("threadline_reference") {
+            return Error::new(ErrorKind::Reference {
+                message: message.trim_start_matches("threadline: ").to_owned(),
+            });
+        }
+        // What its functions refuse begins with its name.
+        if lacks_schema(message) {
+            match installed_version(conn).await {
+                Ok(installed) if installed < Some(SCHEMA_VERSION) => {
+                    return Error::new(ErrorKind::SchemaMissing { installed });
+                }
+                // Inside a transaction, which has failed now, it cannot be asked.
+                Err(_) if message.contains("does not exist") => {
+                    return Error::new(ErrorKind::SchemaMissing { installed: None });
+                }
+                _ => {}
+            }
+        }
+    }
+    error.into()
+}
+
+/// Whether PostgreSQL misses something of the audit schema: the schema, or a table or function
+/// in it.
+fn lacks_schema(message: &str) -> bool {
+    !message.starts_with("threadline:")
+        && (message.contains("\"threadline\"") || message.contains("threadline."))
+}
+
+/// The version in the database, or `None` without an audit schema.
+pub(crate) async fn installed_version<C>(conn: &mut C) -> QueryResult<Option<i32>>
+where
+    C: AuditConnection,
+{
+    #[derive(QueryableByName)]
+    struct Exists {
+        #[diesel(sql_type = Bool)]
+        exists: bool,
+    }
+    #[derive(QueryableByName)]
+    struct Version {
+        #[diesel(sql_type = Nullable<Integer>)]
+        version: Option<i32>,
+    }
+    let query = diesel::sql_query(
+        "SELECT pg_catalog.to_regclass('threadline.schema_versions') IS NOT NULL AS exists",
+    );
+    let found: Exists = one(conn, query).await?;
+    if !found.exists {
+        return Ok(None);
+    }
+    let query = diesel::sql_query("SELECT max(version) AS version FROM threadline.schema_versions");
+    let newest: Version = one(conn, query).await?;
+    Ok(newest.version)
 }

@@ -1,7 +1,9 @@
 //! Whatever shows a change shows that a value was erased.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use threadline::{Audited, Erasure, Export, ExportFormat, Filter, Unavailable, revert_transaction};
+use threadline::{
+    AuditedModel, Erasure, Export, ExportFormat, Filter, Unavailable, revert_transaction,
+};
 use threadline_tests::{Database, rows, run, value};
 
 use crate::{Address, User, findings, jane_and_bob, people, users};

@@ -189,7 +189,7 @@ fn it_asks_as_many_queries_of_many_tables_as_of_one() {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let specs = std::iter::repeat_with(<User as threadline::Audited>::spec).take(tables);
+        let specs = std::iter::repeat_with(<User as threadline::AuditedModel>::spec).take(tables);
         let health = Models::new(specs.collect()).health(conn).unwrap();
         assert!(health.healthy);
         assert_eq!(health.models.len(), tables);

@@ -79,7 +79,7 @@ impl<F> InContext<F> {
 
     /// The work of a transaction under `context`.
     #[cfg(feature = "diesel-async")]
-    pub(super) fn explicit(future: F, context: AuditContext) -> Self {
+    pub(crate) fn explicit(future: F, context: AuditContext) -> Self {
         Self {
             future: Some(future),
             context: Some(Arc::new(context)),

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::list::{Erased, erasure};
 use crate::batches::Batches;
-use crate::context::{ActorRef, AuditConnection};
+use crate::connection::AuditConnection;
+use crate::context::ActorRef;
 use crate::error::Error;
 use crate::posting::POST;
 use crate::run;

@@ -4,7 +4,8 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
 use serde::{Deserialize, Serialize};
 
 use super::erase::Erasure;
-use crate::context::{ActorRef, AuditConnection};
+use crate::connection::AuditConnection;
+use crate::context::ActorRef;
 use crate::error::Error;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;

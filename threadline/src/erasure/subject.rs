@@ -13,15 +13,18 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::action::{ActionSql, AuditAction};
-use crate::context::{ActorRef, EachRow, StreamConnection};
+use crate::connection::{EachRow, StreamConnection};
+use crate::context::ActorRef;
 use crate::error::{Error, ErrorKind};
-use crate::explore::{Bind, Typed, known_table};
 use crate::export::write_failed;
 use crate::forms::FormatVersion;
-use crate::install::{SCHEMA_VERSION, installed_version};
 use crate::posting::post_before_reading;
+use crate::queries::known_table;
 use crate::record::portable::Portable;
 use crate::record::{AnyJson, AuditChange, AuditTransaction, ChangeSql, TransactionSql};
+use crate::run::installed_version;
+use crate::statement::{Bind, Typed};
+use crate::version::SCHEMA_VERSION;
 
 /// Writes all that is on record about a person (GDPR, article 15): the changes of their
 /// record and of the rows that belonged to them then, and what holds and erasures are about

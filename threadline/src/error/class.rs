@@ -5,9 +5,9 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use super::{Error, ErrorKind, is_actor_required};
 use crate::action::ActionError;
 use crate::context::ContextError;
-use crate::explore::FilterError;
+use crate::filter::FilterError;
 use crate::forms::open_text;
-use crate::time_travel::Unavailable;
+use crate::record::Unavailable;
 
 /// Whose matter an [`Error`] is: what a service answers, and whom it tells.
 ///

@@ -16,11 +16,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use self::rows::{EachChange, ExportRow};
-use crate::context::StreamConnection;
+use crate::connection::StreamConnection;
 use crate::error::{Error, ErrorKind};
-use crate::explore::{Filter, Plan};
-use crate::install::{SCHEMA_VERSION, installed_version};
+use crate::filter::Filter;
 use crate::posting::post_before_reading;
+use crate::queries::Plan;
+use crate::run::installed_version;
+use crate::version::SCHEMA_VERSION;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,9 +6,9 @@ use diesel::result::{Error as DieselError, QueryResult};
 use diesel::row::Row;
 
 use crate::action::AuditAction;
-use crate::context::EachRow;
+use crate::connection::EachRow;
 use crate::error::Error;
-use crate::explore::ExportSql;
+use crate::queries::ExportSql;
 use crate::record::{AnyJson, AuditChange};
 
 /// A change to be written.

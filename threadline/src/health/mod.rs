@@ -9,15 +9,17 @@ use diesel::sql_types::{BigInt, Nullable, Timestamptz};
 use serde::{Deserialize, Serialize};
 
 use self::queries::ModelState;
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::forms::FormatVersion;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;
-use crate::install::{PolicyCall, SCHEMA_VERSION, installed_version};
+use crate::model::PolicyCall;
 use crate::model::{Models, TableSpec};
 use crate::record::portable;
+use crate::run::installed_version;
 use crate::verify::{Finding, FindingCode, Severity};
+use crate::version::SCHEMA_VERSION;
 
 /// More waiting entries than this, or older ones than [`LONG`], are worth a warning.
 const MANY: i64 = 100_000;

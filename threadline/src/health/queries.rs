@@ -7,7 +7,7 @@ use diesel::sql_types::{Bool, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::{Value, json};
 
 use super::Counters;
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::model::{Policy, TableSpec};
 use crate::run;
 use crate::verify::{Finding, FindingCode};

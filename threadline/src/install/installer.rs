@@ -1,15 +1,17 @@
 use diesel::QueryableByName;
 use diesel::result::QueryResult;
-use diesel::sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text};
+use diesel::sql_types::{Array, Bool, Jsonb, Nullable, Text};
 use serde::{Deserialize, Serialize};
 
-use super::{PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way};
-use crate::context::{AuditConnection, Open};
-use crate::error::{Error, ErrorKind, UndecidedColumn};
+use super::{Schema, VERSIONS, Way};
+use crate::connection::AuditConnection;
+use crate::error::{Error, ErrorKind};
 use crate::forms::FormatVersion;
-use crate::model::{Models, TableSpec};
+use crate::model::{Models, PolicyCall, TableSpec, UndecidedColumn};
 use crate::posting::{Waiting, how_many_wait};
-use crate::run;
+use crate::run::{self, installed_version};
+use crate::transactions::Open;
+use crate::version::SCHEMA_VERSION;
 
 /// Serialises installations; transaction-level, so that it is safe behind a
 /// pooler.
@@ -133,6 +135,26 @@ impl Models {
             }
             Ok(())
         })
+    }
+
+    /// Fails for what looks secret and is undecided: before it is recorded, not after.
+    pub(crate) fn require_decisions(&self) -> Result<(), Error> {
+        let mut columns = vec![];
+        for spec in self.specs() {
+            for column in spec.undecided() {
+                columns.push(UndecidedColumn {
+                    model: spec.model.clone(),
+                    file: None,
+                    table: spec.table.clone(),
+                    column: column.to_owned(),
+                    is_key: spec.key.iter().any(|name| name == column),
+                });
+            }
+        }
+        if columns.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Undecided { columns }))
     }
 
     async fn install_schema<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
@@ -262,33 +284,6 @@ async fn install_policy<C: AuditConnection>(conn: &mut C, spec: &TableSpec) -> R
         conn.batch(&PolicyCall(spec).to_string()).await?;
     }
     Ok(())
-}
-
-/// The version in the database, or `None` without an audit schema.
-pub(crate) async fn installed_version<C>(conn: &mut C) -> QueryResult<Option<i32>>
-where
-    C: AuditConnection,
-{
-    #[derive(QueryableByName)]
-    struct Exists {
-        #[diesel(sql_type = Bool)]
-        exists: bool,
-    }
-    #[derive(QueryableByName)]
-    struct Version {
-        #[diesel(sql_type = Nullable<Integer>)]
-        version: Option<i32>,
-    }
-    let query = diesel::sql_query(
-        "SELECT pg_catalog.to_regclass('threadline.schema_versions') IS NOT NULL AS exists",
-    );
-    let found: Exists = run::one(conn, query).await?;
-    if !found.exists {
-        return Ok(None);
-    }
-    let query = diesel::sql_query("SELECT max(version) AS version FROM threadline.schema_versions");
-    let newest: Version = run::one(conn, query).await?;
-    Ok(newest.version)
 }
 
 /// The role that owns the audit schema.

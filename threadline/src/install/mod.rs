@@ -1,7 +1,6 @@
 //! The audit schema itself, and putting it and the policies into a database.
 
 mod installer;
-mod policy;
 mod protection;
 mod run_pending;
 mod script;
@@ -11,13 +10,14 @@ pub use installer::{ModelStatus, Status, TableStatus};
 pub use protection::Protection;
 pub use run_pending::run_pending_migrations;
 
-pub(crate) use installer::{installed_version, model_status};
+pub(crate) use installer::model_status;
 pub use installer::{owner, watched};
-pub(crate) use policy::{PolicyCall, as_before, unaudit_call, without_continues};
 #[cfg(test)]
 pub(crate) use script::{Index, Step, Version};
 pub(crate) use script::{Schema, Way};
 pub(crate) use versions::VERSIONS;
 
-/// The version of the audit schema that this crate works with.
-pub(crate) const SCHEMA_VERSION: i32 = VERSIONS[VERSIONS.len() - 1].number;
+const _: () = assert!(
+    VERSIONS[VERSIONS.len() - 1].number == crate::version::SCHEMA_VERSION,
+    "the newest version is the one that the crate works with"
+);

@@ -5,10 +5,12 @@ use diesel::sql_types::Text;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::context::{AuditConnection, Open};
+use crate::connection::AuditConnection;
 use crate::error::Error;
-use crate::install::{SCHEMA_VERSION, Schema, VERSIONS, Way};
+use crate::install::{Schema, VERSIONS, Way};
 use crate::sql::Literal;
+use crate::transactions::Open;
+use crate::version::SCHEMA_VERSION;
 
 const PREPARE: &str = include_str!("protect_prepare.sql");
 const COMPARE: &str = include_str!("protect_compare.sql");

@@ -3,7 +3,7 @@ use diesel::pg::Pg;
 use diesel_migrations::MigrationHarness;
 
 use super::installer::LOCK;
-use crate::context::BlockingConnection;
+use crate::connection::BlockingConnection;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 

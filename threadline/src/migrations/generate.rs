@@ -5,11 +5,11 @@ use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
 use super::recorded::{COLUMNS, Decided, Recorded, WRITTEN, as_recorded};
 use super::views::Views;
 use crate::error::{Error, ErrorKind};
-use crate::install::{
-    PolicyCall, SCHEMA_VERSION, Schema, VERSIONS, Way, as_before, unaudit_call, without_continues,
-};
+use crate::install::{Schema, VERSIONS, Way};
 use crate::model::{Models, TableSpec};
+use crate::model::{PolicyCall, as_before, unaudit_call, without_continues};
 use crate::sql::name_parts;
+use crate::version::SCHEMA_VERSION;
 
 impl Models {
     /// Writes what is missing into the application's migrations folder: one migration
@@ -318,7 +318,8 @@ mod tests {
     use threadline_test_server::{Server, scratch_dir};
 
     use super::*;
-    use crate::install::{Index, Step, Version};
+    use crate::install::Version;
+    use crate::install::{Index, Step};
 
     /// The versions that there are, and one that indexes a table that may be large.
     fn with_an_index() -> Schema<'static> {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::folder::Migration;
-use crate::install::{Way, as_before};
+use crate::install::Way;
+use crate::model::as_before;
 use crate::sql::name_parts;
 
 /// How the migration of a policy is known.

@@ -1,19 +1,23 @@
 //! From an annotated model to what the database is asked for.
 
-mod audited;
+mod audited_model;
 mod checks;
 mod key;
 mod kinds;
 mod models;
+mod policy_call;
 mod secrets;
 mod spec;
+mod undecided;
 
-pub use audited::Audited;
+pub use audited_model::AuditedModel;
 pub use checks::{assert_key, same_name, single_key_name};
 pub use key::{CompositeKey, KeyExpression, KeyOf, SingleKey};
 pub use models::Models;
 pub use spec::{DerivedPolicy, Policy, TableSpec, table_name};
+pub use undecided::UndecidedColumn;
 
 pub(crate) use kinds::ColumnKind;
+pub(crate) use policy_call::{PolicyCall, as_before, unaudit_call, without_continues};
 pub(crate) use secrets::looks_secret;
 pub(crate) use spec::to_sql;

@@ -1,5 +1,4 @@
 use super::TableSpec;
-use crate::error::{Error, ErrorKind, UndecidedColumn};
 
 /// The audited models of an application, made with
 /// [`models!`](crate::models!): what migrations are generated for, checked
@@ -44,26 +43,6 @@ impl Models {
         }
         self
     }
-
-    /// Fails for what looks secret and is undecided: before it is recorded, not after.
-    pub(crate) fn require_decisions(&self) -> Result<(), Error> {
-        let mut columns = vec![];
-        for spec in &self.specs {
-            for column in spec.undecided() {
-                columns.push(UndecidedColumn {
-                    model: spec.model.clone(),
-                    file: None,
-                    table: spec.table.clone(),
-                    column: column.to_owned(),
-                    is_key: spec.key.iter().any(|name| name == column),
-                });
-            }
-        }
-        if columns.is_empty() {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Undecided { columns }))
-    }
 }
 
 /// Lists the audited models of an application.
@@ -77,6 +56,6 @@ impl Models {
 #[macro_export]
 macro_rules! models {
     ($($model:ty),+ $(,)?) => {
-        $crate::Models::new(::std::vec![$(<$model as $crate::Audited>::spec()),+])
+        $crate::Models::new(::std::vec![$(<$model as $crate::AuditedModel>::spec()),+])
     };
 }

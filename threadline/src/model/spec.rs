@@ -4,8 +4,7 @@ use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::query_builder::QueryFragment;
 
-use super::{ColumnKind, looks_secret};
-use crate::install::PolicyCall;
+use super::{ColumnKind, PolicyCall, looks_secret};
 use crate::sql::{last_names, name_parts};
 
 /// What is captured of an audited table, and what is not.
@@ -238,7 +237,7 @@ impl TableSpec {
     ///
     /// ```
     /// # use threadline_test_server::doctest::*;
-    /// use threadline::Audited;
+    /// use threadline::{Audited, AuditedModel};
     ///
     /// diesel::table! {
     ///     devices (id) { id -> BigInt, name -> Text, api_key -> Text, pin -> Integer, tokens -> Integer, }

@@ -1,5 +1,5 @@
 use crate::batches::Batches;
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::telemetry::Clock;
 

@@ -3,7 +3,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Timestamptz};
 use serde::{Deserialize, Serialize};
 
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::error::Error;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;

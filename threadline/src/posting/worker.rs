@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::ConnectionResult;
 
 use super::post::POST;
-use crate::context::{AuditConnection, BlockingConnection, ready};
+use crate::connection::{AuditConnection, BlockingConnection, ready};
 use crate::error::Error;
 use crate::telemetry::Clock;
 

@@ -1,25 +1,21 @@
-//! Reading what was recorded.
+//! What the audit has of a record: the rows that it reads, in Rust and as JSON.
 
 mod change;
+mod conflict;
 mod diff;
 mod display;
-pub(crate) mod fit;
-mod history;
-mod history_with;
 pub(crate) mod portable;
 mod row;
-pub(crate) mod statement;
 mod transaction;
-mod versions;
+mod unavailable;
+mod unavailable_form;
 
 pub use change::{AuditChange, Operation};
+pub use conflict::RevertConflict;
 pub use diff::{Diff, FieldDiff, PriorState};
-pub use history::{History, TextKey, history};
-pub use history_with::{HistoryWith, Referring};
+pub use display::{DisplayStyle, clean, plain};
 pub use transaction::{AuditTransaction, ContextOrigin};
-pub use versions::{Version, VersionedModel};
+pub use unavailable::{OpenTransaction, Unavailable};
 
 pub(crate) use display::via;
-pub use display::{DisplayStyle, clean, plain};
-pub(crate) use history::STORY;
-pub(crate) use row::{AnyJson, AnyTime, ChangeSql, TransactionSql};
+pub(crate) use row::{AnyJson, AnyTime, CHANGE_COLUMNS, ChangeSql, TransactionSql};

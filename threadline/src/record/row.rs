@@ -53,7 +53,7 @@ pub type ChangeSql = (
 );
 
 /// How many columns [`ChangeSql`] has.
-pub(super) const CHANGE_COLUMNS: usize = 25;
+pub(crate) const CHANGE_COLUMNS: usize = 25;
 
 /// jsonb that is always a [`Value`]. A number that serde_json would round comes
 /// as a string, a document that it cannot read as its text.

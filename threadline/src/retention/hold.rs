@@ -2,7 +2,8 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::context::{ActorRef, AuditConnection};
+use crate::connection::AuditConnection;
+use crate::context::ActorRef;
 use crate::error::Error;
 use crate::run;
 

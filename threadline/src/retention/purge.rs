@@ -4,7 +4,7 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use serde::{Deserialize, Serialize};
 
 use crate::batches::Batches;
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::error::Error;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;

@@ -5,36 +5,18 @@ use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::action::{Action, record_in};
-use crate::context::{AuditConnection, AuditContext, Open};
+use crate::action::Action;
+use crate::connection::AuditConnection;
+use crate::context::AuditContext;
 use crate::error::{Error, ErrorKind};
-use crate::explore::{Bind, Typed};
-#[cfg(feature = "schemars")]
-use crate::forms::schema::Columns;
 use crate::model::KeyExpression;
-use crate::record::{AnyJson, portable, statement};
+use crate::record::{AnyJson, RevertConflict};
 use crate::run;
-
-/// Why something was not put back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct RevertConflict {
-    /// The table, qualified, as far as it is known.
-    pub table: Option<String>,
-    /// The record's key.
-    #[serde(default, with = "portable::optional")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
-    pub key: Option<Value>,
-    /// The change that was to be undone; `None` when a record was to be put back
-    /// to an instant.
-    pub change_id: Option<i64>,
-    /// What stands against it, such as `changed since: role`.
-    pub reason: String,
-}
+use crate::statement;
+use crate::statement::{Bind, Typed};
+use crate::transactions::Open;
+use crate::transactions::record_in;
 
 /// Undoes what a transaction changed, newest first, as new changes that are
 /// audited like any others: updates are set back, inserted rows deleted, deleted

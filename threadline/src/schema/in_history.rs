@@ -7,8 +7,8 @@ use diesel::result::QueryResult;
 use diesel::sql_types::Bool;
 
 use super::changes;
-use crate::record::statement;
-use crate::record::{History, STORY};
+use crate::queries::{History, STORY};
+use crate::statement;
 
 /// The condition that a row of [`changes`] belongs to the history of a record; made by
 /// [`History::condition`].

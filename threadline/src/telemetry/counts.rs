@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use metrics::{counter, histogram};
 
-use crate::verify::Verification;
+use super::{Level, Verified};
 
 pub(super) fn transaction(is_committed: bool, took: Duration) {
     let outcome = if is_committed { "committed" } else { "failed" };
@@ -20,10 +20,14 @@ pub(super) fn purged(removed: u64) {
     counter!("threadline_purged_total").increment(removed);
 }
 
-pub(super) fn verified(verification: &Verification, took: Duration) {
+pub(super) fn verified(verified: &Verified<'_>, took: Duration) {
     histogram!("threadline_verification_duration_seconds").record(took);
-    for finding in &verification.findings {
-        let severity = finding.severity().to_string();
+    for finding in &verified.findings {
+        let severity = match finding.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Info => "info",
+        };
         counter!("threadline_findings_total", "severity" => severity).increment(1);
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tracing::field::Empty;
 
-use crate::verify::{Severity, Verification};
+use super::{Level, Verified};
 
 #[derive(Debug, Clone)]
 pub(super) struct Span(tracing::Span);
@@ -62,23 +62,27 @@ macro_rules! found {
     };
 }
 
-pub(super) fn verified(verification: &Verification, took: Duration) {
+pub(super) fn verified(verified: &Verified<'_>, took: Duration) {
+    let count = |level| {
+        let findings = verified.findings.iter();
+        findings.filter(|finding| finding.level == level).count()
+    };
     tracing::info!(
         name: "threadline.verified",
         target: "threadline",
-        errors = verification.count(Severity::Error),
-        warnings = verification.count(Severity::Warning),
-        is_stopped = verification.stopped.is_some(),
+        errors = count(Level::Error),
+        warnings = count(Level::Warning),
+        is_stopped = verified.is_stopped,
         duration_seconds = took.as_secs_f64(),
         "the audit was verified"
     );
-    for finding in &verification.findings {
-        let code = finding.code.as_str();
+    for finding in &verified.findings {
+        let code = finding.code;
         let records = finding.records;
-        match finding.severity() {
-            Severity::Error => found!(ERROR, code, records),
-            Severity::Warning => found!(WARN, code, records),
-            Severity::Info => found!(INFO, code, records),
+        match finding.level {
+            Level::Error => found!(ERROR, code, records),
+            Level::Warning => found!(WARN, code, records),
+            Level::Info => found!(INFO, code, records),
         }
     }
 }

@@ -17,9 +17,9 @@ mod events;
 
 use std::time::Instant;
 
-use crate::action::{ActionStatus, AuditAction, kind_of};
+use crate::action::{ActionStatus, AuditAction};
 use crate::error::Error;
-use crate::verify::Verification;
+use crate::error::kind_of;
 
 /// An audited transaction, from its begin to its end.
 #[derive(Debug, Clone)]
@@ -94,15 +94,42 @@ impl Clock {
     }
 
     /// The audit was verified, or a part of it.
-    pub(crate) fn verified(
+    pub(crate) fn verified<V>(
         self,
-        result: Result<Verification, Error>,
-    ) -> Result<Verification, Error> {
+        result: Result<V, Error>,
+        tell: impl FnOnce(&V) -> Verified<'_>,
+    ) -> Result<V, Error> {
         told("verification", result, |verification| {
-            events::verified(verification, self.0.elapsed());
-            counts::verified(verification, self.0.elapsed());
+            let verified = tell(verification);
+            events::verified(&verified, self.0.elapsed());
+            counts::verified(&verified, self.0.elapsed());
         })
     }
+}
+
+/// What is told of a verification.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+pub(crate) struct Verified<'a> {
+    pub(crate) is_stopped: bool,
+    pub(crate) findings: Vec<Found<'a>>,
+}
+
+/// What is told of a finding.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+pub(crate) struct Found<'a> {
+    pub(crate) code: &'a str,
+    pub(crate) level: Level,
+    pub(crate) records: i64,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Error,
+    Warning,
+    Info,
 }
 
 fn told<T>(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::verify::Verification;
+use super::Verified;
 
 pub(super) fn transaction(_: bool, _: Duration) {}
 
@@ -10,7 +10,7 @@ pub(super) fn posted(_: u64, _: Duration) {}
 
 pub(super) fn purged(_: u64) {}
 
-pub(super) fn verified(_: &Verification, _: Duration) {}
+pub(super) fn verified(_: &Verified<'_>, _: Duration) {}
 
 pub(super) fn failed(_: &'static str) {}
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::verify::Verification;
+use super::Verified;
 
 #[derive(Debug, Clone)]
 pub(super) struct Span;
@@ -23,7 +23,7 @@ pub(super) fn posted(_: u64, _: Duration) {}
 
 pub(super) fn purged(_: u64, _: Duration) {}
 
-pub(super) fn verified(_: &Verification, _: Duration) {}
+pub(super) fn verified(_: &Verified<'_>, _: Duration) {}
 
 pub(super) fn failed(_: &str, _: &str) {}
 

@@ -3,7 +3,7 @@ use std::thread;
 
 use super::recording::or_panic;
 use super::{Recorded, Recording};
-use crate::context::BlockingConnection;
+use crate::connection::BlockingConnection;
 
 /// A connection that fails its test when something was written through it without an actor:
 /// with [`check`](Self::check), or when it is dropped at the end of the test.

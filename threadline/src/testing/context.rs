@@ -7,8 +7,10 @@ use diesel::result::Error as DieselError;
 
 use super::Recorded;
 use super::recording::{or_panic, read};
-use crate::context::{ActorRef, AuditConnection, AuditContext, AuditExt, BlockingConnection};
-use crate::explore::{Bind, Typed};
+use crate::connection::{AuditConnection, BlockingConnection};
+use crate::context::{ActorRef, AuditContext};
+use crate::statement::{Bind, Typed};
+use crate::transactions::AuditExt;
 
 /// Returns a context for a test: under an [`ActorRef`] or its text, such as `"user:42"`, with
 /// the source `test`, a correlation id that no other context has, and the name of the test

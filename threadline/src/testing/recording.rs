@@ -3,11 +3,11 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 
 use super::Recorded;
 use crate::action::{ActionSql, AuditAction};
-use crate::context::{AuditConnection, BlockingConnection, ready};
+use crate::connection::{AuditConnection, BlockingConnection, ready};
 use crate::error::Error;
-use crate::explore::{Bind, Typed};
 use crate::record::{AuditChange, ChangeSql};
 use crate::run;
+use crate::statement::{Bind, Typed};
 
 /// A span of a connection's life, between [`begin`](Self::begin) and [`end`](Self::end).
 ///

@@ -11,18 +11,21 @@ use diesel::sql_types::{Text, Timestamptz, Untyped};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::fit::{self, Lacking, ModelColumns};
+use super::outcome;
 #[cfg(any(feature = "schemars", feature = "utoipa"))]
 use super::outcome::Outcome;
-use super::{Unavailable, outcome};
-use crate::context::{EachRow, StreamConnection};
+use crate::connection::{EachRow, StreamConnection};
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Columns;
-use crate::install::{SCHEMA_VERSION, installed_version};
-use crate::model::Audited;
+use crate::model::AuditedModel;
 use crate::posting::post_before_reading;
-use crate::record::fit::{self, Lacking, ModelColumns};
-use crate::record::{portable, statement};
+use crate::record::Unavailable;
+use crate::record::portable;
+use crate::run::installed_version;
+use crate::statement;
+use crate::version::SCHEMA_VERSION;
 
 /// A record of a table as it was at an instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,7 +74,7 @@ pub(crate) async fn load_all_as_of<'c, C, M>(
 ) -> Result<PastRecords<'c, C, M>, Error>
 where
     C: StreamConnection,
-    M: Audited
+    M: AuditedModel
         + Selectable<Pg>
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
         + Send
@@ -128,7 +131,7 @@ pub async fn rows_as_of<C>(
 where
     C: StreamConnection,
 {
-    use crate::explore::{Bind, Typed};
+    use crate::statement::{Bind, Typed};
 
     let query = Typed::<KeyAndImage>::new(
         include_str!("rows_as_of.sql"),

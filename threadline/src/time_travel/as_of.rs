@@ -10,15 +10,15 @@ use diesel::row::Row;
 use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Untyped};
 use serde_json::Value;
 
-use super::{OpenTransaction, Unavailable};
-use crate::context::{AuditConnection, BuildRow};
+use super::fit::{self, Lacking, ModelColumns};
+use crate::connection::{AuditConnection, BuildRow};
 use crate::error::{Error, ErrorKind};
-use crate::explore::{Bind, Typed, change_by_id};
-use crate::model::{Audited, KeyExpression};
+use crate::model::{AuditedModel, KeyExpression};
 use crate::posting::post_before_reading;
-use crate::record::fit::{self, Lacking, ModelColumns};
-use crate::record::statement;
+use crate::queries::change_by_id;
+use crate::record::{OpenTransaction, Unavailable};
 use crate::run;
+use crate::statement::{self, Bind, Typed};
 
 /// How many columns the query selects before the model's.
 const OWN_COLUMNS: usize = 9;
@@ -40,7 +40,7 @@ pub(crate) async fn load_as_of<C, M, V>(
 ) -> Result<Result<M, Unavailable>, Error>
 where
     C: AuditConnection,
-    M: Audited
+    M: AuditedModel
         + Selectable<Pg>
         + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
         + Send,

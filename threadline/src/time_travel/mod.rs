@@ -1,17 +1,13 @@
-//! What was there at an instant, and putting it back.
+//! What was there at an instant, and after each change.
 
 #[cfg(feature = "postgres")]
 mod all_as_of;
 mod as_of;
+mod fit;
 pub(crate) mod outcome;
-mod unavailable;
-mod unavailable_form;
+mod versions;
 
 #[cfg(feature = "postgres")]
 pub use all_as_of::{PastRecord, PastRecords, rows_as_of};
 pub use as_of::as_of_json;
-pub use unavailable::{OpenTransaction, Unavailable};
-
-#[cfg(feature = "postgres")]
-pub(crate) use all_as_of::load_all_as_of;
-pub(crate) use as_of::load_as_of;
+pub use versions::{Version, VersionedModel};

@@ -3,7 +3,7 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Unavailable;
+use crate::record::Unavailable;
 
 /// A record, or why it cannot be had.
 #[derive(Serialize, Deserialize)]

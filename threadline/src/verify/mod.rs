@@ -15,13 +15,16 @@ pub use finding::{BrokenRecord, Finding, FindingCode, Severity};
 pub use steps::{ResumePoint, VerifyProgress};
 
 use self::queries::{Audited, Suspended, Unattributed};
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::forms::FormatVersion;
-use crate::install::{ModelStatus, PolicyCall, SCHEMA_VERSION, installed_version, model_status};
+use crate::install::{ModelStatus, model_status};
+use crate::model::PolicyCall;
 use crate::model::{Models, TableSpec};
 use crate::posting::post_before_reading;
-use crate::telemetry::Clock;
+use crate::run::installed_version;
+use crate::telemetry::{Clock, Found, Level, Verified};
+use crate::version::SCHEMA_VERSION;
 
 /// What [`Models::verify`] is asked for.
 #[derive(Debug, Clone)]
@@ -71,6 +74,22 @@ impl Verification {
     pub fn count(&self, severity: Severity) -> usize {
         let of = |finding: &&Finding| finding.severity() == severity;
         self.findings.iter().filter(of).count()
+    }
+
+    fn told(&self) -> Verified<'_> {
+        let findings = self.findings.iter().map(|finding| Found {
+            code: finding.code.as_str(),
+            level: match finding.severity() {
+                Severity::Error => Level::Error,
+                Severity::Warning => Level::Warning,
+                Severity::Info => Level::Info,
+            },
+            records: finding.records,
+        });
+        Verified {
+            is_stopped: self.stopped.is_some(),
+            findings: findings.collect(),
+        }
     }
 }
 
@@ -182,7 +201,10 @@ impl<'a> Verify<'a> {
         C::answer(async move {
             let mut go_on = |_: &VerifyProgress| ControlFlow::Continue(());
             let clock = Clock::start();
-            clock.verified(self.verify(conn, None, &mut go_on).await)
+            clock.verified(
+                self.verify(conn, None, &mut go_on).await,
+                Verification::told,
+            )
         })
     }
 
@@ -230,7 +252,8 @@ impl<'a> Verify<'a> {
     {
         C::answer(async move {
             let clock = Clock::start();
-            clock.verified(self.verify(conn, Some(changes.max(1)), &mut progress).await)
+            let done = self.verify(conn, Some(changes.max(1)), &mut progress).await;
+            clock.verified(done, Verification::told)
         })
     }
 

@@ -10,7 +10,7 @@ use diesel::sql_types::{
 use diesel::{OptionalExtension, QueryableByName};
 
 use super::finding::{BrokenRecord, Finding, FindingCode};
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::record::AnyJson;
 use crate::run;
 

@@ -3,7 +3,7 @@
 use super::Verify;
 use super::finding::{Finding, FindingCode};
 use super::queries::{self, UnsaidColumn};
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::model::TableSpec;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::finding::{BrokenRecord, Finding, FindingCode};
 use super::queries::{self, Audited, Found};
 use super::{Progress, Verify, unchecked};
-use crate::context::AuditConnection;
+use crate::connection::AuditConnection;
 use crate::error::Error;
 
 /// Where a verification that was stopped goes on; see [`Verify::resume`]. As text it is for

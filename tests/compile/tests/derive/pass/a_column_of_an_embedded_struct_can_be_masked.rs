@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::Audited;
+use threadline::{Audited, AuditedModel};
 
 diesel::table! {
     users (id) {

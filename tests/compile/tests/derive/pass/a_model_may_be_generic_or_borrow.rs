@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use diesel::prelude::*;
-use threadline::Audited;
+use threadline::{Audited, AuditedModel};
 
 diesel::table! {
     users (id) {

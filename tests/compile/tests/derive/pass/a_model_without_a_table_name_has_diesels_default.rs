@@ -1,7 +1,7 @@
 //! Diesel's own derives take the same table.
 
 use diesel::prelude::*;
-use threadline::Audited;
+use threadline::{Audited, AuditedModel};
 
 diesel::table! {
     blog_posts (id) {

@@ -1,7 +1,7 @@
 use diesel::dsl;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use threadline::Audited;
+use threadline::{Audited, AuditedModel};
 
 diesel::table! {
     users (id) {

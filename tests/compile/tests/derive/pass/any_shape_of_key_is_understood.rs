@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::{Audited, Error, History};
+use threadline::{Audited, AuditedModel, Error, History};
 
 diesel::table! {
     countries (code) {

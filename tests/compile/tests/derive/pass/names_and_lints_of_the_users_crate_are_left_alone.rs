@@ -37,7 +37,7 @@ fn main() {
     let user = model::User { mobile: () };
     let () = user.mobile;
     let _ = (model::Audited, model::Policy, model::TableSpec);
-    let policy = <model::User as threadline::Audited>::spec().policy;
+    let policy = <model::User as threadline::AuditedModel>::spec().policy;
     assert_eq!(policy.mask, ["email"]);
     assert_eq!(policy.exclude, ["phone"]);
 }

@@ -1,4 +1,4 @@
-use threadline::Audited;
+use threadline::{Audited, AuditedModel};
 
 diesel::table! {
     users (id) {

@@ -1,0 +1,274 @@
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+
+use super::ActionStatus;
+use crate::context::limits::{MAX_ID_BYTES, check_metadata, check_text};
+use crate::context::{ActorRef, ActorType, AuditContext, ContextError};
+
+/// Longest name, category and verb, in bytes.
+const MAX_NAME_BYTES: usize = 255;
+/// Longest reason and comment, in bytes.
+const MAX_TEXT_BYTES: usize = 8 * 1024;
+
+/// An action to be recorded.
+///
+/// What is not said comes from the current [`AuditContext`]: the actor, the ids of
+/// request, correlation and job, the source and the address. The context's metadata is
+/// recorded with the action's own, which counts where both have an entry.
+/// `member.role_changed` is the verb `role_changed` of the category `member`, unless
+/// they are given.
+#[derive(Debug, Clone)]
+#[must_use = "an action is recorded by `record_action(conn, action)`"]
+pub struct Action {
+    pub(crate) name: String,
+    pub(crate) category: Option<String>,
+    pub(crate) verb: Option<String>,
+    pub(crate) actor: Option<ActorRef>,
+    pub(crate) status: ActionStatus,
+    pub(crate) reason: Option<String>,
+    pub(crate) comment: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) job_id: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) remote_ip: Option<IpAddr>,
+    pub(crate) metadata: Map<String, Value>,
+}
+
+/// Why an action cannot be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActionError {
+    /// Nobody said who acts.
+    #[error(
+        "action `{name}` has no actor; enter an AuditContext with one, or name it with `Action::actor`"
+    )]
+    NoActor {
+        /// The action's name.
+        name: String,
+    },
+    /// The actor cannot be recorded.
+    #[error("action `{name}` is by an actor of the unknown type `{actor_type}`")]
+    InvalidActor {
+        /// The action's name.
+        name: String,
+        /// The type that was found.
+        actor_type: String,
+    },
+    /// A name that is none.
+    #[error(
+        "`{name}` is not an action's name; write lower-case words joined by `_`, parts joined by `.`, as in `member.role_changed`"
+    )]
+    InvalidName {
+        /// What was given.
+        name: String,
+    },
+    /// Capture cannot be suspended where no transaction is open.
+    #[error(
+        "capture is suspended for a transaction and none is open; call `suspend` inside `conn.audited_transaction(&context, |conn| ...)`"
+    )]
+    NoTransaction,
+    /// What is read inside a transaction can be seen, and its record rolled back.
+    #[error(
+        "values that are masked now are read outside of a transaction, so that the record of it stays; call `unmasked` where none is open"
+    )]
+    InTransaction,
+    /// A text above its limit, or with a NUL; texts are never cut.
+    #[error("action `{name}`: {error}")]
+    InvalidField {
+        /// The action's name.
+        name: String,
+        /// What is wrong with which field.
+        error: ContextError,
+    },
+}
+
+impl Action {
+    /// An action of this name that ended well.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            category: None,
+            verb: None,
+            actor: None,
+            status: ActionStatus::Ok,
+            reason: None,
+            comment: None,
+            request_id: None,
+            correlation_id: None,
+            job_id: None,
+            source: None,
+            remote_ip: None,
+            metadata: Map::new(),
+        }
+    }
+
+    /// What kind of thing it is done to, where the name does not say it.
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.category = Some(category.into());
+        self
+    }
+
+    /// What is done to it, where the name does not say it.
+    pub fn verb(mut self, verb: impl Into<String>) -> Self {
+        self.verb = Some(verb.into());
+        self
+    }
+
+    /// Who does it, instead of the current context's actor.
+    pub fn actor(mut self, actor: ActorRef) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// It failed or was refused.
+    pub fn failed(self) -> Self {
+        self.status(ActionStatus::Error)
+    }
+
+    /// How it ended.
+    pub fn status(mut self, status: ActionStatus) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Why it is done.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// What else is to be said.
+    pub fn comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+
+    /// The request, instead of the current context's.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// The correlation, instead of the current context's.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = Some(id.into());
+        self
+    }
+
+    /// The job, instead of the current context's.
+    pub fn job_id(mut self, id: impl Into<String>) -> Self {
+        self.job_id = Some(id.into());
+        self
+    }
+
+    /// Which way it came, instead of the current context's source.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The client's address, instead of the current context's.
+    pub fn remote_ip(mut self, address: IpAddr) -> Self {
+        self.remote_ip = Some(address);
+        self
+    }
+
+    /// One more entry of metadata; the last one of a name counts.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(name.into(), value.into());
+        self
+    }
+
+    /// Whether it can be recorded under a context.
+    pub(crate) fn check(&self, context: &AuditContext) -> Result<(), ActionError> {
+        self.clone().complete(Some(context)).map(|_| ())
+    }
+
+    /// The same action, failed for a reason. The reason that was given is kept with it.
+    pub(crate) fn failed_for(mut self, kind: String) -> Self {
+        let reason = match &self.reason {
+            Some(given) => format!("{kind} (reason given: {given})"),
+            None => kind.clone(),
+        };
+        self.reason = Some(if reason.len() > MAX_TEXT_BYTES {
+            kind
+        } else {
+            reason
+        });
+        self.failed()
+    }
+
+    /// The action with what the context knows, if it can be recorded.
+    pub(crate) fn complete(
+        mut self,
+        context: Option<&AuditContext>,
+    ) -> Result<(Self, ActorRef), ActionError> {
+        // The context's own was checked when it was built.
+        check_metadata(&self.metadata).map_err(|error| self.invalid(error))?;
+        if let Some(context) = context {
+            let from = |id: Option<&str>| id.map(str::to_owned);
+            self.actor = self.actor.or_else(|| context.actor().cloned());
+            self.request_id = self.request_id.or_else(|| from(context.request_id()));
+            self.correlation_id = self
+                .correlation_id
+                .or_else(|| from(context.correlation_id()));
+            self.job_id = self.job_id.or_else(|| from(context.job_id()));
+            self.source = self.source.or_else(|| from(context.source()));
+            self.remote_ip = self.remote_ip.or_else(|| context.remote_ip());
+            let own = std::mem::replace(&mut self.metadata, context.metadata().clone());
+            self.metadata.extend(own);
+        }
+        if !is_name(&self.name) {
+            return Err(ActionError::InvalidName { name: self.name });
+        }
+        for (field, value, limit) in [
+            ("name", Some(&self.name), MAX_NAME_BYTES),
+            ("category", self.category.as_ref(), MAX_NAME_BYTES),
+            ("verb", self.verb.as_ref(), MAX_NAME_BYTES),
+            ("reason", self.reason.as_ref(), MAX_TEXT_BYTES),
+            ("comment", self.comment.as_ref(), MAX_TEXT_BYTES),
+            ("request id", self.request_id.as_ref(), MAX_ID_BYTES),
+            ("correlation id", self.correlation_id.as_ref(), MAX_ID_BYTES),
+            ("job id", self.job_id.as_ref(), MAX_ID_BYTES),
+            ("source", self.source.as_ref(), MAX_ID_BYTES),
+        ] {
+            if let Some(value) = value {
+                check_text(field, value, limit).map_err(|error| self.invalid(error))?;
+            }
+        }
+        let Some(actor) = self.actor.clone() else {
+            return Err(ActionError::NoActor { name: self.name });
+        };
+        if let ActorType::Unrecognized(actor_type) = actor.actor_type() {
+            return Err(ActionError::InvalidActor {
+                actor_type: actor_type.clone(),
+                name: self.name,
+            });
+        }
+        Ok((self, actor))
+    }
+
+    fn invalid(&self, error: ContextError) -> ActionError {
+        ActionError::InvalidField {
+            name: self.name.clone(),
+            error,
+        }
+    }
+}
+
+impl From<&str> for Action {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.split('.').all(|part| {
+        part.starts_with(|c: char| c.is_ascii_lowercase())
+            && part
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    })
+}

@@ -1,0 +1,436 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::FilterError;
+use super::named::{Filters, NamedFilter, TWICE, named, once, repeated};
+use super::parse::{Day, actor_type, assignment, instant, status};
+use crate::action::ActionStatus;
+use crate::context::{ActorRef, ActorType};
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
+use crate::record::portable;
+use crate::statement::Bind;
+use crate::statement::Binds;
+
+/// Which actions are asked for, by [`actions`](crate::actions) and on the command line.
+/// Empty, it asks for all; what is said, all must hold.
+///
+/// ```
+/// use threadline::{ActionFilter, ActionStatus, ActorRef};
+///
+/// let refused = ActionFilter::new()
+///     .name("session.opened")
+///     .status(ActionStatus::Error)
+///     .actor(&ActorRef::user(42)?);
+///
+/// // The same from a query string or a form.
+/// let same = ActionFilter::parse([
+///     ("name", "session.opened"),
+///     ("status", "error"),
+///     ("actor", "user:42"),
+/// ])?;
+/// assert_eq!(same, refused);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// A page by name, failure, actor, transaction or span of time is read along an index. By
+/// category, source or one of the ids, all that have it are read. Verb, metadata and text
+/// are looked for among what the other filters leave, newest first: give a span of time
+/// with them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ActionFilter {
+    pub(crate) name: Option<String>,
+    pub(crate) category: Option<String>,
+    pub(crate) verb: Option<String>,
+    pub(crate) status: Option<ActionStatus>,
+    pub(crate) actor: Option<ActorRef>,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
+    pub(crate) actor_type: Option<ActorType>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
+    pub(crate) from: Option<DateTime<Utc>>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
+    pub(crate) to: Option<DateTime<Utc>>,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) job_id: Option<String>,
+    pub(crate) transaction: Option<i64>,
+    pub(crate) source: Option<String>,
+    pub(crate) metadata: Map<String, Value>,
+    pub(crate) text: Option<String>,
+    pub(crate) without_changes: bool,
+}
+
+impl ActionFilter {
+    /// Every action.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Actions of this name, as in `member.role_changed`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Actions of this category, as in `member`.
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.category = Some(category.into());
+        self
+    }
+
+    /// Actions with this verb, as in `role_changed`.
+    pub fn verb(mut self, verb: impl Into<String>) -> Self {
+        self.verb = Some(verb.into());
+        self
+    }
+
+    /// Actions that ended like this.
+    pub fn status(mut self, status: ActionStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Actions by this actor.
+    pub fn actor(mut self, actor: &ActorRef) -> Self {
+        self.actor = Some(actor.clone());
+        self
+    }
+
+    /// Actions by actors of this type.
+    pub fn actor_type(mut self, actor_type: ActorType) -> Self {
+        self.actor_type = Some(actor_type);
+        self
+    }
+
+    /// Actions recorded at this instant or later.
+    pub fn from(mut self, instant: DateTime<Utc>) -> Self {
+        self.from = Some(instant);
+        self
+    }
+
+    /// Actions recorded at this instant or earlier.
+    pub fn to(mut self, instant: DateTime<Utc>) -> Self {
+        self.to = Some(instant);
+        self
+    }
+
+    /// Actions with this correlation id, compared as it stands.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = Some(id.into());
+        self
+    }
+
+    /// Actions of this request.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// Actions of this job.
+    pub fn job_id(mut self, id: impl Into<String>) -> Self {
+        self.job_id = Some(id.into());
+        self
+    }
+
+    /// Actions of the AuditTransaction with this id.
+    pub fn transaction(mut self, id: i64) -> Self {
+        self.transaction = Some(id);
+        self
+    }
+
+    /// Actions that came this way.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Actions that have this metadata, their own or their context's; several times,
+    /// all of it. Text is compared with the value's text.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Actions whose reason or comment contains this text, in upper or lower case.
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// Actions whose transaction has changed nothing, or that belong to none: those that
+    /// no [`timeline`](crate::timeline) shows among its changes.
+    pub fn without_changes(mut self) -> Self {
+        self.without_changes = true;
+        self
+    }
+
+    /// Whether it can be asked at all.
+    ///
+    /// # Errors
+    ///
+    /// Names the two things of it that cannot both hold.
+    pub fn check(&self) -> Result<(), FilterError> {
+        let (first, second) = match self {
+            Self {
+                from: Some(from),
+                to: Some(to),
+                ..
+            } if from > to => (format!("from {from}"), format!("to {to}")),
+            Self {
+                actor: Some(actor),
+                actor_type: Some(kind),
+                ..
+            } if actor.actor_type() != kind => {
+                (format!("actor {actor}"), format!("actor_type {kind}"))
+            }
+            _ => return Ok(()),
+        };
+        Err(FilterError::Contradiction { first, second })
+    }
+
+    /// A filter from names and texts, as a query string, a form or a command line has
+    /// them: `name`, `category`, `verb`, `status`, `actor`, `actor_type`, `from`, `to`,
+    /// `correlation_id`, `request_id`, `job_id`, `transaction`, `source`, `metadata`,
+    /// `text` and `without_changes` (`yes`). The texts are those of
+    /// [`Filter::parse`](crate::Filter::parse).
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Filter::parse`](crate::Filter::parse).
+    pub fn parse<N, T>(pairs: impl IntoIterator<Item = (N, T)>) -> Result<Self, FilterError>
+    where
+        N: AsRef<str>,
+        T: AsRef<str>,
+    {
+        let filter = Self::set_all(pairs)?;
+        filter.check()?;
+        Ok(filter)
+    }
+
+    /// The same whenever it was; `None` if it asks for no span of time.
+    #[doc(hidden)]
+    pub fn at_any_time(&self) -> Option<Self> {
+        (self.from.is_some() || self.to.is_some()).then(|| Self {
+            from: None,
+            to: None,
+            ..self.clone()
+        })
+    }
+
+    /// What it asks, as conditions on `audit_actions` as `a`.
+    pub(crate) fn conditions(&self, binds: &mut Binds) -> Vec<String> {
+        let mut all = vec![];
+        for (column, value) in [
+            ("name", &self.name),
+            ("category", &self.category),
+            ("verb", &self.verb),
+            ("request_id", &self.request_id),
+            ("correlation_id", &self.correlation_id),
+            ("job_id", &self.job_id),
+            ("source", &self.source),
+        ] {
+            if let Some(value) = value {
+                let value = binds.text(value);
+                all.push(format!("a.{column} = {value}"));
+            }
+        }
+        match &self.status {
+            None => {}
+            Some(ActionStatus::Ok) => all.push("a.status = 'ok'".to_owned()),
+            // The second half is what the index on failures holds.
+            Some(status) => {
+                let status = binds.text(status.as_str());
+                all.push(format!("a.status = {status} AND a.status <> 'ok'"));
+            }
+        }
+        if let Some(actor) = &self.actor {
+            all.push(by_actor("a", actor, binds));
+        } else if let Some(kind) = &self.actor_type {
+            let kind = binds.text(kind.as_str());
+            all.push(format!("a.actor_type = {kind}"));
+        }
+        for (operator, instant) in [(">=", self.from), ("<=", self.to)] {
+            if let Some(instant) = instant {
+                let instant = binds.bind(Bind::Instant(instant));
+                all.push(format!("a.occurred_at {operator} {instant}"));
+            }
+        }
+        if let Some(id) = self.transaction {
+            all.push(format!("a.transaction_id = {id}"));
+        }
+        for (key, value) in &self.metadata {
+            all.push(binds.json_equals("a.meta", key, value));
+        }
+        if let Some(text) = &self.text {
+            let text = binds.text(&pattern(text));
+            all.push(format!("(a.reason ILIKE {text} OR a.comment ILIKE {text})"));
+        }
+        if self.without_changes {
+            all.push(format!("(a.transaction_id IS NULL OR {CHANGED_NOTHING})"));
+        }
+        all
+    }
+}
+
+/// That the transaction of the action `a` has no change. Asked of one action after the
+/// other: the planner would read all changes.
+pub(crate) const CHANGED_NOTHING: &str = "NOT EXISTS (
+    SELECT FROM threadline.audit_changes AS c WHERE c.transaction_id = a.transaction_id OFFSET 0)";
+
+/// That a row is by an actor.
+pub(crate) fn by_actor(row: &str, actor: &ActorRef, binds: &mut Binds) -> String {
+    let kind = binds.text(actor.actor_type().as_str());
+    match actor.id() {
+        Some(id) => {
+            let id = binds.text(id);
+            format!("{row}.actor_type = {kind} AND {row}.actor_id = {id}")
+        }
+        None => format!("{row}.actor_type = {kind} AND {row}.actor_id IS NULL"),
+    }
+}
+
+/// A pattern that matches what contains the text.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+impl Filters for ActionFilter {
+    const HEADING: &'static str = "Which actions";
+
+    const ALL: &'static [NamedFilter<Self>] = &[
+        named("name", "Of a name: member.role_changed", |f, text| {
+            once(&mut f.name, text.to_owned())
+        }),
+        named("category", "Of a category: member", |f, text| {
+            once(&mut f.category, text.to_owned())
+        }),
+        named("verb", "With a verb: role_changed", |f, text| {
+            once(&mut f.verb, text.to_owned())
+        }),
+        named("status", "That ended ok, or in error", |f, text| {
+            once(&mut f.status, status(text)?)
+        }),
+        named("actor", "By an actor: user:42, anonymous", |f, text| {
+            let actor = text
+                .parse()
+                .map_err(|e: crate::ContextError| e.to_string())?;
+            once(&mut f.actor, actor)
+        }),
+        named(
+            "actor_type",
+            "By actors of a type: user, admin, service_account, job, system, anonymous",
+            |f, text| once(&mut f.actor_type, actor_type(text)?),
+        ),
+        named(
+            "from",
+            "Recorded at an instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day",
+            |f, text| once(&mut f.from, instant(text, Day::Start)?),
+        ),
+        named(
+            "to",
+            "Recorded at an instant or earlier; of a day, its end",
+            |f, text| once(&mut f.to, instant(text, Day::End)?),
+        ),
+        named("correlation_id", "With a correlation id", |f, text| {
+            once(&mut f.correlation_id, text.to_owned())
+        }),
+        named("request_id", "Of a request", |f, text| {
+            once(&mut f.request_id, text.to_owned())
+        }),
+        named("job_id", "Of a job", |f, text| {
+            once(&mut f.job_id, text.to_owned())
+        }),
+        named(
+            "transaction",
+            "Of a transaction, by its id in the audit tables",
+            |f, text| {
+                let id = text
+                    .parse()
+                    .map_err(|_| "the id of a transaction is a number");
+                once(&mut f.transaction, id?)
+            },
+        ),
+        named("source", "That came a way: web", |f, text| {
+            once(&mut f.source, text.to_owned())
+        }),
+        repeated("metadata", "With metadata: tenant=acme", |f, text| {
+            let (key, value) = assignment(text)?;
+            match f.metadata.insert(key, value) {
+                None => Ok(()),
+                Some(_) => Err("its key has another value already".to_owned()),
+            }
+        }),
+        named(
+            "text",
+            "With a text in the reason or the comment",
+            |f, text| once(&mut f.text, text.to_owned()),
+        ),
+        NamedFilter {
+            is_flag: true,
+            ..named(
+                "without_changes",
+                "Whose transaction changed nothing, or that belong to none",
+                |f, text| match (text, f.without_changes) {
+                    ("yes", false) => {
+                        f.without_changes = true;
+                        Ok(())
+                    }
+                    ("yes", true) => Err(TWICE.to_owned()),
+                    _ => Err("write `yes`, or leave it away".to_owned()),
+                },
+            )
+        },
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_says_what_would_be_right() {
+        let error = |pairs: &[(&str, &str)]| {
+            ActionFilter::parse(pairs.iter().copied())
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            error(&[("table", "members")]),
+            "there is no filter `table`; the filters are: name, category, verb, status, actor, actor_type, from, to, correlation_id, request_id, job_id, transaction, source, metadata, text, without_changes"
+        );
+        assert_eq!(
+            error(&[("transaction", "first")]),
+            "filter `transaction` cannot be `first`: the id of a transaction is a number"
+        );
+        assert_eq!(
+            error(&[("without_changes", "maybe")]),
+            "filter `without_changes` cannot be `maybe`: write `yes`, or leave it away"
+        );
+        assert_eq!(
+            error(&[("actor", "user:1"), ("actor_type", "admin")]),
+            "nothing can be both: actor user:1, and actor_type admin; leave one of them away"
+        );
+        assert_eq!(
+            error(&[("name", "a.b"), ("name", "c.d")]),
+            "filter `name` is given twice; leave one of them away"
+        );
+    }
+
+    #[test]
+    fn what_is_special_in_a_pattern_is_taken_as_it_is() {
+        assert_eq!(pattern("50%_a\\b"), "%50\\%\\_a\\\\b%");
+    }
+}

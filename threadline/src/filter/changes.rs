@@ -1,0 +1,369 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::actions::ActionFilter;
+use super::conditions;
+#[cfg(feature = "schemars")]
+use super::conditions::Condition;
+use super::error::FilterError;
+use super::record_key::{Key, RecordKey};
+use super::table::is_table_name;
+use crate::action::ActionStatus;
+use crate::context::{ActorRef, ActorType};
+#[cfg(feature = "schemars")]
+use crate::forms::schema::Instant;
+use crate::model::{AuditedModel, KeyOf};
+use crate::record::{Operation, portable};
+use crate::statement::TypedKey;
+
+/// Which changes are asked for. One type for [`timeline`](crate::timeline), the
+/// exports and the command line. Empty, it asks for all; what is said, all
+/// must hold.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// use threadline::{ActorRef, Filter, Operation};
+///
+/// let by_grace = Filter::new()
+///     .model::<User>()
+///     .operation(Operation::Update)
+///     .changed("email")
+///     .actor(&ActorRef::admin("grace")?);
+///
+/// // The same from a query string or a form.
+/// let same = Filter::parse([
+///     ("table", "\"users\""),
+///     ("operation", "update"),
+///     ("changed", "email"),
+///     ("actor", "admin:grace"),
+/// ])?;
+/// assert_eq!(same, by_grace);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// What belongs to a transaction (actor, ids, source, metadata) is compared with
+/// the transaction's context. A correlation, request or job id also matches
+/// where an action of the transaction has it. All that is said of an action must
+/// hold of one and the same.
+///
+/// What readers are not shown, because its column is masked or excluded now, no filter
+/// finds by its value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Filter {
+    pub(crate) table: Option<String>,
+    pub(crate) record: Option<RecordKey>,
+    pub(crate) operation: Option<Operation>,
+    pub(crate) actor: Option<ActorRef>,
+    pub(crate) without_actor: bool,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
+    pub(crate) actor_type: Option<ActorType>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
+    pub(crate) from: Option<DateTime<Utc>>,
+    #[serde(with = "portable::optional_instant")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
+    pub(crate) to: Option<DateTime<Utc>>,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) job_id: Option<String>,
+    pub(crate) action: Option<String>,
+    pub(crate) category: Option<String>,
+    pub(crate) status: Option<ActionStatus>,
+    pub(crate) changed: Vec<String>,
+    #[serde(with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
+    pub(crate) changed_from: Vec<(String, Value)>,
+    #[serde(with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
+    pub(crate) changed_to: Vec<(String, Value)>,
+    #[serde(rename = "value", with = "conditions")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<Condition<String, Value>>"))]
+    pub(crate) values: Vec<(String, Value)>,
+    #[serde(with = "conditions")]
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(with = "Vec<Condition<String, String>>")
+    )]
+    pub(crate) key: Vec<(String, String)>,
+    pub(crate) session_user: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) metadata: Map<String, Value>,
+}
+
+impl Filter {
+    /// Every change.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Changes of a model's table.
+    pub fn model<M: AuditedModel>(self) -> Self {
+        self.table(M::spec().table)
+    }
+
+    /// Changes of the table of this name, as in SQL: `members`, `app.members`,
+    /// `"Order"`. Also of one that is gone.
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = Some(name.into());
+        self
+    }
+
+    /// Changes of one record of the table, under earlier keys too.
+    pub fn record(mut self, key: impl Into<RecordKey>) -> Self {
+        self.record = Some(key.into());
+        self
+    }
+
+    /// Changes of one record of a model's table, under earlier keys too: by the key that
+    /// [`history_of`](Audited::history_of) takes, such as a newtype or a tuple. It has to own
+    /// what it holds.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::{Filter, timeline};
+    ///
+    /// let names = Filter::new().record_of::<User, _>(42).changed("name");
+    /// assert_eq!(timeline(names).page(conn)?.entries.len(), 1);
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    pub fn record_of<M: AuditedModel, K>(self, key: K) -> Self
+    where
+        K: KeyOf<M::Key>,
+        K::Values: Send + Sync + 'static,
+    {
+        let key = RecordKey(Key::Typed(TypedKey::new(key.into_key())));
+        Self {
+            record: Some(key),
+            ..self.model::<M>()
+        }
+    }
+
+    /// Changes of this kind.
+    pub fn operation(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+
+    /// Changes by this actor.
+    pub fn actor(mut self, actor: &ActorRef) -> Self {
+        self.actor = Some(actor.clone());
+        self
+    }
+
+    /// Changes that were written without an actor: nobody said who acts, or what was said
+    /// could not be read. Somebody unknown who was named as such is
+    /// [`ActorRef::anonymous`].
+    pub fn without_actor(mut self) -> Self {
+        self.without_actor = true;
+        self
+    }
+
+    /// Changes by actors of this type.
+    pub fn actor_type(mut self, actor_type: ActorType) -> Self {
+        self.actor_type = Some(actor_type);
+        self
+    }
+
+    /// Changes captured at this instant or later.
+    pub fn from(mut self, instant: DateTime<Utc>) -> Self {
+        self.from = Some(instant);
+        self
+    }
+
+    /// Changes captured at this instant or earlier.
+    pub fn to(mut self, instant: DateTime<Utc>) -> Self {
+        self.to = Some(instant);
+        self
+    }
+
+    /// Changes under this correlation id, compared as it stands.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = Some(id.into());
+        self
+    }
+
+    /// Changes that this request made.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// Changes that this job made.
+    pub fn job_id(mut self, id: impl Into<String>) -> Self {
+        self.job_id = Some(id.into());
+        self
+    }
+
+    /// Changes made with an action of this name, as in `member.role_changed`.
+    pub fn action(mut self, name: impl Into<String>) -> Self {
+        self.action = Some(name.into());
+        self
+    }
+
+    /// Changes made with an action of this category.
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.category = Some(category.into());
+        self
+    }
+
+    /// Changes made with an action that ended like this.
+    pub fn status(mut self, status: ActionStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Changes that came this way.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Changes whose context has this metadata; several times, all of it.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// The same whenever it was; `None` if it asks for no span of time.
+    #[doc(hidden)]
+    pub fn at_any_time(&self) -> Option<Self> {
+        (self.from.is_some() || self.to.is_some()).then(|| Self {
+            from: None,
+            to: None,
+            ..self.clone()
+        })
+    }
+
+    /// The same asked of actions; `None` if it asks for something that only changes have.
+    pub(crate) fn of_actions(&self) -> Option<ActionFilter> {
+        let Self {
+            table: None,
+            record: None,
+            operation: None,
+            actor,
+            // An action always has one.
+            without_actor: false,
+            actor_type,
+            from,
+            to,
+            correlation_id,
+            request_id,
+            job_id,
+            action,
+            category,
+            status,
+            changed,
+            changed_from,
+            changed_to,
+            values,
+            key,
+            source,
+            session_user: None,
+            text,
+            metadata,
+        } = self
+        else {
+            return None;
+        };
+        let of_rows = [changed_from, changed_to, values];
+        (changed.is_empty() && key.is_empty() && of_rows.iter().all(|list| list.is_empty())).then(
+            || ActionFilter {
+                name: action.clone(),
+                category: category.clone(),
+                status: status.clone(),
+                actor: actor.clone(),
+                actor_type: actor_type.clone(),
+                from: *from,
+                to: *to,
+                correlation_id: correlation_id.clone(),
+                request_id: request_id.clone(),
+                job_id: job_id.clone(),
+                source: source.clone(),
+                metadata: metadata.clone(),
+                text: text.clone(),
+                ..ActionFilter::new()
+            },
+        )
+    }
+
+    /// Whether it can be asked at all.
+    ///
+    /// # Errors
+    ///
+    /// Names the two things of it that cannot both hold, or what is no table's
+    /// name, or a record without a table.
+    pub fn check(&self) -> Result<(), FilterError> {
+        let contradiction = |first: &str, second: &str| {
+            Err(FilterError::Contradiction {
+                first: first.to_owned(),
+                second: second.to_owned(),
+            })
+        };
+        match self {
+            Self {
+                table: Some(table), ..
+            } if !is_table_name(table) => Err(FilterError::Value {
+                name: "table".to_owned(),
+                value: table.clone(),
+                message: "a table is named as in SQL: members, app.members, \"Order\"".to_owned(),
+            }),
+            Self {
+                record: Some(_),
+                table: None,
+                ..
+            } => Err(FilterError::RecordWithoutTable),
+            Self {
+                text: Some(text), ..
+            } if text.is_empty() => Err(FilterError::Value {
+                name: "text".to_owned(),
+                value: String::new(),
+                message: "give a text to look for".to_owned(),
+            }),
+            Self {
+                text: Some(_),
+                from: None,
+                ..
+            } => Err(FilterError::TextWithoutFrom),
+            Self { table: None, .. } if !self.key.is_empty() => Err(FilterError::KeyWithoutTable),
+            Self {
+                from: Some(from),
+                to: Some(to),
+                ..
+            } if from > to => contradiction(&format!("from {from}"), &format!("to {to}")),
+            Self {
+                actor: Some(actor),
+                actor_type: Some(kind),
+                ..
+            } if actor.actor_type() != kind => {
+                contradiction(&format!("actor {actor}"), &format!("actor_type {kind}"))
+            }
+            Self {
+                without_actor: true,
+                actor: Some(actor),
+                ..
+            } => contradiction("actor nobody", &format!("actor {actor}")),
+            Self {
+                without_actor: true,
+                actor_type: Some(kind),
+                ..
+            } => contradiction("actor nobody", &format!("actor_type {kind}")),
+            Self {
+                operation: Some(operation),
+                ..
+            } => match self.side_missing(operation) {
+                Some(missing) => contradiction(&format!("operation {operation}"), missing),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Which changes and which actions are asked for.
+
+mod actions;
+mod changes;
+mod conditions;
+mod error;
+mod named;
+mod parse;
+mod record_key;
+mod table;
+mod values;
+
+pub use actions::ActionFilter;
+pub use changes::Filter;
+pub use error::FilterError;
+pub use named::Filters;
+pub use parse::{Day, instant, record};
+pub use record_key::RecordKey;
+
+pub(crate) use actions::{CHANGED_NOTHING, by_actor};
+pub(crate) use named::{NamedFilter, named, once};
+pub(crate) use record_key::Key;
+pub(crate) use table::is_table_name;

@@ -1,0 +1,350 @@
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use serde_json::Value;
+
+use super::Filter;
+use super::error::FilterError;
+use super::named::{Filters, NamedFilter, TWICE, named, once, repeated};
+use super::record_key::RecordKey;
+use crate::action::ActionStatus;
+use crate::context::ActorType;
+use crate::record::Operation;
+
+impl Filters for Filter {
+    const HEADING: &'static str = "Which changes";
+
+    const ALL: &'static [NamedFilter<Self>] = &[
+        named(
+            "table",
+            "Of a table, as in SQL: members, app.members, '\"Order\"'",
+            |f, text| once(&mut f.table, text.to_owned()),
+        ),
+        named(
+            "record",
+            "Of a record of the table: its key; of several columns as [\"acme\", \"7\"]",
+            |f, text| once(&mut f.record, record(text)?),
+        ),
+        named(
+            "operation",
+            "insert, update, delete or truncate",
+            |f, text| once(&mut f.operation, operation(text)?),
+        ),
+        named(
+            "actor",
+            "By an actor: user:42, anonymous; nobody: written without one",
+            |f, text| {
+                if f.without_actor || text == "nobody" && f.actor.is_some() {
+                    return Err(TWICE.to_owned());
+                }
+                if text == "nobody" {
+                    f.without_actor = true;
+                    return Ok(());
+                }
+                let actor = text
+                    .parse()
+                    .map_err(|e: crate::ContextError| e.to_string())?;
+                once(&mut f.actor, actor)
+            },
+        ),
+        named(
+            "actor_type",
+            "By actors of a type: user, admin, service_account, job, system, anonymous",
+            |f, text| once(&mut f.actor_type, actor_type(text)?),
+        ),
+        named(
+            "from",
+            "Captured at an instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day",
+            |f, text| once(&mut f.from, instant(text, Day::Start)?),
+        ),
+        named(
+            "to",
+            "Captured at an instant or earlier; of a day, its end",
+            |f, text| once(&mut f.to, instant(text, Day::End)?),
+        ),
+        named(
+            "correlation_id",
+            "Under a correlation id, the context's or an action's",
+            |f, text| once(&mut f.correlation_id, text.to_owned()),
+        ),
+        named("request_id", "By a request", |f, text| {
+            once(&mut f.request_id, text.to_owned())
+        }),
+        named("job_id", "By a job", |f, text| {
+            once(&mut f.job_id, text.to_owned())
+        }),
+        named(
+            "action",
+            "With an action: member.role_changed",
+            |f, text| once(&mut f.action, text.to_owned()),
+        ),
+        named(
+            "category",
+            "With an action of a category: member",
+            |f, text| once(&mut f.category, text.to_owned()),
+        ),
+        named(
+            "status",
+            "With an action that ended ok, or in error",
+            |f, text| once(&mut f.status, status(text)?),
+        ),
+        repeated(
+            "changed",
+            "That gave a column another value, inserts and deletions too; may be given several times",
+            |f, text| {
+                f.changed.push(text.to_owned());
+                Ok(())
+            },
+        ),
+        repeated(
+            "changed_from",
+            "Updates and deletions of a column from a value: role=member; NULL is SQL's",
+            |f, text| {
+                f.changed_from.push(assignment(text)?);
+                Ok(())
+            },
+        ),
+        repeated(
+            "changed_to",
+            "Updates and inserts of a column to a value: role=treasurer",
+            |f, text| {
+                f.changed_to.push(assignment(text)?);
+                Ok(())
+            },
+        ),
+        repeated(
+            "value",
+            "With a value of a column, before or after: status=paid; may be given several times",
+            |f, text| {
+                f.values.push(assignment(text)?);
+                Ok(())
+            },
+        ),
+        repeated(
+            "key",
+            "Of records of the table with a value in a column of the key: package_id=11; may be given several times",
+            |f, text| {
+                let (column, value) = pair(text)?;
+                f.key.push((column.to_owned(), value.to_owned()));
+                Ok(())
+            },
+        ),
+        named("source", "That came a way: web", |f, text| {
+            once(&mut f.source, text.to_owned())
+        }),
+        named(
+            "text",
+            "With a text anywhere in the change, its context or an action; needs --from, and reads all since then",
+            |f, text| once(&mut f.text, text.to_owned()),
+        ),
+        named(
+            "session_user",
+            "By sessions of a database role",
+            |f, text| once(&mut f.session_user, text.to_owned()),
+        ),
+        repeated(
+            "metadata",
+            "With metadata in the context: tenant=acme",
+            |f, text| {
+                let (key, value) = assignment(text)?;
+                match f.metadata.insert(key, value) {
+                    None => Ok(()),
+                    Some(_) => Err("its key has another value already".to_owned()),
+                }
+            },
+        ),
+    ];
+}
+
+impl Filter {
+    /// A filter from names and texts, as a query string, a form or a command
+    /// line has them.
+    ///
+    /// | name | text |
+    /// |---|---|
+    /// | `table` | as in SQL: `members`, `app.members`, `"Order"` |
+    /// | `record` | the key: `42`; of several columns a JSON array, `["acme", "7"]` |
+    /// | `operation` | `insert`, `update`, `delete`, `truncate` |
+    /// | `actor`, `actor_type` | `user:42`, `anonymous`, `nobody` for none; `user` |
+    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day, of which `to` takes the end |
+    /// | `correlation_id`, `request_id`, `job_id`, `source` | as recorded |
+    /// | `action`, `category`, `status` | `member.role_changed`, `member`, `ok` or `error` |
+    /// | `changed` | a column |
+    /// | `changed_from`, `changed_to`, `value` | `column=value`; `NULL` is SQL's |
+    /// | `key` | `column=value`, of the table's key |
+    /// | `text` | anywhere in the change, its context or an action; with `from` |
+    /// | `session_user` | a database role |
+    /// | `metadata` | `key=value` |
+    ///
+    /// # Errors
+    ///
+    /// [`FilterError`](crate::FilterError), as the kind of the error: a name that is none, with those
+    /// that there are; a text that its filter does not take, with what it takes;
+    /// two that cannot both hold.
+    pub fn parse<N, T>(pairs: impl IntoIterator<Item = (N, T)>) -> Result<Self, FilterError>
+    where
+        N: AsRef<str>,
+        T: AsRef<str>,
+    {
+        let filter = Self::set_all(pairs)?;
+        filter.check()?;
+        Ok(filter)
+    }
+}
+
+/// The key of a record, as text.
+pub fn record(text: &str) -> Result<RecordKey, String> {
+    if !text.starts_with('[') {
+        return Ok(RecordKey::from(text));
+    }
+    let values: Vec<Value> = serde_json::from_str(text)
+        .map_err(|_| "a key of several columns is a JSON array, as in [\"acme\", \"7\"]")?;
+    Ok(RecordKey::of(values.iter().map(|value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    })))
+}
+
+fn operation(text: &str) -> Result<Operation, String> {
+    match text {
+        "insert" => Ok(Operation::Insert),
+        "update" => Ok(Operation::Update),
+        "delete" => Ok(Operation::Delete),
+        "truncate" => Ok(Operation::Truncate),
+        _ => Err("an operation is insert, update, delete or truncate".to_owned()),
+    }
+}
+
+pub(crate) fn actor_type(text: &str) -> Result<ActorType, String> {
+    match ActorType::recorded(text.to_owned()) {
+        ActorType::Unrecognized(_) => Err(
+            "a type of actor is user, admin, service_account, job, system or anonymous".to_owned(),
+        ),
+        known => Ok(known),
+    }
+}
+
+pub(crate) fn status(text: &str) -> Result<ActionStatus, String> {
+    match text {
+        "ok" => Ok(ActionStatus::Ok),
+        "error" => Ok(ActionStatus::Error),
+        _ => Err("a status is ok or error".to_owned()),
+    }
+}
+
+/// Which end of a day a day without a time means.
+#[derive(Debug, Clone, Copy)]
+pub enum Day {
+    /// Its first instant.
+    Start,
+    /// Its last instant.
+    End,
+}
+
+/// An instant, as text.
+pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
+    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+        return Ok(instant.to_utc());
+    }
+    for format in [
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M",
+    ] {
+        let text = text.trim_end_matches(" UTC");
+        if let Ok(instant) = NaiveDateTime::parse_from_str(text, format) {
+            return Ok(instant.and_utc());
+        }
+    }
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| {
+        "an instant is RFC 3339, as in 2026-11-23T09:14:03Z, or a time in UTC, as in `2026-11-23 09:14`, or a day, as in 2026-11-23"
+    })?;
+    let time = match day {
+        Day::Start => date.and_hms_opt(0, 0, 0),
+        // The last that PostgreSQL can tell from the next day.
+        Day::End => date.and_hms_micro_opt(23, 59, 59, 999_999),
+    };
+    Ok(time.expect("a time of every day").and_utc())
+}
+
+fn pair(text: &str) -> Result<(&str, &str), String> {
+    text.split_once('=')
+        .ok_or_else(|| "write it as name=value, as in role=treasurer".to_owned())
+}
+
+/// `column=value`. Text finds a number by its digits, and true and false too.
+pub(crate) fn assignment(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = pair(text)?;
+    let value = match value {
+        "NULL" | "null" => Value::Null,
+        text => Value::String(text.to_owned()),
+    };
+    Ok((name.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(name: &str, text: &str) -> String {
+        Filter::parse([(name, text)]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_mistake_says_what_would_be_right() {
+        let errors = [
+            error("user", "42"),
+            error("operation", "upsert"),
+            error("actor", "42"),
+            error("actor_type", "person"),
+            error("from", "yesterday"),
+            error("status", "failed"),
+            error("changed_to", "role"),
+            error("key", "11"),
+            error("text", "grace"),
+            error("key", "package_id=11"),
+            error("record", "[1"),
+            error("record", "1"),
+            error("table", "two words"),
+            Filter::parse([("metadata", "tenant=a"), ("metadata", "tenant=b")])
+                .unwrap_err()
+                .to_string(),
+            Filter::parse([("actor", "user:1"), ("actor", "user:2")])
+                .unwrap_err()
+                .to_string(),
+            Filter::parse([("actor", "user:1"), ("actor_type", "admin")])
+                .unwrap_err()
+                .to_string(),
+            Filter::parse([("from", "2026-02-01"), ("to", "2026-01-01")])
+                .unwrap_err()
+                .to_string(),
+            Filter::parse([("operation", "insert"), ("changed_from", "role=member")])
+                .unwrap_err()
+                .to_string(),
+            Filter::parse([("operation", "delete"), ("changed_to", "role=member")])
+                .unwrap_err()
+                .to_string(),
+        ];
+        assert_eq!(errors.join("\n"), include_str!("errors.txt").trim_end());
+    }
+
+    #[test]
+    fn a_day_is_whole() {
+        let filter = Filter::parse([("from", "2026-11-23"), ("to", "2026-11-23")]).unwrap();
+        assert_eq!(
+            filter.from.unwrap().to_rfc3339(),
+            "2026-11-23T00:00:00+00:00"
+        );
+        assert_eq!(
+            filter.to.unwrap().to_rfc3339(),
+            "2026-11-23T23:59:59.999999+00:00"
+        );
+        for text in [
+            "2026-11-23T09:14:03Z",
+            "2026-11-23 09:14:03",
+            "2026-11-23 10:14:03 UTC",
+            "2026-11-23T09:14",
+        ] {
+            assert!(Filter::parse([("from", text)]).is_ok(), "{text}");
+        }
+    }
+}

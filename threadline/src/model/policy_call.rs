@@ -1,0 +1,150 @@
+use std::fmt;
+use std::ops::Range;
+
+use super::TableSpec;
+use crate::sql::{ReadableLiteral, TextArray};
+
+/// The call that puts a policy into force, as it stands in a migration. A model was
+/// asked about secrets; what else looks like one to a later version changes no migration.
+/// Of a table without a model only the database can ask.
+pub(crate) struct PolicyCall<'a>(pub(crate) &'a TableSpec);
+
+impl fmt::Display for PolicyCall<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TableSpec {
+            table,
+            policy,
+            file,
+            ..
+        } = self.0;
+        let function = match file {
+            None => "audit_as_decided",
+            Some(_) => "audit",
+        };
+        let table = ReadableLiteral(table).to_string();
+        let mut arguments = vec![table];
+        if !policy.mask.is_empty() {
+            arguments.push(format!("mask => {}", TextArray(&policy.mask)));
+        }
+        if !policy.exclude.is_empty() {
+            arguments.push(format!("exclude => {}", TextArray(&policy.exclude)));
+        }
+        if policy.require_actor {
+            arguments.push("require_actor => true".to_owned());
+        }
+        if policy.keyless {
+            arguments.push("keyless => true".to_owned());
+        }
+        if !policy.only.is_empty() {
+            arguments.push(format!("columns => {}", TextArray(&policy.only)));
+        }
+        if !policy.operations.is_empty() {
+            arguments.push(format!("operations => {}", TextArray(&policy.operations)));
+        }
+        if let Some(when) = &policy.when {
+            arguments.push(format!("condition => {}", ReadableLiteral(when)));
+        }
+        if !policy.clear.is_empty() {
+            arguments.push(format!("clear => {}", TextArray(&policy.clear)));
+        }
+        if !policy.token.is_empty() {
+            arguments.push(format!("token => {}", TextArray(&policy.token)));
+        }
+        if !policy.ignore.is_empty() {
+            arguments.push(format!("ignore => {}", TextArray(&policy.ignore)));
+        }
+        if let Some(keep) = &policy.keep {
+            arguments.push(format!("keep => {}", ReadableLiteral(keep)));
+        }
+        if !policy.personal.is_empty() {
+            arguments.push(format!("personal => {}", TextArray(&policy.personal)));
+        }
+        if let Some(subject) = policy.subject_json() {
+            let subject = subject.to_string();
+            arguments.push(format!("subject => {}", ReadableLiteral(&subject)));
+        }
+        match arguments.as_slice() {
+            [table] => write!(f, "SELECT threadline.{function}({table});"),
+            several => write!(
+                f,
+                "SELECT threadline.{function}(\n    {}\n);",
+                several.join(",\n    ")
+            ),
+        }
+    }
+}
+
+/// The call that ends the auditing of a table.
+pub(crate) fn unaudit_call(table: &str) -> String {
+    format!("SELECT threadline.unaudit({});", ReadableLiteral(table))
+}
+
+/// A call of [`PolicyCall`] as a later migration takes it back: columns and the table
+/// that it names may be gone by then.
+pub(crate) fn as_before(statement: &str) -> String {
+    let mut call = statement.replace(
+        "SELECT threadline.audit_as_decided(",
+        "SELECT threadline.audit_as_before(",
+    );
+    if let Some(former) = continues(&call).map(|at| at.former) {
+        let name = call[former.clone()].to_owned();
+        call.replace_range(former, &format!("to_regclass({name})"));
+    }
+    call
+}
+
+/// A call without the table of which it continues the history: that is done once, and is
+/// no part of the policy.
+pub(crate) fn without_continues(statement: &str) -> String {
+    let mut call = statement.to_owned();
+    if let Some(at) = continues(statement) {
+        call.replace_range(at.comma..at.former.end, "");
+    }
+    call
+}
+
+struct Continues {
+    /// The comma before the argument.
+    comma: usize,
+    /// The literal that names the table.
+    former: Range<usize>,
+}
+
+/// The argument that somebody added to a call: `, continues => 'orders_old'`.
+fn continues(statement: &str) -> Option<Continues> {
+    const ARGUMENT: &str = "continues => ";
+    let name = statement.find("continues => '")?;
+    let comma = statement[..name].trim_end().strip_suffix(',')?.len();
+    let from = name + ARGUMENT.len();
+    let mut quotes = 0;
+    let length = statement[from..].find(|c| {
+        quotes += usize::from(c == '\'');
+        quotes % 2 == 0 && c != '\''
+    })?;
+    Some(Continues {
+        comma,
+        former: from..from + length,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_continues_a_history_is_taken_back_when_the_former_table_is_gone() {
+        let call = "SELECT threadline.audit_as_decided(\n    '\"orders\"',\n    mask => ARRAY['a'],\n    continues => 'the ''old'' one',\n    keep => '1 year'\n);";
+        assert_eq!(
+            as_before(call),
+            "SELECT threadline.audit_as_before(\n    '\"orders\"',\n    mask => ARRAY['a'],\n    continues => to_regclass('the ''old'' one'),\n    keep => '1 year'\n);"
+        );
+        assert_eq!(
+            without_continues(call),
+            "SELECT threadline.audit_as_decided(\n    '\"orders\"',\n    mask => ARRAY['a'],\n    keep => '1 year'\n);"
+        );
+        let short = "SELECT threadline.audit_as_decided('\"orders\"', continues => 'old');";
+        let without = "SELECT threadline.audit_as_decided('\"orders\"');";
+        assert_eq!(without_continues(short), without);
+        assert_eq!(without_continues(without), without);
+    }
+}

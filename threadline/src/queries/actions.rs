@@ -1,0 +1,132 @@
+use chrono::{DateTime, Utc};
+use diesel::sql_types::BigInt;
+
+use super::page::{ActionPlace, Cursor, Page, Place};
+use crate::action::{ActionSql, AuditAction};
+use crate::connection::AuditConnection;
+use crate::error::Error;
+use crate::filter::ActionFilter;
+use crate::run;
+use crate::statement::{Bind, Typed};
+use crate::statement::{Binds, all_of};
+
+/// Entries of a page unless said otherwise.
+const PAGE: usize = 50;
+
+/// The question what was meant; made by [`actions`].
+#[derive(Debug, Clone)]
+#[must_use = "a question is answered by `page(conn)` or `count(conn)`"]
+pub struct Actions {
+    filter: ActionFilter,
+    limit: usize,
+    after: Option<Cursor>,
+}
+
+/// Asks for actions, newest first, whether their transactions changed anything or not: a
+/// login that was refused is here and in no history of rows.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{Action, ActionFilter, ActionStatus, ActorRef, actions, record_action};
+///
+/// let refused = Action::new("session.opened").actor(ActorRef::user(42)?).failed();
+/// record_action(conn, refused.reason("wrong password"))?;
+///
+/// let failures = ActionFilter::new().status(ActionStatus::Error);
+/// let page = actions(failures).limit(20).page(conn)?;
+/// for action in &page.entries {
+///     println!("{} {action}", action.occurred_at);
+/// }
+/// assert_eq!(page.entries[0].reason.as_deref(), Some("wrong password"));
+/// # Ok::<(), threadline::Error>(())
+/// ```
+pub fn actions(filter: ActionFilter) -> Actions {
+    Actions {
+        filter,
+        limit: PAGE,
+        after: None,
+    }
+}
+
+impl Actions {
+    /// At most so many actions; 50 unless said otherwise. A page of none says whether there
+    /// are some, and not where to go on.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Goes on where a page ended.
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
+        self.after = cursor.into();
+        self
+    }
+
+    /// Runs the query.
+    ///
+    /// # Errors
+    ///
+    /// The filter cannot be answered ([`FilterError`](crate::FilterError)), the
+    /// cursor is of another query, the audit schema is missing or too old, or the
+    /// query failed.
+    pub fn page<C: AuditConnection>(
+        self,
+        conn: &mut C,
+    ) -> C::Answer<'_, Result<Page<AuditAction>, Error>> {
+        C::answer(async move {
+            let after = Cursor::action(self.after)?;
+            self.filter.check()?;
+            let mut binds = Binds::default();
+            let mut conditions = self.filter.conditions(&mut binds);
+            if let Some(ActionPlace {
+                microseconds,
+                action,
+            }) = after
+            {
+                let time = binds.bind(Bind::Instant(
+                    DateTime::from_timestamp_micros(microseconds)
+                        .unwrap_or(DateTime::<Utc>::MAX_UTC),
+                ));
+                let action = binds.bind(Bind::BigInt(action));
+                conditions.push(format!("(a.occurred_at, a.id) < ({time}, {action})"));
+            }
+            let limit = i64::try_from(self.limit)
+                .unwrap_or(i64::MAX)
+                .saturating_add(1);
+            let limit = binds.bind(Bind::Limit(Some(limit)));
+            let sql = include_str!("actions.sql")
+                .replace("{conditions}", &all_of(&conditions))
+                .replace("{limit}", &limit);
+            let query = Typed::<ActionSql>::new(sql, binds.0);
+            let actions: Vec<AuditAction> = run::read(conn, query).await?;
+            Ok(Page::cut(actions, self.limit, |action| {
+                Place::Action(ActionPlace {
+                    microseconds: action.occurred_at.timestamp_micros(),
+                    action: action.id,
+                })
+            }))
+        })
+    }
+
+    /// Counts the actions that match, whatever the page. Reads every one of them.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`page`](Self::page).
+    pub fn count<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
+        C::answer(self.counted(conn))
+    }
+
+    pub(super) async fn counted<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
+        self.filter.check()?;
+        let mut binds = Binds::default();
+        let conditions = all_of(&self.filter.conditions(&mut binds));
+        let sql = format!("SELECT count(*) FROM threadline.audit_actions AS a WHERE {conditions}");
+        let count: i64 = run::read_one(conn, Typed::<BigInt>::new(sql, binds.0)).await?;
+        Ok(count.unsigned_abs())
+    }
+}

@@ -1,0 +1,87 @@
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::report::actions_of;
+use crate::action::AuditAction;
+use crate::connection::AuditConnection;
+use crate::context::ActorRef;
+use crate::error::Error;
+use crate::record::{AuditChange, Operation, portable};
+use crate::run;
+
+/// Who gave a column of a record the value that it has, or had when the record
+/// went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Blame {
+    /// The column.
+    pub column: String,
+    /// The value that the change gave it.
+    #[serde(with = "portable::value")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Value"))]
+    pub value: Value,
+    /// The last change of the column.
+    pub change: AuditChange,
+    /// What was meant by it, as far as somebody said.
+    pub actions: Vec<AuditAction>,
+}
+
+impl Blame {
+    /// Who made the change.
+    pub fn actor(&self) -> Option<&ActorRef> {
+        self.change.actor()
+    }
+}
+
+/// For each column the last change in a record's history, newest first.
+/// Columns that have not changed since before the audit are not there.
+pub async fn blame<C: AuditConnection>(
+    conn: &mut C,
+    history: Vec<AuditChange>,
+) -> Result<Vec<Blame>, Error> {
+    let mut last: BTreeMap<String, (Value, AuditChange)> = BTreeMap::new();
+    for change in history {
+        let image = match change.op {
+            Operation::Insert => &change.row_data,
+            // What went tells nothing of who had set it.
+            Operation::Delete | Operation::Truncate if last.is_empty() => continue,
+            // What is older belongs to an earlier record of this key.
+            Operation::Delete | Operation::Truncate => break,
+            _ => &change.changed_to,
+        };
+        for (column, value) in image
+            .as_ref()
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            last.entry(column.clone())
+                .or_insert_with(|| (value.clone(), change.clone()));
+        }
+        if change.op == Operation::Insert {
+            break;
+        }
+    }
+    let transactions = last
+        .values()
+        .map(|(_, change)| change.transaction.id)
+        .collect();
+    let actions = actions_of(conn, transactions).await;
+    let actions = run::understood(conn, actions).await?;
+    Ok(last
+        .into_iter()
+        .map(|(column, (value, change))| Blame {
+            actions: actions
+                .iter()
+                .filter(|action| action.transaction_id == Some(change.transaction.id))
+                .cloned()
+                .collect(),
+            column,
+            value,
+            change,
+        })
+        .collect())
+}

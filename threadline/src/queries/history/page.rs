@@ -1,0 +1,162 @@
+use diesel::pg::Pg;
+use diesel::query_builder::QueryFragment;
+
+use super::{History, HistoryWith};
+use crate::connection::AuditConnection;
+use crate::error::Error;
+use crate::posting::post_before_reading;
+use crate::queries::known_table;
+use crate::queries::page::{Cursor, Page, Place};
+use crate::queries::reference::Reference;
+use crate::queries::report::actions_of;
+use crate::queries::timeline::TimelineEntry;
+use crate::record::{AnyJson, AuditChange};
+use crate::run;
+
+/// Entries of a page unless said otherwise.
+const PAGE: i64 = 50;
+
+impl<M, V> History<M, V> {
+    /// Goes on where a [`page`](Self::page) of the same record ended.
+    ///
+    /// # Errors
+    ///
+    /// The cursor is of another query.
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Result<Self, Error> {
+        self.before = Cursor::record(cursor.into())?;
+        Ok(self)
+    }
+
+    /// Gives a part of the history, newest first, each change with the actions of its
+    /// transaction: why it was made. A page costs the same however long the history is.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::History;
+    ///
+    /// let mut next = None;
+    /// loop {
+    ///     let page = History::<User, _>::of_key(42).limit(20).after(next)?.page(conn)?;
+    ///     for entry in &page.entries {
+    ///         println!("{}", entry.change);
+    ///         for action in &entry.actions {
+    ///             println!("    {action}");
+    ///         }
+    ///     }
+    ///     next = page.next;
+    ///     if next.is_none() {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Same as [`load`](Self::load).
+    pub fn page<'c, C>(
+        mut self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<Page<TimelineEntry>, Error>>
+    where
+        C: AuditConnection,
+        V: QueryFragment<Pg> + Send + 'c,
+    {
+        let limit = self.limit.unwrap_or(PAGE);
+        self.limit = Some(limit.saturating_add(1));
+        let history = self.without_model();
+        C::answer(async move {
+            let changes = history.changes(conn).await?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let page = Page::cut(changes, limit, |change| Place::Record(change.id));
+            let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
+            let actions = actions_of(conn, transactions).await;
+            let actions = run::understood(conn, actions).await?;
+            Ok(page.map(|change| TimelineEntry::new(change, &actions)))
+        })
+    }
+}
+
+impl<M, V> HistoryWith<M, V> {
+    /// Goes on where a [`page`](Self::page) of the same question ended.
+    ///
+    /// # Errors
+    ///
+    /// The cursor is of another query.
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Result<Self, Error> {
+        self.history = self.history.after(cursor)?;
+        Ok(self)
+    }
+
+    /// Gives a part of the history, newest first, each change with the actions of its
+    /// transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Reference`](crate::ErrorKind::Reference) where rows cannot be found by
+    /// a reference; or same as [`History::load`].
+    pub fn page<'c, C>(
+        mut self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<Page<TimelineEntry>, Error>>
+    where
+        C: AuditConnection,
+        V: QueryFragment<Pg> + Send + 'c,
+    {
+        let limit = self.history.limit.unwrap_or(PAGE);
+        self.history.limit = Some(limit.saturating_add(1));
+        let history = self.without_model();
+        C::answer(async move {
+            let entries = history.entries(conn).await?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            Ok(Page::cut(entries, limit, |entry| {
+                Place::Record(entry.change.id)
+            }))
+        })
+    }
+
+    /// Gives all of it, each change with the actions of its transaction.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`page`](Self::page).
+    pub fn load<'c, C>(self, conn: &'c mut C) -> C::Answer<'c, Result<Vec<TimelineEntry>, Error>>
+    where
+        C: AuditConnection,
+        V: QueryFragment<Pg> + Send + 'c,
+    {
+        C::answer(self.without_model().entries(conn))
+    }
+}
+
+impl<V: QueryFragment<Pg> + Send> HistoryWith<(), V> {
+    async fn entries<C>(self, conn: &mut C) -> Result<Vec<TimelineEntry>, Error>
+    where
+        C: AuditConnection,
+    {
+        post_before_reading(conn).await;
+        let table = self.history.table.clone();
+        let changes: Vec<(AuditChange, Option<AnyJson>)> = run::read(conn, self).await?;
+        if changes.is_empty() {
+            known_table(conn, &table).await?;
+        }
+        let transactions = changes.iter().map(|(c, _)| c.transaction.id).collect();
+        let actions = actions_of(conn, transactions).await;
+        let actions = run::understood(conn, actions).await?;
+        Ok(changes
+            .into_iter()
+            .map(|(change, references)| TimelineEntry {
+                references: references
+                    .and_then(|list| {
+                        serde_json::from_value::<Vec<Reference>>(list.into_inner()).ok()
+                    })
+                    .unwrap_or_default(),
+                ..TimelineEntry::new(change, &actions)
+            })
+            .collect())
+    }
+}

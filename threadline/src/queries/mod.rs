@@ -1,0 +1,33 @@
+//! What an incident asks: who did what, and all of what was done together.
+
+mod actions;
+mod actor_history;
+mod blame;
+mod history;
+mod known_table;
+mod other_actions;
+mod page;
+mod page_request;
+mod reference;
+mod report;
+mod summary;
+mod timeline;
+
+pub use actions::{Actions, actions};
+pub use actor_history::{ActorEntry, ActorHistory, actor_history};
+pub use blame::{Blame, blame};
+pub use history::{History, HistoryWith, Referring, TextKey, history};
+pub use known_table::{KnownTable, known_table};
+pub use page::{Cursor, Page};
+pub use page_request::{PageRequest, PageRules, Question};
+pub use reference::{Moved, Reference};
+pub use report::{Correlated, TransactionReport, correlated, transaction, transaction_up_to};
+pub use summary::{ActorCount, DayCount, OperationCount, Summary, TableCount, summary};
+pub use timeline::{Timeline, TimelineEntry, timeline};
+
+pub(crate) use history::STORY;
+#[cfg(feature = "utoipa")]
+pub(crate) use page_request::{CURSOR, LIMIT};
+pub(crate) use report::change_by_id;
+#[cfg(feature = "export")]
+pub(crate) use timeline::{ExportSql, Plan};

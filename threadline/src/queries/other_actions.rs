@@ -1,0 +1,130 @@
+//! The actions that an answer made of transactions and their changes would hide. They are
+//! looked for where the page is: from its beginning to its end, so that they cost no more
+//! than it does, and each is on one page.
+
+use chrono::{DateTime, Utc};
+
+use super::actor_history::ActorEntry;
+use super::page::{ChangePlace, Page};
+use crate::action::ActionSql;
+use crate::context::ActorRef;
+use crate::filter::{ActionFilter, CHANGED_NOTHING, by_actor};
+use crate::record::AuditChange;
+use crate::statement::{Bind, Typed};
+use crate::statement::{Binds, all_of};
+
+/// Where a page is, in transactions and in time.
+#[derive(Debug)]
+pub(super) struct Span {
+    /// The transactions in it: from this one on.
+    first: i64,
+    /// And before this one.
+    before: i64,
+    /// From this time on; `None`: however old.
+    since: Option<DateTime<Utc>>,
+    /// The time before which it is; `None`: however new.
+    until: Option<Until>,
+}
+
+/// The time at which the page before ended.
+#[derive(Debug)]
+enum Until {
+    Time(DateTime<Utc>),
+    /// That of a transaction, which may be gone since.
+    Transaction(i64),
+}
+
+impl Span {
+    /// Of a page that begins after a change. The transactions of the span of time that is
+    /// asked for bound it as they bound the page.
+    pub(super) fn of_timeline(
+        transactions: Option<(i64, i64)>,
+        after: Option<ChangePlace>,
+        page: &Page<AuditChange>,
+    ) -> Self {
+        let last = page.entries.last().filter(|_| page.has_more);
+        let (oldest, newest) = transactions.unwrap_or((i64::MIN, i64::MAX));
+        Self {
+            first: last.map_or(oldest, |change| change.transaction.id),
+            before: after.map_or(newest.saturating_add(1), |place| place.transaction),
+            since: last.map(|change| change.captured_at),
+            until: after
+                .and_then(|place| DateTime::from_timestamp_micros(place.microseconds))
+                .map(Until::Time),
+        }
+    }
+
+    /// Of a page of the transactions before one.
+    pub(super) fn of_actor(before: i64, page: &Page<ActorEntry>) -> Self {
+        let last = page.entries.last().filter(|_| page.has_more);
+        Self {
+            first: last.map_or(i64::MIN, |entry| entry.transaction.id),
+            before,
+            since: last.and_then(|entry| entry.transaction.occurred_at),
+            until: (before < i64::MAX).then_some(Until::Transaction(before)),
+        }
+    }
+
+    /// The actions that match, and whose transaction changed nothing, or that have none.
+    pub(super) fn actions_without_changes(
+        &self,
+        filter: &ActionFilter,
+        limit: usize,
+    ) -> Typed<ActionSql> {
+        let mut binds = Binds::default();
+        let conditions = filter.conditions(&mut binds);
+        self.query(binds, &all_of(&conditions), CHANGED_NOTHING, limit)
+    }
+
+    /// The actions of somebody in transactions that are not theirs, or in none.
+    pub(super) fn actions_elsewhere(&self, actor: &ActorRef, limit: usize) -> Typed<ActionSql> {
+        let mut binds = Binds::default();
+        let theirs = by_actor("a", actor, &mut binds);
+        let own = by_actor("x", actor, &mut binds);
+        let elsewhere = format!(
+            "NOT EXISTS (
+    SELECT FROM threadline.audit_transactions AS x WHERE x.id = a.transaction_id AND {own} OFFSET 0)"
+        );
+        self.query(binds, &theirs, &elsewhere, limit)
+    }
+
+    fn query(
+        &self,
+        mut binds: Binds,
+        conditions: &str,
+        linked: &str,
+        limit: usize,
+    ) -> Typed<ActionSql> {
+        let mut time = vec![];
+        if let Some(since) = self.since {
+            let since = binds.bind(Bind::Instant(since));
+            time.push(format!("a.occurred_at >= {since}"));
+        }
+        match self.until {
+            Some(Until::Time(until)) => {
+                let until = binds.bind(Bind::Instant(until));
+                time.push(format!("a.occurred_at < {until}"));
+            }
+            Some(Until::Transaction(id)) => {
+                let id = binds.bind(Bind::BigInt(id));
+                time.push(format!(
+                    "a.occurred_at < coalesce((SELECT x.occurred_at FROM threadline.audit_transactions AS x WHERE x.id = {id}), 'infinity')"
+                ));
+            }
+            None => {}
+        }
+        // Bound, so that one text serves every page of a connection.
+        let first = binds.bind(Bind::BigInt(self.first));
+        let before = binds.bind(Bind::BigInt(self.before));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let limit = binds.bind(Bind::Limit(Some(limit)));
+        let sql = include_str!("other_actions.sql")
+            .replace("{linked}", linked)
+            .replace("{time}", &all_of(&time))
+            .replace("{first}", &first)
+            .replace("{before}", &before)
+            .replace("{conditions}", conditions)
+            .replace("{limit}", &limit);
+        Typed::new(sql, binds.0)
+    }
+}

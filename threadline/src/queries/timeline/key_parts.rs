@@ -1,0 +1,97 @@
+//! Conditions on a part of a record key, which is text: of several columns a JSON array,
+//! `["11", "5", "owner"]`.
+
+use diesel::result::QueryResult;
+use diesel::sql_types::{Integer, Text};
+
+use super::query::Parts;
+use crate::connection::AuditConnection;
+use crate::run;
+use crate::statement::{Bind, Typed};
+
+/// A value of a column of a table's key.
+#[derive(Debug, Clone)]
+pub(super) struct KeyPart {
+    pub(super) table: i32,
+    /// The column's place in the key, from 1.
+    place: i32,
+    /// How many columns the key has.
+    width: i32,
+    /// The value as it is in the key: of several columns a JSON string.
+    value: String,
+}
+
+/// The tables with this column in their key, or that of one table.
+pub(super) async fn key_parts<C: AuditConnection>(
+    conn: &mut C,
+    column: &str,
+    value: &str,
+    table: Option<i32>,
+) -> QueryResult<Vec<KeyPart>> {
+    let query = Typed::<(Integer, Integer, Integer, Text)>::new(
+        include_str!("key_columns.sql"),
+        [
+            Bind::Text(column.to_owned()),
+            Bind::Text(value.to_owned()),
+            Bind::Table(table),
+        ],
+    );
+    let rows: Vec<(i32, i32, i32, String)> = run::load(conn, query).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(table, place, width, value)| KeyPart {
+            table,
+            place,
+            width,
+            value,
+        })
+        .collect())
+}
+
+/// That the key of a change, or the one that it had before, has these values: as a range
+/// of the index as far as they are the first of the key, and by reading each key beyond.
+pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
+    let [first, ..] = key else {
+        return "true".to_owned();
+    };
+    let width = first.width;
+    let of = |place| key.iter().filter(move |part| part.place == place);
+    let mut leading = vec![];
+    while let Some(part) = of(leading.len() as i32 + 1).next() {
+        leading.push(part.value.as_str());
+    }
+    let whole = leading.len() as i32 == width;
+    let mut conditions = vec![];
+    if width == 1 {
+        let value = parts.binds.text(leading[0]);
+        conditions.push(format!("{{key}} = {value}"));
+    } else if whole {
+        let value = parts.binds.text(&format!("[{}]", leading.join(", ")));
+        conditions.push(format!("{{key}} = {value}"));
+    } else if !leading.is_empty() {
+        // What begins like this and goes on after a blank, which `!` comes next to.
+        let prefix = format!("[{},", leading.join(", "));
+        let from = parts.binds.text(&format!("{prefix} "));
+        let to = parts.binds.text(&format!("{prefix}!"));
+        conditions.push(format!("{{key}} >= {from} AND {{key}} < {to}"));
+    }
+    for part in key {
+        let leads = leading.get(part.place as usize - 1) == Some(&part.value.as_str());
+        if !leads && width == 1 {
+            // Two values of one column.
+            conditions.push("false".to_owned());
+        } else if !leads {
+            let quoted = part.value.as_str();
+            let value = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+            let value = parts.binds.text(value);
+            let its = include_str!("key_part.sql").replace("{place}", &part.place.to_string());
+            conditions.push(format!("coalesce({its} = {value}, false)"));
+        }
+    }
+    let condition = conditions.join(" AND ");
+    format!(
+        "({} OR {})",
+        condition.replace("{key}", "c.record_key"),
+        condition.replace("{key}", "c.previous_key")
+    )
+}

@@ -1,0 +1,475 @@
+//! From a filter to SQL. Four forms, by what narrows most: the record, an id
+//! or an action, the transactions, or the changes. Each reads along one index in
+//! the order of the answer.
+
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
+
+use super::CountSql;
+use super::values::Values;
+use crate::action::ActionStatus;
+use crate::connection::AuditConnection;
+use crate::error::Error;
+use crate::filter::Filter;
+use crate::filter::FilterError;
+use crate::filter::{Key, RecordKey};
+use crate::queries::STORY;
+use crate::queries::page::ChangePlace;
+use crate::queries::summary::SummarySql;
+use crate::record::{ChangeSql, Operation};
+use crate::run;
+use crate::statement::{Bind, Typed};
+use crate::statement::{Binds, all_of};
+
+/// The columns of a row of an export.
+#[cfg(feature = "export")]
+pub(crate) type ExportSql = (ChangeSql, Nullable<diesel::sql_types::Jsonb>);
+
+/// A filter, looked up in a database and ready to be asked.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    filter: &'a Filter,
+    table: Option<i32>,
+    /// The first and last transaction that can have changes in the span of time.
+    pub(super) transactions: Option<(i64, i64)>,
+    values: Values,
+}
+
+impl<'a> Plan<'a> {
+    /// Looks up what the filter names.
+    pub(crate) async fn new<C: AuditConnection>(
+        conn: &mut C,
+        filter: &'a Filter,
+    ) -> Result<Self, Error> {
+        filter.check()?;
+        let table = match &filter.table {
+            Some(name) => Some(resolve_table(conn, filter, name).await?.0),
+            None => None,
+        };
+        let transactions = match (filter.from, filter.to) {
+            (None, None) => None,
+            (from, to) => {
+                let query = Typed::<(BigInt, BigInt)>::new(
+                    include_str!("transactions_in_use.sql"),
+                    [
+                        from.map_or(Bind::Text("-infinity".to_owned()), Bind::Instant),
+                        to.map_or(Bind::Text("infinity".to_owned()), Bind::Instant),
+                    ],
+                );
+                run::read(conn, query).await?.pop()
+            }
+        };
+        if let Some(rest) = filter.without_text() {
+            super::text::check_number(conn, &rest).await?;
+        }
+        Ok(Self {
+            filter,
+            table,
+            transactions,
+            values: Values::look_up(conn, filter, table).await?,
+        })
+    }
+
+    /// The changes that come after a place, newest first.
+    pub(crate) fn changes(
+        &self,
+        after: Option<ChangePlace>,
+        limit: Option<usize>,
+    ) -> Typed<ChangeSql> {
+        let query = self.query(after, limit);
+        Typed::new(
+            format!(
+                "{}SELECT\n{{change columns}}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
+                query.with, query.changes, query.order
+            ),
+            query.binds,
+        )
+    }
+
+    /// The changes, with the actions of their transactions as JSON.
+    #[cfg(feature = "export")]
+    pub(crate) fn export(&self, limit: Option<usize>, actions: bool) -> Typed<ExportSql> {
+        let actions = if actions {
+            include_str!("actions_as_json.sql")
+        } else {
+            "NULL::jsonb"
+        };
+        let query = self.query(None, limit);
+        Typed::new(
+            format!(
+                "{}SELECT\n{{change columns}},\n{actions}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
+                query.with, query.changes, query.order
+            ),
+            query.binds,
+        )
+    }
+
+    /// How many there are, by day, table, operation and actor.
+    pub(crate) fn summary(&self) -> Typed<SummarySql> {
+        let query = self.query(None, None);
+        Typed::new(
+            format!(
+                "{}{}",
+                query.with,
+                include_str!("../summary.sql").replace("{changes}", &query.changes)
+            ),
+            query.binds,
+        )
+    }
+
+    /// How many there are, up to a cap.
+    pub(crate) fn count(&self, cap: Option<usize>) -> Typed<CountSql> {
+        let query = self.query(None, cap);
+        Typed::new(
+            format!(
+                "{}SELECT count(*) FROM (\n{}) AS c\n",
+                query.with, query.changes
+            ),
+            query.binds,
+        )
+    }
+
+    fn query(&self, after: Option<ChangePlace>, limit: Option<usize>) -> ChangesQuery {
+        let mut parts = Parts::default();
+        self.change_conditions(&mut parts);
+        self.transaction_conditions(&mut parts);
+        self.action_conditions(&mut parts);
+        let limit = parts.binds.bind(Bind::Limit(
+            limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)),
+        ));
+        if let (Some(table), Some(key)) = (&self.filter.table, &self.filter.record) {
+            return by_record(parts, after, &limit, table, key);
+        }
+        if let Some(after) = after {
+            // Bound, so that one text serves every page of a connection.
+            let transaction = parts.binds.bind(Bind::BigInt(after.transaction));
+            let change = parts.binds.bind(Bind::BigInt(after.change));
+            parts.change.push(format!(
+                "(c.transaction_id, c.id) < ({transaction}, {change})"
+            ));
+        }
+        let form = match self.matching(&mut parts, after) {
+            Some((transactions, id)) => {
+                parts.require_action();
+                let transactions = if id == "m.id" && !parts.transaction.is_empty() {
+                    // Looked at one by one, so that the order stays.
+                    let conditions = all_of(&std::mem::take(&mut parts.transaction));
+                    format!(
+                        "{transactions}CROSS JOIN LATERAL (
+    SELECT FROM threadline.audit_transactions AS x WHERE x.id = m.id AND {conditions} OFFSET 0
+) AS x"
+                    )
+                } else {
+                    transactions
+                };
+                include_str!("by_transaction.sql")
+                    .replace("{transactions}", &transactions)
+                    .replace("{transaction}", id)
+            }
+            None => {
+                // The cursor is among the conditions already; said twice, the
+                // planner would expect the square of what is left.
+                let bounds = self.bounds(&mut parts.binds, "c.transaction_id", None);
+                parts.change.extend(bounds);
+                parts.require_action();
+                let join = if parts.transaction.is_empty() {
+                    ""
+                } else {
+                    // The planner does not conclude the one from the other.
+                    let bounds = self.bounds(&mut parts.binds, "x.id", after);
+                    parts.transaction.extend(bounds);
+                    "JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id"
+                };
+                include_str!("by_change.sql").replace("{join transactions}", join)
+            }
+        };
+        ChangesQuery {
+            with: String::new(),
+            changes: form
+                .replace("{change conditions}", &all_of(&parts.change))
+                .replace("{transaction conditions}", &all_of(&parts.transaction))
+                .replace("{limit}", &limit),
+            order: "c.transaction_id DESC, c.id DESC",
+            binds: parts.binds.0,
+        }
+    }
+
+    /// The transactions to start from, if they narrow more than the changes do,
+    /// and what their id is called.
+    fn matching(
+        &self,
+        parts: &mut Parts,
+        after: Option<ChangePlace>,
+    ) -> Option<(String, &'static str)> {
+        let filter = self.filter;
+        let ids = [
+            ("request_id", &filter.request_id),
+            ("correlation_id", &filter.correlation_id),
+            ("job_id", &filter.job_id),
+        ];
+        if let Some((column, value)) = ids.into_iter().find_map(|(c, v)| Some((c, v.as_ref()?))) {
+            let value = parts.binds.text(value);
+            let of_transactions = self.bounds(&mut parts.binds, "id", after);
+            let of_actions = self.bounds(&mut parts.binds, "transaction_id", after);
+            let matching = include_str!("matching_id.sql")
+                .replace("{column}", column)
+                .replace("{value}", &value)
+                .replace("{transaction bounds}", &all_of(&of_transactions))
+                .replace("{action bounds}", &all_of(&of_actions));
+            return Some((matching, "m.id"));
+        }
+        // Nearly every action is ok, and so are their transactions.
+        let narrow = filter.action.is_some()
+            || filter.category.is_some()
+            || filter.status == Some(ActionStatus::Error);
+        if narrow && filter.actor.is_none() {
+            let mut conditions = std::mem::take(&mut parts.action);
+            conditions.extend(self.bounds(&mut parts.binds, "a.transaction_id", after));
+            let matching = include_str!("matching_action.sql")
+                .replace("{action conditions}", &all_of(&conditions));
+            return Some((matching, "m.id"));
+        }
+        let any = !parts.transaction.is_empty() || !parts.action.is_empty();
+        let all = filter.actor.is_some() || any && self.table.is_none();
+        all.then(|| {
+            let bounds = self.bounds(&mut parts.binds, "x.id", after);
+            parts.transaction.extend(bounds);
+            ("threadline.audit_transactions AS x".to_owned(), "x.id")
+        })
+    }
+
+    /// Where the span of time and the cursor let transactions be.
+    fn bounds(&self, binds: &mut Binds, column: &str, after: Option<ChangePlace>) -> Vec<String> {
+        let mut bounds = vec![];
+        if let Some((first, last)) = self.transactions {
+            let first = binds.bind(Bind::BigInt(first));
+            let last = binds.bind(Bind::BigInt(last));
+            bounds.push(format!("{column} BETWEEN {first} AND {last}"));
+        }
+        if let Some(place) = after {
+            let transaction = binds.bind(Bind::BigInt(place.transaction));
+            bounds.push(format!("{column} <= {transaction}"));
+        }
+        bounds
+    }
+
+    fn change_conditions(&self, parts: &mut Parts) {
+        let filter = self.filter;
+        if let (Some(table), None) = (self.table, &filter.record) {
+            parts.change.push(format!("c.table_id = {table}"));
+        }
+        if let Some(operation) = &filter.operation {
+            // Written out, so that the index on removals is seen to serve.
+            let condition = match operation {
+                Operation::Insert => "c.op = 'I'".to_owned(),
+                Operation::Update => "c.op = 'U'".to_owned(),
+                Operation::Delete => "c.op = 'D'".to_owned(),
+                Operation::Truncate => "c.op = 'T'".to_owned(),
+                Operation::Unrecognized(op) => {
+                    let op = parts.binds.text(op);
+                    format!("c.op::text = {op}")
+                }
+            };
+            parts.change.push(condition);
+        }
+        self.values.conditions(filter, parts);
+        if let Some(text) = &filter.text {
+            let of_transactions = self.bounds(&mut parts.binds, "w.id", None);
+            let of_actions = self.bounds(&mut parts.binds, "w.transaction_id", None);
+            let condition = super::text::condition(
+                parts,
+                text,
+                &all_of(&of_transactions),
+                &all_of(&of_actions),
+            );
+            parts.change.push(condition);
+        }
+        for (operator, instant) in [(">=", filter.from), ("<=", filter.to)] {
+            if let Some(instant) = instant {
+                let instant = parts.binds.bind(Bind::Instant(instant));
+                parts
+                    .change
+                    .push(format!("c.captured_at {operator} {instant}"));
+            }
+        }
+    }
+
+    fn transaction_conditions(&self, parts: &mut Parts) {
+        let filter = self.filter;
+        if let Some(actor) = &filter.actor {
+            let kind = parts.binds.text(actor.actor_type().as_str());
+            parts.transaction.push(format!("x.actor_type = {kind}"));
+            let id = match actor.id() {
+                Some(id) => format!("x.actor_id = {}", parts.binds.text(id)),
+                None => "x.actor_id IS NULL".to_owned(),
+            };
+            parts.transaction.push(id);
+        } else if filter.without_actor {
+            parts.transaction.push("x.actor_type IS NULL".to_owned());
+        } else if let Some(kind) = &filter.actor_type {
+            let kind = parts.binds.text(kind.as_str());
+            parts.transaction.push(format!("x.actor_type = {kind}"));
+        }
+        if let Some(source) = &filter.source {
+            let source = parts.binds.text(source);
+            parts.transaction.push(format!("x.source = {source}"));
+        }
+        if let Some(role) = &filter.session_user {
+            let role = parts.binds.text(role);
+            // Bare, the planner would expect few, and read all there is for them.
+            parts
+                .transaction
+                .push(format!("coalesce(x.session_user_name = {role}, false)"));
+        }
+        for (key, value) in &filter.metadata {
+            let condition = parts.binds.json_equals("x.meta", key, value);
+            parts.transaction.push(condition);
+        }
+        for (column, value) in [
+            ("request_id", &filter.request_id),
+            ("correlation_id", &filter.correlation_id),
+            ("job_id", &filter.job_id),
+        ] {
+            if let Some(value) = value {
+                let value = parts.binds.text(value);
+                parts.transaction.push(format!(
+                    "(x.{column} = {value} OR EXISTS (
+        SELECT FROM threadline.audit_actions AS a
+        WHERE a.transaction_id = x.id AND a.{column} = {value}))"
+                ));
+            }
+        }
+    }
+
+    fn action_conditions(&self, parts: &mut Parts) {
+        let filter = self.filter;
+        for (column, value) in [("name", &filter.action), ("category", &filter.category)] {
+            if let Some(value) = value {
+                let value = parts.binds.text(value);
+                parts.action.push(format!("a.{column} = {value}"));
+            }
+        }
+        match &filter.status {
+            None => {}
+            Some(ActionStatus::Ok) => parts.action.push("a.status = 'ok'".to_owned()),
+            // The second half is what the index on failures holds.
+            Some(status) => {
+                let status = parts.binds.text(status.as_str());
+                parts
+                    .action
+                    .push(format!("a.status = {status} AND a.status <> 'ok'"));
+            }
+        }
+    }
+}
+
+/// The changes of one record, by the way that its history takes. All that is
+/// asked narrows the reading itself, so that a record with a million changes
+/// gives its last ones at once.
+fn by_record(
+    mut parts: Parts,
+    after: Option<ChangePlace>,
+    limit: &str,
+    table: &str,
+    key: &RecordKey,
+) -> ChangesQuery {
+    if let Some(after) = after {
+        let change = parts.binds.bind(Bind::BigInt(after.change));
+        parts.change.push(format!("c.id < {change}"));
+    }
+    parts.require_action();
+    if !parts.transaction.is_empty() {
+        let conditions = all_of(&parts.transaction);
+        parts.change.push(format!(
+            "EXISTS (
+              SELECT FROM threadline.audit_transactions AS x
+              WHERE x.id = c.transaction_id AND {conditions}
+              OFFSET 0)"
+        ));
+    }
+    let table = parts.binds.text(table);
+    let values = match &key.0 {
+        Key::Texts(values) => {
+            let values: Vec<_> = values.iter().map(|value| parts.binds.text(value)).collect();
+            values.join(", ")
+        }
+        Key::Typed(key) => parts.binds.bind(Bind::Key(key.clone())),
+    };
+    ChangesQuery {
+        with: STORY
+            .replace("{table name}", &table)
+            .replace("{key values}", &values)
+            .replace("{story conditions}", &all_of(&parts.change))
+            .replace("{story limit}", limit),
+        changes: format!("SELECT c.* FROM story AS c ORDER BY c.id DESC LIMIT {limit}\n"),
+        order: "c.id DESC",
+        binds: parts.binds.0,
+    }
+}
+
+/// The id and the key of the table that a filter names.
+pub(super) async fn resolve_table<C: AuditConnection>(
+    conn: &mut C,
+    filter: &Filter,
+    name: &str,
+) -> Result<(i32, Vec<String>), Error> {
+    let query = Typed::<(Nullable<Integer>, Array<Text>, Text)>::new(
+        include_str!("resolve_table.sql"),
+        [Bind::Text(name.to_owned())],
+    );
+    let (id, key, audited): (Option<i32>, Vec<String>, String) = run::read_one(conn, query).await?;
+    let Some(id) = id else {
+        return Err(FilterError::UnknownTable {
+            table: name.to_owned(),
+            audited,
+        }
+        .into());
+    };
+    match &filter.record {
+        Some(RecordKey(Key::Texts(given))) if given.len() != key.len() => {
+            Err(FilterError::RecordKey {
+                table: name.to_owned(),
+                columns: key.join(", "),
+                given: given.len(),
+            }
+            .into())
+        }
+        _ => Ok((id, key)),
+    }
+}
+
+/// A query for changes: its parts.
+#[derive(Debug)]
+struct ChangesQuery {
+    /// The common table expressions that it stands on.
+    with: String,
+    /// Selects rows of `audit_changes`.
+    changes: String,
+    order: &'static str,
+    binds: Vec<Bind>,
+}
+
+/// What is collected while a query is written.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) binds: Binds,
+    pub(super) change: Vec<String>,
+    transaction: Vec<String>,
+    action: Vec<String>,
+}
+
+impl Parts {
+    /// What is asked of an action becomes a condition of its transaction.
+    fn require_action(&mut self) {
+        if self.action.is_empty() {
+            return;
+        }
+        let conditions = all_of(&std::mem::take(&mut self.action));
+        // The offset keeps the planner from reading the actions first.
+        self.transaction.push(format!(
+            "EXISTS (
+        SELECT FROM threadline.audit_actions AS a
+        WHERE a.transaction_id = x.id AND {conditions}
+        OFFSET 0)"
+        ));
+    }
+}

@@ -1,0 +1,44 @@
+//! A text anywhere in what is on record of a change.
+
+use super::query::{Parts, Plan};
+use super::values::shown;
+use crate::connection::AuditConnection;
+use crate::error::Error;
+use crate::filter::Filter;
+use crate::filter::FilterError;
+use crate::run;
+
+/// How many changes are looked through at most.
+const CAP: usize = 100_000;
+
+/// Refuses when the rest of the filter leaves too much to look through.
+pub(super) async fn check_number<C: AuditConnection>(
+    conn: &mut C,
+    rest: &Filter,
+) -> Result<(), Error> {
+    // Boxed, because a plan may ask for this number, though not this one.
+    let plan = Box::pin(Plan::new(conn, rest)).await?;
+    let count: Vec<i64> = run::read(conn, plan.count(Some(CAP + 1))).await?;
+    let count = count.first().map_or(0, |count| count.unsigned_abs());
+    if count > CAP as u64 {
+        return Err(FilterError::TextCap { cap: CAP }.into());
+    }
+    Ok(())
+}
+
+pub(super) fn condition(
+    parts: &mut Parts,
+    text: &str,
+    transaction_bounds: &str,
+    action_bounds: &str,
+) -> String {
+    let text = parts.binds.text(text);
+    let mut sql = include_str!("text.sql")
+        .trim_end()
+        .replace("{transaction bounds}", transaction_bounds)
+        .replace("{action bounds}", action_bounds);
+    for image in ["changed_from", "changed_to", "row_data"] {
+        sql = sql.replace(&format!("{{{image}}}"), &shown(image));
+    }
+    sql.replace("{text}", &text)
+}

@@ -1,0 +1,191 @@
+//! Rows made from images, read as the user's model.
+
+use diesel::deserialize::{FromSql, FromSqlRow};
+use diesel::expression::{Expression, Selectable};
+use diesel::pg::{Pg, PgValue};
+use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::result::{Error as DieselError, QueryResult, UnexpectedNullError};
+use diesel::row::{Field, Row};
+use diesel::sql_types::Jsonb;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, ErrorKind};
+use crate::model::{AuditedModel, to_sql};
+use crate::record::AnyJson;
+use crate::record::Unavailable;
+
+/// What the row made from an image is called in a query.
+pub(crate) const ROW_ALIAS: &str = "tl_row";
+/// What the columns of the model are called in a query.
+const MODEL_ALIAS: &str = "tl_model";
+/// What the table is called whose own name has a schema, which no alias can have.
+const TABLE_ALIAS: &str = "tl_table";
+
+/// The model's own select clause, on the row made from an image.
+#[derive(Debug)]
+pub(crate) struct ModelColumns<E> {
+    expression: E,
+    /// As SQL text, with the table's own name.
+    sql: String,
+    table: String,
+}
+
+impl<E: QueryFragment<Pg>> ModelColumns<E> {
+    pub(crate) fn of<M>() -> Result<Self, Error>
+    where
+        M: AuditedModel + Selectable<Pg, SelectExpression = E>,
+    {
+        let spec = M::spec();
+        let expression = M::construct_selection();
+        let sql = to_sql(&expression);
+        let binds = sql
+            .split('$')
+            .skip(1)
+            .any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        if binds && has_schema(&spec.table) {
+            return Err(Error::new(ErrorKind::BoundSelection { table: spec.table }));
+        }
+        Ok(Self {
+            expression,
+            sql,
+            table: spec.table,
+        })
+    }
+
+    /// Whether the model reads a column.
+    fn reads(&self, column: &str) -> bool {
+        let quoted = column.replace('"', "\"\"");
+        self.sql.contains(&format!("{}.\"{quoted}\"", self.table))
+    }
+
+    /// Fills the places that every query for a model has.
+    pub(crate) fn fill<'b>(
+        &'b self,
+        name: &str,
+        out: &mut AstPass<'_, 'b, Pg>,
+    ) -> Option<QueryResult<()>> {
+        match name {
+            // Values that are bound keep their place among those of the query.
+            "model columns" if !has_schema(&self.table) => {
+                return Some(self.expression.walk_ast(out.reborrow()));
+            }
+            "model columns" => out.push_sql(
+                &self
+                    .sql
+                    .replace(&format!("{}.", self.table), &format!("{TABLE_ALIAS}.")),
+            ),
+            "model table" if has_schema(&self.table) => out.push_sql(TABLE_ALIAS),
+            "model table" => out.push_sql(&self.table),
+            "model alias" => out.push_sql(MODEL_ALIAS),
+            "row alias" => out.push_sql(ROW_ALIAS),
+            _ => return None,
+        }
+        Some(Ok(()))
+    }
+}
+
+fn has_schema(table: &str) -> bool {
+    table.contains("\".\"")
+}
+
+/// Why columns of the row made from an image may hold no value.
+#[derive(Debug, Default)]
+pub(crate) struct Lacking {
+    pub(crate) redacted: Vec<String>,
+    /// Only what a command made of the value then is left.
+    pub(crate) unrecorded: Vec<String>,
+    /// The columns whose types do not take the value then, and why.
+    pub(crate) misfits: Map<String, Value>,
+    /// Somebody had what is recorded of them erased.
+    pub(crate) erased: Vec<String>,
+}
+
+impl Lacking {
+    /// From four columns of a row that begin at `from`.
+    pub(crate) fn read<'a>(row: &impl Row<'a, Pg>, from: usize) -> QueryResult<Self> {
+        Ok(Self {
+            redacted: names(row, from)?,
+            unrecorded: names(row, from + 1)?,
+            misfits: match json(row, from + 2)? {
+                Some(Value::Object(misfits)) => misfits,
+                _ => Map::new(),
+            },
+            erased: names(row, from + 3)?,
+        })
+    }
+}
+
+/// The model from the columns of a row that begin at `from`.
+pub(crate) fn record<'a, M>(
+    row: &impl Row<'a, Pg>,
+    from: usize,
+    model: &ModelColumns<M::SelectExpression>,
+    lacking: &Lacking,
+) -> Result<M, Unavailable>
+where
+    M: Selectable<Pg>
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
+    M::SelectExpression: QueryFragment<Pg>,
+{
+    let converted: Vec<_> = lacking
+        .unrecorded
+        .iter()
+        .filter(|column| model.reads(column))
+        .cloned()
+        .collect();
+    if !converted.is_empty() {
+        return Err(Unavailable::Converted { columns: converted });
+    }
+    if !lacking.misfits.is_empty() {
+        let reasons: Vec<_> = lacking
+            .misfits
+            .iter()
+            .map(|(column, reason)| {
+                format!("column {column}: {}", reason.as_str().unwrap_or_default())
+            })
+            .collect();
+        return Err(Unavailable::DoesNotFit {
+            message: reasons.join("; "),
+        });
+    }
+    M::build_from_row(&row.partial_row(from..row.field_count())).map_err(|error| {
+        if error.is::<UnexpectedNullError>() && !lacking.erased.is_empty() {
+            Unavailable::Erased {
+                columns: lacking.erased.clone(),
+            }
+        } else if error.is::<UnexpectedNullError>() && !lacking.redacted.is_empty() {
+            Unavailable::Redacted {
+                columns: lacking.redacted.clone(),
+            }
+        } else {
+            Unavailable::DoesNotFit {
+                message: error.to_string(),
+            }
+        }
+    })
+}
+
+/// A value that may be NULL.
+pub(crate) fn value<'a, ST, T>(row: &impl Row<'a, Pg>, column: usize) -> QueryResult<Option<T>>
+where
+    T: FromSql<ST, Pg>,
+{
+    let field = row.get(column).ok_or(DieselError::NotFound)?;
+    let value: Option<PgValue<'_>> = field.value();
+    value
+        .map(T::from_sql)
+        .transpose()
+        .map_err(DieselError::DeserializationError)
+}
+
+/// A document that may be NULL.
+pub(crate) fn json<'a>(row: &impl Row<'a, Pg>, column: usize) -> QueryResult<Option<Value>> {
+    Ok(value::<Jsonb, AnyJson>(row, column)?.map(AnyJson::into_inner))
+}
+
+/// A list of names.
+pub(crate) fn names<'a>(row: &impl Row<'a, Pg>, column: usize) -> QueryResult<Vec<String>> {
+    Ok(json(row, column)?
+        .and_then(|names| serde_json::from_value(names).ok())
+        .unwrap_or_default())
+}

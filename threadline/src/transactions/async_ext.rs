@@ -1,0 +1,323 @@
+use std::fmt::Debug;
+use std::future::Future;
+
+use diesel::result::Error;
+
+use super::builder::Awaited;
+use super::transaction::record_failure;
+use super::{AuditedTransactionBuilder, Open, begin_unmasked, record_in};
+use crate::action::Action;
+use crate::connection::Asynchronous;
+use crate::context::{AuditContext, ContextError, InContext, Origin};
+use crate::error::{Error as AuditError, kind_of};
+use crate::telemetry;
+
+/// An async closure whose future can be sent to another thread, which `AsyncFnOnce` cannot
+/// say on its own. Every such closure is one.
+pub trait AsyncWork<T, R>:
+    AsyncFnOnce(T) -> R + FnOnce(T) -> <Self as AsyncWork<T, R>>::Work
+{
+    /// What does the work.
+    type Work: Future<Output = R>;
+}
+
+impl<F, T, R, Work> AsyncWork<T, R> for F
+where
+    F: AsyncFnOnce(T) -> R + FnOnce(T) -> Work,
+    Work: Future<Output = R>,
+{
+    type Work = Work;
+}
+
+/// Transactions whose changes are recorded under a context, on connections of diesel-async;
+/// the methods of [`AuditExt`](crate::AuditExt) with async closures.
+///
+/// # A future that is dropped
+///
+/// A request that is cancelled drops its future in the middle of a transaction. The server
+/// then gets the rollback before anything else that is sent on the connection, and the
+/// connection is broken: a pool discards it, and on one of your own every later transaction
+/// is an error. So nobody writes under the context of somebody who is gone.
+///
+/// The same goes for a transaction inside of another one, as by a timeout: what it did is
+/// undone, the outer one works on under its own context, and its commit is an error.
+pub trait AsyncAuditExt: Asynchronous {
+    /// Runs `work` in a transaction under `context`; as
+    /// [`AuditExt::audited_transaction`](crate::AuditExt::audited_transaction).
+    ///
+    /// While `work` is polled, `context` is current. Costs no round trip beyond `BEGIN`;
+    /// inside an open transaction, two beyond its `SAVEPOINT`.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let database_url = connection.database_url();
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+    /// use threadline::{ActorRef, AsyncAuditExt, AuditContext, Audited};
+    ///
+    /// let mut conn = AsyncPgConnection::establish(&database_url).await?;
+    /// let context = AuditContext::new(ActorRef::user(42)?);
+    /// conn.audited_transaction::<_, diesel::result::Error, _>(&context, async |conn| {
+    ///     let user = diesel::update(users::table.find(42)).set(users::name.eq("Ada Lovelace"));
+    ///     RunQueryDsl::execute(user, conn).await
+    /// })
+    /// .await?;
+    /// let history = User::history_of(&mut conn, 42).await?;
+    /// assert_eq!(history[0].actor(), context.actor());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn audited_transaction<'conn, 'a, T, E, F>(
+        &'conn mut self,
+        context: &AuditContext,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + 'conn
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, E>
+            + AsyncWork<&'r mut Self, Result<T, E>, Work: Send>
+            + Send
+            + 'a,
+        T: Send + 'a,
+        E: From<Error> + Send + 'a,
+        'a: 'conn,
+    {
+        let context = context.clone();
+        async move { run_as(self, context, work).await }
+    }
+
+    /// Builds a transaction under `context`, with an isolation level and what else `BEGIN`
+    /// takes; as
+    /// [`AuditExt::build_audited_transaction`](crate::AuditExt::build_audited_transaction).
+    fn build_audited_transaction(
+        &mut self,
+        context: &AuditContext,
+    ) -> AuditedTransactionBuilder<'_, Self, Awaited> {
+        AuditedTransactionBuilder::new(self, Some(context.clone()))
+    }
+
+    /// Runs `work` in a transaction under `context` and records that as an action, however
+    /// it ends; as [`AuditExt::audited_action`](crate::AuditExt::audited_action).
+    ///
+    /// Work that is dropped in the middle records nothing.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, or that of the transaction. An action that cannot be recorded
+    /// is an error before `work` is run.
+    fn audited_action<'conn, 'a, T, E, F>(
+        &'conn mut self,
+        context: &AuditContext,
+        action: impl Into<Action>,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + 'conn
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, E>
+            + AsyncWork<&'r mut Self, Result<T, E>, Work: Send>
+            + Send
+            + 'a,
+        T: Send + 'a,
+        E: From<Error> + Debug + Send + 'static,
+        'a: 'conn,
+    {
+        let context = context.clone();
+        let action = action.into();
+        async move {
+            action
+                .check(&context)
+                .map_err(AuditError::from)
+                .map_err(Error::from)?;
+            let done = act(self, &context, action.clone(), work).await;
+            if let Err(error) = &done {
+                let failed = action.failed_for(kind_of(error));
+                record_failure(self, &context, failed).await;
+            }
+            done
+        }
+    }
+
+    /// Runs `work` in a transaction under the current context, set with
+    /// [`in_context`](crate::InContextExt::in_context); as
+    /// [`AuditExt::audited`](crate::AuditExt::audited).
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::NoContext`], as a `QueryBuilderError`, where no context is current
+    /// when the future is first polled.
+    fn audited<'conn, 'a, T, E, F>(
+        &'conn mut self,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + 'conn
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, E>
+            + AsyncWork<&'r mut Self, Result<T, E>, Work: Send>
+            + Send
+            + 'a,
+        T: Send + 'a,
+        E: From<Error> + Send + 'a,
+        'a: 'conn,
+    {
+        async move {
+            match AuditContext::current_setting() {
+                Some(setting) => run(self, Some(&setting), work).await,
+                None => {
+                    telemetry::context_missing();
+                    Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into())
+                }
+            }
+        }
+    }
+
+    /// Runs `work` in a transaction under the current context, or in a plain one where none
+    /// is current; as [`AuditExt::audited_or_plain`](crate::AuditExt::audited_or_plain).
+    fn audited_or_plain<'conn, 'a, T, E, F>(
+        &'conn mut self,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + 'conn
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, E>
+            + AsyncWork<&'r mut Self, Result<T, E>, Work: Send>
+            + Send
+            + 'a,
+        T: Send + 'a,
+        E: From<Error> + Send + 'a,
+        'a: 'conn,
+    {
+        async move {
+            let setting = AuditContext::current_setting();
+            run(self, setting.as_deref(), work).await
+        }
+    }
+
+    /// Reads changes with what was recorded before its column was masked or excluded, and
+    /// records that; as the function [`unmasked`](crate::unmasked).
+    ///
+    /// # Errors
+    ///
+    /// The role may not, the reason is empty, a transaction is open, or reading failed.
+    fn unmasked<'conn, 'a, T, F>(
+        &'conn mut self,
+        reason: impl Into<String>,
+        read: F,
+    ) -> impl Future<Output = Result<T, AuditError>> + Send + 'conn
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, AuditError>
+            + AsyncWork<&'r mut Self, Result<T, AuditError>, Work: Send>
+            + Send
+            + 'a,
+        T: Send + 'a,
+        'a: 'conn,
+    {
+        let reason = reason.into();
+        async move {
+            let mut open = begin_unmasked(self, reason).await?;
+            let answer = read(open.conn()).await;
+            open.end(answer).await
+        }
+    }
+}
+
+impl<C: Asynchronous> AsyncAuditExt for C {}
+
+async fn run_as<C, T, E, F>(conn: &mut C, context: AuditContext, work: F) -> Result<T, E>
+where
+    C: Asynchronous,
+    for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
+        + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
+        + Send,
+    T: Send,
+    E: From<Error> + Send,
+{
+    let setting = context.to_setting(Origin::Explicit);
+    let mut open = Open::begin(conn, Some(&setting)).await?;
+    let done = watched(&mut open, |conn| InContext::explicit(work(conn), context)).await;
+    open.end(done).await
+}
+
+async fn run<C, T, E, F>(conn: &mut C, setting: Option<&str>, work: F) -> Result<T, E>
+where
+    C: Asynchronous,
+    for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
+        + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
+        + Send,
+    T: Send,
+    E: From<Error> + Send,
+{
+    let mut open = Open::begin(conn, setting).await?;
+    let done = watched(&mut open, work).await;
+    open.end(done).await
+}
+
+async fn act<C, T, E, F>(
+    conn: &mut C,
+    context: &AuditContext,
+    action: Action,
+    work: F,
+) -> Result<T, E>
+where
+    C: Asynchronous,
+    for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
+        + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
+        + Send,
+    T: Send,
+    E: From<Error> + Send,
+{
+    let setting = context.to_setting(Origin::Explicit);
+    let mut open = Open::begin(conn, Some(&setting)).await?;
+    let in_context = |conn| InContext::explicit(work(conn), context.clone());
+    let mut done = watched(&mut open, in_context).await;
+    if done.is_ok() {
+        if let Err(error) = record_in(open.conn(), action, Some(context)).await {
+            done = Err(Error::from(error).into());
+        }
+    }
+    open.end(done).await
+}
+
+impl<C: Asynchronous> AuditedTransactionBuilder<'_, C, Awaited> {
+    /// Runs `work` in the transaction, which is committed if it returns `Ok`, and rolled
+    /// back if it returns `Err`.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyInTransaction` inside an open transaction, with nothing sent: an isolation
+    /// level is chosen where a transaction begins, not for a savepoint.
+    pub async fn run<T, E, F>(&mut self, work: F) -> Result<T, E>
+    where
+        for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
+            + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
+            + Send,
+        T: Send,
+        E: From<Error> + Send,
+    {
+        let begin = self.sql();
+        let context = self.context.clone();
+        let setting = self.setting();
+        let mut open = Open::begin_as(self.connection, &begin, setting.as_deref()).await?;
+        let done = match context {
+            Some(context) => {
+                watched(&mut open, |conn| InContext::explicit(work(conn), context)).await
+            }
+            None => watched(&mut open, work).await,
+        };
+        open.end(done).await
+    }
+}
+
+/// Does the work of a transaction in its span.
+async fn watched<'o, C, Work>(
+    open: &'o mut Open<'_, C>,
+    work: impl FnOnce(&'o mut C) -> Work,
+) -> Work::Output
+where
+    C: Asynchronous,
+    Work: Future,
+{
+    match open.watched() {
+        Some(watched) => watched.poll(work(open.conn())).await,
+        None => work(open.conn()).await,
+    }
+}

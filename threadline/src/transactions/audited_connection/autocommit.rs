@@ -1,0 +1,82 @@
+use diesel::connection::{DefaultLoadingMode, LoadConnection};
+use diesel::expression::QueryMetadata;
+use diesel::pg::PgRowByRowLoadingMode;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::result::{Error, QueryResult};
+use diesel::{Connection, PgConnection};
+
+use crate::context::ContextError;
+use crate::transactions::transaction::run;
+
+/// A connection that loads what a statement returns after the transaction of this
+/// statement: what [`AuditedConnection`](crate::AuditedConnection) needs of the one
+/// inside it.
+///
+/// There for `PgConnection` and for pooled connections; a connection type of your own
+/// that wraps one of them delegates to it.
+pub trait AutocommitLoad<B = DefaultLoadingMode>: LoadConnection<B> {
+    /// Runs a query in a transaction of its own under a context, which is the text of a
+    /// setting.
+    ///
+    /// # Errors
+    ///
+    /// Those of the query and of the transaction; a loading mode that still reads from
+    /// the connection when the transaction has ended.
+    fn load_in_context<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+        context: &str,
+    ) -> QueryResult<Self::Cursor<'conn, 'query>>
+    where
+        T: Query + QueryFragment<Self::Backend> + QueryId + 'query,
+        Self::Backend: QueryMetadata<T::SqlType>;
+}
+
+impl AutocommitLoad for PgConnection {
+    fn load_in_context<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+        context: &str,
+    ) -> QueryResult<Self::Cursor<'conn, 'query>>
+    where
+        T: Query + QueryFragment<Self::Backend> + QueryId + 'query,
+        Self::Backend: QueryMetadata<T::SqlType>,
+    {
+        run(self, Some(context), |conn| {
+            LoadConnection::<DefaultLoadingMode>::load(conn, source)
+        })
+    }
+}
+
+impl AutocommitLoad<PgRowByRowLoadingMode> for PgConnection {
+    fn load_in_context<'conn, 'query, T>(
+        &'conn mut self,
+        _: T,
+        _: &str,
+    ) -> QueryResult<<Self as LoadConnection<PgRowByRowLoadingMode>>::Cursor<'conn, 'query>>
+    where
+        T: Query + QueryFragment<<Self as Connection>::Backend> + QueryId + 'query,
+        <Self as Connection>::Backend: QueryMetadata<T::SqlType>,
+    {
+        Err(Error::QueryBuilderError(Box::new(ContextError::RowByRow)))
+    }
+}
+
+#[cfg(feature = "r2d2")]
+impl<B, M> AutocommitLoad<B> for diesel::r2d2::PooledConnection<M>
+where
+    M: diesel::r2d2::ManageConnection,
+    M::Connection: AutocommitLoad<B> + diesel::r2d2::R2D2Connection + Send + 'static,
+{
+    fn load_in_context<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+        context: &str,
+    ) -> QueryResult<Self::Cursor<'conn, 'query>>
+    where
+        T: Query + QueryFragment<Self::Backend> + QueryId + 'query,
+        Self::Backend: QueryMetadata<T::SqlType>,
+    {
+        (**self).load_in_context(source, context)
+    }
+}

@@ -1,0 +1,80 @@
+use crate::transactions::open::set_context;
+
+/// What a batch of statements begins with, as far as its context is concerned.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Batch<'a> {
+    /// The statement that begins a transaction, and what comes after it.
+    Begins(&'a str, &'a str),
+    /// A statement for a transaction that was begun by hand. It must not be preceded by
+    /// another one, which would fail if that transaction has.
+    Controls,
+    /// Anything else.
+    Works,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn of(sql: &'a str) -> Self {
+        let body = without_comments(sql);
+        let end = body
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(body.len());
+        match body[..end].to_ascii_uppercase().as_str() {
+            "BEGIN" | "START" => {
+                let from = sql.len() - body.len();
+                let end = sql[from..].find(';').map_or(sql.len(), |at| from + at);
+                let (begin, rest) = sql.split_at(end);
+                Self::Begins(begin, rest)
+            }
+            "ABORT" | "COMMIT" | "END" | "PREPARE" | "RELEASE" | "ROLLBACK" | "SAVEPOINT" => {
+                Self::Controls
+            }
+            _ => Self::Works,
+        }
+    }
+
+    /// The batch under a context, in one message.
+    pub(super) fn under(&self, sql: &str, setting: &str) -> String {
+        let context = set_context(setting);
+        match self {
+            // On a line of its own: a comment may end the first one.
+            Self::Begins(begin, rest) => format!("{begin}\n; {context}{rest}"),
+            Self::Controls => sql.to_owned(),
+            Self::Works => format!("{context}; {sql}"),
+        }
+    }
+}
+
+/// The text from its first statement on.
+fn without_comments(sql: &str) -> &str {
+    let sql = sql.trim_start();
+    let rest = if let Some(comment) = sql.strip_prefix("--") {
+        comment.split_once('\n').map(|(_, rest)| rest)
+    } else if let Some(comment) = sql.strip_prefix("/*") {
+        comment.split_once("*/").map(|(_, rest)| rest)
+    } else {
+        return sql;
+    };
+    rest.map_or("", without_comments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_known_by_its_first_statement() {
+        assert_eq!(Batch::of("begin"), Batch::Begins("begin", ""));
+        assert_eq!(
+            Batch::of("-- a; b\n/* c; */ START TRANSACTION READ ONLY; SELECT 1; COMMIT"),
+            Batch::Begins(
+                "-- a; b\n/* c; */ START TRANSACTION READ ONLY",
+                "; SELECT 1; COMMIT"
+            )
+        );
+        assert_eq!(Batch::of(" ROLLBACK"), Batch::Controls);
+        assert_eq!(Batch::of("SELECT 1; BEGIN"), Batch::Works);
+        assert_eq!(Batch::of("beginning"), Batch::Works);
+        assert_eq!(Batch::of("-- nothing"), Batch::Works);
+        assert_eq!(Batch::of(""), Batch::Works);
+    }
+}

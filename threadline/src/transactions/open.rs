@@ -1,0 +1,244 @@
+use diesel::QueryableByName;
+use diesel::result::{Error, QueryResult};
+use diesel::sql_types::{Nullable, Text};
+
+use crate::connection::AuditConnection;
+use crate::run;
+use crate::sql::Literal;
+use crate::telemetry::Transaction;
+
+/// A transaction, or a savepoint in one, from its beginning until [`end`](Self::end).
+///
+/// A future that is dropped in between, because its request was cancelled, undoes it: the
+/// server gets the rollback before anything that comes later on the connection, which is
+/// broken from then on, so that nothing commits what is left. Whatever a transaction around
+/// a savepoint does until it notices, it does under its own context.
+#[derive(Debug)]
+pub(crate) struct Open<'c, C: AuditConnection> {
+    conn: &'c mut C,
+    /// What undoes it, until it has ended.
+    undo: Option<String>,
+    /// What a nested context hides.
+    outer: Option<OuterContext>,
+    /// Tells of one under a context, until it has ended.
+    watched: Option<Transaction>,
+}
+
+impl<'c, C: AuditConnection> Open<'c, C> {
+    /// Begins one, under a context if there is a setting.
+    pub(crate) async fn begin(conn: &'c mut C, setting: Option<&str>) -> QueryResult<Self> {
+        let mut open = Self::around(conn)?;
+        open.watched = setting.map(|_| Transaction::begin());
+        match setting {
+            Some(setting) if open.is_outermost()? => open.begin_with("BEGIN", setting).await?,
+            Some(setting) => {
+                open.begin_savepoint().await?;
+                open.replace_context(setting).await?;
+            }
+            None => open.begin_savepoint().await?,
+        }
+        Ok(open)
+    }
+
+    /// Begins one with SQL of its own, which no savepoint takes.
+    pub(crate) async fn begin_as(
+        conn: &'c mut C,
+        begin: &str,
+        setting: Option<&str>,
+    ) -> QueryResult<Self> {
+        let mut open = Self::around(conn)?;
+        if !open.is_outermost()? {
+            open.undo = None;
+            return Err(Error::AlreadyInTransaction);
+        }
+        open.watched = Some(Transaction::begin());
+        match setting {
+            Some(setting) => open.begin_with(begin, setting).await?,
+            None => {
+                let begun = open.conn.begin_with(begin).await;
+                open.unless_failed(begun)?;
+            }
+        }
+        Ok(open)
+    }
+
+    fn around(conn: &'c mut C) -> QueryResult<Self> {
+        let undo = match conn.status().transaction_depth()? {
+            None => "ROLLBACK".to_owned(),
+            Some(depth) => format!("ROLLBACK TO SAVEPOINT diesel_savepoint_{depth}"),
+        };
+        Ok(Self {
+            conn,
+            undo: Some(undo),
+            outer: None,
+            watched: None,
+        })
+    }
+
+    pub(crate) fn conn(&mut self) -> &mut C {
+        self.conn
+    }
+
+    /// What tells of it while its work is done.
+    #[cfg(feature = "diesel-async")]
+    pub(super) fn watched(&self) -> Option<Transaction> {
+        self.watched.clone()
+    }
+
+    /// Does its work, in its span.
+    pub(super) fn work<T>(&mut self, work: impl FnOnce(&mut C) -> T) -> T {
+        match &self.watched {
+            Some(watched) => watched.run(|| work(self.conn)),
+            None => work(self.conn),
+        }
+    }
+
+    fn is_outermost(&mut self) -> QueryResult<bool> {
+        Ok(self.conn.status().transaction_depth()?.is_none())
+    }
+
+    /// Begins a transaction and sets its context, in one message.
+    async fn begin_with(&mut self, begin: &str, setting: &str) -> QueryResult<()> {
+        let begun = begin_under(self.conn, begin, setting).await;
+        self.unless_failed(begun)
+    }
+
+    async fn begin_savepoint(&mut self) -> QueryResult<()> {
+        let begun = self.conn.begin().await;
+        self.unless_failed(begun)
+    }
+
+    async fn replace_context(&mut self, setting: &str) -> QueryResult<()> {
+        match replace_context(self.conn, setting).await {
+            Ok(outer) => {
+                self.outer = Some(outer);
+                Ok(())
+            }
+            Err(error) => {
+                let _ = self.conn.roll_back().await;
+                self.undo = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// What has not begun needs no end.
+    fn unless_failed(&mut self, begun: QueryResult<()>) -> QueryResult<()> {
+        if begun.is_err() {
+            self.undo = None;
+        }
+        begun
+    }
+
+    /// Commits what succeeded and rolls back what failed, as Diesel's `transaction` does.
+    pub(crate) async fn end<T, E>(mut self, done: Result<T, E>) -> Result<T, E>
+    where
+        E: From<Error>,
+    {
+        let done = match (done, self.outer.take()) {
+            // RELEASE does not undo it. After an error the savepoint's rollback does.
+            (Ok(value), Some(outer)) => match restore_context(self.conn, &outer).await {
+                Ok(()) => Ok(value),
+                Err(error) => Err(error.into()),
+            },
+            (done, _) => done,
+        };
+        let ended = match done {
+            Ok(value) => match self.conn.commit().await {
+                Ok(()) => Ok(value),
+                Err(error) => Err(error.into()),
+            },
+            Err(error) => match self.conn.roll_back().await {
+                Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
+                Err(rollback_error) => Err(rollback_error.into()),
+            },
+        };
+        if self.conn.status().transaction_depth().is_ok() {
+            self.undo = None;
+        }
+        if let Some(watched) = self.watched.take() {
+            watched.ended(&ended);
+        }
+        ended
+    }
+}
+
+impl<C: AuditConnection> Drop for Open<'_, C> {
+    fn drop(&mut self) {
+        if let Some(undo) = self.undo.take() {
+            self.conn.abandon(&undo);
+        }
+        if let Some(watched) = self.watched.take() {
+            watched.was_left();
+        }
+    }
+}
+
+/// Begins a transaction and sets its context, in one message.
+pub(super) async fn begin_under<C>(conn: &mut C, begin: &str, setting: &str) -> QueryResult<()>
+where
+    C: AuditConnection,
+{
+    let sql = format!("{begin}; {}", set_context(setting));
+    let begun = conn.begin_with(&sql).await;
+    if !matches!(begun, Ok(()) | Err(Error::AlreadyInTransaction)) {
+        // If it fails half-way the server is in a failed transaction that Diesel does
+        // not know of.
+        let _ = conn.batch("ROLLBACK").await;
+    }
+    begun
+}
+
+/// What a context begins with: the time at which its transaction began. A context that
+/// a session keeps beyond it carries another time, and names nobody.
+const STAMP: &str = "EXTRACT(epoch FROM pg_catalog.now()), ' '";
+
+/// The statement that sets the context of the transaction that is open.
+pub(super) fn set_context(setting: &str) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, {}), true)",
+        Literal(setting)
+    )
+}
+
+/// The settings that a nested context hides. With the context comes the
+/// AuditTransaction that was open under it, so that the outer one goes on
+/// with its own.
+#[derive(Debug, QueryableByName)]
+pub(super) struct OuterContext {
+    #[diesel(sql_type = Nullable<Text>)]
+    context: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    transaction: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    transaction_context: Option<String>,
+}
+
+pub(super) async fn replace_context<C: AuditConnection>(
+    conn: &mut C,
+    setting: &str,
+) -> QueryResult<OuterContext> {
+    let query = diesel::sql_query(format!(
+        "SELECT pg_catalog.current_setting('threadline.context', true) AS context, \
+                pg_catalog.current_setting('threadline.transaction', true) AS transaction, \
+                pg_catalog.current_setting('threadline.transaction_context', true) AS transaction_context, \
+                pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, $1), true)",
+    ))
+    .bind::<Text, _>(setting);
+    run::one(conn, query).await
+}
+
+pub(super) async fn restore_context<C: AuditConnection>(
+    conn: &mut C,
+    outer: &OuterContext,
+) -> QueryResult<()> {
+    let query = diesel::sql_query(
+        "SELECT pg_catalog.set_config('threadline.context', coalesce($1, ''), true), \
+                pg_catalog.set_config('threadline.transaction', coalesce($2, ''), true), \
+                pg_catalog.set_config('threadline.transaction_context', coalesce($3, ''), true)",
+    )
+    .bind::<Nullable<Text>, _>(&outer.context)
+    .bind::<Nullable<Text>, _>(&outer.transaction)
+    .bind::<Nullable<Text>, _>(&outer.transaction_context);
+    conn.count_of(query).await.map(|_| ())
+}

@@ -1,0 +1,139 @@
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{Bool, Jsonb, Nullable, Text};
+use serde_json::Value;
+
+use crate::action::{ACTION_COLUMNS, Action, ActionSql, AuditAction};
+use crate::connection::AuditConnection;
+use crate::context::{ActorRef, AuditContext};
+use crate::error::Error;
+use crate::run;
+use crate::telemetry;
+
+/// Records what the application meant.
+///
+/// Inside a transaction the action belongs to the same `AuditTransaction` as
+/// the changes made there, whichever came first; several actions may. It goes
+/// with the transaction if that rolls back. Outside a transaction it stands
+/// alone, as for a login that is refused. [`actions`](crate::actions) reads both.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{Action, ActorRef, AuditContext, AuditExt, record_action};
+///
+/// let context = AuditContext::new(ActorRef::admin("grace")?);
+/// let action = conn.audited_transaction(&context, |conn| {
+///     diesel::update(users::table.find(42)).set(users::name.eq("Ada L.")).execute(conn)?;
+///     record_action(conn, Action::new("member.renamed").reason("she married"))
+/// })?;
+/// assert_eq!(action.verb.as_deref(), Some("renamed"));
+///
+/// let refused = Action::new("session.opened").actor(ActorRef::anonymous()).failed();
+/// assert_eq!(record_action(conn, refused)?.transaction_id, None);
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`ErrorKind::Action`] when there is no actor, or a name or text cannot be
+/// recorded; [`ErrorKind::SchemaMissing`] without the audit schema.
+pub fn record_action<'c, C: AuditConnection>(
+    conn: &'c mut C,
+    action: impl Into<Action>,
+) -> C::Answer<'c, Result<AuditAction, Error>> {
+    let action = action.into();
+    C::answer(async move { record_in(conn, action, AuditContext::current().as_ref()).await })
+}
+
+/// Records an action of a context.
+pub(crate) async fn record_in<C: AuditConnection>(
+    conn: &mut C,
+    action: Action,
+    context: Option<&AuditContext>,
+) -> Result<AuditAction, Error> {
+    let (action, actor) = action.complete(context)?;
+    let linked = conn.status().transaction_depth()?.is_some();
+    let insert = RecordAction {
+        actor_id: actor.id().map(str::to_owned),
+        actor,
+        remote_ip: action.remote_ip.map(|address| address.to_string()),
+        metadata: (!action.metadata.is_empty()).then(|| Value::Object(action.metadata.clone())),
+        action,
+        linked,
+    };
+    run::read_one(conn, insert)
+        .await
+        .inspect(telemetry::action_recorded)
+}
+
+#[derive(Debug)]
+struct RecordAction {
+    action: Action,
+    actor: ActorRef,
+    actor_id: Option<String>,
+    remote_ip: Option<String>,
+    metadata: Option<Value>,
+    linked: bool,
+}
+
+impl Query for RecordAction {
+    type SqlType = ActionSql;
+}
+
+impl QueryId for RecordAction {
+    type QueryId = RecordAction;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl QueryFragment<Pg> for RecordAction {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Action {
+            name,
+            category,
+            verb,
+            actor: _,
+            status,
+            reason,
+            comment,
+            request_id,
+            correlation_id,
+            job_id,
+            source,
+            remote_ip: _,
+            metadata: _,
+        } = &self.action;
+        out.push_sql("SELECT ");
+        out.push_sql(ACTION_COLUMNS);
+        out.push_sql(" FROM threadline.record_action(");
+        out.push_bind_param::<Text, _>(name)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, str>(self.actor.actor_type().as_str())?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&self.actor_id)?;
+        for text in [category, verb] {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<Text>, _>(text)?;
+        }
+        out.push_sql(", ");
+        out.push_bind_param::<Text, str>(status.as_str())?;
+        for text in [reason, comment, request_id, correlation_id, job_id] {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<Text>, _>(text)?;
+        }
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Jsonb>, _>(&self.metadata)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Bool, _>(&self.linked)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(source)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&self.remote_ip)?;
+        out.push_sql("::inet) AS a");
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! The version of the audit schema.
+
+/// The one that this crate works with.
+pub(crate) const SCHEMA_VERSION: i32 = 2;

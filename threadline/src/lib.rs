@@ -88,9 +88,7 @@ pub use revert::{RevertConflict, revert_transaction, revert_transaction_but};
 /// assert_eq!(User::spec().policy.exclude, ["password_hash"]);
 /// ```
 pub use threadline_derive::Audited;
-pub use time_travel::{OpenTransaction, Unavailable};
-#[cfg(feature = "postgres")]
-pub use time_travel::{PastRecord, PastRecords};
+pub use time_travel::{OpenTransaction, PastRecord, PastRecords, Unavailable};
 pub use verify::{
     BrokenRecord, Finding, FindingCode, ResumePoint, Severity, Verification, Verify, VerifyProgress,
 };
@@ -129,9 +127,7 @@ pub mod __cli {
     pub use crate::record::portable::Portable;
     pub use crate::record::{DisplayStyle, TextKey, clean, plain};
     pub use crate::revert::revert_record;
-    pub use crate::time_travel::as_of_json;
-    #[cfg(feature = "postgres")]
-    pub use crate::time_travel::rows_as_of;
+    pub use crate::time_travel::{as_of_json, rows_as_of};
 }
 
 /// What `#[derive(Audited)]` expands to; not for use by hand.

@@ -38,9 +38,7 @@ pub use connection::{AuditedConnection, AuditedTransactionManager, AutocommitLoa
 pub use in_context::{InContext, InContextExt};
 pub use transaction::AuditExt;
 
-#[cfg(feature = "postgres")]
-pub(crate) use audit_connection::EachRow;
-pub(crate) use audit_connection::{BuildRow, Columns};
+pub(crate) use audit_connection::{BuildRow, Columns, EachRow};
 pub(crate) use audit_context::Origin;
 pub use blocking::ready;
 pub(crate) use open::Open;

@@ -4,14 +4,12 @@ use diesel::{Column, Table};
 use serde_json::Value;
 
 use super::{KeyOf, TableSpec};
-use crate::context::AuditConnection;
+use crate::context::{AuditConnection, StreamConnection};
 use crate::error::Error;
 use crate::explore::{Blame, TimelineEntry, blame};
 use crate::record::{AuditChange, History, Referring, Version, VersionedModel};
 use crate::revert::revert_record;
-use crate::time_travel::{Unavailable, as_of_json};
-#[cfg(feature = "postgres")]
-use {crate::context::StreamConnection, crate::time_travel::PastRecords};
+use crate::time_travel::{PastRecords, Unavailable, as_of_json};
 
 /// A model whose table is audited; implemented by `#[derive(Audited)]`.
 ///
@@ -273,7 +271,6 @@ pub trait Audited: Sized {
     ///
     /// As of [`as_of`](Self::as_of); that the instant is not settled or not
     /// audited is an error of the kind [`Unavailable`](crate::ErrorKind::Unavailable).
-    #[cfg(feature = "postgres")]
     fn all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,

@@ -16,7 +16,7 @@ use super::fit::{self, Lacking, ModelColumns};
 use super::portable;
 use super::row::{CHANGE_COLUMNS, ChangeSql};
 use super::statement::{self, CHANGE_TABLES};
-use crate::context::{AuditConnection, BuildRow};
+use crate::context::{AuditConnection, BuildRow, StreamConnection};
 use crate::error::Error;
 use crate::explore::known_table;
 #[cfg(feature = "schemars")]
@@ -26,9 +26,7 @@ use crate::posting::post_before_reading;
 use crate::run;
 #[cfg(any(feature = "schemars", feature = "utoipa"))]
 use crate::time_travel::outcome::Outcome;
-use crate::time_travel::{self, Unavailable, outcome};
-#[cfg(feature = "postgres")]
-use {crate::context::StreamConnection, crate::time_travel::PastRecords};
+use crate::time_travel::{self, PastRecords, Unavailable, outcome};
 
 /// One change of a record, with the record as it was after it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,7 +89,6 @@ pub trait VersionedModel: Audited + Send + 'static {
         V: QueryFragment<Pg> + Send + 'c;
 
     /// Used by [`Audited::all_as_of`].
-    #[cfg(feature = "postgres")]
     #[doc(hidden)]
     fn load_all_as_of<C>(
         conn: &mut C,
@@ -151,7 +148,6 @@ where
         C::answer(time_travel::load_as_of(conn, key, instant))
     }
 
-    #[cfg(feature = "postgres")]
     fn load_all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,

@@ -3,6 +3,8 @@
 
 #[path = "asynchronous/cancelled.rs"]
 mod cancelled;
+#[path = "asynchronous/migrations.rs"]
+mod migrations;
 #[path = "asynchronous/pools.rs"]
 mod pools;
 #[path = "asynchronous/questions.rs"]

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use diesel::connection::TransactionManagerStatus;
 use diesel::expression::QueryMetadata;
+use diesel::migration::MigrationSource;
 use diesel::pg::Pg;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
@@ -19,6 +20,7 @@ use diesel_async::{
 use futures_core::Stream;
 
 use super::audit_connection::{AuditConnection, BuildRow, EachRow, Runner, StreamConnection};
+use crate::install::{AnyError, Migrates, run_pending};
 
 type Manager = AnsiTransactionManager;
 
@@ -80,6 +82,15 @@ impl Runner for AsyncPgConnection {
 pub trait Asynchronous: AuditConnection {}
 
 impl Asynchronous for AsyncPgConnection {}
+
+impl Migrates for AsyncPgConnection {
+    fn run_pending<'c, S>(&'c mut self, migrations: &'c S) -> BoxFuture<'c, Result<(), AnyError>>
+    where
+        S: MigrationSource<Pg> + Sync,
+    {
+        Box::pin(run_pending(self, migrations))
+    }
+}
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -215,6 +226,18 @@ macro_rules! pooled {
         }
 
         impl Asynchronous for $pooled {}
+
+        impl Migrates for $pooled {
+            fn run_pending<'c, S>(
+                &'c mut self,
+                migrations: &'c S,
+            ) -> BoxFuture<'c, Result<(), AnyError>>
+            where
+                S: MigrationSource<Pg> + Sync,
+            {
+                (**self).run_pending(migrations)
+            }
+        }
 
         impl StreamConnection for $pooled {
             type Rows<'a, T: 'a>

@@ -1,6 +1,8 @@
 //! The audit schema itself, and putting it and the policies into a database.
 
 mod installer;
+#[cfg(feature = "diesel-async")]
+mod migrate_async;
 mod policy;
 mod protection;
 mod run_pending;
@@ -9,10 +11,12 @@ mod versions;
 
 pub use installer::{ModelStatus, Status, TableStatus};
 pub use protection::Protection;
-pub use run_pending::run_pending_migrations;
+pub use run_pending::{AnyError, Migrates, run_pending_migrations};
 
 pub(crate) use installer::{installed_version, model_status};
 pub use installer::{owner, watched};
+#[cfg(feature = "diesel-async")]
+pub(crate) use migrate_async::run_pending;
 pub(crate) use policy::{PolicyCall, as_before, unaudit_call, without_continues};
 #[cfg(test)]
 pub(crate) use script::{Index, Step, Version};

@@ -25,18 +25,13 @@ use crate::install::{AnyError, Migrates, run_pending};
 type Manager = AnsiTransactionManager;
 
 impl Runner for AsyncPgConnection {
-    async fn rows_of<Q, B>(&mut self, query: Q, mut build: B) -> QueryResult<Vec<B::Value>>
+    async fn rows_of<Q, B>(&mut self, query: Q, build: B) -> QueryResult<Vec<B::Value>>
     where
         Q: Query + QueryFragment<Pg> + QueryId + Send,
         Pg: QueryMetadata<Q::SqlType>,
         B: BuildRow,
     {
-        let mut rows = AsyncConnectionCore::load(self, query).await?;
-        let mut values = vec![];
-        while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
-            values.push(build.build(&row?)?);
-        }
-        Ok(values)
+        values_of(AsyncConnectionCore::load(self, query), build).await
     }
 
     async fn count_of<Q>(&mut self, query: Q) -> QueryResult<usize>
@@ -78,6 +73,21 @@ impl Runner for AsyncPgConnection {
     }
 }
 
+/// What is built of the rows that are loaded.
+pub(super) async fn values_of<L, R, B>(load: L, mut build: B) -> QueryResult<Vec<B::Value>>
+where
+    L: Future<Output = QueryResult<BoxStream<'static, QueryResult<R>>>>,
+    R: for<'r> Row<'r, Pg>,
+    B: BuildRow,
+{
+    let mut rows = load.await?;
+    let mut values = vec![];
+    while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+        values.push(build.build(&row?)?);
+    }
+    Ok(values)
+}
+
 /// A connection of diesel-async.
 pub trait Asynchronous: AuditConnection {}
 
@@ -92,7 +102,8 @@ impl Migrates for AsyncPgConnection {
     }
 }
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(super) type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 
 impl AuditConnection for AsyncPgConnection {
     type Answer<'a, T: 'a> = BoxFuture<'a, T>;
@@ -108,7 +119,7 @@ impl AuditConnection for AsyncPgConnection {
 
 impl StreamConnection for AsyncPgConnection {
     type Rows<'a, T: 'a>
-        = Pin<Box<dyn Stream<Item = T> + Send + 'a>>
+        = BoxStream<'a, T>
     where
         Self: 'a;
 
@@ -241,7 +252,7 @@ macro_rules! pooled {
 
         impl StreamConnection for $pooled {
             type Rows<'a, T: 'a>
-                = Pin<Box<dyn Stream<Item = T> + Send + 'a>>
+                = BoxStream<'a, T>
             where
                 Self: 'a;
 
@@ -292,6 +303,21 @@ pooled!(diesel_async::pooled_connection::deadpool::Object<AsyncPgConnection>);
 pooled!(diesel_async::pooled_connection::bb8::PooledConnection<'_, AsyncPgConnection>);
 #[cfg(feature = "mobc")]
 pooled!(diesel_async::pooled_connection::mobc::PooledConnection<AsyncPgConnection>);
+
+#[cfg(feature = "audited-connection")]
+mod audited {
+    use super::*;
+    use crate::context::AuditedConnection;
+
+    type Audited = AuditedConnection<AsyncPgConnection>;
+
+    #[cfg(feature = "deadpool")]
+    pooled!(diesel_async::pooled_connection::deadpool::Object<Audited>);
+    #[cfg(feature = "bb8")]
+    pooled!(diesel_async::pooled_connection::bb8::PooledConnection<'_, Audited>);
+    #[cfg(feature = "mobc")]
+    pooled!(diesel_async::pooled_connection::mobc::PooledConnection<Audited>);
+}
 
 #[cfg(feature = "async-connection-wrapper")]
 impl<B> super::BlockingConnection

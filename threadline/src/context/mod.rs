@@ -16,7 +16,7 @@ mod in_context;
 pub(crate) mod limits;
 mod not_future;
 mod open;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "audited-connection"))]
 mod plain;
 pub(crate) mod recorded_actor;
 mod scope;

@@ -1,4 +1,6 @@
 mod autocommit;
+#[cfg(feature = "diesel-async")]
+mod awaited;
 mod batch;
 mod delegate;
 mod manager;
@@ -57,6 +59,9 @@ use super::{AuditContext, AuditedTransactionBuilder, BlockingConnection};
 ///
 /// In a pool, it is the manager's connection:
 /// `ConnectionManager::<AuditedConnection<PgConnection>>::new(url)`.
+///
+/// Of diesel-async it is an `AuditedConnection<AsyncPgConnection>`, alone or in a pool; see
+/// [Threadline with diesel-async](crate::docs::threadline_with_diesel_async#plain-code).
 ///
 /// # Which context
 ///

@@ -38,6 +38,8 @@ pub use connection::{AuditedConnection, AuditedTransactionManager, AutocommitLoa
 pub use in_context::{InContext, InContextExt};
 pub use transaction::AuditExt;
 
+#[cfg(all(feature = "diesel-async", feature = "testing"))]
+pub(crate) use asynchronous::Asynchronous;
 pub(crate) use audit_connection::{BuildRow, Columns, EachRow};
 pub(crate) use audit_context::Origin;
 pub use blocking::ready;

@@ -3,13 +3,15 @@
 mod installer;
 #[cfg(feature = "diesel-async")]
 mod migrate_async;
+mod model_status;
 mod policy;
 mod protection;
 mod run_pending;
 mod script;
 mod versions;
 
-pub use installer::{ModelStatus, Status, TableStatus};
+pub use installer::{Status, TableStatus};
+pub use model_status::ModelStatus;
 pub use protection::Protection;
 pub use run_pending::{AnyError, Migrates, run_pending_migrations};
 

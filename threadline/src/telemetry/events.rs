@@ -78,7 +78,7 @@ pub(super) fn verified(verification: &Verification, took: Duration) {
         match finding.severity() {
             Severity::Error => found!(ERROR, code, records),
             Severity::Warning => found!(WARN, code, records),
-            Severity::Info => found!(INFO, code, records),
+            Severity::Info | Severity::Unrecognized(_) => found!(INFO, code, records),
         }
     }
 }

@@ -390,7 +390,8 @@ fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Opt
         | ModelStatus::ColumnsAdded
         | ModelStatus::CaptureOutdated
         | ModelStatus::TriggersAltered
-        | ModelStatus::SchemaOutdated => None,
+        | ModelStatus::SchemaOutdated
+        | ModelStatus::Unrecognized(_) => None,
         ModelStatus::TableMissing => Some(Finding::new(
             FindingCode::ModelTableMissing,
             table,

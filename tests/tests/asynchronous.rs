@@ -1,8 +1,12 @@
 //! Connections of diesel-async: the same questions, transactions under a context, and
 //! futures that are dropped in the middle.
 
+#[path = "asynchronous/audited_connection.rs"]
+mod audited_connection;
 #[path = "asynchronous/cancelled.rs"]
 mod cancelled;
+#[path = "asynchronous/migrations.rs"]
+mod migrations;
 #[path = "asynchronous/pools.rs"]
 mod pools;
 #[path = "asynchronous/questions.rs"]

@@ -37,7 +37,7 @@ impl AuditTables {
             .specs()
             .iter()
             .zip(&status.models)
-            .filter_map(|(spec, table)| Some((spec, reason(table.status)?)))
+            .filter_map(|(spec, table)| Some((spec, reason(&table.status)?)))
             .collect();
         for (spec, reason) in &steps {
             print(&pasteable(&format!(
@@ -108,7 +108,7 @@ fn require_distinct(conn: &mut PgConnection, specs: &[TableSpec]) -> Result<(), 
     }
 }
 
-fn reason(status: ModelStatus) -> Option<&'static str> {
+fn reason(status: &ModelStatus) -> Option<&'static str> {
     Some(match status {
         ModelStatus::Current => return None,
         ModelStatus::ColumnsAdded => "has new columns, which are recorded; they are noted",

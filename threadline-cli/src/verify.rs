@@ -173,7 +173,7 @@ pub(super) fn headline(finding: &Finding) -> String {
     let severity = finding.severity();
     format!(
         "{}  {}  {}: {}",
-        paint(style(severity), &format!("{severity:7}")),
+        paint(style(&severity), &format!("{severity:7}")),
         finding.code,
         paint(
             TABLE,
@@ -197,10 +197,10 @@ fn example(record: &BrokenRecord) -> String {
     )
 }
 
-fn style(severity: Severity) -> Style {
+fn style(severity: &Severity) -> Style {
     match severity {
         Severity::Error => AnsiColor::Red.on_default(),
         Severity::Warning => AnsiColor::Yellow.on_default(),
-        Severity::Info => TIME,
+        _ => TIME,
     }
 }

@@ -3,7 +3,7 @@ use diesel::Column;
 use diesel::associations::Identifiable;
 use serde_json::Value;
 
-use crate::connection::AuditConnection;
+use crate::connection::{AuditConnection, StreamConnection};
 use crate::error::Error;
 use crate::model::{AuditedModel, KeyOf};
 use crate::queries::{Blame, TimelineEntry, blame};
@@ -12,9 +12,7 @@ use crate::record::AuditChange;
 use crate::record::Unavailable;
 use crate::revert::revert_record;
 use crate::time_travel::as_of_json;
-use crate::time_travel::{Version, VersionedModel};
-#[cfg(feature = "postgres")]
-use {crate::connection::StreamConnection, crate::time_travel::PastRecords};
+use crate::time_travel::{PastRecords, Version, VersionedModel};
 
 /// What can be asked about the records of an audited model; every model with
 /// [`#[derive(Audited)]`](macro@crate::Audited) has it.
@@ -269,7 +267,6 @@ pub trait Audited: AuditedModel {
     ///
     /// As of [`as_of`](Self::as_of); that the instant is not final or not
     /// audited is an error of the kind [`Unavailable`](crate::ErrorKind::Unavailable).
-    #[cfg(feature = "postgres")]
     fn all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,

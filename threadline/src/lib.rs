@@ -88,9 +88,7 @@ pub use revert::{revert_transaction, revert_transaction_but};
 /// assert_eq!(User::spec().policy.exclude, ["password_hash"]);
 /// ```
 pub use threadline_derive::Audited;
-#[cfg(feature = "postgres")]
-pub use time_travel::{PastRecord, PastRecords};
-pub use time_travel::{Version, VersionedModel};
+pub use time_travel::{PastRecord, PastRecords, Version, VersionedModel};
 #[cfg(all(feature = "audited-connection", feature = "r2d2"))]
 pub use transactions::AutocommitInContext;
 #[cfg(feature = "diesel-async")]
@@ -136,9 +134,7 @@ pub mod __cli {
     pub use crate::record::portable::Portable;
     pub use crate::record::{DisplayStyle, clean, plain};
     pub use crate::revert::revert_record;
-    pub use crate::time_travel::as_of_json;
-    #[cfg(feature = "postgres")]
-    pub use crate::time_travel::rows_as_of;
+    pub use crate::time_travel::{as_of_json, rows_as_of};
 }
 
 /// What `#[derive(Audited)]` expands to; not for use by hand.

@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use diesel::{Connection, PgConnection};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use threadline::{ActorRef, ActorType};
-use tokio::task::spawn_blocking;
 
 use crate::error::ApiError;
 use crate::models::audited;
@@ -39,16 +37,12 @@ impl App {
         database_url: String,
         tokens: HashMap<String, ActorRef>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let url = database_url.clone();
-        // Diesel's migrations are synchronous.
-        spawn_blocking(move || {
-            let conn = &mut PgConnection::establish(&url)?;
-            threadline::run_pending_migrations(conn, &MIGRATIONS)
-        })
-        .await??;
         let manager = AsyncDieselConnectionManager::new(database_url);
         let pool = Pool::builder(manager).max_size(4).build()?;
-        audited().install(&mut pool.get().await?).await?;
+        let mut conn = pool.get().await?;
+        threadline::run_pending_migrations(&mut conn, &MIGRATIONS).await?;
+        audited().install(&mut conn).await?;
+        drop(conn);
         let tokens = Arc::new(tokens);
         Ok(Self { pool, tokens })
     }

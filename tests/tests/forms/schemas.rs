@@ -69,3 +69,62 @@ fn what_is_none_of_the_form_is_not_valid() {
         );
     }
 }
+
+/// What a schema lists for good: everything else is a text that a newer version may add to.
+const CLOSED: [&str; 1] = ["FormatVersion"];
+
+#[test]
+fn a_list_of_texts_is_open_unless_it_is_closed_on_purpose() {
+    fn lists(schema: &Value) -> bool {
+        match schema {
+            Value::Object(members) => {
+                members.contains_key("enum")
+                    || members.contains_key("const")
+                    || members.values().any(lists)
+            }
+            Value::Array(schemas) => schemas.iter().any(lists),
+            _ => false,
+        }
+    }
+    let definitions = file()["$defs"].as_object().unwrap();
+    let closed: Vec<_> = definitions
+        .iter()
+        .filter(|(_, schema)| lists(schema))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(
+        closed, CLOSED,
+        "give the type `open_text!`, as `Operation` has it"
+    );
+    // Of each that is open, this version reads what it does not know, and writes it again.
+    macro_rules! read_again {
+        ($($type:ident)+) => {$(
+            let text = json!("of a newer version");
+            let read: threadline::$type = serde_json::from_value(text.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&read).unwrap(), text, stringify!($type));
+            assert_eq!(definitions[stringify!($type)]["type"], "string");
+        )+};
+    }
+    read_again!(ActionStatus ContextOrigin ErrorClass FindingCode ModelStatus Moved Operation PriorState Severity);
+}
+
+#[test]
+fn texts_that_are_known_are_read_back_as_such() {
+    use threadline::{ModelStatus, Moved, PriorState, Severity};
+
+    macro_rules! known {
+        ($($type:ident: $($variant:ident $text:literal)+;)+) => {$($(
+            let read: $type = serde_json::from_value(json!($text)).unwrap();
+            assert_eq!(read, $type::$variant);
+            assert_eq!(serde_json::to_value(read).unwrap(), json!($text));
+        )+)+};
+    }
+    known! {
+        ModelStatus: Current "current" ColumnsAdded "columns_added" PolicyDiffers "policy_differs"
+            CaptureOutdated "capture_outdated" TriggersAltered "triggers_altered"
+            SchemaOutdated "schema_outdated" NotAudited "not_audited" TableMissing "table_missing";
+        Moved: In "in" Out "out";
+        PriorState: Redacted "redacted";
+        Severity: Error "error" Warning "warning" Info "info";
+    }
+}

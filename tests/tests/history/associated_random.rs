@@ -234,7 +234,7 @@ fn what_belongs_to_a_record_is_what_a_replay_says() {
                     .unwrap()
                     .into_iter()
                     .filter(|entry| entry.change.table.as_deref() == Some("posts"))
-                    .map(|entry| (entry.change.id, entry.references[0].moved))
+                    .map(|entry| (entry.change.id, entry.references[0].moved.clone()))
                     .collect();
                 assert_eq!(found, expected, "seed {seed}, user {key}, posted {posted}");
                 shown += found.len();

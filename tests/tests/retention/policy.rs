@@ -14,7 +14,7 @@ fn how_long_changes_are_kept_is_a_policy_like_another_and_rebuilds_nothing() {
     );
     let models = models![Order];
     models.install(conn).unwrap();
-    let status = |conn: &mut PgConnection| models.status(conn).unwrap().models[0].status;
+    let status = |conn: &mut PgConnection| models.status(conn).unwrap().models[0].status.clone();
     assert_eq!(status(conn), ModelStatus::Current);
     let built = "SELECT built_at FROM threadline.audited_tables";
     let before = value(conn, built);

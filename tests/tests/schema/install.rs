@@ -121,7 +121,11 @@ fn a_changed_policy_is_put_into_force() {
     run(conn, TABLES);
     threadline::models![Post].install(conn).unwrap();
     let status = threadline::models![PostNext, User].status(conn).unwrap();
-    let of_models: Vec<_> = status.models.iter().map(|model| model.status).collect();
+    let of_models: Vec<_> = status
+        .models
+        .iter()
+        .map(|model| model.status.clone())
+        .collect();
     assert_eq!(
         of_models,
         [ModelStatus::PolicyDiffers, ModelStatus::NotAudited]

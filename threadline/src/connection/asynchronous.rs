@@ -23,18 +23,13 @@ use super::audit_connection::{AuditConnection, BuildRow, EachRow, Runner, Stream
 type Manager = AnsiTransactionManager;
 
 impl Runner for AsyncPgConnection {
-    async fn rows_of<Q, B>(&mut self, query: Q, mut build: B) -> QueryResult<Vec<B::Value>>
+    async fn rows_of<Q, B>(&mut self, query: Q, build: B) -> QueryResult<Vec<B::Value>>
     where
         Q: Query + QueryFragment<Pg> + QueryId + Send,
         Pg: QueryMetadata<Q::SqlType>,
         B: BuildRow,
     {
-        let mut rows = AsyncConnectionCore::load(self, query).await?;
-        let mut values = vec![];
-        while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
-            values.push(build.build(&row?)?);
-        }
-        Ok(values)
+        values_of(AsyncConnectionCore::load(self, query), build).await
     }
 
     async fn count_of<Q>(&mut self, query: Q) -> QueryResult<usize>
@@ -76,12 +71,28 @@ impl Runner for AsyncPgConnection {
     }
 }
 
+/// What is built of the rows that are loaded.
+pub(crate) async fn values_of<L, R, B>(load: L, mut build: B) -> QueryResult<Vec<B::Value>>
+where
+    L: Future<Output = QueryResult<BoxStream<'static, QueryResult<R>>>>,
+    R: for<'r> Row<'r, Pg>,
+    B: BuildRow,
+{
+    let mut rows = load.await?;
+    let mut values = vec![];
+    while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+        values.push(build.build(&row?)?);
+    }
+    Ok(values)
+}
+
 /// A connection of diesel-async.
 pub trait Asynchronous: AuditConnection {}
 
 impl Asynchronous for AsyncPgConnection {}
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 
 impl AuditConnection for AsyncPgConnection {
     type Answer<'a, T: 'a> = BoxFuture<'a, T>;
@@ -97,7 +108,7 @@ impl AuditConnection for AsyncPgConnection {
 
 impl StreamConnection for AsyncPgConnection {
     type Rows<'a, T: 'a>
-        = Pin<Box<dyn Stream<Item = T> + Send + 'a>>
+        = BoxStream<'a, T>
     where
         Self: 'a;
 
@@ -218,7 +229,7 @@ macro_rules! pooled {
 
         impl StreamConnection for $pooled {
             type Rows<'a, T: 'a>
-                = Pin<Box<dyn Stream<Item = T> + Send + 'a>>
+                = BoxStream<'a, T>
             where
                 Self: 'a;
 
@@ -262,6 +273,11 @@ macro_rules! pooled {
         }
     };
 }
+#[cfg(all(
+    feature = "audited-connection",
+    any(feature = "deadpool", feature = "bb8", feature = "mobc")
+))]
+pub(crate) use pooled;
 
 #[cfg(feature = "deadpool")]
 pooled!(diesel_async::pooled_connection::deadpool::Object<AsyncPgConnection>);

@@ -21,6 +21,7 @@ use diesel::row::Row;
 /// | `diesel::r2d2::PooledConnection` | `r2d2` |
 /// | [`AuditedConnection`](crate::AuditedConnection) | `audited-connection` |
 /// | `diesel_async::AsyncPgConnection` | `diesel-async` |
+/// | `AuditedConnection<AsyncPgConnection>` | `audited-connection` and `diesel-async` |
 /// | pooled ones of diesel-async | `deadpool`, `bb8`, `mobc` |
 /// | `AsyncConnectionWrapper` | `async-connection-wrapper` |
 ///

@@ -1,20 +1,18 @@
 //! What the library asks of a connection, blocking or not.
 
 #[cfg(feature = "diesel-async")]
-mod asynchronous;
-mod audit_connection;
+pub(crate) mod asynchronous;
+pub(crate) mod audit_connection;
 mod blocking;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "audited-connection"))]
 mod plain;
 
 pub use audit_connection::{AuditConnection, StreamConnection};
 pub use blocking::{BlockingConnection, ready};
 
-#[cfg(feature = "diesel-async")]
+#[cfg(all(feature = "diesel-async", feature = "testing"))]
 pub(crate) use asynchronous::Asynchronous;
-#[cfg(feature = "postgres")]
-pub(crate) use audit_connection::EachRow;
-pub(crate) use audit_connection::{BuildRow, Columns};
+pub(crate) use audit_connection::{BuildRow, Columns, EachRow};
 #[cfg(feature = "audited-connection")]
 pub(crate) use plain::is_plain;
 #[cfg(feature = "postgres")]

@@ -3,7 +3,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Array, Bool, Jsonb, Nullable, Text};
 use serde::{Deserialize, Serialize};
 
-use super::{Schema, VERSIONS, Way};
+use super::{ModelStatus, Schema, VERSIONS, Way};
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::forms::FormatVersion;
@@ -70,32 +70,6 @@ impl Status {
                 )
             })
     }
-}
-
-/// How the table of a model stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ModelStatus {
-    /// Audited as the model says.
-    Current,
-    /// Audited as the model says. Columns came since the capture function was built, and
-    /// they are recorded.
-    ColumnsAdded,
-    /// Audited under another policy than the model's.
-    PolicyDiffers,
-    /// The columns or the key have changed since the capture function was
-    /// built, or it is of an older version; see `threadline.refresh`.
-    CaptureOutdated,
-    /// Its triggers are missing, switched off or altered; see `threadline.refresh`.
-    TriggersAltered,
-    /// The audit schema is older than this crate, which cannot ask it.
-    SchemaOutdated,
-    /// Not audited.
-    NotAudited,
-    /// The table does not exist.
-    TableMissing,
 }
 
 impl Models {

@@ -1,12 +1,16 @@
 //! The audit schema itself, and putting it and the policies into a database.
 
 mod installer;
+#[cfg(feature = "diesel-async")]
+mod migrate_async;
+mod model_status;
 mod protection;
 mod run_pending;
 mod script;
 mod versions;
 
-pub use installer::{ModelStatus, Status, TableStatus};
+pub use installer::{Status, TableStatus};
+pub use model_status::ModelStatus;
 pub use protection::Protection;
 pub use run_pending::run_pending_migrations;
 

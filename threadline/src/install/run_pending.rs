@@ -3,9 +3,10 @@ use diesel::pg::Pg;
 use diesel_migrations::MigrationHarness;
 
 use super::installer::LOCK;
-use crate::connection::BlockingConnection;
+use crate::connection::{AuditConnection, BlockingConnection};
 
-type AnyError = Box<dyn std::error::Error + Send + Sync>;
+/// Whatever a migration fails with, as Diesel has it.
+pub type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the pending migrations of an application at start-up, also where several processes
 /// start at once: one runs a migration, and the others wait and then go on with what is
@@ -26,10 +27,47 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// # }
 /// ```
 ///
+/// On a connection of diesel-async it returns a future, which needs no thread of its own.
+/// Migrations are SQL there: one that is written in Rust can run `batch_execute`, and cannot
+/// `downcast` its connection.
+///
 /// # Errors
 ///
 /// The migrations cannot be read, or one of them fails; those before it are in force.
-pub fn run_pending_migrations<C, S>(conn: &mut C, migrations: &S) -> Result<(), AnyError>
+pub fn run_pending_migrations<'c, C, S>(
+    conn: &'c mut C,
+    migrations: &'c S,
+) -> C::Answer<'c, Result<(), AnyError>>
+where
+    C: Migrates,
+    S: MigrationSource<Pg> + Sync,
+{
+    conn.run_pending(migrations)
+}
+
+/// A connection on which migrations are run: every one that can be, of Diesel or of
+/// diesel-async.
+pub trait Migrates: AuditConnection {
+    /// Runs those that are pending.
+    #[doc(hidden)]
+    fn run_pending<'c, S>(
+        &'c mut self,
+        migrations: &'c S,
+    ) -> Self::Answer<'c, Result<(), AnyError>>
+    where
+        S: MigrationSource<Pg> + Sync;
+}
+
+impl<C: BlockingConnection + MigrationHarness<Pg>> Migrates for C {
+    fn run_pending<'c, S>(&'c mut self, migrations: &'c S) -> Result<(), AnyError>
+    where
+        S: MigrationSource<Pg> + Sync,
+    {
+        run_pending(self, migrations)
+    }
+}
+
+fn run_pending<C, S>(conn: &mut C, migrations: &S) -> Result<(), AnyError>
 where
     C: BlockingConnection + MigrationHarness<Pg>,
     S: MigrationSource<Pg>,

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::forms::open_text;
+
 /// How the row of a change referred to the record whose history was asked for
 /// [with](crate::History::with) that of others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,16 +19,47 @@ pub struct Reference {
 }
 
 /// What an update did to a reference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Moved {
     /// The row refers to the record since.
     In,
     /// The row has ceased to refer to the record.
     Out,
+    /// What a newer version wrote and this version does not know.
+    Unrecognized(String),
 }
+
+impl Moved {
+    /// `in` or `out`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+            Self::Unrecognized(moved) => moved,
+        }
+    }
+
+    fn named(moved: String) -> Self {
+        match moved.as_str() {
+            "in" => Self::In,
+            "out" => Self::Out,
+            _ => Self::Unrecognized(moved),
+        }
+    }
+}
+
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+open_text!(
+    Moved,
+    Moved::named,
+    "What an update did to a reference: in, out, or what a newer version knows."
+);
 
 /// ```text
 /// refers by posts.user_id since this change
@@ -34,10 +67,10 @@ pub enum Moved {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "refers by {}", self.through)?;
-        match self.moved {
+        match &self.moved {
             Some(Moved::In) => f.write_str(" since this change"),
             Some(Moved::Out) => f.write_str(" until this change"),
-            None => Ok(()),
+            Some(Moved::Unrecognized(_)) | None => Ok(()),
         }
     }
 }

@@ -1,8 +1,10 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AuditChange, Operation, portable};
-use crate::forms::FormatVersion;
+use crate::forms::{FormatVersion, open_text};
 
 /// A change field by field, for showing and for passing on as JSON.
 ///
@@ -53,15 +55,44 @@ pub struct FieldDiff {
 }
 
 /// What is known of a value before a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PriorState {
     /// The policy masks the column, or has it recorded as a token: that it changed is on
     /// record, from what is not.
     Redacted,
+    /// What a newer version wrote and this version does not know.
+    Unrecognized(String),
 }
+
+impl PriorState {
+    /// `redacted`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Redacted => "redacted",
+            Self::Unrecognized(state) => state,
+        }
+    }
+
+    fn named(state: String) -> Self {
+        match state.as_str() {
+            "redacted" => Self::Redacted,
+            _ => Self::Unrecognized(state),
+        }
+    }
+}
+
+impl fmt::Display for PriorState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+open_text!(
+    PriorState,
+    PriorState::named,
+    "What is known of a value before a change: redacted, or what a newer version knows."
+);
 
 impl AuditChange {
     /// What the change did to each column.

@@ -1,9 +1,13 @@
 use std::ops::{Deref, DerefMut};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use super::recording::or_panic;
 use super::{Recorded, Recording};
-use crate::connection::BlockingConnection;
+#[cfg(feature = "diesel-async")]
+use crate::connection::Asynchronous;
+use crate::connection::{AuditConnection, BlockingConnection};
 
 /// A connection that fails its test when something was written through it without an actor:
 /// with [`check`](Self::check), or when it is dropped at the end of the test.
@@ -19,10 +23,16 @@ use crate::connection::BlockingConnection;
 /// // A place that forgot its context.
 /// diesel::delete(users::table.find(42)).execute(&mut *conn).unwrap();
 /// ```
+///
+/// A connection of diesel-async is made one with [`new_async`](Self::new_async). Nothing is
+/// awaited in a drop, so such a test ends with [`check_async`](Self::check_async), and fails
+/// if it does not.
 #[derive(Debug)]
-pub struct Attributed<C: BlockingConnection> {
+pub struct Attributed<C: AuditConnection> {
     conn: C,
     recording: Option<Recording>,
+    /// Whether the connection was used since the last check.
+    is_used: bool,
 }
 
 impl<C: BlockingConnection> Attributed<C> {
@@ -33,8 +43,8 @@ impl<C: BlockingConnection> Attributed<C> {
     /// The audit cannot be read.
     #[track_caller]
     pub fn new(mut conn: C) -> Self {
-        let recording = Some(or_panic(Recording::begin(&mut conn)));
-        Self { conn, recording }
+        let recording = or_panic(Recording::begin(&mut conn));
+        Self::of(conn, recording)
     }
 
     /// Checks what was written so far, and goes on watching. Returns it.
@@ -54,7 +64,46 @@ impl<C: BlockingConnection> Attributed<C> {
     }
 }
 
-impl<C: BlockingConnection> Deref for Attributed<C> {
+#[cfg(feature = "diesel-async")]
+impl<C: Asynchronous> Attributed<C> {
+    /// Watches a connection of diesel-async from now on; as [`new`](Self::new).
+    ///
+    /// # Panics
+    ///
+    /// The audit cannot be read.
+    pub async fn new_async(mut conn: C) -> Self {
+        let recording = or_panic(Recording::begin_on(&mut conn).await);
+        Self::of(conn, recording)
+    }
+
+    /// Checks what was written so far, and goes on watching; as [`check`](Self::check).
+    ///
+    /// # Panics
+    ///
+    /// Something was written without an actor, or the audit cannot be read.
+    pub async fn check_async(&mut self) -> Recorded {
+        let Some(recording) = self.recording.take() else {
+            panic!("a check of this connection was dropped before its end");
+        };
+        self.is_used = false;
+        let recorded = or_panic(recording.end_on(&mut self.conn).await);
+        self.recording = Some(or_panic(Recording::begin_on(&mut self.conn).await));
+        require_actors(&recorded);
+        recorded
+    }
+}
+
+impl<C: AuditConnection> Attributed<C> {
+    fn of(conn: C, recording: Recording) -> Self {
+        Self {
+            conn,
+            recording: Some(recording),
+            is_used: false,
+        }
+    }
+}
+
+impl<C: AuditConnection> Deref for Attributed<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
@@ -62,17 +111,27 @@ impl<C: BlockingConnection> Deref for Attributed<C> {
     }
 }
 
-impl<C: BlockingConnection> DerefMut for Attributed<C> {
+impl<C: AuditConnection> DerefMut for Attributed<C> {
     fn deref_mut(&mut self) -> &mut C {
+        self.is_used = true;
         &mut self.conn
     }
 }
 
-impl<C: BlockingConnection> Drop for Attributed<C> {
+impl<C: AuditConnection> Drop for Attributed<C> {
     fn drop(&mut self) {
         // A second panic would end the process without a message.
-        if let (Some(recording), false) = (self.recording.take(), thread::panicking()) {
-            require_actors(&or_panic(recording.end(&mut self.conn, ())));
+        if let (Some(recording), true, false) =
+            (self.recording.take(), self.is_used, thread::panicking())
+        {
+            let end = pin!(recording.end_on(&mut self.conn));
+            match end.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(recorded) => require_actors(&or_panic(recorded)),
+                // What is asked for is never read: the connection goes with its test.
+                Poll::Pending => panic!(
+                    "the connection was used after its last check; end the test with `check_async().await`"
+                ),
+            }
         }
     }
 }

@@ -7,10 +7,14 @@ use diesel::result::Error as DieselError;
 
 use super::Recorded;
 use super::recording::{or_panic, read};
+#[cfg(feature = "diesel-async")]
+use crate::connection::Asynchronous;
 use crate::connection::{AuditConnection, BlockingConnection};
 use crate::context::{ActorRef, AuditContext};
 use crate::statement::{Bind, Typed};
 use crate::transactions::AuditExt;
+#[cfg(feature = "diesel-async")]
+use crate::transactions::{AsyncAuditExt, AsyncWork};
 
 /// Returns a context for a test: under an [`ActorRef`] or its text, such as `"user:42"`, with
 /// the source `test`, a correlation id that no other context has, and the name of the test
@@ -90,6 +94,31 @@ where
     E: From<DieselError>,
 {
     conn.audited_transaction(&context("system:fixtures"), work)
+}
+
+/// Runs `work` on a connection of diesel-async in a transaction under the actor
+/// `system:fixtures`; as [`fixtures`].
+///
+/// # Errors
+///
+/// The error of `work`, or that of the transaction.
+#[cfg(feature = "diesel-async")]
+pub fn fixtures_async<'conn, 'a, C, T, E, F>(
+    conn: &'conn mut C,
+    work: F,
+) -> impl Future<Output = Result<T, E>> + Send + 'conn
+where
+    C: Asynchronous,
+    for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
+        + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
+        + Send
+        + 'a,
+    T: Send + 'a,
+    E: From<DieselError> + Send + 'a,
+    'a: 'conn,
+{
+    let context = context("system:fixtures");
+    async move { AsyncAuditExt::audited_transaction(conn, &context, work).await }
 }
 
 /// Returns what is recorded under the correlation id of a context, through whichever

@@ -18,11 +18,15 @@ mod recording;
 pub use attributed::Attributed;
 #[doc(hidden)]
 pub use attributed::require_actors;
+#[cfg(feature = "diesel-async")]
+pub use context::fixtures_async;
 pub use context::{context, fixtures, recorded_under};
 pub use difference::Difference;
 pub use expectation::{Expectation, among_others, in_any_order, in_order};
 pub use expected::{Expected, action, delete, insert, truncate, update};
 pub use recorded::Recorded;
+#[cfg(feature = "diesel-async")]
+pub use recording::recorded_async;
 pub use recording::{Recording, recorded};
 
 #[doc(inline)]

@@ -28,6 +28,10 @@ impl<T> Recorded<T> {
         }
     }
 
+    pub(super) fn with<V>(self, value: V) -> Recorded<V> {
+        Recorded::new(value, self.changes, self.actions)
+    }
+
     /// The changes that are recorded without an actor.
     pub fn unattributed(&self) -> Vec<&AuditChange> {
         let nobody = |change: &&AuditChange| change.actor().is_none();

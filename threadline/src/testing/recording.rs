@@ -3,6 +3,8 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 
 use super::Recorded;
 use crate::action::{ActionSql, AuditAction};
+#[cfg(feature = "diesel-async")]
+use crate::connection::Asynchronous;
 use crate::connection::{AuditConnection, BlockingConnection, ready};
 use crate::error::Error;
 use crate::record::{AuditChange, ChangeSql};
@@ -48,12 +50,14 @@ impl Recording {
     ///
     /// The audit schema is missing or too old, or the role may not read it.
     pub fn begin<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<Self, Error>> {
-        C::answer(async move {
-            let is_open = conn.status().transaction_depth()?.is_some();
-            let begin = diesel::sql_query(Self::begin_sql(is_open));
-            let start = run::read_one(conn, begin).await?;
-            Ok(Self { start })
-        })
+        C::answer(Self::begin_on(conn))
+    }
+
+    pub(super) async fn begin_on<C: AuditConnection>(conn: &mut C) -> Result<Self, Error> {
+        let is_open = conn.status().transaction_depth()?.is_some();
+        let begin = diesel::sql_query(Self::begin_sql(is_open));
+        let start = run::read_one(conn, begin).await?;
+        Ok(Self { start })
     }
 
     /// Returns what was recorded since, with what the watched code returned.
@@ -67,11 +71,13 @@ impl Recording {
         conn: &'c mut C,
         value: T,
     ) -> C::Answer<'c, Result<Recorded<T>, Error>> {
-        C::answer(async move {
-            let (changes, actions) = read(conn, self.changes(), self.actions()).await?;
-            self.restore(conn).await?;
-            Ok(Recorded::new(value, changes, actions))
-        })
+        C::answer(async move { Ok(self.end_on(conn).await?.with(value)) })
+    }
+
+    pub(super) async fn end_on<C: AuditConnection>(self, conn: &mut C) -> Result<Recorded, Error> {
+        let (changes, actions) = read(conn, self.changes(), self.actions()).await?;
+        self.restore(conn).await?;
+        Ok(Recorded::new((), changes, actions))
     }
 
     /// Puts the connection's name back.
@@ -164,6 +170,48 @@ where
     watched.end(value)
 }
 
+/// Runs `work` on a connection of diesel-async and returns what it recorded; as
+/// [`recorded`](fn@recorded).
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let database_url = connection.database_url();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+/// use threadline::AsyncAuditExt;
+/// use threadline::testing::{assert_recorded, context, delete, recorded_async};
+///
+/// let mut conn = AsyncPgConnection::establish(&database_url).await?;
+/// let recorded = recorded_async(&mut conn, async |conn| {
+///     conn.audited_transaction(&context("user:42"), async |conn| {
+///         diesel::delete(users::table.find(42)).execute(conn).await
+///     })
+///     .await
+/// })
+/// .await;
+/// assert_recorded!(recorded, [delete("users", 42).by("user:42")]);
+/// assert_eq!(recorded.value, Ok(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Panics
+///
+/// The audit cannot be read: it is not installed, or the connection's role may not read it.
+#[cfg(feature = "diesel-async")]
+pub async fn recorded_async<C, T>(conn: &mut C, work: impl AsyncFnOnce(&mut C) -> T) -> Recorded<T>
+where
+    C: Asynchronous,
+{
+    let recording = or_panic(Recording::begin_on(conn).await);
+    let value = work(conn).await;
+    or_panic(recording.end_on(conn).await).with(value)
+}
+
 /// Puts the name of a connection back also when the watched code panics: the connection may
 /// be of a pool.
 struct Watched<'a, C: BlockingConnection> {
@@ -181,8 +229,7 @@ impl<'a, C: BlockingConnection> Watched<'a, C> {
     #[track_caller]
     fn end<T>(mut self, value: T) -> Recorded<T> {
         let recording = self.recording.take().expect("taken once");
-        let recorded = or_panic(recording.end(self.conn, ()));
-        Recorded::new(value, recorded.changes, recorded.actions)
+        or_panic(recording.end(self.conn, ())).with(value)
     }
 }
 

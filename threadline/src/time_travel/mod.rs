@@ -1,13 +1,11 @@
 //! What was there at an instant, and after each change.
 
-#[cfg(feature = "postgres")]
 mod all_as_of;
 mod as_of;
 mod fit;
 pub(crate) mod outcome;
 mod versions;
 
-#[cfg(feature = "postgres")]
 pub use all_as_of::{PastRecord, PastRecords, rows_as_of};
 pub use as_of::as_of_json;
 pub use versions::{Version, VersionedModel};

@@ -11,12 +11,13 @@ use diesel::sql_types::Untyped;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::all_as_of::{PastRecords, load_all_as_of};
 use super::as_of::load_as_of;
 use super::fit::{self, Lacking, ModelColumns};
 use super::outcome;
 #[cfg(any(feature = "schemars", feature = "utoipa"))]
 use super::outcome::Outcome;
-use crate::connection::{AuditConnection, BuildRow};
+use crate::connection::{AuditConnection, BuildRow, StreamConnection};
 use crate::error::Error;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Columns;
@@ -26,11 +27,6 @@ use crate::queries::{STORY, known_table};
 use crate::record::{AuditChange, CHANGE_COLUMNS, ChangeSql, Unavailable, portable};
 use crate::run;
 use crate::statement::{self, CHANGE_TABLES};
-#[cfg(feature = "postgres")]
-use {
-    super::all_as_of::{PastRecords, load_all_as_of},
-    crate::connection::StreamConnection,
-};
 
 /// One change of a record, with the record as it was after it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,7 +89,6 @@ pub trait VersionedModel: AuditedModel + Send + 'static {
         V: QueryFragment<Pg> + Send + 'c;
 
     /// Used by [`Audited::all_as_of`].
-    #[cfg(feature = "postgres")]
     #[doc(hidden)]
     fn load_all_as_of<C>(
         conn: &mut C,
@@ -153,7 +148,6 @@ where
         C::answer(load_as_of(conn, key, instant))
     }
 
-    #[cfg(feature = "postgres")]
     fn load_all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,

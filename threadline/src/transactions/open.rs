@@ -1,6 +1,8 @@
 use diesel::QueryableByName;
+use diesel::pg::Pg;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
-use diesel::sql_types::{Nullable, Text};
+use diesel::sql_types::{Nullable, Text, Untyped};
 
 use crate::connection::AuditConnection;
 use crate::run;
@@ -218,27 +220,39 @@ pub(super) async fn replace_context<C: AuditConnection>(
     conn: &mut C,
     setting: &str,
 ) -> QueryResult<OuterContext> {
-    let query = diesel::sql_query(format!(
-        "SELECT pg_catalog.current_setting('threadline.context', true) AS context, \
-                pg_catalog.current_setting('threadline.transaction', true) AS transaction, \
-                pg_catalog.current_setting('threadline.transaction_context', true) AS transaction_context, \
-                pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, $1), true)",
-    ))
-    .bind::<Text, _>(setting);
-    run::one(conn, query).await
+    run::one(conn, replace_query(setting)).await
 }
 
 pub(super) async fn restore_context<C: AuditConnection>(
     conn: &mut C,
     outer: &OuterContext,
 ) -> QueryResult<()> {
-    let query = diesel::sql_query(
+    conn.count_of(restore_query(outer)).await.map(|_| ())
+}
+
+/// Sets another context, and answers with the [`OuterContext`].
+pub(super) fn replace_query(
+    setting: &str,
+) -> impl Query<SqlType = Untyped> + QueryFragment<Pg> + QueryId + Send + use<'_> {
+    diesel::sql_query(format!(
+        "SELECT pg_catalog.current_setting('threadline.context', true) AS context, \
+                pg_catalog.current_setting('threadline.transaction', true) AS transaction, \
+                pg_catalog.current_setting('threadline.transaction_context', true) AS transaction_context, \
+                pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, $1), true)",
+    ))
+    .bind::<Text, _>(setting)
+}
+
+/// Sets the outer context again.
+pub(super) fn restore_query(
+    outer: &OuterContext,
+) -> impl QueryFragment<Pg> + QueryId + Send + use<'_> {
+    diesel::sql_query(
         "SELECT pg_catalog.set_config('threadline.context', coalesce($1, ''), true), \
                 pg_catalog.set_config('threadline.transaction', coalesce($2, ''), true), \
                 pg_catalog.set_config('threadline.transaction_context', coalesce($3, ''), true)",
     )
     .bind::<Nullable<Text>, _>(&outer.context)
     .bind::<Nullable<Text>, _>(&outer.transaction)
-    .bind::<Nullable<Text>, _>(&outer.transaction_context);
-    conn.count_of(query).await.map(|_| ())
+    .bind::<Nullable<Text>, _>(&outer.transaction_context)
 }

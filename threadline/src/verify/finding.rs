@@ -9,9 +9,8 @@ use crate::forms::schema::Columns;
 use crate::record::portable;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Severity {
     /// Changes are lost, recorded wrongly, or have been.
     Error,
@@ -19,17 +18,42 @@ pub enum Severity {
     Warning,
     /// To be known.
     Info,
+    /// A severity that a newer version wrote and that this version does not know.
+    Unrecognized(String),
+}
+
+impl Severity {
+    /// `error`, `warning` or `info`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+            Self::Unrecognized(severity) => severity,
+        }
+    }
+
+    fn named(severity: String) -> Self {
+        match severity.as_str() {
+            "error" => Self::Error,
+            "warning" => Self::Warning,
+            "info" => Self::Info,
+            _ => Self::Unrecognized(severity),
+        }
+    }
 }
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        })
+        f.pad(self.as_str())
     }
 }
+
+open_text!(
+    Severity,
+    Severity::named,
+    "How bad a finding is: error, warning, info, or what a newer version knows."
+);
 
 /// The codes with what they mean: one list, of which everything else is made.
 macro_rules! codes {
@@ -265,7 +289,7 @@ impl Finding {
 
     /// How bad it is.
     pub fn severity(&self) -> Severity {
-        self.severity
+        self.severity.clone()
     }
 }
 

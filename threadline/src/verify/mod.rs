@@ -82,7 +82,7 @@ impl Verification {
             level: match finding.severity() {
                 Severity::Error => Level::Error,
                 Severity::Warning => Level::Warning,
-                Severity::Info => Level::Info,
+                Severity::Info | Severity::Unrecognized(_) => Level::Info,
             },
             records: finding.records,
         });
@@ -413,7 +413,8 @@ fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Opt
         | ModelStatus::ColumnsAdded
         | ModelStatus::CaptureOutdated
         | ModelStatus::TriggersAltered
-        | ModelStatus::SchemaOutdated => None,
+        | ModelStatus::SchemaOutdated
+        | ModelStatus::Unrecognized(_) => None,
         ModelStatus::TableMissing => Some(Finding::new(
             FindingCode::ModelTableMissing,
             table,

@@ -1,12 +1,15 @@
 use diesel::connection::{DefaultLoadingMode, LoadConnection};
 use diesel::expression::QueryMetadata;
-use diesel::pg::PgRowByRowLoadingMode;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
-use diesel::result::{Error, QueryResult};
-use diesel::{Connection, PgConnection};
-
-use crate::context::ContextError;
-use crate::transactions::transaction::run;
+use diesel::result::QueryResult;
+#[cfg(feature = "postgres")]
+use {
+    crate::context::ContextError,
+    crate::transactions::transaction::run,
+    diesel::pg::PgRowByRowLoadingMode,
+    diesel::result::Error,
+    diesel::{Connection, PgConnection},
+};
 
 /// A connection that loads what a statement returns after the transaction of this
 /// statement: what [`AuditedConnection`](crate::AuditedConnection) needs of the one
@@ -32,6 +35,7 @@ pub trait AutocommitLoad<B = DefaultLoadingMode>: LoadConnection<B> {
         Self::Backend: QueryMetadata<T::SqlType>;
 }
 
+#[cfg(feature = "postgres")]
 impl AutocommitLoad for PgConnection {
     fn load_in_context<'conn, 'query, T>(
         &'conn mut self,
@@ -48,6 +52,7 @@ impl AutocommitLoad for PgConnection {
     }
 }
 
+#[cfg(feature = "postgres")]
 impl AutocommitLoad<PgRowByRowLoadingMode> for PgConnection {
     fn load_in_context<'conn, 'query, T>(
         &'conn mut self,

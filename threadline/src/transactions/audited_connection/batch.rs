@@ -1,4 +1,39 @@
+use diesel::result::QueryResult;
+
+use super::AuditedConnection;
+use super::manager::Place;
+use crate::connection::AuditConnection;
+use crate::context::AuditContext;
+use crate::transactions::Open;
 use crate::transactions::open::set_context;
+
+impl<C: AuditConnection> AuditedConnection<C> {
+    /// Runs a batch, with the context in the same message if it is to have one.
+    pub(super) async fn batch_in_context(&mut self, query: &str) -> QueryResult<()> {
+        let place = Place::of(&mut self.inner);
+        let context = match place {
+            Place::Inside => None,
+            Place::Outside | Place::Test => AuditContext::current_setting(),
+        };
+        let Some(setting) = context else {
+            return self.inner.batch(query).await;
+        };
+        match (Batch::of(query), place) {
+            (batch @ Batch::Begins(..), Place::Outside) => {
+                self.inner.batch(&batch.under(query, &setting)).await
+            }
+            (batch @ Batch::Works, Place::Outside) if self.autocommit => {
+                self.inner.batch(&batch.under(query, &setting)).await
+            }
+            (Batch::Works, Place::Test) if self.autocommit => {
+                let mut open = Open::begin(&mut self.inner, Some(&setting)).await?;
+                let done = open.conn().batch(query).await;
+                open.end(done).await
+            }
+            _ => self.inner.batch(query).await,
+        }
+    }
+}
 
 /// What a batch of statements begins with, as far as its context is concerned.
 #[derive(Debug, PartialEq, Eq)]

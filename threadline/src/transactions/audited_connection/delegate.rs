@@ -16,36 +16,13 @@ use diesel::result::{ConnectionResult, Error, QueryResult};
 use diesel::sql_types::TypeMetadata;
 use diesel::{Connection, ExecuteCopyFromDsl};
 
-use super::batch::Batch;
 use super::manager::Place;
 use super::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
-use crate::connection::BlockingConnection;
-use crate::context::AuditContext;
-use crate::transactions::transaction::run;
+use crate::connection::{BlockingConnection, ready};
 
 impl<C: BlockingConnection> SimpleConnection for AuditedConnection<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        let place = Place::of(&mut self.inner);
-        if place == Place::Inside {
-            return self.inner.batch_execute(query);
-        }
-        let Some(setting) = AuditContext::current_setting() else {
-            return self.inner.batch_execute(query);
-        };
-        match (Batch::of(query), place) {
-            (batch @ Batch::Begins(..), Place::Outside) => {
-                self.inner.batch_execute(&batch.under(query, &setting))
-            }
-            (batch @ Batch::Works, Place::Outside) if self.autocommit => {
-                self.inner.batch_execute(&batch.under(query, &setting))
-            }
-            (Batch::Works, Place::Test) if self.autocommit => {
-                run(&mut self.inner, Some(&setting), |conn| {
-                    conn.batch_execute(query)
-                })
-            }
-            _ => self.inner.batch_execute(query),
-        }
+        ready(self.batch_in_context(query))
     }
 }
 

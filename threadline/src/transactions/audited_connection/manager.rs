@@ -2,7 +2,7 @@ use diesel::connection::{Connection, TransactionManager, TransactionManagerStatu
 use diesel::result::QueryResult;
 
 use super::AuditedConnection;
-use crate::connection::{BlockingConnection, ready};
+use crate::connection::{AuditConnection, BlockingConnection, ready};
 use crate::context::AuditContext;
 use crate::transactions::open::{begin_under, replace_context, restore_context};
 
@@ -25,8 +25,8 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) fn of<C: Connection>(conn: &mut C) -> Self {
-        match C::TransactionManager::transaction_manager_status_mut(conn) {
+    pub(super) fn of<C: AuditConnection>(conn: &mut C) -> Self {
+        match conn.status() {
             TransactionManagerStatus::Valid(status) => match &status.in_transaction {
                 None => Self::Outside,
                 Some(open) if open.test_transaction && open.transaction_depth.get() == 1 => {
@@ -40,56 +40,88 @@ impl Place {
     }
 }
 
+/// What a future that is dropped while a transaction begins leaves behind.
+struct Beginning<'c, C: AuditConnection>(Option<&'c mut C>);
+
+impl<C: AuditConnection> Drop for Beginning<'_, C> {
+    fn drop(&mut self) {
+        if let Some(conn) = self.0.take() {
+            conn.abandon("ROLLBACK");
+        }
+    }
+}
+
+impl<C: AuditConnection> AuditedConnection<C> {
+    /// Begins a transaction under the current context, or a savepoint.
+    pub(super) async fn begin_in_context(&mut self) -> QueryResult<()> {
+        let place = Place::of(&mut self.inner);
+        let context = match place {
+            Place::Inside => None,
+            Place::Outside | Place::Test => AuditContext::current_setting(),
+        };
+        let Some(setting) = context else {
+            return self.inner.begin().await;
+        };
+        if place == Place::Outside {
+            let mut beginning = Beginning(Some(&mut self.inner));
+            let begun = match &mut beginning.0 {
+                Some(inner) => begin_under(*inner, "BEGIN", &setting).await,
+                None => Ok(()),
+            };
+            beginning.0 = None;
+            return begun;
+        }
+        self.inner.begin().await?;
+        match replace_context(&mut self.inner, &setting).await {
+            Ok(outer) => {
+                self.outer = Some(outer);
+                Ok(())
+            }
+            Err(error) => {
+                let _ = self.inner.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn roll_back_in_context(&mut self) -> QueryResult<()> {
+        self.inner.roll_back().await?;
+        if Place::of(&mut self.inner) != Place::Inside {
+            // The rollback to the savepoint took the context back.
+            self.outer = None;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn commit_in_context(&mut self) -> QueryResult<()> {
+        let committed = self.inner.commit().await;
+        let outer = match Place::of(&mut self.inner) {
+            Place::Inside => None,
+            Place::Outside | Place::Test => self.outer.take(),
+        };
+        committed?;
+        match outer {
+            Some(outer) => restore_context(&mut self.inner, &outer).await,
+            None => Ok(()),
+        }
+    }
+}
+
 type Inner<C> = <C as Connection>::TransactionManager;
 
 impl<C: BlockingConnection> TransactionManager<AuditedConnection<C>> for AuditedTransactionManager {
     type TransactionStateData = <Inner<C> as TransactionManager<C>>::TransactionStateData;
 
     fn begin_transaction(conn: &mut AuditedConnection<C>) -> QueryResult<()> {
-        let inner = &mut conn.inner;
-        let place = Place::of(inner);
-        if place == Place::Inside {
-            return Inner::<C>::begin_transaction(inner);
-        }
-        let Some(setting) = AuditContext::current_setting() else {
-            return Inner::<C>::begin_transaction(inner);
-        };
-        if place == Place::Outside {
-            return ready(begin_under(inner, "BEGIN", &setting));
-        }
-        Inner::<C>::begin_transaction(inner)?;
-        match ready(replace_context(inner, &setting)) {
-            Ok(outer) => {
-                conn.outer = Some(outer);
-                Ok(())
-            }
-            Err(error) => {
-                let _ = Inner::<C>::rollback_transaction(inner);
-                Err(error)
-            }
-        }
+        ready(conn.begin_in_context())
     }
 
     fn rollback_transaction(conn: &mut AuditedConnection<C>) -> QueryResult<()> {
-        Inner::<C>::rollback_transaction(&mut conn.inner)?;
-        if Place::of(&mut conn.inner) != Place::Inside {
-            // The rollback to the savepoint took the context back.
-            conn.outer = None;
-        }
-        Ok(())
+        ready(conn.roll_back_in_context())
     }
 
     fn commit_transaction(conn: &mut AuditedConnection<C>) -> QueryResult<()> {
-        let committed = Inner::<C>::commit_transaction(&mut conn.inner);
-        let outer = match Place::of(&mut conn.inner) {
-            Place::Inside => None,
-            Place::Outside | Place::Test => conn.outer.take(),
-        };
-        committed?;
-        match outer {
-            Some(outer) => ready(restore_context(&mut conn.inner, &outer)),
-            None => Ok(()),
-        }
+        ready(conn.commit_in_context())
     }
 
     fn transaction_manager_status_mut(

@@ -1,4 +1,8 @@
+#[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
+mod async_pools;
 mod autocommit;
+#[cfg(feature = "diesel-async")]
+mod awaited;
 mod batch;
 mod delegate;
 mod manager;
@@ -58,6 +62,9 @@ use crate::context::AuditContext;
 ///
 /// In a pool, it is the manager's connection:
 /// `ConnectionManager::<AuditedConnection<PgConnection>>::new(url)`.
+///
+/// Of diesel-async it is an `AuditedConnection<AsyncPgConnection>`, alone or in a pool; see
+/// [Threadline with diesel-async](crate::docs::threadline_with_diesel_async#plain-code).
 ///
 /// # Which context
 ///

@@ -1,0 +1,535 @@
+//! Code that knows nothing of an audit, on connections that carry the current context.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use diesel::connection::InstrumentationEvent;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::result::Error;
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, bb8, deadpool, mobc,
+};
+use diesel_async::{
+    AsyncConnection, AsyncPgConnection, RunQueryDsl, SaveChangesDsl, SimpleAsyncConnection,
+};
+use threadline::{AsyncAuditExt, Audited, AuditedConnection, InContextExt, record_action};
+use threadline_tests::{Database, rows, value};
+
+use super::{cut, database, insert, kept, recorded, user};
+
+type Conn = AuditedConnection<AsyncPgConnection>;
+
+async fn connect(database: &Database) -> Conn {
+    Conn::establish(&database.url()).await.unwrap()
+}
+
+/// One that gives single statements the context, too.
+async fn autocommitting(database: &Database) -> Conn {
+    let mut conn = connect(database).await;
+    conn.autocommit_in_context(true);
+    conn
+}
+
+/// Somebody else's code. In a box, because rustc cannot see for every connection that it can
+/// be sent: <https://github.com/rust-lang/rust/issues/100013>.
+fn foreign<C>(
+    conn: &mut C,
+    [outer, nested]: [i32; 2],
+) -> Pin<Box<dyn Future<Output = QueryResult<usize>> + Send + '_>>
+where
+    C: AsyncConnection<Backend = Pg>,
+{
+    Box::pin(conn.transaction::<_, Error, _>(async move |conn| {
+        insert(conn, outer).await?;
+        conn.transaction::<_, Error, _>(async move |conn| insert(conn, nested).await)
+            .await
+    }))
+}
+
+#[tokio::test]
+async fn a_plain_transaction_carries_the_current_context() {
+    let database = database();
+    let mut conn = connect(&database).await;
+    foreign(&mut conn, [1, 2])
+        .in_context(user(1))
+        .await
+        .unwrap();
+    foreign(&mut conn, [3, 4])
+        .in_context(user(2))
+        .await
+        .unwrap();
+    foreign(&mut conn, [5, 6]).await.unwrap();
+    let failed = conn
+        .transaction::<(), Error, _>(async |conn| {
+            insert(conn, 7).await?;
+            Err(Error::NotFound)
+        })
+        .in_context(user(3))
+        .await;
+    assert_eq!(failed, Err(Error::NotFound));
+    insert(&mut conn, 8).in_context(user(4)).await.unwrap();
+    assert_eq!(
+        recorded(&mut database.connect()),
+        [
+            "1 | user:1 | task-local",
+            "2 | user:1 | task-local",
+            "3 | user:2 | task-local",
+            "4 | user:2 | task-local",
+            "5 | - | none",
+            "6 | - | none",
+            "8 | - | none",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_context_inside_of_a_plain_transaction_ends_with_its_savepoint() {
+    let database = database();
+    let mut conn = connect(&database).await;
+    conn.transaction::<_, Error, _>(async |conn| {
+        insert(conn, 1).await?;
+        conn.audited_transaction::<_, Error, _>(&user(2), async |conn| foreign(conn, [2, 3]).await)
+            .await?;
+        let undone = conn
+            .audited_transaction::<(), Error, _>(&user(3), async |conn| {
+                insert(conn, 4).await?;
+                Err(Error::NotFound)
+            })
+            .await;
+        assert_eq!(undone, Err(Error::NotFound));
+        insert(conn, 5).await
+    })
+    .in_context(user(1))
+    .await
+    .unwrap();
+    let seen = recorded(&mut database.connect());
+    let actors: Vec<_> = seen.iter().map(|change| &change[..10]).collect();
+    assert_eq!(
+        actors,
+        ["1 | user:1", "2 | user:2", "3 | user:2", "5 | user:1"]
+    );
+}
+
+#[tokio::test]
+async fn a_built_transaction_has_its_isolation_level_and_the_current_context() {
+    let database = database();
+    let mut conn = connect(&database).await;
+    let work = async {
+        conn.build_transaction()
+            .serializable()
+            .run::<_, Error, _>(async |conn| {
+                conn.batch_execute(
+                    "INSERT INTO notes VALUES (1, current_setting('transaction_isolation'))",
+                )
+                .await
+            })
+            .await
+    };
+    work.in_context(user(1)).await.unwrap();
+    let conn = &mut database.connect();
+    assert_eq!(recorded(conn), ["1 | user:1 | task-local"]);
+    let level = value(conn, "SELECT body FROM notes");
+    assert_eq!(level.as_deref(), Some("serializable"));
+}
+
+table! {
+    notes (id) {
+        id -> Integer,
+        body -> Text,
+    }
+}
+
+#[derive(Debug, Queryable, Selectable, Identifiable, AsChangeset, Audited)]
+#[diesel(table_name = notes)]
+struct Note {
+    id: i32,
+    body: String,
+}
+
+#[tokio::test]
+async fn a_statement_outside_of_transactions_carries_the_context_by_choice() {
+    let database = database();
+    let mut conn = autocommitting(&database).await;
+    // The future is made before its context is current.
+    let made_before = diesel::sql_query("INSERT INTO notes VALUES (1, 'text')").execute(&mut conn);
+    made_before.in_context(user(1)).await.unwrap();
+
+    let everything = async {
+        let note: Note = diesel::insert_into(notes::table)
+            .values((notes::id.eq(2), notes::body.eq("text")))
+            .returning(Note::as_returning())
+            .get_result(&mut conn)
+            .await?;
+        let changed = Note {
+            body: "other".into(),
+            ..note
+        };
+        let note: Note = changed.save_changes(&mut conn).await?;
+        assert_eq!(note.body, "other");
+        conn.batch_execute("DELETE FROM notes WHERE id = 2; INSERT INTO notes VALUES (3, 'text')")
+            .await?;
+        let twice = insert(&mut conn, 3).await;
+        assert!(matches!(twice, Err(Error::DatabaseError(..))), "{twice:?}");
+        foreign(&mut conn, [4, 5]).await?;
+        assert_eq!(notes::table.count().get_result(&mut conn).await, Ok(4_i64));
+        QueryResult::Ok(())
+    };
+    everything.in_context(user(2)).await.unwrap();
+    insert(&mut conn, 6).await.unwrap();
+
+    let seen = recorded(&mut database.connect());
+    assert_eq!(seen.len(), 8, "{seen:?}");
+    assert_eq!(seen[0], "1 | user:1 | task-local");
+    assert_eq!(seen[7], "6 | - | none");
+    assert!(
+        seen[1..7]
+            .iter()
+            .all(|change| change.ends_with("user:2 | task-local")),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_audit_is_read_and_written_on_it() {
+    let database = database();
+    let mut conn = autocommitting(&database).await;
+    insert(&mut conn, 1).in_context(user(1)).await.unwrap();
+    let history = Note::history_of(&mut conn, 1)
+        .in_context(user(2))
+        .await
+        .unwrap();
+    assert_eq!(history.len(), 1);
+    let action = record_action(&mut conn, "note.read")
+        .in_context(user(2))
+        .await
+        .unwrap();
+    assert_eq!(action.actor.to_string(), "user:2");
+    let all = Note::all_as_of(&mut conn, chrono::Utc::now() - chrono::TimeDelta::days(1)).await;
+    assert!(all.is_err(), "before the audit");
+}
+
+#[tokio::test]
+async fn transactions_of_a_test_carry_the_context_that_is_current_then() {
+    let database = database();
+    let mut conn = autocommitting(&database).await;
+    conn.begin_test_transaction().await.unwrap();
+    foreign(&mut conn, [1, 2])
+        .in_context(user(1))
+        .await
+        .unwrap();
+    insert(&mut conn, 3).in_context(user(2)).await.unwrap();
+    let twice = insert(&mut conn, 3).in_context(user(2)).await;
+    assert!(twice.is_err());
+    conn.batch_execute("INSERT INTO notes VALUES (4, 'text')")
+        .in_context(user(3))
+        .await
+        .unwrap();
+    foreign(&mut conn, [5, 6]).await.unwrap();
+    assert_eq!(
+        actors(&mut conn).await,
+        "1 user:1, 2 user:1, 3 user:2, 4 user:3, 5 -, 6 -"
+    );
+    drop(conn);
+
+    let mut conn = autocommitting(&database).await;
+    let seen = conn
+        .test_transaction::<_, Error, _>(async |conn| {
+            foreign(conn, [1, 2]).in_context(user(1)).await?;
+            insert(conn, 3).in_context(user(2)).await?;
+            Ok(actors(conn).await)
+        })
+        .await;
+    assert_eq!(seen, "1 user:1, 2 user:1, 3 user:2");
+    assert_eq!(kept(&mut database.connect()), Vec::<String>::new());
+}
+
+#[derive(QueryableByName)]
+struct Actors {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    actors: String,
+}
+
+async fn actors(conn: &mut Conn) -> String {
+    let query = "SELECT string_agg(concat(key ->> 'id', ' ', coalesce(actor_type || ':' || actor_id, '-')), ', ' ORDER BY id) AS actors
+                 FROM threadline.changes";
+    let found: Actors = diesel::sql_query(query).get_result(conn).await.unwrap();
+    found.actors
+}
+
+#[tokio::test]
+async fn a_context_costs_no_message() {
+    let database = database();
+    let mut conn = connect(&database).await;
+    let messages = Arc::new(Mutex::new(vec![]));
+    let log = Arc::clone(&messages);
+    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            log.lock().unwrap().push(query.to_string());
+        }
+    });
+    conn.transaction::<_, Error, _>(async |conn| insert(conn, 1).await)
+        .in_context(user(1))
+        .await
+        .unwrap();
+    let messages = messages.lock().unwrap();
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert!(messages[0].starts_with("BEGIN; SELECT"), "{messages:?}");
+    assert_eq!(messages[2], "COMMIT");
+}
+
+/// Drops a future at each of its await points, on a connection each; what `then` does after
+/// that sees the numbers of polls and whether it was whole.
+macro_rules! at_each_await {
+    ($fewest:expr, |$conn:ident| $work:expr, $then:expr) => {{
+        let mut cuts = 0;
+        for polls in 1..60 {
+            let database = database();
+            let mut conn = autocommitting(&database).await;
+            let whole = {
+                let $conn = &mut conn;
+                cut($work, polls).await.is_some()
+            };
+            $then(&database, conn, polls, whole).await;
+            if whole {
+                break;
+            }
+            cuts += 1;
+        }
+        assert!(($fewest..59).contains(&cuts), "{cuts} cuts");
+    }};
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_does_not_lend_its_context() {
+    at_each_await!(
+        4,
+        |conn| foreign(conn, [1, 2]).in_context(user(1)),
+        async |database: &Database, mut conn: Conn, polls: usize, whole: bool| {
+            insert(&mut conn, 3).await.unwrap();
+            let next = foreign(&mut conn, [4, 5]).in_context(user(4)).await;
+            let first = ["1 | user:1 | task-local", "2 | user:1 | task-local"];
+            let last = ["4 | user:4 | task-local", "5 | user:4 | task-local"];
+            let mut expected = vec!["3 | - | none"];
+            match next {
+                Ok(_) => expected.extend(last),
+                Err(Error::BrokenTransactionManager) => assert!(!whole, "{polls} polls"),
+                Err(error) => panic!("{polls} polls: {error}"),
+            }
+            // Whether its COMMIT was sent is not known to whoever dropped it.
+            let committed = [&first[..], &expected].concat();
+            let seen = recorded(&mut database.connect());
+            assert!(
+                seen == expected && !whole || seen == committed,
+                "{polls} polls: {seen:?}"
+            );
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_statement_that_is_dropped_does_not_lend_its_context() {
+    at_each_await!(
+        3,
+        |conn| insert(conn, 1).in_context(user(1)),
+        async |database: &Database, mut conn: Conn, polls: usize, whole: bool| {
+            insert(&mut conn, 2).await.unwrap();
+            insert(&mut conn, 3).in_context(user(3)).await.unwrap();
+            foreign(&mut conn, [4, 5])
+                .in_context(user(4))
+                .await
+                .unwrap();
+            let seen = recorded(&mut database.connect());
+            let expected = [
+                "2 | - | none",
+                "3 | user:3 | task-local",
+                "4 | user:4 | task-local",
+                "5 | user:4 | task-local",
+            ];
+            let committed = [&["1 | user:1 | task-local"][..], &expected].concat();
+            assert!(
+                seen == expected && !whole || seen == committed,
+                "{polls} polls: {seen:?}"
+            );
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_statement_of_a_test_that_is_dropped_leaves_the_test_whole() {
+    let mut cuts = 0;
+    for polls in 1..60 {
+        let database = database();
+        let mut conn = autocommitting(&database).await;
+        conn.begin_test_transaction().await.unwrap();
+        let whole = cut(insert(&mut conn, 1).in_context(user(1)), polls)
+            .await
+            .is_some();
+        insert(&mut conn, 2).await.unwrap();
+        insert(&mut conn, 3).in_context(user(3)).await.unwrap();
+        let seen = actors(&mut conn).await;
+        assert!(
+            seen == "2 -, 3 user:3" && !whole || seen == "1 user:1, 2 -, 3 user:3",
+            "{polls} polls: {seen}"
+        );
+        if whole {
+            break;
+        }
+        cuts += 1;
+    }
+    assert!((5..59).contains(&cuts), "{cuts} cuts");
+}
+
+fn manager(database: &Database) -> AsyncDieselConnectionManager<Conn> {
+    let mut config = ManagerConfig::default();
+    config.custom_setup = Box::new(|url| {
+        Box::pin(async move {
+            let mut conn = Conn::establish(url).await?;
+            conn.autocommit_in_context(true);
+            Ok(conn)
+        })
+    });
+    AsyncDieselConnectionManager::new_with_config(database.url(), config)
+}
+
+fn pool_of(database: &Database, size: usize) -> deadpool::Pool<Conn> {
+    deadpool::Pool::builder(manager(database))
+        .max_size(size)
+        .build()
+        .unwrap()
+}
+
+/// One connection, on which a transaction is dropped at each await point, and what the next
+/// requests that get it do.
+macro_rules! lent_again {
+    ($pool:expr) => {{
+        let mut cuts = 0;
+        for polls in 1..60 {
+            let database = database();
+            let pool = $pool(&database).await;
+            let whole = {
+                let mut conn = pool.get().await.unwrap();
+                cut(foreign(&mut conn, [1, 2]).in_context(user(1)), polls)
+                    .await
+                    .is_some()
+            };
+            let next = async {
+                insert(&mut pool.get().await.unwrap(), 3).await.unwrap();
+                foreign(&mut pool.get().await.unwrap(), [4, 5])
+                    .await
+                    .unwrap();
+            };
+            next.in_context(user(2)).await;
+            insert(&mut pool.get().await.unwrap(), 6).await.unwrap();
+            let mut seen = recorded(&mut database.connect());
+            // A commit that was sent may come after what another connection did.
+            seen.sort();
+            let expected = [
+                "3 | user:2 | task-local",
+                "4 | user:2 | task-local",
+                "5 | user:2 | task-local",
+                "6 | - | none",
+            ];
+            let first = ["1 | user:1 | task-local", "2 | user:1 | task-local"];
+            let committed = [&first[..], &expected].concat();
+            assert!(
+                seen == expected && !whole || seen == committed,
+                "{polls} polls: {seen:?}"
+            );
+            if whole {
+                break;
+            }
+            cuts += 1;
+        }
+        assert!((4..59).contains(&cuts), "{cuts} cuts");
+    }};
+}
+
+#[tokio::test]
+async fn a_connection_of_deadpool_does_not_lend_its_context() {
+    lent_again!(async |database: &Database| pool_of(database, 1));
+}
+
+#[tokio::test]
+async fn a_connection_of_bb8_does_not_lend_its_context() {
+    lent_again!(async |database: &Database| bb8::Pool::builder()
+        .max_size(1)
+        .build(manager(database))
+        .await
+        .unwrap());
+}
+
+#[tokio::test]
+async fn a_connection_of_mobc_carries_the_context() {
+    let database = database();
+    let pool = mobc::Pool::builder().max_open(1).build(manager(&database));
+    let mut conn = pool.get().await.unwrap();
+    foreign(&mut conn, [1, 2])
+        .in_context(user(1))
+        .await
+        .unwrap();
+    insert(&mut conn, 3).in_context(user(2)).await.unwrap();
+    assert_eq!(
+        recorded(&mut database.connect()),
+        [
+            "1 | user:1 | task-local",
+            "2 | user:1 | task-local",
+            "3 | user:2 | task-local"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn requests_over_four_connections_keep_their_own_actors_when_some_are_cancelled() {
+    const REQUESTS: i32 = 300;
+    let database = database();
+    let pool = pool_of(&database, 4);
+    let requests: Vec<_> = (1..=REQUESTS)
+        .map(|number| {
+            let pool = pool.clone();
+            let request = async move {
+                let mut conn = pool.get().await.unwrap();
+                insert(&mut conn, number).await?;
+                foreign(&mut conn, [REQUESTS + number, 2 * REQUESTS + number]).await
+            };
+            // Two of three are dropped, sooner or later.
+            let polls = match number % 3 {
+                0 => usize::MAX,
+                _ => 1 + (number as usize * 7919) % 17,
+            };
+            tokio::spawn(cut(request.in_context(user(number)), polls))
+        })
+        .collect();
+    let mut done = BTreeSet::new();
+    for (request, number) in requests.into_iter().zip(1..) {
+        if let Some(result) = request.await.unwrap() {
+            result.unwrap();
+            done.insert(number);
+        }
+    }
+    assert!(done.len() >= REQUESTS as usize / 3, "{}", done.len());
+    assert!(done.len() < REQUESTS as usize, "{}", done.len());
+
+    // A commit that was sent before its request was dropped has come by now.
+    drop(pool);
+    let conn = &mut database.connect();
+    let idle = "SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+    while rows(conn, idle) != ["0"] {
+        tokio::task::yield_now().await;
+    }
+    let wrong = rows(
+        conn,
+        "SELECT key ->> 'id', actor_type, actor_id FROM threadline.changes
+         WHERE actor_type IS DISTINCT FROM 'user'
+            OR (actor_id::int - (key ->> 'id')::int) % 300 <> 0",
+    );
+    assert_eq!(wrong, Vec::<String>::new());
+    let kept: BTreeSet<String> = kept(conn).into_iter().collect();
+    for number in done {
+        for id in [number, REQUESTS + number, 2 * REQUESTS + number] {
+            assert!(kept.contains(&id.to_string()), "{id} is lost");
+        }
+    }
+}

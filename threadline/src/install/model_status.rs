@@ -1,0 +1,72 @@
+use std::fmt;
+
+use crate::forms::open_text;
+
+/// How the table of a model stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelStatus {
+    /// Audited as the model says.
+    Current,
+    /// Audited as the model says. Columns came since the capture function was built, and
+    /// they are recorded.
+    ColumnsAdded,
+    /// Audited under another policy than the model's.
+    PolicyDiffers,
+    /// The columns or the key have changed since the capture function was
+    /// built, or it is of an older version; see `threadline.refresh`.
+    CaptureOutdated,
+    /// Its triggers are missing, switched off or altered; see `threadline.refresh`.
+    TriggersAltered,
+    /// The audit schema is older than this crate, which cannot ask it.
+    SchemaOutdated,
+    /// Not audited.
+    NotAudited,
+    /// The table does not exist.
+    TableMissing,
+    /// What a newer version wrote and this version does not know.
+    Unrecognized(String),
+}
+
+impl ModelStatus {
+    /// The text in the JSON form, such as `current`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Current => "current",
+            Self::ColumnsAdded => "columns_added",
+            Self::PolicyDiffers => "policy_differs",
+            Self::CaptureOutdated => "capture_outdated",
+            Self::TriggersAltered => "triggers_altered",
+            Self::SchemaOutdated => "schema_outdated",
+            Self::NotAudited => "not_audited",
+            Self::TableMissing => "table_missing",
+            Self::Unrecognized(status) => status,
+        }
+    }
+
+    fn named(status: String) -> Self {
+        match status.as_str() {
+            "current" => Self::Current,
+            "columns_added" => Self::ColumnsAdded,
+            "policy_differs" => Self::PolicyDiffers,
+            "capture_outdated" => Self::CaptureOutdated,
+            "triggers_altered" => Self::TriggersAltered,
+            "schema_outdated" => Self::SchemaOutdated,
+            "not_audited" => Self::NotAudited,
+            "table_missing" => Self::TableMissing,
+            _ => Self::Unrecognized(status),
+        }
+    }
+}
+
+impl fmt::Display for ModelStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+open_text!(
+    ModelStatus,
+    ModelStatus::named,
+    "How the table of a model stands: current, columns_added, policy_differs, capture_outdated, triggers_altered, schema_outdated, not_audited, table_missing, or what a newer version knows."
+);

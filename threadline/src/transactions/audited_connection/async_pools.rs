@@ -1,0 +1,25 @@
+//! Audited connections that a pool of diesel-async lends.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+
+use diesel::connection::TransactionManagerStatus;
+use diesel::expression::QueryMetadata;
+use diesel::pg::Pg;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel_async::AsyncPgConnection;
+
+use super::AuditedConnection;
+use crate::connection::AuditConnection;
+use crate::connection::asynchronous::{Asynchronous, BoxFuture, BoxStream, pooled};
+use crate::connection::audit_connection::{BuildRow, EachRow, Runner, StreamConnection};
+
+type Audited = AuditedConnection<AsyncPgConnection>;
+
+#[cfg(feature = "deadpool")]
+pooled!(diesel_async::pooled_connection::deadpool::Object<Audited>);
+#[cfg(feature = "bb8")]
+pooled!(diesel_async::pooled_connection::bb8::PooledConnection<'_, Audited>);
+#[cfg(feature = "mobc")]
+pooled!(diesel_async::pooled_connection::mobc::PooledConnection<Audited>);

@@ -124,7 +124,7 @@ pub mod __cli {
     pub use crate::explore::{
         Day, Filters, KnownTable, blame, instant, known_table, record, transaction_up_to,
     };
-    pub use crate::forms::Count;
+    pub use crate::forms::{Checked, Count};
     pub use crate::install::{owner, watched};
     pub use crate::record::portable::Portable;
     pub use crate::record::{DisplayStyle, TextKey, clean, plain};

@@ -41,7 +41,8 @@ impl JsonSchema for FormatVersion {
 pub(crate) fn document() -> serde_json::Value {
     use serde_json::Value;
 
-    use super::Count;
+    use super::{Checked, Count};
+    use crate::erasure::SubjectLine;
     use crate::export::{ExportEnd, ExportEntry, Exported};
     use crate::*;
 
@@ -79,6 +80,8 @@ pub(crate) fn document() -> serde_json::Value {
         ErrorClass,
         ExportEntry<'_>,
         ExportEnd,
+        SubjectLine,
+        Checked,
         Count,
     );
     // What is read may lack some.
@@ -99,6 +102,14 @@ pub(crate) fn document() -> serde_json::Value {
                 "truncated": {"type": "boolean"},
             },
             "required": ["format_version", "generated_at", "changes", "count", "truncated"],
+        }),
+    );
+    definitions.insert(
+        "Row".to_owned(),
+        serde_json::json!({
+            "type": "object",
+            "description": "A row as it was: its columns and their values.",
+            "additionalProperties": true,
         }),
     );
     definitions.sort_keys();

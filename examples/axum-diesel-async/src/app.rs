@@ -38,6 +38,7 @@ impl App {
     pub async fn open(
         database_url: String,
         tokens: HashMap<String, ActorRef>,
+        connections: usize,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let url = database_url.clone();
         // Diesel's migrations are synchronous.
@@ -47,7 +48,7 @@ impl App {
         })
         .await??;
         let manager = AsyncDieselConnectionManager::new(database_url);
-        let pool = Pool::builder(manager).max_size(4).build()?;
+        let pool = Pool::builder(manager).max_size(connections).build()?;
         audited().install(&mut pool.get().await?).await?;
         let tokens = Arc::new(tokens);
         Ok(Self { pool, tokens })

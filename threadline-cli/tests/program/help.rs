@@ -117,3 +117,18 @@ fn an_export_of_nothing_that_can_be_read_prints_no_header() {
     let run = place.run(&["export", "--table", "members"]);
     assert_eq!((run.code, run.out.as_str()), (1, ""), "{}", run.error);
 }
+
+#[test]
+fn an_applications_program_takes_arguments_of_ones_own() {
+    let dir = scratch_dir();
+    let dir = dir.to_str().unwrap();
+    let run = |arguments: [&str; 3]| {
+        let models = threadline::Models::new(vec![]);
+        let end = threadline_cli::run_from(models, ["app"].iter().chain(&arguments));
+        format!("{end:?}")
+    };
+    let done = format!("{:?}", std::process::ExitCode::SUCCESS);
+    assert_ne!(run(["check", "--migration-dir", dir]), done);
+    assert_eq!(run(["generate", "--migration-dir", dir]), done);
+    assert_eq!(run(["check", "--migration-dir", dir]), done);
+}

@@ -6,6 +6,7 @@
 
 pub mod console;
 pub mod models;
+pub mod socket;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};

@@ -12,6 +12,8 @@ mod display;
 mod keys;
 #[path = "history/missing.rs"]
 mod missing;
+#[path = "history/own_connection.rs"]
+mod own_connection;
 #[path = "history/pages.rs"]
 mod pages;
 #[path = "history/poison.rs"]

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use serde_json::json;
+use threadline::__cli::Checked;
 use threadline::{ErrorKind, Models};
 
 use crate::error::Error;
@@ -30,11 +30,11 @@ impl Check {
             Err(ErrorKind::OutOfDate { missing }) => missing.as_slice(),
             _ => &[],
         };
-        document(&json!({
-            "up_to_date": checked.is_ok(),
-            "missing": missing,
-            "message": checked.as_ref().err().map(ToString::to_string),
-        }))?;
+        document(&Checked {
+            up_to_date: checked.is_ok(),
+            missing: missing.to_vec(),
+            message: checked.as_ref().err().map(ToString::to_string),
+        })?;
         Ok(match checked {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,

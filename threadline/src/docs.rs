@@ -1,5 +1,8 @@
 //! Guides, for people with a problem.
 
+#[doc = include_str!("docs/your_first_service.md")]
+pub mod your_first_service {}
+
 #[doc = include_str!("docs/answering_an_incident.md")]
 pub mod answering_an_incident {}
 

@@ -261,7 +261,12 @@ impl From<DieselError> for Error {
         match error {
             DieselError::QueryBuilderError(inner) => match inner.downcast::<Self>() {
                 Ok(error) => *error,
-                Err(inner) => Self::new(ErrorKind::Database(DieselError::QueryBuilderError(inner))),
+                Err(inner) => match inner.downcast::<ContextError>() {
+                    Ok(error) => (*error).into(),
+                    Err(inner) => {
+                        Self::new(ErrorKind::Database(DieselError::QueryBuilderError(inner)))
+                    }
+                },
             },
             error => Self::new(ErrorKind::Database(error)),
         }
@@ -271,6 +276,14 @@ impl From<DieselError> for Error {
 impl From<diesel::ConnectionError> for Error {
     fn from(error: diesel::ConnectionError) -> Self {
         Self::new(ErrorKind::Connection(error))
+    }
+}
+
+/// So that `pool.get()?` is all that work with a pool needs.
+#[cfg(feature = "r2d2")]
+impl From<diesel::r2d2::PoolError> for Error {
+    fn from(error: diesel::r2d2::PoolError) -> Self {
+        diesel::ConnectionError::BadConnection(error.to_string()).into()
     }
 }
 

@@ -128,7 +128,7 @@ pub mod __schema {
 pub mod __cli {
     pub use crate::connection::ready;
     pub use crate::filter::{Day, Filters, instant, record};
-    pub use crate::forms::Count;
+    pub use crate::forms::{Checked, Count};
     pub use crate::install::{owner, watched};
     pub use crate::queries::{KnownTable, TextKey, blame, known_table, transaction_up_to};
     pub use crate::record::portable::Portable;

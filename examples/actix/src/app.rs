@@ -24,9 +24,9 @@ pub struct App {
 impl App {
     /// Brings the database up to date: its own tables, then their audit. Several processes
     /// may start at once.
-    pub fn open(database_url: &str) -> Result<Self, Box<dyn std::error::Error>> {
+    pub fn open(database_url: &str, connections: u32) -> Result<Self, Box<dyn std::error::Error>> {
         let pool: DbPool = Pool::builder()
-            .max_size(4)
+            .max_size(connections)
             .connection_customizer(Box::new(AutocommitInContext))
             .build(ConnectionManager::new(database_url))?;
         let conn = &mut *pool.get()?;

@@ -1,9 +1,13 @@
 //! The middleware: who sent a request, and that it is served in their context.
 
-use actix_web::body::MessageBody;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::Error;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{Error, web};
+use actix_web::web::{self, Bytes};
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, InContextExt};
 
@@ -16,21 +20,46 @@ use crate::schema::clerks;
 pub async fn audit(
     app: web::Data<App>,
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(clerk) = clerk_of(&app, &request).await? else {
-        return next.call(request).await;
+        return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let mut context = AuditContext::builder(ActorRef::user(clerk).map_err(internal)?).source("web");
-    if let Some(id) = header(&request, "x-request-id").filter(|id| id.len() <= 128) {
+    let id = |name| header(&request, name).filter(|id| id.len() <= 128);
+    if let Some(id) = id("x-request-id") {
         context = context.request_id(id);
+    }
+    if let Some(id) = id("x-correlation-id") {
+        context = context.correlation_id(id);
     }
     if let Some(peer) = request.peer_addr() {
         context = context.remote_ip(peer.ip());
     }
     let context = context.build().map_err(internal)?;
     // In a block, because `call` works before it returns its future.
-    async { next.call(request).await }.in_context(context).await
+    let response = async { next.call(request).await }.in_context(context.clone());
+    let in_context = |body: BoxBody| BodyInContext(context, body).boxed();
+    Ok(response.await?.map_body(|_, body| in_context(body.boxed())))
+}
+
+/// A body that is sent in the context of its request, so that a stream may write.
+struct BodyInContext(AuditContext, BoxBody);
+
+impl MessageBody for BodyInContext {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.1.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let Self(context, body) = &mut *self;
+        context.scope(|| Pin::new(body).poll_next(cx))
+    }
 }
 
 /// Looks up whose token it is. A token that nobody has is refused.

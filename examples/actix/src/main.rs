@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("DATABASE_URL").map_err(
         |_| "DATABASE_URL is not set; run `cargo xtask demo actix`, which has a server of its own",
     )?;
-    let app = web::Data::new(App::open(&url)?);
+    let app = web::Data::new(App::open(&url, 4)?);
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let server = HttpServer::new(move || {
         actix_web::App::new()

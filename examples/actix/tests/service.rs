@@ -1,5 +1,7 @@
 //! Requests through the service's own routes and middleware, on a database.
 
+#[path = "service/gone.rs"]
+mod gone;
 #[path = "service/recorded.rs"]
 mod recorded;
 #[path = "service/refused.rs"]
@@ -19,8 +21,12 @@ use serde_json::{Value, json};
 use threadline_tests::{Database, rows};
 
 fn setup() -> (Database, App) {
+    setup_with(4)
+}
+
+fn setup_with(connections: u32) -> (Database, App) {
     let database = Database::empty();
-    let app = App::open(&database.url()).unwrap();
+    let app = App::open(&database.url(), connections).unwrap();
     (database, app)
 }
 

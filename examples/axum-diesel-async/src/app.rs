@@ -36,9 +36,10 @@ impl App {
     pub async fn open(
         database_url: String,
         tokens: HashMap<String, ActorRef>,
+        connections: usize,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let manager = AsyncDieselConnectionManager::new(database_url);
-        let pool = Pool::builder(manager).max_size(4).build()?;
+        let pool = Pool::builder(manager).max_size(connections).build()?;
         let mut conn = pool.get().await?;
         threadline::run_pending_migrations(&mut conn, &MIGRATIONS).await?;
         audited().install(&mut conn).await?;

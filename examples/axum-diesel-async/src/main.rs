@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         ("token-of-ada".to_owned(), ActorRef::user(1)?),
         ("token-of-grace".to_owned(), ActorRef::admin("grace")?),
     ]);
-    let service = service(routes::routes(), App::open(url, tokens).await?);
+    let service = service(routes::routes(), App::open(url, tokens, 4).await?);
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);

@@ -1,5 +1,8 @@
 //! Requests through the service's own router, on a database.
 
+#[path = "service/gone.rs"]
+mod gone;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -20,6 +23,11 @@ use tower::ServiceExt;
 
 /// Ada, Grace who is an admin, and so many others, each with a token.
 async fn start(others: i64) -> (Database, Router) {
+    let (database, app) = open(others, 4).await;
+    (database, service(routes::routes(), app))
+}
+
+async fn open(others: i64, connections: usize) -> (Database, App) {
     let database = Database::empty();
     let mut tokens = HashMap::from([
         ("token-of-ada".to_owned(), ActorRef::user(1).unwrap()),
@@ -32,8 +40,10 @@ async fn start(others: i64) -> (Database, Router) {
         let actor = ActorRef::user(number).unwrap();
         tokens.insert(format!("token-{number}"), actor);
     }
-    let app = App::open(database.url(), tokens).await.unwrap();
-    (database, service(routes::routes(), app))
+    let app = App::open(database.url(), tokens, connections)
+        .await
+        .unwrap();
+    (database, app)
 }
 
 fn request(method: Method, path: &str, token: Option<&str>, body: &Value) -> Request<Body> {

@@ -1,5 +1,7 @@
 //! Requests through the service's own router, on a database.
 
+#[path = "service/gone.rs"]
+mod gone;
 #[path = "service/recorded.rs"]
 mod recorded;
 #[path = "service/refused.rs"]
@@ -18,8 +20,12 @@ use threadline_tests::{Database, rows};
 use tower::ServiceExt;
 
 fn setup() -> (Database, App) {
+    setup_with(4)
+}
+
+fn setup_with(connections: u32) -> (Database, App) {
     let database = Database::empty();
-    let app = App::open(&database.url()).unwrap();
+    let app = App::open(&database.url(), connections).unwrap();
     (database, app)
 }
 

@@ -1,14 +1,18 @@
 //! What the commands print with `--json` is the form of the library's answers.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
+use clap::Args as _;
+use diesel::PgConnection;
 use serde_json::Value;
-use threadline::{Erasure, Page, TimelineEntry, Verification};
-use threadline_tests::Database;
+use threadline::{Erasure, Hold, Page, TimelineEntry, Verification};
+use threadline_tests::{Database, scratch_dir};
 
 use crate::answers::club;
 use crate::schemas::assert_valid;
 
+/// What a command printed, whether it found something wrong or not.
 fn audit(database: &Database, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_tests-audit"))
         .args(arguments)
@@ -20,13 +24,34 @@ fn audit(database: &Database, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[test]
-fn every_command_prints_a_document_of_its_schema() {
+/// How an answer stands in what is printed.
+enum Printed {
+    /// The whole of it is one.
+    Document,
+    /// An array of them.
+    Array,
+    /// One a line.
+    Lines,
+}
+
+use Printed::{Array, Document, Lines};
+
+/// A club of which something was erased, and something is held.
+fn club_with_a_past() -> (Database, PgConnection) {
     let (database, mut connection) = club();
     let conn = &mut connection;
-    let erased = Erasure::of("members", "2", "request 31").column("members.name");
     // Of a key that was reused nothing is erased.
+    let erased = Erasure::of("members", "2", "request 31").column("members.name");
     erased.erase(conn).unwrap();
+    let hold = Hold::new("lawsuit 17").record("members", "2");
+    let _ = hold.place(conn).unwrap();
+    (database, connection)
+}
+
+#[test]
+fn every_command_prints_documents_of_its_schema() {
+    let (database, mut connection) = club_with_a_past();
+    let conn = &mut connection;
     let id = threadline::timeline(threadline::Filter::new())
         .page(conn)
         .unwrap()
@@ -35,42 +60,137 @@ fn every_command_prints_a_document_of_its_schema() {
         .transaction
         .id
         .to_string();
-    for (schema, arguments) in [
-        ("Page_TimelineEntry", &["history", "members", "1"][..]),
-        ("Page_TimelineEntry", &["timeline", "--changed", "name"]),
-        ("Page_TimelineEntry", &["timeline", "--limit", "0"]),
-        ("Page_TimelineEntry", &["actor", "nobody"]),
-        ("Count", &["timeline", "--count"]),
-        ("Count", &["actions", "--count"]),
-        ("Page_AuditAction", &["actions"]),
-        ("Page_ActorEntry", &["actor", "admin:grace"]),
-        ("Summary", &["summary"]),
-        ("TransactionReport", &["transaction", &id]),
-        ("Health", &["status"]),
-        ("Verification", &["verify"]),
+    let migrations = scratch_dir();
+    let migrations = migrations.to_str().unwrap();
+    let now = &chrono::Utc::now().to_rfc3339();
+    let mut with_json = BTreeSet::new();
+    for (printed, schema, arguments) in [
+        (
+            Document,
+            "Page_TimelineEntry",
+            &["history", "members", "1"][..],
+        ),
+        (
+            Document,
+            "Page_TimelineEntry",
+            &["timeline", "--changed", "name"],
+        ),
+        (
+            Document,
+            "Page_TimelineEntry",
+            &["timeline", "--limit", "0"],
+        ),
+        (Document, "Page_TimelineEntry", &["actor", "nobody"]),
+        (Document, "Count", &["timeline", "--count"]),
+        (Document, "Count", &["actions", "--count"]),
+        (Document, "Page_AuditAction", &["actions"]),
+        (Document, "Page_ActorEntry", &["actor", "admin:grace"]),
+        (Document, "Summary", &["summary"]),
+        (Document, "TransactionReport", &["transaction", &id]),
+        (Document, "Row", &["as-of", "members", "1", "--at", now]),
+        (Lines, "Row", &["as-of", "members", "--at", now]),
+        (
+            Lines,
+            "Row",
+            &["as-of", "members", "--at", now, "--limit", "1"],
+        ),
+        (Array, "Blame", &["blame", "members", "1"]),
+        (
+            Document,
+            "Checked",
+            &["check", "--migration-dir", migrations],
+        ),
+        (Document, "Health", &["status"]),
+        (Document, "Verification", &["verify"]),
+        (Lines, "PurgePreview", &["purge", "--dry-run"]),
+        (Lines, "Erased", &["erasures"]),
     ] {
-        let printed = audit(&database, &[arguments, &["--json"]].concat());
-        let document: Value = serde_json::from_str(&printed).unwrap();
-        assert_valid(schema, &document);
+        with_json.insert(arguments[0].to_owned());
+        let arguments = [arguments, &["--json"]].concat();
+        assert_printed(&audit(&database, &arguments), printed, schema, &arguments);
     }
-    let printed = audit(&database, &["blame", "members", "1", "--json"]);
-    let blame: Vec<Value> = serde_json::from_str(&printed).unwrap();
-    assert_eq!(blame.len(), 3);
-    for blame in &blame {
-        assert_valid("Blame", blame);
-    }
-    for (schema, arguments) in [
-        ("Erased", &["erasures", "--json"][..]),
-        ("PurgePreview", &["purge", "--dry-run", "--json"]),
+    // All that take `--json`, so that a new command cannot be forgotten.
+    assert_eq!(with_json, commands_with("json"));
+
+    // These print JSON and nothing else, or take a format.
+    for (printed, schema, arguments) in [
+        (
+            Document,
+            "ExportDocument",
+            &["export", "--format", "json"][..],
+        ),
+        (
+            Lines,
+            "SubjectLine",
+            &["subject", "members:2", "--actor", "admin:grace"],
+        ),
     ] {
-        let printed = audit(&database, arguments);
-        assert!(!printed.is_empty(), "{arguments:?}");
-        for line in printed.lines() {
-            assert_valid(schema, &serde_json::from_str(line).unwrap());
-        }
+        assert_printed(&audit(&database, arguments), printed, schema, arguments);
     }
-    let printed = audit(&database, &["export", "--format", "json"]);
-    assert_valid("ExportDocument", &serde_json::from_str(&printed).unwrap());
+    let printed = audit(&database, &["export", "--format", "ndjson", "--actions"]);
+    let (entries, end) = printed.trim_end().rsplit_once('\n').unwrap();
+    assert_printed(entries, Lines, "ExportEntry", &["export"]);
+    assert_printed(end, Lines, "ExportEnd", &["export"]);
+    assert_eq!(
+        commands_with("format"),
+        BTreeSet::from(["export".to_owned()])
+    );
+}
+
+/// The commands that take an option.
+fn commands_with(option: &str) -> BTreeSet<String> {
+    threadline_cli::Audit::augment_args(clap::Command::new("audit"))
+        .get_subcommands()
+        .filter(|command| {
+            let mut arguments = command.get_arguments();
+            arguments.any(|argument| argument.get_long() == Some(option))
+        })
+        .map(|command| command.get_name().to_owned())
+        .collect()
+}
+
+#[track_caller]
+fn assert_printed(text: &str, printed: Printed, schema: &str, arguments: &[&str]) {
+    let documents: Vec<Value> = match printed {
+        Document => vec![serde_json::from_str(text).unwrap()],
+        Array => serde_json::from_str(text).unwrap(),
+        Lines => text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+    };
+    assert!(!documents.is_empty(), "{arguments:?} printed nothing");
+    for document in &documents {
+        assert_valid(schema, document);
+    }
+}
+
+#[test]
+fn each_kind_of_line_about_a_person_has_its_schema() {
+    let (database, _connection) = club_with_a_past();
+    let arguments = ["subject", "members:2", "--actor", "admin:grace"];
+    let printed = audit(&database, &arguments);
+    let lines: Vec<Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for (kind, schema) in [
+        ("change", "AuditChange"),
+        ("transaction", "AuditTransaction"),
+        ("action", "AuditAction"),
+        ("hold", "Held"),
+        ("erasure", "Erased"),
+        ("end", "SubjectEnd"),
+    ] {
+        let line = lines.iter().find(|line| line["kind"] == kind);
+        let line = line.unwrap_or_else(|| panic!("no {kind} in {printed}"));
+        assert_valid("SubjectLine", line);
+        assert_valid(schema, line);
+        let mut of_another = line.clone();
+        of_another["kind"] = "other".into();
+        let accepted = std::panic::catch_unwind(|| assert_valid("SubjectLine", &of_another));
+        assert!(accepted.is_err(), "{of_another}");
+    }
 }
 
 #[test]

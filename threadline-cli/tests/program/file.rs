@@ -268,7 +268,7 @@ fn migrations_are_written_from_the_file_and_checked() {
     place.done(&["check"]);
     assert_eq!(
         place.done(&["check", "--json"]),
-        "{\n  \"message\": null,\n  \"missing\": [],\n  \"up_to_date\": true\n}\n"
+        "{\n  \"up_to_date\": true,\n  \"missing\": [],\n  \"message\": null\n}\n"
     );
     let mut folders: Vec<_> = std::fs::read_dir(place.dir.join("migrations"))
         .unwrap()

@@ -1,19 +1,24 @@
+use clap::Args as _;
 use threadline_tests::scratch_dir;
 
 use super::{Place, run_in};
 
-#[test]
-fn it_has_every_command() {
-    let help = Place::new().done(&["--help"]);
-    let commands: Vec<_> = help
+/// The commands that it lists.
+fn commands(place: &Place) -> Vec<String> {
+    place
+        .done(&["--help"])
         .lines()
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
-        .map(|line| line.split_whitespace().next().unwrap())
-        .collect();
+        .map(|line| line.split_whitespace().next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn it_has_every_command() {
     assert_eq!(
-        commands,
+        commands(&Place::new()),
         [
             "install",
             "audit",
@@ -44,6 +49,20 @@ fn it_has_every_command() {
             "help"
         ]
     );
+}
+
+/// The forms of JSON are tested with the commands of an application.
+#[test]
+fn what_it_has_beside_an_applications_commands_prints_no_json() {
+    let of_applications = threadline_cli::Audit::augment_args(clap::Command::new("audit"));
+    let place = Place::new();
+    let its_own: Vec<_> = commands(&place)
+        .into_iter()
+        .filter(|command| of_applications.find_subcommand(command).is_none())
+        .collect();
+    assert_eq!(its_own, ["audit", "help"]);
+    let help = place.done(&["audit", "--help"]);
+    assert!(!help.contains("--json"), "{help}");
 }
 
 #[test]
@@ -97,4 +116,19 @@ fn an_export_of_nothing_that_can_be_read_prints_no_header() {
     place.done(&["install"]);
     let run = place.run(&["export", "--table", "members"]);
     assert_eq!((run.code, run.out.as_str()), (1, ""), "{}", run.error);
+}
+
+#[test]
+fn an_applications_program_takes_arguments_of_ones_own() {
+    let dir = scratch_dir();
+    let dir = dir.to_str().unwrap();
+    let run = |arguments: [&str; 3]| {
+        let models = threadline::Models::new(vec![]);
+        let end = threadline_cli::run_from(models, ["app"].iter().chain(&arguments));
+        format!("{end:?}")
+    };
+    let done = format!("{:?}", std::process::ExitCode::SUCCESS);
+    assert_ne!(run(["check", "--migration-dir", dir]), done);
+    assert_eq!(run(["generate", "--migration-dir", dir]), done);
+    assert_eq!(run(["check", "--migration-dir", dir]), done);
 }

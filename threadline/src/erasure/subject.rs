@@ -2,16 +2,17 @@ use std::io::Write;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
-use chrono::{SecondsFormat, Utc};
+use chrono::Utc;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::QueryMetadata;
 use diesel::pg::Pg;
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::row::Row;
-use diesel::sql_types::Jsonb;
-use serde::Serialize;
-use serde_json::json;
+use diesel::sql_types::{Text, Untyped};
 
+#[cfg(doc)]
+use super::Erased;
+use super::subject_line::{SubjectEnd, SubjectLine};
 use crate::action::{ActionSql, AuditAction};
 use crate::connection::{EachRow, StreamConnection};
 use crate::context::ActorRef;
@@ -20,9 +21,8 @@ use crate::export::write_failed;
 use crate::forms::FormatVersion;
 use crate::posting::post_before_reading;
 use crate::queries::known_table;
-use crate::record::portable::Portable;
-use crate::record::{AnyJson, AuditChange, AuditTransaction, ChangeSql, TransactionSql};
-use crate::run::installed_version;
+use crate::record::{AuditChange, AuditTransaction, ChangeSql, TransactionSql};
+use crate::run::{self, installed_version};
 use crate::statement::{Bind, Typed};
 use crate::version::SCHEMA_VERSION;
 
@@ -31,9 +31,9 @@ use crate::version::SCHEMA_VERSION;
 /// them. What in a change belongs to somebody else is left out: of a row that was given
 /// away, what it became.
 ///
-/// One JSON object a line, each with its `kind`: `change`, `transaction` and `action` in the form
-/// of the [`AuditChange`], [`AuditTransaction`] or [`AuditAction`] that it is, `hold`, `erasure`. The last line is
-/// `end`: without it, the export is not complete.
+/// One JSON object a line, each with its `kind`: `change`, `transaction`, `action` and `erasure` in
+/// the form of [`AuditChange`], [`AuditTransaction`], [`AuditAction`] and [`Erased`], and `hold`. The
+/// last line is `end`: without it, the export is not complete.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -55,14 +55,6 @@ pub struct SubjectExport {
     table: String,
     record_key: String,
     actor: Option<ActorRef>,
-}
-
-/// A line: a record, and what it is.
-#[derive(Serialize)]
-struct Line<'a, T> {
-    kind: &'static str,
-    #[serde(flatten)]
-    record: &'a T,
 }
 
 impl SubjectExport {
@@ -115,8 +107,14 @@ impl SubjectExport {
             ]
         };
         let query = Typed::<ChangeSql>::new(include_str!("subject_changes.sql"), person());
-        let mut lines = records::<AuditChange, _, _, _>(conn, "change", query, out).await?;
-        lines += documents(conn, include_str!("subject_holds.sql"), person(), out).await?;
+        let change = |change: AuditChange| SubjectLine::Change(Box::new(change));
+        let mut lines = records(conn, change, query, out).await?;
+        let holds = include_str!("subject_holds.sql");
+        lines += self.documents(conn, SubjectLine::Hold, holds, out).await?;
+        let erasures = include_str!("subject_erasures.sql");
+        lines += self
+            .documents(conn, SubjectLine::Erasure, erasures, out)
+            .await?;
         if let Some(actor) = &self.actor {
             let actor = || {
                 [
@@ -126,19 +124,48 @@ impl SubjectExport {
             };
             let query =
                 Typed::<TransactionSql>::new(include_str!("actor_transactions.sql"), actor());
-            lines += records::<AuditTransaction, _, _, _>(conn, "transaction", query, out).await?;
+            let transaction =
+                |transaction: AuditTransaction| SubjectLine::Transaction(Box::new(transaction));
+            lines += records(conn, transaction, query, out).await?;
             let query = Typed::<ActionSql>::new(include_str!("actor_actions.sql"), actor());
-            lines += records::<AuditAction, _, _, _>(conn, "action", query, out).await?;
+            let action = |action: AuditAction| SubjectLine::Action(Box::new(action));
+            lines += records(conn, action, query, out).await?;
         }
-        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
         write(
             out,
-            &json!({
-                "kind": "end", "format_version": FormatVersion::NUMBER, "generated_at": now,
-                "table": self.table, "record_key": self.record_key, "count": lines,
+            &SubjectLine::End(SubjectEnd {
+                format_version: FormatVersion::default(),
+                generated_at: Utc::now(),
+                table: self.table.clone(),
+                record_key: self.record_key.clone(),
+                count: lines,
             }),
         )?;
         out.flush().map_err(write_failed)?;
+        Ok(lines)
+    }
+
+    /// The few records of a kind that are about the person, one a line.
+    async fn documents<T, C, W>(
+        &self,
+        conn: &mut C,
+        line: fn(T) -> SubjectLine,
+        sql: &'static str,
+        out: &mut W,
+    ) -> Result<u64, Error>
+    where
+        T: FromSqlRow<Untyped, Pg> + Send,
+        C: StreamConnection,
+        W: Write + Send,
+    {
+        let query = diesel::sql_query(sql)
+            .bind::<Text, _>(&self.table)
+            .bind::<Text, _>(&self.record_key);
+        let found: Vec<T> = run::read(conn, query).await?;
+        let lines = found.len() as u64;
+        for record in found {
+            write(out, &line(record))?;
+        }
         Ok(lines)
     }
 }
@@ -146,41 +173,17 @@ impl SubjectExport {
 /// The records that a query gives, one a line.
 async fn records<T, ST, C, W>(
     conn: &mut C,
-    kind: &'static str,
+    line: fn(T) -> SubjectLine,
     query: Typed<ST>,
     out: &mut W,
 ) -> Result<u64, Error>
 where
-    T: FromSqlRow<ST, Pg> + Serialize + Send,
+    T: FromSqlRow<ST, Pg> + Send,
     Pg: QueryMetadata<ST>,
     C: StreamConnection,
     W: Write + Send,
 {
-    let line = |record: T| {
-        write(
-            out,
-            &Line {
-                kind,
-                record: &record,
-            },
-        )
-    };
-    each_line(conn, query, line).await
-}
-
-/// What a query gives as JSON, an object a line.
-async fn documents<C, W>(
-    conn: &mut C,
-    sql: &'static str,
-    binds: [Bind; 2],
-    out: &mut W,
-) -> Result<u64, Error>
-where
-    C: StreamConnection,
-    W: Write + Send,
-{
-    let line = |document: AnyJson| write(out, &Portable(&document.into_inner()));
-    each_line(conn, Typed::<Jsonb>::new(sql, binds), line).await
+    each_line(conn, query, |record| write(out, &line(record))).await
 }
 
 /// Writes a line for each row, and says how many.
@@ -238,7 +241,7 @@ where
     }
 }
 
-fn write(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
-    serde_json::to_writer(&mut *out, value).map_err(|error| write_failed(error.into()))?;
+fn write(out: &mut impl Write, line: &SubjectLine) -> Result<(), Error> {
+    serde_json::to_writer(&mut *out, line).map_err(|error| write_failed(error.into()))?;
     out.write_all(b"\n").map_err(write_failed)
 }

@@ -1,8 +1,7 @@
-SELECT to_jsonb(h) || jsonb_build_object('kind', 'hold')
+SELECT h.id, h.reason, t.schema_name AS "schema", t.table_name AS "table", h.record_keys, h.correlation_id,
+       nullif(concat_ws(':', h.actor_type, h.actor_id), '') AS actor,
+       h.placed_at, h.placed_by, h.released_at, h.released_by
 FROM threadline.legal_holds AS h
 JOIN threadline.audited_tables AS t ON t.id = h.table_id
-WHERE t.id = threadline.known_table_of({0}::regclass) AND (h.record_keys IS NULL OR {1} = ANY (h.record_keys))
-UNION ALL
-SELECT to_jsonb(e) - ARRAY['plan', 'looked_through', 'reached_transaction', 'reached_id', 'reached_position', 'found_at'] || jsonb_build_object('kind', 'erasure')
-FROM threadline.erasures AS e
-WHERE e.subject_table::regclass = {0}::regclass AND {1} = ANY (e.record_keys)
+WHERE t.id = threadline.known_table_of($1::regclass) AND (h.record_keys IS NULL OR $2 = ANY (h.record_keys))
+ORDER BY h.id

@@ -320,4 +320,32 @@ mod tests {
             ErrorKind::Database(DieselError::QueryBuilderError(_))
         ));
     }
+    #[test]
+    fn a_missing_context_is_the_programs_matter() {
+        let of_audited = DieselError::QueryBuilderError(Box::new(ContextError::NoContext));
+        let error = Error::from(of_audited);
+        assert!(matches!(
+            error.kind(),
+            ErrorKind::Context(ContextError::NoContext)
+        ));
+        assert_eq!(error.class(), ErrorClass::SetUp);
+    }
+
+    #[cfg(feature = "r2d2")]
+    #[test]
+    fn a_pool_that_lends_no_connection_is_the_databases_matter() {
+        use diesel::PgConnection;
+        use diesel::r2d2::{ConnectionManager, Pool};
+
+        let manager = ConnectionManager::<PgConnection>::new("postgres://127.0.0.1:1/none");
+        let pool = Pool::builder()
+            .max_size(1)
+            .min_idle(Some(0))
+            .connection_timeout(std::time::Duration::from_millis(1))
+            .build_unchecked(manager);
+        let error = Error::from(pool.get().map(drop).unwrap_err());
+        assert_eq!(error.class(), ErrorClass::Database);
+        let text = error.to_string();
+        assert!(text.starts_with("cannot connect to the database"), "{text}");
+    }
 }

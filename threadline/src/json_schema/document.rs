@@ -2,8 +2,9 @@
 pub(crate) fn document() -> serde_json::Value {
     use serde_json::Value;
 
+    use crate::erasure::SubjectLine;
     use crate::export::{ExportEnd, ExportEntry, Exported};
-    use crate::forms::Count;
+    use crate::forms::{Checked, Count};
     use crate::*;
 
     macro_rules! add {
@@ -40,6 +41,8 @@ pub(crate) fn document() -> serde_json::Value {
         ErrorClass,
         ExportEntry<'_>,
         ExportEnd,
+        SubjectLine,
+        Checked,
         Count,
     );
     // What is read may lack some.
@@ -60,6 +63,14 @@ pub(crate) fn document() -> serde_json::Value {
                 "truncated": {"type": "boolean"},
             },
             "required": ["format_version", "generated_at", "changes", "count", "truncated"],
+        }),
+    );
+    definitions.insert(
+        "Row".to_owned(),
+        serde_json::json!({
+            "type": "object",
+            "description": "A row as it was: its columns and their values.",
+            "additionalProperties": true,
         }),
     );
     definitions.sort_keys();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Columns;
-use crate::record::portable;
+use crate::record::{clean, portable};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -293,6 +293,21 @@ impl Finding {
     }
 }
 
+/// In a line, for a log: `error columns-changed in public.members: its columns are not those …`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            severity,
+            code,
+            table,
+            message,
+            ..
+        } = self;
+        let table = clean(table.as_deref().unwrap_or("the database"));
+        write!(f, "{severity} {code} in {table}: {}", clean(message))
+    }
+}
+
 /// A record whose changes do not agree. What the policy masks or excludes is not
 /// shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -316,4 +331,20 @@ pub struct BrokenRecord {
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub found: Option<Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_line() {
+        let message = "its columns\nchanged".to_owned();
+        let code = FindingCode::ColumnsChanged;
+        let finding = Finding::new(code, Some("app.users".to_owned()), message, None);
+        let line = finding.to_string();
+        let begin = "error columns-changed in app.users: its columns";
+        assert!(line.starts_with(begin), "{line}");
+        assert!(!line.contains('\n'), "{line}");
+    }
 }

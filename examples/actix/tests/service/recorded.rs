@@ -1,7 +1,15 @@
 //! Who is on record.
 
+use actix::app::App;
+use actix::error::ApiError;
+use actix::schema::items;
+use actix_web::HttpResponse;
 use actix_web::http::Method;
+use actix_web::web::{Bytes, Data, ServiceConfig, get, resource};
+use diesel::prelude::*;
+use futures_util::stream::once;
 use serde_json::json;
+use threadline::AuditContext;
 use threadline_tests::console::calls;
 use threadline_tests::rows;
 
@@ -61,23 +69,51 @@ async fn each_change_is_recorded_under_who_sent_it() {
 }
 
 #[actix_web::test]
-async fn the_request_id_and_the_address_are_recorded() {
+async fn the_ids_and_the_address_are_recorded() {
     let (database, app) = setup();
     let service = service(app, |_| ()).await;
     for id in ["r-1", &"x".repeat(129)] {
         let tagged = request(Method::POST, "/items", ADA, &json!({ "name": id }))
             .peer_addr(([203, 0, 113, 9], 4711).into())
             .insert_header(("x-request-id", id))
+            .insert_header(("x-correlation-id", id))
             .insert_header(("x-forwarded-for", "198.51.100.1"));
         assert_eq!(send(&service, tagged).await.0, 201);
     }
     assert_eq!(
         rows(
             &mut database.connect(),
-            "SELECT request_id, source, host(remote_ip) FROM threadline.transactions ORDER BY id"
+            "SELECT request_id, correlation_id, source, host(remote_ip)
+             FROM threadline.transactions ORDER BY id"
         ),
-        ["r-1 | web | 203.0.113.9", "NULL | web | 203.0.113.9"]
+        [
+            "r-1 | r-1 | web | 203.0.113.9",
+            "NULL | NULL | web | 203.0.113.9"
+        ]
     );
+}
+
+/// Writes while the body of its response is sent.
+async fn streams(app: Data<App>) -> HttpResponse {
+    let body = once(async move {
+        let insert = diesel::insert_into(items::table).values(items::name.eq("streamed"));
+        app.db(move |conn| Ok(insert.execute(conn)?)).await?;
+        Ok::<_, ApiError>(Bytes::from_static(b"\"done\""))
+    });
+    HttpResponse::Ok().streaming(Box::pin(body))
+}
+
+#[actix_web::test]
+async fn a_stream_writes_in_the_context_of_its_request() {
+    let (database, app) = setup();
+    let more = |config: &mut ServiceConfig| {
+        config.service(resource("/streams").route(get().to(streams)));
+    };
+    let service = service(app, more).await;
+    let streamed = request(Method::GET, "/streams", ADA, &json!({}));
+    assert_eq!(send(&service, streamed).await, (200, json!("done")));
+    assert_eq!(AuditContext::current(), None);
+    assert_eq!(changes(&database), ["insert | 1 | user:1"]);
 }
 
 #[actix_web::test]

@@ -1,0 +1,53 @@
+//! A client that can go away in the middle of its request.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread::yield_now;
+
+use diesel::prelude::*;
+
+/// A request that was sent over a connection of its own. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Sent(TcpStream);
+
+impl Sent {
+    /// Sends a request with a body of JSON.
+    pub fn new(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> Self {
+        let mut socket = TcpStream::connect(address).expect("the service listens");
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        socket
+            .write_all(request.as_bytes())
+            .expect("the service reads");
+        Self(socket)
+    }
+
+    /// Waits for the answer, and returns its status.
+    pub fn status(mut self) -> u16 {
+        let mut answer = String::new();
+        self.0
+            .read_to_string(&mut answer)
+            .expect("the service answers");
+        let status = answer.split(' ').nth(1).expect("a line with the status");
+        status.parse().expect("a number")
+    }
+}
+
+/// Waits until so many sessions of the database wait for a lock.
+pub fn until_waiting(conn: &mut PgConnection, sessions: i64) {
+    until(
+        conn,
+        "SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        sessions,
+    );
+}
+
+/// Waits until a query that counts says so.
+pub fn until(conn: &mut PgConnection, sql: &str, count: i64) {
+    while crate::value(conn, sql) != Some(count.to_string()) {
+        yield_now();
+    }
+}

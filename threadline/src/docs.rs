@@ -52,3 +52,6 @@ pub mod asking_with_diesel {}
 
 #[doc = include_str!("docs/sql_interface.md")]
 pub mod the_sql_interface {}
+
+#[doc = include_str!("docs/stability.md")]
+pub mod stability {}

@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod frozen;
+mod layers;
 mod msrv;
 mod newest;
 mod provision;
@@ -36,6 +37,8 @@ usage: cargo xtask <command>
   schema [--check]  write the migrations of the audit schema from threadline/sql,
                     or fail if they are not what it says, or a frozen one changed
   freeze VERSION    freeze the newest version of the audit schema for a release
+  layers [--write]  check that no module uses one of a higher layer, see
+                    xtask/layers.txt; or write that file
   diesel-cli        print the path of a diesel program
   msrv              check that no dependency needs a newer Rust than we declare
 
@@ -71,6 +74,8 @@ fn main() -> ExitCode {
             0
         }),
         ["msrv"] => msrv::check().map(|()| 0),
+        ["layers"] => layers::check().map(|()| 0),
+        ["layers", "--write"] => layers::write().map(|()| 0),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(0)

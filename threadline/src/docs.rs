@@ -55,3 +55,6 @@ pub mod the_sql_interface {}
 
 #[doc = include_str!("docs/stability.md")]
 pub mod stability {}
+
+#[doc = include_str!("docs/how_it_works.md")]
+pub mod how_it_works {}

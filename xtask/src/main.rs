@@ -6,6 +6,8 @@ mod frozen;
 mod layers;
 mod msrv;
 mod newest;
+#[cfg(test)]
+mod pages;
 mod provision;
 mod run;
 mod schema;

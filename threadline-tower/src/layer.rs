@@ -5,9 +5,8 @@ use std::sync::Arc;
 use http::HeaderName;
 use http::request::Parts;
 use threadline::{ActorRef, AuditContextBuilder};
-use tower_layer::Layer;
 
-use crate::{AuditService, X_REQUEST_ID};
+use crate::X_REQUEST_ID;
 
 type OfParts<T> = Arc<dyn Fn(&Parts) -> T + Send + Sync>;
 type Add = Arc<dyn Fn(AuditContextBuilder, &Parts) -> AuditContextBuilder + Send + Sync>;
@@ -145,14 +144,6 @@ impl AuditLayer {
     ) -> Self {
         self.more.push(Arc::new(add));
         self
-    }
-}
-
-impl<S> Layer<S> for AuditLayer {
-    type Service = AuditService<S>;
-
-    fn layer(&self, inner: S) -> AuditService<S> {
-        AuditService::new(inner, Arc::new(self.clone()))
     }
 }
 

@@ -7,6 +7,7 @@ use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use threadline::{AuditContext, InContext};
+use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{AuditBody, AuditLayer};
@@ -18,9 +19,14 @@ pub struct AuditService<S> {
     layer: Arc<AuditLayer>,
 }
 
-impl<S> AuditService<S> {
-    pub(crate) fn new(inner: S, layer: Arc<AuditLayer>) -> Self {
-        Self { inner, layer }
+impl<S> Layer<S> for AuditLayer {
+    type Service = AuditService<S>;
+
+    fn layer(&self, inner: S) -> AuditService<S> {
+        AuditService {
+            inner,
+            layer: Arc::new(self.clone()),
+        }
     }
 }
 

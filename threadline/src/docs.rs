@@ -55,3 +55,9 @@ pub mod asking_with_diesel {}
 
 #[doc = include_str!("docs/sql_interface.md")]
 pub mod the_sql_interface {}
+
+#[doc = include_str!("docs/stability.md")]
+pub mod stability {}
+
+#[doc = include_str!("docs/how_it_works.md")]
+pub mod how_it_works {}

@@ -1,5 +1,6 @@
 #![doc = include_str!("docs/overview.md")]
 #![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The derive's output names this crate from outside.
 extern crate self as threadline;

@@ -1,10 +1,10 @@
-use crate::provision::{FOR_DEMO, provision};
+use crate::provision::{FOR_DEMO, Missing, provision};
 use crate::run::{cargo, run};
 use crate::server::{Database, server};
 
 /// Measures what threadline costs, on databases of its own.
-pub(crate) fn bench(arguments: &[String]) -> Result<u8, String> {
-    provision(FOR_DEMO)?;
+pub(crate) fn bench(arguments: &[String], then: Missing) -> Result<u8, String> {
+    provision(FOR_DEMO, then)?;
     let build = ["build", "--release", "--package", "threadline-bench"];
     let built = run(cargo().args(build))?;
     if built != 0 {

@@ -1,10 +1,10 @@
-use crate::provision::{FOR_DEMO, provision};
+use crate::provision::{FOR_DEMO, Missing, provision};
 use crate::run::{cargo, run};
 use crate::server::{Database, server};
 
 /// Runs an example on a database of its own.
-pub(crate) fn demo(example: &str) -> Result<u8, String> {
-    provision(FOR_DEMO)?;
+pub(crate) fn demo(example: &str, then: Missing) -> Result<u8, String> {
+    provision(FOR_DEMO, then)?;
     // Built first: nobody has to wait for a server to see a mistake.
     let built = run(cargo().args(["build", "--package", example]))?;
     if built != 0 {

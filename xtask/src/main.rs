@@ -3,8 +3,11 @@
 mod bench;
 mod demo;
 mod frozen;
+mod layers;
 mod msrv;
 mod newest;
+#[cfg(test)]
+mod pages;
 mod provision;
 mod run;
 mod schema;
@@ -17,6 +20,8 @@ mod test;
 mod versions;
 
 use std::process::ExitCode;
+
+use provision::Missing;
 
 const USAGE: &str = "\
 usage: cargo xtask <command>
@@ -34,29 +39,45 @@ usage: cargo xtask <command>
   schema [--check]  write the migrations of the audit schema from threadline/sql,
                     or fail if they are not what it says, or a frozen one changed
   freeze VERSION    freeze the newest version of the audit schema for a release
-  diesel-cli        print the path of a diesel program, installing one if needed
-  msrv              check that no dependency needs a newer Rust than we declare";
+  layers [--write]  check that no module uses one of a higher layer, see
+                    xtask/layers.txt; or write that file
+  diesel-cli        print the path of a diesel program
+  msrv              check that no dependency needs a newer Rust than we declare
+
+demo, test, test-newest, bench and diesel-cli fail if the machine lacks something, and
+print the command that installs it. --install, right after the command, installs it.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut rest = arguments.get(1..).unwrap_or_default();
+    let then = match rest {
+        [first, others @ ..] if first == "--install" => {
+            words.remove(1);
+            rest = others;
+            Missing::Install
+        }
+        _ => Missing::Name,
+    };
     let result = match words.as_slice() {
-        ["demo"] => demo::demo("quickstart"),
-        ["demo", example] => demo::demo(example),
-        ["test", ..] => test::test(&arguments[1..]),
-        ["test-newest", ..] => newest::test(&arguments[1..]),
-        ["bench", ..] => bench::bench(&arguments[1..]),
+        ["demo"] => demo::demo("quickstart", then),
+        ["demo", example] => demo::demo(example, then),
+        ["test", ..] => test::test(rest, then),
+        ["test-newest", ..] => newest::test(rest, then),
+        ["bench", ..] => bench::bench(rest, then),
         ["schema"] => schema::write().map(|()| 0),
         ["schema", "--check"] => schema::check().map(|()| 0),
         ["freeze", version] => frozen::freeze(version).map(|()| 0),
-        ["diesel-cli"] => test::diesel().map(|path| {
+        ["diesel-cli"] => test::diesel(then).map(|path| {
             println!("{}", path.display());
             0
         }),
         ["msrv"] => msrv::check().map(|()| 0),
+        ["layers"] => layers::check().map(|()| 0),
+        ["layers", "--write"] => layers::write().map(|()| 0),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(0)

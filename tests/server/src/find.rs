@@ -143,13 +143,12 @@ pub fn major_version(program: &Path) -> Option<u32> {
     parse_major_version(&version_line(program)?)
 }
 
-/// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, and `18beta1`.
+/// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`. `19beta1` and `19devel` are
+/// not released, and are not supported.
 fn parse_major_version(line: &str) -> Option<u32> {
     let (_, version) = line.split_once(") ")?;
-    let digits = version
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(version.len());
-    version[..digits].parse().ok()
+    let (major, _minor) = version.split_once('.')?;
+    major.parse().ok()
 }
 
 fn usual_folders() -> impl Iterator<Item = PathBuf> {
@@ -198,10 +197,10 @@ mod tests {
     fn versions_are_read_from_what_postgres_prints() {
         let debian = "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)";
         assert_eq!(parse_major_version(debian), Some(15));
-        assert_eq!(
-            parse_major_version("postgres (PostgreSQL) 18beta1"),
-            Some(18)
-        );
+        for unreleased in ["19beta1", "19rc1", "19devel"] {
+            let line = format!("postgres (PostgreSQL) {unreleased}");
+            assert_eq!(parse_major_version(&line), None, "{unreleased}");
+        }
         assert_eq!(parse_major_version("postgres: command not found"), None);
     }
 

@@ -136,23 +136,28 @@ impl PackageManager {
         })
     }
 
-    /// Whether packages can be installed without asking for a password.
-    pub fn is_allowed(&self) -> bool {
-        self.needs_root() == is_root()
-    }
-
-    /// Installs what brings the pieces; says on standard error what it does.
+    /// Installs what brings the pieces, through sudo where that takes root, which may ask
+    /// for a password. Its output goes to standard error.
     pub fn install(&self, pieces: &[Piece]) -> Result<(), String> {
-        let mut command = if self.program == "apt-get" {
-            let mut shell = Command::new("sh");
-            shell
-                .args(["-c", APT, "apt"])
-                .env("DEBIAN_FRONTEND", "noninteractive");
-            shell
+        let mut words = vec![];
+        if self.needs_root() && !is_root() {
+            words.push("sudo");
+        }
+        if self.program == "apt-get" {
+            words.extend([
+                "env",
+                "DEBIAN_FRONTEND=noninteractive",
+                "sh",
+                "-c",
+                APT,
+                "apt",
+            ]);
         } else {
-            Command::new(self.program)
-        };
+            words.push(self.program);
+        }
+        let mut command = Command::new(words[0]);
         command
+            .args(&words[1..])
             .args(self.arguments)
             .args(self.packages(pieces))
             .stdin(Stdio::null())

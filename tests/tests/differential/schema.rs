@@ -66,7 +66,7 @@ pub fn random(dice: &mut Dice) -> Vec<Planned> {
     let mut parent: Option<Target> = None;
     let mut shapes = vec![Shape::Plain, Shape::Child, Shape::Composite];
     shapes.push(*dice.pick(&[Shape::ByRange, Shape::ByHash, Shape::Child]));
-    shapes.push(*dice.pick(&[Shape::Keyless, Shape::Child, Shape::Plain]));
+    shapes.push(*dice.pick(&[Shape::Keyless, Shape::InheritanceChild, Shape::Plain]));
     for (number, shape) in shapes.into_iter().enumerate() {
         let name = loop {
             let name = random_table_name(dice);
@@ -86,7 +86,7 @@ pub fn random(dice: &mut Dice) -> Vec<Planned> {
             parent = target;
         }
         planned.push(table);
-        if shape == Shape::Child {
+        if shape == Shape::InheritanceChild {
             let parent = planned.last().expect("just pushed");
             planned.push(child(parent, &path));
         }

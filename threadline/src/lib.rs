@@ -58,6 +58,8 @@ pub use explore::{
     RecordKey, Reference, Summary, TableCount, Timeline, TimelineEntry, TransactionReport, actions,
     actor_history, correlated, summary, timeline, transaction,
 };
+#[cfg(feature = "export-async")]
+pub use export::ExportStream;
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
 pub use forms::FormatVersion;

@@ -38,7 +38,10 @@ pub use connection::{AuditedConnection, AuditedTransactionManager, AutocommitLoa
 pub use in_context::{InContext, InContextExt};
 pub use transaction::AuditExt;
 
-#[cfg(all(feature = "diesel-async", feature = "testing"))]
+#[cfg(any(
+    feature = "export-async",
+    all(feature = "diesel-async", feature = "testing")
+))]
 pub(crate) use asynchronous::Asynchronous;
 pub(crate) use audit_connection::{BuildRow, Columns, EachRow};
 pub(crate) use audit_context::Origin;

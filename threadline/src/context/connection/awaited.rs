@@ -368,7 +368,11 @@ impl Runner for Audited {
     }
 }
 
-impl Asynchronous for Audited {}
+impl Asynchronous for Audited {
+    fn boxed<'a, T: 'a>(rows: BoxStream<'a, T>) -> BoxStream<'a, T> {
+        rows
+    }
+}
 
 impl AuditConnection for Audited {
     type Answer<'a, T: 'a> = BoxFuture<'a, T>;

@@ -18,6 +18,7 @@ mod events;
 use std::time::Instant;
 
 use crate::action::{ActionStatus, AuditAction, kind_of};
+use crate::erasure::Erased;
 use crate::error::Error;
 use crate::verify::Verification;
 
@@ -57,6 +58,13 @@ impl Transaction {
         counts::transaction(result.is_ok(), self.started.elapsed());
     }
 
+    /// It was rolled back, for a reason that only its code knows.
+    #[cfg(feature = "audited-connection")]
+    pub(crate) fn was_rolled_back(self) {
+        self.span.failed("rolled back");
+        counts::transaction(false, self.started.elapsed());
+    }
+
     /// It did not begin, or its work was dropped or panicked in the middle.
     pub(crate) fn was_left(self) {
         self.span.failed("unfinished");
@@ -90,6 +98,14 @@ impl Clock {
         told("purge", result, |removed| {
             events::purged(*removed, self.0.elapsed());
             counts::purged(*removed);
+        })
+    }
+
+    /// What names a person was erased.
+    pub(crate) fn erased(self, result: Result<Erased, Error>) -> Result<Erased, Error> {
+        told("erasure", result, |_| {
+            events::erased(self.0.elapsed());
+            counts::erased();
         })
     }
 

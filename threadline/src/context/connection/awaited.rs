@@ -364,6 +364,9 @@ impl Runner for Audited {
 
     fn abandon(&mut self, undo: &str) {
         self.outer = None;
+        if let Some(watched) = self.watched.take() {
+            watched.was_left();
+        }
         self.inner.abandon(undo);
     }
 }

@@ -22,6 +22,7 @@ use super::open::OuterContext;
 use super::plain::is_plain;
 use super::transaction::run;
 use super::{AuditContext, AuditedTransactionBuilder, BlockingConnection};
+use crate::telemetry::Transaction;
 
 /// A connection on which every transaction carries the current context, also one that
 /// code opens which knows nothing of an audit.
@@ -98,6 +99,8 @@ pub struct AuditedConnection<C> {
     autocommit: bool,
     /// What a transaction of a test goes back to.
     outer: Option<OuterContext>,
+    /// Tells of a transaction under a context, until it has ended.
+    watched: Option<Transaction>,
 }
 
 impl<C> AuditedConnection<C> {
@@ -107,6 +110,7 @@ impl<C> AuditedConnection<C> {
             inner,
             autocommit: false,
             outer: None,
+            watched: None,
         }
     }
 

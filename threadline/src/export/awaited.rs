@@ -258,12 +258,14 @@ impl Out for Slot {
     }
 }
 
+type Work = Pin<Box<dyn Future<Output = Result<Exported, Error>> + Send>>;
+
 /// The bytes of an export, made by [`Export::stream`].
 #[must_use = "an export is made when its stream is polled"]
 pub struct ExportStream {
     slot: Slot,
     first: Option<Bytes>,
-    work: Option<Pin<Box<dyn Future<Output = Result<Exported, Error>> + Send>>>,
+    work: Option<Work>,
 }
 
 impl ExportStream {

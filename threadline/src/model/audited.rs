@@ -24,7 +24,7 @@ use crate::time_travel::{PastRecords, Unavailable, as_of_json};
 ///
 /// // Newest first.
 /// for change in user.history(conn)? {
-///     println!("{} {:?} {:?}", change.op, change.actor(), change.changed_fields());
+///     println!("{} {:?} {:?}", change.operation, change.actor(), change.changed_fields());
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

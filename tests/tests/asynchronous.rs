@@ -5,6 +5,8 @@
 mod audited_connection;
 #[path = "asynchronous/cancelled.rs"]
 mod cancelled;
+#[path = "asynchronous/exports.rs"]
+mod exports;
 #[path = "asynchronous/migrations.rs"]
 mod migrations;
 #[path = "asynchronous/pools.rs"]

@@ -66,7 +66,11 @@ fn a_transaction_is_given_whole() {
     let report = transaction(conn, id).unwrap().unwrap();
     assert_eq!(report.transaction.id, id);
     assert_eq!(report.transaction.actor, Some(ActorRef::user("1").unwrap()));
-    let ops: Vec<_> = report.changes.iter().map(|change| &change.op).collect();
+    let ops: Vec<_> = report
+        .changes
+        .iter()
+        .map(|change| &change.operation)
+        .collect();
     assert_eq!(ops, [&Operation::Insert, &Operation::Update]);
     let names: Vec<_> = report
         .actions

@@ -6,7 +6,10 @@ mod listener;
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
-use threadline::{Action, ActorRef, AuditContext, AuditExt, Models, Worker, record_action};
+use threadline::{
+    Action, ActorRef, AuditContext, AuditExt, AuditedConnection, Erasure, Filter, Models, Worker,
+    record_action,
+};
 use threadline_tests::{Database, rolled_back, run};
 
 use listener::{Told, listen};
@@ -106,6 +109,48 @@ fn posting_purging_and_verifying_are_told() {
 }
 
 #[test]
+fn plain_transactions_that_carry_a_context_are_spans_and_counted() {
+    let database = Database::new();
+    create_table(&mut database.connect());
+    let mut conn = AuditedConnection::<PgConnection>::establish(&database.url()).unwrap();
+    let told = listen(|| {
+        context().scope(|| {
+            let nested = conn.transaction(|conn| {
+                insert(conn.without_context(), "canary-1")?;
+                conn.transaction(|_| QueryResult::Ok(()))
+            });
+            nested.unwrap();
+            let undone = conn.transaction(|_| Err::<(), _>(diesel::result::Error::NotFound));
+            assert!(undone.is_err());
+        });
+        // Without a context it is Diesel's alone.
+        conn.transaction(|_| QueryResult::Ok(())).unwrap();
+    });
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn posting_before_an_answer_and_erasing_are_told() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    create_table(conn);
+    run(
+        conn,
+        "INSERT INTO canary_items SELECT 'canary-' || n, 'canary-' || n FROM generate_series(1, 600) AS n",
+    );
+    let told = listen(|| {
+        threadline::summary(conn, &Filter::new()).unwrap();
+        // Little waits, and so nothing is told.
+        insert(conn, "canary").unwrap();
+        threadline::summary(conn, &Filter::new()).unwrap();
+        let erasure = || Erasure::of("canary_items", "canary-1", "request 7");
+        erasure().column("canary_items.name").erase(conn).unwrap();
+        assert!(erasure().erase(conn).is_err());
+    });
+    insta::assert_snapshot!(told);
+}
+
+#[test]
 fn a_worker_tells_what_it_posts_and_that_it_cannot() {
     let database = Database::new();
     let conn = &mut database.connect();
@@ -172,7 +217,7 @@ fn a_trace_is_recorded_where_there_is_one() {
         insert(conn, "1")
     })
     .unwrap();
-    let filter = threadline::Filter::new().metadata("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736");
+    let filter = Filter::new().metadata("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_eq!(threadline::timeline(filter).count(conn).unwrap(), 1);
 }
 
@@ -200,5 +245,5 @@ fn every_name_is_documented_and_no_other() {
         .unwrap();
     let (section, _) = section.split_once("# Verification").unwrap();
     assert_eq!(names(&told.concat()), names(section));
-    assert_eq!(names(section).len(), 17);
+    assert_eq!(names(section).len(), 19);
 }

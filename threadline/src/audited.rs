@@ -28,7 +28,7 @@ use crate::time_travel::{PastRecords, Version, VersionedModel};
 ///
 /// // Newest first.
 /// for change in user.history(conn)? {
-///     println!("{} {:?} {:?}", change.op, change.actor(), change.changed_fields());
+///     println!("{} {:?} {:?}", change.operation, change.actor(), change.changed_fields());
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -11,16 +11,22 @@ use crate::run;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Batches<'a>(pub(crate) &'a str);
 
+#[derive(QueryableByName)]
+struct Batch {
+    #[diesel(sql_type = BigInt)]
+    done: i64,
+}
+
 impl Batches<'_> {
     pub(crate) async fn one<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
-        #[derive(QueryableByName)]
-        struct Batch {
-            #[diesel(sql_type = BigInt)]
-            done: i64,
-        }
-
         let batch: Batch = run::read_one(conn, diesel::sql_query(self.0)).await?;
         Ok(batch.done.unsigned_abs())
+    }
+
+    /// One, if it can be done.
+    pub(crate) async fn perhaps_one<C: AuditConnection>(self, conn: &mut C) -> Option<u64> {
+        let batch: Batch = run::one(conn, diesel::sql_query(self.0)).await.ok()?;
+        Some(batch.done.unsigned_abs())
     }
 
     /// Until nothing is left.

@@ -52,6 +52,8 @@ pub use context::{
 pub use erasure::SubjectExport;
 pub use erasure::{Erased, Erasure, erasures, resume_erasure};
 pub use error::{Error, ErrorClass, ErrorKind, is_actor_required};
+#[cfg(feature = "export-async")]
+pub use export::ExportStream;
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
 pub use filter::{ActionFilter, Filter, FilterError, RecordKey};

@@ -1,17 +1,20 @@
 //! What the service does. A handler writes with `audited`, under the context that the layer
 //! has set for its request.
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, RawQuery, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use diesel_async::RunQueryDsl;
 use threadline::{
-    ActorRef, AsyncAuditExt, AuditChange, Audited, Filter, Page, PageRequest, PageRules,
-    TimelineEntry,
+    ActorRef, AsyncAuditExt, AuditChange, Audited, Export, ExportFormat, Filter, Page, PageRequest,
+    PageRules, TimelineEntry,
 };
 
 use crate::app::App;
@@ -24,6 +27,7 @@ pub fn routes() -> Router<App> {
         .route("/contacts/{id}", get(show).put(edit).delete(remove))
         .route("/contacts/{id}/history", get(history))
         .route("/audit/timeline", get(timeline))
+        .route("/audit/export", get(export))
 }
 
 async fn create(
@@ -112,6 +116,25 @@ async fn timeline(
     let request: PageRequest<Filter> = rules.read(&query.unwrap_or_default())?;
     let page = request.timeline().page(&mut app.conn().await?).await?;
     Ok(Json(page))
+}
+
+/// Everything that changed, as NDJSON: `?table=contacts`. Rows are read as fast as the client
+/// takes them.
+async fn export(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    if !App::is_admin(&caller) {
+        return Err(ApiError::Forbidden);
+    }
+    let request = PageRequest::<Filter>::from_query(&query.unwrap_or_default())?;
+    let export = Export::new(request.question).with_actions();
+    let bytes = export
+        .stream(app.conn().await?, ExportFormat::Ndjson)
+        .await?;
+    let headers = [(CONTENT_TYPE, "application/x-ndjson")];
+    Ok((headers, Body::from_stream(bytes)).into_response())
 }
 
 /// Extracts who sent the request, in handlers that are not for everybody.

@@ -107,6 +107,35 @@ async fn a_refused_request_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn an_admin_exports_what_changed() {
+    let (_database, service) = start(0).await;
+    let create = request(Method::POST, "/contacts", Some(ADA), &contact("babbage"));
+    assert_eq!(send(&service, create).await.0, 201);
+    let (status, lines) = get(&service, "/audit/export?actor=user:1", GRACE).await;
+    assert_eq!(status, 200);
+    let lines: Vec<Value> = lines
+        .as_str()
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["row_data"]["name"], "babbage");
+    assert_eq!(lines[0]["row_data"]["phone"], "***");
+    assert_eq!(lines[1]["count"], 1);
+    assert_eq!(get(&service, "/audit/export", ADA).await.0, 403);
+    assert_eq!(
+        get(&service, "/audit/export?table=none", GRACE).await.0,
+        404
+    );
+    assert_eq!(
+        get(&service, "/audit/export?operation=upsert", GRACE)
+            .await
+            .0,
+        400
+    );
+}
+
+#[tokio::test]
 async fn the_timeline_is_read_from_the_url_a_page_at_a_time() {
     let (_database, service) = start(0).await;
     for name in ["a", "b", "c"] {

@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let member = version.record.as_ref().map_err(Clone::clone)?;
         println!(
             "    after {:8} {} ({})",
-            version.change.op.as_str(),
+            version.change.operation.as_str(),
             member.name,
             member.role
         );

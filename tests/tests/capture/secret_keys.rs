@@ -69,7 +69,7 @@ fn operations(conn: &mut PgConnection, number: u32) -> Vec<Operation> {
     history
         .iter()
         .rev()
-        .map(|change| change.op.clone())
+        .map(|change| change.operation.clone())
         .collect()
 }
 

@@ -53,7 +53,7 @@ fn lines(entries: &[TimelineEntry]) -> Vec<String> {
                 let key: Vec<_> = key.values().map(ToString::to_string).collect();
                 let mut line = format!(
                     "{} {} {}",
-                    change.op,
+                    change.operation,
                     change.table.as_deref().unwrap(),
                     key.join(",")
                 );

@@ -80,7 +80,7 @@ macro_rules! keyed {
             }
             for (key, number) in [($one.0, 1), ($two.0, 2)] {
                 let history = $Model::history_of(conn, key.clone()).unwrap();
-                let ops: Vec<_> = history.iter().map(|change| &change.op).collect();
+                let ops: Vec<_> = history.iter().map(|change| &change.operation).collect();
                 assert_eq!(ops, [&Operation::Update, &Operation::Insert]);
                 assert_eq!(history[0].changed_to, Some(json!({"body": format!("second {number}")})));
                 let versions = $Model::versions_of(conn, key).unwrap();
@@ -92,7 +92,7 @@ macro_rules! keyed {
             run(conn, &format!("DELETE FROM {table}"));
             let history = $Model::history_of(conn, $one.0).unwrap();
             assert_eq!(history.len(), 3);
-            assert_eq!(history[0].op, Operation::Delete);
+            assert_eq!(history[0].operation, Operation::Delete);
         }
     };
 }

@@ -38,7 +38,7 @@ fn every_read_survives_a_poisoned_row() {
     );
     let history = Item::history_of(conn, 1).unwrap();
     assert_eq!(history.len(), 7);
-    assert_eq!(history[5].op, Operation::Unrecognized("?".into()));
+    assert_eq!(history[5].operation, Operation::Unrecognized("?".into()));
     assert_eq!(history[4].changed_to, Some(json!("text")));
     assert_eq!(history[3].transaction.origin, ContextOrigin::Missing);
     assert_eq!(history[0].actor().unwrap().to_string(), "robot");

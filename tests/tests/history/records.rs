@@ -75,7 +75,7 @@ fn a_history_is_newest_first_with_actor_and_redacted_values() {
         panic!("{history:?}")
     };
 
-    assert_eq!(inserted.op, Operation::Insert);
+    assert_eq!(inserted.operation, Operation::Insert);
     assert_eq!(inserted.actor(), Some(&ActorRef::user(1).unwrap()));
     assert_eq!(inserted.key, Some(json!({"id": 1})));
     assert_eq!(inserted.changed_from, None);
@@ -86,7 +86,7 @@ fn a_history_is_newest_first_with_actor_and_redacted_values() {
     assert_eq!(inserted.table.as_deref(), Some("users"));
     assert_eq!(inserted.schema.as_deref(), Some("public"));
 
-    assert_eq!(updated.op, Operation::Update);
+    assert_eq!(updated.operation, Operation::Update);
     assert_eq!(updated.actor(), Some(&ActorRef::user(2).unwrap()));
     assert_eq!(updated.changed_fields(), ["balance", "email", "name"]);
     assert_eq!(
@@ -99,7 +99,7 @@ fn a_history_is_newest_first_with_actor_and_redacted_values() {
     );
     assert_eq!(updated.row_data, None);
 
-    assert_eq!(deleted.op, Operation::Delete);
+    assert_eq!(deleted.operation, Operation::Delete);
     assert_eq!(deleted.actor(), Some(&ActorRef::user(3).unwrap()));
     assert_eq!(deleted.changed_from, None);
     assert_eq!(
@@ -226,7 +226,7 @@ fn history_follows_a_record_through_a_change_of_its_key() {
     let history = User::history_of(conn, 7).unwrap();
     let ops: Vec<_> = history
         .iter()
-        .map(|c| (c.op.as_str(), c.changed_fields()))
+        .map(|c| (c.operation.as_str(), c.changed_fields()))
         .collect();
     let all = vec!["balance", "email", "id", "name"];
     assert_eq!(
@@ -283,7 +283,7 @@ fn keys_shifted_in_bulk_keep_each_records_own_history() {
         let name = value(conn, &format!("SELECT name FROM users WHERE id = {id}")).unwrap();
         let history = User::history_of(conn, id).unwrap();
         let insert = history.last().unwrap();
-        assert_eq!(insert.op, Operation::Insert, "{history:#?}");
+        assert_eq!(insert.operation, Operation::Insert, "{history:#?}");
         assert_eq!(insert.row_data.as_ref().unwrap()["name"], json!(name));
         let moves = if id == 3 || id == 4 { 4 } else { 3 };
         assert_eq!(history.len(), moves, "of {name}: {history:#?}");

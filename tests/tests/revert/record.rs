@@ -105,9 +105,9 @@ fn under_the_actor_of_now() {
     .unwrap();
     assert_eq!(state(conn, &["notes"]), before);
     let history = Note::history_of(conn, 1).unwrap();
-    assert_eq!(history[0].op, Operation::Insert);
+    assert_eq!(history[0].operation, Operation::Insert);
     assert_eq!(history[0].actor(), Some(&ActorRef::admin("grace").unwrap()));
-    assert_eq!(history[1].op, Operation::Delete);
+    assert_eq!(history[1].operation, Operation::Delete);
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn a_revert_has_the_actor_and_the_action_of_now() {
         report
             .changes
             .iter()
-            .all(|change| change.op == Operation::Update)
+            .all(|change| change.operation == Operation::Update)
     );
     let original = threadline::transaction(conn, mistake).unwrap().unwrap();
     assert_eq!(original.changes.len(), 2, "what was recorded stays");

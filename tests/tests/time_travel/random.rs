@@ -321,7 +321,7 @@ impl Run {
     fn versions(&mut self) -> Result<(), String> {
         for id in 1..=8 {
             for version in Row::versions_of(&mut self.conn, id).unwrap() {
-                if version.change.op == Operation::Delete {
+                if version.change.operation == Operation::Delete {
                     continue;
                 }
                 let then = Row::as_of_json(&mut self.conn, id, version.change.captured_at).unwrap();

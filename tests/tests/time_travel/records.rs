@@ -135,14 +135,14 @@ fn a_record_that_was_not_there_says_why() {
     let Err(Unavailable::Deleted { change }) = at(conn, deleted) else {
         panic!("{:?}", at(conn, deleted))
     };
-    assert_eq!(change.op, Operation::Delete);
+    assert_eq!(change.operation, Operation::Delete);
     assert_eq!(change.actor(), Some(&ActorRef::user("ada").unwrap()));
     assert!(change.captured_at > inserted && change.captured_at <= deleted);
     assert_eq!(at(conn, again), Ok(member(1, "Zoe", Some("new"))));
     let Err(Unavailable::Deleted { change }) = at(conn, truncated) else {
         panic!("{:?}", at(conn, truncated))
     };
-    assert_eq!(change.op, Operation::Truncate);
+    assert_eq!(change.operation, Operation::Truncate);
     assert_eq!(at(conn, last), Ok(member(1, "Eve", None)));
 
     assert_eq!(
@@ -222,7 +222,7 @@ fn versions_agree_with_what_was_at_each_change() {
     for version in versions {
         let then = Member::as_of(conn, 1, version.change.captured_at).unwrap();
         let image = Member::as_of_json(conn, 1, version.change.captured_at).unwrap();
-        match version.change.op {
+        match version.change.operation {
             Operation::Delete | Operation::Truncate => {
                 let Err(Unavailable::Deleted { change }) = then else {
                     panic!("{then:?}")

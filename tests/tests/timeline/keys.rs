@@ -21,7 +21,7 @@ fn notes(conn: &mut PgConnection, filter: Filter) -> Vec<String> {
             let key = entry.change.key.as_ref().unwrap();
             format!(
                 "{} {} {} {}",
-                entry.change.op, key["package_id"], key["owner_id"], key["kind"]
+                entry.change.operation, key["package_id"], key["owner_id"], key["kind"]
             )
         })
         .collect()

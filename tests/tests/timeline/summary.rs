@@ -27,7 +27,7 @@ fn check(conn: &mut PgConnection, filter: &Filter) -> Summary {
         *tables
             .entry((change.schema.clone(), change.table.clone()))
             .or_default() += 1;
-        *operations.entry(change.op.to_string()).or_default() += 1;
+        *operations.entry(change.operation.to_string()).or_default() += 1;
         *actors.entry(format!("{:?}", change.actor())).or_default() += 1;
     }
     assert_eq!(counted.changes, page.entries.len() as u64, "{filter:?}");

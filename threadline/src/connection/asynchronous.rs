@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use diesel::connection::TransactionManagerStatus;
 use diesel::expression::QueryMetadata;
@@ -87,9 +87,19 @@ where
 }
 
 /// A connection of diesel-async.
-pub trait Asynchronous: AuditConnection {}
+pub trait Asynchronous: StreamConnection {
+    /// Rows as the stream that they are.
+    #[doc(hidden)]
+    fn boxed<'a, T: 'a>(rows: Self::Rows<'a, T>) -> BoxStream<'a, T>
+    where
+        Self: 'a;
+}
 
-impl Asynchronous for AsyncPgConnection {}
+impl Asynchronous for AsyncPgConnection {
+    fn boxed<'a, T: 'a>(rows: BoxStream<'a, T>) -> BoxStream<'a, T> {
+        rows
+    }
+}
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
@@ -126,6 +136,7 @@ impl StreamConnection for AsyncPgConnection {
         // What the server refuses comes with the first row, and is the call's error.
         let first = poll_fn(|context| rows.as_mut().poll_next(context)).await;
         let first = first.transpose()?.map(|row| each.item(Ok(row)));
+        let rows = first.is_some().then_some(rows);
         Ok(Box::pin(Each { first, rows, each }))
     }
 
@@ -148,7 +159,8 @@ impl StreamConnection for AsyncPgConnection {
 /// What is made of each row of a stream.
 struct Each<S: ?Sized, E: EachRow> {
     first: Option<E::Item>,
-    rows: Pin<Box<S>>,
+    /// Until its end: after that, tokio-postgres says that the connection is closed.
+    rows: Option<Pin<Box<S>>>,
     each: E,
 }
 
@@ -166,8 +178,14 @@ where
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(first));
         }
-        let row = self.rows.as_mut().poll_next(context);
-        row.map(|row| row.map(|row| self.each.item(row)))
+        let Some(rows) = &mut self.rows else {
+            return Poll::Ready(None);
+        };
+        let row = ready!(rows.as_mut().poll_next(context));
+        if row.is_none() {
+            self.rows = None;
+        }
+        Poll::Ready(row.map(|row| self.each.item(row)))
     }
 }
 
@@ -225,7 +243,14 @@ macro_rules! pooled {
             }
         }
 
-        impl Asynchronous for $pooled {}
+        impl Asynchronous for $pooled {
+            fn boxed<'a, T: 'a>(rows: BoxStream<'a, T>) -> BoxStream<'a, T>
+            where
+                Self: 'a,
+            {
+                rows
+            }
+        }
 
         impl StreamConnection for $pooled {
             type Rows<'a, T: 'a>

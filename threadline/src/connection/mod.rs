@@ -10,7 +10,10 @@ mod plain;
 pub use audit_connection::{AuditConnection, StreamConnection};
 pub use blocking::{BlockingConnection, ready};
 
-#[cfg(all(feature = "diesel-async", feature = "testing"))]
+#[cfg(any(
+    feature = "export-async",
+    all(feature = "diesel-async", feature = "testing")
+))]
 pub(crate) use asynchronous::Asynchronous;
 pub(crate) use audit_connection::{BuildRow, Columns, EachRow};
 #[cfg(feature = "audited-connection")]

@@ -9,6 +9,7 @@ use crate::context::ActorRef;
 use crate::error::Error;
 use crate::posting::POST;
 use crate::run;
+use crate::telemetry::Clock;
 
 /// Makes what is recorded of a person unreadable, in every change, past and present
 /// (GDPR, article 17). That there was a change, when and by whom, stays.
@@ -101,11 +102,17 @@ impl Erasure {
     /// or the role may not: see [`Protection::eraser`](crate::Protection::eraser).
     pub fn erase<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<Erased, Error>> {
         C::answer(async move {
-            // What cannot be posted is set aside, and erased there.
-            POST.all(conn).await?;
-            let id = self.begin(conn).await?;
-            go_on(conn, id).await
+            let clock = Clock::start();
+            let erased = self.run(conn).await;
+            clock.erased(erased)
         })
+    }
+
+    async fn run<C: AuditConnection>(self, conn: &mut C) -> Result<Erased, Error> {
+        // What cannot be posted is set aside, and erased there.
+        POST.all(conn).await?;
+        let id = self.begin(conn).await?;
+        go_on(conn, id).await
     }
 
     async fn begin<C: AuditConnection>(self, conn: &mut C) -> Result<i64, Error> {
@@ -155,7 +162,11 @@ pub fn resume_erasure<C: AuditConnection>(
     conn: &mut C,
     id: i64,
 ) -> C::Answer<'_, Result<Erased, Error>> {
-    C::answer(go_on(conn, id))
+    C::answer(async move {
+        let clock = Clock::start();
+        let erased = go_on(conn, id).await;
+        clock.erased(erased)
+    })
 }
 
 async fn go_on<C: AuditConnection>(conn: &mut C, id: i64) -> Result<Erased, Error> {

@@ -105,7 +105,7 @@ impl<W: Write> Sink for Sheet<W> {
         let change = &row.change;
         self.cell(&change.id.to_string())?;
         self.instant(Some(change.captured_at))?;
-        self.text(Some(change.op.as_str()))?;
+        self.text(Some(change.operation.as_str()))?;
         self.text(change.schema.as_deref())?;
         self.text(change.table.as_deref())?;
         self.json(change.key.as_ref())?;

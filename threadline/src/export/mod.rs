@@ -1,10 +1,14 @@
 //! What is on record, for other programs: CSV, JSON, NDJSON.
 
+#[cfg(feature = "export-async")]
+mod awaited;
 mod csv;
 mod file;
 mod json;
 mod rows;
 
+#[cfg(feature = "export-async")]
+pub use self::awaited::ExportStream;
 pub(crate) use self::csv::write_failed;
 #[cfg(feature = "schemars")]
 pub(crate) use self::json::{End as ExportEnd, Entry as ExportEntry};
@@ -20,8 +24,9 @@ use crate::connection::StreamConnection;
 use crate::error::{Error, ErrorKind};
 use crate::filter::Filter;
 use crate::posting::post_before_reading;
-use crate::queries::Plan;
+use crate::queries::{ExportSql, Plan};
 use crate::run::installed_version;
+use crate::statement::Typed;
 use crate::version::SCHEMA_VERSION;
 
 /// The form of an export.
@@ -182,24 +187,31 @@ impl<P: FnMut(u64) + Send> Export<P> {
         })
     }
 
-    async fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
-    where
-        C: StreamConnection,
-        S: Sink + Send,
-    {
+    /// What is asked, when the audit can be.
+    async fn query<C: StreamConnection>(
+        &mut self,
+        conn: &mut C,
+    ) -> Result<Typed<ExportSql>, Error> {
         post_before_reading(conn).await;
         // Asked for first: when the rows come, the connection is taken.
         let installed = installed_version(conn).await?;
         if installed < Some(SCHEMA_VERSION) {
             return Err(Error::new(ErrorKind::SchemaMissing { installed }));
         }
-        let mut changes = 0;
-        let mut truncated = false;
         // One more is asked for than is written: that it is there says enough.
         let asked = self.limit.map(|limit| limit.saturating_add(1));
-        let query = Plan::new(conn, &self.filter)
-            .await?
-            .export(asked, self.actions);
+        let plan = Plan::new(conn, &self.filter).await?;
+        Ok(plan.export(asked, self.actions))
+    }
+
+    async fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
+    where
+        C: StreamConnection,
+        S: Sink + Send,
+    {
+        let query = self.query(conn).await?;
+        let mut changes = 0;
+        let mut truncated = false;
         let mut each = EachChange {
             actions: self.actions,
             write: |row: ExportRow| {

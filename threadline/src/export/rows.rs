@@ -40,7 +40,10 @@ where
     }
 }
 
-fn export_row<'r, R: Row<'r, Pg>>(row: QueryResult<R>, actions: bool) -> Result<ExportRow, Error> {
+pub(super) fn export_row<'r, R: Row<'r, Pg>>(
+    row: QueryResult<R>,
+    actions: bool,
+) -> Result<ExportRow, Error> {
     let (change, list) =
         <(AuditChange, Option<AnyJson>) as FromSqlRow<ExportSql, Pg>>::build_from_row(&row?)
             .map_err(DieselError::DeserializationError)?;

@@ -111,7 +111,7 @@ impl Dice {
             id: self.id(),
             schema: self.maybe(Self::text),
             table: self.maybe(Self::text),
-            op: self.operation(),
+            operation: self.operation(),
             key: self.maybe(|dice| dice.columns(0)),
             previous_key: self.maybe(|dice| dice.columns(0)),
             changed_from: self.maybe(|dice| dice.columns(2)),

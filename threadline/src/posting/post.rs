@@ -41,7 +41,10 @@ pub(crate) const POST: Batches = Batches("SELECT threadline.post() AS done");
 /// fails here fails no question.
 pub(crate) async fn post_before_reading<C: AuditConnection>(conn: &mut C) {
     if matches!(conn.status().transaction_depth(), Ok(None)) {
-        let post = diesel::sql_query("SELECT threadline.post_if_much()");
-        let _ = conn.count_of(post).await;
+        let clock = Clock::start();
+        let post = Batches("SELECT threadline.post_if_much() AS done");
+        if let Some(entries) = post.perhaps_one(conn).await {
+            let _ = clock.posted(Ok(entries));
+        }
     }
 }

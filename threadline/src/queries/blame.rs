@@ -44,7 +44,7 @@ pub async fn blame<C: AuditConnection>(
 ) -> Result<Vec<Blame>, Error> {
     let mut last: BTreeMap<String, (Value, AuditChange)> = BTreeMap::new();
     for change in history {
-        let image = match change.op {
+        let image = match change.operation {
             Operation::Insert => &change.row_data,
             // What went tells nothing of who had set it.
             Operation::Delete | Operation::Truncate if last.is_empty() => continue,
@@ -61,7 +61,7 @@ pub async fn blame<C: AuditConnection>(
             last.entry(column.clone())
                 .or_insert_with(|| (value.clone(), change.clone()));
         }
-        if change.op == Operation::Insert {
+        if change.operation == Operation::Insert {
             break;
         }
     }

@@ -29,8 +29,7 @@ pub struct AuditChange {
     /// The table's name; a partitioned table's own, whichever partition was written.
     pub table: Option<String>,
     /// What was done.
-    #[serde(rename = "operation")]
-    pub op: Operation,
+    pub operation: Operation,
     /// The primary key, such as `{"id": 42}`.
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]

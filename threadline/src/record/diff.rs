@@ -99,7 +99,7 @@ impl AuditChange {
     pub fn diff(&self) -> Diff {
         let image = |value: &Option<Value>| value.as_ref().and_then(Value::as_object).cloned();
         let row = image(&self.row_data);
-        let (before, after) = match self.op {
+        let (before, after) = match self.operation {
             Operation::Insert => (None, row),
             Operation::Delete | Operation::Truncate => (row, None),
             _ => (image(&self.changed_from), image(&self.changed_to)),
@@ -110,7 +110,7 @@ impl AuditChange {
         columns.dedup();
         Diff {
             format_version: FormatVersion::default(),
-            operation: self.op.clone(),
+            operation: self.operation.clone(),
             fields: columns
                 .into_iter()
                 .map(|column| FieldDiff {

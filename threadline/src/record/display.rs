@@ -85,7 +85,7 @@ impl fmt::Display for Styled<'_> {
                     .format("%Y-%m-%d %H:%M:%S UTC")
                     .to_string()
             ),
-            style.operation(&change.op),
+            style.operation(&change.operation),
             style.table(&format!("{table}{}", key(change.key.as_ref()))),
             style.actor(&actor),
         )?;

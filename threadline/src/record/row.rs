@@ -196,7 +196,7 @@ impl Queryable<ChangeSql, Pg> for AuditChange {
             id,
             schema,
             table,
-            op: Operation::recorded(op),
+            operation: Operation::recorded(op),
             key: json(key),
             previous_key: json(previous_key),
             changed_from: json(changed_from),

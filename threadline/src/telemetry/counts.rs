@@ -20,6 +20,10 @@ pub(super) fn purged(removed: u64) {
     counter!("threadline_purged_total").increment(removed);
 }
 
+pub(super) fn erased() {
+    counter!("threadline_erasures_total").increment(1);
+}
+
 pub(super) fn verified(verified: &Verified<'_>, took: Duration) {
     histogram!("threadline_verification_duration_seconds").record(took);
     for finding in &verified.findings {

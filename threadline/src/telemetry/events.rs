@@ -48,6 +48,15 @@ pub(super) fn purged(removed: u64, took: Duration) {
     );
 }
 
+pub(super) fn erased(took: Duration) {
+    tracing::info!(
+        name: "threadline.erased",
+        target: "threadline",
+        duration_seconds = took.as_secs_f64(),
+        "personal values were erased"
+    );
+}
+
 /// The level of an event is part of its place in the code.
 macro_rules! found {
     ($level:ident, $code:ident, $records:ident) => {

@@ -57,6 +57,13 @@ impl Transaction {
         counts::transaction(result.is_ok(), self.started.elapsed());
     }
 
+    /// It was rolled back, for a reason that only its code knows.
+    #[cfg(feature = "audited-connection")]
+    pub(crate) fn was_rolled_back(self) {
+        self.span.failed("rolled back");
+        counts::transaction(false, self.started.elapsed());
+    }
+
     /// It did not begin, or its work was dropped or panicked in the middle.
     pub(crate) fn was_left(self) {
         self.span.failed("unfinished");
@@ -90,6 +97,14 @@ impl Clock {
         told("purge", result, |removed| {
             events::purged(*removed, self.0.elapsed());
             counts::purged(*removed);
+        })
+    }
+
+    /// What names a person was erased.
+    pub(crate) fn erased<T>(self, result: Result<T, Error>) -> Result<T, Error> {
+        told("erasure", result, |_| {
+            events::erased(self.0.elapsed());
+            counts::erased();
         })
     }
 

@@ -10,6 +10,8 @@ pub(super) fn posted(_: u64, _: Duration) {}
 
 pub(super) fn purged(_: u64) {}
 
+pub(super) fn erased() {}
+
 pub(super) fn verified(_: &Verified<'_>, _: Duration) {}
 
 pub(super) fn failed(_: &'static str) {}

@@ -23,6 +23,8 @@ pub(super) fn posted(_: u64, _: Duration) {}
 
 pub(super) fn purged(_: u64, _: Duration) {}
 
+pub(super) fn erased(_: Duration) {}
+
 pub(super) fn verified(_: &Verified<'_>, _: Duration) {}
 
 pub(super) fn failed(_: &str, _: &str) {}

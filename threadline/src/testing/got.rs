@@ -37,7 +37,7 @@ impl Got<'_> {
                     table,
                     key,
                 },
-            ) if change.op == *operation && is_table(change, table) => {
+            ) if change.operation == *operation && is_table(change, table) => {
                 if let Some(key) = key.as_ref().filter(|key| !is_key(change, key)) {
                     other_record = true;
                     reasons.push(format!(
@@ -147,7 +147,7 @@ impl Got<'_> {
                 let table = change.table.as_deref().unwrap_or("an unknown table");
                 format!(
                     "{} {}{}",
-                    change.op,
+                    change.operation,
                     clean(table),
                     key_text(change.key.as_ref())
                 )
@@ -193,7 +193,7 @@ impl Got<'_> {
 type Image<'a> = Option<&'a Map<String, Value>>;
 
 fn after(change: &AuditChange) -> Image<'_> {
-    match change.op {
+    match change.operation {
         Operation::Insert => change.row_data.as_ref(),
         Operation::Update => change.changed_to.as_ref(),
         _ => None,
@@ -202,7 +202,7 @@ fn after(change: &AuditChange) -> Image<'_> {
 }
 
 fn before(change: &AuditChange) -> Image<'_> {
-    match change.op {
+    match change.operation {
         Operation::Insert => None,
         Operation::Update => change.changed_from.as_ref(),
         _ => change.row_data.as_ref(),
@@ -236,7 +236,7 @@ fn compare_columns(change: &AuditChange, expected: &Expected, reasons: &mut Vec<
         let now = value_in(after, column);
         let was = value_in(before, column);
         let name = clean(column);
-        let missing = || match change.op {
+        let missing = || match change.operation {
             Operation::Update => format!("{name} did not change"),
             _ => format!("{name} is not recorded"),
         };
@@ -250,7 +250,7 @@ fn compare_columns(change: &AuditChange, expected: &Expected, reasons: &mut Vec<
         match wanted {
             Column::After(_) if after.is_none() => reasons.push(format!(
                 "a {} sets nothing; expect `.was(\"{name}\", …)`",
-                change.op
+                change.operation
             )),
             Column::After(wanted) => match now {
                 Some(found) if found == *wanted => {}
@@ -259,7 +259,7 @@ fn compare_columns(change: &AuditChange, expected: &Expected, reasons: &mut Vec<
             },
             Column::Before(_) if before.is_none() => reasons.push(format!(
                 "before an {} there is nothing; expect `.set(\"{name}\", …)`",
-                change.op
+                change.operation
             )),
             Column::Before(wanted) => match was {
                 Some(found) if found == *wanted => {}
@@ -294,7 +294,7 @@ fn compare_columns(change: &AuditChange, expected: &Expected, reasons: &mut Vec<
         .columns
         .iter()
         .any(|(_, column)| *column != Column::Absent);
-    if change.op == Operation::Update && says && !expected.other_columns {
+    if change.operation == Operation::Update && says && !expected.other_columns {
         for (column, value) in after.into_iter().flatten().filter(|(name, _)| !named(name)) {
             reasons.push(format!("{} changed too, to {}", clean(column), json(value)));
         }

@@ -231,6 +231,7 @@ impl AsyncConnection for Audited {
         self.inner.begin_test_transaction().await
     }
 
+    #[expect(clippy::manual_async_fn, reason = "with the bounds of the trait")]
     fn test_transaction<'conn, 'a, R, E, F>(
         &'conn mut self,
         f: F,
@@ -299,6 +300,7 @@ impl TransactionManager<Audited> for AuditedTransactionManager {
         Manager::is_broken_transaction_manager(&mut conn.inner)
     }
 
+    #[expect(clippy::manual_async_fn, reason = "with the bounds of the trait")]
     fn transaction<'a, 'conn, F, R, E>(
         conn: &'conn mut Audited,
         callback: F,
@@ -364,11 +366,18 @@ impl Runner for Audited {
 
     fn abandon(&mut self, undo: &str) {
         self.outer = None;
+        if let Some(watched) = self.watched.take() {
+            watched.was_left();
+        }
         self.inner.abandon(undo);
     }
 }
 
-impl Asynchronous for Audited {}
+impl Asynchronous for Audited {
+    fn boxed<'a, T: 'a>(rows: BoxStream<'a, T>) -> BoxStream<'a, T> {
+        rows
+    }
+}
 
 impl AuditConnection for Audited {
     type Answer<'a, T: 'a> = BoxFuture<'a, T>;

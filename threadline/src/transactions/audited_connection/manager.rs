@@ -4,6 +4,7 @@ use diesel::result::QueryResult;
 use super::AuditedConnection;
 use crate::connection::{AuditConnection, BlockingConnection, ready};
 use crate::context::AuditContext;
+use crate::telemetry::Transaction;
 use crate::transactions::open::{begin_under, replace_context, restore_context};
 
 /// The transactions of an [`AuditedConnection`]: those of the connection inside it, under
@@ -63,12 +64,17 @@ impl<C: AuditConnection> AuditedConnection<C> {
             return self.inner.begin().await;
         };
         if place == Place::Outside {
+            let watched = Transaction::begin();
             let mut beginning = Beginning(Some(&mut self.inner));
             let begun = match &mut beginning.0 {
                 Some(inner) => begin_under(*inner, "BEGIN", &setting).await,
                 None => Ok(()),
             };
             beginning.0 = None;
+            match &begun {
+                Ok(()) => self.watched = Some(watched),
+                Err(_) => watched.ended(&begun),
+            }
             return begun;
         }
         self.inner.begin().await?;
@@ -89,6 +95,9 @@ impl<C: AuditConnection> AuditedConnection<C> {
         if Place::of(&mut self.inner) != Place::Inside {
             // The rollback to the savepoint took the context back.
             self.outer = None;
+            if let Some(watched) = self.watched.take() {
+                watched.was_rolled_back();
+            }
         }
         Ok(())
     }
@@ -97,7 +106,12 @@ impl<C: AuditConnection> AuditedConnection<C> {
         let committed = self.inner.commit().await;
         let outer = match Place::of(&mut self.inner) {
             Place::Inside => None,
-            Place::Outside | Place::Test => self.outer.take(),
+            Place::Outside | Place::Test => {
+                if let Some(watched) = self.watched.take() {
+                    watched.ended(&committed);
+                }
+                self.outer.take()
+            }
         };
         committed?;
         match outer {

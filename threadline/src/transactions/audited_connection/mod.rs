@@ -25,6 +25,7 @@ use super::open::OuterContext;
 use super::transaction::run;
 use crate::connection::{BlockingConnection, is_plain};
 use crate::context::AuditContext;
+use crate::telemetry::Transaction;
 
 /// A connection on which every transaction carries the current context, also one that
 /// code opens which knows nothing of an audit.
@@ -101,6 +102,8 @@ pub struct AuditedConnection<C> {
     autocommit: bool,
     /// What a transaction of a test goes back to.
     outer: Option<OuterContext>,
+    /// Tells of a transaction under a context, until it has ended.
+    watched: Option<Transaction>,
 }
 
 impl<C> AuditedConnection<C> {
@@ -110,6 +113,7 @@ impl<C> AuditedConnection<C> {
             inner,
             autocommit: false,
             outer: None,
+            watched: None,
         }
     }
 

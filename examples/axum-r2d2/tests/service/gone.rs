@@ -23,7 +23,7 @@ use super::{changes, setup_with};
 struct Unanswered(Option<Sender<()>>);
 
 impl Unanswered {
-    fn is_answered(mut self) {
+    fn answered(mut self) {
         self.0 = None;
     }
 }
@@ -61,7 +61,7 @@ fn a_client_that_goes_away_lends_its_name_to_nobody() {
             let unanswered = Unanswered(Some(told.clone()));
             async move {
                 let response = next.run(request).await;
-                unanswered.is_answered();
+                unanswered.answered();
                 response
             }
         }));

@@ -55,7 +55,9 @@ fn try_pipe(program: &str, arguments: &[&str], input: &[u8]) -> Option<String> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap_or_else(|e| {
-            panic!("{program}: {e}; it reads exports again; `cargo xtask test --install` installs it")
+            panic!(
+                "{program}: {e}; it reads exports again; `cargo xtask test --install` installs it"
+            )
         });
     let mut stdin = child.stdin.take().expect("piped");
     let output = std::thread::scope(|scope| {

@@ -1,5 +1,6 @@
 //! What is done with this repository, as `cargo xtask <command>`.
 
+mod api;
 mod bench;
 mod demo;
 mod frozen;
@@ -39,6 +40,8 @@ usage: cargo xtask <command>
   schema [--check]  write the migrations of the audit schema from threadline/sql,
                     or fail if they are not what it says, or a frozen one changed
   freeze VERSION    freeze the newest version of the audit schema for a release
+  api [--check]     write the public API of the crates into api/, or fail if it is
+                    not what is written there
   layers [--write]  check that no module uses one of a higher layer, see
                     xtask/layers.txt; or write that file
   diesel-cli        print the path of a diesel program
@@ -76,6 +79,8 @@ fn main() -> ExitCode {
             0
         }),
         ["msrv"] => msrv::check().map(|()| 0),
+        ["api"] => api::write(),
+        ["api", "--check"] => api::check(),
         ["layers"] => layers::check().map(|()| 0),
         ["layers", "--write"] => layers::write().map(|()| 0),
         ["help" | "--help" | "-h"] => {

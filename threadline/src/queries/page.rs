@@ -210,7 +210,7 @@ impl FromStr for Cursor {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let id = |text: &str| i64::from_str_radix(text, 16).ok();
+        let id = |text: &str| i64::from_str_radix(text, 16).ok().filter(|id| *id >= 0);
         // As it is written: two's complement.
         let microseconds = |text: &str| {
             let bits = u64::from_str_radix(text, 16).ok()?;

@@ -6,13 +6,10 @@ use serde_json::Value;
 use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::model::{AuditedModel, KeyOf};
-use crate::queries::{Blame, TimelineEntry, blame};
-use crate::queries::{History, Referring};
-use crate::record::AuditChange;
-use crate::record::Unavailable;
+use crate::queries::{Blame, History, Referring, TimelineEntry, blame};
+use crate::record::{AuditChange, Unavailable};
 use crate::revert::revert_record;
-use crate::time_travel::as_of_json;
-use crate::time_travel::{Version, VersionedModel};
+use crate::time_travel::{Version, VersionedModel, as_of_json};
 #[cfg(feature = "postgres")]
 use {crate::connection::StreamConnection, crate::time_travel::PastRecords};
 

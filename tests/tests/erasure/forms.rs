@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use threadline::{
-    AuditedModel, Erasure, Export, ExportFormat, Filter, Unavailable, revert_transaction,
+    Audited, AuditedModel, Erasure, Export, ExportFormat, Filter, Unavailable, revert_transaction,
 };
 use threadline_tests::{Database, rows, run, value};
 

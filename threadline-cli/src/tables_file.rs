@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use threadline::{Models, Policy, TableSpec};
+use threadline::{ColumnPolicy, Models, Policy, TableSpec};
 
 use crate::declared::Declared;
 use crate::error::Error;
@@ -30,13 +30,13 @@ struct File {
 struct Table {
     mask: Vec<String>,
     exclude: Vec<String>,
+    token: Vec<String>,
+    clear: Vec<String>,
     require_actor: bool,
     keyless: bool,
     columns: Vec<String>,
     operations: Vec<String>,
     condition: Option<String>,
-    clear: Vec<String>,
-    token: Vec<String>,
     ignore: Vec<String>,
     keep: Option<String>,
     personal: Vec<String>,
@@ -48,28 +48,33 @@ impl From<Table> for Policy {
         let Table {
             mask,
             exclude,
+            token,
+            clear,
             require_actor,
             keyless,
             columns,
             operations,
             condition,
-            clear,
-            token,
             ignore,
             keep,
             personal,
             subject,
         } = table;
         let mut policy = Self::default();
-        policy.mask = mask;
-        policy.exclude = exclude;
+        for (columns, of_column) in [
+            (mask, ColumnPolicy::Mask),
+            (exclude, ColumnPolicy::Exclude),
+            (token, ColumnPolicy::Token),
+            (clear, ColumnPolicy::Clear),
+        ] {
+            let columns = columns.into_iter().map(|column| (column, of_column));
+            policy.column_policies.extend(columns);
+        }
         policy.require_actor = require_actor;
         policy.keyless = keyless;
-        policy.only = columns;
+        policy.columns = columns;
         policy.operations = operations;
-        policy.when = condition;
-        policy.clear = clear;
-        policy.token = token;
+        policy.condition = condition;
         policy.ignore = ignore;
         policy.keep = keep;
         policy.personal = personal;

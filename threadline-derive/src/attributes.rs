@@ -4,19 +4,17 @@ use proc_macro2::token_stream::IntoIter;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{Attribute, Error, Ident, LitStr, Meta, Path};
 
+use crate::column_policy::ColumnPolicy;
 use crate::tokens::{Columns, column_and_table, elements};
 
 /// What the model asks for, as written.
 #[derive(Default)]
 pub(crate) struct AuditedAttributes {
-    pub(crate) mask: Vec<Ident>,
-    pub(crate) exclude: Vec<Ident>,
+    pub(crate) column_policies: Vec<(ColumnPolicy, Ident)>,
     pub(crate) require_actor: bool,
-    pub(crate) only: Vec<Ident>,
+    pub(crate) columns: Vec<Ident>,
     pub(crate) operations: Vec<Ident>,
-    pub(crate) when: Option<LitStr>,
-    pub(crate) clear: Vec<Ident>,
-    pub(crate) token: Vec<Ident>,
+    pub(crate) condition: Option<LitStr>,
     pub(crate) ignore: Vec<Ident>,
     pub(crate) keep: Option<LitStr>,
     pub(crate) personal: Vec<Ident>,
@@ -25,14 +23,11 @@ pub(crate) struct AuditedAttributes {
 
 /// One key of the attribute.
 enum Key {
-    Mask(Vec<Ident>),
-    Exclude(Vec<Ident>),
+    Columns(ColumnPolicy, Vec<Ident>),
     RequireActor,
-    Only(Vec<Ident>),
+    Recorded(Vec<Ident>),
     Operations(Vec<Ident>),
-    When(LitStr),
-    Clear(Vec<Ident>),
-    Token(Vec<Ident>),
+    Condition(LitStr),
     Ignore(Vec<Ident>),
     Keep(LitStr),
     Personal(Vec<Ident>),
@@ -46,16 +41,16 @@ const OPERATIONS: [&str; 4] = ["insert", "update", "delete", "truncate"];
 /// read. The messages are made from this list.
 const KEYS: &[(&str, &str, ReadKey)] = &[
     ("mask", "mask(column, ...)", |rest, errors| {
-        Columns::read(rest.next(), errors).map(|columns| Key::Mask(columns.names))
+        read_columns(ColumnPolicy::Mask, rest, errors)
     }),
     ("exclude", "exclude(column, ...)", |rest, errors| {
-        Columns::read(rest.next(), errors).map(|columns| Key::Exclude(columns.names))
+        read_columns(ColumnPolicy::Exclude, rest, errors)
     }),
     ("require_actor", "require_actor", |_, _| {
         Some(Key::RequireActor)
     }),
-    ("only", "only(column, ...)", |rest, errors| {
-        Columns::read(rest.next(), errors).map(|columns| Key::Only(columns.names))
+    ("columns", "columns(column, ...)", |rest, errors| {
+        Columns::read(rest.next(), errors).map(|columns| Key::Recorded(columns.names))
     }),
     (
         "operations",
@@ -73,14 +68,16 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
             Some(Key::Operations(operations))
         },
     ),
-    ("when", "when = \"SQL over OLD and NEW\"", |rest, _| {
-        read_text(rest).map(Key::When)
-    }),
+    (
+        "condition",
+        "condition = \"SQL over OLD and NEW\"",
+        |rest, _| read_text(rest).map(Key::Condition),
+    ),
     ("clear", "clear(column, ...)", |rest, errors| {
-        Columns::read(rest.next(), errors).map(|columns| Key::Clear(columns.names))
+        read_columns(ColumnPolicy::Clear, rest, errors)
     }),
     ("token", "token(column, ...)", |rest, errors| {
-        Columns::read(rest.next(), errors).map(|columns| Key::Token(columns.names))
+        read_columns(ColumnPolicy::Token, rest, errors)
     }),
     ("ignore", "ignore(column, ...)", |rest, errors| {
         Columns::read(rest.next(), errors).map(|columns| Key::Ignore(columns.names))
@@ -123,22 +120,21 @@ impl AuditedAttributes {
             };
             for element in elements(list.tokens.clone()) {
                 match read_key(element, errors) {
-                    Some(Key::Mask(columns)) => read.mask.extend(columns),
-                    Some(Key::Exclude(columns)) => read.exclude.extend(columns),
+                    Some(Key::Columns(policy, columns)) => read
+                        .column_policies
+                        .extend(columns.into_iter().map(|column| (policy, column))),
                     Some(Key::RequireActor) => read.require_actor = true,
-                    Some(Key::Only(columns)) => read.only.extend(columns),
+                    Some(Key::Recorded(columns)) => read.columns.extend(columns),
                     Some(Key::Operations(operations)) => read.operations.extend(operations),
-                    Some(Key::When(sql)) => {
-                        if read.when.is_some() {
+                    Some(Key::Condition(sql)) => {
+                        if read.condition.is_some() {
                             errors.push(Error::new(
                                 sql.span(),
-                                "a second `when`; join the two with AND",
+                                "a second `condition`; join the two with AND",
                             ));
                         }
-                        read.when = Some(sql);
+                        read.condition = Some(sql);
                     }
-                    Some(Key::Clear(columns)) => read.clear.extend(columns),
-                    Some(Key::Token(columns)) => read.token.extend(columns),
                     Some(Key::Ignore(columns)) => read.ignore.extend(columns),
                     Some(Key::Keep(keep)) => {
                         if read.keep.is_some() {
@@ -156,7 +152,11 @@ impl AuditedAttributes {
     }
 }
 
-/// What follows in `when = "..."`.
+fn read_columns(policy: ColumnPolicy, rest: &mut IntoIter, errors: &mut Vec<Error>) -> Option<Key> {
+    Columns::read(rest.next(), errors).map(|columns| Key::Columns(policy, columns.names))
+}
+
+/// What follows in `condition = "..."`.
 fn read_text(rest: &mut IntoIter) -> Option<LitStr> {
     match (rest.next(), rest.next()) {
         (Some(TokenTree::Punct(equals)), Some(TokenTree::Literal(text)))

@@ -12,14 +12,11 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         generics,
         table,
         primary_key,
-        mask,
-        exclude,
+        column_policies,
         require_actor,
-        only,
+        columns,
         operations,
-        when,
-        clear,
-        token,
+        condition,
         ignore,
         keep,
         personal,
@@ -30,7 +27,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         Some(text) => quote! { ::core::option::Option::Some(#text) },
         None => quote! { ::core::option::Option::None },
     };
-    let when = optional(when);
+    let condition = optional(condition);
     let keep = optional(keep);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let model_name = name.unraw().to_string();
@@ -48,11 +45,19 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             })
             .collect()
     };
-    let mask_names = column_names(mask);
-    let exclude_names = column_names(exclude);
-    let only_names = column_names(only);
-    let clear_names = column_names(clear);
-    let token_names = column_names(token);
+    let policies: TokenStream = column_policies
+        .iter()
+        .map(|(policy, Redacted { column, .. })| {
+            let variant = Ident::new(policy.variant(), column.span());
+            quote_spanned! {column.span()=>
+                (
+                    <#table::#column as __threadline::diesel::Column>::NAME,
+                    __threadline::ColumnPolicy::#variant,
+                ),
+            }
+        })
+        .collect();
+    let recorded_names = column_names(columns);
     let ignore_names = column_names(ignore);
     let personal_names = column_names(personal);
     let subjects = subject.iter().map(|(Redacted { column, .. }, named)| {
@@ -61,12 +66,9 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         };
         quote! { (#name, __threadline::table_name(#named::table)) }
     });
-    let field_checks: TokenStream = mask
-        .iter()
-        .chain(exclude)
-        .chain(only)
-        .chain(clear)
-        .chain(token)
+    let with_policy = || column_policies.iter().map(|(_, column)| column);
+    let field_checks: TokenStream = with_policy()
+        .chain(columns)
         .chain(ignore)
         .chain(personal)
         .chain(subject.iter().map(|(column, _)| column))
@@ -75,9 +77,10 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
 
     // With a declared key this is seen when the macro runs.
     let key_redacted: TokenStream = if primary_key.is_none() {
-        mask.iter()
-            .chain(exclude)
-            .map(|redacted| (redacted, "be neither masked nor excluded"))
+        column_policies
+            .iter()
+            .filter(|(policy, _)| !policy.suits_a_key())
+            .map(|(_, redacted)| (redacted, "be neither masked nor excluded"))
             .chain(personal.iter().map(|column| (column, "not be personal")))
             .map(|(redacted, how)| key_redacted(table, redacted, how))
             .collect()
@@ -103,14 +106,11 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
                         #table::table,
                         #model_name,
                         __threadline::Policy::from_derive(&__threadline::DerivedPolicy {
-                            mask: &[#mask_names],
-                            exclude: &[#exclude_names],
+                            column_policies: &[#policies],
                             require_actor: #require_actor,
-                            only: &[#only_names],
+                            columns: &[#recorded_names],
                             operations: &[#(#operations),*],
-                            when: #when,
-                            clear: &[#clear_names],
-                            token: &[#token_names],
+                            condition: #condition,
                             ignore: &[#ignore_names],
                             keep: #keep,
                             personal: &[#personal_names],

@@ -1,6 +1,7 @@
 //! `#[derive(Audited)]`; see the documentation of `threadline`.
 
 mod attributes;
+mod column_policy;
 mod diesel_attributes;
 mod expand;
 mod model;
@@ -25,21 +26,21 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `ignore(score, view_count)` | recorded with what else changes; an update of these alone leaves no record |
 /// | `keep = "7 years"` | older changes are removed by [`threadline::purge`](https://docs.rs/threadline/latest/threadline/fn.purge.html); without it all are kept |
 /// | `require_actor` | a write without an actor is refused |
-/// | `only(status, amount)` | these columns and the key are recorded, and no others, whichever come |
+/// | `columns(status, amount)` | these columns and the key are recorded, and no others, whichever come |
 /// | `operations(update, delete)` | of insert, update, delete and truncate, these alone |
-/// | `when = "OLD.status IS DISTINCT FROM NEW.status"` | rows of which this is true; SQL as in the `WHEN` of a trigger, where an insert has no `OLD` and a delete no `NEW` |
+/// | `condition = "OLD.status IS DISTINCT FROM NEW.status"` | rows of which this is true; SQL as in the `WHEN` of a trigger, where an insert has no `OLD` and a delete no `NEW` |
 ///
-/// With `operations` or `when` not every change is recorded, so that nobody can
-/// say what a record was at an instant. `only` and `mask` may go together.
+/// With `operations` or `condition` not every change is recorded, so that nobody can
+/// say what a record was at an instant. `columns` and `mask` may go together.
 ///
-/// PostgreSQL evaluates `when` for each row that is written, as the role that writes, like
+/// PostgreSQL evaluates `condition` for each row that is written, as the role that writes, like
 /// a `CHECK`: an expression that fails, such as a cast of a text that is no number, fails
 /// the write, and its message is PostgreSQL's. And like a trigger's it holds its columns
 /// fast: one that it names can be neither dropped nor given another type before the
 /// table is audited with another condition.
 ///
 /// A column whose name looks secret (`password`, `api_key`, `card_number`, `pin`) wants
-/// one of `exclude`, `mask`, `token` and `clear`, or to be named in `only`: before that, no
+/// one of `exclude`, `mask`, `token` and `clear`, or to be named in `columns`: before that, no
 /// migration is generated.
 ///
 /// Columns are named as in `table!`, or by their field where Diesel knows it

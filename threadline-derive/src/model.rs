@@ -4,6 +4,7 @@ use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, LitStr, Path};
 
 use crate::attributes::{AuditedAttributes, refuse_on_field};
+use crate::column_policy::ColumnPolicy;
 use crate::diesel_attributes::{StructAttributes, TableName, column_name};
 use crate::tokens::{Columns, plain};
 
@@ -13,14 +14,11 @@ pub(crate) struct Model {
     pub(crate) table: Path,
     /// As declared; `None` when the model leaves it to `table!`.
     pub(crate) primary_key: Option<Columns>,
-    pub(crate) mask: Vec<Redacted>,
-    pub(crate) exclude: Vec<Redacted>,
+    pub(crate) column_policies: Vec<(ColumnPolicy, Redacted)>,
     pub(crate) require_actor: bool,
-    pub(crate) only: Vec<Redacted>,
+    pub(crate) columns: Vec<Redacted>,
     pub(crate) operations: Vec<Ident>,
-    pub(crate) when: Option<LitStr>,
-    pub(crate) clear: Vec<Redacted>,
-    pub(crate) token: Vec<Redacted>,
+    pub(crate) condition: Option<LitStr>,
     pub(crate) ignore: Vec<Redacted>,
     pub(crate) keep: Option<LitStr>,
     pub(crate) personal: Vec<Redacted>,
@@ -58,66 +56,56 @@ impl Model {
             primary_key,
         } = StructAttributes::read(&input.attrs, &mut errors);
         let AuditedAttributes {
-            mask,
-            exclude,
+            column_policies,
             require_actor,
-            only,
+            columns,
             operations,
-            when,
-            clear,
-            token,
+            condition,
             ignore,
             keep,
             personal,
             subject,
         } = AuditedAttributes::read(&input.attrs, &mut errors);
 
-        let columns = columns_of(&data.fields, &mut errors);
+        let fields = columns_of(&data.fields, &mut errors);
         let mut resolve = |names: Vec<Ident>| -> Vec<Redacted> {
             names
                 .into_iter()
                 .filter_map(|name| {
-                    resolve_column(name, &columns)
+                    resolve_column(name, &fields)
                         .map_err(|error| errors.push(error))
                         .ok()
                 })
                 .collect()
         };
-        let mask = resolve(mask);
-        let exclude = resolve(exclude);
-        let only = resolve(only);
-        let clear = resolve(clear);
-        let token = resolve(token);
+        let column_policies: Vec<_> = column_policies
+            .into_iter()
+            .flat_map(|(policy, name)| Some((policy, resolve(vec![name]).pop()?)))
+            .collect();
+        let columns = resolve(columns);
         let ignore = resolve(ignore);
         let personal = resolve(personal);
         let (naming, named): (Vec<_>, Vec<_>) = subject.into_iter().unzip();
         let naming = resolve(naming);
         refuse_repetitions(&naming, &mut errors);
         let subject = naming.into_iter().zip(named).collect();
-        refuse_repetitions(&only, &mut errors);
-        for Redacted { column, .. } in &exclude {
-            if only.iter().any(|kept| kept.column == *column) {
+        refuse_repetitions(&columns, &mut errors);
+        for (_, Redacted { column, .. }) in column_policies
+            .iter()
+            .filter(|(policy, _)| *policy == ColumnPolicy::Exclude)
+        {
+            if columns.iter().any(|kept| kept.column == *column) {
                 errors.push(Error::new(
                     column.span(),
-                    format!("`{column}` is both excluded and in `only`; choose one"),
+                    format!("`{column}` is both excluded and in `columns`; choose one"),
                 ));
             }
         }
-        refuse_repetitions(&mask, &mut errors);
-        refuse_repetitions(&exclude, &mut errors);
-        refuse_repetitions(&clear, &mut errors);
-        refuse_repetitions(&token, &mut errors);
         refuse_repetitions(&ignore, &mut errors);
         refuse_repetitions(&personal, &mut errors);
-        let redacted = [
-            ("masked", &mask),
-            ("excluded", &exclude),
-            ("recorded as a token", &token),
-        ];
-        refuse_clear_secrets(&clear, &redacted, &mut errors);
         let key_columns = primary_key.as_ref().map_or(&[][..], |key| &key.names);
-        refuse_contradictions(&mask, &exclude, &token, key_columns, &mut errors);
-        refuse_ignored(&ignore, &exclude, key_columns, &mut errors);
+        refuse_contradictions(&column_policies, key_columns, &mut errors);
+        refuse_ignored(&ignore, &column_policies, key_columns, &mut errors);
         refuse_personal_keys(&personal, key_columns, &mut errors);
 
         let table = match table_name {
@@ -130,14 +118,11 @@ impl Model {
             generics: input.generics.clone(),
             table,
             primary_key,
-            mask,
-            exclude,
+            column_policies,
             require_actor,
-            only,
+            columns,
             operations,
-            when,
-            clear,
-            token,
+            condition,
             ignore,
             keep,
             personal,
@@ -218,38 +203,42 @@ fn refuse_repetitions(list: &[Redacted], errors: &mut Vec<Error>) {
     }
 }
 
+/// A column has one policy, and one of the primary key tells records apart in the audit.
 fn refuse_contradictions(
-    mask: &[Redacted],
-    exclude: &[Redacted],
-    token: &[Redacted],
+    column_policies: &[(ColumnPolicy, Redacted)],
     primary_key: &[Ident],
     errors: &mut Vec<Error>,
 ) {
-    for Redacted { column, .. } in mask {
-        if named_in(exclude, column) {
-            errors.push(Error::new(
+    for (position, (policy, Redacted { column, .. })) in column_policies.iter().enumerate() {
+        let mut earlier = column_policies[..position].iter();
+        match earlier.find(|(_, earlier)| earlier.column == *column) {
+            Some((earlier, _)) if earlier == policy => errors.push(Error::new(
                 column.span(),
-                format!(
-                    "`{column}` is both masked and excluded; keep it in `mask` if a change of it should be seen, in `exclude` if not"
-                ),
-            ));
+                format!("column `{column}` is named twice"),
+            )),
+            Some((earlier, _)) => {
+                let (first, second) = match (*earlier as u8) < (*policy as u8) {
+                    true => (earlier, policy),
+                    false => (policy, earlier),
+                };
+                errors.push(Error::new(
+                    column.span(),
+                    format!(
+                        "`{column}` is both {} and {}; {}",
+                        first.participle(),
+                        second.participle(),
+                        match second {
+                            ColumnPolicy::Exclude => first.choice(),
+                            second => second.choice(),
+                        }
+                    ),
+                ));
+            }
+            None => {}
         }
     }
-    for Redacted { column, .. } in token {
-        let other = match (named_in(mask, column), named_in(exclude, column)) {
-            (true, _) => "masked",
-            (_, true) => "excluded",
-            _ => continue,
-        };
-        errors.push(Error::new(
-            column.span(),
-            format!(
-                "`{column}` is both {other} and recorded as a token; keep it in `token` if equal values should be seen to be equal"
-            ),
-        ));
-    }
-    for Redacted { column, .. } in mask.iter().chain(exclude) {
-        if primary_key.contains(column) {
+    for (policy, Redacted { column, .. }) in column_policies {
+        if !policy.suits_a_key() && primary_key.contains(column) {
             errors.push(Error::new(
                 column.span(),
                 format!(
@@ -262,12 +251,15 @@ fn refuse_contradictions(
 
 fn refuse_ignored(
     ignore: &[Redacted],
-    exclude: &[Redacted],
+    column_policies: &[(ColumnPolicy, Redacted)],
     primary_key: &[Ident],
     errors: &mut Vec<Error>,
 ) {
     for Redacted { column, .. } in ignore {
-        let why = if named_in(exclude, column) {
+        let is_excluded = column_policies
+            .iter()
+            .any(|(policy, of)| *policy == ColumnPolicy::Exclude && of.column == *column);
+        let why = if is_excluded {
             "is excluded, so that a change of it alone leaves no record anyway; name it in `exclude` alone"
         } else if primary_key.contains(column) {
             "belongs to the primary key; a change of it is always recorded"
@@ -289,28 +281,6 @@ fn refuse_personal_keys(personal: &[Redacted], primary_key: &[Ident], errors: &m
             ));
         }
     }
-}
-
-fn refuse_clear_secrets(
-    clear: &[Redacted],
-    redacted: &[(&str, &Vec<Redacted>)],
-    errors: &mut Vec<Error>,
-) {
-    for Redacted { column, .. } in clear {
-        let Some((other, _)) = redacted.iter().find(|(_, list)| named_in(list, column)) else {
-            continue;
-        };
-        errors.push(Error::new(
-            column.span(),
-            format!(
-                "`{column}` is both {other} and declared clear; `clear` is for what is no secret, though its name looks like it"
-            ),
-        ));
-    }
-}
-
-fn named_in(list: &[Redacted], column: &Ident) -> bool {
-    list.iter().any(|redacted| redacted.column == *column)
 }
 
 /// The table that Diesel's derives take for a struct that names none: `blog_posts` in scope.

@@ -6,13 +6,10 @@ use serde_json::Value;
 use crate::connection::{AuditConnection, StreamConnection};
 use crate::error::Error;
 use crate::model::{AuditedModel, KeyOf};
-use crate::queries::{Blame, TimelineEntry, blame};
-use crate::queries::{History, Referring};
-use crate::record::AuditChange;
-use crate::record::Unavailable;
+use crate::queries::{Blame, History, Referring, TimelineEntry, blame};
+use crate::record::{AuditChange, Unavailable};
 use crate::revert::revert_record;
-use crate::time_travel::as_of_json;
-use crate::time_travel::{PastRecords, Version, VersionedModel};
+use crate::time_travel::{PastRecords, Version, VersionedModel, as_of_json};
 
 /// What can be asked about the records of an audited model; every model with
 /// [`#[derive(Audited)]`](macro@crate::Audited) has it.

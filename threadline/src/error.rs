@@ -10,9 +10,7 @@ use crate::action::ActionError;
 use crate::context::ContextError;
 use crate::filter::FilterError;
 use crate::model::UndecidedColumn;
-use crate::record::RevertConflict;
-use crate::record::Unavailable;
-use crate::record::clean;
+use crate::record::{RevertConflict, Unavailable, clean};
 use crate::version::SCHEMA_VERSION;
 
 pub use self::class::ErrorClass;

@@ -60,7 +60,9 @@ pub use filter::{ActionFilter, Filter, FilterError, RecordKey};
 pub use forms::FormatVersion;
 pub use health::{Counters, Health, ModelHealth};
 pub use install::{ModelStatus, Protection, Status, TableStatus, run_pending_migrations};
-pub use model::{AuditedModel, KeyExpression, KeyOf, Models, Policy, TableSpec, UndecidedColumn};
+pub use model::{
+    AuditedModel, ColumnPolicy, KeyExpression, KeyOf, Models, Policy, TableSpec, UndecidedColumn,
+};
 pub use posting::{Waiting, Worker, WorkerHandle, post, waiting};
 pub use queries::{
     Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor, DayCount, History,
@@ -77,7 +79,7 @@ pub use revert::{revert_transaction, revert_transaction_but};
 /// ```
 /// # use threadline_test_server::doctest::*;
 /// # diesel::table! { users (id) { id -> BigInt, name -> Text, email -> Text, password_hash -> Text, } }
-/// use threadline::{Audited, AuditedModel};
+/// use threadline::{Audited, AuditedModel, ColumnPolicy};
 ///
 /// #[derive(Queryable, Selectable, Identifiable, Audited)]
 /// #[diesel(table_name = users)]
@@ -88,7 +90,8 @@ pub use revert::{revert_transaction, revert_transaction_but};
 ///     pub email: String,
 /// }
 ///
-/// assert_eq!(User::spec().policy.exclude, ["password_hash"]);
+/// let policy = User::spec().policy;
+/// assert_eq!(policy.columns_with(ColumnPolicy::Exclude), ["password_hash"]);
 /// ```
 pub use threadline_derive::Audited;
 pub use time_travel::{PastRecord, PastRecords, Version, VersionedModel};
@@ -146,7 +149,7 @@ pub mod __private {
     pub use diesel;
 
     pub use crate::model::{
-        AuditedModel, CompositeKey, DerivedPolicy, Policy, SingleKey, TableSpec, assert_key,
-        same_name, single_key_name, table_name,
+        AuditedModel, ColumnPolicy, CompositeKey, DerivedPolicy, Policy, SingleKey, TableSpec,
+        assert_key, same_name, single_key_name, table_name,
     };
 }

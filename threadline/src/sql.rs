@@ -26,16 +26,16 @@ impl fmt::Display for ReadableLiteral<'_> {
 }
 
 /// `ARRAY['a', 'b']`.
-pub(crate) struct TextArray<'a>(pub(crate) &'a [String]);
+pub(crate) struct TextArray<'a, T>(pub(crate) &'a [T]);
 
-impl fmt::Display for TextArray<'_> {
+impl<T: AsRef<str>> fmt::Display for TextArray<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ARRAY[")?;
         for (position, text) in self.0.iter().enumerate() {
             if position > 0 {
                 f.write_str(", ")?;
             }
-            write!(f, "{}", ReadableLiteral(text))?;
+            write!(f, "{}", ReadableLiteral(text.as_ref()))?;
         }
         f.write_str("]")
     }

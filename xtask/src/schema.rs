@@ -85,16 +85,16 @@ const CODE: &[&str] = &[
     "capture/image_of",
     "capture/append_truncated",
     "capture/capture_truncate",
-    "capture/capture_template",
-    "capture/plain_images",
-    "capture/named_images",
+    "codegen/capture_template",
+    "codegen/plain_images",
+    "codegen/named_images",
     "policy/capture_version",
     "policy/policy",
     "policy/redacts",
-    "policy/filled",
-    "policy/quoted",
-    "policy/token_expression",
-    "policy/image_expression",
+    "codegen/filled",
+    "codegen/quoted",
+    "codegen/token_expression",
+    "codegen/image_expression",
     "policy/built_for",
     "policy/known_table_of",
     "policy/audited_table_of",
@@ -102,12 +102,12 @@ const CODE: &[&str] = &[
     "policy/live_key",
     "policy/key_token",
     "policy/record_key",
-    "policy/key_expression",
+    "codegen/key_expression",
     "capture/json_array_or_null",
-    "capture/key_condition",
-    "policy/capture_source",
-    "policy/pinned_settings",
-    "policy/build_function",
+    "codegen/key_condition",
+    "codegen/capture_source",
+    "codegen/pinned_settings",
+    "codegen/build_function",
     "policy/former_table",
     "policy/find_audited_table",
     "policy/expected_triggers",
@@ -152,6 +152,8 @@ const CODE: &[&str] = &[
     "read/jsonb_merge",
     "read/audit_changes",
     "read/record_changes",
+    "read/image_left",
+    "read/keys_of_record",
     "read/audit_transactions",
     "retention/kept_changes",
     "read/unmasked",
@@ -258,8 +260,8 @@ const CODE: &[&str] = &[
     "erasure/erase_texts",
     "erasure/erase_unposted",
     "erasure/erase",
-    "explore/first_transaction_since",
-    "explore/last_transaction_by",
+    "read/first_transaction_since",
+    "read/last_transaction_by",
     "time_travel/replayed_until",
     "time_travel/open_writers",
     "time_travel/why_not_final",
@@ -280,7 +282,7 @@ const CODE: &[&str] = &[
     "time_travel/column_policy",
     "time_travel/redaction",
     "time_travel/redacted",
-    "time_travel/live_expression",
+    "codegen/live_expression",
     "time_travel/live_image",
     "time_travel/await_final",
     "time_travel/blind_truncates",
@@ -492,7 +494,12 @@ fn every_file_has_its_place() -> Result<(), String> {
     let sql = root().join("threadline/sql");
     let unreadable = |error: io::Error| format!("threadline/sql: {error}");
     for folder in fs::read_dir(&sql).map_err(unreadable)? {
-        for file in fs::read_dir(folder.map_err(unreadable)?.path()).map_err(unreadable)? {
+        let folder = folder.map_err(unreadable)?.path();
+        // The README stands beside the folders.
+        if !folder.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(folder).map_err(unreadable)? {
             let path = file.map_err(unreadable)?.path().with_extension("");
             let name = path
                 .strip_prefix(&sql)

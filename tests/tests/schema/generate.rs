@@ -159,7 +159,7 @@ fn a_column_that_looks_secret_asks_for_a_decision_before_it_is_recorded() {
 fn policies_of_two_branches_are_said_again_so_that_their_order_does_not_matter() {
     let with = |mask: &str| {
         let mut specs = threadline::models![Post].specs().to_vec();
-        specs[0].policy.mask = vec![mask.to_owned()];
+        specs[0].policy.column_policies = vec![(mask.to_owned(), threadline::ColumnPolicy::Mask)];
         Models::new(specs)
     };
     let main = scratch_dir();

@@ -39,9 +39,9 @@ fn what_a_model_chooses_to_record_is_in_force_and_compared() {
     #[derive(Audited)]
     #[diesel(table_name = crate::app::users)]
     #[audited(
-        only(name),
+        columns(name),
         operations(update, delete),
-        when = "OLD.name <> 'nobody''s'"
+        condition = "OLD.name <> 'nobody''s'"
     )]
     struct Chosen;
 

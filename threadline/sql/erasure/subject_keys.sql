@@ -4,24 +4,10 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_keys text[];
+    tl_keys text[] := threadline.keys_of_record(audited_table, subject_keys.record_key);
     tl_moves bigint;
     tl_births bigint;
 BEGIN
-    WITH RECURSIVE keys (key) AS (
-        SELECT subject_keys.record_key COLLATE "C"
-        UNION
-        SELECT moved.key
-        FROM keys
-        CROSS JOIN LATERAL (
-            SELECT c.previous_key AS key FROM threadline.audit_changes AS c
-            WHERE c.table_id = audited_table AND c.record_key = keys.key AND c.previous_key IS NOT NULL
-            UNION ALL
-            SELECT c.record_key FROM threadline.audit_changes AS c
-            WHERE c.table_id = audited_table AND c.previous_key = keys.key
-        ) AS moved
-    )
-    SELECT array_agg(key) INTO tl_keys FROM keys;
     IF cardinality(tl_keys) > 1 THEN
         SELECT count(*) FILTER (WHERE c.previous_key IS NOT NULL), count(*) FILTER (WHERE c.op = 'I')
         INTO tl_moves, tl_births

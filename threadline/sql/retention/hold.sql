@@ -32,20 +32,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;
     IF hold.record_key IS NOT NULL THEN
-        WITH RECURSIVE keys (key) AS (
-            SELECT hold.record_key COLLATE "C"
-            UNION
-            SELECT moved.key
-            FROM keys
-            CROSS JOIN LATERAL (
-                SELECT c.previous_key AS key FROM threadline.audit_changes AS c
-                WHERE c.table_id = tl_table AND c.record_key = keys.key AND c.previous_key IS NOT NULL
-                UNION ALL
-                SELECT c.record_key FROM threadline.audit_changes AS c
-                WHERE c.table_id = tl_table AND c.previous_key = keys.key
-            ) AS moved
-        )
-        SELECT array_agg(key) INTO tl_keys FROM keys;
+        tl_keys := threadline.keys_of_record(tl_table, hold.record_key);
     END IF;
     INSERT INTO threadline.legal_holds (reason, table_id, record_keys, actor_type, actor_id, correlation_id, placed_by)
     VALUES (hold.reason, tl_table, tl_keys, hold.actor_type, hold.actor_id, hold.correlation_id, session_user)

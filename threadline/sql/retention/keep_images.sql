@@ -27,8 +27,7 @@ BEGIN
     ), event AS MATERIALIZED (
         SELECT d.record_key AS event_key, d.id, d.transaction_id, d.statement, d.captured_at, coalesce(g.position, d.id) AS position,
                CASE WHEN d.op IN ('D', 'T') THEN 'end' WHEN d.op = 'I' OR d.previous_key IS NOT NULL THEN 'birth' ELSE 'update' END AS kind,
-               CASE WHEN d.op = 'I' THEN d.row_data WHEN d.op IN ('D', 'T') THEN NULL
-                    WHEN d.previous_key IS NOT NULL THEN d.row_data || d.changed_to ELSE d.changed_to END AS leaves
+               threadline.image_left(d.op, d.previous_key, d.row_data, d.changed_to) AS leaves
         FROM doomed AS d
         LEFT JOIN grouped AS g ON g.transaction_id = d.transaction_id AND g.statement = d.statement
         UNION ALL

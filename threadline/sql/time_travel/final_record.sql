@@ -109,8 +109,7 @@ BEGIN
     SELECT threadline.laid(tl_alterations, threadline.lay(
                tl_alterations,
                threadline.renamed_image(tl_renames,
-                   CASE WHEN c.op = 'I' THEN c.row_data WHEN c.previous_key IS NOT NULL THEN c.row_data || c.changed_to ELSE c.changed_to END,
-                   c.captured_at),
+                   threadline.image_left(c.op, c.previous_key, c.row_data, c.changed_to), c.captured_at),
                c.captured_at ORDER BY c.id), instant)
     INTO tl_forward
     FROM unnest(tl_changes) AS c

@@ -215,10 +215,7 @@ BEGIN
                    CASE WHEN e.op IN ('D', 'T') THEN 'end'
                         WHEN e.op = 'I' OR e.previous_key IS NOT NULL THEN 'birth'
                         ELSE 'update' END AS kind,
-                   CASE WHEN e.op = 'I' THEN e.row_data
-                        WHEN e.op IN ('D', 'T') THEN NULL
-                        WHEN e.previous_key IS NOT NULL THEN e.row_data || e.changed_to
-                        ELSE e.changed_to END AS leaves
+                   threadline.image_left(e.op, e.previous_key, e.row_data, e.changed_to) AS leaves
             FROM earlier AS e
             LEFT JOIN grouped AS g ON g.transaction_id = e.transaction_id AND g.statement = e.statement
             WHERE e.record_key IS NOT NULL AND {winding: e.record_key}

@@ -11,8 +11,7 @@ use crate::context::{ActorRef, recorded_actor};
 use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::{Columns, Instant};
-use crate::record::via;
-use crate::record::{AnyJson, AnyTime, clean, portable};
+use crate::record::{AnyJson, AnyTime, clean, portable, via};
 
 /// A semantic event that the application recorded: who did what, why, with
 /// which outcome.

@@ -10,8 +10,7 @@ use crate::context::{ActorRef, ActorType};
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;
 use crate::record::portable;
-use crate::statement::Bind;
-use crate::statement::Binds;
+use crate::statement::{Bind, Binds};
 
 /// Which actions are asked for, by [`actions`](crate::actions) and on the command line.
 /// Empty, it asks for all; what is said, all must hold.

@@ -120,7 +120,7 @@ impl Filter {
     }
 
     /// Changes of one record of a model's table, under earlier keys too: by the key that
-    /// [`history_of`](Audited::history_of) takes, such as a newtype or a tuple. It has to own
+    /// [`history_of`](crate::Audited::history_of) takes, such as a newtype or a tuple. It has to own
     /// what it holds.
     ///
     /// ```

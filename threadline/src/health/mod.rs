@@ -14,8 +14,7 @@ use crate::error::Error;
 use crate::forms::FormatVersion;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;
-use crate::model::PolicyCall;
-use crate::model::{Models, TableSpec};
+use crate::model::{Models, PolicyCall, TableSpec};
 use crate::record::portable;
 use crate::run::installed_version;
 use crate::verify::{Finding, FindingCode, Severity};

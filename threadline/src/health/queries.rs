@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Counters;
 use crate::connection::AuditConnection;
-use crate::model::{Policy, TableSpec};
+use crate::model::{ColumnPolicy, Policy, TableSpec};
 use crate::run;
 use crate::verify::{Finding, FindingCode};
 
@@ -75,14 +75,11 @@ pub(super) async fn models<C: AuditConnection>(
 
 fn asked(ordinal: usize, spec: &TableSpec) -> Value {
     let Policy {
-        mask,
-        exclude,
+        column_policies: _,
         require_actor,
-        only,
+        columns,
         operations,
-        when,
-        clear,
-        token,
+        condition,
         ignore,
         keep,
         personal,
@@ -90,11 +87,15 @@ fn asked(ordinal: usize, spec: &TableSpec) -> Value {
         // No part of what is captured.
         keyless: _,
     } = &spec.policy;
-    json!({
-        "ordinal": ordinal, "table": spec.table, "mask": mask, "exclude": exclude, "require_actor": require_actor,
-        "columns": only, "operations": operations, "condition": when, "clear": clear, "token": token, "ignore": ignore,
+    let mut asked = json!({
+        "ordinal": ordinal, "table": spec.table, "require_actor": require_actor,
+        "columns": columns, "operations": operations, "condition": condition, "ignore": ignore,
         "keep": keep, "personal": personal, "subject": spec.policy.subject_json(),
-    })
+    });
+    for policy in ColumnPolicy::ALL {
+        asked[policy.as_str()] = spec.policy.columns_with(policy).into();
+    }
+    asked
 }
 
 pub(super) async fn counters<C: AuditConnection>(conn: &mut C) -> QueryResult<Counters> {

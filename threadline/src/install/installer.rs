@@ -7,7 +7,7 @@ use super::{ModelStatus, Schema, VERSIONS, Way};
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::forms::FormatVersion;
-use crate::model::{Models, PolicyCall, TableSpec, UndecidedColumn};
+use crate::model::{ColumnPolicy, Models, PolicyCall, TableSpec, UndecidedColumn};
 use crate::posting::{Waiting, how_many_wait};
 use crate::run::{self, installed_version};
 use crate::transactions::Open;
@@ -183,7 +183,7 @@ impl Models {
             let query = diesel::sql_query(include_str!("undecided.sql"))
                 .bind::<Text, _>(&spec.table)
                 .bind::<Array<Text>, _>(decided)
-                .bind::<Bool, _>(!spec.policy.only.is_empty());
+                .bind::<Bool, _>(!spec.policy.columns.is_empty());
             let columns: Vec<Column> = run::load(conn, query).await?;
             undecided.extend(columns.into_iter().map(|found| UndecidedColumn {
                 model: spec.model.clone(),
@@ -325,14 +325,14 @@ where
     }
     let query = diesel::sql_query(include_str!("model_status.sql"))
         .bind::<Text, _>(&spec.table)
-        .bind::<Array<Text>, _>(&spec.policy.mask)
-        .bind::<Array<Text>, _>(&spec.policy.exclude)
+        .bind::<Array<Text>, _>(spec.policy.columns_with(ColumnPolicy::Mask))
+        .bind::<Array<Text>, _>(spec.policy.columns_with(ColumnPolicy::Exclude))
         .bind::<Bool, _>(spec.policy.require_actor)
-        .bind::<Array<Text>, _>(&spec.policy.only)
+        .bind::<Array<Text>, _>(&spec.policy.columns)
         .bind::<Array<Text>, _>(&spec.policy.operations)
-        .bind::<Nullable<Text>, _>(&spec.policy.when)
-        .bind::<Array<Text>, _>(&spec.policy.clear)
-        .bind::<Array<Text>, _>(&spec.policy.token)
+        .bind::<Nullable<Text>, _>(&spec.policy.condition)
+        .bind::<Array<Text>, _>(spec.policy.columns_with(ColumnPolicy::Clear))
+        .bind::<Array<Text>, _>(spec.policy.columns_with(ColumnPolicy::Token))
         .bind::<Array<Text>, _>(&spec.policy.ignore)
         .bind::<Nullable<Text>, _>(&spec.policy.keep)
         .bind::<Array<Text>, _>(&spec.policy.personal)

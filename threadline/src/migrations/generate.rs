@@ -6,8 +6,7 @@ use super::recorded::{COLUMNS, Decided, Recorded, WRITTEN, as_recorded};
 use super::views::Views;
 use crate::error::{Error, ErrorKind};
 use crate::install::{Schema, VERSIONS, Way};
-use crate::model::{Models, TableSpec};
-use crate::model::{PolicyCall, as_before, unaudit_call, without_continues};
+use crate::model::{Models, PolicyCall, TableSpec, as_before, unaudit_call, without_continues};
 use crate::sql::name_parts;
 use crate::version::SCHEMA_VERSION;
 

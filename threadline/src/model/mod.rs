@@ -2,6 +2,7 @@
 
 mod audited_model;
 mod checks;
+mod column_policy;
 mod key;
 mod kinds;
 mod models;
@@ -12,6 +13,7 @@ mod undecided;
 
 pub use audited_model::AuditedModel;
 pub use checks::{assert_key, same_name, single_key_name};
+pub use column_policy::ColumnPolicy;
 pub use key::{CompositeKey, KeyExpression, KeyOf, SingleKey};
 pub use models::Models;
 pub use spec::{DerivedPolicy, Policy, TableSpec, table_name};

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::TableSpec;
+use super::{ColumnPolicy, TableSpec};
 use crate::sql::{ReadableLiteral, TextArray};
 
 /// The call that puts a policy into force, as it stands in a migration. A model was
@@ -23,11 +23,12 @@ impl fmt::Display for PolicyCall<'_> {
         };
         let table = ReadableLiteral(table).to_string();
         let mut arguments = vec![table];
-        if !policy.mask.is_empty() {
-            arguments.push(format!("mask => {}", TextArray(&policy.mask)));
-        }
-        if !policy.exclude.is_empty() {
-            arguments.push(format!("exclude => {}", TextArray(&policy.exclude)));
+        for of_column in ColumnPolicy::ALL {
+            let columns = policy.columns_with(of_column);
+            if !columns.is_empty() {
+                let argument = of_column.as_str();
+                arguments.push(format!("{argument} => {}", TextArray(&columns)));
+            }
         }
         if policy.require_actor {
             arguments.push("require_actor => true".to_owned());
@@ -35,20 +36,14 @@ impl fmt::Display for PolicyCall<'_> {
         if policy.keyless {
             arguments.push("keyless => true".to_owned());
         }
-        if !policy.only.is_empty() {
-            arguments.push(format!("columns => {}", TextArray(&policy.only)));
+        if !policy.columns.is_empty() {
+            arguments.push(format!("columns => {}", TextArray(&policy.columns)));
         }
         if !policy.operations.is_empty() {
             arguments.push(format!("operations => {}", TextArray(&policy.operations)));
         }
-        if let Some(when) = &policy.when {
-            arguments.push(format!("condition => {}", ReadableLiteral(when)));
-        }
-        if !policy.clear.is_empty() {
-            arguments.push(format!("clear => {}", TextArray(&policy.clear)));
-        }
-        if !policy.token.is_empty() {
-            arguments.push(format!("token => {}", TextArray(&policy.token)));
+        if let Some(condition) = &policy.condition {
+            arguments.push(format!("condition => {}", ReadableLiteral(condition)));
         }
         if !policy.ignore.is_empty() {
             arguments.push(format!("ignore => {}", TextArray(&policy.ignore)));

@@ -4,31 +4,25 @@ use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::query_builder::QueryFragment;
 
-use super::{ColumnKind, PolicyCall, looks_secret};
+use super::{ColumnKind, ColumnPolicy, PolicyCall, looks_secret};
 use crate::sql::{last_names, name_parts};
 
 /// What is captured of an audited table, and what is not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Columns stored as a placeholder; that they changed can be seen.
-    pub mask: Vec<String>,
-    /// Columns that leave no trace.
-    pub exclude: Vec<String>,
+    /// What is recorded of columns; of the others, their values.
+    pub column_policies: Vec<(String, ColumnPolicy)>,
     /// Whether a write without an actor is refused.
     pub require_actor: bool,
     /// The columns that are recorded beside the primary key; all if empty.
-    pub only: Vec<String>,
+    pub columns: Vec<String>,
     /// The operations that are recorded, of `insert`, `update`, `delete` and
     /// `truncate`; all if empty.
     pub operations: Vec<String>,
     /// SQL over `OLD` and `NEW`, as in the `WHEN` clause of a trigger: rows of which
     /// it is not true are not recorded.
-    pub when: Option<String>,
-    /// Columns that are no secret, though their names look like it.
-    pub clear: Vec<String>,
-    /// Columns stored as keyed hashes: equal values of one column have equal tokens.
-    pub token: Vec<String>,
+    pub condition: Option<String>,
     /// Columns that are recorded with what else changes, and are no reason for a record.
     pub ignore: Vec<String>,
     /// How long changes are kept, as PostgreSQL reads an interval: `7 years`; without
@@ -48,14 +42,11 @@ pub struct Policy {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct DerivedPolicy<'a> {
-    pub mask: &'a [&'a str],
-    pub exclude: &'a [&'a str],
+    pub column_policies: &'a [(&'a str, ColumnPolicy)],
     pub require_actor: bool,
-    pub only: &'a [&'a str],
+    pub columns: &'a [&'a str],
     pub operations: &'a [&'a str],
-    pub when: Option<&'a str>,
-    pub clear: &'a [&'a str],
-    pub token: &'a [&'a str],
+    pub condition: Option<&'a str>,
     pub ignore: &'a [&'a str],
     pub keep: Option<&'a str>,
     pub personal: &'a [&'a str],
@@ -67,14 +58,11 @@ impl Policy {
     #[doc(hidden)]
     pub fn from_derive(derived: &DerivedPolicy<'_>) -> Self {
         let DerivedPolicy {
-            mask,
-            exclude,
+            column_policies,
             require_actor,
-            only,
+            columns,
             operations,
-            when,
-            clear,
-            token,
+            condition,
             ignore,
             keep,
             personal,
@@ -82,14 +70,14 @@ impl Policy {
         } = derived;
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
-            mask: owned(mask),
-            exclude: owned(exclude),
+            column_policies: column_policies
+                .iter()
+                .map(|&(column, policy)| (column.to_owned(), policy))
+                .collect(),
             require_actor: *require_actor,
-            only: owned(only),
+            columns: owned(columns),
             operations: owned(operations),
-            when: when.map(str::to_owned),
-            clear: owned(clear),
-            token: owned(token),
+            condition: condition.map(str::to_owned),
             ignore: owned(ignore),
             keep: keep.map(str::to_owned),
             personal: owned(personal),
@@ -104,9 +92,25 @@ impl Policy {
 
     /// Whether anything of a row is kept from the audit.
     pub fn redacts(&self) -> bool {
-        [&self.mask, &self.exclude, &self.only, &self.token]
-            .iter()
-            .any(|columns| !columns.is_empty())
+        let mut policies = self.column_policies.iter();
+        !self.columns.is_empty() || policies.any(|(_, policy)| policy.redacts())
+    }
+
+    /// The columns of which this is recorded.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// use threadline::{AuditedModel, ColumnPolicy};
+    ///
+    /// assert!(User::spec().policy.columns_with(ColumnPolicy::Mask).is_empty());
+    /// ```
+    pub fn columns_with(&self, policy: ColumnPolicy) -> Vec<&str> {
+        let columns = self.column_policies.iter();
+        columns
+            .filter(|(_, of_column)| *of_column == policy)
+            .map(|(column, _)| column.as_str())
+            .collect()
     }
 
     /// The columns of [`subject`](Self::subject) as `audit` takes them.
@@ -123,19 +127,8 @@ impl Policy {
 
     /// The columns of which it says something.
     pub(crate) fn decided(&self) -> Vec<&str> {
-        let Self {
-            mask,
-            exclude,
-            only,
-            clear,
-            token,
-            ..
-        } = self;
-        [mask, exclude, only, clear, token]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect()
+        let columns = self.column_policies.iter().map(|(column, _)| column);
+        columns.chain(&self.columns).map(String::as_str).collect()
     }
 }
 
@@ -187,10 +180,10 @@ impl TableSpec {
     /// The database knows its columns: it is asked about secrets when the table is audited.
     ///
     /// ```
-    /// use threadline::{Models, Policy, TableSpec};
+    /// use threadline::{ColumnPolicy, Models, Policy, TableSpec};
     ///
     /// let mut policy = Policy::default();
-    /// policy.mask = vec!["email".to_owned()];
+    /// policy.column_policies = vec![("email".to_owned(), ColumnPolicy::Mask)];
     /// let spec = TableSpec::without_model("app.members", policy, "tables.toml");
     /// assert_eq!(
     ///     spec.audit_call(),
@@ -256,7 +249,7 @@ impl TableSpec {
     /// ```
     pub fn undecided(&self) -> Vec<&str> {
         let recorded = |column: &str| {
-            self.policy.only.is_empty() || self.key.iter().any(|name| name == column)
+            self.policy.columns.is_empty() || self.key.iter().any(|name| name == column)
         };
         self.columns
             .iter()

@@ -7,8 +7,7 @@ use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::filter::ActionFilter;
 use crate::run;
-use crate::statement::{Bind, Typed};
-use crate::statement::{Binds, all_of};
+use crate::statement::{Bind, Binds, Typed, all_of, filled};
 
 /// Entries of a page unless said otherwise.
 const PAGE: usize = 50;
@@ -98,9 +97,10 @@ impl Actions {
                 .unwrap_or(i64::MAX)
                 .saturating_add(1);
             let limit = binds.bind(Bind::Limit(Some(limit)));
-            let sql = include_str!("actions.sql")
-                .replace("{conditions}", &all_of(&conditions))
-                .replace("{limit}", &limit);
+            let sql = filled(
+                include_str!("actions.sql"),
+                &[("conditions", &all_of(&conditions)), ("limit", &limit)],
+            );
             let query = Typed::<ActionSql>::new(sql, binds.0);
             let actions: Vec<AuditAction> = run::read(conn, query).await?;
             Ok(Page::cut(actions, self.limit, |action| {

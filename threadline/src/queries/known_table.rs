@@ -5,8 +5,7 @@ use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz};
 
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
-use crate::filter::FilterError;
-use crate::filter::is_table_name;
+use crate::filter::{FilterError, is_table_name};
 use crate::record::AnyTime;
 use crate::run;
 use crate::statement::{Bind, Typed};

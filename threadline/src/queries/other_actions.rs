@@ -10,8 +10,7 @@ use crate::action::ActionSql;
 use crate::context::ActorRef;
 use crate::filter::{ActionFilter, CHANGED_NOTHING, by_actor};
 use crate::record::AuditChange;
-use crate::statement::{Bind, Typed};
-use crate::statement::{Binds, all_of};
+use crate::statement::{Bind, Binds, Typed, all_of, filled};
 
 /// Where a page is, in transactions and in time.
 #[derive(Debug)]
@@ -118,13 +117,17 @@ impl Span {
         let before = binds.bind(Bind::BigInt(self.before));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let limit = binds.bind(Bind::Limit(Some(limit)));
-        let sql = include_str!("other_actions.sql")
-            .replace("{linked}", linked)
-            .replace("{time}", &all_of(&time))
-            .replace("{first}", &first)
-            .replace("{before}", &before)
-            .replace("{conditions}", conditions)
-            .replace("{limit}", &limit);
+        let sql = filled(
+            include_str!("other_actions.sql"),
+            &[
+                ("linked", linked),
+                ("time", &all_of(&time)),
+                ("first", &first),
+                ("before", &before),
+                ("conditions", conditions),
+                ("limit", &limit),
+            ],
+        );
         Typed::new(sql, binds.0)
     }
 }

@@ -4,10 +4,7 @@ use super::page::Cursor;
 use super::timeline::{Timeline, timeline};
 use crate::context::ActorRef;
 use crate::error::Error;
-use crate::filter::ActionFilter;
-use crate::filter::Filter;
-use crate::filter::FilterError;
-use crate::filter::{Filters, NamedFilter, named, once};
+use crate::filter::{ActionFilter, Filter, FilterError, Filters, NamedFilter, named, once};
 
 /// A page as the query of a URL asks for it: which entries, how many, and where to go on.
 ///

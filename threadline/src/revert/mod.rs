@@ -13,10 +13,8 @@ use crate::error::{Error, ErrorKind};
 use crate::model::KeyExpression;
 use crate::record::{AnyJson, RevertConflict};
 use crate::run;
-use crate::statement;
-use crate::statement::{Bind, Typed};
-use crate::transactions::Open;
-use crate::transactions::record_in;
+use crate::statement::{self, Bind, Typed};
+use crate::transactions::{Open, record_in};
 
 /// Undoes what a transaction changed, newest first, as new changes that are
 /// audited like any others: updates are set back, inserted rows deleted, deleted

@@ -20,11 +20,63 @@ pub(crate) const TRANSACTION_COLUMNS: &str = include_str!("transaction_columns.s
 
 /// The select list of a change `c` of table `t` in transaction `x`.
 pub(crate) fn change_columns() -> String {
-    include_str!("change_columns.sql").replace("{transaction columns}", TRANSACTION_COLUMNS)
+    filled(
+        include_str!("change_columns.sql"),
+        &[("transaction columns", TRANSACTION_COLUMNS)],
+    )
 }
 
 /// The joins of a change `c` that its select list needs.
 pub(crate) const CHANGE_TABLES: &str = include_str!("change_tables.sql");
+
+/// A piece of a query file.
+enum Piece<'a> {
+    Text(&'a str),
+    /// The name of a place, without its braces.
+    Place(&'a str),
+}
+
+/// The pieces of `sql`, in order.
+fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = sql;
+    let mut in_place = false;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (piece, after) = if in_place {
+            let (name, after) = rest
+                .split_once('}')
+                .expect("every place in a query file is closed");
+            (Piece::Place(name), after)
+        } else {
+            let (text, after) = rest.split_once('{').unwrap_or((rest, ""));
+            (Piece::Text(text), after)
+        };
+        in_place = !in_place;
+        rest = after;
+        Some(piece)
+    })
+}
+
+/// `sql` with each `{name}` that `places` has replaced by its text, in one pass: what fills a
+/// place may have places of its own. The others are left to [`walk`].
+pub(crate) fn filled(sql: &str, places: &[(&str, &str)]) -> String {
+    pieces(sql).fold(String::with_capacity(sql.len()), |mut filled, piece| {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Place(name) => match places.iter().find(|(place, _)| *place == name) {
+                Some((_, text)) => filled.push_str(text),
+                None => {
+                    filled.push('{');
+                    filled.push_str(name);
+                    filled.push('}');
+                }
+            },
+        }
+        filled
+    })
+}
 
 /// Writes `sql`, with every `{name}` in it replaced by what `fill` writes.
 pub(crate) fn walk<'b>(
@@ -32,16 +84,12 @@ pub(crate) fn walk<'b>(
     sql: &str,
     mut fill: impl FnMut(&str, &mut AstPass<'_, 'b, Pg>) -> QueryResult<()>,
 ) -> QueryResult<()> {
-    let mut rest = sql;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after
-            .split_once('}')
-            .expect("every place in a query file is closed");
-        out.push_sql(before);
-        fill(name, out)?;
-        rest = after;
+    for piece in pieces(sql) {
+        match piece {
+            Piece::Text(text) => out.push_sql(text),
+            Piece::Place(name) => fill(name, out)?,
+        }
     }
-    out.push_sql(rest);
     Ok(())
 }
 
@@ -68,5 +116,18 @@ pub(crate) fn fill_record<'b, V: QueryFragment<Pg>>(
             Ok(())
         }
         _ => unreachable!("a query file has an unknown place {{{name}}}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filled;
+
+    #[test]
+    fn places_are_filled_in_one_pass_and_others_left() {
+        let places = [("a", "{b}"), ("b", "2")];
+        assert_eq!(filled("{a} {b}{c} {0}", &places), "{b} 2{c} {0}");
+        assert_eq!(filled("{a}", &places), "{b}");
+        assert_eq!(filled("", &places), "");
     }
 }

@@ -18,8 +18,7 @@ mod events;
 use std::time::Instant;
 
 use crate::action::{ActionStatus, AuditAction};
-use crate::error::Error;
-use crate::error::kind_of;
+use crate::error::{Error, kind_of};
 
 /// An audited transaction, from its begin to its end.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use crate::connection::{AuditConnection, BlockingConnection, ready};
 use crate::error::Error;
 use crate::record::{AuditChange, ChangeSql};
 use crate::run;
-use crate::statement::{Bind, Typed};
+use crate::statement::{Bind, Typed, filled};
 
 /// A span of a connection's life, between [`begin`](Self::begin) and [`end`](Self::end).
 ///
@@ -94,7 +94,7 @@ impl Recording {
         } else {
             "NULL::text"
         };
-        include_str!("begin.sql").replace("{transaction}", transaction)
+        filled(include_str!("begin.sql"), &[("transaction", transaction)])
     }
 
     fn changes(&self) -> Typed<ChangeSql> {

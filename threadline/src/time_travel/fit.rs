@@ -11,8 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind};
 use crate::model::{AuditedModel, to_sql};
-use crate::record::AnyJson;
-use crate::record::Unavailable;
+use crate::record::{AnyJson, Unavailable};
 
 /// What the row made from an image is called in a query.
 pub(crate) const ROW_ALIAS: &str = "tl_row";

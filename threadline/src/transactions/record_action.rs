@@ -40,8 +40,8 @@ use crate::telemetry;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Action`] when there is no actor, or a name or text cannot be
-/// recorded; [`ErrorKind::SchemaMissing`] without the audit schema.
+/// [`ErrorKind::Action`](crate::ErrorKind::Action) when there is no actor, or a name or text cannot be
+/// recorded; [`ErrorKind::SchemaMissing`](crate::ErrorKind::SchemaMissing) without the audit schema.
 pub fn record_action<'c, C: AuditConnection>(
     conn: &'c mut C,
     action: impl Into<Action>,

@@ -3534,6 +3534,38 @@ BEGIN ATOMIC
      OFFSET 0);
 END;
 
+-- What a change left of its row, as far as it is on record: the whole row where it came
+-- or its key moved, what an update changed, nothing where it went.
+CREATE OR REPLACE FUNCTION threadline.image_left(op "char", previous_key text, row_data jsonb, changed_to jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN op IN ('D', 'T') THEN NULL
+    WHEN op = 'I' THEN row_data
+    WHEN previous_key IS NOT NULL THEN row_data || changed_to
+    ELSE changed_to
+END;
+
+-- Every key that a record has had, and those of the records that had one of them.
+CREATE OR REPLACE FUNCTION threadline.keys_of_record(audited_table integer, record_key text) RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    WITH RECURSIVE keys (key) AS (
+        SELECT keys_of_record.record_key COLLATE "C"
+        UNION
+        SELECT moved.key
+        FROM keys
+        CROSS JOIN LATERAL (
+            SELECT c.previous_key AS key FROM threadline.audit_changes AS c
+            WHERE c.table_id = audited_table AND c.record_key = keys.key AND c.previous_key IS NOT NULL
+            UNION ALL
+            SELECT c.record_key FROM threadline.audit_changes AS c
+            WHERE c.table_id = audited_table AND c.previous_key = keys.key
+        ) AS moved
+    )
+    SELECT array_agg(key) FROM keys;
+END;
+
 CREATE VIEW threadline.audit_transactions AS
 SELECT * FROM threadline.ledger_transactions
 UNION ALL
@@ -6718,20 +6750,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;
     IF hold.record_key IS NOT NULL THEN
-        WITH RECURSIVE keys (key) AS (
-            SELECT hold.record_key COLLATE "C"
-            UNION
-            SELECT moved.key
-            FROM keys
-            CROSS JOIN LATERAL (
-                SELECT c.previous_key AS key FROM threadline.audit_changes AS c
-                WHERE c.table_id = tl_table AND c.record_key = keys.key AND c.previous_key IS NOT NULL
-                UNION ALL
-                SELECT c.record_key FROM threadline.audit_changes AS c
-                WHERE c.table_id = tl_table AND c.previous_key = keys.key
-            ) AS moved
-        )
-        SELECT array_agg(key) INTO tl_keys FROM keys;
+        tl_keys := threadline.keys_of_record(tl_table, hold.record_key);
     END IF;
     INSERT INTO threadline.legal_holds (reason, table_id, record_keys, actor_type, actor_id, correlation_id, placed_by)
     VALUES (hold.reason, tl_table, tl_keys, hold.actor_type, hold.actor_id, hold.correlation_id, session_user)
@@ -6892,8 +6911,7 @@ BEGIN
     ), event AS MATERIALIZED (
         SELECT d.record_key AS event_key, d.id, d.transaction_id, d.statement, d.captured_at, coalesce(g.position, d.id) AS position,
                CASE WHEN d.op IN ('D', 'T') THEN 'end' WHEN d.op = 'I' OR d.previous_key IS NOT NULL THEN 'birth' ELSE 'update' END AS kind,
-               CASE WHEN d.op = 'I' THEN d.row_data WHEN d.op IN ('D', 'T') THEN NULL
-                    WHEN d.previous_key IS NOT NULL THEN d.row_data || d.changed_to ELSE d.changed_to END AS leaves
+               threadline.image_left(d.op, d.previous_key, d.row_data, d.changed_to) AS leaves
         FROM doomed AS d
         LEFT JOIN grouped AS g ON g.transaction_id = d.transaction_id AND g.statement = d.statement
         UNION ALL
@@ -7155,24 +7173,10 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_keys text[];
+    tl_keys text[] := threadline.keys_of_record(audited_table, subject_keys.record_key);
     tl_moves bigint;
     tl_births bigint;
 BEGIN
-    WITH RECURSIVE keys (key) AS (
-        SELECT subject_keys.record_key COLLATE "C"
-        UNION
-        SELECT moved.key
-        FROM keys
-        CROSS JOIN LATERAL (
-            SELECT c.previous_key AS key FROM threadline.audit_changes AS c
-            WHERE c.table_id = audited_table AND c.record_key = keys.key AND c.previous_key IS NOT NULL
-            UNION ALL
-            SELECT c.record_key FROM threadline.audit_changes AS c
-            WHERE c.table_id = audited_table AND c.previous_key = keys.key
-        ) AS moved
-    )
-    SELECT array_agg(key) INTO tl_keys FROM keys;
     IF cardinality(tl_keys) > 1 THEN
         SELECT count(*) FILTER (WHERE c.previous_key IS NOT NULL), count(*) FILTER (WHERE c.op = 'I')
         INTO tl_moves, tl_births
@@ -8724,8 +8728,7 @@ BEGIN
     SELECT threadline.laid(tl_alterations, threadline.lay(
                tl_alterations,
                threadline.renamed_image(tl_renames,
-                   CASE WHEN c.op = 'I' THEN c.row_data WHEN c.previous_key IS NOT NULL THEN c.row_data || c.changed_to ELSE c.changed_to END,
-                   c.captured_at),
+                   threadline.image_left(c.op, c.previous_key, c.row_data, c.changed_to), c.captured_at),
                c.captured_at ORDER BY c.id), instant)
     INTO tl_forward
     FROM unnest(tl_changes) AS c
@@ -9057,10 +9060,7 @@ BEGIN
                    CASE WHEN e.op IN ('D', 'T') THEN 'end'
                         WHEN e.op = 'I' OR e.previous_key IS NOT NULL THEN 'birth'
                         ELSE 'update' END AS kind,
-                   CASE WHEN e.op = 'I' THEN e.row_data
-                        WHEN e.op IN ('D', 'T') THEN NULL
-                        WHEN e.previous_key IS NOT NULL THEN e.row_data || e.changed_to
-                        ELSE e.changed_to END AS leaves
+                   threadline.image_left(e.op, e.previous_key, e.row_data, e.changed_to) AS leaves
             FROM earlier AS e
             LEFT JOIN grouped AS g ON g.transaction_id = e.transaction_id AND g.statement = e.statement
             WHERE e.record_key IS NOT NULL AND {winding: e.record_key}

@@ -7,7 +7,7 @@ use diesel::sql_types::{Integer, Text};
 use super::query::Parts;
 use crate::connection::AuditConnection;
 use crate::run;
-use crate::statement::{Bind, Typed};
+use crate::statement::{Bind, Typed, filled};
 
 /// A value of a column of a table's key.
 #[derive(Debug, Clone)]
@@ -84,14 +84,17 @@ pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
             let quoted = part.value.as_str();
             let value = quoted.get(1..quoted.len() - 1).unwrap_or_default();
             let value = parts.binds.text(value);
-            let its = include_str!("key_part.sql").replace("{place}", &part.place.to_string());
+            let its = filled(
+                include_str!("key_part.sql"),
+                &[("place", &part.place.to_string())],
+            );
             conditions.push(format!("coalesce({its} = {value}, false)"));
         }
     }
     let condition = conditions.join(" AND ");
     format!(
         "({} OR {})",
-        condition.replace("{key}", "c.record_key"),
-        condition.replace("{key}", "c.previous_key")
+        filled(&condition, &[("key", "c.record_key")]),
+        filled(&condition, &[("key", "c.previous_key")])
     )
 }

@@ -9,16 +9,13 @@ use super::values::Values;
 use crate::action::ActionStatus;
 use crate::connection::AuditConnection;
 use crate::error::Error;
-use crate::filter::Filter;
-use crate::filter::FilterError;
-use crate::filter::{Key, RecordKey};
+use crate::filter::{Filter, FilterError, Key, RecordKey};
 use crate::queries::STORY;
 use crate::queries::page::ChangePlace;
 use crate::queries::summary::SummarySql;
 use crate::record::{ChangeSql, Operation};
 use crate::run;
-use crate::statement::{Bind, Typed};
-use crate::statement::{Binds, all_of};
+use crate::statement::{Bind, Binds, Typed, all_of, filled};
 
 /// The columns of a row of an export.
 #[cfg(feature = "export")]
@@ -110,7 +107,10 @@ impl<'a> Plan<'a> {
             format!(
                 "{}{}",
                 query.with,
-                include_str!("../summary.sql").replace("{changes}", &query.changes)
+                filled(
+                    include_str!("../summary.sql"),
+                    &[("changes", &query.changes)]
+                )
             ),
             query.binds,
         )
@@ -161,9 +161,10 @@ impl<'a> Plan<'a> {
                 } else {
                     transactions
                 };
-                include_str!("by_transaction.sql")
-                    .replace("{transactions}", &transactions)
-                    .replace("{transaction}", id)
+                filled(
+                    include_str!("by_transaction.sql"),
+                    &[("transactions", &transactions), ("transaction", id)],
+                )
             }
             None => {
                 // The cursor is among the conditions already; said twice, the
@@ -179,15 +180,22 @@ impl<'a> Plan<'a> {
                     parts.transaction.extend(bounds);
                     "JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id"
                 };
-                include_str!("by_change.sql").replace("{join transactions}", join)
+                filled(
+                    include_str!("by_change.sql"),
+                    &[("join transactions", join)],
+                )
             }
         };
         ChangesQuery {
             with: String::new(),
-            changes: form
-                .replace("{change conditions}", &all_of(&parts.change))
-                .replace("{transaction conditions}", &all_of(&parts.transaction))
-                .replace("{limit}", &limit),
+            changes: filled(
+                &form,
+                &[
+                    ("change conditions", &all_of(&parts.change)),
+                    ("transaction conditions", &all_of(&parts.transaction)),
+                    ("limit", &limit),
+                ],
+            ),
             order: "c.transaction_id DESC, c.id DESC",
             binds: parts.binds.0,
         }
@@ -210,11 +218,15 @@ impl<'a> Plan<'a> {
             let value = parts.binds.text(value);
             let of_transactions = self.bounds(&mut parts.binds, "id", after);
             let of_actions = self.bounds(&mut parts.binds, "transaction_id", after);
-            let matching = include_str!("matching_id.sql")
-                .replace("{column}", column)
-                .replace("{value}", &value)
-                .replace("{transaction bounds}", &all_of(&of_transactions))
-                .replace("{action bounds}", &all_of(&of_actions));
+            let matching = filled(
+                include_str!("matching_id.sql"),
+                &[
+                    ("column", column),
+                    ("value", &value),
+                    ("transaction bounds", &all_of(&of_transactions)),
+                    ("action bounds", &all_of(&of_actions)),
+                ],
+            );
             return Some((matching, "m.id"));
         }
         // Nearly every action is ok, and so are their transactions.
@@ -224,8 +236,10 @@ impl<'a> Plan<'a> {
         if narrow && filter.actor.is_none() {
             let mut conditions = std::mem::take(&mut parts.action);
             conditions.extend(self.bounds(&mut parts.binds, "a.transaction_id", after));
-            let matching = include_str!("matching_action.sql")
-                .replace("{action conditions}", &all_of(&conditions));
+            let matching = filled(
+                include_str!("matching_action.sql"),
+                &[("action conditions", &all_of(&conditions))],
+            );
             return Some((matching, "m.id"));
         }
         let any = !parts.transaction.is_empty() || !parts.action.is_empty();
@@ -395,11 +409,15 @@ fn by_record(
         Key::Typed(key) => parts.binds.bind(Bind::Key(key.clone())),
     };
     ChangesQuery {
-        with: STORY
-            .replace("{table name}", &table)
-            .replace("{key values}", &values)
-            .replace("{story conditions}", &all_of(&parts.change))
-            .replace("{story limit}", limit),
+        with: filled(
+            STORY,
+            &[
+                ("table name", &table),
+                ("key values", &values),
+                ("story conditions", &all_of(&parts.change)),
+                ("story limit", limit),
+            ],
+        ),
         changes: format!("SELECT c.* FROM story AS c ORDER BY c.id DESC LIMIT {limit}\n"),
         order: "c.id DESC",
         binds: parts.binds.0,

@@ -4,9 +4,9 @@ use super::query::{Parts, Plan};
 use super::values::shown;
 use crate::connection::AuditConnection;
 use crate::error::Error;
-use crate::filter::Filter;
-use crate::filter::FilterError;
+use crate::filter::{Filter, FilterError};
 use crate::run;
+use crate::statement::filled;
 
 /// How many changes are looked through at most.
 const CAP: usize = 100_000;
@@ -33,12 +33,15 @@ pub(super) fn condition(
     action_bounds: &str,
 ) -> String {
     let text = parts.binds.text(text);
-    let mut sql = include_str!("text.sql")
-        .trim_end()
-        .replace("{transaction bounds}", transaction_bounds)
-        .replace("{action bounds}", action_bounds);
-    for image in ["changed_from", "changed_to", "row_data"] {
-        sql = sql.replace(&format!("{{{image}}}"), &shown(image));
-    }
-    sql.replace("{text}", &text)
+    filled(
+        include_str!("text.sql").trim_end(),
+        &[
+            ("transaction bounds", transaction_bounds),
+            ("action bounds", action_bounds),
+            ("changed_from", &shown("changed_from")),
+            ("changed_to", &shown("changed_to")),
+            ("row_data", &shown("row_data")),
+            ("text", &text),
+        ],
+    )
 }

@@ -4,9 +4,9 @@ use super::key_parts::{KeyPart, key_condition, key_parts};
 use super::query::Parts;
 use crate::connection::AuditConnection;
 use crate::error::Error;
-use crate::filter::Filter;
-use crate::filter::FilterError;
+use crate::filter::{Filter, FilterError};
 use crate::run;
+use crate::statement::filled;
 
 /// What of it had to be looked up.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Values {
 
 /// An image as readers are shown it: what is hidden is not found by its value either.
 pub(super) fn shown(image: &str) -> String {
-    include_str!("shown.sql").replace("{image}", image)
+    filled(include_str!("shown.sql"), &[("image", image)])
 }
 
 /// Names the key that the table has.

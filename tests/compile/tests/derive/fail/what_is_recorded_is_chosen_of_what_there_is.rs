@@ -10,7 +10,7 @@ diesel::table! {
 
 #[derive(Audited)]
 #[diesel(table_name = users)]
-#[audited(only(email, fone), exclude(email), operations(update, upsert), when = 5, when = "true", when = "true")]
+#[audited(columns(email, fone), exclude(email), operations(update, upsert), condition = 5, condition = "true", condition = "true")]
 struct User;
 
 fn main() {}

@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     r#struct (r#type) {
@@ -35,7 +35,7 @@ fn main() {
     assert_eq!(raw.columns, ["type", "move", "fn", "e-mail"]);
     assert_eq!(Plain::spec().model, "Plain");
     for policy in [raw.policy, Plain::spec().policy] {
-        assert_eq!(policy.mask, ["move", "e-mail"]);
-        assert_eq!(policy.exclude, ["fn"]);
+        assert_eq!(policy.columns_with(ColumnPolicy::Mask), ["move", "e-mail"]);
+        assert_eq!(policy.columns_with(ColumnPolicy::Exclude), ["fn"]);
     }
 }

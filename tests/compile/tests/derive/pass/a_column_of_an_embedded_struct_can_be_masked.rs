@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     users (id) {
@@ -28,5 +28,5 @@ pub struct User {
 fn main() {
     let spec = User::spec();
     assert_eq!(spec.columns, ["id", "street", "town"]);
-    assert_eq!(spec.policy.mask, ["street"]);
+    assert_eq!(spec.policy.columns_with(ColumnPolicy::Mask), ["street"]);
 }

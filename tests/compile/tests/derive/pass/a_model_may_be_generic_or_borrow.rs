@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     users (id) {
@@ -46,6 +46,6 @@ fn main() {
         New::spec(),
     ] {
         assert_eq!(spec.table, r#""users""#);
-        assert_eq!(spec.policy.mask, ["email"]);
+        assert_eq!(spec.policy.columns_with(ColumnPolicy::Mask), ["email"]);
     }
 }

@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     users (id) {
@@ -25,6 +25,6 @@ model!(User, crate::users, id, [mail = email, phone = phone]);
 
 fn main() {
     let policy = User::spec().policy;
-    assert_eq!(policy.mask, ["email", "phone"]);
+    assert_eq!(policy.columns_with(ColumnPolicy::Mask), ["email", "phone"]);
     assert!(policy.require_actor);
 }

@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     users (id) {
@@ -20,5 +20,5 @@ pub struct User {
 fn main() {
     let spec = User::spec();
     assert_eq!(spec.columns, ["id", "name", "password_hash"]);
-    assert_eq!(spec.policy.exclude, ["password_hash"]);
+    assert_eq!(spec.policy.columns_with(ColumnPolicy::Exclude), ["password_hash"]);
 }

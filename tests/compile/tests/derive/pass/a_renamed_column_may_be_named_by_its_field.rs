@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     users (id) {
@@ -52,8 +52,8 @@ pub struct Same {
 
 fn main() {
     for policy in [ByField::spec().policy, ByColumn::spec().policy] {
-        assert_eq!(policy.mask, ["email", "phone"]);
-        assert_eq!(policy.exclude, ["type", "users_"]);
+        assert_eq!(policy.columns_with(ColumnPolicy::Mask), ["email", "phone"]);
+        assert_eq!(policy.columns_with(ColumnPolicy::Exclude), ["type", "users_"]);
     }
-    assert_eq!(Same::spec().policy.mask, ["email"]);
+    assert_eq!(Same::spec().policy.columns_with(ColumnPolicy::Mask), ["email"]);
 }

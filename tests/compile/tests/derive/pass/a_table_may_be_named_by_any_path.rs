@@ -91,6 +91,6 @@ fn main() {
     assert_eq!(models.specs().len(), 7);
     for spec in models.specs() {
         assert_eq!(spec.table, r#""users""#);
-        assert_eq!(spec.policy.mask, ["email"]);
+        assert_eq!(spec.policy.columns_with(threadline::ColumnPolicy::Mask), ["email"]);
     }
 }

@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     app.users (id) {
@@ -32,6 +32,6 @@ fn main() {
     assert_eq!(spec.model, "User");
     assert_eq!(spec.table, r#""app"."users""#);
     assert_eq!(spec.columns, ["id", "email"]);
-    assert_eq!(spec.policy.mask, ["email"]);
+    assert_eq!(spec.policy.columns_with(ColumnPolicy::Mask), ["email"]);
     assert_eq!(Odd::spec().table, r#""Odd ""Name""""#);
 }

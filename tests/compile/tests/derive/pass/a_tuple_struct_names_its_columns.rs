@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     users (id) {
@@ -23,6 +23,6 @@ pub struct User(
 struct Users;
 
 fn main() {
-    assert_eq!(User::spec().policy.mask, ["email"]);
-    assert_eq!(Users::spec().policy.mask, ["email"]);
+    assert_eq!(User::spec().policy.columns_with(ColumnPolicy::Mask), ["email"]);
+    assert_eq!(Users::spec().policy.columns_with(ColumnPolicy::Mask), ["email"]);
 }

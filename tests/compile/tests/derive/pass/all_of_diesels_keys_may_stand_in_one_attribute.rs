@@ -1,7 +1,7 @@
 use diesel::dsl;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     users (id) {
@@ -54,8 +54,8 @@ pub struct Sum {
 }
 
 fn main() {
-    assert_eq!(Order::spec().policy.mask, ["comment"]);
-    assert_eq!(Sum::spec().policy.exclude, ["comment"]);
+    assert_eq!(Order::spec().policy.columns_with(ColumnPolicy::Mask), ["comment"]);
+    assert_eq!(Sum::spec().policy.columns_with(ColumnPolicy::Exclude), ["comment"]);
     let sql = diesel::debug_query::<Pg, _>(&Sum::query()).to_string();
     assert!(sql.contains(&Sum::spec().table), "{sql}");
 }

@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline::{Audited, AuditedModel, Error, History};
+use threadline::{Audited, AuditedModel, ColumnPolicy, Error, History};
 
 diesel::table! {
     countries (code) {
@@ -48,9 +48,9 @@ pub fn read(conn: &mut PgConnection, country: &Declared, order: &Order) -> Resul
 }
 
 fn main() {
-    assert_eq!(Declared::spec().policy.mask, ["name"]);
-    assert_eq!(Undeclared::spec().policy.mask, ["name"]);
-    assert_eq!(Order::spec().policy.exclude, ["comment"]);
+    assert_eq!(Declared::spec().policy.columns_with(ColumnPolicy::Mask), ["name"]);
+    assert_eq!(Undeclared::spec().policy.columns_with(ColumnPolicy::Mask), ["name"]);
+    assert_eq!(Order::spec().policy.columns_with(ColumnPolicy::Exclude), ["comment"]);
 
     let _ = History::<Declared, _>::of_key("DE");
     let _ = History::<Undeclared, _>::of_key(String::from("DE"));

@@ -38,6 +38,6 @@ fn main() {
     let () = user.mobile;
     let _ = (model::Audited, model::Policy, model::TableSpec);
     let policy = <model::User as threadline::AuditedModel>::spec().policy;
-    assert_eq!(policy.mask, ["email"]);
-    assert_eq!(policy.exclude, ["phone"]);
+    assert_eq!(policy.columns_with(threadline::ColumnPolicy::Mask), ["email"]);
+    assert_eq!(policy.columns_with(threadline::ColumnPolicy::Exclude), ["phone"]);
 }

@@ -1,4 +1,4 @@
-use threadline::{Audited, AuditedModel};
+use threadline::{Audited, AuditedModel, ColumnPolicy};
 
 diesel::table! {
     users (id) {
@@ -33,11 +33,11 @@ struct Silent;
 
 fn main() {
     let policy = Much::spec().policy;
-    assert_eq!(policy.mask, ["email", "phone", "name"]);
-    assert_eq!(policy.exclude, ["password_hash"]);
+    assert_eq!(policy.columns_with(ColumnPolicy::Mask), ["email", "phone", "name"]);
+    assert_eq!(policy.columns_with(ColumnPolicy::Exclude), ["password_hash"]);
     assert!(policy.require_actor);
-    assert_eq!(policy.token, ["ssn"]);
-    assert_eq!(policy.clear, ["token_count", "pin"]);
+    assert_eq!(policy.columns_with(ColumnPolicy::Token), ["ssn"]);
+    assert_eq!(policy.columns_with(ColumnPolicy::Clear), ["token_count", "pin"]);
     for policy in [Nothing::spec().policy, Silent::spec().policy] {
         assert_eq!(policy, threadline::Policy::default());
     }

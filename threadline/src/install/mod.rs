@@ -13,7 +13,9 @@ mod versions;
 pub use installer::{Status, TableStatus};
 pub use model_status::ModelStatus;
 pub use protection::Protection;
-pub use run_pending::{AnyError, Migrates, run_pending_migrations};
+pub use run_pending::run_pending_migrations;
+#[cfg(feature = "diesel-async")]
+pub use run_pending::{AnyError, Migrates};
 
 pub(crate) use installer::{installed_version, model_status};
 pub use installer::{owner, watched};

@@ -55,8 +55,8 @@ pub use error::{Error, ErrorClass, ErrorKind, UndecidedColumn, is_actor_required
 pub use explore::{
     ActionFilter, Actions, ActorCount, ActorEntry, ActorHistory, Blame, Correlated, Cursor,
     DayCount, Filter, FilterError, Moved, OperationCount, Page, PageRequest, PageRules, Question,
-    RecordKey, Reference, Summary, TableCount, Timeline, TimelineEntry, TransactionReport, actions,
-    actor_history, correlated, summary, timeline, transaction,
+    RecordKey, Reference, Scope, Summary, TableCount, TableScope, Timeline, TimelineEntry,
+    TransactionReport, actions, actor_history, correlated, summary, timeline, transaction,
 };
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
@@ -132,6 +132,17 @@ pub mod __cli {
     pub use crate::time_travel::as_of_json;
     #[cfg(feature = "postgres")]
     pub use crate::time_travel::rows_as_of;
+}
+
+/// What `threadline-web` asks for beside the public API; not for use by others.
+#[doc(hidden)]
+pub mod __web {
+    pub use crate::explore::{
+        ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, ends_of, foreign_keys, holds,
+        image_within, overview, record_now, tables, terms,
+    };
+    #[cfg(feature = "export")]
+    pub use crate::export::export_pages;
 }
 
 /// What `#[derive(Audited)]` expands to; not for use by hand.

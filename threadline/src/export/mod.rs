@@ -9,16 +9,18 @@ pub(crate) use self::csv::write_failed;
 #[cfg(feature = "schemars")]
 pub(crate) use self::json::{End as ExportEnd, Entry as ExportEntry};
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use self::rows::{EachChange, ExportRow};
-use crate::context::StreamConnection;
+use crate::context::{BlockingConnection, StreamConnection};
 use crate::error::{Error, ErrorKind};
-use crate::explore::{Filter, Plan};
+use crate::explore::{Filter, Plan, timeline};
 use crate::install::{SCHEMA_VERSION, installed_version};
 use crate::posting::post_before_reading;
 
@@ -195,16 +197,18 @@ impl<P: FnMut(u64) + Send> Export<P> {
         let mut truncated = false;
         // One more is asked for than is written: that it is there says enough.
         let asked = self.limit.map(|limit| limit.saturating_add(1));
-        let query = Plan::new(conn, &self.filter)
-            .await?
-            .export(asked, self.actions);
+        let plan = Plan::new(conn, &self.filter).await?;
+        let query = plan.export(asked, self.actions);
         let mut each = EachChange {
             actions: self.actions,
-            write: |row: ExportRow| {
+            write: |mut row: ExportRow| {
                 if self.limit.is_some_and(|limit| changes >= limit as u64) {
                     truncated = true;
                     return Ok(ControlFlow::Break(()));
                 }
+                plan.narrow(&mut row.change);
+                let actions = row.actions.iter_mut().flatten();
+                actions.for_each(|action| plan.narrow_action(action));
                 sink.change(&row)?;
                 changes += 1;
                 if changes % PROGRESS_EVERY == 0 {
@@ -222,6 +226,82 @@ impl<P: FnMut(u64) + Send> Export<P> {
         sink.end(exported)?;
         report(&mut self.progress, changes);
         Ok(exported)
+    }
+}
+
+/// Writes the changes of a filter page by page, with the actions of their transactions: on
+/// connections that give no row before the last one has come. `write` says of each page what
+/// was written by then, and may break off.
+#[doc(hidden)]
+pub fn export_pages<C: BlockingConnection>(
+    conn: &mut C,
+    filter: &Filter,
+    format: ExportFormat,
+    limit: usize,
+    mut write: impl FnMut(Vec<u8>) -> std::io::Result<()>,
+) -> Result<Exported, Error> {
+    let buffer = Shared::default();
+    let mut sink: Box<dyn Sink> = match format {
+        ExportFormat::Csv => Box::new(csv::Sheet::new(buffer.clone(), true)),
+        ExportFormat::Json => Box::new(json::Document::new(buffer.clone())),
+        ExportFormat::Ndjson => Box::new(json::Lines::new(buffer.clone())),
+    };
+    let mut written = |buffer: &Shared| {
+        let chunk = buffer.take();
+        write(chunk).map_err(|source| Error::new(ErrorKind::Export { source }))
+    };
+    let mut exported = Exported {
+        changes: 0,
+        truncated: false,
+    };
+    let mut after = None;
+    loop {
+        let left = limit - usize::try_from(exported.changes).unwrap_or(limit);
+        let size = left.min(AT_A_TIME);
+        let page = timeline(filter.clone())
+            .limit(size)
+            .after(after)
+            .page(conn)?;
+        for entry in page.entries {
+            sink.change(&ExportRow {
+                change: entry.change,
+                actions: Some(entry.actions),
+            })?;
+            exported.changes += 1;
+        }
+        written(&buffer)?;
+        after = page.next;
+        if after.is_none() || exported.changes >= limit as u64 {
+            exported.truncated = page.has_more;
+            break;
+        }
+    }
+    sink.end(exported)?;
+    written(&buffer)?;
+    Ok(exported)
+}
+
+/// Changes of a page. Each may have values of megabytes.
+const AT_A_TIME: usize = 200;
+
+/// What was written since it was last taken.
+#[derive(Debug, Clone, Default)]
+struct Shared(Rc<RefCell<Vec<u8>>>);
+
+impl Shared {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.borrow_mut())
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

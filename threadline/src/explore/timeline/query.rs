@@ -5,18 +5,20 @@
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 
 use super::CountSql;
+use super::scope::KnownScope;
 use super::values::Values;
-use crate::action::ActionStatus;
+use crate::action::{ActionStatus, AuditAction};
 use crate::context::AuditConnection;
 use crate::error::Error;
 use crate::explore::binds::{Binds, all_of};
 use crate::explore::filter::Filter;
 use crate::explore::filter_error::FilterError;
+use crate::explore::overview::OverviewSql;
 use crate::explore::page::ChangePlace;
 use crate::explore::record_key::{Key, RecordKey};
 use crate::explore::summary::SummarySql;
 use crate::explore::typed::{Bind, Typed};
-use crate::record::{ChangeSql, Operation, STORY};
+use crate::record::{AuditChange, ChangeSql, Operation, STORY};
 use crate::run;
 
 /// The columns of a row of an export.
@@ -31,6 +33,7 @@ pub(crate) struct Plan<'a> {
     /// The first and last transaction that can have changes in the span of time.
     pub(super) transactions: Option<(i64, i64)>,
     values: Values,
+    scope: Option<KnownScope<'a>>,
 }
 
 impl<'a> Plan<'a> {
@@ -40,8 +43,18 @@ impl<'a> Plan<'a> {
         filter: &'a Filter,
     ) -> Result<Self, Error> {
         filter.check()?;
+        let scope = match &filter.within {
+            Some(scope) => Some(KnownScope::look_up(conn, scope).await?),
+            None => None,
+        };
         let table = match &filter.table {
-            Some(name) => Some(resolve_table(conn, filter, name).await?.0),
+            Some(name) => {
+                let found = resolve_table(conn, filter, name).await;
+                match &scope {
+                    Some(scope) => Some(scope.only_its_own(name, found)?),
+                    None => Some(found?.0),
+                }
+            }
             None => None,
         };
         let transactions = match (filter.from, filter.to) {
@@ -65,7 +78,39 @@ impl<'a> Plan<'a> {
             table,
             transactions,
             values: Values::look_up(conn, filter, table).await?,
+            scope,
         })
+    }
+
+    /// Takes away what the scope hides of a change.
+    pub(crate) fn narrow(&self, change: &mut AuditChange) {
+        if let Some(scope) = &self.scope {
+            scope.narrow(change);
+        }
+    }
+
+    /// Takes away what the scope hides of an action.
+    pub(crate) fn narrow_action(&self, action: &mut AuditAction) {
+        if let Some(scope) = &self.filter.within {
+            scope.narrow_action(action);
+        }
+    }
+
+    /// How many of the newest there are, by time, table, operation, actor and source.
+    pub(crate) fn overview(&self, cap: usize) -> Typed<OverviewSql> {
+        let query = self.query(None, Some(cap));
+        Typed::new(
+            format!(
+                "{}{}",
+                if query.with.is_empty() {
+                    "WITH ".to_owned()
+                } else {
+                    format!("{}, ", query.with)
+                },
+                include_str!("../overview.sql").replace("{changes}", &query.changes)
+            ),
+            query.binds,
+        )
     }
 
     /// The changes that come after a place, newest first.
@@ -271,12 +316,25 @@ impl<'a> Plan<'a> {
             parts.change.push(condition);
         }
         self.values.conditions(filter, parts);
+        if let Some(transaction) = filter.transaction {
+            let transaction = parts.binds.bind(Bind::BigInt(transaction));
+            parts
+                .change
+                .push(format!("c.transaction_id = {transaction}"));
+        }
+        let (of_changes, of_transactions) = filter.exceptions(&mut parts.binds);
+        parts.change.extend(of_changes);
+        parts.transaction.extend(of_transactions);
+        if let Some(scope) = &self.scope {
+            scope.conditions(filter, parts);
+        }
         if let Some(text) = &filter.text {
             let of_transactions = self.bounds(&mut parts.binds, "w.id", None);
             let of_actions = self.bounds(&mut parts.binds, "w.transaction_id", None);
             let condition = super::text::condition(
                 parts,
                 text,
+                self.scope.as_ref().is_some_and(KnownScope::hides_context),
                 &all_of(&of_transactions),
                 &all_of(&of_actions),
             );
@@ -452,7 +510,7 @@ struct ChangesQuery {
 pub(super) struct Parts {
     pub(super) binds: Binds,
     pub(super) change: Vec<String>,
-    transaction: Vec<String>,
+    pub(super) transaction: Vec<String>,
     action: Vec<String>,
 }
 

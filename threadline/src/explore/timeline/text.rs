@@ -29,11 +29,17 @@ pub(super) async fn check_number<C: AuditConnection>(
 pub(super) fn condition(
     parts: &mut Parts,
     text: &str,
+    of_rows_alone: bool,
     transaction_bounds: &str,
     action_bounds: &str,
 ) -> String {
     let text = parts.binds.text(text);
-    let mut sql = include_str!("text.sql")
+    let sql = if of_rows_alone {
+        include_str!("text_of_rows.sql")
+    } else {
+        include_str!("text.sql")
+    };
+    let mut sql = sql
         .trim_end()
         .replace("{transaction bounds}", transaction_bounds)
         .replace("{action bounds}", action_bounds);

@@ -23,6 +23,8 @@ usage: cargo xtask <command>
 
   demo [EXAMPLE]    run the quickstart, or another of the examples, on a throw-away
                     database
+  demo --web        the same with the invoicing example and its year, whose audit
+                    is then shown in a browser
   test [ARGS]       run every test, some on the newest PostgreSQL, too;
                     ARGS go to `cargo test`, and then it is what they ask for
   test-newest [ARGS]
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["demo"] => demo::demo("quickstart"),
+        ["demo", "--web"] => demo::demo_in_browser(),
         ["demo", example] => demo::demo(example),
         ["test", ..] => test::test(&arguments[1..]),
         ["test-newest", ..] => newest::test(&arguments[1..]),

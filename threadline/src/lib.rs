@@ -122,7 +122,8 @@ pub mod __schema {
 pub mod __cli {
     pub use crate::context::ready;
     pub use crate::explore::{
-        Day, Filters, KnownTable, blame, instant, known_table, record, transaction_up_to,
+        Day, Filters, KnownTable, NamedFilter, blame, instant, known_table, record,
+        transaction_up_to,
     };
     pub use crate::forms::Count;
     pub use crate::install::{owner, watched};
@@ -137,6 +138,9 @@ pub mod __cli {
 /// What `threadline-web` asks for beside the public API; not for use by others.
 #[doc(hidden)]
 pub mod __web {
+    /// The file of JSON schemas of every record.
+    pub const JSON_SCHEMA: &str = include_str!("../schemas/v1.json");
+
     pub use crate::explore::{
         ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, ends_of, foreign_keys, holds,
         image_within, overview, record_now, tables, terms,

@@ -13,7 +13,11 @@ use crate::record::Operation;
 
 /// A filter by name and text that must not hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "FilterException")
+)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Exception {
     filter: String,

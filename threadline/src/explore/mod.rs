@@ -52,7 +52,7 @@ pub use filter_parse::{Day, instant, record};
 pub use keeping::{HoldInForce, holds, terms};
 pub use known_table::{KnownTable, known_table};
 pub use lookups::{ForeignKey, action_by_id, ends_of, foreign_keys, image_within, record_now};
-pub use named_filter::Filters;
+pub use named_filter::{Filters, NamedFilter};
 pub use overview::{Overview, overview};
 #[cfg(feature = "utoipa")]
 pub(crate) use page_request::{CURSOR, LIMIT};

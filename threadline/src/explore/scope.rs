@@ -144,7 +144,11 @@ pub struct TableScope {
 
 /// Rows by a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ScopeRows")
+)]
 #[serde(deny_unknown_fields)]
 pub struct Rows {
     pub(super) column: String,
@@ -153,7 +157,11 @@ pub struct Rows {
 
 /// Columns that are shown.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ScopeColumns")
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Columns {
     /// All of them.

@@ -64,6 +64,37 @@
     addEventListener("pointerup", () => setTimeout(() => { from = null; bars().forEach((bar) => bar.classList.remove("chosen")); }));
   }
 
+  // The search line completes names of filters, tables and columns: those that may be seen.
+  const line = one("#q");
+  const terms = document.createElement("datalist");
+  terms.id = "terms";
+  line.after(terms);
+  let known = null;
+  const complete = async () => {
+    known ??= fetch("api/tables").then((answer) => answer.json()).then((answer) => answer.tables, () => []);
+    const tables = await known;
+    const columns = [...new Set(tables.flatMap((table) => table.columns.map((column) => column.name)))];
+    const names = ["table", "record", "op", "changed", "value", "was", "became", "actor", "type", "source",
+      "request", "job", "correlation", "action", "status", "from", "to", "tx", "meta"];
+    const after = {
+      table: tables.map((table) => table.table), changed: columns,
+      op: ["insert", "update", "delete", "truncate"], status: ["ok", "error"],
+      from: ["1h", "24h", "today", "yesterday", "monday", "7d"],
+      type: ["user", "admin", "service_account", "job", "system", "anonymous"], actor: ["nobody"],
+      value: columns.map((name) => name + "="), was: columns.map((name) => name + "="), became: columns.map((name) => name + "="),
+    };
+    const [, head, sign, word] = /^(.*?)(-?)(\S*)$/.exec(line.value);
+    const [name, value] = word.includes(":") ? word.split(/:(.*)/) : [null, word];
+    const found = (name === null ? names.map((n) => n + ":") : (after[name] ?? []).map((v) => name + ":" + v))
+      .filter((term) => term.startsWith(word) && term !== word)
+      .slice(0, 12);
+    terms.replaceChildren(...found.map((term) => Object.assign(document.createElement("option"), { value: head + sign + term })));
+  };
+  line.setAttribute("list", "terms");
+  line.removeAttribute("autocomplete");
+  line.addEventListener("focus", complete);
+  line.addEventListener("input", complete);
+
   // Keys.
   const rows = all(".transaction, .list tbody tr");
   let row = -1;

@@ -27,6 +27,7 @@ macro_rules! asset {
 }
 
 pub(crate) static STYLE: Asset = asset!("explorer.css", "text/css; charset=utf-8");
+pub(crate) static FRAGMENT_STYLE: Asset = asset!("fragment.css", "text/css; charset=utf-8");
 pub(crate) static SCRIPT: Asset = asset!("explorer.js", "text/javascript; charset=utf-8");
 pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml");
 
@@ -51,7 +52,7 @@ const fn fingerprint(contents: &[u8]) -> u64 {
 /// The same for everybody, and for good.
 pub(crate) async fn serve(Path(name): Path<String>) -> Response {
     let asked = format!("assets/{name}");
-    match [&STYLE, &SCRIPT, &ICON]
+    match [&STYLE, &FRAGMENT_STYLE, &SCRIPT, &ICON]
         .into_iter()
         .find(|asset| asset.path() == asked)
     {

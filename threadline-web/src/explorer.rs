@@ -13,6 +13,7 @@ use threadline::Models;
 use tokio::sync::Semaphore;
 
 use crate::access::Access;
+use crate::fragment::Fragments;
 use crate::pages;
 use crate::pool::Pool;
 
@@ -158,16 +159,24 @@ impl<P: Pool> Explorer<P, Authorized> {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let Some(authorize) = self.authorize else {
+        pages::router(self.app())
+    }
+
+    /// Parts of pages for the host's own, with links to the explorer below this path.
+    pub fn fragments(&self, prefix: &str) -> Fragments<P> {
+        Fragments::new(self.app(), prefix)
+    }
+
+    fn app(&self) -> App<P> {
+        let Some(authorize) = self.authorize.clone() else {
             unreachable!("only `authorize` makes an authorized explorer")
         };
-        let semaphore = Arc::new(Semaphore::new(self.options.parallel));
-        pages::router(App(Arc::new(Inner {
-            pool: self.pool,
+        App(Arc::new(Inner {
+            pool: self.pool.clone(),
             authorize,
-            options: self.options,
-            semaphore,
-        })))
+            semaphore: Arc::new(Semaphore::new(self.options.parallel)),
+            options: self.options.clone(),
+        }))
     }
 }
 

@@ -1,8 +1,10 @@
 //! What goes wrong, and the page that says so.
 
+use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
+use serde_json::json;
 use threadline::{Error, ErrorClass, ErrorKind};
 
 use crate::access::took_too_long;
@@ -88,5 +90,22 @@ impl IntoResponse for Failure {
             }
         });
         (self.status(), page).into_response()
+    }
+}
+
+/// A failure as JSON.
+pub(crate) struct ApiFailure(Failure);
+
+impl<F: Into<Failure>> From<F> for ApiFailure {
+    fn from(failure: F) -> Self {
+        Self(failure.into())
+    }
+}
+
+impl IntoResponse for ApiFailure {
+    fn into_response(self) -> Response {
+        let (title, message) = self.0.message();
+        let body = Json(json!({ "error": title, "message": message }));
+        (self.0.status(), body).into_response()
     }
 }

@@ -5,6 +5,7 @@ mod access;
 mod assets;
 mod explorer;
 mod failure;
+mod fragment;
 mod pages;
 mod pool;
 mod query;
@@ -15,6 +16,7 @@ mod visit;
 
 pub use access::Access;
 pub use explorer::{Authorized, Explorer, Unauthorized};
+pub use fragment::{FragmentError, Fragments};
 pub use pool::{Pool, PoolError};
 
 /// What the tests of this repository ask for beside the public API.

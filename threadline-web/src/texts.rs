@@ -173,3 +173,5 @@ pub(crate) const REVERT_NOW: &str = "Revert now";
 pub(crate) const NOTHING_REVERTED: &str = "Nothing was changed. These stand against it:";
 pub(crate) const ONE_TRANSACTION: &str = "transaction";
 pub(crate) const TRANSACTIONS: &str = "transactions";
+pub(crate) const WHOLE_HISTORY: &str = "Whole history";
+pub(crate) const NUL: &str = "a text cannot hold the character NUL";

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::access::{Access, Restored, Scoped, Target, put_back};
 use crate::explorer::App;
-use crate::failure::Failure;
+use crate::failure::{ApiFailure, Failure};
 use crate::pool::Pool;
 use crate::texts;
 
@@ -33,7 +33,10 @@ pub(crate) async fn authorize<P: Pool>(
     let (mut parts, body) = request.into_parts();
     let access = (app.authorize)(parts.clone()).await;
     if access.is_denied() {
-        return Failure::Denied.into_response();
+        return match parts.uri.path().starts_with("/api/") {
+            true => ApiFailure::from(Failure::Denied).into_response(),
+            false => Failure::Denied.into_response(),
+        };
     }
     parts.extensions.insert(Arc::new(access));
     next.run(Request::from_parts(parts, body)).await
@@ -58,7 +61,7 @@ impl<P: Pool> FromRequestParts<App<P>> for Visit<P> {
             app: app.clone(),
             access: access.ok_or(Failure::Denied)?.clone(),
             now: Utc::now(),
-            parameters: Parameters::read(parts.uri.query().unwrap_or_default()),
+            parameters: Parameters::read(parts.uri.query().unwrap_or_default())?,
         })
     }
 }
@@ -164,7 +167,7 @@ impl<P: Pool> FromRequest<App<P>> for FormVisit<P> {
         let form = form
             .await
             .map_err(|_| Failure::Question(texts::NO_FORM.to_owned()))?;
-        visit.parameters = Parameters::read(&form);
+        visit.parameters = Parameters::read(&form)?;
         Ok(Self(visit))
     }
 }
@@ -182,12 +185,25 @@ impl<P> Visit<P> {
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    pub(crate) fn read(text: &str) -> Self {
-        Self(
-            form_urlencoded::parse(text.as_bytes())
-                .into_owned()
-                .collect(),
-        )
+    /// Decodes them. A NUL is none that the database could hold.
+    pub(crate) fn read(text: &str) -> Result<Self, Failure> {
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes())
+            .into_owned()
+            .collect();
+        if pairs
+            .iter()
+            .any(|(name, value)| name.contains('\0') || value.contains('\0'))
+        {
+            return Err(Failure::Question(texts::NUL.to_owned()));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// All of them.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// A parameter that says something.

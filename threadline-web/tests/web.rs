@@ -2,8 +2,17 @@
 
 #[path = "web/about_the_audit.rs"]
 mod about_the_audit;
+#[path = "web/api.rs"]
+mod api;
+#[path = "web/attacks.rs"]
+mod attacks;
+#[path = "web/fragments.rs"]
+mod fragments;
 #[path = "web/pages.rs"]
 mod pages;
+#[cfg(all(feature = "bb8", feature = "deadpool"))]
+#[path = "web/pools.rs"]
+mod pools;
 #[path = "web/random_scopes.rs"]
 mod random_scopes;
 #[path = "web/safety.rs"]

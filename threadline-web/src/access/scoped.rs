@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::connection::TransactionManager;
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::result::Error as DieselError;
 use serde_json::Value;
 use threadline::__cli::ready;
 use threadline::__cli::{TextKey, as_of_json};
@@ -15,9 +15,9 @@ use threadline::__web::{
     foreign_keys, holds, image_within, overview, record_now, tables, terms,
 };
 use threadline::{
-    ActionFilter, AuditAction, BlockingConnection, Cursor, Error, ExportFormat, Exported, Filter,
-    Health, KeyExpression, Models, Page, TimelineEntry, Unavailable, Verification, actions,
-    timeline,
+    ActionFilter, AuditAction, BlockingConnection, Cursor, Error, ErrorKind, ExportFormat,
+    Exported, Filter, FilterError, Health, KeyExpression, Models, Page, TimelineEntry, Unavailable,
+    Verification, actions, timeline,
 };
 
 use super::Access;
@@ -72,7 +72,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         table: &str,
         key: &[String],
     ) -> Result<Option<Value>, Error> {
-        let image = ready(record_now(self.conn, table, key))?;
+        let image = ready(record_now(self.conn, table, key)).map_err(|e| of_key(e, key))?;
         self.image(table, image)
     }
 
@@ -97,8 +97,9 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         key: &[String],
         then: DateTime<Utc>,
     ) -> Result<Result<Value, Unavailable>, Error> {
-        let key = KeyExpression::<TextKey>::from(key.to_vec());
-        match ready(as_of_json(self.conn, table.to_owned(), key, then))? {
+        let values = KeyExpression::<TextKey>::from(key.to_vec());
+        let answer = ready(as_of_json(self.conn, table.to_owned(), values, then));
+        match answer.map_err(|e| of_key(e, key))? {
             Ok(image) => Ok(self
                 .image(table, Some(image))?
                 .ok_or(Unavailable::NeverExisted)),
@@ -234,15 +235,24 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
     }
 }
 
+/// The database refuses a key that is none of the column's type. What else it refuses here, a
+/// reader can do nothing about either.
+fn of_key(error: Error, key: &[String]) -> Error {
+    if took_too_long(&error) || !matches!(error.kind(), ErrorKind::Database(_)) {
+        return error;
+    }
+    let refused = FilterError::Value {
+        name: "record".to_owned(),
+        value: key.join(", "),
+        message: "no record of the table can have this key".to_owned(),
+    };
+    refused.into()
+}
+
 /// Whether the query was broken off because it took too long.
 pub(crate) fn took_too_long(error: &Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(DieselError::DatabaseError(kind, information)) = error.downcast_ref() {
-            return matches!(kind, DatabaseErrorKind::Unknown)
-                && information.message().contains("statement timeout");
-        }
-        cause = error.source();
-    }
-    false
+    let ErrorKind::Database(DieselError::DatabaseError(_, information)) = error.kind() else {
+        return false;
+    };
+    information.message().contains("statement timeout")
 }

@@ -44,6 +44,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
             div.results {
                 h1 { span.quiet { (actor.actor_type()) " " } bdi { (actor.id().unwrap_or_default()) } }
                 (histogram::histogram(&query, &overview))
+                h2.hidden { (texts::CHANGES) }
                 (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
                 (pager::pager("actor", &[("actor", &name)], after.as_deref(), next.as_deref()))
             }

@@ -2,9 +2,11 @@
 
 mod actions;
 mod actor;
+mod api;
 mod correlation;
 mod export;
 mod home;
+mod openapi;
 mod record;
 mod report;
 mod revert;
@@ -64,6 +66,12 @@ pub const ROUTES: &[Route] = &[
     page("/action"),
     page("/value"),
     page("/tables"),
+    page("/api/changes"),
+    page("/api/actions"),
+    page("/api/overview"),
+    page("/api/tables"),
+    page("/api/record"),
+    page("/api/openapi.json"),
     page("/export"),
     page("/revert"),
     form("/verify"),
@@ -85,6 +93,12 @@ fn handler<P: Pool>(route: &Route) -> MethodRouter<App<P>> {
         ("GET", "/action") => get(actions::show),
         ("GET", "/value") => get(value::show),
         ("GET", "/tables") => get(tables::show),
+        ("GET", "/api/changes") => get(api::changes),
+        ("GET", "/api/actions") => get(api::actions),
+        ("GET", "/api/overview") => get(api::overview),
+        ("GET", "/api/tables") => get(api::tables),
+        ("GET", "/api/record") => get(api::record),
+        ("GET", "/api/openapi.json") => get(api::document),
         ("GET", "/export") => get(export::choose),
         ("POST", "/export") => post(export::send),
         ("POST", "/report") => post(report::show),

@@ -51,6 +51,7 @@ pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
                 (chips::chips(&query))
             }
             (histogram::histogram(&query, &overview))
+            h2.hidden { (texts::CHANGES) }
             (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
         }
     };

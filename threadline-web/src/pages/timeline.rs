@@ -57,6 +57,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                         p { (if query.terms.is_empty() { texts::NO_CHANGES_AT_ALL } else { texts::NO_CHANGES_MATCH }) }
                     }
                 }
+                h2.hidden { (texts::CHANGES) }
                 (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
                 (pager::pager("timeline", &[("q", &line)], after.as_deref(), next.as_deref()))
             }

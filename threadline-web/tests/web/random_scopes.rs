@@ -227,7 +227,7 @@ fn questions(
     let values: Vec<_> = change.shown.iter().flatten().collect();
     let (column, value) = (COLUMNS[dice.roll(3)], values[dice.roll(values.len())]);
     let id = 1 + dice.roll(60);
-    let lines = [
+    let mut lines = vec![
         String::new(),
         format!("table%3A{table}"),
         format!("actor%3Auser%3A{actor}"),
@@ -238,20 +238,35 @@ fn questions(
         format!("-changed%3A{column}"),
         value.clone(),
     ];
+    // Another few of them for each route and scope.
+    while lines.len() > 3 {
+        lines.swap_remove(dice.roll(lines.len()));
+    }
     let record = format!("table={table}&key={row}");
     match (route.method, route.path) {
         ("GET", "" | "/" | "/home" | "/tables" | "/actions") => vec![String::new()],
         ("POST", "/verify") => vec![String::new()],
-        ("GET", "/timeline" | "/export") => lines.map(|line| format!("q={line}")).into(),
-        ("POST", "/report") => lines.map(|line| format!("q={line}")).into(),
+        ("GET", "/timeline" | "/export") | ("POST", "/report") => {
+            lines.iter().map(|line| format!("q={line}")).collect()
+        }
         ("POST", "/export") => lines
+            .iter()
             .map(|line| {
                 format!(
                     "format={}&q={line}",
                     ["csv", "json", "ndjson"][dice.roll(3)]
                 )
             })
-            .into(),
+            .collect(),
+        ("GET", "/api/actions" | "/api/tables" | "/api/openapi.json") => vec![String::new()],
+        ("GET", "/api/changes" | "/api/overview") => vec![
+            String::new(),
+            format!("table={table}&record={row}"),
+            format!("value={column}%3D{value}"),
+            format!("actor=user:{actor}"),
+            format!("correlation_id=c{}", dice.roll(7)),
+        ],
+        ("GET", "/api/record") => vec![record.clone(), format!("{record}&at=2100-01-01")],
         ("GET", "/record") => vec![
             record.clone(),
             format!("{record}&at=2100-01-01"),

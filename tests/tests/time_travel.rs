@@ -10,6 +10,8 @@ mod altered;
 mod columns;
 #[path = "timeline/dice.rs"]
 mod dice;
+#[path = "time_travel/final_instants.rs"]
+mod final_instants;
 #[path = "time_travel/keys.rs"]
 mod keys;
 #[path = "time_travel/random.rs"]
@@ -20,8 +22,6 @@ mod records;
 mod redaction;
 #[path = "time_travel/roads.rs"]
 mod roads;
-#[path = "time_travel/settled.rs"]
-mod settled;
 #[path = "time_travel/types.rs"]
 mod types;
 

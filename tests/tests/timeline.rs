@@ -4,6 +4,8 @@
 mod actions;
 #[path = "timeline/cost.rs"]
 mod cost;
+#[path = "timeline/criterion.rs"]
+mod criterion;
 #[path = "timeline/dataset.rs"]
 mod dataset;
 #[path = "timeline/dice.rs"]
@@ -32,5 +34,3 @@ mod text;
 mod times;
 #[path = "timeline/values.rs"]
 mod values;
-#[path = "timeline/wish.rs"]
-mod wish;

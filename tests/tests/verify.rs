@@ -1,4 +1,4 @@
-//! Drift is seen, named, and mended by the command that is given with it.
+//! Drift is seen, named, and fixed by the command that is given with it.
 
 #[path = "verify/chains.rs"]
 mod chains;
@@ -45,7 +45,7 @@ fn found(conn: &mut PgConnection) -> Vec<String> {
         .collect()
 }
 
-/// Makes drift happen, unless it has, and runs the commands that are to mend it.
+/// Makes drift happen, unless it has, and runs the commands that are to fix it.
 #[track_caller]
 fn drift(conn: &mut PgConnection, sql: &str, expected: &[&str]) -> Vec<Finding> {
     if !sql.is_empty() {
@@ -53,12 +53,12 @@ fn drift(conn: &mut PgConnection, sql: &str, expected: &[&str]) -> Vec<Finding> 
     }
     assert_eq!(found(conn), expected, "after {sql}");
     let findings = findings(conn);
-    mend(conn, &findings);
-    assert_eq!(found_but_gaps(conn), [""; 0], "mended after {sql}");
+    fix(conn, &findings);
+    assert_eq!(found_but_gaps(conn), [""; 0], "fixed after {sql}");
     findings
 }
 
-/// What was found, but that a table was not audited for a time, which nothing mends.
+/// What was found, but that a table was not audited for a time, which nothing fixes.
 fn found_but_gaps(conn: &mut PgConnection) -> Vec<String> {
     let mut found = found(conn);
     found.retain(|finding| !finding.starts_with("audit-interrupted "));
@@ -66,8 +66,8 @@ fn found_but_gaps(conn: &mut PgConnection) -> Vec<String> {
 }
 
 #[track_caller]
-fn mend(conn: &mut PgConnection, findings: &[Finding]) {
-    let commands: BTreeSet<_> = findings.iter().filter_map(|f| f.mend.as_deref()).collect();
+fn fix(conn: &mut PgConnection, findings: &[Finding]) {
+    let commands: BTreeSet<_> = findings.iter().filter_map(|f| f.fix.as_deref()).collect();
     for command in commands {
         run(conn, command);
     }

@@ -144,9 +144,9 @@ fn show(verification: &Verification) {
         if shown > 0 && finding.records > shown {
             print(&format!("    and {} more", finding.records - shown));
         }
-        if let Some(mend) = &finding.mend {
+        if let Some(fix) = &finding.fix {
             // Spaces before a line mean nothing: within a name or a value no line ends.
-            for line in pasteable(mend).lines() {
+            for line in pasteable(fix).lines() {
                 print(&paint(TIME, &format!("    {line}")));
             }
         }

@@ -34,7 +34,7 @@ const TESTS: [&str; 10] = [
     "revert",
     "verify",
     "property",
-    "twins",
+    "differential",
 ];
 
 /// Runs the tests with the newest server; arguments go to `cargo test`.

@@ -60,7 +60,7 @@ fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
             "CREATE RULE r AS ON INSERT TO threadline.{} DO INSTEAD NOTHING",
             "CREATE INDEX ON threadline.{} ((1))",
             "LOCK TABLE threadline.{} IN ACCESS EXCLUSIVE MODE",
-            "CREATE TABLE heir () INHERITS (threadline.{})",
+            "CREATE TABLE child () INHERITS (threadline.{})",
         ] {
             forbidden(app, &attempt.replace("{}", &table));
         }

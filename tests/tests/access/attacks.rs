@@ -221,7 +221,7 @@ fn the_constants_of_a_condition_are_read_by_the_tables_owner_alone() {
 
 /// `verify` compares the trigger with the condition that was noted.
 #[test]
-fn a_condition_made_by_hand_is_not_noted_in_silence() {
+fn a_condition_written_by_hand_is_not_noted_in_silence() {
     let mut protected = Protected::new();
     let app = &mut protected.application();
     let note = format!(

@@ -134,7 +134,7 @@ fn verify_reports_who_else_can_write_to_a_protected_audit() {
         run(&mut protected.admin, &prepare);
         let found = rows(
             &mut protected.admin,
-            "SELECT code, relation, message, mend FROM threadline.table_drift()",
+            "SELECT code, relation, message, fix FROM threadline.table_drift()",
         );
         run(&mut protected.admin, "ROLLBACK");
         found

@@ -57,8 +57,8 @@ fn protection_refuses_and_verify_reports_what_threadline_did_not_install() {
             "table threadline.door",
         ),
         (
-            "CREATE TABLE public.heir () INHERITS (threadline.ledger_changes)",
-            "table public.heir",
+            "CREATE TABLE public.child () INHERITS (threadline.ledger_changes)",
+            "table public.child",
         ),
         (
             "CREATE VIEW threadline.door AS SELECT 1 AS x",

@@ -266,7 +266,7 @@ fn a_table_with_the_trigger_of_another_decides_nothing_for_it() {
     assert_eq!(
         rows(
             &mut protected.admin,
-            "SELECT code, mend FROM threadline.table_drift()"
+            "SELECT code, fix FROM threadline.table_drift()"
         ),
         [r#"trigger-stray | DROP TRIGGER "!threadline_capture_1" ON public.copies;"#]
     );

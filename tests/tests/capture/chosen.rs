@@ -130,7 +130,7 @@ fn rows_of_which_something_is_true() {
     assert_eq!(
         rows(
             conn,
-            "SELECT policy ->> 'condition', shown_condition FROM threadline.audited_tables"
+            "SELECT policy ->> 'condition', deparsed_condition FROM threadline.audited_tables"
         ),
         ["NEW.amount > 5 | (new.amount > (5)::numeric)"]
     );

@@ -350,18 +350,18 @@ fn rules_and_views_that_write() {
     let conn = &mut rolled_back();
     run(
         conn,
-        "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE wishes (id int);
+        "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE requests (id int);
          CREATE VIEW short AS SELECT id, name FROM items WHERE id < 100;
-         CREATE RULE wish AS ON INSERT TO wishes DO INSTEAD INSERT INTO items VALUES (NEW.id, 'wished');
+         CREATE RULE request AS ON INSERT TO requests DO INSTEAD INSERT INTO items VALUES (NEW.id, 'requested');
          SELECT threadline.audit('items');
-         INSERT INTO short VALUES (1, 'a'); UPDATE short SET name = 'b'; INSERT INTO wishes VALUES (2); DELETE FROM short WHERE id = 1",
+         INSERT INTO short VALUES (1, 'a'); UPDATE short SET name = 'b'; INSERT INTO requests VALUES (2); DELETE FROM short WHERE id = 1",
     );
     assert_eq!(
         recorded(conn),
         [
             r#"I items 1 | {"id": 1, "name": "a"}"#,
             r#"U items 1 | {"name": "b"}"#,
-            r#"I items 2 | {"id": 2, "name": "wished"}"#,
+            r#"I items 2 | {"id": 2, "name": "requested"}"#,
             r#"D items 1 | {"id": 1, "name": "b"}"#,
         ]
     );
@@ -454,7 +454,7 @@ fn an_audited_table_that_becomes_a_partition_of_an_audited_one() {
 }
 
 #[test]
-fn heirs_and_ancestors() {
+fn inheritance_children_and_parents() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -637,12 +637,12 @@ fn a_row_of_more_than_jsonb_holds() {
 
 #[test]
 fn a_key_that_became_numeric() {
-    for heirs in ["", "CREATE TABLE heir () INHERITS (items);"] {
+    for children in ["", "CREATE TABLE child () INHERITS (items);"] {
         let conn = &mut rolled_back();
         run(
             conn,
             &format!(
-                "CREATE TABLE items (id int PRIMARY KEY, name text); {heirs} SELECT threadline.audit('items');
+                "CREATE TABLE items (id int PRIMARY KEY, name text); {children} SELECT threadline.audit('items');
                  ALTER TABLE items ALTER id TYPE numeric; INSERT INTO items VALUES (1.50, 'a'), (2, 'b');
                  UPDATE items SET name = 'c'; DELETE FROM items"
             ),
@@ -675,7 +675,7 @@ fn a_key_of_fixed_length_where_columns_came_since() {
 }
 
 #[test]
-fn a_column_that_an_heir_got_since_beside_one_that_is_recorded_by_name() {
+fn a_column_that_a_child_got_since_beside_one_that_is_recorded_by_name() {
     let conn = &mut rolled_back();
     run(
         conn,

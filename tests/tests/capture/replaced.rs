@@ -40,7 +40,7 @@ fn a_table_that_takes_the_place_of_another_continues_its_history() {
     assert_eq!(
         rows(
             conn,
-            "SELECT code, mend FROM threadline.unaudited_tables() WHERE relation LIKE '%orders'"
+            "SELECT code, fix FROM threadline.unaudited_tables() WHERE relation LIKE '%orders'"
         ),
         [
             "table-replaced | SELECT threadline.audit('public.orders', continues => 'public.orders_old', exclude => ARRAY['pin']);"

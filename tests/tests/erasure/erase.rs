@@ -86,12 +86,12 @@ fn what_is_recorded_afterwards_is_found_and_erased_again() {
     assert!(findings(conn).is_empty());
     run(conn, "UPDATE users SET email = 'jane@again' WHERE id = 42");
     assert_eq!(findings(conn), ["erased-recorded-again"]);
-    let call = value(conn, "SELECT mend FROM threadline.erasure_drift()").unwrap();
+    let call = value(conn, "SELECT fix FROM threadline.erasure_drift()").unwrap();
     run(conn, &call);
     assert_eq!(findings(conn), ["erasure-unfinished"]);
     let call = value(
         conn,
-        "SELECT rtrim(mend, ';') FROM threadline.erasure_drift()",
+        "SELECT rtrim(fix, ';') FROM threadline.erasure_drift()",
     )
     .unwrap();
     while value(conn, &call).as_deref() != Some("0") {}

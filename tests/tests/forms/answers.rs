@@ -152,7 +152,7 @@ fn records_of_the_past_are_read_back_as_the_models_type() {
     let document = read_back("Version_AnyValue", &version);
     assert_eq!(document["record"], Value::Null);
     assert!(
-        ["deleted", "unsettled"].contains(&document["unavailable"]["reason"].as_str().unwrap()),
+        ["deleted", "not_final"].contains(&document["unavailable"]["reason"].as_str().unwrap()),
         "{document}"
     );
     let now = threadline_tests::value(conn, "clock_timestamp() - '1 microsecond'::interval");

@@ -107,7 +107,7 @@ fn it_finds_the_structure_that_verify_finds() {
     }
 }
 
-/// What a health check mends is mended by what it says.
+/// What a health check fixes is fixed by what it says.
 #[test]
 fn its_fixes_fix() {
     let database = Database::new();
@@ -121,7 +121,7 @@ fn its_fixes_fix() {
     let before = health(conn);
     assert!(!before.healthy);
     for finding in &before.findings {
-        run(conn, finding.mend.as_deref().unwrap());
+        run(conn, finding.fix.as_deref().unwrap());
     }
     assert_eq!(found(&health(conn)), [""; 0]);
 }

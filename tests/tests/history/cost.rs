@@ -38,11 +38,11 @@ const LARGE: &str = "
 fn large(database: &Database) -> PgConnection {
     let mut conn = database.connect();
     run(&mut conn, LARGE);
-    settle(&mut conn);
+    vacuum(&mut conn);
     conn
 }
 
-fn settle(conn: &mut PgConnection) {
+fn vacuum(conn: &mut PgConnection) {
     run(conn, "VACUUM ANALYZE");
     run(conn, "SET max_parallel_workers_per_gather = 0");
 }
@@ -113,7 +113,7 @@ fn rows_that_referred_to_a_record_are_found_by_an_index() {
         conn,
         "SELECT threadline.index_reference('posts', 'user_id')",
     );
-    settle(conn);
+    vacuum(conn);
     let (with, entries, scanned) = read(conn, ask);
     assert_eq!(with.entries, without.entries);
     assert!(entries <= 500, "{entries} entries of indexes");
@@ -125,7 +125,7 @@ fn rows_that_referred_to_a_record_are_found_by_an_index() {
         "ALTER TABLE posts RENAME user_id TO author; SELECT threadline.refresh('posts')",
     );
     run(conn, "SELECT threadline.index_reference('posts', 'author')");
-    settle(conn);
+    vacuum(conn);
     let (renamed, entries, scanned) = read(conn, ask);
     assert_eq!(renamed.entries.len(), 41);
     assert!(entries <= 500, "{entries} entries of indexes");

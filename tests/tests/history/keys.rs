@@ -44,11 +44,11 @@ diesel::table! {
 }
 diesel::table! {
     #[sql_name = "tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt1"]
-    twin_1 (id) { id -> Int4, body -> Text, }
+    long_1 (id) { id -> Int4, body -> Text, }
 }
 diesel::table! {
     #[sql_name = "tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt2"]
-    twin_2 (id) { id -> Int4, body -> Text, }
+    long_2 (id) { id -> Int4, body -> Text, }
 }
 mod other {
     diesel::table! {
@@ -125,15 +125,15 @@ keyed!(a_reserved_word, SmallOrder, small_order, [id: i32], "\"order\"", "id int
     (1, "1"), (2, "2"));
 keyed!(a_name_of_quotes_and_unicode, Odd, odd, [id: i32], "\"a \"\"b\"\" 表 it's\"", "id int PRIMARY KEY, body text",
     (1, "1"), (2, "2"));
-keyed!(a_name_of_63_bytes, Twin1, twin_1, [id: i32], "tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt1", "id int PRIMARY KEY, body text",
+keyed!(a_name_of_63_bytes, Long1, long_1, [id: i32], "tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt1", "id int PRIMARY KEY, body text",
     (1, "1"), (2, "2"));
-keyed!(its_twin, Twin2, twin_2, [id: i32], "tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt2", "id int PRIMARY KEY, body text",
+keyed!(its_neighbour, Long2, long_2, [id: i32], "tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt2", "id int PRIMARY KEY, body text",
     (1, "1"), (2, "2"));
 keyed!(another_schema, OtherBigint, other::by_bigint, [id: i64], "other.by_bigint", "id bigint PRIMARY KEY, body text",
     (1_i64, "1"), (2_i64, "2"));
 
 #[test]
-fn twins_of_63_bytes_have_two_histories() {
+fn names_that_differ_in_their_63rd_byte_have_two_histories() {
     let conn = &mut rolled_back();
     let t = "t".repeat(62);
     run(
@@ -142,10 +142,10 @@ fn twins_of_63_bytes_have_two_histories() {
             "CREATE TABLE {t}1 (id int PRIMARY KEY, body text); CREATE TABLE {t}2 (id int PRIMARY KEY, body text)"
         ),
     );
-    threadline::models![Twin1, Twin2].install(conn).unwrap();
+    threadline::models![Long1, Long2].install(conn).unwrap();
     run(conn, &format!("INSERT INTO {t}1 VALUES (1, 'one')"));
-    assert_eq!(Twin1::history_of(conn, 1).unwrap().len(), 1);
-    assert!(Twin2::history_of(conn, 1).unwrap().is_empty());
+    assert_eq!(Long1::history_of(conn, 1).unwrap().len(), 1);
+    assert!(Long2::history_of(conn, 1).unwrap().is_empty());
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn an_entry_that_cannot_be_posted_is_set_aside_and_keeps_no_other_waiting() {
     let waiting = threadline::waiting(conn).unwrap();
     assert_eq!((waiting.entries, waiting.set_aside), (0, 1));
     assert_eq!(
-        rows(conn, "SELECT code, mend FROM threadline.posting_drift()"),
+        rows(conn, "SELECT code, fix FROM threadline.posting_drift()"),
         ["entries-set-aside | SELECT threadline.post_again();"]
     );
     assert_eq!(

@@ -64,7 +64,7 @@ fn a_standby_answers_and_what_waited_is_posted_after_its_promotion() {
     );
     // Of a quiet primary it has heard nothing since.
     let later = (after + TimeDelta::milliseconds(1)).to_rfc3339();
-    assert!(rows(conn, &as_of(&later))[0].starts_with("unsettled"));
+    assert!(rows(conn, &as_of(&later))[0].starts_with("not_final"));
 
     for call in ["threadline.post()", "threadline.purge()"] {
         assert_eq!(rows(conn, &format!("SELECT {call}")), ["0"], "{call}");

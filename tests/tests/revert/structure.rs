@@ -172,7 +172,7 @@ fn what_was_restored_from_a_dump_can_be_reverted_there() {
 }
 
 #[test]
-fn an_heir_with_the_same_key_is_somebody_else() {
+fn a_child_with_the_same_key_is_somebody_else() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -180,7 +180,7 @@ fn an_heir_with_the_same_key_is_somebody_else() {
         "CREATE TABLE people (id int PRIMARY KEY, name text);
          CREATE TABLE staff (PRIMARY KEY (id), pay int) INHERITS (people);
          SELECT threadline.audit('people'), threadline.audit('staff');
-         INSERT INTO people VALUES (1, 'a'); INSERT INTO staff VALUES (1, 'heir', 10), (2, 'heir', 20)",
+         INSERT INTO people VALUES (1, 'a'); INSERT INTO staff VALUES (1, 'child', 10), (2, 'child', 20)",
     );
     let at = value(conn, "SELECT clock_timestamp()").unwrap();
     let mistake = transaction(conn, "UPDATE ONLY people SET name = 'wrong' WHERE id = 1");
@@ -199,6 +199,6 @@ fn an_heir_with_the_same_key_is_somebody_else() {
             conn,
             "SELECT tableoid::regclass, id, name FROM people ORDER BY 1, 2"
         ),
-        ["people | 1 | a", "staff | 1 | heir", "staff | 2 | heir"]
+        ["people | 1 | a", "staff | 1 | child", "staff | 2 | child"]
     );
 }

@@ -140,7 +140,7 @@ fn a_changed_policy_is_put_into_force() {
 }
 
 #[test]
-fn a_change_of_columns_is_seen_and_mended() {
+fn a_change_of_columns_is_seen_and_fixed() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, TABLES);

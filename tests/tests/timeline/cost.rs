@@ -76,18 +76,18 @@ const HISTORY: &str = "
 fn history(database: &Database) -> PgConnection {
     let mut conn = database.connect();
     run(&mut conn, HISTORY);
-    settle(&mut conn);
+    vacuum(&mut conn);
     conn
 }
 
 /// Tables as autovacuum leaves them, read by this session alone: it could not
 /// count what others read for it.
-fn settle(conn: &mut PgConnection) {
-    let unsettled = "SELECT count(*) FROM pg_class
+fn vacuum(conn: &mut PgConnection) {
+    let not_visible = "SELECT count(*) FROM pg_class
          WHERE relnamespace = 'threadline'::regnamespace AND relkind = 'r' AND relallvisible < relpages * 0.9";
     run(conn, "VACUUM ANALYZE");
     // Whoever connects to another database holds it up for a moment.
-    while value(conn, unsettled).as_deref() != Some("0") {
+    while value(conn, not_visible).as_deref() != Some("0") {
         run(conn, "VACUUM");
     }
     run(conn, "SET max_parallel_workers_per_gather = 0");
@@ -242,7 +242,7 @@ fn a_page_of_actions_reads_what_it_gives_wherever_it_is() {
     let database = Database::new();
     let conn = &mut history(&database);
     run(conn, LOGINS);
-    settle(conn);
+    vacuum(conn);
     let filter = ActionFilter::new;
     let half = "2025-05-01T00:00:00Z".parse().unwrap();
     let mut costly = String::new();
@@ -286,7 +286,7 @@ fn actions_without_changes_beside_a_timeline_are_read_where_the_page_is() {
     let database = Database::new();
     let conn = &mut history(&database);
     run(conn, LOGINS);
-    settle(conn);
+    vacuum(conn);
     let depth = place(conn, 16_000);
     let mut costly = String::new();
     for filter in [
@@ -326,7 +326,7 @@ fn a_transaction_with_thirty_thousand_changes_costs_no_more_than_others() {
     let database = Database::new();
     let conn = &mut history(&database);
     run(conn, LARGE);
-    settle(conn);
+    vacuum(conn);
     // Half an hour after the large one, half an hour before the next.
     let later = Filter::new().from("2025-06-17T07:30:00Z".parse().unwrap());
     let newer = timeline(later).count(conn).unwrap();
@@ -377,7 +377,7 @@ fn a_transaction_with_thirty_thousand_changes_of_another_table_is_passed_by() {
     let database = Database::new();
     let conn = &mut history(&database);
     run(conn, LARGE);
-    settle(conn);
+    vacuum(conn);
     let around = |filter: Filter| {
         filter
             .from("2025-06-10T00:00:00Z".parse().unwrap())

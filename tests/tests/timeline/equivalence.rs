@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use threadline::{ActionStatus, ActorRef, ActorType, Cursor, Operation, timeline};
 use threadline_tests::Database;
 
+use crate::criterion::{Criterion, Id, Table, filter};
 use crate::dataset;
 use crate::dice::Dice;
 use crate::naive::Recorded;
-use crate::wish::{Id, Table, Wish, filter};
 
 const TABLES: &[Table] = &[
     table("members", "public", "members"),
@@ -30,11 +30,11 @@ const fn table(asked: &'static str, schema: &'static str, name: &'static str) ->
 
 /// Everything that can be asked of the data, and of each kind something that
 /// is not there.
-fn wishes(recorded: &Recorded) -> Vec<Wish> {
-    let mut wishes: Vec<_> = TABLES.iter().copied().map(Wish::Table).collect();
-    let mut add = |wish| {
-        if !wishes.contains(&wish) {
-            wishes.push(wish);
+fn criteria(recorded: &Recorded) -> Vec<Criterion> {
+    let mut criteria: Vec<_> = TABLES.iter().copied().map(Criterion::Table).collect();
+    let mut add = |criterion| {
+        if !criteria.contains(&criterion) {
+            criteria.push(criterion);
         }
     };
     for operation in [
@@ -45,7 +45,7 @@ fn wishes(recorded: &Recorded) -> Vec<Wish> {
         Operation::Unrecognized("X".to_owned()),
         Operation::Unrecognized("none".to_owned()),
     ] {
-        add(Wish::Operation(operation));
+        add(Criterion::Operation(operation));
     }
     for actor in [
         ActorRef::user("1").unwrap(),
@@ -59,15 +59,17 @@ fn wishes(recorded: &Recorded) -> Vec<Wish> {
         ActorRef::system(" app").unwrap(),
         ActorRef::anonymous(),
     ] {
-        add(Wish::ActorType(actor.actor_type().clone()));
-        add(Wish::Actor(actor));
+        add(Criterion::ActorType(actor.actor_type().clone()));
+        add(Criterion::Actor(actor));
     }
     for kind in ["robot", "none"] {
-        add(Wish::ActorType(ActorType::Unrecognized(kind.to_owned())));
+        add(Criterion::ActorType(ActorType::Unrecognized(
+            kind.to_owned(),
+        )));
     }
     for id in ["a", " a ", "b", "c", "d", "alone", "none"] {
         for of in [Id::Request, Id::Correlation, Id::Job] {
-            add(Wish::Id(of, id.to_owned()));
+            add(Criterion::Id(of, id.to_owned()));
         }
     }
     for name in [
@@ -76,10 +78,10 @@ fn wishes(recorded: &Recorded) -> Vec<Wish> {
         "seat.taken",
         "member.refused",
     ] {
-        add(Wish::Action(name.to_owned()));
+        add(Criterion::Action(name.to_owned()));
     }
     for category in ["member", "seat", "special", "none"] {
-        add(Wish::Category(category.to_owned()));
+        add(Criterion::Category(category.to_owned()));
     }
     for status in [
         ActionStatus::Ok,
@@ -87,10 +89,10 @@ fn wishes(recorded: &Recorded) -> Vec<Wish> {
         ActionStatus::Unrecognized("postponed".to_owned()),
         ActionStatus::Unrecognized("none".to_owned()),
     ] {
-        add(Wish::Status(status));
+        add(Criterion::Status(status));
     }
     for source in ["web", "cli", "job", "none"] {
-        add(Wish::Source(source.to_owned()));
+        add(Criterion::Source(source.to_owned()));
     }
     for (key, value) in [
         ("tenant", json!("acme")),
@@ -104,23 +106,27 @@ fn wishes(recorded: &Recorded) -> Vec<Wish> {
         ("extra", json!({"a": [1]})),
         ("none", Value::Null),
     ] {
-        add(Wish::Metadata(key.to_owned(), value));
+        add(Criterion::Metadata(key.to_owned(), value));
     }
     for role in ["postgres", "none"] {
-        add(Wish::SessionUser(role.to_owned()));
+        add(Criterion::SessionUser(role.to_owned()));
     }
-    add(Wish::Value("role".to_owned(), json!("nobody")));
-    add(Wish::Value("id".to_owned(), json!(3)));
-    add(Wish::Key(TABLES[3], "tenant".to_owned(), "none".to_owned()));
-    add(Wish::Changed("nothing".to_owned()));
-    add(Wish::ChangedTo("role".to_owned(), json!("nobody")));
+    add(Criterion::Value("role".to_owned(), json!("nobody")));
+    add(Criterion::Value("id".to_owned(), json!(3)));
+    add(Criterion::Key(
+        TABLES[3],
+        "tenant".to_owned(),
+        "none".to_owned(),
+    ));
+    add(Criterion::Changed("nothing".to_owned()));
+    add(Criterion::ChangedTo("role".to_owned(), json!("nobody")));
     for (number, change) in recorded.changes.iter().enumerate() {
         if number % 70 == 3 {
             for row in [&change.row_data, &change.row_data_texts] {
                 for (column, value) in row.as_object().unwrap() {
-                    add(Wish::Value(column.clone(), value.clone()));
-                    add(Wish::ChangedFrom(column.clone(), value.clone()));
-                    add(Wish::ChangedTo(column.clone(), value.clone()));
+                    add(Criterion::Value(column.clone(), value.clone()));
+                    add(Criterion::ChangedFrom(column.clone(), value.clone()));
+                    add(Criterion::ChangedTo(column.clone(), value.clone()));
                 }
             }
         }
@@ -129,11 +135,11 @@ fn wishes(recorded: &Recorded) -> Vec<Wish> {
             (&change.changed_from_texts, &change.changed_to_texts),
         ] {
             for (column, value) in from.as_object().unwrap() {
-                add(Wish::ChangedFrom(column.clone(), value.clone()));
+                add(Criterion::ChangedFrom(column.clone(), value.clone()));
             }
             for (column, value) in to.as_object().unwrap() {
-                add(Wish::Changed(column.clone()));
-                add(Wish::ChangedTo(column.clone(), value.clone()));
+                add(Criterion::Changed(column.clone()));
+                add(Criterion::ChangedTo(column.clone(), value.clone()));
             }
         }
         for table in TABLES {
@@ -143,41 +149,41 @@ fn wishes(recorded: &Recorded) -> Vec<Wish> {
                 let Some(key) = key.as_ref().filter(|_| its) else {
                     continue;
                 };
-                add(Wish::Record(*table, key.clone()));
+                add(Criterion::Record(*table, key.clone()));
                 for (column, value) in change.key_columns.iter().flatten().zip(key) {
-                    add(Wish::Key(*table, column.clone(), value.clone()));
+                    add(Criterion::Key(*table, column.clone(), value.clone()));
                 }
             }
         }
         if number % 40 == 7 {
             for shift in [-1, 0, 1] {
                 let instant = change.captured_at + TimeDelta::microseconds(shift);
-                add(Wish::From(instant));
-                add(Wish::To(instant));
+                add(Criterion::From(instant));
+                add(Criterion::To(instant));
             }
         }
     }
-    add(Wish::Record(TABLES[0], vec!["77".to_owned()]));
-    add(Wish::Record(
+    add(Criterion::Record(TABLES[0], vec!["77".to_owned()]));
+    add(Criterion::Record(
         TABLES[3],
         vec!["acme".to_owned(), "1".to_owned()],
     ));
     for days in [-3000, 3000] {
         let instant = recorded.changes[0].captured_at + TimeDelta::days(days);
-        add(Wish::From(instant));
-        add(Wish::To(instant));
+        add(Criterion::From(instant));
+        add(Criterion::To(instant));
     }
-    wishes
+    criteria
 }
 
 /// Asks both and compares, in pages of three, or in a dozen of them if there is
 /// much; gives how many there were.
-fn compare(conn: &mut PgConnection, recorded: &Recorded, wishes: &[Wish]) -> usize {
-    let expected = recorded.answer(wishes);
+fn compare(conn: &mut PgConnection, recorded: &Recorded, criteria: &[Criterion]) -> usize {
+    let expected = recorded.answer(criteria);
     let size = (expected.len() / 12).max(3);
-    let filter = filter(wishes);
+    let filter = filter(criteria);
     if let Err(error) = filter.check() {
-        assert!(expected.is_empty(), "{error}, and yet: {wishes:?}");
+        assert!(expected.is_empty(), "{error}, and yet: {criteria:?}");
         return 0;
     }
     let mut found = vec![];
@@ -187,7 +193,7 @@ fn compare(conn: &mut PgConnection, recorded: &Recorded, wishes: &[Wish]) -> usi
             .limit(size)
             .after(next)
             .page(conn)
-            .unwrap_or_else(|error| panic!("{error}\nin: {wishes:?}"));
+            .unwrap_or_else(|error| panic!("{error}\nin: {criteria:?}"));
         for entry in &page.entries {
             let its: Vec<_> = entry.actions.iter().map(|action| action.id).collect();
             let expected: Vec<_> = recorded
@@ -201,20 +207,20 @@ fn compare(conn: &mut PgConnection, recorded: &Recorded, wishes: &[Wish]) -> usi
             found.push(entry.change.id);
         }
         assert_eq!(page.has_more, page.next.is_some());
-        assert_eq!(page.has_more, found.len() < expected.len(), "{wishes:?}");
-        assert!(!page.has_more || page.entries.len() == size, "{wishes:?}");
+        assert_eq!(page.has_more, found.len() < expected.len(), "{criteria:?}");
+        assert!(!page.has_more || page.entries.len() == size, "{criteria:?}");
         next = page.next;
         if next.is_none() {
             break;
         }
     }
-    assert_eq!(found, expected, "{wishes:?}");
+    assert_eq!(found, expected, "{criteria:?}");
     let number = expected.len();
     let count = timeline(filter.clone()).count(conn).unwrap();
-    assert_eq!(count, number as u64, "{wishes:?}");
+    assert_eq!(count, number as u64, "{criteria:?}");
     for cap in [0, 1, number, number + 1] {
         let count = timeline(filter.clone()).count_up_to(conn, cap).unwrap();
-        assert_eq!(count, cap.min(number) as u64, "up to {cap}: {wishes:?}");
+        assert_eq!(count, cap.min(number) as u64, "up to {cap}: {criteria:?}");
     }
     number
 }
@@ -228,12 +234,12 @@ fn every_filter_alone_gives_what_it_says() {
     assert!(recorded.changes.len() > 500, "{}", recorded.changes.len());
     compare(conn, &recorded, &[]);
     let mut nothing = 0;
-    let wishes = wishes(&recorded);
-    for wish in &wishes {
-        let found = compare(conn, &recorded, std::slice::from_ref(wish));
+    let criteria = criteria(&recorded);
+    for criterion in &criteria {
+        let found = compare(conn, &recorded, std::slice::from_ref(criterion));
         nothing += usize::from(found == 0);
     }
-    assert!(nothing * 5 < wishes.len(), "{nothing} find nothing");
+    assert!(nothing * 5 < criteria.len(), "{nothing} find nothing");
 }
 
 #[test]
@@ -242,25 +248,25 @@ fn filters_together_give_what_holds_for_all_of_them() {
     dataset::load(&database);
     let conn = &mut database.connect();
     let recorded = Recorded::load(conn);
-    let wishes = wishes(&recorded);
+    let criteria = criteria(&recorded);
     let mut dice = Dice::new(11);
     let (mut something, mut pages) = (0, 0);
     let rounds = 400;
     for _ in 0..rounds {
         let change = dice.pick(&recorded.changes);
-        let true_of_it: Vec<_> = wishes
+        let true_of_it: Vec<_> = criteria
             .iter()
-            .filter(|wish| recorded.holds(std::slice::from_ref(wish), change))
+            .filter(|criterion| recorded.holds(std::slice::from_ref(criterion), change))
             .collect();
-        let mut together: Vec<Wish> = vec![];
+        let mut together: Vec<Criterion> = vec![];
         for _ in 0..2 + dice.roll(4) {
-            let wish = if dice.one_in(12) {
-                dice.pick(&wishes)
+            let criterion = if dice.one_in(12) {
+                dice.pick(&criteria)
             } else {
                 dice.pick(&true_of_it)
             };
-            if together.iter().all(|other| wish.stands_beside(other)) {
-                together.push(wish.clone());
+            if together.iter().all(|other| criterion.stands_beside(other)) {
+                together.push(criterion.clone());
             }
         }
         let found = compare(conn, &recorded, &together);

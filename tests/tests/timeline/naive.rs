@@ -8,7 +8,7 @@ use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamp
 use serde_json::Value;
 use threadline::Operation;
 
-use crate::wish::{Id, Table, Wish};
+use crate::criterion::{Criterion, Id, Table};
 
 /// A change with its transaction. Texts are members as PostgreSQL writes them.
 #[derive(Debug, QueryableByName)]
@@ -153,27 +153,31 @@ impl Recorded {
 
     /// The ids of the changes for which all of it holds, in the order of a
     /// timeline.
-    pub fn answer(&self, wishes: &[Wish]) -> Vec<i64> {
+    pub fn answer(&self, criteria: &[Criterion]) -> Vec<i64> {
         let mut found: Vec<_> = self
             .changes
             .iter()
-            .filter(|change| self.holds(wishes, change))
+            .filter(|change| self.holds(criteria, change))
             .map(|change| (change.transaction_id, change.id))
             .collect();
-        let of_a_record = wishes.iter().any(|wish| matches!(wish, Wish::Record(..)));
+        let of_a_record = criteria
+            .iter()
+            .any(|criterion| matches!(criterion, Criterion::Record(..)));
         found.sort_unstable_by_key(|&(transaction, id)| {
             std::cmp::Reverse((if of_a_record { 0 } else { transaction }, id))
         });
         found.into_iter().map(|(_, id)| id).collect()
     }
 
-    pub fn holds(&self, wishes: &[Wish], change: &Change) -> bool {
+    pub fn holds(&self, criteria: &[Criterion], change: &Change) -> bool {
         let actions = self.actions_of(change);
-        wishes.iter().all(|wish| self.holds_one(wish, change))
+        criteria
+            .iter()
+            .all(|criterion| self.holds_one(criterion, change))
             && (actions
                 .iter()
-                .any(|action| wishes.iter().all(|wish| holds_of(wish, action)))
-                || !wishes.iter().any(is_of_an_action))
+                .any(|action| criteria.iter().all(|criterion| holds_of(criterion, action)))
+                || !criteria.iter().any(is_of_an_action))
     }
 
     pub fn actions_of(&self, change: &Change) -> &[Action] {
@@ -182,15 +186,15 @@ impl Recorded {
             .map_or(&[], Vec::as_slice)
     }
 
-    fn holds_one(&self, wish: &Wish, change: &Change) -> bool {
-        match wish {
-            Wish::Table(table) => is_of(change, table),
-            Wish::Record(table, key) => self
+    fn holds_one(&self, criterion: &Criterion, change: &Change) -> bool {
+        match criterion {
+            Criterion::Table(table) => is_of(change, table),
+            Criterion::Record(table, key) => self
                 .stories
                 .get(&(table.schema.to_owned(), table.name.to_owned()))
                 .and_then(|stories| stories.get(key))
                 .is_some_and(|story| story.contains(&change.id)),
-            Wish::Operation(operation) => {
+            Criterion::Operation(operation) => {
                 change.op
                     == match operation {
                         Operation::Insert => "I",
@@ -200,14 +204,14 @@ impl Recorded {
                         other => other.as_str(),
                     }
             }
-            Wish::Actor(actor) => {
+            Criterion::Actor(actor) => {
                 change.actor_type.as_deref() == Some(actor.actor_type().as_str())
                     && change.actor_id.as_deref() == actor.id()
             }
-            Wish::ActorType(kind) => change.actor_type.as_deref() == Some(kind.as_str()),
-            Wish::From(instant) => change.captured_at >= *instant,
-            Wish::To(instant) => change.captured_at <= *instant,
-            Wish::Id(id, value) => {
+            Criterion::ActorType(kind) => change.actor_type.as_deref() == Some(kind.as_str()),
+            Criterion::From(instant) => change.captured_at >= *instant,
+            Criterion::To(instant) => change.captured_at <= *instant,
+            Criterion::Id(id, value) => {
                 let value = Some(value.as_str());
                 let own = match id {
                     Id::Request => &change.request_id,
@@ -224,7 +228,7 @@ impl Recorded {
                         its.as_deref() == value
                     })
             }
-            Wish::Changed(column) => {
+            Criterion::Changed(column) => {
                 change.changed_to.get(column).is_some()
                     || change.op != "U"
                         && change
@@ -232,27 +236,29 @@ impl Recorded {
                             .get(column)
                             .is_some_and(|value| !value.is_null())
             }
-            Wish::ChangedFrom(column, value) => {
+            Criterion::ChangedFrom(column, value) => {
                 change.op != "T" && changed_from(change, column, value)
                     || matches!(change.op.as_str(), "D" | "T") && in_row(change, column, value)
             }
-            Wish::ChangedTo(column, value) => {
+            Criterion::ChangedTo(column, value) => {
                 changed_to(change, column, value)
                     || change.op == "I" && in_row(change, column, value)
             }
-            Wish::Value(column, value) => {
+            Criterion::Value(column, value) => {
                 change.op != "T" && changed_from(change, column, value)
                     || changed_to(change, column, value)
                     || in_row(change, column, value)
                     || in_key(change, column, value)
             }
-            Wish::Key(table, column, value) => {
+            Criterion::Key(table, column, value) => {
                 is_of(change, table) && in_key(change, column, &Value::String(value.clone()))
             }
-            Wish::SessionUser(role) => change.session_user_name.as_deref() == Some(role),
-            Wish::Source(source) => change.source.as_deref() == Some(source),
-            Wish::Metadata(key, value) => is_value(value, key, &change.meta, &change.meta_texts),
-            Wish::Action(_) | Wish::Category(_) | Wish::Status(_) => true,
+            Criterion::SessionUser(role) => change.session_user_name.as_deref() == Some(role),
+            Criterion::Source(source) => change.source.as_deref() == Some(source),
+            Criterion::Metadata(key, value) => {
+                is_value(value, key, &change.meta, &change.meta_texts)
+            }
+            Criterion::Action(_) | Criterion::Category(_) | Criterion::Status(_) => true,
         }
     }
 }
@@ -262,15 +268,18 @@ fn is_of(change: &Change, table: &Table) -> bool {
         && change.table_name.as_deref() == Some(table.name)
 }
 
-fn is_of_an_action(wish: &Wish) -> bool {
-    matches!(wish, Wish::Action(_) | Wish::Category(_) | Wish::Status(_))
+fn is_of_an_action(criterion: &Criterion) -> bool {
+    matches!(
+        criterion,
+        Criterion::Action(_) | Criterion::Category(_) | Criterion::Status(_)
+    )
 }
 
-fn holds_of(wish: &Wish, action: &Action) -> bool {
-    match wish {
-        Wish::Action(name) => action.name == *name,
-        Wish::Category(category) => action.category.as_deref() == Some(category),
-        Wish::Status(status) => action.status == status.as_str(),
+fn holds_of(criterion: &Criterion, action: &Action) -> bool {
+    match criterion {
+        Criterion::Action(name) => action.name == *name,
+        Criterion::Category(category) => action.category.as_deref() == Some(category),
+        Criterion::Status(status) => action.status == status.as_str(),
         _ => true,
     }
 }

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use threadline::{Finding, Models, Severity};
 use threadline_tests::{Database, run, value};
 
-use super::{findings, found, found_but_gaps, mend};
+use super::{findings, fix, found, found_but_gaps};
 
 const MEMBERS: &str = "
     CREATE TABLE members (id int PRIMARY KEY, name text, age int, email text, hash text);
@@ -82,7 +82,7 @@ fn a_write_past_the_triggers_is_found_with_what_was_expected() {
             .all(|finding| finding.severity().to_string() == "error")
     );
 
-    mend(conn, &findings);
+    fix(conn, &findings);
     assert_eq!(found_but_gaps(conn), [""; 0]);
     run(
         conn,

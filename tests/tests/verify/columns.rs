@@ -140,7 +140,7 @@ fn a_changed_key_is_found() {
         &["key-changed public.people", "chain-unchecked public.people"],
     );
     assert_eq!(
-        findings[0].mend.as_deref(),
+        findings[0].fix.as_deref(),
         Some(
             "ALTER TABLE public.people ADD PRIMARY KEY (name); SELECT threadline.refresh('public.people');"
         )

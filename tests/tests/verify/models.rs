@@ -2,7 +2,7 @@ use diesel::prelude::*;
 use threadline::{Audited, FindingCode, Models};
 use threadline_tests::{Database, run};
 
-use super::{mend, trigger};
+use super::{fix, trigger};
 
 diesel::table! {
     users (id) { id -> Int8, email -> Text, }
@@ -62,7 +62,7 @@ fn a_model_that_is_not_in_force_is_found() {
         codes(&models, conn),
         [FindingCode::ModelNotAudited, FindingCode::ModelNotAudited]
     );
-    mend(conn, &verification.findings);
+    fix(conn, &verification.findings);
     assert_eq!(codes(&models, conn), []);
 
     run(conn, "SELECT threadline.audit('users')");
@@ -81,7 +81,7 @@ fn a_model_that_is_not_in_force_is_found() {
             .findings,
         []
     );
-    mend(conn, &verification.findings);
+    fix(conn, &verification.findings);
     assert_eq!(codes(&models, conn), []);
 
     let name = trigger(conn, "users", "capture");

@@ -257,7 +257,7 @@ fn a_table_that_became_a_partition_is_found() {
             "it became a partition of public.whole, which is audited, too; its changes are recorded twice"
         )
     );
-    run(conn, attached.mend.as_deref().unwrap());
+    run(conn, attached.fix.as_deref().unwrap());
     run(
         conn,
         "INSERT INTO whole VALUES (2, 'a'); INSERT INTO old VALUES (3, 'a')",

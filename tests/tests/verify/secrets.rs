@@ -6,7 +6,7 @@ use diesel::sql_query;
 use threadline::{Audited, Finding, FindingCode, Models, Severity};
 use threadline_tests::{Database, rows, run, value};
 
-use super::mend;
+use super::fix;
 
 diesel::table! {
     users (id) { id -> Int8, name -> Text, password_hash -> Text, token_count -> Int4, }
@@ -61,7 +61,7 @@ fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
     let found = findings(&decided, conn);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].code, FindingCode::PolicyDiffers);
-    mend(conn, &found);
+    fix(conn, &found);
     assert_eq!(messages(&decided, conn), [""; 0]);
     decided.install(conn).unwrap();
     assert!(decided.status(conn).unwrap().is_current());
@@ -89,12 +89,12 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
     let found = findings(&models, conn);
     assert_eq!(found[0].severity(), Severity::Warning);
     assert_eq!(
-        found[1].mend.as_deref(),
+        found[1].fix.as_deref(),
         Some(
             "SELECT threadline.audit_as_decided('public.cards', mask => ARRAY['email'], exclude => ARRAY['cvv']);"
         )
     );
-    mend(conn, &found[1..]);
+    fix(conn, &found[1..]);
     assert_eq!(findings(&models, conn).len(), 1);
     run(
         conn,
@@ -340,7 +340,7 @@ fn only_a_new_policy_in_sql_is_asked_about() {
     // The fix of the table that nobody audits leaves the secret out.
     for _ in 0..2 {
         let found = findings(&models, conn);
-        mend(conn, &found);
+        fix(conn, &found);
     }
     assert_eq!(messages(&models, conn), [""; 0]);
     run(conn, "INSERT INTO imports VALUES (1, 's3cr3t')");

@@ -1,7 +1,7 @@
 use threadline::{ErrorKind, Models};
 use threadline_tests::{Database, changes, run};
 
-use super::{drift, findings, found, mend, quoted, trigger};
+use super::{drift, findings, fix, found, quoted, trigger};
 
 #[test]
 fn a_dropped_table_is_told_of_until_somebody_says_so() {
@@ -33,7 +33,7 @@ fn a_table_created_anew_is_audited_again_under_its_old_policy() {
         &["table-recreated public.items"],
     );
     assert_eq!(
-        findings[0].mend.as_deref(),
+        findings[0].fix.as_deref(),
         Some(
             "SELECT threadline.audit_as_decided('public.items', mask => ARRAY['pin'], exclude => ARRAY['hash']);"
         )
@@ -74,7 +74,7 @@ fn a_namesake_or_a_similar_name_is_another_table() {
     }
     assert_eq!(found(conn).len(), 5);
     let unaudited = findings(conn);
-    mend(conn, &unaudited[3..]);
+    fix(conn, &unaudited[3..]);
     for (position, table) in tables.iter().enumerate() {
         run(conn, &format!("SELECT threadline.audit({})", quoted(table)));
         assert_eq!(
@@ -121,7 +121,7 @@ fn the_applications_unaudited_tables_are_told_of_unless_they_are_allowed() {
         ]
     );
     assert_eq!(
-        findings(conn)[0].mend.as_deref(),
+        findings(conn)[0].fix.as_deref(),
         Some("SELECT threadline.audit('public.app_log', keyless => true);")
     );
     let models = Models::new(vec![]);
@@ -132,7 +132,7 @@ fn the_applications_unaudited_tables_are_told_of_unless_they_are_allowed() {
         .unwrap();
     assert_eq!(verification.findings.len(), 1);
     assert!(verification.is_sound());
-    mend(conn, &verification.findings);
+    fix(conn, &verification.findings);
     run(
         conn,
         "SELECT threadline.audit('sessions'), threadline.unaudit('sessions')",
@@ -258,7 +258,7 @@ fn a_policy_that_records_a_part_is_followed() {
         ],
     );
     assert_eq!(
-        findings[2].mend.as_deref(),
+        findings[2].fix.as_deref(),
         Some("SELECT threadline.audit_as_decided('public.c', columns => ARRAY['n']);")
     );
 }

@@ -73,7 +73,7 @@ fn a_disabled_trigger_is_no_coverage() {
             );
             assert_eq!(findings[0].severity().to_string(), "error");
             assert_eq!(
-                findings[0].mend.as_deref(),
+                findings[0].fix.as_deref(),
                 Some("SELECT threadline.refresh('public.items');")
             );
         }
@@ -149,7 +149,7 @@ fn a_further_trigger_records_nothing_and_is_found() {
             &["trigger-duplicated public.items"],
         );
         assert_eq!(
-            findings[0].mend.as_deref(),
+            findings[0].fix.as_deref(),
             Some("DROP TRIGGER again ON public.items;")
         );
         assert_eq!(findings[0].severity().to_string(), "warning");
@@ -241,6 +241,6 @@ fn a_trigger_of_another_table_records_nothing_and_is_found() {
         findings[0].message,
         "trigger copied is that of public.items, and records nothing here"
     );
-    run(conn, findings[0].mend.as_deref().unwrap());
+    run(conn, findings[0].fix.as_deref().unwrap());
     assert_eq!(found(conn), ["table-unaudited public.other"]);
 }

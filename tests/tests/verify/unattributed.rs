@@ -71,7 +71,7 @@ fn transactions_without_an_actor_are_counted_by_where_they_come_from() {
     );
     assert_eq!(finding.records, 4);
     assert_eq!(finding.severity().to_string(), "info");
-    assert_eq!(finding.mend, None);
+    assert_eq!(finding.fix, None);
 
     // Looked into until then.
     let models = Models::new(vec![]);

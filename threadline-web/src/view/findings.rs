@@ -26,7 +26,7 @@ fn one(finding: &Finding) -> Markup {
                 @if let Some(table) = &finding.table { " " bdi.table { (table) } }
                 " " span dir="auto" { (finding.message) }
             }
-            @if let Some(fix) = &finding.mend {
+            @if let Some(fix) = &finding.fix {
                 details { summary { (texts::FIX) } pre.copied { (fix) } }
             }
         }

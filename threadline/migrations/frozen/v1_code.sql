@@ -1556,7 +1556,7 @@ BEGIN ATOMIC
         -- In the order in which PostgreSQL shows them.
         SELECT string_agg(o.operation, ' OR ' ORDER BY o.ordinal) FILTER (WHERE o.operation <> 'TRUNCATE') AS of_rows,
                array_agg(o.operation) AS operations,
-               max(coalesce(t.shown_condition, expected_triggers.condition)) AS condition
+               max(coalesce(t.deparsed_condition, expected_triggers.condition)) AS condition
         FROM (VALUES (1, 'INSERT'), (2, 'DELETE'), (3, 'UPDATE'), (4, 'TRUNCATE')) AS o (ordinal, operation)
         LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
         WHERE coalesce(t.policy -> 'operations' ? lower(o.operation), true)
@@ -1674,7 +1674,7 @@ SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_trigger record;
-    tl_condition text := coalesce((SELECT t.shown_condition FROM threadline.audited_tables AS t WHERE t.id = audited_table), condition);
+    tl_condition text := coalesce((SELECT t.deparsed_condition FROM threadline.audited_tables AS t WHERE t.id = audited_table), condition);
     tl_owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = target);
 BEGIN
     PERFORM threadline.check_condition(target, tl_condition);
@@ -3434,7 +3434,7 @@ BEGIN
             WHERE e.relation = a.relation AND CASE
                 WHEN a.command_tag = 'CREATE TRIGGER' THEN
                     -- Until the condition is noted, it is not known as PostgreSQL shows it.
-                    g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.shown_condition IS NULL)
+                    g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.deparsed_condition IS NULL)
                 WHEN a.command_tag = 'CREATE TABLE' THEN false
                 -- Partitions that come later have none for TRUNCATE.
                 ELSE g.tgenabled IN ('D', 'R') OR (g.oid IS NULL AND (a.relation = a.root OR e.inherited)) END
@@ -3562,11 +3562,11 @@ BEGIN
     IF tl_condition IS NULL THEN
         RAISE EXCEPTION 'threadline: the condition under which table % is recorded is not one expression', target;
     END IF;
-    SELECT t.shown_condition INTO tl_former FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ? 'condition';
+    SELECT t.deparsed_condition INTO tl_former FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ? 'condition';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'threadline: table % is recorded without a condition; give it one with SELECT threadline.audit(''%'', condition => ...)', target, target;
     ELSIF tl_former IS DISTINCT FROM tl_condition THEN
-        UPDATE threadline.audited_tables SET shown_condition = tl_condition WHERE id = tl_id;
+        UPDATE threadline.audited_tables SET deparsed_condition = tl_condition WHERE id = tl_id;
         PERFORM threadline.own_action('audit.condition_changed',
             jsonb_build_object('table', target, 'table_id', tl_id, 'condition', tl_condition, 'former_condition', tl_former));
     END IF;
@@ -3773,7 +3773,7 @@ BEGIN
             THEN t.chained_since
             ELSE clock_timestamp() END,
         policy = tl_policy,
-        shown_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.shown_condition END,
+        deparsed_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.deparsed_condition END,
         columns = (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
@@ -3994,7 +3994,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
     END IF;
-    IF tl_table.policy ? 'condition' AND tl_table.shown_condition IS NULL THEN
+    IF tl_table.policy ? 'condition' AND tl_table.deparsed_condition IS NULL THEN
         RAISE EXCEPTION 'threadline: the condition of table % was never installed; say it again with SELECT threadline.audit(''%'', condition => ...)',
             target, target;
     END IF;

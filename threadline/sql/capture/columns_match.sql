@@ -13,12 +13,12 @@ BEGIN
     RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS now
-        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, treatment text, made_by text)
+        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, treatment text, generation_expression text)
             ON k.name = now.name AND k.type = now.type::text
         WHERE now.number IS NULL OR k.number IS NULL
            OR (k.number <> now.number AND relation = (built_for ->> 'relation')::oid)
            -- What is made of a redacted column is known by its expression.
            OR (k.treatment = 'clear' AND tl_redacts
-               AND threadline.generation_of(relation, now.number) IS DISTINCT FROM k.made_by));
+               AND threadline.generation_of(relation, now.number) IS DISTINCT FROM k.generation_expression));
 END
 $$;

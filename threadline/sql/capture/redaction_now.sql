@@ -13,10 +13,10 @@ SET quote_all_identifiers = off
 BEGIN ATOMIC
     WITH known AS (
         SELECT c.*, (built_for ->> 'relation')::oid = redaction_now.relation AS same
-        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, made_by text)
+        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, generation_expression text)
     ), traced AS (
         SELECT live.name, live.type, itself.token_key, itself.treatment AS by_itself, namesake.treatment AS by_name,
-               threadline.generation_of(redaction_now.relation, live.number) IS NOT DISTINCT FROM itself.made_by AS made_as_before
+               threadline.generation_of(redaction_now.relation, live.number) IS NOT DISTINCT FROM itself.generation_expression AS made_as_before
         FROM threadline.present_columns(redaction_now.relation) AS live
         LEFT JOIN known AS namesake ON namesake.name = live.name
         LEFT JOIN known AS itself ON CASE WHEN itself.same THEN itself.number = live.number ELSE itself.name = live.name END

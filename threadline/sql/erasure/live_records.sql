@@ -10,7 +10,7 @@ SET bytea_output = 'hex'
 SET extra_float_digits = 1
 AS $$
 DECLARE
-    tl_relation regclass := threadline.readable(threadline.whereabouts(audited_table));
+    tl_relation regclass := threadline.readable(threadline.locate_table(audited_table));
     tl_named text;
 BEGIN
     SELECT string_agg(CASE WHEN c.type::oid < 16384 THEN format('tl_live.%I::text = ANY ($1)', c.name)

@@ -28,7 +28,7 @@ BEGIN
         EXIT WHEN tl_change.row_data IS NOT NULL;
     END LOOP;
     IF NOT FOUND OR tl_change.op = 'U' AND tl_change.row_data IS NULL THEN
-        tl_relation := threadline.readable(threadline.whereabouts(audited_table));
+        tl_relation := threadline.readable(threadline.locate_table(audited_table));
         IF tl_relation IS NOT NULL AND tl_count > (SELECT count(*) FROM jsonb_object_keys(tl_owners)) THEN
             tl_owners := threadline.named_in(threadline.live_image(audited_table, tl_relation, record_key), former, clock_timestamp()) || tl_owners;
         END IF;

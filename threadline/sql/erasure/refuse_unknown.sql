@@ -6,7 +6,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_table integer := (plan -> 'table_id')::integer;
-    tl_relation regclass := threadline.whereabouts(tl_table);
+    tl_relation regclass := threadline.locate_table(tl_table);
     tl_columns text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'columns')));
     tl_by text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
 BEGIN

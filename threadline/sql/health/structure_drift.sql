@@ -14,7 +14,7 @@ BEGIN
                to_regproc('threadline.capture_' || t.id)::oid AS function,
                -- The long way only where the short one does not lead to it.
                CASE WHEN g.oid IS NOT NULL AND g.tgfoid = to_regproc('threadline.capture_' || t.id) THEN t.relation
-                    ELSE threadline.whereabouts(t.id)::oid END AS relation
+                    ELSE threadline.locate_table(t.id)::oid END AS relation
         FROM threadline.audited_tables AS t
         LEFT JOIN pg_trigger AS g ON g.tgrelid = t.relation AND g.tgname = ('!threadline_capture_' || t.id)::name
         WHERE t.unaudited_at IS NULL
@@ -98,7 +98,7 @@ BEGIN
         WHERE a.relation IS NOT NULL AND a.capture_version <> threadline.capture_version()
     )
     SELECT f.code, f.name, f.message,
-           CASE WHEN f.relation IS NOT NULL THEN threadline.mending(f.id, f.relation) END
+           CASE WHEN f.relation IS NOT NULL THEN threadline.fix_for(f.id, f.relation) END
     FROM found AS f
     ORDER BY 2, 1, 3;
 END

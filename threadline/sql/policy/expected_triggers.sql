@@ -21,7 +21,7 @@ BEGIN ATOMIC
         -- In the order in which PostgreSQL shows them.
         SELECT string_agg(o.operation, ' OR ' ORDER BY o.ordinal) FILTER (WHERE o.operation <> 'TRUNCATE') AS of_rows,
                array_agg(o.operation) AS operations,
-               max(coalesce(t.shown_condition, expected_triggers.condition)) AS condition
+               max(coalesce(t.deparsed_condition, expected_triggers.condition)) AS condition
         FROM (VALUES (1, 'INSERT'), (2, 'DELETE'), (3, 'UPDATE'), (4, 'TRUNCATE')) AS o (ordinal, operation)
         LEFT JOIN threadline.audited_tables AS t ON t.id = audited_table
         WHERE coalesce(t.policy -> 'operations' ? lower(o.operation), true)

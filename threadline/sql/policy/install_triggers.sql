@@ -8,7 +8,7 @@ SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_trigger record;
-    tl_condition text := coalesce((SELECT t.shown_condition FROM threadline.audited_tables AS t WHERE t.id = audited_table), condition);
+    tl_condition text := coalesce((SELECT t.deparsed_condition FROM threadline.audited_tables AS t WHERE t.id = audited_table), condition);
     tl_owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = target);
 BEGIN
     PERFORM threadline.check_condition(target, tl_condition);

@@ -21,11 +21,11 @@ BEGIN
     IF tl_condition IS NULL THEN
         RAISE EXCEPTION 'threadline: the condition under which table % is recorded is not one expression', target;
     END IF;
-    SELECT t.shown_condition INTO tl_former FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ? 'condition';
+    SELECT t.deparsed_condition INTO tl_former FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.policy ? 'condition';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'threadline: table % is recorded without a condition; give it one with SELECT threadline.audit(''%'', condition => ...)', target, target;
     ELSIF tl_former IS DISTINCT FROM tl_condition THEN
-        UPDATE threadline.audited_tables SET shown_condition = tl_condition WHERE id = tl_id;
+        UPDATE threadline.audited_tables SET deparsed_condition = tl_condition WHERE id = tl_id;
         PERFORM threadline.own_action('audit.condition_changed',
             jsonb_build_object('table', target, 'table_id', tl_id, 'condition', tl_condition, 'former_condition', tl_former));
     END IF;

@@ -13,7 +13,7 @@ BEGIN
     FOR tl_audited IN
         SELECT t.id, t.relation, at.relation AS target
         FROM threadline.audited_tables AS t
-        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
         WHERE at.relation IS NOT NULL AND to_regproc('threadline.capture_' || t.id) IS NOT NULL
         ORDER BY t.id
     LOOP

@@ -33,7 +33,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
     END IF;
-    IF tl_table.policy ? 'condition' AND tl_table.shown_condition IS NULL THEN
+    IF tl_table.policy ? 'condition' AND tl_table.deparsed_condition IS NULL THEN
         RAISE EXCEPTION 'threadline: the condition of table % was never installed; say it again with SELECT threadline.audit(''%'', condition => ...)',
             target, target;
     END IF;

@@ -16,9 +16,9 @@ DECLARE
 BEGIN
     PERFORM threadline.set_sequences();
     FOR relation, tl_command IN
-        SELECT at.relation, threadline.mending(t.id, at.relation)
+        SELECT at.relation, threadline.fix_for(t.id, at.relation)
         FROM threadline.audited_tables AS t
-        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
         WHERE t.unaudited_at IS NULL AND at.relation IS NOT NULL
         ORDER BY t.schema_name COLLATE "C", t.table_name COLLATE "C", t.id
     LOOP

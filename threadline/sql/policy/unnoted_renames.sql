@@ -36,7 +36,7 @@ BEGIN
                -- It may be the id of a savepoint.
                CASE pg_xact_status(whole.id) WHEN 'in progress' THEN pg_current_xact_id_if_assigned() ELSE whole.id END AS xact_id
         FROM former AS f
-        CROSS JOIN LATERAL threadline.whole_xid(f.xmin) AS whole (id)
+        CROSS JOIN LATERAL threadline.full_xid(f.xmin) AS whole (id)
         WHERE f.name <> f.former_name
     ), since AS (
         SELECT renaming.xact_id, (

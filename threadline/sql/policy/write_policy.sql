@@ -209,13 +209,13 @@ BEGIN
             ELSE clock_timestamp() END,
         policy = tl_policy,
         personal_data = threadline.personal_data(tl_id, target, personal, subject),
-        shown_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.shown_condition END,
+        deparsed_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.deparsed_condition END,
         columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
                     -- What is made of others may be made of a redacted one later.
-                    'made_by', CASE
+                    'generation_expression', CASE
                         WHEN now.treatment = 'clear' AND cardinality(mask || exclude || token) > 0
                         THEN threadline.generation_of(target, c.number) END,
                     -- What a redacted column held until now was not recorded.

@@ -21,10 +21,10 @@ BEGIN
         WHERE a.what = 'converted' AND a.at > instant AND past ? a.name AND live ? a.name
         GROUP BY a.name
     LOOP
-        tl_before := (SELECT r.image FROM threadline.settled_record(audited_table, target, record_key,
+        tl_before := (SELECT r.image FROM threadline.final_record(audited_table, target, record_key,
             CASE WHEN isfinite(tl_column.first) THEN tl_column.first - interval '1 microsecond' ELSE clock_timestamp() END) AS r);
         tl_after := CASE WHEN isfinite(tl_column.last)
-            THEN (SELECT r.image FROM threadline.settled_record(audited_table, target, record_key, tl_column.last) AS r)
+            THEN (SELECT r.image FROM threadline.final_record(audited_table, target, record_key, tl_column.last) AS r)
             ELSE live END;
         IF (past -> tl_column.name)::text = (tl_before -> tl_column.name)::text
            AND (live -> tl_column.name)::text = (tl_after -> tl_column.name)::text THEN

@@ -18,8 +18,8 @@ BEGIN
     END IF;
     SELECT * INTO tl_then FROM threadline.record_as_of(target, put_record_back.record_key, instant);
     tl_live := threadline.live_image(tl_id, target, put_record_back.record_key);
-    IF tl_then.state = 'unsettled' THEN
-        RETURN 'what was then is not settled yet: a transaction that wrote audited rows by then is still open';
+    IF tl_then.state = 'not_final' THEN
+        RETURN 'what was then is not final yet: a transaction that wrote audited rows by then is still open';
     ELSIF tl_then.state = 'unaudited' THEN
         RETURN 'the table was not audited then';
     ELSIF tl_then.state = 'purged' THEN

@@ -16,7 +16,7 @@ CREATE TABLE threadline.audited_tables (
     unaudited_at    timestamptz,
     truncate_limit  bigint NOT NULL DEFAULT 100000,
     chained_since   timestamptz,
-    shown_condition text
+    deparsed_condition text
 );
 -- Images name columns as they were called then.
 CREATE TABLE threadline.renamed_columns (
@@ -39,7 +39,7 @@ COMMENT ON COLUMN threadline.audited_tables.audited_since IS
     'Since when without interruption';
 COMMENT ON COLUMN threadline.audited_tables.chained_since IS
     'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
-COMMENT ON COLUMN threadline.audited_tables.shown_condition IS
+COMMENT ON COLUMN threadline.audited_tables.deparsed_condition IS
     'The condition of the policy as PostgreSQL shows it; as the row trigger has it, unless somebody changed that';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
     'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear, token where they were given';

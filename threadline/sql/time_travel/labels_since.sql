@@ -4,7 +4,7 @@ CREATE FUNCTION threadline.labels_since(type oid) RETURNS xid8
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    SELECT max(threadline.whole_xid(label.xmin)::text::numeric)::text::xid8
+    SELECT max(threadline.full_xid(label.xmin)::text::numeric)::text::xid8
     FROM (
         SELECT under.oid, under.typrelid
         FROM pg_type AS base

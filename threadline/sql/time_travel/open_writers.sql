@@ -45,7 +45,7 @@ BEGIN
           FROM pg_locks AS own
           WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
             AND own.virtualtransaction = writes.virtualtransaction
-            AND tl_later <= threadline.whole_xid(own.transactionid)::text::numeric)
+            AND tl_later <= threadline.full_xid(own.transactionid)::text::numeric)
     ORDER BY a.xact_start, writes.pid;
 END
 $$;

@@ -11,7 +11,7 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT k.part, k.name, k.rows_of,
-           coalesce(k.left_at, CASE WHEN c.oid IS NOT NULL THEN threadline.altered_at(threadline.whole_xid(c.xmin), k.known_at) END, 'infinity'),
+           coalesce(k.left_at, CASE WHEN c.oid IS NOT NULL THEN threadline.altered_at(threadline.full_xid(c.xmin), k.known_at) END, 'infinity'),
            k.left_by, k.noted_at IS NOT NULL
     FROM threadline.known_partitions AS k
     JOIN threadline.audited_tables AS t ON t.id = k.table_id

@@ -3,7 +3,7 @@
 --
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
--- state: there; or why not: unsettled, unaudited (before the audit began),
+-- state: there; or why not: not_final, unaudited (before the audit began),
 -- purged (before the time that is kept),
 -- never (nothing of this key by then), deleted, moved (to another key),
 -- incomplete (something wrote past the triggers). The change is the last one of
@@ -30,8 +30,8 @@ BEGIN
     ELSIF tl_table.policy ?| '{operations,condition}' THEN
         -- Some of what happened was not to be recorded.
         state := 'incomplete';
-    ELSIF NOT threadline.settle(instant) THEN
-        state := 'unsettled';
+    ELSIF NOT threadline.await_final(instant) THEN
+        state := 'not_final';
     ELSIF instant < tl_table.audited_since THEN
         state := 'unaudited';
     ELSIF instant < tl_table.kept_since THEN
@@ -39,7 +39,7 @@ BEGIN
     ELSE
         SELECT r.state, r.image, r.transaction_id, r.change_id, r.unrecorded
         INTO state, image, transaction_id, change_id, unrecorded
-        FROM threadline.settled_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
+        FROM threadline.final_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
     END IF;
 END
 $$;

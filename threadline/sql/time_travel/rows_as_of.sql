@@ -42,10 +42,10 @@ BEGIN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
             MESSAGE = format('threadline: what %s was cannot be said: by its policy, not every change is recorded', target);
-    ELSIF NOT threadline.settle(instant) THEN
+    ELSIF NOT threadline.await_final(instant) THEN
         RAISE EXCEPTION USING
-            CONSTRAINT = 'threadline_unsettled',
-            MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_unsettled(instant)),
+            CONSTRAINT = 'threadline_not_final',
+            MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_not_final(instant)),
             DETAIL = coalesce((SELECT jsonb_agg(to_jsonb(w)) FROM threadline.open_writers(instant) AS w WHERE NOT pg_is_in_recovery()), '[]'),
             HINT = 'Ask again later, or for an earlier instant.';
     ELSIF instant < tl_table.audited_since THEN

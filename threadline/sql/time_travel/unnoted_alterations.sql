@@ -52,9 +52,9 @@ BEGIN
         SELECT c.*,
                CASE c.what WHEN 'relabelled' THEN threadline.labels_since(c.atttypid)
                            WHEN 'dropped' THEN (
-                               SELECT threadline.whole_xid(a.xmin) FROM pg_attribute AS a
+                               SELECT threadline.full_xid(a.xmin) FROM pg_attribute AS a
                                WHERE c.is_same AND a.attrelid = target AND a.attnum = c.number)
-                           ELSE threadline.whole_xid(c.xmin) END AS altered_by
+                           ELSE threadline.full_xid(c.xmin) END AS altered_by
         FROM compared AS c
         WHERE c.what IS NOT NULL
           -- Images of before show the renamed one under the name.

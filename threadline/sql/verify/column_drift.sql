@@ -6,7 +6,7 @@ SET quote_all_identifiers = off
 AS $$
 DECLARE
     tl_table threadline.audited_tables;
-    tl_mend text := threadline.mending(audited_table, target);
+    tl_fix text := threadline.fix_for(audited_table, target);
     tl_keys text[];
     tl_differences text;
     tl_added smallint[];
@@ -14,7 +14,7 @@ BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
     IF tl_table.relation <> target THEN
         RETURN NEXT ROW('table-restored', target::text,
-            'it was restored or created anew since its capture was built; until it is built anew, renamed columns cannot be followed', tl_mend)::threadline.finding;
+            'it was restored or created anew since its capture was built; until it is built anew, renamed columns cannot be followed', tl_fix)::threadline.finding;
     END IF;
 
     IF tl_table.fingerprint <> threadline.fingerprint(target) THEN
@@ -37,11 +37,11 @@ BEGIN
         WHERE k.name IS DISTINCT FROM live.name OR k.type IS DISTINCT FROM live.type::text;
         IF NOT threadline.redacts(tl_table.policy) AND threadline.fingerprint_but(target, tl_added) = tl_table.fingerprint THEN
             RETURN NEXT ROW('columns-added', target::text,
-                format('it has columns that came since its capture was built, and they are recorded: %s', tl_differences), tl_mend)::threadline.finding;
+                format('it has columns that came since its capture was built, and they are recorded: %s', tl_differences), tl_fix)::threadline.finding;
         ELSE
             RETURN NEXT ROW('columns-changed', target::text,
                 'its columns are not those that its capture was built for'
-                || coalesce(': ' || tl_differences, ''), tl_mend)::threadline.finding;
+                || coalesce(': ' || tl_differences, ''), tl_fix)::threadline.finding;
         END IF;
     END IF;
 
@@ -54,12 +54,12 @@ BEGIN
                      coalesce((SELECT string_agg(k.name, ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k), 'none')) END,
             CASE WHEN tl_keys = '{}' THEN format('ALTER TABLE %s ADD PRIMARY KEY (%s); ', target,
                      (SELECT string_agg(quote_ident(k.name), ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k))
-                 ELSE '' END || tl_mend)::threadline.finding;
+                 ELSE '' END || tl_fix)::threadline.finding;
     END IF;
 
     IF tl_table.capture_version <> threadline.capture_version() THEN
         RETURN NEXT ROW('capture-outdated', target::text,
-            format('its capture is of version %s, and this is version %s', tl_table.capture_version, threadline.capture_version()), tl_mend)::threadline.finding;
+            format('its capture is of version %s, and this is version %s', tl_table.capture_version, threadline.capture_version()), tl_fix)::threadline.finding;
     END IF;
 END
 $$;

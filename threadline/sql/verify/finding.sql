@@ -1,8 +1,8 @@
 -- Something about a table's audit that is not as it should be, and the command
--- that mends it.
+-- that fixes it.
 CREATE TYPE threadline.finding AS (
     code     text,
     relation text,
     message  text,
-    mend     text
+    fix     text
 );

@@ -11,7 +11,7 @@ BEGIN
            format(CASE WHEN p.oid IS NULL THEN 'function threadline.capture_%s is missing'
                        WHEN p.prosrc <> written.source THEN 'the source of function threadline.capture_%s is not what was written'
                        ELSE 'function threadline.capture_%s has another owner or other settings than it was made with' END, t.id),
-           threadline.mending(audited_table, target)
+           threadline.fix_for(audited_table, target)
     FROM threadline.audited_tables AS t
     CROSS JOIN LATERAL (
         -- A restore gives the table another OID, and the function keeps the old one.

@@ -25,14 +25,14 @@ BEGIN
            format('DROP TRIGGER %I ON %s;', c.name, c.relation)
     FROM capturing AS c
     JOIN threadline.audited_tables AS t ON t.id = c.table_id
-    CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+    CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
     WHERE c.fires AND (target IS NULL OR c.relation = target)
       AND c.relation <> at.relation
       AND c.relation NOT IN (SELECT p.relid FROM pg_partition_tree(at.relation) AS p)
       -- Else it is reported as altered or duplicated there.
       AND c.relation NOT IN (
-          SELECT threadline.whereabouts(other.id) FROM threadline.audited_tables AS other
-          WHERE other.unaudited_at IS NULL AND other.id <> t.id AND threadline.whereabouts(other.id) IS NOT NULL)
+          SELECT threadline.locate_table(other.id) FROM threadline.audited_tables AS other
+          WHERE other.unaudited_at IS NULL AND other.id <> t.id AND threadline.locate_table(other.id) IS NOT NULL)
     ORDER BY 2, 3;
 END
 $$;

@@ -17,7 +17,7 @@ BEGIN
                      AND g.tgfoid = to_regproc('threadline.capture_' || t.id)
                ) OR t.relation = at.relation AS known
         FROM threadline.audited_tables AS t
-        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
         WHERE t.unaudited_at IS NULL AND (target IS NULL OR at.relation = target)
         ORDER BY t.schema_name COLLATE "C", t.table_name COLLATE "C", t.id
     LOOP
@@ -36,7 +36,7 @@ BEGIN
                    format('%s is no partition of it any more%s; its rows stay in the past until then', p.name,
                        CASE WHEN p.left_by IS NOT NULL THEN
                            format(', since %s, by role %s', to_char(p.left_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), p.left_by) END),
-                   threadline.mending(tl_audited.id, tl_audited.relation)
+                   threadline.fix_for(tl_audited.id, tl_audited.relation)
             FROM threadline.partitions_left(tl_audited.id) AS p
             WHERE NOT p.is_noted
             ORDER BY p.name COLLATE "C";
@@ -56,4 +56,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.table_drift(regclass) IS
-    'What is not as it should be with the capture of audited tables, and the commands that mend it';
+    'What is not as it should be with the capture of audited tables, and the commands that fix it';

@@ -8,7 +8,7 @@ SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_class pg_class;
-    tl_mend text := threadline.mending(audited_table, target);
+    tl_fix text := threadline.fix_for(audited_table, target);
     tl_finding threadline.finding;
 BEGIN
     SELECT * INTO STRICT tl_class FROM pg_class WHERE oid = target;
@@ -73,7 +73,7 @@ BEGIN
                    CASE WHEN NOT c.only_fires THEN 'trigger %I is not as it was made'
                         ELSE 'trigger %I does not fire for replicated changes' END, c.name)
            END,
-           CASE WHEN c.drift = 'duplicated' THEN format('DROP TRIGGER %I ON %s;', c.name, c.relation) ELSE tl_mend END
+           CASE WHEN c.drift = 'duplicated' THEN format('DROP TRIGGER %I ON %s;', c.name, c.relation) ELSE tl_fix END
     FROM compared AS c
     WHERE c.drift IS NOT NULL
     ORDER BY c.relation::text COLLATE "C", c.name COLLATE "C";

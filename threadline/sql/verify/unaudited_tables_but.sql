@@ -20,7 +20,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT at.relation
         FROM threadline.audited_tables AS t
-        CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+        CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
         WHERE (t.schema_name, t.table_name) = (n.nspname, c.relname) AND t.unaudited_at IS NULL AND at.relation <> c.oid
         ORDER BY t.id DESC
         LIMIT 1
@@ -32,9 +32,9 @@ BEGIN
       AND threadline.audited_table_of(c.oid) IS NULL
       -- One whose triggers are gone is reported as such.
       AND c.oid NOT IN (
-          SELECT threadline.whereabouts(t.id)
+          SELECT threadline.locate_table(t.id)
           FROM threadline.audited_tables AS t
-          WHERE t.unaudited_at IS NULL AND threadline.whereabouts(t.id) IS NOT NULL)
+          WHERE t.unaudited_at IS NULL AND threadline.locate_table(t.id) IS NOT NULL)
       AND NOT EXISTS (
           SELECT FROM pg_depend AS d
           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')

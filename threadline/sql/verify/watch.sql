@@ -24,7 +24,7 @@ BEGIN
                 'table', pg_event_trigger_table_rewrite_oid()::regclass, 'table_id', t.id, 'command', TG_TAG))
             FROM threadline.audited_tables AS t
             WHERE t.unaudited_at IS NULL
-              AND threadline.whereabouts(t.id) IN (
+              AND threadline.locate_table(t.id) IN (
                   pg_event_trigger_table_rewrite_oid(), pg_partition_root(pg_event_trigger_table_rewrite_oid()));
         END IF;
         RETURN;
@@ -55,7 +55,7 @@ BEGIN
                 WHERE d.object_type = 'trigger' AND d.address_names[3] ~ '^!threadline_(capture|truncate)_[0-9]{1,9}$'
             ) AS gone
             JOIN threadline.audited_tables AS t ON t.id = gone.id AND t.unaudited_at IS NULL
-            CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+            CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
             WHERE CASE
                 -- Not that of a copy of the table.
                 WHEN gone.relation IS NOT NULL THEN
@@ -103,7 +103,7 @@ BEGIN
             JOIN threadline.audited_tables AS t ON t.unaudited_at IS NULL AND (t.relation = root.oid OR t.id = ANY (called.ids))
         ), audited AS MATERIALIZED (
             -- Not that of a copy of the table.
-            SELECT c.* FROM candidate AS c WHERE threadline.whereabouts(c.id) = c.root
+            SELECT c.* FROM candidate AS c WHERE threadline.locate_table(c.id) = c.root
         ), gone AS (
             DELETE FROM threadline.watched_partitions AS w
             USING (SELECT DISTINCT a.id, a.root FROM audited AS a) AS a
@@ -155,7 +155,7 @@ BEGIN
             WHERE e.relation = a.relation AND CASE
                 WHEN a.command_tag = 'CREATE TRIGGER' THEN
                     -- Until the condition is noted, it is not known as PostgreSQL shows it.
-                    g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.shown_condition IS NULL)
+                    g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.deparsed_condition IS NULL)
                 WHEN a.command_tag = 'CREATE TABLE' THEN false
                 -- Partitions that come later have none for TRUNCATE.
                 ELSE g.tgenabled IN ('D', 'R') OR (g.oid IS NULL AND (a.relation = a.root OR e.inherited)) END

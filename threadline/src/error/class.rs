@@ -144,7 +144,7 @@ fn of_unavailable(reason: &Unavailable) -> ErrorClass {
         | Unavailable::Converted { .. }
         | Unavailable::Incomplete
         | Unavailable::Unrecognized { .. } => ErrorClass::NotFound,
-        Unavailable::Unsettled { .. } => ErrorClass::Conflict,
+        Unavailable::NotFinal { .. } => ErrorClass::Conflict,
         // The model asks for what it cannot have.
         Unavailable::Redacted { .. } | Unavailable::DoesNotFit { .. } => ErrorClass::SetUp,
     }
@@ -227,7 +227,7 @@ mod tests {
                 ErrorClass::NotFound,
             ),
             (
-                ErrorKind::Unavailable(Unavailable::Unsettled { open: vec![] }),
+                ErrorKind::Unavailable(Unavailable::NotFinal { open: vec![] }),
                 ErrorClass::Conflict,
             ),
             (

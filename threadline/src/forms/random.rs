@@ -156,7 +156,7 @@ impl Dice {
             2 => Unavailable::KeyChanged { change },
             3 => Unavailable::BeforeAudit { since },
             4 => Unavailable::NoLongerKept { since },
-            5 => Unavailable::Unsettled {
+            5 => Unavailable::NotFinal {
                 open: self.some(|dice| {
                     let since = dice.maybe(Self::instant).map(|at| at.to_rfc3339());
                     serde_json::from_value(
@@ -265,7 +265,7 @@ fn members_that_are_missing_or_new_are_no_error() {
 #[test]
 fn what_a_newer_version_finds_keeps_its_severity() {
     let finding: Finding = serde_json::from_value(json!({
-        "code": "moon-full", "severity": "info", "table": null, "message": "m", "mend": null,
+        "code": "moon-full", "severity": "info", "table": null, "message": "m", "fix": null,
     }))
     .unwrap();
     assert_eq!(

@@ -237,7 +237,7 @@ fn of_model(spec: &TableSpec, state: ModelState) -> Option<Finding> {
         same_policy,
         in_force_until,
     } = state;
-    let (code, message, mend) = match (&name, in_force_until) {
+    let (code, message, fix) = match (&name, in_force_until) {
         (None, _) => (
             FindingCode::ModelTableMissing,
             format!("the table of {by} does not exist"),
@@ -267,7 +267,7 @@ fn of_model(spec: &TableSpec, state: ModelState) -> Option<Finding> {
         code,
         name.or_else(|| Some(spec.table.clone())),
         message,
-        mend,
+        fix,
     ))
 }
 

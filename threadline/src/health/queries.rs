@@ -23,7 +23,7 @@ pub(super) async fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryRe
         #[diesel(sql_type = Text)]
         message: String,
         #[diesel(sql_type = Nullable<Text>)]
-        mend: Option<String>,
+        fix: Option<String>,
     }
     let query = diesel::sql_query("SELECT * FROM threadline.structure_drift()");
     let rows: Vec<Row> = run::load(conn, query).await?;
@@ -34,7 +34,7 @@ pub(super) async fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryRe
                 FindingCode::recorded(row.code),
                 Some(row.relation),
                 row.message,
-                row.mend,
+                row.fix,
             )
         })
         .filter(|finding| !matches!(finding.code, FindingCode::Unrecognized(_)))

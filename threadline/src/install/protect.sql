@@ -1,8 +1,8 @@
 -- The last step: the schema is what Threadline installs, and its functions may be called.
 DO $threadline_protect$
 DECLARE
-    tl_wish jsonb := pg_catalog.current_setting('threadline.protect')::jsonb;
-    tl_owner text := tl_wish ->> 'owner';
+    tl_request jsonb := pg_catalog.current_setting('threadline.protect')::jsonb;
+    tl_owner text := tl_request ->> 'owner';
     tl_role text;
     tl_problem text;
     tl_object record;
@@ -33,8 +33,8 @@ BEGIN
         ARRAY(
             SELECT r.oid FROM pg_roles AS r
             WHERE r.rolname IN (
-                SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications')
-                UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers'))),
+                SELECT * FROM jsonb_array_elements_text(tl_request -> 'applications')
+                UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'readers'))),
         (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = tl_owner)) AS w
     JOIN pg_roles AS a ON a.oid = w.role
     JOIN pg_roles AS b ON b.oid = w.becomes;
@@ -71,7 +71,7 @@ BEGIN
                    SELECT FROM pg_trigger AS g WHERE g.tgrelid = at.relation AND g.tgfoid = p.oid) AS is_used
         FROM pg_proc AS p
         LEFT JOIN threadline.audited_tables AS t ON 'capture_' || t.id = p.proname
-        LEFT JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at ON true
+        LEFT JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at ON true
         WHERE p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]{1,9}$'
           AND p.pronargs = 0 AND p.prorettype = 'trigger'::regtype
         ORDER BY t.id, p.proname
@@ -123,11 +123,11 @@ BEGIN
     END LOOP;
 
     FOR tl_role IN
-        SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'purgers')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'erasers')
+        SELECT * FROM jsonb_array_elements_text(tl_request -> 'applications')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'readers')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'suspenders')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'purgers')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'erasers')
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA threadline TO %I', tl_role);
         -- What runs with the caller's own rights gives nobody any.
@@ -138,7 +138,7 @@ BEGIN
             EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', tl_object.name, tl_role);
         END LOOP;
     END LOOP;
-    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications') LOOP
+    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'applications') LOOP
         EXECUTE format('GRANT SELECT ON threadline.schema_versions, threadline.audited_tables TO %I', tl_role);
         FOR tl_object IN
             SELECT p.oid::regprocedure AS name FROM pg_proc AS p
@@ -147,7 +147,7 @@ BEGIN
             EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', tl_object.name, tl_role);
         END LOOP;
     END LOOP;
-    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers') LOOP
+    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'readers') LOOP
         -- So that what a reader asks for is quick to find.
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much(), threadline.counters(), threadline.in_force_until(integer, jsonb) TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
@@ -156,17 +156,17 @@ BEGIN
         -- Who has a key can try values until one gives the token.
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
     END LOOP;
-    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders') LOOP
+    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'suspenders') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text) TO %I', tl_role);
     END LOOP;
 
-    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'purgers') LOOP
+    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'purgers') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
     END LOOP;
 
-    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_wish -> 'erasers') LOOP
+    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'erasers') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer), threadline.post(integer) TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
         EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
@@ -203,7 +203,7 @@ BEGIN
     INSERT INTO threadline.watched_partitions (part, table_id)
     SELECT p.relid, t.id
     FROM threadline.audited_tables AS t
-    CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+    CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
     CROSS JOIN LATERAL pg_partition_tree(at.relation) AS p
     WHERE t.unaudited_at IS NULL AND p.relid <> at.relation
     ON CONFLICT DO NOTHING;

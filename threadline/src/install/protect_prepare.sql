@@ -6,8 +6,8 @@
 -- written: until the comparison, none is called.
 DO $threadline_protect$
 DECLARE
-    tl_wish jsonb := pg_catalog.current_setting('threadline.protect')::jsonb;
-    tl_owner text := tl_wish ->> 'owner';
+    tl_request jsonb := pg_catalog.current_setting('threadline.protect')::jsonb;
+    tl_owner text := tl_request ->> 'owner';
     tl_role text;
     tl_version integer;
 BEGIN
@@ -16,17 +16,17 @@ BEGIN
         RAISE EXCEPTION 'threadline: there is no audit schema in database %; install it first, then protect it', current_database();
     END IF;
     FOR tl_role IN
-        SELECT tl_owner UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'readers')
+        SELECT tl_owner UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'readers')
     LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = tl_role) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', tl_role);
         END IF;
     END LOOP;
     FOR tl_role IN
-        SELECT * FROM jsonb_array_elements_text(tl_wish -> 'applications')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'suspenders')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'purgers')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_wish -> 'erasers')
+        SELECT * FROM jsonb_array_elements_text(tl_request -> 'applications')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'suspenders')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'purgers')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'erasers')
     LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = tl_role) THEN
             RAISE EXCEPTION 'threadline: there is no role %; create it first, or check its name', quote_ident(tl_role);
@@ -44,9 +44,9 @@ BEGIN
         RAISE EXCEPTION 'threadline: schema threadline in database % has no table schema_versions; it was not installed by Threadline', current_database();
     END IF;
     tl_version := (SELECT max(p.version) FROM threadline.schema_versions AS p);
-    IF tl_version IS DISTINCT FROM (tl_wish ->> 'version')::integer THEN
-        RAISE EXCEPTION 'threadline: the audit schema in database % is of version %, and this program of version %; %', current_database(), tl_version, tl_wish ->> 'version',
-            CASE WHEN tl_version > (tl_wish ->> 'version')::integer THEN 'protect it with the program that installed it' ELSE 'bring it up to date first' END;
+    IF tl_version IS DISTINCT FROM (tl_request ->> 'version')::integer THEN
+        RAISE EXCEPTION 'threadline: the audit schema in database % is of version %, and this program of version %; %', current_database(), tl_version, tl_request ->> 'version',
+            CASE WHEN tl_version > (tl_request ->> 'version')::integer THEN 'protect it with the program that installed it' ELSE 'bring it up to date first' END;
     END IF;
 END
 $threadline_protect$;

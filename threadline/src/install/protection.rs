@@ -135,15 +135,15 @@ impl Protection {
         &self,
         conn: &'c mut C,
     ) -> C::Answer<'c, Result<(), Error>> {
-        let wish = self.wish();
+        let request = self.request();
         C::answer(async move {
             let mut open = Open::begin(conn, None).await?;
-            let applied = apply(open.conn(), wish).await;
+            let applied = apply(open.conn(), request).await;
             Ok(open.end(applied).await?)
         })
     }
 
-    fn wish(&self) -> String {
+    fn request(&self) -> String {
         let Self {
             owner,
             applications,
@@ -166,9 +166,9 @@ impl Protection {
 }
 
 /// The script that does the same.
-async fn apply<C: AuditConnection>(conn: &mut C, wish: String) -> QueryResult<()> {
+async fn apply<C: AuditConnection>(conn: &mut C, request: String) -> QueryResult<()> {
     let setting = diesel::sql_query("SELECT pg_catalog.set_config('threadline.protect', $1, true)")
-        .bind::<Text, _>(wish);
+        .bind::<Text, _>(request);
     conn.count_of(setting).await?;
     conn.batch(&steps()).await
 }
@@ -178,7 +178,7 @@ impl fmt::Display for Protection {
         writeln!(
             f,
             "BEGIN;\nSELECT pg_catalog.set_config('threadline.protect', {}, true);\n\n{}\nCOMMIT;",
-            Literal(&self.wish()),
+            Literal(&self.request()),
             steps()
         )
     }

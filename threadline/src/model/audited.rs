@@ -177,7 +177,7 @@ pub trait Audited: Sized {
     /// without that, a command counts as of the next transaction that is on record.
     ///
     /// An answer never becomes another one: as long as a transaction that wrote
-    /// audited rows by then is open, the reason is [`Unavailable::Unsettled`], which names
+    /// audited rows by then is open, the reason is [`Unavailable::NotFinal`], which names
     /// it. A standby answers for instants that it has replayed. A
     /// transaction counts as of its last change, whole or not at all; PostgreSQL
     /// keeps no time of commit. Under REPEATABLE READ or SERIALIZABLE this goes for
@@ -271,7 +271,7 @@ pub trait Audited: Sized {
     ///
     /// # Errors
     ///
-    /// As of [`as_of`](Self::as_of); that the instant is not settled or not
+    /// As of [`as_of`](Self::as_of); that the instant is not final or not
     /// audited is an error of the kind [`Unavailable`](crate::ErrorKind::Unavailable).
     #[cfg(feature = "postgres")]
     fn all_as_of<C>(

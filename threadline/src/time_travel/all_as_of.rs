@@ -184,7 +184,7 @@ fn refused(error: DieselError, table: &str) -> Error {
     };
     let since = || DateTime::parse_from_str(information.details()?, "%Y-%m-%d %H:%M:%S%.f%#z").ok();
     match information.constraint_name() {
-        Some("threadline_unsettled") => Unavailable::Unsettled {
+        Some("threadline_not_final") => Unavailable::NotFinal {
             open: information
                 .details()
                 .and_then(|open| serde_json::from_str(open).ok())

@@ -159,7 +159,7 @@ async fn available<C: AuditConnection>(
     };
     Ok(match (found.state.as_str(), found.image, change) {
         ("there", Some(image), _) => Ok(image),
-        ("unsettled", ..) => Err(Unavailable::Unsettled {
+        ("not_final", ..) => Err(Unavailable::NotFinal {
             open: open_writers(conn, instant).await,
         }),
         ("unaudited", ..) => Err(Unavailable::BeforeAudit { since: found.since }),

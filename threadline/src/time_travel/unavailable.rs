@@ -49,7 +49,7 @@ pub enum Unavailable {
         "what was then is not final yet: {}; ask again later, or for an earlier instant",
         open_ones(.open)
     )]
-    Unsettled {
+    NotFinal {
         /// The transactions. Empty where none can be named.
         open: Vec<OpenTransaction>,
     },

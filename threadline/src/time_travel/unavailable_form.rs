@@ -15,7 +15,7 @@ use crate::record::{AuditChange, portable};
 )]
 #[serde(default)]
 struct Form {
-    /// never_existed, deleted, key_changed, before_audit, no_longer_kept, unsettled, redacted, erased,
+    /// never_existed, deleted, key_changed, before_audit, no_longer_kept, not_final, redacted, erased,
     /// converted, incomplete, does_not_fit, or what a newer version knows.
     reason: String,
     /// The reason for people.
@@ -28,7 +28,7 @@ struct Form {
     #[serde(with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     since: Option<DateTime<Utc>>,
-    /// Of unsettled: the transactions that are still open, as far as they can be named.
+    /// Of not_final: the transactions that are still open, as far as they can be named.
     open: Vec<OpenTransaction>,
     /// Of redacted, erased and converted: the columns.
     columns: Vec<String>,
@@ -58,9 +58,9 @@ impl From<&Unavailable> for Form {
                 form.since = Some(*since);
                 "no_longer_kept"
             }
-            Unavailable::Unsettled { open } => {
+            Unavailable::NotFinal { open } => {
                 form.open.clone_from(open);
-                "unsettled"
+                "not_final"
             }
             Unavailable::Redacted { columns } => {
                 form.columns.clone_from(columns);
@@ -103,7 +103,7 @@ impl From<Form> for Unavailable {
             ("key_changed", Some(change), ..) => Self::KeyChanged { change },
             ("before_audit", _, Some(since), _) => Self::BeforeAudit { since },
             ("no_longer_kept", _, Some(since), _) => Self::NoLongerKept { since },
-            ("unsettled", ..) => Self::Unsettled { open },
+            ("not_final", ..) => Self::NotFinal { open },
             ("redacted", ..) => Self::Redacted { columns },
             ("erased", ..) => Self::Erased { columns },
             ("converted", ..) => Self::Converted { columns },

@@ -2,7 +2,7 @@ SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
        threadline.chain_obstacle(c.oid) AS obstacle,
        threadline.audit_call(t.id, c.oid) AS audit_call
 FROM threadline.audited_tables AS t
-JOIN pg_catalog.pg_class AS c ON c.oid = threadline.whereabouts(t.id)
+JOIN pg_catalog.pg_class AS c ON c.oid = threadline.locate_table(t.id)
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 -- Of which no history was asked for, none is missing.
 WHERE t.unaudited_at IS NULL AND t.key_columns <> '{}' AND NOT t.policy ?| '{operations,condition}'

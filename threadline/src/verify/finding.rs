@@ -232,10 +232,10 @@ pub struct Finding {
     pub table: Option<String>,
     /// The same for people.
     pub message: String,
-    /// The SQL that mends it. For what was written past the triggers, which nothing
+    /// The SQL that fixes it. For what was written past the triggers, which nothing
     /// can bring back: the SQL that takes what is there now as the beginning, once
     /// it has been looked into. What was before cannot be asked for then.
-    pub mend: Option<String>,
+    pub fix: Option<String>,
     /// How many records disagree, where records do; of `unattributed`, how many transactions
     /// have no actor.
     #[serde(default)]
@@ -250,14 +250,14 @@ impl Finding {
         code: FindingCode,
         table: Option<String>,
         message: String,
-        mend: Option<String>,
+        fix: Option<String>,
     ) -> Self {
         Self {
             severity: code.severity(),
             code,
             table,
             message,
-            mend,
+            fix,
             records: 0,
             examples: vec![],
         }

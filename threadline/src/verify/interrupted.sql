@@ -6,7 +6,7 @@ SELECT 'audit-interrupted' AS code, named.relation,
            coalesce(pg_catalog.to_char((a.meta ->> 'stopped_at')::pg_catalog.timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC', 'with the table or its triggers'),
            pg_catalog.to_char(a.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC',
            CASE restarts.times WHEN 1 THEN '' ELSE pg_catalog.format(', the last time of %s', restarts.times) END) AS message,
-       NULL::pg_catalog.text AS mend
+       NULL::pg_catalog.text AS fix
 FROM (
     SELECT a.meta ->> 'table_id' AS table_id, pg_catalog.count(*) AS times, pg_catalog.max(a.id) AS last
     FROM threadline.audit_actions AS a
@@ -15,7 +15,7 @@ FROM (
 ) AS restarts
 JOIN threadline.audit_actions AS a ON a.id = restarts.last
 JOIN threadline.audited_tables AS t ON t.id = restarts.table_id::pg_catalog.int4
-CROSS JOIN LATERAL (SELECT threadline.whereabouts(t.id) AS relation) AS at
+CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
 CROSS JOIN LATERAL (
     SELECT coalesce(
         (pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, at.relation, 0)).identity,

@@ -23,7 +23,7 @@ struct FindingRow {
     #[diesel(sql_type = Text)]
     message: String,
     #[diesel(sql_type = Nullable<Text>)]
-    mend: Option<String>,
+    fix: Option<String>,
 }
 
 impl FindingRow {
@@ -32,7 +32,7 @@ impl FindingRow {
             FindingCode::recorded(self.code),
             Some(self.relation),
             self.message,
-            self.mend,
+            self.fix,
         )
     }
 }
@@ -95,7 +95,7 @@ pub(super) struct UnsaidColumn {
     pub(super) is_recorded: bool,
     /// The call that excludes it.
     #[diesel(sql_type = Text)]
-    pub(super) mend: String,
+    pub(super) fix: String,
 }
 
 pub(super) async fn unsaid_columns<C: AuditConnection>(

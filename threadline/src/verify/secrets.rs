@@ -40,7 +40,7 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
         column,
         is_key,
         is_recorded,
-        mend,
+        fix,
     } = unsaid;
     let recorded = if is_recorded {
         "is recorded as it is"
@@ -52,7 +52,7 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
     } else {
         format!("exclude({column}), mask({column}), token({column}) or clear({column})")
     };
-    let (advice, mend) = match spec {
+    let (advice, fix) = match spec {
         // It is in force under another policy, which is found as such.
         Some(spec) if spec.policy.decides(&column) => return None,
         Some(TableSpec {
@@ -84,7 +84,7 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
         ),
         None => (
             "have it excluded, or name it in mask, token or clear".to_owned(),
-            Some(mend),
+            Some(fix),
         ),
     };
     let message = format!("column {column} looks secret by its name, and {recorded}; {advice}");
@@ -92,6 +92,6 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
         FindingCode::SecretLooking,
         Some(name),
         message,
-        mend,
+        fix,
     ))
 }

@@ -79,7 +79,7 @@ impl Broken {
     }
 
     fn findings(self, table: &Audited) -> impl Iterator<Item = Finding> {
-        let mend = format!(
+        let fix = format!(
             "BEGIN; SELECT threadline.unaudit({}); {} COMMIT;",
             crate::sql::ReadableLiteral(&table.name),
             table.audit_call
@@ -90,7 +90,7 @@ impl Broken {
             Finding {
                 records,
                 examples,
-                ..Finding::new(code, Some(name.clone()), message, Some(mend.clone()))
+                ..Finding::new(code, Some(name.clone()), message, Some(fix.clone()))
             }
         })
     }

@@ -5,7 +5,7 @@ SELECT 'triggers-changed' AS code, last.relation,
            last.what, pg_catalog.to_char(last.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC',
            CASE WHEN last.actor_type = 'anonymous' THEN 'anonymous' ELSE pg_catalog.concat_ws(':', last.actor_type, last.actor_id) END,
            last.logged_in, CASE last.times WHEN 1 THEN '' ELSE pg_catalog.format(', the last time of %s', last.times) END) AS message,
-       NULL::pg_catalog.text AS mend
+       NULL::pg_catalog.text AS fix
 FROM (
     SELECT DISTINCT ON (a.meta ->> 'table_id', a.meta ->> 'table')
            a.meta ->> 'table' AS relation, a.meta ->> 'what' AS what, a.meta ->> 'session_user' AS logged_in,
@@ -21,7 +21,7 @@ FROM (
             AND k.left_by IS NOT NULL AND k.left_at <= a.occurred_at
             AND a.meta ->> 'what' IN ('the partition was detached', 'the table was dropped'))
       AND ($2 IS NULL OR a.meta ->> 'table_id' IN (
-          SELECT t.id::pg_catalog.text FROM threadline.audited_tables AS t WHERE threadline.whereabouts(t.id) = $2::pg_catalog.regclass))
+          SELECT t.id::pg_catalog.text FROM threadline.audited_tables AS t WHERE threadline.locate_table(t.id) = $2::pg_catalog.regclass))
     ORDER BY a.meta ->> 'table_id', a.meta ->> 'table', a.id DESC
 ) AS last
 ORDER BY last.relation COLLATE "C"

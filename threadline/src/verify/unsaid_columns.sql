@@ -4,9 +4,9 @@ SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
        live.name AS column,
        k.name = ANY (t.key_columns) IS TRUE AS is_key,
        policy.treatment = 'clear' AS is_recorded,
-       threadline.audit_call(t.id, c.oid, ARRAY[live.name]) AS mend
+       threadline.audit_call(t.id, c.oid, ARRAY[live.name]) AS fix
 FROM threadline.audited_tables AS t
-JOIN pg_catalog.pg_class AS c ON c.oid = threadline.whereabouts(t.id)
+JOIN pg_catalog.pg_class AS c ON c.oid = threadline.locate_table(t.id)
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL threadline.secret_columns(c.oid) AS live
 JOIN LATERAL threadline.column_policy(t.id, c.oid) AS policy ON policy.name = live.name

@@ -53,7 +53,7 @@ fn every_fix_that_is_printed_can_be_pasted_into_psql() {
         run(conn, TABLES);
         assert!(audit(&database, &["install"]).0);
         run(conn, damage);
-        // The second run of a finding is of what the first one mended.
+        // The second run of a finding is of what the first one fixed.
         for _ in 0..2 {
             let (_, shown, error) = audit(&database, &["verify"]);
             assert_eq!(error, "", "after {damage}");
@@ -73,7 +73,7 @@ fn every_fix_that_is_printed_can_be_pasted_into_psql() {
         let (_, shown, _) = audit(&database, &["verify"]);
         let left: Vec<_> = shown
             .lines()
-            // What is over is not mended.
+            // What is over is not fixed.
             .filter(|line| !line.contains("  audit-interrupted  ") && !line.contains("  unattributed  "))
             .collect();
         assert!(

@@ -1,7 +1,7 @@
 -- The table that is audited under an id, or should be: also where somebody took
 -- its triggers away. By its row trigger; else under its recorded name; else by its
 -- OID, if the columns agree: after a restore the OID may be that of any table.
-CREATE FUNCTION threadline.whereabouts(audited_table integer) RETURNS regclass
+CREATE FUNCTION threadline.locate_table(audited_table integer) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

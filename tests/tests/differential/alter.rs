@@ -77,13 +77,13 @@ pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {
                 )),
             }
         }
-        15 => of_table("DROP CONSTRAINT IF EXISTS twin_check".to_owned()),
+        15 => of_table("DROP CONSTRAINT IF EXISTS added_check".to_owned()),
         16 => of_table(format!(
-            "ADD CONSTRAINT twin_check CHECK ({name} IS NOT NULL) NOT VALID"
+            "ADD CONSTRAINT added_check CHECK ({name} IS NOT NULL) NOT VALID"
         )),
-        17 => of_table(format!("ADD CONSTRAINT twin_unique UNIQUE ({name})")),
-        18 => of_table("DROP CONSTRAINT IF EXISTS twin_unique".to_owned()),
-        19 => format!("CREATE INDEX twin_index ON {path} ({name})"),
+        17 => of_table(format!("ADD CONSTRAINT added_unique UNIQUE ({name})")),
+        18 => of_table("DROP CONSTRAINT IF EXISTS added_unique".to_owned()),
+        19 => format!("CREATE INDEX added_index ON {path} ({name})"),
         20 => format!("CREATE UNIQUE INDEX ON {path} (({name} IS NULL)) WHERE {name} IS NULL"),
         21 => of_table(format!("ALTER COLUMN {name} SET NOT NULL")),
         22 => of_table(format!("ALTER COLUMN {name} DROP NOT NULL")),
@@ -92,8 +92,8 @@ pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {
                 "REPLICA IDENTITY FULL",
                 "SET UNLOGGED",
                 "SET LOGGED",
-                "NO INHERIT app.heir",
-                "CLUSTER ON twin_index",
+                "NO INHERIT app.child",
+                "CLUSTER ON added_index",
             ]))
             .to_owned(),
         ),

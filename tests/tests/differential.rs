@@ -3,33 +3,33 @@
 //! with the same rows; what was recorded is what happened, no more and no less;
 //! and no secret is among it.
 
-#[path = "twins/alter.rs"]
+#[path = "differential/alter.rs"]
 mod alter;
-#[path = "twins/check.rs"]
+#[path = "differential/check.rs"]
 mod check;
 #[path = "timeline/dice.rs"]
 mod dice;
-#[path = "twins/names.rs"]
+#[path = "differential/names.rs"]
 mod names;
-#[path = "twins/observer.rs"]
+#[path = "differential/observer.rs"]
 mod observer;
-#[path = "twins/pair.rs"]
+#[path = "differential/pair.rs"]
 mod pair;
-#[path = "twins/policy.rs"]
+#[path = "differential/policy.rs"]
 mod policy;
-#[path = "twins/run.rs"]
+#[path = "differential/run.rs"]
 mod run;
-#[path = "twins/schema.rs"]
+#[path = "differential/schema.rs"]
 mod schema;
-#[path = "twins/session.rs"]
+#[path = "differential/session.rs"]
 mod session;
-#[path = "twins/statements.rs"]
+#[path = "differential/statements.rs"]
 mod statements;
-#[path = "twins/table.rs"]
+#[path = "differential/table.rs"]
 mod table;
-#[path = "twins/triggers.rs"]
+#[path = "differential/triggers.rs"]
 mod triggers;
-#[path = "twins/values.rs"]
+#[path = "differential/values.rs"]
 mod values;
 
 /// How many runs there are, each with another seed. THREADLINE_SEEDS asks for
@@ -52,7 +52,7 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 #[test]
-fn an_audited_database_does_what_its_twin_does_and_records_just_that() {
+fn an_audited_database_behaves_as_a_plain_one_and_records_each_change() {
     let mut failures = vec![];
     for seed in seeds() {
         if let Err(failure) = run::run(seed, STATEMENTS) {

@@ -15,7 +15,7 @@ pub enum Shape {
     Keyless,
     ByRange,
     ByHash,
-    Heir,
+    InheritanceChild,
 }
 
 pub struct Column {
@@ -56,7 +56,7 @@ pub fn table(
     };
     for _ in 0..keys {
         let of_type = match shape {
-            Shape::ByRange | Shape::ByHash | Shape::Heir => "integer",
+            Shape::ByRange | Shape::ByHash | Shape::InheritanceChild => "integer",
             _ => *dice.pick(&KEY_TYPES),
         };
         columns.push(Column {

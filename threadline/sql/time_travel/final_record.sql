@@ -1,9 +1,9 @@
--- The answer of record_as_of() for an instant that is settled and audited; in
+-- The answer of record_as_of() for an instant that is final and audited; in
 -- one snapshot.
 --
 -- What was recorded by then counts: from the nearest whole image, over what each update
 -- made of it. Of what is not on record, back from what is there now, or was when it went.
-CREATE FUNCTION threadline.settled_record(
+CREATE FUNCTION threadline.final_record(
     audited_table integer, target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )
@@ -39,9 +39,9 @@ DECLARE
 BEGIN
     SELECT array_agg(ROW(c.*)::threadline.audit_changes ORDER BY c.id) INTO tl_changes
     FROM (
-        SELECT * FROM threadline.record_changes(audited_table, settled_record.record_key)
+        SELECT * FROM threadline.record_changes(audited_table, final_record.record_key)
         UNION ALL
-        SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = settled_record.record_key
+        SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = final_record.record_key
     ) AS c;
     -- The last change under the key, and the last that took a record away from
     -- it, that count as of then. A transaction never falls on both sides.
@@ -55,10 +55,10 @@ BEGIN
             END IF;
             tl_counts := tl_change.transaction_id;
         END IF;
-        IF tl_here.id IS NULL AND tl_change.record_key = settled_record.record_key THEN
+        IF tl_here.id IS NULL AND tl_change.record_key = final_record.record_key THEN
             tl_here := tl_change;
         END IF;
-        IF tl_left.id IS NULL AND tl_change.previous_key = settled_record.record_key THEN
+        IF tl_left.id IS NULL AND tl_change.previous_key = final_record.record_key THEN
             tl_left := tl_change;
         END IF;
         EXIT WHEN tl_here.id IS NOT NULL;
@@ -74,7 +74,7 @@ BEGIN
     IF tl_before.op IN ('D', 'T') THEN
         state := 'deleted';
         RETURN;
-    ELSIF tl_before.previous_key = settled_record.record_key THEN
+    ELSIF tl_before.previous_key = final_record.record_key THEN
         state := 'moved';
         RETURN;
     END IF;
@@ -93,11 +93,11 @@ BEGIN
         CONTINUE WHEN tl_change.id > tl_before.id IS NOT FALSE;
         EXIT WHEN tl_change.captured_at < tl_since OR tl_change.id <= tl_blind
             OR tl_former.id IS NOT NULL AND (tl_former.transaction_id, tl_former.statement) IS DISTINCT FROM (tl_change.transaction_id, tl_change.statement);
-        IF tl_change.record_key = settled_record.record_key AND (tl_change.op = 'I' OR tl_change.previous_key IS NOT NULL) THEN
+        IF tl_change.record_key = final_record.record_key AND (tl_change.op = 'I' OR tl_change.previous_key IS NOT NULL) THEN
             tl_from := tl_change.id;
             tl_is_whole := jsonb_typeof(tl_change.row_data) = 'object';
             EXIT;
-        ELSIF tl_change.previous_key = settled_record.record_key THEN
+        ELSIF tl_change.previous_key = final_record.record_key THEN
             -- It made room for the one that came in the same statement.
             EXIT WHEN tl_change.statement IS NULL;
             tl_former := tl_change;
@@ -114,7 +114,7 @@ BEGIN
                c.captured_at ORDER BY c.id), instant)
     INTO tl_forward
     FROM unnest(tl_changes) AS c
-    WHERE c.record_key = settled_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
+    WHERE c.record_key = final_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
 
     -- What was recorded by then says all of it.
     tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
@@ -128,12 +128,12 @@ BEGIN
     SELECT * INTO tl_end
     FROM unnest(tl_changes) AS c
     WHERE c.id > tl_cut
-      AND (c.record_key = settled_record.record_key AND c.op IN ('D', 'T') OR c.previous_key = settled_record.record_key)
+      AND (c.record_key = final_record.record_key AND c.op IN ('D', 'T') OR c.previous_key = final_record.record_key)
     ORDER BY c.id
     LIMIT 1;
     SELECT * INTO tl_birth
     FROM unnest(tl_changes) AS c
-    WHERE c.id > tl_cut AND c.record_key = settled_record.record_key AND (c.op = 'I' OR c.previous_key IS NOT NULL)
+    WHERE c.id > tl_cut AND c.record_key = final_record.record_key AND (c.op = 'I' OR c.previous_key IS NOT NULL)
     ORDER BY c.id
     LIMIT 1;
     IF tl_birth.id IS NULL OR tl_end.id < tl_birth.id
@@ -143,13 +143,13 @@ BEGIN
                    tl_alterations, threadline.renamed_image(tl_renames, c.changed_from, c.captured_at), c.captured_at ORDER BY c.id DESC)
         INTO tl_undo
         FROM unnest(tl_changes) AS c
-        WHERE c.record_key = settled_record.record_key
+        WHERE c.record_key = final_record.record_key
           AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
           AND c.op = 'U' AND c.previous_key IS NULL;
         tl_backward := CASE
             WHEN tl_is_answer THEN '{}'
             WHEN tl_end.id IS NULL THEN threadline.still_true(
-                tl_alterations, threadline.live_image(audited_table, target, settled_record.record_key), 'infinity', instant)
+                tl_alterations, threadline.live_image(audited_table, target, final_record.record_key), 'infinity', instant)
             ELSE threadline.still_true(
                 tl_alterations, threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at), tl_end.captured_at, instant)
             END || coalesce(threadline.laid(tl_alterations, tl_undo, instant), '{}');

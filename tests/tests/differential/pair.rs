@@ -94,7 +94,7 @@ impl Pair {
             run(
                 &mut database.connect(),
                 &format!(
-                    "INSERT INTO twin.tables VALUES ('{label}', {}::regclass)",
+                    "INSERT INTO observer.tables VALUES ('{label}', {}::regclass)",
                     literal(path)
                 ),
             );
@@ -136,11 +136,14 @@ impl Pair {
     /// What is not as it should be in the end, once every capture is built anew.
     pub fn verified(&self) -> Result<Vec<Finding>, String> {
         let conn = &mut self.audited_database.connect();
-        execute(conn, "SELECT threadline.refresh(relation) FROM twin.tables")
-            .map_err(|error| format!("refresh in the end: {error}"))?;
+        execute(
+            conn,
+            "SELECT threadline.refresh(relation) FROM observer.tables",
+        )
+        .map_err(|error| format!("refresh in the end: {error}"))?;
         let partitioned = rows(
             conn,
-            "SELECT relation::regclass FROM twin.tables JOIN pg_class ON oid = relation WHERE relkind = 'p'",
+            "SELECT relation::regclass FROM observer.tables JOIN pg_class ON oid = relation WHERE relkind = 'p'",
         );
         let verification = Models::new(vec![]).verify().run(conn);
         let mut findings = verification.map_err(|error| error.to_string())?.findings;

@@ -69,7 +69,7 @@ pub struct Recorded {
 }
 
 pub fn snapshot(conn: &mut PgConnection) -> Snapshot {
-    let seen = parse(&value(conn, "twin.snapshot()").expect("a snapshot"));
+    let seen = parse(&value(conn, "observer.snapshot()").expect("a snapshot"));
     Snapshot {
         tables: list(&seen["tables"], |table| Table {
             label: text(&table["label"]),
@@ -92,7 +92,7 @@ pub fn snapshot(conn: &mut PgConnection) -> Snapshot {
 }
 
 pub fn recorded(conn: &mut PgConnection, since: i64) -> Recorded {
-    let seen = parse(&value(conn, &format!("twin.recorded({since})")).expect("a summary"));
+    let seen = parse(&value(conn, &format!("observer.recorded({since})")).expect("a summary"));
     let built = seen["built"]
         .as_object()
         .into_iter()

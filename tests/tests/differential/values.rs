@@ -92,7 +92,7 @@ pub fn value(of_type: &str, secret: bool, dice: &mut Dice) -> String {
         }
         "uuid" => format!("'12345678-9abc-4def-8012-3456789abc{n:02}'"),
         "bytea" => format!("convert_to('bytes {n}', 'utf8')"),
-        // As jsonb writes it: other json is recorded as text, which its twin is not.
+        // As jsonb writes it: other json is recorded as text, which the plain one is not.
         "json" => format!("'{{\"d\": 1.50, \"n\": {n}, \"s\": \"a\\\"b\"}}'"),
         "jsonb" => format!("'{{\"n\": {n}, \"s\": \"a\\\"b\", \"d\": 1.50}}'"),
         "text[]" => format!("ARRAY['a {n}', NULL, 'b\"c']"),

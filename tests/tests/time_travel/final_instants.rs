@@ -86,17 +86,17 @@ fn what_an_open_transaction_wrote_is_awaited() {
         let at = now(reader);
         assert!(matches!(
             names(reader, at),
-            Err(Unavailable::Unsettled { .. })
+            Err(Unavailable::NotFinal { .. })
         ));
         // The same from within a transaction, and for whoever else wrote since.
         each(reader, &["UPDATE members SET name = 'Rob' WHERE id = 2"]);
         assert!(matches!(
             names(reader, at),
-            Err(Unavailable::Unsettled { .. })
+            Err(Unavailable::NotFinal { .. })
         ));
         run(writer, end);
-        let settled = given(&[(1, after), (2, "Bob")]);
-        assert_eq!(names(reader, at), settled);
+        let expected = given(&[(1, after), (2, "Bob")]);
+        assert_eq!(names(reader, at), expected);
         each(
             reader,
             &[
@@ -104,7 +104,7 @@ fn what_an_open_transaction_wrote_is_awaited() {
                 "INSERT INTO members VALUES (3, 'Cy')",
             ],
         );
-        assert_eq!(names(reader, at), settled);
+        assert_eq!(names(reader, at), expected);
     }
 }
 
@@ -126,14 +126,14 @@ fn who_is_still_open_is_named() {
         .parse()
         .unwrap();
     let at = now(reader);
-    let Err(Unavailable::Unsettled { open }) = names(reader, at) else {
+    let Err(Unavailable::NotFinal { open }) = names(reader, at) else {
         panic!()
     };
     assert_eq!(open.len(), 1);
     assert_eq!(open[0].pid, pid);
     assert_eq!(open[0].application_name.as_deref(), Some("night job"));
     assert!(open[0].since.is_some_and(|since| since < at));
-    let reason = Unavailable::Unsettled { open }.to_string();
+    let reason = Unavailable::NotFinal { open }.to_string();
     assert!(reason.contains(&format!("pid {pid}, since ")), "{reason}");
     assert!(reason.contains("\"night job\""), "{reason}");
 }
@@ -149,10 +149,10 @@ fn what_an_open_transaction_wrote_later_is_not_awaited() {
         writer,
         "BEGIN; UPDATE members SET name = 'Ada L.' WHERE id = 1",
     );
-    let settled = given(&[(1, "Ada"), (2, "Bob")]);
-    assert_eq!(names(reader, at), settled);
+    let expected = given(&[(1, "Ada"), (2, "Bob")]);
+    assert_eq!(names(reader, at), expected);
     run(writer, "COMMIT");
-    assert_eq!(names(reader, at), settled);
+    assert_eq!(names(reader, at), expected);
 }
 
 #[test]
@@ -174,15 +174,15 @@ fn whoever_writes_elsewhere_holds_up_nobody() {
     run(elsewhere, "BEGIN; UPDATE members SET name = 'y'");
 
     let at = now(reader);
-    let settled = given(&[(1, "Ada"), (2, "Bob")]);
-    assert_eq!(names(reader, at), settled);
+    let expected = given(&[(1, "Ada"), (2, "Bob")]);
+    assert_eq!(names(reader, at), expected);
     for writer in [idle, unaudited, undone] {
         run(writer, "UPDATE members SET name = 'late'; COMMIT");
-        assert_eq!(names(reader, at), settled);
+        assert_eq!(names(reader, at), expected);
     }
     assert!(matches!(
         names(&mut other.connect(), at),
-        Err(Unavailable::Unsettled { .. })
+        Err(Unavailable::NotFinal { .. })
     ));
 }
 
@@ -204,7 +204,7 @@ fn a_transaction_is_there_whole_or_not_at_all() {
     for at in [one, two, three] {
         assert!(matches!(
             names(reader, at),
-            Err(Unavailable::Unsettled { .. })
+            Err(Unavailable::NotFinal { .. })
         ));
     }
     run(writer, "COMMIT");
@@ -291,7 +291,7 @@ fn what_a_savepoint_took_back_never_was() {
     run(writer, "ROLLBACK TO s");
     assert!(matches!(
         names(reader, at),
-        Err(Unavailable::Unsettled { .. })
+        Err(Unavailable::NotFinal { .. })
     ));
     run(writer, "COMMIT");
     assert_eq!(names(reader, at), given(&[(1, "Ada L."), (2, "Bob")]));
@@ -339,7 +339,7 @@ fn an_older_snapshot_answers_for_its_time_alone() {
         run(reader, &begin);
         assert!(matches!(
             name(reader, open),
-            Err(Unavailable::Unsettled { .. })
+            Err(Unavailable::NotFinal { .. })
         ));
         run(writer, "COMMIT");
         each(writer, &["INSERT INTO members VALUES (3, 'Cy')"]);
@@ -347,7 +347,7 @@ fn an_older_snapshot_answers_for_its_time_alone() {
         for at in [open, later] {
             assert!(matches!(
                 name(reader, at),
-                Err(Unavailable::Unsettled { .. })
+                Err(Unavailable::NotFinal { .. })
             ));
         }
         run(reader, "COMMIT");
@@ -380,7 +380,7 @@ fn writers_of_every_isolation_are_awaited() {
         let at = now(reader);
         assert!(matches!(
             names(reader, at),
-            Err(Unavailable::Unsettled { .. })
+            Err(Unavailable::NotFinal { .. })
         ));
         run(writer, "COMMIT");
         assert_eq!(names(reader, at), given(&[(1, "x"), (2, "Bob")]));
@@ -388,13 +388,13 @@ fn writers_of_every_isolation_are_awaited() {
 }
 
 #[test]
-fn an_instant_to_come_is_not_settled() {
+fn a_future_instant_is_not_final() {
     let database = database();
     let reader = &mut database.connect();
     let at = now(reader) + TimeDelta::hours(1);
     assert!(matches!(
         names(reader, at),
-        Err(Unavailable::Unsettled { .. })
+        Err(Unavailable::NotFinal { .. })
     ));
     run(reader, "BEGIN");
     let later = now(reader);
@@ -437,25 +437,25 @@ fn whoever_may_read_the_audit_may_ask() {
              GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO {role}; SET SESSION AUTHORIZATION {role}"
         ),
     );
-    let settled = |conn: &mut PgConnection, at: DateTime<Utc>| {
+    let is_final = |conn: &mut PgConnection, at: DateTime<Utc>| {
         value(
             conn,
-            &format!("SELECT threadline.settled('{}')", at.to_rfc3339()),
+            &format!("SELECT threadline.is_final('{}')", at.to_rfc3339()),
         )
         .unwrap()
     };
     let at = now(reader);
-    assert_eq!(settled(reader, at), "true");
+    assert_eq!(is_final(reader, at), "true");
     run(writer, "BEGIN; UPDATE members SET name = 'x'");
     let open = now(reader);
     // As the superuser says.
     for _ in 0..2 {
-        assert_eq!(settled(reader, open), "false");
+        assert_eq!(is_final(reader, open), "false");
         run(reader, "RESET SESSION AUTHORIZATION");
     }
     run(writer, "COMMIT");
     run(reader, &format!("SET SESSION AUTHORIZATION {role}"));
-    assert_eq!(settled(reader, open), "true");
+    assert_eq!(is_final(reader, open), "true");
     run(
         reader,
         &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"),

@@ -1,15 +1,15 @@
 -- What the test sees of a database, whoever it is at the moment and whatever the
 -- session has set.
-CREATE SCHEMA twin;
-GRANT USAGE ON SCHEMA twin TO PUBLIC;
-CREATE TABLE twin.tables (label text PRIMARY KEY, relation oid NOT NULL);
+CREATE SCHEMA observer;
+GRANT USAGE ON SCHEMA observer TO PUBLIC;
+CREATE TABLE observer.tables (label text PRIMARY KEY, relation oid NOT NULL);
 
-CREATE FUNCTION twin.texts(image jsonb) RETURNS jsonb
+CREATE FUNCTION observer.texts(image jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN jsonb_typeof(image) <> 'object' THEN jsonb_build_object('not an object', image::text)
     ELSE coalesce((SELECT jsonb_object_agg(key, value::text) FROM jsonb_each(image)), '{}') END;
 
-CREATE FUNCTION twin.key(image jsonb, key_columns text[], key_types text[]) RETURNS text
+CREATE FUNCTION observer.key(image jsonb, key_columns text[], key_types text[]) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN (
     SELECT CASE count(*) WHEN 0 THEN NULL WHEN 1 THEN min(part) ELSE jsonb_agg(part ORDER BY ordinal)::text END
@@ -22,15 +22,15 @@ RETURN (
     ) AS parts
 );
 
-CREATE FUNCTION twin.rows(relation regclass, alone boolean, key_columns text[], key_types text[]) RETURNS jsonb
+CREATE FUNCTION observer.rows(relation regclass, alone boolean, key_columns text[], key_types text[]) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
 DECLARE
     found jsonb;
 BEGIN
     EXECUTE format(
-        'SELECT coalesce(jsonb_agg(jsonb_build_object(''key'', twin.key(image, $1, $2), ''values'', twin.texts(image)) ORDER BY image::text), ''[]'')
-         FROM (SELECT to_jsonb(twin_row) AS image FROM %s %s AS twin_row) AS images',
+        'SELECT coalesce(jsonb_agg(jsonb_build_object(''key'', observer.key(image, $1, $2), ''values'', observer.texts(image)) ORDER BY image::text), ''[]'')
+         FROM (SELECT to_jsonb(target_row) AS image FROM %s %s AS target_row) AS images',
         CASE WHEN alone THEN 'ONLY' END, relation)
     INTO found
     USING key_columns, key_types;
@@ -38,7 +38,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION twin.table_of(label text, relation oid) RETURNS jsonb
+CREATE FUNCTION observer.table_of(label text, relation oid) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -66,11 +66,11 @@ BEGIN
                 'generated', a.attgenerated <> '') ORDER BY a.attnum)
             FROM pg_attribute AS a
             WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped),
-        'rows', twin.rows(relation, class.relkind = 'r', key_columns, key_types));
+        'rows', observer.rows(relation, class.relkind = 'r', key_columns, key_types));
 END
 $$;
 
-CREATE FUNCTION twin.snapshot() RETURNS text
+CREATE FUNCTION observer.snapshot() RETURNS text
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -82,11 +82,11 @@ SET quote_all_identifiers = off
 SET row_security = on
 AS $$
     SELECT jsonb_build_object(
-        'tables', (SELECT jsonb_agg(twin.table_of(label, relation) ORDER BY label) FROM twin.tables),
+        'tables', (SELECT jsonb_agg(observer.table_of(label, relation) ORDER BY label) FROM observer.tables),
         -- Partitions that are none at the moment.
         'loose', (
             SELECT coalesce(jsonb_agg(jsonb_build_object(
-                'path', c.oid::regclass::text, 'rows', twin.rows(c.oid::regclass, true, '{}', '{}')) ORDER BY c.relname), '[]')
+                'path', c.oid::regclass::text, 'rows', observer.rows(c.oid::regclass, true, '{}', '{}')) ORDER BY c.relname), '[]')
             FROM pg_class AS c
             WHERE c.relnamespace = to_regnamespace('parts') AND c.relkind = 'r' AND NOT c.relispartition))::text
 $$;

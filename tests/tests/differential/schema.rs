@@ -66,7 +66,7 @@ pub fn random(dice: &mut Dice) -> Vec<Planned> {
     let mut parent: Option<Target> = None;
     let mut shapes = vec![Shape::Plain, Shape::Child, Shape::Composite];
     shapes.push(*dice.pick(&[Shape::ByRange, Shape::ByHash, Shape::Child]));
-    shapes.push(*dice.pick(&[Shape::Keyless, Shape::Heir, Shape::Plain]));
+    shapes.push(*dice.pick(&[Shape::Keyless, Shape::InheritanceChild, Shape::Plain]));
     for (number, shape) in shapes.into_iter().enumerate() {
         let name = loop {
             let name = random_table_name(dice);
@@ -86,9 +86,9 @@ pub fn random(dice: &mut Dice) -> Vec<Planned> {
             parent = target;
         }
         planned.push(table);
-        if shape == Shape::Heir {
+        if shape == Shape::InheritanceChild {
             let parent = planned.last().expect("just pushed");
-            planned.push(heir(parent, &path));
+            planned.push(child(parent, &path));
         }
     }
     planned
@@ -107,7 +107,7 @@ fn log(dice: &mut Dice) -> Planned {
     }
 }
 
-fn heir(of: &Planned, path: &str) -> Planned {
+fn child(of: &Planned, path: &str) -> Planned {
     let own = of.treatments.len() as i64 + 1;
     let mut treatments = of.treatments.clone();
     let pay = if of.only {
@@ -116,15 +116,15 @@ fn heir(of: &Planned, path: &str) -> Planned {
         Treatment::Clear
     };
     treatments.insert(own, pay);
-    let label = format!("{}heir", of.label);
+    let label = format!("{}child", of.label);
     let key = of
         .create
         .split("PRIMARY KEY ")
         .nth(1)
         .and_then(|rest| rest.split(')').next())
-        .expect("heirs have keys");
+        .expect("children have keys");
     Planned {
-        create: format!("CREATE TABLE app.heir (pay int, PRIMARY KEY {key})) INHERITS ({path})"),
+        create: format!("CREATE TABLE app.child (pay int, PRIMARY KEY {key})) INHERITS ({path})"),
         label,
         audit: of.audit.clone(),
         treatments,

@@ -20,7 +20,7 @@ pub enum Id {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wish {
+pub enum Criterion {
     Table(Table),
     Record(Table, Vec<String>),
     Operation(Operation),
@@ -42,7 +42,7 @@ pub enum Wish {
     Metadata(String, Value),
 }
 
-impl Wish {
+impl Criterion {
     pub fn ask(&self, filter: Filter) -> Filter {
         match self.clone() {
             Self::Table(table) => filter.table(table.asked),
@@ -87,6 +87,8 @@ impl Wish {
     }
 }
 
-pub fn filter(wishes: &[Wish]) -> Filter {
-    wishes.iter().fold(Filter::new(), |f, wish| wish.ask(f))
+pub fn filter(criteria: &[Criterion]) -> Filter {
+    criteria
+        .iter()
+        .fold(Filter::new(), |f, criterion| criterion.ask(f))
 }

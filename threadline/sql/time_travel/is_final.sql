@@ -4,7 +4,7 @@
 --
 -- Who is open is told by threadline.open_writers(). On a standby it is final when all
 -- that the primary did by then is replayed, and no transaction was writing there.
-CREATE FUNCTION threadline.settled(instant timestamptz) RETURNS boolean
+CREATE FUNCTION threadline.is_final(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -63,5 +63,5 @@ BEGIN
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION threadline.settled(timestamptz) IS
+COMMENT ON FUNCTION threadline.is_final(timestamptz) IS
     'Whether what was the state at an instant is final: no transaction that wrote audited rows by then is still open';

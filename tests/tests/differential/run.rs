@@ -227,9 +227,11 @@ impl Run {
         let remaining = *remaining.unwrap_or(&self.known.total);
 
         let seen = snapshot(&mut self.pair.audited);
-        let twin = snapshot(&mut self.pair.plain);
-        if seen != twin {
-            return Err(format!("without audit: {twin:#?}\n  with audit: {seen:#?}"));
+        let plain = snapshot(&mut self.pair.plain);
+        if seen != plain {
+            return Err(format!(
+                "without audit: {plain:#?}\n  with audit: {seen:#?}"
+            ));
         }
         let known = recorded(&mut self.pair.audited, self.known.last);
         if refused || kind == Kind::Rollback {

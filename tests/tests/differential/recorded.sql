@@ -1,5 +1,5 @@
 -- What the audit recorded after a change, and what its capture knows of columns.
-CREATE FUNCTION twin.recorded(since bigint) RETURNS text
+CREATE FUNCTION observer.recorded(since bigint) RETURNS text
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
@@ -16,14 +16,14 @@ AS $$
             SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'label', r.label, 'op', c.op, 'statement', c.statement,
                 'key', c.record_key, 'previous', c.previous_key,
-                'from', twin.texts(c.changed_from), 'to', twin.texts(c.changed_to), 'row', twin.texts(c.row_data),
+                'from', observer.texts(c.changed_from), 'to', observer.texts(c.changed_to), 'row', observer.texts(c.row_data),
                 'owned', x.id IS NOT NULL, 'actor', x.actor_id) ORDER BY c.id), '[]')
             FROM threadline.audit_changes AS c
             LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id
             LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
-            LEFT JOIN twin.tables AS r ON r.relation = t.relation
+            LEFT JOIN observer.tables AS r ON r.relation = t.relation
             WHERE c.id > since),
         'built', (
             SELECT jsonb_object_agg(r.label, t.columns)
-            FROM threadline.audited_tables AS t JOIN twin.tables AS r USING (relation)))::text
+            FROM threadline.audited_tables AS t JOIN observer.tables AS r USING (relation)))::text
 $$;

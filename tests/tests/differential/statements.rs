@@ -206,10 +206,10 @@ impl<'a> Site<'a> {
     fn update(&self, dice: &mut Dice) -> String {
         let only = if dice.one_in(10) { "ONLY " } else { "" };
         format!(
-            "UPDATE {only}{} AS twin_row SET {} WHERE {}",
+            "UPDATE {only}{} AS target_row SET {} WHERE {}",
             self.path(dice),
-            self.assignments(Some("twin_row"), dice),
-            self.condition("twin_row", dice)
+            self.assignments(Some("target_row"), dice),
+            self.condition("target_row", dice)
         )
     }
 
@@ -220,10 +220,10 @@ impl<'a> Site<'a> {
         let name = quote(&column.name);
         let shift = match column.of_type.split(['(', ' ']).next().unwrap_or_default() {
             "integer" | "bigint" | "numeric" | "date" => {
-                format!("twin_row.{name} + {}", dice.pick(&[1, 1, 100, -1]))
+                format!("target_row.{name} + {}", dice.pick(&[1, 1, 100, -1]))
             }
-            "timestamp" => format!("twin_row.{name} + interval '1 hour'"),
-            "text" | "character" => format!("twin_row.{name} || 'x'"),
+            "timestamp" => format!("target_row.{name} + interval '1 hour'"),
+            "text" | "character" => format!("target_row.{name} || 'x'"),
             _ => key(&column.of_type, dice.roll(KEYS)),
         };
         let to = if dice.one_in(2) {
@@ -232,22 +232,22 @@ impl<'a> Site<'a> {
             shift
         };
         let more = if dice.one_in(2) && !self.others().is_empty() {
-            format!(", {}", self.assignments(Some("twin_row"), dice))
+            format!(", {}", self.assignments(Some("target_row"), dice))
         } else {
             String::new()
         };
         format!(
-            "UPDATE {} AS twin_row SET {name} = {to}{more} WHERE {}",
+            "UPDATE {} AS target_row SET {name} = {to}{more} WHERE {}",
             self.path(dice),
-            self.condition("twin_row", dice)
+            self.condition("target_row", dice)
         )
     }
 
     fn delete(&self, dice: &mut Dice) -> String {
         format!(
-            "DELETE FROM {} AS twin_row WHERE {}",
+            "DELETE FROM {} AS target_row WHERE {}",
             self.path(dice),
-            self.condition("twin_row", dice)
+            self.condition("target_row", dice)
         )
     }
 
@@ -277,7 +277,7 @@ impl<'a> Site<'a> {
         let on: Vec<_> = names
             .iter()
             .enumerate()
-            .map(|(n, name)| format!("twin_row.{name} = source.k{n}"))
+            .map(|(n, name)| format!("target_row.{name} = source.k{n}"))
             .collect();
         let aliases: Vec<_> = (0..names.len()).map(|n| format!("k{n}")).collect();
         let more = self.some(dice);
@@ -292,7 +292,7 @@ impl<'a> Site<'a> {
             .chain(more.iter().map(|c| self.value(c, dice)))
             .collect();
         format!(
-            "MERGE INTO {} AS twin_row USING (VALUES {}) AS source (number, {}) ON {}
+            "MERGE INTO {} AS target_row USING (VALUES {}) AS source (number, {}) ON {}
              WHEN MATCHED AND source.number = 1 THEN DELETE
              WHEN MATCHED AND source.number < 4 THEN UPDATE SET {}
              WHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",
@@ -300,7 +300,7 @@ impl<'a> Site<'a> {
             sources.join(", "),
             aliases.join(", "),
             on.join(" AND "),
-            self.assignments(Some("twin_row"), dice),
+            self.assignments(Some("target_row"), dice),
             inserted.join(", "),
             values.join(", ")
         )

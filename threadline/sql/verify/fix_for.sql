@@ -1,6 +1,6 @@
 -- The command that makes a table's capture what it should be. Where only its row
 -- trigger is gone, the table is still known by the others, and keeps its history.
-CREATE FUNCTION threadline.mending(audited_table integer, target regclass) RETURNS text
+CREATE FUNCTION threadline.fix_for(audited_table integer, target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

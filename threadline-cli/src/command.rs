@@ -13,6 +13,8 @@ use crate::protect::Protect;
 use crate::read::Read;
 use crate::retention::{PlaceHold, Purge, ReleaseHold};
 use crate::revert::Revert;
+#[cfg(feature = "web")]
+use crate::serve::Serve;
 use crate::status::StatusArguments;
 use crate::tables::{Refresh, Unaudit};
 use crate::verify::VerifyArguments;
@@ -94,6 +96,9 @@ pub(crate) enum Command {
     Subject(ExportSubject),
     /// Put back what was, after showing it
     Revert(Revert),
+    /// Show the audit in a browser of this machine
+    #[cfg(feature = "web")]
+    Serve(Serve),
     #[command(flatten)]
     Read(Read),
 }
@@ -129,6 +134,8 @@ impl Command {
             Self::Erasures(list) => list.run()?,
             Self::Subject(subject) => subject.run()?,
             Self::Revert(revert) => revert.run()?,
+            #[cfg(feature = "web")]
+            Self::Serve(serve) => serve.run(&declared.models)?,
             Self::Read(read) => return read.run(),
         }
         Ok(ExitCode::SUCCESS)

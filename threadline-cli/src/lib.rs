@@ -44,6 +44,7 @@
 //! | `as-of members 42 --at 2026-11-23` | a record, or without a key a table, as it was |
 //! | `blame members 42` | who gave each column its value |
 //! | `export --table members --output members.csv` | CSV, JSON or NDJSON |
+//! | `serve --actor admin:grace` | the explorer in a browser of this machine, by a link that works once; with the feature `web` |
 //!
 //! `history`, `timeline`, `transaction`, `as-of`, `blame` and `export` take `--unmasked REASON`: they
 //! show what was recorded before its column was masked, and
@@ -76,6 +77,8 @@ mod protect;
 mod read;
 mod retention;
 mod revert;
+#[cfg(feature = "web")]
+mod serve;
 pub mod stand_alone;
 mod status;
 mod suggestion;

@@ -56,7 +56,7 @@ pub use error::{Error, ErrorClass, ErrorKind, is_actor_required};
 pub use export::ExportStream;
 #[cfg(feature = "export")]
 pub use export::{Export, ExportFormat, Exported, export_csv, export_json};
-pub use filter::{ActionFilter, Filter, FilterError, RecordKey};
+pub use filter::{ActionFilter, Filter, FilterError, RecordKey, Scope, TableScope};
 pub use forms::FormatVersion;
 pub use health::{Counters, Health, ModelHealth};
 pub use install::{ModelStatus, Protection, Status, TableStatus, run_pending_migrations};
@@ -133,7 +133,7 @@ pub mod __schema {
 #[doc(hidden)]
 pub mod __cli {
     pub use crate::connection::ready;
-    pub use crate::filter::{Day, Filters, instant, record};
+    pub use crate::filter::{Day, Filters, NamedFilter, instant, record};
     pub use crate::forms::{Checked, Count};
     pub use crate::install::{owner, watched};
     pub use crate::queries::{KnownTable, TextKey, blame, known_table, transaction_up_to};
@@ -141,6 +141,20 @@ pub mod __cli {
     pub use crate::record::{DisplayStyle, clean, plain};
     pub use crate::revert::revert_record;
     pub use crate::time_travel::{as_of_json, rows_as_of};
+}
+
+/// What `threadline-web` asks for beside the public API; not for use by others.
+#[doc(hidden)]
+pub mod __web {
+    /// The file of JSON schemas of every record.
+    pub const JSON_SCHEMA: &str = include_str!("../schemas/v1.json");
+
+    #[cfg(feature = "export")]
+    pub use crate::export::export_pages;
+    pub use crate::queries::{
+        ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, ends_of, foreign_keys, holds,
+        image_within, overview, record_now, tables, terms,
+    };
 }
 
 /// What `#[derive(Audited)]` expands to; not for use by hand.

@@ -29,6 +29,8 @@ usage: cargo xtask <command>
 
   demo [EXAMPLE]    run the quickstart, or another of the examples, on a throw-away
                     database
+  demo --web        the same with the invoicing example and its year, whose audit
+                    is then shown in a browser
   test [ARGS]       run every test, some on the newest PostgreSQL, too;
                     ARGS go to `cargo test`, and then it is what they ask for
   test-newest [ARGS]
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
     };
     let result = match words.as_slice() {
         ["demo"] => demo::demo("quickstart", then),
+        ["demo", "--web"] => demo::demo_in_browser(then),
         ["demo", example] => demo::demo(example, then),
         ["test", ..] => test::test(rest, then),
         ["test-newest", ..] => newest::test(rest, then),

@@ -32,6 +32,11 @@ impl App {
         Ok(Self { pool })
     }
 
+    /// The pool, for what brings its own handlers.
+    pub fn pool(&self) -> DbPool {
+        self.pool.clone()
+    }
+
     /// Runs blocking work with a connection, in the context of the request.
     pub async fn db<T, F>(&self, work: F) -> Result<T, ApiError>
     where

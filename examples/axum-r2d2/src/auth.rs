@@ -38,7 +38,8 @@ pub async fn authenticate(
     Ok(next.run(request).await)
 }
 
-async fn user_of(app: &App, token: String) -> Result<i64, ApiError> {
+/// The user with this token.
+pub async fn user_of(app: &App, token: String) -> Result<i64, ApiError> {
     let find = move |conn: &mut _| {
         let users = users::table
             .filter(users::token.eq(token))

@@ -1,11 +1,13 @@
 //! A knowledge base: signed-in users write articles, and everybody comments.
 //!
 //! What makes it audited: `models.rs` (what is captured), `auth.rs` (who acts), `app.rs` (how
-//! the context gets to the thread that writes), and the order of the layers below.
+//! the context gets to the thread that writes), and the order of the layers below. `explorer.rs`
+//! mounts the page on which a person finds out what happened.
 
 pub mod app;
 pub mod auth;
 pub mod error;
+pub mod explorer;
 pub mod models;
 pub mod routes;
 pub mod schema;
@@ -21,6 +23,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 /// a request.
 pub fn service(routes: Router<App>, app: App) -> Router {
     routes
+        .merge(explorer::explorer(&app))
         .layer(auth::audit())
         .layer(from_fn_with_state(app.clone(), auth::authenticate))
         .layer(PropagateRequestIdLayer::new(X_REQUEST_ID))

@@ -1,5 +1,7 @@
 //! Requests through the service's own router, on a database.
 
+#[path = "service/explored.rs"]
+mod explored;
 #[path = "service/gone.rs"]
 mod gone;
 #[path = "service/recorded.rs"]

@@ -17,38 +17,38 @@ fn commands(place: &Place) -> Vec<String> {
 
 #[test]
 fn it_has_every_command() {
-    assert_eq!(
-        commands(&Place::new()),
-        [
-            "install",
-            "audit",
-            "generate",
-            "check",
-            "status",
-            "verify",
-            "refresh",
-            "unaudit",
-            "protect",
-            "work",
-            "purge",
-            "hold",
-            "release",
-            "erase",
-            "erasures",
-            "subject",
-            "revert",
-            "history",
-            "timeline",
-            "actions",
-            "summary",
-            "actor",
-            "transaction",
-            "as-of",
-            "blame",
-            "export",
-            "help"
-        ]
-    );
+    let expected: &[&str] = &[
+        "install",
+        "audit",
+        "generate",
+        "check",
+        "status",
+        "verify",
+        "refresh",
+        "unaudit",
+        "protect",
+        "work",
+        "purge",
+        "hold",
+        "release",
+        "erase",
+        "erasures",
+        "subject",
+        "revert",
+        #[cfg(feature = "web")]
+        "serve",
+        "history",
+        "timeline",
+        "actions",
+        "summary",
+        "actor",
+        "transaction",
+        "as-of",
+        "blame",
+        "export",
+        "help",
+    ];
+    assert_eq!(commands(&Place::new()), expected);
 }
 
 /// The forms of JSON are tested with the commands of an application.

@@ -312,9 +312,11 @@ pooled!(diesel_async::pooled_connection::bb8::PooledConnection<'_, AsyncPgConnec
 pooled!(diesel_async::pooled_connection::mobc::PooledConnection<AsyncPgConnection>);
 
 #[cfg(feature = "async-connection-wrapper")]
-impl<B> super::BlockingConnection
-    for diesel_async::async_connection_wrapper::AsyncConnectionWrapper<AsyncPgConnection, B>
+impl<C, B> super::BlockingConnection
+    for diesel_async::async_connection_wrapper::AsyncConnectionWrapper<C, B>
 where
+    C: diesel_async::AsyncConnection<Backend = Pg>,
     B: diesel_async::async_connection_wrapper::BlockOn + Send,
+    Self: diesel::Connection<Backend = Pg> + diesel::connection::LoadConnection,
 {
 }

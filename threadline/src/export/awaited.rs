@@ -120,7 +120,8 @@ impl<P: FnMut(u64) + Send> Export<P> {
         C: Asynchronous,
         O: Out,
     {
-        let query = self.query(conn).await?;
+        let filter = self.filter.clone();
+        let (plan, query) = self.query(conn, &filter).await?;
         let buffer = Buffer::default();
         let mut sink: Box<dyn super::Sink + Send> = match format {
             ExportFormat::Csv => Box::new(csv::Sheet::new(buffer.clone(), self.actions)),
@@ -143,7 +144,9 @@ impl<P: FnMut(u64) + Send> Export<P> {
                 exported.truncated = true;
                 break;
             }
-            sink.change(&row?)?;
+            let mut row = row?;
+            plan.narrow_row(&mut row.change, &mut row.actions);
+            sink.change(&row)?;
             exported.changes += 1;
             if exported.changes % PROGRESS_EVERY == 0 {
                 report(&mut self.progress, exported.changes);

@@ -13,18 +13,20 @@ pub(crate) use self::csv::write_failed;
 #[cfg(feature = "schemars")]
 pub(crate) use self::json::{End as ExportEnd, Entry as ExportEntry};
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use self::rows::{EachChange, ExportRow};
-use crate::connection::StreamConnection;
+use crate::connection::{BlockingConnection, StreamConnection};
 use crate::error::{Error, ErrorKind};
 use crate::filter::Filter;
 use crate::posting::post_before_reading;
-use crate::queries::{ExportSql, Plan};
+use crate::queries::{ExportSql, Plan, timeline};
 use crate::run::installed_version;
 use crate::statement::Typed;
 use crate::version::SCHEMA_VERSION;
@@ -188,10 +190,11 @@ impl<P: FnMut(u64) + Send> Export<P> {
     }
 
     /// What is asked, when the audit can be.
-    async fn query<C: StreamConnection>(
+    async fn query<'f, C: StreamConnection>(
         &mut self,
         conn: &mut C,
-    ) -> Result<Typed<ExportSql>, Error> {
+        filter: &'f Filter,
+    ) -> Result<(Plan<'f>, Typed<ExportSql>), Error> {
         post_before_reading(conn).await;
         // Asked for first: when the rows come, the connection is taken.
         let installed = installed_version(conn).await?;
@@ -200,8 +203,9 @@ impl<P: FnMut(u64) + Send> Export<P> {
         }
         // One more is asked for than is written: that it is there says enough.
         let asked = self.limit.map(|limit| limit.saturating_add(1));
-        let plan = Plan::new(conn, &self.filter).await?;
-        Ok(plan.export(asked, self.actions))
+        let plan = Plan::new(conn, filter).await?;
+        let query = plan.export(asked, self.actions);
+        Ok((plan, query))
     }
 
     async fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
@@ -209,16 +213,18 @@ impl<P: FnMut(u64) + Send> Export<P> {
         C: StreamConnection,
         S: Sink + Send,
     {
-        let query = self.query(conn).await?;
+        let filter = self.filter.clone();
+        let (plan, query) = self.query(conn, &filter).await?;
         let mut changes = 0;
         let mut truncated = false;
         let mut each = EachChange {
             actions: self.actions,
-            write: |row: ExportRow| {
+            write: |mut row: ExportRow| {
                 if self.limit.is_some_and(|limit| changes >= limit as u64) {
                     truncated = true;
                     return Ok(ControlFlow::Break(()));
                 }
+                plan.narrow_row(&mut row.change, &mut row.actions);
                 sink.change(&row)?;
                 changes += 1;
                 if changes % PROGRESS_EVERY == 0 {
@@ -236,6 +242,82 @@ impl<P: FnMut(u64) + Send> Export<P> {
         sink.end(exported)?;
         report(&mut self.progress, changes);
         Ok(exported)
+    }
+}
+
+/// Writes the changes of a filter page by page, with the actions of their transactions: on
+/// connections that give no row before the last one has come. `write` says of each page what
+/// was written by then, and may break off.
+#[doc(hidden)]
+pub fn export_pages<C: BlockingConnection>(
+    conn: &mut C,
+    filter: &Filter,
+    format: ExportFormat,
+    limit: usize,
+    mut write: impl FnMut(Vec<u8>) -> std::io::Result<()>,
+) -> Result<Exported, Error> {
+    let buffer = Shared::default();
+    let mut sink: Box<dyn Sink> = match format {
+        ExportFormat::Csv => Box::new(csv::Sheet::new(buffer.clone(), true)),
+        ExportFormat::Json => Box::new(json::Document::new(buffer.clone())),
+        ExportFormat::Ndjson => Box::new(json::Lines::new(buffer.clone())),
+    };
+    let mut written = |buffer: &Shared| {
+        let chunk = buffer.take();
+        write(chunk).map_err(|source| Error::new(ErrorKind::Export { source }))
+    };
+    let mut exported = Exported {
+        changes: 0,
+        truncated: false,
+    };
+    let mut after = None;
+    loop {
+        let left = limit - usize::try_from(exported.changes).unwrap_or(limit);
+        let size = left.min(AT_A_TIME);
+        let page = timeline(filter.clone())
+            .limit(size)
+            .after(after)
+            .page(conn)?;
+        for entry in page.entries {
+            sink.change(&ExportRow {
+                change: entry.change,
+                actions: Some(entry.actions),
+            })?;
+            exported.changes += 1;
+        }
+        written(&buffer)?;
+        after = page.next;
+        if after.is_none() || exported.changes >= limit as u64 {
+            exported.truncated = page.has_more;
+            break;
+        }
+    }
+    sink.end(exported)?;
+    written(&buffer)?;
+    Ok(exported)
+}
+
+/// Changes of a page. Each may have values of megabytes.
+const AT_A_TIME: usize = 200;
+
+/// What was written since it was last taken.
+#[derive(Debug, Clone, Default)]
+struct Shared(Rc<RefCell<Vec<u8>>>);
+
+impl Shared {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.borrow_mut())
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

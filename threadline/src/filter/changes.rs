@@ -7,7 +7,9 @@ use super::conditions;
 #[cfg(feature = "schemars")]
 use super::conditions::Condition;
 use super::error::FilterError;
+use super::except::Exception;
 use super::record_key::{Key, RecordKey};
+use super::scope::Scope;
 use super::table::is_table_name;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
@@ -93,6 +95,9 @@ pub struct Filter {
     pub(crate) text: Option<String>,
     pub(crate) source: Option<String>,
     pub(crate) metadata: Map<String, Value>,
+    pub(crate) transaction: Option<i64>,
+    pub(crate) except: Vec<Exception>,
+    pub(crate) within: Option<Scope>,
 }
 
 impl Filter {
@@ -233,6 +238,22 @@ impl Filter {
         self
     }
 
+    /// Changes of this transaction, by its id in the audit tables.
+    pub fn transaction(mut self, id: i64) -> Self {
+        self.transaction = Some(id);
+        self
+    }
+
+    /// Changes in a scope, without what the scope hides of them. A filter of a name and text
+    /// cannot widen it.
+    ///
+    /// Actions without changes are in no scope: [`Page::other_actions`](crate::Page::other_actions)
+    /// is empty.
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.within = Some(scope);
+        self
+    }
+
     /// The same whenever it was; `None` if it asks for no span of time.
     #[doc(hidden)]
     pub fn at_any_time(&self) -> Option<Self> {
@@ -270,29 +291,34 @@ impl Filter {
             session_user: None,
             text,
             metadata,
+            transaction: None,
+            except,
+            within: None,
         } = self
         else {
             return None;
         };
         let of_rows = [changed_from, changed_to, values];
-        (changed.is_empty() && key.is_empty() && of_rows.iter().all(|list| list.is_empty())).then(
-            || ActionFilter {
-                name: action.clone(),
-                category: category.clone(),
-                status: status.clone(),
-                actor: actor.clone(),
-                actor_type: actor_type.clone(),
-                from: *from,
-                to: *to,
-                correlation_id: correlation_id.clone(),
-                request_id: request_id.clone(),
-                job_id: job_id.clone(),
-                source: source.clone(),
-                metadata: metadata.clone(),
-                text: text.clone(),
-                ..ActionFilter::new()
-            },
-        )
+        (changed.is_empty()
+            && key.is_empty()
+            && except.is_empty()
+            && of_rows.iter().all(|list| list.is_empty()))
+        .then(|| ActionFilter {
+            name: action.clone(),
+            category: category.clone(),
+            status: status.clone(),
+            actor: actor.clone(),
+            actor_type: actor_type.clone(),
+            from: *from,
+            to: *to,
+            correlation_id: correlation_id.clone(),
+            request_id: request_id.clone(),
+            job_id: job_id.clone(),
+            source: source.clone(),
+            metadata: metadata.clone(),
+            text: text.clone(),
+            ..ActionFilter::new()
+        })
     }
 
     /// Whether it can be asked at all.
@@ -365,5 +391,6 @@ impl Filter {
             },
             _ => Ok(()),
         }
+        .and_then(|()| self.check_exceptions())
     }
 }

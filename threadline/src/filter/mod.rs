@@ -4,20 +4,25 @@ mod actions;
 mod changes;
 mod conditions;
 mod error;
+mod except;
 mod named;
 mod parse;
 mod record_key;
+mod scope;
 mod table;
 mod values;
 
 pub use actions::ActionFilter;
 pub use changes::Filter;
 pub use error::FilterError;
-pub use named::Filters;
+pub use named::{Filters, NamedFilter};
 pub use parse::{Day, instant, record};
 pub use record_key::RecordKey;
+pub use scope::{Scope, TableScope};
 
 pub(crate) use actions::{CHANGED_NOTHING, by_actor};
-pub(crate) use named::{NamedFilter, named, once};
+
+pub(crate) use named::{named, once};
 pub(crate) use record_key::Key;
+pub(crate) use scope::Columns;
 pub(crate) use table::is_table_name;

@@ -8,6 +8,7 @@ pub type Take<F> = fn(&mut F, &str) -> Result<(), String>;
 /// A filter with a name.
 #[derive(Debug)]
 pub struct NamedFilter<F> {
+    /// The name.
     pub name: &'static str,
     /// What it asks for, in a line.
     pub help: &'static str,

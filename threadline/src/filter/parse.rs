@@ -3,6 +3,7 @@ use serde_json::Value;
 
 use super::Filter;
 use super::error::FilterError;
+use super::except::Exception;
 use super::named::{Filters, NamedFilter, TWICE, named, once, repeated};
 use super::record_key::RecordKey;
 use crate::action::ActionStatus;
@@ -151,6 +152,22 @@ impl Filters for Filter {
                 }
             },
         ),
+        named(
+            "transaction",
+            "Of a transaction, by its id in the audit tables",
+            |f, text| {
+                let id = text.parse().map_err(|_| "it is a number, as in 7")?;
+                once(&mut f.transaction, id)
+            },
+        ),
+        repeated(
+            "except",
+            "To which another filter does not apply: source=web; table, operation, actor, actor_type, source or changed; may be given several times",
+            |f, text| {
+                f.except.push(Exception::parse(text)?);
+                Ok(())
+            },
+        ),
     ];
 }
 
@@ -173,6 +190,8 @@ impl Filter {
     /// | `text` | anywhere in the change, its context or an action; with `from` |
     /// | `session_user` | a database role |
     /// | `metadata` | `key=value` |
+    /// | `transaction` | its id in the audit tables |
+    /// | `except` | `filter=value`, of a filter that must not hold |
     ///
     /// # Errors
     ///
@@ -203,7 +222,7 @@ pub fn record(text: &str) -> Result<RecordKey, String> {
     })))
 }
 
-fn operation(text: &str) -> Result<Operation, String> {
+pub(super) fn operation(text: &str) -> Result<Operation, String> {
     match text {
         "insert" => Ok(Operation::Insert),
         "update" => Ok(Operation::Update),

@@ -4,13 +4,17 @@ mod actions;
 mod actor_history;
 mod blame;
 mod history;
+mod keeping;
 mod known_table;
+mod lookups;
 mod other_actions;
+mod overview;
 mod page;
 mod page_request;
 mod reference;
 mod report;
 mod summary;
+mod tables;
 mod timeline;
 
 pub use actions::{Actions, actions};
@@ -24,6 +28,11 @@ pub use reference::{Moved, Reference};
 pub use report::{Correlated, TransactionReport, correlated, transaction, transaction_up_to};
 pub use summary::{ActorCount, DayCount, OperationCount, Summary, TableCount, summary};
 pub use timeline::{Timeline, TimelineEntry, timeline};
+
+pub use keeping::{HoldInForce, holds, terms};
+pub use lookups::{ForeignKey, action_by_id, ends_of, foreign_keys, image_within, record_now};
+pub use overview::{Overview, overview};
+pub use tables::{TableInfo, tables};
 
 pub(crate) use history::STORY;
 #[cfg(feature = "utoipa")]

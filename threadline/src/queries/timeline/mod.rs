@@ -2,6 +2,7 @@
 
 mod key_parts;
 mod query;
+mod scope;
 mod text;
 mod values;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "export")]
 pub(crate) use self::query::ExportSql;
 pub(crate) use self::query::Plan;
+pub(super) use self::scope::KnownScope;
 use super::actions::actions;
 use super::other_actions::Span;
 use super::page::{ChangePlace, Cursor, Page, Place};
@@ -136,7 +138,8 @@ impl Timeline {
             post_before_reading(conn).await;
             let plan = Plan::new(conn, &self.filter).await?;
             let query = plan.changes(after, Some(self.limit.saturating_add(1)));
-            let changes: Vec<AuditChange> = run::read(conn, query).await?;
+            let mut changes: Vec<AuditChange> = run::read(conn, query).await?;
+            changes.iter_mut().for_each(|change| plan.narrow(change));
             let page = Page::cut(changes, self.limit, |change| {
                 Place::Change(ChangePlace {
                     transaction: change.transaction.id,
@@ -154,7 +157,10 @@ impl Timeline {
             let page = page.with_other_actions(others, self.limit);
             let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
             let actions = actions_of(conn, transactions).await;
-            let actions = run::understood(conn, actions).await?;
+            let mut actions = run::understood(conn, actions).await?;
+            actions
+                .iter_mut()
+                .for_each(|action| plan.narrow_action(action));
             Ok(page.map(|change| TimelineEntry::new(change, &actions)))
         })
     }

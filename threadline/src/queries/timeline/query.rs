@@ -5,15 +5,17 @@
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 
 use super::CountSql;
+use super::scope::KnownScope;
 use super::values::Values;
-use crate::action::ActionStatus;
+use crate::action::{ActionStatus, AuditAction};
 use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::filter::{Filter, FilterError, Key, RecordKey};
 use crate::queries::STORY;
+use crate::queries::overview::OverviewSql;
 use crate::queries::page::ChangePlace;
 use crate::queries::summary::SummarySql;
-use crate::record::{ChangeSql, Operation};
+use crate::record::{AuditChange, ChangeSql, Operation};
 use crate::run;
 use crate::statement::{Bind, Binds, Typed, all_of, filled};
 
@@ -29,6 +31,7 @@ pub(crate) struct Plan<'a> {
     /// The first and last transaction that can have changes in the span of time.
     pub(super) transactions: Option<(i64, i64)>,
     values: Values,
+    scope: Option<KnownScope<'a>>,
 }
 
 impl<'a> Plan<'a> {
@@ -38,8 +41,18 @@ impl<'a> Plan<'a> {
         filter: &'a Filter,
     ) -> Result<Self, Error> {
         filter.check()?;
+        let scope = match &filter.within {
+            Some(scope) => Some(KnownScope::look_up(conn, scope).await?),
+            None => None,
+        };
         let table = match &filter.table {
-            Some(name) => Some(resolve_table(conn, filter, name).await?.0),
+            Some(name) => {
+                let found = resolve_table(conn, filter, name).await;
+                match &scope {
+                    Some(scope) => Some(scope.only_its_own(name, found)?),
+                    None => Some(found?.0),
+                }
+            }
             None => None,
         };
         let transactions = match (filter.from, filter.to) {
@@ -63,7 +76,52 @@ impl<'a> Plan<'a> {
             table,
             transactions,
             values: Values::look_up(conn, filter, table).await?,
+            scope,
         })
+    }
+
+    /// Takes away what the scope hides of a change.
+    pub(crate) fn narrow(&self, change: &mut AuditChange) {
+        if let Some(scope) = &self.scope {
+            scope.narrow(change);
+        }
+    }
+
+    /// Takes away what the scope hides of a change and of the actions beside it.
+    #[cfg(feature = "export")]
+    pub(crate) fn narrow_row(
+        &self,
+        change: &mut AuditChange,
+        actions: &mut Option<Vec<AuditAction>>,
+    ) {
+        self.narrow(change);
+        for action in actions.iter_mut().flatten() {
+            self.narrow_action(action);
+        }
+    }
+
+    /// Takes away what the scope hides of an action.
+    pub(crate) fn narrow_action(&self, action: &mut AuditAction) {
+        if let Some(scope) = &self.filter.within {
+            scope.narrow_action(action);
+        }
+    }
+
+    /// How many of the newest there are, by time, table, operation, actor and source.
+    pub(crate) fn overview(&self, cap: usize) -> Typed<OverviewSql> {
+        let query = self.query(None, Some(cap));
+        Typed::new(
+            format!(
+                "{}{}",
+                if query.with.is_empty() {
+                    "WITH ".to_owned()
+                } else {
+                    format!("{}, ", query.with)
+                },
+                include_str!("../overview.sql").replace("{changes}", &query.changes)
+            ),
+            query.binds,
+        )
     }
 
     /// The changes that come after a place, newest first.
@@ -286,12 +344,25 @@ impl<'a> Plan<'a> {
             parts.change.push(condition);
         }
         self.values.conditions(filter, parts);
+        if let Some(transaction) = filter.transaction {
+            let transaction = parts.binds.bind(Bind::BigInt(transaction));
+            parts
+                .change
+                .push(format!("c.transaction_id = {transaction}"));
+        }
+        let (of_changes, of_transactions) = filter.exceptions(&mut parts.binds);
+        parts.change.extend(of_changes);
+        parts.transaction.extend(of_transactions);
+        if let Some(scope) = &self.scope {
+            scope.conditions(filter, parts);
+        }
         if let Some(text) = &filter.text {
             let of_transactions = self.bounds(&mut parts.binds, "w.id", None);
             let of_actions = self.bounds(&mut parts.binds, "w.transaction_id", None);
             let condition = super::text::condition(
                 parts,
                 text,
+                self.scope.as_ref().is_some_and(KnownScope::hides_context),
                 &all_of(&of_transactions),
                 &all_of(&of_actions),
             );
@@ -471,7 +542,7 @@ struct ChangesQuery {
 pub(super) struct Parts {
     pub(super) binds: Binds,
     pub(super) change: Vec<String>,
-    transaction: Vec<String>,
+    pub(super) transaction: Vec<String>,
     action: Vec<String>,
 }
 

@@ -29,12 +29,18 @@ pub(super) async fn check_number<C: AuditConnection>(
 pub(super) fn condition(
     parts: &mut Parts,
     text: &str,
+    of_rows_alone: bool,
     transaction_bounds: &str,
     action_bounds: &str,
 ) -> String {
     let text = parts.binds.text(text);
+    let sql = if of_rows_alone {
+        include_str!("text_of_rows.sql")
+    } else {
+        include_str!("text.sql")
+    };
     filled(
-        include_str!("text.sql").trim_end(),
+        sql.trim_end(),
         &[
             ("transaction bounds", transaction_bounds),
             ("action bounds", action_bounds),

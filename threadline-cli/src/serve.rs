@@ -1,0 +1,211 @@
+//! The explorer, on this machine, for whoever started it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::header::{COOKIE, HOST, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use diesel::r2d2::{ConnectionManager, Pool};
+use threadline::{ActorRef, Models};
+use threadline_web::{Access, Explorer};
+use tokio::net::TcpListener;
+
+use crate::database::Database;
+use crate::error::Error;
+
+const COOKIE_NAME: &str = "threadline-explorer";
+
+/// Who looks, and where.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// The port on 127.0.0.1; without, a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Who looks, as in admin:grace; exports and reverts are recorded under it
+    #[arg(long)]
+    actor: ActorRef,
+    /// Permit reverts, too
+    #[arg(long)]
+    allow_revert: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl Serve {
+    pub(crate) fn run(self, models: &Models) -> Result<(), Error> {
+        let pool = Pool::builder()
+            .max_size(8)
+            .build(ConnectionManager::new(self.database.url()?))
+            .map_err(|error| Error::Message(error.to_string()))?;
+        let failed = |error: std::io::Error| Error::Message(format!("cannot serve: {error}"));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        runtime.block_on(async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))
+                .await
+                .map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            let entrance = Entrance::new()?;
+            println!("http://{address}/enter/{}", entrance.key());
+            eprintln!("Open the link in a browser of this machine. It works once. Ctrl-C ends.");
+            let explorer = Explorer::new(pool).models(models.clone());
+            let router = self.router(explorer, &entrance, address);
+            axum::serve(listener, router).await.map_err(failed)
+        })
+    }
+
+    fn router<P: threadline_web::Pool>(
+        &self,
+        explorer: Explorer<P>,
+        entrance: &Entrance,
+        address: SocketAddr,
+    ) -> Router {
+        let (entrance, actor, allow_revert) =
+            (entrance.clone(), self.actor.clone(), self.allow_revert);
+        let admits = entrance.clone();
+        let explorer = explorer.authorize(move |parts| {
+            let access = if admits.knows(&parts, address) {
+                let access = Access::to_everything(actor.clone())
+                    .allow_export()
+                    .allow_unmask();
+                if allow_revert {
+                    access.allow_revert()
+                } else {
+                    access
+                }
+            } else {
+                Access::denied()
+            };
+            async { access }
+        });
+        Router::new()
+            .route("/enter/{key}", get(enter))
+            .with_state(entrance)
+            .fallback_service(explorer.into_router::<()>())
+    }
+}
+
+/// A link that works once, and the cookie that it leaves in the browser.
+#[derive(Debug, Clone)]
+struct Entrance {
+    link: Arc<Mutex<Option<String>>>,
+    cookie: Arc<String>,
+}
+
+impl Entrance {
+    fn new() -> Result<Self, Error> {
+        Ok(Self {
+            link: Arc::new(Mutex::new(Some(secret()?))),
+            cookie: Arc::new(secret()?),
+        })
+    }
+
+    fn key(&self) -> String {
+        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        link.clone().unwrap_or_default()
+    }
+
+    /// Whether the key is right. It is not a second time.
+    fn opens(&self, key: &str) -> bool {
+        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        let opens = link.as_deref().is_some_and(|link| same(link, key));
+        if opens {
+            *link = None;
+        }
+        opens
+    }
+
+    /// Whether a request has the cookie, and is for this address: a page of another site that
+    /// has its name point here has another one.
+    fn knows(&self, parts: &Parts, address: SocketAddr) -> bool {
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let port = address.port();
+        let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+        let mut cookies = header(COOKIE).unwrap_or_default().split(';');
+        header(HOST).is_some_and(|host| hosts.iter().any(|own| own == host))
+            && cookies.any(|cookie| {
+                let value = cookie.trim().strip_prefix(COOKIE_NAME);
+                value
+                    .and_then(|value| value.strip_prefix('='))
+                    .is_some_and(|value| same(&self.cookie, value))
+            })
+    }
+}
+
+async fn enter(State(entrance): State<Entrance>, Path(key): Path<String>) -> Response {
+    if !entrance.opens(&key) {
+        let text = "This link has been used, or is not of this program. Start `audit serve` again.";
+        return (axum::http::StatusCode::FORBIDDEN, text).into_response();
+    }
+    let cookie = format!(
+        "{COOKIE_NAME}={}; HttpOnly; SameSite=Strict; Path=/",
+        entrance.cookie
+    );
+    ([(SET_COOKIE, cookie)], Redirect::to("/home")).into_response()
+}
+
+/// 256 bits of the operating system, as text.
+fn secret() -> Result<String, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::Message(format!("no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Compares without telling by the time how much is right.
+fn same(one: &str, other: &str) -> bool {
+    one.len() == other.len()
+        && one
+            .bytes()
+            .zip(other.bytes())
+            .fold(0, |sum, (a, b)| sum | (a ^ b))
+            == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn parts(host: &str, cookie: &str) -> Parts {
+        let request = Request::builder().header(HOST, host).header(COOKIE, cookie);
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_link_works_once_and_the_cookie_for_this_address_alone() {
+        let entrance = Entrance::new().unwrap();
+        let key = entrance.key();
+        assert_eq!(key.len(), 64);
+        assert!(!entrance.opens("") && !entrance.opens(&"0".repeat(64)));
+        assert!(entrance.opens(&key) && !entrance.opens(&key));
+
+        let address = SocketAddr::from(([127, 0, 0, 1], 4000));
+        let cookie = format!("a=b; {COOKIE_NAME}={}", entrance.cookie);
+        assert!(entrance.knows(&parts("127.0.0.1:4000", &cookie), address));
+        assert!(entrance.knows(&parts("localhost:4000", &cookie), address));
+        for (host, cookie) in [
+            ("evil.example:4000", cookie.as_str()),
+            ("127.0.0.1:4001", &cookie),
+            ("127.0.0.1:4000", "threadline-explorer="),
+            ("127.0.0.1:4000", ""),
+        ] {
+            assert!(
+                !entrance.knows(&parts(host, cookie), address),
+                "{host} {cookie}"
+            );
+        }
+    }
+}

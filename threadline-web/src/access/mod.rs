@@ -1,0 +1,134 @@
+//! Who looks, and what they may see and do.
+
+mod restoring;
+mod scoped;
+
+use threadline::{ActorRef, Filter, Scope};
+
+pub(crate) use self::restoring::{Restored, Target, put_back};
+pub(crate) use self::scoped::{Scoped, took_too_long};
+
+/// What somebody may see and do in the explorer. Made by the function that
+/// [`Explorer::authorize`](crate::Explorer::authorize) takes, for each request.
+///
+/// Whoever gets one may read what is in its scope, and nothing else unless said so.
+///
+/// ```
+/// use threadline::{ActorRef, Scope, TableScope};
+/// use threadline_web::Access;
+///
+/// // An operator.
+/// let all = Access::to_everything(ActorRef::admin("grace")?)
+///     .allow_export()
+///     .allow_revert();
+///
+/// // The administrator of a customer.
+/// let own = Scope::new()
+///     .table(TableScope::new("invoices").rows("customer_id", 7).hide(["margin"]))
+///     .table(TableScope::new("customers").rows("id", 7));
+/// let some = Access::within(ActorRef::user("heidi")?, own).allow_export();
+/// # Ok::<(), threadline::ContextError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "an access is what the function of `authorize` returns"]
+pub struct Access {
+    actor: ActorRef,
+    scope: Option<Scope>,
+    can: Can,
+    denied: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Can {
+    export: bool,
+    revert: bool,
+    unmask: bool,
+    operate: bool,
+}
+
+impl Access {
+    /// To every change of every table, and to the pages about the audit itself: health, tables
+    /// and findings.
+    pub fn to_everything(actor: ActorRef) -> Self {
+        Self {
+            actor,
+            scope: None,
+            can: Can {
+                operate: true,
+                ..Can::default()
+            },
+            denied: false,
+        }
+    }
+
+    /// To what a scope holds: every page, count, completion and export.
+    pub fn within(actor: ActorRef, scope: Scope) -> Self {
+        Self {
+            actor,
+            scope: Some(scope),
+            can: Can::default(),
+            denied: false,
+        }
+    }
+
+    /// To nothing. The answer has the status 403.
+    pub fn denied() -> Self {
+        Self {
+            denied: true,
+            ..Self::within(ActorRef::anonymous(), Scope::new())
+        }
+    }
+
+    /// May take away what they see, as a file. Each export is recorded as the action
+    /// `audit.exported`.
+    pub fn allow_export(mut self) -> Self {
+        self.can.export = true;
+        self
+    }
+
+    /// May put back what was changed, as far as all of it is in the scope.
+    pub fn allow_revert(mut self) -> Self {
+        self.can.revert = true;
+        self
+    }
+
+    /// May see values that were recorded before their column was masked or excluded, for a
+    /// reason that is recorded as the action `audit.unmasked`.
+    pub fn allow_unmask(mut self) -> Self {
+        self.can.unmask = true;
+        self
+    }
+
+    /// Who looks.
+    pub fn actor(&self) -> &ActorRef {
+        &self.actor
+    }
+
+    pub(crate) fn is_denied(&self) -> bool {
+        self.denied
+    }
+
+    pub(crate) fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+
+    pub(crate) fn may_export(&self) -> bool {
+        self.can.export
+    }
+
+    pub(crate) fn may_revert(&self) -> bool {
+        self.can.revert
+    }
+
+    pub(crate) fn may_operate(&self) -> bool {
+        self.can.operate && self.scope.is_none()
+    }
+
+    /// The filter, and no more than may be seen. The one place that does so.
+    fn narrow(&self, filter: Filter) -> Filter {
+        match &self.scope {
+            Some(scope) => filter.within(scope.clone()),
+            None => filter,
+        }
+    }
+}

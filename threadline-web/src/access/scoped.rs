@@ -1,0 +1,258 @@
+//! What pages ask the database through. There is no other way to it, and each question is
+//! narrowed here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel::connection::TransactionManager;
+use diesel::result::Error as DieselError;
+use serde_json::Value;
+use threadline::__cli::ready;
+use threadline::__cli::{TextKey, as_of_json};
+use threadline::__web::{
+    ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, ends_of, export_pages,
+    foreign_keys, holds, image_within, overview, record_now, tables, terms,
+};
+use threadline::{
+    ActionFilter, AuditAction, BlockingConnection, Cursor, Error, ErrorKind, ExportFormat,
+    Exported, Filter, FilterError, Health, KeyExpression, Models, Page, TimelineEntry, Unavailable,
+    Verification, actions, timeline,
+};
+
+use super::Access;
+
+/// A connection, for somebody.
+#[derive(Debug)]
+pub(crate) struct Scoped<'c, C> {
+    conn: &'c mut C,
+    access: &'c Access,
+}
+
+impl<'c, C: BlockingConnection> Scoped<'c, C> {
+    /// Asks questions in one snapshot that reads alone, each of them no longer than `timeout`.
+    pub(crate) fn read<T>(
+        conn: &'c mut C,
+        access: &'c Access,
+        timeout: Duration,
+        questions: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        conn.begin_transaction_sql(&format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}",
+            timeout.as_millis()
+        ))?;
+        let mut scoped = Self { conn, access };
+        let answer = questions(&mut scoped);
+        // Nothing was written. What matters is that the connection is free again.
+        let ended = C::TransactionManager::rollback_transaction(scoped.conn);
+        answer.and_then(|answer| Ok(ended.map(|()| answer)?))
+    }
+
+    /// A page of changes, newest first.
+    pub(crate) fn timeline(
+        &mut self,
+        filter: Filter,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Page<TimelineEntry>, Error> {
+        timeline(self.access.narrow(filter))
+            .limit(limit)
+            .after(after)
+            .page(self.conn)
+    }
+
+    /// The tables that may be seen.
+    pub(crate) fn tables(&mut self) -> Result<Vec<TableInfo>, Error> {
+        ready(tables(self.conn, self.access.scope()))
+    }
+
+    /// A record as it is.
+    pub(crate) fn record_now(
+        &mut self,
+        table: &str,
+        key: &[String],
+    ) -> Result<Option<Value>, Error> {
+        let image = ready(record_now(self.conn, table, key)).map_err(|e| of_key(e, key))?;
+        self.image(table, image)
+    }
+
+    /// For each change, the instant as of which all of its transaction counts.
+    pub(crate) fn points(
+        &mut self,
+        entries: &[TimelineEntry],
+    ) -> Result<Vec<DateTime<Utc>>, Error> {
+        let transactions = entries.iter().map(|e| e.change.transaction.id).collect();
+        let ends = ready(ends_of(self.conn, transactions))?;
+        let point = |entry: &TimelineEntry| {
+            let end = ends.get(&entry.change.transaction.id);
+            end.copied().unwrap_or(entry.change.captured_at)
+        };
+        Ok(entries.iter().map(point).collect())
+    }
+
+    /// A record as it was, or why there is none.
+    pub(crate) fn record_then(
+        &mut self,
+        table: &str,
+        key: &[String],
+        then: DateTime<Utc>,
+    ) -> Result<Result<Value, Unavailable>, Error> {
+        let values = KeyExpression::<TextKey>::from(key.to_vec());
+        let answer = ready(as_of_json(self.conn, table.to_owned(), values, then));
+        match answer.map_err(|e| of_key(e, key))? {
+            Ok(image) => Ok(self
+                .image(table, Some(image))?
+                .ok_or(Unavailable::NeverExisted)),
+            // Who deleted it may be outside of the scope.
+            Err(Unavailable::Deleted { .. } | Unavailable::KeyChanged { .. })
+                if self.access.scope().is_some() =>
+            {
+                Ok(Err(Unavailable::NeverExisted))
+            }
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    fn image(&mut self, table: &str, image: Option<Value>) -> Result<Option<Value>, Error> {
+        match (image, self.access.scope()) {
+            (Some(image), Some(scope)) => ready(image_within(self.conn, scope, table, image)),
+            (image, _) => Ok(image),
+        }
+    }
+
+    /// The foreign keys between a table and others. Those of tables and columns that may not
+    /// be seen are left out.
+    pub(crate) fn foreign_keys(
+        &mut self,
+        table: &str,
+        seen: &[TableInfo],
+    ) -> Result<Vec<ForeignKey>, Error> {
+        let shows = |info: Option<&TableInfo>, column: &str| {
+            info.is_some_and(|info| info.columns.iter().any(|(name, _)| name == column))
+        };
+        let this = seen.iter().find(|info| info.is_called(table));
+        let keys = ready(foreign_keys(self.conn, table))?;
+        Ok(keys
+            .into_iter()
+            .filter(|key| {
+                let other = seen
+                    .iter()
+                    .find(|info| info.schema == key.schema && info.name == key.table);
+                let (from, to) = if key.comes {
+                    (other, this)
+                } else {
+                    (this, other)
+                };
+                shows(from, &key.column) && shows(to, &key.referred)
+            })
+            .collect())
+    }
+
+    /// Actions without changes. In a scope there are none.
+    pub(crate) fn other_actions(
+        &mut self,
+        filter: ActionFilter,
+        limit: usize,
+    ) -> Result<Vec<AuditAction>, Error> {
+        if self.access.scope().is_some() {
+            return Ok(vec![]);
+        }
+        let page = actions(filter.without_changes())
+            .limit(limit)
+            .page(self.conn)?;
+        Ok(page.entries)
+    }
+
+    /// A page of actions. In a scope there are none.
+    pub(crate) fn actions(
+        &mut self,
+        filter: ActionFilter,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Option<Page<AuditAction>>, Error> {
+        if self.access.scope().is_some() {
+            return Ok(None);
+        }
+        let page = actions(filter).limit(limit).after(after).page(self.conn)?;
+        Ok(Some(page))
+    }
+
+    /// An action, if it or a change of its transaction may be seen.
+    pub(crate) fn action(&mut self, id: i64) -> Result<Option<AuditAction>, Error> {
+        let action = ready(action_by_id(self.conn, id))?;
+        if self.access.scope().is_none() {
+            return Ok(action);
+        }
+        let Some(transaction) = action.and_then(|action| action.transaction_id) else {
+            return Ok(None);
+        };
+        let filter = Filter::new().transaction(transaction);
+        let page = self.timeline(filter, 1, None)?;
+        let actions = page.entries.into_iter().flat_map(|entry| entry.actions);
+        Ok(actions.into_iter().find(|action| action.id == id))
+    }
+
+    /// How the audit goes on. For whoever operates it alone.
+    pub(crate) fn health(&mut self, models: &Models) -> Result<Option<Health>, Error> {
+        match self.access.may_operate() {
+            true => models.health(self.conn).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// How long changes are kept, and what is held. For whoever operates the audit alone.
+    pub(crate) fn keeping(
+        &mut self,
+    ) -> Result<Option<(BTreeMap<i32, String>, Vec<HoldInForce>)>, Error> {
+        match self.access.may_operate() {
+            true => Ok(Some((ready(terms(self.conn))?, ready(holds(self.conn))?))),
+            false => Ok(None),
+        }
+    }
+
+    /// Whether the audit is whole. For whoever operates it alone.
+    pub(crate) fn verify(&mut self, models: &Models) -> Result<Option<Verification>, Error> {
+        match self.access.may_operate() {
+            true => models.verify().run(self.conn).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Writes changes as they come.
+    pub(crate) fn export(
+        &mut self,
+        filter: Filter,
+        format: ExportFormat,
+        limit: usize,
+        write: impl FnMut(Vec<u8>) -> std::io::Result<()>,
+    ) -> Result<Exported, Error> {
+        export_pages(self.conn, &self.access.narrow(filter), format, limit, write)
+    }
+
+    /// Counts of the newest changes.
+    pub(crate) fn overview(&mut self, filter: Filter, cap: usize) -> Result<Overview, Error> {
+        ready(overview(self.conn, &self.access.narrow(filter), cap))
+    }
+}
+
+/// The database refuses a key that is none of the column's type. What else it refuses here, a
+/// reader can do nothing about either.
+fn of_key(error: Error, key: &[String]) -> Error {
+    if took_too_long(&error) || !matches!(error.kind(), ErrorKind::Database(_)) {
+        return error;
+    }
+    let refused = FilterError::Value {
+        name: "record".to_owned(),
+        value: key.join(", "),
+        message: "no record of the table can have this key".to_owned(),
+    };
+    refused.into()
+}
+
+/// Whether the query was broken off because it took too long.
+pub(crate) fn took_too_long(error: &Error) -> bool {
+    let ErrorKind::Database(DieselError::DatabaseError(_, information)) = error.kind() else {
+        return false;
+    };
+    information.message().contains("statement timeout")
+}

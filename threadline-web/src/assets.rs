@@ -1,0 +1,69 @@
+//! The style sheet, the script and the icon, in the binary, under names that change with
+//! their contents.
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+
+use crate::failure::Failure;
+
+/// A file that pages load.
+pub(crate) struct Asset {
+    name: &'static str,
+    kind: &'static str,
+    contents: &'static [u8],
+    fingerprint: u64,
+}
+
+macro_rules! asset {
+    ($name:literal, $kind:literal) => {
+        Asset {
+            name: $name,
+            kind: $kind,
+            contents: include_bytes!(concat!("../assets/", $name)),
+            fingerprint: fingerprint(include_bytes!(concat!("../assets/", $name))),
+        }
+    };
+}
+
+pub(crate) static STYLE: Asset = asset!("explorer.css", "text/css; charset=utf-8");
+pub(crate) static FRAGMENT_STYLE: Asset = asset!("fragment.css", "text/css; charset=utf-8");
+pub(crate) static SCRIPT: Asset = asset!("explorer.js", "text/javascript; charset=utf-8");
+pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml");
+
+impl Asset {
+    /// Where it is, from a page.
+    pub(crate) fn path(&self) -> String {
+        format!("assets/{:016x}-{}", self.fingerprint, self.name)
+    }
+}
+
+/// FNV-1a.
+const fn fingerprint(contents: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mut at = 0;
+    while at < contents.len() {
+        hash = (hash ^ contents[at] as u64).wrapping_mul(0x100_0000_01b3);
+        at += 1;
+    }
+    hash
+}
+
+/// The same for everybody, and for good.
+pub(crate) async fn serve(Path(name): Path<String>) -> Response {
+    let asked = format!("assets/{name}");
+    match [&STYLE, &FRAGMENT_STYLE, &SCRIPT, &ICON]
+        .into_iter()
+        .find(|asset| asset.path() == asked)
+    {
+        Some(asset) => (
+            [
+                (CONTENT_TYPE, asset.kind),
+                (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+            ],
+            asset.contents,
+        )
+            .into_response(),
+        None => Failure::NotFound("there is no such file".to_owned()).into_response(),
+    }
+}

@@ -1,0 +1,222 @@
+//! What a host mounts.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::request::Parts;
+use threadline::Models;
+use tokio::sync::Semaphore;
+
+use crate::access::Access;
+use crate::fragment::Fragments;
+use crate::pages;
+use crate::pool::Pool;
+
+/// The explorer before it is said who may see what. It cannot be mounted.
+#[derive(Debug, Clone, Copy)]
+pub struct Unauthorized(());
+
+/// The explorer when it is said who may see what.
+#[derive(Debug, Clone, Copy)]
+pub struct Authorized(());
+
+/// A web page on which a person finds out what happened.
+///
+/// ```
+/// # use threadline_tests::Database;
+/// # let database = Database::new();
+/// # let pool = database.pool(1);
+/// use axum::Router;
+/// use threadline::ActorRef;
+/// use threadline_web::{Access, Explorer};
+///
+/// #[derive(Clone)]
+/// struct SignedIn {
+///     id: i64,
+///     operates: bool,
+/// }
+///
+/// let explorer = Explorer::new(pool).authorize(async |parts| {
+///     // What the host's own login put into the request.
+///     match parts.extensions.get::<SignedIn>() {
+///         Some(user) if user.operates => match ActorRef::admin(user.id) {
+///             Ok(actor) => Access::to_everything(actor).allow_export(),
+///             Err(_) => Access::denied(),
+///         },
+///         _ => Access::denied(),
+///     }
+/// });
+/// let app: Router = Router::new().nest("/audit", explorer.into_router());
+/// ```
+///
+/// Without `authorize` there is no router:
+///
+/// ```compile_fail,E0599
+/// # use threadline_tests::Database;
+/// # let pool = Database::new().pool(1);
+/// let explorer = threadline_web::Explorer::new(pool);
+/// let router: axum::Router = explorer.into_router();
+/// ```
+#[must_use = "an explorer is served by `into_router`"]
+pub struct Explorer<P, A = Unauthorized> {
+    pool: P,
+    authorize: Option<Authorize>,
+    options: Options,
+    state: PhantomData<A>,
+}
+
+type Authorize = Arc<dyn Fn(Parts) -> Pin<Box<dyn Future<Output = Access> + Send>> + Send + Sync>;
+
+/// What can be chosen.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) timeout: Duration,
+    pub(crate) parallel: usize,
+    pub(crate) record_views: bool,
+    pub(crate) prefix: Option<String>,
+    pub(crate) models: Arc<Models>,
+}
+
+impl<P: Pool> Explorer<P> {
+    /// Reads through a pool. The pool may be the application's, or one of a role that only
+    /// reads the audit.
+    pub fn new(pool: P) -> Self {
+        Self {
+            pool,
+            authorize: None,
+            options: Options {
+                timeout: Duration::from_secs(5),
+                parallel: 8,
+                record_views: false,
+                prefix: None,
+                models: Arc::new(Models::new(vec![])),
+            },
+            state: PhantomData,
+        }
+    }
+
+    /// Says who may see what. The function is called for every request, but for those of the
+    /// style sheet and the script.
+    pub fn authorize<F, W>(self, authorize: F) -> Explorer<P, Authorized>
+    where
+        F: Fn(Parts) -> W + Send + Sync + 'static,
+        W: Future<Output = Access> + Send + 'static,
+    {
+        Explorer {
+            pool: self.pool,
+            authorize: Some(Arc::new(move |parts| Box::pin(authorize(parts)))),
+            options: self.options,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<P, A> Explorer<P, A> {
+    /// Breaks a query off after this time; 5 seconds unless said otherwise. The page then says
+    /// how to ask for less.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
+        self
+    }
+
+    /// Lets no more than so many requests ask the database at a time; 8 unless said otherwise.
+    /// Others wait a moment, and are answered 503 then.
+    pub fn parallel(mut self, requests: usize) -> Self {
+        self.options.parallel = requests.max(1);
+        self
+    }
+
+    /// Records each look at a record as the action `audit.viewed`, with the table and the key.
+    /// Exports and reverts are recorded in any case.
+    pub fn record_views(mut self) -> Self {
+        self.options.record_views = true;
+        self
+    }
+
+    /// Compares the database with what the application's models say, on the pages about the
+    /// audit itself. Without, these pages know the database alone.
+    pub fn models(mut self, models: Models) -> Self {
+        self.options.models = Arc::new(models);
+        self
+    }
+
+    /// Where the browser finds the explorer, as in `/tools/audit`. Needed only behind a proxy
+    /// that changes the last part of the path of the explorer's first page.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.options.prefix = Some(prefix.into().trim_end_matches('/').to_owned());
+        self
+    }
+}
+
+impl<P: Pool> Explorer<P, Authorized> {
+    /// The router, for [`Router::nest`] or for a server of its own.
+    pub fn into_router<S>(self) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        pages::router(self.app())
+    }
+
+    /// Parts of pages for the host's own, with links to the explorer below this path.
+    pub fn fragments(&self, prefix: &str) -> Fragments<P> {
+        Fragments::new(self.app(), prefix)
+    }
+
+    fn app(&self) -> App<P> {
+        let Some(authorize) = self.authorize.clone() else {
+            unreachable!("only `authorize` makes an authorized explorer")
+        };
+        App(Arc::new(Inner {
+            pool: self.pool.clone(),
+            authorize,
+            semaphore: Arc::new(Semaphore::new(self.options.parallel)),
+            options: self.options.clone(),
+        }))
+    }
+}
+
+impl<P: Pool, S> From<Explorer<P, Authorized>> for Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    fn from(explorer: Explorer<P, Authorized>) -> Self {
+        explorer.into_router()
+    }
+}
+
+impl<P, A> fmt::Debug for Explorer<P, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Explorer")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What handlers share.
+pub(crate) struct App<P>(Arc<Inner<P>>);
+
+pub(crate) struct Inner<P> {
+    pub(crate) pool: P,
+    pub(crate) authorize: Authorize,
+    pub(crate) options: Options,
+    pub(crate) semaphore: Arc<Semaphore>,
+}
+
+impl<P> Clone for App<P> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<P> std::ops::Deref for App<P> {
+    type Target = Inner<P>;
+
+    fn deref(&self) -> &Inner<P> {
+        &self.0
+    }
+}

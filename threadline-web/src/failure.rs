@@ -1,0 +1,111 @@
+//! What goes wrong, and the page that says so.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::html;
+use serde_json::json;
+use threadline::{Error, ErrorClass, ErrorKind};
+
+use crate::access::took_too_long;
+use crate::texts;
+use crate::view::layout;
+
+/// Why a page is not there.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The host does not let this somebody in, or they may not do this.
+    Denied,
+    /// There is no such thing in what they may see.
+    NotFound(String),
+    /// It was asked for in a way that cannot be answered.
+    Question(String),
+    /// The cursor is of another question.
+    Stale,
+    /// Something stands against it.
+    Conflict(String),
+    /// The query took too long.
+    Slow,
+    /// Too many ask at a time.
+    Busy,
+    /// The audit is not set up, or its role lacks a right.
+    SetUp,
+    /// The database cannot be asked.
+    Database,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        if took_too_long(&error) {
+            return Self::Slow;
+        }
+        match (error.class(), error.kind()) {
+            (_, ErrorKind::Cursor { .. }) => Self::Stale,
+            (ErrorClass::Caller, _) => Self::Question(error.to_string()),
+            (ErrorClass::NotFound, _) => Self::NotFound(error.to_string()),
+            (ErrorClass::Conflict, _) => Self::Conflict(error.to_string()),
+            (ErrorClass::SetUp, _) => Self::SetUp,
+            _ => Self::Database,
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Denied => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Question(_) | Self::Stale => StatusCode::BAD_REQUEST,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Slow => StatusCode::GATEWAY_TIMEOUT,
+            Self::Busy | Self::Database => StatusCode::SERVICE_UNAVAILABLE,
+            Self::SetUp => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What is wrong, and what to do.
+    pub(crate) fn message(&self) -> (&'static str, &str) {
+        match self {
+            Self::Denied => texts::DENIED,
+            Self::NotFound(what) => (texts::NOT_FOUND, what),
+            Self::Question(what) => (texts::NOT_UNDERSTOOD, what),
+            Self::Stale => texts::STALE,
+            Self::Conflict(what) => (texts::CONFLICT, what),
+            Self::Slow => texts::SLOW,
+            Self::Busy => texts::BUSY,
+            Self::SetUp => texts::NOT_SET_UP,
+            Self::Database => texts::NO_DATABASE,
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (title, what) = self.message();
+        let page = layout::Page::new(title).body(html! {
+            section.notice role="alert" {
+                h1 { (title) }
+                p { (what) }
+                p { a href="timeline" { (texts::BACK_TO_TIMELINE) } }
+            }
+        });
+        (self.status(), page).into_response()
+    }
+}
+
+/// A failure as JSON.
+pub(crate) struct ApiFailure(Failure);
+
+impl<F: Into<Failure>> From<F> for ApiFailure {
+    fn from(failure: F) -> Self {
+        Self(failure.into())
+    }
+}
+
+impl IntoResponse for ApiFailure {
+    fn into_response(self) -> Response {
+        let (title, message) = self.0.message();
+        let body = Json(json!({ "error": title, "message": message }));
+        (self.0.status(), body).into_response()
+    }
+}

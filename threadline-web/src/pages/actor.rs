@@ -1,0 +1,58 @@
+//! What somebody did.
+
+use axum::response::{IntoResponse, Response};
+use maud::html;
+use threadline::{ActorRef, Cursor};
+
+use crate::failure::Failure;
+use crate::pool::Pool;
+use crate::query::{Query, Term};
+use crate::texts;
+use crate::view::links::Catalogue;
+use crate::view::{changes, facets, histogram, layout, pager};
+use crate::visit::Visit;
+
+const LIMIT: usize = 50;
+
+pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
+    let actor: ActorRef = visit
+        .parameters
+        .need("actor")?
+        .parse()
+        .map_err(|error: threadline::ContextError| Failure::Question(error.to_string()))?;
+    let name = actor.to_string();
+    let query = Query::default().with(Term::new("actor", &name));
+    let after = visit.parameters.get("after").map(str::to_owned);
+    let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
+    let filter = query.filter(visit.now)?;
+    let (catalogue, overview, page) = visit
+        .read(move |audit| {
+            let catalogue = Catalogue(audit.tables()?);
+            let overview = audit.overview(filter.clone(), 5_000)?;
+            let page = audit.timeline(filter, LIMIT, cursor)?;
+            Ok((catalogue, overview, page))
+        })
+        .await?;
+    let nothing = page.entries.is_empty() && page.other_actions.is_empty() && after.is_none();
+    if nothing {
+        return Err(Failure::NotFound(format!("{} {name}", texts::NO_ACTOR)));
+    }
+    let next = page.next.map(|cursor| cursor.to_string());
+    let body = html! {
+        div.explore {
+            aside.facets { (facets::facets(&query, &overview, &catalogue)) }
+            div.results {
+                h1 { span.quiet { (actor.actor_type()) " " } bdi { (actor.id().unwrap_or_default()) } }
+                (histogram::histogram(&query, &overview))
+                h2.hidden { (texts::CHANGES) }
+                (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
+                (pager::pager("actor", &[("actor", &name)], after.as_deref(), next.as_deref()))
+            }
+        }
+    };
+    Ok(layout::Page::new(name)
+        .viewer(&visit.access)
+        .line(query.line())
+        .body(body)
+        .into_response())
+}

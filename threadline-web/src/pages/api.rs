@@ -1,0 +1,133 @@
+//! The same answers as JSON, under the same access.
+
+use axum::Json;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use threadline::__cli::{Day, instant, record as record_key};
+use threadline::{ActionFilter, Filter, PageRequest, PageRules};
+
+use super::openapi;
+use crate::failure::{ApiFailure, Failure};
+use crate::pool::Pool;
+use crate::texts;
+use crate::view::links::Catalogue;
+use crate::view::time::exact;
+use crate::visit::Visit;
+
+/// Entries of a page.
+const RULES: fn() -> PageRules = || PageRules::new().limit(50).max_limit(200);
+
+/// Changes that are counted.
+const COUNTED: usize = 5_000;
+
+type Answer = Result<Json<Value>, ApiFailure>;
+
+fn as_json(answer: impl serde::Serialize) -> Answer {
+    match serde_json::to_value(answer) {
+        Ok(value) => Ok(Json(value)),
+        Err(_) => Err(Failure::Database.into()),
+    }
+}
+
+/// A page of changes.
+pub(crate) async fn changes<P: Pool>(visit: Visit<P>) -> Answer {
+    let request: PageRequest<Filter> = RULES().read_pairs(visit.parameters.pairs())?;
+    let page = visit
+        .read(move |audit| audit.timeline(request.question, request.limit, request.cursor))
+        .await?;
+    as_json(page)
+}
+
+/// A page of actions.
+pub(crate) async fn actions<P: Pool>(visit: Visit<P>) -> Answer {
+    let request: PageRequest<ActionFilter> = RULES().read_pairs(visit.parameters.pairs())?;
+    let page = visit
+        .read(move |audit| audit.actions(request.question, request.limit, request.cursor))
+        .await?
+        .ok_or(Failure::Denied)?;
+    as_json(page)
+}
+
+/// Counts of the newest changes.
+pub(crate) async fn overview<P: Pool>(visit: Visit<P>) -> Answer {
+    let request: PageRequest<Filter> = RULES().read_pairs(visit.parameters.pairs())?;
+    let overview = visit
+        .read(move |audit| audit.overview(request.question, COUNTED))
+        .await?;
+    let times = overview.times.iter();
+    let sources = overview.sources.iter();
+    as_json(json!({
+        "changes": overview.changes,
+        "more": overview.more,
+        "transactions": overview.transactions,
+        "step_seconds": overview.step,
+        "times": times.map(|(at, n)| json!({ "at": exact(*at), "changes": n })).collect::<Value>(),
+        "tables": overview.tables,
+        "operations": overview.operations,
+        "actors": overview.actors,
+        "sources": sources.map(|(source, n)| json!({ "source": source, "changes": n })).collect::<Value>(),
+    }))
+}
+
+/// The tables that may be seen.
+pub(crate) async fn tables<P: Pool>(visit: Visit<P>) -> Answer {
+    let tables = visit.read(|audit| audit.tables()).await?;
+    let tables: Value = tables
+        .iter()
+        .map(|table| {
+            let columns = table.columns.iter();
+            json!({
+                "table": table.sql_name,
+                "schema": table.schema,
+                "name": table.name,
+                "key": table.key,
+                "audited_since": exact(table.since),
+                "audited_until": table.until.map(exact),
+                "columns": columns.map(|(name, policy)| json!({ "name": name, "policy": policy })).collect::<Value>(),
+            })
+        })
+        .collect();
+    as_json(json!({ "tables": tables }))
+}
+
+/// A record as it is, or was at an instant.
+pub(crate) async fn record<P: Pool>(visit: Visit<P>) -> Answer {
+    let table = visit.parameters.need("table")?.to_owned();
+    let key = visit.parameters.need("key")?.to_owned();
+    let values = record_key(&key).map_err(Failure::Question)?.into_values();
+    let at = match visit.parameters.get("at") {
+        Some(at) => Some(instant(at, Day::End).map_err(Failure::Question)?),
+        None => None,
+    };
+    let (asked, of) = (table.clone(), values);
+    let found = visit
+        .read(move |audit| {
+            let catalogue = Catalogue(audit.tables()?);
+            let Some(info) = catalogue.named(&asked).filter(|i| i.key.len() == of.len()) else {
+                return Ok(None);
+            };
+            Ok(Some(match at {
+                Some(at) => audit
+                    .record_then(&info.sql_name, &of, at)?
+                    .map_err(|e| e.to_string()),
+                None => audit
+                    .record_now(&info.sql_name, &of)?
+                    .ok_or_else(|| texts::NOT_THERE.to_owned()),
+            }))
+        })
+        .await?
+        .ok_or_else(|| Failure::NotFound(format!("{} {table}", texts::NO_TABLE)))?;
+    visit.record_view(&table, &key).await?;
+    let image = found.map_err(Failure::NotFound)?;
+    as_json(json!({ "table": table, "key": key, "at": at.map(exact), "row": image }))
+}
+
+/// What there is, for programs.
+pub(crate) async fn document<P: Pool>(_: Visit<P>) -> Response {
+    (
+        [(CONTENT_TYPE, "application/json")],
+        openapi::document().to_string(),
+    )
+        .into_response()
+}

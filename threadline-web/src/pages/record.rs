@@ -1,0 +1,441 @@
+//! One record: as it is, as it was, and how it became so.
+
+use std::collections::BTreeMap;
+
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use serde_json::Value;
+use threadline::__cli::{Day, instant, record as record_key};
+use threadline::__web::{ForeignKey, TableInfo};
+use threadline::{AuditChange, Cursor, Filter, Operation, TimelineEntry, Unavailable};
+
+use crate::failure::Failure;
+use crate::pool::Pool;
+use crate::query::{Query, Term};
+use crate::texts;
+use crate::view::links::{self, Catalogue};
+use crate::view::value::value;
+use crate::view::{actor, changes, layout, pager, time};
+use crate::visit::Visit;
+
+/// Changes of a page.
+const LIMIT: usize = 50;
+
+/// A state of the record.
+type State = Result<Value, Unavailable>;
+
+/// What the page shows.
+struct Found {
+    catalogue: Catalogue,
+    table: TableInfo,
+    state: State,
+    compared: Option<(State, State)>,
+    foreign: Vec<ForeignKey>,
+    entries: Vec<TimelineEntry>,
+    next: Option<Cursor>,
+    /// As of when each of the changes counts.
+    points: Vec<DateTime<Utc>>,
+    /// The newest changes, if the page begins later.
+    blamed: Vec<TimelineEntry>,
+}
+
+/// What is asked of it.
+struct Asked {
+    table: String,
+    key: String,
+    values: Vec<String>,
+    at: Option<DateTime<Utc>>,
+    /// Two instants to compare; `None` of one: now.
+    compare: Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)>,
+    cursor: Option<Cursor>,
+}
+
+pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
+    let asked = Asked::of(&visit)?;
+    let asked_of = Asked::of(&visit)?;
+    let now = visit.now;
+    let found = visit
+        .read(move |audit| {
+            let catalogue = Catalogue(audit.tables()?);
+            let Some(table) = catalogue.named(&asked_of.table).cloned() else {
+                return Ok(None);
+            };
+            if table.key.len() != asked_of.values.len() {
+                return Ok(None);
+            }
+            let filter = asked_of.filter();
+            let page = audit.timeline(filter.clone(), LIMIT, asked_of.cursor)?;
+            let blamed = match asked_of.cursor {
+                Some(_) => audit.timeline(filter, LIMIT, None)?.entries,
+                None => vec![],
+            };
+            let points = audit.points(&page.entries)?;
+            let mut state = |at: Option<DateTime<Utc>>| match at {
+                Some(at) => audit.record_then(&table.sql_name, &asked_of.values, at),
+                None => Ok(audit
+                    .record_now(&table.sql_name, &asked_of.values)?
+                    .ok_or(Unavailable::NeverExisted)),
+            };
+            let compared = match asked_of.compare {
+                Some((one, other)) => Some((state(one)?, state(other)?)),
+                None => None,
+            };
+            let state = state(asked_of.at)?;
+            let foreign = audit.foreign_keys(&table.sql_name, &catalogue.0)?;
+            Ok(Some(Found {
+                catalogue,
+                table,
+                state,
+                compared,
+                foreign,
+                entries: page.entries,
+                next: page.next,
+                points,
+                blamed,
+            }))
+        })
+        .await?;
+    let found =
+        found.ok_or_else(|| Failure::NotFound(format!("{} {}", texts::NO_TABLE, asked.table)))?;
+    if found.entries.is_empty() && found.state.is_err() && asked.cursor.is_none() {
+        let what = format!("{} {} {}", texts::NO_RECORD, asked.table, asked.key);
+        return Err(Failure::NotFound(what));
+    }
+    visit.record_view(&found.table.sql_name, &asked.key).await?;
+    let title = format!("{} {}", found.table.sql_name, asked.key);
+    let body = page(&visit, &asked, &found, now);
+    Ok(layout::Page::new(title)
+        .viewer(&visit.access)
+        .line(asked.query().line())
+        .body(body)
+        .into_response())
+}
+
+impl Asked {
+    fn of<P: Pool>(visit: &Visit<P>) -> Result<Self, Failure> {
+        let parameters = &visit.parameters;
+        let key = parameters.need("key")?.to_owned();
+        let values = record_key(&key).map_err(Failure::Question)?.into_values();
+        let at = |name: &str| -> Result<Option<DateTime<Utc>>, Failure> {
+            match parameters.get(name) {
+                None | Some("now") => Ok(None),
+                Some(text) => instant(text, Day::End).map(Some).map_err(Failure::Question),
+            }
+        };
+        let compare = parameters.get("one").is_some() || parameters.get("other").is_some();
+        Ok(Self {
+            table: parameters.need("table")?.to_owned(),
+            key,
+            values,
+            at: at("at")?,
+            compare: match compare {
+                true => Some((at("one")?, at("other")?)),
+                false => None,
+            },
+            cursor: parameters.get("after").map(str::parse).transpose()?,
+        })
+    }
+
+    fn query(&self) -> Query {
+        Query::default()
+            .with(Term::new("table", &self.table))
+            .with(Term::new("record", &self.key))
+    }
+
+    fn filter(&self) -> Filter {
+        Filter::new()
+            .table(&self.table)
+            .record(threadline::RecordKey::of(&self.values))
+    }
+
+    /// The page at another instant.
+    fn at(&self, at: &str) -> String {
+        links::page(
+            "record",
+            &[("table", &self.table), ("key", &self.key), ("at", at)],
+        )
+    }
+}
+
+fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<Utc>) -> Markup {
+    let own = [("table", asked.table.as_str()), ("key", asked.key.as_str())];
+    let after = visit.parameters.get("after");
+    let next = found.next.map(|cursor| cursor.to_string());
+    let blame = match found.blamed.is_empty() {
+        true => blame(&found.entries, asked.at),
+        false => blame(&found.blamed, asked.at),
+    };
+    html! {
+        div.stack {
+            header.head {
+                h1 { bdi { (found.table.sql_name) } " " bdi.key { (asked.key) } }
+                @if found.table.until.is_some() { p.badge.warning { "no longer audited" } }
+            }
+            @if let Some((one, other)) = &found.compared {
+                section.card #compared { h2 { (texts::COMPARED) } (compared(&found.table, one, other)) }
+            }
+            div.columns {
+                section.card #state {
+                    h2 {
+                        @match asked.at {
+                            None => { (texts::AS_IT_IS) }
+                            Some(at) => { (texts::AS_IT_WAS) " " (time::long(at)) }
+                        }
+                    }
+                    (slide(asked, found))
+                    @match &found.state {
+                        Ok(image) => { (state(&found.table, image, &blame, now)) }
+                        Err(_) if asked.at.is_none() => { p { (texts::NOT_THERE) } }
+                        Err(reason) => { p { (reason) } }
+                    }
+                    @if let (true, Some(at)) = (visit.access.may_revert(), asked.at) {
+                        p.bar-row.no-print {
+                            a.button href=(links::page("revert", &[own[0], own[1], ("at", &time::exact(at))])) { (texts::REVERT_TO_HERE) }
+                        }
+                    }
+                }
+                div.stack {
+                    (compare(asked, found))
+                    (references(asked, found))
+                }
+            }
+            h2 { (texts::HISTORY) }
+            @if found.entries.is_empty() { p.quiet { (texts::NO_CHANGES) } }
+            (changes::list(&found.entries, &[], &found.catalogue, now))
+            (pager::pager("record", &own, after, next.as_deref()))
+        }
+    }
+}
+
+/// Back and forth through its states.
+fn slide(asked: &Asked, found: &Found) -> Markup {
+    let times = &found.points;
+    // As it was before: what the change before left.
+    let earlier = match asked.at {
+        None => times.get(1).copied(),
+        Some(at) => times.iter().copied().filter(|time| *time < at).max(),
+    };
+    let later = asked
+        .at
+        .and_then(|at| times.iter().copied().filter(|time| *time > at).min());
+    html! {
+        nav.bar-row.slide.no-print aria-label=(texts::HISTORY) {
+            @if let Some(earlier) = earlier {
+                a.button rel="prev" href=(asked.at(&time::exact(earlier))) { "‹ " (texts::EARLIER) }
+            }
+            @if let Some(later) = later {
+                a.button rel="next" href=(asked.at(&time::exact(later))) { (texts::LATER) " ›" }
+            }
+            @if asked.at.is_some() { a.button href=(asked.at("")) { (texts::AS_IT_IS) } }
+        }
+    }
+}
+
+/// For each column the change that gave it the value that it has, or had then.
+fn blame(entries: &[TimelineEntry], at: Option<DateTime<Utc>>) -> BTreeMap<&str, &TimelineEntry> {
+    let mut last = BTreeMap::new();
+    let by_then = |entry: &&TimelineEntry| at.is_none_or(|at| entry.change.captured_at <= at);
+    for entry in entries.iter().filter(by_then) {
+        let AuditChange {
+            op,
+            row_data,
+            changed_to,
+            ..
+        } = &entry.change;
+        let image = match op {
+            Operation::Insert => row_data,
+            Operation::Update => changed_to,
+            _ => break,
+        };
+        for column in image
+            .as_ref()
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            last.entry(column.0.as_str()).or_insert(entry);
+        }
+        if *op == Operation::Insert {
+            break;
+        }
+    }
+    last
+}
+
+fn is_masked(table: &TableInfo, column: &str) -> bool {
+    let hides = |treatment: &str| treatment == "mask" || treatment == "token";
+    table
+        .columns
+        .iter()
+        .any(|(name, treatment)| name == column && hides(treatment))
+}
+
+fn state(
+    table: &TableInfo,
+    image: &Value,
+    blame: &BTreeMap<&str, &TimelineEntry>,
+    now: DateTime<Utc>,
+) -> Markup {
+    let in_order = table.columns.iter().map(|(name, _)| name.as_str());
+    let others = image
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| table.columns.iter().all(|(known, _)| known != name));
+    html! {
+        div.wide {
+            table.list {
+                thead { tr { th scope="col" { (texts::COLUMN) } th scope="col" { "Value" } th scope="col" { (texts::WHO_SET_IT) } } }
+                tbody {
+                    @for column in in_order.chain(others) {
+                        tr {
+                            th scope="row" { bdi { (column) } }
+                            td {
+                                @match image.get(column) {
+                                    Some(shown) => { (value(shown, is_masked(table, column), None)) }
+                                    None => { em.null { (texts::EXCLUDED) } }
+                                }
+                            }
+                            td {
+                                @if let Some(entry) = blame.get(column) {
+                                    (actor::actor(entry.change.actor())) " "
+                                    a.quiet href={ "#c" (entry.change.id) } { (time::ago(entry.change.captured_at, now)) }
+                                    @if let Some(action) = entry.actions.first() { (actor::action(action)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Two states, column by column where they differ.
+fn compared(table: &TableInfo, one: &State, other: &State) -> Markup {
+    let shown = |column: &str, state: &State| {
+        html! {
+            @match state {
+                Ok(image) => {
+                    @match image.get(column) {
+                        Some(shown) => { (value(shown, is_masked(table, column), None)) }
+                        None => { em.null { (texts::ABSENT) } }
+                    }
+                }
+                Err(_) => { em.null { (texts::ABSENT) } }
+            }
+        }
+    };
+    let mut columns: Vec<&str> = [one, other]
+        .into_iter()
+        .filter_map(|state| state.as_ref().ok()?.as_object())
+        .flat_map(|image| image.keys().map(String::as_str))
+        .collect();
+    columns.sort_unstable();
+    columns.dedup();
+    let of = |state: &State, column: &str| state.as_ref().ok().and_then(|i| i.get(column).cloned());
+    columns.retain(|column| of(one, column) != of(other, column));
+    html! {
+        @for reason in [one, other].into_iter().filter_map(|state| state.as_ref().err()) {
+            p.quiet { (reason) }
+        }
+        @if columns.is_empty() { p { (texts::THE_SAME) } }
+        table.diff {
+            tbody {
+                @for column in columns {
+                    tr {
+                        th scope="row" { bdi { (column) } }
+                        td.was { (shown(column, one)) }
+                        td.is { (shown(column, other)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Chooses two points of its history.
+fn compare(asked: &Asked, found: &Found) -> Markup {
+    let point = |name: &str, label: &str, chosen: usize| {
+        html! {
+            select name=(name) aria-label=(label) {
+                option value="now" { (texts::NOW) }
+                @for (place, (entry, at)) in found.entries.iter().zip(&found.points).enumerate() {
+                    @let at = time::exact(*at);
+                    option value=(at) selected[place + 1 == chosen] {
+                        (entry.change.captured_at.format("%Y-%m-%d %H:%M:%S")) " " (entry.change.op)
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        @if found.entries.len() > 1 {
+            section.card.no-print {
+                h2 { (texts::COMPARE) }
+                form.bar-row action="record" method="get" {
+                    input type="hidden" name="table" value=(asked.table);
+                    input type="hidden" name="key" value=(asked.key);
+                    (point("one", texts::BEFORE, 2))
+                    (point("other", texts::AFTER, 0))
+                    button type="submit" { (texts::COMPARE) }
+                }
+            }
+        }
+    }
+}
+
+/// What it refers to, and what may refer to it.
+fn references(asked: &Asked, found: &Found) -> Markup {
+    let image = found.state.as_ref().ok();
+    let text_of = |column: &str| {
+        let value = image?.get(column)?;
+        (!value.is_null()).then(|| links::as_text(value))
+    };
+    let other = |key: &ForeignKey| found.catalogue.of(Some(&key.schema), Some(&key.table));
+    let own_key = match &found.table.key[..] {
+        [one] => Some((one.as_str(), asked.values[0].clone())),
+        _ => None,
+    };
+    html! {
+        @if !found.foreign.is_empty() {
+            section.card {
+                @let (comes, goes): (Vec<_>, Vec<_>) = found.foreign.iter().partition(|key| key.comes);
+                @if !goes.is_empty() {
+                    h2 { (texts::REFERS_TO) }
+                    ul {
+                        @for key in goes {
+                            @if let (Some(info), Some(text)) = (other(key), text_of(&key.column)) {
+                                li {
+                                    code { (key.column) } " → "
+                                    @if info.key == [key.referred.clone()] {
+                                        a.record href=(links::record(&info.sql_name, &text)) { bdi.table { (info.sql_name) } " " bdi.key { (text) } }
+                                    } @else { bdi { (info.sql_name) } }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if !comes.is_empty() {
+                    h2 { (texts::REFERRED_BY) }
+                    ul {
+                        @for key in comes {
+                            @let referred = match &own_key {
+                                Some((column, text)) if *column == key.referred => Some(text.clone()),
+                                _ => text_of(&key.referred),
+                            };
+                            @if let (Some(info), Some(text)) = (other(key), referred) {
+                                @let query = Query::default()
+                                    .with(Term::new("table", &info.sql_name))
+                                    .with(Term::new("value", format!("{}={text}", key.column)));
+                                li { a href=(links::timeline(&query)) { bdi { (info.sql_name) } " by " code { (key.column) } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What is audited, and how well.
+
+use std::collections::BTreeMap;
+
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use threadline::__web::{HoldInForce, TableInfo};
+use threadline::{Finding, Health, Models};
+
+use crate::failure::Failure;
+use crate::pool::Pool;
+use crate::texts;
+use crate::view::links::{self, Catalogue};
+use crate::view::{findings, layout, time};
+use crate::visit::Visit;
+
+pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
+    page(&visit, None).await
+}
+
+/// Reads the whole audit, and says what it found. It changes nothing, and takes long: so it is
+/// not what a link does.
+pub(crate) async fn verify<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
+    let models = visit.app.options.models.clone();
+    let verification = visit
+        .read(move |audit| audit.verify(&models))
+        .await?
+        .ok_or(Failure::Denied)?;
+    page(&visit, Some(verification.findings)).await
+}
+
+async fn page<P: Pool>(
+    visit: &Visit<P>,
+    verified: Option<Vec<Finding>>,
+) -> Result<Response, Failure> {
+    let models = visit.app.options.models.clone();
+    let (catalogue, health, keeping) = visit
+        .read(move |audit| {
+            let catalogue = Catalogue(audit.tables()?);
+            Ok((catalogue, audit.health(&models)?, audit.keeping()?))
+        })
+        .await?;
+    let (terms, holds) = keeping.unwrap_or_default();
+    let operates = visit.access.may_operate();
+    let body = html! {
+        div.stack {
+            h1 { (texts::TABLES) }
+            @if let Some(found) = &verified {
+                section.card #verified {
+                    h2 { (texts::VERIFIED) }
+                    @if found.is_empty() { p { span.badge.good { "ok" } " " (texts::WHOLE) } }
+                    (findings::list(&found.iter().collect::<Vec<_>>()))
+                }
+            }
+            @if let Some(health) = &health { (state(health, &visit.app.options.models)) }
+            section.card { (list(&catalogue.0, &terms, operates, visit.now)) }
+            @if operates { (held(&holds, visit.now)) }
+        }
+    };
+    Ok(layout::Page::new(texts::TABLES)
+        .active("tables")
+        .viewer(&visit.access)
+        .body(body)
+        .into_response())
+}
+
+/// Whether the database is as the models say, and what is not.
+fn state(health: &Health, models: &Models) -> Markup {
+    html! {
+        section.card {
+            h2 {
+                (texts::POLICIES) " "
+                @if health.healthy { span.badge.good { (texts::HEALTHY) } } @else { span.badge.bad { (texts::UNHEALTHY) } }
+            }
+            @if models.specs().is_empty() { p.quiet { (texts::NO_MODELS) } }
+            (findings::list(&health.findings.iter().collect::<Vec<_>>()))
+            form.no-print action="verify" method="post" {
+                button type="submit" { (texts::VERIFY) } " " span.quiet { code { "audit verify" } }
+            }
+        }
+    }
+}
+
+fn list(
+    tables: &[TableInfo],
+    terms: &BTreeMap<i32, String>,
+    operates: bool,
+    now: DateTime<Utc>,
+) -> Markup {
+    html! {
+        @if tables.is_empty() { p { (texts::NO_TABLES) } }
+        div.wide {
+            table.list {
+                thead {
+                    tr {
+                        th scope="col" { (texts::TABLE) }
+                        th scope="col" { (texts::KEY) }
+                        th scope="col" { (texts::COLUMNS) }
+                        th scope="col" { (texts::AUDITED_SINCE) }
+                        @if operates { th scope="col" { (texts::KEPT_FOR) } }
+                    }
+                }
+                tbody {
+                    @for table in tables {
+                        tr {
+                            td { a.record href=(links::search("table", &table.sql_name)) { bdi.table { (table.sql_name) } } }
+                            td { code { bdi { (table.key.join(", ")) } } }
+                            td { (columns(table)) }
+                            td {
+                                (time::instant(table.since, now))
+                                @if let Some(until) = table.until {
+                                    " " span.badge.warning { (texts::AUDIT_ENDED) } " " (time::instant(until, now))
+                                }
+                            }
+                            @if operates { td { (terms.get(&table.id).map_or(texts::FOR_EVER, String::as_str)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the policy does to columns.
+fn columns(table: &TableInfo) -> Markup {
+    let treated = |treatment: &str| {
+        let names = table.columns.iter().filter(|(_, t)| t == treatment);
+        names
+            .map(|(name, _)| name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let kinds = [
+        ("mask", texts::MASKED),
+        ("token", texts::HASHED),
+        ("exclude", texts::EXCLUDED),
+    ];
+    html! {
+        (table.columns.len())
+        @for (treatment, word) in kinds {
+            @let names = treated(treatment);
+            @if !names.is_empty() { " · " span.badge.masked { (word) } " " bdi { (names) } }
+        }
+    }
+}
+
+fn held(holds: &[HoldInForce], now: DateTime<Utc>) -> Markup {
+    html! {
+        section.card {
+            h2 { (texts::HOLDS) }
+            @if holds.is_empty() { p.quiet { (texts::NO_HOLDS) } }
+            ul {
+                @for hold in holds {
+                    li {
+                        bdi { (hold.what) } ": " q.reason dir="auto" { (hold.reason) } " "
+                        span.quiet { (time::instant(hold.placed_at, now)) ", " bdi { (hold.placed_by) } }
+                    }
+                }
+            }
+        }
+    }
+}

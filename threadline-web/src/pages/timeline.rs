@@ -1,0 +1,72 @@
+//! What changed, across tables.
+
+use axum::response::{IntoResponse, Response};
+use maud::html;
+use threadline::Cursor;
+
+use crate::failure::Failure;
+use crate::pool::Pool;
+use crate::query::{Query, Term};
+use crate::texts;
+use crate::view::links::{self, Catalogue};
+use crate::view::{changes, chips, facets, histogram, layout, pager};
+use crate::visit::Visit;
+
+/// Changes of a page.
+const LIMIT: usize = 50;
+
+/// Changes that are counted beside it.
+const COUNTED: usize = 5_000;
+
+pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
+    let mut query = Query::parse(visit.parameters.get("q").unwrap_or_default());
+    // Forms beside the line have fields of their own.
+    for name in ["table", "changed", "actor", "from", "to"] {
+        if let Some(value) = visit.parameters.get(name) {
+            query = query.with(Term::new(name, value));
+        }
+    }
+    let line = query.line();
+    let filter = query.filter(visit.now)?;
+    let after = visit.parameters.get("after").map(str::to_owned);
+    let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
+    let (catalogue, overview, page) = visit
+        .read(move |audit| {
+            let catalogue = Catalogue(audit.tables()?);
+            let overview = audit.overview(filter.clone(), COUNTED)?;
+            let page = audit.timeline(filter, LIMIT, cursor)?;
+            Ok((catalogue, overview, page))
+        })
+        .await?;
+    let next = page.next.map(|cursor| cursor.to_string());
+    let body = html! {
+        div.explore {
+            aside.facets { (facets::facets(&query, &overview, &catalogue)) }
+            div.results {
+                h1.hidden { (texts::TIMELINE) }
+                div.bar-row.no-print {
+                    (chips::chips(&query))
+                    @if visit.access.may_export() {
+                        a.button.aside href=(links::page("export", &[("q", &line)])) { (texts::EXPORT) }
+                    }
+                }
+                (histogram::histogram(&query, &overview))
+                @if page.entries.is_empty() && page.other_actions.is_empty() {
+                    section.notice {
+                        h2 { (texts::NO_CHANGES) }
+                        p { (if query.terms.is_empty() { texts::NO_CHANGES_AT_ALL } else { texts::NO_CHANGES_MATCH }) }
+                    }
+                }
+                h2.hidden { (texts::CHANGES) }
+                (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
+                (pager::pager("timeline", &[("q", &line)], after.as_deref(), next.as_deref()))
+            }
+        }
+    };
+    Ok(layout::Page::new(texts::TIMELINE)
+        .active("timeline")
+        .viewer(&visit.access)
+        .line(line)
+        .body(body)
+        .into_response())
+}

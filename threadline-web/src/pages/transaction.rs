@@ -1,0 +1,106 @@
+//! One transaction whole.
+
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use threadline::{AuditTransaction, Cursor, Filter};
+
+use crate::failure::Failure;
+use crate::pool::Pool;
+use crate::texts;
+use crate::view::links::{self, Catalogue};
+use crate::view::value::count;
+use crate::view::{actor, changes, layout, pager, time};
+use crate::visit::Visit;
+
+/// Changes of a page, and columns of each unless all are asked for.
+const LIMIT: usize = 100;
+const COLUMNS: usize = 20;
+const ALL_COLUMNS: usize = 2_000;
+
+pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
+    let id = visit.number("id")?;
+    let after = visit.parameters.get("after").map(str::to_owned);
+    let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
+    let all = visit.parameters.get("columns") == Some("all");
+    let filter = Filter::new().transaction(id);
+    let (catalogue, overview, page) = visit
+        .read(move |audit| {
+            let catalogue = Catalogue(audit.tables()?);
+            let overview = audit.overview(filter.clone(), 10_000)?;
+            let page = audit.timeline(filter, LIMIT, cursor)?;
+            Ok((catalogue, overview, page))
+        })
+        .await?;
+    let Some(first) = page.entries.first() else {
+        return Err(Failure::NotFound(format!("{} {id}", texts::NO_TRANSACTION)));
+    };
+    let transaction = &first.change.transaction;
+    let next = page.next.map(|cursor| cursor.to_string());
+    let columns = if all { ALL_COLUMNS } else { COLUMNS };
+    let id = id.to_string();
+    let body = html! {
+        div.stack {
+            header.head {
+                h1 { (texts::TRANSACTION) " " (id) }
+                div.who {
+                    (time::instant(first.change.captured_at, visit.now))
+                    (actor::actor(transaction.actor.as_ref()))
+                    (actor::via(transaction))
+                }
+                @for action in &first.actions { (actor::action(action)) }
+                @if visit.access.may_revert() {
+                    div.bar-row.no-print {
+                        a.button href=(links::page("revert", &[("transaction", &id)])) { (texts::REVERT) }
+                    }
+                }
+            }
+            section.card { h2 { (texts::CONTEXT) } (facts(transaction)) }
+            section.card {
+                h2 {
+                    (count(overview.changes)) @if overview.more { "+" }
+                    " " (if overview.changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES })
+                }
+                p.quiet {
+                    @for (place, table) in overview.tables.iter().enumerate() {
+                        @if place > 0 { ", " }
+                        (count(table.changes)) " " bdi { (table.table.as_deref().unwrap_or("?")) }
+                    }
+                }
+                @for entry in &page.entries { (changes::change(&entry.change, &catalogue, columns)) }
+            }
+            (pager::pager("transaction", &[("id", &id)], after.as_deref(), next.as_deref()))
+        }
+    };
+    Ok(layout::Page::new(format!("{} {id}", texts::TRANSACTION))
+        .viewer(&visit.access)
+        .line(format!("tx:{id}"))
+        .body(body)
+        .into_response())
+}
+
+/// What is on record of a transaction's context.
+pub(crate) fn facts(transaction: &AuditTransaction) -> Markup {
+    let fact = |name: &str, value: Option<String>| {
+        html! { @if let Some(value) = value { dt { (name) } dd { bdi { (value) } } } }
+    };
+    html! {
+        dl.facts {
+            (fact("Actor", transaction.actor.as_ref().map(ToString::to_string)))
+            (fact("Origin", Some(transaction.origin.to_string())))
+            (fact("Began", transaction.occurred_at.map(time::long)))
+            (fact("Source", transaction.source.clone()))
+            (fact("Request", transaction.request_id.clone()))
+            (fact("Job", transaction.job_id.clone()))
+            @if let Some(id) = &transaction.correlation_id {
+                dt { "Correlation" } dd { a href=(links::correlation(id)) { bdi { (id) } } }
+            }
+            (fact("Address", transaction.remote_ip.clone()))
+            (fact("Database role", transaction.session_user.clone()))
+            (fact("Transaction id of PostgreSQL", transaction.xact_id.map(|id| id.to_string())))
+            (fact("Context error", transaction.context_error.clone()))
+            @if let Some(metadata) = &transaction.metadata {
+                dt { "Metadata" } dd { (crate::view::value::value(metadata, false, None)) }
+            }
+        }
+    }
+}

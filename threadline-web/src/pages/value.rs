@@ -1,0 +1,48 @@
+//! One value of a change, whole, as text.
+
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use threadline::{Cursor, Filter};
+
+use crate::failure::Failure;
+use crate::pool::Pool;
+use crate::texts;
+use crate::visit::Visit;
+
+pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
+    let transaction = visit.number("transaction")?;
+    let change = visit.number("change")?;
+    let column = visit.parameters.need("column")?.to_owned();
+    let before = visit.parameters.get("side") == Some("before");
+    // The place of the change after it, so that the page begins with this one.
+    let place: Cursor = format!(
+        "tl1-timeline-{transaction:x}-{:x}-0",
+        change.saturating_add(1)
+    )
+    .parse()?;
+    let found = visit
+        .read(move |audit| {
+            let filter = Filter::new().transaction(transaction);
+            let page = audit.timeline(filter, 1, Some(place))?;
+            let entry = page.entries.into_iter().find(|e| e.change.id == change);
+            let fields = entry.map(|entry| entry.change.diff().fields);
+            let field = fields.into_iter().flatten().find(|f| f.column == column);
+            Ok(field.and_then(|f| if before { f.before } else { f.after }))
+        })
+        .await?;
+    let text = match found {
+        None => return Err(Failure::NotFound(texts::NO_VALUE.to_owned())),
+        Some(Value::String(text)) => text,
+        Some(value) => serde_json::to_string_pretty(&value).unwrap_or_default(),
+    };
+    // Text, whatever it says of itself, and shown by no page.
+    Ok((
+        [
+            (CONTENT_TYPE, "text/plain; charset=utf-8"),
+            (CONTENT_DISPOSITION, "inline; filename=\"value.txt\""),
+        ],
+        text,
+    )
+        .into_response())
+}

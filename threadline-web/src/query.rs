@@ -1,0 +1,310 @@
+//! The search line: `table:invoices changed:amount actor:user:57 from:monday -source:web`.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
+use threadline::Filter;
+
+use crate::failure::Failure;
+
+/// A filter of the line, as it is written there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Term {
+    /// Whether what it says must not hold.
+    pub(crate) negated: bool,
+    /// The filter; nothing before a text that is looked for everywhere.
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+/// Short names of filters that have long ones.
+const ALIASES: &[(&str, &str)] = &[
+    ("op", "operation"),
+    ("request", "request_id"),
+    ("correlation", "correlation_id"),
+    ("job", "job_id"),
+    ("was", "changed_from"),
+    ("became", "changed_to"),
+    ("type", "actor_type"),
+    ("since", "from"),
+    ("until", "to"),
+    ("role", "session_user"),
+    ("meta", "metadata"),
+    ("tx", "transaction"),
+];
+
+/// How a filter is written in the line.
+fn short(name: &str) -> &str {
+    ALIASES
+        .iter()
+        .find(|(_, long)| *long == name && *long != "from" && *long != "to")
+        .map_or(name, |(short, _)| short)
+}
+
+impl Term {
+    pub(crate) fn new(name: &str, value: impl Into<String>) -> Self {
+        Self {
+            negated: false,
+            name: name.to_owned(),
+            value: value.into(),
+        }
+    }
+
+    pub(crate) fn not(self) -> Self {
+        Self {
+            negated: !self.negated,
+            ..self
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        let (negated, text) = match text.strip_prefix('-') {
+            Some(rest) if rest.contains(':') => (true, rest),
+            _ => (false, text),
+        };
+        let is_name = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        };
+        match text.split_once(':') {
+            Some((name, value)) if is_name(name) => Self {
+                negated,
+                name: ALIASES
+                    .iter()
+                    .find(|(short, _)| *short == name)
+                    .map_or(name, |(_, long)| long)
+                    .to_owned(),
+                value: value.to_owned(),
+            },
+            _ => Self::new("text", text),
+        }
+    }
+
+    /// As it is written in the line.
+    pub(crate) fn written(&self) -> String {
+        let sign = if self.negated { "-" } else { "" };
+        let plain = !self.value.is_empty()
+            && !self
+                .value
+                .contains(|c: char| c.is_whitespace() || c == '"' || c == '\\');
+        let value = if plain {
+            self.value.clone()
+        } else {
+            format!(
+                "\"{}\"",
+                self.value.replace('\\', "\\\\").replace('"', "\\\"")
+            )
+        };
+        match self.name.as_str() {
+            "text" if !self.value.contains(':') && !value.starts_with('-') => value,
+            name => format!("{sign}{}:{value}", short(name)),
+        }
+    }
+}
+
+/// The whole line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Query {
+    pub(crate) terms: Vec<Term>,
+}
+
+impl Query {
+    /// Reads a line. There is none that cannot be read; what cannot be asked is said by
+    /// [`filter`](Self::filter).
+    pub(crate) fn parse(line: &str) -> Self {
+        let mut terms = vec![];
+        let mut word = String::new();
+        let (mut quoted, mut escaped, mut begun) = (false, false, false);
+        for c in line.chars() {
+            match c {
+                _ if escaped => {
+                    word.push(c);
+                    escaped = false;
+                }
+                '\\' if quoted => escaped = true,
+                '"' => {
+                    quoted = !quoted;
+                    begun = true;
+                }
+                c if c.is_whitespace() && !quoted => {
+                    if begun {
+                        terms.push(Term::parse(&word));
+                    }
+                    word.clear();
+                    begun = false;
+                }
+                c => {
+                    word.push(c);
+                    begun = true;
+                }
+            }
+        }
+        if begun {
+            terms.push(Term::parse(&word));
+        }
+        Self { terms }
+    }
+
+    /// The line again.
+    pub(crate) fn line(&self) -> String {
+        let terms: Vec<_> = self.terms.iter().map(Term::written).collect();
+        terms.join(" ")
+    }
+
+    /// The same with another term. One that can be said once takes the place of what was.
+    pub(crate) fn with(&self, term: Term) -> Self {
+        let mut query = self.clone();
+        let repeats = term.negated
+            || matches!(
+                term.name.as_str(),
+                "changed" | "changed_from" | "changed_to" | "value" | "key" | "metadata"
+            );
+        query.terms.retain(|other| {
+            *other != term
+                && *other != term.clone().not()
+                && (repeats || other.negated || other.name != term.name)
+        });
+        query.terms.push(term);
+        query
+    }
+
+    /// The same without the term at this place.
+    pub(crate) fn without(&self, place: usize) -> Self {
+        let mut query = self.clone();
+        query.terms.remove(place);
+        query
+    }
+
+    /// Which changes it asks for. A text is looked for in the last seven days, unless the
+    /// line says since when.
+    pub(crate) fn filter(&self, now: DateTime<Utc>) -> Result<Filter, Failure> {
+        let mut pairs: Vec<(String, String)> = vec![];
+        for term in &self.terms {
+            let value = match term.name.as_str() {
+                "from" | "to" => instant(&term.value, now),
+                _ => term.value.clone(),
+            };
+            if term.negated {
+                pairs.push(("except".to_owned(), format!("{}={value}", term.name)));
+            } else {
+                pairs.push((term.name.clone(), value));
+            }
+        }
+        let has = |name: &str| pairs.iter().any(|(given, _)| given == name);
+        if has("text") && !has("from") {
+            pairs.push(("from".to_owned(), instant("7d", now)));
+        }
+        Filter::parse(pairs).map_err(Failure::from)
+    }
+}
+
+/// An instant as the filter takes it, from one that is said from here: `today`, `monday`,
+/// `2h`, `30d`.
+fn instant(text: &str, now: DateTime<Utc>) -> String {
+    let today = now.date_naive();
+    let days_ago = |days: u64| {
+        today
+            .checked_sub_days(Days::new(days))
+            .map(|day: NaiveDate| day.to_string())
+    };
+    let weekday: Option<chrono::Weekday> = text.parse().ok();
+    let found = match text {
+        "today" => days_ago(0),
+        "yesterday" => days_ago(1),
+        _ if weekday.is_some() => weekday.and_then(|day| {
+            let back =
+                (7 + today.weekday().num_days_from_monday() - day.num_days_from_monday()) % 7;
+            days_ago(back.into())
+        }),
+        _ => ago(text)
+            .and_then(|ago| now.checked_sub_signed(ago))
+            .map(|t| t.to_rfc3339()),
+    };
+    found.unwrap_or_else(|| text.to_owned())
+}
+
+fn ago(text: &str) -> Option<TimeDelta> {
+    let unit = text.chars().last()?;
+    let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
+    match unit {
+        'm' => TimeDelta::try_minutes(number),
+        'h' => TimeDelta::try_hours(number),
+        'd' => TimeDelta::try_days(number),
+        'w' => TimeDelta::try_weeks(number),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-25T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_line_is_read_and_written_again() {
+        for line in [
+            "table:invoices changed:amount actor:user:57 from:monday -source:web",
+            "value:\"note=two words\" \"two words\"",
+            "value:\"note=a \\\"b\\\" \\\\\"",
+            "text:a:b",
+            "-op:insert",
+            "",
+        ] {
+            assert_eq!(Query::parse(line).line(), line);
+        }
+        assert_eq!(
+            Query::parse("  operation:insert   ada ").line(),
+            "op:insert ada"
+        );
+    }
+
+    #[test]
+    fn a_line_asks_what_its_filters_ask() {
+        let asked = Query::parse(
+            "table:invoices changed:amount actor:user:57 from:monday -source:web -op:insert",
+        );
+        let same = Filter::parse([
+            ("table", "invoices"),
+            ("changed", "amount"),
+            ("actor", "user:57"),
+            ("from", "2026-11-23"),
+            ("except", "source=web"),
+            ("except", "operation=insert"),
+        ]);
+        assert_eq!(asked.filter(now()).unwrap(), same.unwrap());
+    }
+
+    #[test]
+    fn times_are_said_from_here() {
+        let said = |text: &str| instant(text, now());
+        assert_eq!(said("wednesday"), "2026-11-25");
+        assert_eq!(said("thursday"), "2026-11-19");
+        assert_eq!(said("yesterday"), "2026-11-24");
+        assert_eq!(said("2h"), "2026-11-25T10:00:00+00:00");
+        assert_eq!(said("2026-01-01"), "2026-01-01");
+        assert_eq!(said("99999999999999999d"), "99999999999999999d");
+    }
+
+    #[test]
+    fn a_term_takes_the_place_of_its_opposite() {
+        let query = Query::parse("table:a -source:web changed:x");
+        let more = |name: &str, value: &str| query.with(Term::new(name, value)).line();
+        assert_eq!(more("table", "b"), "-source:web changed:x table:b");
+        assert_eq!(more("source", "web"), "table:a changed:x source:web");
+        assert_eq!(
+            more("changed", "y"),
+            "table:a -source:web changed:x changed:y"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_asked_says_why() {
+        let why = |line: &str| match Query::parse(line).filter(now()) {
+            Err(Failure::Question(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(why("colour:red").contains("no filter `colour`"));
+        assert!(why("-text:a").contains("except"));
+        assert!(why("from:someday").contains("an instant is"));
+    }
+}

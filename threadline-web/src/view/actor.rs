@@ -1,0 +1,54 @@
+//! Who acted, and which way it came.
+
+use maud::{Markup, html};
+use threadline::{ActorRef, AuditAction, AuditTransaction};
+
+use super::links;
+use crate::texts;
+
+/// An actor with a link to what they did.
+pub(crate) fn actor(actor: Option<&ActorRef>) -> Markup {
+    match actor {
+        Some(actor) => html! {
+            a.actor href=(links::actor(actor)) {
+                span.kind { (actor.actor_type()) @if actor.id().is_some() { ":" } }
+                @if let Some(id) = actor.id() { bdi { (id) } }
+            }
+        },
+        None => html! { a.actor.nobody href="timeline?q=actor:nobody" { (texts::NOBODY) } },
+    }
+}
+
+/// How a transaction came: source, ids, address.
+pub(crate) fn via(transaction: &AuditTransaction) -> Markup {
+    let link = |name: &str, value: &str| links::search(name, value);
+    html! {
+        @if let Some(source) = &transaction.source {
+            span.via { "via " a href=(link("source", source)) { bdi { (source) } } }
+        }
+        @if let Some(id) = &transaction.request_id {
+            span.via { "request " a href=(link("request_id", id)) { bdi { (id) } } }
+        }
+        @if let Some(id) = &transaction.job_id {
+            span.via { "job " a href=(link("job_id", id)) { bdi { (id) } } }
+        }
+        @if let Some(id) = &transaction.correlation_id {
+            span.via { "correlation " a href=(links::correlation(id)) { bdi { (id) } } }
+        }
+        @if let Some(ip) = &transaction.remote_ip {
+            span.via { "from " bdi { (ip) } }
+        }
+    }
+}
+
+/// What was meant, and why.
+pub(crate) fn action(action: &AuditAction) -> Markup {
+    let failed = action.status.as_str() != "ok";
+    html! {
+        p.action {
+            a.name href=(links::action(action.id)) { bdi { (action.name) } }
+            @if failed { " " span.badge.bad { (action.status) } }
+            @if let Some(reason) = &action.reason { " " q.reason dir="auto" { (reason) } }
+        }
+    }
+}

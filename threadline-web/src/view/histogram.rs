@@ -1,0 +1,88 @@
+//! Changes by time, as bars that lead to their span.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+use threadline::__web::Overview;
+
+use super::links;
+use super::time::exact;
+use super::value::count;
+use crate::query::{Query, Term};
+use crate::texts;
+
+/// The size of the drawing, in its own units.
+const WIDTH: f64 = 960.0;
+const HEIGHT: f64 = 64.0;
+
+/// Steps that are drawn, at least and at most.
+const FEWEST: i64 = 40;
+const MOST: i64 = 120;
+
+pub(crate) fn histogram(query: &Query, overview: &Overview) -> Markup {
+    let (Some((first, _)), Some((last, _))) = (overview.times.first(), overview.times.last())
+    else {
+        return html! {};
+    };
+    let step = i64::try_from(overview.step).unwrap_or(i64::MAX).max(1);
+    let steps = ((*last - *first).num_seconds() / step + 1).clamp(FEWEST, MOST);
+    let width = WIDTH / steps as f64;
+    let most = overview
+        .times
+        .iter()
+        .map(|(_, n)| *n)
+        .max()
+        .unwrap_or(1)
+        .max(1);
+    html! {
+        figure.histogram data-step=(step) {
+            figcaption {
+                (span(*first, *last + length(step)))
+                span.quiet { " · " (count(overview.changes)) @if overview.more { "+" } " " (if overview.changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) " in " (count(overview.transactions)) " " (if overview.transactions == 1 { texts::ONE_TRANSACTION } else { texts::TRANSACTIONS }) @if overview.more { ", the newest" } }
+            }
+            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="group" aria-label=(texts::BY_TIME) {
+                @for (at, changes) in &overview.times {
+                    @let place = (*at - *first).num_seconds() / step;
+                    @if place < steps {
+                        @let height = (*changes as f64 / most as f64 * (HEIGHT - 4.0)).max(2.0);
+                        a href=(links::timeline(&within(query, *at, *at + length(step)))) data-from=(exact(*at)) data-to=(exact(end(*at + length(step)))) {
+                            title { (at.format("%Y-%m-%d %H:%M UTC")) ": " (count(*changes)) " " (if *changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) }
+                            rect.back x={ (format!("{:.2}", place as f64 * width)) } y="0" width={ (format!("{width:.2}")) } height=(HEIGHT) {}
+                            rect.bar x={ (format!("{:.2}", place as f64 * width)) } y={ (format!("{:.2}", HEIGHT - height)) } width={ (format!("{:.2}", (width * 0.86).max(0.5))) } height={ (format!("{height:.2}")) } {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn length(step: i64) -> TimeDelta {
+    TimeDelta::try_seconds(step).unwrap_or(TimeDelta::days(366))
+}
+
+/// The last instant before one.
+fn end(instant: DateTime<Utc>) -> DateTime<Utc> {
+    instant - TimeDelta::microseconds(1)
+}
+
+/// The same search in a span of time.
+fn within(query: &Query, from: DateTime<Utc>, to: DateTime<Utc>) -> Query {
+    query
+        .with(Term::new("from", exact(from)))
+        .with(Term::new("to", exact(end(to))))
+}
+
+fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+    if from.date_naive() == to.date_naive() {
+        return format!(
+            "{} – {} UTC",
+            from.format("%d %b %Y, %H:%M"),
+            to.format("%H:%M")
+        );
+    }
+    format!(
+        "{} – {} UTC",
+        from.format("%d %b %Y"),
+        to.format("%d %b %Y")
+    )
+}

@@ -1,0 +1,133 @@
+//! Where things are. All pages are beside each other, so that a link is right under any prefix.
+
+use form_urlencoded::Serializer;
+use serde_json::Value;
+use threadline::__web::TableInfo;
+use threadline::{ActorRef, AuditChange};
+
+use crate::query::{Query, Term};
+
+/// A page with parameters.
+pub(crate) fn page(page: &str, parameters: &[(&str, &str)]) -> String {
+    let mut query = Serializer::new(String::new());
+    query.extend_pairs(parameters.iter().filter(|(_, value)| !value.is_empty()));
+    match query.finish() {
+        query if query.is_empty() => page.to_owned(),
+        query => format!("{page}?{query}"),
+    }
+}
+
+pub(crate) fn timeline(query: &Query) -> String {
+    page("timeline", &[("q", &query.line())])
+}
+
+/// The timeline by one filter.
+pub(crate) fn search(name: &str, value: &str) -> String {
+    timeline(&Query::default().with(Term::new(name, value)))
+}
+
+pub(crate) fn actor(actor: &ActorRef) -> String {
+    page("actor", &[("actor", &actor.to_string())])
+}
+
+pub(crate) fn transaction(id: i64) -> String {
+    page("transaction", &[("id", &id.to_string())])
+}
+
+pub(crate) fn correlation(id: &str) -> String {
+    page("correlation", &[("id", id)])
+}
+
+pub(crate) fn action(id: i64) -> String {
+    page("action", &[("id", &id.to_string())])
+}
+
+/// A value of a change, whole.
+pub(crate) fn value(change: &AuditChange, column: &str, side: &str) -> String {
+    page(
+        "value",
+        &[
+            ("transaction", &change.transaction.id.to_string()),
+            ("change", &change.id.to_string()),
+            ("column", column),
+            ("side", side),
+        ],
+    )
+}
+
+/// A record by its table and key.
+pub(crate) fn record(table: &str, key: &str) -> String {
+    page("record", &[("table", table), ("key", key)])
+}
+
+/// The tables by which changes are named and found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catalogue(pub(crate) Vec<TableInfo>);
+
+impl Catalogue {
+    pub(crate) fn of(&self, schema: Option<&str>, table: Option<&str>) -> Option<&TableInfo> {
+        self.0
+            .iter()
+            .find(|info| Some(info.name.as_str()) == table && Some(info.schema.as_str()) == schema)
+    }
+
+    pub(crate) fn named(&self, sql_name: &str) -> Option<&TableInfo> {
+        let same = |info: &&TableInfo| {
+            info.sql_name == sql_name || format!("{}.{}", info.schema, info.name) == sql_name
+        };
+        self.0.iter().find(same)
+    }
+
+    /// How a change's table is written in the search line.
+    pub(crate) fn table(&self, change: &AuditChange) -> Option<&str> {
+        self.of(change.schema.as_deref(), change.table.as_deref())
+            .map(|info| info.sql_name.as_str())
+    }
+
+    /// The key of a change as the filter `record` takes it: the value, or of several columns a
+    /// JSON array.
+    pub(crate) fn key(&self, change: &AuditChange) -> Option<String> {
+        let info = self.of(change.schema.as_deref(), change.table.as_deref())?;
+        let key = change.key.as_ref()?;
+        let values: Option<Vec<String>> = info
+            .key
+            .iter()
+            .map(|column| key.get(column).map(as_text))
+            .collect();
+        let values = values.filter(|values| !values.is_empty())?;
+        Some(match &values[..] {
+            [one] if !one.starts_with('[') => one.clone(),
+            values => Value::from(values).to_string(),
+        })
+    }
+
+    /// A change's record.
+    pub(crate) fn record(&self, change: &AuditChange) -> Option<String> {
+        Some(record(self.table(change)?, &self.key(change)?))
+    }
+}
+
+/// A value of a key, as text.
+pub(crate) fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}
+
+/// A key in a line: its value, or of several columns each with its name.
+pub(crate) fn key_text(key: &Value) -> String {
+    match key.as_object() {
+        Some(members) if members.len() == 1 => {
+            members.values().map(as_text).collect::<Vec<_>>().join("")
+        }
+        Some(members) => {
+            let parts: Vec<_> = members
+                .iter()
+                .map(|(column, value)| format!("{column}={}", as_text(value)))
+                .collect();
+            parts.join(" ")
+        }
+        None => as_text(key),
+    }
+}

@@ -1,0 +1,15 @@
+//! Pieces of pages. They get what they show, and ask nothing.
+
+pub(crate) mod actions;
+pub(crate) mod actor;
+pub(crate) mod changes;
+pub(crate) mod chips;
+pub(crate) mod diff;
+pub(crate) mod facets;
+pub(crate) mod findings;
+pub(crate) mod histogram;
+pub(crate) mod layout;
+pub(crate) mod links;
+pub(crate) mod pager;
+pub(crate) mod time;
+pub(crate) mod value;

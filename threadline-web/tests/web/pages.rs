@@ -1,0 +1,195 @@
+//! The pages about one thing, and the links between them.
+
+use super::*;
+use threadline::{Action, AuditExt, record_action};
+use threadline_tests::value;
+
+#[tokio::test]
+async fn a_record_shows_what_it_is_what_it_was_and_who_set_each_column() {
+    let database = with_invoices();
+    let router = mounted(&database, operator());
+    let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
+    let (state, history) = page.split_once("<h2>History</h2>").unwrap();
+    assert!(state.contains("written off") && state.contains("small-amounts"));
+    assert!(
+        state.contains("record?table=customers&amp;key=7"),
+        "{state}"
+    );
+    assert_eq!(history.matches("<article").count(), 3);
+
+    // The page says as of when the record was what its first change left.
+    let (_, oldest) = state.rsplit_once("<option value=\"").unwrap();
+    let before = oldest.split('"').next().unwrap();
+    let then = format!("/audit/record?table=invoices&key=1&at={before}");
+    let page = shown(get(&router, &then).await);
+    let (state, _) = page.split_once("<h2>History</h2>").unwrap();
+    assert!(
+        state.contains("1200.00") && !state.contains("written off"),
+        "{state}"
+    );
+    assert!(state.contains("As it was at"));
+
+    let compared = format!("/audit/record?table=invoices&key=1&one={before}&other=now");
+    let page = shown(get(&router, &compared).await);
+    let (_, compared) = page.split_once("id=\"compared\"").unwrap();
+    let (compared, _) = compared.split_once("</section>").unwrap();
+    assert!(compared.contains("1200.00") && compared.contains("written off"));
+    assert!(!compared.contains("margin"), "{compared}");
+}
+
+#[tokio::test]
+async fn a_record_says_what_refers_to_it() {
+    let database = with_invoices();
+    let router = mounted(&database, operator());
+    let page = shown(get(&router, "/audit/record?table=customers&key=7").await);
+    let link = "timeline?q=table%3Ainvoices+value%3Acustomer_id%3D7";
+    assert!(page.contains(link), "{page}");
+    let page = shown(get(&router, &format!("/audit/{link}")).await);
+    assert_eq!(page.matches("<article").count(), 1);
+}
+
+#[tokio::test]
+async fn a_record_that_was_deleted_still_has_a_history() {
+    let database = with_invoices();
+    let conn = &mut database.connect();
+    written(conn, "user:7", "web", "DELETE FROM invoices WHERE id = 1");
+    let router = mounted(&database, operator());
+    let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
+    assert!(page.contains("The record is not there."));
+    assert_eq!(page.matches("<article").count(), 4);
+    for path in ["record?table=invoices&key=77", "record?table=nothing&key=1"] {
+        let answer = get(&router, &format!("/audit/{path}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_several_columns_leads_to_its_record() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE roles (member bigint, role text, note text, PRIMARY KEY (role, member));
+         SELECT threadline.audit('roles')",
+    );
+    written(
+        conn,
+        "user:1",
+        "web",
+        "INSERT INTO roles VALUES (7, '[x]', 'n')",
+    );
+    let router = mounted(&database, operator());
+    let page = shown(get(&router, "/audit/timeline").await);
+    let (_, link) = page.split_once("class=\"record\" href=\"").unwrap();
+    let link = link.split('"').next().unwrap().replace("&amp;", "&");
+    let page = shown(get(&router, &format!("/audit/{link}")).await);
+    assert_eq!(page.matches("<article").count(), 1, "{page}");
+}
+
+#[tokio::test]
+async fn a_transaction_is_shown_whole_with_its_context_and_actions() {
+    let database = with_invoices();
+    let conn = &mut database.connect();
+    let context = threadline::AuditContext::builder(ActorRef::user(9).unwrap())
+        .correlation_id("ticket-1")
+        .build()
+        .unwrap();
+    conn.audited_transaction::<_, threadline::Error, _>(&context, |conn| {
+        run(conn, "UPDATE invoices SET status = 'paid'");
+        record_action(conn, Action::new("invoice.paid").reason("by cheque"))
+    })
+    .unwrap();
+    let router = mounted(&database, operator());
+    let id = value(conn, "SELECT max(id) FROM threadline.transactions").unwrap();
+    let page = shown(get(&router, &format!("/audit/transaction?id={id}")).await);
+    for shown in ["ticket-1", "invoice.paid", "by cheque", "user:9", "paid"] {
+        assert!(page.contains(shown), "{shown} is not in {page}");
+    }
+    assert_eq!(page.matches("<article").count(), 2);
+    let page = shown(get(&router, "/audit/correlation?id=ticket-1").await);
+    assert!(page.contains("invoice.paid") && page.matches("<article").count() == 2);
+    let page = shown(get(&router, "/audit/actor?actor=user:9").await);
+    assert_eq!(page.matches("<article").count(), 2);
+    let page = shown(get(&router, "/audit/actions").await);
+    let (_, action) = page.split_once("class=\"name\" href=\"").unwrap();
+    let page = shown(
+        get(
+            &router,
+            &format!("/audit/{}", action.split('"').next().unwrap()),
+        )
+        .await,
+    );
+    assert!(page.contains("by cheque") && page.contains(&format!("transaction?id={id}")));
+    for path in [
+        "transaction?id=0",
+        "transaction?id=x",
+        "actor?actor=user:404",
+        "action?id=0",
+    ] {
+        let answer = get(&router, &format!("/audit/{path}")).await;
+        assert!(answer.status.is_client_error(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_value_is_cut_and_there_whole_as_text() {
+    let database = with_invoices();
+    let conn = &mut database.connect();
+    written(
+        conn,
+        "user:9",
+        "web",
+        "UPDATE invoices SET status = repeat('<b>x', 1250000) WHERE id = 2",
+    );
+    let router = mounted(&database, operator());
+    let page = shown(get(&router, "/audit/timeline").await);
+    assert!(page.len() < 150_000, "{}", page.len());
+    assert!(page.contains("(5.0 MB)"));
+    let (_, link) = page.split_once("class=\"whole\" href=\"").unwrap();
+    let link = link.split('"').next().unwrap().replace("&amp;", "&");
+    let answer = get(&router, &format!("/audit/{link}")).await;
+    assert_eq!(answer.body.len(), 5_000_000);
+    assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+}
+
+#[tokio::test]
+async fn four_hundred_columns_and_writing_from_right_to_left_are_shown() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let columns: Vec<_> = (0..400)
+        .map(|n| format!("c{n} text DEFAULT 'שלום {n}'"))
+        .collect();
+    run(
+        conn,
+        &format!(
+            "CREATE TABLE wide (id bigint PRIMARY KEY, {}); SELECT threadline.audit('wide');
+             INSERT INTO wide VALUES (1)",
+            columns.join(", ")
+        ),
+    );
+    let router = mounted(&database, operator());
+    let page = shown(get(&router, "/audit/timeline").await);
+    assert!(page.contains("393 more columns"), "{page}");
+    let (_, link) = page.split_once("class=\"more\"><a href=\"").unwrap();
+    let link = link.split(['"', '#']).next().unwrap().replace("&amp;", "&");
+    let page = shown(get(&router, &format!("/audit/{link}")).await);
+    assert!(page.contains("שלום 399") && page.contains("dir=\"auto\""));
+}
+
+#[tokio::test]
+async fn looks_at_records_are_recorded_where_the_host_wants_that() {
+    let database = with_invoices();
+    let explorer = Explorer::new(database.pool(2))
+        .record_views()
+        .authorize(async |_| operator());
+    let router = Router::new().nest("/audit", explorer.into_router());
+    shown(get(&router, "/audit/record?table=invoices&key=1").await);
+    let seen = threadline_tests::rows(
+        &mut database.connect(),
+        "SELECT name, actor_type, actor_id, source, meta FROM threadline.actions",
+    );
+    assert_eq!(
+        seen,
+        [r#"audit.viewed | admin | grace | explorer | {"key": "1", "table": "invoices"}"#]
+    );
+}

@@ -1,0 +1,29 @@
+use super::*;
+use threadline::{Scope, TableScope};
+
+/// What a customer sees of their own.
+fn of_customer(id: i64) -> Access {
+    let scope = Scope::new()
+        .table(
+            TableScope::new("invoices")
+                .rows("customer_id", id)
+                .hide(["margin"]),
+        )
+        .table(TableScope::new("customers").rows("id", id));
+    Access::within(ActorRef::user(id).unwrap(), scope)
+}
+
+#[tokio::test]
+async fn a_customer_sees_their_own_rows_and_columns() {
+    let database = with_invoices();
+    let router = mounted(&database, of_customer(7));
+    let page = shown(get(&router, "/audit/timeline").await);
+    for shown in ["Acme", "1200.00", "written off", "small-amounts"] {
+        assert!(page.contains(shown), "{shown} is not in {page}");
+    }
+    for hidden in ["Bolt", "800.00", "margin", "3117", "key=2"] {
+        assert!(!page.contains(hidden), "{hidden} is in {page}");
+    }
+    // One of two invoices and one of two customers, inserted; two updates.
+    assert!(page.contains("4 changes in 4 transactions"), "{page}");
+}

@@ -1,0 +1,246 @@
+//! A part of what is on record, for somebody who may not see all of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::action::AuditAction;
+use crate::context::ActorRef;
+use crate::record::AuditChange;
+
+/// What a reader may see: tables, columns of them, and rows. [`Filter::within`] asks for
+/// changes in a scope alone.
+///
+/// An empty scope holds nothing. A change that is not known to belong to the scope is
+/// outside of it.
+///
+/// ```
+/// # use threadline_test_server::doctest_schema;
+/// # doctest_schema!();
+/// # use threadline_test_server::doctest::*;
+/// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+/// # let conn = &mut *connection;
+/// use threadline::{Filter, Scope, TableScope, timeline};
+///
+/// let scope = Scope::new().table(TableScope::new("users").rows("id", 42).hide(["name"]));
+/// let page = timeline(Filter::new().within(scope)).page(conn)?;
+/// assert_eq!(page.entries[0].change.row_data.as_ref().unwrap()["email"], "***");
+/// assert!(page.entries[0].change.row_data.as_ref().unwrap().get("name").is_none());
+///
+/// let others = Scope::new().table(TableScope::new("users").rows("id", 43));
+/// assert!(timeline(Filter::new().within(others)).page(conn)?.entries.is_empty());
+/// # Ok::<(), threadline::Error>(())
+/// ```
+///
+/// [`Filter::within`]: crate::Filter::within
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+#[must_use = "a scope narrows nothing before `Filter::within`"]
+pub struct Scope {
+    pub(crate) tables: Vec<TableScope>,
+    pub(crate) every_table: bool,
+    pub(crate) actor: Option<ActorRef>,
+    pub(crate) metadata: Map<String, Value>,
+    pub(crate) with_context: bool,
+}
+
+impl Scope {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every table. Those that [`table`](Self::table) names are narrowed as it says.
+    pub fn every_table() -> Self {
+        Self {
+            every_table: true,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a table.
+    pub fn table(mut self, table: TableScope) -> Self {
+        self.tables.push(table);
+        self
+    }
+
+    /// Only changes by this actor.
+    pub fn actor(mut self, actor: &ActorRef) -> Self {
+        self.actor = Some(actor.clone());
+        self
+    }
+
+    /// Only changes whose context has this metadata; several times, all of it.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Shows the address, the metadata and the database role of a change's transaction, and
+    /// the metadata and the comment of its actions. Without, the scope hides them, because
+    /// one transaction may change rows inside and outside of the scope.
+    pub fn with_context(mut self) -> Self {
+        self.with_context = true;
+        self
+    }
+
+    /// The tables that are named, in order.
+    #[doc(hidden)]
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().map(|table| table.table.as_str())
+    }
+
+    /// Whether all tables are in the scope.
+    #[doc(hidden)]
+    pub fn has_every_table(&self) -> bool {
+        self.every_table
+    }
+
+    /// Whether a change is in the scope for what its context says.
+    #[doc(hidden)]
+    pub fn asks_for_context(&self) -> bool {
+        self.actor.is_some() || !self.metadata.is_empty()
+    }
+
+    /// Whether the context of a change is shown.
+    #[doc(hidden)]
+    pub fn shows_context(&self) -> bool {
+        self.with_context
+    }
+
+    /// Takes away what the scope hides of the context.
+    pub(crate) fn narrow_context(&self, change: &mut AuditChange) {
+        if !self.with_context {
+            let transaction = &mut change.transaction;
+            transaction.remote_ip = None;
+            transaction.metadata = None;
+            transaction.session_user = None;
+            transaction.context_error = None;
+        }
+    }
+
+    /// Takes away what the scope hides of an action.
+    pub(crate) fn narrow_action(&self, action: &mut AuditAction) {
+        if !self.with_context {
+            action.remote_ip = None;
+            action.metadata = None;
+            action.comment = None;
+        }
+    }
+}
+
+/// A table of a [`Scope`]: all of its rows and columns, unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+#[must_use = "a table is in no scope before `Scope::table`"]
+pub struct TableScope {
+    pub(crate) table: String,
+    #[serde(default)]
+    pub(crate) rows: Vec<Rows>,
+    #[serde(default)]
+    pub(crate) columns: Columns,
+}
+
+/// Rows by a column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ScopeRows")
+)]
+#[serde(deny_unknown_fields)]
+pub struct Rows {
+    pub(crate) column: String,
+    pub(crate) values: Vec<String>,
+}
+
+/// Columns that are shown.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ScopeColumns")
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Columns {
+    /// All of them.
+    #[default]
+    All,
+    /// These alone.
+    Only(Vec<String>),
+    /// All but these.
+    Except(Vec<String>),
+}
+
+impl Columns {
+    /// Whether a column is shown.
+    #[doc(hidden)]
+    pub fn show(&self, column: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(columns) => columns.iter().any(|shown| shown == column),
+            Self::Except(columns) => columns.iter().all(|hidden| hidden != column),
+        }
+    }
+}
+
+impl TableScope {
+    /// The table of this name, as in SQL: `members`, `app.members`, `"Order"`.
+    pub fn new(table: impl Into<String>) -> Self {
+        Self {
+            table: table.into(),
+            rows: vec![],
+            columns: Columns::All,
+        }
+    }
+
+    /// Only rows with this value in a column; several times, all of them. The value is
+    /// compared as text.
+    ///
+    /// A change is in the scope if the row had the value before it and after it. An update
+    /// of other columns shows no value of this one: then the value is what earlier or later
+    /// changes of the record show, or else what the row has now.
+    pub fn rows(self, column: impl Into<String>, value: impl ToString) -> Self {
+        self.rows_with_any(column, [value])
+    }
+
+    /// Same as [`rows`](Self::rows) with any of several values.
+    pub fn rows_with_any<T: ToString>(
+        mut self,
+        column: impl Into<String>,
+        values: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.rows.push(Rows {
+            column: column.into(),
+            values: values.into_iter().map(|value| value.to_string()).collect(),
+        });
+        self
+    }
+
+    /// Shows no other columns than these and the key. An update of other columns alone is
+    /// outside of the scope.
+    pub fn only<T: Into<String>>(mut self, columns: impl IntoIterator<Item = T>) -> Self {
+        self.columns = Columns::Only(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Shows all columns but these. An update of these alone is outside of the scope. The
+    /// key is always shown, because it says which record was changed.
+    pub fn hide<T: Into<String>>(mut self, columns: impl IntoIterator<Item = T>) -> Self {
+        self.columns = Columns::Except(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Whether an image of a row has the values that are asked for.
+    pub(crate) fn has_row(&self, image: &Value) -> bool {
+        self.rows.iter().all(|rows| {
+            let value = match image.get(&rows.column) {
+                None | Some(Value::Null) => return false,
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+            };
+            rows.values.contains(&value)
+        })
+    }
+}

@@ -1,0 +1,26 @@
+c AS MATERIALIZED (
+    SELECT c.captured_at, c.op::text AS op, c.table_id, c.transaction_id
+    FROM (
+{changes}) AS c
+), span AS MATERIALIZED (
+    -- About sixty steps of a length that people count in.
+    SELECT coalesce(
+        (SELECT s.step FROM unnest(ARRAY[1, 5, 15, 60, 300, 900, 3600, 10800, 21600, 43200, 86400, 604800, 2592000]) AS s (step)
+         WHERE s.step * 60 >= extract(epoch FROM max(c.captured_at) - min(c.captured_at))
+         ORDER BY s.step
+         LIMIT 1), 31536000) AS step
+    FROM c
+)
+SELECT GROUPING(b.bin, t.table_name, c.op, x.actor_type, x.source),
+       (SELECT step FROM span)::bigint,
+       b.bin, t.schema_name, t.table_name, c.op, x.actor_type, x.actor_id, x.source,
+       count(*), count(DISTINCT c.transaction_id)
+FROM c
+CROSS JOIN LATERAL (
+    -- 2001 began on a Monday.
+    SELECT date_bin(make_interval(secs => (SELECT step FROM span)), c.captured_at, '2001-01-01 00:00:00+00') AS bin
+) AS b
+LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
+LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id
+GROUP BY GROUPING SETS ((b.bin), (t.schema_name, t.table_name), (c.op), (x.actor_type, x.actor_id), (x.source), ())
+ORDER BY 1, 3, count(*) DESC, 4, 5, 6, 7, 8, 9

@@ -1,0 +1,247 @@
+//! A scope as conditions on changes.
+
+use std::collections::BTreeMap;
+
+use diesel::sql_types::{Array, Integer, Text};
+use serde_json::{Value, json};
+
+use super::query::Parts;
+use crate::connection::AuditConnection;
+use crate::error::{Error, ErrorKind};
+use crate::filter::{Columns, Filter, FilterError, Scope, TableScope};
+use crate::record::AuditChange;
+use crate::run;
+use crate::statement::{Bind, Typed, all_of};
+
+/// A scope whose tables were looked up.
+#[derive(Debug)]
+pub(crate) struct KnownScope<'a> {
+    scope: &'a Scope,
+    tables: Vec<KnownTable<'a>>,
+}
+
+#[derive(Debug)]
+struct KnownTable<'a> {
+    id: i32,
+    schema: String,
+    name: String,
+    key: Vec<String>,
+    scope: &'a TableScope,
+}
+
+impl KnownTable<'_> {
+    fn shows(&self, column: &str) -> bool {
+        self.scope.columns.show(column) || self.key.iter().any(|key| key == column)
+    }
+}
+
+impl<'a> KnownScope<'a> {
+    pub(crate) async fn look_up<C: AuditConnection>(
+        conn: &mut C,
+        scope: &'a Scope,
+    ) -> Result<Self, Error> {
+        let names: Vec<&str> = scope.tables().collect();
+        type Row = (i32, i32, String, String, Vec<String>);
+        let query = Typed::<(Integer, Integer, Text, Text, Array<Text>)>::new(
+            include_str!("scope_tables.sql"),
+            [Bind::Json(json!(names))],
+        );
+        let rows: Vec<Row> = run::read(conn, query).await?;
+        let tables = rows
+            .into_iter()
+            .filter_map(|(place, id, schema, name, key)| {
+                let scope = scope.tables.get(usize::try_from(place).ok()? - 1)?;
+                Some(KnownTable {
+                    id,
+                    schema,
+                    name,
+                    key,
+                    scope,
+                })
+            })
+            .collect();
+        Ok(Self { scope, tables })
+    }
+
+    /// Takes away what the scope hides of a change.
+    pub(crate) fn narrow(&self, change: &mut AuditChange) {
+        self.scope.narrow_context(change);
+        let is_it = |table: &&KnownTable<'_>| {
+            change.table.as_ref() == Some(&table.name)
+                && change.schema.as_ref() == Some(&table.schema)
+        };
+        let tables: Vec<_> = self.tables.iter().filter(is_it).collect();
+        let in_scope = self.scope.every_table || !tables.is_empty();
+        let shows = |column: &str| in_scope && tables.iter().all(|table| table.shows(column));
+        for image in [
+            &mut change.changed_from,
+            &mut change.changed_to,
+            &mut change.row_data,
+        ] {
+            if let Some(Value::Object(image)) = image {
+                image.retain(|column, _| shows(column));
+            }
+        }
+        change.masked.retain(|column| shows(column));
+    }
+
+    /// Adds what the scope asks of changes and their transactions.
+    pub(super) fn conditions(&self, filter: &Filter, parts: &mut Parts) {
+        self.of_transaction(filter, parts);
+        if !self.scope.every_table {
+            let ids: Vec<_> = self.tables.iter().map(|t| t.id.to_string()).collect();
+            parts.change.push(if ids.is_empty() {
+                "false".to_owned()
+            } else {
+                format!("c.table_id IN ({})", ids.join(", "))
+            });
+        }
+        // A table that is named twice shows what all of its entries show.
+        let mut by_table = BTreeMap::<i32, Vec<String>>::new();
+        for table in &self.tables {
+            let conditions = table.conditions(filter, parts);
+            by_table.entry(table.id).or_default().extend(conditions);
+        }
+        let ways: String = by_table
+            .into_iter()
+            .map(|(id, conditions)| format!(" WHEN {id} THEN {}", all_of(&conditions)))
+            .collect();
+        if !ways.is_empty() {
+            let others = self.scope.every_table;
+            parts
+                .change
+                .push(format!("CASE c.table_id{ways} ELSE {others} END"));
+        }
+    }
+
+    /// Adds what it asks of the transaction, and refuses what may not be asked of it.
+    fn of_transaction(&self, filter: &Filter, parts: &mut Parts) {
+        let asks = !filter.metadata.is_empty() || filter.session_user.is_some();
+        if asks && self.hides_context() {
+            parts.change.push("false".to_owned());
+        }
+        if let Some(actor) = &self.scope.actor {
+            let kind = parts.binds.text(actor.actor_type().as_str());
+            parts.transaction.push(format!("x.actor_type = {kind}"));
+            let id = match actor.id() {
+                Some(id) => format!("x.actor_id = {}", parts.binds.text(id)),
+                None => "x.actor_id IS NULL".to_owned(),
+            };
+            parts.transaction.push(id);
+        }
+        for (key, value) in &self.scope.metadata {
+            let condition = parts.binds.json_equals("x.meta", key, value);
+            parts.transaction.push(condition);
+        }
+    }
+
+    /// The table that a filter names, if it is in the scope. Of others it is not told whether
+    /// they are there.
+    pub(super) fn only_its_own(
+        &self,
+        name: &str,
+        found: Result<(i32, Vec<String>), Error>,
+    ) -> Result<i32, Error> {
+        match found {
+            Ok((id, _)) if self.has(id) => Ok(id),
+            Ok(_) => Err(self.unknown(name)),
+            Err(error) => match error.kind() {
+                ErrorKind::Filter(FilterError::UnknownTable { .. }) if !self.scope.every_table => {
+                    Err(self.unknown(name))
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// What it shows of an image of a row of a table.
+    pub(crate) fn image(&self, id: i32, image: Value) -> Option<Value> {
+        let mut tables = self.tables.iter().filter(|table| table.id == id);
+        let within = self.has(id)
+            && !self.scope.asks_for_context()
+            && tables.all(|table| table.scope.has_row(&image));
+        let Value::Object(mut members) = image else {
+            return None;
+        };
+        members.retain(|column, _| self.shows(id, column));
+        within.then_some(Value::Object(members))
+    }
+
+    /// Whether it shows a column of a table.
+    pub(crate) fn shows(&self, id: i32, column: &str) -> bool {
+        let mut tables = self.tables.iter().filter(|table| table.id == id);
+        self.has(id) && tables.all(|table| table.shows(column))
+    }
+
+    /// Whether a table is in it.
+    pub(crate) fn has(&self, id: i32) -> bool {
+        self.scope.every_table || self.tables.iter().any(|table| table.id == id)
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let names: Vec<_> = self.tables.iter().map(|t| t.scope.table.as_str()).collect();
+        FilterError::UnknownTable {
+            table: name.to_owned(),
+            audited: if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            },
+        }
+        .into()
+    }
+
+    /// Whether the contexts of changes are hidden.
+    pub(super) fn hides_context(&self) -> bool {
+        !self.scope.with_context
+    }
+}
+
+impl KnownTable<'_> {
+    fn conditions(&self, filter: &Filter, parts: &mut Parts) -> Vec<String> {
+        // What is hidden is not found by its value either.
+        let asked = filter.changed.iter().chain(
+            [&filter.changed_from, &filter.changed_to, &filter.values]
+                .into_iter()
+                .flatten()
+                .map(|(column, _)| column),
+        );
+        let mut asked = asked.chain(filter.except_changed());
+        let hidden = asked.any(|column| !self.shows(column))
+            || filter.text.is_some() && self.scope.columns != Columns::All;
+        if hidden {
+            return vec!["false".to_owned()];
+        }
+        let mut conditions = vec![];
+        match &self.scope.columns {
+            Columns::All => {}
+            Columns::Only(columns) => {
+                let shown: Vec<_> = columns.iter().chain(&self.key).collect();
+                let shown = parts.binds.bind(Bind::Json(json!(shown)));
+                conditions.push(format!(
+                    "(c.op <> 'U' OR EXISTS (SELECT FROM jsonb_object_keys(c.changed_to) AS k WHERE {shown} ? k))"
+                ));
+            }
+            Columns::Except(columns) => {
+                let hidden: Vec<_> = columns.iter().filter(|c| !self.key.contains(c)).collect();
+                let hidden = parts.binds.bind(Bind::Json(json!(hidden)));
+                conditions.push(format!(
+                    "(c.op <> 'U' OR EXISTS (SELECT FROM jsonb_object_keys(c.changed_to) AS k WHERE NOT {hidden} ? k))"
+                ));
+            }
+        }
+        for rows in &self.scope.rows {
+            let column = parts.binds.text(&rows.column);
+            let values = parts.binds.bind(Bind::Json(json!(rows.values)));
+            let table = parts.binds.text(&self.scope.table);
+            conditions.push(
+                include_str!("scope_row.sql")
+                    .trim_end()
+                    .replace("{values}", &values)
+                    .replace("{column}", &column)
+                    .replace("{table}", &table),
+            );
+        }
+        conditions
+    }
+}

@@ -1,0 +1,33 @@
+coalesce(CASE
+    WHEN c.op <> 'U' THEN {values} ? (c.row_data ->> {column})
+    WHEN c.changed_to ? {column} THEN {values} ? (c.changed_from ->> {column}) AND {values} ? (c.changed_to ->> {column})
+    -- What earlier changes left, later ones found, or the row has now.
+    ELSE {values} ? (coalesce(
+        c.row_data -> {column},
+        (SELECT CASE WHEN p.op IN ('D', 'T') THEN 'null' ELSE coalesce(p.changed_to -> {column}, p.row_data -> {column}, 'null') END
+         FROM threadline.audit_changes AS p
+         WHERE p.table_id = c.table_id AND p.record_key = coalesce(c.previous_key, c.record_key) AND p.id < c.id
+           AND (p.op <> 'U' OR p.changed_to ? {column} OR p.previous_key IS NOT NULL)
+         ORDER BY p.id DESC
+         LIMIT 1),
+        (SELECT n.value
+         FROM (
+            (SELECT n.id, CASE WHEN n.op IN ('D', 'T') THEN coalesce(n.row_data -> {column}, 'null')
+                               WHEN n.op = 'U' AND n.previous_key IS NULL THEN coalesce(n.changed_from -> {column}, 'null')
+                               ELSE 'null' END AS value
+             FROM threadline.audit_changes AS n
+             WHERE n.table_id = c.table_id AND n.record_key = c.record_key AND n.id > c.id
+               AND (n.op <> 'U' OR n.changed_to ? {column} OR n.previous_key IS NOT NULL)
+             ORDER BY n.id
+             LIMIT 1)
+            UNION ALL
+            (SELECT n.id, coalesce(n.row_data -> {column}, 'null')
+             FROM threadline.audit_changes AS n
+             WHERE n.table_id = c.table_id AND n.previous_key = c.record_key AND n.id > c.id
+             ORDER BY n.id
+             LIMIT 1)
+         ) AS n (id, value)
+         ORDER BY n.id
+         LIMIT 1),
+        threadline.live_image(c.table_id, to_regclass({table}), c.record_key) -> {column}
+    ) #>> ARRAY[]::text[]) END, false)

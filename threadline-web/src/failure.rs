@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
 use serde_json::json;
-use threadline::{Error, ErrorClass, ErrorKind};
+use threadline::{Error, ErrorClass, ErrorKind, FilterError};
 
 use crate::access::took_too_long;
 use crate::texts;
@@ -32,6 +32,12 @@ pub(crate) enum Failure {
     SetUp,
     /// The database cannot be asked.
     Database,
+}
+
+impl From<FilterError> for Failure {
+    fn from(error: FilterError) -> Self {
+        Error::from(error).into()
+    }
 }
 
 impl From<Error> for Failure {

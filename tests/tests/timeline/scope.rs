@@ -60,7 +60,7 @@ fn names(database: &Database, filter: Filter) -> String {
             let image = change.changed_to.as_ref().or(change.row_data.as_ref());
             format!(
                 "{} {} {}",
-                change.op,
+                change.operation,
                 change.key.as_ref().unwrap()["id"],
                 image.unwrap()
             )

@@ -238,7 +238,7 @@ fn blame(entries: &[TimelineEntry], at: Option<DateTime<Utc>>) -> BTreeMap<&str,
     let by_then = |entry: &&TimelineEntry| at.is_none_or(|at| entry.change.captured_at <= at);
     for entry in entries.iter().filter(by_then) {
         let AuditChange {
-            op,
+            operation: op,
             row_data,
             changed_to,
             ..
@@ -365,7 +365,7 @@ fn compare(asked: &Asked, found: &Found) -> Markup {
                 @for (place, (entry, at)) in found.entries.iter().zip(&found.points).enumerate() {
                     @let at = time::exact(*at);
                     option value=(at) selected[place + 1 == chosen] {
-                        (entry.change.captured_at.format("%Y-%m-%d %H:%M:%S")) " " (entry.change.op)
+                        (entry.change.captured_at.format("%Y-%m-%d %H:%M:%S")) " " (entry.change.operation)
                     }
                 }
             }

@@ -94,7 +94,7 @@ pub(crate) fn change(change: &AuditChange, catalogue: &Catalogue, columns: usize
     html! {
         article.change id={ "c" (change.id) } {
             h3 {
-                span class={ "operation " (change.op.as_str()) } { (change.op) }
+                span class={ "operation " (change.operation.as_str()) } { (change.operation) }
                 " "
                 (record(change, catalogue))
             }

@@ -324,8 +324,8 @@ RETURN (
     WHERE t.oid = threadline.base_type(type)
 );
 
--- A row's image reduced to the clear columns, with placeholders for the masked.
-CREATE OR REPLACE FUNCTION threadline.redacted_image(image jsonb, clear text[], masks jsonb) RETURNS jsonb
+-- A row's image reduced to the plain columns, with placeholders for the masked.
+CREATE OR REPLACE FUNCTION threadline.redacted_image(image jsonb, plain text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN image IS NOT NULL THEN (
     SELECT coalesce(
@@ -335,7 +335,7 @@ RETURN CASE WHEN image IS NOT NULL THEN (
                  THEN field.value ELSE masks -> field.key END),
         '{}')
     FROM pg_catalog.jsonb_each(image) AS field
-    WHERE field.key = ANY (clear) OR coalesce(masks, '{}') ? field.key
+    WHERE field.key = ANY (plain) OR coalesce(masks, '{}') ? field.key
 ) END;
 
 -- Whether a recorded value was erased: what stands there names the erasure, erased:3.
@@ -384,7 +384,7 @@ END
 $$;
 
 -- A key of up to 64 bytes, each exclusive-or a byte, as HMAC mixes it in.
-CREATE OR REPLACE FUNCTION threadline.token_pad(key bytea, pad integer) RETURNS bytea
+CREATE OR REPLACE FUNCTION threadline.hash_pad(key bytea, pad integer) RETURNS bytea
 LANGUAGE sql IMMUTABLE
 RETURN (
     SELECT pg_catalog.string_agg(
@@ -395,51 +395,51 @@ RETURN (
 
 -- Makes a key of 32 random bytes, and says under which id it is kept. UUIDs come from
 -- PostgreSQL's strong random source, 122 bits of each.
-CREATE OR REPLACE FUNCTION threadline.new_token_key() RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.new_hash_key() RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    INSERT INTO threadline.token_keys (inner_key, outer_key)
-    SELECT threadline.token_pad(key, 54), threadline.token_pad(key, 92)
+    INSERT INTO threadline.hash_keys (inner_key, outer_key)
+    SELECT threadline.hash_pad(key, 54), threadline.hash_pad(key, 92)
     FROM (
         SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) AS key OFFSET 0
     ) AS new
     RETURNING id;
 END;
-REVOKE ALL ON FUNCTION threadline.new_token_key() FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.new_hash_key() FROM PUBLIC;
 
 -- What a value is recorded as under a key: the first half of HMAC-SHA-256 of its text.
--- Equal values have equal tokens, also after the type of the column changed. NULL stays
+-- Equal values have equal hashes, also after the type of the column changed. NULL stays
 -- NULL. Without the key, in a restore that left out the rows, all are alike. Not one
 -- expression, which would become part of the expressions of capture and have each of
 -- them planned as a query: three times as long for a single row.
-CREATE OR REPLACE FUNCTION threadline.token(key_id integer, value jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.hash(key_id integer, value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_text text := value #>> '{}';
-    tl_token text;
+    tl_hash text;
 BEGIN
     IF tl_text IS NULL THEN
         RETURN 'null';
     END IF;
     SELECT encode(substr(sha256(k.outer_key || sha256(k.inner_key || convert_to(tl_text, 'UTF8'))), 1, 16), 'hex')
-    INTO tl_token
-    FROM threadline.token_keys AS k
+    INTO tl_hash
+    FROM threadline.hash_keys AS k
     WHERE k.id = key_id;
-    RETURN to_jsonb('token:' || coalesce(tl_token, 'unknown'));
+    RETURN to_jsonb('hash:' || coalesce(tl_hash, 'unknown'));
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.token(integer, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.hash(integer, jsonb) FROM PUBLIC;
 
--- A row's redacted image with tokens where it has placeholders. `tokens` names the key
+-- A row's redacted image with hashes where it has placeholders. `hashes` names the key
 -- of each column.
-CREATE OR REPLACE FUNCTION threadline.with_tokens(image jsonb, whole jsonb, tokens jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.with_hashes(image jsonb, whole jsonb, hashes jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN image || coalesce((
-    SELECT pg_catalog.jsonb_object_agg(t.key, threadline.token(t.value::pg_catalog.int4, whole -> t.key))
-    FROM pg_catalog.jsonb_each(tokens) AS t
+    SELECT pg_catalog.jsonb_object_agg(t.key, threadline.hash(t.value::pg_catalog.int4, whole -> t.key))
+    FROM pg_catalog.jsonb_each(hashes) AS t
     WHERE image ? t.key), '{}');
 
 -- The primary key of a relation, in key order; empty when it has none.
@@ -581,7 +581,7 @@ END
 $$;
 
 -- Whether the columns of a relation are as they were when its capture was built: the
--- same ones, each under its name and of its type, and, where any are redacted, the clear
+-- same ones, each under its name and of its type, and, where any are redacted, the plain
 -- ones generated from the same. While the table is the one it was, each has its number
 -- too; a restore closes the gaps that dropped columns left.
 CREATE OR REPLACE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
@@ -590,17 +590,17 @@ SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE
-    tl_redacts boolean := jsonb_path_exists(built_for, '$.columns[*] ? (@.treatment <> "clear")');
+    tl_redacts boolean := jsonb_path_exists(built_for, '$.columns[*] ? (@.column_policy <> "plain")');
 BEGIN
     RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS now
-        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, treatment text, generation_expression text)
+        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, column_policy text, generation_expression text)
             ON k.name = now.name AND k.type = now.type::text
         WHERE now.number IS NULL OR k.number IS NULL
            OR (k.number <> now.number AND relation = (built_for ->> 'relation')::oid)
            -- What is made of a redacted column is known by its expression.
-           OR (k.treatment = 'clear' AND tl_redacts
+           OR (k.column_policy = 'plain' AND tl_redacts
                AND threadline.generation_of(relation, now.number) IS DISTINCT FROM k.generation_expression));
 END
 $$;
@@ -641,8 +641,8 @@ END
 $$;
 
 -- What is redacted of a row whose columns are not those that its capture function was
--- built for. Fails closed: on a table with redaction a value is recorded in clear only
--- if its column can be traced to one that the policy left clear, by column number while
+-- built for. Fails closed: on a table with redaction a value is recorded as plain values only
+-- if its column can be traced to one that the policy left plain, by column number while
 -- the table is the one it was, by name after a restore. A column added since could hold
 -- anything and is left out, and so is one that is generated from something else.
 -- `built_for` is written into the capture function: nothing here depends on rows that
@@ -655,9 +655,9 @@ SET quote_all_identifiers = off
 BEGIN ATOMIC
     WITH known AS (
         SELECT c.*, (built_for ->> 'relation')::oid = redaction_now.relation AS same
-        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, generation_expression text)
+        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, column_policy text, hash_key integer, generation_expression text)
     ), traced AS (
-        SELECT live.name, live.type, itself.token_key, itself.treatment AS by_itself, namesake.treatment AS by_name,
+        SELECT live.name, live.type, itself.hash_key, itself.column_policy AS by_itself, namesake.column_policy AS by_name,
                threadline.generation_of(redaction_now.relation, live.number) IS NOT DISTINCT FROM itself.generation_expression AS made_as_before
         FROM threadline.present_columns(redaction_now.relation) AS live
         LEFT JOIN known AS namesake ON namesake.name = live.name
@@ -666,14 +666,14 @@ BEGIN ATOMIC
     SELECT jsonb_build_object(
         'apart', coalesce(jsonb_agg(name) FILTER (
             WHERE threadline.merges_values(type) AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '[]'))
-        || CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.treatment IS DISTINCT FROM 'clear') THEN jsonb_build_object(
-        'clear', coalesce(jsonb_agg(name) FILTER (
-            WHERE by_itself = 'clear' AND coalesce(by_name, 'clear') = 'clear' AND made_as_before), '[]'),
+        || CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.column_policy IS DISTINCT FROM 'plain') THEN jsonb_build_object(
+        'plain', coalesce(jsonb_agg(name) FILTER (
+            WHERE by_itself = 'plain' AND coalesce(by_name, 'plain') = 'plain' AND made_as_before), '[]'),
         'masks', coalesce(jsonb_object_agg(name, coalesce(threadline.placeholder(type), '"***"')) FILTER (
-            WHERE ARRAY[by_itself, by_name] && '{mask,token}'
+            WHERE ARRAY[by_itself, by_name] && '{mask,hash}'
               AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '{}'),
-        'tokens', coalesce(jsonb_object_agg(name, token_key) FILTER (
-            WHERE by_itself = 'token' AND coalesce(by_name, 'token') IN ('token', 'clear')), '{}'))
+        'hashes', coalesce(jsonb_object_agg(name, hash_key) FILTER (
+            WHERE by_itself = 'hash' AND coalesce(by_name, 'hash') IN ('hash', 'plain')), '{}'))
         ELSE '{}' END
     FROM traced;
 END;
@@ -687,17 +687,17 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_clear text[];
+    tl_plain text[];
     tl_old jsonb := old_row;
     tl_new jsonb := new_row;
 BEGIN
-    IF redaction ? 'clear' THEN
-        tl_clear := ARRAY(SELECT jsonb_array_elements_text(redaction -> 'clear'));
-        old_row := threadline.redacted_image(tl_old, tl_clear, redaction -> 'masks');
-        new_row := threadline.redacted_image(tl_new, tl_clear, redaction -> 'masks');
-        IF redaction -> 'tokens' <> '{}' THEN
-            old_row := threadline.with_tokens(old_row, tl_old, redaction -> 'tokens');
-            new_row := threadline.with_tokens(new_row, tl_new, redaction -> 'tokens');
+    IF redaction ? 'plain' THEN
+        tl_plain := ARRAY(SELECT jsonb_array_elements_text(redaction -> 'plain'));
+        old_row := threadline.redacted_image(tl_old, tl_plain, redaction -> 'masks');
+        new_row := threadline.redacted_image(tl_new, tl_plain, redaction -> 'masks');
+        IF redaction -> 'hashes' <> '{}' THEN
+            old_row := threadline.with_hashes(old_row, tl_old, redaction -> 'hashes');
+            new_row := threadline.with_hashes(new_row, tl_new, redaction -> 'hashes');
         END IF;
         IF tl_old IS NOT NULL AND tl_new IS NOT NULL THEN
             changed := ARRAY(
@@ -1242,7 +1242,7 @@ RETURN 2;
 -- equal documents; what was not asked for is not in it.
 CREATE OR REPLACE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
-    clear text[], token text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL,
+    plain text[], hash text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL,
     personal text[] DEFAULT '{}', subject jsonb DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
@@ -1253,8 +1253,8 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'columns', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(columns) AS c),
     'operations', (SELECT pg_catalog.jsonb_agg(DISTINCT o ORDER BY o) FROM pg_catalog.unnest(operations) AS o),
     'condition', condition,
-    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c),
-    'token', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(token) AS c),
+    'plain', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(plain) AS c),
+    'hash', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(hash) AS c),
     'ignore', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(ignore) AS c),
     'keep', keep,
     'personal', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(personal) AS c),
@@ -1264,7 +1264,7 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
 -- Whether a policy keeps anything of a row from the audit.
 CREATE OR REPLACE FUNCTION threadline.redacts(policy jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE
-RETURN policy -> 'mask' <> '[]' OR policy -> 'exclude' <> '[]' OR policy OPERATOR(pg_catalog.?|) '{columns,token}';
+RETURN policy -> 'mask' <> '[]' OR policy -> 'exclude' <> '[]' OR policy OPERATOR(pg_catalog.?|) '{columns,hash}';
 
 -- A template with its holes, {name}, filled.
 CREATE OR REPLACE FUNCTION threadline.filled(template text, holes jsonb) RETURNS text
@@ -1294,9 +1294,9 @@ LANGUAGE sql IMMUTABLE
 RETURN '"' || pg_catalog.replace(name, '"', '""') || '"';
 
 -- SQL for what a value is recorded as under the key of its column.
-CREATE OR REPLACE FUNCTION threadline.token_expression(reference text, type regtype, key_id integer) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.hash_expression(reference text, type regtype, key_id integer) RETURNS text
 LANGUAGE sql STABLE
-RETURN pg_catalog.format('threadline.token(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));
+RETURN pg_catalog.format('threadline.hash(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));
 
 -- SQL for the image of a row called row_name: the one place that decides what of a row
 -- may be recorded. Each column is named, so that nothing unnamed gets through.
@@ -1308,16 +1308,16 @@ BEGIN ATOMIC
     SELECT coalesce(string_agg(format('jsonb_build_object(%s)', fifty.members), ' || ' ORDER BY fifty.number), '''{}''::jsonb')
     FROM (
         SELECT c.ordinal / 50 AS number, string_agg(
-            format('%L, %s', c.name, CASE c.treatment
-                WHEN 'token' THEN threadline.token_expression(live.reference, live.type, c.token_key)
+            format('%L, %s', c.name, CASE c.column_policy
+                WHEN 'hash' THEN threadline.hash_expression(live.reference, live.type, c.hash_key)
                 WHEN 'mask' THEN format('CASE WHEN %s IS DISTINCT FROM NULL THEN %L::jsonb END', live.reference, threadline.placeholder(live.type))
                 ELSE live.form END),
             ', ' ORDER BY c.ordinal) AS members
         FROM (
             SELECT k.*, row_number() OVER (ORDER BY k.number) - 1 AS ordinal
             FROM threadline.audited_tables AS t
-            CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, treatment text, token_key integer)
-            WHERE t.id = audited_table AND k.treatment <> 'exclude'
+            CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, column_policy text, hash_key integer)
+            WHERE t.id = audited_table AND k.column_policy <> 'exclude'
         ) AS c
         JOIN (
             SELECT column_of.number, column_of.type, reference.text AS reference, threadline.json_form(column_of.type, reference.text) AS form
@@ -1339,7 +1339,7 @@ BEGIN ATOMIC
         'columns', (
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number), '[]')
             FROM jsonb_to_recordset(t.columns) AS c (
-                number smallint, name text, type text, treatment text, token_key integer, generation_expression text)),
+                number smallint, name text, type text, column_policy text, hash_key integer, generation_expression text)),
         'signature', md5((
             SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
             FROM pg_attribute AS a
@@ -1386,17 +1386,17 @@ BEGIN ATOMIC
         SELECT FROM threadline.audited_tables AS t WHERE t.id = known.id AND t.unaudited_at IS NOT NULL);
 END;
 
--- Whether a column is recorded as a token, by the columns of its audited table.
-CREATE OR REPLACE FUNCTION threadline.is_token(columns jsonb, name text) RETURNS boolean
+-- Whether a column is recorded as a keyed hash, by the columns of its audited table.
+CREATE OR REPLACE FUNCTION threadline.is_hash(columns jsonb, name text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN columns OPERATOR(pg_catalog.@>) pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('name', name, 'treatment', 'token'));
+RETURN columns OPERATOR(pg_catalog.@>) pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('name', name, 'column_policy', 'hash'));
 
 -- The key columns of an audited table under the names and types that they have
 -- now, which may be others than its capture function was built for. Of one that is recorded
--- as a token, `type` is that of the token and `token_of` the name that the policy knows.
+-- as a hash, `type` is that of the hash and `hash_of` the name that the policy knows.
 CREATE OR REPLACE FUNCTION threadline.live_key(
     audited_table integer,
-    OUT ordinal bigint, OUT name text, OUT type text, OUT single boolean, OUT token_of text, OUT column_type text
+    OUT ordinal bigint, OUT name text, OUT type text, OUT single boolean, OUT hash_of text, OUT column_type text
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1410,36 +1410,36 @@ BEGIN
         SELECT
         FROM threadline.audited_tables AS t
         CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) AS k (name, type)
-        LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, type text, treatment text) ON c.name = k.name
+        LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, type text, column_policy text) ON c.name = k.name
         LEFT JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = c.number AND NOT a.attisdropped
-        WHERE t.id = audited_table AND (a.attname = k.name AND a.atttypid::regtype::text = CASE c.treatment WHEN 'token' THEN c.type ELSE k.type END) IS NOT TRUE
+        WHERE t.id = audited_table AND (a.attname = k.name AND a.atttypid::regtype::text = CASE c.column_policy WHEN 'hash' THEN c.type ELSE k.type END) IS NOT TRUE
     ) AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
         -- Another table has the number now.
         tl_relation := NULL;
     END IF;
     RETURN QUERY
-    SELECT k.ordinal, coalesce(a.attname::text, k.name), CASE c.treatment WHEN 'token' THEN k.type ELSE now.type END,
-           cardinality(t.key_columns) = 1, CASE c.treatment WHEN 'token' THEN k.name END, now.type
+    SELECT k.ordinal, coalesce(a.attname::text, k.name), CASE c.column_policy WHEN 'hash' THEN k.type ELSE now.type END,
+           cardinality(t.key_columns) = 1, CASE c.column_policy WHEN 'hash' THEN k.name END, now.type
     FROM threadline.audited_tables AS t
     CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, ordinal)
-    LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, type text, treatment text) ON c.name = k.name
+    LEFT JOIN jsonb_to_recordset(t.columns) AS c (number smallint, name text, type text, column_policy text) ON c.name = k.name
     LEFT JOIN pg_attribute AS a ON a.attrelid = tl_relation AND a.attnum = c.number AND NOT a.attisdropped
-    CROSS JOIN LATERAL (SELECT coalesce(a.atttypid::regtype::text, CASE c.treatment WHEN 'token' THEN c.type ELSE k.type END) AS type) AS now
+    CROSS JOIN LATERAL (SELECT coalesce(a.atttypid::regtype::text, CASE c.column_policy WHEN 'hash' THEN c.type ELSE k.type END) AS type) AS now
     WHERE t.id = audited_table;
 END
 $$;
 
--- What a value of a key column is recorded as where that is a token. For keys alone:
+-- What a value of a key column is recorded as where that is a hash. For keys alone:
 -- whoever may read the audit can find out of a value that they have whether something is
 -- on record of it, and of no other column.
-CREATE OR REPLACE FUNCTION threadline.key_token(audited_table integer, column_name text, value jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_hash(audited_table integer, column_name text, value jsonb) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
-    SELECT threadline.token(c.token_key, value) #>> '{}'
+    SELECT threadline.hash(c.hash_key, value) #>> '{}'
     FROM threadline.audited_tables AS t
-    CROSS JOIN jsonb_to_recordset(t.columns) AS c (name text, treatment text, token_key integer)
-    WHERE t.id = audited_table AND c.name = column_name AND c.treatment = 'token' AND column_name = ANY (t.key_columns);
+    CROSS JOIN jsonb_to_recordset(t.columns) AS c (name text, column_policy text, hash_key integer)
+    WHERE t.id = audited_table AND c.name = column_name AND c.column_policy = 'hash' AND column_name = ANY (t.key_columns);
 $$;
 
 -- The record key of the row of an audited table that has the given values of its key:
@@ -1460,7 +1460,7 @@ DECLARE
     tl_texts text[];
 BEGIN
     SELECT array_agg(threadline.bounded_key(CASE
-               WHEN k.is_token THEN threadline.key_token(audited_table, k.name, parts.value)
+               WHEN k.is_hash THEN threadline.key_hash(audited_table, k.name, parts.value)
                WHEN k.type = 'character' THEN rtrim(threadline.key_text(parts.value), ' ')
                ELSE threadline.key_text(parts.value) END, parts.parts) ORDER BY parts.position)
     INTO tl_texts
@@ -1469,7 +1469,7 @@ BEGIN
         FROM jsonb_each(to_jsonb(key_values)) AS field (name, value)
     ) AS parts
     LEFT JOIN (
-        SELECT k.name, k.type, k.ordinal, threadline.is_token(t.columns, k.name) AS is_token
+        SELECT k.name, k.type, k.ordinal, threadline.is_hash(t.columns, k.name) AS is_hash
         FROM threadline.audited_tables AS t
         CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, ordinal)
         WHERE t.id = audited_table
@@ -1499,10 +1499,10 @@ BEGIN ATOMIC
             -- In a JSON array a byte becomes six at most.
             CASE parts WHEN 1 THEN 2000 ELSE (2000 / parts - 2) / 6 END) END AS bounded
         FROM (
-            SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 OR k.token_of IS NOT NULL AS fixed,
+            SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 OR k.hash_of IS NOT NULL AS fixed,
                    format(
-                       CASE WHEN k.token_of IS NOT NULL
-                                THEN format('threadline.key_token(%s, %L, to_jsonb(%%2$s)) COLLATE "C"', audited_table, k.token_of)
+                       CASE WHEN k.hash_of IS NOT NULL
+                                THEN format('threadline.key_hash(%s, %L, to_jsonb(%%2$s)) COLLATE "C"', audited_table, k.hash_of)
                             WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
                             WHEN base.typcollation <> 0 THEN '%1$s::text COLLATE "C"'
@@ -1546,16 +1546,16 @@ DECLARE
 BEGIN
     IF tl_exactly IS NOT true THEN
         SELECT string_agg(
-                   format(CASE WHEN k.token_of IS NOT NULL THEN '%6$s = %4$L'
+                   format(CASE WHEN k.hash_of IS NOT NULL THEN '%6$s = %4$L'
                                WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
                        row_name, k.name, coalesce(k.equality, '='),
                        CASE WHEN k.single THEN record_key
                             ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
                        k.base,
-                       format('threadline.key_token(%s, %L, to_jsonb(%s))', audited_table, k.token_of,
+                       format('threadline.key_hash(%s, %L, to_jsonb(%s))', audited_table, k.hash_of,
                            threadline.json_form(k.column_type::regtype, format('%s.%I', row_name, k.name)))),
                    ' AND ' ORDER BY k.ordinal),
-               bool_or((k.equality IS NOT NULL OR k.loose) AND k.token_of IS NULL)
+               bool_or((k.equality IS NOT NULL OR k.loose) AND k.hash_of IS NULL)
         INTO tl_by_column, tl_exactly
         FROM (
             -- What a domain checks holds for every value in the table.
@@ -1610,16 +1610,16 @@ DECLARE
     tl_redacted_for text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
-    SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
+    SELECT bool_and(c.column_policy = 'plain') IS NOT false, bool_or(c.column_policy = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
         format('CASE WHEN NOT record_image_eq(ROW(OLD.%1$s), ROW(NEW.%1$s)) THEN %2$L END', threadline.quoted(live.name), c.name), ', ' ORDER BY c.number
-    ) FILTER (WHERE c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND threadline.merges_values(live.type))
+    ) FILTER (WHERE c.column_policy IN ('mask', 'hash') OR c.column_policy = 'plain' AND threadline.merges_values(live.type))
     INTO tl_whole, tl_hides, tl_changed
-    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, column_policy text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number;
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND tl_plain;
 
     -- A redacted column that is gone may come back.
-    tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.treatment <> "clear")');
+    tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.column_policy <> "plain")');
     tl_redacted_for := CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END;
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
@@ -1681,7 +1681,7 @@ BEGIN ATOMIC
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
         ON setting.name = ANY (needed.names) AND (
-            setting.name <> 'timezone' OR t.policy ? 'token'
+            setting.name <> 'timezone' OR t.policy ? 'hash'
             -- Ranges, composites and the like.
             OR 'datestyle' = ANY (needed.names))
     WHERE t.id = audited_table;
@@ -2044,10 +2044,10 @@ BEGIN
 END
 $$;
 
--- How a column is stored: clear, token, mask or exclude. A generated column repeats
+-- How a column is stored: plain, hash, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
-CREATE OR REPLACE FUNCTION threadline.treatment(
-    target regclass, column_number smallint, mask text[], exclude text[], token text[]
+CREATE OR REPLACE FUNCTION threadline.policy_of_column(
+    target regclass, column_number smallint, mask text[], exclude text[], hash text[]
 ) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2068,11 +2068,11 @@ BEGIN ATOMIC
     SELECT CASE
         WHEN bool_or(name = ANY (exclude) AND itself) THEN 'exclude'
         WHEN bool_or(name = ANY (mask) AND itself) THEN 'mask'
-        WHEN bool_or(name = ANY (token) AND itself) THEN 'token'
+        WHEN bool_or(name = ANY (hash) AND itself) THEN 'hash'
         WHEN bool_or(name = ANY (exclude)) THEN 'exclude'
         WHEN bool_or(name = ANY (mask)) THEN 'mask'
-        WHEN bool_or(name = ANY (token)) THEN 'token'
-        ELSE 'clear'
+        WHEN bool_or(name = ANY (hash)) THEN 'hash'
+        ELSE 'plain'
     END
     FROM source;
 END;
@@ -2127,7 +2127,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_entries regclass := pg_get_serial_sequence('threadline.journal', 'id');
-    tl_keys regclass := pg_get_serial_sequence('threadline.token_keys', 'id');
+    tl_keys regclass := pg_get_serial_sequence('threadline.hash_keys', 'id');
     tl_behind record;
     tl_any boolean := false;
 BEGIN
@@ -2135,7 +2135,7 @@ BEGIN
         SELECT b.sequence, b.highest FROM threadline.sequences_behind() AS b
         UNION ALL
         -- Not for everybody's eyes.
-        SELECT tl_keys, max(k.id) FROM threadline.token_keys AS k
+        SELECT tl_keys, max(k.id) FROM threadline.hash_keys AS k
         HAVING coalesce(pg_sequence_last_value(tl_keys), 0) < max(k.id)
     LOOP
         -- Entries that wait may have ids that are a little higher.
@@ -2947,9 +2947,9 @@ DECLARE
     tl_hidden text[];
 BEGIN
     SELECT t.masked_columns || ARRAY(
-               SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text)
-               WHERE k.treatment <> 'clear' AND k.name <> ALL (t.masked_columns)),
-           ARRAY(SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text) WHERE k.treatment = 'clear')
+               SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, column_policy text)
+               WHERE k.column_policy <> 'plain' AND k.name <> ALL (t.masked_columns)),
+           ARRAY(SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, column_policy text) WHERE k.column_policy = 'plain')
     INTO tl_redacted, tl_hidden
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
@@ -2974,7 +2974,7 @@ BEGIN
     RETURN (
         SELECT jsonb_object_agg(t.id, threadline.hiding(t.id))
         FROM threadline.audited_tables AS t
-        WHERE t.masked_columns <> '{}' OR jsonb_path_exists(t.columns, '$[*] ? (@.treatment <> "clear")'));
+        WHERE t.masked_columns <> '{}' OR jsonb_path_exists(t.columns, '$[*] ? (@.column_policy <> "plain")'));
 END
 $$;
 
@@ -3008,7 +3008,7 @@ BEGIN
         RETURN image;
     END IF;
     FOREACH tl_name IN ARRAY threadline.hidden_names(hiding, captured_at) LOOP
-        CONTINUE WHEN (image ->> tl_name) IS NULL OR image ->> tl_name ~ '^(token:([0-9a-f]{32}|unknown)|erased:[0-9]+)$';
+        CONTINUE WHEN (image ->> tl_name) IS NULL OR image ->> tl_name ~ '^(hash:([0-9a-f]{32}|unknown)|erased:[0-9]+)$';
         image := image || jsonb_build_object(tl_name,
             CASE jsonb_typeof(image -> tl_name)
                 WHEN 'number' THEN '0'::jsonb
@@ -3113,41 +3113,41 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
     SELECT format('SELECT threadline.audit_as_decided(%L', target)
         || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'mask') || ']', '')
+               FILTER (WHERE decided.column_policy = 'mask') || ']', '')
         || coalesce(', exclude => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'exclude') || ']', '')
+               FILTER (WHERE decided.column_policy = 'exclude') || ']', '')
         || CASE WHEN (t.policy -> 'require_actor')::boolean THEN ', require_actor => true' ELSE '' END
         || CASE WHEN t.key_columns = '{}' THEN ', keyless => true' ELSE '' END
         || coalesce(', columns => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'record') || ']', '')
+               FILTER (WHERE decided.column_policy = 'record') || ']', '')
         || coalesce(', operations => ARRAY[' || (
                SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
         || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
-        || coalesce(', clear => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'clear') || ']', '')
-        || coalesce(', token => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'token') || ']', '')
+        || coalesce(', plain => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.column_policy = 'plain') || ']', '')
+        || coalesce(', hash => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.column_policy = 'hash') || ']', '')
         || coalesce(', ignore => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'ignore') || ']', '')
+               FILTER (WHERE decided.column_policy = 'ignore') || ']', '')
         || coalesce(', keep => ' || quote_literal(t.policy ->> 'keep'), '')
         || coalesce(', personal => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'personal') || ']', '')
+               FILTER (WHERE decided.column_policy = 'personal') || ']', '')
         || coalesce(', subject => ' || quote_literal(jsonb_object_agg(coalesce(live.name, decided.name), t.policy -> 'subject' -> decided.name)
-               FILTER (WHERE decided.treatment = 'subject')), '')
+               FILTER (WHERE decided.column_policy = 'subject')), '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
-        SELECT name, 'mask' AS treatment FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
+        SELECT name, 'mask' AS column_policy FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
         UNION ALL
         SELECT name, 'exclude' FROM jsonb_array_elements_text(t.policy -> 'exclude') AS name
         UNION ALL
         SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
         UNION ALL
-        SELECT name, 'clear' FROM jsonb_array_elements_text(t.policy -> 'clear') AS name
+        SELECT name, 'plain' FROM jsonb_array_elements_text(t.policy -> 'plain') AS name
         UNION ALL
         SELECT name, 'ignore' FROM jsonb_array_elements_text(t.policy -> 'ignore') AS name
         UNION ALL
-        SELECT name, 'token' FROM jsonb_array_elements_text(t.policy -> 'token') AS name
+        SELECT name, 'hash' FROM jsonb_array_elements_text(t.policy -> 'hash') AS name
         UNION ALL
         SELECT name, 'personal' FROM jsonb_array_elements_text(t.policy -> 'personal') AS name
         UNION ALL
@@ -3794,7 +3794,7 @@ BEGIN
             SELECT x.* FROM pg_attribute AS f CROSS JOIN LATERAL aclexplode(f.attacl) AS x WHERE f.attrelid = c.oid
         ) AS a
         WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
-          AND (a.privilege_type NOT IN ('SELECT', 'USAGE') OR (c.relkind = 'S' AND a.privilege_type = 'USAGE') OR c.relname = 'token_keys')
+          AND (a.privilege_type NOT IN ('SELECT', 'USAGE') OR (c.relkind = 'S' AND a.privilege_type = 'USAGE') OR c.relname = 'hash_keys')
         UNION ALL
         SELECT 'SCHEMA', 'threadline', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.grantee, a.privilege_type
         FROM pg_namespace AS n
@@ -4937,7 +4937,7 @@ BEGIN
         SELECT jsonb_agg(jsonb_build_object(
             -- No table has so many columns.
             'number', 20000 + absent.ordinal, 'name', absent.name, 'type', 'text',
-            'treatment', CASE WHEN absent.name = ANY (exclude) THEN 'exclude' ELSE 'mask' END))
+            'column_policy', CASE WHEN absent.name = ANY (exclude) THEN 'exclude' ELSE 'mask' END))
         FROM unnest(mask || exclude) WITH ORDINALITY AS absent (name, ordinal)
         WHERE NOT EXISTS (SELECT FROM jsonb_to_recordset(t.columns) AS c (name text) WHERE c.name = absent.name)), '[]')
     WHERE t.id = tl_id;
@@ -4946,17 +4946,17 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_absent(regclass, text[], text[]) FROM PUBLIC;
 
--- Whether there is a key for each column of a table that is recorded as a token; a
+-- Whether there is a key for each column of a table that is recorded as a keyed hash; a
 -- restore may have left them out.
-CREATE OR REPLACE FUNCTION threadline.token_keys_stand(audited_table integer) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.hash_keys_match(audited_table integer) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT NOT EXISTS (
         SELECT
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS c (treatment text, token_key integer)
-        WHERE t.id = audited_table AND c.treatment = 'token' AND c.token_key NOT IN (SELECT k.id FROM threadline.token_keys AS k));
+        CROSS JOIN jsonb_to_recordset(t.columns) AS c (column_policy text, hash_key integer)
+        WHERE t.id = audited_table AND c.column_policy = 'hash' AND c.hash_key NOT IN (SELECT k.id FROM threadline.hash_keys AS k));
 END;
 
 -- Whether all that commands did to the columns and partitions of an audited table is noted;
@@ -4988,7 +4988,7 @@ BEGIN ATOMIC
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE t.id = threadline.audited_table_of(target) AND t.policy - '{keep,personal,subject}'::text[] = as_decided.policy - '{keep,personal,subject}'::text[]
       AND (t.schema_name, t.table_name) = (n.nspname, c.relname)
-      AND threadline.token_keys_stand(t.id)
+      AND threadline.hash_keys_match(t.id)
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))
@@ -5006,8 +5006,8 @@ CREATE OR REPLACE FUNCTION threadline.write_policy(
     columns       text[],
     operations    text[],
     condition     text,
-    clear         text[],
-    token         text[],
+    plain         text[],
+    hash         text[],
     ignore        text[],
     keep          text,
     continues     regclass DEFAULT NULL,
@@ -5041,7 +5041,7 @@ BEGIN
     SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
     SELECT coalesce(array_agg(k.name ORDER BY k.place), '{}'),
            -- Of what is recorded.
-           coalesce(array_agg(CASE threadline.treatment(target, c.number, mask, exclude, token) WHEN 'token' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
+           coalesce(array_agg(CASE threadline.policy_of_column(target, c.number, mask, exclude, hash) WHEN 'hash' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
     INTO tl_keys, tl_key_types
     FROM threadline.key_columns_of(target) WITH ORDINALITY AS k (name, type, place)
     JOIN threadline.columns_of(target) AS c ON c.name = k.name;
@@ -5056,7 +5056,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
             array_to_string(operations, ', ', 'NULL'), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear || token || ignore) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || plain || hash || ignore) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -5066,9 +5066,9 @@ BEGIN
         RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(token) AS c WHERE c = ANY (mask || exclude);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(hash) AS c WHERE c = ANY (mask || exclude);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is recorded as a token, and masked or excluded; choose one',
+        RAISE EXCEPTION 'threadline: column % of table % is recorded as a keyed hash, and masked or excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c) INTO tl_wrong FROM unnest(ignore) AS c WHERE c = ANY (tl_keys || exclude);
@@ -5078,38 +5078,38 @@ BEGIN
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (clear) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
+    WHERE c.name = ANY (plain) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain';
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is declared clear, and it is redacted, or made from a column that is; choose one',
+        RAISE EXCEPTION 'threadline: column % of table % is declared plain, and it is redacted, or made from a column that is; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) NOT IN ('clear', 'token');
+    WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) NOT IN ('plain', 'hash');
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
             array_to_string(tl_wrong, ', '), target
-            USING HINT = format('A key that is a secret can be recorded as a keyed hash: token => ARRAY[%L].', tl_wrong[1]);
+            USING HINT = format('A key that is a secret can be recorded as a keyed hash: hash => ARRAY[%L].', tl_wrong[1]);
     END IF;
     -- Those of which two values that are equal have one text.
     SELECT array_agg(format('%s (%s)', c.name, c.type)) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) = 'token'
+    WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) = 'hash'
       AND threadline.base_type(c.type) <> ALL ('{text,varchar,uuid,smallint,integer,bigint}'::regtype[]);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: key column % of table % cannot be recorded as a token: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint',
+        RAISE EXCEPTION 'threadline: key column % of table % cannot be recorded as a keyed hash: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
     PERFORM threadline.check_keep(target, keep);
     PERFORM threadline.set_sequences();
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
-            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
+            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || hash));
     END IF;
     PERFORM threadline.check_personal(target, personal, subject, ARRAY(
-        SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.treatment(target, c.number, mask, exclude, token) <> 'clear'));
+        SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain'));
 
     tl_id := coalesce(threadline.known_table_of(target), (
         -- Somebody dropped the trigger by which a table is known, and not the other.
@@ -5139,16 +5139,16 @@ BEGIN
     ON CONFLICT (id) DO NOTHING;
 
     tl_rekeyed := coalesce((
-        SELECT bool_or((was.treatment = 'token') <> (threadline.treatment(target, c.number, mask, exclude, token) = 'token')
-                       OR was.treatment = 'token' AND was.token_key NOT IN (SELECT k.id FROM threadline.token_keys AS k))
+        SELECT bool_or((was.column_policy = 'hash') <> (threadline.policy_of_column(target, c.number, mask, exclude, hash) = 'hash')
+                       OR was.column_policy = 'hash' AND was.hash_key NOT IN (SELECT k.id FROM threadline.hash_keys AS k))
         FROM ROWS FROM (unnest(tl_former.key_columns), unnest(tl_keys)) AS k (former_name, name)
         JOIN threadline.columns_of(target) AS c ON c.name = k.name
-        JOIN jsonb_to_recordset(tl_former.columns) AS was (name text, treatment text, token_key integer) ON was.name = k.former_name), false);
+        JOIN jsonb_to_recordset(tl_former.columns) AS was (name text, column_policy text, hash_key integer) ON was.name = k.former_name), false);
     IF tl_former.key_columns <> tl_keys OR tl_rekeyed THEN
         -- What waits in the journal has the key that it was captured with.
         PERFORM threadline.post_all();
     END IF;
-    -- Records without a key are not found under one that comes later, nor those with tokens
+    -- Records without a key are not found under one that comes later, nor those with hashes
     -- by values.
     tl_resumed := tl_resumed OR tl_rekeyed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
 
@@ -5168,23 +5168,23 @@ BEGIN
         FROM (
             SELECT unnest(tl_former.masked_columns)
             UNION
-            SELECT f.name FROM jsonb_to_recordset(tl_former.columns) AS f (name text, treatment text) WHERE f.treatment <> 'clear'
+            SELECT f.name FROM jsonb_to_recordset(tl_former.columns) AS f (name text, column_policy text) WHERE f.column_policy <> 'plain'
         ) AS was (name)
         WHERE (
             NOT EXISTS (
-                -- It has a treatment of its own now, under whatever name.
+                -- It has a column_policy of its own now, under whatever name.
                 SELECT
-                FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text, treatment text)
+                FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text, column_policy text)
                 JOIN threadline.columns_of(target) AS c
                     ON CASE WHEN tl_former.relation = target THEN c.number = f.number ELSE c.name = f.name END
-                WHERE f.name = was.name AND f.treatment <> 'clear')
+                WHERE f.name = was.name AND f.column_policy <> 'plain')
             OR EXISTS (
                 -- Another one had the name before.
                 SELECT FROM threadline.renamed_columns AS r
                 WHERE r.table_id = tl_id AND r.former_name = was.name AND r.name IS NULL))
           AND NOT EXISTS (
             SELECT FROM threadline.columns_of(target) AS c
-            WHERE c.name = was.name AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear')
+            WHERE c.name = was.name AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain')
         ORDER BY was.name);
     -- What has such a name from now on is another column.
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
@@ -5210,41 +5210,41 @@ BEGIN
         columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
-                    'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
+                    'number', c.number, 'name', c.name, 'type', c.type::text, 'column_policy', now.column_policy,
                     -- What is made of others may be made of a redacted one later.
                     'generation_expression', CASE
-                        WHEN now.treatment = 'clear' AND cardinality(mask || exclude || token) > 0
+                        WHEN now.column_policy = 'plain' AND cardinality(mask || exclude || hash) > 0
                         THEN threadline.generation_of(target, c.number) END,
                     -- What a redacted column held until now was not recorded.
-                    'clear_since', CASE
-                        WHEN now.treatment <> 'clear' THEN NULL
-                        WHEN former.treatment <> 'clear' THEN clock_timestamp()
-                        ELSE former.clear_since END,
-                    -- Kept, so that a token remains one whatever is decided meanwhile.
-                    'token_key', CASE
-                        WHEN former.token_key IN (SELECT id FROM threadline.token_keys) THEN former.token_key
-                        WHEN now.treatment = 'token' THEN threadline.new_token_key() END,
+                    'plain_since', CASE
+                        WHEN now.column_policy <> 'plain' THEN NULL
+                        WHEN former.column_policy <> 'plain' THEN clock_timestamp()
+                        ELSE former.plain_since END,
+                    -- Kept, so that a hash remains one whatever is decided meanwhile.
+                    'hash_key', CASE
+                        WHEN former.hash_key IN (SELECT id FROM threadline.hash_keys) THEN former.hash_key
+                        WHEN now.column_policy = 'hash' THEN threadline.new_hash_key() END,
                     -- What is recorded under its name is of another column, or
                     -- written another way.
                     'retyped_at', CASE
                         WHEN tl_resumed THEN NULL
                         WHEN former.type = c.type::text
-                             AND (former.treatment = 'token') = (now.treatment = 'token')
-                             AND (now.treatment <> 'token' OR former.token_key IN (SELECT id FROM threadline.token_keys))
+                             AND (former.column_policy = 'hash') = (now.column_policy = 'hash')
+                             AND (now.column_policy <> 'hash' OR former.hash_key IN (SELECT id FROM threadline.hash_keys))
                         THEN former.retyped_at
                         ELSE clock_timestamp() END))
                 ORDER BY c.number), '[]')
             FROM threadline.columns_of(target) AS c
-            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
+            CROSS JOIN LATERAL threadline.policy_of_column(target, c.number, mask, exclude, hash) AS now (column_policy)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
-                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
+                number smallint, name text, type text, column_policy text, plain_since timestamptz, retyped_at timestamptz, hash_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
         -- Those too that were redacted when they were dropped: of their values, some
         -- may be on record from before.
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
-            WHERE threadline.treatment(target, c.number, mask, exclude, token) <> 'clear'
+            WHERE threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain'
             ORDER BY c.number) || tl_gone,
         numeric_columns = ARRAY(
             SELECT c.name
@@ -5290,7 +5290,7 @@ BEGIN
     PERFORM threadline.require_handed_over(target);
     PERFORM threadline.check_keep(target, keep);
     PERFORM threadline.check_personal(target, personal, subject, ARRAY(
-        SELECT k.name FROM jsonb_to_recordset(tl_table.columns) AS k (name text, treatment text) WHERE k.treatment <> 'clear'));
+        SELECT k.name FROM jsonb_to_recordset(tl_table.columns) AS k (name text, column_policy text) WHERE k.column_policy <> 'plain'));
     tl_former := tl_table.policy;
     UPDATE threadline.audited_tables AS t
     SET policy = t.policy - '{keep,personal,subject}'::text[]
@@ -5370,7 +5370,7 @@ BEGIN
         SELECT n.name
         FROM threadline.columns_of(target) AS n
         JOIN threadline.columns_of(former) AS o ON o.name = n.name AND o.type = n.type
-        JOIN jsonb_to_recordset(tl_table.columns) AS c (name text, treatment text) ON c.name = n.name AND c.treatment <> 'exclude'
+        JOIN jsonb_to_recordset(tl_table.columns) AS c (name text, column_policy text) ON c.name = n.name AND c.column_policy <> 'exclude'
         ORDER BY n.number);
     EXECUTE format(
         $query$
@@ -5480,15 +5480,15 @@ AS $$
 DECLARE
     tl_keys text[] := ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k);
     tl_redacted text[] := ARRAY(
-        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{mask,exclude,token}'::text[]) AS list);
+        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{mask,exclude,hash}'::text[]) AS list);
     tl_said text[] := ARRAY(
-        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{clear,columns}'::text[]) AS list);
+        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{plain,columns}'::text[]) AS list);
     tl_secret text[] := ARRAY(
         SELECT s.name
         FROM threadline.secret_columns(target) AS s
         WHERE s.name <> ALL (tl_said)
           AND (NOT policy ? 'columns' OR s.name = ANY (tl_keys))
-          AND threadline.treatment(target, s.number, tl_redacted, '{}', '{}') = 'clear');
+          AND threadline.policy_of_column(target, s.number, tl_redacted, '{}', '{}') = 'plain');
 BEGIN
     -- A column that is not there is refused as that.
     IF tl_secret <> '{}' AND tl_redacted || tl_said <@ ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c)
@@ -5501,15 +5501,15 @@ BEGIN
             END, array_to_string(tl_secret, ', '), target),
             HINT = concat_ws(' ',
                 'Say what is recorded of it:',
-                (SELECT format('exclude => ARRAY[%1$s] (nothing), mask => ARRAY[%1$s] (that it changed), token => ARRAY[%1$s] (a keyed hash), or', string_agg(quote_literal(s), ', '))
+                (SELECT format('exclude => ARRAY[%1$s] (nothing), mask => ARRAY[%1$s] (that it changed), hash => ARRAY[%1$s] (a keyed hash), or', string_agg(quote_literal(s), ', '))
                  FROM unnest(tl_secret) AS s
                  WHERE s <> ALL (tl_keys)
                  HAVING count(*) > 0),
-                (SELECT format('token => ARRAY[%s] (a keyed hash, by which records are found), or', string_agg(quote_literal(s), ', '))
+                (SELECT format('hash => ARRAY[%s] (a keyed hash, by which records are found), or', string_agg(quote_literal(s), ', '))
                  FROM unnest(tl_secret) AS s
                  WHERE s = ANY (tl_keys)
                  HAVING count(*) > 0),
-                (SELECT format('clear => ARRAY[%s] (it is no secret).', string_agg(quote_literal(s), ', '))
+                (SELECT format('plain => ARRAY[%s] (it is no secret).', string_agg(quote_literal(s), ', '))
                  FROM unnest(tl_secret) AS s));
     END IF;
 END
@@ -5526,8 +5526,8 @@ CREATE OR REPLACE FUNCTION threadline.audit_as_decided(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}',
+    plain         text[]  DEFAULT '{}',
+    hash         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
     personal      text[]  DEFAULT '{}',
@@ -5544,11 +5544,11 @@ DECLARE
 BEGIN
     PERFORM threadline.check_auditable(target);
     tl_id := threadline.as_decided(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject));
+        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
     IF tl_id IS NOT NULL THEN
         -- Nobody is kept waiting for what is there already.
         IF (SELECT t.policy FROM threadline.audited_tables AS t WHERE t.id = tl_id) <> threadline.policy(
-            mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject) THEN
+            mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject) THEN
             PERFORM threadline.hand_over(target);
             PERFORM threadline.set_terms(target, keep, personal, subject);
             PERFORM threadline.take_back(target, 'proof');
@@ -5569,7 +5569,7 @@ BEGIN
             PERFORM threadline.drop_triggers(tl_part);
         END LOOP;
     END IF;
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep, continues, personal, subject);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, plain, hash, ignore, keep, continues, personal, subject);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);
@@ -5596,9 +5596,9 @@ $$;
 -- it is not true are not recorded. What a record was can then not be said.
 -- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
 -- write.
--- clear: columns that are no secret though their names look like it. Of one that looks
--- secret, something has to be said: mask, exclude, token or clear.
--- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
+-- plain: columns that are no secret though their names look like it. Of one that looks
+-- secret, something has to be said: mask, exclude, hash or plain.
+-- hash: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- ignore: columns that are recorded with what else changes; a change of these alone
 -- leaves no record. For counters and ranks.
 -- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
@@ -5620,8 +5620,8 @@ CREATE OR REPLACE FUNCTION threadline.audit(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}',
+    plain         text[]  DEFAULT '{}',
+    hash         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
     personal      text[]  DEFAULT '{}',
@@ -5635,9 +5635,9 @@ AS $$
 BEGIN
     PERFORM threadline.check_auditable(target);
     PERFORM threadline.ask_about_secrets(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject));
+        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
     RETURN threadline.audit_as_decided(target, mask, exclude, require_actor, keyless, columns, operations, condition,
-        clear, token, ignore, keep, personal, subject, continues);
+        plain, hash, ignore, keep, personal, subject, continues);
 END
 $$;
 
@@ -5655,8 +5655,8 @@ CREATE OR REPLACE FUNCTION threadline.audit_as_before(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}',
+    plain         text[]  DEFAULT '{}',
+    hash         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
     personal      text[]  DEFAULT '{}',
@@ -5670,7 +5670,7 @@ AS $$
 DECLARE
     tl_id integer;
     tl_there text[] := ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c);
-    tl_mask text[] := ARRAY(SELECT c FROM unnest(mask || token) AS c WHERE c <> ALL (tl_there));
+    tl_mask text[] := ARRAY(SELECT c FROM unnest(mask || hash) AS c WHERE c <> ALL (tl_there));
     tl_exclude text[] := ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c <> ALL (tl_there));
 BEGIN
     WHILE tl_id IS NULL LOOP
@@ -5686,8 +5686,8 @@ BEGIN
                     ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k)) END,
                 operations => operations,
                 condition => condition,
-                clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
-                token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
+                plain => ARRAY(SELECT c FROM unnest(plain) AS c WHERE c = ANY (tl_there)),
+                hash => ARRAY(SELECT c FROM unnest(hash) AS c WHERE c = ANY (tl_there)),
                 ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)),
                 keep => keep,
                 personal => ARRAY(SELECT c FROM unnest(personal) AS c WHERE c = ANY (tl_there)),
@@ -5724,8 +5724,8 @@ DECLARE
     tl_mask text[];
     tl_exclude text[];
     tl_columns text[];
-    tl_clear text[];
-    tl_token text[];
+    tl_plain text[];
+    tl_hash text[];
     tl_ignore text[];
     tl_personal text[];
     tl_subject jsonb;
@@ -5739,8 +5739,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % is not audited; start with SELECT threadline.audit(''%'')', target, target;
     END IF;
     IF tl_table.relation <> target::oid AND EXISTS (
-        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (name text, treatment text)
-        WHERE c.treatment <> 'clear' AND c.name NOT IN (SELECT name FROM threadline.columns_of(target))
+        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (name text, column_policy text)
+        WHERE c.column_policy <> 'plain' AND c.name NOT IN (SELECT name FROM threadline.columns_of(target))
     ) THEN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
@@ -5751,15 +5751,15 @@ BEGIN
     END IF;
     WITH decided AS (
         SELECT live.name,
-               bool_or(tl_table.policy -> 'mask' ? c.name OR made.secret AND c.treatment <> 'exclude') AS mask,
-               bool_or(tl_table.policy -> 'exclude' ? c.name OR made.secret AND c.treatment = 'exclude') AS exclude,
-               bool_or(tl_table.policy -> 'token' ? c.name) AS token,
+               bool_or(tl_table.policy -> 'mask' ? c.name OR made.secret AND c.column_policy <> 'exclude') AS mask,
+               bool_or(tl_table.policy -> 'exclude' ? c.name OR made.secret AND c.column_policy = 'exclude') AS exclude,
+               bool_or(tl_table.policy -> 'hash' ? c.name) AS hash,
                bool_or(tl_table.policy -> 'ignore' ? c.name AND is_it) AS ignore,
-               bool_or(tl_table.policy -> 'clear' ? c.name AND is_it) AS clear,
+               bool_or(tl_table.policy -> 'plain' ? c.name AND is_it) AS plain,
                bool_or(tl_table.policy -> 'personal' ? c.name AND is_it) AS personal,
                max(tl_table.policy -> 'subject' ->> c.name) FILTER (WHERE is_it) AS subject,
                bool_or(tl_table.policy -> 'columns' ? c.name AND is_it) AS chosen
-        FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+        FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, column_policy text)
         JOIN threadline.columns_of(target) AS live
           ON CASE WHEN tl_table.relation = target::oid AND live.number IN (
                  SELECT k.number FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint)
@@ -5771,8 +5771,8 @@ BEGIN
         ) AS same (is_it)
         -- What was generated from a secret still holds it when it is generated no more.
         CROSS JOIN LATERAL (
-            SELECT c.treatment <> 'clear'
-               AND NOT coalesce(tl_table.policy -> 'token' ? c.name, false)
+            SELECT c.column_policy <> 'plain'
+               AND NOT coalesce(tl_table.policy -> 'hash' ? c.name, false)
                AND NOT (tl_table.policy -> 'mask' ? c.name OR tl_table.policy -> 'exclude' ? c.name)
                AND coalesce(tl_table.policy -> 'columns' ? c.name, true)
                AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attnum = live.number AND a.attgenerated = '')
@@ -5782,20 +5782,20 @@ BEGIN
     SELECT coalesce(array_agg(name) FILTER (WHERE mask AND NOT coalesce(exclude, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE exclude), '{}'),
            array_agg(name) FILTER (WHERE chosen),
-           coalesce(array_agg(name) FILTER (WHERE clear AND NOT coalesce(mask OR exclude OR token, false)), '{}'),
-           coalesce(array_agg(name) FILTER (WHERE token AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE plain AND NOT coalesce(mask OR exclude OR hash, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE hash AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE personal), '{}'),
            jsonb_object_agg(name, subject) FILTER (WHERE subject IS NOT NULL)
-    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore, tl_personal, tl_subject
+    INTO tl_mask, tl_exclude, tl_columns, tl_plain, tl_hash, tl_ignore, tl_personal, tl_subject
     FROM decided;
     RETURN threadline.audit_as_decided(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
         condition => tl_table.policy ->> 'condition',
-        clear => tl_clear,
-        token => tl_token,
+        plain => tl_plain,
+        hash => tl_hash,
         ignore => tl_ignore,
         keep => tl_table.policy ->> 'keep',
         personal => tl_personal,
@@ -7593,7 +7593,7 @@ DECLARE
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
     IF (EXISTS (SELECT FROM threadline.unnoted_alterations(audited_table, tl_relation))
-        OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND jsonb_path_exists(t.columns, '$[*].clear_since')))
+        OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND jsonb_path_exists(t.columns, '$[*].plain_since')))
        AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
         tl_relation := NULL;
     END IF;
@@ -7608,11 +7608,11 @@ BEGIN
         WHERE tl_relation IS NOT NULL
         UNION ALL
         -- What was recorded of a column that was redacted then is no value.
-        SELECT a.attname, 'cleared', k.clear_since, 'infinity', NULL
+        SELECT a.attname, 'cleared', k.plain_since, 'infinity', NULL
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, clear_since timestamptz)
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, plain_since timestamptz)
         JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = k.number AND NOT a.attisdropped
-        WHERE t.id = audited_table AND t.relation = tl_relation AND k.clear_since IS NOT NULL
+        WHERE t.id = audited_table AND t.relation = tl_relation AND k.plain_since IS NOT NULL
     ) AS a;
     IF tl_alterations IS NULL THEN
         RETURN NULL;
@@ -7731,14 +7731,14 @@ RETURN CASE
         ORDER BY a.name)
 END;
 
--- The columns of a table as they are called now, and how each is treated: clear,
+-- The columns of a table as they are called now, and how each is treated: plain,
 -- mask or exclude. Fails closed like redaction_now(): on a table with redaction
--- a column is clear only if it can be traced to one that the policy left clear,
+-- a column is plain only if it can be traced to one that the policy left plain,
 -- by number while the table is the one it was, by name after a
--- restore. A token is a mask to who reads: it tells no value.
+-- restore. A hash is a mask to who reads: it tells no value.
 CREATE OR REPLACE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,
-    OUT name text, OUT type regtype, OUT treatment text, OUT clear_since timestamptz
+    OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7747,18 +7747,18 @@ AS $$
 BEGIN
     RETURN QUERY
     WITH known AS (
-        SELECT k.number, k.name, k.treatment, k.clear_since, t.relation
+        SELECT k.number, k.name, k.column_policy, k.plain_since, t.relation
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, treatment text, clear_since timestamptz)
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, column_policy text, plain_since timestamptz)
         WHERE t.id = audited_table
     )
     SELECT live.name, live.type,
-           CASE WHEN NOT EXISTS (SELECT FROM known AS k WHERE k.treatment <> 'clear') THEN 'clear'
-                WHEN 'exclude' IN (itself.treatment, namesake.treatment) THEN 'exclude'
-                WHEN itself.treatment IN ('mask', 'token') OR namesake.treatment IN ('mask', 'token') THEN 'mask'
-                WHEN itself.treatment = 'clear' THEN 'clear'
+           CASE WHEN NOT EXISTS (SELECT FROM known AS k WHERE k.column_policy <> 'plain') THEN 'plain'
+                WHEN 'exclude' IN (itself.column_policy, namesake.column_policy) THEN 'exclude'
+                WHEN itself.column_policy IN ('mask', 'hash') OR namesake.column_policy IN ('mask', 'hash') THEN 'mask'
+                WHEN itself.column_policy = 'plain' THEN 'plain'
                 ELSE 'exclude' END,
-           itself.clear_since
+           itself.plain_since
     FROM (
         -- As threadline.columns_of() has them, but planned once.
         SELECT a.attnum AS number, a.atttypid::regtype AS type,
@@ -7786,16 +7786,16 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    SELECT coalesce(array_agg(c.name ORDER BY c.name) FILTER (WHERE c.treatment <> 'clear'), '{}'),
-           coalesce(array_agg(c.name) FILTER (WHERE c.treatment = 'exclude'), '{}'),
-           coalesce(jsonb_object_agg(c.name, threadline.placeholder(c.type)) FILTER (WHERE c.treatment = 'mask'), '{}'),
-           coalesce(jsonb_object_agg(c.name, '***'::text) FILTER (WHERE c.treatment = 'exclude' AND p.typcategory = 'S'), '{}'),
-           coalesce(array_agg(c.name) FILTER (WHERE c.treatment <> 'clear' AND p.typcategory <> 'S'), '{}')
+    SELECT coalesce(array_agg(c.name ORDER BY c.name) FILTER (WHERE c.column_policy <> 'plain'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.column_policy = 'exclude'), '{}'),
+           coalesce(jsonb_object_agg(c.name, threadline.placeholder(c.type)) FILTER (WHERE c.column_policy = 'mask'), '{}'),
+           coalesce(jsonb_object_agg(c.name, '***'::text) FILTER (WHERE c.column_policy = 'exclude' AND p.typcategory = 'S'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.column_policy <> 'plain' AND p.typcategory <> 'S'), '{}')
     INTO columns, hidden, masks, filled, unreadable
     FROM (
         SELECT policy.name, policy.type,
-               -- What it was before it became clear, the audit does not have.
-               CASE WHEN policy.clear_since > instant THEN 'exclude' ELSE policy.treatment END AS treatment
+               -- What it was before it became plain, the audit does not have.
+               CASE WHEN policy.plain_since > instant THEN 'exclude' ELSE policy.column_policy END AS column_policy
         FROM threadline.column_policy(audited_table, target) AS policy
     ) AS c
     JOIN pg_type AS p ON p.oid = c.type;
@@ -7831,10 +7831,10 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     RETURN (
-        SELECT CASE WHEN bool_and(live.treatment = 'clear') THEN format('(%s)', live.image)
+        SELECT CASE WHEN bool_and(live.column_policy = 'plain') THEN format('(%s)', live.image)
                     ELSE format('threadline.redacted_image(%s, %L, %L)', live.image,
-                        coalesce(array_agg(live.name) FILTER (WHERE live.treatment = 'clear'), '{}'),
-                        jsonb_object_agg(live.name, threadline.placeholder(live.type)) FILTER (WHERE live.treatment = 'mask'))
+                        coalesce(array_agg(live.name) FILTER (WHERE live.column_policy = 'plain'), '{}'),
+                        jsonb_object_agg(live.name, threadline.placeholder(live.type)) FILTER (WHERE live.column_policy = 'mask'))
                END
         FROM (
             SELECT c.*,
@@ -8041,7 +8041,7 @@ BEGIN
     -- What was recorded by then says all of it.
     tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
     SELECT tl_is_whole AND NOT tl_is_partitioned AND NOT t.policy ? 'ignore'
-           AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.treatment <> 'exclude')
+           AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.column_policy <> 'exclude')
     INTO tl_is_answer
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
@@ -8224,7 +8224,7 @@ BEGIN
     END IF;
     -- Where a command altered or renamed columns, each image is read by that.
     tl_is_plain := tl_renames IS NULL AND tl_alterations IS NULL;
-    tl_columns := ARRAY(SELECT p.name FROM threadline.column_policy(tl_table.id, target) AS p WHERE p.treatment <> 'exclude');
+    tl_columns := ARRAY(SELECT p.name FROM threadline.column_policy(tl_table.id, target) AS p WHERE p.column_policy <> 'exclude');
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
     -- What a transaction wrote by then counts as of its last change, which may
     -- have come much later, under another context.
@@ -8532,31 +8532,31 @@ END;
 -- those that were dropped what is recorded. For each how it is recorded, and since when.
 CREATE OR REPLACE FUNCTION threadline.referring_columns(
     audited_table integer, target regclass,
-    OUT name text, OUT type regtype, OUT treatment text, OUT clear_since timestamptz
+    OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz
 ) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT c.name, c.type,
            CASE WHEN t.policy -> 'ignore' ? c.name THEN 'ignore'
-                WHEN c.treatment = 'mask' THEN coalesce(
-                    (SELECT k.treatment FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text) WHERE k.name = c.name AND k.treatment = 'token'), 'mask')
-                ELSE c.treatment END,
-           c.clear_since
+                WHEN c.column_policy = 'mask' THEN coalesce(
+                    (SELECT k.column_policy FROM jsonb_to_recordset(t.columns) AS k (name text, column_policy text) WHERE k.name = c.name AND k.column_policy = 'hash'), 'mask')
+                ELSE c.column_policy END,
+           c.plain_since
     FROM threadline.audited_tables AS t
     CROSS JOIN LATERAL threadline.column_policy(t.id, target) AS c
     WHERE t.id = audited_table AND target IS NOT NULL
     UNION ALL
     SELECT k.name, to_regtype(k.type),
            CASE WHEN t.policy -> 'ignore' ? k.name THEN 'ignore'
-                WHEN k.name = ANY (t.masked_columns) AND k.treatment = 'clear' THEN 'mask'
-                ELSE k.treatment END,
-           k.clear_since
+                WHEN k.name = ANY (t.masked_columns) AND k.column_policy = 'plain' THEN 'mask'
+                ELSE k.column_policy END,
+           k.plain_since
     FROM threadline.audited_tables AS t
-    CROSS JOIN LATERAL jsonb_to_recordset(t.columns) AS k (name text, type text, treatment text, clear_since timestamptz)
+    CROSS JOIN LATERAL jsonb_to_recordset(t.columns) AS k (name text, type text, column_policy text, plain_since timestamptz)
     WHERE t.id = audited_table AND target IS NULL
     UNION ALL
-    SELECT DISTINCT a.name, NULL::regtype, CASE WHEN a.name = ANY (t.masked_columns) THEN 'mask' ELSE 'clear' END, NULL::timestamptz
+    SELECT DISTINCT a.name, NULL::regtype, CASE WHEN a.name = ANY (t.masked_columns) THEN 'mask' ELSE 'plain' END, NULL::timestamptz
     FROM threadline.altered_columns AS a
     JOIN threadline.audited_tables AS t ON t.id = a.table_id
     WHERE a.table_id = audited_table AND a.what = 'dropped'
@@ -8675,19 +8675,19 @@ BEGIN
     FROM pg_catalog.unnest(columns) WITH ORDINALITY AS given (name, place)
     LEFT JOIN threadline.referring_columns(table_id, relation) AS known ON known.name = given.name;
 
-    SELECT given.name, known.treatment INTO tl_refused
+    SELECT given.name, known.column_policy INTO tl_refused
     FROM pg_catalog.unnest(columns) AS given (name)
     LEFT JOIN threadline.referring_columns(table_id, relation) AS known ON known.name = given.name
-    WHERE known.treatment IS DISTINCT FROM 'clear'
+    WHERE known.column_policy IS DISTINCT FROM 'plain'
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
-            MESSAGE = CASE coalesce(tl_refused.treatment, 'unknown')
+            MESSAGE = CASE coalesce(tl_refused.column_policy, 'unknown')
                 WHEN 'unknown' THEN pg_catalog.format('threadline: table %s has no column %I', tl_table, tl_refused.name)
                 WHEN 'ignore' THEN pg_catalog.format('threadline: by the policy of %s, not every change of %I is recorded, so that nobody can say which rows referred to a record', tl_table, tl_refused.name)
-                WHEN 'token' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which tell of no value what it was; rows cannot be found by it', tl_table, tl_refused.name)
+                WHEN 'hash' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which tell of no value what it was; rows cannot be found by it', tl_table, tl_refused.name)
                 ELSE pg_catalog.format('threadline: the values of %s.%I are not recorded (%s), so that nobody can say which rows referred to a record', tl_table, tl_refused.name,
-                    CASE tl_refused.treatment WHEN 'mask' THEN 'masked' ELSE 'excluded' END)
+                    CASE tl_refused.column_policy WHEN 'mask' THEN 'masked' ELSE 'excluded' END)
             END;
     END IF;
 END
@@ -8819,13 +8819,13 @@ DECLARE
     tl_table threadline.audited_tables;
     tl_key_types text[];
     tl_types regtype[];
-    tl_clear_since timestamptz;
+    tl_plain_since timestamptz;
     tl_image text := CASE WHEN tl_renames IS NULL THEN '%s' ELSE 'threadline.renamed_image($4, %s, c.captured_at)' END;
     tl_values text;
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = referring;
     SELECT t.key_types INTO tl_key_types FROM threadline.audited_tables AS t WHERE t.id = referred;
-    SELECT array_agg(c.type ORDER BY given.place), max(c.clear_since) INTO tl_types, tl_clear_since
+    SELECT array_agg(c.type ORDER BY given.place), max(c.plain_since) INTO tl_types, tl_plain_since
     FROM unnest(columns) WITH ORDINALITY AS given (name, place)
     LEFT JOIN threadline.referring_columns(referring, target) AS c USING (name);
     -- What of an image tells of the reference.
@@ -8843,10 +8843,10 @@ BEGIN
             SELECT DISTINCT of.event_key
             FROM (
                 SELECT c.record_key, c.previous_key FROM threadline.ledger_changes AS c
-                WHERE c.table_id = $1 AND ({comes} OR {goes}) AND {is clear}
+                WHERE c.table_id = $1 AND ({comes} OR {goes}) AND {is plain}
                 UNION ALL
                 SELECT c.record_key, c.previous_key FROM pending AS c
-                WHERE ({comes} OR {goes}) AND {is clear}
+                WHERE ({comes} OR {goes}) AND {is plain}
                 UNION ALL
                 SELECT l.live_key, NULL FROM live AS l
             ) AS found
@@ -8869,8 +8869,8 @@ BEGIN
                    -- Keys that one statement moved, it moved at once.
                    CASE WHEN c.previous_key IS NULL THEN c.id ELSE min(c.id) OVER (PARTITION BY c.event_key, c.transaction_id, c.statement, c.previous_key IS NULL) END AS position,
                    e.kind,
-                   CASE WHEN {is clear} THEN (SELECT {values} FROM (SELECT {renamed from}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS was,
-                   CASE WHEN {is clear} THEN (SELECT {values} FROM (SELECT {renamed to}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS now
+                   CASE WHEN {is plain} THEN (SELECT {values} FROM (SELECT {renamed from}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS was,
+                   CASE WHEN {is plain} THEN (SELECT {values} FROM (SELECT {renamed to}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS now
             FROM (
                 SELECT c.*, {image went} AS image_from, {image came} AS image_to
                 FROM change AS c
@@ -8880,17 +8880,17 @@ BEGIN
                 UNION ALL
                 SELECT 'birth' WHERE c.op = 'I' OR c.previous_key IS NOT NULL AND c.record_key = c.event_key
                 UNION ALL
-                SELECT 'update' WHERE c.op = 'U' AND c.previous_key IS NULL AND {is clear}
+                SELECT 'update' WHERE c.op = 'U' AND c.previous_key IS NULL AND {is plain}
                 UNION ALL
                 -- What it changed is not on record.
-                SELECT masked.kind FROM unnest('{end,birth}'::text[]) AS masked (kind) WHERE c.op = 'U' AND c.previous_key IS NULL AND NOT {is clear}
+                SELECT masked.kind FROM unnest('{end,birth}'::text[]) AS masked (kind) WHERE c.op = 'U' AND c.previous_key IS NULL AND NOT {is plain}
             ) AS e
             -- Updates of other columns tell nothing.
             WHERE e.kind <> 'update' AND (c.op <> 'U' OR c.previous_key IS NOT NULL OR c.image_to ?| {names})
                OR e.kind = 'update' AND (c.captured_at < $3 OR c.image_from ?| {names} OR c.image_to ?| {names})
             UNION ALL
             SELECT k.record_key, k.id, k.transaction_id, k.captured_at < $3, k.id, CASE WHEN c.image IS NULL THEN 'end' ELSE 'birth' END,
-                   NULL, CASE WHEN {is clear} THEN (SELECT {values} FROM (SELECT {renamed kept}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END
+                   NULL, CASE WHEN {is plain} THEN (SELECT {values} FROM (SELECT {renamed kept}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END
             FROM candidate
             JOIN threadline.kept_images AS k ON k.table_id = $1 AND k.record_key = candidate.event_key
             CROSS JOIN LATERAL (SELECT k.image, k.captured_at) AS c
@@ -8967,7 +8967,7 @@ BEGIN
             'is partial', (cardinality(columns) > 1 AND target IS NOT NULL)::text,
             'comes', threadline.shows_reference(columns, tl_types, tl_key_types, tl_renames, tl_keys, false),
             'goes', threadline.shows_reference(columns, tl_types, tl_key_types, tl_renames, tl_keys, true),
-            'is clear', CASE WHEN tl_clear_since IS NULL THEN 'true' ELSE format('c.captured_at >= %L', tl_clear_since) END,
+            'is plain', CASE WHEN tl_plain_since IS NULL THEN 'true' ELSE format('c.captured_at >= %L', tl_plain_since) END,
             'names', format('ARRAY[%s]', (
                 SELECT string_agg(threadline.name_then(tl_renames, n.name, 'c'), ', ') FROM unnest(columns) AS n (name))),
             'image came', threadline.image_shown(false, 'c'),
@@ -9098,7 +9098,7 @@ BEGIN
     IF tl_id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
     ELSIF NOT EXISTS (
-        SELECT FROM threadline.referring_columns(tl_id, target) AS c WHERE c.name = column_name AND c.treatment = 'clear')
+        SELECT FROM threadline.referring_columns(tl_id, target) AS c WHERE c.name = column_name AND c.column_policy = 'plain')
     THEN
         RAISE EXCEPTION 'threadline: rows of % cannot be found by a column %, which is not there, or of which values are not recorded', target, column_name;
     END IF;
@@ -9184,7 +9184,7 @@ BEGIN ATOMIC
     SELECT coalesce(array_agg(c.name ORDER BY c.name), '{}')
     FROM threadline.column_policy(audited_table, target) AS c
     JOIN pg_attribute AS a ON a.attrelid = target AND a.attname = c.name AND a.attgenerated = ''
-    WHERE threadline.is_erased(image -> c.name) OR (c.treatment <> 'clear' OR c.clear_since > captured_at)
+    WHERE threadline.is_erased(image -> c.name) OR (c.column_policy <> 'plain' OR c.plain_since > captured_at)
       AND CASE WHEN image ? c.name THEN image -> c.name <> 'null' ELSE whole END;
 END;
 
@@ -9204,8 +9204,8 @@ BEGIN
     FROM jsonb_each(after) AS field
     JOIN threadline.column_policy(change.table_id, target) AS c ON c.name = field.key
     WHERE CASE
-        WHEN c.treatment = 'exclude' THEN false
-        WHEN c.treatment = 'clear' AND c.clear_since > change.captured_at IS NOT TRUE AND NOT threadline.is_erased(field.value)
+        WHEN c.column_policy = 'exclude' THEN false
+        WHEN c.column_policy = 'plain' AND c.plain_since > change.captured_at IS NOT TRUE AND NOT threadline.is_erased(field.value)
             THEN (live -> c.name)::text IS DISTINCT FROM field.value::text
         WHEN (live -> c.name = 'null') <> (field.value = 'null') THEN true
         ELSE EXISTS (
@@ -9436,7 +9436,7 @@ BEGIN
         tl_live := threadline.live_image(tl_record.table_id, tl_target, tl_record.record_key);
         SELECT jsonb_object_agg(field.key, field.value) INTO tl_image
         FROM jsonb_each(tl_record.image) AS field
-        JOIN threadline.column_policy(tl_record.table_id, tl_target) AS c ON c.name = field.key AND c.treatment = 'clear'
+        JOIN threadline.column_policy(tl_record.table_id, tl_target) AS c ON c.name = field.key AND c.column_policy = 'plain'
         WHERE (tl_live -> field.key)::text <> field.value::text;
         PERFORM threadline.put_row(tl_target, tl_image,
             threadline.key_condition(tl_record.table_id, tl_record.record_key, 'tl_row'))
@@ -9789,7 +9789,7 @@ BEGIN
                CASE WHEN former.relation IS NULL AND NOT EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN ', keyless => true' END,
                (SELECT ', exclude => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
                 WHERE s.name NOT IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)),
-               (SELECT ', token => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
+               (SELECT ', hash => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
                 WHERE s.name IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)))
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -9849,10 +9849,10 @@ RETURN one <> other AND NOT (threadline.is_erased(one) OR threadline.is_erased(o
 -- The columns whose recorded values can be compared with each other and with the
 -- live ones, and since when: of what was masked or excluded until then, of another
 -- type or unit, or of another column of that name, earlier ones say nothing. What is recorded
--- as a token can be compared by who may make one, with by_token, if its type has one
+-- as a hash can be compared by who may make one, with by_hash, if its type has one
 -- text for each value; that of numeric is another after a change of its scale.
 CREATE OR REPLACE FUNCTION threadline.comparable_columns(
-    audited_table integer, target regclass, by_token boolean,
+    audited_table integer, target regclass, by_hash boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
@@ -9861,13 +9861,13 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT live.name, greatest(k.clear_since, k.retyped_at, altered.at),
-           CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise AND live.type <> 'numeric'::regtype)
+    SELECT live.name, greatest(k.plain_since, k.retyped_at, altered.at),
+           CASE WHEN policy.column_policy = 'mask' AND NOT (by_hash AND k.column_policy = 'hash' AND live.bitwise AND live.type <> 'numeric'::regtype)
                 THEN threadline.placeholder(live.type) END,
            live.type IN ('json'::regtype, 'jsonb'::regtype)
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS k (
-        number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
+        number smallint, name text, type text, column_policy text, plain_since timestamptz, retyped_at timestamptz)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
@@ -9877,7 +9877,7 @@ BEGIN
         WHERE a.cuts
         GROUP BY a.name
     ) AS altered ON altered.name = live.name
-    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+    WHERE t.id = audited_table AND live.type::text = k.type AND policy.column_policy <> 'exclude'
       -- The text of these is another when somebody renames what they refer to.
       AND threadline.base_type(live.type) NOT IN (
           SELECT p.oid FROM pg_type AS p WHERE p.oid < 16384 AND p.typname ~ '^_?reg' AND p.typnamespace = 'pg_catalog'::regnamespace)
@@ -9909,7 +9909,7 @@ BEGIN
             THEN 'its key is deferred, and until a transaction ends two rows may have one'
         WHEN ARRAY(SELECT ROW(k.name, k.type::text)::text FROM threadline.key_columns_of(target) AS k)
              <> ARRAY(
-                 SELECT ROW(k.name, CASE WHEN k.token_of IS NULL THEN recorded.type ELSE k.column_type END)::text
+                 SELECT ROW(k.name, CASE WHEN k.hash_of IS NULL THEN recorded.type ELSE k.column_type END)::text
                  FROM threadline.live_key(tl_id) AS k
                  JOIN threadline.audited_tables AS t ON t.id = tl_id
                  CROSS JOIN LATERAL (SELECT t.key_types[k.ordinal] AS type) AS recorded
@@ -9979,7 +9979,7 @@ DECLARE
     tl_image text;
     tl_live text;
     tl_fresh boolean;
-    tl_by_token boolean;
+    tl_by_hash boolean;
     -- Whether a key, which stands for %s, is of those that are asked for.
     tl_range text := concat_ws(' AND ', 'true', CASE WHEN after IS NOT NULL THEN '%1$s COLLATE "C" > $15' END, CASE WHEN up_to IS NOT NULL THEN '%1$s COLLATE "C" <= $16' END);
 BEGIN
@@ -9992,13 +9992,13 @@ BEGIN
     tl_renames := threadline.renames_of(tl_table.id);
     tl_fresh := tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target);
     -- Tokens of what is there now are for who has the keys.
-    tl_by_token := tl_fresh AND tl_table.policy ? 'token'
-        AND has_table_privilege('threadline.token_keys', 'SELECT')
-        AND has_function_privilege('threadline.token(integer, jsonb)', 'EXECUTE');
-    IF tl_by_token THEN
-        tl_by_token := NOT EXISTS (
-            SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (treatment text, token_key integer)
-            WHERE c.treatment = 'token' AND c.token_key NOT IN (SELECT id FROM threadline.token_keys));
+    tl_by_hash := tl_fresh AND tl_table.policy ? 'hash'
+        AND has_table_privilege('threadline.hash_keys', 'SELECT')
+        AND has_function_privilege('threadline.hash(integer, jsonb)', 'EXECUTE');
+    IF tl_by_hash THEN
+        tl_by_hash := NOT EXISTS (
+            SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (column_policy text, hash_key integer)
+            WHERE c.column_policy = 'hash' AND c.hash_key NOT IN (SELECT id FROM threadline.hash_keys));
     END IF;
     SELECT array_agg(c.name) AS names,
            coalesce(array_agg(c.name) FILTER (WHERE c.any_json), '{}') AS documents,
@@ -10006,7 +10006,7 @@ BEGIN
            array_agg(c.name) FILTER (WHERE c.since IS NOT NULL) AS late_names,
            array_agg(c.since) FILTER (WHERE c.since IS NOT NULL) AS late_since
     INTO tl_columns
-    FROM threadline.comparable_columns(tl_table.id, target, tl_by_token) AS c;
+    FROM threadline.comparable_columns(tl_table.id, target, tl_by_hash) AS c;
     SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.chained_since, max(k.retyped_at)) INTO tl_since
     FROM jsonb_to_recordset(tl_table.columns) AS k (name text, retyped_at timestamptz)
     WHERE k.name = ANY (tl_table.key_columns);
@@ -10022,10 +10022,10 @@ BEGIN
         tl_image := format('(%s) - ARRAY(SELECT late.name FROM unnest($8, $9) AS late (name, since) WHERE late.since > c.captured_at)', tl_image);
     END IF;
 
-    tl_live := CASE WHEN tl_fresh AND (tl_by_token OR NOT tl_table.policy ? 'token')
+    tl_live := CASE WHEN tl_fresh AND (tl_by_hash OR NOT tl_table.policy ? 'hash')
         THEN threadline.image_expression(tl_table.id, target, 'tl_live')
         ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END;
-    IF tl_by_token AND tl_columns.masks IS NOT NULL THEN
+    IF tl_by_hash AND tl_columns.masks IS NOT NULL THEN
         tl_live := format('threadline.redacted(%s, ''{}'', $7)', tl_live);
     END IF;
 

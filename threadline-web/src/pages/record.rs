@@ -264,11 +264,11 @@ fn blame(entries: &[TimelineEntry], at: Option<DateTime<Utc>>) -> BTreeMap<&str,
 }
 
 fn is_masked(table: &TableInfo, column: &str) -> bool {
-    let hides = |treatment: &str| treatment == "mask" || treatment == "token";
+    let hides = |column_policy: &str| column_policy == "mask" || column_policy == "hash";
     table
         .columns
         .iter()
-        .any(|(name, treatment)| name == column && hides(treatment))
+        .any(|(name, column_policy)| name == column && hides(column_policy))
 }
 
 fn state(

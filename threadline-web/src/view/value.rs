@@ -36,7 +36,7 @@ pub(crate) fn kind(value: &Value, masked: bool) -> Kind {
 }
 
 fn is_hash(text: &str) -> bool {
-    text.strip_prefix("token:").is_some_and(|hash| {
+    text.strip_prefix("hash:").is_some_and(|hash| {
         hash == "unknown" || hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit())
     })
 }
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(kind(&json!(null), true), Kind::Null);
         assert_eq!(kind(&json!("***"), true), Kind::Masked);
         assert_eq!(kind(&json!("***"), false), Kind::Text);
-        let hash = json!("token:0123456789abcdef0123456789abcdef");
+        let hash = json!("hash:0123456789abcdef0123456789abcdef");
         assert_eq!(kind(&hash, true), Kind::Hash);
         assert_eq!(kind(&json!("erased:7"), false), Kind::Erased);
         assert_eq!(kind(&json!("erased:x"), false), Kind::Text);

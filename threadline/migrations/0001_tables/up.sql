@@ -79,11 +79,11 @@ COMMENT ON COLUMN threadline.audited_tables.chained_since IS
 COMMENT ON COLUMN threadline.audited_tables.deparsed_condition IS
     'The condition of the policy as PostgreSQL shows it; as the row trigger has it, unless somebody changed that';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
-    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear, token where they were given';
+    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, plain, hash where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
-    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at", "token_key"}]; treatment is clear, token, mask or exclude';
+    'The columns the capture function was built for: [{"number", "name", "type", "column_policy", "plain_since", "retyped_at", "hash_key"}]; column_policy is plain, hash, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
-    'The columns of which images have placeholders or tokens';
+    'The columns of which images have placeholders or hashes';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
     'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS
@@ -286,16 +286,16 @@ COMMENT ON TABLE threadline.session_suspensions IS
 COMMENT ON COLUMN threadline.session_suspensions.resumed_at IS
     'When threadline.resume() was called; NULL: not yet, or the session ended before';
 
--- The keys of columns that are recorded as tokens, each made ready for HMAC (RFC 2104).
+-- The keys of columns that are recorded as keyed hashes, each made ready for HMAC (RFC 2104).
 -- For the owner of the audit alone: who has a key can try values until one gives the
--- token, so that no function hands out tokens either.
-CREATE TABLE threadline.token_keys (
+-- hash, so that no function hands out hashes either.
+CREATE TABLE threadline.hash_keys (
     id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     inner_key bytea NOT NULL,
     outer_key bytea NOT NULL
 );
-COMMENT ON TABLE threadline.token_keys IS
-    'The keys of columns recorded as tokens; a token whose key is deleted can be matched with no value any more';
+COMMENT ON TABLE threadline.hash_keys IS
+    'The keys of columns recorded as keyed hashes; a hash whose key is deleted can be matched with no value any more';
 
 -- What an operator asks by. Who and what for is asked of the small tables; the
 -- changes of a transaction are found by its id.

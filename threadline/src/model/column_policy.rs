@@ -6,15 +6,15 @@ pub enum ColumnPolicy {
     Mask,
     /// Nothing, and a change of the column alone leaves no trace.
     Exclude,
-    /// A keyed hash: equal values of one column have equal tokens.
-    Token,
+    /// A keyed hash: equal values of one column have equal hashes.
+    Hash,
     /// The value: it is no secret, though the column's name looks like it.
-    Clear,
+    Plain,
 }
 
 impl ColumnPolicy {
     /// All of them, in the order in which a migration names them.
-    pub const ALL: [Self; 4] = [Self::Mask, Self::Exclude, Self::Token, Self::Clear];
+    pub const ALL: [Self; 4] = [Self::Mask, Self::Exclude, Self::Hash, Self::Plain];
 
     /// Its name in `#[audited(...)]`, in the arguments of `threadline.audit()` and in a file of
     /// tables.
@@ -22,16 +22,16 @@ impl ColumnPolicy {
         match self {
             Self::Mask => "mask",
             Self::Exclude => "exclude",
-            Self::Token => "token",
-            Self::Clear => "clear",
+            Self::Hash => "hash",
+            Self::Plain => "plain",
         }
     }
 
     /// Whether the value is kept from the audit.
     pub fn redacts(self) -> bool {
         match self {
-            Self::Mask | Self::Exclude | Self::Token => true,
-            Self::Clear => false,
+            Self::Mask | Self::Exclude | Self::Hash => true,
+            Self::Plain => false,
         }
     }
 }

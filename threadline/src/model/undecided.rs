@@ -30,12 +30,12 @@ impl fmt::Display for UndecidedColumn {
             return if *is_key {
                 write!(
                     f,
-                    "{table}, column {column}: list it in `clear` if it is no secret; by a key records are found, which can be neither masked nor excluded"
+                    "{table}, column {column}: list it in `plain` if it is no secret; by a key records are found, which can be neither masked nor excluded"
                 )
             } else {
                 write!(
                     f,
-                    "{table}, column {column}: list it in `exclude` to record nothing of it, in `mask` that it changed, in `token` also whether it changed back, in `clear` if it is no secret"
+                    "{table}, column {column}: list it in `exclude` to record nothing of it, in `mask` that it changed, in `hash` also whether it changed back, in `plain` if it is no secret"
                 )
             };
         }
@@ -43,12 +43,12 @@ impl fmt::Display for UndecidedColumn {
         if *is_key {
             write!(
                 f,
-                "`token({column})` to record it as a keyed hash, by which records are found, `clear({column})` if it is no secret; a key can be neither masked nor excluded"
+                "`hash({column})` to record it as a keyed hash, by which records are found, `plain({column})` if it is no secret; a key can be neither masked nor excluded"
             )
         } else {
             write!(
                 f,
-                "`exclude({column})` to record nothing of it, `mask({column})` that it changed, `token({column})` also whether it changed back, `clear({column})` if it is no secret"
+                "`exclude({column})` to record nothing of it, `mask({column})` that it changed, `hash({column})` also whether it changed back, `plain({column})` if it is no secret"
             )
         }
     }

@@ -30,7 +30,7 @@ pub struct TableInfo {
     pub since: DateTime<Utc>,
     /// Since when not any more.
     pub until: Option<DateTime<Utc>>,
-    /// Its columns that are shown, with what the policy does to each: `clear`, `mask`, `token`
+    /// Its columns that are shown, with what the policy does to each: `plain`, `mask`, `hash`
     /// or `exclude`.
     pub columns: Vec<(String, String)>,
 }
@@ -99,7 +99,7 @@ fn shown(columns: &Value, shows: impl Fn(&str) -> bool) -> Vec<(String, String)>
         .as_array()
         .into_iter()
         .flatten()
-        .filter_map(|column| Some((text(column, "name")?, text(column, "treatment")?)))
+        .filter_map(|column| Some((text(column, "name")?, text(column, "column_policy")?)))
         .filter(|(name, _)| shows(name))
         .collect()
 }

@@ -58,7 +58,7 @@ pub struct FieldDiff {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PriorState {
-    /// The policy masks the column, or has it recorded as a token: that it changed is on
+    /// The policy masks the column, or has it recorded as a keyed hash: that it changed is on
     /// record, from what is not.
     Redacted,
     /// What a newer version wrote and this version does not know.

@@ -105,7 +105,7 @@ impl fmt::Display for Styled<'_> {
         {
             let shown = |value: &Value| {
                 // A placeholder of a number would be taken for one.
-                if change.masked.contains(column) && !value.is_null() && !is_token(value) {
+                if change.masked.contains(column) && !value.is_null() && !is_hash(value) {
                     "***".to_owned()
                 } else {
                     plain(value)
@@ -129,11 +129,11 @@ impl fmt::Display for Styled<'_> {
     }
 }
 
-/// Whether it is what capture writes of a column that is recorded as a token.
-fn is_token(value: &Value) -> bool {
+/// Whether it is what capture writes of a column that is recorded as a keyed hash.
+fn is_hash(value: &Value) -> bool {
     value
         .as_str()
-        .and_then(|text| text.strip_prefix("token:"))
+        .and_then(|text| text.strip_prefix("hash:"))
         .is_some_and(|hash| hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 

@@ -261,7 +261,7 @@ fn a_key_that_was_plain_before_begins_anew() {
     );
     let recorded = rows(
         conn,
-        "SELECT left(record_key, 6) FROM threadline.audit_changes ORDER BY id",
+        "SELECT left(record_key, 5) FROM threadline.audit_changes ORDER BY id",
     );
     assert_eq!(recorded, ["old", "hash:", "hash:"]);
     assert_eq!(operations(conn, 1), [Operation::Insert]);

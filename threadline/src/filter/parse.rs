@@ -155,8 +155,8 @@ impl Filters for Filter {
 }
 
 impl Filter {
-    /// A filter from names and texts, as a query string, a form or a command
-    /// line has them.
+    /// Parses a filter from names and texts, as in a query string, a form or a command
+    /// line.
     ///
     /// | name | text |
     /// |---|---|
@@ -164,21 +164,21 @@ impl Filter {
     /// | `record` | the key: `42`; of several columns a JSON array, `["acme", "7"]` |
     /// | `operation` | `insert`, `update`, `delete`, `truncate` |
     /// | `actor`, `actor_type` | `user:42`, `anonymous`, `nobody` for none; `user` |
-    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day, of which `to` takes the end |
+    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day; with a day, `to` means its end |
     /// | `correlation_id`, `request_id`, `job_id`, `source` | as recorded |
     /// | `action`, `category`, `status` | `member.role_changed`, `member`, `ok` or `error` |
     /// | `changed` | a column |
     /// | `changed_from`, `changed_to`, `value` | `column=value`; `NULL` is SQL's |
     /// | `key` | `column=value`, of the table's key |
-    /// | `text` | anywhere in the change, its context or an action; with `from` |
+    /// | `text` | anywhere in the change, its context or an action; requires `from` |
     /// | `session_user` | a database role |
     /// | `metadata` | `key=value` |
     ///
     /// # Errors
     ///
-    /// [`FilterError`](crate::FilterError), as the kind of the error: a name that is none, with those
-    /// that there are; a text that its filter does not take, with what it takes;
-    /// two that cannot both hold.
+    /// Returns an error of the kind [`FilterError`](crate::FilterError): for an unknown
+    /// name, with the valid ones; for a text that the filter does not accept, with those
+    /// that it does; for two conditions that exclude each other.
     pub fn parse<N, T>(pairs: impl IntoIterator<Item = (N, T)>) -> Result<Self, FilterError>
     where
         N: AsRef<str>,
@@ -190,7 +190,7 @@ impl Filter {
     }
 }
 
-/// The key of a record, as text.
+/// Parses the key of a record.
 pub fn record(text: &str) -> Result<RecordKey, String> {
     if !text.starts_with('[') {
         return Ok(RecordKey::from(text));
@@ -230,7 +230,7 @@ pub(crate) fn status(text: &str) -> Result<ActionStatus, String> {
     }
 }
 
-/// Which end of a day a day without a time means.
+/// The end of a day that a day without a time means.
 #[derive(Debug, Clone, Copy)]
 pub enum Day {
     /// Its first instant.
@@ -239,7 +239,7 @@ pub enum Day {
     End,
 }
 
-/// An instant, as text.
+/// Parses an instant.
 pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Ok(instant.to_utc());
@@ -260,7 +260,7 @@ pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     })?;
     let time = match day {
         Day::Start => date.and_hms_opt(0, 0, 0),
-        // The last that PostgreSQL can tell from the next day.
+        // The last instant of the day with PostgreSQL's precision of 1 µs.
         Day::End => date.and_hms_micro_opt(23, 59, 59, 999_999),
     };
     Ok(time.expect("a time of every day").and_utc())
@@ -271,7 +271,8 @@ fn pair(text: &str) -> Result<(&str, &str), String> {
         .ok_or_else(|| "write it as name=value, as in role=treasurer".to_owned())
 }
 
-/// `column=value`. Text finds a number by its digits, and true and false too.
+/// Parses `column=value`. A text matches a number by its digits, and also `true` and
+/// `false`.
 pub(crate) fn assignment(text: &str) -> Result<(String, Value), String> {
     let (name, value) = pair(text)?;
     let value = match value {

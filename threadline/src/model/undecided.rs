@@ -1,19 +1,20 @@
 use std::fmt;
 
-/// A column of an audited model that looks secret by its name, and of which the
-/// model says nothing.
+/// A column of an audited model whose name suggests a secret and that has no explicit
+/// policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UndecidedColumn {
-    /// The model's name.
+    /// The name of the model.
     pub model: String,
     /// The file that declares the table, if no model does.
     pub file: Option<String>,
-    /// The quoted name of its table.
+    /// The quoted name of the table.
     pub table: String,
-    /// The column's name.
+    /// The name of the column.
     pub column: String,
-    /// Whether records are found by it, so that it can be neither masked nor excluded.
+    /// Whether it belongs to the primary key, which identifies records and cannot be masked
+    /// or excluded.
     pub is_key: bool,
 }
 

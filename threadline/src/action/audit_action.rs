@@ -118,7 +118,7 @@ impl ActionStatus {
 open_text!(
     ActionStatus,
     ActionStatus::recorded,
-    "How an action ended: ok, error, or what a newer version records."
+    "The outcome of an action: ok, error, or a value of a newer version."
 );
 
 impl fmt::Display for ActionStatus {

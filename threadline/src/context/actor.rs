@@ -88,7 +88,7 @@ impl fmt::Display for ActorType {
 open_text!(
     ActorType,
     ActorType::recorded,
-    "What kind of actor: user, admin, service_account, job, system, anonymous, or what a newer version records."
+    "The kind of actor: user, admin, service_account, job, system, anonymous, or a value of a newer version."
 );
 
 impl ActorRef {

@@ -13,7 +13,7 @@ use super::ActorRef;
     schemars(rename = "ActorRef")
 )]
 pub(super) struct Recorded {
-    /// What kind of actor: user, admin, service_account, job, system, anonymous, or what a newer version records.
+    /// The kind of actor: user, admin, service_account, job, system, anonymous, or a value of a newer version.
     #[serde(rename = "type")]
     kind: String,
     /// The id; null for an anonymous actor.

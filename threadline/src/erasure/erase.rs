@@ -54,8 +54,8 @@ pub struct Erasure {
 
 impl Erasure {
     /// Creates an erasure of the person whose record has this key, with a reason. The key
-    /// is written as in a [`Filter`](crate::Filter). The reason is recorded and should not
-    /// name the person.
+    /// is written as in a [`Filter`](crate::Filter). The reason is recorded and should
+    /// name no person.
     pub fn of(
         table: impl Into<String>,
         record_key: impl Into<String>,

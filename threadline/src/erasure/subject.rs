@@ -45,7 +45,7 @@ use crate::version::SCHEMA_VERSION;
 ///
 /// let mut out = vec![];
 /// SubjectExport::of("users", "42")
-///     .actor(ActorRef::user(42)?) // how they act
+///     .actor(ActorRef::user(42)?) // their actor
 ///     .write(conn, &mut out)?;
 /// # Ok::<(), threadline::Error>(())
 /// ```

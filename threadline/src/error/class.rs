@@ -26,7 +26,7 @@ use crate::record::Unavailable;
 ///     }
 /// }
 ///
-/// /// What the client is told. The others are for the log: they can name roles and tables.
+/// /// The message for the client. Others are for the log: they can name roles and tables.
 /// fn body(error: &Error) -> String {
 ///     match error.class() {
 ///         ErrorClass::Caller | ErrorClass::NotFound | ErrorClass::Conflict => error.to_string(),
@@ -101,7 +101,7 @@ impl fmt::Display for ErrorClass {
 open_text!(
     ErrorClass,
     ErrorClass::named,
-    "Whose matter an error is: caller, conflict, not_found, set_up, database, output, or what a newer version says."
+    "The class of an error: caller, conflict, not_found, set_up, database, output, or a value of a newer version."
 );
 
 impl Error {

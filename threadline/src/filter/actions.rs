@@ -308,54 +308,64 @@ fn pattern(text: &str) -> String {
 }
 
 impl Filters for ActionFilter {
-    const HEADING: &'static str = "Which actions";
+    const HEADING: &'static str = "Filters";
 
     const ALL: &'static [NamedFilter<Self>] = &[
-        named("name", "Of a name: member.role_changed", |f, text| {
-            once(&mut f.name, text.to_owned())
-        }),
-        named("category", "Of a category: member", |f, text| {
+        named(
+            "name",
+            "Actions of this name: member.role_changed",
+            |f, text| once(&mut f.name, text.to_owned()),
+        ),
+        named("category", "Actions of this category: member", |f, text| {
             once(&mut f.category, text.to_owned())
         }),
-        named("verb", "With a verb: role_changed", |f, text| {
+        named("verb", "Actions with this verb: role_changed", |f, text| {
             once(&mut f.verb, text.to_owned())
         }),
-        named("status", "That ended ok, or in error", |f, text| {
-            once(&mut f.status, status(text)?)
-        }),
-        named("actor", "By an actor: user:42, anonymous", |f, text| {
-            let actor = text
-                .parse()
-                .map_err(|e: crate::ContextError| e.to_string())?;
-            once(&mut f.actor, actor)
-        }),
+        named(
+            "status",
+            "Actions with this status: ok or error",
+            |f, text| once(&mut f.status, status(text)?),
+        ),
+        named(
+            "actor",
+            "Actions by this actor: user:42, anonymous",
+            |f, text| {
+                let actor = text
+                    .parse()
+                    .map_err(|e: crate::ContextError| e.to_string())?;
+                once(&mut f.actor, actor)
+            },
+        ),
         named(
             "actor_type",
-            "By actors of a type: user, admin, service_account, job, system, anonymous",
+            "Actions by actors of this type: user, admin, service_account, job, system, anonymous",
             |f, text| once(&mut f.actor_type, actor_type(text)?),
         ),
         named(
             "from",
-            "Recorded at an instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day",
+            "Actions recorded at this instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day",
             |f, text| once(&mut f.from, instant(text, Day::Start)?),
         ),
         named(
             "to",
-            "Recorded at an instant or earlier; of a day, its end",
+            "Actions recorded at this instant or earlier; a day means its end",
             |f, text| once(&mut f.to, instant(text, Day::End)?),
         ),
-        named("correlation_id", "With a correlation id", |f, text| {
-            once(&mut f.correlation_id, text.to_owned())
-        }),
-        named("request_id", "Of a request", |f, text| {
+        named(
+            "correlation_id",
+            "Actions with this correlation id",
+            |f, text| once(&mut f.correlation_id, text.to_owned()),
+        ),
+        named("request_id", "Actions of this request", |f, text| {
             once(&mut f.request_id, text.to_owned())
         }),
-        named("job_id", "Of a job", |f, text| {
+        named("job_id", "Actions of this job", |f, text| {
             once(&mut f.job_id, text.to_owned())
         }),
         named(
             "transaction",
-            "Of a transaction, by its id in the audit tables",
+            "Actions of the transaction with this id in the audit tables",
             |f, text| {
                 let id = text
                     .parse()
@@ -363,33 +373,37 @@ impl Filters for ActionFilter {
                 once(&mut f.transaction, id?)
             },
         ),
-        named("source", "That came a way: web", |f, text| {
+        named("source", "Actions from this source: web", |f, text| {
             once(&mut f.source, text.to_owned())
         }),
-        repeated("metadata", "With metadata: tenant=acme", |f, text| {
-            let (key, value) = assignment(text)?;
-            match f.metadata.insert(key, value) {
-                None => Ok(()),
-                Some(_) => Err("its key has another value already".to_owned()),
-            }
-        }),
+        repeated(
+            "metadata",
+            "Actions with this metadata: tenant=acme",
+            |f, text| {
+                let (key, value) = assignment(text)?;
+                match f.metadata.insert(key, value) {
+                    None => Ok(()),
+                    Some(_) => Err("its key has another value already".to_owned()),
+                }
+            },
+        ),
         named(
             "text",
-            "With a text in the reason or the comment",
+            "Actions with this text in the reason or the comment",
             |f, text| once(&mut f.text, text.to_owned()),
         ),
         NamedFilter {
             is_flag: true,
             ..named(
                 "without_changes",
-                "Whose transaction changed nothing, or that belong to none",
+                "Actions whose transaction changed nothing, or that belong to none",
                 |f, text| match (text, f.without_changes) {
                     ("yes", false) => {
                         f.without_changes = true;
                         Ok(())
                     }
                     ("yes", true) => Err(TWICE.to_owned()),
-                    _ => Err("write `yes`, or leave it away".to_owned()),
+                    _ => Err("write `yes`, or remove it".to_owned()),
                 },
             )
         },
@@ -417,15 +431,15 @@ mod tests {
         );
         assert_eq!(
             error(&[("without_changes", "maybe")]),
-            "filter `without_changes` cannot be `maybe`: write `yes`, or leave it away"
+            "filter `without_changes` cannot be `maybe`: write `yes`, or remove it"
         );
         assert_eq!(
             error(&[("actor", "user:1"), ("actor_type", "admin")]),
-            "nothing can be both: actor user:1, and actor_type admin; leave one of them away"
+            "nothing can be both: actor user:1, and actor_type admin; remove one of them"
         );
         assert_eq!(
             error(&[("name", "a.b"), ("name", "c.d")]),
-            "filter `name` is given twice; leave one of them away"
+            "filter `name` is given twice; remove one of them"
         );
     }
 

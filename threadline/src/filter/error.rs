@@ -47,13 +47,13 @@ pub enum FilterError {
         message: String,
     },
     /// A filter that accepts one value was given two.
-    #[error("filter `{name}` is given twice; leave one of them away")]
+    #[error("filter `{name}` is given twice; remove one of them")]
     Twice {
         /// The filter.
         name: String,
     },
     /// Two conditions exclude each other.
-    #[error("nothing can be both: {first}, and {second}; leave one of them away")]
+    #[error("nothing can be both: {first}, and {second}; remove one of them")]
     Contradiction {
         /// One of the two.
         first: String,

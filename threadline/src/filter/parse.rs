@@ -10,27 +10,27 @@ use crate::context::ActorType;
 use crate::record::Operation;
 
 impl Filters for Filter {
-    const HEADING: &'static str = "Which changes";
+    const HEADING: &'static str = "Filters";
 
     const ALL: &'static [NamedFilter<Self>] = &[
         named(
             "table",
-            "Of a table, as in SQL: members, app.members, '\"Order\"'",
+            "Changes of this table, written as in SQL: members, app.members, '\"Order\"'",
             |f, text| once(&mut f.table, text.to_owned()),
         ),
         named(
             "record",
-            "Of a record of the table: its key; of several columns as [\"acme\", \"7\"]",
+            "Changes of the record with this key in the table; a key of several columns as [\"acme\", \"7\"]",
             |f, text| once(&mut f.record, record(text)?),
         ),
         named(
             "operation",
-            "insert, update, delete or truncate",
+            "Changes by this operation: insert, update, delete or truncate",
             |f, text| once(&mut f.operation, operation(text)?),
         ),
         named(
             "actor",
-            "By an actor: user:42, anonymous; nobody: written without one",
+            "Changes by this actor: user:42, anonymous; nobody for changes without an actor",
             |f, text| {
                 if f.without_actor || text == "nobody" && f.actor.is_some() {
                     return Err(TWICE.to_owned());
@@ -47,48 +47,48 @@ impl Filters for Filter {
         ),
         named(
             "actor_type",
-            "By actors of a type: user, admin, service_account, job, system, anonymous",
+            "Changes by actors of this type: user, admin, service_account, job, system, anonymous",
             |f, text| once(&mut f.actor_type, actor_type(text)?),
         ),
         named(
             "from",
-            "Captured at an instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day",
+            "Changes captured at this instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day",
             |f, text| once(&mut f.from, instant(text, Day::Start)?),
         ),
         named(
             "to",
-            "Captured at an instant or earlier; of a day, its end",
+            "Changes captured at this instant or earlier; a day means its end",
             |f, text| once(&mut f.to, instant(text, Day::End)?),
         ),
         named(
             "correlation_id",
-            "Under a correlation id, the context's or an action's",
+            "Changes with this correlation id, of the context or of an action",
             |f, text| once(&mut f.correlation_id, text.to_owned()),
         ),
-        named("request_id", "By a request", |f, text| {
+        named("request_id", "Changes by this request", |f, text| {
             once(&mut f.request_id, text.to_owned())
         }),
-        named("job_id", "By a job", |f, text| {
+        named("job_id", "Changes by this job", |f, text| {
             once(&mut f.job_id, text.to_owned())
         }),
         named(
             "action",
-            "With an action: member.role_changed",
+            "Changes with an action of this name: member.role_changed",
             |f, text| once(&mut f.action, text.to_owned()),
         ),
         named(
             "category",
-            "With an action of a category: member",
+            "Changes with an action of this category: member",
             |f, text| once(&mut f.category, text.to_owned()),
         ),
         named(
             "status",
-            "With an action that ended ok, or in error",
+            "Changes with an action of this status: ok or error",
             |f, text| once(&mut f.status, status(text)?),
         ),
         repeated(
             "changed",
-            "That gave a column another value, inserts and deletions too; may be given several times",
+            "Changes that gave this column another value, including inserts and deletions; repeatable",
             |f, text| {
                 f.changed.push(text.to_owned());
                 Ok(())
@@ -96,7 +96,7 @@ impl Filters for Filter {
         ),
         repeated(
             "changed_from",
-            "Updates and deletions of a column from a value: role=member; NULL is SQL's",
+            "Updates and deletions before which a column had this value: role=member; NULL is SQL's",
             |f, text| {
                 f.changed_from.push(assignment(text)?);
                 Ok(())
@@ -104,7 +104,7 @@ impl Filters for Filter {
         ),
         repeated(
             "changed_to",
-            "Updates and inserts of a column to a value: role=treasurer",
+            "Updates and inserts after which a column has this value: role=treasurer",
             |f, text| {
                 f.changed_to.push(assignment(text)?);
                 Ok(())
@@ -112,7 +112,7 @@ impl Filters for Filter {
         ),
         repeated(
             "value",
-            "With a value of a column, before or after: status=paid; may be given several times",
+            "Changes in which a column has this value, before or after: status=paid; repeatable",
             |f, text| {
                 f.values.push(assignment(text)?);
                 Ok(())
@@ -120,29 +120,29 @@ impl Filters for Filter {
         ),
         repeated(
             "key",
-            "Of records of the table with a value in a column of the key: package_id=11; may be given several times",
+            "Changes of records with this value in a column of the key: package_id=11; repeatable",
             |f, text| {
                 let (column, value) = pair(text)?;
                 f.key.push((column.to_owned(), value.to_owned()));
                 Ok(())
             },
         ),
-        named("source", "That came a way: web", |f, text| {
+        named("source", "Changes from this source: web", |f, text| {
             once(&mut f.source, text.to_owned())
         }),
         named(
             "text",
-            "With a text anywhere in the change, its context or an action; needs --from, and reads all since then",
+            "Changes with this text anywhere, in their context or in an action; requires --from, and reads all changes since",
             |f, text| once(&mut f.text, text.to_owned()),
         ),
         named(
             "session_user",
-            "By sessions of a database role",
+            "Changes by sessions of this database role",
             |f, text| once(&mut f.session_user, text.to_owned()),
         ),
         repeated(
             "metadata",
-            "With metadata in the context: tenant=acme",
+            "Changes whose context has this metadata: tenant=acme",
             |f, text| {
                 let (key, value) = assignment(text)?;
                 match f.metadata.insert(key, value) {

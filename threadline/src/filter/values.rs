@@ -55,8 +55,8 @@ impl Filter {
     }
 
     /// Matches changes of records that have this value in a column of their primary key,
-    /// including updates that set or removed it. Repeated calls must all match. The value
-    /// is text, as in [`RecordKey`](crate::RecordKey).
+    /// including changes by which a record got or lost this key. Repeated calls must all
+    /// match. The value is text, as in [`RecordKey`](crate::RecordKey).
     ///
     /// An index serves the first columns of the key, in its order. For other columns, the
     /// changes of the table are read, newest first, until the page is full; for a large

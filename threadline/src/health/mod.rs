@@ -20,7 +20,7 @@ use crate::run::installed_version;
 use crate::verify::{Finding, FindingCode, Severity};
 use crate::version::SCHEMA_VERSION;
 
-/// The number of waiting entries from which a warning is reported; entries older than
+/// The number of waiting entries above which a warning is reported; entries older than
 /// [`LONG`] are reported too.
 const MANY: i64 = 100_000;
 
@@ -249,7 +249,7 @@ fn of_model(spec: &TableSpec, state: ModelState) -> Option<Finding> {
         _ if same_policy => return None,
         _ if !audited => (
             FindingCode::ModelNotAudited,
-            format!("{by} has it audited, and it is not"),
+            format!("{by} declares it audited, but it is not"),
             call,
         ),
         (_, Some(until)) => (

@@ -69,7 +69,7 @@ pub(crate) fn document() -> serde_json::Value {
         "Row".to_owned(),
         serde_json::json!({
             "type": "object",
-            "description": "A row as it was: its columns and their values.",
+            "description": "A past row: its columns and their values.",
             "additionalProperties": true,
         }),
     );
@@ -78,7 +78,7 @@ pub(crate) fn document() -> serde_json::Value {
     serde_json::json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Threadline",
-        "description": "The JSON form of what Threadline writes and reads. Made from the types; do not edit.",
+        "description": "The JSON form of everything that Threadline writes and reads. Generated from the types; do not edit.",
         "$defs": definitions,
     })
 }

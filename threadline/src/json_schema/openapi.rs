@@ -158,7 +158,7 @@ to_schema! { Exported, "Exported"; }
 
 impl PartialSchema for Cursor {
     fn schema() -> RefOr<Schema> {
-        text("Where a page ended; opaque.").into()
+        text("The place where a page ended; opaque.").into()
     }
 }
 
@@ -203,12 +203,12 @@ impl<Q: Question> IntoParams for PageRequest<Q> {
         let limit = Object::with_type(Type::Integer).into();
         parameters.push(parameter(
             LIMIT,
-            "How many entries at most",
+            "The maximum number of entries",
             RefOr::T(limit),
         ));
         parameters.push(parameter(
             CURSOR,
-            "Where to go on: `next` of the page before",
+            "The place to continue at: `next` of the previous page",
             string(),
         ));
         parameters

@@ -272,7 +272,7 @@ fn what_a_newer_version_finds_keeps_its_severity() {
         FindingCode::Unrecognized("moon-full".to_owned())
     );
     assert_eq!(finding.severity(), Severity::Info);
-    // Found by an audit schema that is newer than this crate, nobody can say that it is harmless.
+    // A code of a newer audit schema cannot be assumed harmless.
     let code = FindingCode::recorded("moon-full".to_owned());
     assert_eq!(code.severity(), Severity::Error);
 }

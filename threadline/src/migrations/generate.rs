@@ -202,7 +202,7 @@ fn wrong(schema: Schema<'_>, present: &[Migration], recorded: &Recorded) -> Vec<
         }
         if way.from > reached {
             wrong.push(format!(
-                "{name} starts from version {} of the audit schema, and the migrations before it lead to version {reached}; put the missing one back, or delete {name} and generate again",
+                "{name} starts from version {} of the audit schema, and the migrations before it lead to version {reached}; restore the missing one, or delete {name} and generate again",
                 way.from
             ));
         }
@@ -213,7 +213,7 @@ fn wrong(schema: Schema<'_>, present: &[Migration], recorded: &Recorded) -> Vec<
         ] {
             if let Some(line) = first_difference(found, &expected) {
                 wrong.push(format!(
-                    "{name}/{file} is not as threadline wrote it, from line {line} on. Take it back from version control; or delete the folder and generate again if no database has run it"
+                    "{name}/{file} is not as threadline wrote it, from line {line} on. Restore it from version control; or delete the folder and generate again if no database has run it"
                 ));
             }
         }
@@ -232,7 +232,7 @@ fn cannot_be_taken_back(migration: &Migration) -> Option<String> {
     let Migration { name, up, down, .. } = migration;
     (up.lines().any(|line| line.starts_with(WRITTEN)) && calls(up) && !calls(down)).then(|| {
         format!(
-            "{name}/down.sql does not take back what up.sql does. Take it back from version control; or delete the folder and generate again if no database has run it"
+            "{name}/down.sql does not undo what up.sql does. Restore it from version control; or delete the folder and generate again if no database has run it"
         )
     })
 }

@@ -14,7 +14,7 @@ const PAGE: usize = 50;
 
 /// A query for actions. [`actions`] returns it.
 #[derive(Debug, Clone)]
-#[must_use = "a question is answered by `page(conn)` or `count(conn)`"]
+#[must_use = "a query does nothing until you call `page(conn)` or `count(conn)`"]
 pub struct Actions {
     filter: ActionFilter,
     limit: usize,

@@ -34,7 +34,7 @@ pub struct ActorEntry {
 
 /// A query for the transactions of an actor. [`actor_history`] returns it.
 #[derive(Debug, Clone)]
-#[must_use = "a question is answered by `page(conn)`"]
+#[must_use = "a query does nothing until you call `page(conn)`"]
 pub struct ActorHistory {
     actor: ActorRef,
     limit: usize,

@@ -287,11 +287,11 @@ impl Question for ActionFilter {
 pub struct Whose(Option<ActorRef>);
 
 impl Filters for Whose {
-    const HEADING: &'static str = "Whose history";
+    const HEADING: &'static str = "Actor";
 
     const ALL: &'static [NamedFilter<Self>] = &[named(
         "actor",
-        "Type and id of the actor, as in user:42, or anonymous",
+        "The type and id of the actor, as in user:42, or anonymous",
         |whose, text| {
             let actor = text
                 .parse()

@@ -58,7 +58,7 @@ impl fmt::Display for Moved {
 open_text!(
     Moved,
     Moved::named,
-    "What an update did to a reference: in, out, or what a newer version knows."
+    "The effect of an update on a reference: in, out, or a value of a newer version."
 );
 
 /// ```text

@@ -146,5 +146,5 @@ impl fmt::Display for Operation {
 open_text!(
     Operation,
     Operation::named,
-    "What was done to a row: insert, update, delete, truncate, or what a newer version records."
+    "The operation that changed a row: insert, update, delete, truncate, or a value of a newer version."
 );

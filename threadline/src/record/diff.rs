@@ -91,7 +91,7 @@ impl fmt::Display for PriorState {
 open_text!(
     PriorState,
     PriorState::named,
-    "What is known of a value before a change: redacted, or what a newer version knows."
+    "What is known of a value before a change: redacted, or a value of a newer version."
 );
 
 impl AuditChange {

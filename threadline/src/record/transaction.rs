@@ -123,5 +123,5 @@ impl fmt::Display for ContextOrigin {
 open_text!(
     ContextOrigin,
     ContextOrigin::named,
-    "How the context reached the transaction: explicit, thread-local, task-local, sql, none, unreadable, missing, or what a newer version records."
+    "How the context reached the transaction: explicit, thread-local, task-local, sql, none, unreadable, missing, or a value of a newer version."
 );

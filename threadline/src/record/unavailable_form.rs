@@ -16,7 +16,7 @@ use crate::record::{AuditChange, portable};
 #[serde(default)]
 struct Form {
     /// never_existed, deleted, key_changed, before_audit, no_longer_kept, not_final, redacted, erased,
-    /// converted, incomplete, does_not_fit, or what a newer version knows.
+    /// converted, incomplete, does_not_fit, or a value of a newer version.
     reason: String,
     /// The reason as a message.
     message: String,

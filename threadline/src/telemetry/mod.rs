@@ -23,7 +23,7 @@ use crate::error::{Error, kind_of};
 
 /// An audited transaction, from its beginning to its end.
 #[derive(Debug, Clone)]
-#[must_use = "its end is said with `ended`"]
+#[must_use = "report its end with `ended`"]
 pub(crate) struct Transaction {
     started: Instant,
     span: events::Span,
@@ -74,7 +74,7 @@ impl Transaction {
 
 /// Measures how long a piece of work takes, and reports its result.
 #[derive(Debug, Clone, Copy)]
-#[must_use = "what came of it is said with the result"]
+#[must_use = "report its result"]
 pub(crate) struct Clock(Instant);
 
 impl Clock {

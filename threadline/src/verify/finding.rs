@@ -52,7 +52,7 @@ impl fmt::Display for Severity {
 open_text!(
     Severity,
     Severity::named,
-    "How bad a finding is: error, warning, info, or what a newer version knows."
+    "How severe a finding is: error, warning, info, or a value of a newer version."
 );
 
 /// The one list of codes with their meanings, from which everything else is generated.
@@ -194,7 +194,7 @@ codes! {
     JournalWaiting "journal-waiting" Warning,
     /// Entries of the journal could not be posted. They are in `threadline.unposted`.
     EntriesSetAside "entries-set-aside" Error,
-    /// The id sequence is behind the ledger, after a restore or a failover.
+    /// The id sequence is behind the ledger, after a restore or a switchover.
     SequenceBehind "sequence-behind" Error,
     /// The history of the table could not be compared with its rows.
     ChainUnchecked "chain-unchecked" Warning,
@@ -221,12 +221,12 @@ impl FindingCode {
                 "rows are not what their last recorded changes left",
             ),
             Self::RowMissing => (
-                "row is gone, and no recorded change says so",
-                "rows are gone, and no recorded change says so",
+                "row is gone without a recorded change",
+                "rows are gone without a recorded change",
             ),
             _ => (
-                "row is there that was deleted, and no recorded change says how it came back",
-                "rows are there that were deleted, and no recorded change says how they came back",
+                "deleted row exists again without a recorded change",
+                "deleted rows exist again without a recorded change",
             ),
         };
         format!("{records} {}", if records == 1 { one } else { many })

@@ -426,7 +426,7 @@ fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Opt
         ModelStatus::NotAudited => Some(Finding::new(
             FindingCode::ModelNotAudited,
             table,
-            format!("{by} has it audited, and it is not"),
+            format!("{by} declares it audited, but it is not"),
             Some(call),
         )),
         ModelStatus::PolicyDiffers => Some(Finding::new(

@@ -77,7 +77,7 @@ impl std::str::FromStr for Referring {
 /// The history of a record with those of the rows that referred to it at the time.
 /// [`History::with`] returns it.
 #[derive(Debug)]
-#[must_use = "a question is answered by `page(conn)` or `load(conn)`"]
+#[must_use = "a query does nothing until you call `page(conn)` or `load(conn)`"]
 pub struct HistoryWith<M, V> {
     pub(crate) history: History<M, V>,
     paths: Vec<String>,

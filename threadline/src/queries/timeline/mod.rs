@@ -60,7 +60,7 @@ impl TimelineEntry {
 
 /// A query for changes across tables. [`timeline`] returns it.
 #[derive(Debug, Clone)]
-#[must_use = "a question is answered by `page(conn)` or `count(conn)`"]
+#[must_use = "a query does nothing until you call `page(conn)` or `count(conn)`"]
 pub struct Timeline {
     filter: Filter,
     limit: usize,
@@ -69,8 +69,8 @@ pub struct Timeline {
 
 /// Queries changes across tables, newest first.
 ///
-/// Transactions are in descending order, and so are the changes within each transaction.
-/// The changes of one record are therefore in descending order.
+/// Transactions are ordered newest first, and so are the changes within each transaction.
+/// The changes of a single record are ordered newest first too.
 ///
 /// Actions whose transaction changed nothing, such as a refused login, are not changes.
 /// Those that match are in [`Page::other_actions`] of each page.
@@ -92,7 +92,7 @@ pub struct Timeline {
 ///         println!("    {action}");
 ///     }
 /// }
-/// // Where it goes on, as text that a client can hold:
+/// // The next page, as text that a client can keep:
 /// let next: Option<String> = page.next.map(|cursor| cursor.to_string());
 ///
 /// let all = timeline(emails).count(conn)?;

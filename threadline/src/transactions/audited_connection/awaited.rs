@@ -48,8 +48,8 @@ impl Audited {
 
     /// Runs a statement, in a transaction of its own if it is to have a context.
     ///
-    /// It is prepared for a shared connection, because the borrow of the result ends with
-    /// this call. The context is the one that is current at the first poll.
+    /// The statement is prepared from a shared connection at once, because its query does not
+    /// outlive this call. The context is the one that is current at the first poll.
     fn statement<'c, T, S>(
         &'c mut self,
         statement: impl FnOnce(&'c AsyncPgConnection) -> S,

@@ -43,7 +43,7 @@ use crate::telemetry::Transaction;
 /// # let database_url = connection.database_url();
 /// use threadline::{ActorRef, AuditContext, Audited, AuditedConnection};
 ///
-/// // Somebody else's code.
+/// // Code of a library.
 /// fn rename(conn: &mut AuditedConnection<PgConnection>, to: &str) -> QueryResult<usize> {
 ///     conn.transaction(|conn| {
 ///         diesel::update(users::table.find(42))

@@ -179,7 +179,7 @@ impl fmt::Display for Error {
                 "a select_expression of the model of {table} has a bound value, which cannot be read from the past of a table in a schema; write the value into the SQL, or read the image"
             ),
             ErrorKind::RevertConflicts(conflicts) => {
-                write!(f, "nothing was put back:")?;
+                write!(f, "nothing was reverted:")?;
                 for conflict in conflicts {
                     let table = conflict.table.as_deref().unwrap_or("an unknown table");
                     write!(f, "\n  {}", clean(table))?;

@@ -31,7 +31,7 @@ impl fmt::Display for UndecidedColumn {
             return if *is_key {
                 write!(
                     f,
-                    "{table}, column {column}: list it in `clear` if it is no secret; by a key records are found, which can be neither masked nor excluded"
+                    "{table}, column {column}: list it in `clear` if it is no secret; primary-key columns identify records and cannot be masked or excluded"
                 )
             } else {
                 write!(
@@ -44,7 +44,7 @@ impl fmt::Display for UndecidedColumn {
         if *is_key {
             write!(
                 f,
-                "`token({column})` to record it as a keyed hash, by which records are found, `clear({column})` if it is no secret; a key can be neither masked nor excluded"
+                "`token({column})` to record it as a keyed hash, `clear({column})` if it is no secret; primary-key columns identify records and cannot be masked or excluded"
             )
         } else {
             write!(

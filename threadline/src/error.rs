@@ -250,7 +250,7 @@ fn is_of_a_pooler(message: &str) -> bool {
         && (message.ends_with("already exists") || message.ends_with("does not exist"))
 }
 
-const POOLER: &str = "\nhint: a transaction pooler such as PgBouncer stands between; have it keep prepared statements (max_prepared_statements of PgBouncer 1.21), or call `set_prepared_statement_cache_size(CacheSize::Disabled)` on each connection";
+const POOLER: &str = "\nhint: a transaction pooler such as PgBouncer is in between; let it keep prepared statements (max_prepared_statements of PgBouncer 1.21), or call `set_prepared_statement_cache_size(CacheSize::Disabled)` on each connection";
 
 // The message includes that of the cause, so `source` returns none.
 impl std::error::Error for Error {}

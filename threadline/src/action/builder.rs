@@ -66,13 +66,13 @@ pub enum ActionError {
     },
     /// Capture cannot be suspended, because no transaction is open.
     #[error(
-        "capture is suspended for a transaction and none is open; call `suspend` inside `conn.audited_transaction(&context, |conn| ...)`"
+        "capture is suspended for a transaction, but none is open; call `suspend` inside `conn.audited_transaction(&context, |conn| ...)`"
     )]
     NoTransaction,
     /// Values cannot be unmasked inside a transaction, because it could roll back the
     /// record of the access.
     #[error(
-        "values that are masked now are read outside of a transaction, so that the record of it stays; call `unmasked` where none is open"
+        "values cannot be unmasked inside a transaction, which could roll back the record of the access; call `unmasked` when none is open"
     )]
     InTransaction,
     /// A text above its limit, or with a NUL. Texts are never cut.

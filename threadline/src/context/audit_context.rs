@@ -70,7 +70,7 @@ pub struct AuditContextBuilder {
 pub enum ContextError {
     /// An actor without an id, of a type that requires one.
     #[error(
-        "an actor of type `{actor_type}` needs an id that is not empty; for somebody unknown use `ActorRef::anonymous()`"
+        "an actor of type `{actor_type}` needs an id that is not empty; for an unknown actor use `ActorRef::anonymous()`"
     )]
     ActorWithoutId {
         /// The actor's type.

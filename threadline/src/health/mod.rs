@@ -255,7 +255,7 @@ fn of_model(spec: &TableSpec, state: ModelState) -> Option<Finding> {
         (_, Some(until)) => (
             FindingCode::PolicyReplaced,
             format!(
-                "the policy of {by} was in force until {}, and another one has replaced it; a process that is older than the database's migrations is to be replaced, too",
+                "the policy of {by} was in force until {}, and another one has replaced it; also replace processes that are older than the migrations of the database",
                 until.format("%Y-%m-%d %H:%M:%S UTC")
             ),
             None,

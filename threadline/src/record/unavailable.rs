@@ -46,7 +46,7 @@ pub enum Unavailable {
     /// open and could change it by committing, the instant is in the future, or a standby
     /// has received nothing from its primary since.
     #[error(
-        "what was then is not final yet: {}; ask again later, or for an earlier instant",
+        "the state at this instant is not final yet: {}; query again later, or an earlier instant",
         open_ones(.open)
     )]
     NotFinal {
@@ -75,7 +75,7 @@ pub enum Unavailable {
     /// the model reads. The earlier values were not recorded; only the converted ones are
     /// available.
     #[error(
-        "what these columns held then is not on record, only what a later ALTER made of it: {}; use a model without them, or read the image",
+        "the values at this instant are not recorded, only those that a later ALTER converted: {}; use a model without them, or read the image",
         .columns.join(", ")
     )]
     Converted {
@@ -86,11 +86,11 @@ pub enum Unavailable {
     /// deletion of the record is recorded, or a write bypassed the triggers. If the record
     /// has another key now, query that key.
     #[error(
-        "only what changed is on record, not the whole row; if the record has another key now, ask under that, or read the image"
+        "only the changed values are recorded, not the whole row; if the record has another key now, query that key, or read the image"
     )]
     Incomplete,
     /// The past row does not have the present types or columns of the model.
-    #[error("the row as it was then does not fit the model: {message}; read the image")]
+    #[error("the past row does not match the model: {message}; read the image")]
     DoesNotFit {
         /// The mismatch.
         message: String,
@@ -135,7 +135,7 @@ impl Display for OpenTransaction {
 
 fn open_ones(open: &[OpenTransaction]) -> String {
     if open.is_empty() {
-        return "a transaction that wrote audited rows by then is still open, the instant is still to come, or this standby has not heard from its primary since".to_owned();
+        return "a transaction that wrote audited rows by then is still open, the instant is in the future, or this standby has received nothing from its primary since".to_owned();
     }
     let open: Vec<_> = open.iter().map(ToString::to_string).collect();
     format!(

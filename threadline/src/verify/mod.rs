@@ -381,7 +381,7 @@ fn of_suspended(suspended: Suspended) -> Finding {
     let last = occurred_at.format("%Y-%m-%d %H:%M:%S UTC");
     let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
     let message = format!(
-        "capture was suspended in {those}, and what they wrote from then on is not recorded; the last began {last}, by {actor}{reason}; \
+        "capture was suspended in {those}, and their later writes are not recorded; the last began {last}, by {actor}{reason}; \
          see `audit timeline --action audit.suspended`"
     );
     Finding::new(FindingCode::CaptureSuspended, None, message, None)

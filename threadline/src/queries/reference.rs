@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::forms::open_text;
 
-/// The reference by which the changed row belongs to a record's history
-/// [with](crate::History::with) that of other rows.
+/// How a changed row referred to the record, in a history
+/// [with](crate::History::with) other rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]

@@ -111,9 +111,9 @@ impl Models {
     ///
     /// It does not use PostgreSQL's counters in `pg_stat_user_tables`. They include writes
     /// that were rolled back and updates that changed nothing, so a difference to the
-    /// recorded changes proves nothing. Three cases cannot be detected: a row that was both
-    /// inserted and deleted bypassing the triggers, and bypassing writes to a table without
-    /// a key or with a policy that records only a part.
+    /// recorded changes proves nothing. It cannot detect a row that was both inserted and
+    /// deleted bypassing the triggers, nor bypassing writes to a table without a key or to
+    /// a table whose policy records only a part.
     ///
     /// [`check`](Models::check) needs no database: it checks whether migrations are
     /// missing. [`status`](Models::status) checks whether they have been run, and

@@ -24,6 +24,7 @@ use super::limits::{MAX_ID_BYTES, check_metadata, check_text};
 /// assert_eq!(AuditContext::from_json(&payload)?, context);
 /// # Ok::<(), threadline::ContextError>(())
 /// ```
+///
 /// Ids are stored as given: never trimmed, cut or folded. An id that cannot be stored
 /// unchanged is an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -24,8 +24,8 @@
 //!
 //! | key | means |
 //! |---|---|
-//! | `mask`, `exclude`, `token` | columns of which a placeholder, nothing, or a keyed hash is stored |
-//! | `clear` | columns that are no secret though their names look like it |
+//! | `mask`, `exclude`, `hash` | columns of which a placeholder, nothing, or a keyed hash is stored |
+//! | `plain` | columns that are no secret though their names look like it |
 //! | `columns` | these alone are recorded, beside the primary key |
 //! | `ignore` | columns of which a change alone leaves no record |
 //! | `operations` | some of `insert`, `update`, `delete`, `truncate`, instead of all |

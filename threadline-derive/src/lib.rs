@@ -20,9 +20,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | key | effect |
 /// |---|---|
 /// | `mask(email, phone)` | stored as a placeholder; that they changed can be seen |
-/// | `token(ssn)` | stored as a keyed hash; that it changed, and changed back, can be seen |
+/// | `hash(ssn)` | stored as a keyed hash; that it changed, and changed back, can be seen |
 /// | `exclude(password_hash)` | never stored, and a change of it alone leaves no trace |
-/// | `clear(token_count)` | stored as it is, though its name looks like a secret's |
+/// | `plain(token_count)` | stored as it is, though its name looks like a secret's |
 /// | `ignore(score, view_count)` | recorded with what else changes; an update of these alone leaves no record |
 /// | `keep = "7 years"` | older changes are removed by [`threadline::purge`](https://docs.rs/threadline/latest/threadline/fn.purge.html); without it all are kept |
 /// | `require_actor` | a write without an actor is refused |
@@ -40,13 +40,13 @@ use syn::{DeriveInput, parse_macro_input};
 /// table is audited with another condition.
 ///
 /// A column whose name looks secret (`password`, `api_key`, `card_number`, `pin`) wants
-/// one of `exclude`, `mask`, `token` and `clear`, or to be named in `columns`: before that, no
+/// one of `exclude`, `mask`, `hash` and `plain`, or to be named in `columns`: before that, no
 /// migration is generated.
 ///
 /// Columns are named as in `table!`, or by their field where Diesel knows it
 /// under another `column_name`; the model need not have a field for them. A
 /// column of the primary key can be neither masked nor excluded; one that
-/// is a secret is recorded with `token`, and records are found by it all the same.
+/// is a secret is recorded with `hash`, and records are found by it all the same.
 #[proc_macro_derive(Audited, attributes(audited, diesel))]
 pub fn derive_audited(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -336,7 +336,7 @@ mod masked {
     }
 
     #[test]
-    fn a_value_that_was_in_clear_then_is_put_back() {
+    fn a_value_that_was_plain_then_is_put_back() {
         let database = database();
         let conn = &mut database.connect();
         run(

@@ -316,8 +316,8 @@ RETURN (
     WHERE t.oid = threadline.base_type(type)
 );
 
--- A row's image reduced to the clear columns, with placeholders for the masked.
-CREATE OR REPLACE FUNCTION threadline.redacted_image(image jsonb, clear text[], masks jsonb) RETURNS jsonb
+-- A row's image reduced to the plain columns, with placeholders for the masked.
+CREATE OR REPLACE FUNCTION threadline.redacted_image(image jsonb, plain text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN image IS NOT NULL THEN (
     SELECT coalesce(
@@ -327,11 +327,11 @@ RETURN CASE WHEN image IS NOT NULL THEN (
                  THEN field.value ELSE masks -> field.key END),
         '{}')
     FROM pg_catalog.jsonb_each(image) AS field
-    WHERE field.key = ANY (clear) OR coalesce(masks, '{}') ? field.key
+    WHERE field.key = ANY (plain) OR coalesce(masks, '{}') ? field.key
 ) END;
 
 -- A key of up to 64 bytes, each exclusive-or a byte, as HMAC mixes it in.
-CREATE OR REPLACE FUNCTION threadline.token_pad(key bytea, pad integer) RETURNS bytea
+CREATE OR REPLACE FUNCTION threadline.hash_pad(key bytea, pad integer) RETURNS bytea
 LANGUAGE sql IMMUTABLE
 RETURN (
     SELECT pg_catalog.string_agg(
@@ -342,51 +342,51 @@ RETURN (
 
 -- Makes a key of 32 random bytes, and says under which id it is kept. UUIDs come from
 -- PostgreSQL's strong random source, 122 bits of each.
-CREATE OR REPLACE FUNCTION threadline.new_token_key() RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.new_hash_key() RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    INSERT INTO threadline.token_keys (inner_key, outer_key)
-    SELECT threadline.token_pad(key, 54), threadline.token_pad(key, 92)
+    INSERT INTO threadline.hash_keys (inner_key, outer_key)
+    SELECT threadline.hash_pad(key, 54), threadline.hash_pad(key, 92)
     FROM (
         SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) AS key OFFSET 0
     ) AS new
     RETURNING id;
 END;
-REVOKE ALL ON FUNCTION threadline.new_token_key() FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.new_hash_key() FROM PUBLIC;
 
 -- What a value is recorded as under a key: the first half of HMAC-SHA-256 of its text.
--- Equal values have equal tokens, also after the type of the column changed. NULL stays
+-- Equal values have equal hashes, also after the type of the column changed. NULL stays
 -- NULL. Without the key, in a restore that left out the rows, all are alike. Not one
 -- expression, which would become part of the expressions of capture and have each of
 -- them planned as a query: three times as long for a single row.
-CREATE OR REPLACE FUNCTION threadline.token(key_id integer, value jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.hash(key_id integer, value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_text text := value #>> '{}';
-    tl_token text;
+    tl_hash text;
 BEGIN
     IF tl_text IS NULL THEN
         RETURN 'null';
     END IF;
     SELECT encode(substr(sha256(k.outer_key || sha256(k.inner_key || convert_to(tl_text, 'UTF8'))), 1, 16), 'hex')
-    INTO tl_token
-    FROM threadline.token_keys AS k
+    INTO tl_hash
+    FROM threadline.hash_keys AS k
     WHERE k.id = key_id;
-    RETURN to_jsonb('token:' || coalesce(tl_token, 'unknown'));
+    RETURN to_jsonb('hash:' || coalesce(tl_hash, 'unknown'));
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.token(integer, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.hash(integer, jsonb) FROM PUBLIC;
 
--- A row's redacted image with tokens where it has placeholders. `tokens` names the key
+-- A row's redacted image with hashes where it has placeholders. `hashes` names the key
 -- of each column.
-CREATE OR REPLACE FUNCTION threadline.with_tokens(image jsonb, whole jsonb, tokens jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.with_hashes(image jsonb, whole jsonb, hashes jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN image || coalesce((
-    SELECT pg_catalog.jsonb_object_agg(t.key, threadline.token(t.value::pg_catalog.int4, whole -> t.key))
-    FROM pg_catalog.jsonb_each(tokens) AS t
+    SELECT pg_catalog.jsonb_object_agg(t.key, threadline.hash(t.value::pg_catalog.int4, whole -> t.key))
+    FROM pg_catalog.jsonb_each(hashes) AS t
     WHERE image ? t.key), '{}');
 
 -- The primary key of a relation, in key order; empty when it has none.
@@ -498,7 +498,7 @@ END
 $$;
 
 -- Whether the columns of a relation are as they were when its capture was built: the
--- same ones, each under its name and of its type, and, where any are redacted, the clear
+-- same ones, each under its name and of its type, and, where any are redacted, the plain
 -- ones generated from the same. While the table is the one it was, each has its number
 -- too; a restore closes the gaps that dropped columns left.
 CREATE OR REPLACE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
@@ -507,17 +507,17 @@ SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE
-    tl_redacts boolean := jsonb_path_exists(built_for, '$.columns[*] ? (@.treatment <> "clear")');
+    tl_redacts boolean := jsonb_path_exists(built_for, '$.columns[*] ? (@.column_policy <> "plain")');
 BEGIN
     RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS now
-        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, treatment text, made_by text)
+        FULL JOIN jsonb_to_recordset(built_for -> 'columns') AS k (number smallint, name text, type text, column_policy text, made_by text)
             ON k.name = now.name AND k.type = now.type::text
         WHERE now.number IS NULL OR k.number IS NULL
            OR (k.number <> now.number AND relation = (built_for ->> 'relation')::oid)
            -- What is made of a redacted column is known by its expression.
-           OR (k.treatment = 'clear' AND tl_redacts
+           OR (k.column_policy = 'plain' AND tl_redacts
                AND threadline.generation_of(relation, now.number) IS DISTINCT FROM k.made_by));
 END
 $$;
@@ -567,8 +567,8 @@ END
 $$;
 
 -- What is redacted of a row whose columns are not those that its capture function was
--- built for. Fails closed: on a table with redaction a value is recorded in clear only
--- if its column can be traced to one that the policy left clear, by column number while
+-- built for. Fails closed: on a table with redaction a value is recorded as plain values only
+-- if its column can be traced to one that the policy left plain, by column number while
 -- the table is the one it was, by name after a restore. A column added since could hold
 -- anything and is left out, and so is one that is generated from something else.
 -- `built_for` is written into the capture function: nothing here depends on rows that
@@ -581,22 +581,22 @@ SET quote_all_identifiers = off
 BEGIN ATOMIC
     WITH known AS (
         SELECT c.*, (built_for ->> 'relation')::oid = redaction_now.relation AS same
-        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, made_by text)
+        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, column_policy text, hash_key integer, made_by text)
     ), traced AS (
-        SELECT live.name, live.type, itself.token_key, itself.treatment AS by_itself, namesake.treatment AS by_name,
+        SELECT live.name, live.type, itself.hash_key, itself.column_policy AS by_itself, namesake.column_policy AS by_name,
                threadline.generation_of(redaction_now.relation, live.number) IS NOT DISTINCT FROM itself.made_by AS made_as_before
         FROM threadline.present_columns(redaction_now.relation) AS live
         LEFT JOIN known AS namesake ON namesake.name = live.name
         LEFT JOIN known AS itself ON CASE WHEN itself.same THEN itself.number = live.number ELSE itself.name = live.name END
     )
-    SELECT CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.treatment IS DISTINCT FROM 'clear') THEN jsonb_build_object(
-        'clear', coalesce(jsonb_agg(name) FILTER (
-            WHERE by_itself = 'clear' AND coalesce(by_name, 'clear') = 'clear' AND made_as_before), '[]'),
+    SELECT CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.column_policy IS DISTINCT FROM 'plain') THEN jsonb_build_object(
+        'plain', coalesce(jsonb_agg(name) FILTER (
+            WHERE by_itself = 'plain' AND coalesce(by_name, 'plain') = 'plain' AND made_as_before), '[]'),
         'masks', coalesce(jsonb_object_agg(name, coalesce(threadline.placeholder(type), '"***"')) FILTER (
-            WHERE ARRAY[by_itself, by_name] && '{mask,token}'
+            WHERE ARRAY[by_itself, by_name] && '{mask,hash}'
               AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '{}'),
-        'tokens', coalesce(jsonb_object_agg(name, token_key) FILTER (
-            WHERE by_itself = 'token' AND coalesce(by_name, 'token') IN ('token', 'clear')), '{}'),
+        'hashes', coalesce(jsonb_object_agg(name, hash_key) FILTER (
+            WHERE by_itself = 'hash' AND coalesce(by_name, 'hash') IN ('hash', 'plain')), '{}'),
         'ignored', coalesce(built_for -> 'ignored', '[]'))
         ELSE jsonb_build_object('ignored', coalesce(built_for -> 'ignored', '[]')) END
     FROM traced;
@@ -611,17 +611,17 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_clear text[];
+    tl_plain text[];
     tl_old jsonb := old_row;
     tl_new jsonb := new_row;
 BEGIN
-    IF redaction ? 'clear' THEN
-        tl_clear := ARRAY(SELECT jsonb_array_elements_text(redaction -> 'clear'));
-        old_row := threadline.redacted_image(tl_old, tl_clear, redaction -> 'masks');
-        new_row := threadline.redacted_image(tl_new, tl_clear, redaction -> 'masks');
-        IF redaction -> 'tokens' <> '{}' THEN
-            old_row := threadline.with_tokens(old_row, tl_old, redaction -> 'tokens');
-            new_row := threadline.with_tokens(new_row, tl_new, redaction -> 'tokens');
+    IF redaction ? 'plain' THEN
+        tl_plain := ARRAY(SELECT jsonb_array_elements_text(redaction -> 'plain'));
+        old_row := threadline.redacted_image(tl_old, tl_plain, redaction -> 'masks');
+        new_row := threadline.redacted_image(tl_new, tl_plain, redaction -> 'masks');
+        IF redaction -> 'hashes' <> '{}' THEN
+            old_row := threadline.with_hashes(old_row, tl_old, redaction -> 'hashes');
+            new_row := threadline.with_hashes(new_row, tl_new, redaction -> 'hashes');
         END IF;
         IF tl_old IS NOT NULL AND tl_new IS NOT NULL THEN
             changed := ARRAY(
@@ -1122,7 +1122,7 @@ RETURN 1;
 -- equal documents; what was not asked for is not in it.
 CREATE OR REPLACE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
-    clear text[], token text[], ignore text[] DEFAULT '{}'
+    plain text[], hash text[], ignore text[] DEFAULT '{}'
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -1132,8 +1132,8 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'columns', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(columns) AS c),
     'operations', (SELECT pg_catalog.jsonb_agg(DISTINCT o ORDER BY o) FROM pg_catalog.unnest(operations) AS o),
     'condition', condition,
-    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c),
-    'token', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(token) AS c),
+    'plain', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(plain) AS c),
+    'hash', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(hash) AS c),
     'ignore', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(ignore) AS c)
 ));
 
@@ -1165,9 +1165,9 @@ LANGUAGE sql IMMUTABLE
 RETURN '"' || pg_catalog.replace(name, '"', '""') || '"';
 
 -- SQL for what a value is recorded as under the key of its column.
-CREATE OR REPLACE FUNCTION threadline.token_expression(reference text, type regtype, key_id integer) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.hash_expression(reference text, type regtype, key_id integer) RETURNS text
 LANGUAGE sql STABLE
-RETURN pg_catalog.format('threadline.token(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));
+RETURN pg_catalog.format('threadline.hash(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));
 
 -- SQL for the image of a row called row_name: the one place that decides what of a row
 -- may be recorded. Each column is named, so that nothing unnamed gets through.
@@ -1179,16 +1179,16 @@ BEGIN ATOMIC
     SELECT coalesce(string_agg(format('jsonb_build_object(%s)', fifty.members), ' || ' ORDER BY fifty.number), '''{}''::jsonb')
     FROM (
         SELECT c.ordinal / 50 AS number, string_agg(
-            format('%L, %s', c.name, CASE c.treatment
-                WHEN 'token' THEN threadline.token_expression(live.reference, live.type, c.token_key)
+            format('%L, %s', c.name, CASE c.column_policy
+                WHEN 'hash' THEN threadline.hash_expression(live.reference, live.type, c.hash_key)
                 WHEN 'mask' THEN format('CASE WHEN %s IS DISTINCT FROM NULL THEN %L::jsonb END', live.reference, threadline.placeholder(live.type))
                 ELSE live.form END),
             ', ' ORDER BY c.ordinal) AS members
         FROM (
             SELECT k.*, row_number() OVER (ORDER BY k.number) - 1 AS ordinal
             FROM threadline.audited_tables AS t
-            CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, treatment text, token_key integer)
-            WHERE t.id = audited_table AND k.treatment <> 'exclude'
+            CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, column_policy text, hash_key integer)
+            WHERE t.id = audited_table AND k.column_policy <> 'exclude'
         ) AS c
         JOIN (
             SELECT column_of.number, column_of.type, reference.text AS reference, threadline.json_form(column_of.type, reference.text) AS form
@@ -1210,7 +1210,7 @@ BEGIN ATOMIC
         'columns', (
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number), '[]')
             FROM jsonb_to_recordset(t.columns) AS c (
-                number smallint, name text, type text, treatment text, token_key integer, made_by text)),
+                number smallint, name text, type text, column_policy text, hash_key integer, made_by text)),
         'signature', md5((
             SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
             FROM pg_attribute AS a
@@ -1397,19 +1397,19 @@ DECLARE
     tl_changed text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
-    SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
+    SELECT bool_and(c.column_policy = 'plain') IS NOT false, bool_or(c.column_policy = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
         format('CASE WHEN NOT record_image_eq(ROW(OLD.%1$s), ROW(NEW.%1$s)) THEN %2$L END', threadline.quoted(live.name), c.name), ', ' ORDER BY c.number
     -- Of two values that are not the same, to_jsonb() may make one: -0 and 0, arrays with other bounds.
-    ) FILTER (WHERE coalesce(tl_table.policy -> 'ignore' ? c.name, false) IS NOT true AND (c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND (
+    ) FILTER (WHERE coalesce(tl_table.policy -> 'ignore' ? c.name, false) IS NOT true AND (c.column_policy IN ('mask', 'hash') OR c.column_policy = 'plain' AND (
         base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c')))
     INTO tl_whole, tl_hides, tl_changed
-    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, column_policy text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number
     JOIN pg_type AS base ON base.oid = threadline.base_type(live.type);
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND threadline.plain_columns(target, tl_settings);
 
     -- A redacted column that is gone may come back.
-    tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.treatment <> "clear")');
+    tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.column_policy <> "plain")');
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,
         jsonb_build_object(
@@ -1462,7 +1462,7 @@ BEGIN ATOMIC
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
         ON setting.name = ANY (threadline.settings_needed(target)) AND (
-            setting.name <> 'timezone' OR t.policy ? 'token'
+            setting.name <> 'timezone' OR t.policy ? 'hash'
             -- Ranges, composites and the like.
             OR 'datestyle' = ANY (threadline.settings_needed(target)))
     WHERE t.id = audited_table;
@@ -1711,10 +1711,10 @@ BEGIN
 END
 $$;
 
--- How a column is stored: clear, token, mask or exclude. A generated column repeats
+-- How a column is stored: plain, hash, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
-CREATE OR REPLACE FUNCTION threadline.treatment(
-    target regclass, column_number smallint, mask text[], exclude text[], token text[]
+CREATE OR REPLACE FUNCTION threadline.policy_of_column(
+    target regclass, column_number smallint, mask text[], exclude text[], hash text[]
 ) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1735,11 +1735,11 @@ BEGIN ATOMIC
     SELECT CASE
         WHEN bool_or(name = ANY (exclude) AND itself) THEN 'exclude'
         WHEN bool_or(name = ANY (mask) AND itself) THEN 'mask'
-        WHEN bool_or(name = ANY (token) AND itself) THEN 'token'
+        WHEN bool_or(name = ANY (hash) AND itself) THEN 'hash'
         WHEN bool_or(name = ANY (exclude)) THEN 'exclude'
         WHEN bool_or(name = ANY (mask)) THEN 'mask'
-        WHEN bool_or(name = ANY (token)) THEN 'token'
-        ELSE 'clear'
+        WHEN bool_or(name = ANY (hash)) THEN 'hash'
+        ELSE 'plain'
     END
     FROM source;
 END;
@@ -2464,36 +2464,36 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
     SELECT format('SELECT threadline.audit(%L', target)
         || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'mask') || ']', '')
+               FILTER (WHERE decided.column_policy = 'mask') || ']', '')
         || coalesce(', exclude => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'exclude') || ']', '')
+               FILTER (WHERE decided.column_policy = 'exclude') || ']', '')
         || CASE WHEN (t.policy -> 'require_actor')::boolean THEN ', require_actor => true' ELSE '' END
         || CASE WHEN t.key_columns = '{}' THEN ', keyless => true' ELSE '' END
         || coalesce(', columns => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'record') || ']', '')
+               FILTER (WHERE decided.column_policy = 'record') || ']', '')
         || coalesce(', operations => ARRAY[' || (
                SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
         || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
-        || coalesce(', clear => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'clear') || ']', '')
-        || coalesce(', token => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'token') || ']', '')
+        || coalesce(', plain => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.column_policy = 'plain') || ']', '')
+        || coalesce(', hash => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.column_policy = 'hash') || ']', '')
         || coalesce(', ignore => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'ignore') || ']', '')
+               FILTER (WHERE decided.column_policy = 'ignore') || ']', '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
-        SELECT name, 'mask' AS treatment FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
+        SELECT name, 'mask' AS column_policy FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
         UNION ALL
         SELECT name, 'exclude' FROM jsonb_array_elements_text(t.policy -> 'exclude') AS name
         UNION ALL
         SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
         UNION ALL
-        SELECT name, 'clear' FROM jsonb_array_elements_text(t.policy -> 'clear') AS name
+        SELECT name, 'plain' FROM jsonb_array_elements_text(t.policy -> 'plain') AS name
         UNION ALL
         SELECT name, 'ignore' FROM jsonb_array_elements_text(t.policy -> 'ignore') AS name
         UNION ALL
-        SELECT name, 'token' FROM jsonb_array_elements_text(t.policy -> 'token') AS name
+        SELECT name, 'hash' FROM jsonb_array_elements_text(t.policy -> 'hash') AS name
         UNION ALL
         SELECT name, 'exclude' FROM unnest(excluding) AS name
     ) AS decided ON true
@@ -3008,7 +3008,7 @@ BEGIN
             SELECT x.* FROM pg_attribute AS f CROSS JOIN LATERAL aclexplode(f.attacl) AS x WHERE f.attrelid = c.oid
         ) AS a
         WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
-          AND (a.privilege_type NOT IN ('SELECT', 'USAGE') OR (c.relkind = 'S' AND a.privilege_type = 'USAGE') OR c.relname = 'token_keys')
+          AND (a.privilege_type NOT IN ('SELECT', 'USAGE') OR (c.relkind = 'S' AND a.privilege_type = 'USAGE') OR c.relname = 'hash_keys')
         UNION ALL
         SELECT 'SCHEMA', 'threadline', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.grantee, a.privilege_type
         FROM pg_namespace AS n
@@ -3589,7 +3589,7 @@ BEGIN
         SELECT jsonb_agg(jsonb_build_object(
             -- No table has so many columns.
             'number', 20000 + absent.ordinal, 'name', absent.name, 'type', 'text',
-            'treatment', CASE WHEN absent.name = ANY (exclude) THEN 'exclude' ELSE 'mask' END))
+            'column_policy', CASE WHEN absent.name = ANY (exclude) THEN 'exclude' ELSE 'mask' END))
         FROM unnest(mask || exclude) WITH ORDINALITY AS absent (name, ordinal)
         WHERE NOT EXISTS (SELECT FROM jsonb_to_recordset(t.columns) AS c (name text) WHERE c.name = absent.name)), '[]')
     WHERE t.id = tl_id;
@@ -3598,17 +3598,17 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_absent(regclass, text[], text[]) FROM PUBLIC;
 
--- Whether there is a key for each column of a table that is recorded as a token; a
+-- Whether there is a key for each column of a table that is recorded as a hash; a
 -- restore may have left them out.
-CREATE OR REPLACE FUNCTION threadline.token_keys_stand(audited_table integer) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.hash_keys_match(audited_table integer) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT NOT EXISTS (
         SELECT
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS c (treatment text, token_key integer)
-        WHERE t.id = audited_table AND c.treatment = 'token' AND c.token_key NOT IN (SELECT k.id FROM threadline.token_keys AS k));
+        CROSS JOIN jsonb_to_recordset(t.columns) AS c (column_policy text, hash_key integer)
+        WHERE t.id = audited_table AND c.column_policy = 'hash' AND c.hash_key NOT IN (SELECT k.id FROM threadline.hash_keys AS k));
 END;
 
 -- The id under which a table is audited, if everything about it is as a policy asks for;
@@ -3623,7 +3623,7 @@ BEGIN ATOMIC
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE t.id = threadline.audited_table_of(target) AND t.policy = as_decided.policy
       AND (t.schema_name, t.table_name) = (n.nspname, c.relname)
-      AND threadline.token_keys_stand(t.id)
+      AND threadline.hash_keys_match(t.id)
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target));
@@ -3640,8 +3640,8 @@ CREATE OR REPLACE FUNCTION threadline.write_policy(
     columns       text[],
     operations    text[],
     condition     text,
-    clear         text[],
-    token         text[],
+    plain         text[],
+    hash         text[],
     ignore        text[]
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
@@ -3681,7 +3681,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
             array_to_string(operations, ', ', 'NULL'), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear || token || ignore) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || plain || hash || ignore) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -3691,9 +3691,9 @@ BEGIN
         RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(token) AS c WHERE c = ANY (mask || exclude);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(hash) AS c WHERE c = ANY (mask || exclude);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is recorded as a token, and masked or excluded; choose one',
+        RAISE EXCEPTION 'threadline: column % of table % is recorded as a hash, and masked or excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c) INTO tl_wrong FROM unnest(ignore) AS c WHERE c = ANY (tl_keys || exclude);
@@ -3703,24 +3703,24 @@ BEGIN
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (clear) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
+    WHERE c.name = ANY (plain) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain';
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is declared clear, and it is redacted, or made from a column that is; choose one',
+        RAISE EXCEPTION 'threadline: column % of table % is declared plain, and it is redacted, or made from a column that is; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
+    WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain';
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded nor recorded as a token',
+        RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded nor recorded as a hash',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
     PERFORM threadline.set_sequence();
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
-            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
+            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || hash));
     END IF;
 
     tl_id := coalesce(threadline.known_table_of(target), (
@@ -3777,39 +3777,39 @@ BEGIN
         columns = (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
-                    'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
+                    'number', c.number, 'name', c.name, 'type', c.type::text, 'column_policy', now.column_policy,
                     -- What is made of others may be made of a redacted one later.
                     'made_by', CASE
-                        WHEN now.treatment = 'clear' AND cardinality(mask || exclude || token) > 0
+                        WHEN now.column_policy = 'plain' AND cardinality(mask || exclude || hash) > 0
                         THEN threadline.generation_of(target, c.number) END,
                     -- What a redacted column held until now was not recorded.
-                    'clear_since', CASE
-                        WHEN now.treatment <> 'clear' THEN NULL
-                        WHEN former.treatment <> 'clear' THEN clock_timestamp()
-                        ELSE former.clear_since END,
-                    -- Kept, so that a token remains one whatever is decided meanwhile.
-                    'token_key', CASE
-                        WHEN former.token_key IN (SELECT id FROM threadline.token_keys) THEN former.token_key
-                        WHEN now.treatment = 'token' THEN threadline.new_token_key() END,
+                    'plain_since', CASE
+                        WHEN now.column_policy <> 'plain' THEN NULL
+                        WHEN former.column_policy <> 'plain' THEN clock_timestamp()
+                        ELSE former.plain_since END,
+                    -- Kept, so that a hash remains one whatever is decided meanwhile.
+                    'hash_key', CASE
+                        WHEN former.hash_key IN (SELECT id FROM threadline.hash_keys) THEN former.hash_key
+                        WHEN now.column_policy = 'hash' THEN threadline.new_hash_key() END,
                     -- What is recorded under its name is of another column, or
                     -- written another way.
                     'retyped_at', CASE
                         WHEN tl_resumed THEN NULL
                         WHEN former.type = c.type::text
-                             AND (former.treatment = 'token') = (now.treatment = 'token')
-                             AND (now.treatment <> 'token' OR former.token_key IN (SELECT id FROM threadline.token_keys))
+                             AND (former.column_policy = 'hash') = (now.column_policy = 'hash')
+                             AND (now.column_policy <> 'hash' OR former.hash_key IN (SELECT id FROM threadline.hash_keys))
                         THEN former.retyped_at
                         ELSE clock_timestamp() END))
                 ORDER BY c.number), '[]')
             FROM threadline.columns_of(target) AS c
-            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
+            CROSS JOIN LATERAL threadline.policy_of_column(target, c.number, mask, exclude, hash) AS now (column_policy)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
-                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
+                number smallint, name text, type text, column_policy text, plain_since timestamptz, retyped_at timestamptz, hash_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END),
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
-            WHERE threadline.treatment(target, c.number, mask, exclude, token) IN ('mask', 'token')
+            WHERE threadline.policy_of_column(target, c.number, mask, exclude, hash) IN ('mask', 'hash')
             ORDER BY c.number),
         numeric_columns = ARRAY(
             SELECT c.name
@@ -3851,8 +3851,8 @@ REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean
 -- it is not true are not recorded. What a record was can then not be said.
 -- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
 -- write.
--- clear: columns that are no secret though their names look like it; see verify.
--- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
+-- plain: columns that are no secret though their names look like it; see verify.
+-- hash: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- ignore: columns that are recorded with what else changes; a change of these alone
 -- leaves no record. For counters and ranks.
 -- keyless: the table may have no primary key. What happened to it is found by its
@@ -3866,8 +3866,8 @@ CREATE OR REPLACE FUNCTION threadline.audit(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}',
+    plain         text[]  DEFAULT '{}',
+    hash         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}'
 ) RETURNS integer
 LANGUAGE plpgsql
@@ -3879,7 +3879,7 @@ DECLARE
 BEGIN
     PERFORM threadline.check_auditable(target);
     tl_id := threadline.as_decided(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore));
+        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore));
     IF tl_id IS NOT NULL THEN
         -- Nobody is kept waiting for what is there already.
         RETURN tl_id;
@@ -3890,7 +3890,7 @@ BEGIN
     -- the triggers hold them off from now on anyway.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, plain, hash, ignore);
     -- Left over from the time when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);
@@ -3914,8 +3914,8 @@ CREATE OR REPLACE FUNCTION threadline.audit_as_before(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}',
+    plain         text[]  DEFAULT '{}',
+    hash         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}'
 ) RETURNS integer
 LANGUAGE plpgsql
@@ -3925,7 +3925,7 @@ AS $$
 DECLARE
     tl_id integer;
     tl_there text[] := ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c);
-    tl_mask text[] := ARRAY(SELECT c FROM unnest(mask || token) AS c WHERE c <> ALL (tl_there));
+    tl_mask text[] := ARRAY(SELECT c FROM unnest(mask || hash) AS c WHERE c <> ALL (tl_there));
     tl_exclude text[] := ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c <> ALL (tl_there));
 BEGIN
     WHILE tl_id IS NULL LOOP
@@ -3941,8 +3941,8 @@ BEGIN
                     ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k)) END,
                 operations => operations,
                 condition => condition,
-                clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
-                token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
+                plain => ARRAY(SELECT c FROM unnest(plain) AS c WHERE c = ANY (tl_there)),
+                hash => ARRAY(SELECT c FROM unnest(hash) AS c WHERE c = ANY (tl_there)),
                 ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)));
         EXCEPTION WHEN undefined_column THEN
             IF condition IS NULL THEN
@@ -3975,8 +3975,8 @@ DECLARE
     tl_mask text[];
     tl_exclude text[];
     tl_columns text[];
-    tl_clear text[];
-    tl_token text[];
+    tl_plain text[];
+    tl_hash text[];
     tl_ignore text[];
 BEGIN
     PERFORM threadline.set_sequence();
@@ -3988,8 +3988,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % is not audited; start with SELECT threadline.audit(''%'')', target, target;
     END IF;
     IF tl_table.relation <> target::oid AND EXISTS (
-        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (name text, treatment text)
-        WHERE c.treatment <> 'clear' AND c.name NOT IN (SELECT name FROM threadline.columns_of(target))
+        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (name text, column_policy text)
+        WHERE c.column_policy <> 'plain' AND c.name NOT IN (SELECT name FROM threadline.columns_of(target))
     ) THEN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
@@ -4000,13 +4000,13 @@ BEGIN
     END IF;
     WITH decided AS (
         SELECT live.name,
-               bool_or(tl_table.policy -> 'mask' ? c.name OR made.secret AND c.treatment <> 'exclude') AS mask,
-               bool_or(tl_table.policy -> 'exclude' ? c.name OR made.secret AND c.treatment = 'exclude') AS exclude,
-               bool_or(tl_table.policy -> 'token' ? c.name) AS token,
+               bool_or(tl_table.policy -> 'mask' ? c.name OR made.secret AND c.column_policy <> 'exclude') AS mask,
+               bool_or(tl_table.policy -> 'exclude' ? c.name OR made.secret AND c.column_policy = 'exclude') AS exclude,
+               bool_or(tl_table.policy -> 'hash' ? c.name) AS hash,
                bool_or(tl_table.policy -> 'ignore' ? c.name AND is_it) AS ignore,
-               bool_or(tl_table.policy -> 'clear' ? c.name AND is_it) AS clear,
+               bool_or(tl_table.policy -> 'plain' ? c.name AND is_it) AS plain,
                bool_or(tl_table.policy -> 'columns' ? c.name AND is_it) AS chosen
-        FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+        FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, column_policy text)
         JOIN threadline.columns_of(target) AS live
           ON CASE WHEN tl_table.relation = target::oid AND live.number IN (
                  SELECT k.number FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint)
@@ -4018,8 +4018,8 @@ BEGIN
         ) AS same (is_it)
         -- What was generated from a secret still holds it when it is generated no more.
         CROSS JOIN LATERAL (
-            SELECT c.treatment <> 'clear'
-               AND NOT coalesce(tl_table.policy -> 'token' ? c.name, false)
+            SELECT c.column_policy <> 'plain'
+               AND NOT coalesce(tl_table.policy -> 'hash' ? c.name, false)
                AND NOT (tl_table.policy -> 'mask' ? c.name OR tl_table.policy -> 'exclude' ? c.name)
                AND coalesce(tl_table.policy -> 'columns' ? c.name, true)
                AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attnum = live.number AND a.attgenerated = '')
@@ -4029,18 +4029,18 @@ BEGIN
     SELECT coalesce(array_agg(name) FILTER (WHERE mask AND NOT coalesce(exclude, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE exclude), '{}'),
            array_agg(name) FILTER (WHERE chosen),
-           coalesce(array_agg(name) FILTER (WHERE clear AND NOT coalesce(mask OR exclude OR token, false)), '{}'),
-           coalesce(array_agg(name) FILTER (WHERE token AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE plain AND NOT coalesce(mask OR exclude OR hash, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE hash AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}')
-    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore
+    INTO tl_mask, tl_exclude, tl_columns, tl_plain, tl_hash, tl_ignore
     FROM decided;
     RETURN threadline.audit(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
         condition => tl_table.policy ->> 'condition',
-        clear => tl_clear,
-        token => tl_token,
+        plain => tl_plain,
+        hash => tl_hash,
         ignore => tl_ignore);
 END
 $$;
@@ -4397,14 +4397,14 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN threadline.renamed_image(threadline.renames_of(audited_table), image, captured_at);
 
--- The columns of a table as they are called now, and how each is treated: clear,
+-- The columns of a table as they are called now, and how each is treated: plain,
 -- mask or exclude. Fails closed like capture_changed_table(): on a table with
--- redaction a column is clear only if it can be traced to one that the policy
--- left clear, by number while the table is the one it was, by name after a
--- restore. A token is a mask to who reads: it tells no value.
+-- redaction a column is plain only if it can be traced to one that the policy
+-- left plain, by number while the table is the one it was, by name after a
+-- restore. A hash is a mask to who reads: it tells no value.
 CREATE OR REPLACE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,
-    OUT name text, OUT type regtype, OUT treatment text, OUT clear_since timestamptz
+    OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4413,18 +4413,18 @@ AS $$
 BEGIN
     RETURN QUERY
     WITH known AS (
-        SELECT k.number, k.name, k.treatment, k.clear_since, t.relation
+        SELECT k.number, k.name, k.column_policy, k.plain_since, t.relation
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, treatment text, clear_since timestamptz)
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, column_policy text, plain_since timestamptz)
         WHERE t.id = audited_table
     )
     SELECT live.name, live.type,
-           CASE WHEN NOT EXISTS (SELECT FROM known AS k WHERE k.treatment <> 'clear') THEN 'clear'
-                WHEN 'exclude' IN (itself.treatment, namesake.treatment) THEN 'exclude'
-                WHEN itself.treatment IN ('mask', 'token') OR namesake.treatment IN ('mask', 'token') THEN 'mask'
-                WHEN itself.treatment = 'clear' THEN 'clear'
+           CASE WHEN NOT EXISTS (SELECT FROM known AS k WHERE k.column_policy <> 'plain') THEN 'plain'
+                WHEN 'exclude' IN (itself.column_policy, namesake.column_policy) THEN 'exclude'
+                WHEN itself.column_policy IN ('mask', 'hash') OR namesake.column_policy IN ('mask', 'hash') THEN 'mask'
+                WHEN itself.column_policy = 'plain' THEN 'plain'
                 ELSE 'exclude' END,
-           itself.clear_since
+           itself.plain_since
     FROM (
         -- As threadline.columns_of() has them, but planned once.
         SELECT a.attnum AS number, a.atttypid::regtype AS type,
@@ -4451,16 +4451,16 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    SELECT coalesce(array_agg(c.name ORDER BY c.name) FILTER (WHERE c.treatment <> 'clear'), '{}'),
-           coalesce(array_agg(c.name) FILTER (WHERE c.treatment = 'exclude'), '{}'),
-           coalesce(jsonb_object_agg(c.name, threadline.placeholder(c.type)) FILTER (WHERE c.treatment = 'mask'), '{}'),
-           coalesce(jsonb_object_agg(c.name, '***'::text) FILTER (WHERE c.treatment = 'exclude' AND p.typcategory = 'S'), '{}'),
-           coalesce(array_agg(c.name) FILTER (WHERE c.treatment <> 'clear' AND p.typcategory <> 'S'), '{}')
+    SELECT coalesce(array_agg(c.name ORDER BY c.name) FILTER (WHERE c.column_policy <> 'plain'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.column_policy = 'exclude'), '{}'),
+           coalesce(jsonb_object_agg(c.name, threadline.placeholder(c.type)) FILTER (WHERE c.column_policy = 'mask'), '{}'),
+           coalesce(jsonb_object_agg(c.name, '***'::text) FILTER (WHERE c.column_policy = 'exclude' AND p.typcategory = 'S'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.column_policy <> 'plain' AND p.typcategory <> 'S'), '{}')
     INTO columns, hidden, masks, filled, unreadable
     FROM (
         SELECT policy.name, policy.type,
-               -- What it was before it became clear, the audit does not have.
-               CASE WHEN policy.clear_since > instant THEN 'exclude' ELSE policy.treatment END AS treatment
+               -- What it was before it became plain, the audit does not have.
+               CASE WHEN policy.plain_since > instant THEN 'exclude' ELSE policy.column_policy END AS column_policy
         FROM threadline.column_policy(audited_table, target) AS policy
     ) AS c
     JOIN pg_type AS p ON p.oid = c.type;
@@ -4485,10 +4485,10 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     RETURN (
-        SELECT CASE WHEN bool_and(live.treatment = 'clear') THEN format('(%s)', live.image)
+        SELECT CASE WHEN bool_and(live.column_policy = 'plain') THEN format('(%s)', live.image)
                     ELSE format('threadline.redacted_image(%s, %L, %L)', live.image,
-                        coalesce(array_agg(live.name) FILTER (WHERE live.treatment = 'clear'), '{}'),
-                        jsonb_object_agg(live.name, threadline.placeholder(live.type)) FILTER (WHERE live.treatment = 'mask'))
+                        coalesce(array_agg(live.name) FILTER (WHERE live.column_policy = 'plain'), '{}'),
+                        jsonb_object_agg(live.name, threadline.placeholder(live.type)) FILTER (WHERE live.column_policy = 'mask'))
                END
         FROM (
             SELECT c.*,
@@ -4940,7 +4940,7 @@ BEGIN ATOMIC
     SELECT coalesce(array_agg(c.name ORDER BY c.name), '{}')
     FROM threadline.column_policy(audited_table, target) AS c
     JOIN pg_attribute AS a ON a.attrelid = target AND a.attname = c.name AND a.attgenerated = ''
-    WHERE (c.treatment <> 'clear' OR c.clear_since > captured_at)
+    WHERE (c.column_policy <> 'plain' OR c.plain_since > captured_at)
       AND CASE WHEN image ? c.name THEN image -> c.name <> 'null' ELSE whole END;
 END;
 
@@ -4960,8 +4960,8 @@ BEGIN
     FROM jsonb_each(after) AS field
     JOIN threadline.column_policy(change.table_id, target) AS c ON c.name = field.key
     WHERE CASE
-        WHEN c.treatment = 'exclude' THEN false
-        WHEN c.treatment = 'clear' AND c.clear_since > change.captured_at IS NOT TRUE
+        WHEN c.column_policy = 'exclude' THEN false
+        WHEN c.column_policy = 'plain' AND c.plain_since > change.captured_at IS NOT TRUE
             THEN (live -> c.name)::text IS DISTINCT FROM field.value::text
         WHEN (live -> c.name = 'null') <> (field.value = 'null') THEN true
         ELSE EXISTS (
@@ -5191,7 +5191,7 @@ BEGIN
         tl_live := threadline.live_image(tl_record.table_id, tl_target, tl_record.record_key);
         SELECT jsonb_object_agg(field.key, field.value) INTO tl_image
         FROM jsonb_each(tl_record.image) AS field
-        JOIN threadline.column_policy(tl_record.table_id, tl_target) AS c ON c.name = field.key AND c.treatment = 'clear'
+        JOIN threadline.column_policy(tl_record.table_id, tl_target) AS c ON c.name = field.key AND c.column_policy = 'plain'
         WHERE (tl_live -> field.key)::text <> field.value::text;
         PERFORM threadline.put_row(tl_target, tl_image,
             threadline.key_condition(tl_record.table_id, tl_record.record_key, 'tl_row'))
@@ -5521,10 +5521,10 @@ RETURN one <> other AND (
 -- The columns whose recorded values can be compared with each other and with the
 -- live ones, and since when: of what was masked or excluded until then, of another
 -- type, or of another column of that name, earlier ones say nothing. What is recorded
--- as a token can be compared by who may make one, with by_token, if its type has one
+-- as a hash can be compared by who may make one, with by_hash, if its type has one
 -- text for each value; that of numeric is another after a change of its scale.
 CREATE OR REPLACE FUNCTION threadline.comparable_columns(
-    audited_table integer, target regclass, by_token boolean,
+    audited_table integer, target regclass, by_hash boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
@@ -5533,17 +5533,17 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT live.name, greatest(k.clear_since, k.retyped_at),
-           CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise AND live.type <> 'numeric'::regtype)
+    SELECT live.name, greatest(k.plain_since, k.retyped_at),
+           CASE WHEN policy.column_policy = 'mask' AND NOT (by_hash AND k.column_policy = 'hash' AND live.bitwise AND live.type <> 'numeric'::regtype)
                 THEN threadline.placeholder(live.type) END,
            live.type IN ('json'::regtype, 'jsonb'::regtype)
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS k (
-        number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
+        number smallint, name text, type text, column_policy text, plain_since timestamptz, retyped_at timestamptz)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
-    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+    WHERE t.id = audited_table AND live.type::text = k.type AND policy.column_policy <> 'exclude'
       -- A change of it alone is not recorded.
       AND coalesce(t.policy -> 'ignore' ? k.name, false) IS NOT true;
 END
@@ -5624,7 +5624,7 @@ DECLARE
     tl_image text;
     tl_live text;
     tl_fresh boolean;
-    tl_by_token boolean;
+    tl_by_hash boolean;
 BEGIN
     tl_obstacle := threadline.chain_obstacle(target);
     IF tl_obstacle IS NOT NULL THEN
@@ -5635,13 +5635,13 @@ BEGIN
     tl_renames := threadline.renames_of(tl_table.id);
     tl_fresh := tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target);
     -- Tokens of what is there now are for who has the keys.
-    tl_by_token := tl_fresh AND tl_table.policy ? 'token'
-        AND has_table_privilege('threadline.token_keys', 'SELECT')
-        AND has_function_privilege('threadline.token(integer, jsonb)', 'EXECUTE');
-    IF tl_by_token THEN
-        tl_by_token := NOT EXISTS (
-            SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (treatment text, token_key integer)
-            WHERE c.treatment = 'token' AND c.token_key NOT IN (SELECT id FROM threadline.token_keys));
+    tl_by_hash := tl_fresh AND tl_table.policy ? 'hash'
+        AND has_table_privilege('threadline.hash_keys', 'SELECT')
+        AND has_function_privilege('threadline.hash(integer, jsonb)', 'EXECUTE');
+    IF tl_by_hash THEN
+        tl_by_hash := NOT EXISTS (
+            SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (column_policy text, hash_key integer)
+            WHERE c.column_policy = 'hash' AND c.hash_key NOT IN (SELECT id FROM threadline.hash_keys));
     END IF;
     SELECT array_agg(c.name) AS names,
            coalesce(array_agg(c.name) FILTER (WHERE c.any_json), '{}') AS documents,
@@ -5649,7 +5649,7 @@ BEGIN
            array_agg(c.name) FILTER (WHERE c.since IS NOT NULL) AS late_names,
            array_agg(c.since) FILTER (WHERE c.since IS NOT NULL) AS late_since
     INTO tl_columns
-    FROM threadline.comparable_columns(tl_table.id, target, tl_by_token) AS c;
+    FROM threadline.comparable_columns(tl_table.id, target, tl_by_hash) AS c;
     SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.chained_since, max(k.retyped_at)) INTO tl_since
     FROM jsonb_to_recordset(tl_table.columns) AS k (name text, retyped_at timestamptz)
     WHERE k.name = ANY (tl_table.key_columns);
@@ -5665,10 +5665,10 @@ BEGIN
         tl_image := format('(%s) - ARRAY(SELECT late.name FROM unnest($8, $9) AS late (name, since) WHERE late.since > c.captured_at)', tl_image);
     END IF;
 
-    tl_live := CASE WHEN tl_fresh AND (tl_by_token OR NOT tl_table.policy ? 'token')
+    tl_live := CASE WHEN tl_fresh AND (tl_by_hash OR NOT tl_table.policy ? 'hash')
         THEN threadline.image_expression(tl_table.id, target, 'tl_live')
         ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END;
-    IF tl_by_token AND tl_columns.masks IS NOT NULL THEN
+    IF tl_by_hash AND tl_columns.masks IS NOT NULL THEN
         tl_live := format('threadline.redacted(%s, ''{}'', $7)', tl_live);
     END IF;
 

@@ -9,9 +9,9 @@
 -- it is not true are not recorded. What a record was can then not be said.
 -- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
 -- write.
--- clear: columns that are no secret though their names look like it. Of one that looks
--- secret, something has to be said: mask, exclude, token or clear.
--- token: columns stored as keyed hashes, so that equal values can be seen to be equal.
+-- plain: columns that are no secret though their names look like it. Of one that looks
+-- secret, something has to be said: mask, exclude, hash or plain.
+-- hash: columns stored as keyed hashes, so that equal values can be seen to be equal.
 -- ignore: columns that are recorded with what else changes; a change of these alone
 -- leaves no record. For counters and ranks.
 -- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
@@ -33,8 +33,8 @@ CREATE FUNCTION threadline.audit(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}',
+    plain         text[]  DEFAULT '{}',
+    hash         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
     personal      text[]  DEFAULT '{}',
@@ -48,8 +48,8 @@ AS $$
 BEGIN
     PERFORM threadline.check_auditable(target);
     PERFORM threadline.ask_about_secrets(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject));
+        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
     RETURN threadline.audit_as_decided(target, mask, exclude, require_actor, keyless, columns, operations, condition,
-        clear, token, ignore, keep, personal, subject, continues);
+        plain, hash, ignore, keep, personal, subject, continues);
 END
 $$;

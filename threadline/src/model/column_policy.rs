@@ -8,14 +8,14 @@ pub enum ColumnPolicy {
     /// Nothing. A change of this column alone is not recorded.
     Exclude,
     /// A keyed hash. Equal values of one column have equal hashes.
-    Token,
+    Hash,
     /// The value. It is not a secret, although the name of the column suggests one.
-    Clear,
+    Plain,
 }
 
 impl ColumnPolicy {
     /// All column policies, in the order in which a migration names them.
-    pub const ALL: [Self; 4] = [Self::Mask, Self::Exclude, Self::Token, Self::Clear];
+    pub const ALL: [Self; 4] = [Self::Mask, Self::Exclude, Self::Hash, Self::Plain];
 
     /// Returns the name in `#[audited(...)]`, in the arguments of `threadline.audit()` and
     /// in a file of tables.
@@ -23,16 +23,16 @@ impl ColumnPolicy {
         match self {
             Self::Mask => "mask",
             Self::Exclude => "exclude",
-            Self::Token => "token",
-            Self::Clear => "clear",
+            Self::Hash => "hash",
+            Self::Plain => "plain",
         }
     }
 
     /// Returns whether the value is not recorded.
     pub fn redacts(self) -> bool {
         match self {
-            Self::Mask | Self::Exclude | Self::Token => true,
-            Self::Clear => false,
+            Self::Mask | Self::Exclude | Self::Hash => true,
+            Self::Plain => false,
         }
     }
 }

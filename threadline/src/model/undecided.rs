@@ -31,12 +31,12 @@ impl fmt::Display for UndecidedColumn {
             return if *is_key {
                 write!(
                     f,
-                    "{table}, column {column}: list it in `clear` if it is no secret; primary-key columns identify records and cannot be masked or excluded"
+                    "{table}, column {column}: list it in `plain` if it is no secret; primary-key columns identify records and cannot be masked or excluded"
                 )
             } else {
                 write!(
                     f,
-                    "{table}, column {column}: list it in `exclude` to record nothing of it, in `mask` that it changed, in `token` also whether it changed back, in `clear` if it is no secret"
+                    "{table}, column {column}: list it in `exclude` to record nothing of it, in `mask` that it changed, in `hash` also whether it changed back, in `plain` if it is no secret"
                 )
             };
         }
@@ -44,12 +44,12 @@ impl fmt::Display for UndecidedColumn {
         if *is_key {
             write!(
                 f,
-                "`token({column})` to record it as a keyed hash, `clear({column})` if it is no secret; primary-key columns identify records and cannot be masked or excluded"
+                "`hash({column})` to record it as a keyed hash, `plain({column})` if it is no secret; primary-key columns identify records and cannot be masked or excluded"
             )
         } else {
             write!(
                 f,
-                "`exclude({column})` to record nothing of it, `mask({column})` that it changed, `token({column})` also whether it changed back, `clear({column})` if it is no secret"
+                "`exclude({column})` to record nothing of it, `mask({column})` that it changed, `hash({column})` also whether it changed back, `plain({column})` if it is no secret"
             )
         }
     }

@@ -105,7 +105,7 @@ impl fmt::Display for Styled<'_> {
         {
             let shown = |value: &Value| {
                 // Without this, the placeholder of a number would look like a value.
-                if change.masked.contains(column) && !value.is_null() && !is_token(value) {
+                if change.masked.contains(column) && !value.is_null() && !is_hash(value) {
                     "***".to_owned()
                 } else {
                     plain(value)
@@ -130,10 +130,10 @@ impl fmt::Display for Styled<'_> {
 }
 
 /// Returns whether the value has the form that capture gives to a keyed hash.
-fn is_token(value: &Value) -> bool {
+fn is_hash(value: &Value) -> bool {
     value
         .as_str()
-        .and_then(|text| text.strip_prefix("token:"))
+        .and_then(|text| text.strip_prefix("hash:"))
         .is_some_and(|hash| hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 

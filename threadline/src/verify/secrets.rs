@@ -48,9 +48,9 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
         "will be recorded as it is from the next threadline.refresh() on"
     };
     let ways = if is_key {
-        format!("token({column}) or clear({column})")
+        format!("hash({column}) or plain({column})")
     } else {
-        format!("exclude({column}), mask({column}), token({column}) or clear({column})")
+        format!("exclude({column}), mask({column}), hash({column}) or plain({column})")
     };
     let (advice, fix) = match spec {
         // The model's policy is not in force, which is a finding of its own.
@@ -59,7 +59,7 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
             file: Some(file), ..
         }) => (
             format!(
-                "name it in exclude, mask, token or clear of {file}, and run `threadline audit`"
+                "name it in exclude, mask, hash or plain of {file}, and run `threadline audit`"
             ),
             None,
         ),
@@ -78,12 +78,12 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
             None,
         ),
         None if is_key => (
-            "name it in threadline.audit(..., token => ...), or in clear if it is no secret"
+            "name it in threadline.audit(..., hash => ...), or in clear if it is no secret"
                 .to_owned(),
             None,
         ),
         None => (
-            "have it excluded, or name it in mask, token or clear".to_owned(),
+            "have it excluded, or name it in mask, hash or plain".to_owned(),
             Some(fix),
         ),
     };

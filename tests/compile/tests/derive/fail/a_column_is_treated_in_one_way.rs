@@ -12,8 +12,8 @@ diesel::table! {
 
 #[derive(Audited)]
 #[diesel(table_name = devices, primary_key(id))]
-#[audited(mask(api_key), exclude(token), clear(api_key, token, ssn, pin, pin))]
-#[audited(token(id, api_key, token, ssn))]
+#[audited(mask(api_key), exclude(token), plain(api_key, token, ssn, pin, pin))]
+#[audited(hash(id, api_key, token, ssn))]
 struct Device;
 
 fn main() {}

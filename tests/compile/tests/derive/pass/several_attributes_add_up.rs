@@ -17,8 +17,8 @@ diesel::table! {
 #[diesel(table_name = users)]
 #[audited(mask(email), mask(phone,),)]
 #[audited(exclude(password_hash), mask(name))]
-#[audited(require_actor, clear(token_count))]
-#[audited(clear(pin), token(ssn))]
+#[audited(require_actor, plain(token_count))]
+#[audited(plain(pin), hash(ssn))]
 struct Much;
 
 #[derive(Audited)]
@@ -36,8 +36,8 @@ fn main() {
     assert_eq!(policy.columns_with(ColumnPolicy::Mask), ["email", "phone", "name"]);
     assert_eq!(policy.columns_with(ColumnPolicy::Exclude), ["password_hash"]);
     assert!(policy.require_actor);
-    assert_eq!(policy.columns_with(ColumnPolicy::Token), ["ssn"]);
-    assert_eq!(policy.columns_with(ColumnPolicy::Clear), ["token_count", "pin"]);
+    assert_eq!(policy.columns_with(ColumnPolicy::Hash), ["ssn"]);
+    assert_eq!(policy.columns_with(ColumnPolicy::Plain), ["token_count", "pin"]);
     for policy in [Nothing::spec().policy, Silent::spec().policy] {
         assert_eq!(policy, threadline::Policy::default());
     }

@@ -1,7 +1,7 @@
--- How a column is stored: clear, token, mask or exclude. A generated column repeats
+-- How a column is stored: plain, hash, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
-CREATE FUNCTION threadline.treatment(
-    target regclass, column_number smallint, mask text[], exclude text[], token text[]
+CREATE FUNCTION threadline.policy_of_column(
+    target regclass, column_number smallint, mask text[], exclude text[], hash text[]
 ) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -22,11 +22,11 @@ BEGIN ATOMIC
     SELECT CASE
         WHEN bool_or(name = ANY (exclude) AND itself) THEN 'exclude'
         WHEN bool_or(name = ANY (mask) AND itself) THEN 'mask'
-        WHEN bool_or(name = ANY (token) AND itself) THEN 'token'
+        WHEN bool_or(name = ANY (hash) AND itself) THEN 'hash'
         WHEN bool_or(name = ANY (exclude)) THEN 'exclude'
         WHEN bool_or(name = ANY (mask)) THEN 'mask'
-        WHEN bool_or(name = ANY (token)) THEN 'token'
-        ELSE 'clear'
+        WHEN bool_or(name = ANY (hash)) THEN 'hash'
+        ELSE 'plain'
     END
     FROM source;
 END;

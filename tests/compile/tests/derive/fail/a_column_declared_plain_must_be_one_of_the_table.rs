@@ -9,7 +9,7 @@ diesel::table! {
 
 #[derive(Audited)]
 #[diesel(table_name = devices)]
-#[audited(clear(token_cuont))]
+#[audited(plain(token_cuont))]
 struct Device;
 
 fn main() {}

@@ -1,5 +1,5 @@
 -- A key of up to 64 bytes, each exclusive-or a byte, as HMAC mixes it in.
-CREATE FUNCTION threadline.token_pad(key bytea, pad integer) RETURNS bytea
+CREATE FUNCTION threadline.hash_pad(key bytea, pad integer) RETURNS bytea
 LANGUAGE sql IMMUTABLE
 RETURN (
     SELECT pg_catalog.string_agg(

@@ -11,8 +11,8 @@ use crate::record::{AuditChange, Unavailable};
 use crate::revert::revert_record;
 use crate::time_travel::{PastRecords, Version, VersionedModel, as_of_json};
 
-/// What can be asked about the records of an audited model; every model with
-/// [`#[derive(Audited)]`](macro@crate::Audited) has it.
+/// Queries on the recorded changes of an audited model.
+/// [`#[derive(Audited)]`](macro@crate::Audited) implements it.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -35,13 +35,14 @@ use crate::time_travel::{PastRecords, Version, VersionedModel, as_of_json};
     note = "add `#[derive(threadline::Audited)]` next to `#[diesel(table_name = ...)]`"
 )]
 pub trait Audited: AuditedModel {
-    /// The changes of this record, newest first. For a part of a long history, or the
-    /// reasons with it, see [`History::page`].
+    /// Returns the changes of this record, newest first. To read a long history in pages,
+    /// or with the reasons for each change, see [`History::page`].
     ///
     /// # Errors
     ///
-    /// The table was never audited ([`ErrorKind::NotAudited`](crate::ErrorKind::NotAudited))
-    /// or does not exist, the audit schema is missing or too old, or the query failed.
+    /// Returns an error if the table was never audited
+    /// ([`ErrorKind::NotAudited`](crate::ErrorKind::NotAudited)) or does not exist, if the
+    /// audit schema is missing or too old, or if the query fails.
     fn history<'a, C>(&'a self, conn: &'a mut C) -> C::Answer<'a, Result<Vec<AuditChange>, Error>>
     where
         C: AuditConnection,
@@ -51,11 +52,11 @@ pub trait Audited: AuditedModel {
         Self::history_of(conn, self.id())
     }
 
-    /// The changes of the record with the given key, newest first, also after
-    /// the record was deleted.
+    /// Returns the changes of the record with the given key, newest first. Works for
+    /// deleted records too.
     ///
-    /// Follows a record through a change of its key: what happened to it under
-    /// earlier keys belongs to its history.
+    /// The history follows a record through changes of its key: changes under earlier keys
+    /// belong to it.
     ///
     /// # Errors
     ///
@@ -71,9 +72,9 @@ pub trait Audited: AuditedModel {
         History::<Self, _>::of_key(key).load(conn)
     }
 
-    /// The changes of this record together with those of the rows that referred to it at
-    /// the time, newest first. For a page of them see [`History::with`], which says what
-    /// belongs to it.
+    /// Returns the changes of this record together with those of the rows that referred to
+    /// it at the time, newest first. To read them in pages, see [`History::with`], which
+    /// also defines which rows belong to the record.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -100,9 +101,9 @@ pub trait Audited: AuditedModel {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Reference`](crate::ErrorKind::Reference) where rows cannot be found by
-    /// a reference, for instance because its column is masked; or same as
-    /// [`history`](Self::history).
+    /// Returns [`ErrorKind::Reference`](crate::ErrorKind::Reference) if rows cannot be
+    /// found by a reference, for instance because its column is masked. Other errors are
+    /// the same as those of [`history`](Self::history).
     fn history_with<'a, C>(
         &'a self,
         conn: &'a mut C,
@@ -118,20 +119,21 @@ pub trait Audited: AuditedModel {
             .load(conn)
     }
 
-    /// The rows of this model that refer to a record by a column, for
-    /// [`history_with`](Self::history_with) of the record. By several columns, or of a
-    /// table without a model: [`Referring`] from text.
+    /// Returns a reference to a record by one column of this model, for
+    /// [`history_with`](Self::history_with). For a reference by several columns, or from a
+    /// table without a model, parse a [`Referring`] from text.
     fn of<C: Column<Table = Self::Table>>(_column: C) -> Referring {
         Referring::by_column::<C>(&Self::spec().table)
     }
 
-    /// The rows of this model that refer to a record by the one foreign key to its table.
+    /// Returns a reference by the one foreign key of this model to the table of the record.
     fn referring() -> Referring {
         Referring::by_foreign_key(Self::spec().table)
     }
 
-    /// The changes of this record, newest first, each with the record as it
-    /// was after the change (after a deletion: as it was when it went).
+    /// Returns the changes of this record, newest first, each with the record as it was
+    /// after the change. After a deletion, this is the record as it was when it was
+    /// deleted.
     fn versions<'a, C>(
         &'a self,
         conn: &'a mut C,
@@ -145,8 +147,8 @@ pub trait Audited: AuditedModel {
         Self::versions_of(conn, self.id())
     }
 
-    /// The versions of the record with the given key, newest first, also after
-    /// the record was deleted.
+    /// Returns the versions of the record with the given key, newest first. Works for
+    /// deleted records too.
     fn versions_of<'c, C, K>(
         conn: &'c mut C,
         key: K,
@@ -159,29 +161,31 @@ pub trait Audited: AuditedModel {
         Self::load_versions(conn, key.into_key())
     }
 
-    /// The record that had this key at an instant, as it was then; also one that
-    /// is gone, and one that is older than the audit and has not changed before.
+    /// Returns the record with this key as it was at an instant. Works for records that
+    /// were deleted since, and for records that are older than the audit and had not
+    /// changed by then.
     ///
-    /// What was recorded counts: the answer goes forward from the record's insertion, and
-    /// back from the live row only for what is not on record. It is the same before and
-    /// after a later `ALTER TABLE`, if `threadline.refresh()` follows in the same migration;
-    /// without that, a command counts as of the next transaction that is on record.
+    /// The result comes from the recorded changes: it is computed forward from the record's
+    /// insertion, and backward from the live row only for values that were not recorded. A
+    /// later `ALTER TABLE` does not change it if `threadline.refresh()` follows in the same
+    /// migration. Without that, the `ALTER TABLE` takes effect in the audit with the next
+    /// recorded transaction.
     ///
-    /// An answer never becomes another one: as long as a transaction that wrote
-    /// audited rows by then is open, the reason is [`Unavailable::NotFinal`], which names
-    /// it. A standby answers for instants that it has replayed. A
-    /// transaction counts as of its last change, whole or not at all; PostgreSQL
-    /// keeps no time of commit. Under REPEATABLE READ or SERIALIZABLE this goes for
-    /// whatever has committed since the snapshot was taken, in any database of the
-    /// server: ask in a transaction of its own.
+    /// The answer for a past instant never changes: while a transaction that wrote audited
+    /// rows by then is open, the call returns [`Unavailable::NotFinal`], which names the
+    /// transaction. A standby returns results for instants that it has replayed. A
+    /// transaction takes effect at the time of its last change, completely or not at all,
+    /// because PostgreSQL keeps no time of commit. Under REPEATABLE READ or SERIALIZABLE,
+    /// any transaction that committed after the snapshot was taken, in any database of the
+    /// server, counts as open: run the query in its own transaction.
     ///
-    /// | since then, a column was | gives |
+    /// | change of the column since then | result |
     /// |---|---|
-    /// | added | what the row got with it, or nothing if the row went before |
-    /// | dropped | nothing; the image has it as far as it is on record |
-    /// | renamed | its value then, under its name now |
-    /// | given another type, or other values by `USING` | its value then, or [`Unavailable::DoesNotFit`], which says why; [`Unavailable::Converted`] if only the converted value is left |
-    /// | of an enum whose label was renamed | its label then, or [`Unavailable::DoesNotFit`] |
+    /// | added | the value that the row got with the column, or no value if the row was deleted before |
+    /// | dropped | no value; the image has it if it was recorded |
+    /// | renamed | the value at the time, under the present name |
+    /// | given another type, or other values by `USING` | the value at the time, or [`Unavailable::DoesNotFit`] with the reason; [`Unavailable::Converted`] if only the converted value was recorded |
+    /// | an enum label was renamed | the label at the time, or [`Unavailable::DoesNotFit`] |
     /// | masked or excluded | `***` in text columns, or [`Unavailable::Redacted`] |
     ///
     /// ```
@@ -205,8 +209,8 @@ pub trait Audited: AuditedModel {
     ///
     /// # Errors
     ///
-    /// The table is not audited, the audit schema is missing or too old, or the
-    /// query failed.
+    /// Returns an error if the table is not audited, if the audit schema is missing or too
+    /// old, or if the query fails.
     fn as_of<'c, C, K>(
         conn: &'c mut C,
         key: K,
@@ -220,9 +224,9 @@ pub trait Audited: AuditedModel {
         Self::load_as_of(conn, key.into_key(), instant)
     }
 
-    /// The same as JSON, whatever the model is like now. Values of `numeric` columns are
-    /// strings, digit for digit. A column of which only a converted value is left is
-    /// not in it.
+    /// Returns the record at an instant as JSON, independent of the present definition of
+    /// the model. Values of `numeric` columns are strings with all their digits. A column
+    /// of which only a converted value was recorded is omitted.
     fn as_of_json<'c, C, K>(
         conn: &'c mut C,
         key: K,
@@ -240,9 +244,10 @@ pub trait Audited: AuditedModel {
         ))
     }
 
-    /// Every record of the table as it was at an instant, in no particular
-    /// order, also those that are gone. Comes row by row, as an iterator or, on a
-    /// connection of diesel-async, as a stream: memory does not grow with the table.
+    /// Returns every record of the table as it was at an instant, in no particular order,
+    /// including records that were deleted since. The result is an iterator or, on a
+    /// connection of diesel-async, a stream. Rows are read one by one, so memory does not
+    /// grow with the table.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -262,8 +267,8 @@ pub trait Audited: AuditedModel {
     ///
     /// # Errors
     ///
-    /// As of [`as_of`](Self::as_of); that the instant is not final or not
-    /// audited is an error of the kind [`Unavailable`](crate::ErrorKind::Unavailable).
+    /// Same as [`as_of`](Self::as_of). If the instant is not final or not audited, the
+    /// error has the kind [`Unavailable`](crate::ErrorKind::Unavailable).
     fn all_as_of<C>(
         conn: &mut C,
         instant: DateTime<Utc>,
@@ -275,10 +280,10 @@ pub trait Audited: AuditedModel {
         Self::load_all_as_of(conn, instant)
     }
 
-    /// Puts the record with this key back to what it was at an instant, as a new
-    /// change that is audited like any other: updates it, deletes it if it was not
-    /// there then, or puts it back if it is gone. What others refer to, or what
-    /// the audit does not have, is not touched.
+    /// Reverts the record with this key to its state at an instant: updates it, deletes it
+    /// if it did not exist then, or inserts it again if it was deleted since. The revert is
+    /// a new change, audited like any other. Rows that other rows refer to, and values that
+    /// were not recorded, are not touched.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -302,8 +307,8 @@ pub trait Audited: AuditedModel {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RevertConflicts`](crate::ErrorKind::RevertConflicts) with the
-    /// reason, and nothing is changed; or the query failed.
+    /// Returns [`ErrorKind::RevertConflicts`](crate::ErrorKind::RevertConflicts) with the
+    /// reasons, in which case nothing is changed, or an error if the query fails.
     fn revert_to<'c, C, K>(
         conn: &'c mut C,
         key: K,
@@ -321,13 +326,12 @@ pub trait Audited: AuditedModel {
         ))
     }
 
-    /// Who gave each column of this record the value that it has: its last
-    /// change, with actor and actions. Columns that have not changed since
-    /// before the audit are not there.
+    /// Returns the last change of each column of this record, with its actor and actions.
+    /// Columns that have not changed since the audit began are omitted.
     ///
     /// # Errors
     ///
-    /// As of [`history`](Self::history).
+    /// Same as [`history`](Self::history).
     fn blame<'a, C>(&'a self, conn: &'a mut C) -> C::Answer<'a, Result<Vec<Blame>, Error>>
     where
         C: AuditConnection,
@@ -337,8 +341,8 @@ pub trait Audited: AuditedModel {
         Self::blame_of(conn, self.id())
     }
 
-    /// Who gave each column of the record with the given key its value; of a
-    /// record that was deleted, the value that it had when it went.
+    /// Returns the last change of each column of the record with the given key. For a
+    /// deleted record, these are the changes that led to its last values.
     fn blame_of<'c, C, K>(conn: &'c mut C, key: K) -> C::Answer<'c, Result<Vec<Blame>, Error>>
     where
         C: AuditConnection,

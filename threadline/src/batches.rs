@@ -1,4 +1,4 @@
-//! Work that the schema does a batch a call, each call in a transaction of its own.
+//! Work that the schema does in batches, each call in its own transaction.
 
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;
@@ -7,7 +7,8 @@ use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::run;
 
-/// A query that does one batch and gives its size as `done`: 0 when nothing is left.
+/// A query that does one batch and returns its size as `done`. A size of 0 means that
+/// nothing is left.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Batches<'a>(pub(crate) &'a str);
 
@@ -23,13 +24,13 @@ impl Batches<'_> {
         Ok(batch.done.unsigned_abs())
     }
 
-    /// One, if it can be done.
+    /// Does one batch, unless that fails.
     pub(crate) async fn perhaps_one<C: AuditConnection>(self, conn: &mut C) -> Option<u64> {
         let batch: Batch = run::one(conn, diesel::sql_query(self.0)).await.ok()?;
         Some(batch.done.unsigned_abs())
     }
 
-    /// Until nothing is left.
+    /// Does batches until nothing is left.
     pub(crate) async fn all<C: AuditConnection>(self, conn: &mut C) -> Result<u64, Error> {
         let mut done = 0;
         loop {

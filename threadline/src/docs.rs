@@ -1,4 +1,4 @@
-//! Guides, for people with a problem.
+//! Guides to common tasks and problems.
 
 #[doc = include_str!("docs/your_first_service.md")]
 pub mod your_first_service {}

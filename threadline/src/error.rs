@@ -16,11 +16,11 @@ use crate::version::SCHEMA_VERSION;
 pub use self::class::ErrorClass;
 pub(crate) use self::failure::kind_of;
 
-/// What went wrong in Threadline, and what to do about it.
+/// An error of Threadline, with the way to resolve it in its message.
 ///
-/// Turns into a [`diesel::result::Error`] with `?`, so that functions that
-/// return Diesel's error need no second one, and back without loss.
-/// [`class`](Self::class) tells whose matter it is.
+/// It converts into a [`diesel::result::Error`] with `?`, so that functions that return
+/// Diesel's error need no second error type, and back without loss. [`class`](Self::class)
+/// returns who must act on it.
 #[derive(Debug)]
 pub struct Error(Box<ErrorKind>);
 
@@ -30,26 +30,26 @@ pub struct Error(Box<ErrorKind>);
 pub enum ErrorKind {
     /// The database has no audit schema, or one older than this crate.
     SchemaMissing {
-        /// The version that is installed.
+        /// The installed version.
         installed: Option<i32>,
     },
-    /// A table that is to be audited is not in the database.
+    /// A table that is to be audited does not exist.
     TableMissing {
-        /// Who audits it: ``model `Member` ``, or the name of a file.
+        /// The declaration: ``model `Member` ``, or the name of a file.
         declared_by: String,
         /// The quoted name of the table.
         table: String,
     },
-    /// There is no such table, and none of this name was ever audited.
+    /// There is no such table, and no table of this name was ever audited.
     NoSuchTable {
-        /// What was given.
+        /// The given name.
         table: String,
-        /// An audited table of a name like this.
+        /// An audited table with a similar name.
         near: Option<String>,
     },
-    /// There is no such transaction on record.
+    /// There is no recorded transaction with this id.
     NoSuchTransaction {
-        /// The id that was given.
+        /// The given id.
         id: i64,
     },
     /// The table is not audited.
@@ -57,61 +57,62 @@ pub enum ErrorKind {
         /// The quoted name of the table.
         table: String,
     },
-    /// A record of the past cannot be had.
+    /// A past record is not available.
     Unavailable(Unavailable),
-    /// The `select_expression` of a model has a bound value, and its table's name a schema.
+    /// The `select_expression` of a model has a bound value, and the name of its table has
+    /// a schema.
     BoundSelection {
         /// The quoted name of the table.
         table: String,
     },
-    /// Something could not be put back, and so nothing was.
+    /// A revert had conflicts, and nothing was changed.
     RevertConflicts(Vec<RevertConflict>),
-    /// The database refused, or could not be reached.
+    /// The database returned an error or could not be reached.
     Database(DieselError),
-    /// No connection could be made.
+    /// The connection could not be established.
     Connection(diesel::ConnectionError),
-    /// A context that cannot be.
+    /// An invalid context.
     Context(ContextError),
     /// An action that cannot be recorded.
     Action(ActionError),
-    /// A filter that cannot be answered.
+    /// A filter that cannot be evaluated.
     Filter(FilterError),
-    /// Rows cannot be found by a reference: it names none, or what is recorded does not
-    /// tell to which record a row referred.
+    /// Rows cannot be found by a reference: the reference is invalid, or the recorded data
+    /// does not show to which record a row referred.
     Reference {
-        /// What is wrong, and what to do.
+        /// The problem, and how to resolve it.
         message: String,
     },
-    /// Text that is no cursor, or one of another query.
+    /// A text that is not a cursor, or a cursor of another query.
     Cursor {
-        /// What was given.
+        /// The given text.
         text: String,
     },
     /// An export could not be written.
     Export {
-        /// What happened.
+        /// The cause.
         source: std::io::Error,
     },
     /// A file or folder could not be read or written.
     Io {
-        /// Which one.
+        /// The path.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The migrations folder holds something that cannot be worked with.
+    /// The migrations folder contains an invalid migration.
     Migrations {
-        /// What, where, and what to do.
+        /// The problem, its location, and how to resolve it.
         message: String,
     },
-    /// Columns look secret by their names, and nobody said whether they are.
+    /// Columns whose names suggest a secret have no explicit policy.
     Undecided {
-        /// Each with its model.
+        /// The columns, each with its model.
         columns: Vec<UndecidedColumn>,
     },
     /// The generated migrations are behind the models.
     OutOfDate {
-        /// What would be written, one line each.
+        /// The missing migrations, one line each.
         missing: Vec<String>,
     },
 }
@@ -131,7 +132,7 @@ impl Error {
         Self::new(ErrorKind::SchemaMissing { installed })
     }
 
-    /// What kind of error this is.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> &ErrorKind {
         &self.0
     }
@@ -178,7 +179,7 @@ impl fmt::Display for Error {
                 "a select_expression of the model of {table} has a bound value, which cannot be read from the past of a table in a schema; write the value into the SQL, or read the image"
             ),
             ErrorKind::RevertConflicts(conflicts) => {
-                write!(f, "nothing was put back:")?;
+                write!(f, "nothing was reverted:")?;
                 for conflict in conflicts {
                     let table = conflict.table.as_deref().unwrap_or("an unknown table");
                     write!(f, "\n  {}", clean(table))?;
@@ -241,19 +242,20 @@ impl fmt::Display for Error {
     }
 }
 
-/// What a prepared statement meets behind a transaction pooler: the next transaction may
-/// reach another session, which does not know it, or knows its name from somebody else.
+/// Recognizes the errors of prepared statements behind a transaction pooler: the next
+/// transaction may reach another session, which does not know the statement, or has another
+/// one under its name.
 fn is_of_a_pooler(message: &str) -> bool {
     message.starts_with("prepared statement \"")
         && (message.ends_with("already exists") || message.ends_with("does not exist"))
 }
 
-const POOLER: &str = "\nhint: a transaction pooler such as PgBouncer stands between; have it keep prepared statements (max_prepared_statements of PgBouncer 1.21), or call `set_prepared_statement_cache_size(CacheSize::Disabled)` on each connection";
+const POOLER: &str = "\nhint: a transaction pooler such as PgBouncer is in between; let it keep prepared statements (max_prepared_statements of PgBouncer 1.21), or call `set_prepared_statement_cache_size(CacheSize::Disabled)` on each connection";
 
-// The message of a cause is part of our own, so it is not printed again.
+// The message includes that of the cause, so `source` returns none.
 impl std::error::Error for Error {}
 
-/// One that was an [`Error`] before is that again.
+/// Restores an [`Error`] that was converted before.
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         match error {
@@ -277,7 +279,7 @@ impl From<diesel::ConnectionError> for Error {
     }
 }
 
-/// So that `pool.get()?` is all that work with a pool needs.
+/// Makes `pool.get()?` work in functions that return this error.
 #[cfg(feature = "r2d2")]
 impl From<diesel::r2d2::PoolError> for Error {
     fn from(error: diesel::r2d2::PoolError) -> Self {
@@ -318,7 +320,7 @@ impl From<Error> for DieselError {
     }
 }
 
-/// Whether a write failed because its table takes none without an actor
+/// Returns whether a write failed because its table requires an actor
 /// (`#[audited(require_actor)]`).
 ///
 /// ```

@@ -2,7 +2,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// The derive's output names this crate from outside.
+// The code that the derive generates names this crate by its public name.
 extern crate self as threadline;
 
 #[cfg(doc)]
@@ -106,30 +106,31 @@ pub use verify::{
     BrokenRecord, Finding, FindingCode, ResumePoint, Severity, Verification, Verify, VerifyProgress,
 };
 
-/// The SQL of the audit schema, for the tests of this repository.
+/// Returns the SQL of the audit schema, for the tests of this repository.
 #[doc(hidden)]
 pub mod __schema {
     use crate::install::{Schema, VERSIONS, Way};
     use crate::version::SCHEMA_VERSION;
 
-    /// `up.sql` and `down.sql` of the migration `migration` between two versions; 0 is none.
+    /// Returns `up.sql` and `down.sql` of the migration `migration` between two versions.
+    /// Version 0 means no schema.
     pub fn migration(from: i32, to: i32, migration: &str) -> (String, String) {
         let way = Way { from, to };
         let schema = Schema(VERSIONS);
         (schema.up(way, Some(migration)), schema.down(way, migration))
     }
 
-    /// The JSON Schema of every record.
+    /// Returns the JSON Schema of every record.
     #[cfg(all(feature = "schemars", feature = "export"))]
     pub fn json_schema() -> serde_json::Value {
         crate::json_schema::document()
     }
 
-    /// The newest version.
+    /// The newest version of the audit schema.
     pub const NEWEST: i32 = SCHEMA_VERSION;
 }
 
-/// What the program of `threadline-cli` asks for beside the public API; not for use by others.
+/// Items that `threadline-cli` needs beside the public API. Not for use by other crates.
 #[doc(hidden)]
 pub mod __cli {
     pub use crate::connection::ready;
@@ -157,7 +158,7 @@ pub mod __web {
     };
 }
 
-/// What `#[derive(Audited)]` expands to; not for use by hand.
+/// Items that the output of `#[derive(Audited)]` uses. Not for use by hand.
 #[doc(hidden)]
 pub mod __private {
     pub use diesel;

@@ -1,4 +1,4 @@
-//! Queries on whatever kind of connection, with the names that Diesel gives them.
+//! Queries on any kind of connection, with the names that Diesel uses.
 
 use diesel::QueryableByName;
 use diesel::deserialize::FromSqlRow;
@@ -22,7 +22,7 @@ where
     conn.rows_of(query, Columns::<Q::SqlType, T>::new()).await
 }
 
-/// The first row, or `NotFound`.
+/// Returns the first row, or `NotFound`.
 pub(crate) async fn one<C, Q, T>(conn: &mut C, query: Q) -> QueryResult<T>
 where
     C: AuditConnection,
@@ -34,7 +34,8 @@ where
     rows.into_iter().next().ok_or(DieselError::NotFound)
 }
 
-/// The rows of a query on the audit tables, whose error says if they are not there.
+/// Returns the rows of a query on the audit tables. The error says if the tables do not
+/// exist.
 pub(crate) async fn read<C, Q, T>(conn: &mut C, query: Q) -> Result<Vec<T>, Error>
 where
     C: AuditConnection,
@@ -46,7 +47,7 @@ where
     understood(conn, rows).await
 }
 
-/// The first row of such a query, or `NotFound`.
+/// Returns the first row of such a query, or `NotFound`.
 pub(crate) async fn read_one<C, Q, T>(conn: &mut C, query: Q) -> Result<T, Error>
 where
     C: AuditConnection,
@@ -58,7 +59,8 @@ where
     understood(conn, row).await
 }
 
-/// An answer of the audit tables, with an error that says if they are not there.
+/// Converts the result of a query on the audit tables. The error says if the tables do not
+/// exist.
 pub(crate) async fn understood<C, T>(conn: &mut C, answer: QueryResult<T>) -> Result<T, Error>
 where
     C: AuditConnection,
@@ -69,8 +71,8 @@ where
     }
 }
 
-/// An error of a query on the audit tables. If the tables are not there,
-/// says that and not which function PostgreSQL missed first.
+/// Converts an error of a query on the audit tables. If the tables do not exist, the error
+/// says so instead of naming the first function that PostgreSQL missed.
 async fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Error {
     if let DieselError::DatabaseError(_, information) = &error {
         let message = information.message();
@@ -79,13 +81,13 @@ async fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Error 
                 message: message.trim_start_matches("threadline: ").to_owned(),
             });
         }
-        // What its functions refuse begins with its name.
+        // Errors raised by the schema's own functions begin with its name.
         if lacks_schema(message) {
             match installed_version(conn).await {
                 Ok(installed) if installed < Some(SCHEMA_VERSION) => {
                     return Error::new(ErrorKind::SchemaMissing { installed });
                 }
-                // Inside a transaction, which has failed now, it cannot be asked.
+                // A failed transaction accepts no query, so the version cannot be read.
                 Err(_) if message.contains("does not exist") => {
                     return Error::new(ErrorKind::SchemaMissing { installed: None });
                 }
@@ -96,14 +98,14 @@ async fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Error 
     error.into()
 }
 
-/// Whether PostgreSQL misses something of the audit schema: the schema, or a table or function
-/// in it.
+/// Returns whether PostgreSQL misses part of the audit schema: the schema itself, or a
+/// table or function in it.
 fn lacks_schema(message: &str) -> bool {
     !message.starts_with("threadline:")
         && (message.contains("\"threadline\"") || message.contains("threadline."))
 }
 
-/// The version in the database, or `None` without an audit schema.
+/// Returns the version in the database, or `None` without an audit schema.
 pub(crate) async fn installed_version<C>(conn: &mut C) -> QueryResult<Option<i32>>
 where
     C: AuditConnection,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A string literal. `E'…'` whatever `standard_conforming_strings` says.
+/// A string literal, written as `E'…'` so that it does not depend on
+/// `standard_conforming_strings`.
 pub(crate) struct Literal<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Literal<'_> {
@@ -12,7 +13,7 @@ impl fmt::Display for Literal<'_> {
     }
 }
 
-/// A string literal for a file that people read: plain unless it cannot be.
+/// A string literal for a file that people read: without escapes where possible.
 pub(crate) struct ReadableLiteral<'a>(pub(crate) &'a str);
 
 impl fmt::Display for ReadableLiteral<'_> {
@@ -41,9 +42,9 @@ impl<T: AsRef<str>> fmt::Display for TextArray<'_, T> {
     }
 }
 
-/// The names in a list of quoted, possibly qualified names, each as its parts
-/// without quotes: `"a"."b", "c,""d"` is `[[a, b], [c,"d]]`. What is not quoted
-/// is folded to lower case, as PostgreSQL does.
+/// Parses a list of quoted, possibly qualified names into the parts of each name, without
+/// quotes: `"a"."b", "c,""d"` becomes `[[a, b], [c,"d]]`. Unquoted names are folded to
+/// lower case, as in PostgreSQL.
 fn names(list: &str) -> Vec<Vec<String>> {
     let mut names = vec![vec![String::new()]];
     let mut quoted = false;
@@ -67,12 +68,12 @@ fn names(list: &str) -> Vec<Vec<String>> {
     names
 }
 
-/// The parts of one possibly qualified name.
+/// Returns the parts of one possibly qualified name.
 pub(crate) fn name_parts(name: &str) -> Vec<String> {
     names(name).swap_remove(0)
 }
 
-/// The last part of each name in a list.
+/// Returns the last part of each name in a list.
 pub(crate) fn last_names(list: &str) -> Vec<String> {
     names(list)
         .into_iter()

@@ -1,4 +1,4 @@
 //! The version of the audit schema.
 
-/// The one that this crate works with.
+/// The version that this crate works with.
 pub(crate) const SCHEMA_VERSION: i32 = 2;

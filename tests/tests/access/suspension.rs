@@ -132,7 +132,7 @@ fn verify_says_that_something_was_written_unrecorded() {
     assert_eq!(findings[0].table, None);
     let message = &findings[0].message;
     assert!(
-        message.starts_with("capture was suspended in 2 transactions, and what they wrote from then on is not recorded; the last began 20"),
+        message.starts_with("capture was suspended in 2 transactions, and their later writes are not recorded; the last began 20"),
         "{message}"
     );
     assert!(

@@ -17,7 +17,7 @@ fn an_actor_without_an_id_cannot_be_made() {
     }
     assert_eq!(
         ActorRef::user("").unwrap_err().to_string(),
-        "an actor of type `user` needs an id that is not empty; for somebody unknown use `ActorRef::anonymous()`"
+        "an actor of type `user` needs an id that is not empty; for an unknown actor use `ActorRef::anonymous()`"
     );
 }
 

@@ -76,7 +76,7 @@ fn a_version_that_no_longer_fits_does_not_hide_the_others() {
     assert_eq!(versions.len(), 3);
     let error = versions[1].record.as_ref().unwrap_err().to_string();
     assert!(
-        error.starts_with("the row as it was then does not fit the model: "),
+        error.starts_with("the past row does not match the model: "),
         "{error}"
     );
     assert_eq!(

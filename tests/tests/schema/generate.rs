@@ -452,7 +452,7 @@ fn deleted_lines_do_not_go_unnoticed() {
     fs::write(written[1].join("down.sql"), "").unwrap();
     let error = models.check(&dir).unwrap_err().to_string();
     assert!(
-        error.contains("_threadline_audit_users/down.sql does not take back what up.sql does. "),
+        error.contains("_threadline_audit_users/down.sql does not undo what up.sql does. "),
         "{error}"
     );
 }

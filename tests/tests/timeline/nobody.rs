@@ -85,15 +85,15 @@ fn what_nobody_is_known_to_have_written_is_found() {
     for (pairs, expected) in [
         (
             [("actor", "nobody"), ("actor", "user:1")],
-            "filter `actor` is given twice; leave one of them away",
+            "filter `actor` is given twice; remove one of them",
         ),
         (
             [("actor", "user:1"), ("actor", "nobody")],
-            "filter `actor` is given twice; leave one of them away",
+            "filter `actor` is given twice; remove one of them",
         ),
         (
             [("actor", "nobody"), ("actor_type", "user")],
-            "nothing can be both: actor nobody, and actor_type user; leave one of them away",
+            "nothing can be both: actor nobody, and actor_type user; remove one of them",
         ),
     ] {
         assert_eq!(Filter::parse(pairs).unwrap_err().to_string(), expected);

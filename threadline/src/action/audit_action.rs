@@ -13,54 +13,53 @@ use crate::forms::open_text;
 use crate::forms::schema::{Columns, Instant};
 use crate::record::{AnyJson, AnyTime, clean, portable, via};
 
-/// A semantic event that the application recorded: who did what, why, with
-/// which outcome.
+/// A recorded action, a semantic event of the application: its actor, name, reason and
+/// outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AuditAction {
-    /// Rises with every action.
+    /// The id of the action. Ids increase.
     pub id: i64,
-    /// The AuditTransaction that the action belongs to; `None` when it was
-    /// recorded outside a transaction.
+    /// The id of its AuditTransaction; `None` if it was recorded outside a transaction.
     pub transaction_id: Option<i64>,
-    /// When it was recorded.
+    /// The time at which it was recorded.
     #[serde(with = "portable::instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub occurred_at: DateTime<Utc>,
-    /// What was done, as in `member.role_changed`.
+    /// The name of the action, such as `member.role_changed`.
     pub name: String,
-    /// What kind of thing it was done to: `member`.
+    /// The kind of object that it concerns: `member`.
     pub category: Option<String>,
-    /// What was done to it: `role_changed`.
+    /// What was done to the object: `role_changed`.
     pub verb: Option<String>,
-    /// Who did it.
+    /// The actor.
     #[serde(with = "recorded_actor::named")]
     #[cfg_attr(feature = "schemars", schemars(with = "ActorRef"))]
     pub actor: ActorRef,
-    /// How it ended.
+    /// The outcome.
     pub status: ActionStatus,
-    /// Why it was done.
+    /// The reason.
     pub reason: Option<String>,
-    /// What else is to be said.
+    /// A further comment.
     pub comment: Option<String>,
-    /// The id of the request that was served.
+    /// The id of the request that was being served.
     pub request_id: Option<String>,
-    /// What ties this to other requests, jobs and services.
+    /// The id that ties the action to other requests, jobs and services.
     pub correlation_id: Option<String>,
-    /// The id of the job that ran.
+    /// The id of the job that was running.
     pub job_id: Option<String>,
-    /// Which way it came.
+    /// The channel of the action, such as `web` or `cli`.
     pub source: Option<String>,
-    /// The client's address, as PostgreSQL writes it.
+    /// The address of the client, as PostgreSQL writes it.
     pub remote_ip: Option<String>,
-    /// Everything else: the context's metadata and the action's own.
+    /// All other entries: the metadata of the context and of the action.
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub metadata: Option<Value>,
 }
 
-/// The action in a line: `member.role_changed by admin:grace: asked by the board`.
+/// Writes the action in one line: `member.role_changed by admin:grace: asked by the board`.
 impl fmt::Display for AuditAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -79,7 +78,7 @@ impl fmt::Display for AuditAction {
     }
 }
 
-/// How an action ended.
+/// The outcome of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(
     feature = "schema",
@@ -88,17 +87,17 @@ impl fmt::Display for AuditAction {
 #[cfg_attr(feature = "schema", diesel(sql_type = Text))]
 #[non_exhaustive]
 pub enum ActionStatus {
-    /// As intended.
+    /// It succeeded.
     #[default]
     Ok,
     /// It failed or was refused.
     Error,
-    /// A status that was recorded and that this version does not know.
+    /// A recorded status that this version does not know.
     Unrecognized(String),
 }
 
 impl ActionStatus {
-    /// `ok` or `error`.
+    /// Returns `ok` or `error`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Ok => "ok",
@@ -119,7 +118,7 @@ impl ActionStatus {
 open_text!(
     ActionStatus,
     ActionStatus::recorded,
-    "How an action ended: ok, error, or what a newer version records."
+    "The outcome of an action: ok, error, or a value of a newer version."
 );
 
 impl fmt::Display for ActionStatus {
@@ -129,7 +128,7 @@ impl fmt::Display for ActionStatus {
 }
 
 impl AuditAction {
-    /// How it came, in a line.
+    /// Returns source, request, job, correlation id and address in one line.
     #[doc(hidden)]
     pub fn via(&self) -> Option<String> {
         via([
@@ -141,7 +140,7 @@ impl AuditAction {
         ])
     }
 
-    /// Actions from the rows of `audit_actions` as JSON.
+    /// Reads actions from the rows of `audit_actions` as JSON.
     #[cfg(feature = "export")]
     pub(crate) fn from_json_rows(rows: Option<Value>) -> Vec<Self> {
         let Some(Value::Array(rows)) = rows else {

@@ -6,17 +6,17 @@ use super::ActionStatus;
 use crate::context::limits::{MAX_ID_BYTES, check_metadata, check_text};
 use crate::context::{ActorRef, ActorType, AuditContext, ContextError};
 
-/// Longest name, category and verb, in bytes.
+/// The maximum length of a name, category and verb, in bytes.
 const MAX_NAME_BYTES: usize = 255;
-/// Longest reason and comment, in bytes.
+/// The maximum length of a reason and comment, in bytes.
 const MAX_TEXT_BYTES: usize = 8 * 1024;
 
-/// An action to be recorded.
+/// An action to record.
 ///
-/// What is not said comes from the current [`AuditContext`]: the actor, the ids of
-/// request, correlation and job, the source and the address. The context's metadata is
-/// recorded with the action's own, which counts where both have an entry.
-/// `member.role_changed` is the verb `role_changed` of the category `member`, unless
+/// Values that are not set come from the current [`AuditContext`]: the actor, the ids of
+/// request, correlation and job, the source and the address. The metadata of the context is
+/// recorded together with that of the action, which takes precedence. `member.role_changed`
+/// means the verb `role_changed` and the category `member`, unless these are set.
 /// they are given.
 #[derive(Debug, Clone)]
 #[must_use = "an action is recorded by `record_action(conn, action)`"]
@@ -36,56 +36,57 @@ pub struct Action {
     pub(crate) metadata: Map<String, Value>,
 }
 
-/// Why an action cannot be recorded.
+/// The reason why an action cannot be recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActionError {
-    /// Nobody said who acts.
+    /// No actor is set.
     #[error(
         "action `{name}` has no actor; enter an AuditContext with one, or name it with `Action::actor`"
     )]
     NoActor {
-        /// The action's name.
+        /// The name of the action.
         name: String,
     },
     /// The actor cannot be recorded.
     #[error("action `{name}` is by an actor of the unknown type `{actor_type}`")]
     InvalidActor {
-        /// The action's name.
+        /// The name of the action.
         name: String,
-        /// The type that was found.
+        /// The recorded type.
         actor_type: String,
     },
-    /// A name that is none.
+    /// An invalid name.
     #[error(
         "`{name}` is not an action's name; write lower-case words joined by `_`, parts joined by `.`, as in `member.role_changed`"
     )]
     InvalidName {
-        /// What was given.
+        /// The given name.
         name: String,
     },
-    /// Capture cannot be suspended where no transaction is open.
+    /// Capture cannot be suspended, because no transaction is open.
     #[error(
-        "capture is suspended for a transaction and none is open; call `suspend` inside `conn.audited_transaction(&context, |conn| ...)`"
+        "capture is suspended for a transaction, but none is open; call `suspend` inside `conn.audited_transaction(&context, |conn| ...)`"
     )]
     NoTransaction,
-    /// What is read inside a transaction can be seen, and its record rolled back.
+    /// Values cannot be unmasked inside a transaction, because it could roll back the
+    /// record of the access.
     #[error(
-        "values that are masked now are read outside of a transaction, so that the record of it stays; call `unmasked` where none is open"
+        "values cannot be unmasked inside a transaction, which could roll back the record of the access; call `unmasked` when none is open"
     )]
     InTransaction,
-    /// A text above its limit, or with a NUL; texts are never cut.
+    /// A text above its limit, or with a NUL. Texts are never cut.
     #[error("action `{name}`: {error}")]
     InvalidField {
-        /// The action's name.
+        /// The name of the action.
         name: String,
-        /// What is wrong with which field.
+        /// The field and its error.
         error: ContextError,
     },
 }
 
 impl Action {
-    /// An action of this name that ended well.
+    /// Creates an action of this name, with the status `ok`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -104,89 +105,90 @@ impl Action {
         }
     }
 
-    /// What kind of thing it is done to, where the name does not say it.
+    /// Sets the kind of object that it concerns, if the name does not contain it.
     pub fn category(mut self, category: impl Into<String>) -> Self {
         self.category = Some(category.into());
         self
     }
 
-    /// What is done to it, where the name does not say it.
+    /// Sets what is done to the object, if the name does not contain it.
     pub fn verb(mut self, verb: impl Into<String>) -> Self {
         self.verb = Some(verb.into());
         self
     }
 
-    /// Who does it, instead of the current context's actor.
+    /// Sets the actor, instead of that of the current context.
     pub fn actor(mut self, actor: ActorRef) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// It failed or was refused.
+    /// Sets the status `error`: the action failed or was refused.
     pub fn failed(self) -> Self {
         self.status(ActionStatus::Error)
     }
 
-    /// How it ended.
+    /// Sets the status.
     pub fn status(mut self, status: ActionStatus) -> Self {
         self.status = status;
         self
     }
 
-    /// Why it is done.
+    /// Sets the reason.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// What else is to be said.
+    /// Sets a further comment.
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self
     }
 
-    /// The request, instead of the current context's.
+    /// Sets the request id, instead of that of the current context.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self
     }
 
-    /// The correlation, instead of the current context's.
+    /// Sets the correlation id, instead of that of the current context.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.correlation_id = Some(id.into());
         self
     }
 
-    /// The job, instead of the current context's.
+    /// Sets the job id, instead of that of the current context.
     pub fn job_id(mut self, id: impl Into<String>) -> Self {
         self.job_id = Some(id.into());
         self
     }
 
-    /// Which way it came, instead of the current context's source.
+    /// Sets the source, instead of that of the current context.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// The client's address, instead of the current context's.
+    /// Sets the address of the client, instead of that of the current context.
     pub fn remote_ip(mut self, address: IpAddr) -> Self {
         self.remote_ip = Some(address);
         self
     }
 
-    /// One more entry of metadata; the last one of a name counts.
+    /// Adds an entry of metadata. A later entry of the same name replaces an earlier one.
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(name.into(), value.into());
         self
     }
 
-    /// Whether it can be recorded under a context.
+    /// Checks whether it can be recorded under a context.
     pub(crate) fn check(&self, context: &AuditContext) -> Result<(), ActionError> {
         self.clone().complete(Some(context)).map(|_| ())
     }
 
-    /// The same action, failed for a reason. The reason that was given is kept with it.
+    /// Returns the same action as failed for a reason. A reason that was set before is kept
+    /// too.
     pub(crate) fn failed_for(mut self, kind: String) -> Self {
         let reason = match &self.reason {
             Some(given) => format!("{kind} (reason given: {given})"),
@@ -200,12 +202,12 @@ impl Action {
         self.failed()
     }
 
-    /// The action with what the context knows, if it can be recorded.
+    /// Completes the action with the values of the context, if it can be recorded.
     pub(crate) fn complete(
         mut self,
         context: Option<&AuditContext>,
     ) -> Result<(Self, ActorRef), ActionError> {
-        // The context's own was checked when it was built.
+        // The metadata of the context was checked when it was built.
         check_metadata(&self.metadata).map_err(|error| self.invalid(error))?;
         if let Some(context) = context {
             let from = |id: Option<&str>| id.map(str::to_owned);

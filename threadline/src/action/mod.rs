@@ -1,4 +1,4 @@
-//! What the application meant: semantic events beside the changes of rows.
+//! Actions: semantic events of the application beside the changes of rows.
 
 mod audit_action;
 mod builder;

@@ -65,13 +65,14 @@ impl Runner for AsyncPgConnection {
 
     fn abandon(&mut self, undo: &str) {
         self.status().set_in_error();
-        // The first poll hands it to the connection's task, behind what was sent before.
+        // The first poll sends it to the task of the connection, after everything sent
+        // before.
         let undone = pin!(self.batch_execute(undo));
         let _ = undone.poll(&mut Context::from_waker(Waker::noop()));
     }
 }
 
-/// What is built of the rows that are loaded.
+/// Builds values of the rows that a query loads.
 pub(crate) async fn values_of<L, R, B>(load: L, mut build: B) -> QueryResult<Vec<B::Value>>
 where
     L: Future<Output = QueryResult<BoxStream<'static, QueryResult<R>>>>,
@@ -88,7 +89,7 @@ where
 
 /// A connection of diesel-async.
 pub trait Asynchronous: StreamConnection {
-    /// Rows as the stream that they are.
+    /// Boxes the rows as a stream.
     #[doc(hidden)]
     fn boxed<'a, T: 'a>(rows: Self::Rows<'a, T>) -> BoxStream<'a, T>
     where
@@ -133,7 +134,7 @@ impl StreamConnection for AsyncPgConnection {
         E: EachRow + 'a,
     {
         let mut rows = AsyncConnectionCore::load(self, query).await?;
-        // What the server refuses comes with the first row, and is the call's error.
+        // An error of the server arrives with the first row. The call returns it.
         let first = poll_fn(|context| rows.as_mut().poll_next(context)).await;
         let first = first.transpose()?.map(|row| each.item(Ok(row)));
         let rows = first.is_some().then_some(rows);
@@ -156,10 +157,11 @@ impl StreamConnection for AsyncPgConnection {
     }
 }
 
-/// What is made of each row of a stream.
+/// Maps each row of a stream.
 struct Each<S: ?Sized, E: EachRow> {
     first: Option<E::Item>,
-    /// Until its end: after that, tokio-postgres says that the connection is closed.
+    /// `None` after its end, because tokio-postgres then reports that the connection is
+    /// closed.
     rows: Option<Pin<Box<S>>>,
     each: E,
 }
@@ -189,7 +191,7 @@ where
     }
 }
 
-/// What a pool lends passes everything on.
+/// A pooled connection delegates everything.
 #[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
 macro_rules! pooled {
     ($pooled:ty) => {

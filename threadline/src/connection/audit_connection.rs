@@ -12,22 +12,22 @@ use diesel::row::Row;
 
 /// A connection on which the audit is read and written, of Diesel or of diesel-async.
 ///
-/// The same functions and methods serve both: on a synchronous connection they answer, on
-/// an asynchronous one they return a future of the answer.
+/// The same functions and methods work with both. On a synchronous connection they return
+/// the result; on an asynchronous one they return a future of it.
 ///
-/// | connection | there with the feature |
+/// | connection | available with the feature |
 /// |---|---|
 /// | `PgConnection` | `postgres` |
 /// | `diesel::r2d2::PooledConnection` | `r2d2` |
 /// | [`AuditedConnection`](crate::AuditedConnection) | `audited-connection` |
 /// | `diesel_async::AsyncPgConnection` | `diesel-async` |
 /// | `AuditedConnection<AsyncPgConnection>` | `audited-connection` and `diesel-async` |
-/// | pooled ones of diesel-async | `deadpool`, `bb8`, `mobc` |
+/// | pooled connections of diesel-async | `deadpool`, `bb8`, `mobc` |
 /// | `AsyncConnectionWrapper` | `async-connection-wrapper` |
 ///
-/// A synchronous connection type of your own takes a line, see
-/// [`BlockingConnection`](crate::BlockingConnection). Of an asynchronous one that wraps an
-/// `AsyncPgConnection`, pass that.
+/// A synchronous connection type of your own needs one line, see
+/// [`BlockingConnection`](crate::BlockingConnection). If an asynchronous one wraps an
+/// `AsyncPgConnection`, pass the inner connection.
 #[diagnostic::on_unimplemented(
     message = "the audit cannot be read on a `{Self}`",
     label = "no connection that threadline knows",
@@ -35,11 +35,11 @@ use diesel::row::Row;
     note = "a synchronous connection type of your own implements `threadline::BlockingConnection`"
 )]
 pub trait AuditConnection: Runner {
-    /// What a call returns: the answer itself on a synchronous connection, a future of it
-    /// on an asynchronous one.
+    /// The return type of a call: the result itself on a synchronous connection, a future
+    /// of it on an asynchronous one.
     type Answer<'a, T: 'a>;
 
-    /// Used by whatever takes such a connection.
+    /// Used by every function that takes such a connection.
     #[doc(hidden)]
     fn answer<'a, T, F>(work: F) -> Self::Answer<'a, T>
     where
@@ -47,7 +47,8 @@ pub trait AuditConnection: Runner {
         F: Future<Output = T> + Send + 'a;
 }
 
-/// What is asked of a connection. The futures of a synchronous one are ready.
+/// The operations that the library runs on a connection. The futures of a synchronous
+/// connection are ready at once.
 pub trait Runner: Send + Sized {
     /// Runs a query and builds a value of each row.
     fn rows_of<Q, B>(
@@ -60,7 +61,7 @@ pub trait Runner: Send + Sized {
         Pg: QueryMetadata<Q::SqlType>,
         B: BuildRow;
 
-    /// Runs a query and says how many rows it touched.
+    /// Runs a query and returns the number of rows that it affected.
     fn count_of<Q>(&mut self, query: Q) -> impl Future<Output = QueryResult<usize>> + Send
     where
         Q: QueryFragment<Pg> + QueryId + Send;
@@ -74,33 +75,33 @@ pub trait Runner: Send + Sized {
     /// Begins a transaction, or a savepoint in the one that is open.
     fn begin(&mut self) -> impl Future<Output = QueryResult<()>> + Send;
 
-    /// Ends what `begin` began.
+    /// Commits what `begin` began.
     fn commit(&mut self) -> impl Future<Output = QueryResult<()>> + Send;
 
-    /// Undoes what was done since `begin`.
+    /// Rolls back everything since `begin`.
     fn roll_back(&mut self) -> impl Future<Output = QueryResult<()>> + Send;
 
-    /// What Diesel knows of the transaction that is open.
+    /// Returns Diesel's state of the open transaction.
     fn status(&mut self) -> &mut TransactionManagerStatus;
 
-    /// Undoes what a future that is dropped leaves open, with SQL that the server gets
-    /// before whatever comes later. Nothing waits for it, so the connection is broken from
-    /// then on.
+    /// Rolls back what a dropped future leaves open, with SQL that the server receives
+    /// before anything sent later. Nothing waits for the result, so the connection is
+    /// broken from then on.
     fn abandon(&mut self, undo: &str);
 }
 
 /// A connection whose rows can be read one by one, so that memory does not grow with their
 /// number.
 ///
-/// Every [`AuditConnection`] that this crate knows is one.
+/// Every [`AuditConnection`] of this crate implements it.
 pub trait StreamConnection: AuditConnection {
-    /// Rows as they come: an iterator on a synchronous connection, a stream on an
+    /// The rows as they arrive: an iterator on a synchronous connection, a stream on an
     /// asynchronous one.
     type Rows<'a, T: 'a>
     where
         Self: 'a;
 
-    /// Runs a query and hands out what is made of each row.
+    /// Runs a query and yields the mapped value of each row.
     #[doc(hidden)]
     fn row_by_row<'a, Q, E>(
         &'a mut self,
@@ -112,7 +113,7 @@ pub trait StreamConnection: AuditConnection {
         Pg: QueryMetadata<Q::SqlType>,
         E: EachRow + 'a;
 
-    /// Runs a query and shows each row, until one breaks it off.
+    /// Runs a query and passes each row to a function until that returns a break.
     #[doc(hidden)]
     fn each_row<Q, E>(
         &mut self,
@@ -125,25 +126,25 @@ pub trait StreamConnection: AuditConnection {
         E: EachRow<Item = ControlFlow<()>>;
 }
 
-/// Makes something of each row, or of the error that came in its place.
+/// Maps each row, or the error that came in its place.
 pub trait EachRow: Send {
-    /// What is made.
+    /// The mapped value.
     type Item: Send;
 
-    /// Makes it.
+    /// Maps one row.
     fn item<'r, R: Row<'r, Pg>>(&mut self, row: QueryResult<R>) -> Self::Item;
 }
 
-/// Builds a value of a row, whatever kind of connection it came by.
+/// Builds a value of a row, independent of the kind of connection.
 pub trait BuildRow: Send {
-    /// What is built.
+    /// The built value.
     type Value: Send;
 
-    /// Builds it.
+    /// Builds one value.
     fn build<'r>(&mut self, row: &impl Row<'r, Pg>) -> QueryResult<Self::Value>;
 }
 
-/// Builds what Diesel builds of a row with columns of these types.
+/// Builds the value that Diesel builds of a row with columns of these types.
 pub(crate) struct Columns<ST, T>(PhantomData<fn() -> (ST, T)>);
 
 impl<ST, T> Columns<ST, T> {

@@ -20,22 +20,21 @@ use {
     std::ops::ControlFlow,
 };
 
-/// A synchronous connection that can begin a transaction with SQL of our own.
+/// A synchronous connection that can begin a transaction with given SQL.
 ///
-/// There for `PgConnection`, for pooled connections and for
-/// [`AuditedConnection`](crate::AuditedConnection). Any other synchronous connection to
-/// PostgreSQL, such as one of your own, becomes one with the line
-/// `impl threadline::BlockingConnection for MyConnection {}`, and then reads and writes the
-/// audit.
+/// `PgConnection`, pooled connections and [`AuditedConnection`](crate::AuditedConnection)
+/// implement it. For any other synchronous connection to PostgreSQL, such as one of your
+/// own, write `impl threadline::BlockingConnection for MyConnection {}`. It can then read
+/// and write the audit.
 pub trait BlockingConnection: Connection<Backend = Pg> + LoadConnection {
     /// Begins a transaction with the given SQL.
     ///
-    /// A connection that wraps another one passes it on. By default the SQL is run as a
-    /// batch, and the transaction manager told.
+    /// A connection that wraps another one delegates to it. By default, the SQL runs as a
+    /// batch, and the transaction manager is updated.
     ///
     /// # Errors
     ///
-    /// `AlreadyInTransaction`, with nothing sent, when one is open.
+    /// Returns `AlreadyInTransaction`, before anything is sent, if a transaction is open.
     fn begin_transaction_sql(&mut self, sql: &str) -> QueryResult<()> {
         if status(self).transaction_depth()?.is_some() {
             return Err(Error::AlreadyInTransaction);
@@ -84,7 +83,7 @@ impl<C: BlockingConnection> AuditConnection for C {
     }
 }
 
-/// The output of a future that waits for nothing.
+/// Returns the output of a future that is ready at once.
 pub fn ready<F: Future>(work: F) -> F::Output {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
@@ -134,7 +133,7 @@ impl<C: BlockingConnection> Runner for C {
     }
 
     fn abandon(&mut self, _undo: &str) {
-        // Only a panic leaves it so, and then as Diesel does.
+        // Only a panic leaves it in this state, as in Diesel.
     }
 }
 

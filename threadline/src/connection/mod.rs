@@ -1,4 +1,4 @@
-//! What the library asks of a connection, blocking or not.
+//! The operations that the library needs of a connection, blocking or not.
 
 #[cfg(feature = "diesel-async")]
 pub(crate) mod asynchronous;

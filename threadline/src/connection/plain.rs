@@ -5,8 +5,8 @@ thread_local! {
 }
 
 /// Runs a query of this library that writes nothing. On a connection that gives each
-/// statement the context it gets none, and so needs no transaction that ends before its
-/// rows are read.
+/// statement the context, this query gets none, so it needs no transaction that ends before
+/// its rows are read.
 #[cfg(feature = "postgres")]
 pub(crate) fn plainly<T>(query: impl FnOnce() -> T) -> T {
     struct Restore(bool);

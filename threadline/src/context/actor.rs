@@ -6,10 +6,10 @@ use super::ContextError;
 use super::limits::{MAX_ID_BYTES, check_text};
 use crate::forms::open_text;
 
-/// Who acts.
+/// The actor of a change: who acts.
 ///
-/// Made with one of the constructors, each of which refuses an id that is
-/// empty, so that an actor that nobody can be found by never gets on record.
+/// Each constructor returns an error for an empty id, so every recorded actor can be found
+/// again.
 ///
 /// ```
 /// use threadline::ActorRef;
@@ -27,7 +27,7 @@ pub struct ActorRef {
     id: Option<String>,
 }
 
-/// What kind of actor an [`ActorRef`] names.
+/// The kind of actor that an [`ActorRef`] names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "schema",
@@ -38,23 +38,22 @@ pub struct ActorRef {
 pub enum ActorType {
     /// A person who uses the application.
     User,
-    /// A person who operates it.
+    /// A person who operates the application.
     Admin,
-    /// Another program with an account of its own.
+    /// Another program with its own account.
     ServiceAccount,
     /// A background or scheduled job.
     Job,
     /// The application itself, or a part of it.
     System,
-    /// Somebody unknown, and known to be so. Has no id.
+    /// An unknown actor, such as a visitor. Has no id.
     Anonymous,
-    /// A type that was recorded and that this version does not know. Only met
-    /// when reading.
+    /// A recorded type that this version does not know. Occurs only when reading.
     Unrecognized(String),
 }
 
 impl ActorType {
-    /// The name under which the type is recorded, such as `service_account`.
+    /// Returns the name under which the type is recorded, such as `service_account`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::User => "user",
@@ -89,36 +88,36 @@ impl fmt::Display for ActorType {
 open_text!(
     ActorType,
     ActorType::recorded,
-    "What kind of actor: user, admin, service_account, job, system, anonymous, or what a newer version records."
+    "The kind of actor: user, admin, service_account, job, system, anonymous, or a value of a newer version."
 );
 
 impl ActorRef {
-    /// A person who uses the application.
+    /// Names a person who uses the application.
     pub fn user(id: impl ToString) -> Result<Self, ContextError> {
         Self::with_id(ActorType::User, id)
     }
 
-    /// A person who operates the application.
+    /// Names a person who operates the application.
     pub fn admin(id: impl ToString) -> Result<Self, ContextError> {
         Self::with_id(ActorType::Admin, id)
     }
 
-    /// Another program with an account of its own.
+    /// Names another program with its own account.
     pub fn service_account(id: impl ToString) -> Result<Self, ContextError> {
         Self::with_id(ActorType::ServiceAccount, id)
     }
 
-    /// A background or scheduled job.
+    /// Names a background or scheduled job.
     pub fn job(id: impl ToString) -> Result<Self, ContextError> {
         Self::with_id(ActorType::Job, id)
     }
 
-    /// The application itself, or a named part of it.
+    /// Names the application itself, or a part of it.
     pub fn system(id: impl ToString) -> Result<Self, ContextError> {
         Self::with_id(ActorType::System, id)
     }
 
-    /// Somebody who is not known, such as a visitor who is not logged in.
+    /// Names an unknown actor, such as a visitor who is not logged in.
     pub fn anonymous() -> Self {
         Self {
             kind: ActorType::Anonymous,
@@ -126,12 +125,12 @@ impl ActorRef {
         }
     }
 
-    /// The kind of actor.
+    /// Returns the kind of actor.
     pub fn actor_type(&self) -> &ActorType {
         &self.kind
     }
 
-    /// The id; `None` for an anonymous actor.
+    /// Returns the id, or `None` for an anonymous actor.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
@@ -147,7 +146,7 @@ impl ActorRef {
         Ok(Self { kind, id: Some(id) })
     }
 
-    /// An actor as it stands in the audit tables, whatever stands there.
+    /// Builds an actor from the values in the audit tables, without checks.
     pub(crate) fn recorded(kind: String, id: Option<String>) -> Self {
         Self {
             kind: ActorType::recorded(kind),
@@ -165,7 +164,7 @@ impl fmt::Display for ActorRef {
     }
 }
 
-/// Reads what [`Display`](fmt::Display) writes: `user:42`, `anonymous`.
+/// Parses the output of [`Display`](fmt::Display): `user:42`, `anonymous`.
 impl std::str::FromStr for ActorRef {
     type Err = ContextError;
 

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::ActorRef;
 use super::limits::{MAX_ID_BYTES, check_metadata, check_text};
 
-/// Under whom and for what changes are made: an actor, and what ties the
-/// change to the rest of the system.
+/// The context of changes: the actor, and the ids that tie the changes to the rest of the
+/// system.
 ///
 /// ```
 /// use threadline::{ActorRef, AuditContext};
@@ -25,8 +25,8 @@ use super::limits::{MAX_ID_BYTES, check_metadata, check_text};
 /// # Ok::<(), threadline::ContextError>(())
 /// ```
 ///
-/// Ids are stored as they are given: never trimmed, cut or folded, and one that
-/// could not be stored so is an error here.
+/// Ids are stored as given: never trimmed, cut or folded. An id that cannot be stored
+/// unchanged is an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "AuditContextBuilder")]
 pub struct AuditContext {
@@ -45,7 +45,7 @@ pub struct AuditContext {
     metadata: Map<String, Value>,
 }
 
-/// Builds an [`AuditContext`]; all checks are made by [`build`](Self::build).
+/// Builds an [`AuditContext`]. [`build`](Self::build) makes all checks.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditContextBuilder {
@@ -65,19 +65,19 @@ pub struct AuditContextBuilder {
     metadata: Map<String, Value>,
 }
 
-/// What is wrong with a context, or with a part of one.
+/// An error in a context, or in a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContextError {
-    /// An actor of a type that has ids, without one.
+    /// An actor without an id, of a type that requires one.
     #[error(
-        "an actor of type `{actor_type}` needs an id that is not empty; for somebody unknown use `ActorRef::anonymous()`"
+        "an actor of type `{actor_type}` needs an id that is not empty; for an unknown actor use `ActorRef::anonymous()`"
     )]
     ActorWithoutId {
         /// The actor's type.
         actor_type: String,
     },
-    /// An actor type that is none of ours.
+    /// An unknown actor type.
     #[error(
         "`{name}` is not an actor type; the types are user, admin, service_account, job, system, anonymous"
     )]
@@ -85,25 +85,25 @@ pub enum ContextError {
         /// The name that was given.
         name: String,
     },
-    /// A NUL, which PostgreSQL stores neither in text nor in jsonb.
+    /// A NUL character, which PostgreSQL stores neither in text nor in jsonb.
     #[error("the {field} contains a NUL character, which PostgreSQL cannot store; remove it")]
     NulByte {
-        /// Where it was found.
+        /// The field that contains it.
         field: &'static str,
     },
-    /// A text above the limit; texts are never cut.
+    /// A text above the limit. Texts are never cut.
     #[error(
         "the {field} has {bytes} bytes and may have {limit}; shorten it, or keep a reference to what is stored elsewhere"
     )]
     TooLong {
-        /// What is too long.
+        /// The field that is too long.
         field: &'static str,
-        /// Its size.
+        /// Its size in bytes.
         bytes: usize,
-        /// The largest size that is accepted.
+        /// The largest accepted size in bytes.
         limit: usize,
     },
-    /// A transaction that needs the current context, where none is current.
+    /// A transaction that needs the current context, but no context is current.
     #[error(
         "no audit context is current on this thread; make one current where the request or the job begins, with `AuditContext::scope` or `in_context`, or call `audited_or_plain` if changes without an actor are right here"
     )]
@@ -113,15 +113,15 @@ pub enum ContextError {
         "rows cannot be loaded one by one in autocommit under a context, because the transaction ends before they are read; load them in a transaction"
     )]
     RowByRow,
-    /// Text that is no context.
+    /// A text that is not a context.
     #[error("not an audit context: {message}")]
     NotAContext {
-        /// What the JSON reader says.
+        /// The message of the JSON parser.
         message: String,
     },
 }
 
-/// How a context reached the transaction; recorded with it.
+/// How a context reached the transaction. Recorded with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     Explicit,
@@ -130,7 +130,7 @@ pub(crate) enum Origin {
 }
 
 impl AuditContext {
-    /// A context of nothing but an actor.
+    /// Creates a context that has only an actor.
     pub fn new(actor: ActorRef) -> Self {
         Self {
             actor: Some(actor),
@@ -143,7 +143,7 @@ impl AuditContext {
         }
     }
 
-    /// Starts a context under an actor.
+    /// Starts a context with an actor.
     pub fn builder(actor: ActorRef) -> AuditContextBuilder {
         AuditContextBuilder {
             actor: Some(actor),
@@ -151,12 +151,12 @@ impl AuditContext {
         }
     }
 
-    /// Starts a context without an actor, where only the request is known yet.
+    /// Starts a context without an actor, for a point where only the request is known.
     pub fn builder_without_actor() -> AuditContextBuilder {
         AuditContextBuilder::default()
     }
 
-    /// Starts a context with everything that this one holds.
+    /// Starts a context with all values of this one.
     pub fn to_builder(&self) -> AuditContextBuilder {
         let Self {
             actor,
@@ -178,7 +178,7 @@ impl AuditContext {
         }
     }
 
-    /// Returns this context under another actor, as after a login.
+    /// Returns this context with another actor, for instance after a login.
     pub fn with_actor(&self, actor: ActorRef) -> Self {
         Self {
             actor: Some(actor),
@@ -186,9 +186,9 @@ impl AuditContext {
         }
     }
 
-    /// Returns the context of a job that was started in this one: the actor is the job, and
-    /// everything else stays, so that the request's and the correlation id lead to who
-    /// started it.
+    /// Returns the context of a job that was started in this context. The actor is the job.
+    /// Everything else stays, so the request id and the correlation id lead to the actor
+    /// that started it.
     ///
     /// ```
     /// use threadline::{ActorRef, AuditContext};
@@ -203,12 +203,13 @@ impl AuditContext {
     /// # Ok::<(), threadline::ContextError>(())
     /// ```
     ///
-    /// To record what a job does under whoever started it, set only the
-    /// [job id](AuditContextBuilder::job_id) with [`to_builder`](Self::to_builder).
+    /// To record the changes of a job under the actor that started it, set only the [job
+    /// id](AuditContextBuilder::job_id) with [`to_builder`](Self::to_builder).
     ///
     /// # Errors
     ///
-    /// Same as [`ActorRef::job`] for the name and [`AuditContextBuilder::build`] for the id.
+    /// Same as [`ActorRef::job`] for the name, and as [`AuditContextBuilder::build`] for
+    /// the id.
     pub fn for_job(
         &self,
         name: impl ToString,
@@ -220,55 +221,56 @@ impl AuditContext {
             .build()
     }
 
-    /// Who acts.
+    /// Returns the actor.
     pub fn actor(&self) -> Option<&ActorRef> {
         self.actor.as_ref()
     }
 
-    /// The id of the request that is being served.
+    /// Returns the id of the request that is being served.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// What ties together requests, jobs and services that work on one matter.
+    /// Returns the id that ties together requests, jobs and services that belong to one
+    /// matter.
     pub fn correlation_id(&self) -> Option<&str> {
         self.correlation_id.as_deref()
     }
 
-    /// The id of the job that is running.
+    /// Returns the id of the job that is running.
     pub fn job_id(&self) -> Option<&str> {
         self.job_id.as_deref()
     }
 
-    /// Which way the change came: `web`, `cli`, `import`, …
+    /// Returns the channel of the change: `web`, `cli`, `import`, …
     pub fn source(&self) -> Option<&str> {
         self.source.as_deref()
     }
 
-    /// The client's address.
+    /// Returns the address of the client.
     pub fn remote_ip(&self) -> Option<IpAddr> {
         self.remote_ip
     }
 
-    /// Everything else.
+    /// Returns all other entries.
     pub fn metadata(&self) -> &Map<String, Value> {
         &self.metadata
     }
 
-    /// The context as JSON text, for a job's payload.
+    /// Returns the context as JSON text, for the payload of a job.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("maps with string keys become JSON")
     }
 
-    /// Reads what [`to_json`](Self::to_json) wrote. Unknown fields are errors,
-    /// so that a misspelt actor is not taken for a missing one.
+    /// Parses the output of [`to_json`](Self::to_json). Unknown fields are errors, so that
+    /// a misspelt actor is not taken for a missing one.
     pub fn from_json(json: &str) -> Result<Self, ContextError> {
         serde_json::from_str(json).map_err(|e| ContextError::NotAContext {
             message: e.to_string(),
         })
     }
 
-    /// What the setting `threadline.context` holds.
+    /// Returns the value of the setting `threadline.context`.
     pub(crate) fn to_setting(&self, origin: Origin) -> String {
         let mut value = serde_json::to_value(self).expect("maps with string keys become JSON");
         let origin = match origin {
@@ -282,52 +284,54 @@ impl AuditContext {
 }
 
 impl AuditContextBuilder {
-    /// Who acts.
+    /// Sets the actor.
     pub fn actor(mut self, actor: ActorRef) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// The id of the request that is being served.
+    /// Sets the id of the request that is being served.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self
     }
 
-    /// What ties together requests, jobs and services that work on one matter.
+    /// Sets the id that ties together requests, jobs and services that belong to one
+    /// matter.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.correlation_id = Some(id.into());
         self
     }
 
-    /// The id of the job that is running.
+    /// Sets the id of the job that is running.
     pub fn job_id(mut self, id: impl Into<String>) -> Self {
         self.job_id = Some(id.into());
         self
     }
 
-    /// Which way the change came: `web`, `cli`, `import`, …
+    /// Sets the channel of the change: `web`, `cli`, `import`, …
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// The client's address.
+    /// Sets the address of the client.
     pub fn remote_ip(mut self, address: IpAddr) -> Self {
         self.remote_ip = Some(address);
         self
     }
 
-    /// One more entry of metadata; the last one of a name counts.
+    /// Adds an entry of metadata. A later entry of the same name replaces an earlier one.
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(name.into(), value.into());
         self
     }
 
-    /// The trace that is going on, as the metadata `trace_id`: 32 hexadecimal digits, such as
-    /// OpenTelemetry's `TraceId` is shown. The trace and the audit lead to each other by it.
+    /// Sets the current trace, as the metadata `trace_id`: 32 hexadecimal digits, the
+    /// format of OpenTelemetry's `TraceId`. With it, the trace leads to the audit, and the
+    /// audit to the trace.
     ///
-    /// An id of zeros means that there is no trace, and is not recorded.
+    /// An id of zeros means that there is no trace. It is not recorded.
     ///
     /// ```
     /// # use threadline::{ActorRef, AuditContext};
@@ -346,12 +350,12 @@ impl AuditContextBuilder {
         self.metadata("trace_id", id)
     }
 
-    /// The context, or what is wrong with it.
+    /// Builds the context after checking every part of it.
     ///
     /// # Errors
     ///
-    /// A NUL in any text, an id or source above 512 bytes, metadata above
-    /// 64 KiB as JSON.
+    /// Returns an error for a NUL in any text, an id or source above 512 bytes, and
+    /// metadata above 64 KiB as JSON.
     pub fn build(self) -> Result<AuditContext, ContextError> {
         let Self {
             actor,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::scope::enter;
 use super::{AuditContext, Origin};
 
-/// Work, and the context in which it is done, or dropped if it never is.
+/// Work, and the context in which it runs, or is dropped if it never runs.
 pub(super) struct Carried<F> {
     context: Option<Arc<AuditContext>>,
     work: Option<F>,

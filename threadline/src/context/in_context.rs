@@ -8,14 +8,14 @@ use pin_project_lite::pin_project;
 use super::scope::enter;
 use super::{AuditContext, Origin};
 
-/// Contexts for futures.
+/// Sets the context of a future.
 pub trait InContextExt: Future + Sized {
-    /// Returns a future that does its work in `context`.
+    /// Returns a future that runs in `context`.
     ///
-    /// The context is current on the thread while the future is polled, and while it is
-    /// dropped, and not between: what else the thread does at an `await` is none of its
-    /// business. The executor, its threads and their number do not matter, and the future
-    /// is [`Send`] if this one is.
+    /// The context is current on the thread while the future is polled and while it is
+    /// dropped, and not in between: other work of the thread during an `await` does not see
+    /// it. This does not depend on the executor or the number of its threads. The future is
+    /// [`Send`] if this one is.
     ///
     /// ```
     /// use threadline::{ActorRef, AuditContext, InContextExt};
@@ -35,8 +35,8 @@ pub trait InContextExt: Future + Sized {
     /// # Ok::<(), threadline::ContextError>(())
     /// ```
     ///
-    /// A future of its own, for `spawn`, does not inherit it: give it one with
-    /// [`AuditContext::carry_future`], and a closure for `spawn_blocking` with
+    /// A future passed to `spawn` does not inherit the context. Set it with
+    /// [`AuditContext::carry_future`], and that of a closure for `spawn_blocking` with
     /// [`AuditContext::carry`].
     fn in_context(self, context: AuditContext) -> InContext<Self> {
         InContext::new(self, Some(Arc::new(context)))
@@ -46,8 +46,8 @@ pub trait InContextExt: Future + Sized {
 impl<F: Future> InContextExt for F {}
 
 pin_project! {
-    /// A future in a context, made by [`InContextExt::in_context`] and
-    /// [`AuditContext::carry_future`].
+    /// A future in a context. [`InContextExt::in_context`] and
+    /// [`AuditContext::carry_future`] return it.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are awaited or polled"]
     pub struct InContext<F> {
@@ -61,7 +61,7 @@ pin_project! {
     impl<F> PinnedDrop for InContext<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // What a cancelled future undoes is done under its own context.
+            // A cancelled future rolls back under its own context.
             let _entered = enter(this.context.take(), *this.origin);
             this.future.set(None);
         }
@@ -77,7 +77,7 @@ impl<F> InContext<F> {
         }
     }
 
-    /// The work of a transaction under `context`.
+    /// Returns the work of a transaction under `context`.
     #[cfg(feature = "diesel-async")]
     pub(crate) fn explicit(future: F, context: AuditContext) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl<F> InContext<F> {
         }
     }
 
-    /// Returns the future that does its work in the context.
+    /// Returns the future that runs in the context.
     pub fn get_ref(&self) -> &F {
         let future = self.future.as_ref();
         future.expect("a future is there until it is dropped")

@@ -1,16 +1,17 @@
-//! What PostgreSQL or a reader could not take, refused where it is made.
+//! Limits on context values, checked where a value is created.
 
 use serde_json::{Map, Value};
 
 use super::ContextError;
 
-/// Longest actor id, request id, correlation id, job id or source, in bytes.
+/// The maximum length of an actor id, request id, correlation id, job id or source, in
+/// bytes.
 pub(crate) const MAX_ID_BYTES: usize = 512;
 
-/// Largest metadata, as JSON in bytes. It is stored once for a transaction.
+/// The maximum size of metadata as JSON, in bytes. It is stored once for each transaction.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
 
-/// A text that can be stored as it is: no NUL, not above the limit.
+/// Checks that a text can be stored unchanged: no NUL, not above the limit.
 pub(crate) fn check_text(
     field: &'static str,
     value: &str,
@@ -29,7 +30,7 @@ pub(crate) fn check_text(
     Ok(())
 }
 
-/// Metadata that can be stored as it is.
+/// Checks that metadata can be stored unchanged.
 pub(crate) fn check_metadata(metadata: &Map<String, Value>) -> Result<(), ContextError> {
     let json = serde_json::to_string(metadata).expect("maps with string keys become JSON");
     if json.len() > MAX_METADATA_BYTES {

@@ -1,4 +1,4 @@
-//! Who acts, and on whose behalf.
+//! The context of changes: actor, request and origin.
 
 mod actor;
 mod audit_context;

@@ -1,13 +1,13 @@
 use std::future;
 
-/// Everything but a future, whose work would be done outside of the closure that returned it.
+/// Every type except a future, whose work would run outside the closure that returned it.
 ///
-/// A future has two implementations, and the compiler refuses to choose. About an `async`
-/// block its message has nothing but the name of the caller's type parameter, which says
-/// therefore what to do.
+/// A future has two implementations, and the compiler refuses to choose. For an `async`
+/// block, its message contains only the name of the caller's type parameter, so that name
+/// says what to do.
 pub trait NotFuture<Kind> {}
 
-/// The `Kind` of a value that is no future.
+/// The `Kind` of a value that is not a future.
 #[derive(Debug)]
 pub enum Value {}
 

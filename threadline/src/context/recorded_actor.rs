@@ -1,11 +1,11 @@
-//! An actor as it is on record: also one that could not be made, such as one of a type that only a
-//! newer version knows. Reading never fails for that.
+//! An actor as recorded. Also represents one that cannot be constructed, for instance of a
+//! type that only a newer version knows, so that reading never fails for that reason.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ActorRef;
 
-/// Who acts.
+/// The actor: who acts.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(
     feature = "schemars",
@@ -13,7 +13,7 @@ use super::ActorRef;
     schemars(rename = "ActorRef")
 )]
 pub(super) struct Recorded {
-    /// What kind of actor: user, admin, service_account, job, system, anonymous, or what a newer version records.
+    /// The kind of actor: user, admin, service_account, job, system, anonymous, or a value of a newer version.
     #[serde(rename = "type")]
     kind: String,
     /// The id; null for an anonymous actor.
@@ -47,7 +47,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     Ok(Option::deserialize(from)?.map(Recorded::into_actor))
 }
 
-/// The same of one that is always there.
+/// The same for an actor that is always present.
 pub(crate) mod named {
     use super::*;
 

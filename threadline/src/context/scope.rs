@@ -17,8 +17,9 @@ struct Entry {
     origin: Origin,
 }
 
-/// What is current on this thread until it is dropped, also by a panic. Never handed to a
-/// user, who could hold it while the thread works for somebody else.
+/// The context that is current on this thread until this guard is dropped, also by a panic.
+/// It is never returned to a user, who could hold it while the thread works for another
+/// request.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Entered {
@@ -27,8 +28,8 @@ pub(crate) struct Entered {
 }
 
 impl AuditContext {
-    /// Runs `work` with this as the context of [`audited`](crate::AuditExt::audited) on this
-    /// thread.
+    /// Runs `work` with this as the current context of the thread, which
+    /// [`audited`](crate::AuditExt::audited) uses.
     ///
     /// ```
     /// use threadline::{ActorRef, AuditContext};
@@ -39,11 +40,11 @@ impl AuditContext {
     /// # Ok::<(), threadline::ContextError>(())
     /// ```
     ///
-    /// Scopes nest; each one ends with its closure, also by a panic. Another thread does not
-    /// see the context unless it is [carried](Self::carry) there.
+    /// Scopes nest; each one ends with its closure, also by a panic. Another thread does
+    /// not see the context unless it is [carried](Self::carry) there.
     ///
-    /// A future does its work after the closure that made it has returned, so a closure
-    /// that returns one does not compile. Give the context to the future:
+    /// A future runs after the closure that created it has returned, so a closure that
+    /// returns one does not compile. Set the context of the future with
     /// [`in_context`](crate::InContextExt::in_context).
     ///
     /// ```compile_fail,E0282
@@ -52,9 +53,9 @@ impl AuditContext {
     /// let future = context.scope(|| async { AuditContext::current() });
     /// ```
     ///
-    /// An executor that is driven inside of the closure polls its other tasks there too, and
-    /// those without a context of their own get this one. Instead of calling `block_on`
-    /// inside of a scope, call `block_on(future.in_context(context))`.
+    /// An executor that is driven inside the closure polls its other tasks there too, and
+    /// tasks without a context of their own run in this one. Instead of calling `block_on`
+    /// inside a scope, call `block_on(future.in_context(context))`.
     pub fn scope<T, UseInContextForFutures>(&self, work: impl FnOnce() -> T) -> T
     where
         T: NotFuture<UseInContextForFutures>,
@@ -63,8 +64,8 @@ impl AuditContext {
         work()
     }
 
-    /// Returns a closure that runs `work` in the context that is current now, wherever it is
-    /// called: on a new thread, in a thread pool, by `spawn_blocking`.
+    /// Returns a closure that runs `work` in the context that is current now, whichever
+    /// thread calls it: a new thread, a thread pool, or `spawn_blocking`.
     ///
     /// ```
     /// use threadline::{ActorRef, AuditContext};
@@ -75,7 +76,7 @@ impl AuditContext {
     /// # Ok::<(), threadline::ContextError>(())
     /// ```
     ///
-    /// Without a current context, `work` runs without one, also if the thread that calls it
+    /// Without a current context, `work` runs without one, even if the thread that calls it
     /// has one.
     pub fn carry<T, UseInContextForFutures>(work: impl FnOnce() -> T) -> impl FnOnce() -> T
     where
@@ -85,16 +86,16 @@ impl AuditContext {
         move || carried.run()
     }
 
-    /// Returns `future` in the context that is current now, for an executor's `spawn`.
+    /// Returns `future` in the context that is current now, for the `spawn` of an executor.
     ///
     /// Same as [`in_context`](crate::InContextExt::in_context) with the
-    /// [current](Self::current) context. Without one, `future` runs without one, wherever it
-    /// is polled.
+    /// [current](Self::current) context. Without a current context, `future` runs without
+    /// one wherever it is polled.
     pub fn carry_future<F: Future>(future: F) -> InContext<F> {
         InContext::new(future, Self::shared())
     }
 
-    /// The context that is current on this thread.
+    /// Returns the context that is current on this thread.
     pub fn current() -> Option<AuditContext> {
         Self::shared().map(Arc::unwrap_or_clone)
     }
@@ -126,7 +127,7 @@ impl Drop for Entered {
     }
 }
 
-/// While a thread ends, its context may be gone before a future that it owns.
+/// When a thread ends, its context may be destroyed before a future that it owns.
 fn replace(entry: Option<Entry>) -> Option<Entry> {
     CURRENT
         .try_with(|current| current.replace(entry))

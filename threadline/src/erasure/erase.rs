@@ -11,17 +11,17 @@ use crate::posting::POST;
 use crate::run;
 use crate::telemetry::Clock;
 
-/// Makes what is recorded of a person unreadable, in every change, past and present
-/// (GDPR, article 17). That there was a change, when and by whom, stays.
+/// Makes the recorded values of a person unreadable, in every change, past and present
+/// (GDPR, article 17). The time and the actor of each change stay.
 ///
-/// A model says what belongs to a person: `#[audited(personal(email, full_name))]` for its
-/// own records, and `#[audited(personal(street), subject(user_id = users))]` for rows that
-/// belong to a record of another table. A row belongs to whom its column named when it was
-/// recorded.
+/// The models declare what belongs to a person: `#[audited(personal(email, full_name))]`
+/// for the person's own record, and `#[audited(personal(street), subject(user_id =
+/// users))]` for rows that belong to a record of another table. A row belongs to the person
+/// that its column named when it was recorded.
 ///
-/// In the place of a value then stands `erased:3`, with the number of the erasure, in every
-/// form in which changes are read. NULL stays NULL. The row in the table itself is not
-/// touched: change or delete it first, so that what it held is erased too.
+/// Each value is replaced by `erased:3`, with the number of the erasure, in every form in
+/// which changes are read. NULL stays NULL. The row in the table itself is not touched:
+/// change or delete it first, so that its last values are erased too.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -53,8 +53,9 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// Of the person whose record has this key, for this reason. The key is written as in a
-    /// [`Filter`](crate::Filter). The reason is recorded, and should name nobody.
+    /// Creates an erasure of the person whose record has this key, with a reason. The key
+    /// is written as in a [`Filter`](crate::Filter). The reason is recorded and should
+    /// name no person.
     pub fn of(
         table: impl Into<String>,
         record_key: impl Into<String>,
@@ -70,36 +71,38 @@ impl Erasure {
         }
     }
 
-    /// This column, such as `users.email`, and others that are named so, instead of what
-    /// the policies call personal.
+    /// Erases this column, such as `users.email`, and other columns named by this method,
+    /// instead of the personal columns of the policies.
     pub fn column(mut self, column: impl Into<String>) -> Self {
         self.columns.push(column.into());
         self
     }
 
-    /// Also what this actor said and whence: reason, comment, metadata and address of its
-    /// actions and transactions.
+    /// Also erases the texts and addresses of this actor: reason, comment, metadata and
+    /// address of its actions and transactions.
     pub fn actor(mut self, actor: ActorRef) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// Also reason, comment and metadata of an action, which may name the person.
+    /// Also erases reason, comment and metadata of an action, which can name the person.
     pub fn action(mut self, id: i64) -> Self {
         self.actions.push(id);
         self
     }
 
-    /// Erases, and records that as the action `audit.erased` and in `threadline.erasures`.
+    /// Erases the values, and records this as the action `audit.erased` and in
+    /// `threadline.erasures`.
     ///
-    /// It is done in batches, each a transaction of its own: it may be stopped at any time,
-    /// [`resume_erasure`] goes on with it, and no writer waits.
+    /// It works in batches, each in its own transaction. It can be stopped at any time,
+    /// [`resume_erasure`] continues it, and no writer waits.
     ///
     /// # Errors
     ///
-    /// No policy says what is personal, and no column is named; the record is under a
-    /// [`Hold`](crate::Hold); its key was that of other records, too; the reason is empty;
-    /// or the role may not: see [`Protection::eraser`](crate::Protection::eraser).
+    /// Returns an error if no policy declares personal columns and none is named, if the
+    /// record is under a [`Hold`](crate::Hold), if other records had the same key too, if
+    /// the reason is empty, or if the role lacks the privilege: see
+    /// [`Protection::eraser`](crate::Protection::eraser).
     pub fn erase<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<Erased, Error>> {
         C::answer(async move {
             let clock = Clock::start();
@@ -109,7 +112,7 @@ impl Erasure {
     }
 
     async fn run<C: AuditConnection>(self, conn: &mut C) -> Result<Erased, Error> {
-        // What cannot be posted is set aside, and erased there.
+        // Entries that cannot be posted are set aside, and erased there.
         POST.all(conn).await?;
         let id = self.begin(conn).await?;
         go_on(conn, id).await
@@ -140,7 +143,7 @@ impl Erasure {
     }
 }
 
-/// Goes on with an [`Erasure`] that was stopped, to its end.
+/// Resumes a stopped [`Erasure`] and completes it.
 ///
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -156,8 +159,8 @@ impl Erasure {
 ///
 /// # Errors
 ///
-/// There is no such erasure, what it is about is under a [`Hold`](crate::Hold) now, or the
-/// role may not.
+/// Returns an error if there is no such erasure, if its data is under a
+/// [`Hold`](crate::Hold) now, or if the role lacks the privilege.
 pub fn resume_erasure<C: AuditConnection>(
     conn: &mut C,
     id: i64,

@@ -12,12 +12,12 @@ use crate::forms::schema::Instant;
 use crate::record::portable;
 use crate::run;
 
-/// An [`Erasure`] on record: of whom, by whom, when and why; no values.
+/// A recorded [`Erasure`]: of which person, by whom, when and why. It contains no values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Erased {
-    /// Its number, which stands in the place of the values: `erased:3`.
+    /// The number of the erasure, which replaces the values: `erased:3`.
     #[diesel(sql_type = BigInt)]
     pub id: i64,
     /// The table of the person's record.
@@ -26,46 +26,46 @@ pub struct Erased {
     /// The key of the record.
     #[diesel(sql_type = Text)]
     pub record_key: String,
-    /// The columns that were named instead of what the policies say.
+    /// The columns that were named instead of those of the policies.
     #[diesel(sql_type = Nullable<Array<Text>>)]
     pub columns: Option<Vec<String>>,
-    /// The actor of whom texts were erased, as in `user:42`.
+    /// The actor whose texts were erased, such as `user:42`.
     #[diesel(sql_type = Nullable<Text>)]
     pub actor: Option<String>,
-    /// The actions of which texts were erased.
+    /// The actions whose texts were erased.
     #[diesel(sql_type = Nullable<Array<BigInt>>)]
     pub actions: Option<Vec<i64>>,
-    /// Why.
+    /// The reason.
     #[diesel(sql_type = Text)]
     pub reason: String,
-    /// The role that asked for it.
+    /// The role that requested it.
     #[diesel(sql_type = Text)]
     pub erased_by: String,
-    /// When it began.
+    /// The time at which it began.
     #[diesel(sql_type = Timestamptz)]
     #[serde(with = "portable::instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub begun_at: DateTime<Utc>,
-    /// When it was done; `None`: it is not.
+    /// The time at which it was completed; `None` if it is not complete.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub ended_at: Option<DateTime<Utc>>,
-    /// Changes of which values were erased.
+    /// The number of changes with erased values.
     #[diesel(sql_type = BigInt)]
     pub changes: i64,
-    /// Actions and transactions of which texts were erased.
+    /// The number of actions and transactions with erased texts.
     #[diesel(sql_type = BigInt)]
     pub texts: i64,
 }
 
 impl Erased {
-    /// The same erasure again: after a backup of before was restored, or when values were
-    /// recorded since.
+    /// Returns the same erasure again, for a restored backup that is older than the
+    /// erasure, or for values recorded since.
     ///
     /// # Errors
     ///
-    /// The actor cannot be read.
+    /// Returns an error if the actor cannot be parsed.
     pub fn again(&self) -> Result<Erasure, Error> {
         let mut erasure = Erasure::of(&self.table, &self.record_key, &self.reason);
         for column in self.columns.iter().flatten() {
@@ -82,8 +82,8 @@ impl Erased {
     }
 }
 
-/// Returns every erasure on record, oldest first. Keep the list outside of the database:
-/// who restores a backup erases again what it brings back.
+/// Returns every recorded erasure, oldest first. Keep this list outside the database, so
+/// that you can repeat the erasures after restoring a backup.
 ///
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -99,7 +99,8 @@ impl Erased {
 ///
 /// # Errors
 ///
-/// The audit schema is missing or too old, or the role may not read it.
+/// Returns an error if the audit schema is missing or too old, or if the role may not read
+/// it.
 pub fn erasures<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<Vec<Erased>, Error>> {
     C::answer(load(conn, None))
 }

@@ -1,5 +1,5 @@
-//! What the law gives a person: that recorded values become unreadable, and to see what is
-//! on record.
+//! The legal rights of a person: erasure of recorded values, and access to the recorded
+//! data.
 
 mod erase;
 mod list;

@@ -26,14 +26,14 @@ use crate::run::{self, installed_version};
 use crate::statement::{Bind, Typed};
 use crate::version::SCHEMA_VERSION;
 
-/// Writes all that is on record about a person (GDPR, article 15): the changes of their
-/// record and of the rows that belonged to them then, and what holds and erasures are about
-/// them. What in a change belongs to somebody else is left out: of a row that was given
-/// away, what it became.
+/// Exports all recorded data of a person (GDPR, article 15): the changes of their record
+/// and of the rows that belonged to them at the time, and the holds and erasures that
+/// concern them. Data of other persons within a change is omitted: for a row that was
+/// transferred to another person, its new values.
 ///
-/// One JSON object a line, each with its `kind`: `change`, `transaction`, `action` and `erasure` in
-/// the form of [`AuditChange`], [`AuditTransaction`], [`AuditAction`] and [`Erased`], and `hold`. The
-/// last line is `end`: without it, the export is not complete.
+/// Each line is one JSON object with a `kind`: `change`, `transaction`, `action` and
+/// `erasure` in the form of [`AuditChange`], [`AuditTransaction`], [`AuditAction`] and
+/// [`Erased`], and `hold`. The last line is `end`. Without it, the export is incomplete.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -45,7 +45,7 @@ use crate::version::SCHEMA_VERSION;
 ///
 /// let mut out = vec![];
 /// SubjectExport::of("users", "42")
-///     .actor(ActorRef::user(42)?) // how they act
+///     .actor(ActorRef::user(42)?) // their actor
 ///     .write(conn, &mut out)?;
 /// # Ok::<(), threadline::Error>(())
 /// ```
@@ -58,7 +58,7 @@ pub struct SubjectExport {
 }
 
 impl SubjectExport {
-    /// About the person whose record has this key, written as in a
+    /// Creates an export for the person whose record has this key, written as in a
     /// [`Filter`](crate::Filter).
     pub fn of(table: impl Into<String>, record_key: impl Into<String>) -> Self {
         Self {
@@ -68,19 +68,19 @@ impl SubjectExport {
         }
     }
 
-    /// With the transactions and actions of this actor. What they changed of others is not
-    /// in it.
+    /// Includes the transactions and actions of this actor. Their changes of other persons'
+    /// data are not included.
     pub fn actor(mut self, actor: ActorRef) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// Writes it, and returns how many lines that were, without the last.
+    /// Writes the export. Returns the number of lines, without the last one.
     ///
     /// # Errors
     ///
-    /// There is no such table, or it was never audited; its key was that of other records,
-    /// too; the query failed, or writing did.
+    /// Returns an error if there is no such table or it was never audited, if other records
+    /// had the same key too, if the query fails, or if writing fails.
     pub fn write<'c, C, W>(self, conn: &'c mut C, mut out: W) -> C::Answer<'c, Result<u64, Error>>
     where
         C: StreamConnection,
@@ -145,7 +145,7 @@ impl SubjectExport {
         Ok(lines)
     }
 
-    /// The few records of a kind that are about the person, one a line.
+    /// Writes the records of a kind that are few, one per line.
     async fn documents<T, C, W>(
         &self,
         conn: &mut C,
@@ -170,7 +170,7 @@ impl SubjectExport {
     }
 }
 
-/// The records that a query gives, one a line.
+/// Writes the records that a query returns, one per line.
 async fn records<T, ST, C, W>(
     conn: &mut C,
     line: fn(T) -> SubjectLine,
@@ -186,7 +186,7 @@ where
     each_line(conn, query, |record| write(out, &line(record))).await
 }
 
-/// Writes a line for each row, and says how many.
+/// Writes a line for each row, and returns their number.
 async fn each_line<ST, T, C>(
     conn: &mut C,
     query: Typed<ST>,
@@ -213,7 +213,7 @@ where
 struct EachLine<F, ST, T> {
     write: F,
     lines: u64,
-    /// Why it was broken off.
+    /// The error that ended it.
     failed: Option<Error>,
     read: PhantomData<fn() -> (ST, T)>,
 }

@@ -12,7 +12,7 @@ use crate::forms::FormatVersion;
 use crate::forms::schema::Instant;
 use crate::record::{AuditChange, AuditTransaction, portable};
 
-/// A line of what `SubjectExport` writes: a record, and of which kind it is.
+/// A line of the output of `SubjectExport`: a record with its kind.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -27,36 +27,36 @@ pub(crate) enum SubjectLine {
     Hold(Held),
     /// An erasure of the person's values.
     Erasure(Erased),
-    /// The last line. Without it, the export is not complete.
+    /// The last line. Without it, the export is incomplete.
     End(SubjectEnd),
 }
 
-/// A `Hold` on record.
+/// A recorded `Hold`.
 #[derive(Debug, Serialize, QueryableByName)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub(crate) struct Held {
-    /// Its number, by which it is released.
+    /// The number by which it is released.
     #[diesel(sql_type = BigInt)]
     id: i64,
-    /// Why.
+    /// The reason.
     #[diesel(sql_type = Text)]
     reason: String,
     /// The schema of the table.
     #[diesel(sql_type = Text)]
     schema: String,
-    /// The table that is held, or of which a record is.
+    /// The table that is held, or whose record is held.
     #[diesel(sql_type = Text)]
     table: String,
-    /// Every key of the record that is held. `None`: the whole table is.
+    /// Every key of the record that is held. `None` if the whole table is held.
     #[diesel(sql_type = Nullable<Array<Text>>)]
     record_keys: Option<Vec<String>>,
-    /// The actor whose changes are held, as in `user:42`.
+    /// The actor whose changes are held, such as `user:42`.
     #[diesel(sql_type = Nullable<Text>)]
     actor: Option<String>,
     /// The correlation id whose changes are held.
     #[diesel(sql_type = Nullable<Text>)]
     correlation_id: Option<String>,
-    /// When it was placed.
+    /// The time at which it was placed.
     #[diesel(sql_type = Timestamptz)]
     #[serde(with = "portable::instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
@@ -64,7 +64,7 @@ pub(crate) struct Held {
     /// The role that placed it.
     #[diesel(sql_type = Text)]
     placed_by: String,
-    /// When it was released. `None`: it is in force.
+    /// The time at which it was released. `None` if it is in force.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     #[serde(with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
@@ -74,12 +74,12 @@ pub(crate) struct Held {
     released_by: Option<String>,
 }
 
-/// What ends a `SubjectExport`.
+/// The last line of the output of `SubjectExport`.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub(crate) struct SubjectEnd {
     pub(super) format_version: FormatVersion,
-    /// When it was written.
+    /// The time at which it was written.
     #[serde(with = "portable::instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub(super) generated_at: DateTime<Utc>,
@@ -87,6 +87,6 @@ pub(crate) struct SubjectEnd {
     pub(super) table: String,
     /// The key of the record.
     pub(super) record_key: String,
-    /// How many lines there are before this one.
+    /// The number of lines before this one.
     pub(super) count: u64,
 }

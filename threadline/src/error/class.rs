@@ -9,7 +9,7 @@ use crate::filter::FilterError;
 use crate::forms::open_text;
 use crate::record::Unavailable;
 
-/// Whose matter an [`Error`] is: what a service answers, and whom it tells.
+/// The class of an [`Error`]: who must act on it, and how a service should respond.
 ///
 /// As an HTTP status, in any framework:
 ///
@@ -26,7 +26,7 @@ use crate::record::Unavailable;
 ///     }
 /// }
 ///
-/// /// What the client is told. The others are for the log: they can name roles and tables.
+/// /// The message for the client. Others are for the log: they can name roles and tables.
 /// fn body(error: &Error) -> String {
 ///     match error.class() {
 ///         ErrorClass::Caller | ErrorClass::NotFound | ErrorClass::Conflict => error.to_string(),
@@ -44,26 +44,27 @@ use crate::record::Unavailable;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorClass {
-    /// What was asked or given is wrong; ask otherwise.
+    /// The request is invalid. The caller must change it.
     Caller,
-    /// It is right and cannot be done as things are: something changed since, is not final yet,
-    /// or belongs to somebody else. Asked again later, it may be.
+    /// The request is valid but not possible now: a value has changed since, the result is
+    /// not final yet, or something belongs to another record. A later retry may succeed.
     Conflict,
-    /// There is nothing of that kind on record.
+    /// Nothing of that kind is recorded.
     NotFound,
-    /// The program, its migrations or the rights of its role must change. No caller can do
-    /// anything about it.
+    /// The program, its migrations or the privileges of its role must change. The caller
+    /// cannot resolve it.
     SetUp,
-    /// The database refused for another reason, or could not be reached.
+    /// The database returned another error or could not be reached.
     Database,
     /// A file or a stream could not be read or written.
     Output,
-    /// A class that a newer version knows; met only where one reads what another wrote.
+    /// A class that a newer version recorded. Occurs only when reading its JSON.
     Unrecognized(String),
 }
 
 impl ErrorClass {
-    /// The class as text: `caller`, `conflict`, `not_found`, `set_up`, `database`, `output`.
+    /// Returns the class as text: `caller`, `conflict`, `not_found`, `set_up`, `database`,
+    /// `output`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Caller => "caller",
@@ -100,13 +101,13 @@ impl fmt::Display for ErrorClass {
 open_text!(
     ErrorClass,
     ErrorClass::named,
-    "Whose matter an error is: caller, conflict, not_found, set_up, database, output, or what a newer version says."
+    "The class of an error: caller, conflict, not_found, set_up, database, output, or a value of a newer version."
 );
 
 impl Error {
-    /// Returns whose matter the error is.
+    /// Returns the class of the error.
     pub fn class(&self) -> ErrorClass {
-        // Without a wildcard: a kind that is added is given a class.
+        // Without a wildcard, so that every new kind gets a class.
         match self.kind() {
             ErrorKind::NoSuchTable { .. } | ErrorKind::NoSuchTransaction { .. } => {
                 ErrorClass::NotFound
@@ -145,7 +146,7 @@ fn of_unavailable(reason: &Unavailable) -> ErrorClass {
         | Unavailable::Incomplete
         | Unavailable::Unrecognized { .. } => ErrorClass::NotFound,
         Unavailable::NotFinal { .. } => ErrorClass::Conflict,
-        // The model asks for what it cannot have.
+        // The model requires a value that is not available to it.
         Unavailable::Redacted { .. } | Unavailable::DoesNotFit { .. } => ErrorClass::SetUp,
     }
 }
@@ -185,7 +186,7 @@ fn of_diesel(error: &DieselError) -> ErrorClass {
             DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::CheckViolation => {
                 ErrorClass::Caller
             }
-            // What the functions of the audit schema refuse begins with its name.
+            // Errors raised by functions of the audit schema begin with its name.
             _ if information.message().starts_with("threadline: ") => ErrorClass::Caller,
             _ => ErrorClass::Database,
         },

@@ -5,8 +5,8 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::error::{Error, ErrorKind};
 
-/// What kind of failure an error is, without what it says: a message can hold values of
-/// rows, and those are none of a reason's.
+/// Returns the kind of an error without its message. A message can contain values of rows,
+/// which must not be in a reason.
 pub(crate) fn kind_of<E: Debug + 'static>(error: &E) -> String {
     let any: &dyn Any = error;
     if let Some(error) = any.downcast_ref::<DieselError>() {
@@ -55,7 +55,7 @@ fn of_diesel(error: &DieselError) -> String {
     }
 }
 
-/// The name of an enum's variant, or of a struct, as a derived `Debug` begins with it.
+/// Returns the name of an enum variant or struct, with which a derived `Debug` begins.
 fn variant(value: &impl Debug) -> Option<String> {
     let text = format!("{value:?}");
     let end = text

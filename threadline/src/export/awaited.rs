@@ -1,4 +1,4 @@
-//! Exports that are sent as fast as their reader takes them.
+//! Exports that are sent as fast as the reader accepts them.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -19,12 +19,13 @@ use super::{Export, ExportFormat, Exported, PROGRESS_EVERY, csv, json, report, w
 use crate::connection::{Asynchronous, EachRow};
 use crate::error::Error;
 
-/// Bytes that are collected before they are handed on.
+/// The number of bytes that are collected before they are sent.
 const CHUNK: usize = 1 << 15;
 
 impl<P: FnMut(u64) + Send> Export<P> {
-    /// Writes to a socket or another `AsyncWrite` of tokio, on a connection of diesel-async.
-    /// Rows are read as fast as they can be written, so that a slow reader costs no memory.
+    /// Writes to a socket or another `AsyncWrite` of tokio, on a connection of
+    /// diesel-async. Rows are read only as fast as they can be written, so a slow reader
+    /// costs no memory.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -48,7 +49,7 @@ impl<P: FnMut(u64) + Send> Export<P> {
     ///
     /// # Errors
     ///
-    /// As of [`write`](Self::write).
+    /// Same as [`write`](Self::write).
     pub async fn write_async<C, W>(
         self,
         conn: &mut C,
@@ -63,8 +64,9 @@ impl<P: FnMut(u64) + Send> Export<P> {
         self.send(conn, format, Writer(out)).await
     }
 
-    /// Returns the bytes of an export as a stream, such as the body of an HTTP answer. It has
-    /// the connection for as long as it lives, and reads rows when it is polled.
+    /// Returns the bytes of an export as a stream, for instance as the body of an HTTP
+    /// response. The stream owns the connection until it is dropped, and reads rows when it
+    /// is polled.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -89,8 +91,9 @@ impl<P: FnMut(u64) + Send> Export<P> {
     ///
     /// # Errors
     ///
-    /// The filter cannot be answered, or the query failed, before there were any bytes: in
-    /// time for another status. What fails later is an item of the stream, the last one.
+    /// Returns an error if the filter cannot be evaluated or the query fails before the
+    /// first byte, in time for another HTTP status. A later failure is the last item of the
+    /// stream.
     pub async fn stream<C>(self, conn: C, format: ExportFormat) -> Result<ExportStream, Error>
     where
         C: Asynchronous + 'static,
@@ -165,7 +168,7 @@ impl<P: FnMut(u64) + Send> Export<P> {
     }
 }
 
-/// What is made of each row.
+/// Builds the export row of each row.
 struct Rows {
     actions: bool,
 }
@@ -178,7 +181,7 @@ impl EachRow for Rows {
     }
 }
 
-/// What the forms write to.
+/// The buffer that the formats write to.
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
 
@@ -207,7 +210,7 @@ impl Write for Buffer {
     }
 }
 
-/// Where the bytes go, which may take its time.
+/// The asynchronous destination of the bytes.
 trait Out: Send {
     fn put(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), Error>> + Send;
 
@@ -250,7 +253,8 @@ impl Slot {
 }
 
 impl Out for Slot {
-    /// Waits until they are taken: whoever polls the stream takes them, and then polls this.
+    /// Waits until they are taken. The code that polls the stream takes them, and then
+    /// polls this again.
     async fn put(&mut self, bytes: Bytes) -> Result<(), Error> {
         *self.bytes() = Some(bytes);
         poll_fn(|_| match *self.bytes() {
@@ -263,7 +267,7 @@ impl Out for Slot {
 
 type Work = Pin<Box<dyn Future<Output = Result<Exported, Error>> + Send>>;
 
-/// The bytes of an export, made by [`Export::stream`].
+/// The bytes of an export. [`Export::stream`] returns it.
 #[must_use = "an export is made when its stream is polled"]
 pub struct ExportStream {
     slot: Slot,
@@ -272,7 +276,7 @@ pub struct ExportStream {
 }
 
 impl ExportStream {
-    /// The next bytes, or `None` at the end.
+    /// Returns the next bytes, or `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }

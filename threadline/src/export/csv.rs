@@ -37,8 +37,8 @@ const COLUMNS: [&str; 23] = [
     "context_error",
 ];
 
-/// The columns after those, of an export with actions: the names, and the
-/// actions whole, as JSON.
+/// The further columns of an export with actions: the names, and the complete actions as
+/// JSON.
 const ACTION_COLUMNS: [&str; 2] = ["action_names", "actions"];
 
 pub(super) struct Sheet<W: Write> {
@@ -59,7 +59,7 @@ impl<W: Write> Sheet<W> {
         }
     }
 
-    /// Writes the header, unless it is there.
+    /// Writes the header, unless it is written already.
     fn begin(&mut self) -> Result<(), Error> {
         if self.begun {
             return Ok(());
@@ -78,7 +78,7 @@ impl<W: Write> Sheet<W> {
         self.writer.write_field(text).map_err(refused)
     }
 
-    /// Text that came from outside.
+    /// Writes text of unknown origin.
     fn text(&mut self, text: Option<&str>) -> Result<(), Error> {
         self.cell(&no_formula(text.unwrap_or_default()))
     }
@@ -147,7 +147,7 @@ impl<W: Write> Sink for Sheet<W> {
     }
 }
 
-/// The text, made safe where a spreadsheet would run it.
+/// Returns the text in a form that a spreadsheet does not run as a formula.
 fn no_formula(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{text}").into()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind};
 
-/// A file that has its name only when it is complete.
+/// A file that gets its final name only when it is complete.
 pub(super) struct Partial {
     file: File,
     path: PathBuf,
@@ -30,7 +30,7 @@ impl Partial {
         BufWriter::with_capacity(1 << 16, &self.file)
     }
 
-    /// Gives the file its name, when the disk has all of it.
+    /// Renames the file to its final name after its data is on disk.
     pub(super) fn complete(mut self) -> Result<(), Error> {
         self.file
             .sync_all()

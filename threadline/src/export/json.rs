@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::forms::FormatVersion;
 use crate::record::AuditChange;
 
-/// An entry of an export: a change, and its actions if they are asked for.
+/// An entry of an export: a change, with its actions if requested.
 #[derive(Serialize)]
 #[cfg_attr(
     feature = "schemars",
@@ -42,7 +42,7 @@ fn write(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
     serde_json::to_writer(out, value).map_err(|error| write_failed(error.into()))
 }
 
-/// One document. What is only known at the end stands at its end.
+/// A single JSON document. Totals, which are known only at the end, are its last members.
 pub(super) struct Document<W> {
     out: W,
     begun: bool,
@@ -90,7 +90,7 @@ impl<W: Write> Sink for Document<W> {
     }
 }
 
-/// An object a line.
+/// One object per line.
 pub(super) struct Lines<W>(W);
 
 /// The last line of an NDJSON export.

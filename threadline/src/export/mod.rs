@@ -1,4 +1,4 @@
-//! What is on record, for other programs: CSV, JSON, NDJSON.
+//! Exports for other programs: CSV, JSON, NDJSON.
 
 #[cfg(feature = "export-async")]
 mod awaited;
@@ -31,33 +31,33 @@ use crate::run::installed_version;
 use crate::statement::Typed;
 use crate::version::SCHEMA_VERSION;
 
-/// The form of an export.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExportFormat {
-    /// A header and a line for each change, as RFC 4180 has it, in UTF-8.
+    /// A header and one line per change, as in RFC 4180, in UTF-8.
     Csv,
-    /// One document.
+    /// One JSON document.
     Json,
-    /// One JSON object a line, the last one of which says that it is the end.
+    /// One JSON object per line. The last line marks the end.
     Ndjson,
 }
 
-/// What was written.
+/// The size of a finished export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Exported {
-    /// How many changes.
+    /// The number of changes.
     pub changes: u64,
-    /// Whether the limit left some out.
+    /// Whether the limit left some changes out.
     pub truncated: bool,
 }
 
-/// The changes that a filter asks for, to be written out: in the order of the
-/// [`timeline`](crate::timeline), from one snapshot, row by row, so that memory
-/// does not grow with their number. Actions whose transaction changed nothing are not in
-/// it; [`actions`](crate::actions) reads them.
+/// An export of the changes that match a filter, in the order of the
+/// [`timeline`](crate::timeline), from one snapshot. Rows are written one by one, so memory
+/// does not grow with their number. Actions whose transaction changed nothing are not
+/// included; [`actions`](crate::actions) reads them.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -84,11 +84,11 @@ pub struct Export<P = fn(u64)> {
     progress: Option<P>,
 }
 
-/// Changes between two calls of the progress callback.
+/// The number of changes between two calls of the progress callback.
 const PROGRESS_EVERY: u64 = 1_000;
 
 impl Export {
-    /// Everything that the filter asks for.
+    /// Creates an export of all changes that match the filter.
     pub fn new(filter: Filter) -> Self {
         Self {
             filter,
@@ -100,21 +100,21 @@ impl Export {
 }
 
 impl<P: FnMut(u64) + Send> Export<P> {
-    /// No more than so many changes, the newest. That some were left out is said
-    /// in [`Exported::truncated`], and in the JSON itself.
+    /// Sets the maximum number of changes, the newest ones. [`Exported::truncated`] and the
+    /// JSON itself show whether some were left out.
     pub fn limit(mut self, changes: usize) -> Self {
         self.limit = Some(changes);
         self
     }
 
-    /// With the actions of each change's transaction.
+    /// Includes the actions of each change's transaction.
     pub fn with_actions(mut self) -> Self {
         self.actions = true;
         self
     }
 
-    /// Calls back with the number of changes so far, after every thousand and at
-    /// the end. The export can be sent to another thread if the callback can.
+    /// Calls back with the number of changes so far, after every 1,000 changes and at the
+    /// end. The export can be sent to another thread if the callback can.
     pub fn progress<F: FnMut(u64) + Send>(self, callback: F) -> Export<F> {
         Export {
             filter: self.filter,
@@ -124,13 +124,13 @@ impl<P: FnMut(u64) + Send> Export<P> {
         }
     }
 
-    /// Writes to anything.
+    /// Writes the export to any writer.
     ///
     /// # Errors
     ///
-    /// The filter cannot be answered, the query failed, or writing did. What was
-    /// written by then is not complete: CSV ends somewhere, JSON does not parse,
-    /// NDJSON lacks its last line.
+    /// Returns an error if the filter cannot be evaluated, the query fails, or writing
+    /// fails. The output is then incomplete: CSV ends early, JSON does not parse, NDJSON
+    /// lacks its last line.
     pub fn write<'c, C, W>(
         self,
         conn: &'c mut C,
@@ -163,13 +163,13 @@ impl<P: FnMut(u64) + Send> Export<P> {
         }
     }
 
-    /// Writes a file. It appears under its name when it is complete and not
-    /// before; until then it is beside it, with `.partial` at the end.
+    /// Writes the export to a file. The file gets its name only when it is complete; until
+    /// then, its name ends in `.partial`.
     ///
     /// # Errors
     ///
-    /// As of [`write`](Self::write). Nothing is left, and a file that was there
-    /// before is as it was.
+    /// Same as [`write`](Self::write). The partial file is removed, and an existing file
+    /// stays unchanged.
     pub fn write_file<'c, C>(
         self,
         conn: &'c mut C,
@@ -189,19 +189,19 @@ impl<P: FnMut(u64) + Send> Export<P> {
         })
     }
 
-    /// What is asked, when the audit can be.
+    /// Builds the query, after checking that the audit can be read.
     async fn query<'f, C: StreamConnection>(
         &mut self,
         conn: &mut C,
         filter: &'f Filter,
     ) -> Result<(Plan<'f>, Typed<ExportSql>), Error> {
         post_before_reading(conn).await;
-        // Asked for first: when the rows come, the connection is taken.
+        // Read first: once the rows are streamed, the connection is busy.
         let installed = installed_version(conn).await?;
         if installed < Some(SCHEMA_VERSION) {
             return Err(Error::new(ErrorKind::SchemaMissing { installed }));
         }
-        // One more is asked for than is written: that it is there says enough.
+        // One row more than the limit shows whether changes are left out.
         let asked = self.limit.map(|limit| limit.saturating_add(1));
         let plan = Plan::new(conn, filter).await?;
         let query = plan.export(asked, self.actions);
@@ -337,32 +337,32 @@ impl<P> std::fmt::Debug for Export<P> {
     }
 }
 
-/// Where changes are written, one after another.
+/// The destination of changes, one after another.
 trait Sink {
     fn change(&mut self, row: &ExportRow) -> Result<(), Error>;
 
-    /// Says that this was all.
+    /// Marks the end.
     fn end(&mut self, exported: Exported) -> Result<(), Error>;
 }
 
-/// Writes the changes that a filter asks for as CSV: [`Export`] without options.
+/// Writes the changes that match a filter as CSV. Same as [`Export`] without options.
 ///
-/// A change a line; the columns are `change_id`, `captured_at`, `operation`,
+/// Each line is a change. The columns are `change_id`, `captured_at`, `operation`,
 /// `schema`, `table`, `key`, `previous_key`, `changed_from`, `changed_to`, `row_data`,
-/// `transaction_id`, `occurred_at`, `actor_type`, `actor_id`, `actor_origin`,
-/// `request_id`, `correlation_id`, `job_id`, `source`, `remote_ip`, `metadata`,
-/// `session_user`, `context_error`, and with actions `action_names` and `actions`.
-/// They keep their order; new ones come at the end. JSON is in the cells of
-/// `key`, `previous_key`, `changed_from`, `changed_to`, `row_data` and `metadata`;
-/// an empty cell is SQL's NULL, or an empty text. Text that a spreadsheet would run
-/// as a formula, because it begins with `=`, `+`, `-`, `@`, a tab or a carriage
-/// return, has a `'` before it, as OWASP advises against [CSV injection].
+/// `transaction_id`, `occurred_at`, `actor_type`, `actor_id`, `actor_origin`, `request_id`,
+/// `correlation_id`, `job_id`, `source`, `remote_ip`, `metadata`, `session_user`,
+/// `context_error`, and with actions `action_names` and `actions`. Their order is stable;
+/// new columns are added at the end. The cells of `key`, `previous_key`, `changed_from`,
+/// `changed_to`, `row_data` and `metadata` contain JSON. An empty cell is SQL's NULL or an
+/// empty text. Text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return, which
+/// a spreadsheet would run as a formula, gets a leading `'`, as OWASP recommends against
+/// [CSV injection].
 ///
 /// [CSV injection]: https://owasp.org/www-community/attacks/CSV_Injection
 ///
 /// # Errors
 ///
-/// As of [`Export::write`].
+/// Same as [`Export::write`].
 pub fn export_csv<'c, C, W>(
     conn: &'c mut C,
     filter: &Filter,
@@ -375,8 +375,8 @@ where
     Export::new(filter.clone()).write(conn, ExportFormat::Csv, out)
 }
 
-/// Writes the changes that a filter asks for as one JSON document: [`Export`]
-/// without options.
+/// Writes the changes that match a filter as one JSON document. Same as [`Export`] without
+/// options.
 ///
 /// ```json
 /// {"format_version": 1, "generated_at": "2026-11-23T09:14:03.000000Z",
@@ -384,13 +384,13 @@ where
 ///  "count": 1, "truncated": false}
 /// ```
 ///
-/// An entry has the form of a serialized [`AuditChange`](crate::AuditChange), and
-/// its `actions` where they are asked for. Values of `numeric` columns, integers
-/// beyond 2^53, and other numbers that a binary float does not hold, are strings.
+/// An entry has the form of a serialized [`AuditChange`](crate::AuditChange), with its
+/// `actions` if requested. Values of `numeric` columns, integers beyond 2^53, and other
+/// numbers that a binary float cannot represent, are strings.
 ///
 /// # Errors
 ///
-/// As of [`Export::write`].
+/// Same as [`Export::write`].
 pub fn export_json<'c, C, W>(
     conn: &'c mut C,
     filter: &Filter,

@@ -17,11 +17,11 @@ pub(super) struct ExportRow {
     pub(super) actions: Option<Vec<AuditAction>>,
 }
 
-/// Hands each row to somebody who writes it down.
+/// Passes each row to a writer.
 pub(super) struct EachChange<F> {
     pub(super) actions: bool,
     pub(super) write: F,
-    /// Why it was broken off.
+    /// The error that ended it.
     pub(super) failed: Option<Error>,
 }
 

@@ -12,8 +12,8 @@ use crate::forms::schema::Instant;
 use crate::record::portable;
 use crate::statement::{Bind, Binds};
 
-/// Which actions are asked for, by [`actions`](crate::actions) and on the command line.
-/// Empty, it asks for all; what is said, all must hold.
+/// A filter for actions, for [`actions`](crate::actions) and the command line. An empty
+/// filter matches all actions; several conditions must all hold.
 ///
 /// ```
 /// use threadline::{ActionFilter, ActionStatus, ActorRef};
@@ -33,9 +33,10 @@ use crate::statement::{Bind, Binds};
 /// # Ok::<(), threadline::Error>(())
 /// ```
 ///
-/// A page by name, failure, actor, transaction or span of time is read along an index. By
-/// category, source or one of the ids, all that have it are read. Verb, metadata and text
-/// are looked for among what the other filters leave, newest first: give a span of time
+/// A page by name, failure, actor, transaction or time span is read along an index. By
+/// category, source or one of the ids, all actions that have it are read. Verb, metadata
+/// and text are searched among the actions that match the other conditions, newest first:
+/// combine them with a time span.
 /// with them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
@@ -65,114 +66,114 @@ pub struct ActionFilter {
 }
 
 impl ActionFilter {
-    /// Every action.
+    /// Creates a filter that matches every action.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Actions of this name, as in `member.role_changed`.
+    /// Matches actions of this name, such as `member.role_changed`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Actions of this category, as in `member`.
+    /// Matches actions of this category, such as `member`.
     pub fn category(mut self, category: impl Into<String>) -> Self {
         self.category = Some(category.into());
         self
     }
 
-    /// Actions with this verb, as in `role_changed`.
+    /// Matches actions with this verb, such as `role_changed`.
     pub fn verb(mut self, verb: impl Into<String>) -> Self {
         self.verb = Some(verb.into());
         self
     }
 
-    /// Actions that ended like this.
+    /// Matches actions with this status.
     pub fn status(mut self, status: ActionStatus) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// Actions by this actor.
+    /// Matches actions by this actor.
     pub fn actor(mut self, actor: &ActorRef) -> Self {
         self.actor = Some(actor.clone());
         self
     }
 
-    /// Actions by actors of this type.
+    /// Matches actions by actors of this type.
     pub fn actor_type(mut self, actor_type: ActorType) -> Self {
         self.actor_type = Some(actor_type);
         self
     }
 
-    /// Actions recorded at this instant or later.
+    /// Matches actions recorded at this instant or later.
     pub fn from(mut self, instant: DateTime<Utc>) -> Self {
         self.from = Some(instant);
         self
     }
 
-    /// Actions recorded at this instant or earlier.
+    /// Matches actions recorded at this instant or earlier.
     pub fn to(mut self, instant: DateTime<Utc>) -> Self {
         self.to = Some(instant);
         self
     }
 
-    /// Actions with this correlation id, compared as it stands.
+    /// Matches actions with this correlation id, compared exactly.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.correlation_id = Some(id.into());
         self
     }
 
-    /// Actions of this request.
+    /// Matches actions of this request.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self
     }
 
-    /// Actions of this job.
+    /// Matches actions of this job.
     pub fn job_id(mut self, id: impl Into<String>) -> Self {
         self.job_id = Some(id.into());
         self
     }
 
-    /// Actions of the AuditTransaction with this id.
+    /// Matches actions of the AuditTransaction with this id.
     pub fn transaction(mut self, id: i64) -> Self {
         self.transaction = Some(id);
         self
     }
 
-    /// Actions that came this way.
+    /// Matches actions from this source.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Actions that have this metadata, their own or their context's; several times,
-    /// all of it. Text is compared with the value's text.
+    /// Matches actions that have this metadata, their own or that of their context.
+    /// Repeated calls must all match. A text matches the text of the value.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self
     }
 
-    /// Actions whose reason or comment contains this text, in upper or lower case.
+    /// Matches actions whose reason or comment contains this text, ignoring case.
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
         self
     }
 
-    /// Actions whose transaction has changed nothing, or that belong to none: those that
-    /// no [`timeline`](crate::timeline) shows among its changes.
+    /// Matches actions whose transaction changed nothing, or that belong to none. No
+    /// [`timeline`](crate::timeline) shows them among its changes.
     pub fn without_changes(mut self) -> Self {
         self.without_changes = true;
         self
     }
 
-    /// Whether it can be asked at all.
+    /// Checks that the conditions can hold together.
     ///
     /// # Errors
     ///
-    /// Names the two things of it that cannot both hold.
+    /// Returns an error that names two conditions that exclude each other.
     pub fn check(&self) -> Result<(), FilterError> {
         let (first, second) = match self {
             Self {
@@ -192,15 +193,15 @@ impl ActionFilter {
         Err(FilterError::Contradiction { first, second })
     }
 
-    /// A filter from names and texts, as a query string, a form or a command line has
-    /// them: `name`, `category`, `verb`, `status`, `actor`, `actor_type`, `from`, `to`,
+    /// Parses a filter from names and texts, as in a query string, a form or a command
+    /// line: `name`, `category`, `verb`, `status`, `actor`, `actor_type`, `from`, `to`,
     /// `correlation_id`, `request_id`, `job_id`, `transaction`, `source`, `metadata`,
     /// `text` and `without_changes` (`yes`). The texts are those of
     /// [`Filter::parse`](crate::Filter::parse).
     ///
     /// # Errors
     ///
-    /// As those of [`Filter::parse`](crate::Filter::parse).
+    /// Same as [`Filter::parse`](crate::Filter::parse).
     pub fn parse<N, T>(pairs: impl IntoIterator<Item = (N, T)>) -> Result<Self, FilterError>
     where
         N: AsRef<str>,
@@ -211,7 +212,7 @@ impl ActionFilter {
         Ok(filter)
     }
 
-    /// The same whenever it was; `None` if it asks for no span of time.
+    /// Returns the filter without its time span, or `None` if it has none.
     #[doc(hidden)]
     pub fn at_any_time(&self) -> Option<Self> {
         (self.from.is_some() || self.to.is_some()).then(|| Self {
@@ -221,7 +222,7 @@ impl ActionFilter {
         })
     }
 
-    /// What it asks, as conditions on `audit_actions` as `a`.
+    /// Returns its conditions on `audit_actions` as `a`.
     pub(crate) fn conditions(&self, binds: &mut Binds) -> Vec<String> {
         let mut all = vec![];
         for (column, value) in [
@@ -241,7 +242,7 @@ impl ActionFilter {
         match &self.status {
             None => {}
             Some(ActionStatus::Ok) => all.push("a.status = 'ok'".to_owned()),
-            // The second half is what the index on failures holds.
+            // The second half matches the partial index on failures.
             Some(status) => {
                 let status = binds.text(status.as_str());
                 all.push(format!("a.status = {status} AND a.status <> 'ok'"));
@@ -276,12 +277,12 @@ impl ActionFilter {
     }
 }
 
-/// That the transaction of the action `a` has no change. Asked of one action after the
-/// other: the planner would read all changes.
+/// The condition that the transaction of the action `a` has no change. Evaluated for one
+/// action after the other, because the planner would otherwise read all changes.
 pub(crate) const CHANGED_NOTHING: &str = "NOT EXISTS (
     SELECT FROM threadline.audit_changes AS c WHERE c.transaction_id = a.transaction_id OFFSET 0)";
 
-/// That a row is by an actor.
+/// Returns the condition that a row is by an actor.
 pub(crate) fn by_actor(row: &str, actor: &ActorRef, binds: &mut Binds) -> String {
     let kind = binds.text(actor.actor_type().as_str());
     match actor.id() {
@@ -293,7 +294,7 @@ pub(crate) fn by_actor(row: &str, actor: &ActorRef, binds: &mut Binds) -> String
     }
 }
 
-/// A pattern that matches what contains the text.
+/// Returns a LIKE pattern for texts that contain the given one.
 fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for c in text.chars() {
@@ -307,54 +308,64 @@ fn pattern(text: &str) -> String {
 }
 
 impl Filters for ActionFilter {
-    const HEADING: &'static str = "Which actions";
+    const HEADING: &'static str = "Filters";
 
     const ALL: &'static [NamedFilter<Self>] = &[
-        named("name", "Of a name: member.role_changed", |f, text| {
-            once(&mut f.name, text.to_owned())
-        }),
-        named("category", "Of a category: member", |f, text| {
+        named(
+            "name",
+            "Actions of this name: member.role_changed",
+            |f, text| once(&mut f.name, text.to_owned()),
+        ),
+        named("category", "Actions of this category: member", |f, text| {
             once(&mut f.category, text.to_owned())
         }),
-        named("verb", "With a verb: role_changed", |f, text| {
+        named("verb", "Actions with this verb: role_changed", |f, text| {
             once(&mut f.verb, text.to_owned())
         }),
-        named("status", "That ended ok, or in error", |f, text| {
-            once(&mut f.status, status(text)?)
-        }),
-        named("actor", "By an actor: user:42, anonymous", |f, text| {
-            let actor = text
-                .parse()
-                .map_err(|e: crate::ContextError| e.to_string())?;
-            once(&mut f.actor, actor)
-        }),
+        named(
+            "status",
+            "Actions with this status: ok or error",
+            |f, text| once(&mut f.status, status(text)?),
+        ),
+        named(
+            "actor",
+            "Actions by this actor: user:42, anonymous",
+            |f, text| {
+                let actor = text
+                    .parse()
+                    .map_err(|e: crate::ContextError| e.to_string())?;
+                once(&mut f.actor, actor)
+            },
+        ),
         named(
             "actor_type",
-            "By actors of a type: user, admin, service_account, job, system, anonymous",
+            "Actions by actors of this type: user, admin, service_account, job, system, anonymous",
             |f, text| once(&mut f.actor_type, actor_type(text)?),
         ),
         named(
             "from",
-            "Recorded at an instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day",
+            "Actions recorded at this instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day",
             |f, text| once(&mut f.from, instant(text, Day::Start)?),
         ),
         named(
             "to",
-            "Recorded at an instant or earlier; of a day, its end",
+            "Actions recorded at this instant or earlier; a day means its end",
             |f, text| once(&mut f.to, instant(text, Day::End)?),
         ),
-        named("correlation_id", "With a correlation id", |f, text| {
-            once(&mut f.correlation_id, text.to_owned())
-        }),
-        named("request_id", "Of a request", |f, text| {
+        named(
+            "correlation_id",
+            "Actions with this correlation id",
+            |f, text| once(&mut f.correlation_id, text.to_owned()),
+        ),
+        named("request_id", "Actions of this request", |f, text| {
             once(&mut f.request_id, text.to_owned())
         }),
-        named("job_id", "Of a job", |f, text| {
+        named("job_id", "Actions of this job", |f, text| {
             once(&mut f.job_id, text.to_owned())
         }),
         named(
             "transaction",
-            "Of a transaction, by its id in the audit tables",
+            "Actions of the transaction with this id in the audit tables",
             |f, text| {
                 let id = text
                     .parse()
@@ -362,33 +373,37 @@ impl Filters for ActionFilter {
                 once(&mut f.transaction, id?)
             },
         ),
-        named("source", "That came a way: web", |f, text| {
+        named("source", "Actions from this source: web", |f, text| {
             once(&mut f.source, text.to_owned())
         }),
-        repeated("metadata", "With metadata: tenant=acme", |f, text| {
-            let (key, value) = assignment(text)?;
-            match f.metadata.insert(key, value) {
-                None => Ok(()),
-                Some(_) => Err("its key has another value already".to_owned()),
-            }
-        }),
+        repeated(
+            "metadata",
+            "Actions with this metadata: tenant=acme",
+            |f, text| {
+                let (key, value) = assignment(text)?;
+                match f.metadata.insert(key, value) {
+                    None => Ok(()),
+                    Some(_) => Err("its key has another value already".to_owned()),
+                }
+            },
+        ),
         named(
             "text",
-            "With a text in the reason or the comment",
+            "Actions with this text in the reason or the comment",
             |f, text| once(&mut f.text, text.to_owned()),
         ),
         NamedFilter {
             is_flag: true,
             ..named(
                 "without_changes",
-                "Whose transaction changed nothing, or that belong to none",
+                "Actions whose transaction changed nothing, or that belong to none",
                 |f, text| match (text, f.without_changes) {
                     ("yes", false) => {
                         f.without_changes = true;
                         Ok(())
                     }
                     ("yes", true) => Err(TWICE.to_owned()),
-                    _ => Err("write `yes`, or leave it away".to_owned()),
+                    _ => Err("write `yes`, or remove it".to_owned()),
                 },
             )
         },
@@ -416,15 +431,15 @@ mod tests {
         );
         assert_eq!(
             error(&[("without_changes", "maybe")]),
-            "filter `without_changes` cannot be `maybe`: write `yes`, or leave it away"
+            "filter `without_changes` cannot be `maybe`: write `yes`, or remove it"
         );
         assert_eq!(
             error(&[("actor", "user:1"), ("actor_type", "admin")]),
-            "nothing can be both: actor user:1, and actor_type admin; leave one of them away"
+            "nothing can be both: actor user:1, and actor_type admin; remove one of them"
         );
         assert_eq!(
             error(&[("name", "a.b"), ("name", "c.d")]),
-            "filter `name` is given twice; leave one of them away"
+            "filter `name` is given twice; remove one of them"
         );
     }
 

@@ -19,9 +19,8 @@ use crate::model::{AuditedModel, KeyOf};
 use crate::record::{Operation, portable};
 use crate::statement::TypedKey;
 
-/// Which changes are asked for. One type for [`timeline`](crate::timeline), the
-/// exports and the command line. Empty, it asks for all; what is said, all
-/// must hold.
+/// A filter for changes, for [`timeline`](crate::timeline), the exports and the command
+/// line. An empty filter matches all changes; several conditions must all hold.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -45,13 +44,12 @@ use crate::statement::TypedKey;
 /// # Ok::<(), threadline::Error>(())
 /// ```
 ///
-/// What belongs to a transaction (actor, ids, source, metadata) is compared with
-/// the transaction's context. A correlation, request or job id also matches
-/// where an action of the transaction has it. All that is said of an action must
-/// hold of one and the same.
+/// Properties of a transaction (actor, ids, source, metadata) are compared with its
+/// context. A correlation, request or job id also matches if an action of the transaction
+/// has it. All conditions on an action must hold for the same action.
 ///
-/// What readers are not shown, because its column is masked or excluded now, no filter
-/// finds by its value.
+/// No filter finds a value that readers do not see because its column is masked or excluded
+/// now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -101,32 +99,32 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Every change.
+    /// Creates a filter that matches every change.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Changes of a model's table.
+    /// Matches changes of the table of a model.
     pub fn model<M: AuditedModel>(self) -> Self {
         self.table(M::spec().table)
     }
 
-    /// Changes of the table of this name, as in SQL: `members`, `app.members`,
-    /// `"Order"`. Also of one that is gone.
+    /// Matches changes of the table of this name, written as in SQL: `members`,
+    /// `app.members`, `"Order"`. The table may have been dropped since.
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.table = Some(name.into());
         self
     }
 
-    /// Changes of one record of the table, under earlier keys too.
+    /// Matches changes of one record of the table, including those under earlier keys.
     pub fn record(mut self, key: impl Into<RecordKey>) -> Self {
         self.record = Some(key.into());
         self
     }
 
-    /// Changes of one record of a model's table, under earlier keys too: by the key that
-    /// [`history_of`](crate::Audited::history_of) takes, such as a newtype or a tuple. It has to own
-    /// what it holds.
+    /// Matches changes of one record of a model's table, including those under earlier
+    /// keys. Takes the same keys as [`history_of`](crate::Audited::history_of), such as a
+    /// newtype or a tuple. The key must own its values.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -152,87 +150,86 @@ impl Filter {
         }
     }
 
-    /// Changes of this kind.
+    /// Matches changes by this operation.
     pub fn operation(mut self, operation: Operation) -> Self {
         self.operation = Some(operation);
         self
     }
 
-    /// Changes by this actor.
+    /// Matches changes by this actor.
     pub fn actor(mut self, actor: &ActorRef) -> Self {
         self.actor = Some(actor.clone());
         self
     }
 
-    /// Changes that were written without an actor: nobody said who acts, or what was said
-    /// could not be read. Somebody unknown who was named as such is
-    /// [`ActorRef::anonymous`].
+    /// Matches changes recorded without an actor: none was set, or the context could not be
+    /// read. An unknown actor that was set explicitly is [`ActorRef::anonymous`].
     pub fn without_actor(mut self) -> Self {
         self.without_actor = true;
         self
     }
 
-    /// Changes by actors of this type.
+    /// Matches changes by actors of this type.
     pub fn actor_type(mut self, actor_type: ActorType) -> Self {
         self.actor_type = Some(actor_type);
         self
     }
 
-    /// Changes captured at this instant or later.
+    /// Matches changes captured at this instant or later.
     pub fn from(mut self, instant: DateTime<Utc>) -> Self {
         self.from = Some(instant);
         self
     }
 
-    /// Changes captured at this instant or earlier.
+    /// Matches changes captured at this instant or earlier.
     pub fn to(mut self, instant: DateTime<Utc>) -> Self {
         self.to = Some(instant);
         self
     }
 
-    /// Changes under this correlation id, compared as it stands.
+    /// Matches changes with this correlation id, compared exactly.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.correlation_id = Some(id.into());
         self
     }
 
-    /// Changes that this request made.
+    /// Matches changes by this request.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self
     }
 
-    /// Changes that this job made.
+    /// Matches changes by this job.
     pub fn job_id(mut self, id: impl Into<String>) -> Self {
         self.job_id = Some(id.into());
         self
     }
 
-    /// Changes made with an action of this name, as in `member.role_changed`.
+    /// Matches changes with an action of this name, such as `member.role_changed`.
     pub fn action(mut self, name: impl Into<String>) -> Self {
         self.action = Some(name.into());
         self
     }
 
-    /// Changes made with an action of this category.
+    /// Matches changes with an action of this category.
     pub fn category(mut self, category: impl Into<String>) -> Self {
         self.category = Some(category.into());
         self
     }
 
-    /// Changes made with an action that ended like this.
+    /// Matches changes with an action of this status.
     pub fn status(mut self, status: ActionStatus) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// Changes that came this way.
+    /// Matches changes from this source.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Changes whose context has this metadata; several times, all of it.
+    /// Matches changes whose context has this metadata. Repeated calls must all match.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self
@@ -254,7 +251,7 @@ impl Filter {
         self
     }
 
-    /// The same whenever it was; `None` if it asks for no span of time.
+    /// Returns the filter without its time span, or `None` if it has none.
     #[doc(hidden)]
     pub fn at_any_time(&self) -> Option<Self> {
         (self.from.is_some() || self.to.is_some()).then(|| Self {
@@ -264,14 +261,15 @@ impl Filter {
         })
     }
 
-    /// The same asked of actions; `None` if it asks for something that only changes have.
+    /// Returns the same filter for actions, or `None` if it has a condition that only
+    /// changes have.
     pub(crate) fn of_actions(&self) -> Option<ActionFilter> {
         let Self {
             table: None,
             record: None,
             operation: None,
             actor,
-            // An action always has one.
+            // An action always has an actor.
             without_actor: false,
             actor_type,
             from,
@@ -321,11 +319,11 @@ impl Filter {
         })
     }
 
-    /// Whether it can be asked at all.
+    /// Checks that the conditions can hold together.
     ///
     /// # Errors
     ///
-    /// Names the two things of it that cannot both hold, or what is no table's
+    /// Returns an error that names two conditions that exclude each other, an invalid table
     /// name, or a record without a table.
     pub fn check(&self) -> Result<(), FilterError> {
         let contradiction = |first: &str, second: &str| {

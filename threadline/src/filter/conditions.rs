@@ -1,8 +1,8 @@
-//! For `#[serde(with)]`: columns with the values that are asked of them.
+//! For `#[serde(with)]`: columns with the values that they must have.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A column, and the value that is asked of it.
+/// A column, and the value that it must have.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(
     feature = "schemars",

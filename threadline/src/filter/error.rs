@@ -1,31 +1,31 @@
-/// Why a [`Filter`](crate::Filter) cannot be answered.
+/// The reason why a [`Filter`](crate::Filter) cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilterError {
-    /// There is no such filter.
+    /// No filter has this name.
     #[error("there is no filter `{name}`; the filters are: {allowed}")]
     Unknown {
-        /// What was given.
+        /// The given name.
         name: String,
-        /// Those that there are.
+        /// The valid names.
         allowed: String,
     },
-    /// The filter is there and does not take this value.
+    /// The filter does not accept this value.
     #[error("filter `{name}` cannot be `{value}`: {message}")]
     Value {
         /// The filter.
         name: String,
-        /// What was given.
+        /// The given value.
         value: String,
-        /// What it takes.
+        /// The accepted values.
         message: String,
     },
-    /// There is no such parameter of a [`PageRequest`](crate::PageRequest).
+    /// No parameter of a [`PageRequest`](crate::PageRequest) has this name.
     #[error("there is no parameter `{name}`; the parameters are: {allowed}")]
     UnknownParameter {
-        /// What was given.
+        /// The given name.
         name: String,
-        /// Those that there are.
+        /// The valid names.
         allowed: String,
     },
     /// A parameter of a [`PageRequest`](crate::PageRequest) does not take this value.
@@ -33,86 +33,87 @@ pub enum FilterError {
     Parameter {
         /// The parameter.
         name: String,
-        /// What was given.
+        /// The given value.
         value: String,
-        /// What it takes.
+        /// The accepted values.
         message: String,
     },
-    /// A parameter without which there is no answer was not given.
+    /// A required parameter is missing.
     #[error("parameter `{name}` is missing: {message}")]
     Missing {
         /// The parameter.
         name: String,
-        /// What it takes.
+        /// The accepted values.
         message: String,
     },
-    /// A filter that can hold one value was given two.
-    #[error("filter `{name}` is given twice; leave one of them away")]
+    /// A filter that accepts one value was given two.
+    #[error("filter `{name}` is given twice; remove one of them")]
     Twice {
         /// The filter.
         name: String,
     },
-    /// Nothing can be both.
-    #[error("nothing can be both: {first}, and {second}; leave one of them away")]
+    /// Two conditions exclude each other.
+    #[error("nothing can be both: {first}, and {second}; remove one of them")]
     Contradiction {
         /// One of the two.
         first: String,
         /// The other.
         second: String,
     },
-    /// A key alone names no record.
+    /// A key without a table identifies no record.
     #[error("filter `record` needs `table`, because the same key means another record in each")]
     RecordWithoutTable,
-    /// A column of a key alone names no table.
+    /// A key column without a table identifies no key.
     #[error("filter `key` needs `table`, because its column belongs to the key of a table")]
     KeyWithoutTable,
-    /// The column is none of the table's key.
+    /// The column does not belong to the key of the table.
     #[error(
         "column {column} does not belong to the key of table {table}, which is {columns}; filter `value` finds a value of any column"
     )]
     KeyColumn {
         /// The table.
         table: String,
-        /// What was given.
+        /// The given column.
         column: String,
-        /// The key's columns.
+        /// The columns of the key.
         columns: String,
     },
-    /// A text is looked for in a span of time.
+    /// A search for a text needs a time span.
     #[error("filter `text` needs `from`, because every change since then is read for it")]
     TextWithoutFrom,
-    /// There is too much to look through for a text.
+    /// There are too many changes to search for a text.
     #[error(
         "filter `text` reads every change that the other filters leave, and they leave more than {cap}; narrow them, as with a later `from`, an earlier `to`, a table or an actor"
     )]
     TextCap {
-        /// How many are looked through at most.
+        /// The maximum number of changes that are searched.
         cap: usize,
     },
-    /// Nothing was ever recorded of such a table.
+    /// The table was never audited.
     #[error("table {table} is not audited and never was; the audited tables are: {audited}")]
     UnknownTable {
-        /// What was given.
+        /// The given name.
         table: String,
-        /// Those that are or were.
+        /// The tables that are or were audited.
         audited: String,
     },
-    /// The key has another number of values than the table's key.
+    /// The number of key values differs from the number of key columns.
     #[error(
         "the key of table {table} is {columns}; give a value for each, in this order (given: {given})"
     )]
     RecordKey {
         /// The table.
         table: String,
-        /// The key's columns.
+        /// The columns of the key.
         columns: String,
-        /// How many values were given.
+        /// The number of given values.
         given: usize,
     },
 }
 
 impl FilterError {
-    /// The name of the filter or parameter that is wrong, if it is one: what a form marks.
+    /// Returns the name of the invalid filter or parameter, if the error concerns one, for
+    /// marking it in a form.
     ///
     /// ```
     /// use threadline::{ErrorKind, Filter};

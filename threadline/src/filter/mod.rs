@@ -1,4 +1,4 @@
-//! Which changes and which actions are asked for.
+//! Filters for changes and for actions.
 
 mod actions;
 mod changes;

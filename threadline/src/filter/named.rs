@@ -1,8 +1,8 @@
-//! Filters that are given by name and text: from a query string, a form, a command line.
+//! Filters given by name and text, from a query string, a form or a command line.
 
 use super::error::FilterError;
 
-/// Takes one filter's text.
+/// Sets one filter from its text.
 pub type Take<F> = fn(&mut F, &str) -> Result<(), String>;
 
 /// A filter with a name.
@@ -10,9 +10,9 @@ pub type Take<F> = fn(&mut F, &str) -> Result<(), String>;
 pub struct NamedFilter<F> {
     /// The name.
     pub name: &'static str,
-    /// What it asks for, in a line.
+    /// The help text, one line.
     pub help: &'static str,
-    /// Whether it is said by its name alone.
+    /// Whether it is given by its name alone.
     pub is_flag: bool,
     /// Whether it may be given several times.
     #[cfg_attr(not(feature = "utoipa"), expect(dead_code, reason = "OpenAPI's lists"))]
@@ -34,7 +34,7 @@ pub(crate) const fn named<F>(
     }
 }
 
-/// One that may be given several times.
+/// A filter that may be given several times.
 pub(crate) const fn repeated<F>(
     name: &'static str,
     help: &'static str,
@@ -46,26 +46,26 @@ pub(crate) const fn repeated<F>(
     }
 }
 
-/// A set of filters that has a list of all of them.
+/// A set of named filters.
 pub trait Filters: Sized + Default + 'static {
-    /// What they narrow, over the flags of the program.
+    /// The heading over the flags of the program.
     const HEADING: &'static str;
 
-    /// Every filter with a name: the one list of them.
+    /// The one list of all named filters.
     const ALL: &'static [NamedFilter<Self>];
 
-    /// Whether there is a filter of this name.
+    /// Returns whether there is a filter of this name.
     fn has(name: &str) -> bool {
         Self::ALL.iter().any(|filter| filter.name == name)
     }
 
-    /// The names of all of them.
+    /// Returns the names of all filters.
     fn names() -> String {
         let names: Vec<_> = Self::ALL.iter().map(|filter| filter.name).collect();
         names.join(", ")
     }
 
-    /// Takes the text of a filter.
+    /// Sets one filter from its text.
     fn set(&mut self, name: &str, text: &str) -> Result<(), FilterError> {
         let Some(filter) = Self::ALL.iter().find(|filter| filter.name == name) else {
             return Err(FilterError::Unknown {
@@ -88,7 +88,7 @@ pub trait Filters: Sized + Default + 'static {
         })
     }
 
-    /// Takes the texts of several.
+    /// Sets several filters from their texts.
     fn set_all<N: AsRef<str>, T: AsRef<str>>(
         pairs: impl IntoIterator<Item = (N, T)>,
     ) -> Result<Self, FilterError> {
@@ -100,7 +100,7 @@ pub trait Filters: Sized + Default + 'static {
     }
 }
 
-/// What [`once`] says of a second value.
+/// The message of [`once`] for a second value.
 pub(crate) const TWICE: &str = "given twice";
 
 pub(crate) fn once<T>(place: &mut Option<T>, value: T) -> Result<(), String> {

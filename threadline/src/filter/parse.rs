@@ -11,27 +11,27 @@ use crate::context::ActorType;
 use crate::record::Operation;
 
 impl Filters for Filter {
-    const HEADING: &'static str = "Which changes";
+    const HEADING: &'static str = "Filters";
 
     const ALL: &'static [NamedFilter<Self>] = &[
         named(
             "table",
-            "Of a table, as in SQL: members, app.members, '\"Order\"'",
+            "Changes of this table, written as in SQL: members, app.members, '\"Order\"'",
             |f, text| once(&mut f.table, text.to_owned()),
         ),
         named(
             "record",
-            "Of a record of the table: its key; of several columns as [\"acme\", \"7\"]",
+            "Changes of the record with this key in the table; a key of several columns as [\"acme\", \"7\"]",
             |f, text| once(&mut f.record, record(text)?),
         ),
         named(
             "operation",
-            "insert, update, delete or truncate",
+            "Changes by this operation: insert, update, delete or truncate",
             |f, text| once(&mut f.operation, operation(text)?),
         ),
         named(
             "actor",
-            "By an actor: user:42, anonymous; nobody: written without one",
+            "Changes by this actor: user:42, anonymous; nobody for changes without an actor",
             |f, text| {
                 if f.without_actor || text == "nobody" && f.actor.is_some() {
                     return Err(TWICE.to_owned());
@@ -48,48 +48,48 @@ impl Filters for Filter {
         ),
         named(
             "actor_type",
-            "By actors of a type: user, admin, service_account, job, system, anonymous",
+            "Changes by actors of this type: user, admin, service_account, job, system, anonymous",
             |f, text| once(&mut f.actor_type, actor_type(text)?),
         ),
         named(
             "from",
-            "Captured at an instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day",
+            "Changes captured at this instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day",
             |f, text| once(&mut f.from, instant(text, Day::Start)?),
         ),
         named(
             "to",
-            "Captured at an instant or earlier; of a day, its end",
+            "Changes captured at this instant or earlier; a day means its end",
             |f, text| once(&mut f.to, instant(text, Day::End)?),
         ),
         named(
             "correlation_id",
-            "Under a correlation id, the context's or an action's",
+            "Changes with this correlation id, of the context or of an action",
             |f, text| once(&mut f.correlation_id, text.to_owned()),
         ),
-        named("request_id", "By a request", |f, text| {
+        named("request_id", "Changes by this request", |f, text| {
             once(&mut f.request_id, text.to_owned())
         }),
-        named("job_id", "By a job", |f, text| {
+        named("job_id", "Changes by this job", |f, text| {
             once(&mut f.job_id, text.to_owned())
         }),
         named(
             "action",
-            "With an action: member.role_changed",
+            "Changes with an action of this name: member.role_changed",
             |f, text| once(&mut f.action, text.to_owned()),
         ),
         named(
             "category",
-            "With an action of a category: member",
+            "Changes with an action of this category: member",
             |f, text| once(&mut f.category, text.to_owned()),
         ),
         named(
             "status",
-            "With an action that ended ok, or in error",
+            "Changes with an action of this status: ok or error",
             |f, text| once(&mut f.status, status(text)?),
         ),
         repeated(
             "changed",
-            "That gave a column another value, inserts and deletions too; may be given several times",
+            "Changes that gave this column another value, including inserts and deletions; repeatable",
             |f, text| {
                 f.changed.push(text.to_owned());
                 Ok(())
@@ -97,7 +97,7 @@ impl Filters for Filter {
         ),
         repeated(
             "changed_from",
-            "Updates and deletions of a column from a value: role=member; NULL is SQL's",
+            "Updates and deletions before which a column had this value: role=member; NULL is SQL's",
             |f, text| {
                 f.changed_from.push(assignment(text)?);
                 Ok(())
@@ -105,7 +105,7 @@ impl Filters for Filter {
         ),
         repeated(
             "changed_to",
-            "Updates and inserts of a column to a value: role=treasurer",
+            "Updates and inserts after which a column has this value: role=treasurer",
             |f, text| {
                 f.changed_to.push(assignment(text)?);
                 Ok(())
@@ -113,7 +113,7 @@ impl Filters for Filter {
         ),
         repeated(
             "value",
-            "With a value of a column, before or after: status=paid; may be given several times",
+            "Changes in which a column has this value, before or after: status=paid; repeatable",
             |f, text| {
                 f.values.push(assignment(text)?);
                 Ok(())
@@ -121,29 +121,29 @@ impl Filters for Filter {
         ),
         repeated(
             "key",
-            "Of records of the table with a value in a column of the key: package_id=11; may be given several times",
+            "Changes of records with this value in a column of the key: package_id=11; repeatable",
             |f, text| {
                 let (column, value) = pair(text)?;
                 f.key.push((column.to_owned(), value.to_owned()));
                 Ok(())
             },
         ),
-        named("source", "That came a way: web", |f, text| {
+        named("source", "Changes from this source: web", |f, text| {
             once(&mut f.source, text.to_owned())
         }),
         named(
             "text",
-            "With a text anywhere in the change, its context or an action; needs --from, and reads all since then",
+            "Changes with this text anywhere, in their context or in an action; requires --from, and reads all changes since",
             |f, text| once(&mut f.text, text.to_owned()),
         ),
         named(
             "session_user",
-            "By sessions of a database role",
+            "Changes by sessions of this database role",
             |f, text| once(&mut f.session_user, text.to_owned()),
         ),
         repeated(
             "metadata",
-            "With metadata in the context: tenant=acme",
+            "Changes whose context has this metadata: tenant=acme",
             |f, text| {
                 let (key, value) = assignment(text)?;
                 match f.metadata.insert(key, value) {
@@ -172,8 +172,8 @@ impl Filters for Filter {
 }
 
 impl Filter {
-    /// A filter from names and texts, as a query string, a form or a command
-    /// line has them.
+    /// Parses a filter from names and texts, as in a query string, a form or a command
+    /// line.
     ///
     /// | name | text |
     /// |---|---|
@@ -181,13 +181,13 @@ impl Filter {
     /// | `record` | the key: `42`; of several columns a JSON array, `["acme", "7"]` |
     /// | `operation` | `insert`, `update`, `delete`, `truncate` |
     /// | `actor`, `actor_type` | `user:42`, `anonymous`, `nobody` for none; `user` |
-    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day, of which `to` takes the end |
+    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day; with a day, `to` means its end |
     /// | `correlation_id`, `request_id`, `job_id`, `source` | as recorded |
     /// | `action`, `category`, `status` | `member.role_changed`, `member`, `ok` or `error` |
     /// | `changed` | a column |
     /// | `changed_from`, `changed_to`, `value` | `column=value`; `NULL` is SQL's |
     /// | `key` | `column=value`, of the table's key |
-    /// | `text` | anywhere in the change, its context or an action; with `from` |
+    /// | `text` | anywhere in the change, its context or an action; requires `from` |
     /// | `session_user` | a database role |
     /// | `metadata` | `key=value` |
     /// | `transaction` | its id in the audit tables |
@@ -195,9 +195,9 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// [`FilterError`](crate::FilterError), as the kind of the error: a name that is none, with those
-    /// that there are; a text that its filter does not take, with what it takes;
-    /// two that cannot both hold.
+    /// Returns an error of the kind [`FilterError`](crate::FilterError): for an unknown
+    /// name, with the valid ones; for a text that the filter does not accept, with those
+    /// that it does; for two conditions that exclude each other.
     pub fn parse<N, T>(pairs: impl IntoIterator<Item = (N, T)>) -> Result<Self, FilterError>
     where
         N: AsRef<str>,
@@ -209,7 +209,7 @@ impl Filter {
     }
 }
 
-/// The key of a record, as text.
+/// Parses the key of a record.
 pub fn record(text: &str) -> Result<RecordKey, String> {
     if !text.starts_with('[') {
         return Ok(RecordKey::from(text));
@@ -249,7 +249,7 @@ pub(crate) fn status(text: &str) -> Result<ActionStatus, String> {
     }
 }
 
-/// Which end of a day a day without a time means.
+/// The end of a day that a day without a time means.
 #[derive(Debug, Clone, Copy)]
 pub enum Day {
     /// Its first instant.
@@ -258,7 +258,7 @@ pub enum Day {
     End,
 }
 
-/// An instant, as text.
+/// Parses an instant.
 pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Ok(instant.to_utc());
@@ -279,7 +279,7 @@ pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     })?;
     let time = match day {
         Day::Start => date.and_hms_opt(0, 0, 0),
-        // The last that PostgreSQL can tell from the next day.
+        // The last instant of the day with PostgreSQL's precision of 1 µs.
         Day::End => date.and_hms_micro_opt(23, 59, 59, 999_999),
     };
     Ok(time.expect("a time of every day").and_utc())
@@ -290,7 +290,8 @@ fn pair(text: &str) -> Result<(&str, &str), String> {
         .ok_or_else(|| "write it as name=value, as in role=treasurer".to_owned())
 }
 
-/// `column=value`. Text finds a number by its digits, and true and false too.
+/// Parses `column=value`. A text matches a number by its digits, and also `true` and
+/// `false`.
 pub(crate) fn assignment(text: &str) -> Result<(String, Value), String> {
     let (name, value) = pair(text)?;
     let value = match value {

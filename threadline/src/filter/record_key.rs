@@ -2,11 +2,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::statement::TypedKey;
 
-/// The key of a record as the audit writes it: `42`, or for a key of several
-/// columns their values in the order of the key, `["acme", "7"]`. Times are ISO
-/// 8601 in UTC, as in [`AuditChange::key`](crate::AuditChange::key).
+/// The key of a record as the audit writes it: `42`, or with several columns their values
+/// in the order of the key, `["acme", "7"]`. Times are ISO 8601 in UTC, as in
+/// [`AuditChange::key`](crate::AuditChange::key).
 ///
-/// A key as the model has it goes into [`Filter::record_of`](crate::Filter::record_of).
+/// To filter by a key of the model's types, use
+/// [`Filter::record_of`](crate::Filter::record_of).
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordKey(pub(crate) Key);
 
@@ -23,7 +24,7 @@ impl<T: ToString> From<T> for RecordKey {
 }
 
 impl RecordKey {
-    /// A key of several columns, or one of a column.
+    /// Creates a key of one or several columns.
     pub fn of<T: ToString>(values: impl IntoIterator<Item = T>) -> Self {
         Self(Key::Texts(
             values.into_iter().map(|value| value.to_string()).collect(),
@@ -39,7 +40,8 @@ impl RecordKey {
     }
 }
 
-/// The values. A key as a model has it is known to the database alone, and is refused.
+/// Serializes the values. A key of the model's types is refused, because only the database
+/// can convert it.
 impl Serialize for RecordKey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {

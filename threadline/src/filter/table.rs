@@ -1,5 +1,5 @@
-/// Whether this is a table's name as in SQL, with its schema or without. What
-/// PostgreSQL cannot take apart fails the transaction that asks.
+/// Returns whether the text is a table name as in SQL, with or without a schema. A name
+/// that PostgreSQL cannot parse would fail the transaction of the caller.
 pub(crate) fn is_table_name(text: &str) -> bool {
     let mut rest = text;
     for _ in 0..2 {
@@ -14,14 +14,14 @@ pub(crate) fn is_table_name(text: &str) -> bool {
     false
 }
 
-/// What comes after the identifier at the start, if there is one.
+/// Returns the rest after the identifier at the start, if there is one.
 fn after_identifier(text: &str) -> Option<&str> {
     if let Some(mut rest) = text.strip_prefix('"') {
         let mut empty = true;
         loop {
             let (inside, after) = rest.split_once('"')?;
             empty &= inside.is_empty();
-            // Two of them are one in the name.
+            // Two quotes stand for one in the name.
             match after.strip_prefix('"') {
                 Some(next) => (rest, empty) = (next, false),
                 None => return (!empty && !inside.contains('\0')).then_some(after),

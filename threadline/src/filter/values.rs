@@ -1,4 +1,4 @@
-//! What a filter asks of the rows themselves.
+//! Filters on the values of rows.
 
 use serde_json::Value;
 
@@ -6,34 +6,34 @@ use super::Filter;
 use crate::record::Operation;
 
 impl Filter {
-    /// Changes that gave this column another value, by the name that it had then;
-    /// several times, all of them: updates that changed it, and inserts and deletions
-    /// of rows with a value other than NULL in it.
+    /// Matches changes that gave this column another value, by the name that it had then:
+    /// updates that changed it, and inserts and deletions of rows with a value other than
+    /// NULL in it. Repeated calls must all match.
     pub fn changed(mut self, column: impl Into<String>) -> Self {
         self.changed.push(column.into());
         self
     }
 
-    /// Changes before which a column had this value: updates that changed it from
-    /// there, and deletions. Text is compared with the value's text, so that `"10.50"`
-    /// finds the number too; `Value::Null` is SQL's NULL.
+    /// Matches changes before which a column had this value: updates that changed it from
+    /// this value, and deletions. A text matches the text of the value, so `"10.50"`
+    /// matches the number too. `Value::Null` is SQL's NULL.
     pub fn changed_from(mut self, column: impl Into<String>, value: impl Into<Value>) -> Self {
         self.changed_from.push((column.into(), value.into()));
         self
     }
 
-    /// Changes after which a column had this value: updates that changed it to that, and
-    /// inserts. Compared as in [`changed_from`](Self::changed_from).
+    /// Matches changes after which a column had this value: updates that changed it to this
+    /// value, and inserts. Compares as [`changed_from`](Self::changed_from) does.
     pub fn changed_to(mut self, column: impl Into<String>, value: impl Into<Value>) -> Self {
         self.changed_to.push((column.into(), value.into()));
         self
     }
 
-    /// Changes in which a column has this value, before or after; several times, all of
-    /// them. Compared as in [`changed_from`](Self::changed_from).
+    /// Matches changes in which a column has this value, before or after. Repeated calls
+    /// must all match. Compares as [`changed_from`](Self::changed_from) does.
     ///
-    /// An insert and a deletion show the whole row. An update shows the columns that it
-    /// changed and the key: one that left the column alone is not found by it.
+    /// An insert or a deletion shows the whole row. An update shows the columns that it
+    /// changed and the key, so an update that did not change the column is not found by it.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -54,13 +54,13 @@ impl Filter {
         self
     }
 
-    /// Changes of the records of the table that have this value in a column of their
-    /// primary key, also by which such a key came or went; several times, all of them.
-    /// The value is text, as in [`RecordKey`](crate::RecordKey).
+    /// Matches changes of records that have this value in a column of their primary key,
+    /// including changes by which a record got or lost this key. Repeated calls must all
+    /// match. The value is text, as in [`RecordKey`](crate::RecordKey).
     ///
-    /// What an index finds at once: the first columns of the key, in its order. With
-    /// others the changes of the table are read, newest first, until the page is full;
-    /// give a span of time where there are many.
+    /// An index serves the first columns of the key, in its order. For other columns, the
+    /// changes of the table are read, newest first, until the page is full; for a large
+    /// table, add a time span.
     ///
     /// ```
     /// use threadline::Filter;
@@ -76,21 +76,22 @@ impl Filter {
         self
     }
 
-    /// Changes made by sessions of this database role, as it logged in. There is no
-    /// index by role: transactions are read, newest first, until the page is full. Give
-    /// a span of time for a role that wrote little.
+    /// Matches changes by sessions of this database role, the role that logged in. There is
+    /// no index by role: transactions are read, newest first, until the page is full. Add a
+    /// time span for a role that wrote little.
     pub fn session_user(mut self, role: impl Into<String>) -> Self {
         self.session_user = Some(role.into());
         self
     }
 
-    /// Changes with this text anywhere: in a value, before or after, in the key, in the
-    /// context, or in an action of the transaction. Upper and lower case are told apart.
+    /// Matches changes with this text anywhere: in a value, before or after, in the key, in
+    /// the context, or in an action of the transaction. The search is case-sensitive.
     ///
-    /// No index serves it: every change that the rest of the filter leaves is read. So
-    /// [`from`](Self::from) is needed, and what leaves more than 100,000 changes is
-    /// refused ([`FilterError::TextCap`](crate::FilterError::TextCap)), because a part of
-    /// the answer would look like all of it. Actions without changes are not found.
+    /// No index serves it: every change that matches the other conditions is read. It
+    /// therefore requires [`from`](Self::from), and returns
+    /// [`FilterError::TextCap`](crate::FilterError::TextCap) if they match more than
+    /// 100,000 changes, instead of a partial result that would look complete. Actions
+    /// without changes are not found.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -110,7 +111,7 @@ impl Filter {
         self
     }
 
-    /// The rest of the filter, if it looks for a text.
+    /// Returns the filter without its text, if it has one.
     pub(crate) fn without_text(&self) -> Option<Self> {
         self.text.as_ref()?;
         Some(Self {
@@ -119,7 +120,7 @@ impl Filter {
         })
     }
 
-    /// What is asked that a change of this kind does not have.
+    /// Returns the condition that a change of this kind cannot meet.
     pub(crate) fn side_missing(&self, operation: &Operation) -> Option<&'static str> {
         match operation {
             Operation::Insert if !self.changed_from.is_empty() => {

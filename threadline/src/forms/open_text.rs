@@ -1,5 +1,5 @@
-/// Gives an enum the form of its text, in which a newer version may write what this one does
-/// not know: reading never fails for that.
+/// Serializes an enum as its text. An unknown text, which a newer version may have written,
+/// never fails deserialization.
 macro_rules! open_text {
     ($type:ident, $read:expr, $description:literal) => {
         impl serde::Serialize for $type {

@@ -1,4 +1,4 @@
-//! What stands in a schema for types that have a form of their own.
+//! Schemas of types with a JSON form of their own.
 
 use std::borrow::Cow;
 

@@ -1,11 +1,11 @@
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
-/// The version of the JSON form of an answer, a number: 1.
+/// The version of the JSON form of a result, a number: 1.
 ///
-/// It rises when a member gets another name or meaning. A member that is added does not make it
-/// rise, so readers take no notice of those that they do not know. An answer of another
-/// version is refused; one without the member is taken for one of this version.
+/// It increases when a member gets another name or meaning. An added member does not
+/// increase it, so readers must ignore members that they do not know. A result of another
+/// version is refused; one without this member is read as this version.
 ///
 /// ```
 /// use threadline::{FormatVersion, Verification};
@@ -19,7 +19,7 @@ use serde::ser::{Serialize, Serializer};
 pub struct FormatVersion(());
 
 impl FormatVersion {
-    /// The number of the version.
+    /// The version number.
     pub const NUMBER: u32 = 1;
 }
 

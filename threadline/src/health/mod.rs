@@ -1,4 +1,4 @@
-//! Whether changes are recorded as they should be, cheap enough to be asked every few
+//! A check whether changes are recorded as they should be, fast enough to run every few
 //! seconds.
 
 mod queries;
@@ -20,12 +20,13 @@ use crate::run::installed_version;
 use crate::verify::{Finding, FindingCode, Severity};
 use crate::version::SCHEMA_VERSION;
 
-/// More waiting entries than this, or older ones than [`LONG`], are worth a warning.
+/// The number of waiting entries above which a warning is reported; entries older than
+/// [`LONG`] are reported too.
 const MANY: i64 = 100_000;
 
 const LONG: TimeDelta = TimeDelta::hours(1);
 
-/// What [`Models::health`] found.
+/// The result of [`Models::health`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -33,18 +34,18 @@ pub struct Health {
     /// The version of the JSON form.
     #[serde(default)]
     pub format_version: FormatVersion,
-    /// Whether changes are recorded as the models say: no finding is an error.
+    /// Whether changes are recorded as the models declare: no finding is an error.
     pub healthy: bool,
-    /// The version of the audit schema that is installed.
+    /// The installed version of the audit schema.
     pub installed_version: Option<i32>,
     /// The version that this crate needs.
     pub needed_version: i32,
-    /// What is not as it should be, the worst first.
+    /// All findings, most severe first.
     pub findings: Vec<Finding>,
-    /// One entry for every model, in the order of the list; none where the schema is
-    /// missing or too old.
+    /// One entry for each model, in the order of the list. Empty if the schema is missing
+    /// or too old.
     pub models: Vec<ModelHealth>,
-    /// How the audit goes on; nothing where the schema is missing or too old.
+    /// Figures on the audit. `None` if the schema is missing or too old.
     pub counters: Option<Counters>,
 }
 
@@ -53,57 +54,58 @@ pub struct Health {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ModelHealth {
-    /// The model's name; of a table without one, the table's.
+    /// The name of the model; without a model, the name of the table.
     pub model: String,
-    /// The table's qualified name, quoted as in SQL; as the model has it if there is no
-    /// such table.
+    /// The qualified name of the table, quoted as in SQL. If the table does not exist, its
+    /// name as in the model.
     pub table: String,
-    /// Whether the table is audited. [`Health::findings`] say how well.
+    /// Whether the table is audited. [`Health::findings`] has the problems.
     pub audited: bool,
 }
 
-/// How the audit of a database goes on, in numbers.
+/// Figures on the audit of a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Counters {
-    /// Tables that are audited.
+    /// The number of audited tables.
     #[diesel(sql_type = BigInt)]
     pub audited_tables: i64,
-    /// Entries of the journal that are not in the ledger yet. From 10,000 on an estimate
-    /// by their ids.
+    /// The number of journal entries that are not in the ledger yet. From 10,000 on, it is
+    /// an estimate by their ids.
     #[diesel(sql_type = BigInt)]
     pub entries_waiting: i64,
-    /// When the oldest of them was captured; of more than 10,000, that of those looked at.
+    /// The time at which the oldest of them was captured. With more than 10,000 entries,
+    /// the oldest of those read.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub oldest_waiting: Option<DateTime<Utc>>,
-    /// When entries were last moved into the ledger.
+    /// The time at which entries were last moved into the ledger.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub last_posting: Option<DateTime<Utc>>,
-    /// Entries that could not be posted, in `threadline.unposted`.
+    /// The number of entries that could not be posted. They are in `threadline.unposted`.
     #[diesel(sql_type = BigInt)]
     pub entries_set_aside: i64,
-    /// Changes recorded in the last 24 hours: an estimate by their positions.
+    /// The number of changes recorded in the last 24 hours, an estimate by their positions.
     #[diesel(sql_type = BigInt)]
     pub changes_last_day: i64,
-    /// Bytes by which the ledger grew in the last 24 hours: an estimate, as if each of
-    /// those changes were as large as the average of all that are kept, with indexes.
+    /// The growth of the ledger in the last 24 hours in bytes, an estimate that takes the
+    /// average size of all kept changes, with indexes, for each of those changes.
     #[diesel(sql_type = BigInt)]
     pub bytes_last_day: i64,
-    /// Bytes that the ledger takes on disk, with its indexes.
+    /// The size of the ledger on disk in bytes, with its indexes.
     #[diesel(sql_type = BigInt)]
     pub ledger_bytes: i64,
-    /// The newest posted transactions that were looked at, at most 1,000.
+    /// The number of newest posted transactions that were read, at most 1,000.
     #[diesel(sql_type = BigInt)]
     pub recent_transactions: i64,
-    /// How many of those have no actor.
+    /// The number of those without an actor.
     #[diesel(sql_type = BigInt)]
     pub unattributed_transactions: i64,
-    /// When the oldest change that is kept was captured.
+    /// The time at which the oldest kept change was captured.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
@@ -111,7 +113,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// The share of the recent transactions that have no actor, from 0 to 1.
+    /// Returns the share of the recent transactions that have no actor, from 0 to 1.
     pub fn unattributed_share(&self) -> f64 {
         if self.recent_transactions == 0 {
             return 0.0;
@@ -121,17 +123,17 @@ impl Counters {
 }
 
 impl Models {
-    /// Looks whether changes are recorded as these models say, and how the audit goes on:
-    /// for a load balancer's health check or a monitoring agent.
+    /// Checks whether changes are recorded as these models declare, and returns figures on
+    /// the audit, for the health check of a load balancer or a monitoring agent.
     ///
-    /// Asks a fixed number of queries, however many tables there are, and reads catalogs
-    /// and counters alone: the version of the schema, triggers that are missing or do not
-    /// fire, columns that changed, policies other than the models'. It does not look
-    /// into functions, histories and rows; [`verify`](Models::verify) does.
+    /// It runs a fixed number of queries, independent of the number of tables, and reads
+    /// only catalogs and counters: the version of the schema, missing or disabled triggers,
+    /// changed columns, and policies that differ from the models. It does not check
+    /// functions, histories and rows; [`verify`](Models::verify) does.
     ///
-    /// In a rolling deploy it raises no alarm: where the database has a newer schema, or a
-    /// policy that replaced the one that this process knows, that is information. A model
-    /// whose policy never was in force is an error, as its migration is yet to be run.
+    /// It raises no alarm in a rolling deploy: a database with a newer schema, or with a
+    /// policy that replaced the one this process knows, is only a notice. A model whose
+    /// policy was never in force is an error, because its migration has not been run.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -156,7 +158,7 @@ impl Models {
     ///
     /// # Errors
     ///
-    /// The database cannot be asked, or the role may not use the audit schema.
+    /// Returns an error if the query fails, or if the role may not use the audit schema.
     pub fn health<'c, C: AuditConnection>(
         &'c self,
         conn: &'c mut C,
@@ -189,7 +191,7 @@ impl Models {
                 });
                 let known =
                     |finding: &Finding| finding.table.is_some() && finding.table == state.name;
-                // That it is not audited has been found as what it is.
+                // Unless another finding already reports that the table is not audited.
                 if state.audited || !health.findings.iter().any(known) {
                     health.findings.extend(of_model(spec, state));
                 }
@@ -247,13 +249,13 @@ fn of_model(spec: &TableSpec, state: ModelState) -> Option<Finding> {
         _ if same_policy => return None,
         _ if !audited => (
             FindingCode::ModelNotAudited,
-            format!("{by} has it audited, and it is not"),
+            format!("{by} declares it audited, but it is not"),
             call,
         ),
         (_, Some(until)) => (
             FindingCode::PolicyReplaced,
             format!(
-                "the policy of {by} was in force until {}, and another one has replaced it; a process that is older than the database's migrations is to be replaced, too",
+                "the policy of {by} was in force until {}, and another one has replaced it; also replace processes that are older than the migrations of the database",
                 until.format("%Y-%m-%d %H:%M:%S UTC")
             ),
             None,

@@ -1,4 +1,4 @@
-//! What the database is asked.
+//! The queries of the health check.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
@@ -12,7 +12,8 @@ use crate::model::{ColumnPolicy, Policy, TableSpec};
 use crate::run;
 use crate::verify::{Finding, FindingCode};
 
-/// A newer schema may find what this crate does not know. That is for newer processes.
+/// A newer schema may return findings that this crate does not know. They are for newer
+/// processes.
 pub(super) async fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryResult<Vec<Finding>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -41,22 +42,22 @@ pub(super) async fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryRe
         .collect())
 }
 
-/// How the table of a model is audited.
+/// The audit state of a model's table.
 #[derive(QueryableByName)]
 pub(super) struct ModelState {
-    /// The table's qualified name, if it is there.
+    /// The qualified name of the table, if it exists.
     #[diesel(sql_type = Nullable<Text>)]
     pub(super) name: Option<String>,
     #[diesel(sql_type = Bool)]
     pub(super) audited: bool,
     #[diesel(sql_type = Bool)]
     pub(super) same_policy: bool,
-    /// Until when the model's policy was in force, if it has been replaced.
+    /// The time until which the policy of the model was in force, if it has been replaced.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub(super) in_force_until: Option<DateTime<Utc>>,
 }
 
-/// One for each spec, in their order.
+/// Returns one state for each spec, in their order.
 pub(super) async fn models<C: AuditConnection>(
     conn: &mut C,
     specs: &[TableSpec],
@@ -84,7 +85,7 @@ fn asked(ordinal: usize, spec: &TableSpec) -> Value {
         keep,
         personal,
         subject: _,
-        // No part of what is captured.
+        // Not part of what is captured.
         keyless: _,
     } = &spec.policy;
     let mut asked = json!({

@@ -13,15 +13,15 @@ use crate::run::{self, installed_version};
 use crate::transactions::Open;
 use crate::version::SCHEMA_VERSION;
 
-/// Serialises installations; transaction-level, so that it is safe behind a
+/// Serialises installations. The lock belongs to the transaction, so it is safe behind a
 /// pooler.
 pub(super) const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7236831)";
 
-/// How long a policy waits for the lock on its table. Writers that come after it wait
-/// as long.
+/// How long a policy waits for the lock on its table. Later writers wait behind it for as
+/// long.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
 
-/// What of the audit is in force in a database.
+/// The state of the audit in a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -29,20 +29,20 @@ pub struct Status {
     /// The version of the JSON form.
     #[serde(default)]
     pub format_version: FormatVersion,
-    /// The version of the audit schema that is installed.
+    /// The installed version of the audit schema.
     pub installed_version: Option<i32>,
     /// The version that this crate needs.
     pub needed_version: i32,
-    /// The role that owns the audit schema, and so can change what is recorded;
-    /// see [`Protection`](crate::Protection).
+    /// The role that owns the audit schema, and so can change recorded data; see
+    /// [`Protection`](crate::Protection).
     pub owner: Option<String>,
-    /// Whether an event trigger records what is done to the triggers of audited tables;
-    /// [`Protection`](crate::Protection) makes it where the administrator may.
+    /// Whether an event trigger records changes of the triggers of audited tables.
+    /// [`Protection`](crate::Protection) creates it if the administrator has the privilege.
     pub watched: bool,
-    /// How much is in the journal; nothing where the schema is missing or too old,
-    /// or where this role may not see it.
+    /// The state of the journal. `None` if the schema is missing or too old, or if this
+    /// role may not read it.
     pub waiting: Option<Waiting>,
-    /// One entry for every model, in the order of the list.
+    /// One entry for each model, in the order of the list.
     pub models: Vec<TableStatus>,
 }
 
@@ -51,16 +51,16 @@ pub struct Status {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct TableStatus {
-    /// The model's name.
+    /// The name of the model.
     pub model: String,
-    /// The quoted name of its table.
+    /// The quoted name of the table.
     pub table: String,
     /// How the table is audited.
     pub status: ModelStatus,
 }
 
 impl Status {
-    /// Whether everything is as the models say.
+    /// Returns whether the database matches the models.
     pub fn is_current(&self) -> bool {
         self.installed_version >= Some(self.needed_version)
             && self.models.iter().all(|model| {
@@ -73,10 +73,10 @@ impl Status {
 }
 
 impl Models {
-    /// Brings a database up to date with this crate and these models: for
-    /// applications that migrate at start-up. Safe when many processes do it
-    /// at once; does nothing when nothing is missing. Each table is audited in a
-    /// transaction of its own, so that no lock is held while it waits for another.
+    /// Brings a database up to date with this crate and these models, for applications that
+    /// migrate at start-up. It is safe when many processes call it at once, and does
+    /// nothing if nothing is missing. Each table is audited in its own transaction, so no
+    /// lock is held while it waits for another table.
     ///
     /// ```no_run
     /// # use threadline_test_server::doctest_schema;
@@ -88,11 +88,10 @@ impl Models {
     /// ```
     ///
     /// # Errors
-    ///
-    /// A column looks secret and its model says nothing of it, or a model's table is
-    /// missing: then nothing is changed. The database refuses, or a table stays locked
-    /// for 10 seconds: then the tables before it are audited, and a second call goes on
-    /// where this one ended.
+    /// Returns an error if a column whose name suggests a secret has no explicit policy, or
+    /// if the table of a model is missing; nothing is changed then. Returns an error if a
+    /// query fails or a table stays locked for 10 seconds; the tables before it are then
+    /// audited, and a second call continues with this table.
     pub fn install<'c, C: AuditConnection>(
         &'c self,
         conn: &'c mut C,
@@ -111,7 +110,7 @@ impl Models {
         })
     }
 
-    /// Fails for what looks secret and is undecided: before it is recorded, not after.
+    /// Returns an error for undecided columns that look secret, before they are recorded.
     pub(crate) fn require_decisions(&self) -> Result<(), Error> {
         let mut columns = vec![];
         for spec in self.specs() {
@@ -149,13 +148,13 @@ impl Models {
         Err(Error::new(ErrorKind::Undecided { columns }))
     }
 
-    /// Columns that look secret and of which nobody said whether they are, in tables without
-    /// a model that are not audited as they are declared here. Those of a model are
-    /// [`TableSpec::undecided`].
+    /// Returns the columns whose names suggest a secret and that have no explicit policy,
+    /// in tables without a model that are not audited as declared here.
+    /// [`TableSpec::undecided`] returns those of a model.
     ///
     /// # Errors
     ///
-    /// The database cannot be asked.
+    /// Returns an error if the query fails.
     pub fn undecided<'c, C: AuditConnection>(
         &'c self,
         conn: &'c mut C,
@@ -208,11 +207,11 @@ impl Models {
         Ok(())
     }
 
-    /// Compares a database with these models; changes nothing.
+    /// Compares a database with these models. Changes nothing.
     ///
     /// # Errors
     ///
-    /// The database cannot be asked.
+    /// Returns an error if the query fails.
     pub fn status<'c, C: AuditConnection>(
         &'c self,
         conn: &'c mut C,
@@ -260,7 +259,7 @@ async fn install_policy<C: AuditConnection>(conn: &mut C, spec: &TableSpec) -> R
     Ok(())
 }
 
-/// The role that owns the audit schema.
+/// Returns the role that owns the audit schema.
 pub async fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Owner {
@@ -275,7 +274,7 @@ pub async fn owner<C: AuditConnection>(conn: &mut C) -> QueryResult<Option<Strin
     Ok(found.owner)
 }
 
-/// Whether this role may see how much is in the journal.
+/// Returns whether this role may read the state of the journal.
 async fn reads_waiting<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Reads {
@@ -289,7 +288,7 @@ async fn reads_waiting<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
     Ok(found.reads)
 }
 
-/// Whether the event triggers are there and fire.
+/// Returns whether the event triggers exist and fire.
 pub async fn watched<C: AuditConnection>(conn: &mut C) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Watched {

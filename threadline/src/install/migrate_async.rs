@@ -1,4 +1,4 @@
-//! The migrations of an application on a connection of diesel-async.
+//! Migrations of an application on a connection of diesel-async.
 
 use std::any::Any;
 
@@ -17,7 +17,8 @@ use crate::connection::asynchronous::BoxFuture;
 use crate::run;
 use crate::transactions::Open;
 
-/// What a migration does, which can be sent to another thread as the migration cannot.
+/// The SQL of a migration, which can be sent to another thread, unlike the migration
+/// itself.
 struct Script {
     name: String,
     version: String,
@@ -27,7 +28,7 @@ struct Script {
 
 enum Next {
     Done,
-    /// A migration that no transaction may hold.
+    /// A migration that cannot run in a transaction.
     Alone(Script),
     Nothing,
 }
@@ -60,8 +61,7 @@ where
     }
 }
 
-/// Runs the first migration that is pending, under the lock and in the transaction that is
-/// open.
+/// Runs the first pending migration, under the lock and in the open transaction.
 async fn run_next<C, S>(conn: &mut C, migrations: &S) -> Result<Next, AnyError>
 where
     C: AuditConnection,
@@ -132,8 +132,7 @@ impl Script {
     }
 }
 
-/// Takes down what a migration runs, because the connection that Diesel gives to it is a
-/// synchronous one.
+/// Collects the SQL of a migration, because Diesel passes it a synchronous connection.
 #[derive(Default)]
 struct Batches(Vec<String>);
 

@@ -1,4 +1,4 @@
-//! The audit schema itself, and putting it and the policies into a database.
+//! Installation of the audit schema and the policies in a database.
 
 mod installer;
 #[cfg(feature = "diesel-async")]

@@ -2,34 +2,34 @@ use std::fmt;
 
 use crate::forms::open_text;
 
-/// How the table of a model stands.
+/// The audit status of a model's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelStatus {
-    /// Audited as the model says.
+    /// Audited under the model's policy.
     Current,
-    /// Audited as the model says. Columns came since the capture function was built, and
-    /// they are recorded.
+    /// Audited under the model's policy. Columns were added since the capture function was
+    /// built, and they are recorded.
     ColumnsAdded,
-    /// Audited under another policy than the model's.
+    /// Audited under a policy that differs from the model's.
     PolicyDiffers,
-    /// The columns or the key have changed since the capture function was
-    /// built, or it is of an older version; see `threadline.refresh`.
+    /// The columns or the key have changed since the capture function was built, or it was
+    /// built by an older version; see `threadline.refresh`.
     CaptureOutdated,
-    /// Its triggers are missing, switched off or altered; see `threadline.refresh`.
+    /// Its triggers are missing, disabled or altered; see `threadline.refresh`.
     TriggersAltered,
-    /// The audit schema is older than this crate, which cannot ask it.
+    /// The audit schema is older than this crate, which cannot query it.
     SchemaOutdated,
     /// Not audited.
     NotAudited,
     /// The table does not exist.
     TableMissing,
-    /// What a newer version wrote and this version does not know.
+    /// A status that a newer version recorded and this version does not know.
     Unrecognized(String),
 }
 
 impl ModelStatus {
-    /// The text in the JSON form, such as `current`.
+    /// Returns the text in the JSON form, such as `current`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Current => "current",
@@ -68,5 +68,5 @@ impl fmt::Display for ModelStatus {
 open_text!(
     ModelStatus,
     ModelStatus::named,
-    "How the table of a model stands: current, columns_added, policy_differs, capture_outdated, triggers_altered, schema_outdated, not_audited, table_missing, or what a newer version knows."
+    "The audit status of a model's table: current, columns_added, policy_differs, capture_outdated, triggers_altered, schema_outdated, not_audited, table_missing, or a value of a newer version."
 );

@@ -16,8 +16,8 @@ const PREPARE: &str = include_str!("protect_prepare.sql");
 const COMPARE: &str = include_str!("protect_compare.sql");
 const PROTECT: &str = include_str!("protect.sql");
 
-/// The steps, for one transaction. What is in the database is compared with what this
-/// crate installs, by installing that once more under another name, which is rolled back.
+/// Returns the steps, for one transaction. To compare the database with what this crate
+/// installs, they install the schema once more under another name, which is rolled back.
 fn steps() -> String {
     let whole = Way {
         from: 0,
@@ -31,14 +31,13 @@ fn steps() -> String {
     )
 }
 
-/// Gives the audit an owner of its own, so that the application cannot change
-/// what is recorded about it.
+/// Gives the audit its own owner, so that the application cannot change recorded data.
 ///
-/// For an administrator to apply, once after the audit schema is installed and
-/// again after each of its upgrades; doing it again is safe. Written with `{}` it
-/// is the SQL script that an administrator can read and run without Rust.
-/// [The guide](crate::docs::owner_and_readers) says what is promised then, and
-/// what is not.
+/// An administrator applies it once after the audit schema is installed, and again after
+/// each of its upgrades. Repeating it is safe. Formatted with `{}`, it is the SQL script,
+/// which an administrator can read and run without Rust. [The
+/// guide](crate::docs::owner_and_readers) describes what this guarantees and what it does
+/// not.
 ///
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -76,8 +75,8 @@ pub struct Protection {
 }
 
 impl Protection {
-    /// By this role, which is created if there is none. Nobody should be able
-    /// to log in as it.
+    /// Sets the owner. The role is created if it does not exist. Nobody should be able to
+    /// log in as this role.
     pub fn of_owner(role: impl Into<String>) -> Self {
         Self {
             owner: role.into(),
@@ -89,50 +88,50 @@ impl Protection {
         }
     }
 
-    /// A role of the application: it records actions, and decides how the tables
+    /// Adds a role of the application. It may record actions, and decide how the tables
     /// that it owns are audited.
     pub fn application(mut self, role: impl Into<String>) -> Self {
         self.applications.push(role.into());
         self
     }
 
-    /// A role that may read everything that is recorded; created if there is
-    /// none.
+    /// Adds a role that may read everything that is recorded. The role is created if it
+    /// does not exist.
     pub fn reader(mut self, role: impl Into<String>) -> Self {
         self.readers.push(role.into());
         self
     }
 
-    /// A role that may [`suspend`](crate::suspend) capture.
+    /// Adds a role that may [`suspend`](crate::suspend) capture.
     pub fn suspender(mut self, role: impl Into<String>) -> Self {
         self.suspenders.push(role.into());
         self
     }
 
-    /// A role that may [`purge`](crate::purge) what is older than the policies keep it, and
-    /// place and release a [`Hold`](crate::Hold). It removes nothing else, and reads what
-    /// is recorded.
+    /// Adds a role that may [`purge`](crate::purge) changes beyond their retention, and
+    /// place and release a [`Hold`](crate::Hold). It can remove nothing else, and may read
+    /// the audit.
     pub fn purger(mut self, role: impl Into<String>) -> Self {
         self.purgers.push(role.into());
         self
     }
 
-    /// A role that may make what is recorded of a person unreadable with an
-    /// [`Erasure`](crate::Erasure), what the policies call personal and any other column that
-    /// it names. It reads what is recorded.
+    /// Adds a role that may make recorded values of a person unreadable with an
+    /// [`Erasure`](crate::Erasure): the personal columns of the policies and any other
+    /// column that it names. It may read the audit.
     pub fn eraser(mut self, role: impl Into<String>) -> Self {
         self.erasers.push(role.into());
         self
     }
 
-    /// Puts it into force, in a transaction of its own.
+    /// Applies it, in its own transaction.
     ///
     /// # Errors
     ///
-    /// A role that would be able to undo it, because it is a superuser, may
-    /// create roles or can become a role that does; one that is missing; objects in
-    /// the schema that this crate does not install, or that are not as it installs
-    /// them; or the caller is no administrator. Then nothing is changed.
+    /// Returns an error if a role could undo it, because it is a superuser, may create
+    /// roles or can become a role that may; if a role is missing; if the schema contains
+    /// objects that this crate does not install, or that were altered; or if the caller is
+    /// not an administrator. Nothing is changed then.
     pub fn apply<'c, C: AuditConnection>(
         &self,
         conn: &'c mut C,
@@ -167,7 +166,7 @@ impl Protection {
     }
 }
 
-/// The script that does the same.
+/// Runs the same script.
 async fn apply<C: AuditConnection>(conn: &mut C, request: String) -> QueryResult<()> {
     let setting = diesel::sql_query("SELECT pg_catalog.set_config('threadline.protect', $1, true)")
         .bind::<Text, _>(request);

@@ -5,18 +5,18 @@ use diesel_migrations::MigrationHarness;
 use super::installer::LOCK;
 use crate::connection::{AuditConnection, BlockingConnection};
 
-/// Whatever a migration fails with, as Diesel has it.
+/// Any error of a migration, the same type as Diesel's.
 pub type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Runs the pending migrations of an application at start-up, also where several processes
-/// start at once: one runs a migration, and the others wait and then go on with what is
-/// left. With Diesel's own `run_pending_migrations`, all but one fail on an empty database.
+/// Runs the pending migrations of an application at start-up. Several processes may call it
+/// at once: one runs a migration, and the others wait and then continue with the rest. With
+/// Diesel's own `run_pending_migrations`, all but one fail on an empty database.
 ///
-/// Each migration has a transaction of its own, as with Diesel, and the lock is held for as
-/// long, so that this works behind a transaction pooler too. Only a migration that declares
-/// `run_in_transaction = false`, such as `CREATE INDEX CONCURRENTLY`, runs without the lock:
-/// run those from one process, because two of them can wait for each other. If one fails
-/// and another process has run it meanwhile, that is no error.
+/// Each migration has its own transaction, as with Diesel, and the lock is held for the
+/// same time, so this works behind a transaction pooler too. Only a migration that declares
+/// `run_in_transaction = false`, for instance for `CREATE INDEX CONCURRENTLY`, runs without
+/// the lock. Run such migrations from one process, because two of them can wait for each
+/// other. If one fails and another process has run it meanwhile, this is not an error.
 ///
 /// ```no_run
 /// # fn start(conn: &mut diesel::PgConnection) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -28,12 +28,13 @@ pub type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 ///
 /// On a connection of diesel-async it returns a future, which needs no thread of its own.
-/// Migrations are SQL there: one that is written in Rust can run `batch_execute`, and cannot
-/// `downcast` its connection.
+/// There, migrations must be SQL: one that is written in Rust can call `batch_execute`, but
+/// cannot `downcast` its connection.
 ///
 /// # Errors
 ///
-/// The migrations cannot be read, or one of them fails; those before it are in force.
+/// Returns an error if the migrations cannot be read or one of them fails. Those before it
+/// are in force.
 pub fn run_pending_migrations<'c, C, S>(
     conn: &'c mut C,
     migrations: &'c S,
@@ -45,10 +46,9 @@ where
     conn.run_pending(migrations)
 }
 
-/// A connection on which migrations are run: every one that can be, of Diesel or of
-/// diesel-async.
+/// A connection on which migrations can run, of Diesel or of diesel-async.
 pub trait Migrates: AuditConnection {
-    /// Runs those that are pending.
+    /// Runs the pending migrations.
     #[doc(hidden)]
     fn run_pending<'c, S>(
         &'c mut self,
@@ -84,7 +84,7 @@ where
 }
 
 enum Next {
-    /// A migration that no transaction may hold.
+    /// A migration that cannot run in a transaction.
     Alone(Box<dyn Migration<Pg>>),
     Nothing,
 }

@@ -1,9 +1,9 @@
 //! The SQL of a migration from one version of the audit schema to another. Without
-//! dependencies: `cargo xtask schema` compiles this file, too.
+//! dependencies, because `cargo xtask schema` compiles this file too.
 //!
-//! A version is tables, which steps lead to one after another, and code without state
-//! (functions, views, types), which each version replaces whole. The capture functions of
-//! the audited tables and their triggers stay where they are, because the application
+//! A version consists of tables, which steps bring from one version to the next, and of
+//! code without state (functions, views, types), which each version replaces completely.
+//! The capture functions and triggers of the audited tables stay, because the application
 //! writes meanwhile.
 
 use std::collections::BTreeSet;
@@ -13,19 +13,19 @@ const REPLACE_CODE: &str = include_str!("script/replace_code.sql");
 const FINISH_CODE: &str = include_str!("script/finish_code.sql");
 const REMOVE: &str = include_str!("script/remove.sql");
 
-/// Locks all tables and drops what `tl_statements` says, or nothing.
+/// Locks all tables and drops the objects in `tl_statements`, or nothing.
 const TAKE_OVER: &str = include_str!("script/take_over.sql");
 
 /// One version of the audit schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Version {
     pub(crate) number: i32,
-    /// What it changes of tables and indexes.
+    /// Its changes of tables and indexes.
     pub(crate) step: Option<Step>,
     pub(crate) code: &'static str,
 }
 
-/// A change of tables and indexes.
+/// Changes of tables and indexes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     #[allow(dead_code, reason = "cargo xtask schema finds its files by it")]
@@ -36,12 +36,12 @@ pub(crate) struct Step {
     pub(crate) concurrently: &'static [Index],
 }
 
-/// An index that is built without keeping writers waiting, outside of a transaction.
+/// An index that is built outside a transaction, without blocking writers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Index {
-    /// In schema threadline.
+    /// The name, in schema threadline.
     pub(crate) name: &'static str,
-    /// What stands after its name: `ON threadline.ledger_changes (op)`.
+    /// The text after its name: `ON threadline.ledger_changes (op)`.
     pub(crate) definition: &'static str,
 }
 
@@ -64,14 +64,14 @@ impl Index {
     }
 }
 
-/// The versions up to one, and what leads from one to another.
+/// The versions up to a given one, and the migrations between them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schema<'a>(pub(crate) &'a [Version]);
 
-/// How `check` and `generate` know a migration of the schema.
+/// The first line of a schema migration, by which `check` and `generate` recognize it.
 const HEADER: &str = "-- The audit schema of Threadline, ";
 
-/// From which version to which a migration leads; 0 is none.
+/// The versions between which a migration leads; 0 means no schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Way {
     pub(crate) from: i32,
@@ -79,7 +79,7 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    /// What a migration says of itself in its first line.
+    /// Parses the first line of a migration.
     pub(crate) fn of_migration(up: &str) -> Option<Self> {
         let words = up.lines().next()?.trim_end().strip_prefix(HEADER)?;
         match words.split(' ').collect::<Vec<_>>()[..] {
@@ -108,7 +108,8 @@ impl Schema<'_> {
         self.0.last().map_or(0, |version| version.number)
     }
 
-    /// The indexes of a migration that are built outside of its transaction, oldest first.
+    /// Returns the indexes of a migration that are built outside its transaction, oldest
+    /// first.
     pub(crate) fn concurrently(&self, way: Way) -> Vec<Index> {
         if way.from == 0 {
             return vec![];
@@ -119,9 +120,9 @@ impl Schema<'_> {
             .collect()
     }
 
-    /// The `up.sql` of a migration, for a database of the version that it starts from or a
-    /// later one. `migration` is its version among the application's migrations; without
-    /// one it is `Models::install` that runs it.
+    /// Returns the `up.sql` of a migration, for a database of the version that it starts
+    /// from or a later one. `migration` is its version among the application's migrations,
+    /// or `None` when `Models::install` runs it.
     pub(crate) fn up(&self, way: Way, migration: Option<&str>) -> String {
         let Way { from, to } = way;
         let mut steps = String::new();
@@ -157,8 +158,8 @@ impl Schema<'_> {
         format!("{}{}", way.header(), self.block(to, to, &body))
     }
 
-    /// The `down.sql` of a migration. It takes back what the migration itself has done, and
-    /// nothing where another one, or `Models::install`, was before it.
+    /// Returns the `down.sql` of a migration. It reverts what the migration itself did, and
+    /// nothing if another migration, or `Models::install`, did it before.
     pub(crate) fn down(&self, way: Way, migration: &str) -> String {
         let Way { from, .. } = way;
         let (comment, which, body) = if from == 0 {
@@ -212,7 +213,7 @@ impl Schema<'_> {
             .map_or("", |version| version.code)
     }
 
-    /// A migration between versions up to `newest` that leads to `target`.
+    /// Returns a migration between versions up to `newest` that leads to `target`.
     fn block(&self, newest: i32, target: i32, body: &str) -> String {
         let [views, types, functions] = self.replaced(newest, target);
         format!(
@@ -246,8 +247,9 @@ $threadline$;
         )
     }
 
-    /// What goes away before the code of a version is installed over another one's: all
-    /// views and types, and the functions that it has not or declares differently.
+    /// Returns what is dropped before the code of a version is installed over that of
+    /// another one: all views and types, and the functions that the version does not have
+    /// or declares differently.
     fn replaced(&self, newest: i32, target: i32) -> [String; 3] {
         let wanted: BTreeSet<&str> = declared(self.code(target)).map(|(_, text)| text).collect();
         let mut views = BTreeSet::new();
@@ -273,8 +275,8 @@ enum Declaration<'a> {
     Function(&'a str),
 }
 
-/// What a version's code creates, each with its text up to where a function may differ
-/// and still replace another one.
+/// Returns the objects that a version's code creates, each with the part of its text that
+/// must be equal for the function to be replaceable.
 fn declared(code: &str) -> impl Iterator<Item = (Declaration<'_>, &str)> {
     code.match_indices("\nCREATE ").filter_map(move |(at, _)| {
         let text = &code[at + 1..];

@@ -19,7 +19,7 @@ macro_rules! code {
     };
 }
 
-/// The tables of the first version go with the schema.
+/// Dropping the schema drops the tables of the first version.
 const TABLES: Step = Step {
     name: "0001_tables",
     up: include_str!("../../migrations/0001_tables/up.sql"),
@@ -27,8 +27,8 @@ const TABLES: Step = Step {
     concurrently: &[],
 };
 
-/// All versions, oldest first. The newest has the code of `threadline/sql`; a release
-/// freezes it with `cargo xtask freeze`, and the next change begins a version after it.
+/// All versions, oldest first. The newest one has the code of `threadline/sql`. A release
+/// freezes it with `cargo xtask freeze`, and the next change starts a new version.
 pub(crate) const VERSIONS: &[Version] = &[
     Version {
         number: 1,

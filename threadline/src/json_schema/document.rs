@@ -1,4 +1,4 @@
-/// The schema of all records, as it stands in `schemas/v1.json`.
+/// Returns the schema of all records, the content of `schemas/v1.json`.
 pub(crate) fn document() -> serde_json::Value {
     use serde_json::Value;
 
@@ -13,7 +13,7 @@ pub(crate) fn document() -> serde_json::Value {
         };
     }
 
-    // What is written has all of its members.
+    // Written records have all members.
     let settings = schemars::generate::SchemaSettings::draft2020_12();
     let mut written = settings.clone().for_serialize().into_generator();
     add!(
@@ -45,7 +45,7 @@ pub(crate) fn document() -> serde_json::Value {
         Checked,
         Count,
     );
-    // What is read may lack some.
+    // Records that are read may lack some members.
     let mut read = settings.for_deserialize().into_generator();
     add!(read, Filter, ActionFilter, Hold, Erasure, Protection);
     let mut definitions = read.take_definitions(true);
@@ -69,7 +69,7 @@ pub(crate) fn document() -> serde_json::Value {
         "Row".to_owned(),
         serde_json::json!({
             "type": "object",
-            "description": "A row as it was: its columns and their values.",
+            "description": "A past row: its columns and their values.",
             "additionalProperties": true,
         }),
     );
@@ -78,13 +78,14 @@ pub(crate) fn document() -> serde_json::Value {
     serde_json::json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Threadline",
-        "description": "The JSON form of what Threadline writes and reads. Made from the types; do not edit.",
+        "description": "The JSON form of everything that Threadline writes and reads. Generated from the types; do not edit.",
         "$defs": definitions,
     })
 }
 
-/// What other languages make of a schema needs no Rust: texts are the first paragraph of what
-/// rustdoc shows, a choice of texts is a list, and what may be missing needs no default.
+/// Removes what only matters to Rust, for code generators of other languages: descriptions
+/// become the first paragraph of the rustdoc, alternatives of texts become a list, and
+/// optional members need no default.
 fn tidy(schema: &mut serde_json::Value) {
     use serde_json::Value;
 
@@ -111,7 +112,7 @@ fn tidy(schema: &mut serde_json::Value) {
     }
 }
 
-/// The first paragraph in a line, without the targets of links.
+/// Returns the first paragraph in one line, without the targets of links.
 fn plain(text: &str) -> String {
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let mut plain = String::new();

@@ -1,4 +1,4 @@
-//! The JSON form of the public records, described for other languages.
+//! The JSON Schema of the public records, for other languages.
 
 #[cfg(all(feature = "schemars", feature = "export"))]
 mod document;

@@ -1,4 +1,4 @@
-//! OpenAPI's schemas, made from the JSON Schema file, so that the two cannot differ.
+//! OpenAPI schemas, generated from the JSON Schema file so that the two cannot differ.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -12,7 +12,7 @@ use crate::filter::Filters;
 use crate::queries::{CURSOR, LIMIT};
 use crate::*;
 
-/// The definitions of the file, with references as OpenAPI has them.
+/// Returns the definitions of the file, with references in OpenAPI's form.
 fn definitions() -> &'static Map<String, Value> {
     static DEFINITIONS: OnceLock<Map<String, Value>> = OnceLock::new();
     DEFINITIONS.get_or_init(|| {
@@ -28,7 +28,8 @@ fn definitions() -> &'static Map<String, Value> {
     })
 }
 
-/// utoipa reads a schema by its type: one of any type says so with a null.
+/// Adds types for utoipa, which reads a schema by its type and requires a null for one of
+/// any type.
 fn with_types(schema: &mut Value) {
     if schema == &json!(true) {
         *schema = json!({});
@@ -55,12 +56,12 @@ fn with_types(schema: &mut Value) {
     }
 }
 
-/// The schema of this name.
+/// Returns the schema of this name.
 fn schema(definition: &Value) -> RefOr<Schema> {
     serde_json::from_value(definition.clone()).expect("OpenAPI has what the schemas use")
 }
 
-/// The schemas to which a definition refers, and those to which they do.
+/// Collects the schemas to which a definition refers, directly or indirectly.
 fn referred(definition: &Value, found: &mut Vec<(String, RefOr<Schema>)>) {
     match definition {
         Value::Array(values) => values.iter().for_each(|value| referred(value, found)),
@@ -157,7 +158,7 @@ to_schema! { Exported, "Exported"; }
 
 impl PartialSchema for Cursor {
     fn schema() -> RefOr<Schema> {
-        text("Where a page ended; opaque.").into()
+        text("The place where a page ended; opaque.").into()
     }
 }
 
@@ -169,7 +170,7 @@ fn text(description: &str) -> Object {
     text
 }
 
-/// The parameters of the question, `limit` and `cursor`.
+/// The parameters of the query, `limit` and `cursor`.
 impl<Q: Question> IntoParams for PageRequest<Q> {
     fn into_params(
         within: impl Fn() -> Option<ParameterIn>,
@@ -202,12 +203,12 @@ impl<Q: Question> IntoParams for PageRequest<Q> {
         let limit = Object::with_type(Type::Integer).into();
         parameters.push(parameter(
             LIMIT,
-            "How many entries at most",
+            "The maximum number of entries",
             RefOr::T(limit),
         ));
         parameters.push(parameter(
             CURSOR,
-            "Where to go on: `next` of the page before",
+            "The place to continue at: `next` of the previous page",
             string(),
         ));
         parameters

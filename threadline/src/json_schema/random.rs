@@ -1,4 +1,4 @@
-//! Records of every shape are read back as they were written.
+//! Tests that records of every shape are read back as they were written.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::*;
 
-/// Chance that falls the same way every time.
+/// A random generator with a fixed sequence.
 struct Dice(u64);
 
 impl Dice {
@@ -44,7 +44,7 @@ impl Dice {
         DateTime::UNIX_EPOCH + TimeDelta::microseconds(self.roll(1 << 53) as i64)
     }
 
-    /// Of numbers those that every reader of JSON takes for what they are.
+    /// Returns a value. Numbers are limited to those that every JSON parser reads exactly.
     fn value(&mut self, depth: u64) -> Value {
         match self.roll(if depth == 0 { 6 } else { 8 }) {
             0 => Value::Null,
@@ -226,7 +226,7 @@ fn every_record_is_read_back_as_it_was() {
         });
         let record = if dice.roll(2) == 0 {
             Ok(dice.value(2)).and_then(|value| match value {
-                // No record is one that is not there.
+                // A null record means that it is unavailable.
                 Value::Null => Err(dice.unavailable()),
                 value => Ok(value),
             })
@@ -272,7 +272,7 @@ fn what_a_newer_version_finds_keeps_its_severity() {
         FindingCode::Unrecognized("moon-full".to_owned())
     );
     assert_eq!(finding.severity(), Severity::Info);
-    // Found by an audit schema that is newer than this crate, nobody can say that it is harmless.
+    // A code of a newer audit schema cannot be assumed harmless.
     let code = FindingCode::recorded("moon-full".to_owned());
     assert_eq!(code.severity(), Severity::Error);
 }

@@ -10,19 +10,19 @@ use diesel_migrations::FileBasedMigrations;
 
 use crate::error::{Error, ErrorKind};
 
-/// A migration as it stands in the folder.
+/// A migration in the folder.
 #[derive(Debug)]
 pub(super) struct Migration {
     pub(super) version: String,
-    /// Of its folder.
+    /// The name of its folder.
     pub(super) name: String,
     pub(super) up: String,
     pub(super) down: String,
 }
 
-/// A migration to be written.
+/// A migration to write.
 pub(super) struct NewMigration {
-    /// What comes after the version in the folder's name.
+    /// The part of the folder name after the version.
     pub(super) name: String,
     pub(super) sql: NewSql,
 }
@@ -32,13 +32,13 @@ pub(super) type Texts = (String, String);
 
 pub(super) enum NewSql {
     Texts(Texts),
-    /// A statement each that no transaction may hold.
+    /// Statements that cannot run in a transaction, each in its own migration.
     Alone(Texts),
-    /// What names the version of the migration that it stands in.
+    /// SQL that contains the version of its own migration.
     OfVersion(Box<dyn Fn(&str) -> Texts>),
 }
 
-/// Diesel runs a migration with this without a transaction.
+/// With this setting, Diesel runs a migration without a transaction.
 pub(super) const ALONE: &str = "run_in_transaction = false\n";
 
 /// Reads all migrations, in the order in which Diesel runs them.
@@ -49,7 +49,7 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Migration>, Error> {
             dir.display()
         )));
     }
-    // Diesel's own reading, so that what it runs is what is read here.
+    // Uses Diesel's own parser, so that exactly what Diesel runs is read here.
     let migrations = FileBasedMigrations::from_path(dir)
         .map_err(Into::into)
         .and_then(|source| MigrationSource::<Pg>::migrations(&source))
@@ -91,8 +91,8 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Migration>, Error> {
         .collect()
 }
 
-/// Writes new migrations so that Diesel runs them after all that are there, in
-/// the order given. Gives the folders written.
+/// Writes new migrations so that Diesel runs them after all existing ones, in the given
+/// order. Returns the written folders.
 pub(super) fn write(
     dir: &Path,
     present: &[Migration],
@@ -106,7 +106,7 @@ pub(super) fn write(
             time.format("%Y-%m-%d-%H%M%S"),
             migration.name
         );
-        // Under a name that Diesel passes over until both files are whole.
+        // Under a name that Diesel ignores until both files are complete.
         let unfinished = dir.join(format!(".{folder}"));
         let finished = dir.join(&folder);
         fs::create_dir_all(&unfinished).map_err(|e| io_error(&unfinished, e))?;
@@ -130,7 +130,7 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// The version of a migration, as Diesel reads it from the folder's name.
+/// Returns the version of a migration, as Diesel reads it from the folder name.
 fn version_of(folder: &str) -> String {
     folder
         .split('_')
@@ -139,7 +139,7 @@ fn version_of(folder: &str) -> String {
         .replace('-', "")
 }
 
-/// Now, or a second after the newest migration that is there.
+/// Returns the present time, or a second after the newest existing migration.
 fn time_after(dir: &Path, present: &[Migration]) -> Result<NaiveDateTime, Error> {
     let now = Utc::now().naive_utc();
     let Some(newest) = present.last().map(|migration| migration.version.as_str()) else {

@@ -11,20 +11,20 @@ use crate::sql::name_parts;
 use crate::version::SCHEMA_VERSION;
 
 impl Models {
-    /// Writes what is missing into the application's migrations folder: one migration
-    /// that brings the audit schema to the version of this crate, and one for every model
-    /// whose policy changed. Returns the folders written; none when nothing changed.
+    /// Writes the missing migrations into the application's migrations folder: one that
+    /// brings the audit schema to the version of this crate, and one for each model whose
+    /// policy changed. Returns the written folders, or none if nothing changed.
     ///
     /// Run them with `diesel migration run` like any other migration, or at start-up with
     /// [`run_pending_migrations`](crate::run_pending_migrations). The `down.sql` of a
-    /// policy puts the previous one back, and that of an upgrade the previous version of
-    /// the schema. The application may write while an upgrade runs: its writes wait for as
-    /// long as the tables of the audit change. On the way back, a write that waits then can
-    /// fail, because its capture function may name what the older schema has not.
+    /// policy restores the previous policy, and that of an upgrade the previous version of
+    /// the schema. The application may write during an upgrade: its writes wait while the
+    /// tables of the audit change. During a downgrade, a write that waits can then fail,
+    /// because its capture function may use objects that the older schema lacks.
     ///
-    /// A migration of the schema does nothing where its version is installed already. It
-    /// fails, and changes nothing, when a view of yours reads the views of the audit: drop
-    /// the view before, and create it again after.
+    /// A migration of the schema does nothing if its version is already installed. It
+    /// fails, and changes nothing, if a view of yours reads the views of the audit: drop
+    /// your view before the migration, and create it again afterwards.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -39,9 +39,10 @@ impl Models {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Undecided`] where a column looks secret and its model says nothing of
-    /// it. The folder is missing or cannot be written, a model is on a view, two migrations have
-    /// one version, or two models give one table different policies.
+    /// Returns [`ErrorKind::Undecided`] if a column whose name suggests a secret has no
+    /// explicit policy. Returns another error if the folder is missing or cannot be
+    /// written, if a model belongs to a view, if two migrations have the same version, or
+    /// if two models give one table different policies.
     pub fn generate(&self, migrations_dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
         let dir = migrations_dir.as_ref();
         self.require_decisions()?;
@@ -52,14 +53,15 @@ impl Models {
         folder::write(dir, &present, &new)
     }
 
-    /// Fails when [`generate`](Self::generate) would write something, a migration of the
-    /// audit schema is not as it was written or is there twice, the `down.sql` of a policy
-    /// takes nothing back, or a column looks secret and its model says nothing of it: for CI.
+    /// Checks the migrations folder, for CI. Fails if [`generate`](Self::generate) would
+    /// write a migration, if a migration of the audit schema was edited or exists twice, if
+    /// the `down.sql` of a policy reverts nothing, or if a column whose name suggests a
+    /// secret has no explicit policy.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::OutOfDate`] with what is missing, [`ErrorKind::Migrations`] with what
-    /// is wrong and how to fix it, or as of `generate`.
+    /// Returns [`ErrorKind::OutOfDate`] with what is missing, [`ErrorKind::Migrations`]
+    /// with the problem and how to resolve it, or the errors of `generate`.
     pub fn check(&self, migrations_dir: impl AsRef<Path>) -> Result<(), Error> {
         self.require_decisions()?;
         let present = folder::read(migrations_dir.as_ref())?;
@@ -93,7 +95,7 @@ impl Models {
         Ok(schema.into_iter().chain(policies).collect())
     }
 
-    /// Fails for views that are to be audited, which would fail when the migrations run.
+    /// Returns an error for audited views, for which the migrations would fail.
     fn refuse_views(&self, present: &[Migration], recorded: &Recorded) -> Result<(), Error> {
         let views = Views::of(present);
         let mut wrong = vec![];
@@ -122,7 +124,8 @@ impl Models {
         Err(migrations_error(wrong.join("\n")))
     }
 
-    /// The specs by table. Several models of one table are one if they agree.
+    /// Returns the specs by table. Several models of one table count as one if their
+    /// policies are equal.
     fn by_table(&self) -> Result<Vec<(Vec<String>, &TableSpec)>, Error> {
         let mut seen: BTreeMap<Vec<String>, &TableSpec> = BTreeMap::new();
         let mut ordered = vec![];
@@ -148,7 +151,7 @@ impl Models {
     }
 }
 
-/// The migrations from a version of the audit schema to the newest.
+/// Returns the migrations from a version of the audit schema to the newest.
 fn upgrade(schema: Schema<'static>, from: i32) -> Vec<NewMigration> {
     let way = Way {
         from,
@@ -175,7 +178,7 @@ fn upgrade(schema: Schema<'static>, from: i32) -> Vec<NewMigration> {
     new
 }
 
-/// What is wrong with the migrations of the audit schema, each with the way out.
+/// Returns the problems in the migrations of the audit schema, each with its fix.
 fn wrong(schema: Schema<'_>, present: &[Migration], recorded: &Recorded) -> Vec<String> {
     let mut wrong = vec![];
     let mut reached = 0;
@@ -199,7 +202,7 @@ fn wrong(schema: Schema<'_>, present: &[Migration], recorded: &Recorded) -> Vec<
         }
         if way.from > reached {
             wrong.push(format!(
-                "{name} starts from version {} of the audit schema, and the migrations before it lead to version {reached}; put the missing one back, or delete {name} and generate again",
+                "{name} starts from version {} of the audit schema, and the migrations before it lead to version {reached}; restore the missing one, or delete {name} and generate again",
                 way.from
             ));
         }
@@ -210,7 +213,7 @@ fn wrong(schema: Schema<'_>, present: &[Migration], recorded: &Recorded) -> Vec<
         ] {
             if let Some(line) = first_difference(found, &expected) {
                 wrong.push(format!(
-                    "{name}/{file} is not as threadline wrote it, from line {line} on. Take it back from version control; or delete the folder and generate again if no database has run it"
+                    "{name}/{file} is not as threadline wrote it, from line {line} on. Restore it from version control; or delete the folder and generate again if no database has run it"
                 ));
             }
         }
@@ -220,7 +223,7 @@ fn wrong(schema: Schema<'_>, present: &[Migration], recorded: &Recorded) -> Vec<
     wrong
 }
 
-/// A policy's migration of which the way back was lost.
+/// Returns the problem of a policy migration whose `down.sql` was lost.
 fn cannot_be_taken_back(migration: &Migration) -> Option<String> {
     let calls = |sql: &str| {
         let mut lines = sql.lines().map(str::trim_start);
@@ -229,12 +232,12 @@ fn cannot_be_taken_back(migration: &Migration) -> Option<String> {
     let Migration { name, up, down, .. } = migration;
     (up.lines().any(|line| line.starts_with(WRITTEN)) && calls(up) && !calls(down)).then(|| {
         format!(
-            "{name}/down.sql does not take back what up.sql does. Take it back from version control; or delete the folder and generate again if no database has run it"
+            "{name}/down.sql does not undo what up.sql does. Restore it from version control; or delete the folder and generate again if no database has run it"
         )
     })
 }
 
-/// The number of the first line that differs, whatever ends the lines.
+/// Returns the number of the first line that differs, ignoring line endings.
 fn first_difference(found: &str, expected: &str) -> Option<usize> {
     let (mut found, mut expected) = (found.lines(), expected.lines());
     (1..).find_map(|number| match (found.next(), expected.next()) {
@@ -244,9 +247,9 @@ fn first_difference(found: &str, expected: &str) -> Option<usize> {
     })?
 }
 
-/// The call, and before it, if anything is kept from the audit, the columns
-/// among which that was decided: a new column asks for a new decision. Without a model
-/// they are not known here.
+/// Returns the call. If any column is redacted, a list of the columns at that time precedes
+/// it, so that a new column requires a new decision. Without a model, the columns are not
+/// known here.
 fn policy_statement(spec: &TableSpec) -> String {
     let call = PolicyCall(spec).to_string();
     if spec.policy.redacts() && spec.file.is_none() {
@@ -292,7 +295,7 @@ fn policy_migration(
     }
 }
 
-/// The table's name as far as every file system takes it.
+/// Returns the name of the table, limited to characters that every file system accepts.
 fn folder_name(table: &[String]) -> String {
     table
         .join("_")
@@ -320,7 +323,8 @@ mod tests {
     use crate::install::Version;
     use crate::install::{Index, Step};
 
-    /// The versions that there are, and one that indexes a table that may be large.
+    /// Returns the existing versions, and one that adds an index to a table that may be
+    /// large.
     fn with_an_index() -> Schema<'static> {
         let mut versions = VERSIONS.to_vec();
         versions.push(Version {

@@ -1,4 +1,4 @@
-//! From the models to folders in the application's `migrations/`.
+//! Generation of migration folders in the application's `migrations/` from its models.
 
 mod folder;
 mod generate;

@@ -1,5 +1,5 @@
-//! What the migrations that are there already do about the audit. They are
-//! the only memory that the generator has: nothing is kept beside them.
+//! The state of the audit to which the existing migrations lead. They are the only state
+//! that the generator has.
 
 use std::collections::BTreeMap;
 
@@ -8,35 +8,35 @@ use crate::install::Way;
 use crate::model::as_before;
 use crate::sql::name_parts;
 
-/// How the migration of a policy is known.
+/// The line by which the migration of a policy is recognized.
 pub(super) const WRITTEN: &str = "-- Written by threadline:";
 
-/// The line before a policy that redacts: the columns that the table had when
-/// somebody decided which of them are secret.
+/// The line before a policy that redacts: the columns of the table at the time of the
+/// decision which of them are secret.
 pub(super) const COLUMNS: &str = "-- Columns:";
 
-/// The state that the migrations lead to.
+/// The state to which the migrations lead.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     /// The version of the audit schema.
     pub(super) version: i32,
-    /// Where each migration of the schema leads, by its place among the migrations.
+    /// The version to which each migration of the schema leads, by its index among the
+    /// migrations.
     pub(super) schema: Vec<(usize, Way)>,
-    /// The last policy of each audited table, as its statement with the line
-    /// of columns, by the parts of the table's name.
+    /// The last policy of each audited table, by the parts of the table name: its statement
+    /// with the line of columns.
     pub(super) policies: BTreeMap<Vec<String>, String>,
-    /// The migration that has it.
+    /// The migration that contains it.
     pub(super) decided: BTreeMap<Vec<String>, Decided>,
 }
 
-/// Where the last policy of a table stands.
+/// The migration with the last policy of a table.
 #[derive(Debug)]
 pub(super) struct Decided {
-    /// The migration's name.
+    /// The name of the migration.
     pub(super) migration: String,
-    /// Whether its way back leads elsewhere than to the policy before it: it was written
-    /// beside another one, on another branch, and a database may have run them in either
-    /// order.
+    /// Whether its `down.sql` leads to another policy than the one before it: the two were
+    /// written on different branches, and a database may have run them in either order.
     pub(super) beside: bool,
 }
 
@@ -90,7 +90,7 @@ impl Recorded {
     }
 }
 
-/// Whether a migration that was generated goes back elsewhere than to this policy.
+/// Returns whether a generated migration reverts to another policy than the given one.
 fn is_beside(migration: &Migration, before: Option<&str>) -> bool {
     let Migration { up, down, .. } = migration;
     let Some(before) = before else { return false };
@@ -100,25 +100,25 @@ fn is_beside(migration: &Migration, before: Option<&str>) -> bool {
         && !lines.all(|line| down.lines().any(|other| other.trim_end() == line))
 }
 
-/// How a generated policy begins.
+/// The beginning of a generated policy.
 const AUDIT: &str = "SELECT threadline.audit_as_decided(";
 
-/// How one begins of a table without a model, or written by hand.
+/// The beginning of a policy for a table without a model, or written by hand.
 const ASKING: &str = "SELECT threadline.audit(";
 
-/// A policy as it is read from a migration: whichever function puts it into force.
+/// Returns a policy as read from a migration, independent of the function that it calls.
 pub(super) fn as_recorded(policy: &str) -> String {
     policy.replace(ASKING, AUDIT)
 }
 
-/// What follows in a call that audits a table, written by hand or generated.
+/// Returns the rest of a call that audits a table, written by hand or generated.
 fn audit_call(line: &str) -> Option<&str> {
     [AUDIT, ASKING]
         .into_iter()
         .find_map(|call| line.strip_prefix(call))
 }
 
-/// The table that a call names: its first argument, a string literal.
+/// Returns the table that a call names: its first argument, a string literal.
 fn first_argument(call: &str) -> Option<Vec<String>> {
     let (_, arguments) = call.split_once('(')?;
     let arguments = arguments.trim_start();

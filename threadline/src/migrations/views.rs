@@ -1,12 +1,12 @@
-//! Views that the application's migrations create. A model reads them as it reads a table,
-//! and nothing can be audited of them.
+//! Views that the application's migrations create. A model can read a view like a table,
+//! but a view cannot be audited.
 
 use std::collections::BTreeMap;
 
 use super::folder::Migration;
 use crate::sql::name_parts;
 
-/// A view that is there after all migrations.
+/// A view that exists after all migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct View {
     /// `view` or `materialized view`.
@@ -15,7 +15,7 @@ pub(super) struct View {
     pub(super) migration: String,
 }
 
-/// The views by the parts of their names.
+/// The views, by the parts of their names.
 #[derive(Debug, Default)]
 pub(super) struct Views(BTreeMap<Vec<String>, View>);
 
@@ -62,7 +62,7 @@ impl Views {
         }
     }
 
-    /// The view of this name, with or without the schema that is usual.
+    /// Returns the view of this name, with or without the default schema.
     pub(super) fn get(&self, table: &[String]) -> Option<&View> {
         let other = match table {
             [name] => vec!["public".to_owned(), name.clone()],
@@ -78,7 +78,7 @@ fn without_comments(sql: &str) -> String {
     sql.lines().map(code).collect::<Vec<_>>().join("\n")
 }
 
-/// What comes before the next space, and what after.
+/// Splits the text at the next space.
 fn next_word(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start();
     if text.is_empty() {
@@ -88,7 +88,7 @@ fn next_word(text: &str) -> Option<(&str, &str)> {
     Some(text.split_at(end))
 }
 
-/// Passes over any of these words. Gives whether there were some, and what follows.
+/// Skips any of these words. Returns whether there were some, and the rest.
 fn skip<'t>(text: &'t str, words: &[&str]) -> (bool, &'t str) {
     let mut rest = text;
     let mut some = false;
@@ -102,7 +102,7 @@ fn skip<'t>(text: &'t str, words: &[&str]) -> (bool, &'t str) {
     (some, rest)
 }
 
-/// The name that the text begins with.
+/// Returns the name at the beginning of the text.
 fn name(text: &str) -> &str {
     let text = text.trim_start();
     let mut quoted = false;

@@ -2,9 +2,9 @@ use diesel::Table;
 
 use super::TableSpec;
 
-/// A model whose table is audited, and how; implemented by
-/// [`#[derive(Audited)]`](macro@crate::Audited). What can be asked about its records is
-/// [`Audited`](trait@crate::Audited).
+/// A model whose table is audited, with its policy.
+/// [`#[derive(Audited)]`](macro@crate::Audited) implements it.
+/// [`Audited`](trait@crate::Audited) has the queries on its records.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -19,11 +19,11 @@ use super::TableSpec;
     note = "add `#[derive(threadline::Audited)]` next to `#[diesel(table_name = ...)]`"
 )]
 pub trait AuditedModel: Sized {
-    /// The model's table.
+    /// The table of the model.
     type Table: Table;
-    /// The shape of the table's primary key.
+    /// The shape of the primary key of the table.
     type Key;
 
-    /// The model's table and policy.
+    /// Returns the table and the policy of the model.
     fn spec() -> TableSpec;
 }

@@ -1,4 +1,4 @@
-//! What `#[derive(Audited)]` lets the compiler check.
+//! Compile-time checks of `#[derive(Audited)]`.
 
 use diesel::query_source::Column;
 
@@ -9,7 +9,7 @@ use diesel::query_source::Column;
     note = "in `table!` it is `{Self}`"
 )]
 pub trait SinglePrimaryKey {
-    /// The column's name.
+    /// The name of the column.
     const NAME: &'static str;
 }
 
@@ -18,7 +18,7 @@ impl<C: Column> SinglePrimaryKey for C {
     const NAME: &'static str = <C as Column>::NAME;
 }
 
-/// The name of the one column of a table's key.
+/// Returns the name of the one column of the key.
 pub const fn single_key_name<K: SinglePrimaryKey>() -> &'static str {
     K::NAME
 }
@@ -33,10 +33,10 @@ pub trait DeclaredAs<K> {}
 
 impl<K> DeclaredAs<K> for K {}
 
-/// Compiles when the table's primary key is the given one.
+/// Compiles only if the primary key of the table is the given one.
 pub fn assert_key<Key: DeclaredAs<K>, K>() {}
 
-/// Whether two names are the same.
+/// Returns whether two names are equal.
 pub const fn same_name(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {

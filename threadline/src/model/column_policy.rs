@@ -1,23 +1,24 @@
-/// What is recorded of a column, where a policy says so; of every other one its value.
+/// The column policy: what is recorded of a column. Columns without one are recorded with
+/// their values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ColumnPolicy {
-    /// A placeholder: that the value changed can be seen.
+    /// A placeholder, which shows that the value changed.
     Mask,
-    /// Nothing, and a change of the column alone leaves no trace.
+    /// Nothing. A change of this column alone is not recorded.
     Exclude,
-    /// A keyed hash: equal values of one column have equal hashes.
+    /// A keyed hash. Equal values of one column have equal hashes.
     Hash,
-    /// The value: it is no secret, though the column's name looks like it.
+    /// The value. It is not a secret, although the name of the column suggests one.
     Plain,
 }
 
 impl ColumnPolicy {
-    /// All of them, in the order in which a migration names them.
+    /// All column policies, in the order in which a migration names them.
     pub const ALL: [Self; 4] = [Self::Mask, Self::Exclude, Self::Hash, Self::Plain];
 
-    /// Its name in `#[audited(...)]`, in the arguments of `threadline.audit()` and in a file of
-    /// tables.
+    /// Returns the name in `#[audited(...)]`, in the arguments of `threadline.audit()` and
+    /// in a file of tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mask => "mask",
@@ -27,7 +28,7 @@ impl ColumnPolicy {
         }
     }
 
-    /// Whether the value is kept from the audit.
+    /// Returns whether the value is not recorded.
     pub fn redacts(self) -> bool {
         match self {
             Self::Mask | Self::Exclude | Self::Hash => true,

@@ -14,8 +14,8 @@ pub struct SingleKey<C>(PhantomData<C>);
 #[derive(Debug)]
 pub struct CompositeKey<C>(PhantomData<C>);
 
-/// Values that can stand for the key of a table whose key has the given shape:
-/// `42`, `&user.id`, `("acme", 7)`.
+/// Values of a key of a table whose key has the given shape: `42`, `&user.id`, `("acme",
+/// 7)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a key of this model",
     label = "has another type or number of values than the model's primary key",
@@ -26,7 +26,7 @@ pub trait KeyOf<Shape> {
     /// The values as a list of SQL expressions.
     type Values: QueryFragment<Pg> + Send;
 
-    /// Turns the values into SQL.
+    /// Converts the values into SQL.
     fn into_key(self) -> KeyExpression<Self::Values>;
 }
 

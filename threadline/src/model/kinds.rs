@@ -1,23 +1,23 @@
-//! What the type of a column says about secrets.
+//! What the type of a column implies for secrets.
 
 use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
 
-/// What can be in a column.
+/// The kind of value that a column can contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ColumnKind {
-    /// Whether something is so, or when it was: no secret.
+    /// A boolean or a time, which is not a secret.
     Fact,
-    /// A number, of which few are secrets.
+    /// A number, which is rarely a secret.
     Number,
-    /// A UUID: what it names, or what opens something.
+    /// A UUID, which can be an identifier or a secret.
     Uuid,
-    /// Anything.
+    /// Any value.
     Any,
 }
 
 impl ColumnKind {
-    /// Those of the columns of a row of type `ST`, in order.
+    /// Returns the kinds of the columns of a row of type `ST`, in order.
     pub(crate) fn of_all<ST>() -> Vec<Self>
     where
         Pg: QueryMetadata<ST>,
@@ -31,7 +31,7 @@ impl ColumnKind {
         columns.into_iter().map(kind).collect()
     }
 
-    /// That of a type of PostgreSQL's own, by its OID in `pg_type.dat`.
+    /// Returns the kind of a built-in type, by its OID in `pg_type.dat`.
     fn of(oid: u32) -> Self {
         match oid {
             // bool, date, time, timestamp, timestamptz, interval, timetz
@@ -44,7 +44,7 @@ impl ColumnKind {
     }
 }
 
-/// Types of the application's own have no OID before a server gives them one.
+/// Types of the application have no OID without a server.
 struct NoServer;
 
 impl PgMetadataLookup for NoServer {

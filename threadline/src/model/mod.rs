@@ -1,4 +1,4 @@
-//! From an annotated model to what the database is asked for.
+//! Translation of an annotated model into the calls on the database.
 
 mod audited_model;
 mod checks;

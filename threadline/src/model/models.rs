@@ -1,34 +1,32 @@
 use super::TableSpec;
 
-/// The audited models of an application, made with
-/// [`models!`](crate::models!): what migrations are generated for, checked
-/// against and installed from.
+/// The audited models of an application, made with [`models!`](crate::models!). Migrations
+/// are generated for them, checked against them and installed from them.
 ///
-/// A model that is not listed is left alone. Absence never means that a table
-/// is to be audited no longer; say that with `threadline.unaudit` in a
-/// migration.
+/// A table whose model is not listed is left alone: removing a model from the list does not
+/// end the audit of its table. To end it, call `threadline.unaudit` in a migration.
 #[derive(Debug, Clone)]
 pub struct Models {
     specs: Vec<TableSpec>,
 }
 
 impl Models {
-    /// These, as [`models!`](crate::models!) makes them of models; tables without a model
-    /// are made by [`TableSpec::without_model`].
+    /// Creates the list from specs. [`models!`](crate::models!) takes the specs from
+    /// models; [`TableSpec::without_model`] creates one for a table without a model.
     pub fn new(specs: Vec<TableSpec>) -> Self {
         Self { specs }
     }
 
-    /// What is known of each model, in the order of the list.
+    /// Returns the spec of each model, in the order of the list.
     pub fn specs(&self) -> &[TableSpec] {
         &self.specs
     }
 
-    /// The same models, each as if it said `#[audited(require_actor)]`: a write to any of
-    /// their tables without an actor is refused.
+    /// Returns the same models, each with `#[audited(require_actor)]`: a write without an
+    /// actor to any of their tables is refused.
     ///
-    /// Belongs where the list is made, so that migrations are generated for it, checked
-    /// against it and verified by it.
+    /// Call it where the list is created, so that generated migrations, `check` and
+    /// `verify` all use it.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;

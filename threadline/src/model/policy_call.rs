@@ -4,9 +4,10 @@ use std::ops::Range;
 use super::{ColumnPolicy, TableSpec};
 use crate::sql::{ReadableLiteral, TextArray};
 
-/// The call that puts a policy into force, as it stands in a migration. A model was
-/// asked about secrets; what else looks like one to a later version changes no migration.
-/// Of a table without a model only the database can ask.
+/// The call that puts a policy into force, as written in a migration. For a model, the
+/// check for secrets runs when the migration is generated, so that a later version with
+/// more secret names changes no migration. For a table without a model, only the database
+/// can check.
 pub(crate) struct PolicyCall<'a>(pub(crate) &'a TableSpec);
 
 impl fmt::Display for PolicyCall<'_> {
@@ -69,13 +70,13 @@ impl fmt::Display for PolicyCall<'_> {
     }
 }
 
-/// The call that ends the auditing of a table.
+/// Returns the call that ends the audit of a table.
 pub(crate) fn unaudit_call(table: &str) -> String {
     format!("SELECT threadline.unaudit({});", ReadableLiteral(table))
 }
 
-/// A call of [`PolicyCall`] as a later migration takes it back: columns and the table
-/// that it names may be gone by then.
+/// Returns a call of [`PolicyCall`] in the form in which a later migration reverts to it:
+/// columns and the table that it names may no longer exist by then.
 pub(crate) fn as_before(statement: &str) -> String {
     let mut call = statement.replace(
         "SELECT threadline.audit_as_decided(",
@@ -88,8 +89,8 @@ pub(crate) fn as_before(statement: &str) -> String {
     call
 }
 
-/// A call without the table of which it continues the history: that is done once, and is
-/// no part of the policy.
+/// Returns a call without the table whose history it continues: this happens once, and is
+/// not part of the policy.
 pub(crate) fn without_continues(statement: &str) -> String {
     let mut call = statement.to_owned();
     if let Some(at) = continues(statement) {
@@ -101,11 +102,11 @@ pub(crate) fn without_continues(statement: &str) -> String {
 struct Continues {
     /// The comma before the argument.
     comma: usize,
-    /// The literal that names the table.
+    /// The literal with the name of the table.
     former: Range<usize>,
 }
 
-/// The argument that somebody added to a call: `, continues => 'orders_old'`.
+/// Finds the argument that a user added to a call: `, continues => 'orders_old'`.
 fn continues(statement: &str) -> Option<Continues> {
     const ARGUMENT: &str = "continues => ";
     let name = statement.find("continues => '")?;

@@ -1,17 +1,16 @@
-//! Names of columns that ask for a decision.
+//! Names of columns that require an explicit policy.
 
 use super::ColumnKind;
 
-/// What a secret is called, its words written together: the words that Rails,
-/// Sentry and Django filter by default, without those that are on many columns
-/// which are none (`key`, `auth`, `session`, `hash`), and what else opens an account
-/// or charges one.
+/// The names of secrets, with their words joined: the words that Rails, Sentry and Django
+/// filter by default, without those that are common in other columns (`key`, `auth`,
+/// `session`, `hash`), and other words for data that opens or charges an account.
 ///
 /// Sources: `filter_parameter_logging.rb` of a new Rails application,
 /// `DEFAULT_DENYLIST` in `sentry_sdk.scrubber`, `hidden_settings` in
 /// `django.views.debug`.
 const SECRETS: &[&str] = &[
-    // Words to log in with.
+    // Credentials of people.
     "password",
     "passwd",
     "pwd",
@@ -23,7 +22,7 @@ const SECRETS: &[&str] = &[
     "recoverycode",
     "backupcode",
     "salt",
-    // What programs log in with.
+    // Credentials of programs.
     "secret",
     "token",
     "jwt",
@@ -34,7 +33,7 @@ const SECRETS: &[&str] = &[
     "signingkey",
     "encryptionkey",
     "masterkey",
-    // Cards, accounts and people.
+    // Cards, accounts and identity.
     "card",
     "creditcard",
     "debitcard",
@@ -49,7 +48,8 @@ const SECRETS: &[&str] = &[
     "socialsecurity",
 ];
 
-/// Those that are made of digits, in the singular alone: tokens are counted.
+/// Secrets that consist of digits, only in the singular: a plural such as `tokens` is a
+/// count.
 const DIGITS: &[&str] = &[
     "passcode",
     "pin",
@@ -70,17 +70,17 @@ const DIGITS: &[&str] = &[
     "socialsecurity",
 ];
 
-/// Last words of numbers that count.
+/// Last words of names of counters.
 const COUNTS: &[&str] = &["count", "counter", "total", "attempts"];
 
-/// Last words of what is about a secret and holds none.
+/// Last words of names that concern a secret but contain none.
 const ABOUT: &[&str] = &[
     "at", "enabled", "disabled", "required", "verified", "expired",
 ];
 
-/// Whether a column looks secret: by its name, unless its type says that it can be none. Of
-/// a reference the name says to what; the rule of `threadline.secret_columns`, which knows
-/// the foreign keys.
+/// Returns whether a column looks secret: by its name, unless its type excludes it. For a
+/// foreign key, the name describes the referenced record; `threadline.secret_columns`,
+/// which knows the foreign keys, applies this rule.
 pub(crate) fn looks_secret(column: &str, kind: ColumnKind) -> bool {
     let refers = || words(column).last().is_some_and(|word| word == "id");
     match kind {
@@ -91,16 +91,16 @@ pub(crate) fn looks_secret(column: &str, kind: ColumnKind) -> bool {
     }
 }
 
-/// Whether a column is named like a secret: by whole words, in snake case or camel
-/// case, in the singular or plural, with or without a number. When something
-/// happened (`token_expires_at`) and whether it is so (`has_password`, `otp_enabled`) are
-/// none. The same rule as `threadline.looks_secret`.
+/// Returns whether a column has the name of a secret: by whole words, in snake case or
+/// camel case, in the singular or plural, with or without a number. Names of times
+/// (`token_expires_at`) and of booleans (`has_password`, `otp_enabled`) do not match. Same
+/// rule as `threadline.looks_secret`.
 fn named_like_secret(column: &str) -> bool {
     let words = words(column);
     !is_about(&words) && SECRETS.iter().any(|secret| names(&words, secret, true))
 }
 
-/// The same of a number: `looks_secret(name, digits => true)`.
+/// The same rule for numbers: `looks_secret(name, digits => true)`.
 fn named_like_digits(column: &str) -> bool {
     let words = words(column);
     let counts = words
@@ -118,7 +118,7 @@ fn is_about(words: &[String]) -> bool {
     }
 }
 
-/// Whether some of the words, written together, are the secret.
+/// Returns whether consecutive words, joined, are the secret.
 fn names(words: &[String], secret: &str, plural: bool) -> bool {
     (0..words.len()).any(|from| {
         let mut rest = secret;
@@ -133,15 +133,15 @@ fn names(words: &[String], secret: &str, plural: bool) -> bool {
     })
 }
 
-/// The words of a name in lower case, without numbers. As PostgreSQL reads letters without
-/// a locale: those beyond ASCII are neither upper nor lower case.
+/// Returns the words of a name in lower case, without numbers. As in PostgreSQL without a
+/// locale, letters beyond ASCII have no case.
 fn words(name: &str) -> Vec<String> {
     let chars: Vec<char> = name.chars().collect();
     let mut words = vec![String::new()];
     for (at, &c) in chars.iter().enumerate() {
         let before = at.checked_sub(1).map(|before| chars[before]);
         let after = chars.get(at + 1);
-        // apiKey, and APIKey.
+        // Splits apiKey and APIKey.
         let begins = c.is_ascii_uppercase()
             && (before.is_some_and(|before| !before.is_ascii_uppercase())
                 || after.is_some_and(|after| after.is_ascii_lowercase()));

@@ -7,38 +7,39 @@ use diesel::query_builder::QueryFragment;
 use super::{ColumnKind, ColumnPolicy, PolicyCall, looks_secret};
 use crate::sql::{last_names, name_parts};
 
-/// What is captured of an audited table, and what is not.
+/// What is captured of an audited table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// What is recorded of columns; of the others, their values.
+    /// The column policies. Columns without one are recorded with their values.
     pub column_policies: Vec<(String, ColumnPolicy)>,
     /// Whether a write without an actor is refused.
     pub require_actor: bool,
-    /// The columns that are recorded beside the primary key; all if empty.
+    /// The columns that are recorded in addition to the primary key; all if empty.
     pub columns: Vec<String>,
-    /// The operations that are recorded, of `insert`, `update`, `delete` and
-    /// `truncate`; all if empty.
+    /// The recorded operations, of `insert`, `update`, `delete` and `truncate`; all if
+    /// empty.
     pub operations: Vec<String>,
-    /// SQL over `OLD` and `NEW`, as in the `WHEN` clause of a trigger: rows of which
-    /// it is not true are not recorded.
+    /// SQL over `OLD` and `NEW`, as in the `WHEN` clause of a trigger. Rows for which it is
+    /// not true are not recorded.
     pub condition: Option<String>,
-    /// Columns that are recorded with what else changes, and are no reason for a record.
+    /// Columns that are recorded together with other changes; a change of these alone is
+    /// not recorded.
     pub ignore: Vec<String>,
-    /// How long changes are kept, as PostgreSQL reads an interval: `7 years`; without
-    /// limit if none.
+    /// How long changes are kept, as a PostgreSQL interval: `7 years`. `None` means without
+    /// limit.
     pub keep: Option<String>,
-    /// Columns of a person, which [`Erasure`](crate::Erasure) makes unreadable.
+    /// Personal columns, which [`Erasure`](crate::Erasure) makes unreadable.
     pub personal: Vec<String>,
-    /// Columns that name the person to whom a row belongs, and the table of which they
-    /// name the records.
+    /// Columns that refer to the person to whom a row belongs, each with the referenced
+    /// table.
     pub subject: Vec<(String, String)>,
-    /// Whether the table may be without a primary key: what happened to it is found by its
-    /// content then, and no record of it has a history.
+    /// Whether the table may lack a primary key. Its changes are then found by their
+    /// content, and its records have no history.
     pub keyless: bool,
 }
 
-/// What `#[derive(Audited)]` read.
+/// The attributes that `#[derive(Audited)]` read.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct DerivedPolicy<'a> {
@@ -90,13 +91,13 @@ impl Policy {
         }
     }
 
-    /// Whether anything of a row is kept from the audit.
+    /// Returns whether any column is redacted.
     pub fn redacts(&self) -> bool {
         let mut policies = self.column_policies.iter();
         !self.columns.is_empty() || policies.any(|(_, policy)| policy.redacts())
     }
 
-    /// The columns of which this is recorded.
+    /// Returns the columns with this column policy.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -113,44 +114,43 @@ impl Policy {
             .collect()
     }
 
-    /// The columns of [`subject`](Self::subject) as `audit` takes them.
+    /// Returns the columns of [`subject`](Self::subject) in the form that `audit` takes.
     pub(crate) fn subject_json(&self) -> Option<serde_json::Value> {
         let named = |(column, table): &(String, String)| (column.clone(), table.as_str().into());
         (!self.subject.is_empty())
             .then(|| serde_json::Value::Object(self.subject.iter().map(named).collect()))
     }
 
-    /// Whether it says something of a column.
+    /// Returns whether it has a column policy for a column.
     pub(crate) fn decides(&self, column: &str) -> bool {
         self.decided().contains(&column)
     }
 
-    /// The columns of which it says something.
+    /// Returns the columns that have a column policy.
     pub(crate) fn decided(&self) -> Vec<&str> {
         let columns = self.column_policies.iter().map(|(column, _)| column);
         columns.chain(&self.columns).map(String::as_str).collect()
     }
 }
 
-/// A table that is to be audited, and how: all that the generator and the installer
-/// need to know of a model, or of a table without one.
+/// A table to audit, with its policy: everything that the generator and the installer need
+/// to know of a model, or of a table without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableSpec {
-    /// Name of the model type, for messages; of a table without a model, the table's.
+    /// The name of the model type, for messages; without a model, the name of the table.
     pub model: String,
-    /// The file that says so, if no model does.
+    /// The file that declares the table, if no model does.
     pub file: Option<String>,
-    /// The table's quoted and, if it is declared so, qualified name:
-    /// `"app"."users"`.
+    /// The quoted name of the table, qualified if it is declared so: `"app"."users"`.
     pub table: String,
-    /// All columns that `table!` declares, in its order; none if no model says so.
+    /// All columns that `table!` declares, in its order; empty without a model.
     pub columns: Vec<String>,
-    /// Those of its primary key.
+    /// The columns of the primary key.
     pub key: Vec<String>,
-    /// What is captured.
+    /// The policy.
     pub policy: Policy,
-    /// What can be in the columns, in their order.
+    /// The kinds of the columns, in their order.
     pub(crate) kinds: Vec<ColumnKind>,
 }
 
@@ -175,9 +175,11 @@ impl TableSpec {
         }
     }
 
-    /// A table that no Rust model declares, named as in SQL, as a file of this name says.
+    /// Creates the spec of a table without a Rust model, named as in SQL, declared in a
+    /// file of this name.
     ///
-    /// The database knows its columns: it is asked about secrets when the table is audited.
+    /// The database knows its columns. It checks them for secrets when the audit of the
+    /// table begins.
     ///
     /// ```
     /// use threadline::{ColumnPolicy, Models, Policy, TableSpec};
@@ -209,12 +211,13 @@ impl TableSpec {
         }
     }
 
-    /// The statement that audits the table like this, as it stands in a migration.
+    /// Returns the statement that starts this audit of the table, as written in a
+    /// migration.
     pub fn audit_call(&self) -> String {
         PolicyCall(self).to_string()
     }
 
-    /// Who says that the table is audited, as it is put in a sentence.
+    /// Returns the declaration of the table, for use in a sentence.
     pub(crate) fn declared_by(&self) -> String {
         match &self.file {
             Some(file) => file.clone(),
@@ -222,11 +225,11 @@ impl TableSpec {
         }
     }
 
-    /// The columns that would be recorded as they are, look secret by their names
-    /// (`password`, `api_key`, `card_number`), could be by their types, and of which the
-    /// policy says nothing. Booleans and instants are none, and of numbers few: a
-    /// `card_number`, not the `tokens` that somebody has, nor the `api_token_id` of a record.
-    /// [`Models::check`](crate::Models::check) asks for a decision.
+    /// Returns the columns that would be recorded as they are, have names that suggest a
+    /// secret (`password`, `api_key`, `card_number`) and types that allow one, and have no
+    /// explicit policy. Booleans and instants are never secrets. Numbers rarely are:
+    /// `card_number` is, but neither a count of `tokens` nor the `api_token_id` of a
+    /// record. [`Models::check`](crate::Models::check) returns an error for them.
     ///
     /// ```
     /// # use threadline_test_server::doctest::*;
@@ -264,7 +267,7 @@ impl TableSpec {
     }
 }
 
-/// The name of a table as it stands in a policy: without quotes where it needs none.
+/// Returns the name of a table as in a policy: without quotes where it needs none.
 #[doc(hidden)]
 pub fn table_name<T: Table + QueryFragment<Pg>>(table: T) -> String {
     let part = |part: String| {
@@ -281,7 +284,7 @@ pub fn table_name<T: Table + QueryFragment<Pg>>(table: T) -> String {
     parts.collect::<Vec<_>>().join(".")
 }
 
-/// A fragment without bind parameters as SQL text.
+/// Returns a fragment without bind parameters as SQL text.
 pub(crate) fn to_sql(fragment: &impl QueryFragment<Pg>) -> String {
     use diesel::query_builder::QueryBuilder;
 

@@ -1,19 +1,20 @@
 use std::fmt;
 
-/// A column of an audited model that looks secret by its name, and of which the
-/// model says nothing.
+/// A column of an audited model whose name suggests a secret and that has no explicit
+/// policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UndecidedColumn {
-    /// The model's name.
+    /// The name of the model.
     pub model: String,
     /// The file that declares the table, if no model does.
     pub file: Option<String>,
-    /// The quoted name of its table.
+    /// The quoted name of the table.
     pub table: String,
-    /// The column's name.
+    /// The name of the column.
     pub column: String,
-    /// Whether records are found by it, so that it can be neither masked nor excluded.
+    /// Whether it belongs to the primary key, which identifies records and cannot be masked
+    /// or excluded.
     pub is_key: bool,
 }
 
@@ -30,7 +31,7 @@ impl fmt::Display for UndecidedColumn {
             return if *is_key {
                 write!(
                     f,
-                    "{table}, column {column}: list it in `plain` if it is no secret; by a key records are found, which can be neither masked nor excluded"
+                    "{table}, column {column}: list it in `plain` if it is no secret; primary-key columns identify records and cannot be masked or excluded"
                 )
             } else {
                 write!(
@@ -43,7 +44,7 @@ impl fmt::Display for UndecidedColumn {
         if *is_key {
             write!(
                 f,
-                "`hash({column})` to record it as a keyed hash, by which records are found, `plain({column})` if it is no secret; a key can be neither masked nor excluded"
+                "`hash({column})` to record it as a keyed hash, `plain({column})` if it is no secret; primary-key columns identify records and cannot be masked or excluded"
             )
         } else {
             write!(

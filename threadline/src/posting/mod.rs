@@ -1,4 +1,4 @@
-//! From the journal into the ledger.
+//! Posting: moving entries from the journal into the ledger.
 
 mod post;
 mod waiting;

@@ -3,16 +3,15 @@ use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::telemetry::Clock;
 
-/// Moves what waits in the journal into the ledger, and returns how many entries
-/// that were.
+/// Moves the entries of the journal into the ledger. Returns the number of entries.
 ///
-/// Triggers append what they see to a journal without indexes, which costs a
-/// write little. Posting moves it into the tables with indexes. Every answer is
-/// right without it; with much in the journal, answers take longer. A
-/// [`Worker`](crate::Worker) posts all along. Without one, whoever reads through
-/// this crate outside a transaction posts first, when some hundred entries wait.
+/// Triggers append their entries to a journal without indexes, which adds little to a
+/// write. Posting moves them into indexed tables. Queries are correct without posting, but
+/// take longer with many entries in the journal. A [`Worker`](crate::Worker) posts
+/// continuously. Without one, reading through this crate outside a transaction posts first,
+/// when some hundred entries wait.
 ///
-/// Returns 0 inside a transaction, on a standby, and while somebody else posts.
+/// Returns 0 inside a transaction, on a standby, and while another session posts.
 ///
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -25,8 +24,8 @@ use crate::telemetry::Clock;
 ///
 /// # Errors
 ///
-/// The audit schema is missing or too old, or the role may not execute
-/// `threadline.post`.
+/// Returns an error if the audit schema is missing or too old, or if the role may not
+/// execute `threadline.post`.
 pub fn post<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
     C::answer(async move {
         let clock = Clock::start();
@@ -34,11 +33,11 @@ pub fn post<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error
     })
 }
 
-/// Batches of 10,000 entries or, when very much waits, some more.
+/// Batches of 10,000 entries, or more if very many wait.
 pub(crate) const POST: Batches = Batches("SELECT threadline.post() AS done");
 
-/// Posts if so much waits that the question would take noticeably longer. What
-/// fails here fails no question.
+/// Posts if so many entries wait that the query would take noticeably longer. An error here
+/// does not fail the query.
 pub(crate) async fn post_before_reading<C: AuditConnection>(conn: &mut C) {
     if matches!(conn.status().transaction_depth(), Ok(None)) {
         let clock = Clock::start();

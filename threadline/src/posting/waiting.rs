@@ -10,30 +10,30 @@ use crate::forms::schema::Instant;
 use crate::record::portable;
 use crate::run;
 
-/// How much is in the journal.
+/// The state of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Waiting {
-    /// Entries that are not in the ledger yet.
+    /// The number of entries that are not in the ledger yet.
     #[diesel(sql_type = BigInt)]
     pub entries: i64,
-    /// When the oldest of them was captured.
+    /// The time at which the oldest of them was captured.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub since: Option<DateTime<Utc>>,
-    /// Entries that could not be posted, in `threadline.unposted`.
+    /// The number of entries that could not be posted. They are in `threadline.unposted`.
     #[diesel(sql_type = BigInt)]
     pub set_aside: i64,
-    /// When entries were last moved into the ledger.
+    /// The time at which entries were last moved into the ledger.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub last_posted_at: Option<DateTime<Utc>>,
 }
 
-/// Returns how much is in the journal, and since when. Reads the whole journal.
+/// Returns the number and age of the entries in the journal. Reads the whole journal.
 ///
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -46,7 +46,7 @@ pub struct Waiting {
 ///
 /// # Errors
 ///
-/// The audit schema is missing or too old, or the query failed.
+/// Returns an error if the audit schema is missing or too old, or if the query fails.
 pub fn waiting<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<Waiting, Error>> {
     C::answer(how_many_wait(conn))
 }

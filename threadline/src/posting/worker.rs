@@ -10,18 +10,17 @@ use crate::connection::{AuditConnection, BlockingConnection, ready};
 use crate::error::Error;
 use crate::telemetry::Clock;
 
-/// A batch of so many entries left some behind. After a smaller one it is cheaper to
-/// wait for company than to post a few entries at a time.
+/// A batch of this size left entries behind. After a smaller batch, waiting for more
+/// entries costs less than posting a few at a time.
 const FULL: u64 = 10_000;
 
-/// How long the worker waits after a failure before it connects again.
+/// How long the worker waits after a failure before it reconnects.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// Posts all along, on a thread with a connection of its own: see
-/// [`post`](crate::post).
+/// Posts continuously, on a thread with its own connection: see [`post`](crate::post).
 ///
-/// One for an application suffices. Several, in several processes, do no harm:
-/// while one posts, the others have nothing to do.
+/// One worker for an application is enough. Several, in several processes, do no harm:
+/// while one posts, the others do nothing.
 ///
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -48,25 +47,25 @@ impl Default for Worker {
 }
 
 impl Worker {
-    /// A worker that looks every 200 ms.
+    /// Creates a worker that checks the journal every 200 ms.
     pub fn new() -> Self {
         Self {
             interval: Duration::from_millis(200),
         }
     }
 
-    /// Sets how long it waits after it has posted all that there was.
+    /// Sets how long it waits after it has posted all entries.
     pub fn every(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Starts the worker on a thread, where it connects with `connect`. After an
-    /// error, such as a server that restarts, it connects anew 5 seconds later.
+    /// Starts the worker on a thread, where it connects with `connect`. After an error, for
+    /// instance while the server restarts, it reconnects after 5 seconds.
     ///
     /// # Errors
     ///
-    /// The operating system gives no thread.
+    /// Returns an error if the operating system cannot create the thread.
     pub fn spawn<C, F>(self, connect: F) -> io::Result<WorkerHandle>
     where
         C: BlockingConnection,
@@ -86,10 +85,10 @@ impl Worker {
         })
     }
 
-    /// Posts on this thread, for a process of its own. After each batch `go_on` is
-    /// given how long to wait, and how many entries were moved or what failed; it
-    /// waits, and returns whether to go on. After a full batch, of 10,000 entries or
-    /// more, there is nothing to wait for.
+    /// Posts on this thread, for a dedicated process. After each batch, it calls `go_on`
+    /// with the time to wait, and with the number of moved entries or the error. `go_on`
+    /// waits, and returns whether to continue. After a full batch of 10,000 entries or
+    /// more, the time to wait is zero.
     pub fn run<C, F>(
         self,
         mut connect: F,
@@ -104,8 +103,8 @@ impl Worker {
         ));
     }
 
-    /// Same as [`run`](Self::run) in a task, with what connects and what waits as futures,
-    /// on connections of diesel-async.
+    /// Same as [`run`](Self::run), but as a future on connections of diesel-async. The
+    /// functions that connect and wait return futures.
     ///
     /// ```no_run
     /// # async fn work(database_url: String) {
@@ -159,7 +158,7 @@ impl Worker {
     }
 }
 
-/// A running [`Worker`]. It is stopped when this is dropped.
+/// A running [`Worker`]. Dropping the handle stops the worker.
 #[derive(Debug)]
 #[must_use = "dropping it stops the worker"]
 pub struct WorkerHandle {
@@ -168,7 +167,7 @@ pub struct WorkerHandle {
 }
 
 impl WorkerHandle {
-    /// Stops the worker after the batch that it is at.
+    /// Stops the worker after its current batch.
     pub fn stop(self) {}
 }
 

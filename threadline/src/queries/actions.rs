@@ -9,20 +9,20 @@ use crate::filter::ActionFilter;
 use crate::run;
 use crate::statement::{Bind, Binds, Typed, all_of, filled};
 
-/// Entries of a page unless said otherwise.
+/// The default number of entries of a page.
 const PAGE: usize = 50;
 
-/// The question what was meant; made by [`actions`].
+/// A query for actions. [`actions`] returns it.
 #[derive(Debug, Clone)]
-#[must_use = "a question is answered by `page(conn)` or `count(conn)`"]
+#[must_use = "a query does nothing until you call `page(conn)` or `count(conn)`"]
 pub struct Actions {
     filter: ActionFilter,
     limit: usize,
     after: Option<Cursor>,
 }
 
-/// Asks for actions, newest first, whether their transactions changed anything or not: a
-/// login that was refused is here and in no history of rows.
+/// Queries actions, newest first, whether or not their transactions changed anything. A
+/// refused login is found here and in no history of rows.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -52,14 +52,14 @@ pub fn actions(filter: ActionFilter) -> Actions {
 }
 
 impl Actions {
-    /// At most so many actions; 50 unless said otherwise. A page of none says whether there
-    /// are some, and not where to go on.
+    /// Sets the maximum number of actions; the default is 50. A page with a limit of 0
+    /// shows whether there are any, but has no cursor.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Goes on where a page ended.
+    /// Continues after the page that returned this cursor.
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
         self.after = cursor.into();
         self
@@ -69,9 +69,9 @@ impl Actions {
     ///
     /// # Errors
     ///
-    /// The filter cannot be answered ([`FilterError`](crate::FilterError)), the
-    /// cursor is of another query, the audit schema is missing or too old, or the
-    /// query failed.
+    /// Returns an error if the filter cannot be evaluated
+    /// ([`FilterError`](crate::FilterError)), if the cursor is of another query, if the
+    /// audit schema is missing or too old, or if the query fails.
     pub fn page<C: AuditConnection>(
         self,
         conn: &mut C,
@@ -112,7 +112,7 @@ impl Actions {
         })
     }
 
-    /// Counts the actions that match, whatever the page. Reads every one of them.
+    /// Counts all matching actions, independent of the page. Reads every one of them.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use crate::record::{AuditTransaction, TransactionSql};
 use crate::run;
 use crate::statement::{Bind, Typed};
 
-/// Entries of a page unless said otherwise.
+/// The default number of entries of a page.
 const PAGE: usize = 50;
 
 /// One transaction of an actor.
@@ -24,27 +24,27 @@ const PAGE: usize = 50;
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ActorEntry {
-    /// When, and under which context.
+    /// When it was made, and under which context.
     pub transaction: AuditTransaction,
-    /// What was meant.
+    /// The actions recorded in it.
     pub actions: Vec<AuditAction>,
-    /// How many rows were changed in each table, by its qualified name.
+    /// The number of changed rows of each table, by its qualified name.
     pub changes: BTreeMap<String, i64>,
 }
 
-/// The question what an actor did; made by [`actor_history`].
+/// A query for the transactions of an actor. [`actor_history`] returns it.
 #[derive(Debug, Clone)]
-#[must_use = "a question is answered by `page(conn)`"]
+#[must_use = "a query does nothing until you call `page(conn)`"]
 pub struct ActorHistory {
     actor: ActorRef,
     limit: usize,
     after: Option<Cursor>,
 }
 
-/// Asks for the transactions of an actor, newest first.
+/// Queries the transactions of an actor, newest first.
 ///
-/// Actions of theirs that belong to no transaction, such as a login that was refused, or
-/// to the transaction of somebody else, are in [`Page::other_actions`], page by page.
+/// Actions of the actor that belong to no transaction, such as a refused login, or to the
+/// transaction of another actor, are in [`Page::other_actions`] of each page.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -77,14 +77,14 @@ pub fn actor_history(actor: &ActorRef) -> ActorHistory {
 }
 
 impl ActorHistory {
-    /// At most so many transactions; 50 unless said otherwise. A page of none says whether there
-    /// are some, and not where to go on.
+    /// Sets the maximum number of transactions; the default is 50. A page with a limit of 0
+    /// shows whether there are any, but has no cursor.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Goes on where a page ended.
+    /// Continues after the page that returned this cursor.
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
         self.after = cursor.into();
         self
@@ -94,8 +94,8 @@ impl ActorHistory {
     ///
     /// # Errors
     ///
-    /// The cursor is of another query, the audit schema is missing or too old,
-    /// or the query failed.
+    /// Returns an error if the cursor is of another query, if the audit schema is missing
+    /// or too old, or if the query fails.
     pub fn page<C: AuditConnection>(
         self,
         conn: &mut C,

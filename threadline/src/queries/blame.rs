@@ -11,33 +11,33 @@ use crate::error::Error;
 use crate::record::{AuditChange, Operation, portable};
 use crate::run;
 
-/// Who gave a column of a record the value that it has, or had when the record
-/// went.
+/// The last change of a column of a record: who gave it the value that it has, or had when
+/// the record was deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Blame {
     /// The column.
     pub column: String,
-    /// The value that the change gave it.
+    /// The value that the change gave the column.
     #[serde(with = "portable::value")]
     #[cfg_attr(feature = "schemars", schemars(with = "Value"))]
     pub value: Value,
     /// The last change of the column.
     pub change: AuditChange,
-    /// What was meant by it, as far as somebody said.
+    /// The recorded actions of its transaction.
     pub actions: Vec<AuditAction>,
 }
 
 impl Blame {
-    /// Who made the change.
+    /// Returns the actor of the change.
     pub fn actor(&self) -> Option<&ActorRef> {
         self.change.actor()
     }
 }
 
-/// For each column the last change in a record's history, newest first.
-/// Columns that have not changed since before the audit are not there.
+/// Returns the last change of each column in the history of a record, newest first. Columns
+/// that have not changed since the audit began are omitted.
 pub async fn blame<C: AuditConnection>(
     conn: &mut C,
     history: Vec<AuditChange>,
@@ -46,9 +46,9 @@ pub async fn blame<C: AuditConnection>(
     for change in history {
         let image = match change.operation {
             Operation::Insert => &change.row_data,
-            // What went tells nothing of who had set it.
+            // A deletion does not show who set the deleted values.
             Operation::Delete | Operation::Truncate if last.is_empty() => continue,
-            // What is older belongs to an earlier record of this key.
+            // Older changes belong to an earlier record of this key.
             Operation::Delete | Operation::Truncate => break,
             _ => &change.changed_to,
         };

@@ -1,4 +1,4 @@
-//! Whether an answer can be empty for another reason than that nothing happened.
+//! Checks whether an empty result can have another reason than that nothing happened.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz};
@@ -15,15 +15,16 @@ use crate::statement::{Bind, Typed};
 pub struct KnownTable {
     /// The columns of its key, in order.
     pub key_columns: Vec<String>,
-    /// Since when without interruption.
+    /// The time since which it is audited without interruption.
     pub since: Option<DateTime<Utc>>,
 }
 
-/// The table of this name as in SQL.
+/// Finds the table of this name, written as in SQL.
 ///
 /// # Errors
 ///
-/// There is no such table, with the name of one that is like it; or it was never audited.
+/// Returns an error if there is no such table, with the most similar name, or if the table
+/// was never audited.
 pub async fn known_table<C: AuditConnection>(
     conn: &mut C,
     name: &str,
@@ -59,7 +60,7 @@ pub async fn known_table<C: AuditConnection>(
     }))
 }
 
-/// The name that was meant, if one is like what was given.
+/// Returns the name that was probably meant, if one is similar.
 fn near(given: &str, names: &[String]) -> Option<String> {
     let bare = |name: &str| {
         let name = name.rsplit('.').next().unwrap_or(name);

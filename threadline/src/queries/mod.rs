@@ -1,4 +1,5 @@
-//! What an incident asks: who did what, and all of what was done together.
+//! Queries for incidents: the actions of an actor, and everything that belongs to one
+//! transaction or correlation id.
 
 mod actions;
 mod actor_history;

@@ -1,6 +1,6 @@
-//! The actions that an answer made of transactions and their changes would hide. They are
-//! looked for where the page is: from its beginning to its end, so that they cost no more
-//! than it does, and each is on one page.
+//! Actions that a result made of transactions and their changes would hide. They are read
+//! for the range of the page, from its beginning to its end. They therefore cost no more
+//! than the page does, and each one is on exactly one page.
 
 use chrono::{DateTime, Utc};
 
@@ -12,30 +12,30 @@ use crate::filter::{ActionFilter, CHANGED_NOTHING, by_actor};
 use crate::record::AuditChange;
 use crate::statement::{Bind, Binds, Typed, all_of, filled};
 
-/// Where a page is, in transactions and in time.
+/// The range of a page, in transactions and in time.
 #[derive(Debug)]
 pub(super) struct Span {
-    /// The transactions in it: from this one on.
+    /// The first transaction of the range.
     first: i64,
-    /// And before this one.
+    /// The transaction before which the range ends.
     before: i64,
-    /// From this time on; `None`: however old.
+    /// The earliest time; `None` for no bound.
     since: Option<DateTime<Utc>>,
-    /// The time before which it is; `None`: however new.
+    /// The time before which the range ends; `None` for no bound.
     until: Option<Until>,
 }
 
-/// The time at which the page before ended.
+/// The time at which the previous page ended.
 #[derive(Debug)]
 enum Until {
     Time(DateTime<Utc>),
-    /// That of a transaction, which may be gone since.
+    /// The time of a transaction, which may have been purged since.
     Transaction(i64),
 }
 
 impl Span {
-    /// Of a page that begins after a change. The transactions of the span of time that is
-    /// asked for bound it as they bound the page.
+    /// Returns the range of a page that begins after a change. The transactions of the
+    /// queried time span bound it in the same way as they bound the page.
     pub(super) fn of_timeline(
         transactions: Option<(i64, i64)>,
         after: Option<ChangePlace>,
@@ -53,7 +53,7 @@ impl Span {
         }
     }
 
-    /// Of a page of the transactions before one.
+    /// Returns the range of a page of transactions before a given one.
     pub(super) fn of_actor(before: i64, page: &Page<ActorEntry>) -> Self {
         let last = page.entries.last().filter(|_| page.has_more);
         Self {
@@ -64,7 +64,7 @@ impl Span {
         }
     }
 
-    /// The actions that match, and whose transaction changed nothing, or that have none.
+    /// Returns the matching actions whose transaction changed nothing, or that have none.
     pub(super) fn actions_without_changes(
         &self,
         filter: &ActionFilter,
@@ -75,7 +75,7 @@ impl Span {
         self.query(binds, &all_of(&conditions), CHANGED_NOTHING, limit)
     }
 
-    /// The actions of somebody in transactions that are not theirs, or in none.
+    /// Returns the actions of an actor in transactions of others, or in none.
     pub(super) fn actions_elsewhere(&self, actor: &ActorRef, limit: usize) -> Typed<ActionSql> {
         let mut binds = Binds::default();
         let theirs = by_actor("a", actor, &mut binds);
@@ -112,7 +112,7 @@ impl Span {
             }
             None => {}
         }
-        // Bound, so that one text serves every page of a connection.
+        // Bound as a parameter, so that one SQL text serves every page of a connection.
         let first = binds.bind(Bind::BigInt(self.first));
         let before = binds.bind(Bind::BigInt(self.before));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);

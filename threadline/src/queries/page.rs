@@ -6,7 +6,7 @@ use crate::action::AuditAction;
 use crate::error::{Error, ErrorKind};
 use crate::forms::FormatVersion;
 
-/// A part of a long answer, and where the next part begins.
+/// A part of a long result, and the place where the next part begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "schemars",
@@ -21,25 +21,24 @@ pub struct Page<T> {
     pub format_version: FormatVersion,
     /// The entries, newest first.
     pub entries: Vec<T>,
-    /// Where to go on, if there is more; nothing of a page that may have no entries.
+    /// The cursor of the next page, if there is one. Empty for a page with a limit of 0.
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub next: Option<Cursor>,
-    /// Whether there is more.
+    /// Whether there are more entries.
     pub has_more: bool,
-    /// What an answer made of changes would hide: the actions that match and that no
-    /// entry can show, newest first, from where the page begins to where it ends. At most
-    /// as many as the page may have entries. Empty in pages that show every action among
-    /// their entries.
+    /// Actions that a result made of changes would hide: the matching actions that no entry
+    /// can show, newest first, in the time range of the page. At most as many as the limit
+    /// of the page. Empty in pages that show every action among their entries.
     #[serde(default)]
     pub other_actions: Vec<AuditAction>,
-    /// Whether there are more of these; [`actions`](crate::actions) gives them all.
+    /// Whether there are more of these actions. [`actions`](crate::actions) returns them
+    /// all.
     #[serde(default)]
     pub has_more_actions: bool,
 }
 
-/// Where a page ended. Opaque: to be passed on as text and given back
-/// unchanged to the same query. It names a place and not a count, so that
-/// what is recorded meanwhile moves nothing.
+/// The place where a page ended. Opaque: pass it on as text, and give it back unchanged to
+/// the same query. It names a place, not a count, so new entries do not shift the pages.
 ///
 /// ```
 /// use threadline::Cursor;
@@ -67,27 +66,27 @@ pub(super) enum Place {
 pub(crate) struct ChangePlace {
     pub(crate) transaction: i64,
     pub(crate) change: i64,
-    /// When it was captured, in microseconds since 1970: where actions without a change
-    /// have their place.
+    /// The time of capture, in microseconds since 1970, which orders the change among
+    /// actions without changes.
     pub(crate) microseconds: i64,
 }
 
 /// The place of an action among others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ActionPlace {
-    /// When it was recorded, in microseconds since 1970.
+    /// The time of recording, in microseconds since 1970.
     pub(crate) microseconds: i64,
     pub(crate) action: i64,
 }
 
-// The version comes first, so that a later one can tell.
+// The version comes first, so that later versions can tell formats apart.
 const ACTOR_HISTORY: &str = "tl1-actor-";
 const TIMELINE: &str = "tl1-timeline-";
 const ACTIONS: &str = "tl1-actions-";
 const HISTORY: &str = "tl1-history-";
 
 impl Cursor {
-    /// The place as one of an actor's history.
+    /// Returns the place if it belongs to the history of an actor.
     pub(super) fn transaction(cursor: Option<Self>) -> Result<Option<i64>, Error> {
         match cursor {
             None => Ok(None),
@@ -96,7 +95,7 @@ impl Cursor {
         }
     }
 
-    /// The place as one of a timeline.
+    /// Returns the place if it belongs to a timeline.
     pub(super) fn change(cursor: Option<Self>) -> Result<Option<ChangePlace>, Error> {
         match cursor {
             None => Ok(None),
@@ -105,7 +104,7 @@ impl Cursor {
         }
     }
 
-    /// The place as one among actions.
+    /// Returns the place if it belongs to a query for actions.
     pub(super) fn action(cursor: Option<Self>) -> Result<Option<ActionPlace>, Error> {
         match cursor {
             None => Ok(None),
@@ -114,7 +113,7 @@ impl Cursor {
         }
     }
 
-    /// The place as one in the history of a record.
+    /// Returns the place if it belongs to the history of a record.
     pub(crate) fn record(cursor: Option<Self>) -> Result<Option<i64>, Error> {
         match cursor {
             None => Ok(None),
@@ -125,8 +124,8 @@ impl Cursor {
 }
 
 impl<T> Page<T> {
-    /// A page of at most `limit` of the entries, of which one more was asked
-    /// for than is given.
+    /// Builds a page of at most `limit` entries. The query fetched one entry more than
+    /// that.
     pub(super) fn cut(mut entries: Vec<T>, limit: usize, place: impl Fn(&T) -> Place) -> Self {
         let has_more = entries.len() > limit;
         entries.truncate(limit);
@@ -141,8 +140,7 @@ impl<T> Page<T> {
         }
     }
 
-    /// The same page with the actions that no entry shows, of which one more was asked
-    /// for than there may be.
+    /// Adds the actions that no entry shows. The query fetched one more than the limit.
     pub(super) fn with_other_actions(
         mut self,
         mut actions: Vec<AuditAction>,
@@ -154,12 +152,12 @@ impl<T> Page<T> {
         self
     }
 
-    /// Whether nothing matched.
+    /// Returns whether nothing matched.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.other_actions.is_empty()
     }
 
-    /// The same page with other entries.
+    /// Maps the entries of the page.
     pub(super) fn map<U>(self, entry: impl FnMut(T) -> U) -> Page<U> {
         Page {
             format_version: self.format_version,
@@ -190,14 +188,14 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// As text.
+/// Serializes as text.
 impl Serialize for Cursor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// From the text.
+/// Deserializes from text.
 impl<'de> Deserialize<'de> for Cursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?
@@ -211,7 +209,7 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let id = |text: &str| i64::from_str_radix(text, 16).ok().filter(|id| *id >= 0);
-        // As it is written: two's complement.
+        // Parses the two's complement form in which it is written.
         let microseconds = |text: &str| {
             let bits = u64::from_str_radix(text, 16).ok()?;
             Some(i64::from_ne_bytes(bits.to_ne_bytes()))

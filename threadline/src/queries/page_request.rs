@@ -6,11 +6,13 @@ use crate::context::ActorRef;
 use crate::error::Error;
 use crate::filter::{ActionFilter, Filter, FilterError, Filters, NamedFilter, named, once};
 
-/// A page as the query of a URL asks for it: which entries, how many, and where to go on.
+/// A page as requested by the query of a URL: which entries, how many, and after which
+/// place.
 ///
-/// The parameters are the names of [`Filter::parse`], of [`ActionFilter::parse`] for a
-/// `PageRequest<ActionFilter>`, or `actor` for a `PageRequest<ActorRef>`; and `limit` and
-/// `cursor`, which takes [`Page::next`](crate::Page::next) of the page before.
+/// The parameters are the names of [`Filter::parse`], those of [`ActionFilter::parse`] for
+/// a `PageRequest<ActionFilter>`, or `actor` for a `PageRequest<ActorRef>`. `limit` and
+/// `cursor` are always accepted; `cursor` takes [`Page::next`](crate::Page::next) of the
+/// previous page.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -33,23 +35,23 @@ use crate::filter::{ActionFilter, Filter, FilterError, Filters, NamedFilter, nam
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// [`PageRules`] sets other bounds, and keeps parameters of the application's own.
+/// [`PageRules`] sets other limits, and can keep parameters of your own.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PageRequest<Q = Filter> {
-    /// Which entries: a [`Filter`], an [`ActionFilter`], or whose.
+    /// The requested entries: a [`Filter`], an [`ActionFilter`], or an actor.
     pub question: Q,
-    /// How many at most.
+    /// The maximum number of entries.
     pub limit: usize,
-    /// Where to go on.
+    /// The place after which the page begins.
     pub cursor: Option<Cursor>,
-    /// The other parameters, decoded, where [`PageRules::keep_others`] keeps them.
+    /// All other parameters, decoded, if [`PageRules::keep_others`] is set.
     pub others: Vec<(String, String)>,
 }
 
 impl<Q: Question> PageRequest<Q> {
-    /// From the query of a URL, without what comes before it: [`PageRules::read`] with the rules as
-    /// they are unless said otherwise.
+    /// Parses the query of a URL, without the text before it. Same as [`PageRules::read`]
+    /// with the default rules.
     ///
     /// # Errors
     ///
@@ -60,21 +62,22 @@ impl<Q: Question> PageRequest<Q> {
 }
 
 impl PageRequest<Filter> {
-    /// The question what changed, to be answered with [`Timeline::page`].
+    /// Returns the query for changes. Run it with [`Timeline::page`].
     pub fn timeline(self) -> Timeline {
         timeline(self.question).limit(self.limit).after(self.cursor)
     }
 }
 
 impl PageRequest<ActionFilter> {
-    /// The question what was meant, to be answered with [`Actions::page`].
+    /// Returns the query for actions. Run it with [`Actions::page`].
     pub fn actions(self) -> Actions {
         actions(self.question).limit(self.limit).after(self.cursor)
     }
 }
 
 impl PageRequest<ActorRef> {
-    /// The question what an actor did, to be answered with [`ActorHistory::page`].
+    /// Returns the query for the transactions of an actor. Run it with
+    /// [`ActorHistory::page`].
     pub fn actor_history(self) -> ActorHistory {
         actor_history(&self.question)
             .limit(self.limit)
@@ -82,8 +85,8 @@ impl PageRequest<ActorRef> {
     }
 }
 
-/// How a [`PageRequest`] is read: how many entries a page may have, and what becomes of
-/// parameters that are not Threadline's.
+/// Rules for parsing a [`PageRequest`]: the limits of a page, and the handling of
+/// parameters that do not belong to Threadline.
 ///
 /// ```
 /// use threadline::{ActionFilter, PageRules};
@@ -119,33 +122,33 @@ impl Default for PageRules {
 }
 
 impl PageRules {
-    /// A page of 50 entries unless the query says how many, of at most 500, and no other
-    /// parameters than Threadline's.
+    /// Creates the default rules: 50 entries in a page unless the query has a limit, at
+    /// most 500, and only parameters of Threadline.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// So many entries if the query does not say how many.
+    /// Sets the number of entries for a query without a limit.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// No more entries than these, whatever the query says. One that asks for more is refused.
+    /// Sets the maximum number of entries. A query that requests more is refused.
     pub fn max_limit(mut self, limit: usize) -> Self {
         self.max_limit = limit;
         self
     }
 
-    /// Keeps parameters that are not Threadline's in [`PageRequest::others`], instead of refusing
-    /// them. Then a filter whose name is misspelt is no filter, and the answer is wider than
-    /// was meant.
+    /// Keeps parameters that do not belong to Threadline in [`PageRequest::others`],
+    /// instead of refusing them. A filter with a misspelt name is then ignored, and the
+    /// result has more entries than intended.
     pub fn keep_others(mut self) -> Self {
         self.keeps_others = true;
         self
     }
 
-    /// Reads the query of a URL, as `application/x-www-form-urlencoded`.
+    /// Parses the query of a URL, as `application/x-www-form-urlencoded`.
     ///
     /// # Errors
     ///
@@ -155,14 +158,15 @@ impl PageRules {
         self.read_pairs(form_urlencoded::parse(query.as_bytes()))
     }
 
-    /// Reads names and texts that are decoded already.
+    /// Parses names and texts that are already decoded.
     ///
     /// # Errors
     ///
-    /// [`FilterError`], as the kind of the error, which names the parameter
-    /// ([`FilterError::parameter`]): one that is not known, with those that are; a text that it does
-    /// not take, with what it takes; one that is missing or given twice; two that
-    /// cannot both hold; a cursor of another kind of question.
+    /// Returns an error of the kind [`FilterError`], which names the parameter
+    /// ([`FilterError::parameter`]): an unknown parameter, with the known ones; a text that
+    /// the parameter does not accept, with those that it does; a parameter that is missing
+    /// or given twice; two parameters that exclude each other; a cursor of another kind of
+    /// query.
     pub fn read_pairs<Q, N, T>(
         &self,
         pairs: impl IntoIterator<Item = (N, T)>,
@@ -233,21 +237,21 @@ fn unknown<Q: Question>(name: &str) -> FilterError {
     }
 }
 
-/// What pages are asked of: a [`Filter`], an [`ActionFilter`] or an [`ActorRef`].
+/// The subject of a page request: a [`Filter`], an [`ActionFilter`] or an [`ActorRef`].
 pub trait Question: Sized {
     /// Its parameters.
     #[doc(hidden)]
     type Filters: Filters;
 
-    /// Those without which it is none.
+    /// The parameters that it requires.
     #[doc(hidden)]
     const NEEDS: &'static [&'static str] = &[];
 
-    /// From its parameters.
+    /// Builds it from its parameters.
     #[doc(hidden)]
     fn from_filters(filters: Self::Filters) -> Result<Self, Error>;
 
-    /// Whether the cursor is of a question like this.
+    /// Checks that the cursor belongs to this kind of query.
     #[doc(hidden)]
     fn takes(cursor: Cursor) -> Result<(), Error>;
 }
@@ -278,16 +282,16 @@ impl Question for ActionFilter {
     }
 }
 
-/// Whose history.
+/// The actor of an actor's history.
 #[derive(Debug, Default)]
 pub struct Whose(Option<ActorRef>);
 
 impl Filters for Whose {
-    const HEADING: &'static str = "Whose history";
+    const HEADING: &'static str = "Actor";
 
     const ALL: &'static [NamedFilter<Self>] = &[named(
         "actor",
-        "Type and id of the actor, as in user:42, or anonymous",
+        "The type and id of the actor, as in user:42, or anonymous",
         |whose, text| {
             let actor = text
                 .parse()
@@ -380,7 +384,7 @@ mod tests {
             [("page", "2"), ("page", "3")].map(|(n, t)| (n.to_owned(), t.to_owned()))
         );
         assert_eq!(request.question, Filter::new().table("users"));
-        // What is not said is not above what may be said.
+        // The default limit does not exceed the maximum.
         assert_eq!(request.limit, 10);
         assert!(rules.read::<Filter>("operation=upsert").is_err());
     }

@@ -4,34 +4,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::forms::open_text;
 
-/// How the row of a change referred to the record whose history was asked for
-/// [with](crate::History::with) that of others.
+/// How a changed row referred to the record, in a history
+/// [with](crate::History::with) other rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Reference {
-    /// By which columns, as `posts.user_id`; of rows that refer to such rows, from the
-    /// record on: `versions.crate_id/dependencies.version_id`.
+    /// The referring columns, as `posts.user_id`. For rows that refer to such rows, the
+    /// path from the record on: `versions.crate_id/dependencies.version_id`.
     pub through: String,
-    /// Whether this update is the one by which the row came to refer to the record, or
-    /// ceased to. `None` for updates between, insertions and deletions.
+    /// Whether this update made the row refer to the record, or ended that. `None` for
+    /// updates in between, insertions and deletions.
     pub moved: Option<Moved>,
 }
 
-/// What an update did to a reference.
+/// The effect of an update on a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Moved {
-    /// The row refers to the record since.
+    /// The row refers to the record from this change on.
     In,
-    /// The row has ceased to refer to the record.
+    /// The row no longer refers to the record from this change on.
     Out,
-    /// What a newer version wrote and this version does not know.
+    /// A value that a newer version recorded and this version does not know.
     Unrecognized(String),
 }
 
 impl Moved {
-    /// `in` or `out`.
+    /// Returns `in` or `out`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::In => "in",
@@ -58,7 +58,7 @@ impl fmt::Display for Moved {
 open_text!(
     Moved,
     Moved::named,
-    "What an update did to a reference: in, out, or what a newer version knows."
+    "The effect of an update on a reference: in, out, or a value of a newer version."
 );
 
 /// ```text

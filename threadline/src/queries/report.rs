@@ -10,7 +10,7 @@ use crate::record::{AuditChange, AuditTransaction, ChangeSql, TransactionSql};
 use crate::run;
 use crate::statement::{Bind, Typed};
 
-/// One transaction whole: what an incident report needs of it.
+/// A complete transaction, for an incident report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -18,15 +18,16 @@ pub struct TransactionReport {
     /// The version of the JSON form.
     #[serde(default)]
     pub format_version: FormatVersion,
-    /// When, and under which context.
+    /// When it was made, and under which context.
     pub transaction: AuditTransaction,
-    /// What was meant, in the order in which it was recorded.
+    /// Its actions, in the order in which they were recorded.
     pub actions: Vec<AuditAction>,
-    /// What was changed, in the order in which it was captured.
+    /// Its changes, in the order in which they were captured.
     pub changes: Vec<AuditChange>,
 }
 
-/// One transaction whole, by its id in the audit tables.
+/// Returns a complete transaction by its id in the audit tables, or `None` if there is
+/// none.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -44,7 +45,7 @@ pub struct TransactionReport {
 ///
 /// # Errors
 ///
-/// The audit schema is missing or too old, or the query failed.
+/// Returns an error if the audit schema is missing or too old, or if the query fails.
 pub fn transaction<C: AuditConnection>(
     conn: &mut C,
     id: i64,
@@ -52,7 +53,7 @@ pub fn transaction<C: AuditConnection>(
     C::answer(transaction_up_to(conn, id, None))
 }
 
-/// The same with at most so many changes, the first ones.
+/// Same as [`transaction`], with at most a given number of changes, the first ones.
 pub async fn transaction_up_to<C: AuditConnection>(
     conn: &mut C,
     id: i64,
@@ -63,7 +64,7 @@ pub async fn transaction_up_to<C: AuditConnection>(
     Ok(run::understood(conn, found).await?.pop())
 }
 
-/// All that belongs to one matter.
+/// All transactions and actions with one correlation id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -73,13 +74,13 @@ pub struct Correlated {
     pub format_version: FormatVersion,
     /// The transactions, newest first.
     pub transactions: Vec<TransactionReport>,
-    /// Actions that belong to no transaction, newest first: a login that was refused.
+    /// Actions that belong to no transaction, newest first, for example a refused login.
     pub actions: Vec<AuditAction>,
 }
 
-/// Everything of one matter: the transactions whose own context has the correlation id,
-/// those with an action that has it, and the actions with it that belong to no
-/// transaction. The id is compared as it stands.
+/// Returns everything with one correlation id: transactions whose own context has it,
+/// transactions with an action that has it, and actions that have it and belong to no
+/// transaction. The id is compared exactly.
 ///
 /// # Errors
 ///
@@ -154,7 +155,7 @@ pub(super) async fn actions_of<C: AuditConnection>(
     run::load(conn, query).await
 }
 
-/// One change by its ids.
+/// Returns one change by its ids.
 pub(crate) async fn change_by_id<C: AuditConnection>(
     conn: &mut C,
     transaction: i64,

@@ -12,10 +12,10 @@ use crate::posting::post_before_reading;
 use crate::record::Operation;
 use crate::run;
 
-/// Actors that are listed one by one.
+/// The number of actors that are listed one by one.
 const ACTORS: usize = 100;
 
-/// How many changes there are, by day, table, operation and actor; made by [`summary`].
+/// The number of changes by day, table, operation and actor. [`summary`] returns it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -23,18 +23,18 @@ pub struct Summary {
     /// The version of the JSON form.
     #[serde(default)]
     pub format_version: FormatVersion,
-    /// How many changes in all.
+    /// The total number of changes.
     pub changes: u64,
-    /// By the day in UTC on which they were captured, oldest first. Days without changes
-    /// are not there.
+    /// Changes by the day of capture in UTC, oldest first. Days without changes are
+    /// omitted.
     pub days: Vec<DayCount>,
-    /// By table, the most first.
+    /// Changes by table, largest number first.
     pub tables: Vec<TableCount>,
-    /// By what was done, the most first.
+    /// Changes by operation, largest number first.
     pub operations: Vec<OperationCount>,
-    /// By actor, the most first; a hundred at most.
+    /// Changes by actor, largest number first; at most 100 actors.
     pub actors: Vec<ActorCount>,
-    /// How many changes the other actors made.
+    /// The number of changes of all other actors.
     pub by_other_actors: u64,
 }
 
@@ -46,7 +46,7 @@ pub struct DayCount {
     /// The day, in UTC.
     #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub day: NaiveDate,
-    /// How many.
+    /// The number of changes.
     pub changes: u64,
 }
 
@@ -55,22 +55,22 @@ pub struct DayCount {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct TableCount {
-    /// The table's schema. `None` of tables that were never audited.
+    /// The schema of the table. `None` for a table that was never audited.
     pub schema: Option<String>,
     /// The table's name.
     pub table: Option<String>,
-    /// How many.
+    /// The number of changes.
     pub changes: u64,
 }
 
-/// The changes of a kind.
+/// The changes by one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct OperationCount {
-    /// What was done.
+    /// The operation.
     pub operation: Operation,
-    /// How many.
+    /// The number of changes.
     pub changes: u64,
 }
 
@@ -79,11 +79,11 @@ pub struct OperationCount {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ActorCount {
-    /// Who; `None` when nobody said.
+    /// The actor; `None` for changes without an actor.
     #[serde(default, with = "recorded_actor")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<ActorRef>"))]
     pub actor: Option<ActorRef>,
-    /// How many.
+    /// The number of changes.
     pub changes: u64,
 }
 
@@ -109,9 +109,9 @@ pub(super) type SummarySql = (
     BigInt,
 );
 
-/// Counts the changes that a filter asks for, by day, table, operation and actor.
+/// Counts the changes that match a filter, by day, table, operation and actor.
 ///
-/// Reads every one of them once: give a span of time where there are many.
+/// Reads each of them once. For a large audit, restrict the filter to a time span.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -131,8 +131,8 @@ pub(super) type SummarySql = (
 ///
 /// # Errors
 ///
-/// The filter cannot be answered, the audit schema is missing or too old, or the query
-/// failed.
+/// Returns an error if the filter cannot be evaluated, if the audit schema is missing or
+/// too old, or if the query fails.
 pub fn summary<'c, C: AuditConnection>(
     conn: &'c mut C,
     filter: &Filter,
@@ -152,7 +152,7 @@ pub fn summary<'c, C: AuditConnection>(
 
 impl Summary {
     fn add(&mut self, row: Row) {
-        // Which of its columns a row is a count by: those whose bit is not set.
+        // The grouping sets: a row counts by the column whose bit is not set.
         const DAY: i32 = 0b0111;
         const TABLE: i32 = 0b1011;
         const OPERATION: i32 = 0b1101;

@@ -10,25 +10,27 @@ use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::{Columns, Instant};
 
-/// One row inserted, updated, deleted or truncated on an audited table.
+/// A change of one row of an audited table: an insert, update, delete or truncate.
 ///
-/// Values are JSON. Those of `numeric` columns are strings, digit for digit,
-/// because a JSON number would become a binary float; `bytea` is PostgreSQL's
-/// hex text, times are ISO 8601 in UTC.
+/// Values are JSON. Values of `numeric` columns are strings with all their digits, because
+/// a JSON number would become a binary float. `bytea` values are PostgreSQL's hex text, and
+/// times are ISO 8601 in UTC.
 ///
-/// Serialized, it has the form of an export's entries; integers beyond 2^53 are
+/// Serialized, it has the form of an entry of an export. Integers beyond 2^53 are then
+/// strings, because most JSON parsers would round them.
 /// strings then, because most readers of JSON would round them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AuditChange {
-    /// Rises with every change; orders the changes of a record.
+    /// The id of the change. Ids increase, and order the changes of a record.
     pub id: i64,
-    /// The table's schema. `None` if the row names a table that was never audited.
+    /// The schema of the table. `None` if the row refers to a table that was never audited.
     pub schema: Option<String>,
-    /// The table's name; a partitioned table's own, whichever partition was written.
+    /// The name of the table. For a partitioned table, the name of the parent, whichever
+    /// partition was written.
     pub table: Option<String>,
-    /// What was done.
+    /// The operation.
     pub operation: Operation,
     /// The primary key, such as `{"id": 42}`.
     #[serde(default, with = "portable::optional")]
@@ -46,15 +48,15 @@ pub struct AuditChange {
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub changed_to: Option<Value>,
-    /// Insert: the row as inserted. Delete and truncate: the row that went. Update
-    /// of the key: the row before.
+    /// Insert: the inserted row. Delete and truncate: the removed row. Update of the key:
+    /// the row before.
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub row_data: Option<Value>,
-    /// The columns of which there are placeholders or tokens here and not values: those that
-    /// the policy redacts now, under the names that they had then.
+    /// The columns whose values here are placeholders or keyed hashes: those that the
+    /// policy redacts now, under the names that they had at the time.
     pub masked: Vec<String>,
-    /// When the trigger saw the change.
+    /// The time at which the trigger captured the change.
     #[serde(with = "portable::instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub captured_at: DateTime<Utc>,
@@ -63,8 +65,8 @@ pub struct AuditChange {
 }
 
 impl AuditChange {
-    /// The columns that an update changed, or that an insert or delete
-    /// recorded, in alphabetical order.
+    /// Returns the columns that an update changed, or that an insert or delete recorded, in
+    /// alphabetical order.
     pub fn changed_fields(&self) -> Vec<&str> {
         let image = self.changed_to.as_ref().or(self.row_data.as_ref());
         let mut fields: Vec<_> = image
@@ -77,13 +79,13 @@ impl AuditChange {
         fields
     }
 
-    /// Who made the change.
+    /// Returns the actor of the change.
     pub fn actor(&self) -> Option<&ActorRef> {
         self.transaction.actor.as_ref()
     }
 }
 
-/// What was done to a row.
+/// The operation that changed a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "schema",
@@ -98,14 +100,14 @@ pub enum Operation {
     Update,
     /// The row was deleted.
     Delete,
-    /// The row went with a `TRUNCATE`.
+    /// The row was removed by a `TRUNCATE`.
     Truncate,
-    /// An operation that was recorded and that this version does not know.
+    /// A recorded operation that this version does not know.
     Unrecognized(String),
 }
 
 impl Operation {
-    /// `insert`, `update`, `delete` or `truncate`.
+    /// Returns `insert`, `update`, `delete` or `truncate`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Insert => "insert",
@@ -126,7 +128,7 @@ impl Operation {
         }
     }
 
-    /// From [`as_str`](Self::as_str).
+    /// Parses the output of [`as_str`](Self::as_str).
     pub(crate) fn named(name: String) -> Self {
         [Self::Insert, Self::Update, Self::Delete, Self::Truncate]
             .into_iter()
@@ -144,5 +146,5 @@ impl fmt::Display for Operation {
 open_text!(
     Operation,
     Operation::named,
-    "What was done to a row: insert, update, delete, truncate, or what a newer version records."
+    "The operation that changed a row: insert, update, delete, truncate, or a value of a newer version."
 );

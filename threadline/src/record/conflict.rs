@@ -5,20 +5,20 @@ use super::portable;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Columns;
 
-/// Why something was not put back.
+/// The reason why a change was not reverted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RevertConflict {
-    /// The table, qualified, as far as it is known.
+    /// The qualified name of the table, if known.
     pub table: Option<String>,
-    /// The record's key.
+    /// The key of the record.
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub key: Option<Value>,
-    /// The change that was to be undone; `None` when a record was to be put back
-    /// to an instant.
+    /// The change that was to be reverted; `None` when a record was to be reverted to an
+    /// instant.
     pub change_id: Option<i64>,
-    /// What stands against it, such as `changed since: role`.
+    /// The reason, such as `changed since: role`.
     pub reason: String,
 }

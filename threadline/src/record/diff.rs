@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{AuditChange, Operation, portable};
 use crate::forms::{FormatVersion, open_text};
 
-/// A change field by field, for showing and for passing on as JSON.
+/// The fields of a change, for display and as JSON.
 ///
 /// ```json
 /// {"format_version": 1, "operation": "update", "fields": [
@@ -20,7 +20,7 @@ pub struct Diff {
     /// The version of the JSON form.
     #[serde(default)]
     pub format_version: FormatVersion,
-    /// What was done.
+    /// The operation.
     pub operation: Operation,
     /// The columns, in alphabetical order.
     pub fields: Vec<FieldDiff>,
@@ -33,7 +33,7 @@ pub struct Diff {
 pub struct FieldDiff {
     /// The column.
     pub column: String,
-    /// Its value before; not there for an insert. `null` is SQL's NULL.
+    /// The value before; absent for an insert. `null` is SQL's NULL.
     #[serde(
         default,
         with = "portable::present",
@@ -41,7 +41,7 @@ pub struct FieldDiff {
     )]
     #[cfg_attr(feature = "schemars", schemars(with = "Value"))]
     pub before: Option<Value>,
-    /// Its value after; not there for a delete.
+    /// The value after; absent for a delete.
     #[serde(
         default,
         with = "portable::present",
@@ -49,7 +49,7 @@ pub struct FieldDiff {
     )]
     #[cfg_attr(feature = "schemars", schemars(with = "Value"))]
     pub after: Option<Value>,
-    /// Why the value before cannot be known. A masked NULL is known: it is NULL.
+    /// Why the value before is unknown. A masked NULL is known: it is NULL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior_state: Option<PriorState>,
 }
@@ -58,15 +58,15 @@ pub struct FieldDiff {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PriorState {
-    /// The policy masks the column, or has it recorded as a keyed hash: that it changed is on
-    /// record, from what is not.
+    /// The policy masks the column or records a keyed hash. The audit shows that the value
+    /// changed, but not from which value.
     Redacted,
-    /// What a newer version wrote and this version does not know.
+    /// A state that a newer version recorded and this version does not know.
     Unrecognized(String),
 }
 
 impl PriorState {
-    /// `redacted`.
+    /// Returns `redacted`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Redacted => "redacted",
@@ -91,11 +91,11 @@ impl fmt::Display for PriorState {
 open_text!(
     PriorState,
     PriorState::named,
-    "What is known of a value before a change: redacted, or what a newer version knows."
+    "What is known of a value before a change: redacted, or a value of a newer version."
 );
 
 impl AuditChange {
-    /// What the change did to each column.
+    /// Returns the change of each column.
     pub fn diff(&self) -> Diff {
         let image = |value: &Option<Value>| value.as_ref().and_then(Value::as_object).cloned();
         let row = image(&self.row_data);

@@ -1,4 +1,4 @@
-//! A change as a person reads it.
+//! Text output of a change for people.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{AuditChange, AuditTransaction, Operation};
 
-/// The change in a few lines: when, what and who, then one line for each
+/// Writes the change in a few lines: time, operation and actor, then one line for each
 /// column. Ends without a newline.
 ///
 /// ```text
@@ -21,45 +21,45 @@ impl fmt::Display for AuditChange {
     }
 }
 
-/// How the parts of a change are set off from each other.
+/// Styles the parts of a change, for instance with colours.
 pub trait DisplayStyle {
-    /// An instant.
+    /// Styles an instant.
     fn time(&self, text: &str) -> String {
         text.to_owned()
     }
 
-    /// What was done.
+    /// Styles the operation.
     fn operation(&self, op: &Operation) -> String {
         op.to_string()
     }
 
-    /// Table and key.
+    /// Styles the table and key.
     fn table(&self, text: &str) -> String {
         text.to_owned()
     }
 
-    /// Who did it.
+    /// Styles the actor.
     fn actor(&self, text: &str) -> String {
         text.to_owned()
     }
 
-    /// A value before.
+    /// Styles a value before.
     fn before(&self, text: &str) -> String {
         text.to_owned()
     }
 
-    /// A value after.
+    /// Styles a value after.
     fn after(&self, text: &str) -> String {
         text.to_owned()
     }
 }
 
-/// Not at all.
+/// Without styling.
 struct Plain;
 
 impl DisplayStyle for Plain {}
 
-/// A change to be shown in a style.
+/// A change with the style in which it is shown.
 struct Styled<'a> {
     change: &'a AuditChange,
     style: &'a dyn DisplayStyle,
@@ -104,7 +104,7 @@ impl fmt::Display for Styled<'_> {
             .flat_map(Map::iter)
         {
             let shown = |value: &Value| {
-                // A placeholder of a number would be taken for one.
+                // Without this, the placeholder of a number would look like a value.
                 if change.masked.contains(column) && !value.is_null() && !is_hash(value) {
                     "***".to_owned()
                 } else {
@@ -129,7 +129,7 @@ impl fmt::Display for Styled<'_> {
     }
 }
 
-/// Whether it is what capture writes of a column that is recorded as a keyed hash.
+/// Returns whether the value has the form that capture gives to a keyed hash.
 fn is_hash(value: &Value) -> bool {
     value
         .as_str()
@@ -138,7 +138,7 @@ fn is_hash(value: &Value) -> bool {
 }
 
 impl AuditChange {
-    /// The change as [`Display`](fmt::Display) shows it, in a style.
+    /// Returns the output of [`Display`](fmt::Display) in a style.
     #[doc(hidden)]
     pub fn styled<'a>(&'a self, style: &'a dyn DisplayStyle) -> impl fmt::Display + 'a {
         Styled {
@@ -160,7 +160,7 @@ impl AuditChange {
     }
 }
 
-/// How something came: source, request, job, correlation and address in a line.
+/// Returns source, request, job, correlation id and address in one line.
 pub(crate) fn via(parts: [&Option<String>; 5]) -> Option<String> {
     let labels = ["", "request ", "job ", "correlation ", "from "];
     let parts: Vec<_> = labels
@@ -184,8 +184,8 @@ fn key(key: Option<&Value>) -> String {
     }
 }
 
-/// A text that came from outside, without what could write on the reader's
-/// terminal.
+/// Removes characters that could control the reader's terminal from a text of unknown
+/// origin.
 pub fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
         text.escape_debug().to_string().into()
@@ -194,8 +194,8 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Text without quotes where that cannot be misread; control characters are
-/// escaped, so that a value cannot write on the reader's terminal.
+/// Returns a text without quotes where it cannot be misread. Control characters are
+/// escaped, so that a value cannot control the reader's terminal.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::String(text)

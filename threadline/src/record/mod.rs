@@ -1,4 +1,4 @@
-//! What the audit has of a record: the rows that it reads, in Rust and as JSON.
+//! The recorded data of a record, in Rust and as JSON.
 
 mod change;
 mod conflict;

@@ -1,5 +1,5 @@
-//! JSON that every reader takes for what it is. Most read numbers as binary
-//! floats, which hold 53 bits.
+//! JSON that every parser reads without loss. Most parse numbers as binary floats, which
+//! hold 53 bits.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// The largest integer up to which a binary float holds every one.
+/// The integer up to which a binary float represents every integer exactly.
 const EXACT: u64 = 1 << 53;
 
 /// A document whose integers beyond 2^53 are written as strings.
@@ -64,7 +64,7 @@ pub(crate) mod value {
     }
 }
 
-/// For `#[serde(with)]`: a value that may not be there.
+/// For `#[serde(with)]`: an optional value.
 pub(crate) mod optional {
     use super::*;
 
@@ -82,7 +82,7 @@ pub(crate) mod optional {
     }
 }
 
-/// For `#[serde(with)]`: a value that is not there if its member is not, and may be `null`.
+/// For `#[serde(with)]`: a value that may be `null`, and is absent if its member is.
 pub(crate) mod present {
     use super::*;
 
@@ -110,7 +110,8 @@ pub(crate) mod instant {
         from: D,
     ) -> Result<DateTime<Utc>, D::Error> {
         let instant = DateTime::<Utc>::deserialize(from)?;
-        // What stands for PostgreSQL's `infinity` has no more than microseconds as text.
+        // The replacement for PostgreSQL's `infinity` has microseconds only when written as
+        // text.
         let last = DateTime::<Utc>::MAX_UTC;
         Ok(if instant.timestamp_micros() == last.timestamp_micros() {
             last
@@ -120,7 +121,7 @@ pub(crate) mod instant {
     }
 }
 
-/// For `#[serde(with)]`: the same of one that may be unknown.
+/// For `#[serde(with)]`: an optional instant.
 pub(crate) mod optional_instant {
     use super::*;
 
@@ -141,7 +142,7 @@ pub(crate) mod optional_instant {
     }
 }
 
-/// For `#[serde(with)]`: what looks like a number and is a name.
+/// For `#[serde(with)]`: a name that looks like a number.
 pub(crate) mod optional_text {
     use super::*;
 
@@ -164,8 +165,8 @@ pub(crate) mod optional_text {
     }
 }
 
-/// JSON text in which numbers that Rust's JSON would round are strings, digit
-/// for digit. PostgreSQL's numbers have as many digits as they like.
+/// Writes the numbers of a JSON text that Rust's JSON parser would round as strings with
+/// all their digits. PostgreSQL does not limit the digits of a number.
 pub(crate) fn exact(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + 8);
     let mut rest = json;
@@ -193,7 +194,7 @@ pub(crate) fn exact(json: &str) -> String {
     out
 }
 
-/// How many bytes the string at the beginning takes.
+/// Returns the length in bytes of the string at the beginning.
 fn end_of_string(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 1;
@@ -207,7 +208,7 @@ fn end_of_string(text: &str) -> usize {
     bytes.len()
 }
 
-/// Whether a number comes out of Rust's JSON with the digits it went in with.
+/// Returns whether Rust's JSON parser keeps all digits of a number.
 fn survives(token: &str) -> bool {
     if token.len() <= 15 || token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok() {
         return true;

@@ -1,5 +1,5 @@
-//! The columns of a change as the queries select them, and back. Whatever
-//! stands in a row, reading it does not fail: one bad row must not hide others.
+//! The columns of a change as the queries select them. Reading a row never fails because of
+//! its content, so that one bad row does not hide others.
 
 use chrono::{DateTime, Utc};
 use diesel::backend::Backend;
@@ -34,7 +34,7 @@ pub type TransactionSql = (
     NText,
 );
 
-/// Two tuples, because 16 columns is all that Diesel takes without a feature.
+/// Two tuples, because without a feature, Diesel supports at most 16 columns.
 pub type ChangeSql = (
     (
         BigInt,
@@ -52,11 +52,11 @@ pub type ChangeSql = (
     TransactionSql,
 );
 
-/// How many columns [`ChangeSql`] has.
+/// The number of columns of [`ChangeSql`].
 pub(crate) const CHANGE_COLUMNS: usize = 25;
 
-/// jsonb that is always a [`Value`]. A number that serde_json would round comes
-/// as a string, a document that it cannot read as its text.
+/// A jsonb value that always converts to a [`Value`]. A number that serde_json would round
+/// becomes a string, and a document that it cannot parse becomes its text.
 #[derive(Debug, FromSqlRow, AsExpression)]
 #[diesel(sql_type = Jsonb)]
 pub struct AnyJson(Value);
@@ -78,7 +78,7 @@ impl FromSql<Jsonb, Pg> for AnyJson {
     }
 }
 
-/// A time that PostgreSQL can hold and chrono may not (`infinity`).
+/// A time of PostgreSQL that chrono may not be able to represent (`infinity`).
 #[derive(Debug, FromSqlRow, AsExpression)]
 #[diesel(sql_type = Timestamptz)]
 pub struct AnyTime(DateTime<Utc>);

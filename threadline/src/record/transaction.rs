@@ -10,44 +10,44 @@ use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::{Columns, Instant};
 
-/// One database transaction under one context that changed audited rows.
+/// A database transaction that changed audited rows under one context.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AuditTransaction {
-    /// Identifies the transaction in the audit tables, for good.
+    /// The permanent id of the transaction in the audit tables.
     pub id: i64,
-    /// PostgreSQL's transaction id. Starts again after a dump and restore.
+    /// The transaction id of PostgreSQL. Restarts after a dump and restore.
     #[serde(default, with = "portable::optional_text")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub xact_id: Option<u64>,
-    /// When the database transaction began (not when it committed).
+    /// The time at which the database transaction began (not when it committed).
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub occurred_at: Option<DateTime<Utc>>,
-    /// Who acted; `None` when nobody said.
+    /// The actor; `None` if none was set.
     #[serde(default, with = "recorded_actor")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<ActorRef>"))]
     pub actor: Option<ActorRef>,
-    /// Where the actor came from.
+    /// How the context reached the transaction.
     pub origin: ContextOrigin,
-    /// The id of the request that was served.
+    /// The id of the request that was being served.
     pub request_id: Option<String>,
-    /// What ties this to other requests, jobs and services.
+    /// The id that ties the transaction to other requests, jobs and services.
     pub correlation_id: Option<String>,
-    /// The id of the job that ran.
+    /// The id of the job that was running.
     pub job_id: Option<String>,
-    /// Which way the change came.
+    /// The channel of the change, such as `web` or `cli`.
     pub source: Option<String>,
-    /// The client's address, as PostgreSQL writes it.
+    /// The address of the client, as PostgreSQL writes it.
     pub remote_ip: Option<String>,
-    /// Everything else the context held.
+    /// All other entries of the context.
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub metadata: Option<Value>,
     /// The database role that was logged in.
     pub session_user: Option<String>,
-    /// Why the context could not be read in full, if so.
+    /// Why the context could not be read in full, if it could not.
     pub context_error: Option<String>,
 }
 
@@ -71,15 +71,15 @@ pub enum ContextOrigin {
     /// [`in_context`](crate::InContextExt::in_context) or
     /// [`AuditContext::carry_future`](crate::AuditContext::carry_future).
     TaskLocal,
-    /// The setting was made by hand, in SQL.
+    /// Set as a setting in SQL.
     Sql,
-    /// There was no actor.
+    /// No actor was set.
     None,
-    /// There was a context that could not be read; see `context_error`.
+    /// A context was set but could not be read; see `context_error`.
     Unreadable,
-    /// The transaction's row is not there.
+    /// The row of the transaction is missing.
     Missing,
-    /// An origin that was recorded and that this version does not know.
+    /// A recorded origin that this version does not know.
     Unrecognized(String),
 }
 
@@ -99,7 +99,7 @@ impl ContextOrigin {
         }
     }
 
-    /// From what [`Display`](fmt::Display) writes.
+    /// Parses the output of [`Display`](fmt::Display).
     fn named(origin: String) -> Self {
         Self::recorded((origin != "missing").then_some(origin))
     }
@@ -123,5 +123,5 @@ impl fmt::Display for ContextOrigin {
 open_text!(
     ContextOrigin,
     ContextOrigin::named,
-    "How the context reached the transaction: explicit, thread-local, task-local, sql, none, unreadable, missing, or what a newer version records."
+    "How the context reached the transaction: explicit, thread-local, task-local, sql, none, unreadable, missing, or a value of a newer version."
 );

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::forms::schema::Instant;
 use crate::record::{AuditChange, portable};
 
-/// Why a record of the past cannot be had as the model's type.
+/// The reason why a past record is not available as the type of the model.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// There was no record of this key by then.
+    /// No record of this key existed by then.
     #[error("there was no such record by then")]
     NeverExisted,
-    /// The record had been deleted by then; the change says when and by whom.
+    /// The record had been deleted by then. The change has the time and the actor.
     #[error("the record had been deleted by then, at {} by {}", .change.captured_at, actor(.change))]
     Deleted {
         /// The deletion.
@@ -29,31 +29,31 @@ pub enum Unavailable {
         /// The change of the key.
         change: Box<AuditChange>,
     },
-    /// Nobody knows: the table was not audited then, or has not been without
-    /// interruption since.
+    /// The state is unknown: the table was not audited then, or not without interruption
+    /// since.
     #[error("the table is audited since {since} only")]
     BeforeAudit {
-        /// Since when.
+        /// The time since which it is audited.
         since: DateTime<Utc>,
     },
-    /// Changes of that time were removed, as the table's policy says.
+    /// Changes of that time were purged, under the retention policy of the table.
     #[error("changes are kept since {since} only")]
     NoLongerKept {
-        /// Since when.
+        /// The time since which changes are kept.
         since: DateTime<Utc>,
     },
-    /// A transaction that wrote audited rows by then is still open; the answer
-    /// could become another when it commits. Or the instant is still to come, or a
-    /// standby has not heard from its primary since.
+    /// The result is not final yet: a transaction that wrote audited rows by then is still
+    /// open and could change it by committing, the instant is in the future, or a standby
+    /// has received nothing from its primary since.
     #[error(
-        "what was then is not final yet: {}; ask again later, or for an earlier instant",
+        "the state at this instant is not final yet: {}; query again later, or an earlier instant",
         open_ones(.open)
     )]
     NotFinal {
-        /// The transactions. Empty where none can be named.
+        /// The open transactions. Empty if none can be named.
         open: Vec<OpenTransaction>,
     },
-    /// A column that the model must have is kept from the audit.
+    /// The policy redacts a column that the model requires.
     #[error(
         "the model needs a value of a column that is masked or excluded ({}); use an Option for it, or read the image",
         .columns.join(", ")
@@ -62,8 +62,7 @@ pub enum Unavailable {
         /// The columns that the policy redacts.
         columns: Vec<String>,
     },
-    /// The value of a column that the model must have was erased, with an
-    /// [`Erasure`](crate::Erasure).
+    /// A value that the model requires was erased, with an [`Erasure`](crate::Erasure).
     #[error(
         "the model needs a value of a column that was erased ({}); use an Option for it, or read the image",
         .columns.join(", ")
@@ -72,36 +71,36 @@ pub enum Unavailable {
         /// The columns that were erased.
         columns: Vec<String>,
     },
-    /// A command altered the values of columns that the model reads, such as `ALTER TABLE …
-    /// TYPE … USING`. What they held then is not on record; only what the command made
-    /// of it is left.
+    /// A command such as `ALTER TABLE … TYPE … USING` converted the values of columns that
+    /// the model reads. The earlier values were not recorded; only the converted ones are
+    /// available.
     #[error(
-        "what these columns held then is not on record, only what a later ALTER made of it: {}; use a model without them, or read the image",
+        "the values at this instant are not recorded, only those that a later ALTER converted: {}; use a model without them, or read the image",
         .columns.join(", ")
     )]
     Converted {
         /// The columns.
         columns: Vec<String>,
     },
-    /// What is on record does not make a whole row: neither the record's
-    /// beginning nor its end is there, or something wrote past the triggers. Of a
-    /// record that has another key now, ask under that.
+    /// The recorded changes do not make a complete row: neither the insertion nor the
+    /// deletion of the record is recorded, or a write bypassed the triggers. If the record
+    /// has another key now, query that key.
     #[error(
-        "only what changed is on record, not the whole row; if the record has another key now, ask under that, or read the image"
+        "only the changed values are recorded, not the whole row; if the record has another key now, query that key, or read the image"
     )]
     Incomplete,
-    /// The row as it was then has not the types or columns of the model now.
-    #[error("the row as it was then does not fit the model: {message}; read the image")]
+    /// The past row does not have the present types or columns of the model.
+    #[error("the past row does not match the model: {message}; read the image")]
     DoesNotFit {
-        /// What did not fit.
+        /// The mismatch.
         message: String,
     },
-    /// A reason that a newer version knows; met only where one reads what another wrote.
+    /// A reason that a newer version recorded. Occurs only when reading its JSON.
     #[error("{message}")]
     Unrecognized {
-        /// The reason's name.
+        /// The name of the reason.
         reason: String,
-        /// The reason for people.
+        /// The reason as a message.
         message: String,
     },
 }
@@ -111,13 +110,13 @@ pub enum Unavailable {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct OpenTransaction {
-    /// The process of its session on the server.
+    /// The process id of its session on the server.
     pub pid: i32,
-    /// When it began, if the role that asks may see that.
+    /// The time at which it began, if the querying role may see it.
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub since: Option<DateTime<Utc>>,
-    /// The `application_name` of its session, if the role that asks may see that.
+    /// The `application_name` of its session, if the querying role may see it.
     pub application_name: Option<String>,
 }
 
@@ -136,7 +135,7 @@ impl Display for OpenTransaction {
 
 fn open_ones(open: &[OpenTransaction]) -> String {
     if open.is_empty() {
-        return "a transaction that wrote audited rows by then is still open, the instant is still to come, or this standby has not heard from its primary since".to_owned();
+        return "a transaction that wrote audited rows by then is still open, the instant is in the future, or this standby has received nothing from its primary since".to_owned();
     }
     let open: Vec<_> = open.iter().map(ToString::to_string).collect();
     format!(

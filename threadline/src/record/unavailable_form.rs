@@ -6,7 +6,7 @@ use super::{OpenTransaction, Unavailable};
 use crate::forms::schema::Instant;
 use crate::record::{AuditChange, portable};
 
-/// Why a record of the past cannot be had as the model's type.
+/// The reason why a past record is not available as the type of the model.
 #[derive(Default, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "schemars",
@@ -16,21 +16,21 @@ use crate::record::{AuditChange, portable};
 #[serde(default)]
 struct Form {
     /// never_existed, deleted, key_changed, before_audit, no_longer_kept, not_final, redacted, erased,
-    /// converted, incomplete, does_not_fit, or what a newer version knows.
+    /// converted, incomplete, does_not_fit, or a value of a newer version.
     reason: String,
-    /// The reason for people.
+    /// The reason as a message.
     message: String,
-    /// Of does_not_fit: what did not fit.
+    /// For does_not_fit: the mismatch.
     detail: Option<String>,
-    /// Of deleted and key_changed: the change that did it.
+    /// For deleted and key_changed: the change that did it.
     change: Option<Box<AuditChange>>,
-    /// Of before_audit and no_longer_kept: since when changes are on record.
+    /// For before_audit and no_longer_kept: the time since which changes are recorded.
     #[serde(with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     since: Option<DateTime<Utc>>,
-    /// Of not_final: the transactions that are still open, as far as they can be named.
+    /// For not_final: the transactions that are still open, as far as they can be named.
     open: Vec<OpenTransaction>,
-    /// Of redacted, erased and converted: the columns.
+    /// For redacted, erased and converted: the columns.
     columns: Vec<String>,
 }
 

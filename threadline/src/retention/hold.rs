@@ -7,8 +7,8 @@ use crate::context::ActorRef;
 use crate::error::Error;
 use crate::run;
 
-/// What is kept from [`purge`](crate::purge), and why: a legal hold. If several things
-/// are given, what belongs to all of them is kept.
+/// A legal hold: changes that [`purge`](crate::purge) must keep, with a reason. If it has
+/// several conditions, it keeps the changes that meet all of them.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -35,7 +35,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// For this reason.
+    /// Creates a hold with this reason.
     pub fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -46,13 +46,13 @@ impl Hold {
         }
     }
 
-    /// All changes of a table.
+    /// Holds the changes of a table.
     pub fn table(mut self, table: impl Into<String>) -> Self {
         self.table = Some(table.into());
         self
     }
 
-    /// The changes of a record, under every key that it has had by now. The key is
+    /// Holds the changes of a record, under every key that it has had so far. The key is
     /// written as in a [`Filter`](crate::Filter).
     pub fn record(mut self, table: impl Into<String>, key: impl Into<String>) -> Self {
         self.table = Some(table.into());
@@ -60,24 +60,25 @@ impl Hold {
         self
     }
 
-    /// What an actor did.
+    /// Holds the changes by an actor.
     pub fn actor(mut self, actor: ActorRef) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// What was done under a correlation id.
+    /// Holds the changes with a correlation id.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.correlation_id = Some(id.into());
         self
     }
 
-    /// Places the hold, records that as the action `audit.held`, and returns its number.
+    /// Places the hold, records this as the action `audit.held`, and returns its number.
     ///
     /// # Errors
     ///
-    /// The reason is empty, nothing is named, the table was never audited, or the role
-    /// may not: see [`Protection::purger`](crate::Protection::purger).
+    /// Returns an error if the reason is empty, if the hold has no condition, if the table
+    /// was never audited, or if the role lacks the privilege: see
+    /// [`Protection::purger`](crate::Protection::purger).
     pub fn place<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<i64, Error>> {
         #[derive(QueryableByName)]
         struct Placed {
@@ -101,11 +102,12 @@ impl Hold {
     }
 }
 
-/// Ends a [`Hold`], and records that as the action `audit.released`.
+/// Releases a [`Hold`], and records this as the action `audit.released`.
 ///
 /// # Errors
 ///
-/// There is no such hold in force, the reason is empty, or the role may not.
+/// Returns an error if there is no such hold in force, if the reason is empty, or if the
+/// role lacks the privilege.
 pub fn release_hold<'c, C: AuditConnection>(
     conn: &'c mut C,
     hold: i64,

@@ -1,4 +1,4 @@
-//! How long the audit is kept, and what is kept from being removed.
+//! Retention of the audit, and legal holds.
 
 mod hold;
 mod purge;

@@ -12,20 +12,20 @@ use crate::record::portable;
 use crate::run;
 use crate::telemetry::Clock;
 
-/// Removes the changes that are older than the policies of their tables keep them, and
-/// the actions that are older than `threadline.set_retention()` says. Returns how many
-/// those were.
+/// Removes the changes that are older than the retention of their tables, and the actions
+/// that are older than the retention set by `threadline.set_retention()`. Returns the
+/// number of removed changes and actions.
 ///
-/// A table says how long its changes are kept with `#[audited(keep = "7 years")]`. It is
-/// done in batches, each a transaction of its own: it may be stopped at any time and goes
-/// on later, and keeps no writer waiting. Each run is an action, `audit.purged`, and a row
-/// of `threadline.purges`. What is under a [`Hold`](crate::Hold) stays.
+/// A model sets the retention of its table with `#[audited(keep = "7 years")]`. The work is
+/// done in batches, each in its own transaction: it can be stopped at any time and
+/// continued later, and no writer waits. Each run is recorded as an action, `audit.purged`,
+/// and as a row of `threadline.purges`. Changes under a [`Hold`](crate::Hold) stay.
 ///
-/// Afterwards [`as_of`](crate::Audited::as_of) of an instant before the kept time says
-/// [`NoLongerKept`](crate::Unavailable::NoLongerKept); every later instant is answered as
-/// before.
+/// Afterwards, [`as_of`](crate::Audited::as_of) returns
+/// [`NoLongerKept`](crate::Unavailable::NoLongerKept) for an instant before the kept time.
+/// For every later instant, its result is unchanged.
 ///
-/// Returns 0 while somebody else purges, and on a standby.
+/// Returns 0 while another session purges, and on a standby.
 ///
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -37,8 +37,8 @@ use crate::telemetry::Clock;
 ///
 /// # Errors
 ///
-/// The audit schema is missing or too old, or the role may not: see
-/// [`Protection::purger`](crate::Protection::purger).
+/// Returns an error if the audit schema is missing or too old, or if the role lacks the
+/// privilege: see [`Protection::purger`](crate::Protection::purger).
 pub fn purge<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
     C::answer(async move {
         let clock = Clock::start();
@@ -46,40 +46,40 @@ pub fn purge<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Erro
     })
 }
 
-/// What [`purge`] would remove of one table.
+/// The rows of one table that [`purge`] would remove.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PurgePreview {
-    /// The table's schema and name; `None` for actions.
+    /// The qualified name of the table; `None` for actions.
     #[diesel(sql_type = Nullable<Text>)]
     pub table: Option<String>,
-    /// How long is kept: what the policy says, or the least that is allowed.
+    /// The retention: that of the policy, or the allowed minimum if it is longer.
     #[diesel(sql_type = Text)]
     pub keep: String,
-    /// What is older goes.
+    /// Older rows are removed.
     #[diesel(sql_type = Timestamptz)]
     #[serde(with = "portable::instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Instant"))]
     pub horizon: DateTime<Utc>,
-    /// Changes or actions that go.
+    /// The number of changes or actions that would be removed.
     #[diesel(sql_type = BigInt)]
     pub goes: i64,
-    /// Those that are older and stay: under a hold, or of a transaction that went on
+    /// The number of older ones that stay: under a hold, or of a transaction that continued
     /// after the horizon.
     #[diesel(sql_type = BigInt)]
     pub stays: i64,
-    /// The bytes of those that go, without their share of the indexes.
+    /// The size of the removed rows in bytes, without their share of the indexes.
     #[diesel(sql_type = BigInt)]
     pub bytes: i64,
-    /// The oldest of those that go.
+    /// The time of the oldest row that would be removed.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub oldest: Option<DateTime<Utc>>,
 }
 
-/// Returns what [`purge`] would remove, table by table. Reads all of it.
+/// Returns what [`purge`] would remove, table by table. Reads all of these rows.
 ///
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -93,7 +93,8 @@ pub struct PurgePreview {
 ///
 /// # Errors
 ///
-/// The audit schema is missing or too old, or the role may not read it.
+/// Returns an error if the audit schema is missing or too old, or if the role may not read
+/// it.
 pub fn purge_preview<C: AuditConnection>(
     conn: &mut C,
 ) -> C::Answer<'_, Result<Vec<PurgePreview>, Error>> {

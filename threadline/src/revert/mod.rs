@@ -1,4 +1,4 @@
-//! Putting back what was.
+//! Reverts of transactions and records.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -16,19 +16,19 @@ use crate::run;
 use crate::statement::{self, Bind, Typed};
 use crate::transactions::{Open, record_in};
 
-/// Undoes what a transaction changed, newest first, as new changes that are
-/// audited like any others: updates are set back, inserted rows deleted, deleted
-/// rows put back. All of it, or none.
+/// Reverts the changes of a transaction, newest first, as new changes that are audited like
+/// any others: updates are set back, inserted rows are deleted, and deleted rows are
+/// inserted again. Either all changes are reverted, or none.
 ///
-/// The application's triggers fire as for any write. What they do meanwhile to
-/// rows that are put back, as to a count that they keep, does not stay; a column
-/// over which a trigger has the last word, such as the time of the last change,
-/// has the trigger's value. Constraints that are initially deferred hold at once.
+/// The triggers of the application fire as for any write. Their effects on rows that are
+/// reverted, such as a maintained count, do not stay. A column that a trigger always sets,
+/// such as the time of the last change, has the value of the trigger. Initially deferred
+/// constraints are checked at once.
 ///
-/// Say who and why as for any write: call it inside
+/// Set the actor and the reason as for any write: call it inside
 /// [`audited`](crate::AuditExt::audited) or
 /// [`audited_transaction`](crate::AuditExt::audited_transaction), with a
-/// [`record_action`](crate::record_action) beside it.
+/// [`record_action`](crate::record_action) next to it.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -58,11 +58,12 @@ use crate::transactions::{Open, record_in};
 ///
 /// # Errors
 ///
-/// [`ErrorKind::RevertConflicts`] with every reason, and nothing is changed: a
-/// value has changed since, a row is gone or another has its key, rows refer to
-/// one that would be deleted, the audit does not have a value because it is
-/// masked or excluded, or a constraint refuses. [`ErrorKind::NoSuchTransaction`] if there is none
-/// with this id. Else the query failed.
+/// Returns [`ErrorKind::RevertConflicts`] with every reason, in which case nothing is
+/// changed: a value has changed since, a row was deleted or another row has its key, other
+/// rows refer to a row that would be deleted, a value is not recorded because its column is
+/// masked or excluded, or a constraint is violated. Returns
+/// [`ErrorKind::NoSuchTransaction`] if there is no transaction with this id, and an error
+/// if the query fails.
 pub fn revert_transaction<C: AuditConnection>(
     conn: &mut C,
     transaction_id: i64,
@@ -70,9 +71,10 @@ pub fn revert_transaction<C: AuditConnection>(
     C::answer(undo(conn, transaction_id, vec![]))
 }
 
-/// As [`revert_transaction`], but leaves the records of some changes as they are: those
-/// of the [`RevertConflict`]s that somebody has looked at. All other changes are undone,
-/// or none. What was left out is recorded, as the action `revert.left_out`.
+/// Reverts a transaction but leaves the records of some changes unchanged, for
+/// [`RevertConflict`]s that were reviewed. Otherwise the same as [`revert_transaction`]:
+/// either all other changes are reverted, or none. The omitted changes are recorded, as the
+/// action `revert.left_out`.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -93,8 +95,8 @@ pub fn revert_transaction<C: AuditConnection>(
 ///
 /// # Errors
 ///
-/// As those of [`revert_transaction`]; or a change is not one of the transaction, or
-/// nobody is known to have left it out.
+/// Same as [`revert_transaction`]. Also returns an error if a change does not belong to the
+/// transaction, or if no actor is set.
 pub fn revert_transaction_but<'c, C: AuditConnection>(
     conn: &'c mut C,
     transaction_id: i64,
@@ -147,7 +149,7 @@ async fn undo<C: AuditConnection>(
     )))
 }
 
-/// Nothing was undone because there is nothing, and not because there is no such transaction.
+/// Distinguishes a transaction without changes from one that does not exist.
 async fn require_transaction<C: AuditConnection>(conn: &mut C, id: i64) -> Result<(), Error> {
     let sql = "SELECT EXISTS (SELECT FROM threadline.audit_transactions WHERE id = {0})";
     let query = Typed::<Bool>::new(sql, [Bind::BigInt(id)]);
@@ -172,7 +174,7 @@ impl From<ConflictRow> for RevertConflict {
     }
 }
 
-/// Puts a record of a table back to what it was at an instant.
+/// Reverts a record of a table to its state at an instant.
 pub async fn revert_record<C, V>(
     conn: &mut C,
     table: String,
@@ -203,7 +205,7 @@ where
     }
 }
 
-/// The table, the record's key, and why not.
+/// The table, the key of the record, and the reason.
 type RecordSql = (Text, Nullable<Jsonb>, Nullable<Text>);
 type RecordRow = (String, Option<AnyJson>, Option<String>);
 

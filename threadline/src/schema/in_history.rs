@@ -10,17 +10,17 @@ use super::changes;
 use crate::queries::{History, STORY};
 use crate::statement;
 
-/// The condition that a row of [`changes`] belongs to the history of a record; made by
-/// [`History::condition`].
+/// The condition that a row of [`changes`] belongs to the history of a record.
+/// [`History::condition`] returns it.
 #[derive(Debug)]
 pub struct InHistory<M, V>(History<M, V>);
 
 impl<M, V> History<M, V> {
-    /// Returns the history as a condition on [`schema::changes`](crate::schema::changes), to
-    /// be combined with conditions, an order and a limit of Diesel's.
+    /// Returns the history as a condition on [`schema::changes`](crate::schema::changes),
+    /// to combine with other conditions, an order and a limit of Diesel.
     ///
-    /// It has all changes of the record, also under the keys that it had before, and those
-    /// of no other record that had the key at another time.
+    /// It matches all changes of the record, including those under earlier keys, and no
+    /// changes of other records that had the key at another time.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -70,7 +70,7 @@ impl<M, V> QueryId for InHistory<M, V> {
 
 impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for InHistory<M, V> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // Both columns, as the index of the ledger has them.
+        // Both columns, to match the index of the ledger.
         out.push_sql("((");
         changes::transaction_id.walk_ast(out.reborrow())?;
         out.push_sql(", ");

@@ -1,14 +1,14 @@
-//! The views of the audit schema as Diesel tables, for questions of your own.
+//! The views of the audit schema as Diesel tables, for your own queries.
 //!
-//! [`changes`], [`transactions`] and [`actions`] are the views for people: with the names of
-//! tables, keys as JSON, and without the values that the policy hides now. Below them are
-//! [`audit_changes`], [`audit_transactions`] and [`audited_tables`].
+//! [`changes`], [`transactions`] and [`actions`] are meant for people: they have the names
+//! of tables, keys as JSON, and no values that the policy hides now. [`audit_changes`],
+//! [`audit_transactions`] and [`audited_tables`] are the views under them.
 //!
 //! The [guide](crate::docs::asking_with_diesel) joins them to the tables of an application,
 //! counts and pages.
 //!
-//! They are there to be read, by a role that may read the audit. A new version of the audit
-//! schema may add columns.
+//! They are read-only, for roles that may read the audit. A new version of the audit schema
+//! may add columns.
 
 mod in_history;
 pub mod sql_types;
@@ -62,16 +62,18 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::*;
 
-    /// Every recorded change, with its table, key, actor and context. The newest come first
-    /// with `.order((transaction_id.desc(), id.desc()))`, for which there is an index.
+    /// Every recorded change, with its table, key, actor and context. Order by
+    /// `.order((transaction_id.desc(), id.desc()))` for the newest first; an index serves
+    /// this order.
     threadline.changes (id) {
-        /// Rises with every change; orders the changes of a record.
+        /// The id of the change. Ids increase, and order the changes of a record.
         id -> BigInt,
-        /// When the trigger saw the change.
+        /// The time at which the trigger captured the change.
         captured_at -> Timestamptz,
-        /// The table's schema.
+        /// The schema of the table.
         schema_name -> Nullable<Text>,
-        /// The table's name; a partitioned table's own, whichever partition was written.
+        /// The name of the table. For a partitioned table, the name of the parent,
+        /// whichever partition was written.
         table_name -> Nullable<Text>,
         /// `insert`, `update`, `delete` or `truncate`; an [`Operation`](crate::Operation).
         op -> Text,
@@ -83,41 +85,44 @@ diesel::table! {
         changed_from -> Nullable<Jsonb>,
         /// Update: the new values of the changed columns.
         changed_to -> Nullable<Jsonb>,
-        /// Insert: the row as inserted. Delete and truncate: the row that went.
+        /// Insert: the inserted row. Delete and truncate: the removed row.
         row_data -> Nullable<Jsonb>,
-        /// `NULL` if nobody said who acts; an [`ActorType`](crate::ActorType).
+        /// The type of the actor, an [`ActorType`](crate::ActorType); `NULL` without an
+        /// actor.
         actor_type -> Nullable<Text>,
-        /// The actor's id.
+        /// The id of the actor.
         actor_id -> Nullable<Text>,
-        /// Where the actor came from; a [`ContextOrigin`](crate::ContextOrigin).
+        /// How the context reached the transaction, a
+        /// [`ContextOrigin`](crate::ContextOrigin).
         actor_origin -> Nullable<Text>,
-        /// The id of the request that was served.
+        /// The id of the request that was being served.
         request_id -> Nullable<Text>,
-        /// What ties this to other requests, jobs and services.
+        /// The id that ties the change to other requests, jobs and services.
         correlation_id -> Nullable<Text>,
-        /// The id of the job that ran.
+        /// The id of the job that was running.
         job_id -> Nullable<Text>,
-        /// Which way it came.
+        /// The channel of the change, such as `web` or `cli`.
         source -> Nullable<Text>,
-        /// Read it with [`abbrev`](crate::schema::abbrev()), or with Diesel's feature
-        /// `network-address`.
+        /// The address of the client. Read it with [`abbrev`](crate::schema::abbrev()), or
+        /// with Diesel's feature `network-address`.
         remote_ip -> Nullable<Inet>,
         /// The metadata of the context.
         meta -> Nullable<Jsonb>,
         /// The database role that was logged in.
         session_user_name -> Nullable<Text>,
-        /// PostgreSQL's setting of this name in the session.
+        /// The setting `application_name` of the session.
         application_name -> Nullable<Text>,
-        /// Why the context could not be read in full, if so.
+        /// Why the context could not be read in full, if it could not.
         context_error -> Nullable<Text>,
-        /// The AuditTransaction, a row of [`transactions`](crate::schema::transactions).
+        /// The id of the AuditTransaction, a row of
+        /// [`transactions`](crate::schema::transactions).
         transaction_id -> BigInt,
-        /// PostgreSQL's number of the transaction. Starts again after a dump and restore.
+        /// The transaction id of PostgreSQL. Restarts after a dump and restore.
         xact_id -> Nullable<Xid8>,
-        /// When the database transaction began.
+        /// The time at which the database transaction began.
         occurred_at -> Nullable<Timestamptz>,
-        /// The primary key's value as text; several columns as a JSON array of texts. With
-        /// `table_name`, changes are found by it along an index.
+        /// The value of the primary key as text; several columns as a JSON array of texts.
+        /// With `table_name`, an index finds changes by it.
         record_key -> Nullable<Text>,
     }
 }
@@ -129,43 +134,46 @@ diesel::table! {
     /// Every AuditTransaction: one database transaction under one context, with the number
     /// of its changes.
     threadline.transactions (id) {
-        /// The row's number.
+        /// The id of the row.
         id -> BigInt,
-        /// PostgreSQL's number of the transaction. Starts again after a dump and restore.
+        /// The transaction id of PostgreSQL. Restarts after a dump and restore.
         xact_id -> Xid8,
-        /// When the database transaction began.
+        /// The time at which the database transaction began.
         occurred_at -> Timestamptz,
-        /// When its first change or action was recorded.
+        /// The time at which its first change or action was recorded.
         opened_at -> Timestamptz,
-        /// For one that went on for more than an hour: its last change came before this. For
-        /// one that is open in this session it is `infinity`, which chrono cannot hold.
+        /// Set for a transaction that took more than an hour: its last change was captured
+        /// before this time. It is `infinity` for a transaction that is open in this
+        /// session, which chrono cannot represent.
         extended_until -> Nullable<Timestamptz>,
-        /// `NULL` if nobody said who acts; an [`ActorType`](crate::ActorType).
+        /// The type of the actor, an [`ActorType`](crate::ActorType); `NULL` without an
+        /// actor.
         actor_type -> Nullable<Text>,
-        /// The actor's id.
+        /// The id of the actor.
         actor_id -> Nullable<Text>,
-        /// Where the actor came from; a [`ContextOrigin`](crate::ContextOrigin).
+        /// How the context reached the transaction, a
+        /// [`ContextOrigin`](crate::ContextOrigin).
         actor_origin -> Text,
-        /// The id of the request that was served.
+        /// The id of the request that was being served.
         request_id -> Nullable<Text>,
-        /// What ties this to other requests, jobs and services.
+        /// The id that ties the transaction to other requests, jobs and services.
         correlation_id -> Nullable<Text>,
-        /// The id of the job that ran.
+        /// The id of the job that was running.
         job_id -> Nullable<Text>,
-        /// Which way it came.
+        /// The channel of the change, such as `web` or `cli`.
         source -> Nullable<Text>,
-        /// Read it with [`abbrev`](crate::schema::abbrev()), or with Diesel's feature
-        /// `network-address`.
+        /// The address of the client. Read it with [`abbrev`](crate::schema::abbrev()), or
+        /// with Diesel's feature `network-address`.
         remote_ip -> Nullable<Inet>,
         /// The metadata of the context.
         meta -> Nullable<Jsonb>,
         /// The database role that was logged in.
         session_user_name -> Text,
-        /// Why the context could not be read in full, if so.
+        /// Why the context could not be read in full, if it could not.
         context_error -> Nullable<Text>,
-        /// PostgreSQL's setting of this name in the session.
+        /// The setting `application_name` of the session.
         application_name -> Nullable<Text>,
-        /// How many changes there are.
+        /// The number of its changes.
         changes -> BigInt,
     }
 }
@@ -173,45 +181,44 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
 
-    /// Every recorded action: what the application meant.
+    /// Every recorded action: what the application meant to do.
     threadline.actions (id) {
-        /// The row's number.
+        /// The id of the row.
         id -> BigInt,
-        /// When it was recorded.
+        /// The time at which it was recorded.
         occurred_at -> Timestamptz,
-        /// What was done, as in `member.role_changed`.
+        /// The name of the action, such as `member.role_changed`.
         name -> Text,
-        /// What kind of thing it was done to: `member`.
+        /// The kind of object that it concerns: `member`.
         category -> Nullable<Text>,
-        /// What was done to it: `role_changed`.
+        /// What was done to the object: `role_changed`.
         verb -> Nullable<Text>,
-        /// An [`ActorType`](crate::ActorType).
+        /// The type of the actor, an [`ActorType`](crate::ActorType).
         actor_type -> Text,
-        /// The actor's id.
+        /// The id of the actor.
         actor_id -> Nullable<Text>,
         /// `ok` or `error`; an [`ActionStatus`](crate::ActionStatus).
         status -> Text,
-        /// Why it was done.
+        /// The reason.
         reason -> Nullable<Text>,
-        /// What else is to be said.
+        /// A further comment.
         comment -> Nullable<Text>,
-        /// The id of the request that was served.
+        /// The id of the request that was being served.
         request_id -> Nullable<Text>,
-        /// What ties this to other requests, jobs and services.
+        /// The id that ties the action to other requests, jobs and services.
         correlation_id -> Nullable<Text>,
-        /// The id of the job that ran.
+        /// The id of the job that was running.
         job_id -> Nullable<Text>,
-        /// Which way it came.
+        /// The channel of the action, such as `web` or `cli`.
         source -> Nullable<Text>,
-        /// Read it with [`abbrev`](crate::schema::abbrev()), or with Diesel's feature
-        /// `network-address`.
+        /// The address of the client. Read it with [`abbrev`](crate::schema::abbrev()), or
+        /// with Diesel's feature `network-address`.
         remote_ip -> Nullable<Inet>,
         /// The metadata of the context and of the action.
         meta -> Nullable<Jsonb>,
-        /// PostgreSQL's setting of this name in the session.
+        /// The setting `application_name` of the session.
         application_name -> Nullable<Text>,
-        /// The AuditTransaction that it belongs to; `NULL`: it was recorded outside of a
-        /// transaction.
+        /// The id of its AuditTransaction; `NULL` if it was recorded outside a transaction.
         transaction_id -> Nullable<BigInt>,
     }
 }
@@ -219,22 +226,23 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
 
-    /// Every recorded change as it is stored. It shows what was recorded before a column was
-    /// masked; [`changes`] does not.
+    /// Every recorded change as stored. It includes values that were recorded before their
+    /// column was masked, which [`changes`] does not.
     threadline.audit_changes (id) {
-        /// The row's number.
+        /// The id of the row.
         id -> BigInt,
-        /// The AuditTransaction.
+        /// The id of the AuditTransaction.
         transaction_id -> BigInt,
-        /// When the trigger saw the change.
+        /// The time at which the trigger captured the change.
         captured_at -> Timestamptz,
-        /// The table, a row of [`audited_tables`](crate::schema::audited_tables).
+        /// The id of the table, a row of [`audited_tables`](crate::schema::audited_tables).
         table_id -> Integer,
-        /// For an update that changed the key: which statement of its transaction.
+        /// For an update that changed the key: the number of the statement in its
+        /// transaction.
         statement -> Nullable<Integer>,
         /// `I`, `U`, `D` or `T`.
         op -> CChar,
-        /// The primary key's value as text; several columns as a JSON array of texts.
+        /// The value of the primary key as text; several columns as a JSON array of texts.
         record_key -> Nullable<Text>,
         /// The key before an update that changed it.
         previous_key -> Nullable<Text>,
@@ -242,7 +250,7 @@ diesel::table! {
         changed_from -> Nullable<Jsonb>,
         /// Update: the new values of the changed columns.
         changed_to -> Nullable<Jsonb>,
-        /// Insert: the row as inserted. Delete and truncate: the row that went.
+        /// Insert: the inserted row. Delete and truncate: the removed row.
         row_data -> Nullable<Jsonb>,
     }
 }
@@ -253,40 +261,43 @@ diesel::table! {
 
     /// Every AuditTransaction, without the number of its changes.
     threadline.audit_transactions (id) {
-        /// The row's number.
+        /// The id of the row.
         id -> BigInt,
-        /// PostgreSQL's number of the transaction. Starts again after a dump and restore.
+        /// The transaction id of PostgreSQL. Restarts after a dump and restore.
         xact_id -> Xid8,
-        /// When the database transaction began.
+        /// The time at which the database transaction began.
         occurred_at -> Timestamptz,
-        /// When its first change or action was recorded.
+        /// The time at which its first change or action was recorded.
         opened_at -> Timestamptz,
-        /// `infinity` for one that is open in this session, which chrono cannot hold.
+        /// `infinity` for a transaction that is open in this session, which chrono cannot
+        /// represent.
         extended_until -> Nullable<Timestamptz>,
-        /// An [`ActorType`](crate::ActorType); `NULL` if nobody said who acts.
+        /// The type of the actor, an [`ActorType`](crate::ActorType); `NULL` without an
+        /// actor.
         actor_type -> Nullable<Text>,
-        /// The actor's id.
+        /// The id of the actor.
         actor_id -> Nullable<Text>,
-        /// Where the actor came from; a [`ContextOrigin`](crate::ContextOrigin).
+        /// How the context reached the transaction, a
+        /// [`ContextOrigin`](crate::ContextOrigin).
         actor_origin -> Text,
-        /// The id of the request that was served.
+        /// The id of the request that was being served.
         request_id -> Nullable<Text>,
-        /// What ties this to other requests, jobs and services.
+        /// The id that ties the transaction to other requests, jobs and services.
         correlation_id -> Nullable<Text>,
-        /// The id of the job that ran.
+        /// The id of the job that was running.
         job_id -> Nullable<Text>,
-        /// Which way it came.
+        /// The channel of the change, such as `web` or `cli`.
         source -> Nullable<Text>,
-        /// The client's address. Read it with [`abbrev`](crate::schema::abbrev()), or with Diesel's
-        /// feature `network-address`.
+        /// The address of the client. Read it with [`abbrev`](crate::schema::abbrev()), or
+        /// with Diesel's feature `network-address`.
         remote_ip -> Nullable<Inet>,
         /// The metadata of the context.
         meta -> Nullable<Jsonb>,
         /// The database role that was logged in.
         session_user_name -> Text,
-        /// Why the context could not be read in full, if so.
+        /// Why the context could not be read in full, if it could not.
         context_error -> Nullable<Text>,
-        /// PostgreSQL's setting of this name in the session.
+        /// The setting `application_name` of the session.
         application_name -> Nullable<Text>,
     }
 }
@@ -294,19 +305,21 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
 
-    /// Every table that is or was audited. It has more columns, which are Threadline's own.
+    /// Every table that is or was audited. The view has more columns, which are internal to
+    /// Threadline.
     threadline.audited_tables (id) {
-        /// The row's number.
+        /// The id of the row.
         id -> Integer,
-        /// The table's schema.
+        /// The schema of the table.
         schema_name -> Text,
-        /// The table's name; a partitioned table's own, whichever partition was written.
+        /// The name of the table. For a partitioned table, the name of the parent,
+        /// whichever partition is written.
         table_name -> Text,
         /// The columns of the primary key.
         key_columns -> Array<Text>,
-        /// Since when without interruption.
+        /// The time since which the table is audited without interruption.
         audited_since -> Timestamptz,
-        /// Since when not any more.
+        /// The time since which the table is no longer audited.
         unaudited_at -> Nullable<Timestamptz>,
     }
 }

@@ -1,11 +1,11 @@
-//! SQL types of the audit that Diesel has no name for.
+//! SQL types of the audit that Diesel does not define.
 
 use diesel::deserialize::{self, FromSql};
 use diesel::pg::{Pg, PgValue};
 use diesel::query_builder::QueryId;
 use diesel::sql_types::SqlType;
 
-/// PostgreSQL's `xid8`, a transaction's number. Read it as an [`u64`].
+/// PostgreSQL's `xid8`, a full transaction id. Read it as a [`u64`].
 #[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
 #[diesel(postgres_type(name = "xid8", schema = "pg_catalog"))]
 pub struct Xid8;

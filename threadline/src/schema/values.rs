@@ -1,4 +1,4 @@
-//! The types of this crate for columns that are text in SQL.
+//! Conversions of this crate's types for columns that are text in SQL.
 
 use std::io::Write;
 

@@ -7,7 +7,7 @@ use super::typed::Bind;
 pub(crate) struct Binds(pub(crate) Vec<Bind>);
 
 impl Binds {
-    /// The place of a value.
+    /// Adds a value and returns its placeholder.
     pub(crate) fn bind(&mut self, value: Bind) -> String {
         self.0.push(value);
         format!("{{{}}}", self.0.len() - 1)
@@ -17,10 +17,10 @@ impl Binds {
         self.bind(Bind::Text(value.to_owned()))
     }
 
-    /// That a document's member has a value. Text is compared as text, so that a
-    /// number is found by its digits. Bare, the planner would take it for one in
-    /// two hundred, and two of them for next to nothing, and read all there is
-    /// instead of going back until the page is full.
+    /// Returns the condition that a member of a document has a value. Texts are compared as
+    /// text, so that a number is found by its digits. Without this form, the planner would
+    /// estimate one match in 200 rows, and far fewer for two conditions, and would read the
+    /// whole table instead of reading backward until the page is full.
     pub(crate) fn json_equals(&mut self, document: &str, member: &str, value: &Value) -> String {
         let member = self.text(member);
         match value {

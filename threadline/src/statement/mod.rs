@@ -1,4 +1,4 @@
-//! A query kept in a `.sql` file, with places for what only Rust knows.
+//! Queries from `.sql` files, with placeholders for values that only Rust knows.
 
 mod binds;
 mod typed;
@@ -29,14 +29,14 @@ pub(crate) fn change_columns() -> String {
 /// The joins of a change `c` that its select list needs.
 pub(crate) const CHANGE_TABLES: &str = include_str!("change_tables.sql");
 
-/// A piece of a query file.
+/// A part of a query file.
 enum Piece<'a> {
     Text(&'a str),
-    /// The name of a place, without its braces.
+    /// The name of a placeholder, without its braces.
     Place(&'a str),
 }
 
-/// The pieces of `sql`, in order.
+/// Splits `sql` into its parts, in order.
 fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = sql;
     let mut in_place = false;
@@ -59,8 +59,8 @@ fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// `sql` with each `{name}` that `places` has replaced by its text, in one pass: what fills a
-/// place may have places of its own. The others are left to [`walk`].
+/// Returns `sql` with each `{name}` in `places` replaced by its text, in one pass, because
+/// a replacement may contain placeholders of its own. [`walk`] fills the others.
 pub(crate) fn filled(sql: &str, places: &[(&str, &str)]) -> String {
     pieces(sql).fold(String::with_capacity(sql.len()), |mut filled, piece| {
         match piece {
@@ -93,7 +93,7 @@ pub(crate) fn walk<'b>(
     Ok(())
 }
 
-/// The places that every query about one record has.
+/// Fills the placeholders that every query for one record has.
 pub(crate) fn fill_record<'b, V: QueryFragment<Pg>>(
     name: &str,
     table: &'b String,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{CHANGE_TABLES, TRANSACTION_COLUMNS, TypedKey, change_columns, walk};
 use crate::action::ACTION_COLUMNS;
 
-/// A value for a place of a query.
+/// A value for a placeholder of a query.
 #[derive(Debug)]
 pub(crate) enum Bind {
     BigInt(i64),
@@ -19,18 +19,18 @@ pub(crate) enum Bind {
     Text(String),
     Instant(DateTime<Utc>),
     Json(Value),
-    /// The id of a table, or of all.
+    /// The id of a table, or `None` for all tables.
     Table(Option<i32>),
-    /// A count, or no limit.
+    /// A maximum number of rows, or `None` for no limit.
     Limit(Option<i64>),
     /// The values of a key.
     Key(TypedKey),
-    /// With its operator: `= $1`, or `IS NULL`.
+    /// A comparison with its operator: `= $1`, or `IS NULL`.
     IsText(Option<String>),
 }
 
-/// A query from a `.sql` file, with the types of its columns and a value for
-/// each of its places `{0}`, `{1}`, …
+/// A query from a `.sql` file, with the types of its columns and a value for each of its
+/// placeholders `{0}`, `{1}`, …
 #[derive(Debug)]
 pub(crate) struct Typed<ST> {
     sql: Cow<'static, str>,

@@ -30,7 +30,7 @@ impl fmt::Debug for TypedKey {
     }
 }
 
-/// By what is shown of it: the SQL and the bound values.
+/// Compares the debug output: the SQL and the bound values.
 impl PartialEq for TypedKey {
     fn eq(&self, other: &Self) -> bool {
         format!("{self:?}") == format!("{other:?}")

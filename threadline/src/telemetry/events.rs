@@ -57,7 +57,7 @@ pub(super) fn erased(took: Duration) {
     );
 }
 
-/// The level of an event is part of its place in the code.
+/// The level of an event must be constant at its call site.
 macro_rules! found {
     ($level:ident, $code:ident, $records:ident) => {
         tracing::event!(

@@ -1,7 +1,8 @@
-//! What is said of the library's own work to `tracing` and `metrics`, under the names in the
-//! guide on monitoring. Without these features nothing is said.
+//! Reports the library's own work to `tracing` and `metrics`, under the names in the guide
+//! on monitoring. Without these features, nothing is reported.
 //!
-//! No actor, no id and no value is ever among it: telemetry is kept elsewhere, under other
+//! Actors, ids and values are never reported: telemetry is stored elsewhere, under other
+//! rules, and has other readers than the audit.
 //! rules, and read by others than the audit.
 
 #[cfg(feature = "metrics")]
@@ -20,9 +21,9 @@ use std::time::Instant;
 use crate::action::{ActionStatus, AuditAction};
 use crate::error::{Error, kind_of};
 
-/// An audited transaction, from its begin to its end.
+/// An audited transaction, from its beginning to its end.
 #[derive(Debug, Clone)]
-#[must_use = "its end is said with `ended`"]
+#[must_use = "report its end with `ended`"]
 pub(crate) struct Transaction {
     started: Instant,
     span: events::Span,
@@ -36,19 +37,20 @@ impl Transaction {
         }
     }
 
-    /// Runs `work` in the transaction's span.
+    /// Runs `work` in the span of the transaction.
     pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         self.span.run(work)
     }
 
-    /// Polls `work` in the transaction's span.
+    /// Polls `work` in the span of the transaction.
     #[cfg(feature = "diesel-async")]
     pub(crate) async fn poll<F: Future>(&self, work: F) -> F::Output {
         let mut work = std::pin::pin!(work);
         std::future::poll_fn(|context| self.run(|| work.as_mut().poll(context))).await
     }
 
-    /// Says how it ended. Of an error only the type: what it says can hold values.
+    /// Reports how it ended. Of an error, only the type is reported, because its message
+    /// can contain values.
     pub(crate) fn ended<T, E>(self, result: &Result<T, E>) {
         if result.is_err() {
             self.span.failed(std::any::type_name::<E>());
@@ -56,23 +58,23 @@ impl Transaction {
         counts::transaction(result.is_ok(), self.started.elapsed());
     }
 
-    /// It was rolled back, for a reason that only its code knows.
+    /// Reports a rollback whose reason only the calling code knows.
     #[cfg(feature = "audited-connection")]
     pub(crate) fn was_rolled_back(self) {
         self.span.failed("rolled back");
         counts::transaction(false, self.started.elapsed());
     }
 
-    /// It did not begin, or its work was dropped or panicked in the middle.
+    /// Reports that it did not begin, or that its work was dropped or panicked.
     pub(crate) fn was_left(self) {
         self.span.failed("unfinished");
         counts::transaction(false, self.started.elapsed());
     }
 }
 
-/// How long a piece of work takes, and what came of it.
+/// Measures how long a piece of work takes, and reports its result.
 #[derive(Debug, Clone, Copy)]
-#[must_use = "what came of it is said with the result"]
+#[must_use = "report its result"]
 pub(crate) struct Clock(Instant);
 
 impl Clock {
@@ -80,8 +82,8 @@ impl Clock {
         Self(Instant::now())
     }
 
-    /// Entries were moved from the journal into the ledger. A turn that found none is not
-    /// worth telling.
+    /// Reports that entries were moved from the journal into the ledger. A run without
+    /// entries is not reported.
     pub(crate) fn posted(self, result: Result<u64, Error>) -> Result<u64, Error> {
         told("posting", result, |entries| {
             if *entries > 0 {
@@ -91,7 +93,7 @@ impl Clock {
         })
     }
 
-    /// What is older than it is kept was removed.
+    /// Reports that data beyond its retention was removed.
     pub(crate) fn purged(self, result: Result<u64, Error>) -> Result<u64, Error> {
         told("purge", result, |removed| {
             events::purged(*removed, self.0.elapsed());
@@ -99,7 +101,7 @@ impl Clock {
         })
     }
 
-    /// What names a person was erased.
+    /// Reports that personal values were erased.
     pub(crate) fn erased<T>(self, result: Result<T, Error>) -> Result<T, Error> {
         told("erasure", result, |_| {
             events::erased(self.0.elapsed());
@@ -107,7 +109,7 @@ impl Clock {
         })
     }
 
-    /// The audit was verified, or a part of it.
+    /// Reports that the audit was verified, completely or in part.
     pub(crate) fn verified<V>(
         self,
         result: Result<V, Error>,
@@ -121,7 +123,7 @@ impl Clock {
     }
 }
 
-/// What is told of a verification.
+/// The reported values of a verification.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
 pub(crate) struct Verified<'a> {
@@ -129,7 +131,7 @@ pub(crate) struct Verified<'a> {
     pub(crate) findings: Vec<Found<'a>>,
 }
 
-/// What is told of a finding.
+/// The reported values of a finding.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
 pub(crate) struct Found<'a> {
@@ -138,7 +140,7 @@ pub(crate) struct Found<'a> {
     pub(crate) records: i64,
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
     Error,
@@ -161,12 +163,12 @@ fn told<T>(
     result
 }
 
-/// An action was recorded.
+/// Reports that an action was recorded.
 pub(crate) fn action_recorded(action: &AuditAction) {
     counts::action(action.status == ActionStatus::Ok);
 }
 
-/// `audited` was called where no context is current.
+/// Reports that `audited` was called without a current context.
 pub(crate) fn context_missing() {
     events::context_missing();
     counts::context_missing();

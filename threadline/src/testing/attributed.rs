@@ -9,8 +9,8 @@ use super::{Recorded, Recording};
 use crate::connection::Asynchronous;
 use crate::connection::{AuditConnection, BlockingConnection};
 
-/// A connection that fails its test when something was written through it without an actor:
-/// with [`check`](Self::check), or when it is dropped at the end of the test.
+/// A connection that fails its test if something was written through it without an actor.
+/// It checks in [`check`](Self::check), and when it is dropped at the end of the test.
 ///
 /// ```should_panic
 /// # use threadline_test_server::doctest_schema;
@@ -24,9 +24,9 @@ use crate::connection::{AuditConnection, BlockingConnection};
 /// diesel::delete(users::table.find(42)).execute(&mut *conn).unwrap();
 /// ```
 ///
-/// A connection of diesel-async is made one with [`new_async`](Self::new_async). Nothing is
-/// awaited in a drop, so such a test ends with [`check_async`](Self::check_async), and fails
-/// if it does not.
+/// For a connection of diesel-async, use [`new_async`](Self::new_async). A drop cannot
+/// await, so such a test must end with [`check_async`](Self::check_async), and fails
+/// otherwise.
 #[derive(Debug)]
 pub struct Attributed<C: AuditConnection> {
     conn: C,
@@ -36,22 +36,22 @@ pub struct Attributed<C: AuditConnection> {
 }
 
 impl<C: BlockingConnection> Attributed<C> {
-    /// Watches a connection from now on, also one in a test transaction.
+    /// Watches a connection from now on. It may be in a test transaction.
     ///
     /// # Panics
     ///
-    /// The audit cannot be read.
+    /// Panics if the audit cannot be read.
     #[track_caller]
     pub fn new(mut conn: C) -> Self {
         let recording = or_panic(Recording::begin(&mut conn));
         Self::of(conn, recording)
     }
 
-    /// Checks what was written so far, and goes on watching. Returns it.
+    /// Checks the writes so far and continues to watch. Returns what was recorded.
     ///
     /// # Panics
     ///
-    /// Something was written without an actor, or the audit cannot be read.
+    /// Panics if something was written without an actor, or if the audit cannot be read.
     #[track_caller]
     pub fn check(&mut self) -> Recorded {
         let Some(recording) = self.recording.take() else {
@@ -66,21 +66,21 @@ impl<C: BlockingConnection> Attributed<C> {
 
 #[cfg(feature = "diesel-async")]
 impl<C: Asynchronous> Attributed<C> {
-    /// Watches a connection of diesel-async from now on; as [`new`](Self::new).
+    /// Watches a connection of diesel-async from now on. Same as [`new`](Self::new).
     ///
     /// # Panics
     ///
-    /// The audit cannot be read.
+    /// Panics if the audit cannot be read.
     pub async fn new_async(mut conn: C) -> Self {
         let recording = or_panic(Recording::begin_on(&mut conn).await);
         Self::of(conn, recording)
     }
 
-    /// Checks what was written so far, and goes on watching; as [`check`](Self::check).
+    /// Checks the writes so far and continues to watch. Same as [`check`](Self::check).
     ///
     /// # Panics
     ///
-    /// Something was written without an actor, or the audit cannot be read.
+    /// Panics if something was written without an actor, or if the audit cannot be read.
     pub async fn check_async(&mut self) -> Recorded {
         let Some(recording) = self.recording.take() else {
             panic!("a check of this connection was dropped before its end");
@@ -120,14 +120,14 @@ impl<C: AuditConnection> DerefMut for Attributed<C> {
 
 impl<C: AuditConnection> Drop for Attributed<C> {
     fn drop(&mut self) {
-        // A second panic would end the process without a message.
+        // A second panic would abort the process without a message.
         if let (Some(recording), true, false) =
             (self.recording.take(), self.is_used, thread::panicking())
         {
             let end = pin!(recording.end_on(&mut self.conn));
             match end.poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(recorded) => require_actors(&or_panic(recorded)),
-                // What is asked for is never read: the connection goes with its test.
+                // The recorded changes are not read: the connection ends with its test.
                 Poll::Pending => panic!(
                     "the connection was used after its last check; end the test with `check_async().await`"
                 ),
@@ -136,7 +136,7 @@ impl<C: AuditConnection> Drop for Attributed<C> {
     }
 }
 
-/// Panics if something was written without an actor; for `assert_no_unattributed!`.
+/// Panics if something was written without an actor. Used by `assert_no_unattributed!`.
 #[doc(hidden)]
 #[track_caller]
 pub fn require_actors<T>(recorded: &Recorded<T>) {

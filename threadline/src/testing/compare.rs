@@ -5,7 +5,7 @@ use super::expected::Expected;
 use super::got::{Got, Match};
 use super::{Difference, Recorded};
 
-/// An expectation and what was recorded, beside each other.
+/// An expectation and what was recorded, side by side.
 #[derive(Debug)]
 pub(super) enum Row<'a> {
     Same(&'a Expected, Got<'a>),
@@ -14,8 +14,9 @@ pub(super) enum Row<'a> {
     Extra(Got<'a>),
 }
 
-/// What it costs to leave an expectation or a record without a partner. A partner of the
-/// same record costs as much, one of another record more, and less than two without any.
+/// The cost of an expectation or a record without a partner. A partner of the same record
+/// costs as much; a partner of another record costs more, but less than two without
+/// partners.
 const ALONE: u32 = 2;
 
 pub(super) fn compare<T: Debug>(
@@ -73,10 +74,10 @@ fn cost(expected: &Expected, got: &Got<'_>) -> Option<u32> {
     }
 }
 
-/// The alignment of two sequences with the least cost.
+/// Returns the alignment of two sequences with the lowest cost.
 fn aligned<'a>(expected: &[&'a Expected], got: &[Got<'a>]) -> Vec<Row<'a>> {
     let width = got.len() + 1;
-    // The least cost of what comes after the first so many of both.
+    // The lowest cost of the rest after the first entries of both.
     let mut costs = vec![0; (expected.len() + 1) * width];
     let at = |e: usize, g: usize| e * width + g;
     let pairs: Vec<Option<u32>> = expected
@@ -119,13 +120,13 @@ fn aligned<'a>(expected: &[&'a Expected], got: &[Got<'a>]) -> Vec<Row<'a>> {
     rows
 }
 
-/// As many matches as there can be, whatever the order; then what is nearest.
+/// Pairs as many matches as possible, in any order, and then the nearest ones.
 fn paired<'a>(expected: &[&'a Expected], got: &[Got<'a>]) -> Vec<Row<'a>> {
     let costs: Vec<Vec<Option<u32>>> = expected
         .iter()
         .map(|expected| got.iter().map(|got| cost(expected, got)).collect())
         .collect();
-    // Which expectation has each record.
+    // The expectation that each record is paired with.
     let mut owner: Vec<Option<usize>> = vec![None; got.len()];
     for e in 0..expected.len() {
         let mut tried = vec![false; got.len()];
@@ -155,7 +156,7 @@ fn paired<'a>(expected: &[&'a Expected], got: &[Got<'a>]) -> Vec<Row<'a>> {
     rows
 }
 
-/// Gives an expectation a record that matches it, moving others to other ones if need be.
+/// Pairs an expectation with a matching record, and moves other pairs if necessary.
 fn give(
     e: usize,
     costs: &[Vec<Option<u32>>],

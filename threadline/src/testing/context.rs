@@ -16,12 +16,13 @@ use crate::transactions::AuditExt;
 #[cfg(feature = "diesel-async")]
 use crate::transactions::{AsyncAuditExt, AsyncWork};
 
-/// Returns a context for a test: under an [`ActorRef`] or its text, such as `"user:42"`, with
-/// the source `test`, a correlation id that no other context has, and the name of the test
+/// Returns a context for a test. It has the given actor, an [`ActorRef`] or its text such
+/// as `"user:42"`, the source `test`, a unique correlation id, and the name of the test
 /// (that of its thread) as the metadata `test`.
 ///
-/// For all of a test, run its body in [`scope`](AuditContext::scope); in an asynchronous test,
-/// give the context to its future with [`in_context`](crate::InContextExt::in_context).
+/// To use it for a whole test, run the test body in [`scope`](AuditContext::scope). In an
+/// asynchronous test, set the context of its future with
+/// [`in_context`](crate::InContextExt::in_context).
 ///
 /// ```
 /// use threadline::AuditContext;
@@ -35,7 +36,7 @@ use crate::transactions::{AsyncAuditExt, AsyncWork};
 ///
 /// # Panics
 ///
-/// The text is not an actor.
+/// Panics if the text is not an actor.
 #[track_caller]
 pub fn context(actor: impl ToString) -> AuditContext {
     let builder = AuditContext::builder(parse(&actor.to_string()))
@@ -68,8 +69,8 @@ fn unique_id() -> String {
 }
 
 /// Runs `work` in a transaction under the actor `system:fixtures`, for rows that a test
-/// needs. Tables that require an actor take them, and no expectation of the test has to
-/// name them, if they are made before [`recorded`](fn@super::recorded).
+/// needs. Tables that require an actor accept them. If they are inserted before
+/// [`recorded`](fn@super::recorded), the expectations of the test need not name them.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -87,7 +88,7 @@ fn unique_id() -> String {
 ///
 /// # Errors
 ///
-/// The error of `work`, or that of the transaction.
+/// Returns the error of `work` or of the transaction.
 pub fn fixtures<C, T, E>(conn: &mut C, work: impl FnOnce(&mut C) -> Result<T, E>) -> Result<T, E>
 where
     C: BlockingConnection,
@@ -97,11 +98,11 @@ where
 }
 
 /// Runs `work` on a connection of diesel-async in a transaction under the actor
-/// `system:fixtures`; as [`fixtures`].
+/// `system:fixtures`. Same as [`fixtures`].
 ///
 /// # Errors
 ///
-/// The error of `work`, or that of the transaction.
+/// Returns the error of `work` or of the transaction.
 #[cfg(feature = "diesel-async")]
 pub fn fixtures_async<'conn, 'a, C, T, E, F>(
     conn: &'conn mut C,
@@ -121,9 +122,9 @@ where
     async move { AsyncAuditExt::audited_transaction(conn, &context, work).await }
 }
 
-/// Returns what is recorded under the correlation id of a context, through whichever
-/// connections: of code that has a pool, and of a service that a test calls from outside and
-/// that takes over the id.
+/// Returns everything recorded under the correlation id of a context, through any
+/// connection. Use it for code that has a pool, and for a service that a test calls from
+/// outside and that accepts the id.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -142,7 +143,7 @@ where
 ///
 /// # Panics
 ///
-/// The context has no correlation id, or the audit cannot be read.
+/// Panics if the context has no correlation id, or if the audit cannot be read.
 #[track_caller]
 pub fn recorded_under<'c, C: AuditConnection>(
     conn: &'c mut C,

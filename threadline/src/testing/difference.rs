@@ -2,11 +2,11 @@ use std::fmt;
 
 use super::compare::Row;
 
-/// What differs between what was expected and what was recorded, as a table to read.
+/// The difference between the expected and the recorded changes, as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference(String);
 
-/// Two columns of text, and what is said of each pair.
+/// Two columns of text, with remarks on each pair.
 struct Block {
     label: &'static str,
     expected: Vec<String>,

@@ -1,7 +1,7 @@
 use super::Expected;
 
-/// All that a test expects, and how it is compared: made by [`in_order`], [`in_any_order`] or
-/// [`among_others`].
+/// Everything that a test expects, and how it is compared. [`in_order`], [`in_any_order`]
+/// and [`among_others`] return it.
 #[derive(Debug, Clone)]
 #[must_use = "an expectation is compared by `assert_recorded!`"]
 pub struct Expectation {
@@ -16,21 +16,20 @@ pub(super) enum Order {
     AnyAmongOthers,
 }
 
-/// Expects these changes and actions and no others, in this order. An array without a word
-/// around it means the same.
+/// Expects exactly these changes and actions, in this order. A bare array means the same.
 ///
-/// Changes have an order among themselves, and actions among themselves: an action that is
-/// recorded between two changes may stand anywhere.
+/// Changes are ordered among themselves, and so are actions. An action recorded between two
+/// changes may be anywhere among the changes.
 pub fn in_order(expected: impl IntoIterator<Item = Expected>) -> Expectation {
     Expectation::new(expected, Order::AsGiven)
 }
 
-/// Expects these changes and actions and no others, in any order.
+/// Expects exactly these changes and actions, in any order.
 pub fn in_any_order(expected: impl IntoIterator<Item = Expected>) -> Expectation {
     Expectation::new(expected, Order::Any)
 }
 
-/// Expects these changes and actions, in any order, and does not mind others.
+/// Expects these changes and actions, in any order, and ignores others.
 pub fn among_others(expected: impl IntoIterator<Item = Expected>) -> Expectation {
     Expectation::new(expected, Order::AnyAmongOthers)
 }

@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::context::ActorRef;
 use crate::record::{Operation, clean};
 
-/// What a test expects to be recorded: a change, made by [`insert`], [`update`], [`delete`]
-/// or [`truncate`], or an action, made by [`action`].
+/// An expected change, made by [`insert`], [`update`], [`delete`] or [`truncate`], or an
+/// expected action, made by [`action`].
 ///
-/// What it does not say is not compared, with one exception: if it says anything of an
-/// update's columns, the update changed these and no others, unless
-/// [`and_others`](Self::and_others) is said too.
+/// Only what it specifies is compared, with one exception: if it specifies any column of an
+/// update, the update must have changed exactly these columns, unless
+/// [`and_others`](Self::and_others) is called too.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "an expectation is compared by `assert_recorded!`"]
 pub struct Expected {
@@ -33,7 +33,7 @@ pub(super) enum What {
     },
 }
 
-/// What is expected of a column.
+/// The expectation of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Column {
     After(Value),
@@ -73,15 +73,15 @@ impl fmt::Display for Field {
     }
 }
 
-/// Expects a row to be inserted into a table, `"users"` or `"app.users"`. Say of which
+/// Expects an inserted row in a table, `"users"` or `"app.users"`. Add the key of the
 /// record with [`key`](Expected::key).
 pub fn insert(table: impl Into<String>) -> Expected {
     Expected::change(Operation::Insert, table, None)
 }
 
-/// Expects the record with this key to be updated.
+/// Expects an update of the record with this key.
 ///
-/// The key is the value of the primary key's column; of several columns it is an object:
+/// The key is the value of the primary-key column. With several columns it is an object:
 ///
 /// ```
 /// use serde_json::json;
@@ -94,17 +94,17 @@ pub fn update(table: impl Into<String>, key: impl Into<Value>) -> Expected {
     Expected::change(Operation::Update, table, Some(key.into()))
 }
 
-/// Expects the record with this key to be deleted.
+/// Expects a deletion of the record with this key.
 pub fn delete(table: impl Into<String>, key: impl Into<Value>) -> Expected {
     Expected::change(Operation::Delete, table, Some(key.into()))
 }
 
-/// Expects a row to go with a `TRUNCATE` of a table.
+/// Expects a row to be removed by a `TRUNCATE` of a table.
 pub fn truncate(table: impl Into<String>) -> Expected {
     Expected::change(Operation::Truncate, table, None)
 }
 
-/// Expects an action to be recorded, such as `member.role_changed`.
+/// Expects an action, such as `member.role_changed`.
 pub fn action(name: impl Into<String>) -> Expected {
     Expected::new(What::Action { name: name.into() })
 }
@@ -128,7 +128,7 @@ impl Expected {
         })
     }
 
-    /// The record's key, where it is known.
+    /// Sets the key of the record, if it is known.
     pub fn key(mut self, expected: impl Into<Value>) -> Self {
         if let What::Change { key, .. } = &mut self.what {
             *key = Some(expected.into());
@@ -136,44 +136,44 @@ impl Expected {
         self
     }
 
-    /// The value that an insert or update gave to a column, as the audit has it: `numeric`
-    /// values are strings, digit for digit, and times are ISO 8601 in UTC.
+    /// Sets the value that an insert or update gave to a column, in the form of the audit:
+    /// `numeric` values are strings with all their digits, and times are ISO 8601 in UTC.
     pub fn set(self, column: impl Into<String>, value: impl Into<Value>) -> Self {
         self.column(column, Column::After(value.into()))
     }
 
-    /// The value that a column had before an update, or in the row that was deleted.
+    /// Sets the value that a column had before an update, or in the deleted row.
     pub fn was(self, column: impl Into<String>, value: impl Into<Value>) -> Self {
         self.column(column, Column::Before(value.into()))
     }
 
-    /// The column is recorded, whatever its value.
+    /// Expects the column to be recorded, with any value.
     pub fn changed(self, column: impl Into<String>) -> Self {
         self.column(column, Column::Recorded)
     }
 
-    /// The column is recorded, and its value is not: the policy masks it, or has it recorded
-    /// as a token.
+    /// Expects the column to be recorded without its value: the policy masks it or records
+    /// a keyed hash.
     pub fn masked(self, column: impl Into<String>) -> Self {
         self.column(column, Column::Masked)
     }
 
-    /// Nothing of the column is recorded.
+    /// Expects nothing of the column to be recorded.
     pub fn without(self, column: impl Into<String>) -> Self {
         self.column(column, Column::Absent)
     }
 
-    /// An update may have changed other columns than those that are named.
+    /// Allows an update to have changed other columns than those named.
     pub fn and_others(mut self) -> Self {
         self.other_columns = true;
         self
     }
 
-    /// Who acted: an [`ActorRef`] or its text, such as `"user:42"`.
+    /// Sets the actor: an [`ActorRef`] or its text, such as `"user:42"`.
     ///
     /// # Panics
     ///
-    /// The text is not an actor.
+    /// Panics if the text is not an actor.
     #[track_caller]
     pub fn by(mut self, actor: impl ToString) -> Self {
         let actor = actor.to_string();
@@ -181,38 +181,38 @@ impl Expected {
         self
     }
 
-    /// It is recorded without an actor.
+    /// Expects that no actor is recorded.
     pub fn by_nobody(mut self) -> Self {
         self.actor = Some(Who::Nobody);
         self
     }
 
-    /// The status of an action, `ok` or `error`.
+    /// Sets the status of an action, `ok` or `error`.
     pub fn status(self, status: impl ToString) -> Self {
         self.text(Field::Status, status.to_string())
     }
 
-    /// The reason of an action.
+    /// Sets the reason of an action.
     pub fn reason(self, reason: impl Into<String>) -> Self {
         self.text(Field::Reason, reason.into())
     }
 
-    /// The id of the request.
+    /// Sets the id of the request.
     pub fn request_id(self, id: impl Into<String>) -> Self {
         self.text(Field::RequestId, id.into())
     }
 
-    /// The correlation id.
+    /// Sets the correlation id.
     pub fn correlation_id(self, id: impl Into<String>) -> Self {
         self.text(Field::CorrelationId, id.into())
     }
 
-    /// The id of the job.
+    /// Sets the id of the job.
     pub fn job_id(self, id: impl Into<String>) -> Self {
         self.text(Field::JobId, id.into())
     }
 
-    /// Which way it came.
+    /// Sets the source.
     pub fn source(self, source: impl Into<String>) -> Self {
         self.text(Field::Source, source.into())
     }
@@ -231,7 +231,8 @@ impl Expected {
         matches!(self.what, What::Action { .. })
     }
 
-    /// What it is in a line, then what it says of columns and context, a line each.
+    /// Returns a line for the change or action, then one line for each column and context
+    /// value.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut first = match &self.what {
             What::Change {
@@ -270,7 +271,7 @@ impl Expected {
     }
 }
 
-/// A key after the name of a table.
+/// Returns a key as text after the name of a table.
 pub(super) fn key_text(key: Option<&Value>) -> String {
     match key {
         None => String::new(),
@@ -286,10 +287,10 @@ pub(super) fn key_text(key: Option<&Value>) -> String {
     }
 }
 
-/// The longest value that is shown whole, in characters.
+/// The maximum length of a value that is shown in full, in characters.
 const MAX_SHOWN: usize = 60;
 
-/// A value as JSON, so that a text of digits is told from a number.
+/// Returns a value as JSON, so that a text of digits differs from a number.
 pub(super) fn json(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(MAX_SHOWN) {

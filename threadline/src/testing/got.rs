@@ -5,7 +5,7 @@ use crate::action::{ActionStatus, AuditAction};
 use crate::context::ActorRef;
 use crate::record::{AuditChange, Operation, clean};
 
-/// A change or an action that was recorded.
+/// A recorded change or action.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Got<'a> {
     Change(&'a AuditChange),
@@ -17,7 +17,7 @@ pub(super) enum Got<'a> {
 pub(super) enum Match {
     /// It is of another kind, table or operation.
     No,
-    /// It differs, in the record or in what is recorded of it.
+    /// It differs, in the record or in its recorded values.
     Differs {
         other_record: bool,
         reasons: Vec<String>,
@@ -140,7 +140,7 @@ impl Got<'_> {
         text.as_deref()
     }
 
-    /// What it is in a line.
+    /// Returns it in one line.
     pub(super) fn title(&self) -> String {
         let what = match self {
             Self::Change(change) => {
@@ -157,7 +157,7 @@ impl Got<'_> {
         format!("{what} by {}", self.actor_text())
     }
 
-    /// What it is in a line, then what is recorded of its columns, a line each.
+    /// Returns a line for the change or action, then one line for each recorded column.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.title()];
         match self {

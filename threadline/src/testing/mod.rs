@@ -1,9 +1,9 @@
-//! Tests that the audit records what it should.
+//! Test helpers: assert what the audit records.
 //!
 //! [`recorded`](fn@recorded) returns the changes and actions of a block of code,
-//! [`assert_recorded!`] compares them with what is expected, [`context`](fn@context) and
-//! [`fixtures`] say who acts in a test, and [`Attributed`] fails the test that writes without
-//! an actor. The [guide](crate::docs::testing) shows them together.
+//! [`assert_recorded!`] compares them with expectations, [`context`](fn@context) and
+//! [`fixtures`] set the actor in a test, and [`Attributed`] fails a test that writes
+//! without an actor. The [guide](crate::docs::testing) shows how to combine them.
 
 mod attributed;
 mod compare;
@@ -34,9 +34,10 @@ pub use crate::{
     __assert_no_unattributed as assert_no_unattributed, __assert_recorded as assert_recorded,
 };
 
-/// Asserts that what was [`recorded`](fn@crate::testing::recorded) is what is expected.
+/// Asserts that the [`recorded`](fn@crate::testing::recorded) changes and actions are the
+/// expected ones.
 ///
-/// An array is expected in this order, and nothing else; see
+/// A bare array expects exactly these, in this order; see also
 /// [`in_any_order`](crate::testing::in_any_order) and
 /// [`among_others`](crate::testing::among_others).
 ///
@@ -56,7 +57,7 @@ pub use crate::{
 ///
 /// # Panics
 ///
-/// They differ. The message has both side by side.
+/// Panics if they differ. The message shows both side by side.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __assert_recorded {
@@ -67,7 +68,7 @@ macro_rules! __assert_recorded {
     };
 }
 
-/// Asserts that nothing of what was [`recorded`](fn@crate::testing::recorded) was written
+/// Asserts that none of the [`recorded`](fn@crate::testing::recorded) changes was written
 /// without an actor.
 ///
 /// ```should_panic
@@ -84,7 +85,7 @@ macro_rules! __assert_recorded {
 ///
 /// # Panics
 ///
-/// Something was. The message names the changes.
+/// Panics if one was. The message names the changes.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __assert_no_unattributed {

@@ -6,16 +6,16 @@ use super::compare::compare;
 use crate::action::AuditAction;
 use crate::record::AuditChange;
 
-/// What a piece of code recorded, and what it returned.
+/// The changes and actions that a piece of code recorded, and its return value.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 #[must_use = "what was recorded is compared by `assert_recorded!`"]
 pub struct Recorded<T = ()> {
-    /// What the code returned.
+    /// The return value of the code.
     pub value: T,
-    /// The changes, the first one first.
+    /// The changes, oldest first.
     pub changes: Vec<AuditChange>,
-    /// The actions, the first one first.
+    /// The actions, oldest first.
     pub actions: Vec<AuditAction>,
 }
 
@@ -32,18 +32,18 @@ impl<T> Recorded<T> {
         Recorded::new(value, self.changes, self.actions)
     }
 
-    /// The changes that are recorded without an actor.
+    /// Returns the changes that are recorded without an actor.
     pub fn unattributed(&self) -> Vec<&AuditChange> {
         let nobody = |change: &&AuditChange| change.actor().is_none();
         self.changes.iter().filter(nobody).collect()
     }
 
-    /// Compares it with what is expected; [`assert_recorded!`](super::assert_recorded) as a
-    /// function.
+    /// Compares it with the expectations. The function behind
+    /// [`assert_recorded!`](super::assert_recorded).
     ///
     /// # Errors
     ///
-    /// What differs, as a table to read.
+    /// Returns the differences, as a table.
     pub fn compare(&self, expected: impl Into<Expectation>) -> Result<(), Difference>
     where
         T: Debug,
@@ -51,7 +51,8 @@ impl<T> Recorded<T> {
         compare(self, &expected.into())
     }
 
-    /// What the code returned, if that was an error: it explains what is missing.
+    /// Returns the error that the code returned, if any, because it can explain missing
+    /// changes.
     pub(super) fn failure(&self) -> Option<String>
     where
         T: Debug,

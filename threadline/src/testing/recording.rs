@@ -11,21 +11,22 @@ use crate::record::{AuditChange, ChangeSql};
 use crate::run;
 use crate::statement::{Bind, Typed, filled};
 
-/// A span of a connection's life, between [`begin`](Self::begin) and [`end`](Self::end).
+/// Records the changes on a connection between [`begin`](Self::begin) and
+/// [`end`](Self::end).
 ///
-/// [`recorded`] is the same around a closure. Use this where a closure does not fit, such as
-/// for all of a test.
+/// [`recorded`] does the same around a closure. Use this type where a closure is not
+/// possible, for instance for a whole test.
 ///
-/// Until its end, the connection's `application_name` is one that no other session has. By
-/// this name its transactions are told from those of others; inside of an open transaction,
-/// the transaction's number tells. Recordings nest: an outer one has what an inner one has.
+/// Until its end, the connection has a unique `application_name`, which identifies its
+/// transactions. Inside an open transaction, the transaction id identifies them. Recordings
+/// nest: an outer one includes the changes of an inner one.
 #[derive(Debug)]
 #[must_use = "what was recorded is returned by `end`"]
 pub struct Recording {
     start: Start,
 }
 
-/// Where a recording began.
+/// The place at which a recording began.
 #[derive(Debug, QueryableByName)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 struct Start {
@@ -35,7 +36,7 @@ struct Start {
     name: String,
     #[diesel(sql_type = Timestamptz)]
     at: chrono::DateTime<chrono::Utc>,
-    /// The last entry of the journal that anybody had made.
+    /// The id of the last journal entry at the beginning.
     #[diesel(sql_type = BigInt)]
     entry: i64,
     /// The transaction that was open.
@@ -48,7 +49,8 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// The audit schema is missing or too old, or the role may not read it.
+    /// Returns an error if the audit schema is missing or too old, or if the role may not
+    /// read it.
     pub fn begin<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<Self, Error>> {
         C::answer(Self::begin_on(conn))
     }
@@ -60,12 +62,14 @@ impl Recording {
         Ok(Self { start })
     }
 
-    /// Returns what was recorded since, with what the watched code returned.
+    /// Returns the changes recorded since the beginning, with the return value of the
+    /// watched code.
     ///
     /// # Errors
     ///
-    /// The database refused. In a rolled-back test, a statement that failed outside of a
-    /// savepoint has left the transaction failed: run what may fail in `conn.transaction`.
+    /// Returns an error if the query fails. In a rolled-back test, a statement that failed
+    /// outside a savepoint has left the transaction failed: run statements that may fail in
+    /// `conn.transaction`.
     pub fn end<'c, C: AuditConnection, T: Send + 'c>(
         self,
         conn: &'c mut C,
@@ -80,7 +84,7 @@ impl Recording {
         Ok(Recorded::new((), changes, actions))
     }
 
-    /// Puts the connection's name back.
+    /// Restores the name of the connection.
     pub(super) async fn restore<C: AuditConnection>(&self, conn: &mut C) -> Result<(), Error> {
         let name = diesel::sql_query("SELECT pg_catalog.set_config('application_name', $1, false)")
             .bind::<Text, _>(&self.start.name_before);
@@ -122,7 +126,7 @@ impl Recording {
     }
 }
 
-/// The answers of two such queries.
+/// Returns the results of both queries.
 pub(super) async fn read<C: AuditConnection>(
     conn: &mut C,
     changes: Typed<ChangeSql>,
@@ -133,11 +137,12 @@ pub(super) async fn read<C: AuditConnection>(
     Ok((changes, actions))
 }
 
-/// Runs `work` and returns the changes and actions that it recorded, through this connection
-/// and in all of its transactions. What others write meanwhile is not among them.
+/// Runs `work` and returns the changes and actions that it recorded, through this
+/// connection and in all of its transactions. Concurrent changes by other connections are
+/// not included.
 ///
-/// Works in a transaction that is rolled back at the end (`begin_test_transaction`), as well
-/// as outside of one. What a part of `work` rolled back left no record.
+/// It works inside a transaction that is rolled back at the end (`begin_test_transaction`),
+/// and outside. Parts of `work` that were rolled back left no record.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -159,7 +164,8 @@ pub(super) async fn read<C: AuditConnection>(
 ///
 /// # Panics
 ///
-/// The audit cannot be read: it is not installed, or the connection's role may not read it.
+/// Panics if the audit cannot be read: it is not installed, or the role of the connection
+/// may not read it.
 #[track_caller]
 pub fn recorded<C, T>(conn: &mut C, work: impl FnOnce(&mut C) -> T) -> Recorded<T>
 where
@@ -170,7 +176,7 @@ where
     watched.end(value)
 }
 
-/// Runs `work` on a connection of diesel-async and returns what it recorded; as
+/// Runs `work` on a connection of diesel-async and returns what it recorded. Same as
 /// [`recorded`](fn@recorded).
 ///
 /// ```
@@ -201,7 +207,8 @@ where
 ///
 /// # Panics
 ///
-/// The audit cannot be read: it is not installed, or the connection's role may not read it.
+/// Panics if the audit cannot be read: it is not installed, or the role of the connection
+/// may not read it.
 #[cfg(feature = "diesel-async")]
 pub async fn recorded_async<C, T>(conn: &mut C, work: impl AsyncFnOnce(&mut C) -> T) -> Recorded<T>
 where
@@ -212,8 +219,8 @@ where
     or_panic(recording.end_on(conn).await).with(value)
 }
 
-/// Puts the name of a connection back also when the watched code panics: the connection may
-/// be of a pool.
+/// Restores the name of a connection also if the watched code panics, because the
+/// connection may belong to a pool.
 struct Watched<'a, C: BlockingConnection> {
     conn: &'a mut C,
     recording: Option<Recording>,
@@ -236,7 +243,7 @@ impl<'a, C: BlockingConnection> Watched<'a, C> {
 impl<C: BlockingConnection> Drop for Watched<'_, C> {
     fn drop(&mut self) {
         if let Some(recording) = self.recording.take() {
-            // The panic that is under way says what went wrong.
+            // The current panic has the cause.
             let _ = ready(recording.restore(self.conn));
         }
     }

@@ -37,34 +37,35 @@ use crate::version::SCHEMA_VERSION;
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PastRecord<M> {
-    /// The primary key then, such as `{"id": 42}`.
+    /// The primary key at the instant, such as `{"id": 42}`.
     #[serde(with = "portable::value")]
     #[cfg_attr(feature = "schemars", schemars(with = "Columns"))]
     pub key: Value,
-    /// The record then.
+    /// The record at the instant.
     #[serde(flatten, with = "outcome")]
     #[cfg_attr(feature = "schemars", schemars(with = "Outcome<M>"))]
     #[cfg_attr(feature = "utoipa", schema(value_type = Outcome<M>))]
     pub record: Result<M, Unavailable>,
-    /// The record as JSON, also where it does not fit the model.
+    /// The record as JSON, also if it does not match the model.
     #[serde(with = "portable::value")]
     #[cfg_attr(feature = "schemars", schemars(with = "Columns"))]
     pub image: Value,
-    /// The columns that the policy keeps from the audit. In `record` they hold
-    /// the placeholder `***` or nothing, never what the live row holds now.
+    /// The columns that the policy redacts. In `record` they have the placeholder `***` or
+    /// no value, never the value of the live row.
     #[serde(default)]
     pub redacted: Vec<String>,
-    /// The columns whose values then are not on record, because an ALTER changed them
-    /// since. `image` is without them, and `record` an error if the model reads one.
+    /// The columns whose values at the time were not recorded, because an ALTER has
+    /// converted them since. `image` lacks them, and `record` is an error if the model
+    /// reads one of them.
     #[serde(default)]
     pub unrecorded: Vec<String>,
 }
 
-/// How many columns the query selects before the model's.
+/// The number of columns that the query selects before those of the model.
 const OWN_COLUMNS: usize = 6;
 
-/// Every record of a table as it was, as it comes: an iterator on a synchronous connection,
-/// a stream on an asynchronous one.
+/// The records of a table at an instant: an iterator on a synchronous connection, a stream
+/// on an asynchronous one.
 pub type PastRecords<'c, C, M> = <C as StreamConnection>::Rows<'c, Result<PastRecord<M>, Error>>;
 
 pub(crate) async fn load_all_as_of<'c, C, M>(
@@ -90,7 +91,7 @@ where
         model: ModelColumns::of::<M>()?,
         built: PhantomData,
     };
-    // Asked for first: when the rows come, the connection is taken.
+    // Read first: once the rows are streamed, the connection is busy.
     let installed = installed_version(conn).await.unwrap_or(None);
     if installed < Some(SCHEMA_VERSION) {
         return Err(Error::new(ErrorKind::SchemaMissing { installed }));
@@ -121,7 +122,7 @@ where
     }
 }
 
-/// The rows of a table by its name as in SQL: key and image.
+/// Returns the rows of a table, named as in SQL: key and image.
 pub async fn rows_as_of<C>(
     conn: &mut C,
     table: String,
@@ -179,7 +180,7 @@ where
     })
 }
 
-/// The server's reasons not to answer, as they are called here.
+/// Converts errors raised by the server's function into the types of this crate.
 fn refused(error: DieselError, table: &str) -> Error {
     let DieselError::DatabaseError(_, information) = &error else {
         return error.into();
@@ -209,7 +210,7 @@ fn refused(error: DieselError, table: &str) -> Error {
     }
 }
 
-/// The query for a table as it was.
+/// The query for a table at an instant.
 #[derive(Debug)]
 struct AllAsOf<E> {
     table: String,

@@ -20,10 +20,10 @@ use crate::record::{OpenTransaction, Unavailable};
 use crate::run;
 use crate::statement::{self, Bind, Typed};
 
-/// How many columns the query selects before the model's.
+/// The number of columns that the query selects before those of the model.
 const OWN_COLUMNS: usize = 9;
 
-/// What the query says of a record.
+/// The result of the query for a record.
 struct Found {
     state: String,
     image: Option<Value>,
@@ -65,7 +65,7 @@ where
     })
 }
 
-/// The record as JSON, of a table by its name as in SQL.
+/// Returns the record as JSON, from a table named as in SQL.
 pub async fn as_of_json<C, V>(
     conn: &mut C,
     table: String,
@@ -145,7 +145,7 @@ fn found<'a>(row: &impl Row<'a, Pg>) -> QueryResult<Found> {
     })
 }
 
-/// The image, or why there is none.
+/// Returns the image, or the reason why there is none.
 async fn available<C: AuditConnection>(
     conn: &mut C,
     found: Found,
@@ -171,7 +171,7 @@ async fn available<C: AuditConnection>(
     })
 }
 
-/// Who keeps what was at an instant from being final.
+/// Returns the transactions that keep the state at an instant from being final.
 async fn open_writers<C: AuditConnection>(
     conn: &mut C,
     instant: DateTime<Utc>,
@@ -184,7 +184,7 @@ async fn open_writers<C: AuditConnection>(
         .unwrap_or_default()
 }
 
-/// The query for a record as it was.
+/// The query for a record at an instant.
 #[derive(Debug)]
 struct AsOf<V, E> {
     sql: &'static str,
@@ -205,8 +205,8 @@ impl<V, E> QueryId for AsOf<V, E> {
 
 impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<V, E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // Its columns are the table's: a plan kept over a change of the table
-        // would be refused by the server.
+        // Its columns are those of the table: after a change of the table, the server would
+        // refuse a cached plan.
         out.unsafe_to_cache_prepared();
         statement::walk(&mut out, self.sql, |name, out| {
             if name == "instant" {

@@ -1,4 +1,4 @@
-//! Rows made from images, read as the user's model.
+//! Rows built from images, read as the type of the user's model.
 
 use diesel::deserialize::{FromSql, FromSqlRow};
 use diesel::expression::{Expression, Selectable};
@@ -13,18 +13,18 @@ use crate::error::{Error, ErrorKind};
 use crate::model::{AuditedModel, to_sql};
 use crate::record::{AnyJson, Unavailable};
 
-/// What the row made from an image is called in a query.
+/// The alias of the row built from an image.
 pub(crate) const ROW_ALIAS: &str = "tl_row";
-/// What the columns of the model are called in a query.
+/// The alias of the columns of the model.
 const MODEL_ALIAS: &str = "tl_model";
-/// What the table is called whose own name has a schema, which no alias can have.
+/// The alias of a table whose name has a schema, which no alias can have.
 const TABLE_ALIAS: &str = "tl_table";
 
-/// The model's own select clause, on the row made from an image.
+/// The select clause of the model, applied to the row built from an image.
 #[derive(Debug)]
 pub(crate) struct ModelColumns<E> {
     expression: E,
-    /// As SQL text, with the table's own name.
+    /// As SQL text, with the name of the table.
     sql: String,
     table: String,
 }
@@ -51,20 +51,20 @@ impl<E: QueryFragment<Pg>> ModelColumns<E> {
         })
     }
 
-    /// Whether the model reads a column.
+    /// Returns whether the model reads a column.
     fn reads(&self, column: &str) -> bool {
         let quoted = column.replace('"', "\"\"");
         self.sql.contains(&format!("{}.\"{quoted}\"", self.table))
     }
 
-    /// Fills the places that every query for a model has.
+    /// Fills the placeholders that every query for a model has.
     pub(crate) fn fill<'b>(
         &'b self,
         name: &str,
         out: &mut AstPass<'_, 'b, Pg>,
     ) -> Option<QueryResult<()>> {
         match name {
-            // Values that are bound keep their place among those of the query.
+            // Bound values keep their order among those of the query.
             "model columns" if !has_schema(&self.table) => {
                 return Some(self.expression.walk_ast(out.reborrow()));
             }
@@ -87,20 +87,20 @@ fn has_schema(table: &str) -> bool {
     table.contains("\".\"")
 }
 
-/// Why columns of the row made from an image may hold no value.
+/// Why columns of the row built from an image may have no value.
 #[derive(Debug, Default)]
 pub(crate) struct Lacking {
     pub(crate) redacted: Vec<String>,
-    /// Only what a command made of the value then is left.
+    /// Only a converted value is recorded.
     pub(crate) unrecorded: Vec<String>,
-    /// The columns whose types do not take the value then, and why.
+    /// The columns whose present types do not accept the past value, with the reason.
     pub(crate) misfits: Map<String, Value>,
-    /// Somebody had what is recorded of them erased.
+    /// The values were erased.
     pub(crate) erased: Vec<String>,
 }
 
 impl Lacking {
-    /// From four columns of a row that begin at `from`.
+    /// Reads four columns of a row from `from` on.
     pub(crate) fn read<'a>(row: &impl Row<'a, Pg>, from: usize) -> QueryResult<Self> {
         Ok(Self {
             redacted: names(row, from)?,
@@ -114,7 +114,7 @@ impl Lacking {
     }
 }
 
-/// The model from the columns of a row that begin at `from`.
+/// Builds the model from the columns of a row from `from` on.
 pub(crate) fn record<'a, M>(
     row: &impl Row<'a, Pg>,
     from: usize,
@@ -164,7 +164,7 @@ where
     })
 }
 
-/// A value that may be NULL.
+/// Reads a value that may be NULL.
 pub(crate) fn value<'a, ST, T>(row: &impl Row<'a, Pg>, column: usize) -> QueryResult<Option<T>>
 where
     T: FromSql<ST, Pg>,
@@ -177,12 +177,12 @@ where
         .map_err(DieselError::DeserializationError)
 }
 
-/// A document that may be NULL.
+/// Reads a JSON document that may be NULL.
 pub(crate) fn json<'a>(row: &impl Row<'a, Pg>, column: usize) -> QueryResult<Option<Value>> {
     Ok(value::<Jsonb, AnyJson>(row, column)?.map(AnyJson::into_inner))
 }
 
-/// A list of names.
+/// Reads a list of names.
 pub(crate) fn names<'a>(row: &impl Row<'a, Pg>, column: usize) -> QueryResult<Vec<String>> {
     Ok(json(row, column)?
         .and_then(|names| serde_json::from_value(names).ok())

@@ -1,4 +1,4 @@
-//! What was there at an instant, and after each change.
+//! The state of records at an instant, and after each change.
 
 mod all_as_of;
 mod as_of;

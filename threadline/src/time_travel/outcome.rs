@@ -1,18 +1,19 @@
-//! For `#[serde(flatten, with)]`: a record, or why it cannot be had. One of two members is `null`.
+//! For `#[serde(flatten, with)]`: a record, or the reason why it is not available. One of
+//! two members is `null`.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::record::Unavailable;
 
-/// A record, or why it cannot be had.
+/// A record, or the reason why it is not available.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub(crate) struct Outcome<M, U = Unavailable> {
-    /// The record as the model's type; null if it cannot be had.
+    /// The record as the type of the model; null if it is not available.
     record: Option<M>,
-    /// Why the record cannot be had as the model's type; null if it is there.
+    /// Why the record is not available as the type of the model; null if it is available.
     unavailable: Option<U>,
 }
 

@@ -39,29 +39,31 @@ use crate::statement::{self, CHANGE_TABLES};
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Version<M> {
-    /// What was changed, when and by whom.
+    /// The change, with its time and actor.
     pub change: AuditChange,
-    /// The record after the change; after a deletion, as it was when it went.
+    /// The record after the change. After a deletion, the record as it was when it was
+    /// deleted.
     #[serde(flatten, with = "outcome")]
     #[cfg_attr(feature = "schemars", schemars(with = "Outcome<M>"))]
     #[cfg_attr(feature = "utoipa", schema(value_type = Outcome<M>))]
     pub record: Result<M, Unavailable>,
-    /// The record as JSON, also where it does not fit the model.
+    /// The record as JSON, also if it does not match the model.
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub image: Option<Value>,
-    /// The columns that the policy keeps from the audit. In `record` they hold
-    /// the placeholder `***` or nothing, never what the live row holds now.
+    /// The columns that the policy redacts. In `record` they have the placeholder `***` or
+    /// no value, never the value of the live row.
     #[serde(default)]
     pub redacted: Vec<String>,
-    /// The columns whose values then are not on record, because an ALTER changed them
-    /// since. `image` is without them, and `record` an error if the model reads one.
+    /// The columns whose values at the time were not recorded, because an ALTER has
+    /// converted them since. `image` lacks them, and `record` is an error if the model
+    /// reads one of them.
     #[serde(default)]
     pub unrecorded: Vec<String>,
 }
 
-/// AuditedModel models that can be read back as their own type: those that derive
-/// `Selectable` and `Queryable`.
+/// Audited models that can be read back as their own type: those that derive `Selectable`
+/// and `Queryable`.
 #[diagnostic::on_unimplemented(
     message = "versions of `{Self}` cannot be read",
     note = "derive `Queryable` and `Selectable` next to `Audited`"
@@ -208,7 +210,7 @@ where
     })
 }
 
-/// The query for a record's versions.
+/// The query for the versions of a record.
 #[derive(Debug)]
 struct Versions<V, E> {
     table: String,
@@ -227,8 +229,8 @@ impl<V, E> QueryId for Versions<V, E> {
 
 impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for Versions<V, E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // Its columns are the table's: a plan kept over a change of the table
-        // would be refused by the server.
+        // Its columns are those of the table: after a change of the table, the server would
+        // refuse a cached plan.
         out.unsafe_to_cache_prepared();
         statement::walk(&mut out, STORY, |name, out| {
             statement::fill_record(name, &self.table, &self.key, out)

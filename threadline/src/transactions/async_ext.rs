@@ -12,12 +12,12 @@ use crate::context::{AuditContext, ContextError, InContext, Origin};
 use crate::error::{Error as AuditError, kind_of};
 use crate::telemetry;
 
-/// An async closure whose future can be sent to another thread, which `AsyncFnOnce` cannot
-/// say on its own. Every such closure is one.
+/// An async closure whose future can be sent to another thread, a bound that `AsyncFnOnce`
+/// cannot express on its own. Every such closure implements it.
 pub trait AsyncWork<T, R>:
     AsyncFnOnce(T) -> R + FnOnce(T) -> <Self as AsyncWork<T, R>>::Work
 {
-    /// What does the work.
+    /// The future that does the work.
     type Work: Future<Output = R>;
 }
 
@@ -29,24 +29,26 @@ where
     type Work = Work;
 }
 
-/// Transactions whose changes are recorded under a context, on connections of diesel-async;
-/// the methods of [`AuditExt`](crate::AuditExt) with async closures.
+/// Transactions whose changes are recorded under a context, on connections of diesel-async.
+/// It has the methods of [`AuditExt`](crate::AuditExt), with async closures.
 ///
 /// # A future that is dropped
 ///
-/// A request that is cancelled drops its future in the middle of a transaction. The server
-/// then gets the rollback before anything else that is sent on the connection, and the
-/// connection is broken: a pool discards it, and on one of your own every later transaction
-/// is an error. So nobody writes under the context of somebody who is gone.
+/// A cancelled request drops its future in the middle of a transaction. The server then
+/// receives the rollback before anything else that is sent on the connection, and the
+/// connection is broken: a pool discards it, and on a connection of your own every later
+/// transaction returns an error. No later write can run under the context of the cancelled
+/// request.
 ///
-/// The same goes for a transaction inside of another one, as by a timeout: what it did is
-/// undone, the outer one works on under its own context, and its commit is an error.
+/// The same applies to a transaction inside another one, for instance under a timeout: its
+/// changes are undone, the outer transaction continues under its own context, and its
+/// commit returns an error.
 pub trait AsyncAuditExt: Asynchronous {
-    /// Runs `work` in a transaction under `context`; as
+    /// Runs `work` in a transaction under `context`. Same as
     /// [`AuditExt::audited_transaction`](crate::AuditExt::audited_transaction).
     ///
-    /// While `work` is polled, `context` is current. Costs no round trip beyond `BEGIN`;
-    /// inside an open transaction, two beyond its `SAVEPOINT`.
+    /// While `work` is polled, `context` is current. This costs no round trip beyond
+    /// `BEGIN`; inside an open transaction, it costs two beyond the `SAVEPOINT`.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -89,8 +91,8 @@ pub trait AsyncAuditExt: Asynchronous {
         async move { run_as(self, context, work).await }
     }
 
-    /// Builds a transaction under `context`, with an isolation level and what else `BEGIN`
-    /// takes; as
+    /// Builds a transaction under `context`, with an isolation level and the other options
+    /// of `BEGIN`. Same as
     /// [`AuditExt::build_audited_transaction`](crate::AuditExt::build_audited_transaction).
     fn build_audited_transaction(
         &mut self,
@@ -99,15 +101,16 @@ pub trait AsyncAuditExt: Asynchronous {
         AuditedTransactionBuilder::new(self, Some(context.clone()))
     }
 
-    /// Runs `work` in a transaction under `context` and records that as an action, however
-    /// it ends; as [`AuditExt::audited_action`](crate::AuditExt::audited_action).
+    /// Runs `work` in a transaction under `context` and records it as an action, whether it
+    /// succeeds or fails. Same as
+    /// [`AuditExt::audited_action`](crate::AuditExt::audited_action).
     ///
-    /// Work that is dropped in the middle records nothing.
+    /// If the future is dropped before it completes, nothing is recorded.
     ///
     /// # Errors
     ///
-    /// The error of `work`, or that of the transaction. An action that cannot be recorded
-    /// is an error before `work` is run.
+    /// Returns the error of `work` or of the transaction. If the action cannot be recorded,
+    /// returns an error before `work` runs.
     fn audited_action<'conn, 'a, T, E, F>(
         &'conn mut self,
         context: &AuditContext,
@@ -139,14 +142,14 @@ pub trait AsyncAuditExt: Asynchronous {
         }
     }
 
-    /// Runs `work` in a transaction under the current context, set with
-    /// [`in_context`](crate::InContextExt::in_context); as
+    /// Runs `work` in a transaction under the current context, which
+    /// [`in_context`](crate::InContextExt::in_context) sets. Same as
     /// [`AuditExt::audited`](crate::AuditExt::audited).
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`], as a `QueryBuilderError`, where no context is current
-    /// when the future is first polled.
+    /// Returns [`ContextError::NoContext`], as a `QueryBuilderError`, if no context is
+    /// current when the future is first polled.
     fn audited<'conn, 'a, T, E, F>(
         &'conn mut self,
         work: F,
@@ -171,8 +174,9 @@ pub trait AsyncAuditExt: Asynchronous {
         }
     }
 
-    /// Runs `work` in a transaction under the current context, or in a plain one where none
-    /// is current; as [`AuditExt::audited_or_plain`](crate::AuditExt::audited_or_plain).
+    /// Runs `work` in a transaction under the current context, or in a plain one if no
+    /// context is current. Same as
+    /// [`AuditExt::audited_or_plain`](crate::AuditExt::audited_or_plain).
     fn audited_or_plain<'conn, 'a, T, E, F>(
         &'conn mut self,
         work: F,
@@ -192,12 +196,13 @@ pub trait AsyncAuditExt: Asynchronous {
         }
     }
 
-    /// Reads changes with what was recorded before its column was masked or excluded, and
-    /// records that; as the function [`unmasked`](crate::unmasked).
+    /// Reads changes including values recorded before their column was masked or excluded,
+    /// and records this access. Same as the function [`unmasked`](crate::unmasked).
     ///
     /// # Errors
     ///
-    /// The role may not, the reason is empty, a transaction is open, or reading failed.
+    /// Returns an error if the role lacks the privilege, the reason is empty, a transaction
+    /// is open, or reading fails.
     fn unmasked<'conn, 'a, T, F>(
         &'conn mut self,
         reason: impl Into<String>,
@@ -278,13 +283,13 @@ where
 }
 
 impl<C: Asynchronous> AuditedTransactionBuilder<'_, C, Awaited> {
-    /// Runs `work` in the transaction, which is committed if it returns `Ok`, and rolled
-    /// back if it returns `Err`.
+    /// Runs `work` in the transaction. Commits if it returns `Ok` and rolls back if it
+    /// returns `Err`.
     ///
     /// # Errors
     ///
-    /// `AlreadyInTransaction` inside an open transaction, with nothing sent: an isolation
-    /// level is chosen where a transaction begins, not for a savepoint.
+    /// Returns `AlreadyInTransaction` inside an open transaction, before anything is sent:
+    /// an isolation level applies to a whole transaction, not to a savepoint.
     pub async fn run<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
         for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
@@ -307,7 +312,7 @@ impl<C: Asynchronous> AuditedTransactionBuilder<'_, C, Awaited> {
     }
 }
 
-/// Does the work of a transaction in its span.
+/// Runs the work of a transaction in its span.
 async fn watched<'o, C, Work>(
     open: &'o mut Open<'_, C>,
     work: impl FnOnce(&'o mut C) -> Work,

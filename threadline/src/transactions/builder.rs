@@ -6,13 +6,14 @@ use super::Open;
 use crate::connection::{BlockingConnection, ready};
 use crate::context::{AuditContext, Origin};
 
-/// Builds a transaction whose changes are recorded under a context; made by
-/// [`AuditExt::build_audited_transaction`](crate::AuditExt::build_audited_transaction).
+/// Builds a transaction whose changes are recorded under a context.
+/// [`AuditExt::build_audited_transaction`](crate::AuditExt::build_audited_transaction)
+/// returns it.
 ///
-/// Does what Diesel's
-/// [`TransactionBuilder`](diesel::pg::TransactionBuilder) does, at no further round
-/// trip: the context goes with `BEGIN` in one message. In a transaction that is
-/// `serializable` or `repeatable_read` the snapshot is taken then.
+/// It has the options of Diesel's [`TransactionBuilder`](diesel::pg::TransactionBuilder)
+/// and costs no further round trip, because the context is sent in the same message as
+/// `BEGIN`. In a transaction that is `serializable` or `repeatable_read`, this message
+/// takes the snapshot.
 #[derive(Debug)]
 #[must_use = "the transaction does nothing until you call `run`"]
 pub struct AuditedTransactionBuilder<'a, C, Kind = ()> {
@@ -30,7 +31,7 @@ pub struct AuditedTransactionBuilder<'a, C, Kind = ()> {
 pub struct Awaited;
 
 impl<'a, C, Kind> AuditedTransactionBuilder<'a, C, Kind> {
-    /// Without a context it is the thread's current one.
+    /// Uses the current context of the thread if `context` is `None`.
     pub(super) fn new(connection: &'a mut C, context: Option<AuditContext>) -> Self {
         Self {
             connection,
@@ -48,28 +49,28 @@ impl<'a, C, Kind> AuditedTransactionBuilder<'a, C, Kind> {
         self
     }
 
-    /// Makes the transaction `READ WRITE`: the default, unless the server's settings say
-    /// otherwise.
+    /// Makes the transaction `READ WRITE`. This is the default unless the settings of the
+    /// server differ.
     pub fn read_write(mut self) -> Self {
         self.read_mode = " READ WRITE";
         self
     }
 
-    /// Makes the transaction `DEFERRABLE`: one that is serializable and read only waits
+    /// Makes the transaction `DEFERRABLE`. A serializable, read-only transaction then waits
     /// until it can run without being cancelled.
     pub fn deferrable(mut self) -> Self {
         self.deferrable = " DEFERRABLE";
         self
     }
 
-    /// Makes the transaction `NOT DEFERRABLE`: the default.
+    /// Makes the transaction `NOT DEFERRABLE`. This is the default.
     pub fn not_deferrable(mut self) -> Self {
         self.deferrable = " NOT DEFERRABLE";
         self
     }
 
-    /// Sets the isolation level `READ COMMITTED`: the default, unless the server's
-    /// settings say otherwise.
+    /// Sets the isolation level `READ COMMITTED`. This is the default unless the settings
+    /// of the server differ.
     pub fn read_committed(mut self) -> Self {
         self.isolation_level = " ISOLATION LEVEL READ COMMITTED";
         self
@@ -87,8 +88,7 @@ impl<'a, C, Kind> AuditedTransactionBuilder<'a, C, Kind> {
         self
     }
 
-    /// The statement that begins the transaction.
-    /// Of its context, or of the current one.
+    /// Returns the setting of its context, or of the current one.
     pub(super) fn setting(&self) -> Option<String> {
         match &self.context {
             Some(context) => Some(context.to_setting(Origin::Explicit)),
@@ -108,13 +108,13 @@ impl<'a, C, Kind> AuditedTransactionBuilder<'a, C, Kind> {
 }
 
 impl<C: BlockingConnection> AuditedTransactionBuilder<'_, C> {
-    /// Runs `work` in the transaction, which is committed if it returns `Ok`, and rolled
-    /// back if it returns `Err`.
+    /// Runs `work` in the transaction. Commits if it returns `Ok` and rolls back if it
+    /// returns `Err`.
     ///
     /// # Errors
     ///
-    /// `AlreadyInTransaction` inside an open transaction, with nothing sent: an isolation
-    /// level is chosen where a transaction begins, not for a savepoint.
+    /// Returns `AlreadyInTransaction` inside an open transaction, before anything is sent:
+    /// an isolation level applies to a whole transaction, not to a savepoint.
     pub fn run<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
         F: FnOnce(&mut C) -> Result<T, E>,

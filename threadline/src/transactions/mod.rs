@@ -1,4 +1,4 @@
-//! Transactions under a context, and what is said in them beside their changes.
+//! Transactions under a context, and the actions recorded in them.
 
 #[cfg(feature = "diesel-async")]
 mod async_ext;

@@ -12,22 +12,22 @@ use crate::telemetry::Transaction;
 /// A transaction, or a savepoint in one, from its beginning until [`end`](Self::end).
 ///
 /// A future that is dropped in between, because its request was cancelled, undoes it: the
-/// server gets the rollback before anything that comes later on the connection, which is
-/// broken from then on, so that nothing commits what is left. Whatever a transaction around
-/// a savepoint does until it notices, it does under its own context.
+/// server receives the rollback before anything sent later on the connection. The
+/// connection is broken from then on, so that nothing commits the rest. Until an outer
+/// transaction notices, its statements run under its own context.
 #[derive(Debug)]
 pub(crate) struct Open<'c, C: AuditConnection> {
     conn: &'c mut C,
-    /// What undoes it, until it has ended.
+    /// The SQL that undoes it, until it has ended.
     undo: Option<String>,
-    /// What a nested context hides.
+    /// The context that a nested context hides.
     outer: Option<OuterContext>,
-    /// Tells of one under a context, until it has ended.
+    /// Reports a transaction under a context, until it has ended.
     watched: Option<Transaction>,
 }
 
 impl<'c, C: AuditConnection> Open<'c, C> {
-    /// Begins one, under a context if there is a setting.
+    /// Begins a transaction, under a context if there is a setting.
     pub(crate) async fn begin(conn: &'c mut C, setting: Option<&str>) -> QueryResult<Self> {
         let mut open = Self::around(conn)?;
         open.watched = setting.map(|_| Transaction::begin());
@@ -42,7 +42,7 @@ impl<'c, C: AuditConnection> Open<'c, C> {
         Ok(open)
     }
 
-    /// Begins one with SQL of its own, which no savepoint takes.
+    /// Begins a transaction with the given SQL, which is not possible for a savepoint.
     pub(crate) async fn begin_as(
         conn: &'c mut C,
         begin: &str,
@@ -81,13 +81,13 @@ impl<'c, C: AuditConnection> Open<'c, C> {
         self.conn
     }
 
-    /// What tells of it while its work is done.
+    /// Returns the reporter for the time that its work takes.
     #[cfg(feature = "diesel-async")]
     pub(super) fn watched(&self) -> Option<Transaction> {
         self.watched.clone()
     }
 
-    /// Does its work, in its span.
+    /// Runs its work in its span.
     pub(super) fn work<T>(&mut self, work: impl FnOnce(&mut C) -> T) -> T {
         match &self.watched {
             Some(watched) => watched.run(|| work(self.conn)),
@@ -124,7 +124,7 @@ impl<'c, C: AuditConnection> Open<'c, C> {
         }
     }
 
-    /// What has not begun needs no end.
+    /// A transaction that failed to begin needs no end.
     fn unless_failed(&mut self, begun: QueryResult<()>) -> QueryResult<()> {
         if begun.is_err() {
             self.undo = None;
@@ -132,13 +132,14 @@ impl<'c, C: AuditConnection> Open<'c, C> {
         begun
     }
 
-    /// Commits what succeeded and rolls back what failed, as Diesel's `transaction` does.
+    /// Commits on success and rolls back on failure, as Diesel's `transaction` does.
     pub(crate) async fn end<T, E>(mut self, done: Result<T, E>) -> Result<T, E>
     where
         E: From<Error>,
     {
         let done = match (done, self.outer.take()) {
-            // RELEASE does not undo it. After an error the savepoint's rollback does.
+            // RELEASE does not restore the outer context. After an error, the rollback to
+            // the savepoint does.
             (Ok(value), Some(outer)) => match restore_context(self.conn, &outer).await {
                 Ok(()) => Ok(value),
                 Err(error) => Err(error.into()),
@@ -184,18 +185,18 @@ where
     let sql = format!("{begin}; {}", set_context(setting));
     let begun = conn.begin_with(&sql).await;
     if !matches!(begun, Ok(()) | Err(Error::AlreadyInTransaction)) {
-        // If it fails half-way the server is in a failed transaction that Diesel does
-        // not know of.
+        // If the batch fails half-way, the server is in a failed transaction that Diesel
+        // does not know of.
         let _ = conn.batch("ROLLBACK").await;
     }
     begun
 }
 
-/// What a context begins with: the time at which its transaction began. A context that
-/// a session keeps beyond it carries another time, and names nobody.
+/// The start of a context: the time at which its transaction began. A context that a
+/// session keeps after the transaction carries another time and is ignored.
 const STAMP: &str = "EXTRACT(epoch FROM pg_catalog.now()), ' '";
 
-/// The statement that sets the context of the transaction that is open.
+/// Returns the statement that sets the context of the open transaction.
 pub(super) fn set_context(setting: &str) -> String {
     format!(
         "SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat({STAMP}, {}), true)",
@@ -203,9 +204,8 @@ pub(super) fn set_context(setting: &str) -> String {
     )
 }
 
-/// The settings that a nested context hides. With the context comes the
-/// AuditTransaction that was open under it, so that the outer one goes on
-/// with its own.
+/// The settings that a nested context hides. They include the AuditTransaction that was
+/// open, so that the outer transaction continues with it.
 #[derive(Debug, QueryableByName)]
 pub(super) struct OuterContext {
     #[diesel(sql_type = Nullable<Text>)]
@@ -230,7 +230,7 @@ pub(super) async fn restore_context<C: AuditConnection>(
     conn.count_of(restore_query(outer)).await.map(|_| ())
 }
 
-/// Sets another context, and answers with the [`OuterContext`].
+/// Returns the query that sets another context and returns the [`OuterContext`].
 pub(super) fn replace_query(
     setting: &str,
 ) -> impl Query<SqlType = Untyped> + QueryFragment<Pg> + QueryId + Send + use<'_> {
@@ -243,7 +243,7 @@ pub(super) fn replace_query(
     .bind::<Text, _>(setting)
 }
 
-/// Sets the outer context again.
+/// Returns the query that restores the outer context.
 pub(super) fn restore_query(
     outer: &OuterContext,
 ) -> impl QueryFragment<Pg> + QueryId + Send + use<'_> {

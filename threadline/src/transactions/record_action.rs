@@ -11,12 +11,13 @@ use crate::error::Error;
 use crate::run;
 use crate::telemetry;
 
-/// Records what the application meant.
+/// Records an action: what the application meant to do.
 ///
-/// Inside a transaction the action belongs to the same `AuditTransaction` as
-/// the changes made there, whichever came first; several actions may. It goes
-/// with the transaction if that rolls back. Outside a transaction it stands
-/// alone, as for a login that is refused. [`actions`](crate::actions) reads both.
+/// Inside a transaction, the action belongs to the same `AuditTransaction` as the changes
+/// of that transaction, whichever came first. A transaction can have several actions. If
+/// the transaction rolls back, its actions are lost with it. Outside a transaction, the
+/// action is recorded alone, for example for a refused login. [`actions`](crate::actions)
+/// reads both.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -40,8 +41,9 @@ use crate::telemetry;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Action`](crate::ErrorKind::Action) when there is no actor, or a name or text cannot be
-/// recorded; [`ErrorKind::SchemaMissing`](crate::ErrorKind::SchemaMissing) without the audit schema.
+/// Returns [`ErrorKind::Action`](crate::ErrorKind::Action) if there is no actor, or if a
+/// name or text cannot be recorded, and
+/// [`ErrorKind::SchemaMissing`](crate::ErrorKind::SchemaMissing) without the audit schema.
 pub fn record_action<'c, C: AuditConnection>(
     conn: &'c mut C,
     action: impl Into<Action>,
@@ -50,7 +52,7 @@ pub fn record_action<'c, C: AuditConnection>(
     C::answer(async move { record_in(conn, action, AuditContext::current().as_ref()).await })
 }
 
-/// Records an action of a context.
+/// Records an action under a context.
 pub(crate) async fn record_in<C: AuditConnection>(
     conn: &mut C,
     action: Action,

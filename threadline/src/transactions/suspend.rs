@@ -9,19 +9,20 @@ use crate::context::AuditContext;
 use crate::error::{Error, ErrorKind};
 use crate::run;
 
-/// Has nothing recorded of what the running transaction changes from now on, and
-/// records that: as the action `audit.suspended`, with the reason.
+/// Suspends capture for the rest of the running transaction, and records this as the action
+/// `audit.suspended` with the reason.
 ///
-/// For what would bury the audit, such as the reload of a table of prices. It ends
-/// with the transaction; if a savepoint rolls back, suspension and action go
-/// together. Records that were changed meanwhile have a gap in their history. Only
-/// a role that was let may do it: [`Protection::suspender`](crate::Protection::suspender),
-/// or `GRANT EXECUTE ON FUNCTION threadline.suspend, threadline.resume`.
+/// Use it for bulk changes that would flood the audit, such as the reload of a price table.
+/// Suspension ends with the transaction. If a savepoint rolls back, suspension and action
+/// are rolled back together. Records changed meanwhile have a gap in their history. Only an
+/// authorized role may suspend capture: see
+/// [`Protection::suspender`](crate::Protection::suspender), or run `GRANT EXECUTE ON
+/// FUNCTION threadline.suspend, threadline.resume`.
 ///
-/// The actor is the current context's, else the transaction's, else anonymous; the
-/// action's metadata has the role that was logged in. A whole session is
-/// suspended in SQL alone, see [an owner and readers](crate::docs::owner_and_readers):
-/// behind a pool, somebody else's writes would go unrecorded with it.
+/// The actor is that of the current context, else that of the transaction, else anonymous.
+/// The metadata of the action has the role that was logged in. Capture can be suspended for
+/// a whole session only in SQL, see [an owner and readers](crate::docs::owner_and_readers):
+/// behind a pool, this would leave the writes of other clients unrecorded.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -44,8 +45,8 @@ use crate::run;
 ///
 /// # Errors
 ///
-/// The role may not, the reason is empty, or no transaction is open, in which it
-/// would end at once.
+/// Returns an error if the role lacks the privilege, if the reason is empty, or if no
+/// transaction is open, because suspension would end at once.
 pub fn suspend<'c, C: AuditConnection>(
     conn: &'c mut C,
     reason: impl Into<String>,

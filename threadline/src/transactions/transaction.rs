@@ -13,12 +13,11 @@ use crate::telemetry;
 pub trait AuditExt: BlockingConnection {
     /// Runs `work` in a transaction under `context`.
     ///
-    /// Inside an open transaction it is a savepoint; when it ends, the context
-    /// that was there before is there again. While `work` runs, `context` is
-    /// also the thread's current one, so that [`audited`](Self::audited) below
-    /// it agrees. An error from `work` rolls back, as in Diesel's
-    /// `transaction`. Costs no round trip beyond Diesel's `BEGIN`; inside an
-    /// open transaction, two beyond its `SAVEPOINT`.
+    /// Inside an open transaction it is a savepoint, and the previous context is restored
+    /// when it ends. While `work` runs, `context` is also the current context of the
+    /// thread, so [`audited`](Self::audited) inside `work` uses it. An error from `work`
+    /// rolls back, as in Diesel's `transaction`. This costs no round trip beyond Diesel's
+    /// `BEGIN`; inside an open transaction, it costs two beyond the `SAVEPOINT`.
     ///
     /// ```
     /// # use threadline_test_server::doctest::*;
@@ -43,8 +42,8 @@ pub trait AuditExt: BlockingConnection {
         run(self, Some(&setting), work)
     }
 
-    /// Builds a transaction under `context`, with an isolation level and what else
-    /// `BEGIN` takes; as Diesel's `build_transaction`.
+    /// Builds a transaction under `context`, with an isolation level and the other options
+    /// of `BEGIN`, like Diesel's `build_transaction`.
     ///
     /// ```
     /// # use threadline_test_server::doctest::*;
@@ -66,21 +65,21 @@ pub trait AuditExt: BlockingConnection {
         AuditedTransactionBuilder::new(self, Some(context.clone()))
     }
 
-    /// Runs `work` in a transaction under `context` and records that as an action, however
-    /// it ends.
+    /// Runs `work` in a transaction under `context` and records it as an action, whether it
+    /// succeeds or fails.
     ///
-    /// When `work` succeeds, the action is recorded in the same transaction, with the
-    /// status `ok`. When it fails, or the commit does, the transaction rolls back, and the
-    /// action is recorded after that, on its own: with the status `error` and the kind of
-    /// the failure as its reason, `unique violation: members_email_key`, or the type and
-    /// variant of an error of yours. What the error says is not recorded, because messages
-    /// hold values. The error is returned as it is, also if its record fails, as on a
-    /// connection that is gone.
+    /// If `work` succeeds, the action is recorded in the same transaction, with the status
+    /// `ok`. If `work` or the commit fails, the transaction rolls back, and the action is
+    /// recorded afterwards, on its own, with the status `error`. Its reason is the kind of
+    /// the failure: for example `unique violation: members_email_key`, or the type and
+    /// variant of your own error. The error message is not recorded, because messages
+    /// contain values. The error is returned unchanged, also if recording it fails, for
+    /// example on a lost connection.
     ///
     /// Inside an open transaction, a failure rolls back to a savepoint, and its record
-    /// belongs to the outer transaction: it is there if that commits, and gone if that
-    /// rolls back. For a record that stays whatever happens, call it outside. A panic
-    /// records nothing.
+    /// belongs to the outer transaction: it is kept if that commits, and lost if that rolls
+    /// back. Call the method outside a transaction to keep the record in every case. A
+    /// panic records nothing.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -105,8 +104,8 @@ pub trait AuditExt: BlockingConnection {
     ///
     /// # Errors
     ///
-    /// The error of `work`, or that of the transaction. An action that cannot be recorded
-    /// is an error before `work` is run.
+    /// Returns the error of `work` or of the transaction. If the action cannot be recorded,
+    /// returns an error before `work` runs.
     fn audited_action<T, E, F>(
         &mut self,
         context: &AuditContext,
@@ -143,9 +142,10 @@ pub trait AuditExt: BlockingConnection {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`], as a `QueryBuilderError`, where no context is current:
-    /// `work` is not run, so that a place that forgot its context is seen. Where changes
-    /// without an actor are right, call [`audited_or_plain`](Self::audited_or_plain).
+    /// Returns [`ContextError::NoContext`], as a `QueryBuilderError`, if no context is
+    /// current. `work` does not run, so that a missing context is noticed. Call
+    /// [`audited_or_plain`](Self::audited_or_plain) where changes without an actor are
+    /// acceptable.
     ///
     /// ```
     /// # use threadline_test_server::doctest::*;
@@ -170,11 +170,11 @@ pub trait AuditExt: BlockingConnection {
         }
     }
 
-    /// Runs `work` in a transaction under the thread's current context, or in a plain one
-    /// where none is current.
+    /// Runs `work` in a transaction under the current context of the thread, or in a plain
+    /// one if no context is current.
     ///
-    /// The changes of a plain transaction are recorded without an actor, or, inside of
-    /// another transaction, under its context.
+    /// Changes of a plain transaction are recorded without an actor or, inside another
+    /// transaction, under its context.
     fn audited_or_plain<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
         F: FnOnce(&mut Self) -> Result<T, E>,
@@ -197,7 +197,7 @@ where
     ready(open.end(done))
 }
 
-/// Records what failed. That it cannot be recorded hides no failure.
+/// Records a failed action. An error while recording does not replace the original failure.
 pub(super) async fn record_failure<C: AuditConnection>(
     conn: &mut C,
     context: &AuditContext,
@@ -206,7 +206,7 @@ pub(super) async fn record_failure<C: AuditConnection>(
     let open = conn.status().transaction_depth();
     let _ = match open {
         Ok(None) => record_in(conn, action, Some(context)).await,
-        // A savepoint, so that the outer transaction goes on if this fails.
+        // Uses a savepoint, so that the outer transaction can continue if this fails.
         Ok(Some(_)) => {
             let setting = context.to_setting(Origin::Explicit);
             match Open::begin(conn, Some(&setting)).await {
@@ -217,7 +217,7 @@ pub(super) async fn record_failure<C: AuditConnection>(
                 Err(error) => Err(error.into()),
             }
         }
-        // Nothing can be said in a transaction that is broken.
+        // A broken transaction accepts no statement.
         Err(_) => return,
     };
 }

@@ -11,22 +11,23 @@ use crate::error::{Error, ErrorKind};
 use crate::posting::post_before_reading;
 use crate::run;
 
-/// Reads changes with what was recorded before its column was masked or excluded, and
-/// records that: as the action `audit.unmasked`, with the reason.
+/// Reads changes including values recorded before their column was masked or excluded, and
+/// records this access as the action `audit.unmasked` with the reason.
 ///
-/// What a policy hides now, readers are not shown, whenever it was recorded. Inside
-/// `read` they are: in histories, timelines, transactions, blame, exports,
-/// [`versions`](crate::Audited::versions) and [`as_of`](crate::Audited::as_of). What was
-/// redacted when it was recorded is on record nowhere.
+/// By default, readers do not see values that a policy hides now, whenever they were
+/// recorded. Inside `read`, these values are visible in histories, timelines, transactions,
+/// blame, exports, [`versions`](crate::Audited::versions) and
+/// [`as_of`](crate::Audited::as_of). Values that were redacted when they were recorded are
+/// stored nowhere.
 ///
-/// As of an instant, of columns that are excluded now nothing is shown: what has changed
-/// since is not on record, so that the value could be an older one. In a model, masked
-/// columns that are no text stay redacted, because a placeholder could be taken for a
-/// value; the image has them.
+/// For a record at an instant, columns that are excluded now have no value: later changes
+/// were not recorded, so the last recorded value could be outdated. In a model, masked
+/// columns that are not text stay redacted, because a placeholder could be mistaken for a
+/// value. The image has their values.
 ///
-/// The action is committed before anything is read. The actor is the current context's,
-/// else anonymous; the action's metadata has the role that was logged in. A reader of a
-/// [protected](crate::Protection) audit may do it, another role after
+/// The action is committed before anything is read. The actor is that of the current
+/// context, else anonymous. The metadata of the action has the role that was logged in. A
+/// reader of a [protected](crate::Protection) audit may call it, any other role after
 /// `GRANT EXECUTE ON FUNCTION threadline.unmask`.
 ///
 /// ```
@@ -46,7 +47,8 @@ use crate::run;
 ///
 /// # Errors
 ///
-/// The role may not, the reason is empty, a transaction is open, or reading failed.
+/// Returns an error if the role lacks the privilege, the reason is empty, a transaction is
+/// open, or reading fails.
 pub fn unmasked<C, T>(
     conn: &mut C,
     reason: impl Into<String>,
@@ -60,7 +62,7 @@ where
     ready(open.end(answer))
 }
 
-/// Records that values are read, and begins the transaction in which they are shown.
+/// Records the access, and begins the transaction in which the values are visible.
 pub(crate) async fn begin_unmasked<C: AuditConnection>(
     conn: &mut C,
     reason: String,

@@ -8,22 +8,22 @@ use crate::forms::open_text;
 use crate::forms::schema::Columns;
 use crate::record::{clean, portable};
 
-/// How bad a finding is.
+/// How severe a finding is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Severity {
-    /// Changes are lost, recorded wrongly, or have been.
+    /// Changes are lost or recorded wrongly, or were.
     Error,
-    /// Nothing is lost yet, or what was lost cannot be told.
+    /// Nothing is lost yet, or the loss cannot be determined.
     Warning,
-    /// To be known.
+    /// A notice.
     Info,
-    /// A severity that a newer version wrote and that this version does not know.
+    /// A severity that a newer version recorded and this version does not know.
     Unrecognized(String),
 }
 
 impl Severity {
-    /// `error`, `warning` or `info`.
+    /// Returns `error`, `warning` or `info`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Error => "error",
@@ -52,27 +52,27 @@ impl fmt::Display for Severity {
 open_text!(
     Severity,
     Severity::named,
-    "How bad a finding is: error, warning, info, or what a newer version knows."
+    "How severe a finding is: error, warning, info, or a value of a newer version."
 );
 
-/// The codes with what they mean: one list, of which everything else is made.
+/// The one list of codes with their meanings, from which everything else is generated.
 macro_rules! codes {
     ($($(#[$doc:meta])+ $name:ident $text:literal $severity:ident,)+) => {
-        /// What was found. As text it is stable: `trigger-missing`.
+        /// The kind of a finding. Its text form is stable: `trigger-missing`.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum FindingCode {
             $($(#[$doc])+ $name,)+
-            /// What only a newer version of the audit schema or of this crate finds. It counts
-            /// as an error, as nobody can say that it is harmless.
+            /// A finding that only a newer version of the audit schema or of this crate
+            /// makes. It counts as an error, because it cannot be assumed harmless.
             Unrecognized(String),
         }
 
         impl FindingCode {
-            /// Every code that this version knows.
+            /// All codes that this version knows.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// The code as text.
+            /// Returns the code as text.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$name => $text,)+
@@ -80,7 +80,7 @@ macro_rules! codes {
                 }
             }
 
-            /// How bad it is.
+            /// Returns the severity of the code.
             pub fn severity(&self) -> Severity {
                 match self {
                     $(Self::$name => Severity::$severity,)+
@@ -92,94 +92,95 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A capture trigger is not there.
+    /// A capture trigger is missing.
     TriggerMissing "trigger-missing" Error,
     /// A capture trigger does not fire.
     TriggerDisabled "trigger-disabled" Error,
-    /// A further trigger calls the table's capture function. It records nothing.
+    /// Another trigger calls the capture function of the table. It records nothing.
     TriggerDuplicated "trigger-duplicated" Warning,
-    /// A capture trigger is not as it was made, or fires when it should not.
+    /// A capture trigger was altered, or fires when it should not.
     TriggerAltered "trigger-altered" Error,
-    /// A trigger calls the capture function of another table: one that was made by hand,
-    /// or that a detached partition kept. It records nothing.
+    /// A trigger calls the capture function of another table. It was created by hand, or a
+    /// detached partition kept it. It records nothing.
     TriggerStray "trigger-stray" Warning,
-    /// A capture function is not what was written, or not there.
+    /// A capture function was altered or is missing.
     FunctionAltered "function-altered" Error,
-    /// A partition's row trigger is not there or does not fire.
+    /// The row trigger of a partition is missing or does not fire.
     PartitionUnseen "partition-unseen" Error,
-    /// A partition came since: a `TRUNCATE` of it alone leaves no trace.
+    /// A partition was added since the capture was built: a `TRUNCATE` of that partition
+    /// alone is not recorded.
     PartitionTruncateUnseen "partition-truncate-unseen" Warning,
-    /// A partition was detached or dropped; by which role and when, where
-    /// `threadline.watch()` saw it. `threadline.refresh()` notes that it was seen.
+    /// A partition was detached or dropped. If `threadline.watch()` recorded it, the
+    /// message has the role and the time. `threadline.refresh()` acknowledges it.
     PartitionLeft "partition-left" Info,
     /// The table became a partition of another.
     TableAttached "table-attached" Warning,
-    /// Columns were added, dropped, renamed or given other types since the capture
-    /// was built. Of a table with redaction, new columns are not recorded.
+    /// Columns were added, dropped, renamed or given other types since the capture was
+    /// built. If the table has redaction, new columns are not recorded.
     ColumnsChanged "columns-changed" Error,
     /// Columns were added to a table without redaction since the capture was built. They
     /// are recorded.
     ColumnsAdded "columns-added" Info,
-    /// The primary key is another than the one by which records are kept.
+    /// The primary key differs from the one by which records are identified.
     KeyChanged "key-changed" Error,
-    /// The capture is of an older version.
+    /// The capture was built by an older version.
     CaptureOutdated "capture-outdated" Warning,
     /// The table was restored since its capture was built.
     TableRestored "table-restored" Warning,
     /// The table was created anew, and is not audited.
     TableRecreated "table-recreated" Error,
-    /// The table was dropped without a word to the audit.
+    /// The table was dropped without ending its audit.
     TableDropped "table-dropped" Info,
-    /// The table is captured, and its policy is not on record.
+    /// The table is captured, but its policy is not recorded.
     PolicyMissing "policy-missing" Error,
-    /// The policy in force is another than the model's.
+    /// The policy in force differs from that of the model.
     PolicyDiffers "policy-differs" Error,
     /// The policy in force replaced that of the model: this process is older than the
     /// database, as in a rolling deploy. Only [`Models::health`](crate::Models::health)
-    /// tells it from `policy-differs`.
+    /// distinguishes it from `policy-differs`.
     PolicyReplaced "policy-replaced" Info,
     /// The table of a model is not audited.
     ModelNotAudited "model-not-audited" Error,
     /// The table of a model does not exist.
     ModelTableMissing "model-table-missing" Error,
-    /// A column looks secret by its name, is recorded as it is, and nobody said that
-    /// it may be.
+    /// A column whose name suggests a secret is recorded as it is, without an explicit
+    /// policy.
     SecretLooking "secret-looking" Warning,
-    /// The table has the name of an audited one, which is called otherwise now; nobody
-    /// audits it.
+    /// The table has the former name of an audited table that was renamed, and is not
+    /// audited.
     TableReplaced "table-replaced" Warning,
-    /// Nobody audits the table.
+    /// The table is not audited.
     TableUnaudited "table-unaudited" Info,
-    /// A change did not find what the change before it had left.
+    /// A change did not find the row as the change before it had left it.
     ChainBroken "chain-broken" Error,
-    /// A row is not what its last change left.
+    /// A row differs from what its last change left.
     RowAltered "row-altered" Error,
-    /// A row is gone, and no change says so.
+    /// A row is gone without a recorded change.
     RowMissing "row-missing" Error,
-    /// A row is there that was deleted, and no change says how it came back.
+    /// A deleted row exists again without a recorded change.
     RowUnrecorded "row-unrecorded" Error,
-    /// An erasure was begun and is not done: it was stopped, or what it is about is held.
+    /// An erasure was begun and is not complete: it was stopped, or its data is under a
+    /// legal hold.
     ErasureUnfinished "erasure-unfinished" Warning,
-    /// Values of a person were recorded after they had been erased.
+    /// Values of a person were recorded after an erasure.
     ErasedRecordedAgain "erased-recorded-again" Warning,
     /// Some of the newest transactions have no actor.
     Unattributed "unattributed" Info,
-    /// Somebody who may had capture suspended, and what was written meanwhile is not
-    /// recorded.
+    /// An authorized role suspended capture. Changes meanwhile are not recorded.
     CaptureSuspended "capture-suspended" Info,
-    /// The table's audit was stopped and began again, and what was written meanwhile is
-    /// not recorded.
+    /// The audit of the table was stopped and started again. Changes meanwhile are not
+    /// recorded.
     AuditInterrupted "audit-interrupted" Info,
-    /// A command took triggers of the audit from a table, detached a partition that came
-    /// back, or dropped the table; they may be back since. What was written meanwhile is not recorded.
+    /// A command removed audit triggers from a table, detached a partition that was
+    /// attached again, or dropped the table. The triggers may be back. Changes meanwhile
+    /// are not recorded.
     TriggersChanged "triggers-changed" Warning,
-    /// An object in the schema of the audit was not installed by Threadline, is not as it
-    /// was installed, or belongs to another role than the schema.
+    /// An object in the audit schema was not installed by Threadline, was altered, or
+    /// belongs to another role than the schema.
     AuditAltered "audit-altered" Error,
-    /// The audit has an owner of its own, and another role can write to it, or can become
-    /// its owner.
+    /// The audit has its own owner, but another role can write to it or become its owner.
     AuditExposed "audit-exposed" Error,
-    /// The objects in the schema of the audit could not be compared with those that were
+    /// The objects in the audit schema could not be compared with those that were
     /// installed.
     AuditUnchecked "audit-unchecked" Warning,
     /// The database has no audit schema.
@@ -188,13 +189,14 @@ codes! {
     SchemaOutdated "schema-outdated" Error,
     /// The audit schema is newer than this crate, as in a rolling deploy.
     SchemaNewer "schema-newer" Info,
-    /// Much waits in the journal, or since long: answers take longer, and nobody posts.
+    /// Many entries wait in the journal, or have waited for long: queries take longer, and
+    /// no worker posts.
     JournalWaiting "journal-waiting" Warning,
-    /// Entries of the journal could not be posted; they are in `threadline.unposted`.
+    /// Entries of the journal could not be posted. They are in `threadline.unposted`.
     EntriesSetAside "entries-set-aside" Error,
-    /// The sequence of ids is behind the ledger, after a restore or a switch-over.
+    /// The id sequence is behind the ledger, after a restore or a switchover.
     SequenceBehind "sequence-behind" Error,
-    /// The table's history could not be compared with its rows.
+    /// The history of the table could not be compared with its rows.
     ChainUnchecked "chain-unchecked" Warning,
 }
 
@@ -207,7 +209,7 @@ impl FindingCode {
             .unwrap_or(Self::Unrecognized(text))
     }
 
-    /// What is wrong with some records, which were written past the triggers.
+    /// Describes records that were written bypassing the triggers.
     pub(super) fn of_records(&self, records: i64) -> String {
         let (one, many) = match self {
             Self::ChainBroken => (
@@ -219,12 +221,12 @@ impl FindingCode {
                 "rows are not what their last recorded changes left",
             ),
             Self::RowMissing => (
-                "row is gone, and no recorded change says so",
-                "rows are gone, and no recorded change says so",
+                "row is gone without a recorded change",
+                "rows are gone without a recorded change",
             ),
             _ => (
-                "row is there that was deleted, and no recorded change says how it came back",
-                "rows are there that were deleted, and no recorded change says how they came back",
+                "deleted row exists again without a recorded change",
+                "deleted rows exist again without a recorded change",
             ),
         };
         format!("{records} {}", if records == 1 { one } else { many })
@@ -243,28 +245,28 @@ open_text!(
     "What was found, as in trigger-missing; a newer version may find what this one does not know."
 );
 
-/// Something that is not as it should be.
+/// A problem or notice that a check found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Finding {
-    /// What.
+    /// The kind of the finding.
     pub code: FindingCode,
-    /// How bad it is: of a code that is not known here, as whoever wrote it says.
+    /// The severity. For a code that is not known here, the one that its writer gave it.
     pub(crate) severity: Severity,
-    /// Where: the table's qualified name, quoted as in SQL.
+    /// The qualified name of the table, quoted as in SQL.
     pub table: Option<String>,
-    /// The same for people.
+    /// The description of the finding.
     pub message: String,
-    /// The SQL that fixes it. For what was written past the triggers, which nothing
-    /// can bring back: the SQL that takes what is there now as the beginning, once
-    /// it has been looked into. What was before cannot be asked for then.
+    /// The SQL that fixes it. A write that bypassed the triggers cannot be recovered; for
+    /// it, this SQL accepts the present rows as the new beginning. Run it only after an
+    /// investigation: earlier states can no longer be queried then.
     pub fix: Option<String>,
-    /// How many records disagree, where records do; of `unattributed`, how many transactions
-    /// have no actor.
+    /// The number of records that disagree, if the finding concerns records. For
+    /// `unattributed`, the number of transactions without an actor.
     #[serde(default)]
     pub records: i64,
-    /// Some of them.
+    /// Some of these records.
     #[serde(default)]
     pub examples: Vec<BrokenRecord>,
 }
@@ -287,13 +289,14 @@ impl Finding {
         }
     }
 
-    /// How bad it is.
+    /// Returns the severity of the finding.
     pub fn severity(&self) -> Severity {
         self.severity.clone()
     }
 }
 
-/// In a line, for a log: `error columns-changed in public.members: its columns are not those …`.
+/// Writes one line, for a log: `error columns-changed in public.members: its columns are
+/// not those …`.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -308,26 +311,26 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A record whose changes do not agree. What the policy masks or excludes is not
-/// shown.
+/// A record whose recorded changes are inconsistent. Values that the policy masks or
+/// excludes are not shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct BrokenRecord {
-    /// Its key, such as `{"id": 42}`.
+    /// The key of the record, such as `{"id": 42}`.
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub key: Option<Value>,
-    /// The change that did not find what was expected, or, where the row does not
-    /// agree, the last one.
+    /// The change that did not find the expected values, or the last change if the row
+    /// disagrees with it.
     pub change_id: i64,
     /// The transaction of that change.
     pub transaction_id: i64,
-    /// What the recorded changes say, of the columns that differ; `None` for no row.
+    /// The recorded values of the columns that differ; `None` for no row.
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub expected: Option<Value>,
-    /// What is shown instead; `None` for no row.
+    /// The values found instead; `None` for no row.
     #[serde(default, with = "portable::optional")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Columns>"))]
     pub found: Option<Value>,

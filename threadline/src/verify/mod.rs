@@ -1,5 +1,5 @@
-//! Whether the audit of a database is whole: triggers, functions, policies, and
-//! the recorded changes themselves.
+//! Checks whether the audit of a database is intact: triggers, functions, policies, and the
+//! recorded changes themselves.
 
 mod finding;
 mod queries;
@@ -25,7 +25,7 @@ use crate::run::installed_version;
 use crate::telemetry::{Clock, Found, Level, Verified};
 use crate::version::SCHEMA_VERSION;
 
-/// What [`Models::verify`] is asked for.
+/// The options of a verification. [`Models::verify`] returns it.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is verified before `run`"]
 pub struct Verify<'a> {
@@ -37,7 +37,7 @@ pub struct Verify<'a> {
     resume: Option<ResumePoint>,
 }
 
-/// What [`Verify::run`] found.
+/// The result of [`Verify::run`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -45,21 +45,22 @@ pub struct Verification {
     /// The version of the JSON form.
     #[serde(default)]
     pub format_version: FormatVersion,
-    /// Everything that is not as it should be, the worst first.
+    /// All findings, most severe first.
     pub findings: Vec<Finding>,
-    /// Where to go on, if the verification was stopped before its end; see
+    /// The place to resume at if the verification was stopped before its end; see
     /// [`Verify::run_in_steps`].
     pub stopped: Option<ResumePoint>,
 }
 
 impl Verification {
-    /// Whether the audit is whole: there may be warnings, but no errors.
+    /// Returns whether the audit is intact: there are no errors, but there may be warnings.
     pub fn is_sound(&self) -> bool {
         self.count(Severity::Error) == 0
     }
 
-    /// The tables that nobody audits: information, unless everything is to be audited. Among
-    /// them is that of a model that was forgotten in [`models!`](crate::models!).
+    /// Returns the findings for tables that are not audited. They are notices, unless every
+    /// table is to be audited. They include the table of a model that is missing in
+    /// [`models!`](crate::models!).
     pub fn unaudited(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| {
             matches!(
@@ -69,7 +70,7 @@ impl Verification {
         })
     }
 
-    /// How many findings of a severity there are.
+    /// Returns the number of findings of a severity.
     pub fn count(&self, severity: Severity) -> usize {
         let of = |finding: &&Finding| finding.severity() == severity;
         self.findings.iter().filter(of).count()
@@ -93,29 +94,29 @@ impl Verification {
 }
 
 impl Models {
-    /// Checks whether the audit of a database is intact, and changes nothing that is
-    /// recorded: at night, and before anybody relies on a history.
+    /// Checks whether the audit of a database is intact. Changes nothing that is recorded.
+    /// Run it every night, and before you rely on a history.
     ///
-    /// It sees triggers that are missing, disabled or altered, also those of
-    /// partitions, columns and keys that changed without `threadline.refresh`,
-    /// policies other than the models', tables that nobody audits, and columns that
-    /// look secret and are recorded as they are. And it
-    /// sees what was written past the triggers, whoever did it and however they
-    /// covered it up: each change must have found what the one before it left,
-    /// and the last one have left what is there now.
+    /// It finds triggers that are missing, disabled or altered, including those of
+    /// partitions; columns and keys that changed without `threadline.refresh`; policies
+    /// that differ from the models; tables that are not audited; and columns whose names
+    /// suggest a secret but that are recorded as they are. It also finds writes that
+    /// bypassed the triggers, whoever made them and however they were concealed: each
+    /// change must have found the row as the change before it left it, and the last change
+    /// must have left the present row.
     ///
-    /// Of the newest 10,000 posted transactions it counts those without an actor, and says
-    /// by which role and application they changed which tables: where a context is yet to be
-    /// set.
+    /// It counts transactions without an actor among the newest 10,000 posted transactions,
+    /// and reports which role and application changed which tables in them: there, a
+    /// context is still missing.
     ///
-    /// PostgreSQL's own counters, `pg_stat_user_tables`, are not asked: they count what was
-    /// rolled back and updates that change nothing (a thousand of each, and they stand at
-    /// two thousand where rightly nothing is recorded), so that a difference says nothing.
-    /// What no chain can show is a row that came and went past the triggers, and what was
-    /// written past those of a table without a key or whose policy records a part.
+    /// It does not use PostgreSQL's counters in `pg_stat_user_tables`. They include writes
+    /// that were rolled back and updates that changed nothing, so a difference to the
+    /// recorded changes proves nothing. It cannot detect a row that was both inserted and
+    /// deleted bypassing the triggers, nor bypassing writes to a table without a key or to
+    /// a table whose policy records only a part.
     ///
-    /// [`check`](Models::check) needs no database and asks whether migrations are
-    /// missing; [`status`](Models::status) asks whether they have been run, and
+    /// [`check`](Models::check) needs no database: it checks whether migrations are
+    /// missing. [`status`](Models::status) checks whether they have been run, and
     /// [`health`](Models::health), for a load balancer, whether changes are recorded.
     ///
     /// ```
@@ -155,30 +156,31 @@ impl Models {
     }
 }
 
-/// Told of each step, and asked whether to go on.
+/// A callback for each step, which decides whether to continue.
 type Progress<'p> = dyn FnMut(&VerifyProgress) -> ControlFlow<()> + Send + 'p;
 
 impl<'a> Verify<'a> {
-    /// One table only, named as in SQL.
+    /// Checks one table only, named as in SQL.
     pub fn table(mut self, table: impl Into<String>) -> Self {
         self.table = Some(table.into());
         self
     }
 
-    /// Compares changes from an instant on only: what was found before, and has
-    /// been looked into, is not found again, and a long history takes less time.
+    /// Compares only changes from an instant on. Earlier findings that were investigated
+    /// are not reported again, and a long history takes less time.
     pub fn since(mut self, since: DateTime<Utc>) -> Self {
         self.since = Some(since);
         self
     }
 
-    /// Tables, named as in SQL, that nobody needs to audit.
+    /// Sets the tables, named as in SQL, that need not be audited.
     pub fn allow_unaudited<T: Into<String>>(mut self, tables: impl IntoIterator<Item = T>) -> Self {
         self.allowed.extend(tables.into_iter().map(Into::into));
         self
     }
 
-    /// At most so many records of a table with each finding; all are counted.
+    /// Sets the maximum number of example records for each finding. All records are
+    /// counted.
     pub fn examples(mut self, examples: usize) -> Self {
         self.examples = examples;
         self
@@ -188,8 +190,8 @@ impl<'a> Verify<'a> {
     ///
     /// # Errors
     ///
-    /// It cannot be told: there is no audit schema, or an older one, the table is
-    /// not there, or the database cannot be asked.
+    /// Returns an error if the checks cannot run: the audit schema is missing or too old,
+    /// the table does not exist, or a query fails.
     pub fn run<'c, C: AuditConnection>(
         self,
         conn: &'c mut C,
@@ -207,16 +209,17 @@ impl<'a> Verify<'a> {
         })
     }
 
-    /// Goes on where a run was stopped: histories that were compared are not compared again.
+    /// Resumes a run that was stopped. Histories that were compared are not compared again.
     pub fn resume(mut self, at: ResumePoint) -> Self {
         self.resume = Some(at);
         self
     }
 
-    /// Runs the checks and compares histories in steps of about so many changes, for a
-    /// large ledger: each step takes a snapshot of its own and little memory. `progress` is
-    /// called after each, and stops the run with [`ControlFlow::Break`]. What a run and those
-    /// that resume it find is what one run finds. Each step reads the table once.
+    /// Runs the checks and compares histories in steps of about the given number of
+    /// changes, for a large ledger. Each step takes its own snapshot, needs little memory,
+    /// and reads the table once. `progress` is called after each step and stops the run
+    /// with [`ControlFlow::Break`]. A stopped run and the runs that resume it find together
+    /// what one complete run finds.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -282,7 +285,7 @@ impl<'a> Verify<'a> {
         }
         findings.extend(of_models);
         findings.extend(self.secret_findings(conn, only.as_deref()).await?);
-        // After what waits was looked at.
+        // Runs after the check of waiting entries.
         post_before_reading(conn).await;
         let tables = queries::audited(conn, only.as_deref()).await?;
         let (broken, stopped) = self.chains(conn, &tables, changes, progress).await?;
@@ -309,8 +312,8 @@ impl<'a> Verify<'a> {
         })
     }
 
-    /// Where the models are not in force. A table whose triggers are gone has been
-    /// found.
+    /// Returns findings for models that are not in force. Tables without triggers are
+    /// reported elsewhere.
     async fn model_findings<C: AuditConnection>(
         &self,
         conn: &mut C,
@@ -352,7 +355,7 @@ fn unchecked(table: &Audited, obstacle: &str) -> Finding {
     )
 }
 
-/// The qualified name of a table that was asked for.
+/// Returns the qualified name of the given table.
 async fn named<C: AuditConnection>(conn: &mut C, table: &str) -> Result<String, Error> {
     queries::qualified(conn, table).await?.ok_or_else(|| {
         Error::new(ErrorKind::NotAudited {
@@ -378,7 +381,7 @@ fn of_suspended(suspended: Suspended) -> Finding {
     let last = occurred_at.format("%Y-%m-%d %H:%M:%S UTC");
     let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
     let message = format!(
-        "capture was suspended in {those}, and what they wrote from then on is not recorded; the last began {last}, by {actor}{reason}; \
+        "capture was suspended in {those}, and their later writes are not recorded; the last began {last}, by {actor}{reason}; \
          see `audit timeline --action audit.suspended`"
     );
     Finding::new(FindingCode::CaptureSuspended, None, message, None)
@@ -407,7 +410,7 @@ fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Opt
     let call = PolicyCall(spec).to_string();
     let table = table.or_else(|| Some(spec.table.clone()));
     match status {
-        // The others have been found as what they are.
+        // The other states are reported by their own findings.
         ModelStatus::Current
         | ModelStatus::ColumnsAdded
         | ModelStatus::CaptureOutdated
@@ -423,7 +426,7 @@ fn of_model(spec: &TableSpec, status: ModelStatus, table: Option<String>) -> Opt
         ModelStatus::NotAudited => Some(Finding::new(
             FindingCode::ModelNotAudited,
             table,
-            format!("{by} has it audited, and it is not"),
+            format!("{by} declares it audited, but it is not"),
             Some(call),
         )),
         ModelStatus::PolicyDiffers => Some(Finding::new(

@@ -1,4 +1,4 @@
-//! What the database is asked.
+//! The queries of the checks.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -37,7 +37,7 @@ impl FindingRow {
     }
 }
 
-/// What a query found in terms of the audit schema.
+/// Returns the findings of a query on the audit schema.
 async fn findings<C, Q>(conn: &mut C, query: Q) -> QueryResult<Vec<Finding>>
 where
     C: AuditConnection,
@@ -65,7 +65,7 @@ pub(super) async fn unaudited_tables<C: AuditConnection>(
     findings(conn, query).await
 }
 
-/// The qualified name of a table that is there.
+/// Returns the qualified name of an existing table.
 pub(super) async fn qualified<C: AuditConnection>(
     conn: &mut C,
     table: &str,
@@ -80,17 +80,17 @@ pub(super) async fn qualified<C: AuditConnection>(
     Ok(found.map(|found| found.name))
 }
 
-/// A column that is recorded as it is, and of which nobody said that it may.
+/// A column that is recorded as it is, without an explicit policy.
 #[derive(QueryableByName)]
 pub(super) struct UnsaidColumn {
-    /// Its table's.
+    /// The table of the column.
     #[diesel(sql_type = Text)]
     pub(super) name: String,
     #[diesel(sql_type = Text)]
     pub(super) column: String,
     #[diesel(sql_type = Bool)]
     pub(super) is_key: bool,
-    /// Or will be, when the capture is built anew.
+    /// False if it is recorded only after the capture is rebuilt.
     #[diesel(sql_type = Bool)]
     pub(super) is_recorded: bool,
     /// The call that excludes it.
@@ -107,14 +107,14 @@ pub(super) async fn unsaid_columns<C: AuditConnection>(
     run::load(conn, query).await
 }
 
-/// What `threadline.suspend()` left.
+/// Suspensions recorded by `threadline.suspend()`.
 #[derive(QueryableByName)]
 pub(super) struct Suspended {
     #[diesel(sql_type = BigInt)]
     pub(super) transactions: i64,
     #[diesel(sql_type = BigInt)]
     pub(super) sessions: i64,
-    /// When the last of them began.
+    /// The time at which the last suspension began.
     #[diesel(sql_type = Timestamptz)]
     pub(super) occurred_at: DateTime<Utc>,
     #[diesel(sql_type = Text)]
@@ -132,15 +132,15 @@ pub(super) async fn suspended<C: AuditConnection>(
     run::one(conn, query).await.optional()
 }
 
-/// Transactions without an actor among the newest ones.
+/// The transactions without an actor among the newest ones.
 #[derive(QueryableByName)]
 pub(super) struct Unattributed {
     #[diesel(sql_type = BigInt)]
     pub(super) unattributed: i64,
-    /// All that were looked at.
+    /// The number of checked transactions.
     #[diesel(sql_type = BigInt)]
     pub(super) transactions: i64,
-    /// When the oldest of them began.
+    /// The time at which the oldest of them began.
     #[diesel(sql_type = Timestamptz)]
     pub(super) since: DateTime<Utc>,
     #[diesel(sql_type = Text)]
@@ -178,7 +178,7 @@ pub(super) async fn triggers_changed<C: AuditConnection>(
     findings(conn, query).await
 }
 
-/// A table whose history can be looked at.
+/// A table whose history can be checked.
 #[derive(QueryableByName)]
 pub(super) struct Audited {
     #[diesel(sql_type = Text)]
@@ -198,7 +198,7 @@ pub(super) async fn audited<C: AuditConnection>(
     run::load(conn, query).await
 }
 
-/// The key that ends a range of about so many changes.
+/// Returns the key that ends a range of about the given number of changes.
 pub(super) async fn next_key<C: AuditConnection>(
     conn: &mut C,
     table: &str,
@@ -219,7 +219,7 @@ pub(super) async fn next_key<C: AuditConnection>(
     Ok(found.key)
 }
 
-/// A record that does not agree, and how many of its table do so.
+/// An inconsistent record, and the number of such records of its table.
 pub(super) struct Found {
     pub(super) code: FindingCode,
     pub(super) records: i64,
@@ -250,7 +250,7 @@ pub(super) async fn chain_drift<C: AuditConnection>(
         #[diesel(sql_type = Nullable<Jsonb>)]
         found: Option<AnyJson>,
     }
-    // Without examples nothing would be found.
+    // Without examples, the query would find nothing.
     let examples = i32::try_from(examples.max(1)).unwrap_or(i32::MAX);
     let query =
         diesel::sql_query("SELECT * FROM threadline.chain_drift($1::regclass, $2, $3, $4, $5)")

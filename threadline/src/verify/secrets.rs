@@ -1,4 +1,4 @@
-//! Columns that look secret, and of which nobody said whether they are.
+//! Columns whose names suggest a secret and that have no explicit policy.
 
 use super::Verify;
 use super::finding::{Finding, FindingCode};
@@ -53,7 +53,7 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
         format!("exclude({column}), mask({column}), hash({column}) or plain({column})")
     };
     let (advice, fix) = match spec {
-        // It is in force under another policy, which is found as such.
+        // The model's policy is not in force, which is a finding of its own.
         Some(spec) if spec.policy.decides(&column) => return None,
         Some(TableSpec {
             file: Some(file), ..

@@ -1,5 +1,5 @@
-//! Histories compared in steps, so that a large ledger shows progress and a run that was
-//! stopped goes on where it was.
+//! Comparison of histories in steps, so that a large ledger shows progress and a stopped
+//! run can be resumed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,8 +13,8 @@ use super::{Progress, Verify, unchecked};
 use crate::connection::AuditConnection;
 use crate::error::Error;
 
-/// Where a verification that was stopped goes on; see [`Verify::resume`]. As text it is for
-/// the command line and for a file.
+/// The place at which a stopped verification resumes; see [`Verify::resume`]. Its text form
+/// is for the command line and for files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct ResumePoint {
@@ -37,26 +37,27 @@ impl FromStr for ResumePoint {
     }
 }
 
-/// How far [`Verify::run_in_steps`] has come.
+/// The progress of [`Verify::run_in_steps`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct VerifyProgress {
-    /// The table at which it is, qualified and quoted as in SQL.
+    /// The current table, qualified and quoted as in SQL.
     pub table: String,
-    /// Tables whose histories have been compared, those before a resume point included.
+    /// The number of tables whose histories have been compared, including those before a
+    /// resume point.
     pub tables_done: usize,
-    /// All tables whose histories are compared.
+    /// The number of all tables whose histories are compared.
     pub tables: usize,
-    /// Steps taken at this table.
+    /// The number of steps taken at this table.
     pub steps: u64,
-    /// Findings so far.
+    /// The number of findings so far.
     pub findings: usize,
-    /// Where a run goes on that is stopped now.
+    /// The place at which to resume if the run is stopped now.
     pub resume: ResumePoint,
 }
 
-/// What of a table's history does not agree, from all of its steps.
+/// The inconsistencies of a table's history, from all of its steps.
 #[derive(Default)]
 struct Broken(BTreeMap<String, (FindingCode, i64, Vec<BrokenRecord>)>);
 
@@ -97,7 +98,8 @@ impl Broken {
 }
 
 impl Verify<'_> {
-    /// What the histories of tables show, and where to go on if `progress` breaks.
+    /// Returns the findings in the histories of tables, and the place to resume at if
+    /// `progress` breaks.
     pub(super) async fn chains<C: AuditConnection>(
         &self,
         conn: &mut C,
@@ -163,7 +165,8 @@ impl Verify<'_> {
     }
 }
 
-/// The place of the table at which to go on; where it is gone, the first one.
+/// Returns the index of the table at which to resume, or of the first one if it no longer
+/// exists.
 fn resume_place(tables: &[Audited], name: &str) -> usize {
     tables
         .iter()

@@ -128,7 +128,7 @@ fn a_filter_that_cannot_be_says_why() {
         ),
         (
             &["--actor", "user:1", "--actor", "user:2"],
-            "error: filter `actor` is given twice; leave one of them away\n",
+            "error: filter `actor` is given twice; remove one of them\n",
         ),
         (
             &["--status", "failed"],

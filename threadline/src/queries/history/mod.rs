@@ -25,8 +25,8 @@ pub(crate) const STORY: &str = include_str!("story.sql");
 
 /// The query for the changes of one record, newest first.
 ///
-/// A Diesel query like any other, for whoever wants to run it with another
-/// connection type; [`Audited::history`](crate::Audited::history) runs it.
+/// It is a Diesel query, so you can also run it on another connection type.
+/// [`Audited::history`](crate::Audited::history) runs it.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -49,7 +49,7 @@ pub struct History<M, V> {
 }
 
 impl<M: AuditedModel, V> History<M, V> {
-    /// The history of the record with this key.
+    /// Builds the query for the record with this key.
     pub fn of_key<K: KeyOf<M::Key, Values = V>>(key: K) -> Self {
         Self {
             table: M::spec().table,
@@ -62,8 +62,8 @@ impl<M: AuditedModel, V> History<M, V> {
 }
 
 impl<M, V> History<M, V> {
-    /// At most so many changes, the newest; without, all, and 50 in a
-    /// [`page`](Self::page).
+    /// Sets the maximum number of changes, the newest ones. By default,
+    /// [`load`](Self::load) returns all and a [`page`](Self::page) has 50.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(i64::try_from(limit).unwrap_or(i64::MAX));
         self
@@ -73,7 +73,7 @@ impl<M, V> History<M, V> {
     ///
     /// # Errors
     ///
-    /// As of [`Audited::history`](crate::Audited::history).
+    /// Same as [`Audited::history`](crate::Audited::history).
     pub fn load<'c, C>(self, conn: &'c mut C) -> C::Answer<'c, Result<Vec<AuditChange>, Error>>
     where
         C: AuditConnection,
@@ -82,7 +82,7 @@ impl<M, V> History<M, V> {
         C::answer(self.without_model().changes(conn))
     }
 
-    /// The same query, whose future does not depend on the model.
+    /// Returns the same query with a future that does not depend on the model.
     pub(crate) fn without_model(self) -> History<(), V> {
         let Self {
             table,
@@ -116,12 +116,13 @@ impl<V: QueryFragment<Pg> + Send> History<(), V> {
     }
 }
 
-/// A key given as texts, for whoever has no model at hand.
+/// A key given as texts, for callers without a model.
 #[derive(Debug)]
 pub struct TextKey(Vec<String>);
 
 impl History<(), TextKey> {
-    /// The history of a record by its table's name as in SQL and its key.
+    /// Builds the query for a record by the name of its table, written as in SQL, and its
+    /// key.
     #[doc(hidden)]
     pub fn by_name(table: String, key: Vec<String>) -> Self {
         Self {
@@ -154,11 +155,12 @@ impl QueryFragment<Pg> for TextKey {
     }
 }
 
-/// The changes of a record, newest first: [`Audited::history`](crate::Audited::history) as a function.
+/// Returns the changes of a record, newest first. Same as
+/// [`Audited::history`](crate::Audited::history).
 ///
 /// # Errors
 ///
-/// The audit schema is missing or too old, or the query failed.
+/// Returns an error if the audit schema is missing or too old, or if the query fails.
 pub fn history<'c, M, C>(
     conn: &'c mut C,
     record: &'c M,
@@ -191,7 +193,7 @@ impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for History<M, V> {
 }
 
 impl<M, V: QueryFragment<Pg>> History<M, V> {
-    /// Fills a place of the query.
+    /// Fills a placeholder of the query.
     pub(crate) fn fill<'b>(&'b self, name: &str, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         match name {
             "change columns" => out.push_sql(&statement::change_columns()),

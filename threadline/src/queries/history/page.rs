@@ -13,22 +13,24 @@ use crate::queries::timeline::TimelineEntry;
 use crate::record::{AnyJson, AuditChange};
 use crate::run;
 
-/// Entries of a page unless said otherwise.
+/// The default number of entries of a page.
 const PAGE: i64 = 50;
 
 impl<M, V> History<M, V> {
-    /// Goes on where a [`page`](Self::page) of the same record ended.
+    /// Continues after the [`page`](Self::page) of the same record that returned this
+    /// cursor.
     ///
     /// # Errors
     ///
-    /// The cursor is of another query.
+    /// Returns an error if the cursor is of another query.
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Result<Self, Error> {
         self.before = Cursor::record(cursor.into())?;
         Ok(self)
     }
 
-    /// Gives a part of the history, newest first, each change with the actions of its
-    /// transaction: why it was made. A page costs the same however long the history is.
+    /// Returns a part of the history, newest first, each change with the actions of its
+    /// transaction, which give the reasons. The cost of a page does not depend on the
+    /// length of the history.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -82,23 +84,24 @@ impl<M, V> History<M, V> {
 }
 
 impl<M, V> HistoryWith<M, V> {
-    /// Goes on where a [`page`](Self::page) of the same question ended.
+    /// Continues after the [`page`](Self::page) of the same query that returned this
+    /// cursor.
     ///
     /// # Errors
     ///
-    /// The cursor is of another query.
+    /// Returns an error if the cursor is of another query.
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Result<Self, Error> {
         self.history = self.history.after(cursor)?;
         Ok(self)
     }
 
-    /// Gives a part of the history, newest first, each change with the actions of its
+    /// Returns a part of the history, newest first, each change with the actions of its
     /// transaction.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Reference`](crate::ErrorKind::Reference) where rows cannot be found by
-    /// a reference; or same as [`History::load`].
+    /// Returns [`ErrorKind::Reference`](crate::ErrorKind::Reference) if rows cannot be
+    /// found by a reference. Other errors are the same as those of [`History::load`].
     pub fn page<'c, C>(
         mut self,
         conn: &'c mut C,
@@ -119,7 +122,7 @@ impl<M, V> HistoryWith<M, V> {
         })
     }
 
-    /// Gives all of it, each change with the actions of its transaction.
+    /// Returns the whole history, each change with the actions of its transaction.
     ///
     /// # Errors
     ///

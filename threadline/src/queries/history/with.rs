@@ -10,11 +10,12 @@ use crate::filter::FilterError;
 use crate::record::ChangeSql;
 use crate::statement;
 
-/// How rows of another table refer to a record: by which columns. Made by
-/// [`Audited::of`](crate::Audited::of) and [`Audited::referring`](crate::Audited::referring),
-/// or from text as in SQL:
+/// How rows of another table refer to a record: the referring columns.
+/// [`Audited::of`](crate::Audited::of) and
+/// [`Audited::referring`](crate::Audited::referring) return it, or it is parsed from text,
+/// written as in SQL:
 ///
-/// | | |
+/// | text | meaning |
 /// |---|---|
 /// | `posts` | by the one foreign key of `posts` to the record's table |
 /// | `posts.user_id`, `app.posts.user_id` | by this column |
@@ -41,21 +42,21 @@ impl Referring {
         Self(table)
     }
 
-    /// The rows that refer to the record in this way, and those that refer to these rows.
+    /// Adds the rows that refer to the rows of this reference.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
         Self(format!("{}/{}", self.0, next.0))
     }
 }
 
-/// As it is read.
+/// Writes the text that it is parsed from.
 impl std::fmt::Display for Referring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-/// What the text names is looked up when it is asked for.
+/// Parses the text. The names are looked up only when the query runs.
 impl std::str::FromStr for Referring {
     type Err = Error;
 
@@ -73,29 +74,29 @@ impl std::str::FromStr for Referring {
     }
 }
 
-/// The history of a record with those of the rows that referred to it at the time; made
-/// by [`History::with`].
+/// The history of a record with those of the rows that referred to it at the time.
+/// [`History::with`] returns it.
 #[derive(Debug)]
-#[must_use = "a question is answered by `page(conn)` or `load(conn)`"]
+#[must_use = "a query does nothing until you call `page(conn)` or `load(conn)`"]
 pub struct HistoryWith<M, V> {
     pub(crate) history: History<M, V>,
     paths: Vec<String>,
 }
 
 impl<M, V> History<M, V> {
-    /// The same together with the changes of the rows that referred to the record at the
-    /// time, in one timeline, newest first.
+    /// Adds the changes of the rows that referred to the record at the time, in one
+    /// timeline, newest first.
     ///
-    /// A row belongs to the record from the change by which it came to refer to it until
-    /// the change by which it ceased to, or went; both are shown, and
-    /// [`TimelineEntry::references`](crate::TimelineEntry::references) says which they are.
-    /// A record that had another key before is followed to it. What rows referred to before
-    /// the audit is what the first change that shows it tells, or the row as it is now;
-    /// this takes the right to read the table.
+    /// A row belongs to the record from the change that made it refer to the record until
+    /// the change that ended this, or until its deletion. Both changes are included, and
+    /// [`TimelineEntry::references`](crate::TimelineEntry::references) marks them. A record
+    /// that had another key before is followed to it. References from before the audit are
+    /// inferred from the first change that shows them, or from the present row, which
+    /// requires the privilege to read the table.
     ///
-    /// The rows are looked for among all recorded changes of their table: about 1 ms for
-    /// 1,000. After `SELECT threadline.index_reference('posts', 'user_id')` they are found
-    /// by an index.
+    /// The rows are searched among all recorded changes of their table, at about 1 ms for
+    /// 1,000 changes. After `SELECT threadline.index_reference('posts', 'user_id')`, an
+    /// index is used.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -135,7 +136,7 @@ impl<M, V> History<M, V> {
 }
 
 impl<M, V> HistoryWith<M, V> {
-    /// The same query, whose future does not depend on the model.
+    /// Returns the same query with a future that does not depend on the model.
     pub(crate) fn without_model(self) -> HistoryWith<(), V> {
         HistoryWith {
             history: self.history.without_model(),
@@ -143,8 +144,8 @@ impl<M, V> HistoryWith<M, V> {
         }
     }
 
-    /// At most so many changes, the newest; without, all, and 50 in a
-    /// [`page`](Self::page).
+    /// Sets the maximum number of changes, the newest ones. By default,
+    /// [`load`](Self::load) returns all and a [`page`](Self::page) has 50.
     pub fn limit(mut self, limit: usize) -> Self {
         self.history = self.history.limit(limit);
         self

@@ -1,5 +1,5 @@
-//! Conditions on a part of a record key, which is text: of several columns a JSON array,
-//! `["11", "5", "owner"]`.
+//! Conditions on a part of a record key. A key is stored as text; that of several columns
+//! is a JSON array, `["11", "5", "owner"]`.
 
 use diesel::result::QueryResult;
 use diesel::sql_types::{Integer, Text};
@@ -13,15 +13,15 @@ use crate::statement::{Bind, Typed, filled};
 #[derive(Debug, Clone)]
 pub(super) struct KeyPart {
     pub(super) table: i32,
-    /// The column's place in the key, from 1.
+    /// The position of the column in the key, from 1.
     place: i32,
-    /// How many columns the key has.
+    /// The number of columns of the key.
     width: i32,
-    /// The value as it is in the key: of several columns a JSON string.
+    /// The value as stored in the key. With several columns, it is a JSON string.
     value: String,
 }
 
-/// The tables with this column in their key, or that of one table.
+/// Returns the tables with this column in their key, or only the given table.
 pub(super) async fn key_parts<C: AuditConnection>(
     conn: &mut C,
     column: &str,
@@ -48,8 +48,8 @@ pub(super) async fn key_parts<C: AuditConnection>(
         .collect())
 }
 
-/// That the key of a change, or the one that it had before, has these values: as a range
-/// of the index as far as they are the first of the key, and by reading each key beyond.
+/// Returns the condition that the key of a change, or its key before, has these values.
+/// Leading columns of the key become an index range; for other columns, each key is read.
 pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
     let [first, ..] = key else {
         return "true".to_owned();
@@ -69,7 +69,8 @@ pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
         let value = parts.binds.text(&format!("[{}]", leading.join(", ")));
         conditions.push(format!("{{key}} = {value}"));
     } else if !leading.is_empty() {
-        // What begins like this and goes on after a blank, which `!` comes next to.
+        // Matches this prefix followed by a blank. `!` is the next character after the
+        // blank.
         let prefix = format!("[{},", leading.join(", "));
         let from = parts.binds.text(&format!("{prefix} "));
         let to = parts.binds.text(&format!("{prefix}!"));
@@ -78,7 +79,7 @@ pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
     for part in key {
         let leads = leading.get(part.place as usize - 1) == Some(&part.value.as_str());
         if !leads && width == 1 {
-            // Two values of one column.
+            // Two values of one column exclude each other.
             conditions.push("false".to_owned());
         } else if !leads {
             let quoted = part.value.as_str();

@@ -26,26 +26,27 @@ use crate::posting::post_before_reading;
 use crate::record::AuditChange;
 use crate::run;
 
-/// Entries of a page unless said otherwise.
+/// The default number of entries of a page.
 const PAGE: usize = 50;
 
-/// One change of a timeline or of a record's history, and why it was made.
+/// A change in a timeline or in the history of a record, with the reasons for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct TimelineEntry {
-    /// What was changed, when and by whom.
+    /// The change, with its time and actor.
     pub change: AuditChange,
-    /// The actions of its transaction: what was meant.
+    /// The actions of its transaction.
     pub actions: Vec<AuditAction>,
-    /// In the history of a record [with](crate::History::with) those of others: how the
-    /// changed row referred to it. Empty for the record itself, and in every other answer.
+    /// In the history of a record [with](crate::History::with) that of other rows: how the
+    /// changed row referred to the record. Empty for the record itself, and in every other
+    /// result.
     #[serde(default)]
     pub references: Vec<Reference>,
 }
 
 impl TimelineEntry {
-    /// A change with those of the actions that belong to its transaction.
+    /// Combines a change with the given actions of its transaction.
     pub(super) fn new(change: AuditChange, actions: &[AuditAction]) -> Self {
         Self {
             actions: actions
@@ -59,23 +60,23 @@ impl TimelineEntry {
     }
 }
 
-/// The question what changed; made by [`timeline`].
+/// A query for changes across tables. [`timeline`] returns it.
 #[derive(Debug, Clone)]
-#[must_use = "a question is answered by `page(conn)` or `count(conn)`"]
+#[must_use = "a query does nothing until you call `page(conn)` or `count(conn)`"]
 pub struct Timeline {
     filter: Filter,
     limit: usize,
     after: Option<Cursor>,
 }
 
-/// Asks for changes across tables, newest first.
+/// Queries changes across tables, newest first.
 ///
-/// Newest transaction first, and its changes together, the last one first; of
-/// one record, simply the last change first.
+/// Transactions are ordered newest first, and so are the changes within each transaction.
+/// The changes of a single record are ordered newest first too.
 ///
-/// Actions whose transaction changed nothing, such as a login that was refused, are no
-/// changes: those that match are in [`Page::other_actions`], page by page.
-/// [`actions`](crate::actions) asks for actions alone.
+/// Actions whose transaction changed nothing, such as a refused login, are not changes.
+/// Those that match are in [`Page::other_actions`] of each page.
+/// [`actions`](crate::actions) queries actions alone.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -93,7 +94,7 @@ pub struct Timeline {
 ///         println!("    {action}");
 ///     }
 /// }
-/// // Where it goes on, as text that a client can hold:
+/// // The next page, as text that a client can keep:
 /// let next: Option<String> = page.next.map(|cursor| cursor.to_string());
 ///
 /// let all = timeline(emails).count(conn)?;
@@ -109,26 +110,26 @@ pub fn timeline(filter: Filter) -> Timeline {
 }
 
 impl Timeline {
-    /// At most so many changes; 50 unless said otherwise. A page of none says whether there
-    /// are some, and not where to go on.
+    /// Sets the maximum number of changes; the default is 50. A page with a limit of 0
+    /// shows whether there are any, but has no cursor.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Goes on where a page ended.
+    /// Continues after the page that returned this cursor.
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
         self.after = cursor.into();
         self
     }
 
-    /// Answers.
+    /// Runs the query.
     ///
     /// # Errors
     ///
-    /// The filter cannot be answered ([`FilterError`](crate::FilterError)), the
-    /// cursor is of another query, the audit schema is missing or too old, or the
-    /// query failed.
+    /// Returns an error if the filter cannot be evaluated
+    /// ([`FilterError`](crate::FilterError)), if the cursor is of another query, if the
+    /// audit schema is missing or too old, or if the query fails.
     pub fn page<C: AuditConnection>(
         self,
         conn: &mut C,
@@ -165,23 +166,23 @@ impl Timeline {
         })
     }
 
-    /// How many changes there are in all, whatever the page. Reads every one of them.
+    /// Counts all matching changes, independent of the page. Reads every one of them.
     /// Actions without changes are not counted; see
     /// [`count_other_actions`](Self::count_other_actions).
     ///
     /// # Errors
     ///
-    /// As of [`page`](Self::page).
+    /// Same as [`page`](Self::page).
     pub fn count<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
         C::answer(self.counted(conn, None))
     }
 
-    /// How many there are, counted up to `cap` and no further: for "more than
-    /// 1,000" on a page that should not wait for the exact number.
+    /// Counts the matching changes up to `cap` and no further, for a page that shows "more
+    /// than 1,000" instead of waiting for the exact number.
     ///
     /// # Errors
     ///
-    /// As of [`page`](Self::page).
+    /// Same as [`page`](Self::page).
     pub fn count_up_to<C: AuditConnection>(
         self,
         conn: &mut C,
@@ -190,14 +191,15 @@ impl Timeline {
         C::answer(self.counted(conn, Some(cap)))
     }
 
-    /// How many actions match that no change shows, because their transaction changed
-    /// nothing, or because they belong to none: all of those that pages have in
-    /// [`Page::other_actions`]. [`ActionFilter::without_changes`](crate::ActionFilter::without_changes)
-    /// asks for them.
+    /// Counts the matching actions that no change shows, because their transaction changed
+    /// nothing or because they belong to none. These are all actions that the pages return
+    /// in [`Page::other_actions`].
+    /// [`ActionFilter::without_changes`](crate::ActionFilter::without_changes) queries
+    /// them.
     ///
     /// # Errors
     ///
-    /// As of [`page`](Self::page).
+    /// Same as [`page`](Self::page).
     pub fn count_other_actions<C: AuditConnection>(
         self,
         conn: &mut C,
@@ -222,5 +224,5 @@ impl Timeline {
     }
 }
 
-/// What a count is.
+/// The row type of a count.
 pub(super) type CountSql = BigInt;

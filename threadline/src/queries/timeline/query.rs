@@ -1,6 +1,6 @@
-//! From a filter to SQL. Four forms, by what narrows most: the record, an id
-//! or an action, the transactions, or the changes. Each reads along one index in
-//! the order of the answer.
+//! Translates a filter to SQL. There are four forms; the most selective part of the filter
+//! decides: the record, an id or an action, the transactions, or the changes. Each form
+//! reads one index in the order of the result.
 
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 
@@ -23,19 +23,19 @@ use crate::statement::{Bind, Binds, Typed, all_of, filled};
 #[cfg(feature = "export")]
 pub(crate) type ExportSql = (ChangeSql, Nullable<diesel::sql_types::Jsonb>);
 
-/// A filter, looked up in a database and ready to be asked.
+/// A filter whose names are looked up in a database, ready to be queried.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     filter: &'a Filter,
     table: Option<i32>,
-    /// The first and last transaction that can have changes in the span of time.
+    /// The first and last transaction that can have changes in the time span.
     pub(super) transactions: Option<(i64, i64)>,
     values: Values,
     scope: Option<KnownScope<'a>>,
 }
 
 impl<'a> Plan<'a> {
-    /// Looks up what the filter names.
+    /// Looks up the names in the filter.
     pub(crate) async fn new<C: AuditConnection>(
         conn: &mut C,
         filter: &'a Filter,
@@ -124,7 +124,7 @@ impl<'a> Plan<'a> {
         )
     }
 
-    /// The changes that come after a place, newest first.
+    /// Returns the query for the changes after a place, newest first.
     pub(crate) fn changes(
         &self,
         after: Option<ChangePlace>,
@@ -140,7 +140,7 @@ impl<'a> Plan<'a> {
         )
     }
 
-    /// The changes, with the actions of their transactions as JSON.
+    /// Returns the query for the changes with the actions of their transactions as JSON.
     #[cfg(feature = "export")]
     pub(crate) fn export(&self, limit: Option<usize>, actions: bool) -> Typed<ExportSql> {
         let actions = if actions {
@@ -158,7 +158,7 @@ impl<'a> Plan<'a> {
         )
     }
 
-    /// How many there are, by day, table, operation and actor.
+    /// Returns the query for the counts by day, table, operation and actor.
     pub(crate) fn summary(&self) -> Typed<SummarySql> {
         let query = self.query(None, None);
         Typed::new(
@@ -174,7 +174,7 @@ impl<'a> Plan<'a> {
         )
     }
 
-    /// How many there are, up to a cap.
+    /// Returns the query for the number of changes, up to a cap.
     pub(crate) fn count(&self, cap: Option<usize>) -> Typed<CountSql> {
         let query = self.query(None, cap);
         Typed::new(
@@ -198,7 +198,7 @@ impl<'a> Plan<'a> {
             return by_record(parts, after, &limit, table, key);
         }
         if let Some(after) = after {
-            // Bound, so that one text serves every page of a connection.
+            // Bound as a parameter, so that one SQL text serves every page of a connection.
             let transaction = parts.binds.bind(Bind::BigInt(after.transaction));
             let change = parts.binds.bind(Bind::BigInt(after.change));
             parts.change.push(format!(
@@ -209,7 +209,7 @@ impl<'a> Plan<'a> {
             Some((transactions, id)) => {
                 parts.require_action();
                 let transactions = if id == "m.id" && !parts.transaction.is_empty() {
-                    // Looked at one by one, so that the order stays.
+                    // Evaluated row by row, so that the order is kept.
                     let conditions = all_of(&std::mem::take(&mut parts.transaction));
                     format!(
                         "{transactions}CROSS JOIN LATERAL (
@@ -225,15 +225,15 @@ impl<'a> Plan<'a> {
                 )
             }
             None => {
-                // The cursor is among the conditions already; said twice, the
-                // planner would expect the square of what is left.
+                // The conditions already contain the cursor. Repeating it would make the
+                // planner multiply the two selectivities.
                 let bounds = self.bounds(&mut parts.binds, "c.transaction_id", None);
                 parts.change.extend(bounds);
                 parts.require_action();
                 let join = if parts.transaction.is_empty() {
                     ""
                 } else {
-                    // The planner does not conclude the one from the other.
+                    // The planner does not derive one condition from the other.
                     let bounds = self.bounds(&mut parts.binds, "x.id", after);
                     parts.transaction.extend(bounds);
                     "JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id"
@@ -259,8 +259,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The transactions to start from, if they narrow more than the changes do,
-    /// and what their id is called.
+    /// Returns the transactions to start from, if they are more selective than the changes,
+    /// and the name of their id.
     fn matching(
         &self,
         parts: &mut Parts,
@@ -309,7 +309,7 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Where the span of time and the cursor let transactions be.
+    /// Returns the bounds that the time span and the cursor set on transactions.
     fn bounds(&self, binds: &mut Binds, column: &str, after: Option<ChangePlace>) -> Vec<String> {
         let mut bounds = vec![];
         if let Some((first, last)) = self.transactions {
@@ -330,7 +330,8 @@ impl<'a> Plan<'a> {
             parts.change.push(format!("c.table_id = {table}"));
         }
         if let Some(operation) = &filter.operation {
-            // Written out, so that the index on removals is seen to serve.
+            // Written as literals, so that the planner can use the partial index on
+            // removals.
             let condition = match operation {
                 Operation::Insert => "c.op = 'I'".to_owned(),
                 Operation::Update => "c.op = 'U'".to_owned(),
@@ -400,7 +401,8 @@ impl<'a> Plan<'a> {
         }
         if let Some(role) = &filter.session_user {
             let role = parts.binds.text(role);
-            // Bare, the planner would expect few, and read all there is for them.
+            // Without `coalesce`, the planner would expect few matches and read the whole
+            // table for them.
             parts
                 .transaction
                 .push(format!("coalesce(x.session_user_name = {role}, false)"));
@@ -436,7 +438,7 @@ impl<'a> Plan<'a> {
         match &filter.status {
             None => {}
             Some(ActionStatus::Ok) => parts.action.push("a.status = 'ok'".to_owned()),
-            // The second half is what the index on failures holds.
+            // The second half matches the partial index on failures.
             Some(status) => {
                 let status = parts.binds.text(status.as_str());
                 parts
@@ -447,9 +449,9 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The changes of one record, by the way that its history takes. All that is
-/// asked narrows the reading itself, so that a record with a million changes
-/// gives its last ones at once.
+/// Reads the changes of one record through the index of its history. Every condition limits
+/// the reading itself, so the last changes of a record with a million changes are found at
+/// once.
 fn by_record(
     mut parts: Parts,
     after: Option<ChangePlace>,
@@ -495,7 +497,7 @@ fn by_record(
     }
 }
 
-/// The id and the key of the table that a filter names.
+/// Returns the id and the key of the table that a filter names.
 pub(super) async fn resolve_table<C: AuditConnection>(
     conn: &mut C,
     filter: &Filter,
@@ -526,10 +528,10 @@ pub(super) async fn resolve_table<C: AuditConnection>(
     }
 }
 
-/// A query for changes: its parts.
+/// The parts of a query for changes.
 #[derive(Debug)]
 struct ChangesQuery {
-    /// The common table expressions that it stands on.
+    /// The common table expressions that it uses.
     with: String,
     /// Selects rows of `audit_changes`.
     changes: String,
@@ -537,7 +539,7 @@ struct ChangesQuery {
     binds: Vec<Bind>,
 }
 
-/// What is collected while a query is written.
+/// Collects the parts while a query is written.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub(super) binds: Binds,
@@ -547,13 +549,13 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// What is asked of an action becomes a condition of its transaction.
+    /// Turns the conditions on actions into a condition on their transaction.
     fn require_action(&mut self) {
         if self.action.is_empty() {
             return;
         }
         let conditions = all_of(&std::mem::take(&mut self.action));
-        // The offset keeps the planner from reading the actions first.
+        // The OFFSET keeps the planner from reading the actions first.
         self.transaction.push(format!(
             "EXISTS (
         SELECT FROM threadline.audit_actions AS a

@@ -1,4 +1,4 @@
-//! A text anywhere in what is on record of a change.
+//! Conditions on a text anywhere in the recorded data of a change.
 
 use super::query::{Parts, Plan};
 use super::values::shown;
@@ -8,15 +8,15 @@ use crate::filter::{Filter, FilterError};
 use crate::run;
 use crate::statement::filled;
 
-/// How many changes are looked through at most.
+/// The maximum number of changes to search.
 const CAP: usize = 100_000;
 
-/// Refuses when the rest of the filter leaves too much to look through.
+/// Returns an error if the rest of the filter leaves too many changes to search.
 pub(super) async fn check_number<C: AuditConnection>(
     conn: &mut C,
     rest: &Filter,
 ) -> Result<(), Error> {
-    // Boxed, because a plan may ask for this number, though not this one.
+    // Boxed, because a plan may need this number, which makes the future recursive.
     let plan = Box::pin(Plan::new(conn, rest)).await?;
     let count: Vec<i64> = run::read(conn, plan.count(Some(CAP + 1))).await?;
     let count = count.first().map_or(0, |count| count.unsigned_abs());

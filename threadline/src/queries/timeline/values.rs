@@ -1,4 +1,4 @@
-//! What is asked of the rows themselves: values of columns, and of the key.
+//! Conditions on the rows themselves: values of columns, and of the key.
 
 use super::key_parts::{KeyPart, key_condition, key_parts};
 use super::query::Parts;
@@ -8,13 +8,13 @@ use crate::filter::{Filter, FilterError};
 use crate::run;
 use crate::statement::filled;
 
-/// What of it had to be looked up.
+/// The parts of the filter that had to be looked up.
 #[derive(Debug)]
 pub(super) struct Values {
-    /// The columns of the key that are asked for.
+    /// The queried columns of the key.
     key: Vec<KeyPart>,
-    /// For each value of a column, the tables that have the column in their key: an
-    /// update shows it there alone.
+    /// For each value of a column, the tables that have the column in their key. An update
+    /// shows it only there.
     in_keys: Vec<Vec<KeyPart>>,
 }
 
@@ -38,7 +38,7 @@ impl Values {
             let text = match value {
                 serde_json::Value::String(text) => text.clone(),
                 serde_json::Value::Number(number) => number.to_string(),
-                // No key has it.
+                // No key has the column.
                 _ => {
                     in_keys.push(vec![]);
                     continue;
@@ -88,7 +88,7 @@ impl Values {
                 let condition = key_condition(parts, std::slice::from_ref(part));
                 ways.push(format!("c.table_id = {} AND {condition}", part.table));
             }
-            // As a whole for the planner, as in `json_equals`.
+            // Passed to the planner as a whole, as in `json_equals`.
             parts
                 .change
                 .push(format!("coalesce({}, false)", ways.join(" OR ")));
@@ -96,12 +96,12 @@ impl Values {
     }
 }
 
-/// An image as readers are shown it: what is hidden is not found by its value either.
+/// Returns an image as readers see it. A hidden value cannot be found by a search either.
 pub(super) fn shown(image: &str) -> String {
     filled(include_str!("shown.sql"), &[("image", image)])
 }
 
-/// Names the key that the table has.
+/// Returns the error that names the key columns of the table.
 async fn no_key_column<C: AuditConnection>(conn: &mut C, filter: &Filter, column: &str) -> Error {
     let table = filter.table.clone().unwrap_or_default();
     match super::query::resolve_table(conn, filter, &table).await {

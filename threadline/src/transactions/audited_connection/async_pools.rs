@@ -1,4 +1,4 @@
-//! Audited connections that a pool of diesel-async lends.
+//! Audited connections that a pool of diesel-async returns.
 
 use std::future::Future;
 use std::ops::ControlFlow;

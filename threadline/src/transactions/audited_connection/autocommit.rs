@@ -11,20 +11,19 @@ use {
     diesel::{Connection, PgConnection},
 };
 
-/// A connection that loads what a statement returns after the transaction of this
-/// statement: what [`AuditedConnection`](crate::AuditedConnection) needs of the one
-/// inside it.
+/// A connection that can load the rows of a statement in a transaction of its own.
+/// [`AuditedConnection`](crate::AuditedConnection) requires it of the connection inside it.
 ///
-/// There for `PgConnection` and for pooled connections; a connection type of your own
-/// that wraps one of them delegates to it.
+/// `PgConnection` and pooled connections implement it. A connection type of your own that
+/// wraps one of them delegates to it.
 pub trait AutocommitLoad<B = DefaultLoadingMode>: LoadConnection<B> {
-    /// Runs a query in a transaction of its own under a context, which is the text of a
+    /// Runs a query in a transaction of its own under a context, given as the text of a
     /// setting.
     ///
     /// # Errors
     ///
-    /// Those of the query and of the transaction; a loading mode that still reads from
-    /// the connection when the transaction has ended.
+    /// Returns the errors of the query and of the transaction, and an error for a loading
+    /// mode that still reads from the connection after the transaction has ended.
     fn load_in_context<'conn, 'query, T>(
         &'conn mut self,
         source: T,

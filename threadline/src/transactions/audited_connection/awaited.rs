@@ -1,4 +1,4 @@
-//! What diesel-async asks of a connection, by way of the one inside.
+//! The connection traits of diesel-async, delegated to the connection inside.
 
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
@@ -40,16 +40,16 @@ type Audited = AuditedConnection<AsyncPgConnection>;
 type Manager = AnsiTransactionManager;
 
 impl Audited {
-    /// Builds a transaction under the current context, with an isolation level and what
-    /// else `BEGIN` takes; as [`AsyncPgConnection::build_transaction`].
+    /// Builds a transaction under the current context, with an isolation level and the
+    /// other options of `BEGIN`. Same as [`AsyncPgConnection::build_transaction`].
     pub fn build_transaction(&mut self) -> AuditedTransactionBuilder<'_, Self, Awaited> {
         AuditedTransactionBuilder::new(self, None)
     }
 
-    /// Runs a statement, in a transaction of its own where it is to have a context.
+    /// Runs a statement, in a transaction of its own if it is to have a context.
     ///
-    /// It is prepared for a shared connection, because what is asked for lives no longer
-    /// than this call, and the context is the one at the first poll.
+    /// The statement is prepared from a shared connection at once, because its query does not
+    /// outlive this call. The context is the one that is current at the first poll.
     fn statement<'c, T, S>(
         &'c mut self,
         statement: impl FnOnce(&'c AsyncPgConnection) -> S,
@@ -76,8 +76,8 @@ impl Audited {
     }
 }
 
-/// Undoes what a future that is dropped leaves open, before anything that comes later on
-/// the connection. Diesel knows of no transaction, so the connection stays whole.
+/// Undoes what a dropped future leaves open, before anything sent later on the connection.
+/// Diesel knows of no transaction, so the connection stays usable.
 struct Undo<'c> {
     conn: &'c AsyncPgConnection,
     sql: &'static str,
@@ -93,7 +93,7 @@ impl<'c> Undo<'c> {
         }
     }
 
-    /// Ends what is open. From here on there is nothing to undo.
+    /// Ends the open transaction. From here on there is nothing to undo.
     async fn end<T>(mut self, sql: &str, done: QueryResult<T>) -> QueryResult<T> {
         let watched = self.watched.take();
         let mut conn = self.conn;
@@ -109,7 +109,7 @@ impl<'c> Undo<'c> {
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
         if let Some(watched) = self.watched.take() {
-            // The first poll hands it to the connection's task.
+            // The first poll sends it to the task of the connection.
             let undone = pin!(self.conn.batch_execute(self.sql));
             let _ = undone.poll(&mut Context::from_waker(Waker::noop()));
             watched.was_left();
@@ -134,7 +134,7 @@ async fn in_transaction<T>(
     undo.end(end, done).await
 }
 
-/// In a transaction of a test, which stands for none.
+/// Runs a statement inside the transaction of a test, which counts as no transaction.
 async fn in_savepoint<T>(
     mut conn: &AsyncPgConnection,
     setting: &str,
@@ -190,7 +190,7 @@ impl AsyncConnectionCore for Audited {
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
         if !self.autocommit || Place::of(&mut self.inner) == Place::Inside {
-            // Row by row.
+            // Reads row by row.
             return AsyncConnectionCore::load(&mut self.inner, source);
         }
         self.statement(|mut conn| {
@@ -424,7 +424,7 @@ impl StreamConnection for Audited {
     }
 }
 
-/// `save_changes`, with what diesel-async asks for on an `AsyncPgConnection`.
+/// `save_changes`, with the bounds that diesel-async has for an `AsyncPgConnection`.
 impl<'b, Changes, Output, Tab, V> UpdateAndFetchResults<Changes, Output> for Audited
 where
     Output: Send + 'static,
@@ -472,7 +472,7 @@ mod pooled {
                 RecyclingMethod::Verified => RecyclingMethod::Verified,
                 RecyclingMethod::Fast => RecyclingMethod::Fast,
             };
-            // On the connection inside, so that a check carries no context.
+            // Uses the connection inside, so that a check carries no context.
             PoolableConnection::ping(&mut self.inner, &inner).await
         }
 

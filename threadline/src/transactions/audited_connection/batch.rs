@@ -35,13 +35,13 @@ impl<C: AuditConnection> AuditedConnection<C> {
     }
 }
 
-/// What a batch of statements begins with, as far as its context is concerned.
+/// How a batch of statements begins, as far as its context is concerned.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Batch<'a> {
-    /// The statement that begins a transaction, and what comes after it.
+    /// The statement that begins a transaction, and the rest of the batch.
     Begins(&'a str, &'a str),
-    /// A statement for a transaction that was begun by hand. It must not be preceded by
-    /// another one, which would fail if that transaction has.
+    /// A statement for a transaction that was begun by hand. No other statement may precede
+    /// it, because that would fail in a failed transaction.
     Controls,
     /// Anything else.
     Works,
@@ -67,7 +67,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The batch under a context, in one message.
+    /// Returns the batch under a context, in one message.
     pub(super) fn under(&self, sql: &str, setting: &str) -> String {
         let context = set_context(setting);
         match self {
@@ -79,7 +79,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The text from its first statement on.
+/// Returns the text from its first statement on.
 fn without_comments(sql: &str) -> &str {
     let sql = sql.trim_start();
     let rest = if let Some(comment) = sql.strip_prefix("--") {

@@ -1,4 +1,4 @@
-//! What Diesel asks of a connection, by way of the one inside.
+//! The connection traits of Diesel, delegated to the connection inside.
 
 use std::any::Any;
 use std::fmt::Debug;

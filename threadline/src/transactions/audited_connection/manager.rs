@@ -7,19 +7,19 @@ use crate::context::AuditContext;
 use crate::telemetry::Transaction;
 use crate::transactions::open::{begin_under, replace_context, restore_context};
 
-/// The transactions of an [`AuditedConnection`]: those of the connection inside it, under
-/// the current context.
+/// Manages the transactions of an [`AuditedConnection`]: those of the connection inside it,
+/// under the current context.
 #[derive(Debug)]
 pub struct AuditedTransactionManager {
     _private: (),
 }
 
-/// Where on a connection something is about to happen.
+/// The transaction state of a connection before a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// In no transaction.
     Outside,
-    /// In a transaction of a test, which stands for none.
+    /// In the transaction of a test, which counts as no transaction.
     Test,
     /// In a transaction.
     Inside,
@@ -35,13 +35,13 @@ impl Place {
                 }
                 Some(_) => Self::Inside,
             },
-            // Nothing can be begun, which Diesel says.
+            // Diesel reports that no transaction can begin.
             TransactionManagerStatus::InError => Self::Inside,
         }
     }
 }
 
-/// What a future that is dropped while a transaction begins leaves behind.
+/// Cleans up if the future is dropped while a transaction begins.
 struct Beginning<'c, C: AuditConnection>(Option<&'c mut C>);
 
 impl<C: AuditConnection> Drop for Beginning<'_, C> {
@@ -93,7 +93,7 @@ impl<C: AuditConnection> AuditedConnection<C> {
     pub(super) async fn roll_back_in_context(&mut self) -> QueryResult<()> {
         self.inner.roll_back().await?;
         if Place::of(&mut self.inner) != Place::Inside {
-            // The rollback to the savepoint took the context back.
+            // The rollback to the savepoint restored the context.
             self.outer = None;
             if let Some(watched) = self.watched.take() {
                 watched.was_rolled_back();

@@ -27,13 +27,13 @@ use crate::connection::{BlockingConnection, is_plain};
 use crate::context::AuditContext;
 use crate::telemetry::Transaction;
 
-/// A connection on which every transaction carries the current context, also one that
-/// code opens which knows nothing of an audit.
+/// A connection on which every transaction carries the current context, including
+/// transactions opened by code that does not know of the audit.
 ///
-/// Diesel code runs on it as it is: queries, `transaction`, savepoints, prepared
-/// statements, `COPY FROM`, migrations. `build_transaction` is a method of
-/// it. The context goes with `BEGIN` in one message, so it costs no round trip. It ends
-/// with the transaction and leaves nothing in the session.
+/// Diesel code runs on it unchanged: queries, `transaction`, savepoints, prepared
+/// statements, `COPY FROM`, migrations. `build_transaction` is a method of this type. The
+/// context is sent in the same message as `BEGIN`, so it costs no round trip. It ends with
+/// the transaction and leaves nothing in the session.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -43,7 +43,7 @@ use crate::telemetry::Transaction;
 /// # let database_url = connection.database_url();
 /// use threadline::{ActorRef, AuditContext, Audited, AuditedConnection};
 ///
-/// // Somebody else's code.
+/// // Code of a library.
 /// fn rename(conn: &mut AuditedConnection<PgConnection>, to: &str) -> QueryResult<usize> {
 ///     conn.transaction(|conn| {
 ///         diesel::update(users::table.find(42))
@@ -61,48 +61,48 @@ use crate::telemetry::Transaction;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// In a pool, it is the manager's connection:
-/// `ConnectionManager::<AuditedConnection<PgConnection>>::new(url)`.
+/// In a pool of r2d2, use `ConnectionManager::<AuditedConnection<PgConnection>>::new(url)`.
 ///
-/// Of diesel-async it is an `AuditedConnection<AsyncPgConnection>`, alone or in a pool; see
+/// With diesel-async, use `AuditedConnection<AsyncPgConnection>`, alone or in a pool; see
 /// [Threadline with diesel-async](crate::docs::threadline_with_diesel_async#plain-code).
 ///
 /// # Which context
 ///
-/// The one that is current on the thread when the outermost transaction begins, whether
-/// by `transaction`, by `build_transaction` or by a batch of SQL that starts with `BEGIN`.
-/// Savepoints below belong to it. To change the context
-/// inside of a transaction, use [`audited`](crate::AuditExt::audited) or
+/// A transaction carries the context that is current on the thread when the outermost
+/// transaction begins, whether by `transaction`, by `build_transaction` or by a batch of
+/// SQL that starts with `BEGIN`. Savepoints inside it have the same context. To change the
+/// context inside a transaction, use [`audited`](crate::AuditExt::audited) or
 /// [`audited_transaction`](crate::AuditExt::audited_transaction). Without a current
 /// context the transaction is plain, and its changes are recorded without an actor;
 /// [`Models::require_actor`](crate::Models::require_actor) makes that an error.
 ///
 /// Inside a transaction that `begin_test_transaction` or `test_transaction` began, each
-/// transaction of the test carries the context that is current then, at two round trips
-/// beyond its `SAVEPOINT`.
+/// transaction of the test carries the context that is current when it begins. This costs
+/// two round trips beyond its `SAVEPOINT`.
 ///
-/// # A statement outside of transactions
+/// # Statements outside transactions
 ///
-/// Such a statement is plain by default. [`autocommit_in_context`](Self::autocommit_in_context)
-/// changes that, and says what it costs.
+/// Such a statement is plain by default.
+/// [`autocommit_in_context`](Self::autocommit_in_context) changes that and documents its
+/// cost.
 ///
-/// # What is different from a plain connection
+/// # Differences from a plain connection
 ///
-/// - Under a context, a transaction has run a query when its first statement runs.
-///   `SET TRANSACTION ISOLATION LEVEL` is therefore refused by PostgreSQL; use
+/// - Under a context, a transaction has already run a query when its first statement runs.
+///   PostgreSQL therefore refuses `SET TRANSACTION ISOLATION LEVEL`; use
 ///   [`build_transaction`](Self::build_transaction).
-/// - `COPY TO` and what else only `PgConnection` has, such as notifications, needs
+/// - `COPY TO` and other features that only `PgConnection` has, such as notifications, need
 ///   [`without_context`](Self::without_context).
 ///
-/// The crate feature `audited-connection` turns it on. It turns on the feature of
-/// Diesel that opens the traits of a connection, which Diesel may change in a minor
+/// The crate feature `audited-connection` enables this type. It enables the Diesel feature
+/// that makes the traits of a connection public, which Diesel may change in a minor
 /// version.
 pub struct AuditedConnection<C> {
     inner: C,
     autocommit: bool,
-    /// What a transaction of a test goes back to.
+    /// The context to which a transaction of a test returns.
     outer: Option<OuterContext>,
-    /// Tells of a transaction under a context, until it has ended.
+    /// Reports a transaction under a context, until it has ended.
     watched: Option<Transaction>,
 }
 
@@ -117,19 +117,19 @@ impl<C> AuditedConnection<C> {
         }
     }
 
-    /// Sets whether a statement outside of transactions carries the current context too.
+    /// Sets whether a statement outside transactions carries the current context too.
     ///
-    /// A single statement then runs in a transaction of its own, because a context that
-    /// were set for the session could reach its next user. That costs two round trips
-    /// beyond the statement's, `BEGIN` with the context and `COMMIT`, for queries too: by
-    /// its text nobody knows whether a `SELECT` calls a function that writes. A batch of SQL
-    /// (`batch_execute`) costs none, because the context goes in its message.
-    /// Without a current context nothing changes and nothing is added.
+    /// A single statement then runs in a transaction of its own, because a context set for
+    /// the session could reach its next user. This costs two round trips beyond that of the
+    /// statement: `BEGIN` with the context, and `COMMIT`. Queries pay this too, because the
+    /// text of a `SELECT` does not show whether it calls a function that writes. A batch of
+    /// SQL (`batch_execute`) costs no round trip, because the context is sent in its
+    /// message. Without a current context, nothing changes and nothing is added.
     ///
-    /// Several statements cost less in one transaction. What PostgreSQL runs in no
-    /// transaction, such as `VACUUM` or `CREATE INDEX CONCURRENTLY`, it refuses under a
-    /// context; run it on [`without_context`](Self::without_context). Rows cannot be
-    /// loaded one by one (`PgRowByRowLoadingMode`) so, but in a transaction.
+    /// Several statements cost less in one transaction. Under a context, PostgreSQL refuses
+    /// statements that cannot run in a transaction, such as `VACUUM` or `CREATE INDEX
+    /// CONCURRENTLY`; run them on [`without_context`](Self::without_context). Rows cannot
+    /// be loaded one by one (`PgRowByRowLoadingMode`) in this mode; use a transaction.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -152,26 +152,26 @@ impl<C> AuditedConnection<C> {
         self.autocommit = on;
     }
 
-    /// The connection inside, on which nothing carries the context.
+    /// Returns the connection inside, on which nothing carries the context.
     pub fn without_context(&mut self) -> &mut C {
         &mut self.inner
     }
 
-    /// The connection inside.
+    /// Unwraps the connection inside.
     pub fn into_inner(self) -> C {
         self.inner
     }
 }
 
 impl<C: BlockingConnection> AuditedConnection<C> {
-    /// Builds a transaction under the current context, with an isolation level and what
-    /// else `BEGIN` takes; as
+    /// Builds a transaction under the current context, with an isolation level and the
+    /// other options of `BEGIN`. Same as
     /// [`PgConnection::build_transaction`](diesel::PgConnection::build_transaction).
     pub fn build_transaction(&mut self) -> AuditedTransactionBuilder<'_, Self> {
         AuditedTransactionBuilder::new(self, None)
     }
 
-    /// The context of a statement that is no part of a transaction, if it is to have one.
+    /// Returns the context of a statement outside a transaction, if it is to have one.
     fn statement_context(&mut self) -> Option<String> {
         let has_context =
             self.autocommit && !is_plain() && Place::of(&mut self.inner) != Place::Inside;

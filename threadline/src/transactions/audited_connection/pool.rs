@@ -17,7 +17,7 @@ where
     }
 }
 
-/// Gives each connection of a pool the context also in autocommit; for
+/// Enables the context in autocommit on each connection of a pool. Pass it to
 /// `Pool::builder().connection_customizer(…)`. See
 /// [`AuditedConnection::autocommit_in_context`].
 #[derive(Debug, Clone, Copy, Default)]

@@ -18,7 +18,7 @@ CREATE TABLE threadline.audited_tables (
     chained_since   timestamptz,
     deparsed_condition text
 );
--- Images name columns as they were called then.
+-- Images have the column names of their time.
 CREATE TABLE threadline.renamed_columns (
     table_id    integer NOT NULL,
     former_name text NOT NULL,

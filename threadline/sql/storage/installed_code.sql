@@ -1,5 +1,5 @@
--- What the schema consisted of when it was installed, and again whenever it was compared
--- with what Threadline ships.
+-- The objects of the schema when it was installed, and after each comparison with the code that
+-- Threadline ships.
 CREATE TABLE threadline.installed_code (
     object       text PRIMARY KEY,
     digest       text NOT NULL,

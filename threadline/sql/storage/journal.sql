@@ -1,6 +1,6 @@
--- What capture appends to, and posting empties. No index: writers pay for a row and
--- nothing else. Rows stay below the size at which PostgreSQL compresses them, because
--- they do not stay long.
+-- Capture appends to it, and posting empties it. It has no index, so that writers pay only for a
+-- row. Rows stay below the size at which PostgreSQL compresses them, because they do not stay
+-- long.
 CREATE SEQUENCE threadline.entry_ids;
 
 CREATE TABLE threadline.journal (

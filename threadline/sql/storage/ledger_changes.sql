@@ -1,5 +1,5 @@
--- Three btrees and no foreign keys. Each of the three serves an order in which people
--- ask: by transaction, by table, by record. That by position serves who follows.
+-- Three btrees and no foreign keys. Each of the three serves an order of queries: by transaction,
+-- by table, by record. The index by position serves consumers that follow the ledger.
 CREATE TABLE threadline.ledger_changes (
     id             bigint NOT NULL,
     transaction_id bigint NOT NULL,
@@ -21,8 +21,8 @@ CREATE INDEX ledger_changes_record
     ON threadline.ledger_changes (table_id, record_key, id);
 CREATE UNIQUE INDEX ledger_changes_position
     ON threadline.ledger_changes (position);
--- A record that changed its key is found again under both keys. Partial, so
--- that all other changes pay nothing for them.
+-- A record that changed its key is found under both keys. Partial, so that all other changes cost
+-- nothing.
 CREATE INDEX ledger_changes_key_arrival
     ON threadline.ledger_changes (table_id, record_key, id) WHERE previous_key IS NOT NULL;
 CREATE INDEX ledger_changes_key_departure

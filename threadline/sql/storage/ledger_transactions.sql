@@ -1,5 +1,5 @@
--- Keyed by an id of its own: transaction ids start again after a dump
--- and restore, so xact_id counts only together with occurred_at.
+-- Keyed by an id of its own: transaction ids start again after a dump and restore, so xact_id
+-- counts only together with occurred_at.
 CREATE TABLE threadline.ledger_transactions (
     id             bigint PRIMARY KEY,
     xact_id        xid8 NOT NULL,

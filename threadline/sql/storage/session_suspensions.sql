@@ -1,6 +1,5 @@
--- The sessions in which capture is, or was, suspended. A session shows that it is the
--- one by a secret in its setting threadline.suspended, which no other session sees and
--- which is gone with it.
+-- The sessions in which capture is, or was, suspended. A session identifies itself by a secret in
+-- its setting threadline.suspended, which no other session sees and which ends with it.
 CREATE TABLE threadline.session_suspensions (
     action_id   bigint PRIMARY KEY,
     pid         integer NOT NULL,

@@ -1,5 +1,5 @@
--- The database transactions in which capture was suspended. Nobody but the owner
--- writes here, so nothing that a session sets for itself suspends anything.
+-- The database transactions in which capture was suspended. Only the owner writes here, so no
+-- setting of a session suspends capture.
 CREATE TABLE threadline.suspensions (
     xact_id     xid8 NOT NULL,
     occurred_at timestamptz NOT NULL,

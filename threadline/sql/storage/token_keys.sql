@@ -1,6 +1,6 @@
--- The keys of columns that are recorded as tokens, each made ready for HMAC (RFC 2104).
--- For the owner of the audit alone: who has a key can try values until one gives the
--- token, so that no function hands out tokens either.
+-- The keys of columns that are recorded as keyed hashes, each prepared for HMAC (RFC 2104). For
+-- the owner of the audit only: with a key, values can be guessed until one gives the hash; for
+-- the same reason no function returns keyed hashes.
 CREATE TABLE threadline.token_keys (
     id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     inner_key bytea NOT NULL,

@@ -1,5 +1,5 @@
--- The partitions of audited tables, as threadline.watch() saw them last: of one that was
--- detached, nothing else tells.
+-- The partitions of audited tables, as threadline.watch() last saw them: nothing else identifies
+-- a detached one.
 CREATE TABLE threadline.watched_partitions (
     part     oid PRIMARY KEY,
     table_id integer NOT NULL

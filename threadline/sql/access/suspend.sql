@@ -1,12 +1,12 @@
--- Has what the running transaction changes from now on not recorded, and records
--- that, with the reason. Ends with the transaction; a rolled-back savepoint takes
--- it back. Who acts is the context's actor, if nobody else is named. For those
--- alone whom somebody granted EXECUTE.
+-- Suspends capture for the rest of the running transaction and records the suspension with its
+-- reason. It ends with the transaction; rolling back to an earlier savepoint ends it too. The
+-- actor is the context's unless another is named. Only roles that were granted EXECUTE may call
+-- it.
 --
 --   BEGIN; SELECT threadline.suspend('reload of the price list, ticket 4711'); ... COMMIT;
 --
--- for_session: the same for whatever the session does, until threadline.resume() or
--- its end, and not from a pool, where the session is somebody else's next.
+-- for_session: suspends capture for the session, until threadline.resume() or its end. Do not use
+-- it on a pooled connection, where another client gets the session next.
 CREATE FUNCTION threadline.suspend(
     reason      text,
     actor_type  text    DEFAULT NULL,

@@ -1,7 +1,7 @@
--- Records that somebody reads what was recorded before its column was redacted, with the
--- reason. The session shows it then in each transaction with the action's id in the
--- setting threadline.unmasked, for an hour at most. Who acts is the context's actor, if
--- nobody else is named. For those alone whom somebody granted EXECUTE.
+-- Records, with the reason, that values recorded before their column was redacted are read. The
+-- session then sees them in each transaction that has the action's id in the setting
+-- threadline.unmasked, for an hour at most. The actor is the context's unless another is named.
+-- Only roles that were granted EXECUTE may call it.
 CREATE FUNCTION threadline.unmask(
     reason     text,
     actor_type text DEFAULT NULL,

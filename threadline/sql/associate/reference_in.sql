@@ -1,6 +1,6 @@
--- The columns by which rows of a table refer to those of another: of 'posts' those of its
--- one foreign key, of 'posts.user_id' or 'posts(tenant, author)' those that are named.
--- Refuses what cannot be answered from what is recorded.
+-- Returns the columns by which rows of a table refer to those of another: for 'posts' the columns
+-- of its only foreign key, for 'posts.user_id' or 'posts(tenant, author)' the named ones. Fails
+-- if the recorded data cannot give the answer.
 CREATE FUNCTION threadline.reference_in(
     referred integer, reference text,
     OUT table_id integer, OUT relation regclass, OUT columns text[]

@@ -1,5 +1,5 @@
--- A row's redacted image with tokens where it has placeholders. `tokens` names the key
--- of each column.
+-- Returns a row's redacted image with keyed hashes in place of placeholders. `tokens` names the
+-- key of each column.
 CREATE FUNCTION threadline.with_tokens(image jsonb, whole jsonb, tokens jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN image || coalesce((

@@ -1,14 +1,15 @@
--- Begins to make what is recorded of a person unreadable (GDPR, article 17), and returns
--- the number of the erasure; threadline.erase() does it:
+-- Begins to make the recorded data of a person unreadable (GDPR, article 17) and returns the
+-- number of the erasure; threadline.erase() does the work:
 --
 --   SELECT threadline.begin_erasure('users', '42', reason => 'request 2026-31');
 --   SELECT threadline.erase(3);  -- until it returns 0
 --
--- What belongs to the person, the policies say: see `personal` and `subject` of
--- threadline.audit(). That there was a change, when and by whom, stays.
--- columns: instead of what the policies say: ARRAY['users.email', 'addresses.street'].
--- actor_type, actor_id: also reason, comment, metadata and address of what this actor did.
--- actions: also reason, comment and metadata of these actions.
+-- The policies define what belongs to the person: see `personal` and `subject` of
+-- threadline.audit(). The fact, time and actor of each change stay on record.
+-- columns: replaces the columns of the policies: ARRAY['users.email', 'addresses.street'].
+-- actor_type, actor_id: also erases reason, comment, metadata and address of this actor's
+-- actions and transactions.
+-- actions: also erases reason, comment and metadata of these actions.
 CREATE FUNCTION threadline.begin_erasure(
     target     regclass,
     record_key text,
@@ -39,7 +40,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;
     PERFORM threadline.lock_erasing();
-    -- What waits is looked through with the rest.
+    -- Unposted entries are searched with the rest.
     PERFORM threadline.post_all();
     IF tl_id IS NOT NULL THEN
         tl_keys := threadline.subject_keys(tl_id, begin_erasure.record_key);

@@ -1,4 +1,4 @@
--- A plan of threadline.personal_tables() with the columns that were named, and no others.
+-- Returns a plan of threadline.personal_tables() restricted to the named columns.
 CREATE FUNCTION threadline.chosen_columns(target regclass, plan jsonb, columns text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- Refuses to erase what a legal hold keeps.
+-- Fails if a legal hold keeps data that would be erased.
 CREATE FUNCTION threadline.refuse_held(run threadline.erasures) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

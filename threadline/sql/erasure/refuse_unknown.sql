@@ -1,5 +1,4 @@
--- Refuses to go on where nobody can say to whom a record belongs: no change of it does, and
--- the row cannot be read.
+-- Fails if the owner of a record is unknown: no change shows it, and the row cannot be read.
 CREATE FUNCTION threadline.refuse_unknown(plan jsonb) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- What threadline.structure_drift() finds, counted; no row where nothing is to be found.
+-- Counts the findings of threadline.structure_drift(); returns no row if there are none.
 CREATE VIEW threadline.metrics_findings AS
 SELECT f.code,
        CASE WHEN f.code IN ('columns-added', 'table-dropped') THEN 'info'

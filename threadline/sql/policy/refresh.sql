@@ -1,7 +1,6 @@
--- Builds a table's capture anew from its columns as they are now, under the
--- same policy. Call it in the migration that changes the columns. A redacted
--- column stays redacted through a rename, and so does one that is dropped and
--- added again, or that was generated from a redacted one.
+-- Rebuilds a table's capture for its present columns, under the same policy. Call it in the
+-- migration that changes the columns. A redacted column stays redacted through a rename; so does
+-- a column that is dropped and added again, or that was generated from a redacted one.
 CREATE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -52,12 +51,13 @@ BEGIN
           ON CASE WHEN tl_table.relation = target::oid AND live.number IN (
                  SELECT k.number FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint)
              ) THEN live.number = c.number
-             -- A column that came since is redacted as one of its name was.
+             -- A new column is redacted if a former one of its name was.
              ELSE live.name = c.name END
         CROSS JOIN LATERAL (
             SELECT tl_table.relation <> target::oid OR live.number = c.number
         ) AS same (is_it)
-        -- What was generated from a secret still holds it when it is generated no more.
+        -- A column that was generated from a secret still holds it after its generation
+        -- expression is dropped.
         CROSS JOIN LATERAL (
             SELECT c.treatment <> 'clear'
                AND NOT coalesce(tl_table.policy -> 'token' ? c.name, false)

@@ -1,4 +1,4 @@
--- Of actions the table is NULL.
+-- For actions the table is NULL.
 CREATE VIEW threadline.kept_for AS
 SELECT t.id AS table_id, k.keep, now() - k.keep AS horizon
 FROM threadline.audited_tables AS t

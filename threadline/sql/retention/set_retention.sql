@@ -1,4 +1,4 @@
--- Sets the least time for which any table's changes are kept, and how long actions are;
+-- Sets the minimum time for which changes of any table are kept, and how long actions are kept;
 -- NULL: for ever. For the owner of the audit.
 --
 --   SELECT threadline.set_retention(floor => '1 year', actions => '7 years');

@@ -1,5 +1,5 @@
--- Puts a record back to what it was at an instant, as a new audited change.
--- Gives NULL, or why not.
+-- Reverts a record to its state at an instant, as a new audited change. Returns NULL, or the
+-- reason why not.
 CREATE FUNCTION threadline.revert_record(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$

@@ -26,4 +26,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.resume(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.resume(text, text) IS
-    'Has what the session changes from now on recorded again, and records that';
+    'Resumes capture in the session, and records that';

@@ -41,4 +41,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.suspend(text, text, text, boolean) IS
-    'Has what the running transaction, or the session, changes from now on not recorded, and records that';
+    'Suspends capture for the rest of the running transaction, or for the session, and records the suspension';

@@ -20,4 +20,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.unmask(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.unmask(text, text, text) IS
-    'Records that values which the policy hides now are read, and lets the session read them';
+    'Records that values hidden by the present policy are read, and lets the session read them';

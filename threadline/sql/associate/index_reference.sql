@@ -28,4 +28,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.index_reference(regclass, text) IS
-    'Has rows that referred to a record by a column found by an index';
+    'Creates an index for finding rows that referred to a record by a column';

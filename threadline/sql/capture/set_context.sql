@@ -12,4 +12,4 @@ BEGIN ATOMIC
         pg_catalog.concat(EXTRACT(epoch FROM pg_catalog.now()), ' ', context), true);
 END;
 COMMENT ON FUNCTION threadline.set_context(jsonb) IS
-    'Has what the running transaction changes from now on recorded under an actor: {"actor": {"type", "id"}, "request_id", "correlation_id", "job_id", "source", "remote_ip", "metadata"}';
+    'Sets the actor and context of what the running transaction changes from now on: {"actor": {"type", "id"}, "request_id", "correlation_id", "job_id", "source", "remote_ip", "metadata"}';

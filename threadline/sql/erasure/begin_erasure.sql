@@ -82,4 +82,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]) IS
-    'Begins to make what is recorded of a person unreadable; threadline.erase() with the number that it returns does it';
+    'Begins to make the recorded data of a person unreadable; call threadline.erase() with the number that it returns';

@@ -83,4 +83,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.erase(bigint, integer) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.erase(bigint, integer) IS
-    'Goes on with an erasure, a batch a call; returns how many changes it looked at, 0 when it is done';
+    'Continues an erasure, one batch a call; returns the number of changes it read, 0 when it is done';

@@ -34,4 +34,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.erasure_drift() IS
-    'Erasures that are not done, and values of their persons that were recorded since';
+    'Unfinished erasures, and values of their persons that were recorded since';

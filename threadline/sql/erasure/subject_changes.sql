@@ -49,4 +49,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.subject_changes(regclass, text) IS
-    'All changes of what belongs or belonged to a person, without what in them belongs to others';
+    'All changes of values that belong or belonged to a person, without values of others';

@@ -36,4 +36,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.counters() IS
-    'How the audit goes on: what waits, its growth, and how much is attributed';
+    'The state of the audit in numbers: waiting entries, growth, and attributed share';

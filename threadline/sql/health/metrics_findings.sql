@@ -9,4 +9,4 @@ SELECT f.code,
 FROM threadline.structure_drift() AS f
 GROUP BY f.code, f.relation;
 COMMENT ON VIEW threadline.metrics_findings IS
-    'What is not as it should be with the audited tables, for a monitoring agent';
+    'Faults of the audited tables, for a monitoring agent';

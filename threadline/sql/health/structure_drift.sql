@@ -104,4 +104,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.structure_drift() IS
-    'What is not as it should be with the audited tables, as far as one look at the catalogs tells';
+    'Faults of the audited tables that one query of the catalogs shows';

@@ -34,4 +34,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.refresh_all() IS
-    'Builds the capture of every audited table anew and sets the sequences right, after a restore or a switch-over';
+    'Rebuilds the capture of every audited table and sets the sequences, after a restore or a switch-over';

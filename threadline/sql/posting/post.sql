@@ -82,4 +82,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.post(integer) IS
-    'Moves what waits in the journal into the ledger, so that it is quick to find; returns how many entries';
+    'Moves entries of the journal into the ledger, where they are indexed; returns their number';

@@ -9,4 +9,4 @@ SELECT k.id, k.transaction_id, k.captured_at, k.table_id, k.statement,
        CASE WHEN k.is_whole THEN k.image END AS row_data
 FROM threadline.kept_images AS k;
 COMMENT ON VIEW threadline.kept_changes IS
-    'What is kept of records whose changes were purged, in the form of changes';
+    'The kept state of records whose changes were purged, in the form of changes';

@@ -8,4 +8,4 @@ WHERE t.policy ? 'keep'
 UNION ALL
 SELECT NULL, r.actions, now() - r.actions FROM threadline.retention AS r WHERE r.actions IS NOT NULL;
 COMMENT ON VIEW threadline.kept_for IS
-    'For how long the changes of each table are kept, and since when that is; no row: for ever';
+    'How long the changes of each table are kept, and the start of that period; no row: for ever';

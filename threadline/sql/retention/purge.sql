@@ -39,4 +39,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.purge(integer) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.purge(integer) IS
-    'Removes what is older than its policy keeps it, a batch a call; returns how many changes and actions';
+    'Removes changes and actions older than the retention of their policy, one batch a call; returns their number';

@@ -17,4 +17,4 @@ EXCEPTION
 END
 $$;
 COMMENT ON FUNCTION threadline.revert_record(regclass, text, timestamptz) IS
-    'Puts a record back to what it was at an instant; gives the reason why not';
+    'Reverts a record to its state at an instant; returns the reason why not';

@@ -32,4 +32,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.revert_transaction(bigint, bigint[]) IS
-    'Undoes what a transaction changed, if nothing changed since; gives the reasons why not';
+    'Undoes the changes of a transaction if nothing changed since; returns the reasons why not';

@@ -36,20 +36,20 @@ COMMENT ON TABLE threadline.audited_tables IS
 COMMENT ON COLUMN threadline.audited_tables.built_at IS
     'When the capture function was built';
 COMMENT ON COLUMN threadline.audited_tables.audited_since IS
-    'Since when without interruption';
+    'Start of the present uninterrupted audit';
 COMMENT ON COLUMN threadline.audited_tables.chained_since IS
-    'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
+    'Since when each change of a record follows from the one before; earlier the key was another, or not all changes were recorded; NULL: always';
 COMMENT ON COLUMN threadline.audited_tables.deparsed_condition IS
-    'The condition of the policy as PostgreSQL shows it; as the row trigger has it, unless somebody changed that';
+    'The condition of the policy as PostgreSQL deparses it; equal to that of the row trigger, unless the trigger was changed';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
-    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear, token where they were given';
+    'The arguments of threadline.audit(): {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear, token where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
     'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at", "token_key"}]; treatment is clear, token, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
-    'The columns of which images have placeholders or tokens';
+    'The columns for which images have placeholders or keyed hashes';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
     'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS
-    'OID of the table when the capture function was built; another OID now means restored or created anew';
+    'OID of the table when the capture function was built; a different OID means that the table was restored or created again';
 COMMENT ON COLUMN threadline.audited_tables.truncate_limit IS
-    'A TRUNCATE of more rows than this is recorded as one change, with their number';
+    'A TRUNCATE of more rows than this is recorded as one change with the number of rows';

@@ -37,12 +37,12 @@ COMMENT ON COLUMN threadline.ledger_changes.record_key IS
 COMMENT ON COLUMN threadline.ledger_changes.previous_key IS
     'The key before an update that changed the key';
 COMMENT ON COLUMN threadline.ledger_changes.statement IS
-    'For an update that changed the key: which statement of its transaction, so that keys swapped in bulk can be told apart';
+    'For an update that changed the key: the statement within its transaction, which distinguishes keys swapped in bulk';
 COMMENT ON COLUMN threadline.ledger_changes.changed_from IS
-    'Update: the old values of the changed columns; truncate of more rows than the limit: {"rows": their number}';
+    'Update: the old values of the changed columns; truncate of more rows than the limit: {"rows": number of rows}';
 COMMENT ON COLUMN threadline.ledger_changes.changed_to IS
     'Update: the new values of the changed columns';
 COMMENT ON COLUMN threadline.ledger_changes.row_data IS
-    'Insert: the row as inserted; delete and truncate: the row that went; update that changed the key: the row before';
+    'Insert: the row as inserted; delete and truncate: the removed row; update that changed the key: the row before';
 COMMENT ON COLUMN threadline.ledger_changes.position IS
-    'Without gaps, in the order in which changes became visible; of a record, in the order in which it changed';
+    'Without gaps, in the order in which changes became visible; within a record, in the order of its changes';

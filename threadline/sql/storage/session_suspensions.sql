@@ -8,6 +8,6 @@ CREATE TABLE threadline.session_suspensions (
     resumed_at  timestamptz
 );
 COMMENT ON TABLE threadline.session_suspensions IS
-    'Sessions of which part was not recorded, and the AuditAction that says why';
+    'Sessions in which capture was suspended, and the AuditAction with the reason';
 COMMENT ON COLUMN threadline.session_suspensions.resumed_at IS
     'When threadline.resume() was called; NULL: not yet, or the session ended before';

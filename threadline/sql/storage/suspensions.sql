@@ -7,4 +7,4 @@ CREATE TABLE threadline.suspensions (
     PRIMARY KEY (xact_id, occurred_at, action_id)
 );
 COMMENT ON TABLE threadline.suspensions IS
-    'Transactions of which part was not recorded, and the AuditAction that says why';
+    'Transactions in which capture was suspended, and the AuditAction with the reason';

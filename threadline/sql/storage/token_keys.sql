@@ -7,4 +7,4 @@ CREATE TABLE threadline.token_keys (
     outer_key bytea NOT NULL
 );
 COMMENT ON TABLE threadline.token_keys IS
-    'The keys of columns recorded as tokens; a token whose key is deleted can be matched with no value any more';
+    'The keys of columns recorded as keyed hashes; deleting a key makes its hashes unlinkable';

@@ -5,4 +5,4 @@ CREATE TABLE threadline.watched_partitions (
     table_id integer NOT NULL
 );
 COMMENT ON TABLE threadline.watched_partitions IS
-    'The partitions of audited tables that threadline.watch() knows of';
+    'The partitions of audited tables that threadline.watch() has seen';

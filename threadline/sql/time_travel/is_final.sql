@@ -64,4 +64,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.is_final(timestamptz) IS
-    'Whether what was the state at an instant is final: no transaction that wrote audited rows by then is still open';
+    'Whether the state at an instant is final: no transaction that wrote audited rows by then is still open';

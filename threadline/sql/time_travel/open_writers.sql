@@ -50,4 +50,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.open_writers(timestamptz) IS
-    'The open transactions because of which what was at an instant is not final';
+    'The open transactions because of which the state at an instant is not final';

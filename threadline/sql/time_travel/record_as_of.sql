@@ -43,4 +43,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.record_as_of(regclass, text, timestamptz) IS
-    'A record as it was at an instant, or why it was not there';
+    'A record as it was at an instant, or the reason why it is not available';

@@ -115,4 +115,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.audit_drift() IS
-    'What is not as it should be with the audit itself: unknown or altered objects in its schema, and who can write to it';
+    'Faults of the audit itself: unknown or altered objects in its schema, and roles that can write to it';

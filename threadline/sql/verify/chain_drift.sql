@@ -214,4 +214,4 @@ BEGIN
 END
 $chain_drift$;
 COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer, text, text) IS
-    'Records of an audited table whose changes do not agree with each other or with the live rows';
+    'Records of an audited table whose changes do not agree with each other or with the live rows: something was written bypassing the triggers';

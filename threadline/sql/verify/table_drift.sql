@@ -55,4 +55,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.table_drift(regclass) IS
-    'What is not as it should be with the capture of audited tables, and the commands that fix it';
+    'Faults in the capture of audited tables, and the commands that fix them';

@@ -122,7 +122,7 @@ fn an_application_keeps_nothing_for_less_than_the_floor() {
     ] {
         let error = super::refused(app, statement);
         assert!(
-            error.contains("the least is 1 year"),
+            error.contains("the minimum is 1 year"),
             "{statement}: {error}"
         );
     }

@@ -237,7 +237,7 @@ fn a_reason_and_a_transaction_are_required() {
     );
     assert_eq!(
         refused(&mut app, "SELECT threadline.suspend(' ')"),
-        "threadline: to suspend capture takes a reason: SELECT threadline.suspend('why')"
+        "threadline: suspending capture needs a reason: SELECT threadline.suspend('why')"
     );
 }
 

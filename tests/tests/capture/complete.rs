@@ -212,7 +212,7 @@ fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
         refused
             .unwrap_err()
             .to_string()
-            .contains("in a TRUNCATE that recorded their number alone")
+            .contains("by a TRUNCATE that recorded only their number")
     );
     let rows_then = format!("SELECT count(*) FROM threadline.rows_as_of('items', '{empty}')");
     assert_eq!(value(conn, &rows_then).as_deref(), Some("0"));

@@ -127,7 +127,7 @@ fn a_hold_wins_and_nothing_is_half_erased() {
         .erase(conn)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("what is on record of public.users:42 is under hold 1 (lawsuit 17), and is not erased before that is released"), "{error}");
+    assert!(error.contains("the recorded data of public.users:42 is under hold 1 (lawsuit 17), and is not erased before the hold is released"), "{error}");
     assert!(erasures(conn).unwrap().is_empty());
     release_hold(conn, record, "settled").unwrap();
 
@@ -283,7 +283,7 @@ fn a_record_whose_key_changed_is_erased_under_all_its_keys_unless_others_had_the
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("has had other keys, and so had other records"),
+        error.contains("shares keys with other records"),
         "{error}"
     );
 }

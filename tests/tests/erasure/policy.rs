@@ -90,11 +90,11 @@ fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
         ),
         (
             "'addresses', exclude => ARRAY['user_id'], subject => '{\"user_id\": \"users\"}'",
-            "cannot say whose a recorded row is",
+            "cannot name the owner of a recorded row",
         ),
         (
             "'notes', keyless => true, personal => ARRAY['body']",
-            "table public.notes has no primary key, so that its changes belong to no record and to nobody",
+            "table public.notes has no primary key, so its changes belong to no record and to no person",
         ),
     ] {
         let error = conn
@@ -117,15 +117,15 @@ fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
     for (column, message) in [
         (
             None,
-            "no policy says what of a record of public.users is personal",
+            "no policy declares personal columns of records of public.users",
         ),
         (
             Some("users.mail"),
-            "of table public.users no column mail is on record",
+            "table public.users has no recorded column mail",
         ),
         (
             Some("addresses.street"),
-            "of the table of column addresses.street nobody knows which rows belong to a record of public.users",
+            "no policy says which rows of the table of column addresses.street belong to a record of public.users",
         ),
         (
             Some("users.id"),

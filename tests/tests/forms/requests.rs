@@ -227,7 +227,7 @@ fn what_the_library_refuses_in_a_transaction_is_no_missing_schema() {
                 .unwrap_err()
         };
     let refused = in_transaction(conn, &|conn| suspend(conn, "").map(|_| ()));
-    assert!(refused.to_string().contains("takes a reason"), "{refused}");
+    assert!(refused.to_string().contains("needs a reason"), "{refused}");
     assert_eq!(refused.class(), ErrorClass::Caller);
     let refused = in_transaction(conn, &|conn| {
         threadline::record_action(conn, "audit.purged").map(|_| ())

@@ -482,19 +482,19 @@ fn what_cannot_be_answered_is_refused() {
     for (with, why) in [
         (
             "posts.masked",
-            "the values of posts.masked are not recorded (masked), so that nobody can say which rows referred to a record",
+            "the values of posts.masked are not recorded (masked), so the rows that referred to a record are unknown",
         ),
         (
             "posts.secret",
-            "the values of posts.secret are not recorded (excluded), so that nobody can say which rows referred to a record",
+            "the values of posts.secret are not recorded (excluded), so the rows that referred to a record are unknown",
         ),
         (
             "posts.hashed",
-            "posts.hashed is recorded as keyed hashes, which tell of no value what it was; rows cannot be found by it",
+            "posts.hashed is recorded as keyed hashes, which do not reveal the value; rows cannot be found by it",
         ),
         (
             "posts.ignored",
-            "by the policy of posts, not every change of ignored is recorded, so that nobody can say which rows referred to a record",
+            "by the policy of posts, not every change of ignored is recorded, so the rows that referred to a record are unknown",
         ),
         ("posts.user", "table posts has no column \"user\""),
         (

@@ -69,7 +69,7 @@ fn what_is_no_length_of_time_or_below_the_floor_is_refused() {
         ("-1 year", "give a length of time such as '7 years'"),
         (
             "11 months",
-            "cannot be kept for 11 months: the least is 1 year",
+            "cannot be kept for 11 months: the minimum is 1 year",
         ),
     ] {
         let error = conn

@@ -271,7 +271,7 @@ fn who_asks_for_unmasked_values_gets_them_and_is_on_record() {
     let error = unmasked(conn, " ", |_| Ok(())).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "threadline: to read values that are masked now takes a reason: SELECT threadline.unmask('why')"
+        "threadline: reading values that are masked now needs a reason: SELECT threadline.unmask('why')"
     );
     let inside = conn.transaction(|conn| unmasked(conn, "ticket", |_| Ok(())));
     assert!(matches!(inside.unwrap_err().kind(), ErrorKind::Action(_)));

@@ -21,7 +21,7 @@ DECLARE
     tl_action threadline.audit_actions;
 BEGIN
     IF coalesce(btrim(suspend.reason), '') = '' THEN
-        RAISE EXCEPTION 'threadline: to suspend capture takes a reason: SELECT threadline.suspend(''why'')';
+        RAISE EXCEPTION 'threadline: suspending capture needs a reason: SELECT threadline.suspend(''why'')';
     END IF;
     tl_action := threadline.own_action('audit.suspended',
         jsonb_build_object('for_session', CASE WHEN suspend.for_session THEN true END),

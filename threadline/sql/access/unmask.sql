@@ -12,7 +12,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     IF coalesce(btrim(unmask.reason), '') = '' THEN
-        RAISE EXCEPTION 'threadline: to read values that are masked now takes a reason: SELECT threadline.unmask(''why'')';
+        RAISE EXCEPTION 'threadline: reading values that are masked now needs a reason: SELECT threadline.unmask(''why'')';
     END IF;
     RETURN NEXT threadline.own_action('audit.unmasked', jsonb_build_object('pid', pg_backend_pid()),
         unmask.reason, unmask.actor_type, unmask.actor_id);

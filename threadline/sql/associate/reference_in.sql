@@ -103,9 +103,9 @@ BEGIN
         RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
             MESSAGE = CASE coalesce(tl_refused.treatment, 'unknown')
                 WHEN 'unknown' THEN pg_catalog.format('threadline: table %s has no column %I', tl_table, tl_refused.name)
-                WHEN 'ignore' THEN pg_catalog.format('threadline: by the policy of %s, not every change of %I is recorded, so that nobody can say which rows referred to a record', tl_table, tl_refused.name)
-                WHEN 'token' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which tell of no value what it was; rows cannot be found by it', tl_table, tl_refused.name)
-                ELSE pg_catalog.format('threadline: the values of %s.%I are not recorded (%s), so that nobody can say which rows referred to a record', tl_table, tl_refused.name,
+                WHEN 'ignore' THEN pg_catalog.format('threadline: by the policy of %s, not every change of %I is recorded, so the rows that referred to a record are unknown', tl_table, tl_refused.name)
+                WHEN 'token' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which do not reveal the value; rows cannot be found by it', tl_table, tl_refused.name)
+                ELSE pg_catalog.format('threadline: the values of %s.%I are not recorded (%s), so the rows that referred to a record are unknown', tl_table, tl_refused.name,
                     CASE tl_refused.treatment WHEN 'mask' THEN 'masked' ELSE 'excluded' END)
             END;
     END IF;

@@ -18,8 +18,8 @@ BEGIN
     IF (tl_keep > '0') IS NOT true THEN
         RAISE EXCEPTION 'threadline: changes of table % cannot be kept for ''%''; give a length of time such as ''7 years''', target, keep;
     ELSIF tl_keep < tl_floor THEN
-        RAISE EXCEPTION 'threadline: changes of table % cannot be kept for %: the least is %', target, keep, tl_floor
-            USING HINT = 'Who owns the audit sets the least with threadline.set_retention().';
+        RAISE EXCEPTION 'threadline: changes of table % cannot be kept for %: the minimum is %', target, keep, tl_floor
+            USING HINT = 'The owner of the audit sets the minimum with threadline.set_retention().';
     END IF;
 END
 $$;

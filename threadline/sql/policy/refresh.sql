@@ -20,7 +20,7 @@ BEGIN
     PERFORM threadline.set_sequences();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: what was decided for table % was not restored with it; say it again with SELECT threadline.audit(''%'', ...)',
+        RAISE EXCEPTION 'threadline: the policy of table % was not restored with it; set it again with SELECT threadline.audit(''%'', ...)',
             target, target;
     ELSIF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited; start with SELECT threadline.audit(''%'')', target, target;
@@ -33,7 +33,7 @@ BEGIN
             target, target;
     END IF;
     IF tl_table.policy ? 'condition' AND tl_table.deparsed_condition IS NULL THEN
-        RAISE EXCEPTION 'threadline: the condition of table % was never installed; say it again with SELECT threadline.audit(''%'', condition => ...)',
+        RAISE EXCEPTION 'threadline: the condition of table % was never installed; set it again with SELECT threadline.audit(''%'', condition => ...)',
             target, target;
     END IF;
     WITH decided AS (

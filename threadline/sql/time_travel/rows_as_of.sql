@@ -36,18 +36,18 @@ BEGIN
             CONSTRAINT = 'threadline_not_audited',
             MESSAGE = format('threadline: table %s is not audited', target);
     ELSIF tl_table.key_columns = '{}' THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
+        RAISE EXCEPTION 'threadline: table % has no primary key, so the row of a change is unknown; add one, and call SELECT threadline.refresh(''%'')',
             target, target;
     ELSIF tl_table.policy ?| '{operations,condition}' THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
-            MESSAGE = format('threadline: what %s was cannot be said: by its policy, not every change is recorded', target);
+            MESSAGE = format('threadline: the state of %s is unknown: by its policy, not every change is recorded', target);
     ELSIF NOT threadline.await_final(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_not_final',
             MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_not_final(instant)),
             DETAIL = coalesce((SELECT jsonb_agg(to_jsonb(w)) FROM threadline.open_writers(instant) AS w WHERE NOT pg_is_in_recovery()), '[]'),
-            HINT = 'Ask again later, or for an earlier instant.';
+            HINT = 'Query again later, or an earlier instant.';
     ELSIF instant < tl_table.audited_since THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unaudited',
@@ -65,8 +65,8 @@ BEGIN
     IF threadline.truncated_unseen(tl_table.id, tl_blind) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
-            MESSAGE = format('threadline: rows of %s went since %s in a TRUNCATE that recorded their number alone', target, instant),
-            HINT = 'Ask for a later instant, or for single records that are there again.';
+            MESSAGE = format('threadline: rows of %s were removed since %s by a TRUNCATE that recorded only their number', target, instant),
+            HINT = 'Query a later instant, or single records that exist again.';
     END IF;
     tl_renames := threadline.renames_of(tl_table.id);
     tl_alterations := threadline.alterations_of(tl_table.id);

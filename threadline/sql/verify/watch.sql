@@ -167,7 +167,7 @@ EXCEPTION
     -- No command fails because of this.
     WHEN insufficient_privilege OR undefined_table OR undefined_function OR undefined_column OR undefined_object OR invalid_schema_name
       OR data_exception OR integrity_constraint_violation OR program_limit_exceeded OR internal_error OR raise_exception THEN
-        RAISE WARNING 'threadline: what the command % did to audited tables could not be looked at: %', TG_TAG, SQLERRM;
+        RAISE WARNING 'threadline: the effect of the command % on audited tables could not be checked: %', TG_TAG, SQLERRM;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.watch() FROM PUBLIC;

@@ -1,8 +1,8 @@
-//! What was measured, several times each.
+//! Measured values, several of each.
 
 use serde::{Serialize, Serializer};
 
-/// Middle, least and most of several measurements.
+/// Median, minimum and maximum of several measurements.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,

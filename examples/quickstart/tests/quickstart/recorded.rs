@@ -1,4 +1,4 @@
-//! What the club does is on record, with who did it and without secrets.
+//! The operations of the club are recorded with their actors and without secrets.
 
 use diesel::prelude::*;
 use quickstart::{DbConnection, club};
@@ -14,7 +14,7 @@ fn connect(database: &Database) -> DbConnection {
     conn
 }
 
-/// What `work` records under an actor.
+/// Returns what `work` records under an actor.
 fn under<T>(
     conn: &mut DbConnection,
     actor: &str,

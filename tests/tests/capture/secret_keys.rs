@@ -1,5 +1,5 @@
-//! Keys that are secrets themselves, recorded as keyed hashes: records are found by their
-//! values, and the audit does not have them.
+//! Secret keys, recorded as keyed hashes: records are found by their values, and the
+//! audit does not contain them.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -31,7 +31,7 @@ struct Pin {
     pin: i64,
 }
 
-/// Begins all secrets.
+/// The prefix of all secrets.
 const SECRET: &str = "s3cr3t";
 const PIN: i64 = 8_675_309_427;
 
@@ -82,7 +82,7 @@ fn drift(conn: &mut PgConnection) -> Vec<String> {
     )
 }
 
-/// What a session that is asked for by its key was.
+/// Returns the former state of a session, queried by its key.
 fn member_at(conn: &mut PgConnection, number: u32, at: DateTime<Utc>) -> Option<i64> {
     let json = Session::as_of_json(conn, key(number), at).unwrap().ok()?;
     json["member"].as_i64()
@@ -241,7 +241,7 @@ fn an_update_is_put_back_and_a_row_of_which_the_key_is_not_on_record_is_not() {
     );
 }
 
-/// Before and after, records are found under what they were recorded as.
+/// Before and after, records are found under their recorded key.
 #[test]
 fn a_key_that_was_clear_before_begins_anew() {
     let database = Database::new();

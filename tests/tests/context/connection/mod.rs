@@ -27,7 +27,7 @@ fn connect() -> (Database, Audited) {
     (database, conn)
 }
 
-/// Foreign code, which knows of Diesel alone.
+/// Foreign code, which only knows Diesel.
 fn write<C>(conn: &mut C, id: i32) -> QueryResult<usize>
 where
     C: diesel::connection::LoadConnection<Backend = diesel::pg::Pg>,

@@ -1,5 +1,4 @@
-//! What a client supplies never becomes a formula of the spreadsheet in which
-//! somebody opens the export.
+//! A client's text never becomes a formula in the spreadsheet that opens the export.
 
 use diesel::prelude::*;
 use serde_json::Value;

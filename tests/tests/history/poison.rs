@@ -1,4 +1,4 @@
-//! A bad row in the audit tables hides no other.
+//! A damaged row in the audit tables hides no other.
 
 use diesel::prelude::*;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Between the look and the write nobody slips in.
+//! No write can happen between the check and the write of a revert.
 
 use std::sync::mpsc;
 use std::thread;
@@ -41,8 +41,8 @@ fn until_it_waits(conn: &mut PgConnection, pid: &str) {
     }
 }
 
-/// Reverts while another transaction has written and not committed; gives what
-/// the revert says when that one then ends as it is told.
+/// Reverts while another transaction has written and not committed; returns the result of
+/// the revert after that one ends as requested.
 fn meanwhile<T: Send>(
     database: &Database,
     write: &str,

@@ -1,4 +1,4 @@
-//! Columns and tables that are no longer what they were.
+//! Columns and tables that have changed since.
 
 use threadline::revert_transaction;
 use threadline_tests::{Database, rows, run, value};

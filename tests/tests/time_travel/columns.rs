@@ -7,7 +7,7 @@ use threadline_tests::{Database, run};
 
 use crate::each;
 
-/// A model of the table `people` for columns that it has now.
+/// Returns a model of the table `people` for its present columns.
 macro_rules! people {
     ($model:ident: $($column:ident $Sql:ty => $Rust:ty),+) => {
         mod $model {
@@ -38,7 +38,7 @@ const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, name text NOT NUL
 const AUDIT: &str = "SELECT threadline.audit('people')";
 const REFRESH: &str = "SELECT threadline.refresh('people')";
 
-/// The images of the table, one by one and all at once, in the order of keys.
+/// Returns the images of the table, one by one and all at once, in the order of keys.
 #[track_caller]
 fn images(conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc>) -> Vec<Value> {
     use with_name::Person;
@@ -124,7 +124,7 @@ fn an_added_column_is_what_the_row_got_with_it() {
             Person::as_of(conn, 1, with_it).unwrap(),
             Ok(person(1, "Ada L.", 36))
         );
-        // Nothing, if the row went before.
+        // None if the row was deleted before.
         assert!(matches!(
             Person::as_of(conn, 3, at).unwrap(),
             Err(Unavailable::DoesNotFit { .. })
@@ -251,17 +251,16 @@ fn a_renamed_column_has_its_value_then_under_its_name_now() {
     }
 }
 
-/// What becomes of a table of columns a, b in the hands of a migration, and what
-/// the row of then is under the names of now.
+/// A migration of a table with columns a, b, and the former row under the present names.
 struct Alteration {
     /// In the transaction that alters.
     altered: &'static str,
-    /// In transactions of its own, before the audit is told.
+    /// In transactions of its own, before the audit is refreshed.
     meanwhile: &'static str,
     then: Value,
 }
 
-/// As of an instant before, whenever the audit is told of the names.
+/// As of an instant before, whenever the audit is refreshed.
 #[track_caller]
 fn is_as_then(alteration: &Alteration) {
     let Alteration {
@@ -309,7 +308,7 @@ fn is_as_then(alteration: &Alteration) {
         for image in images {
             for (column, value) in then.as_object().unwrap() {
                 let got = &image[column.as_str()];
-                // A row that went before has not what came after.
+                // A row that was deleted earlier lacks later columns.
                 if image["id"] != 3 || !got.is_null() {
                     assert_eq!(got, value, "{column} of {image}, told {told}\n{altered}");
                 }
@@ -481,7 +480,7 @@ fn names_are_followed_after_a_dump_and_restore() {
 fn rows_that_do_not_fit_spoil_no_others_among_thousands() {
     let database = Database::new();
     let conn = &mut database.connect();
-    // The type of a masked date takes no placeholder.
+    // The type of a masked date accepts no placeholder.
     let at = each(
         conn,
         &[

@@ -1,4 +1,4 @@
-//! Ids and actions: of the transaction itself, or of what was meant with it.
+//! Ids and actions: of the transaction itself, or of its actions.
 
 use diesel::prelude::*;
 use threadline::{
@@ -26,7 +26,7 @@ fn user() -> AuditContextBuilder {
     AuditContext::builder(ActorRef::user("1").unwrap())
 }
 
-/// The keys that a filter finds, newest first; every one once, in pages too.
+/// Returns the keys that a filter finds, newest first; each once, in pages too.
 fn found(conn: &mut PgConnection, filter: &Filter) -> Vec<i64> {
     let mut keys = vec![];
     let mut next = None;
@@ -99,7 +99,7 @@ fn an_id_is_the_transactions_own_or_that_of_an_action_of_it() {
             of_action(action().actor(ActorRef::user("1").unwrap()), "x"),
         )
         .unwrap();
-        // The same id of the other kinds is another id.
+        // The same id of another kind is another id.
         for (other, (of_context, of_action, _)) in kinds.into_iter().enumerate() {
             if other != number {
                 let id = 10 + i32::try_from(other).unwrap();

@@ -1,4 +1,4 @@
-//! A part of a key: what is found by it, and at what cost.
+//! A part of a key: what it finds, and at what cost.
 
 use diesel::prelude::*;
 use threadline::{Filter, timeline};

@@ -20,7 +20,7 @@ fn hot() -> ActorRef {
     ActorRef::user("hot").unwrap()
 }
 
-/// A transaction that every filter below finds, of `user:hot`.
+/// A transaction of `user:hot` that every filter below finds.
 fn write(conn: &mut PgConnection, id: i32) {
     let context = AuditContext::builder(hot())
         .correlation_id("c")
@@ -65,7 +65,7 @@ fn filters() -> Vec<Filter> {
     ]
 }
 
-/// The change's ids, of all pages; `between` happens after each.
+/// Returns the change's ids, of all pages; `between` runs after each.
 fn walk(conn: &mut PgConnection, filter: &Filter, mut between: impl FnMut(usize)) -> Vec<i64> {
     let mut ids = vec![];
     let mut next: Option<Cursor> = None;

@@ -56,7 +56,7 @@ fn a_capture_without_its_policy_is_found() {
     assert_eq!(found(conn), [""; 0]);
 }
 
-/// Names are not patterns, and a namesake elsewhere is another table.
+/// Names are not patterns, and a table of the same name elsewhere is another one.
 #[test]
 fn a_namesake_or_a_similar_name_is_another_table() {
     let database = Database::new();
@@ -188,8 +188,8 @@ fn what_cannot_be_verified_is_an_error() {
     ));
 }
 
-/// Where not every change is recorded, or no record has a key, there is no history
-/// that could disagree.
+/// If not every change is recorded, or records have no key, there is no history that
+/// could disagree.
 #[test]
 fn a_policy_that_records_a_part_is_followed() {
     let database = Database::new();

@@ -1,4 +1,4 @@
-//! What is recorded as a token is compared by it.
+//! Values recorded as keyed hashes are compared by these.
 
 use threadline_tests::{Database, run};
 

@@ -54,7 +54,7 @@ pub(crate) fn run(conn: &mut PgConnection, url: &str, rows: usize, goals: &mut G
     );
 }
 
-/// Rows a second.
+/// Returns the rows a second.
 fn export(conn: &mut PgConnection, format: ExportFormat, rows: usize) -> f64 {
     let start = Instant::now();
     let exported = Export::new(Filter::new())
@@ -76,7 +76,7 @@ fn copy(url: &str, rows: usize) -> f64 {
     rows as f64 / start.elapsed().as_secs_f64()
 }
 
-/// The query of the export, for psql.
+/// Returns the query of the export, for psql.
 fn copy_query(rows: usize) -> String {
     let columns = include_str!("../../threadline/src/statement/change_columns.sql").replace(
         "{transaction columns}",

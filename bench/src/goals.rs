@@ -71,7 +71,7 @@ impl Goals {
         }
     }
 
-    /// The table of the README.
+    /// Returns the table of the README.
     pub(crate) fn to_markdown(&self) -> String {
         let mut table = String::from("| workload | goal | measured | |\n|---|---|--:|---|\n");
         for goal in &self.goals {

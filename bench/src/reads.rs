@@ -289,7 +289,7 @@ diesel::table! {
     }
 }
 
-/// Returns a row of the largest table.
+/// A row of the largest table.
 #[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = ledger_1)]
 struct Ledger {

@@ -57,7 +57,7 @@ impl Samples {
         }
     }
 
-    /// One value for each repetition; none if it was not measured.
+    /// Returns one value for each repetition; none if it was not measured.
     pub(crate) fn values(&self, workload: &str, variant: &str) -> &[f64] {
         self.figures
             .iter()

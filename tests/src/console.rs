@@ -20,7 +20,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// The output lines, as JSON.
+    /// Returns the output lines, as JSON.
     pub fn shown(&self) -> Vec<Value> {
         let line = |line: &str| serde_json::from_str(line).expect("an answer is JSON");
         self.answer.lines().map(line).collect()

@@ -229,14 +229,14 @@ fn admin() -> PgConnection {
     connect(Server::shared().url())
 }
 
-/// The template: a database with the audit schema.
+/// Returns the template: a database with the audit schema.
 fn template() -> &'static str {
     static TEMPLATE: OnceLock<String> = OnceLock::new();
     TEMPLATE.get_or_init(|| kept("threadline_template", "template0"))
 }
 
-/// A database with the audit schema, kept between runs under a name that changes with the
-/// schema.
+/// Returns a database with the audit schema, kept between runs under a name that changes
+/// with the schema.
 fn kept(purpose: &str, source: &str) -> String {
     static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let name = format!("{purpose}_{:016x}", fingerprint());

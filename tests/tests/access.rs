@@ -77,7 +77,7 @@ impl Protected {
         format!("{}_{name}", self.database.name())
     }
 
-    /// A session of a role.
+    /// Opens a session of a role.
     fn session(&self, role: &str) -> PgConnection {
         let mut conn = self.database.connect();
         run(
@@ -87,7 +87,7 @@ impl Protected {
         conn
     }
 
-    /// A session of the application, with an audited table of its own.
+    /// Opens a session of the application, with an audited table of its own.
     fn application(&self) -> PgConnection {
         let mut conn = self.session("app");
         run(

@@ -77,7 +77,7 @@ impl Project {
         assert!(output.status.success(), "{errors}");
     }
 
-    /// A program of the project, on a database.
+    /// Returns a program of the project, on a database.
     fn program(&self, name: &str, database: &Database) -> Command {
         let mut command = Command::new(self.target.join("debug").join(name));
         command
@@ -117,7 +117,7 @@ impl Service {
         Self { process, address }
     }
 
-    /// The body of the answer.
+    /// Returns the body of the answer.
     fn ask(&self, call: &Call) -> String {
         let token = call.token.as_deref();
         let token = token.map_or(String::new(), |token| {

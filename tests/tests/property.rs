@@ -152,7 +152,7 @@ impl Run {
         }
     }
 
-    /// A statement that may fail: on a lock, or on an existing key.
+    /// Runs a statement that may fail: on a lock, or on an existing key.
     fn execute(&mut self, who: usize, sql: &str) {
         if self.connections[who].batch_execute(sql).is_err() && self.open[who] {
             run(&mut self.connections[who], "ROLLBACK");
@@ -272,7 +272,7 @@ impl Run {
         });
     }
 
-    /// The columns to compare with a copy: the former name, and the present one.
+    /// Returns the columns to compare with a copy: the former name, and the present one.
     fn columns_since(&self, copy: &Copy) -> Vec<(String, String)> {
         let fixed = ["id", "label", "n", "at", "j", "xs", "bytes", "f", "span"];
         let fixed = fixed.map(|name| (name.to_owned(), name.to_owned()));
@@ -336,7 +336,7 @@ impl Run {
         self.check_versions(seed);
     }
 
-    /// The last version by the time of a copy is the copied row.
+    /// Asserts that the last version by the time of a copy is the copied row.
     fn check_versions(&mut self, seed: u64) {
         let conn = &mut self.connections[3];
         let Some(last) = self.copies.last() else {
@@ -360,7 +360,8 @@ impl Run {
         }
     }
 
-    /// However random the writes are: all have been recorded, so no alarm is raised.
+    /// Asserts that no alarm is raised: however random the writes are, all have been
+    /// recorded.
     fn verify(&mut self, seed: u64) {
         let models = Models::new(vec![]);
         let verification = models.verify().run(&mut self.connections[3]).unwrap();

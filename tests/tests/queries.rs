@@ -244,7 +244,7 @@ fn execute(conn: &mut PgConnection, actor: &str, sql: &str) {
         .unwrap();
 }
 
-/// `column value actor actions`, one for each column.
+/// Returns `column value actor actions`, one for each column.
 fn blamed(conn: &mut PgConnection, id: i32) -> Vec<String> {
     Note::blame_of(conn, id)
         .unwrap()

@@ -43,7 +43,7 @@ fn insert(conn: &mut PgConnection, id: &str) -> QueryResult<usize> {
         .execute(conn)
 }
 
-/// The transactions of an application: one that commits, one that fails, one with an
+/// Runs the transactions of an application: one that commits, one that fails, one with an
 /// isolation level, and a call without a context.
 fn transactions(conn: &mut PgConnection) {
     conn.audited_transaction(&context(), |conn| {

@@ -51,7 +51,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// To be taken while nothing is written.
+    /// Takes a copy; nothing may write meanwhile.
     #[track_caller]
     fn of(conn: &mut PgConnection, table: &str) -> Self {
         let rows = rows(
@@ -65,8 +65,8 @@ impl Copy {
         }
     }
 
-    /// Queried for all rows at once and for each key that ever existed, the audit returns
-    /// the copy.
+    /// Asserts that the audit returns the copy, queried for all rows at once and for each
+    /// key that ever existed.
     #[track_caller]
     fn is_what_was(&self, conn: &mut PgConnection) {
         let Self { table, at, .. } = self;

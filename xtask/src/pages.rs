@@ -18,7 +18,8 @@ fn named(page: &str) -> Vec<String> {
     words.collect()
 }
 
-/// A file or folder that does not exist. A path with a placeholder names no file.
+/// Returns whether a file or folder does not exist. A path with a placeholder names no
+/// file.
 fn lost_path(name: &str) -> bool {
     let looks_like_one = name.contains('/')
         && name
@@ -32,7 +33,7 @@ fn lost_path(name: &str) -> bool {
         && !root().join(name).exists()
 }
 
-/// A missing test, such as `capture::redaction::secrets_stay_out`.
+/// Returns whether a test such as `capture::redaction::secrets_stay_out` is missing.
 fn lost_test(name: &str) -> bool {
     let parts: Vec<&str> = name.split("::").collect();
     let [suite, modules @ .., test] = parts.as_slice() else {

@@ -384,7 +384,8 @@ fn made() -> Result<Vec<(String, String)>, String> {
     ])
 }
 
-/// A function is replaced in place, so that a write that calls it meanwhile continues.
+/// Returns SQL that replaces a function in place, so that a write that calls it meanwhile
+/// continues.
 fn replacing(sql: &str) -> String {
     format!("\n{sql}")
         .replace("\nCREATE FUNCTION ", "\nCREATE OR REPLACE FUNCTION ")
@@ -464,7 +465,7 @@ fn rename_copy() -> Result<(), String> {
     fs::rename(dir.join(folder), dir.join(named)).map_err(|error| format!("{QUICKSTART}: {error}"))
 }
 
-/// Code that a release froze changes in the next version.
+/// Fails if code that a release froze changed without a new version.
 fn newest_is_declared() -> Result<(), String> {
     let frozen = frozen::code_file(newest());
     match fs::read_to_string(root().join(&frozen)) {
@@ -489,7 +490,7 @@ fn joined(files: &[&str]) -> Result<String, String> {
     Ok(parts?.join("\n"))
 }
 
-/// A new file that is in no list would be installed nowhere.
+/// Fails if a file is in no list: it would be installed nowhere.
 fn every_file_has_its_place() -> Result<(), String> {
     let sql = root().join("threadline/sql");
     let unreadable = |error: io::Error| format!("threadline/sql: {error}");

@@ -12,14 +12,14 @@ pub(super) fn added(samples: &Samples, workload: &str, variant: Variant) -> Vec<
     with.iter().zip(without).map(|(w, u)| w - u).collect()
 }
 
-/// The cost that ours adds, including its posting.
+/// Returns the cost that ours adds, including its posting.
 pub(super) fn added_with_posting(samples: &Samples, workload: &str) -> Vec<f64> {
     let posted = samples.values(&posting(workload), Variant::Ours.name());
     let added = added(samples, workload, Variant::Ours);
     added.iter().zip(posted).map(|(a, p)| a + p).collect()
 }
 
-/// The difference between the costs that two variants add.
+/// Returns the difference between the costs that two variants add.
 pub(super) fn ratio(
     samples: &Samples,
     workload: &str,

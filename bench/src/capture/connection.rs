@@ -1,7 +1,7 @@
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 
-/// A connection set up like any other of the benchmark.
+/// Opens a connection, set up like any other of the benchmark.
 pub(super) fn connect(url: &str) -> PgConnection {
     let mut conn = PgConnection::establish(url).expect("the server takes connections");
     prepare(&mut conn);

@@ -21,7 +21,7 @@ const WIDTH: u32 = 8;
 const EMPTY: &str = ", no audit rows before";
 const OURS: Variant = Variant::Ours;
 
-/// Runs a workload with no audit rows, and with many.
+/// Databases for a workload with no audit rows, and with many.
 pub(super) struct Pair {
     pub(super) empty: String,
     pub(super) full: String,

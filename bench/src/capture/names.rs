@@ -4,7 +4,7 @@ pub(super) fn wal(workload: &str) -> String {
     format!("WAL of {workload}")
 }
 
-/// Posting of the workload's journal entries.
+/// Returns the name for posting a workload's journal entries.
 pub(super) fn posting(workload: &str) -> String {
     format!("posting of {workload}")
 }

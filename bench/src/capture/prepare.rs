@@ -51,7 +51,7 @@ fn prepare(conn: &mut PgConnection, template: &str, holes: &[(&str, String)]) {
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// The AuditTransaction of the limit's audit rows.
+/// Returns the table id under which the limit writes its audit rows.
 pub(super) fn limit_table_id(conn: &mut PgConnection, of: &str) -> i64 {
     number(
         conn,

@@ -55,7 +55,7 @@ impl Names {
         }
     }
 
-    /// The writes in a transaction of their own.
+    /// Returns the writes in a transaction of their own.
     fn transactions(&self) -> [&str; 4] {
         [&self.insert, &self.update, &self.ten, &self.delete]
     }

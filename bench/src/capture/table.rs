@@ -27,7 +27,7 @@ pub(super) fn heading(title: &str) {
     println!();
 }
 
-/// The medians of a workload, with their spread below.
+/// Prints the medians of a workload, with their spread below.
 pub(super) fn row(samples: &Samples, workload: &str, unit: &str) {
     let spreads = Variant::ALL.map(|variant| samples.spread(workload, variant.name()));
     let ratios = OTHERS.map(|over| ratio(samples, workload, Variant::Ours, over));
@@ -50,7 +50,7 @@ pub(super) fn row(samples: &Samples, workload: &str, unit: &str) {
     println!();
 }
 
-/// The cost of posting the workloads, and of capture and posting together.
+/// Prints the cost of posting the workloads, and of capture and posting together.
 pub(super) fn posting<'a>(samples: &Samples, workloads: impl IntoIterator<Item = &'a str>) {
     println!("posting");
     for workload in workloads {

@@ -89,7 +89,7 @@ fn repetition(bench: &mut Bench<'_>, name: &str, clients: usize, variant: Varian
     bench.post(name, variant, votes);
 }
 
-/// The microseconds that a client's votes take on the server.
+/// Returns the microseconds that a client's votes take on the server.
 fn vote(url: &str, meter: Meter, variant: Variant, client: usize, votes: usize) -> f64 {
     let mut conn = connect(url);
     prepare::of_variant(

@@ -30,7 +30,7 @@ fn setup_with(connections: u32) -> (Database, App) {
     (database, app)
 }
 
-/// The service as on a worker, with more routes.
+/// Returns the service as on a worker, with more routes.
 async fn service(
     app: App,
     more: fn(&mut web::ServiceConfig),

@@ -52,13 +52,13 @@ impl App {
         Ok(self.pool.get().await?)
     }
 
-    /// The sender of a request; none without a known token.
+    /// Returns the sender of a request; none without a known token.
     pub fn caller(&self, headers: &HeaderMap) -> Option<ActorRef> {
         let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
         self.tokens.get(header.strip_prefix("Bearer ")?).cloned()
     }
 
-    /// Callers that may read the audit.
+    /// Returns whether a caller may read the audit.
     pub fn is_admin(caller: &ActorRef) -> bool {
         *caller.actor_type() == ActorType::Admin
     }

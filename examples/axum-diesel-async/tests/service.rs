@@ -21,7 +21,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-/// Ada, Grace who is an admin, and a number of others, each with a token.
+/// Starts the service with Ada, Grace who is an admin, and a number of others, each with
+/// a token.
 async fn start(others: i64) -> (Database, Router) {
     let (database, app) = open(others, 4).await;
     (database, service(routes::routes(), app))

@@ -15,7 +15,7 @@ use threadline::{
 use crate::models::{Invoice, Role};
 use crate::schema::invoices;
 
-/// From the complaint to the person, and back to the former state.
+/// Leads from the complaint to the person, and back to the former state.
 pub fn answer(conn: &mut PgConnection) -> Result<(), Box<dyn Error>> {
     let invoice: Invoice = invoices::table
         .filter(invoices::number.eq("2026-12-1144"))

@@ -10,7 +10,7 @@ use threadline::testing::{
 };
 use threadline_tests::Database;
 
-/// Two members, one of whom may write off, and three open invoices.
+/// Creates two members, one of whom may write off, and three open invoices.
 fn make_fixtures(conn: &mut PgConnection) {
     fixtures(conn, |conn| {
         for (id, name) in [(1, "Ada"), (2, "Bob")] {

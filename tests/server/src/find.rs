@@ -95,7 +95,7 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file() && version_line(program).is_some())
 }
 
-/// Folders in which programs may be: those on PATH come first.
+/// Returns the folders in which programs may be: those on PATH come first.
 fn folders() -> impl Iterator<Item = PathBuf> {
     choice()
         .into_iter()
@@ -104,14 +104,14 @@ fn folders() -> impl Iterator<Item = PathBuf> {
         .chain(usual_folders())
 }
 
-/// The folder that the user chose.
+/// Returns the folder that the user chose.
 pub fn choice() -> Option<PathBuf> {
     env::var_os(CHOICE)
         .filter(|dir| !dir.is_empty())
         .map(PathBuf::from)
 }
 
-/// The folders on PATH.
+/// Returns the folders on PATH.
 pub(crate) fn on_path() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     // A relative one would depend on the current folder.
@@ -121,7 +121,7 @@ pub(crate) fn on_path() -> impl Iterator<Item = PathBuf> {
     dirs.into_iter()
 }
 
-/// A folder that `pg_config` knows.
+/// Returns a folder that `pg_config` knows.
 pub(crate) fn pg_config(program: &Path, option: &str) -> Option<PathBuf> {
     Some(PathBuf::from(output_of(program, &[option])?))
 }

@@ -127,7 +127,7 @@ apt-get "$@"
 "#;
 
 impl PackageManager {
-    /// The manager of this system.
+    /// Returns the manager of this system.
     pub fn of_this_machine() -> Option<&'static Self> {
         MANAGERS.iter().find(|manager| {
             Path::new(manager.marker).exists()

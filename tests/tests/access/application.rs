@@ -3,7 +3,7 @@ use threadline_tests::{rows, run, value};
 
 use super::{Protected, forbidden};
 
-/// Every table of the audit, including later ones.
+/// Returns every table of the audit, including later ones.
 fn tables(protected: &mut Protected) -> Vec<String> {
     let tables = rows(
         &mut protected.admin,

@@ -22,8 +22,7 @@ fn spying(protected: &mut Protected) -> PgConnection {
     app
 }
 
-/// Returns the roles as which the application's code ran, other than the application
-/// itself.
+/// Asserts that the application's code ran only as the application itself.
 #[track_caller]
 fn assert_nobody_was_spied(protected: &mut Protected) {
     let app = protected.role("app");
@@ -52,7 +51,7 @@ fn recorded(protected: &mut Protected) -> Vec<String> {
     )
 }
 
-/// Maintenance of a table by a superuser.
+/// Runs a superuser's maintenance of a table.
 fn maintain(protected: &mut Protected, table: &str) {
     attempt(
         &mut protected.admin,

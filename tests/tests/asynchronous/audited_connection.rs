@@ -26,7 +26,7 @@ async fn connect(database: &Database) -> Conn {
     Conn::establish(&database.url()).await.unwrap()
 }
 
-/// A connection that gives single statements the context, too.
+/// Opens a connection that gives single statements the context, too.
 async fn autocommitting(database: &Database) -> Conn {
     let mut conn = connect(database).await;
     conn.autocommit_in_context(true);

@@ -20,7 +20,7 @@ fn migration(dir: &Path, name: &str, up: &str) -> PathBuf {
     dir
 }
 
-/// Tables, and their audit.
+/// Returns a folder of migrations: tables, and their audit.
 fn folder() -> PathBuf {
     let dir = scratch_dir();
     migration(&dir, "2020-01-01-000000-0000_tables", MEMBERS);

@@ -105,7 +105,7 @@ pub fn load(database: &Database) -> DateTime<Utc> {
     format!("{}Z", instant.replace(' ', "T")).parse().unwrap()
 }
 
-/// Returns the result on a connection of each kind.
+/// The result on a connection of each kind.
 macro_rules! both {
     ($blocking:ident, $asynchronous:ident, $conn:ident => $call:expr) => {{
         let blocking = {

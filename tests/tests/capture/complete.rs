@@ -6,8 +6,8 @@ use threadline_tests::{Database, rolled_back, rows, run, value};
 const ITEMS: &str =
     "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')";
 
-/// A recorded change: the operation, the table, the record, and the values that identify
-/// it.
+/// Returns each recorded change: the operation, the table, the record, and the values
+/// that identify it.
 #[track_caller]
 fn recorded(conn: &mut PgConnection) -> Vec<String> {
     rows(

@@ -4,7 +4,7 @@ use threadline_tests::{Database, run, value};
 
 use diesel::PgConnection;
 
-/// A table whose triggers write to it, and nothing recorded yet.
+/// Creates a table whose triggers write to it, with nothing recorded yet.
 fn table(triggers: &str) -> (Database, PgConnection) {
     let database = Database::new();
     let mut conn = database.connect();

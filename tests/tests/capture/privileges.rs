@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 use threadline_tests::{Database, rows, run, value};
 
-/// A role of the application, with a name of its own: roles belong to the whole server.
+/// Runs a test with a role of the application, with a name of its own: roles belong to
+/// the whole server.
 fn with_role(test: impl FnOnce(&Database, &mut PgConnection, &str)) {
     let database = Database::new();
     let role = format!("{}_app", database.name());

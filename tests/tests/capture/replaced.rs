@@ -13,7 +13,7 @@ const SWAP: &str = "
     ALTER TABLE orders_new RENAME TO orders;
 ";
 
-/// A table with a composite key, filled and swapped for a copy that differs.
+/// Creates a table with a composite key, fills it and swaps it for a copy that differs.
 fn swapped(conn: &mut PgConnection, audit: &str) {
     run(
         conn,

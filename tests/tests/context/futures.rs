@@ -31,7 +31,7 @@ pub async fn pause() {
     .await
 }
 
-/// The current context in a future before and after it pauses.
+/// Returns the current context in a future before and after it pauses.
 async fn watch() -> Seen {
     let before = AuditContext::current();
     pause().await;

@@ -11,7 +11,7 @@ use threadline_tests::{Database, rows, run};
 
 use super::user;
 
-/// Every function of the library that runs statements, in transactions and outside.
+/// Calls every function of the library that runs statements, in transactions and outside.
 fn use_the_library(conn: &mut impl BlockingConnection) {
     let context = user(1);
     conn.audited_transaction(&context, |conn| {
@@ -36,7 +36,7 @@ fn use_the_library(conn: &mut impl BlockingConnection) {
     threadline::purge(conn).unwrap();
 }
 
-/// Returns the state of a session that outlives its transactions.
+/// The state of a session that outlives its transactions.
 const STATE: &str = "
     SELECT 'prepared ' || statement FROM pg_prepared_statements
     UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE is_holdable

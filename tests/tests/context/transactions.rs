@@ -6,8 +6,7 @@ use threadline_tests::{Database, rolled_back, run, value};
 
 use super::{insert, recorded, setup, transactions, user};
 
-/// Returns the transaction depth by Diesel's count, and whether PostgreSQL is in a
-/// transaction, when both are idle.
+/// Asserts that neither Diesel nor PostgreSQL is in a transaction.
 fn assert_at_rest(conn: &mut PgConnection) {
     let depth = AnsiTransactionManager::transaction_manager_status_mut(conn)
         .transaction_depth()

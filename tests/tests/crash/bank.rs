@@ -81,7 +81,7 @@ impl Bank {
         )) > 0
     }
 
-    /// The audit is complete and correct, whether posted or not.
+    /// Asserts that the audit is complete and correct, whether posted or not.
     pub(crate) fn check(&mut self) {
         self.check_completeness();
         self.post_all();
@@ -96,7 +96,7 @@ impl Bank {
         }
     }
 
-    /// Four changes and one transaction row for each transaction of the bank.
+    /// Asserts four changes and one transaction row for each transaction of the bank.
     fn check_completeness(&mut self) {
         let transactions = self.transactions();
         // An amount of 0 changes no balance.
@@ -130,7 +130,7 @@ impl Bank {
         assert_eq!(self.count(mixed), 0);
     }
 
-    /// The copy of the rows, with all changes applied, is the present state.
+    /// Asserts that the copy of the rows, with all changes applied, is the present state.
     fn rebuild_forward(&mut self, table: &str, key: &str) {
         let touched = touched(table, &format!("kept.{key}"));
         self.compare(
@@ -147,7 +147,7 @@ impl Bank {
         );
     }
 
-    /// The present state, with all changes undone, is the copy.
+    /// Asserts that the present state, with all changes undone, is the copy.
     fn rebuild_backward(&mut self, table: &str, key: &str) {
         let touched = touched(table, &format!("live.{key}"));
         self.compare(
@@ -165,7 +165,8 @@ impl Bank {
         );
     }
 
-    /// In both directions, exactly: for = a char(84) equals its value without blanks.
+    /// Compares in both directions, exactly: for = a char(84) equals its value without
+    /// blanks.
     fn compare(&mut self, table: &str, expected: &str, untouched: &str, layers: &str) {
         let rebuilt = format!(
             "{untouched}
@@ -192,8 +193,8 @@ impl Bank {
         }
     }
 
-    /// Each balance is the sum of its recorded differences, and each of them begins where
-    /// the one before it ended.
+    /// Asserts that each balance is the sum of its recorded differences, and that each of
+    /// them begins where the one before it ended.
     fn check_differences(&mut self, table: &str, key: &str, balance: &str) {
         let differences = format!(
             "SELECT record_key, id,

@@ -14,7 +14,7 @@ impl Bank {
         assert_eq!(self.count("SELECT count(*) FROM threadline.unposted"), 0);
     }
 
-    /// Every change has a position, and the follower has read it.
+    /// Asserts that every change has a position, and that the follower has read it.
     pub(crate) fn check_positions(&mut self) {
         let all = self.count("SELECT count(*) FROM told");
         let numbers = value(
@@ -40,7 +40,8 @@ impl Bank {
         assert_eq!(self.follower.seen().len() as u64, all);
     }
 
-    /// The follower has read the beginning of the ledger, in the ledger's order.
+    /// Asserts that the follower has read the beginning of the ledger, in the ledger's
+    /// order.
     pub(crate) fn check_seen(&mut self) {
         self.conn();
         let conn = self.conn.as_mut().expect("just connected");

@@ -39,7 +39,7 @@ impl Poster {
         Self { psql, name }
     }
 
-    /// One of each kind.
+    /// Starts one poster of each kind.
     pub(crate) fn start_all(database: &Database) -> Vec<Self> {
         (0..TURNS.len())
             .map(|number| Self::start(database, number))

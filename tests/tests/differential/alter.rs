@@ -102,7 +102,7 @@ pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {
     }
 }
 
-/// Another type that accepts the present values, and keeps secrets recognizable.
+/// Returns another type that accepts the present values, and keeps secrets recognizable.
 fn retyped(column: &Column, treatment: Treatment, dice: &mut Dice) -> Option<String> {
     let name = quote(&column.name);
     let secret = treatment != Treatment::Clear;

@@ -59,7 +59,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A row as an image must show it.
+    /// Returns a row as an image must show it.
     fn of_row(&self, values: &Image) -> Image {
         let shown = |(name, value): (&String, &String)| {
             let value = match self.shown[name.as_str()].0 {
@@ -73,7 +73,7 @@ impl<'a> View<'a> {
         values.iter().filter_map(shown).collect()
     }
 
-    /// A recorded image, without the uncertain columns.
+    /// Returns a recorded image, without the uncertain columns.
     fn of_image(&self, image: &Image) -> Result<Image, String> {
         let mut shown = Image::new();
         for (name, value) in image {
@@ -101,7 +101,7 @@ impl<'a> View<'a> {
         Ok(shown)
     }
 
-    /// Columns in which two rows differ, as far as images show it.
+    /// Returns the columns in which two rows differ, as far as images show it.
     fn differ(&self, before: &Image, after: &Image) -> Vec<String> {
         let differs = |name: &str| {
             matches!(
@@ -129,7 +129,7 @@ fn is_token(value: &str) -> bool {
         .is_some_and(|token| token.len() == 32 && token.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
-/// Rows as far as images show them.
+/// Returns the rows as far as images show them.
 fn shadow(view: &View<'_>, rows: &[Row]) -> Vec<(Option<String>, Image)> {
     rows.iter()
         .map(|row| (row.key.clone(), view.of_row(&row.values)))

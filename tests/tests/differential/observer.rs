@@ -64,7 +64,7 @@ pub struct Recorded {
     /// In the role that owns the tables, and able to write.
     pub unbound: bool,
     pub changes: Vec<Change>,
-    /// Returns the columns that each table's capture was built for.
+    /// The columns that each table's capture was built for.
     pub built: BTreeMap<String, Vec<(i64, String)>>,
 }
 

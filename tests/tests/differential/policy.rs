@@ -7,7 +7,7 @@ use super::names::literal;
 use super::schema::Treatment;
 use super::table::Column;
 
-/// A policy over columns, the first `keys` of which are the key's.
+/// Returns a policy over columns, the first `keys` of which are the key's.
 pub fn policy(
     columns: &[Column],
     keys: usize,

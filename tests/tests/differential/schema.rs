@@ -21,7 +21,7 @@ pub enum Treatment {
 pub struct Planned {
     pub label: String,
     pub create: String,
-    /// Returns the arguments of `threadline.audit()`.
+    /// The arguments of `threadline.audit()`.
     pub audit: String,
     pub treatments: BTreeMap<i64, Treatment>,
     /// Columns that are added later are never recorded.

@@ -169,7 +169,7 @@ impl<'a> Site<'a> {
         )
     }
 
-    /// More rows than are recorded one by one.
+    /// Returns an insert of more rows than are recorded one by one.
     fn insert_many(&self, dice: &mut Dice) -> String {
         let columns: Vec<_> = self.keys().chain(self.some(dice)).collect();
         if columns.is_empty() {

@@ -34,7 +34,7 @@ pub struct Target {
     pub label: String,
 }
 
-/// A table of a shape, and what others need to refer to it.
+/// Returns a table of a shape, and what others need to refer to it.
 pub fn table(
     label: &str,
     path: &str,
@@ -227,7 +227,7 @@ pub fn table(
     (planned, target)
 }
 
-/// A partition of a range: rows 5 * `part` to 5 * `part` + 4.
+/// Returns a partition of a range: rows 5 * `part` to 5 * `part` + 4.
 pub fn partition(label: &str, path: &str, part: usize) -> String {
     format!(
         "CREATE TABLE parts.{label}_r{part} PARTITION OF {path} FOR VALUES FROM ({}) TO ({})",

@@ -31,7 +31,8 @@ fn many(database: &Database) -> PgConnection {
     conn
 }
 
-/// All of a batch or nothing: its changes, and the progress of the run.
+/// Asserts that all of a batch was done or nothing: its changes, and the progress of the
+/// run.
 fn check(conn: &mut PgConnection) {
     assert_eq!(
         count(

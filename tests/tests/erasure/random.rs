@@ -4,7 +4,7 @@ use threadline_tests::{Database, rows, run};
 
 use crate::{audit_contents, findings, people};
 
-/// Returns pseudo-random numbers, the same for a seed.
+/// Pseudo-random numbers, the same for a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -149,7 +149,7 @@ fn nothing_of_the_person_is_left_and_everything_else_is() {
     }
 }
 
-/// The values with this prefix.
+/// Returns the values with this prefix.
 fn contents_of(contents: &str, beginnings: &[&str]) -> Vec<String> {
     let mut found: Vec<_> = contents
         .split(['"', ',', '(', ')', ' ', '\n'])

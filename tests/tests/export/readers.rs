@@ -71,7 +71,7 @@ fn try_pipe(program: &str, arguments: &[&str], input: &[u8]) -> Option<String> {
         .then(|| String::from_utf8(output.stdout).expect("these programs write UTF-8"))
 }
 
-/// An export in memory.
+/// Returns an export in memory.
 pub fn export(conn: &mut PgConnection, filter: &Filter, format: ExportFormat) -> Vec<u8> {
     let mut out = vec![];
     Export::new(filter.clone())

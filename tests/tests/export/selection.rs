@@ -141,7 +141,8 @@ fn progress_of_an_empty_export_is_told_once() {
     assert_eq!(told, [0]);
 }
 
-/// Several tables, actors and actions; keys that moved; a truncate.
+/// Writes to several tables, by several actors and with actions; moves keys and
+/// truncates.
 fn varied(conn: &mut PgConnection) {
     run(
         conn,

@@ -43,7 +43,7 @@ fn text(conn: &mut PgConnection, format: ExportFormat, actions: bool) -> String 
     String::from_utf8(out).unwrap()
 }
 
-/// Members that differ from run to run, by their names.
+/// Replaces members that differ from run to run, by their names.
 fn redacted(mut value: Value) -> Value {
     match &mut value {
         Value::Array(values) => {

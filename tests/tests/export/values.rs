@@ -7,7 +7,7 @@ use threadline_tests::{rolled_back, run, value};
 
 use super::readers::{export, jq, python};
 
-/// Creates a table; returns PostgreSQL's text of the row's value for each column.
+/// A table, and for each column PostgreSQL's text of the row's value.
 const ZOO: &str = r#"
     CREATE TABLE zoo (
         id bigint PRIMARY KEY, lines text, carriage text, tabs text, quotes text, emoji text, rtl text, blank text, nothing text,

@@ -38,7 +38,7 @@ fn document() -> Value {
     serde_json::to_value(Api::openapi()).unwrap()
 }
 
-/// Returns every target of a reference below a value.
+/// Collects every target of a reference below a value.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| references(value, found)),

@@ -18,7 +18,7 @@ pub(crate) fn file() -> &'static Value {
     })
 }
 
-/// Returns whether a document matches the schema of this name.
+/// Asserts that a document matches the schema of this name.
 #[track_caller]
 pub(crate) fn assert_valid(name: &str, document: &Value) {
     assert!(file()["$defs"][name].is_object(), "no schema {name}");

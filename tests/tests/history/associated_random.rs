@@ -58,7 +58,7 @@ fn recorded(conn: &mut PgConnection, table: &str) -> Vec<serde_json::Value> {
     .collect()
 }
 
-/// All changes of posts, one after the other.
+/// Returns all changes of posts, one after the other.
 fn replay(conn: &mut PgConnection, mut of: BTreeMap<i64, Option<i64>>) -> Vec<Step> {
     let changes = recorded(conn, "posts");
     let key = |value: &serde_json::Value| value.as_str().unwrap().parse::<i64>().unwrap();

@@ -5,7 +5,7 @@ use threadline_tests::{Database, NEWEST, rows, run, schema_migration};
 const ITEMS: &str =
     "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');";
 
-/// Returns the strongest lock on the table that the running transaction holds.
+/// The strongest lock on the table that the running transaction holds.
 const LOCKS: &str = "SELECT mode FROM pg_locks WHERE relation = 'public.items'::regclass AND pid = pg_backend_pid() AND mode NOT IN ('AccessShareLock', 'RowShareLock') ORDER BY 1";
 
 #[test]
@@ -46,8 +46,7 @@ fn a_change_of_policy_keeps_no_reader_waiting() {
     }
 }
 
-/// Returns the locks of the running transaction on the audit's tables, except for
-/// reading.
+/// The locks of the running transaction on the audit's tables, except for reading.
 const OF_THE_AUDIT: &str = "
     SELECT DISTINCT c.relname || ' ' || l.mode
     FROM pg_locks AS l

@@ -27,7 +27,7 @@ fn insert(conn: &mut PgConnection, id: i32) -> QueryResult<usize> {
     diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
 }
 
-/// A transaction that inserts a note with an action, by `user:1`.
+/// Runs a transaction that inserts a note with an action, by `user:1`.
 fn write(conn: &mut PgConnection, id: i32) {
     let context = AuditContext::new(ActorRef::user("1").unwrap());
     conn.audited_transaction::<_, Error, _>(&context, |conn| {
@@ -37,7 +37,7 @@ fn write(conn: &mut PgConnection, id: i32) {
     .unwrap();
 }
 
-/// A transaction of `user:1` that records an action and changes nothing.
+/// Runs a transaction of `user:1` that records an action and changes nothing.
 fn look(conn: &mut PgConnection, name: &str) -> AuditAction {
     let context = AuditContext::new(ActorRef::user("1").unwrap());
     conn.audited_transaction(&context, |conn| record_action(conn, name))

@@ -66,7 +66,8 @@ pub(crate) struct Club {
 }
 
 impl Club {
-    /// One for all tests that only dump it; it is dropped when the process ends.
+    /// Returns the one database for all tests that only dump it; it is dropped when the
+    /// process ends.
     pub(crate) fn shared() -> &'static Self {
         static CLUB: OnceLock<(Club, AtEnd)> = OnceLock::new();
         let (club, _) = CLUB.get_or_init(|| {
@@ -108,7 +109,7 @@ impl Club {
         Self { database, before }
     }
 
-    /// The application continues.
+    /// Writes as the application that continues.
     pub(crate) fn write(&mut self) {
         let conn = &mut self.database.connect();
         run(conn, WRITE);
@@ -124,7 +125,7 @@ impl Club {
         database
     }
 
-    /// A file that pg_dump writes.
+    /// Writes a dump with pg_dump and returns its file.
     pub(crate) fn dump(&self, arguments: &[&str]) -> PathBuf {
         let file = scratch_dir().join("club.dump");
         self.dump_to(&file, arguments);
@@ -145,7 +146,7 @@ const CHANGES: &str = "SELECT * FROM threadline.changes ORDER BY id";
 const TRANSACTIONS: &str = "SELECT * FROM threadline.transactions ORDER BY id";
 const ACTIONS: &str = "SELECT * FROM threadline.actions ORDER BY id";
 
-/// Returns the results of all queries.
+/// The results of all queries.
 #[derive(Debug, PartialEq)]
 pub(crate) struct History {
     instant: String,
@@ -257,7 +258,7 @@ pub(crate) fn found(conn: &mut PgConnection) -> Vec<String> {
         .collect()
 }
 
-/// The command of the guide after every restore that is not complete.
+/// Runs the command of the guide for every restore that is not complete.
 #[track_caller]
 pub(crate) fn refresh_all(conn: &mut PgConnection) {
     assert_eq!(

@@ -7,9 +7,8 @@ use threadline_tests::{Database, run, value};
 
 use super::club::{Club, SOUND, found, refresh_all};
 
-/// Returns the folder with the programs of a newer server; otherwise the server is
-/// upgraded to its own version, which also changes the OIDs of everything except tables
-/// and types.
+/// The folder with the programs of a newer server; otherwise the server is upgraded to
+/// its own version, which also changes the OIDs of everything except tables and types.
 const NEWER: &str = "THREADLINE_UPGRADE_TO";
 
 #[test]

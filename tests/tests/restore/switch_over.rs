@@ -24,8 +24,8 @@ struct Move {
 }
 
 impl Move {
-    /// Both servers, with the application's tables on the new one, which records nothing
-    /// yet.
+    /// Starts both servers, with the application's tables on the new one, which records
+    /// nothing yet.
     fn begin() -> Self {
         let club = Club::on(Database::alone());
         let server = Database::alone();
@@ -61,7 +61,7 @@ impl Move {
         );
     }
 
-    /// After writes have stopped and the last change has arrived, the subscription ends.
+    /// Ends the subscription after writes have stopped and the last change has arrived.
     fn switch_over(&self, last: &str) {
         let publisher = &mut self.club.database.connect();
         let subscriber = &mut connect(&self.url);
@@ -81,7 +81,7 @@ impl Move {
         pg_restore(self.server.server(), &self.url, &audit, &[]).unwrap();
     }
 
-    /// The triggers, which need the audit's schema.
+    /// Copies the triggers, which need the audit's schema.
     fn copy_triggers(&self) {
         let all = self.club.dump(&["--format=custom", "--schema-only"]);
         let list = self

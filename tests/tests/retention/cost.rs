@@ -25,7 +25,8 @@ const HISTORY: &str = "
     UPDATE threadline.posting SET last_position = 30000;
     UPDATE threadline.audited_tables SET audited_since = '2000-01-01'";
 
-/// Entries of indexes and rows without one that this session read in its transaction.
+/// Returns the entries of indexes, and the rows without one, that this session read in
+/// its transaction.
 fn read(conn: &mut PgConnection) -> i64 {
     let sum = "SELECT sum(pg_stat_get_xact_tuples_returned(c.oid)) FROM pg_class AS c
                WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'i')";

@@ -57,7 +57,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The session of a purger that has removed something and not committed it.
+/// Returns the session of a purger that has removed something and not committed it.
 fn amidst(conn: &mut PgConnection) -> (String, String) {
     let mut found = vec![];
     wait_until("somebody purges", || {

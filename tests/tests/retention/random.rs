@@ -4,7 +4,7 @@ use threadline_tests::{Database, rows, run, value};
 
 use crate::age;
 
-/// Returns pseudo-random numbers, the same for a seed.
+/// Pseudo-random numbers, the same for a seed.
 struct Dice(u64);
 
 impl Dice {

@@ -29,7 +29,7 @@ fn notes() -> Database {
     database
 }
 
-/// The instant before, the statements, and the state before.
+/// Runs statements; returns the instant before, and the state before.
 fn after(conn: &mut PgConnection, sql: &str) -> (DateTime<Utc>, String) {
     let before = (now(conn), state(conn, &["notes"]));
     run(conn, sql);

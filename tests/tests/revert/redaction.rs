@@ -17,7 +17,7 @@ fn users() -> Database {
     database
 }
 
-/// No placeholder gets into the table by any attempt.
+/// Asserts that no placeholder got into the table.
 #[track_caller]
 fn assert_no_placeholder(database: &Database) {
     let found = value(

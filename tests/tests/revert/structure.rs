@@ -5,7 +5,7 @@ use threadline_tests::{Database, rows, run, value};
 
 use super::common::{refusal, state, transaction};
 
-/// Three mistakes on one table, then a migration.
+/// Makes three mistakes on one table, then runs a migration.
 fn migrated(migration: &str) -> (Database, [i64; 3]) {
     let database = Database::new();
     let conn = &mut database.connect();

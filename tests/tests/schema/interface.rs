@@ -56,7 +56,7 @@ fn psql(database: &Database, script: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Without the spaces at the ends of lines, and empty lines at the end.
+/// Removes the spaces at the ends of lines, and empty lines at the end.
 fn trimmed(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim_end).collect();
     lines.join("\n").trim_end().to_owned()

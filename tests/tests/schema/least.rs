@@ -6,8 +6,7 @@ use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
 
 use super::app::{Post, TABLES, User};
 
-/// Opens a session of a role that owns nothing, is a member of nothing, and may create
-/// schemas.
+/// A session of a role that owns nothing, is a member of nothing, and may create schemas.
 struct Least {
     database: Database,
     conn: PgConnection,

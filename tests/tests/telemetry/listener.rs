@@ -12,8 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 
-/// Returns what was reported, a line each: spans and events in their order, then the
-/// metrics.
+/// Everything reported, a line each: spans and events in their order, then the metrics.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) lines: Vec<String>,
@@ -55,7 +54,7 @@ impl Spans {
     }
 }
 
-/// Threadline's own, and those of the test.
+/// Returns whether a span or event is one of Threadline's own, or of the test.
 fn is_heard(metadata: &tracing::Metadata<'_>) -> bool {
     metadata.target().starts_with("threadline") || metadata.target().starts_with("telemetry")
 }

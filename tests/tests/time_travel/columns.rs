@@ -7,7 +7,7 @@ use threadline_tests::{Database, run};
 
 use crate::each;
 
-/// Returns a model of the table `people` for its present columns.
+/// A model of the table `people` for its present columns.
 macro_rules! people {
     ($model:ident: $($column:ident $Sql:ty => $Rust:ty),+) => {
         mod $model {
@@ -260,7 +260,7 @@ struct Alteration {
     then: Value,
 }
 
-/// As of an instant before, whenever the audit is refreshed.
+/// Asserts the former rows as of an instant before, whenever the audit is refreshed.
 #[track_caller]
 fn is_as_then(alteration: &Alteration) {
     let Alteration {

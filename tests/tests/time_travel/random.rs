@@ -317,7 +317,7 @@ impl Run {
         Ok(())
     }
 
-    /// Each version is the record at its instant.
+    /// Checks that each version is the record at its instant.
     fn versions(&mut self) -> Result<(), String> {
         for id in 1..=8 {
             for version in Row::versions_of(&mut self.conn, id).unwrap() {

@@ -9,7 +9,7 @@ use threadline_tests::{Database, run};
 
 const NOTES: &str = "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')";
 
-/// A transaction that inserts a note, with these actions.
+/// Runs a transaction that inserts a note, with these actions.
 fn note(conn: &mut PgConnection, id: i32, context: AuditContextBuilder, actions: Vec<Action>) {
     let context = context.build().unwrap();
     conn.audited_transaction::<_, Error, _>(&context, |conn| {

@@ -80,8 +80,8 @@ fn history(database: &Database) -> PgConnection {
     conn
 }
 
-/// Tables as autovacuum leaves them, read by this session alone: it could not count reads
-/// of parallel workers.
+/// Leaves the tables as autovacuum does, read by this session alone: it could not count
+/// reads of parallel workers.
 fn vacuum(conn: &mut PgConnection) {
     let not_visible = "SELECT count(*) FROM pg_class
          WHERE relnamespace = 'threadline'::regnamespace AND relkind = 'r' AND relallvisible < relpages * 0.9";
@@ -102,7 +102,7 @@ struct Read {
     scanned: i64,
 }
 
-/// The counters of this session, valid while its transaction lasts.
+/// Returns the counters of this session, valid while its transaction lasts.
 fn counters(conn: &mut PgConnection) -> Read {
     const TABLES: &str = "relname IN ('ledger_changes', 'ledger_transactions', 'audit_actions') AND relnamespace = 'threadline'::regnamespace";
     let mut sum = |sql: &str| value(conn, sql).unwrap().parse().unwrap();

@@ -28,7 +28,8 @@ const fn table(asked: &'static str, schema: &'static str, name: &'static str) ->
     }
 }
 
-/// Every value of the data, and for each kind one that does not occur.
+/// Returns a criterion for every value of the data, and for each kind one that does not
+/// occur.
 fn criteria(recorded: &Recorded) -> Vec<Criterion> {
     let mut criteria: Vec<_> = TABLES.iter().copied().map(Criterion::Table).collect();
     let mut add = |criterion| {

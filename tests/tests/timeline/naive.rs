@@ -329,9 +329,9 @@ fn is_value(asked: &Value, member: &str, document: &Value, texts: &Value) -> boo
     }
 }
 
-/// The changes of each record, by its last key. A record that takes a key keeps its own
-/// past; the past of an earlier record with that key is another's. One statement moves
-/// its keys at the same moment.
+/// Returns the changes of each record, by its last key. A record that takes a key keeps
+/// its own past; the past of an earlier record with that key is another's. One statement
+/// moves its keys at the same moment.
 fn stories(changes: &[Change]) -> HashMap<(String, String), Stories> {
     let mut tables: HashMap<(String, String), Stories> = HashMap::new();
     let mut rest = changes;

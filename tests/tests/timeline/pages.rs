@@ -20,7 +20,7 @@ fn hot() -> ActorRef {
     ActorRef::user("hot").unwrap()
 }
 
-/// A transaction of `user:hot` that every filter below finds.
+/// Runs a transaction of `user:hot` that every filter below finds.
 fn write(conn: &mut PgConnection, id: i32) {
     let context = AuditContext::builder(hot())
         .correlation_id("c")
@@ -44,7 +44,7 @@ fn write(conn: &mut PgConnection, id: i32) {
     .unwrap();
 }
 
-/// One of each way to read.
+/// Returns a filter for each way to read.
 fn filters() -> Vec<Filter> {
     let filter = Filter::new;
     vec![

@@ -16,7 +16,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// The modules of the crate in the folder `name`.
+    /// Returns the modules of the crate in the folder `name`.
     pub(super) fn of(name: &str) -> Result<Self, String> {
         let source = root().join(name).join("src");
         let lib = read(&source.join("lib.rs"))?;
@@ -69,8 +69,8 @@ impl Graph {
             .map(|(_, to)| to.as_str())
     }
 
-    /// For each module in a circle, returns a shortest one, with the lines that cause it,
-    /// each circle once.
+    /// Returns, for each module in a circle, a shortest one, with the lines that cause
+    /// it, each circle once.
     pub(super) fn cycles(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
         let mut cycles = vec![];

@@ -28,9 +28,9 @@ pub(super) enum Measure {
     WalOver(f64),
     /// The stored bytes, relative to those of another variant.
     StoredOver(Variant),
-    /// Returns the measured figure, in its unit.
+    /// The median figure, in its unit.
     Median(&'static str),
-    /// Returns the largest measured figure, in its unit.
+    /// The largest figure, in its unit.
     Largest(&'static str),
 }
 

@@ -7,7 +7,7 @@ use super::audit;
 
 const TABLES: &str = include_str!("../../migrations/2026-11-01-090000-0000_create_members/up.sql");
 
-/// The text printed below the findings, without the examples of records.
+/// Returns the text printed below the findings, without the examples of records.
 fn fixes(shown: &str) -> String {
     let is_fix = |line: &&str| line.starts_with("    ") && !line.contains("  expected ");
     shown

@@ -7,7 +7,7 @@ use threadline::testing::{
 };
 use threadline_tests::Database;
 
-/// A connection whose work is never committed.
+/// Opens a connection whose work is never committed.
 fn connect(database: &Database) -> DbConnection {
     let mut conn = quickstart::open(&database.url()).unwrap().get().unwrap();
     conn.begin_test_transaction().unwrap();

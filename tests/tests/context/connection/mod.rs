@@ -19,7 +19,7 @@ diesel::table! {
     notes (id) { id -> Int4, body -> Text, }
 }
 
-/// A database with the table, and a connection to it.
+/// Creates a database with the table, and a connection to it.
 fn connect() -> (Database, Audited) {
     let database = Database::new();
     setup(&mut database.connect());

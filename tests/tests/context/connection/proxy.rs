@@ -72,7 +72,7 @@ fn serve(mut client: UnixStream, target: &Path, trips: &Arc<AtomicUsize>) {
     });
 }
 
-/// A message type, and a length that includes itself.
+/// Reads a message: a type, and a length that includes itself.
 fn read_message(server: &mut UnixStream) -> std::io::Result<Vec<u8>> {
     let mut message = vec![0; 5];
     server.read_exact(&mut message)?;

@@ -282,8 +282,5 @@ fn a_record_whose_key_changed_is_erased_under_all_its_keys_unless_others_had_the
         .erase(conn)
         .unwrap_err()
         .to_string();
-    assert!(
-        error.contains("shares keys with other records"),
-        "{error}"
-    );
+    assert!(error.contains("shares keys with other records"), "{error}");
 }

@@ -184,7 +184,7 @@ fn actions_and_changes_of_one_transaction_are_linked_whichever_comes_first() {
 }
 
 #[test]
-fn an_action_goes_with_the_transaction_that_rolls_back_and_stands_alone_outside() {
+fn an_action_rolls_back_with_its_transaction_and_needs_none() {
     let database = Database::new();
     let conn = &mut database.connect();
     let result: QueryResult<()> = conn.audited_transaction(&user("1"), |conn| {

@@ -83,7 +83,7 @@ fn a_transaction_is_given_whole() {
 }
 
 #[test]
-fn a_correlation_id_finds_the_context_and_the_actions_that_have_it_as_it_stands() {
+fn a_correlation_id_finds_the_context_and_the_actions_that_have_exactly_it() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, NOTES);

@@ -89,7 +89,7 @@ fn spans_nest_in_those_of_the_application() {
 }
 
 #[test]
-fn posting_purging_and_verifying_are_told() {
+fn posting_purging_and_verifying_are_reported() {
     let database = Database::new();
     let conn = &mut database.connect();
     create_table(conn);
@@ -130,7 +130,7 @@ fn plain_transactions_that_carry_a_context_are_spans_and_counted() {
 }
 
 #[test]
-fn posting_before_an_answer_and_erasing_are_told() {
+fn posting_before_an_answer_and_erasing_are_reported() {
     let database = Database::new();
     let conn = &mut database.connect();
     create_table(conn);
@@ -182,7 +182,7 @@ fn a_worker_tells_what_it_posts_and_that_it_cannot() {
 }
 
 #[test]
-fn no_actor_no_id_and_no_value_is_told() {
+fn no_actor_no_id_and_no_value_is_reported() {
     let database = Database::new();
     let conn = &mut database.connect();
     create_table(conn);

@@ -291,7 +291,7 @@ fn a_schema_dumped_without_its_data_stays_closed() {
 }
 
 #[test]
-fn masked_null_and_masked_composite_of_null_are_told_apart() {
+fn masked_null_differs_from_masked_composite_of_null() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -187,7 +187,7 @@ fn a_record_is_found_by_the_key_that_the_audit_does_not_have() {
 }
 
 #[test]
-fn what_happened_past_the_triggers_is_found_as_of_other_tables() {
+fn a_write_that_bypasses_the_triggers_is_found_as_in_other_tables() {
     let database = Database::new();
     let conn = &mut audited(&database);
     run(
@@ -208,7 +208,7 @@ fn what_happened_past_the_triggers_is_found_as_of_other_tables() {
 }
 
 #[test]
-fn an_update_is_put_back_and_a_row_of_which_the_key_is_not_on_record_is_not() {
+fn an_update_is_reverted_and_a_row_without_a_recorded_key_is_not() {
     let database = Database::new();
     let conn = &mut audited(&database);
     run(

@@ -122,7 +122,7 @@ fn more_than_ten_thousand_come_out_whole() {
 }
 
 #[test]
-fn progress_is_told_every_thousand_and_at_the_end() {
+fn progress_is_reported_every_thousand_and_at_the_end() {
     let database = filled(2_500);
     let conn = &mut database.connect();
     let told = Mutex::new(vec![]);
@@ -132,7 +132,7 @@ fn progress_is_told_every_thousand_and_at_the_end() {
 }
 
 #[test]
-fn progress_of_an_empty_export_is_told_once() {
+fn progress_of_an_empty_export_is_reported_once() {
     let database = filled(0);
     let conn = &mut database.connect();
     let mut told = vec![];

@@ -85,7 +85,7 @@ fn the_audit_and_then_the_application_are_the_whole() {
 
 /// In the other order, the tables are audited by their names, and the gap is reported.
 #[test]
-fn the_application_and_then_the_audit_leave_a_gap_that_is_told_of() {
+fn the_application_and_then_the_audit_leave_a_gap_that_is_reported() {
     let club = Club::shared();
     let restored = Database::empty();
     let dump = club.dump(&["--format=custom"]);

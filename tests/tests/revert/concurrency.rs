@@ -67,7 +67,7 @@ fn meanwhile<T: Send>(
 }
 
 #[test]
-fn a_change_in_flight_is_waited_for_and_then_stands_against_it() {
+fn a_change_in_flight_is_waited_for_and_then_conflicts() {
     let database = notes();
     let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
     let error = meanwhile(
@@ -179,7 +179,7 @@ fn an_older_snapshot_overwrites_nothing_that_it_does_not_see() {
 }
 
 #[test]
-fn a_record_is_not_put_back_while_what_it_was_is_open() {
+fn a_record_is_not_reverted_while_its_former_state_is_open() {
     let database = notes();
     let conn = &mut database.connect();
     let writer = &mut database.connect();

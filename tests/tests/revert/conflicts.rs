@@ -238,7 +238,7 @@ fn texts_of_others_cannot_forge_the_message() {
 
 /// A change that was corrected by hand may be left out; that is recorded.
 #[test]
-fn records_that_stand_against_it_can_be_left_out() {
+fn conflicting_records_can_be_left_out() {
     let database = shop();
     let conn = &mut database.connect();
     let mistake = transaction(

@@ -260,7 +260,7 @@ mod masked {
     }
 
     #[test]
-    fn what_did_not_change_stands_in_nobodys_way() {
+    fn unchanged_values_cause_no_conflict() {
         let database = database();
         let conn = &mut database.connect();
         let (instant, before) = after(conn, "UPDATE notes SET price = 7");
@@ -336,7 +336,7 @@ mod masked {
     }
 
     #[test]
-    fn a_value_that_was_in_clear_then_is_put_back() {
+    fn a_value_that_was_plain_then_is_reverted() {
         let database = database();
         let conn = &mut database.connect();
         run(
@@ -349,7 +349,7 @@ mod masked {
     }
 
     #[test]
-    fn a_placeholder_is_not_put_back_after_the_mask_is_gone() {
+    fn a_placeholder_is_not_restored_after_the_mask_is_gone() {
         let database = database();
         let conn = &mut database.connect();
         let (instant, _) = after(

@@ -42,7 +42,7 @@ fn what_is_in_clear_comes_back_beside_what_is_not() {
 }
 
 #[test]
-fn a_masked_null_stays_null_and_can_be_put_back() {
+fn a_masked_null_stays_null_and_can_be_reverted() {
     let database = users();
     let conn = &mut database.connect();
     let before = state(conn, &["users"]);

@@ -69,7 +69,7 @@ fn a_role_that_may_write_the_tables_and_read_the_audit_can_revert() {
 }
 
 #[test]
-fn a_role_that_may_not_write_is_told_so_for_every_change() {
+fn a_role_that_may_not_write_gets_a_reason_for_every_change() {
     with_role("SELECT", |database, conn| {
         let owner = &mut database.connect();
         let mistake = transaction(

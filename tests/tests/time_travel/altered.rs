@@ -289,7 +289,7 @@ fn run_mistake(conn: &mut PgConnection, sql: &str) -> i64 {
 }
 
 #[test]
-fn a_value_in_another_unit_is_not_put_back() {
+fn a_value_in_another_unit_is_not_reverted() {
     let database = Database::new();
     let conn = &mut database.connect();
     let at = each(

@@ -380,7 +380,7 @@ fn a_name_taken_over_from_a_dropped_column_is_that_of_the_renamed_one() {
 }
 
 #[test]
-fn what_the_migration_wrote_before_and_after_is_told_apart() {
+fn writes_of_a_migration_before_and_after_a_rename_are_distinguished() {
     is_as_then(&Alteration {
         altered: "UPDATE t SET a = 'before'; ALTER TABLE t RENAME a TO c; UPDATE t SET c = 'after'",
         meanwhile: "UPDATE t SET c = 'new'",
@@ -477,7 +477,7 @@ fn names_are_followed_after_a_dump_and_restore() {
 }
 
 #[test]
-fn rows_that_do_not_fit_spoil_no_others_among_thousands() {
+fn rows_that_do_not_match_affect_no_others_among_thousands() {
     let database = Database::new();
     let conn = &mut database.connect();
     // The type of a masked date accepts no placeholder.
@@ -524,7 +524,7 @@ fn rows_that_do_not_fit_spoil_no_others_among_thousands() {
 }
 
 #[test]
-fn a_value_of_then_comes_in_the_type_of_now_or_says_that_it_does_not_fit() {
+fn a_former_value_has_the_present_type_or_the_error_says_that_it_does_not_match() {
     let database = Database::new();
     let conn = &mut database.connect();
     let at = each(

@@ -129,7 +129,7 @@ fn an_id_is_the_transactions_own_or_that_of_an_action_of_it() {
 }
 
 #[test]
-fn a_long_id_is_found_as_it_stands() {
+fn a_long_id_is_found_exactly() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, NOTES);

@@ -132,7 +132,7 @@ fn what_is_recorded_meanwhile_moves_nothing() {
 }
 
 #[test]
-fn what_commits_late_stands_where_its_transaction_began() {
+fn a_late_commit_is_ordered_by_the_start_of_its_transaction() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, NOTES);

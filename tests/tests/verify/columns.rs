@@ -84,7 +84,7 @@ fn an_added_column_is_information_where_nothing_is_redacted_because_it_is_record
 /// No write gave a column its value after its type changed, or after another took its
 /// name.
 #[test]
-fn another_type_or_another_column_of_the_name_is_no_write_past_the_triggers() {
+fn another_type_or_another_column_of_the_name_is_no_bypass_of_the_triggers() {
     for refreshed in [false, true] {
         let database = Database::new();
         let conn = &mut database.connect();

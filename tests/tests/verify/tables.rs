@@ -4,7 +4,7 @@ use threadline_tests::{Database, changes, run};
 use super::{drift, findings, fix, found, quoted, trigger};
 
 #[test]
-fn a_dropped_table_is_told_of_until_somebody_says_so() {
+fn a_dropped_table_is_reported_until_its_audit_ends() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -16,7 +16,7 @@ fn a_dropped_table_is_told_of_until_somebody_says_so() {
 }
 
 #[test]
-fn a_table_created_anew_is_audited_again_under_its_old_policy() {
+fn a_table_created_again_is_audited_again_under_its_old_policy() {
     let database = Database::new();
     let conn = &mut database.connect();
     let create = "CREATE TABLE items (id int PRIMARY KEY, name text, pin text, hash text)";
@@ -102,7 +102,7 @@ fn a_namesake_or_a_similar_name_is_another_table() {
 }
 
 #[test]
-fn the_applications_unaudited_tables_are_told_of_unless_they_are_allowed() {
+fn the_applications_unaudited_tables_are_reported_unless_allowed() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

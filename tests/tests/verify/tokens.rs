@@ -5,7 +5,7 @@ use threadline_tests::{Database, run};
 use super::found;
 
 #[test]
-fn a_value_written_past_the_triggers_is_seen_though_it_is_recorded_as_a_token() {
+fn a_value_written_bypassing_the_triggers_is_found_though_it_is_recorded_as_a_token() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

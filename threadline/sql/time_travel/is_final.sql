@@ -39,8 +39,8 @@ BEGIN
         RETURN true;
     END IF;
 
-    -- A transaction that was running in an old snapshot, and has committed since, stays
-    -- invisible; so does one in another database, which can no longer be distinguished.
+    -- Changes of a transaction that was running in an old snapshot stay invisible after its
+    -- commit. Transactions of other databases count too: they can no longer be distinguished.
     IF EXISTS (
         SELECT
         FROM pg_snapshot_xip(pg_current_snapshot()) AS running (xid)

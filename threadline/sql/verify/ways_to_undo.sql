@@ -18,7 +18,7 @@ BEGIN ATOMIC
             WHERE m.member = reach.becomes AND (m.admin_option
                 OR coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) OR coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true))
             UNION ALL
-            -- The only member of which is not on record.
+            -- The database's owner is an implicit member, without a row in pg_auth_members.
             SELECT r.oid FROM pg_database AS d JOIN pg_roles AS r ON r.rolname = 'pg_database_owner' WHERE d.datname = current_database() AND d.datdba = reach.becomes
         ) AS step
     )

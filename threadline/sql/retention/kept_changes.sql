@@ -1,4 +1,4 @@
--- Returns the kept state of records whose changes were purged, in the form of changes: an insert
+-- The kept state of records whose changes were purged, in the form of changes: an insert
 -- of the whole row, or an update if not all of it was on record.
 CREATE VIEW threadline.kept_changes AS
 SELECT k.id, k.transaction_id, k.captured_at, k.table_id, k.statement,

@@ -12,6 +12,8 @@ mod code;
 mod erasing;
 #[path = "access/forging.rs"]
 mod forging;
+#[path = "access/hashes.rs"]
+mod hashes;
 #[path = "access/planted.rs"]
 mod planted;
 #[path = "access/policies.rs"]
@@ -24,8 +26,6 @@ mod purging;
 mod session_suspension;
 #[path = "access/suspension.rs"]
 mod suspension;
-#[path = "access/tokens.rs"]
-mod tokens;
 #[path = "access/watching.rs"]
 mod watching;
 #[path = "access/ways.rs"]

@@ -8,6 +8,8 @@ mod closed;
 mod complete;
 #[path = "capture/fidelity.rs"]
 mod fidelity;
+#[path = "capture/hashes.rs"]
+mod hashes;
 #[path = "capture/order.rs"]
 mod order;
 #[path = "capture/privileges.rs"]
@@ -22,8 +24,6 @@ mod replication;
 mod secret_keys;
 #[path = "capture/serializable.rs"]
 mod serializable;
-#[path = "capture/tokens.rs"]
-mod tokens;
 #[path = "capture/transactions.rs"]
 mod transactions;
 #[path = "capture/writes.rs"]

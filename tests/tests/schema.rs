@@ -94,7 +94,7 @@ mod app {
     /// With an explicit policy.
     #[derive(Audited)]
     #[diesel(table_name = devices)]
-    #[audited(exclude(api_key), clear(card_number, token_count))]
+    #[audited(exclude(api_key), plain(card_number, token_count))]
     pub(crate) struct DeviceNext;
 
     pub(crate) const TABLES: &str = "

@@ -4,6 +4,8 @@
 mod chains;
 #[path = "verify/columns.rs"]
 mod columns;
+#[path = "verify/hashes.rs"]
+mod hashes;
 #[path = "verify/healthy.rs"]
 mod healthy;
 #[path = "verify/models.rs"]
@@ -16,8 +18,6 @@ mod secrets;
 mod steps;
 #[path = "verify/tables.rs"]
 mod tables;
-#[path = "verify/tokens.rs"]
-mod tokens;
 #[path = "verify/triggers.rs"]
 mod triggers;
 #[path = "verify/unattributed.rs"]

@@ -147,8 +147,8 @@ fn an_auditor_reads_everything_and_writes_nothing() {
     let auditor = &mut protected.session("auditor");
     for table in tables(&mut protected) {
         // With a key, values can be guessed until one gives the hash.
-        if table == "token_keys" {
-            forbidden(auditor, "SELECT * FROM threadline.token_keys");
+        if table == "hash_keys" {
+            forbidden(auditor, "SELECT * FROM threadline.hash_keys");
         } else {
             rows(auditor, &format!("SELECT * FROM threadline.{table}"));
         }

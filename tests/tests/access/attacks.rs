@@ -334,7 +334,7 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
             app,
             "SELECT threadline.set_context('{\"actor\": {\"type\": \"user\", \"id\": \"1\"}}');
              CREATE TABLE public.orders (id int PRIMARY KEY, m public.mood, sum numeric);
-             SELECT threadline.audit('public.orders', mask => '{sum}', token => '{m}');
+             SELECT threadline.audit('public.orders', mask => '{sum}', hash => '{m}');
              INSERT INTO public.orders VALUES (1, 'fine', 2), (2, 'bad', 3); UPDATE public.orders SET m = 'bad'; DELETE FROM public.orders; TRUNCATE public.orders;
              SELECT threadline.record_action('orders.done', 'user', '1');
              ALTER TABLE public.orders ADD n int; SELECT threadline.refresh('public.orders');
@@ -425,7 +425,7 @@ fn what_a_table_is_made_of_is_run_by_nobody_who_maintains_its_audit() {
          CREATE TABLE part PARTITION OF parted DEFAULT;
          CREATE TABLE policed (id int PRIMARY KEY, n int);
          ALTER TABLE policed ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY p ON policed USING (spy('policy')) WITH CHECK (spy('policy'));
-         SELECT threadline.audit('spoilt'), threadline.audit('parted', keyless => true), threadline.audit('policed', token => '{n}')",
+         SELECT threadline.audit('spoilt'), threadline.audit('parted', keyless => true), threadline.audit('policed', hash => '{n}')",
     );
     for table in ["spoilt", "parted", "policed"] {
         run(

@@ -161,8 +161,8 @@ fn verify_reports_who_else_can_write_to_a_protected_audit() {
             "audit-exposed | threadline.entry_ids | role app may USAGE | REVOKE ALL ON SEQUENCE threadline.entry_ids FROM app;",
         ),
         (
-            "GRANT SELECT ON threadline.token_keys TO <app>",
-            "audit-exposed | threadline.token_keys | role app may SELECT | REVOKE ALL ON TABLE threadline.token_keys FROM app;",
+            "GRANT SELECT ON threadline.hash_keys TO <app>",
+            "audit-exposed | threadline.hash_keys | role app may SELECT | REVOKE ALL ON TABLE threadline.hash_keys FROM app;",
         ),
         (
             "GRANT CREATE ON SCHEMA threadline TO <other>",

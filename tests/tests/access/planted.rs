@@ -359,7 +359,7 @@ fn rights_that_were_given_before_end_with_protection() {
         "SELECT nextval('threadline.entry_ids')",
         "CREATE TABLE threadline.mine (x int)",
         "SELECT threadline.suspend('why not')",
-        "SELECT * FROM threadline.token_keys",
+        "SELECT * FROM threadline.hash_keys",
     ] {
         forbidden(other, attempt);
     }

@@ -220,7 +220,7 @@ fn values_without_a_form_in_jsonb_are_kept_where_only_lists_hold_them() {
         conn,
         r#"CREATE TABLE lists (id int PRIMARY KEY, a json[], secret text);
         CREATE TABLE redacted (LIKE lists INCLUDING ALL);
-        SELECT threadline.audit('lists', clear => ARRAY['secret']), threadline.audit('redacted', exclude => ARRAY['secret']);
+        SELECT threadline.audit('lists', plain => ARRAY['secret']), threadline.audit('redacted', exclude => ARRAY['secret']);
         INSERT INTO lists VALUES (1, ARRAY['"\u0000"'::json]);
         INSERT INTO redacted VALUES (1, ARRAY['"\u0000"'::json], 'x');
         UPDATE redacted SET a = ARRAY['1'::json];"#,

@@ -12,7 +12,7 @@ diesel::table! {
 
 #[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = sessions)]
-#[audited(token(id))]
+#[audited(hash(id))]
 struct Session {
     id: String,
     #[allow(dead_code)]
@@ -25,7 +25,7 @@ diesel::table! {
 
 #[derive(Debug, Identifiable, Audited)]
 #[diesel(table_name = pins, primary_key(tenant, pin))]
-#[audited(token(pin))]
+#[audited(hash(pin))]
 struct Pin {
     tenant: i32,
     pin: i64,
@@ -132,7 +132,7 @@ fn a_record_is_found_by_the_key_that_the_audit_does_not_have() {
             history[0].key.as_ref().unwrap()["id"]
                 .as_str()
                 .unwrap()
-                .starts_with("token:")
+                .starts_with("hash:")
         );
         assert_eq!(Pin::history_of(conn, (1, PIN)).unwrap().len(), 2, "{round}");
         assert_eq!(
@@ -182,7 +182,7 @@ fn a_record_is_found_by_the_key_that_the_audit_does_not_have() {
         "ALTER TABLE sessions DISABLE TRIGGER ALL; DELETE FROM sessions; ALTER TABLE pins DISABLE TRIGGER ALL; DELETE FROM pins",
     );
     let contents = database.contents();
-    assert!(contents.contains("token:"));
+    assert!(contents.contains("hash:"));
     assert!(!contents.contains(SECRET) && !contents.contains(&PIN.to_string()));
 }
 
@@ -202,7 +202,7 @@ fn a_write_that_bypasses_the_triggers_is_found_as_in_other_tables() {
     );
     let found = rows(
         conn,
-        "SELECT code, key ->> 'id' LIKE 'token:%', key::text LIKE '%s3cr3t%' FROM threadline.chain_drift('sessions')",
+        "SELECT code, key ->> 'id' LIKE 'hash:%', key::text LIKE '%s3cr3t%' FROM threadline.chain_drift('sessions')",
     );
     assert_eq!(found, ["row-missing | true | false"]);
 }
@@ -243,19 +243,19 @@ fn an_update_is_reverted_and_a_row_without_a_recorded_key_is_not() {
 
 /// Before and after, records are found under their recorded key.
 #[test]
-fn a_key_that_was_clear_before_begins_anew() {
+fn a_key_that_was_plain_before_begins_anew() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
         conn,
         "CREATE TABLE sessions (id text PRIMARY KEY, member bigint NOT NULL);
-         SELECT threadline.audit('sessions', clear => ARRAY['id']);
+         SELECT threadline.audit('sessions', plain => ARRAY['id']);
          INSERT INTO sessions VALUES ('old', 1)",
     );
     run(
         conn,
         &format!(
-            "SELECT threadline.audit('sessions', token => ARRAY['id']);
+            "SELECT threadline.audit('sessions', hash => ARRAY['id']);
              UPDATE sessions SET member = 2 WHERE id = 'old'; INSERT INTO sessions VALUES ('{SECRET}-1', 1)"
         ),
     );
@@ -263,7 +263,7 @@ fn a_key_that_was_clear_before_begins_anew() {
         conn,
         "SELECT left(record_key, 6) FROM threadline.audit_changes ORDER BY id",
     );
-    assert_eq!(recorded, ["old", "token:", "token:"]);
+    assert_eq!(recorded, ["old", "hash:", "hash:"]);
     assert_eq!(operations(conn, 1), [Operation::Insert]);
     assert_eq!(Session::history_of(conn, "old").unwrap().len(), 1);
     let today = now(conn);
@@ -288,7 +288,7 @@ fn a_renamed_key_of_another_length_and_one_of_partitions_go_on() {
             "CREATE TABLE sessions (id varchar(40) PRIMARY KEY, member bigint NOT NULL) PARTITION BY HASH (id);
              CREATE TABLE sessions_0 PARTITION OF sessions FOR VALUES WITH (MODULUS 2, REMAINDER 0);
              CREATE TABLE sessions_1 PARTITION OF sessions FOR VALUES WITH (MODULUS 2, REMAINDER 1);
-             SELECT threadline.audit('sessions', token => ARRAY['id']);
+             SELECT threadline.audit('sessions', hash => ARRAY['id']);
              INSERT INTO sessions SELECT '{SECRET}-' || n, n FROM generate_series(1, 9) AS n"
         ),
     );
@@ -330,11 +330,11 @@ fn a_key_of_which_equal_values_have_several_texts_is_refused() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, "CREATE TABLE rates (rate numeric PRIMARY KEY)");
-    let error = diesel::sql_query("SELECT threadline.audit('rates', token => ARRAY['rate'])")
+    let error = diesel::sql_query("SELECT threadline.audit('rates', hash => ARRAY['rate'])")
         .execute(conn)
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "threadline: key column rate (numeric) of table public.rates cannot be recorded as a token: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint"
+        "threadline: key column rate (numeric) of table public.rates cannot be recorded as a keyed hash: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint"
     );
 }

@@ -92,10 +92,10 @@ fn values_that_are_equal_and_not_the_same_are_a_change() {
 fn values_with_one_image_are_distinguished_in_every_way_of_capture() {
     let conn = &mut rolled_back();
     for (name, policy, before) in [
-        ("plain", ", clear => ARRAY['secret']", ""),
+        ("plain", ", plain => ARRAY['secret']", ""),
         (
             "large",
-            ", clear => ARRAY['secret']",
+            ", plain => ARRAY['secret']",
             "UPDATE large SET note = repeat('x', 200000)",
         ),
         ("redacted", ", mask => ARRAY['secret', 'hidden']", ""),
@@ -106,12 +106,12 @@ fn values_with_one_image_are_distinguished_in_every_way_of_capture() {
         ),
         (
             "ignored",
-            ", ignore => ARRAY['note'], clear => ARRAY['secret']",
+            ", ignore => ARRAY['note'], plain => ARRAY['secret']",
             "",
         ),
         (
             "widened",
-            ", clear => ARRAY['secret']",
+            ", plain => ARRAY['secret']",
             "ALTER TABLE widened ADD COLUMN more int; UPDATE widened SET more = 1",
         ),
         (
@@ -121,7 +121,7 @@ fn values_with_one_image_are_distinguished_in_every_way_of_capture() {
         ),
         (
             "json",
-            ", clear => ARRAY['secret']",
+            ", plain => ARRAY['secret']",
             "ALTER TABLE json ADD COLUMN doc json",
         ),
     ] {

@@ -8,7 +8,7 @@
 use super::dice::Dice;
 use super::names::{literal, other_schema, quote, random_name, random_table_name};
 use super::observer::Column;
-use super::schema::Treatment;
+use super::schema::ColumnPolicy;
 use super::statements::{Site, partition_name};
 use super::table::partition;
 use super::values::{TYPES, value};
@@ -41,7 +41,7 @@ pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {
             "RENAME COLUMN {name} TO {}",
             quote(&random_name(dice, &taken))
         )),
-        10..13 => match retyped(column, planned.treatment(column.number), dice) {
+        10..13 => match retyped(column, planned.column_policy(column.number), dice) {
             Some(to) => of_table(format!("ALTER COLUMN {name} TYPE {to}")),
             None => of_table("SET (fillfactor = 70)".to_owned()),
         },
@@ -103,9 +103,9 @@ pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {
 }
 
 /// Returns another type that accepts the present values, and keeps secrets recognizable.
-fn retyped(column: &Column, treatment: Treatment, dice: &mut Dice) -> Option<String> {
+fn retyped(column: &Column, column_policy: ColumnPolicy, dice: &mut Dice) -> Option<String> {
     let name = quote(&column.name);
-    let secret = treatment != Treatment::Clear;
+    let secret = column_policy != ColumnPolicy::Plain;
     let to = match column.of_type.as_str() {
         "integer" => dice.pick(&["bigint", "numeric", "text"]),
         "bigint" => dice.pick(&["numeric", "text"]),

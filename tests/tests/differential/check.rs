@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::observer::{Change, Image, Recorded, Row, Table};
-use super::schema::{Planned, Treatment};
+use super::schema::{ColumnPolicy, Planned};
 
 /// How an image shows a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shown {
-    Clear,
+    Plain,
     Mask,
-    Token,
+    Hash,
     Not,
     /// Renamed or added where something is redacted: uncertain columns are left out until
     /// the capture is rebuilt.
@@ -32,7 +32,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     pub fn new(planned: &'a Planned, table: &'a Table, built: &[(i64, String)]) -> Self {
         let shown = table.columns.iter().map(|column| {
-            let number = |n: &i64| planned.treatment(*n);
+            let number = |n: &i64| planned.column_policy(*n);
             let by_number = built
                 .iter()
                 .find(|(n, _)| *n == column.number)
@@ -42,12 +42,12 @@ impl<'a> View<'a> {
                 .find(|(_, name)| *name == column.name)
                 .map(|(n, _)| number(n));
             let shown = match (by_number, by_name) {
-                _ if !planned.redacts() => Shown::Clear,
+                _ if !planned.redacts() => Shown::Plain,
                 (Some(one), Some(other)) if one != other => Shown::InDoubt,
-                (Some(Treatment::Clear), _) => Shown::Clear,
-                (Some(Treatment::Mask), _) => Shown::Mask,
-                (Some(Treatment::Token), _) => Shown::Token,
-                (Some(Treatment::Exclude), _) => Shown::Not,
+                (Some(ColumnPolicy::Plain), _) => Shown::Plain,
+                (Some(ColumnPolicy::Mask), _) => Shown::Mask,
+                (Some(ColumnPolicy::Hash), _) => Shown::Hash,
+                (Some(ColumnPolicy::Exclude), _) => Shown::Not,
                 (None, _) if planned.only => Shown::Not,
                 (None, _) => Shown::InDoubt,
             };
@@ -63,9 +63,9 @@ impl<'a> View<'a> {
     fn of_row(&self, values: &Image) -> Image {
         let shown = |(name, value): (&String, &String)| {
             let value = match self.shown[name.as_str()].0 {
-                Shown::Clear => value.clone(),
-                Shown::Mask | Shown::Token if value == "null" => value.clone(),
-                Shown::Mask | Shown::Token => MASK.to_owned(),
+                Shown::Plain => value.clone(),
+                Shown::Mask | Shown::Hash if value == "null" => value.clone(),
+                Shown::Mask | Shown::Hash => MASK.to_owned(),
                 Shown::Not | Shown::InDoubt => return None,
             };
             Some((name.clone(), value))
@@ -82,13 +82,13 @@ impl<'a> View<'a> {
                 .get(name.as_str())
                 .ok_or_else(|| format!("there is no column {name}"))?;
             match how {
-                Shown::Clear => shown.insert(name.clone(), value.clone()),
-                Shown::Mask | Shown::Token if value == "null" => {
+                Shown::Plain => shown.insert(name.clone(), value.clone()),
+                Shown::Mask | Shown::Hash if value == "null" => {
                     shown.insert(name.clone(), value.clone())
                 }
-                Shown::Token if is_token(value) => shown.insert(name.clone(), MASK.to_owned()),
-                Shown::Token => {
-                    return Err(format!("column {name}, a token, is recorded as {value}"));
+                Shown::Hash if is_hash(value) => shown.insert(name.clone(), MASK.to_owned()),
+                Shown::Hash => {
+                    return Err(format!("column {name}, a hash, is recorded as {value}"));
                 }
                 Shown::Mask if PLACEHOLDERS.contains(&value.as_str()) => {
                     shown.insert(name.clone(), MASK.to_owned())
@@ -104,10 +104,8 @@ impl<'a> View<'a> {
     /// Returns the columns in which two rows differ, as far as images show it.
     fn differ(&self, before: &Image, after: &Image) -> Vec<String> {
         let differs = |name: &str| {
-            matches!(
-                self.shown[name].0,
-                Shown::Clear | Shown::Mask | Shown::Token
-            ) && before.get(name) != after.get(name)
+            matches!(self.shown[name].0, Shown::Plain | Shown::Mask | Shown::Hash)
+                && before.get(name) != after.get(name)
         };
         self.shown
             .keys()
@@ -122,11 +120,11 @@ impl<'a> View<'a> {
     }
 }
 
-fn is_token(value: &str) -> bool {
+fn is_hash(value: &str) -> bool {
     value
-        .strip_prefix("\"token:")
+        .strip_prefix("\"hash:")
         .and_then(|rest| rest.strip_suffix('"'))
-        .is_some_and(|token| token.len() == 32 && token.chars().all(|c| c.is_ascii_hexdigit()))
+        .is_some_and(|hash| hash.len() == 32 && hash.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Returns the rows as far as images show them.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::dice::Dice;
 use super::names::literal;
-use super::schema::Treatment;
+use super::schema::ColumnPolicy;
 use super::table::Column;
 
 /// Returns a policy over columns, the first `keys` of which are the key's.
@@ -12,67 +12,67 @@ pub fn policy(
     columns: &[Column],
     keys: usize,
     dice: &mut Dice,
-) -> (String, BTreeMap<i64, Treatment>, bool) {
-    let mut chosen = vec![Treatment::Clear; columns.len()];
+) -> (String, BTreeMap<i64, ColumnPolicy>, bool) {
+    let mut chosen = vec![ColumnPolicy::Plain; columns.len()];
     let only = dice.one_in(6);
     let redacts = only || dice.roll(3) > 0;
     for number in keys..columns.len() {
         let column = &columns[number];
         if column.rest.contains("REFERENCES") || !redacts {
             chosen[number] = if only && dice.one_in(2) {
-                Treatment::Exclude
+                ColumnPolicy::Exclude
             } else {
-                Treatment::Clear
+                ColumnPolicy::Plain
             };
         } else if only {
-            chosen[number] = *dice.pick(&[Treatment::Clear, Treatment::Exclude]);
+            chosen[number] = *dice.pick(&[ColumnPolicy::Plain, ColumnPolicy::Exclude]);
         } else {
             chosen[number] = *dice.pick(&[
-                Treatment::Clear,
-                Treatment::Clear,
-                Treatment::Mask,
-                Treatment::Token,
-                Treatment::Exclude,
+                ColumnPolicy::Plain,
+                ColumnPolicy::Plain,
+                ColumnPolicy::Mask,
+                ColumnPolicy::Hash,
+                ColumnPolicy::Exclude,
             ]);
         }
         if let Some(source) = column.source {
-            chosen[number] = if only && chosen[source] == Treatment::Clear {
-                Treatment::Clear
+            chosen[number] = if only && chosen[source] == ColumnPolicy::Plain {
+                ColumnPolicy::Plain
             } else {
                 chosen[source]
             };
         }
     }
-    let only = only && chosen[keys..].contains(&Treatment::Clear);
-    if !redacts || (!only && chosen[keys..].iter().all(|t| *t == Treatment::Exclude)) {
-        chosen.fill(Treatment::Clear);
+    let only = only && chosen[keys..].contains(&ColumnPolicy::Plain);
+    if !redacts || (!only && chosen[keys..].iter().all(|t| *t == ColumnPolicy::Exclude)) {
+        chosen.fill(ColumnPolicy::Plain);
     }
-    let of = |treatment| {
+    let of = |column_policy| {
         let names: Vec<_> = (keys..columns.len())
             .filter(|n| {
-                chosen[*n] == treatment
-                    && (treatment == Treatment::Clear || columns[*n].source.is_none())
+                chosen[*n] == column_policy
+                    && (column_policy == ColumnPolicy::Plain || columns[*n].source.is_none())
             })
             .map(|n| literal(&columns[n].name))
             .collect();
         format!("ARRAY[{}]::text[]", names.join(", "))
     };
     let audit = if only {
-        format!(", columns => {}", of(Treatment::Clear))
-    } else if chosen.iter().any(|t| *t != Treatment::Clear) {
+        format!(", columns => {}", of(ColumnPolicy::Plain))
+    } else if chosen.iter().any(|t| *t != ColumnPolicy::Plain) {
         format!(
-            ", mask => {}, exclude => {}, token => {}",
-            of(Treatment::Mask),
-            of(Treatment::Exclude),
-            of(Treatment::Token)
+            ", mask => {}, exclude => {}, hash => {}",
+            of(ColumnPolicy::Mask),
+            of(ColumnPolicy::Exclude),
+            of(ColumnPolicy::Hash)
         )
     } else {
         String::new()
     };
-    let treatments = chosen
+    let column_policies = chosen
         .into_iter()
         .enumerate()
         .map(|(n, t)| (n as i64 + 1, t))
         .collect();
-    (audit, treatments, only)
+    (audit, column_policies, only)
 }

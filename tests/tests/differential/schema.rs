@@ -9,10 +9,10 @@ use super::values::value;
 
 /// How a column is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Treatment {
-    Clear,
+pub enum ColumnPolicy {
+    Plain,
     Mask,
-    Token,
+    Hash,
     Exclude,
 }
 
@@ -23,7 +23,7 @@ pub struct Planned {
     pub create: String,
     /// The arguments of `threadline.audit()`.
     pub audit: String,
-    pub treatments: BTreeMap<i64, Treatment>,
+    pub column_policies: BTreeMap<i64, ColumnPolicy>,
     /// Columns that are added later are never recorded.
     pub only: bool,
     /// One statement can touch a row several times.
@@ -32,17 +32,21 @@ pub struct Planned {
 }
 
 impl Planned {
-    pub fn treatment(&self, number: i64) -> Treatment {
+    pub fn column_policy(&self, number: i64) -> ColumnPolicy {
         let later = if self.only {
-            Treatment::Exclude
+            ColumnPolicy::Exclude
         } else {
-            Treatment::Clear
+            ColumnPolicy::Plain
         };
-        self.treatments.get(&number).copied().unwrap_or(later)
+        self.column_policies.get(&number).copied().unwrap_or(later)
     }
 
     pub fn redacts(&self) -> bool {
-        self.only || self.treatments.values().any(|t| *t != Treatment::Clear)
+        self.only
+            || self
+                .column_policies
+                .values()
+                .any(|t| *t != ColumnPolicy::Plain)
     }
 }
 
@@ -100,7 +104,10 @@ fn log(dice: &mut Dice) -> Planned {
         label: "log".to_owned(),
         create: String::new(),
         audit: if masked { ", mask => ARRAY['at']" } else { "" }.to_owned(),
-        treatments: masked.then_some((3, Treatment::Mask)).into_iter().collect(),
+        column_policies: masked
+            .then_some((3, ColumnPolicy::Mask))
+            .into_iter()
+            .collect(),
         only: false,
         restless: true,
         partitioned: false,
@@ -108,14 +115,14 @@ fn log(dice: &mut Dice) -> Planned {
 }
 
 fn child(of: &Planned, path: &str) -> Planned {
-    let own = of.treatments.len() as i64 + 1;
-    let mut treatments = of.treatments.clone();
+    let own = of.column_policies.len() as i64 + 1;
+    let mut column_policies = of.column_policies.clone();
     let pay = if of.only {
-        Treatment::Exclude
+        ColumnPolicy::Exclude
     } else {
-        Treatment::Clear
+        ColumnPolicy::Plain
     };
-    treatments.insert(own, pay);
+    column_policies.insert(own, pay);
     let label = format!("{}child", of.label);
     let key = of
         .create
@@ -127,7 +134,7 @@ fn child(of: &Planned, path: &str) -> Planned {
         create: format!("CREATE TABLE app.child (pay int, PRIMARY KEY {key})) INHERITS ({path})"),
         label,
         audit: of.audit.clone(),
-        treatments,
+        column_policies,
         only: of.only,
         restless: of.restless,
         partitioned: false,
@@ -136,5 +143,9 @@ fn child(of: &Planned, path: &str) -> Planned {
 
 /// Returns a value for a column of a table, secret if the column is.
 pub fn column_value(planned: &Planned, number: i64, of_type: &str, dice: &mut Dice) -> String {
-    value(of_type, planned.treatment(number) != Treatment::Clear, dice)
+    value(
+        of_type,
+        planned.column_policy(number) != ColumnPolicy::Plain,
+        dice,
+    )
 }

@@ -3,7 +3,7 @@
 use super::dice::Dice;
 use super::names::quote;
 use super::observer::{Column, Table};
-use super::schema::{Planned, Treatment, column_value};
+use super::schema::{ColumnPolicy, Planned, column_value};
 use super::values::key;
 
 const KEYS: usize = 12;
@@ -57,7 +57,7 @@ impl<'a> Site<'a> {
         )) || (self.planned.create.contains("REFERENCES")
             && dice.one_in(3)
             && column.number <= 3
-            && self.planned.treatment(column.number) == Treatment::Clear)
+            && self.planned.column_policy(column.number) == ColumnPolicy::Plain)
         {
             return if dice.one_in(3) {
                 "NULL".to_owned()

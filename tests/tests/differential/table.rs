@@ -3,7 +3,7 @@
 use super::dice::Dice;
 use super::names::{quote, random_name};
 use super::policy::policy;
-use super::schema::{Planned, Treatment};
+use super::schema::{ColumnPolicy, Planned};
 use super::triggers::{Draft, triggers};
 use super::values::{KEY_TYPES, TYPES};
 
@@ -130,10 +130,10 @@ pub fn table(
             });
         }
     }
-    let (audit, treatments, only) = policy(&columns, keys, dice);
+    let (audit, column_policies, only) = policy(&columns, keys, dice);
     // The default of a plain column is not secret.
     for (number, column) in columns.iter_mut().enumerate() {
-        if treatments[&(number as i64 + 1)] == Treatment::Clear {
+        if column_policies[&(number as i64 + 1)] == ColumnPolicy::Plain {
             column.rest = column.rest.replace("s3cr3t ", "");
         }
     }
@@ -199,7 +199,7 @@ pub fn table(
             shape,
             columns: &columns,
             keys,
-            treatments: &treatments,
+            column_policies: &column_policies,
         },
         dice,
     );
@@ -219,7 +219,7 @@ pub fn table(
         label: label.to_owned(),
         create,
         audit,
-        treatments,
+        column_policies,
         only,
         restless: restless || fired.restless,
         partitioned,

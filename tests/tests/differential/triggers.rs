@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::dice::Dice;
 use super::names::quote;
-use super::schema::Treatment;
+use super::schema::ColumnPolicy;
 use super::table::{Column, Shape};
 
 /// A table that is about to be created.
@@ -14,7 +14,7 @@ pub struct Draft<'a> {
     pub shape: Shape,
     pub columns: &'a [Column],
     pub keys: usize,
-    pub treatments: &'a BTreeMap<i64, Treatment>,
+    pub column_policies: &'a BTreeMap<i64, ColumnPolicy>,
 }
 
 pub struct Fired {
@@ -30,7 +30,7 @@ pub fn triggers(draft: &Draft<'_>, dice: &mut Dice) -> Fired {
         shape,
         columns,
         keys,
-        treatments,
+        column_policies,
     } = draft;
     let mut sql = String::new();
     let mut restless = false;
@@ -77,7 +77,7 @@ CREATE TRIGGER a_before BEFORE INSERT OR UPDATE ON {path} FOR EACH ROW EXECUTE F
                 c.of_type == "text" && c.source.is_none() && !c.rest.contains("UNIQUE")
             }) {
                 let (key, column) = (quote(&columns[0].name), quote(&column.name));
-                let more = if treatments[&(number as i64 + 1)] == Treatment::Clear {
+                let more = if column_policies[&(number as i64 + 1)] == ColumnPolicy::Plain {
                     "more"
                 } else {
                     "s3cr3t"

@@ -156,7 +156,7 @@ fn erased_is_not_masked() {
     run(
         conn,
         "INSERT INTO users VALUES (42, 'jane@a', '1990-01-01', 'free'), (43, 'bob@a', '1990-01-01', 'free');
-         SELECT threadline.audit('users', mask => ARRAY['email'], token => ARRAY['born'], personal => ARRAY['email', 'born']);
+         SELECT threadline.audit('users', mask => ARRAY['email'], hash => ARRAY['born'], personal => ARRAY['email', 'born']);
          UPDATE users SET email = email || 'x', born = '1991-01-01'",
     );
     Erasure::of("users", "42", "request 31")

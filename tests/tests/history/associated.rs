@@ -478,7 +478,7 @@ fn what_cannot_be_answered_is_refused() {
          CREATE TABLE notes (id int PRIMARY KEY, name text REFERENCES users (name));
          CREATE TABLE bare (id int PRIMARY KEY, user_id bigint REFERENCES users);
          SELECT threadline.audit('users'), threadline.audit('notes'),
-                threadline.audit('posts', mask => '{masked}', exclude => '{secret}', token => '{hashed}', ignore => '{ignored}');
+                threadline.audit('posts', mask => '{masked}', exclude => '{secret}', hash => '{hashed}', ignore => '{ignored}');
          INSERT INTO users VALUES (42, 'a')",
     );
     for (with, why) in [
@@ -577,7 +577,7 @@ fn what_was_masked_when_it_was_recorded_tells_no_reference() {
     run(conn, "UPDATE posts SET title = 'b'");
     run(
         conn,
-        "SELECT threadline.audit('posts', clear => '{user_id}')",
+        "SELECT threadline.audit('posts', plain => '{user_id}')",
     );
     run(conn, "UPDATE posts SET title = 'c'");
     run(conn, "UPDATE posts SET user_id = 0 WHERE id = 1");

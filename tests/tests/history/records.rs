@@ -270,7 +270,7 @@ fn keys_shifted_in_bulk_keep_each_records_own_history() {
     );
     run(
         conn,
-        "SELECT threadline.audit('users', clear => ARRAY['password_hash'])",
+        "SELECT threadline.audit('users', plain => ARRAY['password_hash'])",
     );
     run(
         conn,
@@ -321,7 +321,7 @@ fn a_history_can_be_read_after_its_table_is_audited_no_longer() {
     // audited.
     run(
         conn,
-        "SELECT threadline.audit('users', clear => ARRAY['password_hash']); ALTER TABLE users RENAME TO former_users;
+        "SELECT threadline.audit('users', plain => ARRAY['password_hash']); ALTER TABLE users RENAME TO former_users;
          CREATE TABLE users (LIKE former_users INCLUDING ALL)",
     );
     let error = User::history_of(conn, 1).unwrap_err();
@@ -331,7 +331,7 @@ fn a_history_can_be_read_after_its_table_is_audited_no_longer() {
     );
     run(
         conn,
-        "SELECT threadline.audit('users', clear => ARRAY['password_hash'])",
+        "SELECT threadline.audit('users', plain => ARRAY['password_hash'])",
     );
     assert!(User::history_of(conn, 1).unwrap().is_empty());
 }
@@ -344,7 +344,7 @@ fn a_version_of_which_only_changes_are_known_is_not_made_up() {
         "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, email text,
              password_hash text NOT NULL, balance numeric NOT NULL DEFAULT 0);
          INSERT INTO users VALUES (1, 'Ada', 'a@example.com', 'x');
-         SELECT threadline.audit('users', clear => ARRAY['password_hash']);
+         SELECT threadline.audit('users', plain => ARRAY['password_hash']);
          UPDATE users SET name = 'Ada L.';
          UPDATE users SET id = 2;",
     );

@@ -21,7 +21,7 @@ fn the_capture_functions_of_sample_tables() {
         (
             "hashed",
             "(id int PRIMARY KEY, ssn text, born timestamptz)",
-            ", token => ARRAY['ssn']",
+            ", hash => ARRAY['ssn']",
         ),
         ("moods", "(id int PRIMARY KEY, m mood, at interval)", ""),
         (

@@ -23,7 +23,7 @@ const TABLES: &str = "
     CREATE SEQUENCE ids;";
 
 pub(crate) const POLICIES: &str = "
-    SELECT threadline.audit('plain'), threadline.audit('parts'), threadline.audit('people', token => ARRAY['ssn']),
+    SELECT threadline.audit('plain'), threadline.audit('parts'), threadline.audit('people', hash => ARRAY['ssn']),
            threadline.audit('redacted', mask => ARRAY['email'], exclude => ARRAY['password']);
     SELECT threadline.audit('chosen', condition => 'NEW.draft IS NOT true', operations => ARRAY['insert', 'update']);";
 

@@ -113,7 +113,7 @@ fn a_load_that_is_recorded_loses_no_change_and_keeps_nobody_from_posting() {
         let migrated = Club::migrated();
         let dump = club.dump(&["--format=custom"]);
         let error = pg_restore(migrated.server(), &migrated.url(), &dump, arguments).unwrap_err();
-        for table in ["audited_tables", "token_keys", "posting"] {
+        for table in ["audited_tables", "hash_keys", "posting"] {
             assert!(
                 error.contains(&format!("COPY failed for table \"{table}\"")),
                 "{error}"

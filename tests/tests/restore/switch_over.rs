@@ -13,7 +13,7 @@ use super::club::{Club, SOUND, found, pg_restore, refresh_all};
 /// could not be posted are not replicated.
 const CARRIED: &str = "threadline.altered_columns, threadline.audit_actions, threadline.audited_tables, threadline.installed_code,
     threadline.known_partitions, threadline.ledger_changes, threadline.ledger_transactions, threadline.posting, threadline.renamed_columns,
-    threadline.schema_versions, threadline.session_suspensions, threadline.suspensions, threadline.token_keys,
+    threadline.schema_versions, threadline.session_suspensions, threadline.suspensions, threadline.hash_keys,
     threadline.watched_partitions";
 
 struct Move {
@@ -172,7 +172,7 @@ fn the_ledger_is_replicated_too_and_the_sequences_are_set_right() {
     assert_eq!(found(conn), SOUND);
     run(
         conn,
-        "CREATE TABLE later (id int PRIMARY KEY, pin text); SELECT threadline.audit('later', token => ARRAY['pin'])",
+        "CREATE TABLE later (id int PRIMARY KEY, pin text); SELECT threadline.audit('later', hash => ARRAY['pin'])",
     );
     run(conn, "INSERT INTO later VALUES (1, '1234')");
     let tables = "SELECT count(DISTINCT table_name) FROM threadline.changes";

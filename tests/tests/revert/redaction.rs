@@ -28,7 +28,7 @@ fn assert_no_placeholder(database: &Database) {
 }
 
 #[test]
-fn what_is_in_clear_comes_back_beside_what_is_not() {
+fn what_is_plain_comes_back_beside_what_is_not() {
     let database = users();
     let conn = &mut database.connect();
     there_and_back(conn, &["users"], "UPDATE users SET name = 'x'");

@@ -90,7 +90,7 @@ fn the_right_to_create_a_schema_suffices_from_the_first_version_to_the_newest() 
          CREATE TABLE north PARTITION OF parts FOR VALUES IN ('north');
          CREATE TABLE south PARTITION OF parts FOR VALUES IN ('south');
          SELECT threadline.audit('plain'), threadline.audit('parts'),
-                threadline.audit('redacted', mask => ARRAY['email'], exclude => ARRAY['password'], token => ARRAY['ssn'])",
+                threadline.audit('redacted', mask => ARRAY['email'], exclude => ARRAY['password'], hash => ARRAY['ssn'])",
     );
     run(conn, "INSERT INTO plain VALUES (9, 9)");
     assert_eq!(

@@ -11,7 +11,7 @@ use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
 const TABLES: &str = "
     CREATE TABLE members (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, email text);
     CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text);
-    SELECT threadline.audit('members', token => ARRAY['email']), threadline.audit('orders');
+    SELECT threadline.audit('members', hash => ARRAY['email']), threadline.audit('orders');
 ";
 
 const WRITE: &str = "

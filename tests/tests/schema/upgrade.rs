@@ -18,7 +18,7 @@ const TABLES: &str = "
     CREATE TABLE parts_north PARTITION OF parts FOR VALUES IN ('north');
     CREATE TABLE parts_south PARTITION OF parts FOR VALUES IN ('south');
     SELECT threadline.audit('plain'), threadline.audit('parts'),
-           threadline.audit('redacted', mask => ARRAY['email'], exclude => ARRAY['password'], token => ARRAY['ssn']);
+           threadline.audit('redacted', mask => ARRAY['email'], exclude => ARRAY['password'], hash => ARRAY['ssn']);
     CREATE SEQUENCE ids;
 ";
 

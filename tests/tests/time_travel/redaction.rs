@@ -176,7 +176,7 @@ fn a_column_redacted_since_is_redacted_for_the_past_too() {
         &[
             ACCOUNTS,
             SECRETS,
-            "SELECT threadline.audit('accounts', clear => ARRAY['token', 'pin'])",
+            "SELECT threadline.audit('accounts', plain => ARRAY['token', 'pin'])",
         ],
     );
     each(
@@ -221,7 +221,7 @@ fn a_column_that_was_redacted_then_is_not_filled_from_today() {
     );
     let clear = each(
         conn,
-        &["SELECT threadline.audit('accounts', clear => ARRAY['token', 'pin'])"],
+        &["SELECT threadline.audit('accounts', plain => ARRAY['token', 'pin'])"],
     );
     for step in [
         "UPDATE accounts SET pin = 3, code = 4, token = 'newer', email = 'newer'",

@@ -42,7 +42,7 @@ mod left {
 
 const PEOPLE: &str = "
     CREATE TABLE people (id int PRIMARY KEY, name text, email text, pin int);
-    SELECT threadline.audit('people', clear => ARRAY['pin']);
+    SELECT threadline.audit('people', plain => ARRAY['pin']);
     INSERT INTO people VALUES (1, 'Ada', 's3cret-1', 77700001);
     UPDATE people SET email = 's3cret-2', pin = 77700002;
     UPDATE people SET name = 'Ada L.', email = 's3cret-3', pin = 77700003;
@@ -207,7 +207,7 @@ fn what_was_redacted_when_its_column_was_dropped_stays_hidden() {
 }
 
 #[test]
-fn a_column_that_is_clear_again_shows_what_was_recorded_in_clear() {
+fn a_column_that_is_plain_again_shows_what_was_recorded_plain() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, PEOPLE);
@@ -215,7 +215,7 @@ fn a_column_that_is_clear_again_shows_what_was_recorded_in_clear() {
     no_secret(conn);
     run(
         conn,
-        "SELECT threadline.audit('people', clear => ARRAY['pin'])",
+        "SELECT threadline.audit('people', plain => ARRAY['pin'])",
     );
     assert!(answers(conn).contains("s3cret-1"));
 }
@@ -227,13 +227,13 @@ fn a_keyed_hash_stays_to_be_seen_and_what_was_before_it_does_not() {
     run(conn, PEOPLE);
     run(
         conn,
-        "SELECT threadline.audit('people', token => ARRAY['email'], exclude => ARRAY['pin']);
+        "SELECT threadline.audit('people', hash => ARRAY['email'], exclude => ARRAY['pin']);
          UPDATE people SET email = 's3cret-6'",
     );
     no_secret(conn);
     let last = &plain::Person::history_of(conn, 1).unwrap()[0];
     let token = last.changed_to.as_ref().unwrap()["email"].as_str().unwrap();
-    assert!(token.starts_with("token:"), "{token}");
+    assert!(token.starts_with("hash:"), "{token}");
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn a_time_without_audit_is_no_bypass_of_the_triggers() {
 }
 
 #[test]
-fn a_column_that_is_masked_or_clear_since_is_compared_from_then_on() {
+fn a_column_that_is_masked_or_plain_since_is_compared_from_then_on() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, MEMBERS);

@@ -19,7 +19,7 @@ struct Undecided;
 
 #[derive(Audited)]
 #[diesel(table_name = users)]
-#[audited(exclude(password_hash), clear(token_count))]
+#[audited(exclude(password_hash), plain(token_count))]
 #[allow(dead_code)]
 struct User;
 
@@ -48,7 +48,7 @@ fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
         messages(&undecided, conn),
         [
             "secret-looking: column password_hash looks secret by its name, and is recorded as it is; \
-             say exclude(password_hash), mask(password_hash), token(password_hash) or clear(password_hash) in #[audited(...)] of model `Undecided`, \
+             say exclude(password_hash), mask(password_hash), hash(password_hash) or plain(password_hash) in #[audited(...)] of model `Undecided`, \
              generate and run migrations",
         ]
     );
@@ -81,9 +81,9 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
         messages(&models, conn),
         [
             "secret-looking: column pan looks secret by its name, and is recorded as it is; \
-             name it in threadline.audit(..., token => ...), or in clear if it is no secret",
+             name it in threadline.audit(..., hash => ...), or in clear if it is no secret",
             "secret-looking: column cvv looks secret by its name, and is recorded as it is; \
-             have it excluded, or name it in mask, token or clear",
+             have it excluded, or name it in mask, hash or plain",
         ]
     );
     let found = findings(&models, conn);
@@ -98,13 +98,13 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
     assert_eq!(findings(&models, conn).len(), 1);
     run(
         conn,
-        "SELECT threadline.audit('cards', mask => ARRAY['email'], exclude => ARRAY['cvv'], clear => ARRAY['pan'])",
+        "SELECT threadline.audit('cards', mask => ARRAY['email'], exclude => ARRAY['cvv'], plain => ARRAY['pan'])",
     );
     assert_eq!(messages(&models, conn), [""; 0]);
     // Naming a column is a decision, too.
     run(
         conn,
-        "SELECT threadline.audit('cards', columns => ARRAY['cvv'], clear => ARRAY['pan'])",
+        "SELECT threadline.audit('cards', columns => ARRAY['cvv'], plain => ARRAY['pan'])",
     );
     assert_eq!(messages(&models, conn), [""; 0]);
 }
@@ -125,7 +125,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
         [
             "secret-looking: column api_key looks secret by its name, and will be recorded as it is \
              from the next threadline.refresh() on; model `User` does not know it: run `diesel print-schema`, \
-             and say exclude(api_key), mask(api_key), token(api_key) or clear(api_key) in #[audited(...)]"
+             and say exclude(api_key), mask(api_key), hash(api_key) or plain(api_key) in #[audited(...)]"
         ]
     );
     let recorded = "SELECT row_data ? 'api_key' FROM threadline.audit_changes";
@@ -164,7 +164,7 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
     run(
         conn,
         "CREATE TABLE pages (id int PRIMARY KEY, token_count int, name text);
-         SELECT threadline.audit('pages', clear => ARRAY['token_count']);
+         SELECT threadline.audit('pages', plain => ARRAY['token_count']);
          ALTER TABLE pages RENAME token_count TO tokens",
     );
     let models = Models::new(vec![]);
@@ -173,7 +173,7 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
     assert_eq!(messages(&models, conn), [""; 0]);
     assert_eq!(
         value(conn, "SELECT threadline.audit_call(1, 'pages')").as_deref(),
-        Some("SELECT threadline.audit_as_decided('public.pages', clear => ARRAY['tokens']);")
+        Some("SELECT threadline.audit_as_decided('public.pages', plain => ARRAY['tokens']);")
     );
     // Another column of the name has no policy.
     run(
@@ -187,7 +187,7 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
     // After a restore columns have other numbers and the same names.
     run(
         conn,
-        "SELECT threadline.audit('public.pages', clear => ARRAY['tokens'])",
+        "SELECT threadline.audit('public.pages', plain => ARRAY['tokens'])",
     );
     let restored = database.restored();
     let conn = &mut restored.connect();
@@ -208,7 +208,7 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
 }
 
 #[test]
-fn what_is_declared_clear_is_there_and_not_redacted() {
+fn what_is_declared_plain_is_there_and_not_redacted() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -217,16 +217,16 @@ fn what_is_declared_clear_is_there_and_not_redacted() {
     );
     for (call, expected) in [
         (
-            "clear => ARRAY['tokn']",
+            "plain => ARRAY['tokn']",
             "threadline: table public.cards has no column tokn; its columns are: id, number, token",
         ),
         (
-            "mask => ARRAY['token'], clear => ARRAY['token']",
-            "threadline: column token of table public.cards is declared clear, and it is redacted, or made from a column that is; choose one",
+            "mask => ARRAY['token'], plain => ARRAY['token']",
+            "threadline: column token of table public.cards is declared plain, and it is redacted, or made from a column that is; choose one",
         ),
         (
-            "exclude => ARRAY['number'], clear => ARRAY['token']",
-            "threadline: column token of table public.cards is declared clear, and it is redacted, or made from a column that is; choose one",
+            "exclude => ARRAY['number'], plain => ARRAY['token']",
+            "threadline: column token of table public.cards is declared plain, and it is redacted, or made from a column that is; choose one",
         ),
     ] {
         let error = sql_query(format!("SELECT threadline.audit('cards', {call})"))
@@ -260,8 +260,8 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
         "threadline: columns api_key, pin, backupCodes, card_pan of table public.wallets look secret by their names, and would be recorded as they are\n\
          Say what is recorded of it: exclude => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (nothing), \
          mask => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (that it changed), \
-         token => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (a keyed hash), \
-         or clear => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (it is no secret)."
+         hash => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (a keyed hash), \
+         or plain => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (it is no secret)."
     );
     assert_eq!(
         value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(),
@@ -269,17 +269,17 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
     );
     for (decided, left) in [
         (
-            "exclude => '{api_key}', clear => '{card_pan}', mask => '{pin}'",
+            "exclude => '{api_key}', plain => '{card_pan}', mask => '{pin}'",
             "backupCodes",
         ),
         (
-            "token => '{api_key,pin}', columns => '{note,backupCodes}'",
+            "hash => '{api_key,pin}', columns => '{note,backupCodes}'",
             "",
         ),
         ("columns => '{note}'", ""),
         ("exclude => '{api_key,pin,backupCodes}'", "card_pan"),
         (
-            "exclude => '{api_key,pin,backupCodes}', clear => '{card_pan}'",
+            "exclude => '{api_key,pin,backupCodes}', plain => '{card_pan}'",
             "",
         ),
     ] {
@@ -298,11 +298,11 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
     run(conn, "CREATE TABLE login_token (token text PRIMARY KEY)");
     assert!(
         refusal(conn, "SELECT threadline.audit('login_token')")
-            .ends_with("Say what is recorded of it: token => ARRAY['token'] (a keyed hash, by which records are found), or clear => ARRAY['token'] (it is no secret).")
+            .ends_with("Say what is recorded of it: hash => ARRAY['token'] (a keyed hash, by which records are found), or plain => ARRAY['token'] (it is no secret).")
     );
     run(
         conn,
-        "SELECT threadline.audit('login_token', token => ARRAY['token'])",
+        "SELECT threadline.audit('login_token', hash => ARRAY['token'])",
     );
 }
 

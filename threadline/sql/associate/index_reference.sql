@@ -12,7 +12,7 @@ BEGIN
     IF tl_id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
     ELSIF NOT EXISTS (
-        SELECT FROM threadline.referring_columns(tl_id, target) AS c WHERE c.name = column_name AND c.treatment = 'clear')
+        SELECT FROM threadline.referring_columns(tl_id, target) AS c WHERE c.name = column_name AND c.column_policy = 'plain')
     THEN
         RAISE EXCEPTION 'threadline: rows of % cannot be found by a column %, which is not there, or of which values are not recorded', target, column_name;
     END IF;

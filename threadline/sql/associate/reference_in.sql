@@ -94,19 +94,19 @@ BEGIN
     FROM pg_catalog.unnest(columns) WITH ORDINALITY AS given (name, place)
     LEFT JOIN threadline.referring_columns(table_id, relation) AS known ON known.name = given.name;
 
-    SELECT given.name, known.treatment INTO tl_refused
+    SELECT given.name, known.column_policy INTO tl_refused
     FROM pg_catalog.unnest(columns) AS given (name)
     LEFT JOIN threadline.referring_columns(table_id, relation) AS known ON known.name = given.name
-    WHERE known.treatment IS DISTINCT FROM 'clear'
+    WHERE known.column_policy IS DISTINCT FROM 'plain'
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
-            MESSAGE = CASE coalesce(tl_refused.treatment, 'unknown')
+            MESSAGE = CASE coalesce(tl_refused.column_policy, 'unknown')
                 WHEN 'unknown' THEN pg_catalog.format('threadline: table %s has no column %I', tl_table, tl_refused.name)
                 WHEN 'ignore' THEN pg_catalog.format('threadline: by the policy of %s, not every change of %I is recorded, so the rows that referred to a record are unknown', tl_table, tl_refused.name)
-                WHEN 'token' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which do not reveal the value; rows cannot be found by it', tl_table, tl_refused.name)
+                WHEN 'hash' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which do not reveal the value; rows cannot be found by it', tl_table, tl_refused.name)
                 ELSE pg_catalog.format('threadline: the values of %s.%I are not recorded (%s), so the rows that referred to a record are unknown', tl_table, tl_refused.name,
-                    CASE tl_refused.treatment WHEN 'mask' THEN 'masked' ELSE 'excluded' END)
+                    CASE tl_refused.column_policy WHEN 'mask' THEN 'masked' ELSE 'excluded' END)
             END;
     END IF;
 END

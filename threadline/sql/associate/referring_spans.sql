@@ -29,13 +29,13 @@ DECLARE
     tl_table threadline.audited_tables;
     tl_key_types text[];
     tl_types regtype[];
-    tl_clear_since timestamptz;
+    tl_plain_since timestamptz;
     tl_image text := CASE WHEN tl_renames IS NULL THEN '%s' ELSE 'threadline.renamed_image($4, %s, c.captured_at)' END;
     tl_values text;
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = referring;
     SELECT t.key_types INTO tl_key_types FROM threadline.audited_tables AS t WHERE t.id = referred;
-    SELECT array_agg(c.type ORDER BY given.place), max(c.clear_since) INTO tl_types, tl_clear_since
+    SELECT array_agg(c.type ORDER BY given.place), max(c.plain_since) INTO tl_types, tl_plain_since
     FROM unnest(columns) WITH ORDINALITY AS given (name, place)
     LEFT JOIN threadline.referring_columns(referring, target) AS c USING (name);
     -- The part of an image that shows the reference.
@@ -53,10 +53,10 @@ BEGIN
             SELECT DISTINCT of.event_key
             FROM (
                 SELECT c.record_key, c.previous_key FROM threadline.ledger_changes AS c
-                WHERE c.table_id = $1 AND ({comes} OR {goes}) AND {is clear}
+                WHERE c.table_id = $1 AND ({comes} OR {goes}) AND {is plain}
                 UNION ALL
                 SELECT c.record_key, c.previous_key FROM pending AS c
-                WHERE ({comes} OR {goes}) AND {is clear}
+                WHERE ({comes} OR {goes}) AND {is plain}
                 UNION ALL
                 SELECT l.live_key, NULL FROM live AS l
             ) AS found
@@ -79,8 +79,8 @@ BEGIN
                    -- One statement moved these keys at the same moment.
                    CASE WHEN c.previous_key IS NULL THEN c.id ELSE min(c.id) OVER (PARTITION BY c.event_key, c.transaction_id, c.statement, c.previous_key IS NULL) END AS position,
                    e.kind,
-                   CASE WHEN {is clear} THEN (SELECT {values} FROM (SELECT {renamed from}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS was,
-                   CASE WHEN {is clear} THEN (SELECT {values} FROM (SELECT {renamed to}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS now
+                   CASE WHEN {is plain} THEN (SELECT {values} FROM (SELECT {renamed from}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS was,
+                   CASE WHEN {is plain} THEN (SELECT {values} FROM (SELECT {renamed to}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS now
             FROM (
                 SELECT c.*, {image went} AS image_from, {image came} AS image_to
                 FROM change AS c
@@ -90,17 +90,17 @@ BEGIN
                 UNION ALL
                 SELECT 'birth' WHERE c.op = 'I' OR c.previous_key IS NOT NULL AND c.record_key = c.event_key
                 UNION ALL
-                SELECT 'update' WHERE c.op = 'U' AND c.previous_key IS NULL AND {is clear}
+                SELECT 'update' WHERE c.op = 'U' AND c.previous_key IS NULL AND {is plain}
                 UNION ALL
                 -- Its changes are not on record.
-                SELECT masked.kind FROM unnest('{end,birth}'::text[]) AS masked (kind) WHERE c.op = 'U' AND c.previous_key IS NULL AND NOT {is clear}
+                SELECT masked.kind FROM unnest('{end,birth}'::text[]) AS masked (kind) WHERE c.op = 'U' AND c.previous_key IS NULL AND NOT {is plain}
             ) AS e
             -- Updates of other columns do not show the reference.
             WHERE e.kind <> 'update' AND (c.op <> 'U' OR c.previous_key IS NOT NULL OR c.image_to ?| {names})
                OR e.kind = 'update' AND (c.captured_at < $3 OR c.image_from ?| {names} OR c.image_to ?| {names})
             UNION ALL
             SELECT k.record_key, k.id, k.transaction_id, k.captured_at < $3, k.id, CASE WHEN c.image IS NULL THEN 'end' ELSE 'birth' END,
-                   NULL, CASE WHEN {is clear} THEN (SELECT {values} FROM (SELECT {renamed kept}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END
+                   NULL, CASE WHEN {is plain} THEN (SELECT {values} FROM (SELECT {renamed kept}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END
             FROM candidate
             JOIN threadline.kept_images AS k ON k.table_id = $1 AND k.record_key = candidate.event_key
             CROSS JOIN LATERAL (SELECT k.image, k.captured_at) AS c
@@ -177,7 +177,7 @@ BEGIN
             'is partial', (cardinality(columns) > 1 AND target IS NOT NULL)::text,
             'comes', threadline.shows_reference(columns, tl_types, tl_key_types, tl_renames, tl_keys, false),
             'goes', threadline.shows_reference(columns, tl_types, tl_key_types, tl_renames, tl_keys, true),
-            'is clear', CASE WHEN tl_clear_since IS NULL THEN 'true' ELSE format('c.captured_at >= %L', tl_clear_since) END,
+            'is plain', CASE WHEN tl_plain_since IS NULL THEN 'true' ELSE format('c.captured_at >= %L', tl_plain_since) END,
             'names', format('ARRAY[%s]', (
                 SELECT string_agg(threadline.name_then(tl_renames, n.name, 'c'), ', ') FROM unnest(columns) AS n (name))),
             'image came', threadline.image_shown(false, 'c'),

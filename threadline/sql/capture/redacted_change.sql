@@ -7,17 +7,17 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_clear text[];
+    tl_plain text[];
     tl_old jsonb := old_row;
     tl_new jsonb := new_row;
 BEGIN
-    IF redaction ? 'clear' THEN
-        tl_clear := ARRAY(SELECT jsonb_array_elements_text(redaction -> 'clear'));
-        old_row := threadline.redacted_image(tl_old, tl_clear, redaction -> 'masks');
-        new_row := threadline.redacted_image(tl_new, tl_clear, redaction -> 'masks');
-        IF redaction -> 'tokens' <> '{}' THEN
-            old_row := threadline.with_tokens(old_row, tl_old, redaction -> 'tokens');
-            new_row := threadline.with_tokens(new_row, tl_new, redaction -> 'tokens');
+    IF redaction ? 'plain' THEN
+        tl_plain := ARRAY(SELECT jsonb_array_elements_text(redaction -> 'plain'));
+        old_row := threadline.redacted_image(tl_old, tl_plain, redaction -> 'masks');
+        new_row := threadline.redacted_image(tl_new, tl_plain, redaction -> 'masks');
+        IF redaction -> 'hashes' <> '{}' THEN
+            old_row := threadline.with_hashes(old_row, tl_old, redaction -> 'hashes');
+            new_row := threadline.with_hashes(new_row, tl_new, redaction -> 'hashes');
         END IF;
         IF tl_old IS NOT NULL AND tl_new IS NOT NULL THEN
             changed := ARRAY(

@@ -1,5 +1,5 @@
 -- Returns a row's image reduced to the plain columns, with placeholders for the masked ones.
-CREATE FUNCTION threadline.redacted_image(image jsonb, clear text[], masks jsonb) RETURNS jsonb
+CREATE FUNCTION threadline.redacted_image(image jsonb, plain text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN image IS NOT NULL THEN (
     SELECT coalesce(
@@ -9,5 +9,5 @@ RETURN CASE WHEN image IS NOT NULL THEN (
                  THEN field.value ELSE masks -> field.key END),
         '{}')
     FROM pg_catalog.jsonb_each(image) AS field
-    WHERE field.key = ANY (clear) OR coalesce(masks, '{}') ? field.key
+    WHERE field.key = ANY (plain) OR coalesce(masks, '{}') ? field.key
 ) END;

@@ -12,9 +12,9 @@ SET quote_all_identifiers = off
 BEGIN ATOMIC
     WITH known AS (
         SELECT c.*, (built_for ->> 'relation')::oid = redaction_now.relation AS same
-        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, treatment text, token_key integer, generation_expression text)
+        FROM jsonb_to_recordset(built_for -> 'columns') AS c (number smallint, name text, column_policy text, hash_key integer, generation_expression text)
     ), traced AS (
-        SELECT live.name, live.type, itself.token_key, itself.treatment AS by_itself, namesake.treatment AS by_name,
+        SELECT live.name, live.type, itself.hash_key, itself.column_policy AS by_itself, namesake.column_policy AS by_name,
                threadline.generation_of(redaction_now.relation, live.number) IS NOT DISTINCT FROM itself.generation_expression AS made_as_before
         FROM threadline.present_columns(redaction_now.relation) AS live
         LEFT JOIN known AS namesake ON namesake.name = live.name
@@ -23,14 +23,14 @@ BEGIN ATOMIC
     SELECT jsonb_build_object(
         'apart', coalesce(jsonb_agg(name) FILTER (
             WHERE threadline.merges_values(type) AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '[]'))
-        || CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.treatment IS DISTINCT FROM 'clear') THEN jsonb_build_object(
-        'clear', coalesce(jsonb_agg(name) FILTER (
-            WHERE by_itself = 'clear' AND coalesce(by_name, 'clear') = 'clear' AND made_as_before), '[]'),
+        || CASE WHEN EXISTS (SELECT FROM known AS k WHERE k.column_policy IS DISTINCT FROM 'plain') THEN jsonb_build_object(
+        'plain', coalesce(jsonb_agg(name) FILTER (
+            WHERE by_itself = 'plain' AND coalesce(by_name, 'plain') = 'plain' AND made_as_before), '[]'),
         'masks', coalesce(jsonb_object_agg(name, coalesce(threadline.placeholder(type), '"***"')) FILTER (
-            WHERE ARRAY[by_itself, by_name] && '{mask,token}'
+            WHERE ARRAY[by_itself, by_name] && '{mask,hash}'
               AND 'exclude' NOT IN (coalesce(by_itself, 'mask'), coalesce(by_name, 'mask'))), '{}'),
-        'tokens', coalesce(jsonb_object_agg(name, token_key) FILTER (
-            WHERE by_itself = 'token' AND coalesce(by_name, 'token') IN ('token', 'clear')), '{}'))
+        'hashes', coalesce(jsonb_object_agg(name, hash_key) FILTER (
+            WHERE by_itself = 'hash' AND coalesce(by_name, 'hash') IN ('hash', 'plain')), '{}'))
         ELSE '{}' END
     FROM traced;
 END;

@@ -24,16 +24,16 @@ DECLARE
     tl_redacted_for text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
-    SELECT bool_and(c.treatment = 'clear') IS NOT false, bool_or(c.treatment = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
+    SELECT bool_and(c.column_policy = 'plain') IS NOT false, bool_or(c.column_policy = 'exclude') OR tl_table.policy ? 'ignore', string_agg(
         format('CASE WHEN NOT record_image_eq(ROW(OLD.%1$s), ROW(NEW.%1$s)) THEN %2$L END', threadline.quoted(live.name), c.name), ', ' ORDER BY c.number
-    ) FILTER (WHERE c.treatment IN ('mask', 'token') OR c.treatment = 'clear' AND threadline.merges_values(live.type))
+    ) FILTER (WHERE c.column_policy IN ('mask', 'hash') OR c.column_policy = 'plain' AND threadline.merges_values(live.type))
     INTO tl_whole, tl_hides, tl_changed
-    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+    FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, column_policy text)
     JOIN threadline.columns_of(target) AS live ON live.number = c.number;
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND tl_plain;
 
     -- A dropped column that was redacted may come back.
-    tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.treatment <> "clear")');
+    tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.column_policy <> "plain")');
     tl_redacted_for := CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END;
     tl_images := threadline.filled(
         CASE WHEN tl_whole THEN threadline.plain_images() ELSE threadline.named_images() END,

@@ -8,16 +8,16 @@ BEGIN ATOMIC
     SELECT coalesce(string_agg(format('jsonb_build_object(%s)', fifty.members), ' || ' ORDER BY fifty.number), '''{}''::jsonb')
     FROM (
         SELECT c.ordinal / 50 AS number, string_agg(
-            format('%L, %s', c.name, CASE c.treatment
-                WHEN 'token' THEN threadline.token_expression(live.reference, live.type, c.token_key)
+            format('%L, %s', c.name, CASE c.column_policy
+                WHEN 'hash' THEN threadline.hash_expression(live.reference, live.type, c.hash_key)
                 WHEN 'mask' THEN format('CASE WHEN %s IS DISTINCT FROM NULL THEN %L::jsonb END', live.reference, threadline.placeholder(live.type))
                 ELSE live.form END),
             ', ' ORDER BY c.ordinal) AS members
         FROM (
             SELECT k.*, row_number() OVER (ORDER BY k.number) - 1 AS ordinal
             FROM threadline.audited_tables AS t
-            CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, treatment text, token_key integer)
-            WHERE t.id = audited_table AND k.treatment <> 'exclude'
+            CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, column_policy text, hash_key integer)
+            WHERE t.id = audited_table AND k.column_policy <> 'exclude'
         ) AS c
         JOIN (
             SELECT column_of.number, column_of.type, reference.text AS reference, threadline.json_form(column_of.type, reference.text) AS form

@@ -18,16 +18,16 @@ DECLARE
 BEGIN
     IF tl_exactly IS NOT true THEN
         SELECT string_agg(
-                   format(CASE WHEN k.token_of IS NOT NULL THEN '%6$s = %4$L'
+                   format(CASE WHEN k.hash_of IS NOT NULL THEN '%6$s = %4$L'
                                WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
                        row_name, k.name, coalesce(k.equality, '='),
                        CASE WHEN k.single THEN record_key
                             ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
                        k.base,
-                       format('threadline.key_token(%s, %L, to_jsonb(%s))', audited_table, k.token_of,
+                       format('threadline.key_hash(%s, %L, to_jsonb(%s))', audited_table, k.hash_of,
                            threadline.json_form(k.column_type::regtype, format('%s.%I', row_name, k.name)))),
                    ' AND ' ORDER BY k.ordinal),
-               bool_or((k.equality IS NOT NULL OR k.loose) AND k.token_of IS NULL)
+               bool_or((k.equality IS NOT NULL OR k.loose) AND k.hash_of IS NULL)
         INTO tl_by_column, tl_exactly
         FROM (
             -- Every value in the table satisfies the checks of its domain.

@@ -15,10 +15,10 @@ BEGIN ATOMIC
             -- In a JSON array a byte takes six bytes at most.
             CASE parts WHEN 1 THEN 2000 ELSE (2000 / parts - 2) / 6 END) END AS bounded
         FROM (
-            SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 OR k.token_of IS NOT NULL AS fixed,
+            SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 OR k.hash_of IS NOT NULL AS fixed,
                    format(
-                       CASE WHEN k.token_of IS NOT NULL
-                                THEN format('threadline.key_token(%s, %L, to_jsonb(%%2$s)) COLLATE "C"', audited_table, k.token_of)
+                       CASE WHEN k.hash_of IS NOT NULL
+                                THEN format('threadline.key_hash(%s, %L, to_jsonb(%%2$s)) COLLATE "C"', audited_table, k.hash_of)
                             WHEN k.type NOT IN ('smallint', 'integer', 'bigint', 'text', 'character varying', 'character', 'uuid')
                                 THEN 'threadline.key_text(to_jsonb(%2$s))'
                             WHEN base.typcollation <> 0 THEN '%1$s::text COLLATE "C"'

@@ -6,10 +6,10 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     RETURN (
-        SELECT CASE WHEN bool_and(live.treatment = 'clear') THEN format('(%s)', live.image)
+        SELECT CASE WHEN bool_and(live.column_policy = 'plain') THEN format('(%s)', live.image)
                     ELSE format('threadline.redacted_image(%s, %L, %L)', live.image,
-                        coalesce(array_agg(live.name) FILTER (WHERE live.treatment = 'clear'), '{}'),
-                        jsonb_object_agg(live.name, threadline.placeholder(live.type)) FILTER (WHERE live.treatment = 'mask'))
+                        coalesce(array_agg(live.name) FILTER (WHERE live.column_policy = 'plain'), '{}'),
+                        jsonb_object_agg(live.name, threadline.placeholder(live.type)) FILTER (WHERE live.column_policy = 'mask'))
                END
         FROM (
             SELECT c.*,

@@ -17,7 +17,7 @@ BEGIN ATOMIC
         ('intervalstyle', 'postgres'), ('timezone', 'UTC')
     ) AS setting (name, value)
         ON setting.name = ANY (needed.names) AND (
-            setting.name <> 'timezone' OR t.policy ? 'token'
+            setting.name <> 'timezone' OR t.policy ? 'hash'
             -- Ranges, composites and the like.
             OR 'datestyle' = ANY (needed.names))
     WHERE t.id = audited_table;

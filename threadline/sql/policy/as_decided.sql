@@ -10,7 +10,7 @@ BEGIN ATOMIC
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE t.id = threadline.audited_table_of(target) AND t.policy - '{keep,personal,subject}'::text[] = as_decided.policy - '{keep,personal,subject}'::text[]
       AND (t.schema_name, t.table_name) = (n.nspname, c.relname)
-      AND threadline.token_keys_stand(t.id)
+      AND threadline.hash_keys_match(t.id)
       AND NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.column_drift(t.id, target))
       AND NOT EXISTS (SELECT FROM threadline.function_drift(t.id, target))

@@ -7,15 +7,15 @@ AS $$
 DECLARE
     tl_keys text[] := ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k);
     tl_redacted text[] := ARRAY(
-        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{mask,exclude,token}'::text[]) AS list);
+        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{mask,exclude,hash}'::text[]) AS list);
     tl_said text[] := ARRAY(
-        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{clear,columns}'::text[]) AS list);
+        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{plain,columns}'::text[]) AS list);
     tl_secret text[] := ARRAY(
         SELECT s.name
         FROM threadline.secret_columns(target) AS s
         WHERE s.name <> ALL (tl_said)
           AND (NOT policy ? 'columns' OR s.name = ANY (tl_keys))
-          AND threadline.treatment(target, s.number, tl_redacted, '{}', '{}') = 'clear');
+          AND threadline.policy_of_column(target, s.number, tl_redacted, '{}', '{}') = 'plain');
 BEGIN
     -- Columns that do not exist get their own error.
     IF tl_secret <> '{}' AND tl_redacted || tl_said <@ ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c)
@@ -28,15 +28,15 @@ BEGIN
             END, array_to_string(tl_secret, ', '), target),
             HINT = concat_ws(' ',
                 'Say what is recorded of it:',
-                (SELECT format('exclude => ARRAY[%1$s] (nothing), mask => ARRAY[%1$s] (that it changed), token => ARRAY[%1$s] (a keyed hash), or', string_agg(quote_literal(s), ', '))
+                (SELECT format('exclude => ARRAY[%1$s] (nothing), mask => ARRAY[%1$s] (that it changed), hash => ARRAY[%1$s] (a keyed hash), or', string_agg(quote_literal(s), ', '))
                  FROM unnest(tl_secret) AS s
                  WHERE s <> ALL (tl_keys)
                  HAVING count(*) > 0),
-                (SELECT format('token => ARRAY[%s] (a keyed hash, by which records are found), or', string_agg(quote_literal(s), ', '))
+                (SELECT format('hash => ARRAY[%s] (a keyed hash, by which records are found), or', string_agg(quote_literal(s), ', '))
                  FROM unnest(tl_secret) AS s
                  WHERE s = ANY (tl_keys)
                  HAVING count(*) > 0),
-                (SELECT format('clear => ARRAY[%s] (it is no secret).', string_agg(quote_literal(s), ', '))
+                (SELECT format('plain => ARRAY[%s] (it is no secret).', string_agg(quote_literal(s), ', '))
                  FROM unnest(tl_secret) AS s));
     END IF;
 END

@@ -8,9 +8,9 @@
 -- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows for which it is
 -- not true are not recorded. The state of a record at an instant is then not available.
 -- Like a CHECK it is evaluated for each row that is written: if it fails, so does the write.
--- clear: columns that are not secret although their names suggest it. A column whose name
--- suggests a secret needs an explicit policy: mask, exclude, token or clear.
--- token: columns stored as keyed hashes, so that equal values have equal hashes.
+-- plain: columns that are not secret although their names suggest it. A column whose name
+-- suggests a secret needs an explicit policy: mask, exclude, hash or plain.
+-- hash: columns stored as keyed hashes, so that equal values have equal hashes.
 -- ignore: columns that are recorded along with changes of others; a change of only these
 -- leaves no record. For counters and ranks.
 -- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
@@ -32,8 +32,8 @@ CREATE FUNCTION threadline.audit(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}',
+    plain         text[]  DEFAULT '{}',
+    hash         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
     personal      text[]  DEFAULT '{}',
@@ -47,8 +47,8 @@ AS $$
 BEGIN
     PERFORM threadline.check_auditable(target);
     PERFORM threadline.ask_about_secrets(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject));
+        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
     RETURN threadline.audit_as_decided(target, mask, exclude, require_actor, keyless, columns, operations, condition,
-        clear, token, ignore, keep, personal, subject, continues);
+        plain, hash, ignore, keep, personal, subject, continues);
 END
 $$;

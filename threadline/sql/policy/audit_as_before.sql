@@ -12,8 +12,8 @@ CREATE FUNCTION threadline.audit_as_before(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}',
+    plain         text[]  DEFAULT '{}',
+    hash         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
     personal      text[]  DEFAULT '{}',
@@ -27,7 +27,7 @@ AS $$
 DECLARE
     tl_id integer;
     tl_there text[] := ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c);
-    tl_mask text[] := ARRAY(SELECT c FROM unnest(mask || token) AS c WHERE c <> ALL (tl_there));
+    tl_mask text[] := ARRAY(SELECT c FROM unnest(mask || hash) AS c WHERE c <> ALL (tl_there));
     tl_exclude text[] := ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c <> ALL (tl_there));
 BEGIN
     WHILE tl_id IS NULL LOOP
@@ -43,8 +43,8 @@ BEGIN
                     ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k)) END,
                 operations => operations,
                 condition => condition,
-                clear => ARRAY(SELECT c FROM unnest(clear) AS c WHERE c = ANY (tl_there)),
-                token => ARRAY(SELECT c FROM unnest(token) AS c WHERE c = ANY (tl_there)),
+                plain => ARRAY(SELECT c FROM unnest(plain) AS c WHERE c = ANY (tl_there)),
+                hash => ARRAY(SELECT c FROM unnest(hash) AS c WHERE c = ANY (tl_there)),
                 ignore => ARRAY(SELECT c FROM unnest(ignore) AS c WHERE c = ANY (tl_there)),
                 keep => keep,
                 personal => ARRAY(SELECT c FROM unnest(personal) AS c WHERE c = ANY (tl_there)),

@@ -9,8 +9,8 @@ CREATE FUNCTION threadline.audit_as_decided(
     columns       text[]  DEFAULT NULL,
     operations    text[]  DEFAULT NULL,
     condition     text    DEFAULT NULL,
-    clear         text[]  DEFAULT '{}',
-    token         text[]  DEFAULT '{}',
+    plain         text[]  DEFAULT '{}',
+    hash         text[]  DEFAULT '{}',
     ignore        text[]  DEFAULT '{}',
     keep          text    DEFAULT NULL,
     personal      text[]  DEFAULT '{}',
@@ -27,11 +27,11 @@ DECLARE
 BEGIN
     PERFORM threadline.check_auditable(target);
     tl_id := threadline.as_decided(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject));
+        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
     IF tl_id IS NOT NULL THEN
         -- Triggers that already match are not replaced, so no writer waits for them.
         IF (SELECT t.policy FROM threadline.audited_tables AS t WHERE t.id = tl_id) <> threadline.policy(
-            mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject) THEN
+            mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject) THEN
             PERFORM threadline.hand_over(target);
             PERFORM threadline.set_terms(target, keep, personal, subject);
             PERFORM threadline.take_back(target, 'proof');
@@ -52,7 +52,7 @@ BEGIN
             PERFORM threadline.drop_triggers(tl_part);
         END LOOP;
     END IF;
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, clear, token, ignore, keep, continues, personal, subject);
+    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, plain, hash, ignore, keep, continues, personal, subject);
     -- Left over from when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);

@@ -9,7 +9,7 @@ BEGIN ATOMIC
         'columns', (
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(c)) ORDER BY c.number), '[]')
             FROM jsonb_to_recordset(t.columns) AS c (
-                number smallint, name text, type text, treatment text, token_key integer, generation_expression text)),
+                number smallint, name text, type text, column_policy text, hash_key integer, generation_expression text)),
         'signature', md5((
             SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
             FROM pg_attribute AS a

@@ -13,7 +13,7 @@ BEGIN
         SELECT jsonb_agg(jsonb_build_object(
             -- No table has so many columns.
             'number', 20000 + absent.ordinal, 'name', absent.name, 'type', 'text',
-            'treatment', CASE WHEN absent.name = ANY (exclude) THEN 'exclude' ELSE 'mask' END))
+            'column_policy', CASE WHEN absent.name = ANY (exclude) THEN 'exclude' ELSE 'mask' END))
         FROM unnest(mask || exclude) WITH ORDINALITY AS absent (name, ordinal)
         WHERE NOT EXISTS (SELECT FROM jsonb_to_recordset(t.columns) AS c (name text) WHERE c.name = absent.name)), '[]')
     WHERE t.id = tl_id;

@@ -2,7 +2,7 @@
 -- documents; options that were not given are left out.
 CREATE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
-    clear text[], token text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL,
+    plain text[], hash text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL,
     personal text[] DEFAULT '{}', subject jsonb DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
@@ -13,8 +13,8 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'columns', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(columns) AS c),
     'operations', (SELECT pg_catalog.jsonb_agg(DISTINCT o ORDER BY o) FROM pg_catalog.unnest(operations) AS o),
     'condition', condition,
-    'clear', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(clear) AS c),
-    'token', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(token) AS c),
+    'plain', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(plain) AS c),
+    'hash', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(hash) AS c),
     'ignore', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(ignore) AS c),
     'keep', keep,
     'personal', (SELECT pg_catalog.jsonb_agg(DISTINCT c ORDER BY c) FROM pg_catalog.unnest(personal) AS c),

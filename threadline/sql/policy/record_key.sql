@@ -16,7 +16,7 @@ DECLARE
     tl_texts text[];
 BEGIN
     SELECT array_agg(threadline.bounded_key(CASE
-               WHEN k.is_token THEN threadline.key_token(audited_table, k.name, parts.value)
+               WHEN k.is_hash THEN threadline.key_hash(audited_table, k.name, parts.value)
                WHEN k.type = 'character' THEN rtrim(threadline.key_text(parts.value), ' ')
                ELSE threadline.key_text(parts.value) END, parts.parts) ORDER BY parts.position)
     INTO tl_texts
@@ -25,7 +25,7 @@ BEGIN
         FROM jsonb_each(to_jsonb(key_values)) AS field (name, value)
     ) AS parts
     LEFT JOIN (
-        SELECT k.name, k.type, k.ordinal, threadline.is_token(t.columns, k.name) AS is_token
+        SELECT k.name, k.type, k.ordinal, threadline.is_hash(t.columns, k.name) AS is_hash
         FROM threadline.audited_tables AS t
         CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, ordinal)
         WHERE t.id = audited_table

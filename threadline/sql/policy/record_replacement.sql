@@ -31,7 +31,7 @@ BEGIN
         SELECT n.name
         FROM threadline.columns_of(target) AS n
         JOIN threadline.columns_of(former) AS o ON o.name = n.name AND o.type = n.type
-        JOIN jsonb_to_recordset(tl_table.columns) AS c (name text, treatment text) ON c.name = n.name AND c.treatment <> 'exclude'
+        JOIN jsonb_to_recordset(tl_table.columns) AS c (name text, column_policy text) ON c.name = n.name AND c.column_policy <> 'exclude'
         ORDER BY n.number);
     EXECUTE format(
         $query$

@@ -11,8 +11,8 @@ DECLARE
     tl_mask text[];
     tl_exclude text[];
     tl_columns text[];
-    tl_clear text[];
-    tl_token text[];
+    tl_plain text[];
+    tl_hash text[];
     tl_ignore text[];
     tl_personal text[];
     tl_subject jsonb;
@@ -26,8 +26,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: table % is not audited; start with SELECT threadline.audit(''%'')', target, target;
     END IF;
     IF tl_table.relation <> target::oid AND EXISTS (
-        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (name text, treatment text)
-        WHERE c.treatment <> 'clear' AND c.name NOT IN (SELECT name FROM threadline.columns_of(target))
+        SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (name text, column_policy text)
+        WHERE c.column_policy <> 'plain' AND c.name NOT IN (SELECT name FROM threadline.columns_of(target))
     ) THEN
         RAISE EXCEPTION 'threadline: table % was restored or created anew, and a redacted column of it has another name now; say which with SELECT threadline.audit(''%'', mask => ..., exclude => ...)',
             target, target;
@@ -38,15 +38,15 @@ BEGIN
     END IF;
     WITH decided AS (
         SELECT live.name,
-               bool_or(tl_table.policy -> 'mask' ? c.name OR made.secret AND c.treatment <> 'exclude') AS mask,
-               bool_or(tl_table.policy -> 'exclude' ? c.name OR made.secret AND c.treatment = 'exclude') AS exclude,
-               bool_or(tl_table.policy -> 'token' ? c.name) AS token,
+               bool_or(tl_table.policy -> 'mask' ? c.name OR made.secret AND c.column_policy <> 'exclude') AS mask,
+               bool_or(tl_table.policy -> 'exclude' ? c.name OR made.secret AND c.column_policy = 'exclude') AS exclude,
+               bool_or(tl_table.policy -> 'hash' ? c.name) AS hash,
                bool_or(tl_table.policy -> 'ignore' ? c.name AND is_it) AS ignore,
-               bool_or(tl_table.policy -> 'clear' ? c.name AND is_it) AS clear,
+               bool_or(tl_table.policy -> 'plain' ? c.name AND is_it) AS plain,
                bool_or(tl_table.policy -> 'personal' ? c.name AND is_it) AS personal,
                max(tl_table.policy -> 'subject' ->> c.name) FILTER (WHERE is_it) AS subject,
                bool_or(tl_table.policy -> 'columns' ? c.name AND is_it) AS chosen
-        FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, treatment text)
+        FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, column_policy text)
         JOIN threadline.columns_of(target) AS live
           ON CASE WHEN tl_table.relation = target::oid AND live.number IN (
                  SELECT k.number FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint)
@@ -59,8 +59,8 @@ BEGIN
         -- A column that was generated from a secret still holds it after its generation
         -- expression is dropped.
         CROSS JOIN LATERAL (
-            SELECT c.treatment <> 'clear'
-               AND NOT coalesce(tl_table.policy -> 'token' ? c.name, false)
+            SELECT c.column_policy <> 'plain'
+               AND NOT coalesce(tl_table.policy -> 'hash' ? c.name, false)
                AND NOT (tl_table.policy -> 'mask' ? c.name OR tl_table.policy -> 'exclude' ? c.name)
                AND coalesce(tl_table.policy -> 'columns' ? c.name, true)
                AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attnum = live.number AND a.attgenerated = '')
@@ -70,20 +70,20 @@ BEGIN
     SELECT coalesce(array_agg(name) FILTER (WHERE mask AND NOT coalesce(exclude, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE exclude), '{}'),
            array_agg(name) FILTER (WHERE chosen),
-           coalesce(array_agg(name) FILTER (WHERE clear AND NOT coalesce(mask OR exclude OR token, false)), '{}'),
-           coalesce(array_agg(name) FILTER (WHERE token AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE plain AND NOT coalesce(mask OR exclude OR hash, false)), '{}'),
+           coalesce(array_agg(name) FILTER (WHERE hash AND NOT coalesce(mask, false) AND NOT coalesce(exclude, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE ignore AND NOT coalesce(exclude, false)), '{}'),
            coalesce(array_agg(name) FILTER (WHERE personal), '{}'),
            jsonb_object_agg(name, subject) FILTER (WHERE subject IS NOT NULL)
-    INTO tl_mask, tl_exclude, tl_columns, tl_clear, tl_token, tl_ignore, tl_personal, tl_subject
+    INTO tl_mask, tl_exclude, tl_columns, tl_plain, tl_hash, tl_ignore, tl_personal, tl_subject
     FROM decided;
     RETURN threadline.audit_as_decided(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
         keyless => tl_table.key_columns = '{}',
         columns => tl_columns,
         operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
         condition => tl_table.policy ->> 'condition',
-        clear => tl_clear,
-        token => tl_token,
+        plain => tl_plain,
+        hash => tl_hash,
         ignore => tl_ignore,
         keep => tl_table.policy ->> 'keep',
         personal => tl_personal,

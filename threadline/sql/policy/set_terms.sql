@@ -11,7 +11,7 @@ BEGIN
     PERFORM threadline.require_handed_over(target);
     PERFORM threadline.check_keep(target, keep);
     PERFORM threadline.check_personal(target, personal, subject, ARRAY(
-        SELECT k.name FROM jsonb_to_recordset(tl_table.columns) AS k (name text, treatment text) WHERE k.treatment <> 'clear'));
+        SELECT k.name FROM jsonb_to_recordset(tl_table.columns) AS k (name text, column_policy text) WHERE k.column_policy <> 'plain'));
     tl_former := tl_table.policy;
     UPDATE threadline.audited_tables AS t
     SET policy = t.policy - '{keep,personal,subject}'::text[]

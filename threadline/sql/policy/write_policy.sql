@@ -9,8 +9,8 @@ CREATE FUNCTION threadline.write_policy(
     columns       text[],
     operations    text[],
     condition     text,
-    clear         text[],
-    token         text[],
+    plain         text[],
+    hash         text[],
     ignore        text[],
     keep          text,
     continues     regclass DEFAULT NULL,
@@ -44,7 +44,7 @@ BEGIN
     SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
     SELECT coalesce(array_agg(k.name ORDER BY k.place), '{}'),
            -- Only for recorded columns.
-           coalesce(array_agg(CASE threadline.treatment(target, c.number, mask, exclude, token) WHEN 'token' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
+           coalesce(array_agg(CASE threadline.policy_of_column(target, c.number, mask, exclude, hash) WHEN 'hash' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
     INTO tl_keys, tl_key_types
     FROM threadline.key_columns_of(target) WITH ORDINALITY AS k (name, type, place)
     JOIN threadline.columns_of(target) AS c ON c.name = k.name;
@@ -59,7 +59,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
             array_to_string(operations, ', ', 'NULL'), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || clear || token || ignore) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || plain || hash || ignore) AS c WHERE c <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
@@ -69,9 +69,9 @@ BEGIN
         RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(token) AS c WHERE c = ANY (mask || exclude);
+    SELECT array_agg(c) INTO tl_wrong FROM unnest(hash) AS c WHERE c = ANY (mask || exclude);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is recorded as a token, and masked or excluded; choose one',
+        RAISE EXCEPTION 'threadline: column % of table % is recorded as a keyed hash, and masked or excluded; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c) INTO tl_wrong FROM unnest(ignore) AS c WHERE c = ANY (tl_keys || exclude);
@@ -81,38 +81,38 @@ BEGIN
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (clear) AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear';
+    WHERE c.name = ANY (plain) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain';
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is declared clear, and it is redacted, or made from a column that is; choose one',
+        RAISE EXCEPTION 'threadline: column % of table % is declared plain, and it is redacted, or made from a column that is; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) NOT IN ('clear', 'token');
+    WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) NOT IN ('plain', 'hash');
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
             array_to_string(tl_wrong, ', '), target
-            USING HINT = format('A key that is a secret can be recorded as a keyed hash: token => ARRAY[%L].', tl_wrong[1]);
+            USING HINT = format('A key that is a secret can be recorded as a keyed hash: hash => ARRAY[%L].', tl_wrong[1]);
     END IF;
     -- Types of which two equal values have one text.
     SELECT array_agg(format('%s (%s)', c.name, c.type)) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.treatment(target, c.number, mask, exclude, token) = 'token'
+    WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) = 'hash'
       AND threadline.base_type(c.type) <> ALL ('{text,varchar,uuid,smallint,integer,bigint}'::regtype[]);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: key column % of table % cannot be recorded as a token: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint',
+        RAISE EXCEPTION 'threadline: key column % of table % cannot be recorded as a keyed hash: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
     PERFORM threadline.check_keep(target, keep);
     PERFORM threadline.set_sequences();
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, clear, token, ignore, keep, personal, subject);
+    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject);
     IF cardinality(columns) > 0 THEN
         exclude := exclude || ARRAY(
-            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || token));
+            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || hash));
     END IF;
     PERFORM threadline.check_personal(target, personal, subject, ARRAY(
-        SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.treatment(target, c.number, mask, exclude, token) <> 'clear'));
+        SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain'));
 
     tl_id := coalesce(threadline.known_table_of(target), (
         -- The trigger by which a table is identified was dropped, and the other was not.
@@ -142,11 +142,11 @@ BEGIN
     ON CONFLICT (id) DO NOTHING;
 
     tl_rekeyed := coalesce((
-        SELECT bool_or((was.treatment = 'token') <> (threadline.treatment(target, c.number, mask, exclude, token) = 'token')
-                       OR was.treatment = 'token' AND was.token_key NOT IN (SELECT k.id FROM threadline.token_keys AS k))
+        SELECT bool_or((was.column_policy = 'hash') <> (threadline.policy_of_column(target, c.number, mask, exclude, hash) = 'hash')
+                       OR was.column_policy = 'hash' AND was.hash_key NOT IN (SELECT k.id FROM threadline.hash_keys AS k))
         FROM ROWS FROM (unnest(tl_former.key_columns), unnest(tl_keys)) AS k (former_name, name)
         JOIN threadline.columns_of(target) AS c ON c.name = k.name
-        JOIN jsonb_to_recordset(tl_former.columns) AS was (name text, treatment text, token_key integer) ON was.name = k.former_name), false);
+        JOIN jsonb_to_recordset(tl_former.columns) AS was (name text, column_policy text, hash_key integer) ON was.name = k.former_name), false);
     IF tl_former.key_columns <> tl_keys OR tl_rekeyed THEN
         -- Journal entries have the key that they were captured with.
         PERFORM threadline.post_all();
@@ -171,23 +171,23 @@ BEGIN
         FROM (
             SELECT unnest(tl_former.masked_columns)
             UNION
-            SELECT f.name FROM jsonb_to_recordset(tl_former.columns) AS f (name text, treatment text) WHERE f.treatment <> 'clear'
+            SELECT f.name FROM jsonb_to_recordset(tl_former.columns) AS f (name text, column_policy text) WHERE f.column_policy <> 'plain'
         ) AS was (name)
         WHERE (
             NOT EXISTS (
                 -- It has a column policy of its own now, under any name.
                 SELECT
-                FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text, treatment text)
+                FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text, column_policy text)
                 JOIN threadline.columns_of(target) AS c
                     ON CASE WHEN tl_former.relation = target THEN c.number = f.number ELSE c.name = f.name END
-                WHERE f.name = was.name AND f.treatment <> 'clear')
+                WHERE f.name = was.name AND f.column_policy <> 'plain')
             OR EXISTS (
                 -- Another column had the name before.
                 SELECT FROM threadline.renamed_columns AS r
                 WHERE r.table_id = tl_id AND r.former_name = was.name AND r.name IS NULL))
           AND NOT EXISTS (
             SELECT FROM threadline.columns_of(target) AS c
-            WHERE c.name = was.name AND threadline.treatment(target, c.number, mask, exclude, token) <> 'clear')
+            WHERE c.name = was.name AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain')
         ORDER BY was.name);
     -- From now on, this name is that of another column.
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
@@ -213,41 +213,41 @@ BEGIN
         columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
-                    'number', c.number, 'name', c.name, 'type', c.type::text, 'treatment', now.treatment,
+                    'number', c.number, 'name', c.name, 'type', c.type::text, 'column_policy', now.column_policy,
                     -- A column generated from others may be generated from a redacted one later.
                     'generation_expression', CASE
-                        WHEN now.treatment = 'clear' AND cardinality(mask || exclude || token) > 0
+                        WHEN now.column_policy = 'plain' AND cardinality(mask || exclude || hash) > 0
                         THEN threadline.generation_of(target, c.number) END,
                     -- Values of a redacted column up to now were not recorded.
-                    'clear_since', CASE
-                        WHEN now.treatment <> 'clear' THEN NULL
-                        WHEN former.treatment <> 'clear' THEN clock_timestamp()
-                        ELSE former.clear_since END,
+                    'plain_since', CASE
+                        WHEN now.column_policy <> 'plain' THEN NULL
+                        WHEN former.column_policy <> 'plain' THEN clock_timestamp()
+                        ELSE former.plain_since END,
                     -- Kept, so that the key stays while the column has another policy.
-                    'token_key', CASE
-                        WHEN former.token_key IN (SELECT id FROM threadline.token_keys) THEN former.token_key
-                        WHEN now.treatment = 'token' THEN threadline.new_token_key() END,
+                    'hash_key', CASE
+                        WHEN former.hash_key IN (SELECT id FROM threadline.hash_keys) THEN former.hash_key
+                        WHEN now.column_policy = 'hash' THEN threadline.new_hash_key() END,
                     -- Values recorded under its name are of another column, or written another
                     -- way.
                     'retyped_at', CASE
                         WHEN tl_resumed THEN NULL
                         WHEN former.type = c.type::text
-                             AND (former.treatment = 'token') = (now.treatment = 'token')
-                             AND (now.treatment <> 'token' OR former.token_key IN (SELECT id FROM threadline.token_keys))
+                             AND (former.column_policy = 'hash') = (now.column_policy = 'hash')
+                             AND (now.column_policy <> 'hash' OR former.hash_key IN (SELECT id FROM threadline.hash_keys))
                         THEN former.retyped_at
                         ELSE clock_timestamp() END))
                 ORDER BY c.number), '[]')
             FROM threadline.columns_of(target) AS c
-            CROSS JOIN LATERAL threadline.treatment(target, c.number, mask, exclude, token) AS now (treatment)
+            CROSS JOIN LATERAL threadline.policy_of_column(target, c.number, mask, exclude, hash) AS now (column_policy)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
-                number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz, token_key integer)
+                number smallint, name text, type text, column_policy text, plain_since timestamptz, retyped_at timestamptz, hash_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
         -- Includes columns that were redacted when they were dropped: some of their earlier
         -- values may be on record.
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
-            WHERE threadline.treatment(target, c.number, mask, exclude, token) <> 'clear'
+            WHERE threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain'
             ORDER BY c.number) || tl_gone,
         numeric_columns = ARRAY(
             SELECT c.name

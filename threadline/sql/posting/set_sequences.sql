@@ -6,7 +6,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_entries regclass := pg_get_serial_sequence('threadline.journal', 'id');
-    tl_keys regclass := pg_get_serial_sequence('threadline.token_keys', 'id');
+    tl_keys regclass := pg_get_serial_sequence('threadline.hash_keys', 'id');
     tl_behind record;
     tl_any boolean := false;
 BEGIN
@@ -14,7 +14,7 @@ BEGIN
         SELECT b.sequence, b.highest FROM threadline.sequences_behind() AS b
         UNION ALL
         -- Only for roles that may read it.
-        SELECT tl_keys, max(k.id) FROM threadline.token_keys AS k
+        SELECT tl_keys, max(k.id) FROM threadline.hash_keys AS k
         HAVING coalesce(pg_sequence_last_value(tl_keys), 0) < max(k.id)
     LOOP
         -- Waiting entries may have slightly higher ids.

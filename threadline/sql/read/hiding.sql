@@ -10,9 +10,9 @@ DECLARE
     tl_hidden text[];
 BEGIN
     SELECT t.masked_columns || ARRAY(
-               SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text)
-               WHERE k.treatment <> 'clear' AND k.name <> ALL (t.masked_columns)),
-           ARRAY(SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, treatment text) WHERE k.treatment = 'clear')
+               SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, column_policy text)
+               WHERE k.column_policy <> 'plain' AND k.name <> ALL (t.masked_columns)),
+           ARRAY(SELECT k.name FROM jsonb_to_recordset(t.columns) AS k (name text, column_policy text) WHERE k.column_policy = 'plain')
     INTO tl_redacted, tl_hidden
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;

@@ -11,6 +11,6 @@ BEGIN
     RETURN (
         SELECT jsonb_object_agg(t.id, threadline.hiding(t.id))
         FROM threadline.audited_tables AS t
-        WHERE t.masked_columns <> '{}' OR jsonb_path_exists(t.columns, '$[*] ? (@.treatment <> "clear")'));
+        WHERE t.masked_columns <> '{}' OR jsonb_path_exists(t.columns, '$[*] ? (@.column_policy <> "plain")'));
 END
 $$;

@@ -11,7 +11,7 @@ BEGIN
         RETURN image;
     END IF;
     FOREACH tl_name IN ARRAY threadline.hidden_names(hiding, captured_at) LOOP
-        CONTINUE WHEN (image ->> tl_name) IS NULL OR image ->> tl_name ~ '^(token:([0-9a-f]{32}|unknown)|erased:[0-9]+)$';
+        CONTINUE WHEN (image ->> tl_name) IS NULL OR image ->> tl_name ~ '^(hash:([0-9a-f]{32}|unknown)|erased:[0-9]+)$';
         image := image || jsonb_build_object(tl_name,
             CASE jsonb_typeof(image -> tl_name)
                 WHEN 'number' THEN '0'::jsonb

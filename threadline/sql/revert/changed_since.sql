@@ -14,8 +14,8 @@ BEGIN
     FROM jsonb_each(after) AS field
     JOIN threadline.column_policy(change.table_id, target) AS c ON c.name = field.key
     WHERE CASE
-        WHEN c.treatment = 'exclude' THEN false
-        WHEN c.treatment = 'clear' AND c.clear_since > change.captured_at IS NOT TRUE AND NOT threadline.is_erased(field.value)
+        WHEN c.column_policy = 'exclude' THEN false
+        WHEN c.column_policy = 'plain' AND c.plain_since > change.captured_at IS NOT TRUE AND NOT threadline.is_erased(field.value)
             THEN (live -> c.name)::text IS DISTINCT FROM field.value::text
         WHEN (live -> c.name = 'null') <> (field.value = 'null') THEN true
         ELSE EXISTS (

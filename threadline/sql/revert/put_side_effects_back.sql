@@ -34,7 +34,7 @@ BEGIN
         tl_live := threadline.live_image(tl_record.table_id, tl_target, tl_record.record_key);
         SELECT jsonb_object_agg(field.key, field.value) INTO tl_image
         FROM jsonb_each(tl_record.image) AS field
-        JOIN threadline.column_policy(tl_record.table_id, tl_target) AS c ON c.name = field.key AND c.treatment = 'clear'
+        JOIN threadline.column_policy(tl_record.table_id, tl_target) AS c ON c.name = field.key AND c.column_policy = 'plain'
         WHERE (tl_live -> field.key)::text <> field.value::text;
         PERFORM threadline.put_row(tl_target, tl_image,
             threadline.key_condition(tl_record.table_id, tl_record.record_key, 'tl_row'))

@@ -10,6 +10,6 @@ BEGIN ATOMIC
     SELECT coalesce(array_agg(c.name ORDER BY c.name), '{}')
     FROM threadline.column_policy(audited_table, target) AS c
     JOIN pg_attribute AS a ON a.attrelid = target AND a.attname = c.name AND a.attgenerated = ''
-    WHERE threadline.is_erased(image -> c.name) OR (c.treatment <> 'clear' OR c.clear_since > captured_at)
+    WHERE threadline.is_erased(image -> c.name) OR (c.column_policy <> 'plain' OR c.plain_since > captured_at)
       AND CASE WHEN image ? c.name THEN image -> c.name <> 'null' ELSE whole END;
 END;

@@ -42,9 +42,9 @@ COMMENT ON COLUMN threadline.audited_tables.chained_since IS
 COMMENT ON COLUMN threadline.audited_tables.deparsed_condition IS
     'The condition of the policy as PostgreSQL deparses it; equal to that of the row trigger, unless the trigger was changed';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
-    'The arguments of threadline.audit(): {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, clear, token where they were given';
+    'The arguments of threadline.audit(): {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, plain, hash where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
-    'The columns the capture function was built for: [{"number", "name", "type", "treatment", "clear_since", "retyped_at", "token_key"}]; treatment is clear, token, mask or exclude';
+    'The columns the capture function was built for: [{"number", "name", "type", "column_policy", "plain_since", "retyped_at", "hash_key"}]; column_policy is plain, hash, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
     'The columns for which images have placeholders or keyed hashes';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS

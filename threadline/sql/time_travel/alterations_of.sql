@@ -15,7 +15,7 @@ DECLARE
 BEGIN
     SELECT t.relation INTO tl_relation FROM threadline.audited_tables AS t WHERE t.id = audited_table;
     IF (EXISTS (SELECT FROM threadline.unnoted_alterations(audited_table, tl_relation))
-        OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND jsonb_path_exists(t.columns, '$[*].clear_since')))
+        OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = audited_table AND jsonb_path_exists(t.columns, '$[*].plain_since')))
        AND threadline.audited_table_of(tl_relation) IS DISTINCT FROM audited_table THEN
         tl_relation := NULL;
     END IF;
@@ -30,11 +30,11 @@ BEGIN
         WHERE tl_relation IS NOT NULL
         UNION ALL
         -- A recorded value of a column that was redacted then is no value.
-        SELECT a.attname, 'cleared', k.clear_since, 'infinity', NULL
+        SELECT a.attname, 'cleared', k.plain_since, 'infinity', NULL
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, clear_since timestamptz)
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, plain_since timestamptz)
         JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = k.number AND NOT a.attisdropped
-        WHERE t.id = audited_table AND t.relation = tl_relation AND k.clear_since IS NOT NULL
+        WHERE t.id = audited_table AND t.relation = tl_relation AND k.plain_since IS NOT NULL
     ) AS a;
     IF tl_alterations IS NULL THEN
         RETURN NULL;

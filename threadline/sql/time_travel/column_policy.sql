@@ -4,7 +4,7 @@
 -- For a reader a keyed hash counts as a mask: it shows no value.
 CREATE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,
-    OUT name text, OUT type regtype, OUT treatment text, OUT clear_since timestamptz
+    OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -13,18 +13,18 @@ AS $$
 BEGIN
     RETURN QUERY
     WITH known AS (
-        SELECT k.number, k.name, k.treatment, k.clear_since, t.relation
+        SELECT k.number, k.name, k.column_policy, k.plain_since, t.relation
         FROM threadline.audited_tables AS t
-        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, treatment text, clear_since timestamptz)
+        CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, column_policy text, plain_since timestamptz)
         WHERE t.id = audited_table
     )
     SELECT live.name, live.type,
-           CASE WHEN NOT EXISTS (SELECT FROM known AS k WHERE k.treatment <> 'clear') THEN 'clear'
-                WHEN 'exclude' IN (itself.treatment, namesake.treatment) THEN 'exclude'
-                WHEN itself.treatment IN ('mask', 'token') OR namesake.treatment IN ('mask', 'token') THEN 'mask'
-                WHEN itself.treatment = 'clear' THEN 'clear'
+           CASE WHEN NOT EXISTS (SELECT FROM known AS k WHERE k.column_policy <> 'plain') THEN 'plain'
+                WHEN 'exclude' IN (itself.column_policy, namesake.column_policy) THEN 'exclude'
+                WHEN itself.column_policy IN ('mask', 'hash') OR namesake.column_policy IN ('mask', 'hash') THEN 'mask'
+                WHEN itself.column_policy = 'plain' THEN 'plain'
                 ELSE 'exclude' END,
-           itself.clear_since
+           itself.plain_since
     FROM (
         -- As threadline.columns_of() has them, but planned once.
         SELECT a.attnum AS number, a.atttypid::regtype AS type,

@@ -119,7 +119,7 @@ BEGIN
     -- The changes recorded by then give the whole row.
     tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
     SELECT tl_is_whole AND NOT tl_is_partitioned AND NOT t.policy ? 'ignore'
-           AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.treatment <> 'exclude')
+           AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.column_policy <> 'exclude')
     INTO tl_is_answer
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;

@@ -12,16 +12,16 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    SELECT coalesce(array_agg(c.name ORDER BY c.name) FILTER (WHERE c.treatment <> 'clear'), '{}'),
-           coalesce(array_agg(c.name) FILTER (WHERE c.treatment = 'exclude'), '{}'),
-           coalesce(jsonb_object_agg(c.name, threadline.placeholder(c.type)) FILTER (WHERE c.treatment = 'mask'), '{}'),
-           coalesce(jsonb_object_agg(c.name, '***'::text) FILTER (WHERE c.treatment = 'exclude' AND p.typcategory = 'S'), '{}'),
-           coalesce(array_agg(c.name) FILTER (WHERE c.treatment <> 'clear' AND p.typcategory <> 'S'), '{}')
+    SELECT coalesce(array_agg(c.name ORDER BY c.name) FILTER (WHERE c.column_policy <> 'plain'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.column_policy = 'exclude'), '{}'),
+           coalesce(jsonb_object_agg(c.name, threadline.placeholder(c.type)) FILTER (WHERE c.column_policy = 'mask'), '{}'),
+           coalesce(jsonb_object_agg(c.name, '***'::text) FILTER (WHERE c.column_policy = 'exclude' AND p.typcategory = 'S'), '{}'),
+           coalesce(array_agg(c.name) FILTER (WHERE c.column_policy <> 'plain' AND p.typcategory <> 'S'), '{}')
     INTO columns, hidden, masks, filled, unreadable
     FROM (
         SELECT policy.name, policy.type,
                -- The audit does not have its values from before it became plain.
-               CASE WHEN policy.clear_since > instant THEN 'exclude' ELSE policy.treatment END AS treatment
+               CASE WHEN policy.plain_since > instant THEN 'exclude' ELSE policy.column_policy END AS column_policy
         FROM threadline.column_policy(audited_table, target) AS policy
     ) AS c
     JOIN pg_type AS p ON p.oid = c.type;

@@ -75,7 +75,7 @@ BEGIN
     END IF;
     -- Where a command altered or renamed columns, each image is converted accordingly.
     tl_is_plain := tl_renames IS NULL AND tl_alterations IS NULL;
-    tl_columns := ARRAY(SELECT p.name FROM threadline.column_policy(tl_table.id, target) AS p WHERE p.treatment <> 'exclude');
+    tl_columns := ARRAY(SELECT p.name FROM threadline.column_policy(tl_table.id, target) AS p WHERE p.column_policy <> 'exclude');
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
     -- A transaction's writes by then count as of its last change, which may have come much later,
     -- under another context.

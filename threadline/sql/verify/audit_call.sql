@@ -7,41 +7,41 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
     SELECT format('SELECT threadline.audit_as_decided(%L', target)
         || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'mask') || ']', '')
+               FILTER (WHERE decided.column_policy = 'mask') || ']', '')
         || coalesce(', exclude => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'exclude') || ']', '')
+               FILTER (WHERE decided.column_policy = 'exclude') || ']', '')
         || CASE WHEN (t.policy -> 'require_actor')::boolean THEN ', require_actor => true' ELSE '' END
         || CASE WHEN t.key_columns = '{}' THEN ', keyless => true' ELSE '' END
         || coalesce(', columns => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'record') || ']', '')
+               FILTER (WHERE decided.column_policy = 'record') || ']', '')
         || coalesce(', operations => ARRAY[' || (
                SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
         || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
-        || coalesce(', clear => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'clear') || ']', '')
-        || coalesce(', token => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'token') || ']', '')
+        || coalesce(', plain => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.column_policy = 'plain') || ']', '')
+        || coalesce(', hash => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
+               FILTER (WHERE decided.column_policy = 'hash') || ']', '')
         || coalesce(', ignore => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'ignore') || ']', '')
+               FILTER (WHERE decided.column_policy = 'ignore') || ']', '')
         || coalesce(', keep => ' || quote_literal(t.policy ->> 'keep'), '')
         || coalesce(', personal => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.treatment = 'personal') || ']', '')
+               FILTER (WHERE decided.column_policy = 'personal') || ']', '')
         || coalesce(', subject => ' || quote_literal(jsonb_object_agg(coalesce(live.name, decided.name), t.policy -> 'subject' -> decided.name)
-               FILTER (WHERE decided.treatment = 'subject')), '')
+               FILTER (WHERE decided.column_policy = 'subject')), '')
         || ');'
     FROM threadline.audited_tables AS t
     LEFT JOIN LATERAL (
-        SELECT name, 'mask' AS treatment FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
+        SELECT name, 'mask' AS column_policy FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
         UNION ALL
         SELECT name, 'exclude' FROM jsonb_array_elements_text(t.policy -> 'exclude') AS name
         UNION ALL
         SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
         UNION ALL
-        SELECT name, 'clear' FROM jsonb_array_elements_text(t.policy -> 'clear') AS name
+        SELECT name, 'plain' FROM jsonb_array_elements_text(t.policy -> 'plain') AS name
         UNION ALL
         SELECT name, 'ignore' FROM jsonb_array_elements_text(t.policy -> 'ignore') AS name
         UNION ALL
-        SELECT name, 'token' FROM jsonb_array_elements_text(t.policy -> 'token') AS name
+        SELECT name, 'hash' FROM jsonb_array_elements_text(t.policy -> 'hash') AS name
         UNION ALL
         SELECT name, 'personal' FROM jsonb_array_elements_text(t.policy -> 'personal') AS name
         UNION ALL

@@ -78,7 +78,7 @@ BEGIN
             SELECT x.* FROM pg_attribute AS f CROSS JOIN LATERAL aclexplode(f.attacl) AS x WHERE f.attrelid = c.oid
         ) AS a
         WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
-          AND (a.privilege_type NOT IN ('SELECT', 'USAGE') OR (c.relkind = 'S' AND a.privilege_type = 'USAGE') OR c.relname = 'token_keys')
+          AND (a.privilege_type NOT IN ('SELECT', 'USAGE') OR (c.relkind = 'S' AND a.privilege_type = 'USAGE') OR c.relname = 'hash_keys')
         UNION ALL
         SELECT 'SCHEMA', 'threadline', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.grantee, a.privilege_type
         FROM pg_namespace AS n

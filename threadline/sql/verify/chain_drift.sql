@@ -43,7 +43,7 @@ DECLARE
     tl_image text;
     tl_live text;
     tl_fresh boolean;
-    tl_by_token boolean;
+    tl_by_hash boolean;
     -- Whether a key, which replaces %1$s, is in the requested range.
     tl_range text := concat_ws(' AND ', 'true', CASE WHEN after IS NOT NULL THEN '%1$s COLLATE "C" > $15' END, CASE WHEN up_to IS NOT NULL THEN '%1$s COLLATE "C" <= $16' END);
 BEGIN
@@ -56,13 +56,13 @@ BEGIN
     tl_renames := threadline.renames_of(tl_table.id);
     tl_fresh := tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target);
     -- Keyed hashes of live rows need the keys.
-    tl_by_token := tl_fresh AND tl_table.policy ? 'token'
-        AND has_table_privilege('threadline.token_keys', 'SELECT')
-        AND has_function_privilege('threadline.token(integer, jsonb)', 'EXECUTE');
-    IF tl_by_token THEN
-        tl_by_token := NOT EXISTS (
-            SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (treatment text, token_key integer)
-            WHERE c.treatment = 'token' AND c.token_key NOT IN (SELECT id FROM threadline.token_keys));
+    tl_by_hash := tl_fresh AND tl_table.policy ? 'hash'
+        AND has_table_privilege('threadline.hash_keys', 'SELECT')
+        AND has_function_privilege('threadline.hash(integer, jsonb)', 'EXECUTE');
+    IF tl_by_hash THEN
+        tl_by_hash := NOT EXISTS (
+            SELECT FROM jsonb_to_recordset(tl_table.columns) AS c (column_policy text, hash_key integer)
+            WHERE c.column_policy = 'hash' AND c.hash_key NOT IN (SELECT id FROM threadline.hash_keys));
     END IF;
     SELECT array_agg(c.name) AS names,
            coalesce(array_agg(c.name) FILTER (WHERE c.any_json), '{}') AS documents,
@@ -70,7 +70,7 @@ BEGIN
            array_agg(c.name) FILTER (WHERE c.since IS NOT NULL) AS late_names,
            array_agg(c.since) FILTER (WHERE c.since IS NOT NULL) AS late_since
     INTO tl_columns
-    FROM threadline.comparable_columns(tl_table.id, target, tl_by_token) AS c;
+    FROM threadline.comparable_columns(tl_table.id, target, tl_by_hash) AS c;
     SELECT greatest(chain_drift.since, tl_table.audited_since, tl_table.chained_since, max(k.retyped_at)) INTO tl_since
     FROM jsonb_to_recordset(tl_table.columns) AS k (name text, retyped_at timestamptz)
     WHERE k.name = ANY (tl_table.key_columns);
@@ -86,10 +86,10 @@ BEGIN
         tl_image := format('(%s) - ARRAY(SELECT late.name FROM unnest($8, $9) AS late (name, since) WHERE late.since > c.captured_at)', tl_image);
     END IF;
 
-    tl_live := CASE WHEN tl_fresh AND (tl_by_token OR NOT tl_table.policy ? 'token')
+    tl_live := CASE WHEN tl_fresh AND (tl_by_hash OR NOT tl_table.policy ? 'hash')
         THEN threadline.image_expression(tl_table.id, target, 'tl_live')
         ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END;
-    IF tl_by_token AND tl_columns.masks IS NOT NULL THEN
+    IF tl_by_hash AND tl_columns.masks IS NOT NULL THEN
         tl_live := format('threadline.redacted(%s, ''{}'', $7)', tl_live);
     END IF;
 

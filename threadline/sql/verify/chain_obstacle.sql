@@ -21,7 +21,7 @@ BEGIN
             THEN 'its key is deferred, and until a transaction ends two rows may have one'
         WHEN ARRAY(SELECT ROW(k.name, k.type::text)::text FROM threadline.key_columns_of(target) AS k)
              <> ARRAY(
-                 SELECT ROW(k.name, CASE WHEN k.token_of IS NULL THEN recorded.type ELSE k.column_type END)::text
+                 SELECT ROW(k.name, CASE WHEN k.hash_of IS NULL THEN recorded.type ELSE k.column_type END)::text
                  FROM threadline.live_key(tl_id) AS k
                  JOIN threadline.audited_tables AS t ON t.id = tl_id
                  CROSS JOIN LATERAL (SELECT t.key_types[k.ordinal] AS type) AS recorded

@@ -1,10 +1,10 @@
 -- Returns the columns whose recorded values can be compared with each other and with the live
 -- ones, and since when: earlier values are not comparable if the column was masked or excluded,
 -- had another type or unit, or was another column of that name. A keyed hash can be compared by a
--- role that may compute it, with by_token, if its type has one text for each value; that of
+-- role that may compute it, with by_hash, if its type has one text for each value; that of
 -- numeric differs after a change of its scale.
 CREATE FUNCTION threadline.comparable_columns(
-    audited_table integer, target regclass, by_token boolean,
+    audited_table integer, target regclass, by_hash boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
@@ -13,13 +13,13 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT live.name, greatest(k.clear_since, k.retyped_at, altered.at),
-           CASE WHEN policy.treatment = 'mask' AND NOT (by_token AND k.treatment = 'token' AND live.bitwise AND live.type <> 'numeric'::regtype)
+    SELECT live.name, greatest(k.plain_since, k.retyped_at, altered.at),
+           CASE WHEN policy.column_policy = 'mask' AND NOT (by_hash AND k.column_policy = 'hash' AND live.bitwise AND live.type <> 'numeric'::regtype)
                 THEN threadline.placeholder(live.type) END,
            live.type IN ('json'::regtype, 'jsonb'::regtype)
     FROM threadline.audited_tables AS t
     CROSS JOIN jsonb_to_recordset(t.columns) AS k (
-        number smallint, name text, type text, treatment text, clear_since timestamptz, retyped_at timestamptz)
+        number smallint, name text, type text, column_policy text, plain_since timestamptz, retyped_at timestamptz)
     JOIN threadline.columns_of(target) AS live
       ON CASE WHEN t.relation = target THEN live.number = k.number ELSE live.name = k.name END
     JOIN threadline.column_policy(audited_table, target) AS policy ON policy.name = live.name
@@ -29,7 +29,7 @@ BEGIN
         WHERE a.cuts
         GROUP BY a.name
     ) AS altered ON altered.name = live.name
-    WHERE t.id = audited_table AND live.type::text = k.type AND policy.treatment <> 'exclude'
+    WHERE t.id = audited_table AND live.type::text = k.type AND policy.column_policy <> 'exclude'
       -- The text of these types changes when the object that they name is renamed.
       AND threadline.base_type(live.type) NOT IN (
           SELECT p.oid FROM pg_type AS p WHERE p.oid < 16384 AND p.typname ~ '^_?reg' AND p.typnamespace = 'pg_catalog'::regnamespace)

@@ -13,7 +13,7 @@ BEGIN
                CASE WHEN former.relation IS NULL AND NOT EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN ', keyless => true' END,
                (SELECT ', exclude => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
                 WHERE s.name NOT IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)),
-               (SELECT ', token => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
+               (SELECT ', hash => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
                 WHERE s.name IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)))
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace

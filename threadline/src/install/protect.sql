@@ -8,7 +8,7 @@ DECLARE
     tl_object record;
     tl_own_functions text[] := ARRAY[
         'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_terms', 'threadline.give_history', 'threadline.record_replacement', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
-        'threadline.token_keys_stand', 'threadline.columns_noted', 'threadline.set_sequences', 'threadline.counters', 'threadline.in_force_until'];
+        'threadline.hash_keys_match', 'threadline.columns_noted', 'threadline.set_sequences', 'threadline.counters', 'threadline.in_force_until'];
     tl_administrator regrole := current_user::regrole;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -116,7 +116,7 @@ BEGIN
         END IF;
         EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE CREATE ON SCHEMA threadline FROM %s CASCADE', tl_object.role);
-        EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %s CASCADE', tl_object.role);
+        EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text), threadline.unmask(text, text, text) FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer) FROM %s CASCADE', tl_object.role);
@@ -154,7 +154,7 @@ BEGIN
         EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA threadline TO %I', tl_role);
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.unmask(text, text, text) TO %I', tl_role);
         -- With a key, values can be guessed until one gives the hash.
-        EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
+        EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %I', tl_role);
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'suspenders') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text) TO %I', tl_role);
@@ -163,13 +163,13 @@ BEGIN
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'purgers') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
-        EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
+        EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %I', tl_role);
     END LOOP;
 
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'erasers') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer), threadline.post(integer) TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
-        EXECUTE format('REVOKE ALL ON threadline.token_keys FROM %I', tl_role);
+        EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %I', tl_role);
     END LOOP;
 
     -- Tables that are audited already get the grants that threadline.audit() gives from now on.

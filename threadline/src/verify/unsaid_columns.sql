@@ -3,7 +3,7 @@
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
        live.name AS column,
        k.name = ANY (t.key_columns) IS TRUE AS is_key,
-       policy.treatment = 'clear' AS is_recorded,
+       policy.column_policy = 'plain' AS is_recorded,
        threadline.audit_call(t.id, c.oid, ARRAY[live.name]) AS fix
 FROM threadline.audited_tables AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = threadline.locate_table(t.id)
@@ -14,7 +14,7 @@ LEFT JOIN LATERAL pg_catalog.jsonb_to_recordset(t.columns) AS k (number smallint
     ON CASE WHEN t.relation = c.oid THEN k.number = live.number ELSE k.name = live.name END
 WHERE t.unaudited_at IS NULL AND threadline.audited_table_of(c.oid) = t.id
   AND c.oid = coalesce($1::pg_catalog.regclass, c.oid)
-  AND CASE WHEN k.name IS NULL THEN policy.treatment = 'clear' OR NOT t.policy ? 'columns'
-           ELSE policy.treatment = 'clear' AND NOT coalesce(t.policy -> 'clear' ? k.name, false)
+  AND CASE WHEN k.name IS NULL THEN policy.column_policy = 'plain' OR NOT t.policy ? 'columns'
+           ELSE policy.column_policy = 'plain' AND NOT coalesce(t.policy -> 'plain' ? k.name, false)
                 AND NOT coalesce(t.policy -> 'columns' ? k.name, false) END
 ORDER BY n.nspname, c.relname, live.number

@@ -14,7 +14,7 @@ const SECRET: &str = "s3cr3t";
 const PEOPLE: &str =
     "CREATE TABLE people (gone int, id int PRIMARY KEY, ssn varchar(40), former_ssn text, pin int);
      ALTER TABLE people DROP gone;
-     SELECT threadline.audit('people', token => ARRAY['ssn', 'former_ssn', 'pin']);
+     SELECT threadline.audit('people', hash => ARRAY['ssn', 'former_ssn', 'pin']);
      INSERT INTO people VALUES (1, 's3cr3t-1', 's3cr3t-1', 482)";
 
 /// Returns the old and new values of a column, oldest first.
@@ -42,8 +42,8 @@ fn inserted(conn: &mut PgConnection, column: &str) -> String {
 }
 
 #[track_caller]
-fn assert_token(token: &str) {
-    let hash = token.strip_prefix("token:");
+fn assert_hash(token: &str) {
+    let hash = token.strip_prefix("hash:");
     let hash = hash.unwrap_or_else(|| panic!("no token: {token}"));
     assert!(
         hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit()),
@@ -59,7 +59,7 @@ fn assert_no_secret(database: &Database, table: &str) {
         &format!("ALTER TABLE {table} DISABLE TRIGGER ALL; DELETE FROM {table}"),
     );
     let contents = database.contents();
-    assert!(contents.contains("token:"));
+    assert!(contents.contains("hash:"));
     assert!(!contents.contains(SECRET));
 }
 
@@ -78,8 +78,8 @@ fn that_a_value_changed_and_changed_back_is_seen_without_the_value() {
     run(conn, "TRUNCATE people");
 
     let [first, second, third, fourth] = changes(conn, "ssn").try_into().unwrap();
-    assert_token(&first.0);
-    assert_token(&first.1);
+    assert_hash(&first.0);
+    assert_hash(&first.1);
     assert_ne!(first.0, first.1);
     assert_eq!(first.0, inserted(conn, "ssn"));
     assert_eq!(second, (first.1.clone(), first.0.clone()));
@@ -87,7 +87,7 @@ fn that_a_value_changed_and_changed_back_is_seen_without_the_value() {
     assert_eq!(fourth, ("null".to_owned(), first.1.clone()));
     let truncated = "SELECT row_data ->> 'ssn' FROM threadline.audit_changes WHERE op = 'T'";
     assert_eq!(value(conn, truncated), Some(first.1));
-    assert_token(&changes(conn, "pin")[0].0);
+    assert_hash(&changes(conn, "pin")[0].0);
     assert_ne!(
         inserted(conn, "former_ssn"),
         inserted(conn, "ssn"),
@@ -115,27 +115,27 @@ fn it_is_hmac_sha_256() {
         run(
             conn,
             &format!(
-                "INSERT INTO threadline.token_keys (inner_key, outer_key)
-                 VALUES (threadline.token_pad({key}, 54), threadline.token_pad({key}, 92))"
+                "INSERT INTO threadline.hash_keys (inner_key, outer_key)
+                 VALUES (threadline.hash_pad({key}, 54), threadline.hash_pad({key}, 92))"
             ),
         );
         let token = value(
             conn,
             &format!(
-                "SELECT threadline.token(max(id), to_jsonb('{value_of}'::text)) #>> '{{}}' FROM threadline.token_keys"
+                "SELECT threadline.hash(max(id), to_jsonb('{value_of}'::text)) #>> '{{}}' FROM threadline.hash_keys"
             ),
         );
-        assert_eq!(token, Some(format!("token:{mac}")));
+        assert_eq!(token, Some(format!("hash:{mac}")));
     }
     // Keys are never repeated.
     run(
         conn,
-        "SELECT threadline.new_token_key() FROM generate_series(1, 100)",
+        "SELECT threadline.new_hash_key() FROM generate_series(1, 100)",
     );
     assert_eq!(
         value(
             conn,
-            "SELECT count(DISTINCT inner_key) = count(*) AND bool_and(length(inner_key) = 64) FROM threadline.token_keys"
+            "SELECT count(DISTINCT inner_key) = count(*) AND bool_and(length(inner_key) = 64) FROM threadline.hash_keys"
         )
         .as_deref(),
         Some("true")
@@ -143,7 +143,7 @@ fn it_is_hmac_sha_256() {
 }
 
 #[test]
-fn all_ways_of_capture_give_one_value_one_token() {
+fn all_ways_of_capture_give_one_value_one_hash() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -152,10 +152,10 @@ fn all_ways_of_capture_give_one_value_one_token() {
             "CREATE TABLE wide (id int, part int, v text, j jsonb, d json, n numeric, a text[], at timestamptz, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
              CREATE TABLE wide_1 PARTITION OF wide FOR VALUES IN (1);
              CREATE TABLE wide_2 PARTITION OF wide FOR VALUES IN (2);
-             SELECT threadline.audit('wide', token => ARRAY['v', 'j', 'd', 'n', 'a', 'at']);
+             SELECT threadline.audit('wide', hash => ARRAY['v', 'j', 'd', 'n', 'a', 'at']);
              CREATE TABLE plain (LIKE wide);
              ALTER TABLE plain ADD PRIMARY KEY (id);
-             SELECT threadline.audit('plain', token => ARRAY['v', 'j', 'd', 'n', 'a', 'at']);
+             SELECT threadline.audit('plain', hash => ARRAY['v', 'j', 'd', 'n', 'a', 'at']);
              CREATE TABLE template AS SELECT '{SECRET}'::text AS v, '{{\"a\": [1, \"{SECRET}\"]}}'::jsonb AS j,
                  '{{\"b\" :  \"{SECRET}\"}}'::json AS d, 1.50::numeric AS n, ARRAY['{SECRET}', NULL] AS a, '2026-01-02 03:04+02'::timestamptz AS at;"
         ),
@@ -173,7 +173,7 @@ fn all_ways_of_capture_give_one_value_one_token() {
         .collect();
         assert_eq!(tokens.len(), 1, "{table}: {tokens:#?}");
         let row = tokens.first().unwrap();
-        assert_eq!(row.matches("\"token:").count(), 6, "{row}");
+        assert_eq!(row.matches("\"hash:").count(), 6, "{row}");
     };
     let null = "v = NULL, j = NULL, d = NULL, n = NULL, a = NULL, at = NULL";
     let back = "(v, j, d, n, a, at) = (SELECT * FROM template)";
@@ -224,7 +224,7 @@ fn all_ways_of_capture_give_one_value_one_token() {
 }
 
 #[test]
-fn a_token_stays_one_when_its_column_gets_another_name_and_type() {
+fn a_keyed_hash_stays_one_when_its_column_gets_another_name_and_type() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, PEOPLE);
@@ -276,7 +276,7 @@ fn a_token_stays_one_when_its_column_gets_another_name_and_type() {
 }
 
 #[test]
-fn a_token_stays_one_through_dump_and_restore_and_a_change_of_mind() {
+fn a_keyed_hash_stays_one_through_dump_and_restore_and_a_change_of_mind() {
     let database = Database::new();
     run(&mut database.connect(), PEOPLE);
     let there = &format!("UPDATE people SET ssn = '{SECRET}-2'");
@@ -290,8 +290,8 @@ fn a_token_stays_one_through_dump_and_restore_and_a_change_of_mind() {
         "SELECT threadline.refresh('people')",
         "SELECT threadline.audit('people', mask => ARRAY['ssn', 'former_ssn', 'pin']);
          UPDATE people SET ssn = 's3cr3t-3';
-         SELECT threadline.audit('people', token => ARRAY['ssn', 'former_ssn', 'pin'])",
-        "SELECT threadline.unaudit('people'); SELECT threadline.audit('people', token => ARRAY['ssn', 'former_ssn', 'pin'])",
+         SELECT threadline.audit('people', hash => ARRAY['ssn', 'former_ssn', 'pin'])",
+        "SELECT threadline.unaudit('people'); SELECT threadline.audit('people', hash => ARRAY['ssn', 'former_ssn', 'pin'])",
     ] {
         run(conn, decision);
         run(conn, back);
@@ -306,48 +306,48 @@ fn without_its_key_a_write_goes_through_and_nothing_is_shown() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, PEOPLE);
-    run(conn, "DELETE FROM threadline.token_keys");
+    run(conn, "DELETE FROM threadline.hash_keys");
     run(conn, &format!("UPDATE people SET ssn = '{SECRET}-2'"));
-    let unknown = "token:unknown".to_owned();
+    let unknown = "hash:unknown".to_owned();
     assert_eq!(changes(conn, "ssn"), [(unknown.clone(), unknown)]);
     run(conn, "SELECT threadline.refresh('people')");
     run(conn, &format!("UPDATE people SET ssn = '{SECRET}-3'"));
-    assert_token(&changes(conn, "ssn")[1].0);
+    assert_hash(&changes(conn, "ssn")[1].0);
     assert_no_secret(&database, "people");
 }
 
 #[test]
-fn what_is_made_from_a_tokened_column_is_one_too_and_a_key_cannot_be() {
+fn what_is_made_from_a_hashed_column_is_one_too_and_a_key_cannot_be() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
         conn,
         &format!(
             "CREATE TABLE cards (id int PRIMARY KEY, number text, holder text, upper_number text GENERATED ALWAYS AS (upper(number)) STORED);
-             SELECT threadline.audit('cards', token => ARRAY['number'], columns => ARRAY['holder']);
+             SELECT threadline.audit('cards', hash => ARRAY['number'], columns => ARRAY['holder']);
              INSERT INTO cards VALUES (1, '{SECRET}', 'Ada')"
         ),
     );
-    assert_token(&inserted(conn, "number"));
+    assert_hash(&inserted(conn, "number"));
     run(
         conn,
         &format!(
-            "SELECT threadline.audit('cards', token => ARRAY['number']);
+            "SELECT threadline.audit('cards', hash => ARRAY['number']);
              UPDATE cards SET number = '{SECRET}-2'"
         ),
     );
-    assert_token(&changes(conn, "upper_number")[0].1);
+    assert_hash(&changes(conn, "upper_number")[0].1);
     for (call, expected) in [
         (
             "mask => ARRAY['id']",
             "threadline: column id belongs to the primary key of public.cards; a key identifies the record and can be neither masked nor excluded",
         ),
         (
-            "token => ARRAY['number'], mask => ARRAY['number']",
-            "threadline: column number of table public.cards is recorded as a token, and masked or excluded; choose one",
+            "hash => ARRAY['number'], mask => ARRAY['number']",
+            "threadline: column number of table public.cards is recorded as a keyed hash, and masked or excluded; choose one",
         ),
         (
-            "token => ARRAY['nmber']",
+            "hash => ARRAY['nmber']",
             "threadline: table public.cards has no column nmber; its columns are: id, number, holder, upper_number",
         ),
     ] {
@@ -365,7 +365,7 @@ diesel::table! {
 
 #[derive(Audited, Queryable, Selectable, Debug, PartialEq)]
 #[diesel(table_name = people)]
-#[audited(token(ssn, former_ssn, pin))]
+#[audited(hash(ssn, former_ssn, pin))]
 struct Person {
     id: i32,
     ssn: Option<String>,
@@ -373,7 +373,7 @@ struct Person {
 }
 
 #[test]
-fn readers_see_that_it_changed_and_never_a_token_in_the_place_of_a_value() {
+fn readers_see_that_it_changed_and_never_a_hash_in_the_place_of_a_value() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, PEOPLE);
@@ -399,7 +399,7 @@ fn readers_see_that_it_changed_and_never_a_token_in_the_place_of_a_value() {
     assert!(
         there
             .to_string()
-            .contains(&format!("ssn  {token} -> token:")),
+            .contains(&format!("ssn  {token} -> hash:")),
         "{there}"
     );
     let diff = serde_json::to_value(there.diff()).unwrap();

@@ -5,13 +5,13 @@ use threadline_tests::{Database, run};
 use super::found;
 
 #[test]
-fn a_value_written_bypassing_the_triggers_is_found_though_it_is_recorded_as_a_token() {
+fn a_value_written_bypassing_the_triggers_is_found_though_it_is_recorded_as_a_hash() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
         conn,
         "CREATE TABLE people (id int PRIMARY KEY, ssn text, tags text[], born date);
-         SELECT threadline.audit('people', token => ARRAY['ssn', 'tags'], mask => ARRAY['born']);
+         SELECT threadline.audit('people', hash => ARRAY['ssn', 'tags'], mask => ARRAY['born']);
          INSERT INTO people VALUES (1, '1', '{a}', '2000-01-01'), (2, '2', '{b}', '2000-01-01'), (3, NULL, NULL, NULL);
          UPDATE people SET ssn = '3', tags = '{c}', born = now()",
     );
@@ -41,7 +41,7 @@ fn no_decision_and_no_loss_of_keys_is_taken_for_a_change() {
         CREATE TABLE kinds (
             id int PRIMARY KEY, c char(4), n numeric, m numeric(10, 2), f float8, j json, jb jsonb, at timestamptz,
             xs int[], money money, bytes bytea, u uuid, flag boolean);
-        SELECT threadline.audit('kinds', token => '{c,n,m,f,j,jb,at,xs,money,bytes,u,flag}');
+        SELECT threadline.audit('kinds', hash => '{c,n,m,f,j,jb,at,xs,money,bytes,u,flag}');
         INSERT INTO kinds VALUES
             (1, 'x', 1.50, 1.5, 0.1, '{"b": 1, "a": 2, "a": 3}', '{"b": 1.0}', now(), '{1,NULL}', 12.50, '\xDEADBEEF', gen_random_uuid(), true),
             (2, 'yy', 'NaN', 0, 'Infinity', '"\u0000"', '"text"', 'infinity', '{}', -1, '', NULL, false),
@@ -54,12 +54,12 @@ fn no_decision_and_no_loss_of_keys_is_taken_for_a_change() {
     let all = "{c,n,m,f,j,jb,at,xs,money,bytes,u,flag}";
     for sql in [
         format!("SELECT threadline.audit('kinds', mask => '{all}')"),
-        format!("SELECT threadline.audit('kinds', token => '{all}')"),
+        format!("SELECT threadline.audit('kinds', hash => '{all}')"),
         "ALTER TABLE kinds ALTER m TYPE numeric(12, 4); SELECT threadline.refresh('kinds')"
             .to_owned(),
-        "SELECT threadline.audit('kinds', clear => '{c}')".to_owned(),
-        format!("SELECT threadline.audit('kinds', token => '{all}')"),
-        "DELETE FROM threadline.token_keys".to_owned(),
+        "SELECT threadline.audit('kinds', plain => '{c}')".to_owned(),
+        format!("SELECT threadline.audit('kinds', hash => '{all}')"),
+        "DELETE FROM threadline.hash_keys".to_owned(),
         "SELECT threadline.refresh('kinds')".to_owned(),
         "ALTER TABLE kinds ALTER c TYPE text; SELECT threadline.refresh('kinds')".to_owned(),
     ] {

@@ -12,7 +12,7 @@ fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
     run(
         app,
         "CREATE TABLE people (id int PRIMARY KEY, ssn text);
-         SELECT threadline.audit('people', token => ARRAY['ssn']);
+         SELECT threadline.audit('people', hash => ARRAY['ssn']);
          INSERT INTO people VALUES (1, '123-45-6789'), (2, '123-45-6789');
          UPDATE people SET ssn = '987-65-4321' WHERE id = 1;
          UPDATE people SET ssn = '123-45-6789' WHERE id = 1",
@@ -26,13 +26,13 @@ fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
     protected.protect();
     let auditor = &mut protected.session("auditor");
     for session in [&mut *app, &mut *auditor] {
-        forbidden(session, "SELECT * FROM threadline.token_keys");
+        forbidden(session, "SELECT * FROM threadline.hash_keys");
         forbidden(
             session,
-            "INSERT INTO threadline.token_keys (inner_key, outer_key) VALUES ('', '')",
+            "INSERT INTO threadline.hash_keys (inner_key, outer_key) VALUES ('', '')",
         );
-        forbidden(session, "SELECT threadline.token(1, '\"123-45-6789\"')");
-        forbidden(session, "SELECT threadline.new_token_key()");
+        forbidden(session, "SELECT threadline.hash(1, '\"123-45-6789\"')");
+        forbidden(session, "SELECT threadline.new_hash_key()");
     }
     run(app, &format!("GRANT SELECT ON people TO {auditor_role}"));
     let equal = "SELECT count(DISTINCT image ->> 'ssn') FROM threadline.changes AS c
@@ -61,7 +61,7 @@ fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
 
     let keys = rows(
         &mut protected.admin,
-        "SELECT encode(key, 'hex') FROM threadline.token_keys, unnest(ARRAY[inner_key, outer_key]) AS key",
+        "SELECT encode(key, 'hex') FROM threadline.hash_keys, unnest(ARRAY[inner_key, outer_key]) AS key",
     );
     assert_eq!(keys.len(), 2);
     let relations = rows(
@@ -70,7 +70,7 @@ fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
          AND has_table_privilege(oid, 'SELECT')",
     );
     assert!(relations.len() > 6, "{relations:?}");
-    assert!(!relations.contains(&"threadline.token_keys".to_owned()));
+    assert!(!relations.contains(&"threadline.hash_keys".to_owned()));
     for relation in relations {
         let shown = rows(auditor, &format!("SELECT r::text FROM {relation} AS r")).join("\n");
         assert!(

@@ -1,14 +1,14 @@
 -- Creates a key of 32 random bytes and returns the id under which it is kept. UUIDs come from
 -- PostgreSQL's strong random source, 122 bits each.
-CREATE FUNCTION threadline.new_token_key() RETURNS integer
+CREATE FUNCTION threadline.new_hash_key() RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
-    INSERT INTO threadline.token_keys (inner_key, outer_key)
-    SELECT threadline.token_pad(key, 54), threadline.token_pad(key, 92)
+    INSERT INTO threadline.hash_keys (inner_key, outer_key)
+    SELECT threadline.hash_pad(key, 54), threadline.hash_pad(key, 92)
     FROM (
         SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) AS key OFFSET 0
     ) AS new
     RETURNING id;
 END;
-REVOKE ALL ON FUNCTION threadline.new_token_key() FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.new_hash_key() FROM PUBLIC;

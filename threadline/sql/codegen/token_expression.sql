@@ -1,4 +1,0 @@
--- Returns SQL for the keyed hash of a value under the key of its column.
-CREATE FUNCTION threadline.token_expression(reference text, type regtype, key_id integer) RETURNS text
-LANGUAGE sql STABLE
-RETURN pg_catalog.format('threadline.token(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));

@@ -1,6 +1,6 @@
--- Three years of a middling application, written straight into the ledger: 20 tables, a million transactions of about five changes each, a few
--- much larger, and an action for every fifth. `scale` divides all of it.
--- Deterministic, so that two runs ask of the same data.
+-- Writes three years of a medium-sized application straight into the ledger: 20 tables, a million
+-- transactions of about five changes each, a few much larger ones, and an action for every fifth.
+-- `scale` divides all of it. Deterministic, so that two runs query the same data.
 DO $$
 DECLARE
     transactions bigint := 1000000 / current_setting('bench.scale')::int;

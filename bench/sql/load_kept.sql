@@ -1,6 +1,6 @@
--- Seven years until now of four tables, written straight into the ledger: each record is
+-- Writes the seven years until now of four tables straight into the ledger: each record is
 -- inserted, updated, and now and then deleted and inserted again, at times of its own. Five
--- changes make a transaction. Deterministic, so that two runs ask of the same data.
+-- changes make a transaction. Deterministic, so that two runs query the same data.
 CREATE TEMPORARY TABLE record AS
 SELECT k, 1 + k % 4 AS number, k / 4 + 1 AS key, ceil(-ln(1 - pg_temp.roll(k, 1)) * 12)::int + 1 AS changes
 FROM generate_series(0, current_setting('bench.changes')::bigint / 13) AS k;

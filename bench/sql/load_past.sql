@@ -1,5 +1,5 @@
--- A table whose rows were inserted once and updated four times, ten days apart, written
--- straight into the ledger. `scale` divides a million rows and five million changes.
+-- Fills a table whose rows were inserted once and updated four times, ten days apart, straight in
+-- the ledger. `scale` divides a million rows and five million changes.
 CREATE TABLE past (
     id bigint PRIMARY KEY, name text, status text, amount numeric(12,2), quantity int,
     note text, updated_at timestamptz, version int);

@@ -1,4 +1,4 @@
-//! Exports beside COPY of the same rows.
+//! Exports compared with COPY of the same rows.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ const FORMATS: [(&str, ExportFormat); 3] = [
     ("NDJSON", ExportFormat::Ndjson),
 ];
 
-/// Times each is measured, one after the other in turn; the median counts.
+/// The number of measurements of each, taken in turn; the median counts.
 const RUNS: usize = 3;
 
 pub(crate) fn run(conn: &mut PgConnection, url: &str, rows: usize, goals: &mut Goals) {
@@ -54,7 +54,7 @@ pub(crate) fn run(conn: &mut PgConnection, url: &str, rows: usize, goals: &mut G
     );
 }
 
-/// Rows a second.
+/// Returns the rows a second.
 fn export(conn: &mut PgConnection, format: ExportFormat, rows: usize) -> f64 {
     let start = Instant::now();
     let exported = Export::new(Filter::new())
@@ -76,7 +76,7 @@ fn copy(url: &str, rows: usize) -> f64 {
     rows as f64 / start.elapsed().as_secs_f64()
 }
 
-/// What the export asks, as psql takes it.
+/// Returns the query of the export, for psql.
 fn copy_query(rows: usize) -> String {
     let columns = include_str!("../../threadline/src/statement/change_columns.sql").replace(
         "{transaction columns}",
@@ -95,7 +95,7 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// The most memory that this process has had, in kB, where the system says.
+/// Returns the peak memory of this process in kB, if the system reports it.
 fn peak_memory() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::numbers::thousands;
 
-/// What is to be reached, and what was.
+/// Goals, and the measured figures.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Goals {
     goals: Vec<Goal>,
@@ -18,7 +18,7 @@ struct Goal {
     met: bool,
 }
 
-/// What a figure is to be.
+/// The limit for a figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bound {
     AtMost(f64),
@@ -49,7 +49,7 @@ impl fmt::Display for Bound {
 }
 
 impl Goals {
-    /// Adds a goal, in words, and whether what was measured reaches it.
+    /// Adds a goal, in words, and whether the measured figure meets it.
     pub(crate) fn add(&mut self, workload: &str, goal: &str, bound: Bound, measured: f64) {
         self.goals.push(Goal {
             workload: workload.to_owned(),
@@ -71,7 +71,7 @@ impl Goals {
         }
     }
 
-    /// The table of the README.
+    /// Returns the table of the README.
     pub(crate) fn to_markdown(&self) -> String {
         let mut table = String::from("| workload | goal | measured | |\n|---|---|--:|---|\n");
         for goal in &self.goals {

@@ -1,4 +1,4 @@
-//! What threadline costs, measured: `cargo xtask bench`.
+//! Measures what threadline costs: `cargo xtask bench`.
 
 mod capture;
 mod exports;

@@ -1,6 +1,6 @@
-//! What the command line asks for.
+//! The options of the command line.
 
-/// All that can be measured by itself, but for the workloads of capture.
+/// All parts that can be measured separately, without the workloads of capture.
 const PARTS: [&str; 4] = ["capture", "reads", "exports", "retention"];
 
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Options {
 impl Options {
     /// # Panics
     ///
-    /// At what it does not know, with what there is.
+    /// Panics at an unknown option, with a list of the known ones.
     pub(crate) fn of_the_command_line(workloads: &[&'static str]) -> Self {
         let mut options = Self {
             quick: false,
@@ -47,12 +47,12 @@ impl Options {
         options
     }
 
-    /// Whether a part is to be measured as a whole.
+    /// Returns whether a part is measured as a whole.
     pub(crate) fn wants(&self, part: &str) -> bool {
         self.only.as_deref().is_none_or(|only| only == part)
     }
 
-    /// The one workload of capture that is asked for.
+    /// Returns the one requested workload of capture.
     pub(crate) fn workload(&self) -> Option<&str> {
         self.only.as_deref().filter(|only| !PARTS.contains(only))
     }

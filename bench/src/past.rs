@@ -1,4 +1,4 @@
-//! A whole table as it was, beside reading it as it is.
+//! Reads a whole table as of an instant, compared with reading it as it is.
 
 use std::time::Instant;
 
@@ -10,10 +10,10 @@ use threadline::Audited;
 use crate::goals::{Bound, Goals};
 use crate::sql::number;
 
-/// How often each is read, in turn; the median counts.
+/// The number of reads of each, in turn; the median counts.
 const RUNS: usize = 5;
 
-/// Half of the changes are of before.
+/// Half of the changes are from before the instant.
 const INSTANT: &str = "2025-01-25T00:00:00Z";
 
 const NOW: &str = "SELECT count(to_jsonb(p)) AS n FROM past AS p";
@@ -82,7 +82,7 @@ pub(crate) fn run(conn: &mut PgConnection, goals: &mut Goals) {
     );
 }
 
-/// The medians of both, and how much the second takes of the first.
+/// Returns the medians of both, and the ratio of the second to the first.
 fn beside(
     form: &str,
     conn: &mut PgConnection,

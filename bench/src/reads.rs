@@ -1,4 +1,4 @@
-//! The questions of an incident, on three years and five million changes.
+//! The queries of an incident, on three years and five million changes.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,12 @@ use threadline::{
 use crate::goals::{Bound, Goals};
 use crate::sql::{number, text};
 
-/// How often each question is asked; the median counts.
+/// The number of runs of each query; the median counts.
 const RUNS: usize = 15;
 
 type Question = (&'static str, Box<dyn FnMut(&mut PgConnection) -> usize>);
 
-/// Fills the database, unless it is.
+/// Fills the database, unless it is filled.
 pub(crate) fn load(conn: &mut PgConnection, scale: u32) {
     let there = number(
         conn,
@@ -87,7 +87,7 @@ fn questions(conn: &mut PgConnection) -> Vec<Question> {
         .expect("a time")
         .to_utc();
     let day = TimeDelta::days(1);
-    // The rows of the load come and go at random.
+    // The rows of the load are inserted and deleted at random.
     let busy_at = (0..300)
         .map(|ago| middle + day * (560 - ago))
         .find(|at| Ledger::as_of(conn, 7, *at).expect("an answer").is_ok())
@@ -273,7 +273,7 @@ fn questions(conn: &mut PgConnection) -> Vec<Question> {
     ]
 }
 
-/// The cursor after so many pages.
+/// Returns the cursor after a number of pages.
 fn cursor_after(conn: &mut PgConnection, pages: usize) -> Option<Cursor> {
     timeline(Filter::new())
         .limit(pages * 50)

@@ -1,5 +1,5 @@
-//! Seven years of changes, purged to two: how fast, what it leaves, and that each question
-//! about the kept time has the answer that it had before.
+//! Purges seven years of changes to two: the speed, what remains, and that each query
+//! about the kept period returns the same as before.
 
 use std::env;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use crate::sql::number;
 const QUESTIONS: i64 = 1_000;
 const YEAR: TimeDelta = TimeDelta::days(365);
 
-/// An answer as text; `None`: it is before the kept time.
+/// A result as text; `None`: it is before the kept period.
 type Answer = Option<String>;
 
 pub(crate) fn run(quick: bool, goals: &mut Goals) {
@@ -27,7 +27,7 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
     let conn = &mut conn;
     load(conn, changes(quick));
 
-    // What each question is about does not depend on the day on which it is asked.
+    // The subject of each query does not depend on the day of the run.
     let kept_since = Utc::now() - YEAR * 2;
     let before = ask(conn, kept_since);
     let size = sizes(conn);
@@ -76,7 +76,7 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
     );
 }
 
-/// How many changes there are before the purge; THREADLINE_KEPT_CHANGES says otherwise.
+/// Returns the number of changes before the purge; THREADLINE_KEPT_CHANGES overrides it.
 fn changes(quick: bool) -> u64 {
     match env::var("THREADLINE_KEPT_CHANGES") {
         Ok(changes) => changes
@@ -123,7 +123,7 @@ fn ask(conn: &mut PgConnection, kept_since: DateTime<Utc>) -> Vec<Answer> {
     let keys = number(conn, "SELECT count(*) AS n FROM kept_1");
     (0..QUESTIONS)
         .map(|number| {
-            // Spread evenly, in another order for keys than for times.
+            // Spread evenly, in a different order for keys than for times.
             let key = number * 7_919 % keys + 1;
             let ago = YEAR * 7 * ((number * 613 % QUESTIONS) as i32) / QUESTIONS as i32;
             let instant = kept_since + YEAR * 2 - ago;
@@ -150,7 +150,8 @@ fn history(conn: &mut PgConnection, key: i64, since: DateTime<Utc>) -> String {
     format!("{changes:?}")
 }
 
-/// A page of what happened until an instant, and the whole of the transaction of its newest change.
+/// Reads a page of the changes until an instant, and the whole transaction of its newest
+/// change.
 fn around(conn: &mut PgConnection, until: DateTime<Utc>) -> String {
     let filter = Filter::new()
         .table("kept_2")

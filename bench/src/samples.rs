@@ -1,8 +1,8 @@
-//! What was measured, several times each.
+//! Measured values, several of each.
 
 use serde::{Serialize, Serializer};
 
-/// Middle, least and most of several measurements.
+/// Median, minimum and maximum of several measurements.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -57,7 +57,7 @@ impl Samples {
         }
     }
 
-    /// One value for each repetition; none if it was not measured.
+    /// Returns one value for each repetition; none if it was not measured.
     pub(crate) fn values(&self, workload: &str, variant: &str) -> &[f64] {
         self.figures
             .iter()

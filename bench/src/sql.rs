@@ -1,9 +1,9 @@
-//! Values out of the database.
+//! Reads values from the database.
 
 use diesel::sql_types::{BigInt, Text};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 
-/// The number that a query selects as `n`.
+/// Returns the number that a query selects as `n`.
 pub(crate) fn number(conn: &mut PgConnection, sql: &str) -> i64 {
     #[derive(QueryableByName)]
     struct Row {
@@ -16,7 +16,7 @@ pub(crate) fn number(conn: &mut PgConnection, sql: &str) -> i64 {
         .n
 }
 
-/// The text that a query selects as `t`.
+/// Returns the text that a query selects as `t`.
 pub(crate) fn text(conn: &mut PgConnection, sql: &str) -> String {
     #[derive(QueryableByName)]
     struct Row {

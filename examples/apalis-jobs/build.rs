@@ -1,4 +1,4 @@
 fn main() {
-    // embed_migrations! does not see new folders by itself.
+    // embed_migrations! does not notice new folders by itself.
     println!("cargo:rerun-if-changed=migrations");
 }

@@ -1,33 +1,33 @@
-//! The sessions that a README shows, as requests and answers.
+//! The sessions in a README, as requests and responses.
 
 use serde_json::{Value, json};
 
-/// A `curl` command, and what it prints.
+/// A `curl` command, and its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// `GET`, or what the command says.
+    /// `GET`, or the method in the command.
     pub method: String,
-    /// Of the URL, from its path on.
+    /// The URL from its path on.
     pub path: String,
     /// The token of an `authorization: Bearer` header.
     pub token: Option<String>,
     /// The JSON that is sent; empty if there is none.
     pub body: String,
-    /// The expression of `jq -c`, if the answer goes through it.
+    /// The expression of `jq -c`, if the response is piped through it.
     pub filter: Option<String>,
-    /// The lines that are printed.
+    /// The lines of output.
     pub answer: String,
 }
 
 impl Call {
-    /// The lines that are shown, as JSON.
+    /// Returns the output lines, as JSON.
     pub fn shown(&self) -> Vec<Value> {
         let line = |line: &str| serde_json::from_str(line).expect("an answer is JSON");
         self.answer.lines().map(line).collect()
     }
 
-    /// What the command prints of an answer: all of it, or of a history what the filter of
-    /// the READMEs leaves of each change.
+    /// Returns what the command prints of a response: all of it, or for a history the
+    /// result of the READMEs' filter for each change.
     pub fn printed(&self, answer: Value) -> Vec<Value> {
         if self.filter.is_none() {
             return vec![answer];
@@ -41,7 +41,7 @@ impl Call {
     }
 }
 
-/// The calls in the `console` blocks of a text, in their order.
+/// Returns the calls in the `console` blocks of a text, in their order.
 pub fn calls(text: &str) -> Vec<Call> {
     text.split("```console\n")
         .skip(1)
@@ -92,7 +92,8 @@ fn read(words: Vec<String>, answer: &str) -> Call {
     call
 }
 
-/// The words of a command, as a shell splits it; quotes are single ones around whole words.
+/// Returns the words of a command, as a shell splits it; quotes are single ones around
+/// whole words.
 fn words(command: &str) -> Vec<String> {
     let mut words = vec![];
     for (number, part) in command.split('\'').enumerate() {

@@ -1,8 +1,8 @@
-//! What the tests stand on: databases of their own on a real server.
+//! The base of the tests: databases of their own on a real server.
 //!
-//! Two tiers. [`rolled_back`] is fast and for what one transaction can show.
-//! [`Database::new`] is a clone of a template, for what must be committed:
-//! several transactions, several connections, dumps.
+//! Two tiers. [`rolled_back`] is fast, for tests that need only one transaction.
+//! [`Database::new`] is a clone of a template, for tests that commit: several
+//! transactions, several connections, dumps.
 
 pub mod console;
 pub mod models;
@@ -26,25 +26,24 @@ pub struct Database {
 }
 
 impl Database {
-    /// A clone of the template: the audit schema and nothing else.
+    /// Creates a clone of the template: only the audit schema.
     pub fn new() -> Self {
         Self::clone_of(template())
     }
 
-    /// A database without an audit schema.
+    /// Creates a database without an audit schema.
     pub fn empty() -> Self {
         Self::clone_of("template0")
     }
 
-    /// A database on a server of its own, with the audit schema: for what other
-    /// databases of a server are not without influence on, such as the
-    /// transaction ids that run, or for what would hurt them.
+    /// Creates a database on a server of its own, with the audit schema: for tests that
+    /// other databases of a server influence, for example by running transaction ids, or
+    /// that would disturb them.
     pub fn alone() -> Self {
         Self::on(Server::start().unwrap_or_else(|e| panic!("{e}")))
     }
 
-    /// The same on a server that keeps what it acknowledged, also when it is
-    /// killed.
+    /// The same, with a durable server (fsync on), which may be killed.
     pub fn durable() -> Self {
         Self::on(Server::start_durable().unwrap_or_else(|e| panic!("{e}")))
     }
@@ -57,12 +56,12 @@ impl Database {
         }
     }
 
-    /// The server that the database is on.
+    /// Returns the server of the database.
     pub fn server(&self) -> &Server {
         self.server.as_ref().unwrap_or_else(|| Server::shared())
     }
 
-    /// The server that it has for itself.
+    /// Returns the database's own server.
     pub fn own_server(&mut self) -> &mut Server {
         self.server.as_mut().expect("a server of its own")
     }
@@ -76,22 +75,22 @@ impl Database {
         Self { name, server: None }
     }
 
-    /// The database's name.
+    /// Returns the database's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where the database is.
+    /// Returns the URL of the database.
     pub fn url(&self) -> String {
         self.server().url_of(&self.name)
     }
 
-    /// A new connection.
+    /// Opens a new connection.
     pub fn connect(&self) -> PgConnection {
         connect(&self.url())
     }
 
-    /// A pool of at most `size` connections.
+    /// Returns a pool of at most `size` connections.
     pub fn pool(&self, size: u32) -> Pool<ConnectionManager<PgConnection>> {
         Pool::builder()
             .max_size(size)
@@ -99,7 +98,7 @@ impl Database {
             .expect("the server takes connections")
     }
 
-    /// Every row of every table, below the table's name.
+    /// Returns every row of every table, below the table's name.
     pub fn contents(&self) -> String {
         let conn = &mut self.connect();
         let tables = rows(
@@ -116,14 +115,14 @@ impl Database {
         lines.join("\n")
     }
 
-    /// The whole database as pg_dump writes it. A test that needs it has `dump`
-    /// in its name: it is left out where the server is newer than pg_dump.
+    /// Returns the whole database as pg_dump writes it. A test that needs it has `dump`
+    /// in its name: it is left out if the server is newer than pg_dump.
     pub fn dump(&self) -> String {
         self.server().run("pg_dump", &["--dbname", &self.url()])
     }
 
-    /// Another database with what a dump of this one restores to. See
-    /// [`Database::dump`] for the test's name.
+    /// Creates another database, restored from a dump of this one. See [`Database::dump`]
+    /// for the test's name.
     pub fn restored(&self) -> Self {
         let restored = Self::empty();
         let file = scratch_dir().join("dump.sql");
@@ -155,9 +154,9 @@ impl Drop for Database {
     }
 }
 
-/// A connection to a database with the audit schema, in a transaction that
-/// never commits. No other test is in that database meanwhile: two that create a
-/// table of one name would wait for each other.
+/// Returns a connection to a database with the audit schema, in a transaction that never
+/// commits. No other test uses that database meanwhile: two that create a table of one
+/// name would wait for each other.
 pub fn rolled_back() -> PgConnection {
     let mut conn = (0..)
         .find_map(|number| {
@@ -172,7 +171,7 @@ pub fn rolled_back() -> PgConnection {
     conn
 }
 
-/// A new connection to any URL.
+/// Opens a new connection to any URL.
 pub fn connect(url: &str) -> PgConnection {
     PgConnection::establish(url).unwrap_or_else(|e| panic!("{url}: {e}"))
 }
@@ -185,7 +184,7 @@ pub fn run(conn: &mut PgConnection, sql: &str) {
     }
 }
 
-/// The single value of a query, as text.
+/// Returns the single value of a query, as text.
 #[track_caller]
 pub fn value(conn: &mut PgConnection, sql: &str) -> Option<String> {
     #[derive(QueryableByName)]
@@ -199,7 +198,7 @@ pub fn value(conn: &mut PgConnection, sql: &str) -> Option<String> {
         .value
 }
 
-/// Rows of a query, each as its text.
+/// Returns the rows of a query, each as its text.
 #[track_caller]
 pub fn rows(conn: &mut PgConnection, sql: &str) -> Vec<String> {
     #[derive(QueryableByName)]
@@ -215,7 +214,7 @@ pub fn rows(conn: &mut PgConnection, sql: &str) -> Vec<String> {
         .collect()
 }
 
-/// Every recorded change, oldest first, as one line each.
+/// Returns every recorded change, oldest first, as one line each.
 #[track_caller]
 pub fn changes(conn: &mut PgConnection) -> Vec<String> {
     rows(
@@ -230,14 +229,14 @@ fn admin() -> PgConnection {
     connect(Server::shared().url())
 }
 
-/// The template: a database with the audit schema.
+/// Returns the template: a database with the audit schema.
 fn template() -> &'static str {
     static TEMPLATE: OnceLock<String> = OnceLock::new();
     TEMPLATE.get_or_init(|| kept("threadline_template", "template0"))
 }
 
-/// A database with the audit schema, kept from run to run under a name that
-/// changes with the schema.
+/// Returns a database with the audit schema, kept between runs under a name that changes
+/// with the schema.
 fn kept(purpose: &str, source: &str) -> String {
     static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let name = format!("{purpose}_{:016x}", fingerprint());
@@ -298,8 +297,8 @@ pub struct SchemaMigration {
     pub down: String,
 }
 
-/// The migration from one version of the audit schema to another, as `generate` writes it;
-/// version 0 is none.
+/// Returns the migration from one version of the audit schema to another, as `generate`
+/// writes it; version 0 is none.
 pub fn schema_migration(from: i32, to: i32) -> SchemaMigration {
     let (up, down) = threadline::__schema::migration(from, to, &format!("test{from}to{to}"));
     SchemaMigration { up, down }

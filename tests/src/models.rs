@@ -23,7 +23,7 @@ mod schema {
 #[diesel(table_name = members)]
 #[audited(mask(email), keep = "1 year", personal(name))]
 pub struct Member {
-    /// Beyond what a binary float holds, in the tests.
+    /// In the tests, beyond the precision of a binary float.
     pub id: i64,
     /// Recorded.
     pub name: String,
@@ -35,7 +35,7 @@ pub struct Member {
 pub const MEMBERS: &str =
     "CREATE TABLE members (id bigint PRIMARY KEY, name text NOT NULL, email text);";
 
-/// What the program audits.
+/// Returns the audited models of the program.
 pub fn audited() -> Models {
     threadline::models![Member]
 }

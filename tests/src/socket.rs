@@ -1,4 +1,4 @@
-//! A client that can go away in the middle of its request.
+//! A client that can disconnect during its request.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,8 @@ use std::thread::yield_now;
 
 use diesel::prelude::*;
 
-/// A request that was sent over a connection of its own. Dropping it closes the connection.
+/// A request that was sent over a connection of its own. Dropping it closes the
+/// connection.
 #[derive(Debug)]
 pub struct Sent(TcpStream);
 
@@ -24,7 +25,7 @@ impl Sent {
         Self(socket)
     }
 
-    /// Waits for the answer, and returns its status.
+    /// Waits for the response, and returns its status.
     pub fn status(mut self) -> u16 {
         let mut answer = String::new();
         self.0
@@ -35,7 +36,7 @@ impl Sent {
     }
 }
 
-/// Waits until so many sessions of the database wait for a lock.
+/// Waits until a number of sessions of the database wait for a lock.
 pub fn until_waiting(conn: &mut PgConnection, sessions: i64) {
     until(
         conn,
@@ -45,7 +46,7 @@ pub fn until_waiting(conn: &mut PgConnection, sessions: i64) {
     );
 }
 
-/// Waits until a query that counts says so.
+/// Waits until a counting query returns a number.
 pub fn until(conn: &mut PgConnection, sql: &str, count: i64) {
     while crate::value(conn, sql) != Some(count.to_string()) {
         yield_now();

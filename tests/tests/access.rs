@@ -1,4 +1,4 @@
-//! Who may do what with the audit, where it has an owner of its own.
+//! Rights on the audit, if it has an owner of its own.
 
 #[path = "access/application.rs"]
 mod application;
@@ -35,8 +35,8 @@ use diesel::prelude::*;
 use threadline::Protection;
 use threadline_tests::{Database, run};
 
-/// A database with an owner of the audit, an application that owns its tables and
-/// an auditor. Roles belong to the whole server, so they are named by database.
+/// A database with an owner of the audit, an application that owns its tables and an
+/// auditor. Roles belong to the whole server, so they are named by database.
 struct Protected {
     database: Database,
     admin: PgConnection,
@@ -77,7 +77,7 @@ impl Protected {
         format!("{}_{name}", self.database.name())
     }
 
-    /// A session of a role.
+    /// Opens a session of a role.
     fn session(&self, role: &str) -> PgConnection {
         let mut conn = self.database.connect();
         run(
@@ -87,7 +87,7 @@ impl Protected {
         conn
     }
 
-    /// A session of the application, with an audited table of its own.
+    /// Opens a session of the application, with an audited table of its own.
     fn application(&self) -> PgConnection {
         let mut conn = self.session("app");
         run(
@@ -109,7 +109,7 @@ impl Drop for Protected {
     }
 }
 
-/// What PostgreSQL says to a statement that must not go through.
+/// Returns the error of a statement that must not succeed.
 #[track_caller]
 fn refused(conn: &mut PgConnection, sql: &str) -> String {
     use diesel::connection::SimpleConnection;
@@ -122,7 +122,7 @@ fn refused(conn: &mut PgConnection, sql: &str) -> String {
     }
 }
 
-/// The same, for want of a right and nothing else.
+/// The same, for a missing right and nothing else.
 #[track_caller]
 fn forbidden(conn: &mut PgConnection, sql: &str) {
     let error = refused(conn, sql);

@@ -1,4 +1,4 @@
-//! What the application meant, beside what changed.
+//! Actions of the application, next to the changes.
 
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
@@ -135,7 +135,7 @@ fn source_address_and_metadata_of_the_context_are_recorded_with_the_action() {
         rows(conn, "SELECT source, remote_ip FROM threadline.actions"),
         ["web | 203.0.113.9", "console | 2001:db8::1"]
     );
-    // Of what is done to the audit itself, too.
+    // Also actions on the audit itself.
     let suspended = context
         .scope(|| conn.audited(|conn| threadline::suspend(conn, "reload")))
         .unwrap();
@@ -184,7 +184,7 @@ fn actions_and_changes_of_one_transaction_are_linked_whichever_comes_first() {
 }
 
 #[test]
-fn an_action_goes_with_the_transaction_that_rolls_back_and_stands_alone_outside() {
+fn an_action_rolls_back_with_its_transaction_and_needs_none() {
     let database = Database::new();
     let conn = &mut database.connect();
     let result: QueryResult<()> = conn.audited_transaction(&user("1"), |conn| {
@@ -309,7 +309,7 @@ fn an_audited_action_is_recorded_however_it_ends() {
             "note.added | error | actions::an_audited_action_is_recorded_however_it_ends::Refused::Full (reason given: asked) | 2 | r-1 | true",
         ]
     );
-    // The action that ended well belongs to its changes; of the others nothing is left.
+    // The successful action belongs to its changes; of the others nothing is left.
     assert_eq!(
         rows(
             conn,
@@ -352,7 +352,7 @@ fn inside_another_transaction_a_failure_is_recorded_if_that_commits() {
             insert(conn, 1)?;
             let failed = conn.audited_action(&user("2"), "note.added", |conn| insert(conn, 1));
             assert!(failed.is_err());
-            // The outer transaction goes on under its own context.
+            // The outer transaction continues under its own context.
             insert(conn, 2)?;
             if commits {
                 Ok(())
@@ -422,7 +422,7 @@ fn a_role_without_rights_on_the_tables_records_actions() {
     );
 }
 
-/// Also inside a transaction, where the server can be asked nothing more.
+/// Also inside a failed transaction, in which no query can run.
 #[test]
 fn what_the_audit_itself_refuses_is_not_taken_for_a_missing_schema() {
     let database = Database::new();
@@ -455,7 +455,7 @@ fn what_the_audit_itself_refuses_is_not_taken_for_a_missing_schema() {
         );
         assert!(error.to_string().starts_with("threadline: "), "{error}");
     }
-    // A role without a right reads what PostgreSQL says of it.
+    // A role without a right reads PostgreSQL's message about it.
     let error = database
         .connect()
         .transaction(|conn| {

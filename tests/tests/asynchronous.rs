@@ -1,5 +1,5 @@
-//! Connections of diesel-async: the same questions, transactions under a context, and
-//! futures that are dropped in the middle.
+//! Connections of diesel-async: the same queries, transactions under a context, and
+//! futures that are dropped before they end.
 
 #[path = "asynchronous/audited_connection.rs"]
 mod audited_connection;
@@ -58,7 +58,7 @@ where
         .await
 }
 
-/// Polls a future so many times, and drops it if it is not ready then.
+/// Polls a future a number of times, and drops it if it is not ready then.
 async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = Box::pin(future);
     let mut left = polls;
@@ -73,7 +73,7 @@ async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     .await
 }
 
-/// Each recorded change as `key | actor | origin`, oldest first.
+/// Returns each recorded change as `key | actor | origin`, oldest first.
 fn recorded(conn: &mut PgConnection) -> Vec<String> {
     rows(
         conn,
@@ -82,7 +82,7 @@ fn recorded(conn: &mut PgConnection) -> Vec<String> {
     )
 }
 
-/// The keys that are in the table.
+/// Returns the keys in the table.
 fn kept(conn: &mut PgConnection) -> Vec<String> {
     rows(conn, "SELECT id FROM notes ORDER BY id")
 }

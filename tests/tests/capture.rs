@@ -1,4 +1,4 @@
-//! What the triggers record, and what they must never.
+//! What the triggers record, and what they must never record.
 
 #[path = "capture/chosen.rs"]
 mod chosen;

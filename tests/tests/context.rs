@@ -39,7 +39,7 @@ fn insert(
     diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
 }
 
-/// Each recorded change as `key actor origin`, oldest first.
+/// Returns each recorded change as `key actor origin`, oldest first.
 fn recorded(conn: &mut PgConnection) -> Vec<String> {
     rows(
         conn,

@@ -1,7 +1,7 @@
-//! A bank under load by pgbench, with posters and a follower at work: the audit alone
-//! tells what was there, to the last cent, and the follower has each change once and in
-//! order, also after the server, its clients or a poster were killed.
-//! THREADLINE_BANK_TRANSACTIONS and THREADLINE_KILLS say how much of it.
+//! A bank under load by pgbench, with posters and a follower at work: the audit gives the
+//! exact balances, and the follower has each change once and in order, also after the
+//! server, its clients or a poster were killed. THREADLINE_BANK_TRANSACTIONS and
+//! THREADLINE_KILLS set the amount of work.
 
 #[path = "crash/bank.rs"]
 mod bank;
@@ -21,7 +21,7 @@ mod reconstruction;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// A number that whoever runs the tests may choose.
+/// Reads a number from an environment variable.
 fn chosen(variable: &str, default: u64) -> u64 {
     match std::env::var(variable) {
         Ok(number) => number
@@ -31,7 +31,7 @@ fn chosen(variable: &str, default: u64) -> u64 {
     }
 }
 
-/// Waits for what comes by itself.
+/// Waits for a condition.
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {

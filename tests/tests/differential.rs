@@ -1,7 +1,6 @@
-//! Two databases with the same random tables, of which one is audited, are told
-//! the same random statements. Whatever these are: both answer alike and end up
-//! with the same rows; what was recorded is what happened, no more and no less;
-//! and no secret is among it.
+//! Runs the same random statements on two databases with the same random tables, one of
+//! which is audited. Both must give the same results and end up with the same rows; the
+//! audit must record exactly the changes; and it must not contain a secret.
 
 #[path = "differential/alter.rs"]
 mod alter;
@@ -32,8 +31,8 @@ mod triggers;
 #[path = "differential/values.rs"]
 mod values;
 
-/// How many runs there are, each with another seed. THREADLINE_SEEDS asks for
-/// more, or for one: `100`, or `57..58`.
+/// The number of runs, each with another seed. THREADLINE_SEEDS asks for more, or for
+/// one: `100`, or `57..58`.
 const SEEDS: std::ops::Range<u64> = 1..11;
 const STATEMENTS: usize = 100;
 

@@ -1,4 +1,4 @@
-//! What is recorded of a person: made unreadable, and shown to them.
+//! The recorded data of a person: made unreadable, and shown to them.
 
 #[path = "erasure/erase.rs"]
 mod erase;
@@ -76,7 +76,7 @@ pub(crate) struct Address {
 pub(crate) const TABLES: &str = "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL, born date, plan text NOT NULL);
      CREATE TABLE addresses (id int PRIMARY KEY, user_id int, street text NOT NULL, city text NOT NULL);";
 
-/// The tables, audited as the models say, and empty.
+/// Creates the tables, audited as the models declare, and empty.
 pub(crate) fn people(database: &Database) -> PgConnection {
     let mut conn = database.connect();
     run(&mut conn, TABLES);
@@ -86,7 +86,7 @@ pub(crate) fn people(database: &Database) -> PgConnection {
     conn
 }
 
-/// Jane, who is users:42, and Bob, who is users:43, and where they lived.
+/// Writes Jane, who is users:42, and Bob, who is users:43, and their addresses.
 pub(crate) fn jane_and_bob(database: &Database) -> PgConnection {
     let mut conn = database.connect();
     run(&mut conn, TABLES);
@@ -114,12 +114,12 @@ pub(crate) fn jane_and_bob(database: &Database) -> PgConnection {
     conn
 }
 
-/// Whether anything that the audit stores has a text in it, in any table of its schema.
+/// Returns whether any table of the audit's schema contains a text.
 pub(crate) fn stores(database: &Database, text: &str) -> bool {
     audit_contents(database).contains(text)
 }
 
-/// Every row of every table of the audit as text.
+/// Returns every row of every table of the audit as text.
 pub(crate) fn audit_contents(database: &Database) -> String {
     let conn = &mut database.connect();
     let tables = threadline_tests::rows(
@@ -135,7 +135,7 @@ pub(crate) fn audit_contents(database: &Database) -> String {
         .join("\n")
 }
 
-/// Codes of what `verify` finds.
+/// Returns the codes of the findings of `verify`.
 pub(crate) fn findings(conn: &mut PgConnection) -> Vec<String> {
     let found = threadline::models![User, Address]
         .verify()

@@ -1,4 +1,4 @@
-//! Exports, read again by programs that know nothing of Threadline.
+//! Exports, read by independent programs.
 
 #[path = "export/actions.rs"]
 mod actions;

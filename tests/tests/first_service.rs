@@ -1,5 +1,5 @@
-//! The guide "Your first service": its files are a project that builds, and a service that
-//! answers as the guide shows.
+//! The guide "Your first service": its files build, and the service responds as the guide
+//! shows.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use threadline_tests::{Database, rows, scratch_dir};
 
 const GUIDE: &str = include_str!("../../threadline/src/docs/your_first_service.md");
 
-/// The files of the guide: a line with a path, and a block.
+/// Returns the files of the guide: a line with a path, and a block.
 fn files() -> Vec<(&'static str, &'static str)> {
     let mut files = vec![];
     for (before, rest) in GUIDE
@@ -28,7 +28,7 @@ fn files() -> Vec<(&'static str, &'static str)> {
 }
 
 /// The project in a folder of its own. It builds into the target folder of the workspace, with
-/// the versions of its lock file and what is built of them already.
+/// the versions of its lock file and the dependencies already built there.
 struct Project {
     dir: PathBuf,
     target: PathBuf,
@@ -43,7 +43,7 @@ impl Project {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();
         }
-        // The crates as they are here, and not as they are released.
+        // Uses the crates of this repository, not the released ones.
         let mut manifest = std::fs::read_to_string(dir.join("Cargo.toml")).unwrap();
         manifest += "\n[patch.crates-io]\n";
         for package in [
@@ -69,7 +69,7 @@ impl Project {
             .args(["build", "--offline", "--quiet"])
             .current_dir(&self.dir)
             .env("CARGO_TARGET_DIR", &self.target)
-            // As in the workspace, so that nothing is built for the debugger's sake.
+            // As in the workspace, without debug information.
             .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
             .output()
             .unwrap();
@@ -77,7 +77,7 @@ impl Project {
         assert!(output.status.success(), "{errors}");
     }
 
-    /// A program of the project, on a database.
+    /// Returns a program of the project, on a database.
     fn program(&self, name: &str, database: &Database) -> Command {
         let mut command = Command::new(self.target.join("debug").join(name));
         command
@@ -117,7 +117,7 @@ impl Service {
         Self { process, address }
     }
 
-    /// The body of the answer.
+    /// Returns the body of the answer.
     fn ask(&self, call: &Call) -> String {
         let token = call.token.as_deref();
         let token = token.map_or(String::new(), |token| {
@@ -159,7 +159,7 @@ fn the_guides_files_are_a_service_that_answers_as_it_says() {
 
     project.audit(&database, &["generate"]);
     project.audit(&database, &["check"]);
-    // The build script makes the new migrations part of the program.
+    // The build script includes the new migrations in the program.
     project.build();
     let service = Service::start(&project, &database);
     for call in calls(GUIDE) {

@@ -1,4 +1,4 @@
-//! The JSON form of what Threadline writes and reads, against its schemas.
+//! The JSON that Threadline writes and reads, against its schemas.
 
 #[path = "forms/answers.rs"]
 mod answers;

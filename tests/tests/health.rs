@@ -1,4 +1,4 @@
-//! The health check: what it finds, what is no alarm, what it counts, and what it costs.
+//! The health check: its findings, its false alarms, its counters, and its cost.
 
 #[path = "health/counters.rs"]
 mod counters;
@@ -33,7 +33,7 @@ fn health(conn: &mut PgConnection) -> Health {
     Models::new(vec![]).health(conn).unwrap()
 }
 
-/// Severity, code and table of each finding.
+/// Returns severity, code and table of each finding.
 fn found(health: &Health) -> Vec<String> {
     let line = |finding: &threadline::Finding| {
         format!(

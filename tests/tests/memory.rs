@@ -1,5 +1,5 @@
-//! Reading a table as it was takes no more memory for more rows. Alone in its
-//! process: what is measured is the whole of it.
+//! Reading a table as of an instant needs memory independent of the number of rows. Alone
+//! in its process, because the whole process is measured.
 
 use diesel::prelude::*;
 use threadline::Audited;
@@ -18,7 +18,7 @@ struct Event {
 
 const ROWS: i32 = 200_000;
 
-/// What this process has in memory, in bytes.
+/// Returns the memory of this process, in bytes.
 fn resident() -> u64 {
     let process = std::process::id().to_string();
     let ps = std::process::Command::new("ps")

@@ -1,5 +1,5 @@
-//! From the journal into the ledger: what is asked before and after, and what goes
-//! wrong on the way.
+//! From the journal into the ledger: the same query results before and after, and
+//! failures on the way.
 
 #[path = "posting/failures.rs"]
 mod failures;

@@ -1,6 +1,6 @@
-//! Random writes from several connections, with rollbacks, savepoints, moved
-//! keys, truncates and altered tables. Now and then, with nobody in the middle
-//! of a transaction, the table is copied; afterwards it is asked what it was.
+//! Random writes from several connections, with rollbacks, savepoints, moved keys,
+//! truncates and altered tables. Now and then, while no transaction is open, the table is
+//! copied; later the audit must return each copy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use threadline::{Audited, Models, revert_transaction};
 use threadline_tests::{Database, run, value};
 
-/// Which seed to begin with; a failure names its own.
+/// The first seed; a failure names its own.
 const FIRST_SEED: u64 = 1;
 const SEEDS: u64 = 30;
 const STEPS: usize = 120;
@@ -27,7 +27,7 @@ struct Thing {
     label: Option<String>,
 }
 
-/// xorshift: the same for the same seed, everywhere.
+/// xorshift: the same for the same seed on every machine.
 struct Dice(u64);
 
 impl Dice {
@@ -43,8 +43,7 @@ impl Dice {
     }
 }
 
-/// A copy of the table: its rows by key, and the columns it had, by what they
-/// are and not by what they are called.
+/// A copy of the table: its rows by key, and its columns, by identity and not by name.
 struct Copy {
     at: DateTime<Utc>,
     rows: BTreeMap<i64, Map<String, Value>>,
@@ -54,9 +53,9 @@ struct Copy {
 struct Run {
     dice: Dice,
     connections: Vec<PgConnection>,
-    /// Which connections are in a transaction.
+    /// The connections that are in a transaction.
     open: [bool; 3],
-    /// Columns that come, go and change their names: what each is called now.
+    /// Columns that are added, dropped and renamed: the present name of each.
     columns: BTreeMap<u64, String>,
     next_column: u64,
     alters: bool,
@@ -153,7 +152,7 @@ impl Run {
         }
     }
 
-    /// A statement that may fail: on a lock, or on a key that is taken.
+    /// Runs a statement that may fail: on a lock, or on an existing key.
     fn execute(&mut self, who: usize, sql: &str) {
         if self.connections[who].batch_execute(sql).is_err() && self.open[who] {
             run(&mut self.connections[who], "ROLLBACK");
@@ -273,7 +272,7 @@ impl Run {
         });
     }
 
-    /// The columns to be compared with a copy: called so then, and so now.
+    /// Returns the columns to compare with a copy: the former name, and the present one.
     fn columns_since(&self, copy: &Copy) -> Vec<(String, String)> {
         let fixed = ["id", "label", "n", "at", "j", "xs", "bytes", "f", "span"];
         let fixed = fixed.map(|name| (name.to_owned(), name.to_owned()));
@@ -337,7 +336,7 @@ impl Run {
         self.check_versions(seed);
     }
 
-    /// The last version by the time of a copy is what was copied.
+    /// Asserts that the last version by the time of a copy is the copied row.
     fn check_versions(&mut self, seed: u64) {
         let conn = &mut self.connections[3];
         let Some(last) = self.copies.last() else {
@@ -345,7 +344,7 @@ impl Run {
         };
         for (id, row) in &last.rows {
             let versions = Thing::versions_of(conn, *id).unwrap();
-            // What the key left behind as it was given to another.
+            // The row that the key had before it was given to another.
             let version = versions.iter().find(|v| {
                 v.change.captured_at <= last.at
                     && v.change.key.as_ref().is_some_and(|key| key["id"] == *id)
@@ -361,7 +360,8 @@ impl Run {
         }
     }
 
-    /// However wild the writes: all have been recorded, and so no alarm is raised.
+    /// Asserts that no alarm is raised: however random the writes are, all have been
+    /// recorded.
     fn verify(&mut self, seed: u64) {
         let models = Models::new(vec![]);
         let verification = models.verify().run(&mut self.connections[3]).unwrap();
@@ -376,8 +376,8 @@ impl Run {
             return;
         };
         let conn = &mut self.connections[3];
-        // The one that wrote last goes first: between its writes no other could
-        // touch its rows.
+        // The last writer is reverted first: between its writes no other could touch its
+        // rows.
         let since = format!(
             "SELECT coalesce(string_agg(transaction_id::text, ',' ORDER BY last DESC), '')
              FROM (SELECT transaction_id, max(id) AS last FROM threadline.audit_changes
@@ -398,7 +398,7 @@ impl Run {
     }
 }
 
-/// The table as it is, in the form that images have.
+/// Returns the table as it is, in the form of images.
 fn rows_of(conn: &mut PgConnection) -> BTreeMap<i64, Map<String, Value>> {
     run(
         conn,
@@ -406,11 +406,11 @@ fn rows_of(conn: &mut PgConnection) -> BTreeMap<i64, Map<String, Value>> {
     );
     let rows = value(
         conn,
-        // Numerics come as strings, digit for digit.
+        // Numerics are strings, digit for digit.
         "SELECT coalesce(jsonb_agg(to_jsonb(t) || jsonb_build_object('n', t.n::text)), '[]') FROM things AS t",
     )
     .unwrap();
-    // Times and styles of a client must not matter to what is read.
+    // Time zones and styles of a client must not affect the result.
     run(
         conn,
         "SET timezone = 'Asia/Kathmandu'; SET intervalstyle = 'iso_8601'; SET bytea_output = 'escape'; SET extra_float_digits = -3",

@@ -1,4 +1,4 @@
-//! The questions of an incident.
+//! The queries of an incident.
 
 #[path = "queries/actions.rs"]
 mod actions;
@@ -27,7 +27,7 @@ fn insert(conn: &mut PgConnection, id: i32) -> QueryResult<usize> {
     diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
 }
 
-/// Many transactions of several actors, `user:hot` every tenth.
+/// Writes many transactions of several actors, every tenth of them by `user:hot`.
 fn load(conn: &mut PgConnection, transactions: i32) {
     run(conn, NOTES);
     run(
@@ -83,7 +83,7 @@ fn a_transaction_is_given_whole() {
 }
 
 #[test]
-fn a_correlation_id_finds_the_context_and_the_actions_that_have_it_as_it_stands() {
+fn a_correlation_id_finds_the_context_and_the_actions_that_have_exactly_it() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, NOTES);
@@ -200,7 +200,7 @@ fn a_cursor_that_is_none_says_so() {
 fn no_question_reads_an_audit_table_whole() {
     let database = Database::new();
     load(&mut database.connect(), 5000);
-    // A session counts what it has not reported yet of earlier transactions, too.
+    // A session also counts what it has not reported yet of earlier transactions.
     let conn = &mut database.connect();
     conn.transaction::<_, threadline::Error, _>(|conn| {
         let hot = ActorRef::user("hot").unwrap();
@@ -209,7 +209,7 @@ fn no_question_reads_an_audit_table_whole() {
         let id = page.entries[0].transaction.id;
         assert_eq!(transaction(conn, id)?.unwrap().changes.len(), 3);
         assert_eq!(correlated(conn, "c-77")?.transactions.len(), 1);
-        // audited_tables is a handful of rows and is not counted.
+        // audited_tables has a handful of rows and is not counted.
         let whole = value(
             conn,
             "SELECT sum(seq_scan) FROM pg_stat_xact_user_tables
@@ -244,7 +244,7 @@ fn execute(conn: &mut PgConnection, actor: &str, sql: &str) {
         .unwrap();
 }
 
-/// `column value actor actions`, one for each column.
+/// Returns `column value actor actions`, one for each column.
 fn blamed(conn: &mut PgConnection, id: i32) -> Vec<String> {
     Note::blame_of(conn, id)
         .unwrap()

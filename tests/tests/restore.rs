@@ -1,4 +1,4 @@
-//! What the guide "Backup, restore, upgrade" says, done with PostgreSQL's own programs.
+//! The guide "Backup, restore, upgrade", run with PostgreSQL's own programs.
 
 #[path = "restore/club.rs"]
 mod club;

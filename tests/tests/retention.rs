@@ -1,4 +1,4 @@
-//! How long the audit is kept, what goes, and what does not.
+//! Retention: what is kept, what is removed.
 
 #[path = "retention/cost.rs"]
 mod cost;
@@ -31,7 +31,7 @@ pub(crate) struct Order {
     pub(crate) amount: i32,
 }
 
-/// Orders that are audited and kept for three years.
+/// Creates orders that are audited and kept for three years.
 pub(crate) fn kept(database: &Database) -> PgConnection {
     let mut conn = database.connect();
     run(
@@ -42,7 +42,7 @@ pub(crate) fn kept(database: &Database) -> PgConnection {
     conn
 }
 
-/// Posts what waits and lets everything on record be as much older.
+/// Posts all entries and makes everything on record older by a given time.
 pub(crate) fn age(conn: &mut PgConnection, by: &str) {
     run(conn, "SELECT threadline.post()");
     run(

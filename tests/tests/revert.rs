@@ -1,4 +1,4 @@
-//! Putting back what was: all of it as it was, or nothing and why.
+//! Reverts: the exact former state, or no change and the reasons.
 
 #[path = "revert/common.rs"]
 mod common;

@@ -17,7 +17,7 @@ mod upgrade;
 #[path = "schema/versions.rs"]
 mod versions;
 
-/// Three models, as an application has them.
+/// Three models, as in an application.
 mod app {
     use diesel::prelude::*;
     use threadline::Audited;
@@ -57,7 +57,7 @@ mod app {
         title: String,
     }
 
-    /// The same table under another policy, as the next release has it.
+    /// The same table under another policy, as in the next release.
     #[derive(Audited)]
     #[diesel(table_name = posts)]
     #[audited(require_actor, mask(title))]
@@ -72,7 +72,7 @@ mod app {
         }
     }
 
-    /// After the columns that were secret are dropped.
+    /// After the secret columns are dropped.
     #[derive(Audited)]
     #[diesel(table_name = without_secrets::users)]
     pub(crate) struct UserNext;
@@ -91,7 +91,7 @@ mod app {
     #[diesel(table_name = devices)]
     pub(crate) struct Device;
 
-    /// After somebody has decided.
+    /// With an explicit policy.
     #[derive(Audited)]
     #[diesel(table_name = devices)]
     #[audited(exclude(api_key), plain(card_number, token_count))]

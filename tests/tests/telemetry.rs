@@ -1,4 +1,4 @@
-//! What `tracing` and `metrics` are told, and that no actor, id or value is among it.
+//! The data for `tracing` and `metrics`, and that it contains no actor, id or value.
 
 #[path = "telemetry/listener.rs"]
 mod listener;
@@ -14,7 +14,7 @@ use threadline_tests::{Database, rolled_back, run};
 
 use listener::{Told, listen};
 
-/// A word that stands in whatever could be told by mistake.
+/// A word in every value that must not be reported.
 const CANARY: &str = "canary";
 
 fn context() -> AuditContext {
@@ -43,8 +43,8 @@ fn insert(conn: &mut PgConnection, id: &str) -> QueryResult<usize> {
         .execute(conn)
 }
 
-/// The transactions of an application: one that commits, one that fails, one with an
-/// isolation level, and a place that forgot its context.
+/// Runs the transactions of an application: one that commits, one that fails, one with an
+/// isolation level, and a call without a context.
 fn transactions(conn: &mut PgConnection) {
     conn.audited_transaction(&context(), |conn| {
         record_action(conn, Action::new("canary.made").reason("canary-reason"))?;
@@ -89,7 +89,7 @@ fn spans_nest_in_those_of_the_application() {
 }
 
 #[test]
-fn posting_purging_and_verifying_are_told() {
+fn posting_purging_and_verifying_are_reported() {
     let database = Database::new();
     let conn = &mut database.connect();
     create_table(conn);
@@ -99,7 +99,7 @@ fn posting_purging_and_verifying_are_told() {
     );
     let told = listen(|| {
         threadline::post(conn).unwrap();
-        // Nothing is left, and so nothing is told.
+        // Nothing is left, so nothing is reported.
         threadline::post(conn).unwrap();
         threadline::purge(conn).unwrap();
         let verification = Models::new(vec![]).verify().run(conn).unwrap();
@@ -130,7 +130,7 @@ fn plain_transactions_that_carry_a_context_are_spans_and_counted() {
 }
 
 #[test]
-fn posting_before_an_answer_and_erasing_are_told() {
+fn posting_before_an_answer_and_erasing_are_reported() {
     let database = Database::new();
     let conn = &mut database.connect();
     create_table(conn);
@@ -140,7 +140,7 @@ fn posting_before_an_answer_and_erasing_are_told() {
     );
     let told = listen(|| {
         threadline::summary(conn, &Filter::new()).unwrap();
-        // Little waits, and so nothing is told.
+        // Few entries wait, so nothing is reported.
         insert(conn, "canary").unwrap();
         threadline::summary(conn, &Filter::new()).unwrap();
         let erasure = || Erasure::of("canary_items", "canary-1", "request 7");
@@ -168,7 +168,7 @@ fn a_worker_tells_what_it_posts_and_that_it_cannot() {
             |_, _| {
                 turns += 1;
                 if turns == 1 {
-                    // The server goes away.
+                    // The server stops.
                     run(
                         &mut database.connect(),
                         "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -182,7 +182,7 @@ fn a_worker_tells_what_it_posts_and_that_it_cannot() {
 }
 
 #[test]
-fn no_actor_no_id_and_no_value_is_told() {
+fn no_actor_no_id_and_no_value_is_reported() {
     let database = Database::new();
     let conn = &mut database.connect();
     create_table(conn);
@@ -221,7 +221,7 @@ fn a_trace_is_recorded_where_there_is_one() {
     assert_eq!(threadline::timeline(filter).count(conn).unwrap(), 1);
 }
 
-/// The guide has one table of the names, and the code no others.
+/// The guide has one table of the names, and it is complete.
 #[test]
 fn every_name_is_documented_and_no_other() {
     let names = |text: &str| {

@@ -20,8 +20,8 @@ diesel::table! {
     roles (user_id, role) { user_id -> BigInt, role -> Text, }
 }
 
-/// `users`, of which addresses are masked and passwords are not recorded, and `roles`, which
-/// take no write without an actor.
+/// Creates `users`, with masked addresses and unrecorded passwords, and `roles`, which
+/// refuses writes without an actor.
 fn create_tables(conn: &mut PgConnection) {
     run(
         conn,

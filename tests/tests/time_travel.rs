@@ -1,4 +1,4 @@
-//! What was there at an instant.
+//! Tables as of an instant.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -25,7 +25,7 @@ mod roads;
 #[path = "time_travel/types.rs"]
 mod types;
 
-/// The server's clock.
+/// Returns the server's clock.
 fn now(conn: &mut PgConnection) -> DateTime<Utc> {
     diesel::select(diesel::dsl::sql::<diesel::sql_types::Timestamptz>(
         "clock_timestamp()",
@@ -34,7 +34,7 @@ fn now(conn: &mut PgConnection) -> DateTime<Utc> {
     .unwrap()
 }
 
-/// Statements that are a transaction each, and the instant after.
+/// Runs statements in a transaction each, and returns the instant after.
 #[track_caller]
 fn each(conn: &mut PgConnection, statements: &[&str]) -> DateTime<Utc> {
     for statement in statements.iter().filter(|statement| !statement.is_empty()) {
@@ -51,7 +51,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// To be taken while nobody writes.
+    /// Takes a copy; nothing may write meanwhile.
     #[track_caller]
     fn of(conn: &mut PgConnection, table: &str) -> Self {
         let rows = rows(
@@ -65,8 +65,8 @@ impl Copy {
         }
     }
 
-    /// Asked for all at once and for each key that ever was, the audit gives
-    /// what was copied.
+    /// Asserts that the audit returns the copy, queried for all rows at once and for each
+    /// key that ever existed.
     #[track_caller]
     fn is_what_was(&self, conn: &mut PgConnection) {
         let Self { table, at, .. } = self;
@@ -101,7 +101,7 @@ impl Copy {
     }
 }
 
-/// The state of a record as of an instant, as SQL has it.
+/// Returns the state of a record as of an instant, as SQL gives it.
 #[track_caller]
 fn state(conn: &mut PgConnection, table: &str, key: &str, at: DateTime<Utc>) -> String {
     let at = at.to_rfc3339();

@@ -1,4 +1,4 @@
-//! Changes across tables: which, in what order, in pages, and at what cost.
+//! Changes across tables: selection, order, pages, and cost.
 
 #[path = "timeline/actions.rs"]
 mod actions;

@@ -1,4 +1,4 @@
-//! Drift is seen, named, and fixed by the command that is given with it.
+//! Drift is detected, named, and fixed by the command of its finding.
 
 #[path = "verify/chains.rs"]
 mod chains;
@@ -31,12 +31,12 @@ use threadline_tests::{run, value};
 
 fn findings(conn: &mut PgConnection) -> Vec<Finding> {
     let mut findings = Models::new(vec![]).verify().run(conn).unwrap().findings;
-    // These tests write as nobody.
+    // These tests write without an actor.
     findings.retain(|finding| finding.code != FindingCode::Unattributed);
     findings
 }
 
-/// Code and table of each finding.
+/// Returns code and table of each finding.
 fn found(conn: &mut PgConnection) -> Vec<String> {
     let findings = findings(conn);
     findings
@@ -45,7 +45,8 @@ fn found(conn: &mut PgConnection) -> Vec<String> {
         .collect()
 }
 
-/// Makes drift happen, unless it has, and runs the commands that are to fix it.
+/// Runs statements that cause drift, unless it exists, and then the commands that should
+/// fix it.
 #[track_caller]
 fn drift(conn: &mut PgConnection, sql: &str, expected: &[&str]) -> Vec<Finding> {
     if !sql.is_empty() {
@@ -58,7 +59,7 @@ fn drift(conn: &mut PgConnection, sql: &str, expected: &[&str]) -> Vec<Finding> 
     findings
 }
 
-/// What was found, but that a table was not audited for a time, which nothing fixes.
+/// Returns the findings, without those of an interrupted audit, which cannot be fixed.
 fn found_but_gaps(conn: &mut PgConnection) -> Vec<String> {
     let mut found = found(conn);
     found.retain(|finding| !finding.starts_with("audit-interrupted "));
@@ -73,7 +74,7 @@ fn fix(conn: &mut PgConnection, findings: &[Finding]) {
     }
 }
 
-/// The name of a table's `capture` or `truncate` trigger, as in SQL.
+/// Returns the name of a table's `capture` or `truncate` trigger, as in SQL.
 fn trigger(conn: &mut PgConnection, table: &str, kind: &str) -> String {
     let query = format!(
         "SELECT quote_ident(tgname) FROM pg_trigger WHERE tgrelid = {}::regclass AND tgname LIKE '!threadline_{kind}_%'",

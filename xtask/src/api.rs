@@ -11,8 +11,8 @@ use crate::run::{cargo, run};
 
 const CRATES: [&str; 3] = ["threadline", "threadline-cli", "threadline-tower"];
 
-/// The form of rustdoc's JSON that `public_api` reads. It is rustdoc's own, unstable, and
-/// may change with any version of Rust.
+/// The version of rustdoc's JSON format that `public_api` reads. The format is unstable,
+/// and may change with any version of Rust.
 const FORM: u64 = 57;
 
 /// Writes the files.
@@ -25,8 +25,8 @@ pub(crate) fn write() -> Result<u8, String> {
     Ok(0)
 }
 
-/// Fails when a file is not what the crate has. Says so, and does not fail, if this
-/// version of Rust writes another form of JSON.
+/// Fails if a file differs from the crate. Only prints a note if this version of Rust
+/// writes another version of the JSON format.
 pub(crate) fn check() -> Result<u8, String> {
     let Some(apis) = apis()? else { return Ok(0) };
     let mut different = vec![];
@@ -56,7 +56,8 @@ pub(crate) fn check() -> Result<u8, String> {
     ))
 }
 
-/// Each file with what should be in it; nothing, and why, if the API cannot be read.
+/// Returns each file with its correct content; nothing, and the reason, if the API cannot
+/// be read.
 fn apis() -> Result<Option<Vec<(String, String)>>, String> {
     let mut apis = vec![];
     for name in CRATES {
@@ -84,8 +85,8 @@ fn apis() -> Result<Option<Vec<(String, String)>>, String> {
     Ok(Some(apis))
 }
 
-/// The guides, and what Diesel's `table!` makes of the views: that is the views' columns
-/// again, which stand on the page of the SQL interface.
+/// The guides, and the items that Diesel's `table!` generates for the views: those repeat
+/// the views' columns, which are on the page of the SQL interface.
 fn is_noise(line: &str) -> bool {
     const TABLES: &str = "threadline::schema::";
     let is_a_view = line.starts_with("pub mod") && !line.ends_with("::columns");

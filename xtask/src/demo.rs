@@ -5,7 +5,7 @@ use crate::server::{Database, server};
 /// Runs an example on a database of its own.
 pub(crate) fn demo(example: &str, then: Missing) -> Result<u8, String> {
     provision(FOR_DEMO, then)?;
-    // Built first: nobody has to wait for a server to see a mistake.
+    // Built first, so that a compile error shows before a server starts.
     let built = run(cargo().args(["build", "--package", example]))?;
     if built != 0 {
         return Ok(built);

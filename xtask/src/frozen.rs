@@ -1,4 +1,4 @@
-//! What a release has frozen: the files that databases have run, and their checksums.
+//! The frozen parts of a release: the files that databases have run, and their checksums.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::versions::VERSIONS;
 
 const CHECKSUMS: &str = "threadline/migrations/frozen/CHECKSUMS";
 
-/// Where the frozen code of a version is.
+/// Returns the path of the frozen code of a version.
 pub(crate) fn code_file(version: i32) -> String {
     format!("threadline/migrations/frozen/v{version}_code.sql")
 }
@@ -40,7 +40,7 @@ pub(crate) fn freeze(version: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Fails when a frozen file has changed or is gone.
+/// Fails if a frozen file has changed or is gone.
 pub(crate) fn check() -> Result<(), String> {
     let Ok(text) = read(CHECKSUMS) else {
         return Ok(());
@@ -64,7 +64,7 @@ pub(crate) fn check() -> Result<(), String> {
     ))
 }
 
-/// What the frozen versions are made of.
+/// Returns the files of the frozen versions.
 fn files() -> Vec<String> {
     let scripts = [
         "finish_code",

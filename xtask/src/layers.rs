@@ -25,7 +25,7 @@ const HEADING: &str = "\
 # this list. `cargo xtask layers` checks it, `cargo xtask layers --write` writes it anew.
 ";
 
-/// Fails when modules use each other in a circle, or one uses a module of a higher layer.
+/// Fails if modules use each other in a circle, or one uses a module of a higher layer.
 pub(crate) fn check() -> Result<(), String> {
     let noted = noted()?;
     let mut problems = vec![];
@@ -46,7 +46,7 @@ pub(crate) fn check() -> Result<(), String> {
     Err(problems.join("\n\n"))
 }
 
-/// Writes the layers, as near to those that are written as the modules allow.
+/// Writes the layers, as close to the present file as the modules allow.
 pub(crate) fn write() -> Result<(), String> {
     let noted = noted()?;
     let mut text = HEADING.to_owned();
@@ -66,7 +66,7 @@ pub(crate) fn write() -> Result<(), String> {
     fs::write(root().join(LAYERS), text).map_err(|error| format!("{LAYERS}: {error}"))
 }
 
-/// The layers of each crate, as the file has them.
+/// Returns the layers of each crate, from the file.
 fn noted() -> Result<BTreeMap<String, Vec<String>>, String> {
     let text = fs::read_to_string(root().join(LAYERS)).unwrap_or_default();
     let mut layers: BTreeMap<String, Vec<String>> = BTreeMap::new();

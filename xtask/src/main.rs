@@ -1,4 +1,4 @@
-//! What is done with this repository, as `cargo xtask <command>`.
+//! The tasks of this repository: `cargo xtask <command>`.
 
 mod api;
 mod bench;

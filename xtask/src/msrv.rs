@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::run::cargo;
 
-/// Checks what can be checked of the declared Rust version without having it:
-/// that nothing which the published crates depend on declares a newer one. The
-/// rest is clippy's `incompatible_msrv`.
+/// Checks the declared Rust version as far as possible without that version: no
+/// dependency of the published crates may declare a newer one. Clippy's
+/// `incompatible_msrv` checks the rest.
 pub(crate) fn check() -> Result<(), String> {
     let output = cargo()
         .args([
@@ -70,7 +70,7 @@ pub(crate) fn check() -> Result<(), String> {
     ))
 }
 
-/// What a package depends on other than for its tests.
+/// Returns the dependencies of a package other than those of its tests.
 fn dependencies<'m>(metadata: &'m Value, id: &str) -> Vec<&'m str> {
     entries(&metadata["resolve"]["nodes"])
         .iter()

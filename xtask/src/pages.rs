@@ -1,4 +1,4 @@
-//! Pages for people name files and tests, which go and get other names.
+//! Pages name files and tests, which may be removed or renamed.
 
 use std::fs;
 
@@ -11,14 +11,15 @@ const PAGES: [&str; 4] = [
     "threadline/src/docs/stability.md",
 ];
 
-/// What stands between backticks on a page.
+/// Returns the texts between backticks on a page.
 fn named(page: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(page)).unwrap();
     let words = text.split('`').skip(1).step_by(2).map(str::to_owned);
     words.collect()
 }
 
-/// A file or folder that is not there. A placeholder in the path stands for no file.
+/// Returns whether a file or folder does not exist. A path with a placeholder names no
+/// file.
 fn lost_path(name: &str) -> bool {
     let looks_like_one = name.contains('/')
         && name
@@ -32,7 +33,7 @@ fn lost_path(name: &str) -> bool {
         && !root().join(name).exists()
 }
 
-/// A test such as `capture::redaction::secrets_stay_out` that is not there.
+/// Returns whether a test such as `capture::redaction::secrets_stay_out` is missing.
 fn lost_test(name: &str) -> bool {
     let parts: Vec<&str> = name.split("::").collect();
     let [suite, modules @ .., test] = parts.as_slice() else {

@@ -1,5 +1,5 @@
-//! What demo and tests need besides Rust. Nothing is installed unless the user asks for it.
-//! A C linker is not part of it: without one, this program would not have been built.
+//! The requirements of demo and tests besides Rust. Nothing is installed unless requested.
+//! A C linker is not one of them: without it, this program would not have been built.
 
 use std::env;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use threadline_test_server::libpq::Libpq;
 use threadline_test_server::packages::{PackageManager, Piece, how_to_install};
 use threadline_test_server::{MissingServer, choice, find_program, find_programs};
 
-/// What the demo needs, and the benchmarks.
+/// The requirements of the demo, and of the benchmarks.
 pub(crate) const FOR_DEMO: &[Piece] = &[Piece::Server, Piece::Client, Piece::Libpq];
 
-/// What the tests need: other programs read exports again.
+/// The requirements of the tests: other programs read exports.
 pub(crate) const FOR_TESTS: &[Piece] = &[
     Piece::Server,
     Piece::Pgbench,
@@ -22,16 +22,16 @@ pub(crate) const FOR_TESTS: &[Piece] = &[
     Piece::Jq,
 ];
 
-/// What to do with what is missing.
+/// How to handle missing pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// Fail, with the command that installs it.
+    /// Fail, with the command that installs them.
     Name,
-    /// `--install`: install it.
+    /// `--install`: install them.
     Install,
 }
 
-/// Checks that the pieces are there, and installs them if asked to.
+/// Checks that the pieces are there, and installs them if requested.
 pub(crate) fn provision(wanted: &[Piece], then: Missing) -> Result<(), String> {
     let missing = missing(wanted);
     if missing.is_empty() {
@@ -72,7 +72,7 @@ Or let this command install what is missing: cargo xtask test --install";
 
 fn missing(wanted: &[Piece]) -> Vec<Piece> {
     let is_there = |piece| match piece {
-        // Whoever chose a folder is told what it lacks when it is to be used.
+        // If the user chose a folder, its missing programs are reported on use.
         Piece::Server => has_database_url() || choice().is_some() || find_programs().is_ok(),
         Piece::Client => ["psql", "pg_dump"]
             .iter()

@@ -5,7 +5,7 @@ use std::process::Command;
 use threadline_test_server::libpq::Libpq;
 use threadline_test_server::root;
 
-/// Cargo, to be run in the repository with what provisioning found.
+/// Returns a cargo command that runs in the repository with the provisioned programs.
 pub(crate) fn cargo() -> Command {
     let cargo = env::var_os("CARGO").map_or("cargo".into(), PathBuf::from);
     let mut command = Command::new(cargo);
@@ -16,8 +16,8 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Runs a command whose output the user sees, and gives its exit status, which
-/// is to be ours.
+/// Runs a command with visible output, and returns its exit status, which becomes that of
+/// this program.
 pub(crate) fn run(command: &mut Command) -> Result<u8, String> {
     let status = command
         .status()

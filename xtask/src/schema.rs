@@ -1,10 +1,10 @@
-//! The SQL of the audit schema. What is read and changed is one object a file, in
-//! `threadline/sql`; a migration has to be one text. So `threadline/migrations` is made
-//! from those files mechanically, and never edited.
+//! The SQL of the audit schema. The sources have one object a file, in `threadline/sql`;
+//! a migration has to be one text. So `threadline/migrations` is generated from those
+//! files, and never edited.
 //!
-//! A release freezes its version of the schema, because databases have run it:
-//! `cargo xtask freeze` copies its code and notes the checksums of all that may not change
-//! from then on. What changes later makes the next version, see
+//! A release freezes its version of the schema, because databases have run it: `cargo
+//! xtask freeze` copies its code and records the checksums of all files that may not
+//! change from then on. Later changes make the next version, see
 //! `threadline/src/install/versions.rs`.
 
 use std::{fs, io};
@@ -337,7 +337,7 @@ pub(crate) const CODE_FILE: &str = "threadline/migrations/code.sql";
 const TABLES_FILE: &str = "threadline/migrations/0001_tables/up.sql";
 const QUICKSTART: &str = "examples/quickstart/migrations";
 
-/// Writes the texts that are not what their files make.
+/// Writes the texts that differ from their files.
 pub(crate) fn write() -> Result<(), String> {
     every_file_has_its_place()?;
     write_stale(made()?)?;
@@ -345,7 +345,7 @@ pub(crate) fn write() -> Result<(), String> {
     write_stale(copy()?)
 }
 
-/// Fails when a text is not what its files make, or a frozen file has changed.
+/// Fails if a text differs from its files, or a frozen file has changed.
 pub(crate) fn check() -> Result<(), String> {
     every_file_has_its_place()?;
     frozen::check()?;
@@ -370,13 +370,13 @@ fn write_stale(texts: Vec<(String, String)>) -> Result<(), String> {
     Ok(())
 }
 
-/// The texts that are to be written, by their paths.
+/// Returns the texts to write, by their paths.
 fn stale(mut texts: Vec<(String, String)>) -> Vec<(String, String)> {
     texts.retain(|(path, text)| fs::read_to_string(root().join(path)).ok().as_ref() != Some(text));
     texts
 }
 
-/// The texts of the library, by their paths.
+/// Returns the texts of the library, by their paths.
 fn made() -> Result<Vec<(String, String)>, String> {
     Ok(vec![
         (TABLES_FILE.to_owned(), joined(TABLES)?),
@@ -384,14 +384,15 @@ fn made() -> Result<Vec<(String, String)>, String> {
     ])
 }
 
-/// A function is replaced where it is, so that a write that calls it meanwhile goes on.
+/// Returns SQL that replaces a function in place, so that a write that calls it meanwhile
+/// continues.
 fn replacing(sql: &str) -> String {
     format!("\n{sql}")
         .replace("\nCREATE FUNCTION ", "\nCREATE OR REPLACE FUNCTION ")
         .replace("\nCREATE AGGREGATE ", "\nCREATE OR REPLACE AGGREGATE ")
 }
 
-/// The quickstart's migration of the schema, as `generate` writes it.
+/// Returns the quickstart's migration of the schema, as `generate` writes it.
 fn copy() -> Result<Vec<(String, String)>, String> {
     let folder = copied_folder()?;
     let version = folder
@@ -440,7 +441,7 @@ pub(crate) fn newest() -> i32 {
     VERSIONS.last().map_or(0, |version| version.number)
 }
 
-/// The name of the quickstart's folder for the schema.
+/// Returns the name of the quickstart's folder for the schema.
 fn copied_folder() -> Result<String, String> {
     fs::read_dir(root().join(QUICKSTART))
         .map_err(|error| format!("{QUICKSTART}: {error}"))?
@@ -464,7 +465,7 @@ fn rename_copy() -> Result<(), String> {
     fs::rename(dir.join(folder), dir.join(named)).map_err(|error| format!("{QUICKSTART}: {error}"))
 }
 
-/// Code that a release froze changes in the next version.
+/// Fails if code that a release froze changed without a new version.
 fn newest_is_declared() -> Result<(), String> {
     let frozen = frozen::code_file(newest());
     match fs::read_to_string(root().join(&frozen)) {
@@ -489,13 +490,13 @@ fn joined(files: &[&str]) -> Result<String, String> {
     Ok(parts?.join("\n"))
 }
 
-/// A new file that nobody put into a list would be installed nowhere.
+/// Fails if a file is in no list: it would be installed nowhere.
 fn every_file_has_its_place() -> Result<(), String> {
     let sql = root().join("threadline/sql");
     let unreadable = |error: io::Error| format!("threadline/sql: {error}");
     for folder in fs::read_dir(&sql).map_err(unreadable)? {
         let folder = folder.map_err(unreadable)?.path();
-        // The README stands beside the folders.
+        // The README is next to the folders.
         if !folder.is_dir() {
             continue;
         }

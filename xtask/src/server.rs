@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use threadline_test_server::{AtEnd, OLDEST, Server};
 
-/// The server of `DATABASE_URL` if it suits, or a new one.
+/// Returns the server of `DATABASE_URL` if it is supported, or a new one.
 pub(crate) fn server() -> Result<Server, String> {
     let server = Server::find_or_start()?;
     if !server.is_throw_away() {
@@ -19,7 +19,7 @@ pub(crate) fn server() -> Result<Server, String> {
     Ok(server)
 }
 
-/// The server's major version.
+/// Returns the server's major version.
 pub(crate) fn major_version(server: &Server) -> Result<u32, String> {
     let number = psql(server, "SHOW server_version_num")?;
     let number: u32 = number
@@ -28,8 +28,8 @@ pub(crate) fn major_version(server: &Server) -> Result<u32, String> {
     Ok(number / 10_000)
 }
 
-/// A database that goes when this is dropped, and also when Ctrl-C ends us: on
-/// somebody else's server, nobody would look for it.
+/// A database that is dropped with this value, and also when Ctrl-C ends the process: a
+/// leftover on a shared server would not be noticed.
 #[derive(Debug)]
 pub(crate) struct Database {
     url: String,
@@ -56,7 +56,7 @@ impl Database {
     }
 }
 
-/// Runs one statement and gives its value.
+/// Runs one statement and returns its value.
 fn psql(server: &Server, statement: &str) -> Result<String, String> {
     let output = psql_command(server, statement)
         .stdin(Stdio::null())
@@ -71,7 +71,7 @@ fn psql(server: &Server, statement: &str) -> Result<String, String> {
 
 fn psql_command(server: &Server, statement: &str) -> Command {
     let mut command = server.command("psql");
-    // Nobody's settings, and no question for a password.
+    // Without the user's settings, and without a password prompt.
     command.args([
         "--no-psqlrc",
         "--no-password",

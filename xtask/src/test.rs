@@ -9,14 +9,12 @@ use crate::provision::{Missing, provision, provision_tests};
 use crate::run::{cargo, run};
 use crate::server::{major_version, server};
 
-/// Runs every test of the workspace on one server, and those on which a new
-/// version can tell on the newest one, too. With arguments, only what they ask
-/// for.
+/// Runs every test of the workspace on one server, and those that depend on the version
+/// also on the newest one. With arguments, only the selected ones.
 pub(crate) fn test(arguments: &[String], then: Missing) -> Result<u8, String> {
     let diesel = provision_tests(then)?;
     let server = server()?;
-    // Installed before anybody has waited for the tests; what fails of it keeps
-    // none of them from being run.
+    // Installed before the tests run; a failure does not prevent them.
     let newest = if !arguments.is_empty() {
         Ok(None)
     } else if major_version(&server)? >= NEWEST {
@@ -36,7 +34,7 @@ pub(crate) fn test(arguments: &[String], then: Missing) -> Result<u8, String> {
     }
 }
 
-/// Cargo, to run tests of the workspace on a server.
+/// Returns a cargo command that runs tests of the workspace on a server.
 pub(crate) fn tests(server: &Server, diesel: &Path) -> Command {
     let mut command = cargo();
     command
@@ -46,7 +44,7 @@ pub(crate) fn tests(server: &Server, diesel: &Path) -> Command {
     command
 }
 
-/// A diesel program, built if there is none and the user asks for it.
+/// Returns a diesel program, built if there is none and the user requests it.
 pub(crate) fn diesel(then: Missing) -> Result<PathBuf, String> {
     match (diesel_cli::find(), then) {
         (Some(diesel), _) => Ok(diesel),

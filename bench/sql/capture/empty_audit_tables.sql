@@ -1,4 +1,4 @@
--- Empties what the variants record into.
+-- Empties the audit tables of the variants.
 DO $$
 BEGIN
     EXECUTE (

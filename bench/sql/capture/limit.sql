@@ -11,5 +11,5 @@ WHERE schema_name = 'bench' AND table_name LIKE 'ours%';
 -- number of a sequence of its own.
 CREATE SEQUENCE bench.limit_transactions START 1000000000000000;
 
--- Stands in for positions, far above those that posting gives.
+-- Replaces positions, with numbers far above those that posting gives.
 CREATE SEQUENCE bench.limit_positions START 1000000000000000;

@@ -1,4 +1,4 @@
--- Nobody else writes between, so that what is recorded is what goes.
+-- No other session writes in between, so the recorded rows are the removed ones.
 LOCK TABLE bench.limit_parents, bench.limit_children IN SHARE ROW EXCLUSIVE MODE;
 
 INSERT INTO threadline.ledger_changes (id, transaction_id, captured_at, table_id, op, record_key, row_data, position)

@@ -1,5 +1,5 @@
--- Two statements are cheaper than one that writes the rows and, from what it
--- returns, the changes: nothing is kept in between.
+-- Two statements are faster than one that writes the rows and, from their RETURNING, the changes:
+-- nothing is kept in between.
 INSERT INTO bench.limit_{width} SELECT * FROM bench.source_{width} WHERE id <= {rows};
 
 INSERT INTO threadline.ledger_changes (id, transaction_id, captured_at, table_id, op, record_key, row_data, position)

@@ -1,5 +1,5 @@
--- Nobody else writes between, so that what is recorded is what changes. The
--- application knows which column that is, and how.
+-- No other session writes in between, so the recorded values are the changed ones. The
+-- application knows the column and the new value.
 LOCK TABLE bench.limit_{width} IN SHARE ROW EXCLUSIVE MODE;
 
 INSERT INTO threadline.ledger_changes (

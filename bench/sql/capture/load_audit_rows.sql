@@ -1,5 +1,5 @@
--- Changes of ten tables, among them those that are measured, 100,000 records
--- each. The indexes are made after the load, which is quicker.
+-- Loads changes of ten tables, among them the measured ones, 100,000 records each. The indexes
+-- are created after the load, which is faster.
 CREATE TEMP TABLE indexes AS
 SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition
 FROM pg_index

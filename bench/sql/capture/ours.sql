@@ -1,4 +1,4 @@
--- Audits a table. Tables are emptied between repetitions, which nobody needs to know.
+-- Audits a table. Tables are emptied between repetitions without a record.
 CREATE FUNCTION bench.audit(target regclass) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,5 +1,5 @@
--- The limit writes the row and its change in one statement. As two statements, or as one
--- together with the transaction row, it costs the same.
+-- The limit writes the row and its change in one statement. Two statements, or one together with
+-- the transaction row, cost the same.
 PREPARE insert_{table} (bigint) AS
 WITH row AS (
     INSERT INTO bench.{table} SELECT s.* FROM bench.source_{width} AS s WHERE s.id = $1 RETURNING *
@@ -9,7 +9,7 @@ SELECT nextval('threadline.entry_ids'), currval('bench.limit_transactions'), clo
        to_jsonb(row), nextval('bench.limit_positions')
 FROM row;
 
--- The application has read the row before, and knows what it was.
+-- The application has read the row before, and knows its old values.
 PREPARE update_{table} (bigint, int, int) AS
 WITH row AS (
     UPDATE bench.{table} SET quantity = $3 WHERE id = $1 RETURNING id

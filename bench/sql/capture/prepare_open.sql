@@ -1,4 +1,4 @@
--- How the limit opens its AuditTransaction: actor, request and source as parameters.
+-- Prepares how the limit opens its AuditTransaction: actor, request and source as parameters.
 PREPARE open_limit (text, text, text, text) AS
 INSERT INTO threadline.ledger_transactions (
     id, xact_id, occurred_at, opened_at, actor_type, actor_id, actor_origin, request_id, source, session_user_name)

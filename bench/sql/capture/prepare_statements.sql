@@ -1,4 +1,4 @@
--- Statements of one row that touch none, or either insert or update one.
+-- Prepares statements of one row that touch none, or either insert or update one.
 PREPARE update_none_{variant} (bigint) AS
 UPDATE bench.{variant}_8 SET quantity = 0 WHERE id = -$1;
 
@@ -9,7 +9,7 @@ PREPARE insert_none_{variant} (bigint) AS
 INSERT INTO bench.{variant}_8 SELECT s.* FROM bench.source_8 AS s WHERE s.id = $1
 ON CONFLICT (id) DO NOTHING;
 
--- What these do, and nothing else.
+-- Only the effect of these statements.
 PREPARE insert_{variant} (bigint, int) AS
 INSERT INTO bench.{variant}_8 SELECT s.* FROM bench.source_8 AS s WHERE s.id = $1;
 

@@ -1,4 +1,4 @@
--- What a connection prepares for writes of one row.
+-- Prepares the statements with which a connection writes one row.
 PREPARE insert_{table} (bigint) AS
 INSERT INTO bench.{table} SELECT s.* FROM bench.source_{width} AS s WHERE s.id = $1;
 

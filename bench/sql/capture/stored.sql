@@ -1,5 +1,5 @@
--- Bytes of the tables that audit rows stay in, with their indexes. Not the journal: it is
--- emptied by posting.
+-- Returns the bytes of the tables that keep audit rows, with their indexes. Not the journal,
+-- which posting empties.
 SELECT sum(pg_total_relation_size(c.oid))::bigint AS n
 FROM pg_class AS c
 WHERE c.relkind = 'r' AND (

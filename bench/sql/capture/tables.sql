@@ -1,5 +1,5 @@
--- Each variant has tables of its own of the same shape, of 8 and of 40 columns,
--- and a source that has 100,000 rows to insert.
+-- Creates tables of the same shape for each variant, of 8 and of 40 columns, and a source of
+-- 100,000 rows to insert.
 CREATE SCHEMA bench;
 
 CREATE FUNCTION bench.create_table(name text, width int) RETURNS void
@@ -39,7 +39,7 @@ FROM unnest(ARRAY['source', 'unaudited', 'limit', 'ours', 'textbook', 'typed', '
 
 SELECT bench.fill_source(width) FROM unnest(ARRAY[8, 40]) AS width;
 
--- Parents with 10 children each, which go with them.
+-- Parents with 10 children each, which are deleted along.
 DO $$
 DECLARE
     variant text;

@@ -1,5 +1,5 @@
--- A generic audit trigger as many applications have it: one function for every
--- table, fired for each row, which compares the row's images as jsonb.
+-- A generic audit trigger, as in many applications: one function for every table, fired for each
+-- row, which compares the row's images as jsonb.
 CREATE SCHEMA textbook;
 
 CREATE TABLE textbook.audit_transactions (

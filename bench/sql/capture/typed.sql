@@ -1,6 +1,5 @@
--- A typed event table beside each table and a row for each context, as django-pghistory
--- has them; written for this comparison. One trigger for each operation: it has nothing
--- to decide.
+-- A typed event table for each table and a row for each context, like django-pghistory; written
+-- for this comparison. One trigger for each operation, so that it needs no branches.
 CREATE SCHEMA typed;
 
 CREATE TABLE typed.contexts (
@@ -9,7 +8,7 @@ CREATE TABLE typed.contexts (
     metadata   jsonb NOT NULL
 );
 
--- Writes the context of the running transaction, if it has one that is not there yet.
+-- Writes the context of the running transaction if it has one that is not written yet.
 CREATE FUNCTION typed.context() RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -24,8 +23,8 @@ BEGIN
 END
 $$;
 
--- Runs SQL with a table's name, key and columns put in; {n.columns} are its columns, each
--- with `n.` before it.
+-- Runs SQL with a table's name, key and columns filled in; {n.columns} are its columns, each
+-- prefixed with `n.`.
 CREATE FUNCTION typed.run(template text, target regclass) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,6 +1,5 @@
--- People vote for posts, once each. What a vote changes elsewhere is up to triggers of the
--- application: the score of the post, the reputation of its author, and what the author's
--- feed shows.
+-- Users vote for posts, once each. Triggers of the application update other tables: the score of
+-- the post, the reputation of its author, and the author's feed.
 CREATE TABLE bench.{variant}_people (
     id bigint PRIMARY KEY, name text, email text, reputation int, joined_at timestamptz);
 

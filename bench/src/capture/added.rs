@@ -1,25 +1,25 @@
-//! What a variant adds to unaudited writes.
+//! The cost that a variant adds to unaudited writes.
 
 use crate::capture::names::posting;
 use crate::capture::variant::Variant;
 use crate::samples::{Samples, Spread};
 
-/// What each repetition measured beyond the unaudited one of the same
-/// repetition, so that a slower minute of the machine slows both.
+/// Subtracts the unaudited figure of the same repetition from each, so that a slow minute
+/// of the machine affects both.
 pub(super) fn added(samples: &Samples, workload: &str, variant: Variant) -> Vec<f64> {
     let with = samples.values(workload, variant.name());
     let without = samples.values(workload, Variant::Unaudited.name());
     with.iter().zip(without).map(|(w, u)| w - u).collect()
 }
 
-/// What ours adds together with the posting of it.
+/// Returns the cost that ours adds, including its posting.
 pub(super) fn added_with_posting(samples: &Samples, workload: &str) -> Vec<f64> {
     let posted = samples.values(&posting(workload), Variant::Ours.name());
     let added = added(samples, workload, Variant::Ours);
     added.iter().zip(posted).map(|(a, p)| a + p).collect()
 }
 
-/// What one adds over what the other adds.
+/// Returns the difference between the costs that two variants add.
 pub(super) fn ratio(
     samples: &Samples,
     workload: &str,
@@ -32,7 +32,7 @@ pub(super) fn ratio(
     ))
 }
 
-/// Of each repetition.
+/// For each repetition.
 pub(super) fn quotients(of: &[f64], over: &[f64]) -> Vec<f64> {
     of.iter().zip(over).map(|(a, b)| a / b).collect()
 }

@@ -1,4 +1,5 @@
-//! Writes to a table that got a column and was not refreshed yet, beside those before.
+//! Writes to a table that got a column and was not refreshed yet, compared with those
+//! before.
 
 use crate::capture::bench::Bench;
 use crate::capture::table;
@@ -62,7 +63,7 @@ fn measure(
     for (operation, workload) in ["insert", "update"].into_iter().zip(workloads) {
         let message =
             |row: usize| variant.transaction(&format!("EXECUTE {operation}_altered({row});"));
-        // The first ones plan anew.
+        // The first ones are planned again.
         for row in first..first + 10 {
             bench.execute(&message(row));
         }

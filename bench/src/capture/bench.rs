@@ -7,14 +7,14 @@ use crate::capture::variant::Variant;
 use crate::samples::Samples;
 use crate::sql::number;
 
-/// What the workloads share.
+/// The code shared by the workloads.
 pub(super) struct Bench<'a> {
     pub(super) conn: &'a mut PgConnection,
     pub(super) url: &'a str,
     pub(super) quick: bool,
     pub(super) meter: Meter,
     pub(super) samples: &'a mut Samples,
-    /// Whether the ledger keeps what is in it, between repetitions.
+    /// Whether the ledger keeps its rows between repetitions.
     pub(super) keep_ledger: bool,
 }
 
@@ -25,7 +25,7 @@ impl Bench<'_> {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// The first of two for a quick run.
+    /// Returns the first of two, or the second for a quick run.
     pub(super) fn pick<T>(&self, quick: T, full: T) -> T {
         if self.quick { quick } else { full }
     }
@@ -58,18 +58,18 @@ impl Bench<'_> {
         self.empty_audit_tables();
     }
 
-    /// Bytes that audit rows take, once they are posted.
+    /// Returns the bytes that audit rows take after posting.
     pub(super) fn stored_bytes(&mut self) -> f64 {
         number(self.conn, include_str!("../../sql/capture/stored.sql")) as f64
     }
 
-    /// Measures messages, of which there are so many parts.
+    /// Measures messages that consist of a number of parts.
     pub(super) fn measure(&mut self, messages: &[String], parts: usize) -> Cost {
         let messages = messages.iter().map(String::as_str);
         self.meter.measure(self.conn, messages).divided_by(parts)
     }
 
-    /// Adds what one part of a workload takes in CPU and WAL.
+    /// Adds the CPU and WAL of one part of a workload.
     pub(super) fn add(&mut self, workload: &str, variant: Variant, cost: Cost) {
         let wal = names::wal(workload);
         for (name, unit, value) in [
@@ -80,8 +80,8 @@ impl Bench<'_> {
         }
     }
 
-    /// Posts what a workload of so many parts left in the journal, and adds what that
-    /// takes. Variants without a journal have nothing to post.
+    /// Posts the journal entries of a workload of a number of parts, and adds the cost.
+    /// Variants without a journal have nothing to post.
     pub(super) fn post(&mut self, workload: &str, variant: Variant, parts: usize) -> Option<Cost> {
         if variant != Variant::Ours {
             return None;
@@ -93,13 +93,13 @@ impl Bench<'_> {
         Some(cost)
     }
 
-    /// Posts what a warm-up left, which also makes the connection ready for posting.
+    /// Posts the entries of a warm-up, which also prepares the connection for posting.
     pub(super) fn post_quietly(&mut self) {
         post(self.conn);
     }
 
-    /// The variants in another order for each repetition, so that none always
-    /// comes after the same other.
+    /// Returns the variants in a different order for each repetition, so that none always
+    /// follows the same one.
     pub(super) fn turns(variants: &[Variant], repetition: usize) -> Vec<Variant> {
         let mut turns = variants.to_vec();
         turns.rotate_left(repetition % variants.len());

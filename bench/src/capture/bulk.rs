@@ -110,8 +110,8 @@ pub(super) fn repetition(
     bench.empty_tables(&of);
 }
 
-/// Triggers for each row take their time; for each row the same, however many
-/// there are. Posting works in batches, and so ours is measured in full.
+/// Row triggers take time; the time for each row does not depend on their number. Posting
+/// works in batches, so ours is measured in full.
 fn measured_rows(bench: &Bench<'_>, rows: usize, variant: Variant) -> usize {
     match variant {
         Variant::Textbook | Variant::Typed if rows == MANY => rows / bench.pick(5, 1),

@@ -1,5 +1,5 @@
-//! Rows that go because the row that they refer to goes: for PostgreSQL each
-//! parent's children are a statement of their own.
+//! Rows deleted because the row that they refer to is deleted: PostgreSQL runs one
+//! statement for the children of each parent.
 
 use crate::capture::bench::Bench;
 use crate::capture::table;

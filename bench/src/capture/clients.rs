@@ -1,5 +1,5 @@
-//! Several clients at once, each updating rows of its own. How many
-//! transactions they get through is a matter of the machine; no goal hangs on it.
+//! Several clients at once, each updating rows of its own. The throughput depends on the
+//! machine; no goal depends on it.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ pub(super) fn fill(bench: &mut Bench<'_>, variant: Variant, clients: usize) {
     bench.fill(variant, WIDTH, clients * ROWS_EACH);
 }
 
-/// Transactions a second that the clients get through together.
+/// Returns the transactions a second of all clients together.
 pub(super) fn rate(url: &str, clients: usize, variant: Variant, span: Duration) -> f64 {
     let workers: Vec<_> = (0..clients)
         .map(|client| {

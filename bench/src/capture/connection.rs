@@ -1,7 +1,7 @@
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 
-/// A connection like any other of the benchmark.
+/// Opens a connection, set up like any other of the benchmark.
 pub(super) fn connect(url: &str) -> PgConnection {
     let mut conn = PgConnection::establish(url).expect("the server takes connections");
     prepare(&mut conn);
@@ -9,7 +9,7 @@ pub(super) fn connect(url: &str) -> PgConnection {
 }
 
 /// Asynchronous commits wake the WAL writer, each by a signal that costs more than the
-/// commit. The server that is started for this waits for no disk anyway.
+/// commit. The server that is started for this does not sync to disk anyway.
 pub(super) fn prepare(conn: &mut PgConnection) {
     conn.batch_execute("SET synchronous_commit = on")
         .expect("a session may");

@@ -1,4 +1,4 @@
-//! Under whom single rows are written: an actor, and a request that is another for each
+//! The context of single-row writes: an actor, and a request id that differs for each
 //! transaction.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,13 +44,13 @@ impl Context {
         )
     }
 
-    /// In no order, as request ids are.
+    /// Not sorted, like request ids.
     fn request_id(&self) -> String {
         format!("{:016x}", scatter(self.request))
     }
 }
 
-/// Another number for each, in no order (the mixing step of SplitMix64).
+/// Returns a different number for each, unsorted (the mixing step of SplitMix64).
 pub(super) fn scatter(number: u64) -> u64 {
     let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! Rows that come by COPY.
+//! Rows written by COPY.
 
 use crate::capture::bench::Bench;
 use crate::capture::prepare::limit_table_id;
@@ -6,7 +6,7 @@ use crate::capture::table;
 use crate::capture::variant::Variant;
 use crate::numbers::thousands;
 
-/// What a file would hold, made by a program beside the server process.
+/// The content of a file, produced by a program next to the server process.
 const COPY: &str = r#"COPY bench.{table} FROM PROGRAM 'awk ''BEGIN { for (k = 1; k <= {rows}; k++)
     print k ",row " k ",status-" k % 5 "," k % 100000 "," k % 100 ",a note of some length on row " k ",2026-01-01,t" }'''
     (FORMAT csv);"#;

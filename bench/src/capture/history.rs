@@ -1,5 +1,5 @@
-//! The same writes when the ledger is full. Two databases take turns, one with a full
-//! ledger and one with an empty one, so that a slow minute of the machine slows both.
+//! The same writes with a full ledger. Two databases take turns, one with a full ledger
+//! and one with an empty one, so that a slow minute of the machine affects both.
 
 use std::env;
 
@@ -21,7 +21,7 @@ const WIDTH: u32 = 8;
 const EMPTY: &str = ", no audit rows before";
 const OURS: Variant = Variant::Ours;
 
-/// A workload with no audit rows before, and with many.
+/// Databases for a workload with no audit rows, and with many.
 pub(super) struct Pair {
     pub(super) empty: String,
     pub(super) full: String,
@@ -101,7 +101,7 @@ fn measure(bench: &mut Bench<'_>, state: &str) {
     bulk::repetition(bench, MANY, WIDTH, state, OURS);
 }
 
-/// Records come in no order, so that each has another page of the index by record.
+/// Records are unsorted, so that each needs another page of the index by record.
 fn update_random_rows(bench: &mut Bench<'_>, workload: &str) {
     let writes = Writes {
         variant: OURS,

@@ -1,4 +1,4 @@
-//! What a piece of work costs the server.
+//! Measures what a piece of work costs the server.
 
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ impl Cost {
 }
 
 impl Meter {
-    /// CPU of the server process, where the system tells it.
+    /// CPU of the server process, if the system reports it.
     pub(super) fn new(conn: &mut PgConnection) -> Self {
         #[derive(QueryableByName)]
         struct Reading {
@@ -54,12 +54,12 @@ impl Meter {
         Self { clock }
     }
 
-    /// Nanoseconds; what counts is the difference of two readings.
+    /// Nanoseconds; the difference between two readings counts.
     pub(super) fn clock(self, conn: &mut PgConnection) -> i64 {
         number(conn, self.clock)
     }
 
-    /// Nothing else writes on the server meanwhile, or its WAL counts too.
+    /// Nothing else may write on the server meanwhile, or its WAL counts too.
     pub(super) fn measure<'a>(
         self,
         conn: &mut PgConnection,

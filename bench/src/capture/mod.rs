@@ -1,4 +1,4 @@
-//! What capture and posting cost: the same writes unaudited, at the limit, ours, and
+//! The cost of capture and posting: the same writes unaudited, at the limit, ours, and
 //! with other triggers.
 
 mod added;
@@ -52,7 +52,7 @@ const WORKLOADS: [Workload; 11] = [
     ("posting", posting::run),
 ];
 
-/// Its workloads are measured each by itself, too.
+/// Each of its workloads can be measured separately, too.
 pub(crate) fn workloads() -> impl Iterator<Item = &'static str> {
     WORKLOADS
         .into_iter()
@@ -60,8 +60,8 @@ pub(crate) fn workloads() -> impl Iterator<Item = &'static str> {
         .chain(["history"])
 }
 
-/// On a database of its own: the audit tables are emptied many times. One workload, or
-/// all.
+/// Runs on a database of its own, because the audit tables are emptied many times. Runs
+/// one workload, or all.
 pub(crate) fn run(
     conn: &mut PgConnection,
     url: &str,
@@ -92,7 +92,7 @@ pub(crate) fn run(
     goals::check(bench.samples, quick, goals);
 }
 
-/// Makes a database ready, and the connection to it.
+/// Prepares a database, and the connection to it.
 fn set_up(conn: &mut PgConnection) {
     Models::new(vec![])
         .install(conn)
@@ -111,7 +111,7 @@ fn set_up(conn: &mut PgConnection) {
     prepare::writes(conn, &Variant::ALL, &WIDTHS);
 }
 
-/// Leaves the database as it was, for what is measured next.
+/// Leaves the database as it was, for the next measurement.
 pub(crate) fn remove(conn: &mut PgConnection) {
     conn.batch_execute(include_str!("../../sql/capture/remove.sql"))
         .expect("the tables go");

@@ -1,10 +1,10 @@
-//! Names of what is measured along with a workload.
+//! Names of the figures measured along with a workload.
 
 pub(super) fn wal(workload: &str) -> String {
     format!("WAL of {workload}")
 }
 
-/// Posting of what the workload left in the journal.
+/// Returns the name for posting a workload's journal entries.
 pub(super) fn posting(workload: &str) -> String {
     format!("posting of {workload}")
 }

@@ -1,4 +1,4 @@
-//! What a migration takes to audit a table.
+//! The time that a migration takes to audit a table.
 
 use crate::capture::WIDTHS;
 use crate::capture::bench::Bench;

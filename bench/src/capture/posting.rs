@@ -1,4 +1,4 @@
-//! How much one worker posts in a second, and how far it lags behind writers.
+//! The number of entries that one worker posts a second, and its lag behind writers.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ pub(super) fn run(bench: &mut Bench<'_>) {
     }
 }
 
-/// Adds how many changes a second are posted, of those that wait.
+/// Adds the number of waiting changes that are posted in a second.
 fn post(bench: &mut Bench<'_>, workload: &str) {
     let start = Instant::now();
     let moved = threadline::post(bench.conn).expect("posting");
@@ -73,7 +73,7 @@ fn post(bench: &mut Bench<'_>, workload: &str) {
     bench.samples.add(workload, OURS, "changes a second", rate);
 }
 
-/// Adds how old the oldest entry of the journal became, while a worker posts and clients
+/// Adds the age of the oldest entry of the journal while a worker posts and clients
 /// write.
 fn lag(bench: &mut Bench<'_>) {
     let span = bench.pick(Duration::from_secs(2), Duration::from_secs(20));
@@ -102,7 +102,7 @@ fn lag(bench: &mut Bench<'_>) {
         .add(&name, OURS, "transactions a second", writers);
 }
 
-/// Seconds since the oldest entry of the journal was captured.
+/// Returns the seconds since the oldest entry of the journal was captured.
 fn oldest(conn: &mut PgConnection) -> f64 {
     let since = waiting(conn).expect("an answer").since;
     since.map_or(0.0, |since| (chrono::Utc::now() - since).as_seconds_f64())

@@ -1,4 +1,4 @@
-//! What a connection prepares, so that nothing is parsed again.
+//! The statements that a connection prepares, so that nothing is parsed again.
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 use crate::capture::variant::Variant;
 use crate::sql::number;
 
-/// Makes a connection ready for writes of one row by these variants.
+/// Prepares a connection for writes of one row by these variants.
 pub(super) fn writes(conn: &mut PgConnection, variants: &[Variant], widths: &[u32]) {
     if variants.contains(&Variant::Limit) {
         prepare(
@@ -32,7 +32,7 @@ pub(super) fn writes(conn: &mut PgConnection, variants: &[Variant], widths: &[u3
     }
 }
 
-/// Makes a connection ready for what a template says of a variant.
+/// Prepares the statements of a template for a variant.
 pub(super) fn of_variant(conn: &mut PgConnection, variant: Variant, template: &str) {
     prepare(
         conn,
@@ -51,7 +51,7 @@ fn prepare(conn: &mut PgConnection, template: &str, holes: &[(&str, String)]) {
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Where the audit rows of the limit's table belong.
+/// Returns the table id under which the limit writes its audit rows.
 pub(super) fn limit_table_id(conn: &mut PgConnection, of: &str) -> i64 {
     number(
         conn,

@@ -1,5 +1,5 @@
-//! What a new connection pays: for its first write, and in memory for each table that it
-//! writes to.
+//! The cost of a new connection: for its first write, and in memory for each table that
+//! it writes to.
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
@@ -32,7 +32,7 @@ pub(super) fn run(bench: &mut Bench<'_>) {
 
 fn first_write(bench: &mut Bench<'_>, variant: Variant, row: usize) {
     let mut conn = connect(bench.url);
-    // The clock itself is no longer new then.
+    // The clock itself has been read before.
     bench.meter.clock(&mut conn);
     let message = variant.transaction(&insert(&variant.table("8"), row));
     let cost = bench.meter.measure(&mut conn, [message.as_str()]);
@@ -66,8 +66,8 @@ fn memory(bench: &mut Bench<'_>) {
     bench.empty_audit_tables();
 }
 
-/// Of a session that runs the first so many of insert, update and delete. The first table
-/// is left out: with it comes what all tables share.
+/// Measures a session that runs the first few of insert, update and delete. The first
+/// table is left out: its cost includes what all tables share.
 fn bytes_a_table(url: &str, variant: Variant, statements: usize) -> f64 {
     let mut conn = connect(url);
     number(&mut conn, MEMORY_SQL);

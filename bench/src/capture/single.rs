@@ -1,8 +1,8 @@
 //! Writes of one row.
 //!
-//! Statements are prepared, and a transaction goes to the server in one message:
-//! nothing is parsed again but the context, and the limit pays for no round trips, which
-//! an application that writes audit rows itself would hardly avoid.
+//! Statements are prepared, and a transaction goes to the server in one message: only the
+//! context is parsed each time, and the limit pays for no round trips, which an
+//! application that writes audit rows itself could hardly avoid.
 
 use crate::capture::WIDTHS;
 use crate::capture::bench::Bench;
@@ -55,7 +55,7 @@ impl Names {
         }
     }
 
-    /// What is in a transaction of its own.
+    /// Returns the writes in a transaction of their own.
     fn transactions(&self) -> [&str; 4] {
         [&self.insert, &self.update, &self.ten, &self.delete]
     }
@@ -122,7 +122,7 @@ impl Writes {
             .transaction(&format!("EXECUTE insert_{}({row});", self.table()))
     }
 
-    /// Each a row and a number that its quantity did not have.
+    /// Each has a row and a number that differs from its quantity.
     pub(super) fn updates(self, rows: &[(usize, usize)]) -> String {
         let table = self.table();
         let statements: Vec<String> = rows

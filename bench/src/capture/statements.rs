@@ -1,19 +1,19 @@
-//! Statements that touch no row, and those that decide themselves between insert and
-//! update. Triggers for each statement fire for both.
+//! Statements that touch no row, and those that choose between insert and update.
+//! Statement triggers fire for both.
 
 use crate::capture::bench::Bench;
 use crate::capture::prepare;
 use crate::capture::table;
 use crate::capture::variant::Variant;
 
-/// Without a context: there is nothing to record.
+/// Without a context, because there is nothing to record.
 pub(super) const OF_NO_ROW: [&str; 3] = [
     "update of no row, 8 columns",
     "delete of no row, 8 columns",
     "insert with a conflict that does nothing, 8 columns",
 ];
 
-/// Statements that find out what to do, and those that do only that, in turn.
+/// Statements that choose their operation, and the plain statements for it, in turn.
 const OF_ONE_ROW: [[&str; 2]; 5] = [
     [PLAIN_INSERT, "insert"],
     [PLAIN_UPDATE, "update"],
@@ -27,7 +27,7 @@ const UPSERT_INSERTS: &str = "upsert that inserts, 8 columns";
 const UPSERT_UPDATES: &str = "upsert that updates, 8 columns";
 const MERGE_UPDATES: &str = "MERGE that updates, 8 columns";
 
-/// What decides itself, and the plain statement for what it decides.
+/// The statement that chooses, and the plain statement for its choice.
 pub(super) const UPSERTS: [[&str; 2]; 3] = [
     [UPSERT_INSERTS, PLAIN_INSERT],
     [UPSERT_UPDATES, PLAIN_UPDATE],
@@ -93,7 +93,7 @@ fn execute(variant: Variant, statement: &str, parameters: &[usize]) -> String {
     )
 }
 
-/// Messages for as many rows, after some of others.
+/// Messages for a number of rows, after others.
 fn with_warm_up(
     bench: &mut Bench<'_>,
     rows: usize,

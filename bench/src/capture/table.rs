@@ -1,4 +1,4 @@
-//! Figures as people read them.
+//! Formats figures for people.
 
 use crate::capture::added::added;
 use crate::capture::added::{added_with_posting, quotients, ratio};
@@ -6,7 +6,7 @@ use crate::capture::names::{posting as posting_of, wal};
 use crate::capture::variant::Variant;
 use crate::samples::{Samples, Spread};
 
-/// Whose added cost is beside ours.
+/// The variants whose added cost is shown next to ours.
 const OTHERS: [Variant; 4] = [
     Variant::Limit,
     Variant::Textbook,
@@ -27,7 +27,7 @@ pub(super) fn heading(title: &str) {
     println!();
 }
 
-/// The medians of a workload, and their spread below.
+/// Prints the medians of a workload, with their spread below.
 pub(super) fn row(samples: &Samples, workload: &str, unit: &str) {
     let spreads = Variant::ALL.map(|variant| samples.spread(workload, variant.name()));
     let ratios = OTHERS.map(|over| ratio(samples, workload, Variant::Ours, over));
@@ -50,7 +50,7 @@ pub(super) fn row(samples: &Samples, workload: &str, unit: &str) {
     println!();
 }
 
-/// What posting of workloads takes, and capture and posting together.
+/// Prints the cost of posting the workloads, and of capture and posting together.
 pub(super) fn posting<'a>(samples: &Samples, workloads: impl IntoIterator<Item = &'a str>) {
     println!("posting");
     for workload in workloads {

@@ -4,14 +4,14 @@ use crate::capture::context::Context;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Variant {
     Unaudited,
-    /// No trigger: the application itself writes the audit rows.
+    /// No trigger: the application writes the audit rows.
     Limit,
     Ours,
     /// A generic trigger, fired for each row.
     Textbook,
-    /// An event table beside each table, written by triggers for each row.
+    /// An event table for each table, written by row triggers.
     Typed,
-    /// The same, by triggers for each statement.
+    /// The same, by statement triggers.
     TypedStmt,
 }
 
@@ -25,7 +25,7 @@ impl Variant {
         Self::TypedStmt,
     ];
 
-    /// Those that need no SQL of their own for a write.
+    /// Variants that need no SQL of their own for a write.
     pub(super) const BY_TRIGGERS: [Self; 5] = [
         Self::Unaudited,
         Self::Ours,
@@ -45,7 +45,7 @@ impl Variant {
         }
     }
 
-    /// What its tables' names begin with.
+    /// Returns the prefix of its tables' names.
     pub(super) fn prefix(self) -> &'static str {
         match self {
             Self::TypedStmt => "typed_stmt",
@@ -53,12 +53,13 @@ impl Variant {
         }
     }
 
-    /// Its table of this name or width.
+    /// Returns its table of this name or width.
     pub(super) fn table(self, of: &str) -> String {
         format!("{}_{of}", self.prefix())
     }
 
-    /// SQL that puts triggers on a table in the schema `bench`, if there are any.
+    /// Returns SQL that creates the triggers of a table in the schema `bench`, if there
+    /// are any.
     pub(super) fn audit(self, table: &str, key: &[&str]) -> String {
         let target = format!("'bench.{table}'");
         match self {
@@ -73,7 +74,8 @@ impl Variant {
         }
     }
 
-    /// A transaction of these statements under a context of its own, as it is sent.
+    /// Returns a transaction of these statements under a context of its own, as it is
+    /// sent.
     pub(super) fn transaction(self, statements: &str) -> String {
         format!("BEGIN;{}{statements}COMMIT", self.set(&Context::next()))
     }
@@ -83,7 +85,7 @@ impl Variant {
         format!("BEGIN;{statements}COMMIT")
     }
 
-    /// How it is told of a context.
+    /// Returns the statement that sets its context.
     fn set(self, context: &Context) -> String {
         match self {
             Self::Unaudited => String::new(),

@@ -1,5 +1,5 @@
-//! Votes, as many an application has them: an upsert, and triggers of the application
-//! that bring the numbers in other tables up to date. All four tables are audited.
+//! Votes, as in many applications: an upsert, and triggers of the application that update
+//! counters in other tables. All four tables are audited.
 
 use std::thread;
 
@@ -64,7 +64,7 @@ fn create(bench: &mut Bench<'_>, variant: Variant) {
     }
 }
 
-/// Half of the votes are new, half change their mind.
+/// Half of the votes are new, half change an earlier one.
 fn repetition(bench: &mut Bench<'_>, name: &str, clients: usize, variant: Variant) {
     let votes = bench.pick(200, 1000) / clients;
     let [people, posts, cast, feed] = TABLES.map(|(table, _)| variant.table(table));
@@ -89,7 +89,7 @@ fn repetition(bench: &mut Bench<'_>, name: &str, clients: usize, variant: Varian
     bench.post(name, variant, votes);
 }
 
-/// Microseconds that a client's votes take the server.
+/// Returns the microseconds that a client's votes take on the server.
 fn vote(url: &str, meter: Meter, variant: Variant, client: usize, votes: usize) -> f64 {
     let mut conn = connect(url);
     prepare::of_variant(

@@ -9,8 +9,8 @@ use threadline::{AuditContext, AuditedConnection, AutocommitInContext};
 use crate::error::ApiError;
 use crate::models::audited;
 
-/// A connection whose transactions and statements carry the current context, so that the code
-/// that uses it is plain Diesel.
+/// A connection whose transactions and statements carry the current context, so that code on
+/// it is plain Diesel.
 pub type DbConnection = AuditedConnection<PgConnection>;
 pub type DbPool = Pool<ConnectionManager<DbConnection>>;
 
@@ -22,8 +22,8 @@ pub struct App {
 }
 
 impl App {
-    /// Brings the database up to date: its own tables, then their audit. Several processes
-    /// may start at once.
+    /// Migrates the database: its own tables, then their audit. Several processes may
+    /// start at once.
     pub fn open(database_url: &str, connections: u32) -> Result<Self, Box<dyn std::error::Error>> {
         let pool: DbPool = Pool::builder()
             .max_size(connections)

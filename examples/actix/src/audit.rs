@@ -1,4 +1,4 @@
-//! The middleware: who sent a request, and that it is served in their context.
+//! The middleware: identifies the sender of a request and serves it in their context.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,8 +15,8 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::schema::clerks;
 
-/// For `actix_web::middleware::from_fn`. Visitors have no context: they read, and what they
-/// write is refused by the database.
+/// For `actix_web::middleware::from_fn`. Visitors have no context: they can read, and the
+/// database refuses their writes.
 pub async fn audit(
     app: web::Data<App>,
     request: ServiceRequest,
@@ -37,7 +37,7 @@ pub async fn audit(
         context = context.remote_ip(peer.ip());
     }
     let context = context.build().map_err(internal)?;
-    // In a block, because `call` works before it returns its future.
+    // In a block, because `call` runs before it returns its future.
     let response = async { next.call(request).await }.in_context(context.clone());
     let in_context = |body: BoxBody| BodyInContext(context, body).boxed();
     Ok(response.await?.map_body(|_, body| in_context(body.boxed())))
@@ -62,7 +62,7 @@ impl MessageBody for BodyInContext {
     }
 }
 
-/// Looks up whose token it is. A token that nobody has is refused.
+/// Looks up the owner of a token. Refuses an unknown token.
 async fn clerk_of(app: &App, request: &ServiceRequest) -> Result<Option<i64>, ApiError> {
     if !request.headers().contains_key("authorization") {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What goes wrong, and what the client hears of it.
+//! Errors, and how the client sees them.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};

@@ -1,7 +1,7 @@
 //! A warehouse, in plain Diesel code.
 //!
-//! What makes it audited: `models.rs` (what is captured), `audit.rs` (who acts), and `app.rs`
-//! (the type of the connection, and how the context gets to the thread that writes).
+//! The audit is in three files: `models.rs` (what is captured), `audit.rs` (who acts), and
+//! `app.rs` (the type of the connection, and how the context reaches the thread that writes).
 
 pub mod app;
 pub mod audit;

@@ -1,10 +1,10 @@
-//! What is captured.
+//! The audited models.
 
 use diesel::prelude::*;
 use serde::Serialize;
 use threadline::{Audited, Models};
 
-/// The database refuses a write that is not of a known actor.
+/// The database refuses a write without a known actor.
 #[derive(Debug, Queryable, Selectable, Identifiable, Serialize, Audited)]
 #[diesel(table_name = crate::schema::items)]
 #[audited(require_actor)]
@@ -14,7 +14,7 @@ pub struct Item {
     pub stock: i64,
 }
 
-/// Everything that is audited.
+/// Returns all audited models.
 pub fn audited() -> Models {
     threadline::models![Item]
 }

@@ -1,5 +1,4 @@
-//! What the warehouse does, in plain Diesel: nothing here mentions the audit but the question
-//! for it.
+//! The routes of the warehouse, in plain Diesel: only the query of the audit mentions it.
 
 use actix_web::web::{Data, Json, Path, ServiceConfig, delete, get, post, resource};
 use actix_web::{HttpResponse, Responder};
@@ -51,7 +50,7 @@ async fn remove(app: Data<App>, id: Path<i64>) -> Result<impl Responder, ApiErro
     }
 }
 
-/// Goods that came, or, with a negative number, went.
+/// Goods that arrived or, with a negative number, left.
 #[derive(Debug, Deserialize)]
 struct Booking {
     quantity: i64,
@@ -94,7 +93,7 @@ fn change(conn: &mut DbConnection, id: i64, quantity: i64) -> QueryResult<Item> 
         .get_result(conn)
 }
 
-/// Also of an item that was deleted.
+/// Also for a deleted item.
 async fn history(app: Data<App>, id: Path<i64>) -> Result<impl Responder, ApiError> {
     let id = id.into_inner();
     let changes = app.db(move |conn| Ok(Item::history_of(conn, id)?)).await?;

@@ -1,4 +1,4 @@
-//! Requests through the service's own routes and middleware, on a database.
+//! Sends requests through the service's own routes and middleware, on a database.
 
 #[path = "service/gone.rs"]
 mod gone;
@@ -30,7 +30,7 @@ fn setup_with(connections: u32) -> (Database, App) {
     (database, app)
 }
 
-/// The service as a worker has it, with more routes.
+/// Returns the service as on a worker, with more routes.
 async fn service(
     app: App,
     more: fn(&mut web::ServiceConfig),
@@ -55,7 +55,7 @@ fn request(method: Method, path: &str, token: Option<&str>, body: &Value) -> Tes
     }
 }
 
-/// The status, and what is answered.
+/// Returns the status and the body of the response.
 async fn send<B: MessageBody>(
     service: &impl Service<actix_http::Request, Response = ServiceResponse<B>, Error = Error>,
     request: TestRequest,
@@ -67,7 +67,7 @@ async fn send<B: MessageBody>(
             let text = String::from_utf8_lossy(&body).into_owned();
             (status, serde_json::from_slice(&body).unwrap_or(json!(text)))
         }
-        // A middleware's error, which the server would answer with.
+        // A middleware's error, which the server would respond with.
         Err(error) => {
             let error = error.as_response_error();
             (
@@ -78,7 +78,7 @@ async fn send<B: MessageBody>(
     }
 }
 
-/// Every change, and under whom.
+/// Returns every change with its actor.
 fn changes(database: &Database) -> Vec<String> {
     rows(
         &mut database.connect(),

@@ -20,7 +20,7 @@ pub struct App {
 }
 
 impl App {
-    /// Brings the database up to date: its own tables, then their audit.
+    /// Migrates the database: its own tables, then their audit.
     pub fn open(database_url: &str) -> Result<Self, BoxDynError> {
         let pool: DbPool = Pool::builder()
             .max_size(4)

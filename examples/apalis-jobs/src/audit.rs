@@ -1,4 +1,4 @@
-//! How a job keeps the context in which it was started.
+//! Keeps the context in which a job was started.
 
 use std::task::{Context, Poll};
 
@@ -7,8 +7,8 @@ use threadline::{AuditContext, InContext};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// The context in which a job is started, in the job's metadata: as JSON, so that it waits in
-/// any queue.
+/// The context in which a job is started, in the job's metadata: as JSON, which any queue can
+/// hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StartedIn(pub AuditContext);
 
@@ -27,9 +27,9 @@ impl Metadata for StartedIn {
     }
 }
 
-/// Runs each job under the name of the job, with the ids of the request that started it.
+/// Runs each job with the job as actor and with the ids of the request that started it.
 ///
-/// A job that was started without a context has none: `audited` is an error in it.
+/// A job that was started without a context has none; `audited` fails in it.
 #[derive(Debug, Clone, Copy)]
 pub struct AuditJobs(pub &'static str);
 
@@ -65,7 +65,7 @@ where
     fn call(&mut self, task: Task<Args>) -> InContext<S::Future> {
         match context(self.name, &task) {
             // In a tuple, because `scope` takes no closure that returns a future; this one
-            // takes the context along.
+            // carries the context.
             Some(context) => {
                 context
                     .scope(|| (AuditContext::carry_future(self.inner.call(task)),))

@@ -20,7 +20,7 @@ pub struct CreditInterest {
     pub percent: i64,
 }
 
-/// Starts a job, and keeps for it the context that is current.
+/// Starts a job, and keeps the current context for it.
 pub async fn start(
     jobs: &mut MemoryStorage<CreditInterest>,
     job: CreditInterest,
@@ -32,7 +32,7 @@ pub async fn start(
     Ok(jobs.push_task(task.build()).await?)
 }
 
-/// What the job does, on a worker, long after the request.
+/// Runs the job, on a worker, long after the request.
 async fn credit(job: CreditInterest, app: Data<App>) -> Result<(), BoxDynError> {
     let interest = accounts::cents * job.percent / 100;
     let update = diesel::update(accounts::table.find(job.account))

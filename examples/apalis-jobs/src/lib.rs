@@ -1,7 +1,7 @@
-//! A bank whose interest is credited by jobs.
+//! A bank that credits interest in jobs.
 //!
-//! What makes it audited: `models.rs` (what is captured) and `audit.rs` (how a job keeps the
-//! context in which it was started, and is run in it).
+//! The audit is in two files: `models.rs` (what is captured) and `audit.rs` (how a job keeps
+//! the context in which it was started, and runs in it).
 
 pub mod app;
 pub mod audit;

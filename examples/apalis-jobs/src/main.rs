@@ -1,4 +1,5 @@
-//! An administrator has interest credited, and the accounts say who did it.
+//! An administrator starts the crediting of interest, and the history of the accounts
+//! names them.
 
 use std::env;
 
@@ -16,7 +17,7 @@ async fn main() -> Result<(), BoxDynError> {
     let app = App::open(&url)?;
     let mut queue = MemoryStorage::new();
 
-    // In the request of an administrator, as a middleware sets its context.
+    // In the request of an administrator, with the context that a middleware sets.
     let request = AuditContext::builder(ActorRef::admin("grace")?)
         .request_id("r-1")
         .source("web")

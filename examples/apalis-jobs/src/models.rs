@@ -1,9 +1,9 @@
-//! What is captured.
+//! The audited models.
 
 use diesel::prelude::*;
 use threadline::{Audited, Models};
 
-/// Money moves under a name or not at all.
+/// No money moves without an actor.
 #[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = crate::schema::accounts)]
 #[audited(require_actor)]
@@ -13,7 +13,7 @@ pub struct Account {
     pub cents: i64,
 }
 
-/// Everything that is audited.
+/// Returns all audited models.
 pub fn audited() -> Models {
     threadline::models![Account]
 }

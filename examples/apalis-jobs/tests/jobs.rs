@@ -1,4 +1,5 @@
-//! Jobs are recorded under the job, with the ids of who started them.
+//! Jobs are recorded with the job as actor, with the ids of the request that started
+//! them.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The pool, and who may ask.
+//! The pool, and the callers.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,7 +20,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 #[derive(Clone)]
 pub struct App {
     pool: Pool<AsyncPgConnection>,
-    /// A service of yours verifies a signature, or asks its database.
+    /// A real service verifies a signature, or queries its database.
     tokens: Arc<HashMap<String, ActorRef>>,
 }
 
@@ -31,8 +31,8 @@ impl fmt::Debug for App {
 }
 
 impl App {
-    /// Brings the database up to date: its own tables, then their audit. Several processes
-    /// may start at once.
+    /// Migrates the database: its own tables, then their audit. Several processes may
+    /// start at once.
     pub async fn open(
         database_url: String,
         tokens: HashMap<String, ActorRef>,
@@ -52,13 +52,13 @@ impl App {
         Ok(self.pool.get().await?)
     }
 
-    /// Who sent a request; nobody without a token that somebody has.
+    /// Returns the sender of a request; none without a known token.
     pub fn caller(&self, headers: &HeaderMap) -> Option<ActorRef> {
         let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
         self.tokens.get(header.strip_prefix("Bearer ")?).cloned()
     }
 
-    /// Who may read the audit.
+    /// Returns whether a caller may read the audit.
     pub fn is_admin(caller: &ActorRef) -> bool {
         *caller.actor_type() == ActorType::Admin
     }

@@ -1,4 +1,4 @@
-//! What goes wrong, and what the client hears of it.
+//! Errors, and how the client sees them.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -18,7 +18,7 @@ pub enum ApiError {
     Forbidden,
     #[error("there is another contact with this address")]
     EmailTaken,
-    /// Of a question to the audit.
+    /// From a query of the audit.
     #[error("{0}")]
     Audit(threadline::Error),
     #[error("something is wrong here")]

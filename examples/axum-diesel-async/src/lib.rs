@@ -1,7 +1,7 @@
 //! An address book on axum and diesel-async.
 //!
-//! What makes it audited: `models.rs` (what is captured), the `AuditLayer` below (who acts), and
-//! `conn.audited(async |conn| …)` in `routes.rs`.
+//! The audit is in three places: `models.rs` (what is captured), the `AuditLayer` below (who
+//! acts), and `conn.audited(async |conn| …)` in `routes.rs`.
 
 pub mod app;
 pub mod error;
@@ -14,8 +14,8 @@ use threadline_tower::{AuditLayer, X_REQUEST_ID};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
-/// Routes of the service under its middleware. The layer that is added last is the first to see
-/// a request.
+/// Returns the routes of the service under its middleware. The layer that is added last sees a
+/// request first.
 pub fn service(routes: Router<App>, app: App) -> Router {
     let actors = app.clone();
     routes

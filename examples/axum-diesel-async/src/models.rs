@@ -1,4 +1,4 @@
-//! What is captured.
+//! The audited models.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ diesel::table! {
     }
 }
 
-/// Of a phone number the audit knows that it changed, and not what it is.
+/// The audit shows that a phone number changed, and not the number.
 #[derive(Debug, Queryable, Selectable, Identifiable, Serialize, Audited)]
 #[diesel(table_name = contacts)]
 #[audited(require_actor, mask(phone))]
@@ -32,7 +32,7 @@ pub struct ContactText {
     pub phone: Option<String>,
 }
 
-/// Everything that is audited.
+/// Returns all audited models.
 pub fn audited() -> Models {
     threadline::models![Contact]
 }

@@ -1,5 +1,5 @@
-//! What the service does. A handler writes with `audited`, under the context that the layer
-//! has set for its request.
+//! The routes of the service. A handler writes with `audited`, under the context that the
+//! layer has set for its request.
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, RawQuery, State};
@@ -90,7 +90,7 @@ async fn remove(
     }
 }
 
-/// Also of a contact that was deleted.
+/// Also for a deleted contact.
 async fn history(
     State(app): State<App>,
     _: Caller,
@@ -103,7 +103,8 @@ async fn history(
     }
 }
 
-/// A page of what changed: `?actor=user:1&changed=email&limit=20`, and with `cursor` the next.
+/// Returns a page of changes: `?actor=user:1&changed=email&limit=20`, and with `cursor`
+/// the next.
 async fn timeline(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -118,7 +119,7 @@ async fn timeline(
     Ok(Json(page))
 }
 
-/// Everything that changed, as NDJSON: `?table=contacts`. Rows are read as fast as the client
+/// Returns all changes as NDJSON: `?table=contacts`. Rows are read as fast as the client
 /// takes them.
 async fn export(
     State(app): State<App>,
@@ -137,7 +138,7 @@ async fn export(
     Ok((headers, Body::from_stream(bytes)).into_response())
 }
 
-/// Extracts who sent the request, in handlers that are not for everybody.
+/// Extracts the sender of the request, in handlers that need one.
 struct Caller(ActorRef);
 
 impl FromRequestParts<App> for Caller {

@@ -1,4 +1,4 @@
-//! Requests through the service's own router, on a database.
+//! Sends requests through the service's own router, on a database.
 
 #[path = "service/gone.rs"]
 mod gone;
@@ -21,7 +21,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-/// Ada, Grace who is an admin, and so many others, each with a token.
+/// Starts the service with Ada, Grace who is an admin, and a number of others, each with
+/// a token.
 async fn start(others: i64) -> (Database, Router) {
     let (database, app) = open(others, 4).await;
     (database, service(routes::routes(), app))
@@ -57,7 +58,7 @@ fn request(method: Method, path: &str, token: Option<&str>, body: &Value) -> Req
     request.body(Body::from(body.to_string())).unwrap()
 }
 
-/// The status, and what is answered.
+/// Returns the status and the body of the response.
 async fn send(service: &Router, request: Request<Body>) -> (u16, Value) {
     let response = service.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
@@ -181,7 +182,7 @@ fn no_actor_is_lost_or_leaks_on_several_workers() {
     stress(workers.worker_threads(4).enable_all().build().unwrap());
 }
 
-/// Who must have written a contact is its name. Every second request is cancelled at some
+/// The name of a contact is that of its writer. Every second request is cancelled at some
 /// moment of its life: before it runs, while it waits for a connection, in its transaction.
 async fn one_of_many(service: Router, user: i64) -> Option<u16> {
     let token = format!("token-{user}");

@@ -20,8 +20,8 @@ pub struct App {
 }
 
 impl App {
-    /// Brings the database up to date: its own tables, then their audit. Several processes
-    /// may start at once.
+    /// Migrates the database: its own tables, then their audit. Several processes may
+    /// start at once.
     pub fn open(database_url: &str, connections: u32) -> Result<Self, Box<dyn std::error::Error>> {
         let pool: DbPool = Pool::builder()
             .max_size(connections)

@@ -1,4 +1,4 @@
-//! Who sent a request, and how the audit learns of it.
+//! Identifies the sender of a request, and passes it to the audit.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ pub enum Caller {
     Visitor,
 }
 
-/// Looks the caller up and puts it into the request. A token that nobody has is refused.
+/// Looks up the caller and adds it to the request. Refuses an unknown token.
 pub async fn authenticate(
     State(app): State<App>,
     mut request: Request,
@@ -49,15 +49,15 @@ pub async fn user_of(app: &App, token: String) -> Result<i64, ApiError> {
     app.db(find).await?.ok_or(ApiError::SignIn)
 }
 
-/// The context of a request, from what `authenticate` found out.
+/// Returns the context of a request, from the result of `authenticate`.
 pub fn audit() -> AuditLayer {
     AuditLayer::new(|parts| match parts.extensions.get()? {
         Caller::User(id) => ActorRef::user(id).ok(),
-        // Visitors may comment. That they are nobody is said here, and not by forgetting it.
+        // Visitors may comment. Their context says explicitly that they are anonymous.
         Caller::Visitor => Some(ActorRef::anonymous()),
     })
     .correlation_header(X_CORRELATION_ID)
-    // Clients connect to this program itself. Behind proxies it is `behind_proxies(n)`.
+    // Clients connect to this program directly. Behind proxies, use `behind_proxies(n)`.
     .remote_ip(|parts| {
         let peer: &ConnectInfo<SocketAddr> = parts.extensions.get()?;
         Some(peer.0.ip())

@@ -1,4 +1,4 @@
-//! What goes wrong, and what the client hears of it.
+//! Errors, and how the client sees them.
 
 use axum::Json;
 use axum::http::StatusCode;

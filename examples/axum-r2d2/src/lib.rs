@@ -1,8 +1,8 @@
-//! A knowledge base: signed-in users write articles, and everybody comments.
+//! A knowledge base: signed-in users write articles, and anyone can comment.
 //!
-//! What makes it audited: `models.rs` (what is captured), `auth.rs` (who acts), `app.rs` (how
-//! the context gets to the thread that writes), and the order of the layers below. `explorer.rs`
-//! mounts the page on which a person finds out what happened.
+//! The audit is in four places: `models.rs` (what is captured), `auth.rs` (who acts),
+//! `app.rs` (how the context reaches the thread that writes), and the order of the layers
+//! below. `explorer.rs` mounts the explorer.
 
 pub mod app;
 pub mod auth;
@@ -19,8 +19,8 @@ use threadline_tower::X_REQUEST_ID;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
-/// Routes of the service under its middleware. The layer that is added last is the first to see
-/// a request.
+/// Returns the routes of the service under its middleware. The layer that is added last sees a
+/// request first.
 pub fn service(routes: Router<App>, app: App) -> Router {
     routes
         .merge(explorer::explorer(&app))

@@ -1,10 +1,10 @@
-//! What is captured.
+//! The audited models.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use threadline::{Audited, Models};
 
-/// The database refuses a write that is not of a known user, also one of a handler that forgets
+/// The database refuses a write without a known user, also from a handler that does not call
 /// `audited`.
 #[derive(Debug, Queryable, Selectable, Identifiable, Serialize, Audited)]
 #[diesel(table_name = crate::schema::articles)]
@@ -31,7 +31,7 @@ pub struct Comment {
     pub text: String,
 }
 
-/// Everything that is audited.
+/// Returns all audited models.
 pub fn audited() -> Models {
     threadline::models![Article, Comment]
 }

@@ -1,5 +1,5 @@
-//! What the service does. Each handler writes with `audited`, under the context that the layer
-//! has set.
+//! The routes of the service. Each handler writes with `audited`, under the context that the
+//! layer has set.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -99,7 +99,7 @@ async fn comment(
     Ok((StatusCode::CREATED, Json(comment.await?)))
 }
 
-/// Also of an article that was deleted.
+/// Also for a deleted article.
 async fn history(
     State(app): State<App>,
     _: SignedIn,

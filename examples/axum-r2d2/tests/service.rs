@@ -1,4 +1,4 @@
-//! Requests through the service's own router, on a database.
+//! Sends requests through the service's own router, on a database.
 
 #[path = "service/explored.rs"]
 mod explored;
@@ -47,7 +47,7 @@ fn request(method: Method, path: &str, token: Option<&str>, body: &Value) -> Req
     request.body(Body::from(body.to_string())).unwrap()
 }
 
-/// The status, and what is answered.
+/// Returns the status and the body of the response.
 async fn send(service: &Router, request: Request<Body>) -> (u16, Value) {
     let response = service.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
@@ -64,7 +64,7 @@ fn article(title: &str) -> Value {
     json!({ "title": title, "body": "" })
 }
 
-/// Every change, and under whom.
+/// Returns every change with its actor.
 fn changes(database: &Database) -> Vec<String> {
     rows(
         &mut database.connect(),

@@ -1,5 +1,5 @@
-//! What the service does. Each function is one transaction under the context of
-//! its caller, with an action where there is a reason that no row shows.
+//! The operations of the service. Each function is one transaction under the context of
+//! its caller, with an action where the data does not show the reason.
 
 use bigdecimal::BigDecimal;
 use diesel::prelude::*;
@@ -36,7 +36,7 @@ pub fn grant(
     })
 }
 
-/// Sets the amount of some invoices anew, as an accountant's bulk form does.
+/// Sets new amounts for some invoices, as an accountant's bulk form does.
 pub fn correct(
     conn: &mut PgConnection,
     context: &AuditContext,
@@ -62,7 +62,7 @@ pub fn pay(conn: &mut PgConnection, context: &AuditContext, paid: &[i64]) -> Que
     })
 }
 
-/// A reminder for everybody who has not paid.
+/// Sends a reminder for each unpaid invoice.
 pub fn remind(conn: &mut PgConnection, context: &AuditContext) -> QueryResult<usize> {
     conn.audited_transaction(context, |conn| {
         diesel::update(invoices::table.filter(invoices::status.eq("open")))
@@ -71,7 +71,7 @@ pub fn remind(conn: &mut PgConnection, context: &AuditContext) -> QueryResult<us
     })
 }
 
-/// Gives up on what is not worth a letter.
+/// Writes off amounts that are not worth a letter.
 pub fn write_off_small_amounts(
     conn: &mut PgConnection,
     context: &AuditContext,

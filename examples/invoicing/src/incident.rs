@@ -15,7 +15,7 @@ use threadline::{
 use crate::models::{Invoice, Role};
 use crate::schema::invoices;
 
-/// From the complaint to the person, and back to how it was.
+/// Leads from the complaint to the person, and back to the former state.
 pub fn answer(conn: &mut PgConnection) -> Result<(), Box<dyn Error>> {
     let invoice: Invoice = invoices::table
         .filter(invoices::number.eq("2026-12-1144"))
@@ -185,8 +185,8 @@ fn put_right(
         return Err(error.into());
     };
 
-    // What somebody has looked at since stays as they left it. The others go back
-    // to what they were, the status that the nightly job gave them too.
+    // Invoices that were corrected by hand stay as they are. The others get their former
+    // values, including the status that the nightly job changed.
     let kept: Vec<_> = conflicts
         .iter()
         .map(|conflict| conflict.change_id)

@@ -1,6 +1,6 @@
-//! An invoicing service with a year behind it: `year.rs` makes the year,
-//! `billing.rs` is what the service does, `incident.rs` finds out what went
-//! wrong. The tables are audited at start-up, by `Models::install`.
+//! An invoicing service with one year of data: `year.rs` creates the year, `billing.rs`
+//! has the operations of the service, `incident.rs` finds the cause of an incident. The
+//! tables are audited at start-up, by `Models::install`.
 
 pub mod billing;
 pub mod incident;
@@ -15,8 +15,8 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
-/// A connection to a database that is brought up to date first: the service's
-/// own tables, then their audit.
+/// Returns a connection to a database that is migrated first: the service's own tables,
+/// then their audit.
 pub fn open(database_url: &str) -> Result<PgConnection, Box<dyn Error>> {
     let mut conn = PgConnection::establish(database_url)?;
     conn.run_pending_migrations(MIGRATIONS)

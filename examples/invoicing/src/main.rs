@@ -1,5 +1,5 @@
-//! Lives through a year and finds out what went wrong in it. On a database that
-//! has its year behind it already, only the latter.
+//! Simulates a year and investigates an incident in it. On a database that has the year
+//! already, only the latter.
 
 use std::env;
 use std::error::Error;

@@ -2,7 +2,7 @@ use bigdecimal::BigDecimal;
 use diesel::prelude::*;
 use threadline::{Audited, Models};
 
-/// Customers and staff alike.
+/// Customers and staff.
 #[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = crate::schema::members)]
 #[audited(mask(email), exclude(password_hash))]
@@ -11,7 +11,7 @@ pub struct Member {
     pub name: String,
 }
 
-/// What a member of the staff may do.
+/// The rights of a member of the staff.
 #[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = crate::schema::roles, primary_key(member_id, role))]
 #[audited(require_actor)]
@@ -31,7 +31,7 @@ pub struct Invoice {
     pub reminders: i32,
 }
 
-/// Everything that is audited.
+/// Returns all audited models.
 pub fn audited() -> Models {
     threadline::models![Member, Role, Invoice]
 }

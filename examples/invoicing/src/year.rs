@@ -1,5 +1,5 @@
-//! Twelve months: 2,000 members, 20,000 invoices, more than 50,000 changes.
-//! In the last of them something goes wrong.
+//! Twelve months: 2,000 members, 20,000 invoices, more than 50,000 changes. The last
+//! month has an incident.
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ use crate::billing;
 use crate::models::Invoice;
 use crate::schema::invoices;
 
-/// Lives through the year.
+/// Simulates the year.
 pub fn pass(conn: &mut PgConnection) -> Result<(), Box<dyn Error>> {
     move_in(conn)?;
     for month in 1..=12 {
@@ -25,7 +25,7 @@ pub fn pass(conn: &mut PgConnection) -> Result<(), Box<dyn Error>> {
     go_wrong(conn)
 }
 
-/// Customers come from the old system, by a script that says who it is and no more.
+/// A script with an actor of its own imports customers from the old system.
 fn move_in(conn: &mut PgConnection) -> Result<(), Box<dyn Error>> {
     let script = AuditContext::builder(ActorRef::system("move-in")?)
         .source("script")
@@ -58,7 +58,7 @@ fn bill(conn: &mut PgConnection, month: i64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the staff and the customers do by themselves.
+/// Requests of the staff and the customers.
 fn work(conn: &mut PgConnection, month: i64) -> Result<(), Box<dyn Error>> {
     for n in 0..250 {
         let clerk = web(ActorRef::user(2 + (n + month) % 55)?, month, n)?;
@@ -102,9 +102,9 @@ fn receive_payments(conn: &mut PgConnection, month: i64) -> Result<(), Box<dyn E
     Ok(())
 }
 
-/// An accountant's bulk form takes amounts in cents for amounts in euros, used
-/// by somebody who was made an accountant an hour before. The nightly job then
-/// gives up on what looks like small change.
+/// An accountant's bulk form takes amounts in cents for amounts in euros. Its user became
+/// an accountant an hour before. The nightly job then writes off what looks like small
+/// change.
 fn go_wrong(conn: &mut PgConnection) -> Result<(), Box<dyn Error>> {
     let rhea = context(ActorRef::admin(2)?, "req-9021", Some("ticket-4471"))?;
     billing::grant(

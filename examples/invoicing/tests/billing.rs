@@ -1,4 +1,4 @@
-//! What the service does is on record: by whom, why, and nothing beside it.
+//! The operations of the service are recorded with actor and reason, and nothing else is.
 
 use bigdecimal::BigDecimal;
 use diesel::prelude::*;
@@ -10,7 +10,7 @@ use threadline::testing::{
 };
 use threadline_tests::Database;
 
-/// Two members, one of whom may write off, and three open invoices.
+/// Creates two members, one of whom may write off, and three open invoices.
 fn make_fixtures(conn: &mut PgConnection) {
     fixtures(conn, |conn| {
         for (id, name) in [(1, "Ada"), (2, "Bob")] {
@@ -23,7 +23,7 @@ fn make_fixtures(conn: &mut PgConnection) {
                 ))
                 .execute(conn)?;
         }
-        // A table that takes no write without an actor.
+        // A table that refuses writes without an actor.
         diesel::insert_into(roles::table)
             .values((roles::member_id.eq(1), roles::role.eq("accountant")))
             .execute(conn)?;
@@ -80,7 +80,7 @@ fn each_thing_that_the_service_does_is_recorded() {
         corrected,
         [
             action("invoice.corrected").reason("a typing mistake"),
-            // An amount has every digit, and so is a text.
+            // An amount has every digit, so it is a text.
             update("invoices", 1)
                 .was("amount", "1200.00")
                 .set("amount", "1100.00"),

@@ -1,4 +1,4 @@
-//! The incident is found and put right, and the guide says what is true.
+//! The incident is found and corrected, and the guide matches.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use invoicing::{incident, open, year};
 use threadline_tests::{Database, rows, scratch_dir, value};
 
-/// The guide that walks through it.
+/// The guide to the incident.
 const GUIDE: &str = include_str!("../../../threadline/src/docs/answering_an_incident.md");
 
 fn program(path: &str, database: &Database, directory: &Path, arguments: &[&str]) -> Output {
@@ -19,7 +19,7 @@ fn program(path: &str, database: &Database, directory: &Path, arguments: &[&str]
         .unwrap()
 }
 
-/// Times and the numbers of transactions differ from run to run.
+/// Times and transaction ids differ from run to run.
 fn normal(line: &str) -> String {
     let mut text = String::new();
     for word in line.split_inclusive(' ') {
@@ -31,7 +31,7 @@ fn normal(line: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// A fenced block: what it begins with, and its lines.
+/// A fenced block: its first line, and the others.
 fn blocks(kind: &str) -> Vec<Vec<String>> {
     GUIDE
         .split("```")
@@ -42,8 +42,8 @@ fn blocks(kind: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Whether the lines come one after another, with more between where the guide
-/// has `...`.
+/// Returns whether the lines follow one after another, with others in between where the
+/// guide has `...`.
 fn shown(printed: &str, wanted: &[String]) -> Result<(), String> {
     let printed: Vec<String> = printed.lines().map(normal).collect();
     let mut wanted: VecDeque<&String> = wanted.iter().collect();
@@ -94,7 +94,7 @@ fn a_complaint_leads_to_the_person_and_back_to_how_it_was() {
     let csv = std::fs::read_to_string(directory.join("ticket-4471.csv")).unwrap();
     assert_eq!(csv.lines().count(), 57);
 
-    // The year is there already, so the program goes on to what went wrong in it.
+    // The year exists already, so the program goes on to the incident.
     let output = program(env!("CARGO_BIN_EXE_invoicing"), &database, &directory, &[]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
@@ -106,7 +106,7 @@ fn a_complaint_leads_to_the_person_and_back_to_how_it_was() {
         shown(&said, &wanted).unwrap_or_else(|error| panic!("{error}"));
     }
 
-    // What the audit says of it is what is in the tables.
+    // The audit agrees with the tables.
     assert_eq!(
         rows(
             conn,
@@ -136,6 +136,6 @@ fn a_complaint_leads_to_the_person_and_back_to_how_it_was() {
     assert!(audit.contains(r#""email": "***""#));
     assert!(!audit.contains("member1207@example.com"));
 
-    // A second time there is nothing left to be put back.
+    // On a second run, nothing is left to revert.
     assert!(incident::answer(conn).is_err());
 }

@@ -1,5 +1,5 @@
-//! What the club does. Nothing here mentions the audit: writes are recorded
-//! under the context that is current where it is called.
+//! The operations of the club. Nothing here mentions the audit: writes are recorded under
+//! the current context.
 
 use diesel::prelude::*;
 use threadline::{Action, AuditAction, AuditExt, record_action};
@@ -34,7 +34,7 @@ pub fn rename(conn: &mut DbConnection, id: i64, name: &str) -> QueryResult<usize
     })
 }
 
-/// A new address and password in one step, as after a lost phone.
+/// Sets a new address and password in one step, as after a lost phone.
 pub fn recover(
     conn: &mut DbConnection,
     id: i64,
@@ -51,7 +51,7 @@ pub fn recover(
     })
 }
 
-/// A change of role, and why: the reason is on record beside the change.
+/// Changes a role, with the reason: it is recorded with the change.
 pub fn appoint(
     conn: &mut DbConnection,
     id: i64,
@@ -73,7 +73,7 @@ pub fn pay(
     cents: i64,
     purpose: &str,
 ) -> QueryResult<Payment> {
-    // Without a context too: the table refuses a payment that nobody made.
+    // Works without a context too: the table refuses a payment without an actor.
     conn.audited_or_plain(|conn| {
         diesel::insert_into(payments::table)
             .values((

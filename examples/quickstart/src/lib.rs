@@ -1,6 +1,5 @@
-//! A small club's membership service. What makes it audited stands in
-//! `models.rs` (what is captured), `club.rs` (who acts) and the generated
-//! folders in `migrations/`.
+//! A membership service of a small club. The audit is in `models.rs` (what is captured),
+//! `club.rs` (who acts) and the generated folders in `migrations/`.
 
 pub mod club;
 pub mod models;
@@ -15,7 +14,7 @@ pub type DbConnection = PooledConnection<ConnectionManager<PgConnection>>;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
-/// A pool on a database that is brought up to date first.
+/// Returns a pool on a database that is migrated first.
 pub fn open(database_url: &str) -> Result<DbPool, Box<dyn std::error::Error>> {
     let pool: DbPool = Pool::builder()
         .max_size(4)

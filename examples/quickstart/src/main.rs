@@ -1,4 +1,4 @@
-//! A day at the club, and afterwards the question who did what.
+//! A day at the club, and then the history with its actors.
 
 use std::env;
 use std::error::Error;
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let conn = &mut pool.get()?;
-    // Moves what the triggers see into indexed tables, in the background.
+    // Posts journal entries into indexed tables, in the background.
     let worker = Worker::new().spawn(move || PgConnection::establish(&database_url))?;
 
     // A visitor signs up.
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(error) if is_actor_required(&error) => println!("Refused: {error}\n"),
         other => return Err(format!("a payment without an actor went through: {other:?}").into()),
     }
-    // She leaves; her payments go with her.
+    // She leaves; her payments are deleted with her.
     web(ActorRef::user(ada.id)?, "r-4")?.scope(|| club::leave(conn, ada.id))?;
 
     println!("What happened to member {}, newest first:\n", ada.id);
@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The context of a request, as a web framework's middleware would make it.
+/// Returns the context of a request, as a web framework's middleware would create it.
 fn web(actor: ActorRef, request_id: &str) -> Result<AuditContext, threadline::ContextError> {
     AuditContext::builder(actor)
         .request_id(request_id)

@@ -1,8 +1,8 @@
 use diesel::prelude::*;
 use threadline::{Audited, Models};
 
-/// Addresses are recorded as changed without being shown; password hashes
-/// leave no trace at all.
+/// Addresses are recorded as changed, without their values; password hashes leave no
+/// trace at all.
 #[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = crate::schema::members)]
 #[audited(mask(email), exclude(password_hash))]
@@ -13,7 +13,7 @@ pub struct Member {
     pub role: String,
 }
 
-/// Money moves under a name or not at all.
+/// No money moves without an actor.
 #[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = crate::schema::payments)]
 #[audited(require_actor)]
@@ -24,7 +24,7 @@ pub struct Payment {
     pub purpose: String,
 }
 
-/// Everything that is audited, for the `audit` program.
+/// Returns all audited models, for the `audit` program.
 pub fn audited() -> Models {
     threadline::models![Member, Payment]
 }

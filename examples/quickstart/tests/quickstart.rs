@@ -1,4 +1,4 @@
-//! The example does what the README says of it.
+//! The example matches the README.
 
 #[path = "quickstart/erasing.rs"]
 mod erasing;
@@ -263,7 +263,7 @@ fn its_audit_program_names_what_is_missing() {
         "{said}"
     );
 
-    // Where Diesel's own configuration puts the folder.
+    // The folder from Diesel's own configuration.
     let elsewhere = scratch_dir();
     std::fs::create_dir_all(elsewhere.join("src/db/steps")).unwrap();
     std::fs::write(
@@ -371,7 +371,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Every line of Rust that the README shows stands in this example.
+/// Every line of Rust in the README is also in this example.
 #[test]
 fn the_readme_shows_this_code() {
     let readme = std::fs::read_to_string(Path::new(HERE).join("../../README.md")).unwrap();

@@ -1,4 +1,4 @@
-//! Contexts at compile time: what could blame the wrong person does not compile.
+//! Contexts at compile time: code that could record the wrong actor does not compile.
 //! `TRYBUILD=overwrite` rewrites the messages.
 
 #[test]

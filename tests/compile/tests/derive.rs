@@ -1,5 +1,5 @@
-//! `#[derive(Audited)]` at compile time: what it makes of a model, and what it
-//! says about a mistake. `TRYBUILD=overwrite` rewrites the messages.
+//! `#[derive(Audited)]` at compile time: what it generates for a model, and its messages
+//! about mistakes. `TRYBUILD=overwrite` rewrites the messages.
 
 #[test]
 fn models_are_understood_and_mistakes_explained() {

@@ -1,6 +1,6 @@
-//! Text that comes from outside: nothing panics on it, and what is understood of it is
-//! written and read again as the same. `fuzz/` has fuzzers of these functions, and a test
-//! tries them on mutated seeds.
+//! Parsers of text from outside: none may panic, and parsed values must survive writing
+//! and reading unchanged. `fuzz/` has fuzzers of these functions, and a test runs them on
+//! mutated seeds.
 
 use threadline::{ActionFilter, ActorRef, AuditContext, Cursor, Filter, PageRequest, RecordKey};
 
@@ -38,7 +38,7 @@ pub fn filter(input: &[u8]) {
     }
 }
 
-/// Where a page ended, as a client gives it back.
+/// The end of a page, as a client returns it.
 pub fn cursor(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     match text.parse::<Cursor>() {

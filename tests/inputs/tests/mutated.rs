@@ -1,5 +1,5 @@
-//! The entries of the fuzzers on mutated seeds, with any Rust. `THREADLINE_FUZZ_SECONDS` has
-//! it go on for so many seconds in all, each time with other inputs.
+//! Runs the fuzz entries on mutated seeds, with stable Rust. `THREADLINE_FUZZ_SECONDS`
+//! extends the run to that many seconds in all, with other inputs each time.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -7,10 +7,10 @@ use std::{env, fs, panic};
 
 use threadline_inputs::ENTRIES;
 
-/// Without the variable: how many inputs each entry gets, always the same.
+/// Without the variable: the number of inputs for each entry, always the same ones.
 const INPUTS: u64 = 20_000;
 
-/// What parsers of these texts look for, and what surprises them.
+/// Fragments that parsers of these texts look for, and unusual ones.
 const WORDS: [&str; 24] = [
     "=",
     "&",
@@ -38,7 +38,7 @@ const WORDS: [&str; 24] = [
     "1e400",
 ];
 
-/// Numbers that look random, by the algorithm of splitmix64.
+/// Pseudo-random numbers, by the algorithm of splitmix64.
 struct Dice(u64);
 
 impl Dice {
@@ -119,7 +119,7 @@ fn nothing_panics_on_text_from_outside() {
         let mut tried: u64 = 0;
         loop {
             let mut input = match seeds.get(tried as usize) {
-                // Each as it is, first.
+                // Each seed unchanged, first.
                 Some((_, seed)) => seed.clone(),
                 None => {
                     let mut input = seeds[dice.below(seeds.len())].1.clone();

@@ -2,9 +2,8 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-/// Runs a command once this is dropped, and also when the process ends by a
-/// panic, Ctrl-C or SIGKILL: a shell holds the other end of a pipe and waits
-/// for it to break.
+/// Runs a command when this is dropped, and also when the process ends by a panic, Ctrl-C
+/// or SIGKILL: a shell holds the other end of a pipe and waits for it to break.
 #[derive(Debug)]
 pub struct AtEnd(Child);
 

@@ -9,19 +9,19 @@ use crate::find::{on_path, output_of};
 use crate::libpq::Libpq;
 use crate::root;
 
-/// What to do when there is no diesel program.
+/// The message if there is no diesel program.
 pub const MISSING: &str = "\
 no diesel program of version 2.3 or later with support for PostgreSQL was found: not by DIESEL_CLI, on PATH, or in target/tools. Install with:
 
     cargo install diesel_cli --locked --no-default-features --features postgres
 ";
 
-/// The path of a diesel program of version 2.3 or later: `DIESEL_CLI`, the one
-/// on PATH, or the one in the repository's `target/tools`.
+/// Returns the path of a diesel program of version 2.3 or later: `DIESEL_CLI`, the one on
+/// PATH, or the one in the repository's `target/tools`.
 ///
 /// # Panics
 ///
-/// When there is none.
+/// Panics if there is none.
 pub fn diesel_cli() -> PathBuf {
     static DIESEL: OnceLock<PathBuf> = OnceLock::new();
     DIESEL
@@ -29,7 +29,7 @@ pub fn diesel_cli() -> PathBuf {
         .clone()
 }
 
-/// The program, if there is one already.
+/// Returns the program, if there is one already.
 pub fn find() -> Option<PathBuf> {
     let named = env::var_os("DIESEL_CLI").filter(|path| !path.is_empty());
     named.map(PathBuf::from).or_else(|| {
@@ -41,7 +41,7 @@ pub fn find() -> Option<PathBuf> {
 }
 
 /// Builds the program into `target/tools`; cargo's progress goes to standard error. Without
-/// optimisation, which takes longer than all that the tests do with the program.
+/// optimisation, because compiling with it takes longer than all its use in the tests.
 pub fn install() -> Result<PathBuf, String> {
     let tools = tools();
     eprintln!("building the diesel program into {}, once", tools.display());
@@ -57,7 +57,7 @@ pub fn install() -> Result<PathBuf, String> {
         ])
         .args(["--no-default-features", "--features", "postgres", "--root"])
         .arg(&tools)
-        // Somebody else may hold the lock of that folder for long.
+        // Another cargo may hold the lock of that folder for a long time.
         .env_remove("CARGO_TARGET_DIR")
         .stdin(Stdio::null())
         .stdout(io::stderr());

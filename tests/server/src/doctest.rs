@@ -1,5 +1,5 @@
-//! What the examples in the documentation stand on: a database of their own
-//! with an audited table `users`.
+//! The fixture of the examples in the documentation: a database of their own with an
+//! audited table `users`.
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -10,14 +10,14 @@ use diesel::connection::SimpleConnection;
 
 use crate::Server;
 
-/// A connection to a database that goes with it.
+/// A connection to a database that is dropped with it.
 pub struct Example {
     connection: Option<PgConnection>,
     name: String,
 }
 
-/// A database with the audit schema of the crate in `manifest_dir`, and one
-/// user, whose key is 42.
+/// Creates a database with the audit schema of the crate in `manifest_dir`, and one user,
+/// whose key is 42.
 pub fn connect(manifest_dir: &str) -> Example {
     let server = Server::shared();
     let name = server.fresh_name("doctest");
@@ -46,7 +46,7 @@ pub fn connect(manifest_dir: &str) -> Example {
 }
 
 impl Example {
-    /// Where the database is.
+    /// Returns the URL of the database.
     pub fn database_url(&self) -> String {
         Server::shared().url_of(&self.name)
     }

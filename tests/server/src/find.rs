@@ -7,14 +7,14 @@ use crate::packages::{Piece, how_to_install};
 /// The oldest PostgreSQL that the audit schema runs on.
 pub const OLDEST: u32 = 15;
 
-/// Names the folder with the server's programs, and keeps others from being
-/// taken. What the folder does not have, `psql` for example, is found elsewhere.
+/// The folder with the server's programs, which excludes others. Programs that the folder
+/// lacks, `psql` for example, are looked up elsewhere.
 pub const CHOICE: &str = "THREADLINE_POSTGRES";
 
 /// No PostgreSQL server is installed, or only an old one.
 #[derive(Debug)]
 pub struct MissingServer {
-    /// Where alone it was looked for, if somebody said so.
+    /// The only folder that was searched, if one was named.
     pub choice: Option<PathBuf>,
     /// The version that was found instead.
     pub too_old: Option<u32>,
@@ -47,7 +47,7 @@ impl fmt::Display for MissingServer {
     }
 }
 
-/// The folder that holds `initdb`, `pg_ctl` and `postgres`.
+/// Returns the folder that holds `initdb`, `pg_ctl` and `postgres`.
 pub fn find_programs() -> Result<PathBuf, MissingServer> {
     find_programs_for(choice())
 }
@@ -65,7 +65,7 @@ fn find_programs_for(choice: Option<PathBuf>) -> Result<PathBuf, MissingServer> 
 fn find_programs_in(folders: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, MissingServer> {
     let mut too_old = None;
     for dir in folders {
-        // A link on PATH leads to where the other programs are.
+        // A link on PATH points to the folder of the other programs.
         let Ok(postgres) = fs::canonicalize(dir.join("postgres")) else {
             continue;
         };
@@ -87,15 +87,15 @@ fn find_programs_in(folders: impl IntoIterator<Item = PathBuf>) -> Result<PathBu
     })
 }
 
-/// One of PostgreSQL's client programs, where it works: on Debian there is a
-/// `psql` before any client is installed.
+/// Returns one of PostgreSQL's client programs if it runs: Debian has a `psql` before any
+/// client is installed.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     folders()
         .map(|dir| dir.join(name))
         .find(|program| program.is_file() && version_line(program).is_some())
 }
 
-/// Where programs may be: what the user put on PATH goes first.
+/// Returns the folders in which programs may be: those on PATH come first.
 fn folders() -> impl Iterator<Item = PathBuf> {
     choice()
         .into_iter()
@@ -104,29 +104,29 @@ fn folders() -> impl Iterator<Item = PathBuf> {
         .chain(usual_folders())
 }
 
-/// The folder that somebody chose.
+/// Returns the folder that the user chose.
 pub fn choice() -> Option<PathBuf> {
     env::var_os(CHOICE)
         .filter(|dir| !dir.is_empty())
         .map(PathBuf::from)
 }
 
-/// The folders on PATH.
+/// Returns the folders on PATH.
 pub(crate) fn on_path() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    // A relative one would change its meaning with the folder.
+    // A relative one would depend on the current folder.
     let dirs: Vec<_> = env::split_paths(&path)
         .filter(|dir| dir.is_absolute())
         .collect();
     dirs.into_iter()
 }
 
-/// A folder that `pg_config` knows.
+/// Returns a folder that `pg_config` knows.
 pub(crate) fn pg_config(program: &Path, option: &str) -> Option<PathBuf> {
     Some(PathBuf::from(output_of(program, &[option])?))
 }
 
-/// What a program prints when it succeeds.
+/// Returns what a program prints if it succeeds.
 pub(crate) fn output_of(program: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -138,7 +138,7 @@ fn version_line(program: &Path) -> Option<String> {
     output_of(program, &["--version"])
 }
 
-/// The major version of one of PostgreSQL's programs, if it runs.
+/// Returns the major version of one of PostgreSQL's programs, if it runs.
 pub fn major_version(program: &Path) -> Option<u32> {
     parse_major_version(&version_line(program)?)
 }
@@ -172,7 +172,7 @@ fn usual_folders() -> impl Iterator<Item = PathBuf> {
         )
 }
 
-/// The folders of a parent that are named by a version, newest first.
+/// Returns the folders of a parent that are named by a version, newest first.
 fn versions(parent: &str, prefix: &str, suffix: &str) -> impl Iterator<Item = PathBuf> + use<> {
     let mut found: Vec<(u32, PathBuf)> = fs::read_dir(parent)
         .into_iter()

@@ -1,4 +1,4 @@
-//! Killing a process with all that it started, before any of it can react.
+//! Kills a process with all its children, before any of them can react.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ struct Process {
 
 /// Sends SIGKILL to a process and its children; returns when all have ended.
 pub(crate) fn kill_with_children(id: u32) -> Result<(), String> {
-    // A stopped process starts no others and notices no deaths.
+    // A stopped process starts no others and does not notice deaths.
     signal("STOP", &[id])?;
     kill_all(|process| process.parent == id)?;
     kill_all(|process| process.id == id)
@@ -44,7 +44,7 @@ fn signal(name: &str, ids: &[u32]) -> Result<(), String> {
     sent.map(|_| ()).map_err(|e| format!("sh: {e}"))
 }
 
-/// From /proc where there is one: small systems have no ps.
+/// From /proc if it exists: small systems have no ps.
 fn living() -> io::Result<Vec<Process>> {
     if Path::new("/proc/self/stat").exists() {
         let stats = fs::read_dir("/proc")?.flatten().filter_map(|entry| {
@@ -70,7 +70,7 @@ fn parse_stat(stat: &str) -> Option<Process> {
     parse([id].into_iter().chain(rest.split(' ')))
 }
 
-/// Reads id, state and parent. Who is dead and not yet buried is in state Z.
+/// Reads id, state and parent. Zombies are in state Z.
 fn parse<'a>(mut fields: impl Iterator<Item = &'a str>) -> Option<Process> {
     let id = fields.next()?.parse().ok()?;
     let state = fields.next()?;

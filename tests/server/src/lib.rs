@@ -1,10 +1,8 @@
-//! A PostgreSQL server for tests and the demo, with nothing but Rust's own
-//! library.
+//! A PostgreSQL server for tests and the demo, using only Rust's standard library.
 //!
-//! Where `DATABASE_URL` is set, that server is used. Else one is started from
-//! the programs that are installed, or that `THREADLINE_POSTGRES` names the
-//! folder of, for this process alone, and goes with it, however the process
-//! ends.
+//! If `DATABASE_URL` is set, that server is used. Otherwise a server is started from the
+//! installed programs, or those in the folder `THREADLINE_POSTGRES`, for this process
+//! alone. It ends with the process, however that ends.
 
 #[cfg(not(unix))]
 compile_error!("the test server is only written for Unix, where a shell watches over it");
@@ -30,7 +28,7 @@ pub use at_end::AtEnd;
 pub use find::{CHOICE, MissingServer, OLDEST, choice, find_program, find_programs, major_version};
 pub use start::{Cluster, is_root};
 
-/// A server that databases can be made on.
+/// A server on which databases can be created.
 #[derive(Debug)]
 pub struct Server {
     url: String,
@@ -39,18 +37,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server of this process, started on first use.
+    /// Returns the server of this process, started on first use.
     ///
     /// # Panics
     ///
-    /// When there is none and none can be started, with what to install: a
-    /// test never skips itself for want of a server.
+    /// Panics if there is none and none can be started, with what to install: a test is
+    /// never skipped because of a missing server.
     pub fn shared() -> &'static Server {
         static SERVER: OnceLock<Server> = OnceLock::new();
         SERVER.get_or_init(|| Server::find_or_start().unwrap_or_else(|e| panic!("{e}")))
     }
 
-    /// The server of `DATABASE_URL`, or a new one.
+    /// Returns the server of `DATABASE_URL`, or a new one.
     pub fn find_or_start() -> Result<Server, String> {
         let Some(url) = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) else {
             return Server::start();
@@ -67,18 +65,17 @@ impl Server {
         })
     }
 
-    /// A new server, whatever `DATABASE_URL` says.
+    /// Starts a new server, regardless of `DATABASE_URL`.
     pub fn start() -> Result<Server, String> {
         Server::start_by(Cluster::start)
     }
 
-    /// The same with a server that keeps what it acknowledged, also when it is
-    /// killed.
+    /// The same, with a durable server (fsync on), which may be killed.
     pub fn start_durable() -> Result<Server, String> {
         Server::start_by(Cluster::start_durable)
     }
 
-    /// A new server of the programs in a folder.
+    /// Starts a new server from the programs in a folder.
     pub fn start_in(programs: PathBuf) -> Result<Server, String> {
         Ok(Server::of(Cluster::start(&programs)?, programs))
     }
@@ -100,28 +97,28 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// When it cannot be killed, and when it is somebody else's.
+    /// Panics if it cannot be killed, or was not started here.
     pub fn kill(&mut self) {
         self.own_cluster().kill().unwrap_or_else(|e| panic!("{e}"));
     }
 
-    /// Starts it again, with what it had written.
+    /// Starts it again, with the data that it had written.
     ///
     /// # Panics
     ///
-    /// When it does not start, with its log.
+    /// Panics if it does not start, with its log.
     pub fn restart(&mut self) {
         self.own_cluster()
             .restart()
             .unwrap_or_else(|log| panic!("the server did not start again:\n{log}"));
     }
 
-    /// Kills it and starts it again as a standby of a primary that it does not reach: it
-    /// answers, and writes nothing until it is promoted.
+    /// Kills it and starts it again as a standby of a primary that it cannot reach: it
+    /// answers queries, and writes nothing until it is promoted.
     ///
     /// # Panics
     ///
-    /// When it does not start, with its log.
+    /// Panics if it does not start, with its log.
     pub fn restart_as_standby(&mut self) {
         self.kill();
         self.own_cluster()
@@ -129,12 +126,12 @@ impl Server {
             .unwrap_or_else(|log| panic!("the server did not start as a standby:\n{log}"));
     }
 
-    /// Upgrades it by `pg_upgrade` to the programs in a folder, or to its own once more, by
-    /// which a cluster of the same version is made anew.
+    /// Upgrades it by `pg_upgrade` to the programs in a folder, or to its own version,
+    /// which rebuilds the cluster.
     ///
     /// # Panics
     ///
-    /// When that fails, with its log.
+    /// Panics if that fails, with its log.
     pub fn upgrade(&mut self, programs: Option<PathBuf>) {
         let programs = programs
             .or(self.programs.clone())
@@ -151,17 +148,17 @@ impl Server {
             .expect("only a server that was started here is killed")
     }
 
-    /// Whether the server was started here, and goes with this value.
+    /// Returns whether the server was started here, and ends with this value.
     pub fn is_throw_away(&self) -> bool {
         self.cluster.is_some()
     }
 
-    /// The URL of the server's own database, to make others from.
+    /// Returns the URL of the server's own database, from which others are created.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The URL of another database on the server.
+    /// Returns the URL of another database on the server.
     pub fn url_of(&self, database: &str) -> String {
         let (base, query) = match self.url.split_once('?') {
             Some((base, query)) => (base, format!("?{query}")),
@@ -175,12 +172,12 @@ impl Server {
         format!("{base}/{database}{query}")
     }
 
-    /// Runs one of PostgreSQL's programs (`psql`, `pg_dump`) and gives its
-    /// standard output.
+    /// Runs one of PostgreSQL's programs (`psql`, `pg_dump`) and returns its standard
+    /// output.
     ///
     /// # Panics
     ///
-    /// When it is not there or fails, with what it printed.
+    /// Panics if it is missing or fails, with its output.
     pub fn run(&self, program: &str, arguments: &[&str]) -> String {
         let output = self
             .command(program)
@@ -195,7 +192,7 @@ impl Server {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// One of PostgreSQL's programs, to be run.
+    /// Returns a command for one of PostgreSQL's programs.
     pub fn command(&self, program: &str) -> Command {
         let own = self.programs.as_ref().map(|dir| dir.join(program));
         let found = own
@@ -204,7 +201,7 @@ impl Server {
         Command::new(found.unwrap_or_else(|| program.into()))
     }
 
-    /// A name that no database of this server has yet.
+    /// Returns a name that no database of this server has yet.
     pub fn fresh_name(&self, purpose: &str) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -218,8 +215,8 @@ impl Server {
     }
 }
 
-/// The root of the repository. Cargo says at run time where we are: clones with
-/// one target folder share what is built there.
+/// Returns the root of the repository. Cargo gives it at run time: clones with one target
+/// folder share what is built there.
 pub fn root() -> PathBuf {
     let here = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
     let here = PathBuf::from(here);
@@ -229,8 +226,8 @@ pub fn root() -> PathBuf {
     root.unwrap_or(&here).to_owned()
 }
 
-/// A new folder that only this call knows, below the system's temporary one. It
-/// goes with the process.
+/// Creates a new folder that only this call knows, below the system's temporary one. It
+/// is removed with the process.
 pub fn scratch_dir() -> PathBuf {
     static PARENT: OnceLock<(PathBuf, AtEnd)> = OnceLock::new();
     static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -1,5 +1,4 @@
-//! Whether libpq can be linked with, asked in the order in which the build
-//! script of `pq-sys` asks.
+//! Checks whether libpq can be linked, in the order of the build script of `pq-sys`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +6,7 @@ use std::{env, fs};
 
 use crate::find::{find_program, output_of, pg_config};
 
-/// Where libpq is.
+/// The location of libpq.
 #[derive(Debug)]
 pub struct Libpq {
     dir: PathBuf,
@@ -16,7 +15,7 @@ pub struct Libpq {
 }
 
 impl Libpq {
-    /// The libpq that a build links with.
+    /// Returns the libpq that a build links with.
     pub fn find() -> Option<Self> {
         let seen = from_environment()
             .into_iter()
@@ -31,7 +30,7 @@ impl Libpq {
         seen.chain(hidden).find(|libpq| has_libpq(&libpq.dir))
     }
 
-    /// Lets a cargo find it, too.
+    /// Makes it known to a cargo command, too.
     pub fn tell(&self, cargo: &mut Command) {
         if self.hidden {
             cargo.env("PQ_LIB_DIR", &self.dir);

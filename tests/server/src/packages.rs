@@ -1,5 +1,4 @@
-//! What the packages are called that bring PostgreSQL, and what reads exports
-//! again.
+//! Names of the packages that provide PostgreSQL, and the programs that read exports.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,7 +7,7 @@ use std::{fmt, io};
 use crate::find::{OLDEST, on_path};
 use crate::start::is_root;
 
-/// What a machine may lack.
+/// Pieces that a machine may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
     /// `initdb`, `pg_ctl` and `postgres`.
@@ -19,11 +18,11 @@ pub enum Piece {
     Libpq,
     /// `pgbench`.
     Pgbench,
-    /// `python3`, which reads CSV again.
+    /// `python3`, which reads CSV exports.
     Python,
-    /// `jq`, which reads JSON again.
+    /// `jq`, which reads JSON exports.
     Jq,
-    /// `npm`, whose packages carry the newest server.
+    /// `npm`, whose packages contain the newest server.
     Npm,
 }
 
@@ -41,12 +40,12 @@ impl fmt::Display for Piece {
     }
 }
 
-/// How software is installed on this machine.
+/// The package manager of this machine.
 #[derive(Debug)]
 pub struct PackageManager {
     program: &'static str,
-    /// Where this is, the system is built from the manager's packages: a
-    /// machine may well have the programs of another system's.
+    /// A file that only a system of this manager has: a machine may well have the
+    /// programs of another one.
     marker: &'static str,
     arguments: &'static [&'static str],
     server: &'static str,
@@ -115,8 +114,8 @@ const MANAGERS: [PackageManager; 5] = [
     },
 ];
 
-/// Debian's server package makes a permanent cluster and starts it, unless it
-/// is told not to. Nobody asked for one here.
+/// Debian's server package creates a permanent cluster and starts it unless disabled. The
+/// tests need none.
 const APT: &str = r#"
 conf=/etc/postgresql-common/createcluster.d/threadline.conf
 forget() { rm -f "$conf"; rmdir -p "${conf%/*}" 2>/dev/null; }
@@ -128,7 +127,7 @@ apt-get "$@"
 "#;
 
 impl PackageManager {
-    /// The one that this system is built with.
+    /// Returns the manager of this system.
     pub fn of_this_machine() -> Option<&'static Self> {
         MANAGERS.iter().find(|manager| {
             Path::new(manager.marker).exists()
@@ -136,8 +135,8 @@ impl PackageManager {
         })
     }
 
-    /// Installs what brings the pieces, through sudo where that takes root, which may ask
-    /// for a password. Its output goes to standard error.
+    /// Installs packages for the pieces, through sudo if that needs root, which may
+    /// prompt for a password. Its output goes to standard error.
     pub fn install(&self, pieces: &[Piece]) -> Result<(), String> {
         let mut words = vec![];
         if self.needs_root() && !is_root() {
@@ -169,7 +168,7 @@ impl PackageManager {
         }
     }
 
-    /// What a person types to install the pieces.
+    /// Returns the command that installs the pieces.
     pub fn command_line(&self, pieces: &[Piece]) -> String {
         let sudo = if self.needs_root() && !is_root() {
             "sudo "
@@ -206,7 +205,7 @@ impl PackageManager {
     }
 }
 
-/// The sentence that tells a person how to get the pieces.
+/// Returns the sentence with the command that installs the pieces.
 pub fn how_to_install(pieces: &[Piece]) -> String {
     match PackageManager::of_this_machine() {
         Some(manager) => format!("Install with:\n\n    {}\n", manager.command_line(pieces)),

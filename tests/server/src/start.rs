@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::kill::kill_with_children;
 
-/// A throw-away server on a private socket. It is stopped and its folder
-/// removed when this is dropped, and also when the process ends by a panic,
-/// Ctrl-C or SIGKILL: a shell holds the other end of a pipe and waits for it to
-/// break.
+/// A temporary server on a private socket. It is stopped and its folder removed when this
+/// is dropped, and also when the process ends by a panic, Ctrl-C or SIGKILL: a shell
+/// holds the other end of a pipe and waits for it to break.
 #[derive(Debug)]
 pub struct Cluster {
     dir: PathBuf,
@@ -19,9 +18,9 @@ pub struct Cluster {
     answers: BufReader<ChildStdout>,
 }
 
-/// Makes the server in folder `$2` with the programs in `$1`, starts it
-/// whenever a line asks for it, and removes it when standard input ends. A line may name
-/// the folder of other programs, to which the server is upgraded first.
+/// Creates the server in folder `$2` with the programs in `$1`, starts it for each input
+/// line, and removes it when standard input ends. A line may name the folder of other
+/// programs, to which the server is upgraded first.
 const KEEPER: &str = r#"
 trap '' INT HUP TERM PIPE
 cd "$2" || exit
@@ -51,21 +50,20 @@ cd / && rm -rf "$2"
 const SETTINGS: &str = "-c listen_addresses= -c port=5432 -c max_connections=200 -c wal_level=logical \
     -c lc_messages=C";
 
-/// What speeds tests up, and is to be left out where the server is killed: a
-/// commit is then lost that was acknowledged, or half a page written.
+/// Settings that speed tests up; not for a server that is killed, which would lose
+/// acknowledged commits, or write torn pages.
 const CARELESS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
-/// PostgreSQL refuses to run as root; one of these users does it then.
+/// PostgreSQL refuses to run as root; one of these users runs it then.
 const UNPRIVILEGED: [&str; 3] = ["postgres", "nobody", "daemon"];
 
 impl Cluster {
-    /// Makes and starts a server with the programs in the given folder.
+    /// Creates and starts a server with the programs in the given folder.
     pub fn start(programs: &Path) -> Result<Self, String> {
         Self::start_with(programs, &format!("{SETTINGS} {CARELESS}"))
     }
 
-    /// The same with a server that keeps what it acknowledged, also when it is
-    /// killed.
+    /// The same, with a durable server (fsync on), which may be killed.
     pub fn start_durable(programs: &Path) -> Result<Self, String> {
         Self::start_with(programs, SETTINGS)
     }
@@ -87,7 +85,8 @@ impl Cluster {
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        // Out of reach of the terminal's Ctrl-C: the keeper comes after us.
+        // In a process group of its own, so that Ctrl-C does not reach it: the keeper
+        // ends after this process.
         keeper.process_group(0);
         if let Some(user) = user {
             keeper.uid(user.uid).gid(user.gid);
@@ -105,13 +104,13 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts the server again after [`Cluster::kill`], with what it had
+    /// Starts the server again after [`Cluster::kill`], with the data that it had
     /// written. The error is its log.
     pub fn restart(&mut self) -> Result<(), String> {
         self.start_by("start\n")
     }
 
-    /// The same, as a standby that no primary sends anything.
+    /// The same, as a standby without a primary.
     pub fn restart_as_standby(&mut self) -> Result<(), String> {
         let signal = self.dir.join("data/standby.signal");
         fs::write(&signal, "").map_err(|e| format!("{}: {e}", signal.display()))?;
@@ -137,16 +136,16 @@ impl Cluster {
         Err(fs::read_to_string(self.dir.join("log")).unwrap_or_default())
     }
 
-    /// Kills every process of the server, as the kernel does when memory runs
-    /// out: none of them can finish anything.
+    /// Kills every process of the server, as the kernel does when memory runs out: none
+    /// of them can finish anything.
     pub fn kill(&mut self) -> Result<(), String> {
         let data = self.dir.join("data");
         let unreadable = |e| format!("{}: {e}", data.join("postmaster.pid").display());
         let lock = fs::read_to_string(data.join("postmaster.pid")).map_err(unreadable)?;
         let postmaster = lock.lines().next().and_then(|pid| pid.parse().ok());
         kill_with_children(postmaster.ok_or("postmaster.pid begins with no process id")?)?;
-        // Where nobody inherits orphans, a dead process keeps its number, and
-        // the next server would take it for a living one.
+        // Without a process that reaps orphans, a dead process keeps its id, and the next
+        // server would take it for a live one.
         for lock in [
             data.join("postmaster.pid"),
             self.dir.join(".s.PGSQL.5432.lock"),
@@ -156,7 +155,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// The URL of the server's database `postgres`.
+    /// Returns the URL of the server's database `postgres`.
     pub fn url(&self) -> String {
         let socket = self.dir.display().to_string().replace('/', "%2F");
         format!("postgres://postgres@{socket}:5432/postgres")
@@ -170,14 +169,14 @@ impl Drop for Cluster {
     }
 }
 
-/// Whether this process may do anything.
+/// Returns whether this process is root.
 pub fn is_root() -> bool {
     // Rust's library has no geteuid.
     let output = Command::new("id").arg("-u").output();
     output.is_ok_and(|output| output.stdout == b"0\n")
 }
 
-/// Who runs the server where we are root.
+/// The user that runs the server if this process is root.
 struct User {
     uid: u32,
     gid: u32,
@@ -201,11 +200,11 @@ fn unprivileged_user() -> Result<User, String> {
 fn private_dir(user: Option<&User>) -> io::Result<PathBuf> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        // Not the system's temporary folder: on macOS that is too long for a
-        // socket's path.
+        // Not the system's temporary folder: on macOS that is too long for a socket's
+        // path.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = PathBuf::from(format!("/tmp/threadline-{}-{number}", std::process::id()));
-        // Whoever reaches the socket is the server's superuser.
+        // Every user that reaches the socket is the server's superuser.
         match fs::DirBuilder::new().mode(0o700).create(&dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(error) => return Err(error),

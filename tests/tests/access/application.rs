@@ -3,7 +3,7 @@ use threadline_tests::{rows, run, value};
 
 use super::{Protected, forbidden};
 
-/// Every table of the audit, whichever come.
+/// Returns every table of the audit, including later ones.
 fn tables(protected: &mut Protected) -> Vec<String> {
     let tables = rows(
         &mut protected.admin,
@@ -146,7 +146,7 @@ fn an_auditor_reads_everything_and_writes_nothing() {
     );
     let auditor = &mut protected.session("auditor");
     for table in tables(&mut protected) {
-        // Who has a key can try values until one gives the token.
+        // With a key, values can be guessed until one gives the hash.
         if table == "hash_keys" {
             forbidden(auditor, "SELECT * FROM threadline.hash_keys");
         } else {
@@ -179,7 +179,7 @@ fn an_auditor_reads_everything_and_writes_nothing() {
     ] {
         forbidden(auditor, attempt);
     }
-    // The past of a table that one may not read.
+    // The past of a table that the role may not read.
     forbidden(
         auditor,
         "SELECT * FROM threadline.rows_as_of('items', now())",
@@ -198,7 +198,7 @@ fn a_role_with_no_part_in_it_sees_nothing_and_is_recorded_all_the_same() {
         forbidden(other, &format!("SELECT * FROM threadline.{table}"));
     }
     forbidden(other, "SELECT * FROM threadline.changes");
-    // The application that was not made a reader does not either.
+    // Neither can an application that was not made a reader.
     forbidden(app, "SELECT * FROM threadline.changes");
     assert_eq!(
         rows(

@@ -7,22 +7,22 @@ use threadline_tests::{rolled_back, rows, run, value};
 use super::code::SPIES;
 use super::{Protected, refused};
 
-/// Runs statements of which some may be refused.
+/// Runs statements, some of which may be refused.
 fn attempt(conn: &mut PgConnection, statements: &[&str]) {
     for statement in statements {
         let _ = diesel::connection::SimpleConnection::batch_execute(conn, statement);
     }
 }
 
-/// A session of the application with [`SPIES`] and the audited table `items`, which has
-/// the id 1.
+/// Opens a session of the application with [`SPIES`] and the audited table `items`, which
+/// has the id 1.
 fn spying(protected: &mut Protected) -> PgConnection {
     let mut app = protected.application();
     run(&mut app, SPIES);
     app
 }
 
-/// As whom the application's code ran, but for the application itself.
+/// Asserts that the application's code ran only as the application itself.
 #[track_caller]
 fn assert_nobody_was_spied(protected: &mut Protected) {
     let app = protected.role("app");
@@ -43,7 +43,7 @@ fn assert_nobody_was_spied(protected: &mut Protected) {
     );
 }
 
-/// What is recorded of table 1.
+/// Returns the recorded changes of table 1.
 fn recorded(protected: &mut Protected) -> Vec<String> {
     rows(
         &mut protected.admin,
@@ -51,7 +51,7 @@ fn recorded(protected: &mut Protected) -> Vec<String> {
     )
 }
 
-/// Maintenance of a table by a superuser.
+/// Runs a superuser's maintenance of a table.
 fn maintain(protected: &mut Protected, table: &str) {
     attempt(
         &mut protected.admin,
@@ -142,7 +142,7 @@ fn a_condition_that_is_more_than_an_expression_is_run_by_nobody() {
         )
         .contains("does not belong into an expression")
     );
-    // By what audit() calls.
+    // Through functions that audit() calls.
     run(
         app,
         &format!(
@@ -152,7 +152,7 @@ fn a_condition_that_is_more_than_an_expression_is_run_by_nobody() {
         ),
     );
     refused(&mut protected.admin, "SELECT threadline.refresh('items')");
-    // The triggers are to be made anew, too.
+    // The triggers have to be created again, too.
     run(app, "DROP TRIGGER \"!threadline_capture_1\" ON items");
     attempt(
         &mut protected.admin,
@@ -187,12 +187,12 @@ fn the_constants_of_a_condition_are_read_by_the_tables_owner_alone() {
             "SELECT threadline.audit('{table}', condition => $${condition}$$, operations => '{{insert,update}}')"
         );
         run(app, &audit);
-        // What is as it was made is left alone, and read by nobody.
+        // Unchanged triggers are kept, so no code is parsed.
         run(
             &mut protected.admin,
             &format!("SELECT threadline.refresh('{table}')"),
         );
-        // Else it would have to be made again.
+        // Otherwise it would have to be created again.
         run(
             app,
             &format!(
@@ -212,14 +212,14 @@ fn the_constants_of_a_condition_are_read_by_the_tables_owner_alone() {
         run(app, &format!("SELECT threadline.refresh('{table}')"));
     }
     assert_nobody_was_spied(&mut protected);
-    // A condition of PostgreSQL's own types is anybody's who may.
+    // A condition of PostgreSQL's own types can be set by any role with the right.
     run(
         &mut protected.admin,
         "SELECT threadline.audit('plain', condition => $$NEW.v <> 'a.b' AND new . id > 1.5 AND pg_catalog.length(NEW.\"v\") > 0$$, operations => '{insert,update}')",
     );
 }
 
-/// `verify` compares the trigger with the condition that was noted.
+/// `verify` compares the trigger with the noted condition.
 #[test]
 fn a_condition_written_by_hand_is_not_noted_in_silence() {
     let mut protected = Protected::new();
@@ -379,7 +379,7 @@ fn triggers_of_another_kind_that_call_a_capture_function_record_nothing() {
         assert_eq!(recorded(&mut protected).len(), 2, "{trigger}");
         run(&mut protected.admin, "DELETE FROM threadline.journal");
     }
-    // What did not happen: the trigger itself prevents it.
+    // A change that was not made: the trigger itself prevents it.
     for trigger in [
         "BEFORE INSERT ON items FOR EACH ROW",
         "BEFORE INSERT ON items FOR EACH STATEMENT",
@@ -489,8 +489,8 @@ fn names_that_look_like_sql_are_names() {
     );
 }
 
-/// Whatever is added to the schema: what runs as the owner looks names up where nobody else
-/// can make objects.
+/// For every object added to the schema: functions that run as the owner look names up only
+/// where no other role can create objects.
 #[test]
 fn every_function_that_runs_as_the_owner_pins_its_path() {
     let mut protected = Protected::new();

@@ -1,10 +1,10 @@
-//! Roles that can become what undoes the protection.
+//! Roles that can become a role which undoes the protection.
 
 use threadline_tests::{rows, run, value};
 
 use super::Protected;
 
-/// Of what `protect` says, with roles named as in this test.
+/// Returns a part of the message of `protect`, with the roles named as in this test.
 fn refusal(protected: &mut Protected, prepare: &str) -> String {
     let protection = protected.protection();
     let names: Vec<_> = ["app", "owner", "other"]
@@ -71,7 +71,7 @@ fn protection_refuses_roles_that_can_become_what_undoes_it() {
             "{prepare}"
         );
     }
-    // Also where a membership only lets its member pass it on.
+    // Also if a membership only lets its member grant it.
     if version(&mut protected) >= 16 {
         assert_eq!(
             refusal(
@@ -81,7 +81,7 @@ fn protection_refuses_roles_that_can_become_what_undoes_it() {
             "threadline: app is a member of owner: REVOKE owner FROM app"
         );
         let (app, owner) = (protected.role("app"), protected.role("owner"));
-        // And this one lets its member do nothing.
+        // This one grants its member nothing.
         run(
             &mut protected.admin,
             &format!("GRANT {owner} TO {app} WITH ADMIN FALSE, SET FALSE, INHERIT FALSE"),
@@ -100,7 +100,7 @@ fn protection_refuses_roles_that_can_become_what_undoes_it() {
             "threadline: {auditor} is a member of pg_write_all_data, which writes every table: REVOKE pg_write_all_data FROM {auditor}"
         )
     );
-    // Who owns the database has this one without being its member.
+    // The owner of the database has this one without being its member.
     let error = threadline::Protection::of_owner("pg_database_owner")
         .application(protected.role("app"))
         .apply(&mut protected.admin)
@@ -188,7 +188,7 @@ fn verify_reports_who_else_can_write_to_a_protected_audit() {
             "GRANT pg_write_all_data TO <app>",
             "audit-exposed | threadline | role app can become pg_write_all_data, which writes every table | REVOKE pg_write_all_data FROM app;",
         ),
-        // The owner of an audited table, whether it was named or not.
+        // The owner of an audited table, named or not.
         (
             "ALTER TABLE items OWNER TO <other>; GRANT <owner> TO <other>",
             "audit-exposed | threadline | role other can become owner, which owns the audit | REVOKE owner FROM other;",
@@ -202,7 +202,7 @@ fn verify_reports_who_else_can_write_to_a_protected_audit() {
     }
     // Tables of a superuser, whose migrations it runs.
     assert_eq!(found("ALTER TABLE items OWNER TO CURRENT_USER"), [""; 0]);
-    // With one role for everything there is nothing that could be exposed.
+    // With one role for everything, nothing can be exposed.
     let open = "DROP EVENT TRIGGER threadline_watch; ALTER ROLE <owner> LOGIN; GRANT ALL ON threadline.journal TO <other>";
     assert_eq!(found(open), [""; 0]);
 }

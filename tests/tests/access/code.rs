@@ -4,7 +4,7 @@ use threadline_tests::{rows, run, value};
 
 use super::Protected;
 
-/// Types, casts, checks and indexes whose functions note as whom they run.
+/// Types, casts, checks and indexes whose functions record as whom they run.
 pub(super) const SPIES: &str = "
     CREATE TABLE spied (who text, through text); GRANT INSERT ON spied TO PUBLIC;
     CREATE FUNCTION spy(through text) RETURNS boolean LANGUAGE plpgsql AS
@@ -73,7 +73,7 @@ fn what_the_types_of_a_table_call() {
          INSERT INTO keyed VALUES ('fine', 1); UPDATE keyed SET v = 2; UPDATE keyed SET m = 'bad'; TRUNCATE keyed;
          INSERT INTO parted VALUES (1, 'fine'); UPDATE parted SET m = 'bad'; DELETE FROM part";
     run(app, writes);
-    // And where capture looks at the columns anew.
+    // Also where capture looks up the columns again.
     run(
         app,
         &format!(
@@ -144,7 +144,7 @@ fn what_planning_a_query_of_a_table_calls() {
         calls_of("app", &mut protected),
         ["check", "index", "policy", "statistics"]
     );
-    // Where the rows could not be read, that they went is on record all the same.
+    // If the rows could not be read, their removal is recorded nevertheless.
     assert_eq!(
         rows(
             &mut protected.admin,

@@ -2,7 +2,8 @@ use threadline_tests::{rows, run, value};
 
 use super::{Protected, forbidden};
 
-/// A role that may erase does so through the two functions, and nobody else may.
+/// A role with the right to erase can do so through the two functions, and no other role
+/// can.
 #[test]
 fn an_eraser_makes_a_person_unreadable_and_nothing_else() {
     let mut protected = Protected::new();
@@ -73,7 +74,7 @@ fn an_eraser_makes_a_person_unreadable_and_nothing_else() {
     );
 }
 
-/// Nothing that a table's owner wrote runs with the rights of the owner of the audit.
+/// No code of a table's owner runs with the rights of the owner of the audit.
 #[test]
 fn an_erasure_runs_no_code_of_a_tables_owner() {
     let mut protected = Protected::new();
@@ -111,7 +112,7 @@ fn an_erasure_runs_no_code_of_a_tables_owner() {
             Err(error) => refused = error.to_string(),
         }
     }
-    // Whose the letter is, no change says.
+    // No change shows to whom the letter belongs.
     assert!(refused.contains("cannot read table"), "{refused}");
     assert_eq!(rows(app, "SELECT as_whom FROM ran"), Vec::<String>::new());
     run(app, &format!("GRANT SELECT ON letters TO {owner}"));

@@ -1,4 +1,4 @@
-//! The settings by which capture remembers its AuditTransaction, set by hand.
+//! The settings in which capture remembers its AuditTransaction, set by hand.
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt};
@@ -28,7 +28,7 @@ fn settings(conn: &mut PgConnection) -> Vec<String> {
         .collect()
 }
 
-/// A statement that sets them all, for the transaction.
+/// Returns a statement that sets them all, for the transaction.
 fn set(values: &[String]) -> String {
     let calls: Vec<_> = SETTINGS
         .iter()
@@ -43,7 +43,7 @@ fn set(values: &[String]) -> String {
     format!("SELECT {}", calls.join(", "))
 }
 
-/// The keys that were recorded for each AuditTransaction.
+/// Returns the keys that were recorded for each AuditTransaction.
 fn by_transaction(protected: &mut Protected) -> Vec<String> {
     rows(
         &mut protected.admin,

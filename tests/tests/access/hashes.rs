@@ -1,4 +1,4 @@
-//! Who has the key of a token can try values until one gives it.
+//! With the key of a hash, values can be guessed until one gives it.
 
 use threadline::Models;
 use threadline_tests::{rows, run, value};
@@ -17,7 +17,7 @@ fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
          UPDATE people SET ssn = '987-65-4321' WHERE id = 1;
          UPDATE people SET ssn = '123-45-6789' WHERE id = 1",
     );
-    // Also what was granted by hand before.
+    // Also earlier grants by hand.
     let auditor_role = protected.role("auditor");
     run(
         &mut protected.admin,

@@ -1,12 +1,13 @@
-//! What was put into the audit's schema, or changed there, while it was the application's.
+//! Objects that were added to the audit's schema, or changed there, while the application
+//! owned it.
 
 use diesel::connection::SimpleConnection;
 use threadline_tests::{Database, rows, run, value};
 
 use super::{Protected, forbidden};
 
-/// What `protect` says after statements of whoever owned the schema, and what `verify`
-/// finds; then all is rolled back.
+/// Returns the result of `protect` after statements of the schema's owner, and the
+/// findings of `verify`; then everything is rolled back.
 fn planted(protected: &mut Protected, sql: &str) -> (String, Vec<String>) {
     let protection = protected.protection();
     let admin = &mut protected.admin;
@@ -181,7 +182,7 @@ fn protection_refuses_and_verify_reports_what_was_altered() {
             )),
             "{object}: {found:?}"
         );
-        // Who owned the schema could write here, too.
+        // The schema's owner could write here, too.
         let (refusal, found) = planted(
             &mut protected,
             &format!("{sql}; SELECT threadline.note_installed_code()"),
@@ -243,7 +244,7 @@ fn a_capture_function_is_compared_with_its_table() {
     let (refusal, _) = planted(&mut protected, &replaced);
     assert!(refusal.contains("\n  function threadline.capture_1() is not what Threadline writes for public.items; run SELECT threadline.refresh('public.items')"), "{refusal}");
 
-    // Of a table that is gone or not audited any more, nobody can tell what it should be.
+    // If a table is gone or no longer audited, its capture function cannot be checked.
     run(app, "SELECT threadline.unaudit('items')");
     run(&mut protected.admin, &replaced);
     protected.protect();
@@ -279,7 +280,7 @@ fn nothing_is_found_in_a_schema_as_it_was_installed() {
     protected.application();
     let findings = "SELECT code, message FROM threadline.table_drift()";
     assert_eq!(rows(&mut protected.admin, findings), [""; 0]);
-    // Also to a reader, who has no right to any of it but to see it.
+    // Also to a reader, who only has the right to see it.
     assert_eq!(rows(&mut protected.session("auditor"), findings), [""; 0]);
     let database = Database::new();
     assert_eq!(rows(&mut database.connect(), findings), [""; 0]);
@@ -295,7 +296,7 @@ fn nothing_is_found_in_a_schema_as_it_was_installed() {
         ),
         ["audit-unchecked"]
     );
-    // Another major version shows views in other words.
+    // Another major version deparses views differently.
     protected.protect();
     run(
         &mut protected.admin,
@@ -324,11 +325,11 @@ fn the_comparison_takes_less_than_a_moment() {
         );
         best = best.min(started.elapsed().as_secs_f64());
     }
-    // Of the machine that it was measured on; half of it is PostgreSQL writing out functions.
+    // On the machine where it was measured; half of it is PostgreSQL deparsing functions.
     assert!(best < 0.15, "{best} s");
 }
 
-/// Rights that were given before, to somebody who is none of those that were named.
+/// Rights that were granted before to a role that is not one of those named.
 #[test]
 fn rights_that_were_given_before_end_with_protection() {
     let mut protected = Protected::new();

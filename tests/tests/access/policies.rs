@@ -1,5 +1,5 @@
-//! The application's own migrations go on deciding how its tables are audited,
-//! and nobody else's.
+//! The application's own migrations still decide how its tables are audited, and those of
+//! no other role do.
 
 use threadline_tests::{rows, run, value};
 
@@ -73,7 +73,7 @@ fn nobody_decides_about_the_table_of_another() {
             "{error}"
         );
     }
-    // Nor by what these call.
+    // Nor through functions that these call.
     for attempt in [
         "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}', '{}', NULL)",
         "SELECT threadline.note_condition('items')",
@@ -183,8 +183,8 @@ fn row_level_policies_neither_hide_rows_from_the_audit_nor_run_as_its_owner() {
         rows(&mut protected.admin, read),
         [insert, r#"truncate | {"id": 1, "name": "a"}"#]
     );
-    // An owner of the audit to whom policies apply: then rows are missing, and
-    // that is said.
+    // An owner of the audit that is subject to policies: rows are then missing, which is
+    // reported.
     let owner = protected.role("owner");
     run(
         &mut protected.admin,
@@ -239,8 +239,8 @@ fn tables_that_were_audited_before_stay_so() {
     );
 }
 
-/// A schema for each test or tenant, made by copying one: its writes go through, and it is
-/// audited as a table of its own by whoever says so.
+/// A schema for each test or tenant, made by copying one: its writes succeed, and it is
+/// audited as a table of its own once its owner decides so.
 #[test]
 fn a_table_with_the_trigger_of_another_decides_nothing_for_it() {
     let mut protected = Protected::new();
@@ -316,7 +316,7 @@ fn whoever_comes_to_own_a_table_makes_its_partitions() {
     );
 }
 
-/// Who decides what is recorded is recorded, too.
+/// The role that decides what is recorded is recorded, too.
 #[test]
 fn what_is_done_to_the_audit_of_a_table_leaves_an_action() {
     let mut protected = Protected::new();

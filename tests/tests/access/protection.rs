@@ -39,7 +39,7 @@ fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
     protected.protect();
     assert_eq!(rows(&mut protected.admin, rights), before);
 
-    // As an administrator leaves them who installs a table or a function again.
+    // The state after an administrator installs a table or a function again.
     run(
         &mut protected.admin,
         "ALTER TABLE threadline.suspensions OWNER TO CURRENT_USER; GRANT INSERT ON threadline.suspensions TO PUBLIC;
@@ -49,7 +49,7 @@ fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
     assert_eq!(owners(&mut protected), [protected.role("owner")]);
     assert_eq!(rows(&mut protected.admin, rights), before);
     forbidden(app, "INSERT INTO threadline.suspensions DEFAULT VALUES");
-    // A later version of the schema is not this program's to protect.
+    // This program does not protect a later version of the schema.
     run(
         &mut protected.admin,
         "INSERT INTO threadline.schema_versions (version) VALUES (999)",
@@ -124,7 +124,7 @@ fn a_database_or_a_role_that_is_not_there_is_named() {
     );
 }
 
-/// What an administrator without Rust runs.
+/// The script for an administrator without Rust.
 #[test]
 fn the_script_does_the_same_and_names_of_any_kind_are_quoted() {
     let database = Database::new();
@@ -152,7 +152,7 @@ fn the_script_does_the_same_and_names_of_any_kind_are_quoted() {
     );
 }
 
-/// As on servers of providers, who keep the superuser to themselves.
+/// As on servers of providers that keep the superuser to themselves.
 #[test]
 fn an_administrator_who_is_no_superuser_can_do_it() {
     let database = Database::empty();

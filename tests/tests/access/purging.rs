@@ -2,7 +2,7 @@ use threadline_tests::{rows, run, value};
 
 use super::{Protected, forbidden};
 
-/// A role that may purge removes what the policies give up, and nothing else.
+/// A role with the right to purge removes what the policies allow, and nothing else.
 #[test]
 fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
     let mut protected = Protected::new();
@@ -50,7 +50,7 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
         rows(session, "SELECT record_key FROM threadline.audit_changes"),
         ["3"]
     );
-    // Nobody else may.
+    // No other role can.
     for statement in [
         "SELECT threadline.purge()",
         "SELECT threadline.hold('x', 'items')",
@@ -63,7 +63,7 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
     forbidden(session, "SELECT threadline.purge()");
 }
 
-/// What an application does with its own tables needs no other right.
+/// An application's operations on its own tables need no other right.
 #[test]
 fn an_application_lets_one_of_its_tables_take_the_place_of_another() {
     let mut protected = Protected::new();
@@ -102,8 +102,8 @@ fn an_application_lets_one_of_its_tables_take_the_place_of_another() {
     }
 }
 
-/// The application decides how long its tables are kept, down to the floor of who owns
-/// the audit.
+/// The application decides the retention of its tables, down to the floor set by the
+/// owner of the audit.
 #[test]
 fn an_application_keeps_nothing_for_less_than_the_floor() {
     let mut protected = Protected::new();
@@ -122,7 +122,7 @@ fn an_application_keeps_nothing_for_less_than_the_floor() {
     ] {
         let error = super::refused(app, statement);
         assert!(
-            error.contains("the least is 1 year"),
+            error.contains("the minimum is 1 year"),
             "{statement}: {error}"
         );
     }

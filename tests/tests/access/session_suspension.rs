@@ -63,7 +63,7 @@ fn the_suspension_of_a_session_ends_with_it_and_is_no_other_sessions() {
         run(session, SUSPEND_SESSION);
         run(session, "INSERT INTO items VALUES (1)");
         let secret = value(session, "SELECT current_setting('threadline.suspended')").unwrap();
-        // Who knows it is in another session all the same.
+        // A role that knows the secret is still in another session.
         let app = &mut app;
         run(app, &format!("SET threadline.suspended = '{secret}'"));
         run(app, "INSERT INTO items VALUES (2)");
@@ -115,7 +115,7 @@ fn a_rollback_takes_the_suspension_of_a_session_or_its_end_back() {
         "BEGIN; SELECT threadline.resume(); INSERT INTO items VALUES (4); ROLLBACK",
     );
     run(app, "INSERT INTO items VALUES (5)");
-    // The end of one is not the end of the other.
+    // The end of one does not end the other.
     run(
         app,
         "BEGIN; SELECT threadline.suspend('bulk'); INSERT INTO items VALUES (6); SELECT threadline.resume();

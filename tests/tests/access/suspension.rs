@@ -8,7 +8,7 @@ use threadline_tests::{rows, run, value};
 
 use super::{Protected, forbidden, refused};
 
-/// An application that may suspend.
+/// Opens a session of an application with the right to suspend.
 pub(super) fn suspending() -> (Protected, PgConnection) {
     let mut protected = Protected::new();
     let app = protected.application();
@@ -50,7 +50,7 @@ fn what_a_suspended_transaction_does_is_not_recorded_and_that_is_recorded() {
             Ok::<_, threadline::Error>(())
         })?;
         run(conn, "INSERT INTO items VALUES (8)");
-        // What it means is recorded as ever.
+        // Its actions are recorded as before.
         record_action(conn, "items.reloaded")?;
         Ok::<_, threadline::Error>(())
     })
@@ -70,7 +70,7 @@ fn what_a_suspended_transaction_does_is_not_recorded_and_that_is_recorded() {
             "items.reloaded | admin | grace | NULL | r-1 | NULL | 1".to_owned(),
         ]
     );
-    // Who looks through the timeline comes upon it.
+    // The suspension is visible in the timeline.
     let page = timeline(Filter::new().action("audit.suspended"))
         .page(&mut protected.session("auditor"))
         .unwrap();
@@ -172,7 +172,7 @@ fn no_setting_suspends_by_itself() {
          BEGIN; SELECT set_config('threadline.suspended', 'yes', true); INSERT INTO items VALUES (4); COMMIT",
     );
     assert_eq!(keys(&mut protected).len(), 7);
-    // Nor what looks like it.
+    // Nor anything that resembles it.
     assert_eq!(
         refused(
             app,
@@ -237,7 +237,7 @@ fn a_reason_and_a_transaction_are_required() {
     );
     assert_eq!(
         refused(&mut app, "SELECT threadline.suspend(' ')"),
-        "threadline: to suspend capture takes a reason: SELECT threadline.suspend('why')"
+        "threadline: suspending capture needs a reason: SELECT threadline.suspend('why')"
     );
 }
 

@@ -1,11 +1,11 @@
-//! What a table's owner does to its triggers, and puts right again.
+//! A table's owner changes its triggers and restores them.
 
 use threadline::{FindingCode, Models, Severity};
 use threadline_tests::{rows, run, value};
 
 use super::{Protected, refused};
 
-/// What was recorded about triggers, and is forgotten then.
+/// Returns the recorded trigger changes, and deletes them.
 fn noted(protected: &mut Protected) -> Vec<String> {
     let noted = rows(
         &mut protected.admin,
@@ -81,7 +81,7 @@ fn partitions_that_left_for_a_moment_leave_an_action() {
          SELECT threadline.audit('events');
          CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20)",
     );
-    // Also one that was there before the audit was protected.
+    // Also one from before the audit was protected.
     run(
         &mut protected.admin,
         "DELETE FROM threadline.watched_partitions",
@@ -121,7 +121,7 @@ fn partitions_that_left_for_a_moment_leave_an_action() {
     );
 }
 
-/// Also one that came after the last refresh, and whatever is asked about the past.
+/// Also one that was attached after the last refresh, for every query about the past.
 #[test]
 fn who_took_a_partition_away_and_when_is_noted_at_once() {
     let mut protected = Protected::new();
@@ -183,7 +183,7 @@ fn who_took_a_partition_away_and_when_is_noted_at_once() {
             "{}",
             found[0]
         );
-        // Of an instant between leaving and the refresh, the rows are not there.
+        // At an instant between detaching and the refresh, the rows are not there.
         for (at, there) in [(&before, 4 - part), (&after, 3 - part)] {
             assert_eq!(
                 rows(
@@ -205,7 +205,7 @@ fn who_took_a_partition_away_and_when_is_noted_at_once() {
             [format!("public.log_{part} | {role}")]
         );
     }
-    // One that comes back was away, and others could write to it.
+    // A partition that comes back was away, and others could write to it.
     run(
         app,
         "ALTER TABLE log ATTACH PARTITION log_1 FOR VALUES FROM (0) TO (10)",
@@ -317,7 +317,7 @@ fn verify_says_who_did_it_and_when() {
     assert!(models.status(&mut protected.admin).unwrap().watched);
 }
 
-/// Whatever stands in its way, the command goes on; and no setting stands in its way.
+/// The command succeeds despite any obstacle, and no setting prevents the record.
 #[test]
 fn nobodys_command_fails_and_no_setting_keeps_it_from_being_noted() {
     let mut protected = Protected::new();
@@ -345,7 +345,7 @@ fn nobodys_command_fails_and_no_setting_keeps_it_from_being_noted() {
         );
         assert_eq!(noted(&mut protected).len(), 1, "{setting}");
     }
-    // Something that is broken in the audit itself.
+    // A broken object in the audit itself.
     run(
         &mut protected.admin,
         "ALTER TABLE threadline.audited_tables RENAME TO gone",
@@ -358,7 +358,7 @@ fn nobodys_command_fails_and_no_setting_keeps_it_from_being_noted() {
         &mut protected.admin,
         "ALTER TABLE threadline.gone RENAME TO audited_tables",
     );
-    // Disabled by a superuser, or gone: verify says so of one that is there.
+    // Disabled by a superuser, or dropped: verify reports a disabled one.
     run(
         &mut protected.admin,
         "ALTER EVENT TRIGGER threadline_watch DISABLE",

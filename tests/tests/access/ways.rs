@@ -1,5 +1,5 @@
 //! Ways to alter, hide, forge or stop the record of a protected audit. The table in the
-//! guide says what comes of each, and is compared with what comes of it here.
+//! guide states the result of each, and is compared with the result here.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +12,14 @@ use super::Protected;
 
 const GUIDE: &str = include_str!("../../../threadline/src/docs/owner_and_readers.md");
 
-/// Who tries it.
+/// The role that tries it.
 #[derive(Clone, Copy, PartialEq)]
 enum Who {
     /// A role named as `--application` that writes to tables of another.
     Application,
     /// The role that owns the audited tables, named as `--application`, too.
     TableOwner,
-    /// The same, and it may create roles.
+    /// The same, with the right to create roles.
     RoleCreator,
 }
 
@@ -33,23 +33,23 @@ impl Who {
     }
 }
 
-/// Someone, what it tries in words and as SQL, and how to tell that it succeeded. In `<>`
-/// are roles; table 1 is `items`, table 2 the partitioned `events`.
+/// A role, its attempt in words and as SQL, and a query for success. In `<>` are roles;
+/// table 1 is `items`, table 2 the partitioned `events`.
 type Way = (Who, &'static str, &'static str, &'static str);
 
 /// Whether row 66 was written and not recorded.
 const HIDDEN: &str = "EXISTS (SELECT FROM public.items WHERE id = 66)
     AND NOT EXISTS (SELECT FROM threadline.audit_changes WHERE table_id = 1 AND record_key = '66')";
-/// Whether the recorded row 1 was changed and that is not recorded.
+/// Whether the recorded row 1 was changed without a record.
 const CHANGED: &str = "NOT EXISTS (SELECT FROM public.items WHERE id = 1 AND name = 'b')
     AND (SELECT count(*) FROM threadline.audit_changes WHERE table_id = 1 AND record_key = '1') = 2";
-/// Whether a change to row 77, which nobody wrote, is on record; or one twice.
+/// Whether a change to row 77, which was never written, is on record; or a change twice.
 const FORGED: &str = "EXISTS (SELECT FROM threadline.audit_changes WHERE record_key = '77')
     OR (SELECT count(*) FROM threadline.audit_changes WHERE record_key = '66') > 1";
-/// Whether something is on record as if the victim had done it.
+/// Whether a record names the victim as its actor.
 const BLAMED: &str = "EXISTS (SELECT FROM threadline.changes WHERE actor_id = 'victim' AND key = '{\"id\": 66}')
     OR EXISTS (SELECT FROM threadline.actions AS a JOIN threadline.transactions AS x ON x.id = a.transaction_id WHERE x.actor_id = 'victim')";
-/// For what is refused.
+/// For refused attempts.
 const NEVER: &str = "true";
 const SPIED: &str = "EXISTS (SELECT FROM public.spied WHERE who NOT IN ('<app>', '<other>'))";
 
@@ -119,7 +119,7 @@ const WAYS: &[Way] = &[
     (Who::RoleCreator, "let the audit's owner log in", "ALTER ROLE <owner> LOGIN PASSWORD 'secret'", "(SELECT rolcanlogin FROM pg_roles WHERE rolname = '<owner>')"),
 ];
 
-/// What comes of a way, in the words of the table, and nothing is left of it.
+/// Returns the result of a way, in the words of the table, and leaves nothing of it.
 fn outcome(protected: &mut Protected, way: &Way) -> String {
     let (who, _, sql, won) = *way;
     let named = |text: &str| {
@@ -176,7 +176,7 @@ fn outcome(protected: &mut Protected, way: &Way) -> String {
                 .difference(&before)
                 .map(|(code, _)| format!("finding `{code}`")),
         );
-        // Who may create roles is found, whatever is done with it.
+        // A role that may create roles is reported, however it uses that.
         if who == Who::RoleCreator && before.iter().any(|(code, _)| *code == "audit-exposed") {
             shown.push("finding `audit-exposed`".to_owned());
         }
@@ -193,7 +193,7 @@ fn outcome(protected: &mut Protected, way: &Way) -> String {
     outcome
 }
 
-/// What verify finds, and of which table.
+/// Returns the findings of verify, with their tables.
 fn codes(conn: &mut PgConnection) -> BTreeSet<(String, Option<String>)> {
     let verification = Models::new(vec![]).verify().run(conn).unwrap();
     verification
@@ -248,7 +248,7 @@ fn the_guide_says_what_comes_of_each_way_to_alter_hide_forge_or_stop_the_record(
         let (who, title, ..) = way;
         let mut outcome = outcome(&mut protected, way);
         if *who == Who::RoleCreator {
-            // Since PostgreSQL 16, that takes the right to pass the role on.
+            // Since PostgreSQL 16, that needs the right to grant the role.
             assert!(is_old || outcome == "refused", "{title}: {outcome}");
             outcome =
                 "PostgreSQL 15: possible, and shows: finding `audit-exposed`; refused since 16"

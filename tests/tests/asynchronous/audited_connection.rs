@@ -1,4 +1,5 @@
-//! Code that knows nothing of an audit, on connections that carry the current context.
+//! Code without any reference to the audit, on connections that carry the current
+//! context.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -25,15 +26,15 @@ async fn connect(database: &Database) -> Conn {
     Conn::establish(&database.url()).await.unwrap()
 }
 
-/// One that gives single statements the context, too.
+/// Opens a connection that gives single statements the context, too.
 async fn autocommitting(database: &Database) -> Conn {
     let mut conn = connect(database).await;
     conn.autocommit_in_context(true);
     conn
 }
 
-/// Somebody else's code. In a box, because rustc cannot see for every connection that it can
-/// be sent: <https://github.com/rust-lang/rust/issues/100013>.
+/// Foreign code. In a box, because rustc cannot see for every connection that it can be
+/// sent: <https://github.com/rust-lang/rust/issues/100013>.
 fn foreign<C>(
     conn: &mut C,
     [outer, nested]: [i32; 2],
@@ -152,7 +153,7 @@ struct Note {
 async fn a_statement_outside_of_transactions_carries_the_context_by_choice() {
     let database = database();
     let mut conn = autocommitting(&database).await;
-    // The future is made before its context is current.
+    // The future is created before its context is current.
     let made_before = diesel::sql_query("INSERT INTO notes VALUES (1, 'text')").execute(&mut conn);
     made_before.in_context(user(1)).await.unwrap();
 
@@ -279,8 +280,8 @@ async fn a_context_costs_no_message() {
     assert_eq!(messages[2], "COMMIT");
 }
 
-/// Drops a future at each of its await points, on a connection each; what `then` does after
-/// that sees the numbers of polls and whether it was whole.
+/// Drops a future at each of its await points, on a connection each; then calls `then` with
+/// the number of polls and whether the future completed.
 macro_rules! at_each_await {
     ($fewest:expr, |$conn:ident| $work:expr, $then:expr) => {{
         let mut cuts = 0;
@@ -317,7 +318,7 @@ async fn a_transaction_that_is_dropped_does_not_lend_its_context() {
                 Err(Error::BrokenTransactionManager) => assert!(!whole, "{polls} polls"),
                 Err(error) => panic!("{polls} polls: {error}"),
             }
-            // Whether its COMMIT was sent is not known to whoever dropped it.
+            // When a future is dropped, it is unknown whether its COMMIT was sent.
             let committed = [&first[..], &expected].concat();
             let seen = recorded(&mut database.connect());
             assert!(
@@ -400,8 +401,8 @@ fn pool_of(database: &Database, size: usize) -> deadpool::Pool<Conn> {
         .unwrap()
 }
 
-/// One connection, on which a transaction is dropped at each await point, and what the next
-/// requests that get it do.
+/// One connection, on which a transaction is dropped at each await point, and the next
+/// requests that get it.
 macro_rules! lent_again {
     ($pool:expr) => {{
         let mut cuts = 0;
@@ -423,7 +424,7 @@ macro_rules! lent_again {
             next.in_context(user(2)).await;
             insert(&mut pool.get().await.unwrap(), 6).await.unwrap();
             let mut seen = recorded(&mut database.connect());
-            // A commit that was sent may come after what another connection did.
+            // A commit that was sent may take effect after changes of another connection.
             seen.sort();
             let expected = [
                 "3 | user:2 | task-local",
@@ -511,7 +512,7 @@ async fn requests_over_four_connections_keep_their_own_actors_when_some_are_canc
     assert!(done.len() >= REQUESTS as usize / 3, "{}", done.len());
     assert!(done.len() < REQUESTS as usize, "{}", done.len());
 
-    // A commit that was sent before its request was dropped has come by now.
+    // A commit that was sent before its request was dropped has taken effect by now.
     drop(pool);
     let conn = &mut database.connect();
     let idle = "SELECT count(*) FROM pg_stat_activity

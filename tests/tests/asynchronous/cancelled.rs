@@ -10,7 +10,7 @@ use threadline::AsyncAuditExt;
 
 use super::{connect, cut, database, insert, kept, recorded, user};
 
-/// So many polls are never needed.
+/// More polls than any future needs.
 const ENOUGH: usize = 60;
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn nothing_later_on_the_connection_is_done_under_the_old_context() {
             matches!(again, Err(Error::BrokenTransactionManager)),
             "{polls} polls: {again:?}"
         );
-        // Whether its COMMIT was sent is not known to whoever dropped it.
+        // When a future is dropped, it is unknown whether its COMMIT was sent.
         let seen = recorded(&mut database.connect());
         assert!(
             seen == ["3 | - | none"]
@@ -59,7 +59,7 @@ struct Context {
     context: Option<String>,
 }
 
-/// The context that a change would have now, unless nothing can be done any more.
+/// Returns the context that a change would have now, unless the connection is unusable.
 async fn context(conn: &mut AsyncPgConnection) -> Option<String> {
     diesel::sql_query("SELECT current_setting('threadline.context', true) AS context")
         .get_result::<Context>(conn)

@@ -25,7 +25,7 @@ async fn read(mut stream: ExportStream) -> Vec<u8> {
     all
 }
 
-/// Without the time at which it was made.
+/// Returns the text without the time of creation.
 fn text(bytes: Vec<u8>) -> String {
     let text = String::from_utf8(bytes).unwrap();
     match text.split_once("\"generated_at\":\"") {
@@ -36,7 +36,7 @@ fn text(bytes: Vec<u8>) -> String {
     }
 }
 
-/// 30 MB of changes.
+/// Writes 30 MB of changes.
 fn much(database: &Database) {
     run(
         &mut database.connect(),

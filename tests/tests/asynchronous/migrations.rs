@@ -1,4 +1,4 @@
-//! Migrations and the audit itself, put into a database by connections of diesel-async.
+//! Migrations and the audit itself, installed by connections of diesel-async.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn migration(dir: &Path, name: &str, up: &str) -> PathBuf {
     dir
 }
 
-/// Tables, and their audit.
+/// Returns a folder of migrations: tables, and their audit.
 fn folder() -> PathBuf {
     let dir = scratch_dir();
     migration(&dir, "2020-01-01-000000-0000_tables", MEMBERS);
@@ -96,7 +96,7 @@ async fn migrations_of_both_kinds_of_connection_are_the_same() {
         .unwrap();
     threadline::run_pending_migrations(&mut other.connect(), &migrations).unwrap();
     assert_eq!(versions(&one), versions(&other));
-    // What one kind has run, the other does not run again.
+    // One kind does not run again what the other has run.
     threadline::run_pending_migrations(&mut one.connect(), &migrations).unwrap();
     run_pending(&mut connect(&other).await, &dir).await.unwrap();
 }

@@ -19,8 +19,8 @@ pub fn deadpool(database: &Database, size: usize) -> deadpool::Pool<AsyncPgConne
         .unwrap()
 }
 
-/// One connection, on which a transaction is dropped at each await point; what the next two
-/// requests that get it do. Says how many of them found it broken.
+/// One connection, on which a transaction is dropped at each await point, and the next two
+/// requests that get it. Returns how many of them found it broken.
 macro_rules! lent_again {
     ($pool:expr) => {{
         let mut cuts = 0;
@@ -41,7 +41,7 @@ macro_rules! lent_again {
                 .audited_transaction::<_, Error, _>(&user(3), async |conn| insert(conn, 3).await)
                 .await;
             let mut seen = recorded(&mut database.connect());
-            // A commit that was sent may come after what another connection did.
+            // A commit that was sent may take effect after changes of another connection.
             seen.sort();
             let mut expected = vec!["2 | - | none"];
             match third {
@@ -80,8 +80,8 @@ async fn a_connection_of_bb8_does_not_lend_its_context() {
     assert_eq!(broken, 0);
 }
 
-/// diesel-async 0.9 tells mobc that what is broken is not, so it is lent again; see
-/// <https://docs.rs/mobc/latest/mobc/trait.Manager.html#method.validate>.
+/// diesel-async 0.9 reports a broken connection to mobc as usable, so it is lent again;
+/// see <https://docs.rs/mobc/latest/mobc/trait.Manager.html#method.validate>.
 #[tokio::test]
 async fn a_connection_of_mobc_does_not_lend_its_context() {
     let broken = lent_again!(async |database: &Database| mobc::Pool::builder()

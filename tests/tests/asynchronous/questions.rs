@@ -1,4 +1,4 @@
-//! Every question, asked on both kinds of connection of the same database.
+//! Every query, run on both kinds of connection to the same database.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -59,7 +59,7 @@ const TABLES: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, member_id int NOT NULL REFERENCES members, body text NOT NULL);
 ";
 
-/// Three transactions of two people; the instant between the first two.
+/// Writes three transactions of two people; returns the instant between the first two.
 pub fn load(database: &Database) -> DateTime<Utc> {
     let conn = &mut database.connect();
     run(conn, TABLES);
@@ -105,7 +105,7 @@ pub fn load(database: &Database) -> DateTime<Utc> {
     format!("{}Z", instant.replace(' ', "T")).parse().unwrap()
 }
 
-/// The answer on a connection of each kind.
+/// The result on a connection of each kind.
 macro_rules! both {
     ($blocking:ident, $asynchronous:ident, $conn:ident => $call:expr) => {{
         let blocking = {
@@ -176,7 +176,7 @@ async fn answers_are_the_same_on_both_kinds_of_connection() {
     let note = versions[0].record.as_ref().unwrap();
     assert_eq!((note.id, note.member_id, &*note.body), (2, 7, "second"));
 
-    // What cannot be answered.
+    // Queries that fail.
     both!(blocking, asynchronous, conn => Missing::history_of(conn, 1));
     both!(blocking, asynchronous, conn => timeline(Filter::new().table("memberz")).page(conn));
     both!(blocking, asynchronous, conn => suspend(conn, "outside of a transaction"));
@@ -184,7 +184,7 @@ async fn answers_are_the_same_on_both_kinds_of_connection() {
     both!(blocking, asynchronous, conn => release_hold(conn, 99, "there is none"));
 }
 
-/// What changes something is done on two databases that are alike.
+/// Changes are made on two identical databases.
 #[tokio::test]
 async fn what_changes_something_does_the_same_on_both_kinds_of_connection() {
     let first = Database::new();
@@ -253,11 +253,11 @@ async fn the_audit_is_installed_on_an_asynchronous_connection() {
     assert_eq!(Member::history_of(conn, 1).await.unwrap().len(), 1);
     let error = models().install(conn).await.unwrap_err();
     assert!(error.to_string().contains("`Note`"), "{error}");
-    // What failed left nothing open.
+    // The failure left nothing open.
     models![Member].install(conn).await.unwrap();
 }
 
-/// The synchronous face of an asynchronous connection is a synchronous connection.
+/// The synchronous interface of an asynchronous connection is a synchronous connection.
 #[test]
 fn a_wrapped_connection_reads_and_writes() {
     let database = Database::new();

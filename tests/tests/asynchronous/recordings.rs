@@ -1,4 +1,4 @@
-//! What asynchronous code recorded, for the tests of an application.
+//! Recordings of asynchronous code, for the tests of an application.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,7 +50,7 @@ async fn an_async_closure_is_recorded_alone() {
     assert_eq!(rows(&mut database.connect(), name), ["0"]);
 }
 
-/// A test in the runtime of a thread of its own, and what it panicked with.
+/// Runs a test in the runtime of a thread of its own, and returns its panic message.
 fn panicked(test: impl Future<Output = ()>) -> Option<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

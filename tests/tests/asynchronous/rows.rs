@@ -1,4 +1,4 @@
-//! What comes row by row: exports, and everything as of an instant; and the worker.
+//! Results row by row: exports, and whole tables as of an instant; and the worker.
 
 use std::future::{poll_fn, ready};
 
@@ -11,7 +11,7 @@ use threadline_tests::{Database, scratch_dir};
 use super::questions::{Member, load};
 use super::{connect, cut, database, insert};
 
-/// The lines that do not say when they were written.
+/// Returns the lines without those that contain the time of writing.
 fn lines(written: Vec<u8>) -> Vec<String> {
     String::from_utf8(written)
         .unwrap()

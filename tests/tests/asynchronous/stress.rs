@@ -1,4 +1,4 @@
-//! 500 requests over four connections, of which many are cancelled.
+//! 500 requests over four connections, many of which are cancelled.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ async fn every_change_has_its_own_actor() {
     assert!(done.len() >= REQUESTS as usize / 3, "{}", done.len());
     assert!(done.len() < REQUESTS as usize, "{}", done.len());
 
-    // A commit that was sent before its request was dropped has come by now.
+    // A commit that was sent before its request was dropped has taken effect by now.
     drop(pool);
     let conn = &mut database.connect();
     let idle = "SELECT count(*) FROM pg_stat_activity

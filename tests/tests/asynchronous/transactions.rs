@@ -1,4 +1,4 @@
-//! Transactions under a context, to their end.
+//! Transactions under a context that run to their end.
 
 use diesel::result::Error;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -194,7 +194,7 @@ async fn an_action_is_recorded_however_it_ends() {
     assert_eq!(kept(&mut database.connect()), ["1"]);
 }
 
-/// The context goes with `BEGIN`: two messages around what `work` sends.
+/// The context is sent with `BEGIN`: two messages around those of `work`.
 #[tokio::test]
 async fn a_context_costs_no_message() {
     use std::sync::{Arc, Mutex};

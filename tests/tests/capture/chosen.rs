@@ -1,4 +1,4 @@
-//! Tables of which not everything is to be recorded.
+//! Tables with policies that record only a part.
 
 use diesel::prelude::*;
 use threadline_tests::{changes, rolled_back, rows, run};
@@ -81,7 +81,7 @@ fn rows_of_which_something_is_true() {
             r#"2 | {"amount": 8, "status": "paid"}"#,
         ]
     );
-    // PostgreSQL's own messages say what is wrong with a condition.
+    // PostgreSQL's own messages explain the error in a condition.
     assert_eq!(
         error_of(
             conn,
@@ -96,7 +96,7 @@ fn rows_of_which_something_is_true() {
         ),
         "column new.total does not exist"
     );
-    // What ends the condition and goes on is none.
+    // Text that closes the condition and continues is refused.
     run(
         conn,
         "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",

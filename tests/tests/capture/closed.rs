@@ -1,11 +1,11 @@
-//! Redaction against changes that are made to hide from it.
+//! Redaction against changes that are made to evade it.
 
 use diesel::RunQueryDsl;
 use threadline_tests::{Database, Server, rows, run, scratch_dir, value};
 
 const SECRET: &str = "s3cr3t";
 
-/// What is recorded, as one text; without the secret.
+/// Returns everything recorded, as one text; asserts that it lacks the secret.
 #[track_caller]
 fn recorded_without_secret(conn: &mut diesel::PgConnection) -> Vec<String> {
     let recorded = rows(
@@ -199,7 +199,7 @@ fn a_detached_partition_does_not_act_for_its_parent() {
     );
 }
 
-/// As somebody makes a staging database: the schema, and none of the rows.
+/// Creates a staging database: the schema without rows.
 #[test]
 fn a_schema_dumped_without_its_data_stays_closed() {
     let database = Database::new();
@@ -246,7 +246,7 @@ fn a_schema_dumped_without_its_data_stays_closed() {
         recorded[1],
         r#"I | NULL | NULL | NULL | {"id": 1, "name": "n", "email": "***"}"#
     );
-    // It waits until somebody says what its key is.
+    // Its entries wait until its key is declared.
     run(conn, "SELECT threadline.post()");
     assert_eq!(
         value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
@@ -291,7 +291,7 @@ fn a_schema_dumped_without_its_data_stays_closed() {
 }
 
 #[test]
-fn masked_null_and_masked_composite_of_null_are_told_apart() {
+fn masked_null_differs_from_masked_composite_of_null() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

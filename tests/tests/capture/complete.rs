@@ -1,4 +1,4 @@
-//! No way to change an audited row without a record: one test for each way.
+//! Every way to change an audited row leaves a record: one test for each way.
 
 use diesel::PgConnection;
 use threadline_tests::{Database, rolled_back, rows, run, value};
@@ -6,8 +6,8 @@ use threadline_tests::{Database, rolled_back, rows, run, value};
 const ITEMS: &str =
     "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')";
 
-/// What was recorded: the operation, the table, the record, and what of it says
-/// what happened.
+/// Returns each recorded change: the operation, the table, the record, and the values
+/// that identify it.
 #[track_caller]
 fn recorded(conn: &mut PgConnection) -> Vec<String> {
     rows(
@@ -21,7 +21,7 @@ fn recorded(conn: &mut PgConnection) -> Vec<String> {
     )
 }
 
-/// Writes to a fresh `items`, which holds rows 1 and 2, and what was recorded.
+/// Returns the changes recorded for writes to a fresh `items` with rows 1 and 2.
 fn recorded_of(write: &str) -> Vec<String> {
     let conn = &mut rolled_back();
     run(conn, ITEMS);
@@ -200,7 +200,7 @@ fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
         )
         .unwrap()
     };
-    // What was recorded of it by then, it was.
+    // Its state is the one that was recorded by then.
     assert_eq!(state(conn, 1, &full), "there");
     assert_eq!(state(conn, 2, &full), "there");
     assert_eq!(state(conn, 2, &empty), "incomplete");
@@ -212,7 +212,7 @@ fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
         refused
             .unwrap_err()
             .to_string()
-            .contains("in a TRUNCATE that recorded their number alone")
+            .contains("by a TRUNCATE that recorded only their number")
     );
     let rows_then = format!("SELECT count(*) FROM threadline.rows_as_of('items', '{empty}')");
     assert_eq!(value(conn, &rows_then).as_deref(), Some("0"));
@@ -733,7 +733,7 @@ fn columns_called_like_the_rows_of_capture() {
     );
 }
 
-/// More than an entry of an index takes, and nothing that compresses.
+/// More than an index entry can hold, and incompressible.
 const LONG: &str = "(SELECT string_agg(sha256((n * 100 + g)::text::bytea), ''::bytea) FROM generate_series(1, 45) AS g)";
 
 #[test]
@@ -760,7 +760,7 @@ fn a_key_too_long_for_an_index_is_recorded_by_a_digest() {
                      UPDATE {table} SET n = n + 1;"
                 ),
             );
-            // Each record has its own key, the same one whatever happened to it.
+            // Each record has its own key, the same for each change.
             assert_eq!(
                 rows_of(conn, table),
                 [format!("{rows} | {} | true", rows * 2)],
@@ -855,7 +855,7 @@ fn a_key_that_is_dropped_while_rows_are_written() {
     );
 }
 
-/// Equal to PostgreSQL, and not the same.
+/// Equal for PostgreSQL, but not identical.
 #[test]
 fn text_that_is_compared_regardless_of_case() {
     let conn = &mut rolled_back();

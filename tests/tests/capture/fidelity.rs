@@ -1,4 +1,4 @@
-//! An image is the same whoever writes, and holds every value whole.
+//! An image does not depend on the session, and holds every value in full.
 
 use threadline_tests::{Database, rolled_back, rows, run, value};
 
@@ -65,7 +65,7 @@ fn images_do_not_depend_on_the_session() {
 fn every_type_goes_the_fast_way() {
     let conn = &mut rolled_back();
     run(conn, ZOO);
-    // Where the fast way fails, the slow one hides it. TRUNCATE has no other.
+    // If the fast way fails, the slow one redacts. TRUNCATE has no other.
     run(
         conn,
         "CREATE OR REPLACE FUNCTION threadline.redacted_change(
@@ -171,7 +171,7 @@ fn an_image_makes_the_row_again() {
              WHERE (again.*)::text = (live.*)::text"
         )
         .as_deref(),
-        // The image has the text of json, and this gives what it says.
+        // The image has the text of json, and this returns its content.
         Some("0"),
     );
     assert_eq!(
@@ -238,7 +238,7 @@ fn values_without_a_form_in_jsonb_are_kept_where_only_lists_hold_them() {
     );
 }
 
-/// PostgreSQL 18 has columns that are in no row: a trigger sees nothing of them.
+/// PostgreSQL 18 has columns without stored values: a trigger does not see them.
 #[test]
 fn a_generated_column_is_recorded_if_it_is_stored() {
     let conn = &mut rolled_back();

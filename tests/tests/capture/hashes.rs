@@ -1,4 +1,5 @@
-//! Columns recorded as keyed hashes: whether values are equal, and not what they are.
+//! Columns recorded as keyed hashes: they show whether values are equal, and not the
+//! values.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +10,14 @@ use threadline_tests::{Database, rows, run, value};
 /// Searched for in the whole database.
 const SECRET: &str = "s3cr3t";
 
-/// A person of whom the number is a secret, in two columns.
+/// Creates a person whose number is a secret, in two columns.
 const PEOPLE: &str =
     "CREATE TABLE people (gone int, id int PRIMARY KEY, ssn varchar(40), former_ssn text, pin int);
      ALTER TABLE people DROP gone;
      SELECT threadline.audit('people', hash => ARRAY['ssn', 'former_ssn', 'pin']);
      INSERT INTO people VALUES (1, 's3cr3t-1', 's3cr3t-1', 482)";
 
-/// From what to what a column was changed, oldest first.
+/// Returns the old and new values of a column, oldest first.
 fn changes(conn: &mut PgConnection, column: &str) -> Vec<(String, String)> {
     let column = format!("'{column}'");
     let both = rows(
@@ -50,7 +51,7 @@ fn assert_hash(token: &str) {
     );
 }
 
-/// Removes the live rows and looks for the secret in everything that is left.
+/// Removes the live rows and searches everything that is left for the secret.
 #[track_caller]
 fn assert_no_secret(database: &Database, table: &str) {
     run(
@@ -97,7 +98,7 @@ fn that_a_value_changed_and_changed_back_is_seen_without_the_value() {
 
 #[test]
 fn it_is_hmac_sha_256() {
-    // RFC 4231, test cases 1 and 2, as far as tokens go.
+    // RFC 4231, test cases 1 and 2, cut to the length of the hashes.
     let conn = &mut threadline_tests::rolled_back();
     for (key, value_of, mac) in [
         (
@@ -126,7 +127,7 @@ fn it_is_hmac_sha_256() {
         );
         assert_eq!(token, Some(format!("hash:{mac}")));
     }
-    // Keys do not come twice.
+    // Keys are never repeated.
     run(
         conn,
         "SELECT threadline.new_hash_key() FROM generate_series(1, 100)",
@@ -260,7 +261,7 @@ fn a_keyed_hash_stays_one_when_its_column_gets_another_name_and_type() {
         );
         assert_eq!(changes(conn, "pin").pop(), Some(pin.clone()), "{refresh}");
     }
-    // Swapped names: until somebody says how it is meant, neither is shown as the other.
+    // Swapped names: until the policy is decided, neither is shown as the other.
     run(
         conn,
         "BEGIN; ALTER TABLE people RENAME number TO x; ALTER TABLE people RENAME former_ssn TO number;

@@ -1,10 +1,10 @@
-//! What the application's own triggers write, in the order in which it happened.
+//! Writes of the application's own triggers, in the order in which they happened.
 
 use threadline_tests::{Database, run, value};
 
 use diesel::PgConnection;
 
-/// A table whose triggers write to it, and nothing recorded yet.
+/// Creates a table whose triggers write to it, with nothing recorded yet.
 fn table(triggers: &str) -> (Database, PgConnection) {
     let database = Database::new();
     let mut conn = database.connect();
@@ -27,8 +27,8 @@ fn function(name: &str, body: &str) -> String {
     )
 }
 
-/// The operations on a record in the order of their ids; each found what the one
-/// before had left, and the live row is what the last one left.
+/// Returns the operations on a record in the order of their ids; asserts that each found
+/// what the one before had left, and that the live row is what the last one left.
 #[track_caller]
 fn chain(conn: &mut PgConnection, id: i32) -> String {
     let of_record = format!(
@@ -96,7 +96,7 @@ fn what_a_trigger_does_to_other_rows_of_the_statement_comes_after_it() {
     assert_eq!(chain(conn, 1), "I, U, U 1, U 2, U 3");
     assert_eq!(chain(conn, 2), "I, U, U 1");
     assert_eq!(chain(conn, 3), "I, U, U 1");
-    // Again in the transaction that did so before.
+    // Again in the same transaction.
     run(
         conn,
         "BEGIN; UPDATE notes SET body = 'c' WHERE id = 2; UPDATE notes SET body = 'd'; COMMIT",
@@ -218,7 +218,7 @@ fn a_forged_setting_changes_no_order_and_fails_nothing() {
     assert_eq!(chain(conn, 1), ["I, U 1, U 2, D"; 4].join(", "));
 }
 
-/// With values that jsonb has no form for, and one write inside another inside another.
+/// With values that jsonb has no form for, and doubly nested writes.
 #[test]
 fn three_triggers_deep_each_change_follows_from_the_one_before() {
     for (of_type, values) in [

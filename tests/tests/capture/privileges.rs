@@ -1,10 +1,10 @@
-//! Capture runs as the owner of the audit schema, for whoever writes.
+//! Capture runs as the owner of the audit schema, for every writer.
 
 use diesel::prelude::*;
 use threadline_tests::{Database, rows, run, value};
 
-/// A role of the application, with a name of its own: roles belong to the
-/// whole server.
+/// Runs a test with a role of the application, with a name of its own: roles belong to
+/// the whole server.
 fn with_role(test: impl FnOnce(&Database, &mut PgConnection, &str)) {
     let database = Database::new();
     let role = format!("{}_app", database.name());

@@ -1,4 +1,4 @@
-//! Nothing secret gets through, whatever becomes of the table.
+//! No change of the table reveals a secret.
 
 use threadline_tests::{Database, rows, run, value};
 
@@ -18,7 +18,7 @@ fn secret_table(database: &Database) -> diesel::PgConnection {
     conn
 }
 
-/// Removes the live rows and looks for the secret in everything that is left.
+/// Removes the live rows and searches everything that is left for the secret.
 #[track_caller]
 fn assert_no_secret(database: &Database, table: &str) {
     let conn = &mut database.connect();
@@ -287,8 +287,8 @@ fn protection_survives_dump_and_restore() {
     let database = Database::new();
     {
         let conn = &mut database.connect();
-        // A dropped column leaves a gap in the column numbers that a restore
-        // closes: email gets the number that name had.
+        // A dropped column leaves a gap in the column numbers that a restore closes:
+        // email gets the number that name had.
         run(
             conn,
             &format!(
@@ -427,7 +427,7 @@ fn an_error_of_capture_prints_no_value() {
     }
 }
 
-/// What a statement that fails is answered, in full.
+/// Returns the full error of a failing statement.
 fn everything_said(conn: &mut diesel::PgConnection, write: &str) -> String {
     run(
         conn,

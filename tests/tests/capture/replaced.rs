@@ -13,7 +13,7 @@ const SWAP: &str = "
     ALTER TABLE orders_new RENAME TO orders;
 ";
 
-/// A table with a composite key, filled and swapped for a copy that differs.
+/// Creates a table with a composite key, fills it and swaps it for a copy that differs.
 fn swapped(conn: &mut PgConnection, audit: &str) {
     run(
         conn,
@@ -36,7 +36,7 @@ fn a_table_that_takes_the_place_of_another_continues_its_history() {
     );
     let before = value(conn, "SELECT clock_timestamp()").unwrap();
     let last = value(conn, "SELECT max(id) FROM threadline.audit_changes").unwrap();
-    // Somebody tells the operator.
+    // The operator gets a finding.
     assert_eq!(
         rows(
             conn,
@@ -48,7 +48,8 @@ fn a_table_that_takes_the_place_of_another_continues_its_history() {
     );
     let audit = "SELECT threadline.audit('orders', mask => ARRAY['pin'], exclude => ARRAY['note'], continues => 'orders_old')";
     assert_eq!(value(conn, audit).as_deref(), Some("1"));
-    // What the swap changed is on record: not that a column has another type or came.
+    // The row differences of the swap are on record, but not that a column has another
+    // type or was added.
     assert_eq!(
         rows(
             conn,
@@ -83,7 +84,7 @@ fn a_table_that_takes_the_place_of_another_continues_its_history() {
         ),
         [r#"{"amount": 5}"#]
     );
-    // Said once more, it is done already; a refresh changes nothing either.
+    // A second call changes nothing; neither does a refresh.
     assert_eq!(value(conn, audit).as_deref(), Some("1"));
     assert_eq!(
         value(conn, "SELECT threadline.refresh('orders')").as_deref(),
@@ -171,8 +172,8 @@ fn a_table_that_cannot_take_the_place_is_refused_and_nothing_is_changed() {
     );
 }
 
-/// As the down.sql of a swap: the history goes back, and a policy that names what the
-/// former table has not.
+/// As the down.sql of a swap: the history goes back, and the policy names columns that
+/// the former table lacks.
 #[test]
 fn a_swap_that_is_taken_back_gives_the_history_back() {
     let database = Database::new();
@@ -200,7 +201,7 @@ fn a_swap_that_is_taken_back_gives_the_history_back() {
         ),
         [r#"{"amount": 8}"#]
     );
-    // There is nothing to give any more, from this or from a table that is gone.
+    // No history is left to give, from this or from a dropped table.
     assert_eq!(value(conn, back).as_deref(), Some("1"));
     assert_eq!(
         value(conn, &back.replace("'orders_new'", "to_regclass('gone')")).as_deref(),

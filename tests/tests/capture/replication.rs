@@ -1,4 +1,4 @@
-//! What the apply worker of a subscription writes, on a server of its own.
+//! Writes of the apply worker of a subscription, on a server of its own.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use diesel::prelude::*;
 use threadline_tests::{Database, rows, run, value};
 
-/// On the publisher ordinary tables; on the subscriber, one of them is partitioned.
+/// Ordinary tables on the publisher; on the subscriber, one of them is partitioned.
 const ITEMS: &str = "CREATE TABLE items (id int PRIMARY KEY, name text, email text)";
 const EVENTS: &str =
     "CREATE TABLE events (region text, id int, name text, PRIMARY KEY (region, id))";
@@ -76,7 +76,7 @@ impl Replicated {
         }
     }
 
-    /// Every change recorded at the subscriber, by transaction, and forgets them.
+    /// Returns every change recorded at the subscriber, by transaction, and deletes them.
     fn recorded(&mut self) -> Vec<String> {
         let conn: &mut PgConnection = &mut self.subscriber.connect();
         let recorded = rows(

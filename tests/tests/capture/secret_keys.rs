@@ -1,5 +1,5 @@
-//! Keys that are secrets themselves, recorded as keyed hashes: records are found by their
-//! values, and the audit does not have them.
+//! Secret keys, recorded as keyed hashes: records are found by their values, and the
+//! audit does not contain them.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -31,7 +31,7 @@ struct Pin {
     pin: i64,
 }
 
-/// Begins all secrets.
+/// The prefix of all secrets.
 const SECRET: &str = "s3cr3t";
 const PIN: i64 = 8_675_309_427;
 
@@ -82,7 +82,7 @@ fn drift(conn: &mut PgConnection) -> Vec<String> {
     )
 }
 
-/// What a session that is asked for by its key was.
+/// Returns the former state of a session, queried by its key.
 fn member_at(conn: &mut PgConnection, number: u32, at: DateTime<Utc>) -> Option<i64> {
     let json = Session::as_of_json(conn, key(number), at).unwrap().ok()?;
     json["member"].as_i64()
@@ -187,7 +187,7 @@ fn a_record_is_found_by_the_key_that_the_audit_does_not_have() {
 }
 
 #[test]
-fn what_happened_past_the_triggers_is_found_as_of_other_tables() {
+fn a_write_that_bypasses_the_triggers_is_found_as_in_other_tables() {
     let database = Database::new();
     let conn = &mut audited(&database);
     run(
@@ -208,7 +208,7 @@ fn what_happened_past_the_triggers_is_found_as_of_other_tables() {
 }
 
 #[test]
-fn an_update_is_put_back_and_a_row_of_which_the_key_is_not_on_record_is_not() {
+fn an_update_is_reverted_and_a_row_without_a_recorded_key_is_not() {
     let database = Database::new();
     let conn = &mut audited(&database);
     run(
@@ -241,7 +241,7 @@ fn an_update_is_put_back_and_a_row_of_which_the_key_is_not_on_record_is_not() {
     );
 }
 
-/// Before and after, records are found under what they were recorded as.
+/// Before and after, records are found under their recorded key.
 #[test]
 fn a_key_that_was_plain_before_begins_anew() {
     let database = Database::new();

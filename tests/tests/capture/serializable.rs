@@ -3,8 +3,8 @@
 use diesel::prelude::*;
 use threadline_tests::{Database, rows, run, value};
 
-/// Unrelated transactions share nothing but the audit tables; looking for
-/// their own AuditTransaction must not make them conflict.
+/// Unrelated transactions share nothing but the audit tables; looking for their own
+/// AuditTransaction must not make them conflict.
 #[test]
 fn unrelated_serializable_transactions_do_not_conflict() {
     let database = Database::new();

@@ -1,4 +1,4 @@
-//! To which transaction a change belongs, across dump and restore.
+//! The transaction that a change belongs to, across dump and restore.
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt};
@@ -22,7 +22,7 @@ fn a_transaction_id_that_starts_again_after_a_dump_finds_no_old_actor() {
 
     let restored = database.restored();
     let conn = &mut restored.connect();
-    // The restored cluster comes to the transaction id of the old row.
+    // The restored cluster reaches the transaction id of the old row.
     conn.transaction(|conn| {
         run(
             conn,
@@ -97,7 +97,7 @@ fn changes_of_one_transaction_share_its_row() {
     );
 }
 
-/// Set by applications that came from before PostgreSQL 9.1.
+/// Set by applications from before PostgreSQL 9.1.
 #[test]
 fn backslashes_in_strings_split_no_transaction() {
     let database = Database::new();

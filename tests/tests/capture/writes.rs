@@ -86,10 +86,10 @@ fn values_that_are_equal_and_not_the_same_are_a_change() {
     );
 }
 
-/// Whichever way the images of a row are made: as generated, of a large row, after a
+/// For every way of making the images of a row: as generated, of a large row, after a
 /// change of the columns, with redaction.
 #[test]
-fn values_with_one_image_are_told_apart_in_every_way_of_capture() {
+fn values_with_one_image_are_distinguished_in_every_way_of_capture() {
     let conn = &mut rolled_back();
     for (name, policy, before) in [
         ("plain", ", plain => ARRAY['secret']", ""),
@@ -163,9 +163,10 @@ fn values_with_one_image_are_told_apart_in_every_way_of_capture() {
     }
 }
 
-/// A column that came after the table was audited, and before its capture was refreshed.
+/// A column that was added after the table was audited, and before its capture was
+/// refreshed.
 #[test]
-fn values_with_one_image_are_told_apart_in_columns_added_since() {
+fn values_with_one_image_are_distinguished_in_columns_added_since() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -185,9 +186,9 @@ fn values_with_one_image_are_told_apart_in_columns_added_since() {
     );
 }
 
-/// What only others' changes are recorded with is told with them, masked or not.
+/// Columns that are recorded only along with others are included then, masked or not.
 #[test]
-fn an_ignored_column_is_told_with_the_changes_of_others() {
+fn an_ignored_column_is_recorded_with_the_changes_of_others() {
     let conn = &mut rolled_back();
     run(
         conn,

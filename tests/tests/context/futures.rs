@@ -18,7 +18,7 @@ fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Lets the executor do everything else once.
+/// Lets the executor run everything else once.
 pub async fn pause() {
     let mut paused = false;
     poll_fn(|context| match std::mem::replace(&mut paused, true) {
@@ -31,7 +31,7 @@ pub async fn pause() {
     .await
 }
 
-/// What is current in a future before and after it pauses.
+/// Returns the current context in a future before and after it pauses.
 async fn watch() -> Seen {
     let before = AuditContext::current();
     pause().await;
@@ -119,7 +119,7 @@ fn a_panic_in_a_poll_leaves_no_context_behind() {
     assert_eq!(AuditContext::current(), None);
 }
 
-/// Sends what is current where it is dropped.
+/// Sends the context that is current where it is dropped.
 pub struct Witness(pub Sender<Option<AuditContext>>);
 
 impl Drop for Witness {

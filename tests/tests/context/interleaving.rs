@@ -1,4 +1,4 @@
-//! Requests that overlap, on runtimes of one thread (as actix-web's workers and `LocalSet`
+//! Overlapping requests, on runtimes of one thread (as actix-web's workers and `LocalSet`
 //! are) and of several.
 
 use std::collections::BTreeMap;
@@ -163,7 +163,8 @@ fn block_on_gives_its_context_to_its_future_and_to_no_other_task() {
         .in_context(user(1)),
     );
     assert_eq!(other, None);
-    // In a scope, a task without a context gets the scope's, and one with a context keeps it.
+    // In a scope, a task without a context gets the scope's, and one with a context keeps
+    // it.
     let own = runtime.spawn(async { AuditContext::current() }.in_context(user(2)));
     let own = user(1).scope(|| runtime.block_on(own).unwrap());
     assert_eq!(own, Some(user(2)));
@@ -183,9 +184,9 @@ fn no_actor_leaks_between_requests_on_several_workers() {
     stress(workers.worker_threads(4).enable_time().build().unwrap());
 }
 
-/// Each request writes rows whose keys say who it was, between awaits, on the worker and on
-/// threads for blocking work. A fifth panics, a fifth is cancelled, a fifth times out, and
-/// what they leave writes a row as it is dropped.
+/// Each request writes rows with its name in their keys, between awaits, on the worker and
+/// on threads for blocking work. A fifth panics, a fifth is cancelled, a fifth times out,
+/// and a guard writes a row when it is dropped.
 fn stress(runtime: Runtime) {
     let database = Database::new();
     let pool = database.pool(4);
@@ -262,7 +263,7 @@ impl Row {
     }
 }
 
-/// Writes as it is dropped, however its request ends.
+/// Writes when it is dropped, however its request ends.
 struct Last(Row);
 
 impl Drop for Last {

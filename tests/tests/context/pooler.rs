@@ -1,4 +1,5 @@
-//! What stays in a session, which behind a transaction pooler is somebody else's next.
+//! State that stays in a session, which behind a transaction pooler another client gets
+//! next.
 
 use diesel::connection::CacheSize;
 use diesel::prelude::*;
@@ -10,7 +11,7 @@ use threadline_tests::{Database, rows, run};
 
 use super::user;
 
-/// Everything of the library that runs statements, in transactions and outside.
+/// Calls every function of the library that runs statements, in transactions and outside.
 fn use_the_library(conn: &mut impl BlockingConnection) {
     let context = user(1);
     conn.audited_transaction(&context, |conn| {
@@ -35,7 +36,7 @@ fn use_the_library(conn: &mut impl BlockingConnection) {
     threadline::purge(conn).unwrap();
 }
 
-/// What of a session outlives its transactions.
+/// The state of a session that outlives its transactions.
 const STATE: &str = "
     SELECT 'prepared ' || statement FROM pg_prepared_statements
     UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE is_holdable

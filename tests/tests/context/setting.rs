@@ -1,4 +1,4 @@
-//! The setting `threadline.context` as somebody in psql may make it.
+//! The setting `threadline.context` as a user of psql may set it.
 
 use threadline::{AuditExt, is_actor_required};
 use threadline_tests::{Database, rows, run, value};
@@ -60,7 +60,7 @@ fn a_context_that_cannot_be_read_never_fails_the_write() {
     assert_eq!(recorded(conn).len(), unreadable.len());
 }
 
-/// Its ids are looked up by index, and no entry of one is as long.
+/// Its ids are looked up by index, and no index entry is that long.
 #[test]
 fn a_context_too_long_for_an_index_never_fails_the_write() {
     let database = Database::new();
@@ -153,7 +153,7 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
             ),
         );
     }
-    // Nor an action, wherever its entry is said to be.
+    // Nor an action, under any claimed location of its entry.
     let place = value(
         conn,
         "SELECT ctid FROM threadline.journal ORDER BY id LIMIT 1",
@@ -190,7 +190,7 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
         ),
         ["16 | 8 | false"]
     );
-    // As a session setting it outlives transactions, and is as powerless.
+    // As a session setting it outlives transactions, and is equally ineffective.
     run(
         conn,
         &format!("SET threadline.transaction = '{real}'; SET threadline.transaction_context = ''"),

@@ -11,9 +11,9 @@ use super::{insert, setup, user};
 const THREADS: i32 = 8;
 const TRANSACTIONS: i32 = 500;
 
-/// Many threads share few connections, each transaction under an actor of its
-/// own, a third of them rolled back, all with savepoints. Afterwards every row
-/// that is there says by its key which actor must have written it.
+/// Many threads share few connections. Each transaction has an actor of its own, a third
+/// are rolled back, and all have savepoints. Afterwards the key of every row shows which
+/// actor must have written it.
 #[test]
 fn no_actor_leaks_between_users_of_a_pool() {
     let database = Database::new();
@@ -33,7 +33,7 @@ fn no_actor_leaks_between_users_of_a_pool() {
                         _ => user(number).scope(|| conn.audited(work)),
                     };
                     assert_eq!(result.is_err(), number % 3 == 0);
-                    // The next user of the connection is nobody.
+                    // The next user of the connection has no actor.
                     if number % 50 == 1 {
                         insert(&mut **conn, number * 10 + 9).unwrap();
                     }

@@ -6,7 +6,7 @@ use threadline_tests::{Database, rolled_back, run, value};
 
 use super::{insert, recorded, setup, transactions, user};
 
-/// Diesel's idea of the transaction depth, and PostgreSQL's, both at rest.
+/// Asserts that neither Diesel nor PostgreSQL is in a transaction.
 fn assert_at_rest(conn: &mut PgConnection) {
     let depth = AnsiTransactionManager::transaction_manager_status_mut(conn)
         .transaction_depth()
@@ -197,8 +197,8 @@ fn a_rolled_back_savepoint_takes_its_audit_transaction_with_it() {
     let conn = &mut database.connect();
     setup(conn);
     conn.audited_transaction(&user(1), |conn| {
-        // The first write of the transaction, so the row of the
-        // AuditTransaction goes with the savepoint.
+        // The first write of the transaction, so the row of the AuditTransaction is
+        // rolled back with the savepoint.
         let _: QueryResult<()> = conn.transaction(|conn| {
             insert(conn, 1)?;
             Err(Error::RollbackTransaction)
@@ -222,8 +222,8 @@ fn errors_at_every_step_leave_the_connection_usable() {
     assert!(matches!(failed, Err(Error::DatabaseError(..))));
     assert_at_rest(conn);
 
-    // A statement fails and the closure hides it: as in Diesel's `transaction`,
-    // nothing of it is committed.
+    // A statement fails and the closure hides it: as in Diesel's `transaction`, nothing
+    // of it is committed.
     let _ = conn.audited_transaction::<_, Error, _>(&user(1), |conn| {
         insert(conn, 9)?;
         let _ = insert(conn, 1);
@@ -235,7 +235,7 @@ fn errors_at_every_step_leave_the_connection_usable() {
     );
     assert_at_rest(conn);
 
-    // The same in a nested context: it fails, and the outer one goes on.
+    // The same in a nested context: it fails, and the outer one continues.
     conn.audited_transaction::<_, Error, _>(&user(1), |conn| {
         let hidden = conn.audited_transaction::<_, Error, _>(&user(2), |conn| {
             let _ = insert(conn, 1);
@@ -259,7 +259,7 @@ fn errors_at_every_step_leave_the_connection_usable() {
     assert!(matches!(failed, Err(Error::DatabaseError(..))));
     assert_at_rest(conn);
 
-    // The transaction was ended behind Diesel's back.
+    // The transaction was ended bypassing Diesel.
     let _ = conn.audited_transaction::<_, Error, _>(&user(1), |conn| {
         run(conn, "ROLLBACK");
         Ok(())

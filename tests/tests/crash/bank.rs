@@ -12,7 +12,7 @@ const TABLES: [(&str, &str, Option<&str>); 4] = [
     ("pgbench_history", "id", None),
 ];
 
-/// What the audit says, for tables that are made again from it.
+/// The state from the audit, for tables that are rebuilt from it.
 const TOLD: &str = "
     CREATE SCHEMA initial;
     CREATE AGGREGATE laid_over(jsonb) (SFUNC = jsonb_concat, STYPE = jsonb, INITCOND = '{}');
@@ -21,7 +21,7 @@ const TOLD: &str = "
         FROM threadline.audit_changes AS c
         LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id;";
 
-/// pgbench's tables, audited, and somebody who follows their changes.
+/// pgbench's tables, audited, and a follower of their changes.
 pub(crate) struct Bank {
     pub(crate) follower: Follower,
     pub(crate) conn: Option<PgConnection>,
@@ -29,7 +29,7 @@ pub(crate) struct Bank {
 }
 
 impl Bank {
-    /// Fills the tables, audits them, and keeps a copy of what was there.
+    /// Fills the tables, audits them, and keeps a copy of the rows.
     pub(crate) fn open(database: Database, branches: u64) -> Self {
         fill(&database, branches);
         let mut bank = Self {
@@ -60,7 +60,8 @@ impl Bank {
         self.conn.get_or_insert_with(|| database.connect())
     }
 
-    /// Kills the server and starts it again; what was followed is still there.
+    /// Kills the server and starts it again; the changes that the follower has are still
+    /// there.
     pub(crate) fn crash(&mut self) {
         self.database.own_server().kill();
         self.conn = None;
@@ -68,19 +69,19 @@ impl Bank {
         self.check_seen();
     }
 
-    /// How many transactions are committed.
+    /// Returns the number of committed transactions.
     pub(crate) fn transactions(&mut self) -> u64 {
         self.count("SELECT count(*) FROM pgbench_history")
     }
 
-    /// Whether a client is connected, or what it left is still being undone.
+    /// Returns whether a client is connected, or its work is still being rolled back.
     pub(crate) fn is_busy(&mut self, client: &str) -> bool {
         self.count(&format!(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{client}'"
         )) > 0
     }
 
-    /// The audit tells the whole truth and nothing else, whatever is posted.
+    /// Asserts that the audit is complete and correct, whether posted or not.
     pub(crate) fn check(&mut self) {
         self.check_completeness();
         self.post_all();
@@ -95,7 +96,7 @@ impl Bank {
         }
     }
 
-    /// Four changes and one transaction row for each transaction of the bank.
+    /// Asserts four changes and one transaction row for each transaction of the bank.
     fn check_completeness(&mut self) {
         let transactions = self.transactions();
         // An amount of 0 changes no balance.
@@ -129,7 +130,7 @@ impl Bank {
         assert_eq!(self.count(mixed), 0);
     }
 
-    /// What was there, with everything that came laid over it, is there.
+    /// Asserts that the copy of the rows, with all changes applied, is the present state.
     fn rebuild_forward(&mut self, table: &str, key: &str) {
         let touched = touched(table, &format!("kept.{key}"));
         self.compare(
@@ -146,7 +147,7 @@ impl Bank {
         );
     }
 
-    /// What is there, with everything that came taken back, was there.
+    /// Asserts that the present state, with all changes undone, is the copy.
     fn rebuild_backward(&mut self, table: &str, key: &str) {
         let touched = touched(table, &format!("live.{key}"));
         self.compare(
@@ -164,7 +165,8 @@ impl Bank {
         );
     }
 
-    /// Both ways, to the letter: for = a char(84) is what it is without blanks.
+    /// Compares in both directions, exactly: for = a char(84) equals its value without
+    /// blanks.
     fn compare(&mut self, table: &str, expected: &str, untouched: &str, layers: &str) {
         let rebuilt = format!(
             "{untouched}
@@ -191,8 +193,8 @@ impl Bank {
         }
     }
 
-    /// Each balance is the sum of its recorded differences, and each of them
-    /// begins where the one before it ended.
+    /// Asserts that each balance is the sum of its recorded differences, and that each of
+    /// them begins where the one before it ended.
     fn check_differences(&mut self, table: &str, key: &str, balance: &str) {
         let differences = format!(
             "SELECT record_key, id,
@@ -223,7 +225,7 @@ impl Bank {
     }
 }
 
-/// Whether anything is told of a record. To make the many others again from JSON takes
+/// Whether anything is recorded of a record. Rebuilding the many others from JSON takes
 /// most of the time.
 fn touched(table: &str, key: &str) -> String {
     format!("EXISTS (SELECT FROM told WHERE table_name = '{table}' AND record_key = {key}::text)")

@@ -7,8 +7,8 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-/// A change in the ledger. The digest is of the whole row: a million transactions
-/// make four million of them.
+/// A change in the ledger. The digest is of the whole row: a million transactions make
+/// four million of them.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub(crate) struct Change {
     #[diesel(sql_type = BigInt)]
@@ -19,8 +19,7 @@ pub(crate) struct Change {
     digest: i64,
 }
 
-/// The changes after the last of those that are known, as the documentation says to
-/// ask for them.
+/// Returns the changes after the last known one, with the query in the documentation.
 pub(crate) fn next_page(conn: &mut PgConnection, known: &[Change]) -> QueryResult<Vec<Change>> {
     diesel::sql_query(
         "SELECT position, id, hashtextextended(c::text, 0) AS digest FROM threadline.ledger_changes AS c
@@ -34,8 +33,8 @@ fn last(known: &[Change]) -> i64 {
     known.last().map_or(0, |change| change.position)
 }
 
-/// Reads the ledger by position on a thread, goes on where it was after the server was
-/// killed, and remembers what it saw.
+/// Reads the ledger by position on a thread, continues after the server was killed, and
+/// remembers what it read.
 #[derive(Debug)]
 pub(crate) struct Follower {
     seen: Arc<Mutex<Vec<Change>>>,
@@ -55,12 +54,12 @@ impl Follower {
         }
     }
 
-    /// Everything that it has seen, in the order in which it came.
+    /// Returns everything that it has read, in order.
     pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Change>> {
         lock(&self.seen)
     }
 
-    /// The last position that it has seen.
+    /// Returns the last position that it has read.
     pub(crate) fn reached(&self) -> u64 {
         let is_running = self.thread.as_ref().is_some_and(|t| !t.is_finished());
         assert!(is_running, "the follower failed");
@@ -90,7 +89,7 @@ fn follow(url: &str, seen: &Mutex<Vec<Change>>, stop: &AtomicBool) {
             Ok(page) if page.is_empty() => sleep(Duration::from_millis(5)),
             Ok(page) => lock(seen).extend(page),
             Err(error) => {
-                // Only the server's death is an excuse.
+                // Only the server's death is an accepted error.
                 assert!(conn.batch_execute("SELECT 1").is_err(), "{error}");
                 connection = None;
             }

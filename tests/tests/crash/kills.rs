@@ -15,8 +15,8 @@ fn rounds() -> u64 {
     chosen("THREADLINE_KILLS", 3)
 }
 
-/// Starts the load, and leaves it when the bank has done some more
-/// transactions, another number each round, and some of their changes are posted.
+/// Starts the load, and returns when the bank has done some more transactions, another
+/// number each round, and some of their changes are posted.
 fn loaded(bank: &mut Bank, round: u64) -> Load {
     let enough = bank.transactions() + 1 + round * 397 % 1500;
     let followed = bank.follower.reached();
@@ -30,7 +30,7 @@ fn loaded(bank: &mut Bank, round: u64) -> Load {
     load
 }
 
-/// Kills the load, and waits for the end of what the server still undoes of it.
+/// Kills the load, and waits until the server has rolled it back.
 fn stop(bank: &mut Bank, load: Load) {
     load.kill();
     wait_until("the server is idle", || !bank.is_busy("pgbench"));
@@ -48,7 +48,7 @@ fn a_killed_server_comes_back_with_an_audit_of_all_that_it_acknowledged() {
         drop(posters);
         let acknowledged = load.acknowledged();
         let committed = bank.transactions() - before;
-        // Each client was waiting for one answer at most.
+        // Each client was waiting for one response at most.
         assert!(
             (acknowledged..=acknowledged + CLIENTS).contains(&committed),
             "round {round}: {acknowledged} acknowledged, {committed} committed"
@@ -97,8 +97,8 @@ fn a_killed_poster_has_moved_all_of_a_batch_or_nothing_and_another_goes_on() {
     assert!(interrupted > 0 || rounds() == 0, "no batch was interrupted");
 }
 
-/// Ends a poster while it posts, from within the server or from outside; returns what
-/// became of its transaction.
+/// Ends a poster while it posts, from within the server or from outside; returns the
+/// outcome of its transaction.
 fn kill(bank: &mut Bank, poster: &mut Poster, within: bool) -> String {
     let mut transaction = None;
     wait_until("the poster posts", || {

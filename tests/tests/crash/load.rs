@@ -2,15 +2,15 @@ use std::process::{Child, Command, Stdio};
 
 use threadline_tests::Database;
 
-/// How many connections write at once.
+/// The number of connections that write at once.
 pub(crate) const CLIENTS: u64 = 8;
 
-/// pgbench at work with its own transaction: an account, a teller and a branch
-/// change their balances by one amount, which goes into the history.
+/// pgbench with its own transaction: an account, a teller and a branch change their
+/// balances by one amount, which goes into the history.
 pub(crate) struct Load(Child);
 
 impl Load {
-    /// Begins as many transactions as there are to be, by all clients together.
+    /// Starts a number of transactions, shared by all clients.
     pub(crate) fn start(database: &Database, transactions: u64) -> Self {
         let mut pgbench = pgbench(database);
         pgbench
@@ -34,8 +34,8 @@ impl Load {
         self.0.wait().expect("our own child");
     }
 
-    /// The number of transactions of which pgbench heard that they are
-    /// committed, once it has ended.
+    /// Returns the number of transactions that pgbench knows to be committed, after it
+    /// has ended.
     pub(crate) fn acknowledged(self) -> u64 {
         let output = self.0.wait_with_output().expect("our own child");
         let report = String::from_utf8_lossy(&output.stdout);
@@ -49,7 +49,7 @@ impl Load {
     }
 }
 
-/// Makes pgbench's tables, with 100,000 accounts a branch.
+/// Creates pgbench's tables, with 100,000 accounts a branch.
 pub(crate) fn fill(database: &Database, branches: u64) {
     let output = pgbench(database)
         .args(["--initialize", "--init-steps=dtgp", "--quiet"])

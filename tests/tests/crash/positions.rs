@@ -14,7 +14,7 @@ impl Bank {
         assert_eq!(self.count("SELECT count(*) FROM threadline.unposted"), 0);
     }
 
-    /// Everything has a position, and whoever followed has seen it.
+    /// Asserts that every change has a position, and that the follower has read it.
     pub(crate) fn check_positions(&mut self) {
         let all = self.count("SELECT count(*) FROM told");
         let numbers = value(
@@ -40,8 +40,8 @@ impl Bank {
         assert_eq!(self.follower.seen().len() as u64, all);
     }
 
-    /// What the follower has seen by now is what the ledger begins with, so that it has
-    /// the ledger's order.
+    /// Asserts that the follower has read the beginning of the ledger, in the ledger's
+    /// order.
     pub(crate) fn check_seen(&mut self) {
         self.conn();
         let conn = self.conn.as_mut().expect("just connected");
@@ -61,7 +61,7 @@ impl Bank {
         assert_eq!(odd, None, "seen, and in the ledger");
     }
 
-    /// The transaction in which a poster is posting just now.
+    /// Returns the transaction in which a poster is posting at the moment.
     pub(crate) fn posting(&mut self, poster: &str) -> Option<String> {
         value(
             self.conn(),

@@ -4,7 +4,7 @@ use std::thread;
 
 use threadline_tests::Database;
 
-/// What posters do over and over. The second holds for a moment what it has moved, so
+/// The loops of the posters. The second waits for a moment after it has moved entries, so
 /// that it dies with a batch that is moved and not committed.
 const TURNS: [&str; 2] = [
     "SELECT threadline.post();\nSELECT pg_sleep(0.01);\n",
@@ -39,7 +39,7 @@ impl Poster {
         Self { psql, name }
     }
 
-    /// One of each kind.
+    /// Starts one poster of each kind.
     pub(crate) fn start_all(database: &Database) -> Vec<Self> {
         (0..TURNS.len())
             .map(|number| Self::start(database, number))
@@ -50,8 +50,7 @@ impl Poster {
         self.psql.try_wait().expect("our own child").is_none()
     }
 
-    /// Kills the process; the server may not notice before it has something to say to
-    /// it.
+    /// Kills the process; the server may notice only when it next writes to it.
     pub(crate) fn kill(&mut self) {
         self.psql.kill().expect("our own child");
         self.psql.wait().expect("our own child");

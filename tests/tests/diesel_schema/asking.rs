@@ -1,4 +1,4 @@
-//! Whole rows are read, joined and filtered, whatever is recorded.
+//! Whole rows are read, joined and filtered, for every kind of change.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -55,7 +55,7 @@ fn every_column_of_every_table_is_read() {
         if posted {
             threadline::post(conn).unwrap();
         }
-        // Each column by itself, so that none escapes by a join or a name.
+        // Each column separately, so that no join and no alias exposes one.
         macro_rules! read {
             ($table:ident: $($column:ident as $type:ty),+ $(,)?) => {{
                 $(
@@ -131,7 +131,7 @@ fn a_table_of_ones_own_joins_them_along_the_index_of_records() {
     let database = Database::new();
     let conn = &mut database.connect();
     create_and_change(conn);
-    // Enough that reading all of it would be dearer.
+    // Enough rows that reading all of them would be more expensive.
     run(
         conn,
         "INSERT INTO people SELECT n, 'somebody' FROM generate_series(10, 20000) AS n",
@@ -198,7 +198,7 @@ fn the_history_of_a_record_is_a_condition_that_follows_its_keys() {
         .unwrap();
     assert_eq!(ids, expected);
 
-    // With what Diesel has, on either side and in another query.
+    // With Diesel's operators, on either side and in another query.
     let by_grace = changes::table
         .filter(changes::actor_id.eq("grace").and(history().condition()))
         .select(changes::transaction_id);
@@ -214,7 +214,7 @@ fn the_history_of_a_record_is_a_condition_that_follows_its_keys() {
         .get_result(conn)
         .unwrap();
     assert_eq!(others, 3);
-    // What was limited stays limited.
+    // A limited query stays limited.
     let newest: Vec<i64> = changes::table
         .filter(history().limit(1).condition())
         .select(changes::id)

@@ -1,4 +1,4 @@
-//! `threadline::schema` is what the database has.
+//! `threadline::schema` matches the database.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use threadline_tests::{rolled_back, rows, run};
 
 const SOURCE: &str = include_str!("../../../threadline/src/schema/mod.rs");
 
-/// What each of the views stores, and so decides which of its columns cannot be NULL.
+/// The stored tables of each view, which determine which of its columns cannot be NULL.
 const STORED_IN: [(&str, &str); 6] = [
     ("actions", "audit_actions"),
     ("audit_changes", "ledger_changes"),
     ("audit_transactions", "ledger_transactions"),
     ("audited_tables", "audited_tables"),
-    // The table and the transaction are joined from outside.
+    // The table and the transaction come from outer joins.
     ("changes", "ledger_changes"),
     ("transactions", "ledger_transactions"),
 ];
 
-/// Views that hold no records, or are parts of others.
+/// Views without records, or that are parts of others.
 const OTHER_VIEWS: [&str; 5] = [
     "kept_changes",
     "kept_for",
@@ -29,7 +29,7 @@ const OTHER_VIEWS: [&str; 5] = [
 
 type Tables = BTreeMap<String, Vec<String>>;
 
-/// The lines `column -> Type` of each `table!`.
+/// Returns the lines `column -> Type` of each `table!`.
 fn declared() -> Tables {
     let mut tables = Tables::new();
     for declaration in SOURCE.split("\ndiesel::table! {").skip(1) {
@@ -46,7 +46,7 @@ fn declared() -> Tables {
     tables
 }
 
-/// The same by the catalog.
+/// Returns the same from the catalog.
 fn in_the_database(conn: &mut PgConnection) -> Tables {
     STORED_IN
         .iter()
@@ -85,7 +85,7 @@ fn in_the_database(conn: &mut PgConnection) -> Tables {
         .collect()
 }
 
-/// Compared line by line, but for a table of which part is declared.
+/// Compared line by line, except for a table declared in part.
 fn differences(conn: &mut PgConnection) -> Vec<String> {
     let (declared, found) = (declared(), in_the_database(conn));
     assert_eq!(

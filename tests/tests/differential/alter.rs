@@ -1,9 +1,9 @@
 //! Random changes of the tables themselves.
 //!
-//! Left out is what is refused where a table is audited, and documented to be:
-//! another type for a column that the WHEN clause of a policy names, and a primary
-//! key of columns that are redacted. So is what takes a record its identity: no
-//! primary key is dropped.
+//! Leaves out changes that an audited table refuses, as documented: another type for a
+//! column that the WHEN clause of a policy names, and a primary key of redacted columns.
+//! Also leaves out changes that remove the identity of records: no primary key is
+//! dropped.
 
 use super::dice::Dice;
 use super::names::{literal, other_schema, quote, random_name, random_table_name};
@@ -24,7 +24,7 @@ pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {
         0..3 => {
             let of_type = *dice.pick(&TYPES);
             let default = match dice.roll(3) {
-                // One that is the same for every row, and one that is worked out for each.
+                // One that is the same for every row, and one that is computed for each.
                 0 => format!(" DEFAULT {}", value(of_type, planned.only, dice)),
                 _ => String::new(),
             };
@@ -102,7 +102,7 @@ pub fn alter(site: Site<'_>, dice: &mut Dice) -> String {
     }
 }
 
-/// Another type that takes the values that are there, and keeps secrets marked.
+/// Returns another type that accepts the present values, and keeps secrets recognizable.
 fn retyped(column: &Column, column_policy: ColumnPolicy, dice: &mut Dice) -> Option<String> {
     let name = quote(&column.name);
     let secret = column_policy != ColumnPolicy::Plain;

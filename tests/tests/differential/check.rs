@@ -1,4 +1,4 @@
-//! What was recorded of a statement against what the test saw of it.
+//! Compares the changes recorded for a statement with those that the test saw.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ enum Shown {
     Mask,
     Hash,
     Not,
-    /// Renamed or added where something is redacted: in doubt it is left out,
-    /// until the capture is built anew.
+    /// Renamed or added where something is redacted: uncertain columns are left out until
+    /// the capture is rebuilt.
     InDoubt,
 }
 
 const MASK: &str = "mask";
 const PLACEHOLDERS: [&str; 5] = ["\"***\"", "0", "false", "[]", "{}"];
 
-/// Types of which two values can differ that look alike as JSON.
+/// Types of which two different values can look alike as JSON.
 const LOOK_ALIKE: [&str; 3] = ["json", "double precision", "app.place"];
 
-/// How a table is shown in images, by its columns as they are now.
+/// How a table is shown in images, by its present columns.
 pub struct View<'a> {
     planned: &'a Planned,
     shown: BTreeMap<&'a str, (Shown, &'a str)>,
@@ -59,7 +59,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A row as an image has to show it.
+    /// Returns a row as an image must show it.
     fn of_row(&self, values: &Image) -> Image {
         let shown = |(name, value): (&String, &String)| {
             let value = match self.shown[name.as_str()].0 {
@@ -73,7 +73,7 @@ impl<'a> View<'a> {
         values.iter().filter_map(shown).collect()
     }
 
-    /// A recorded image, without the columns that are in doubt.
+    /// Returns a recorded image, without the uncertain columns.
     fn of_image(&self, image: &Image) -> Result<Image, String> {
         let mut shown = Image::new();
         for (name, value) in image {
@@ -101,7 +101,7 @@ impl<'a> View<'a> {
         Ok(shown)
     }
 
-    /// Columns in which two rows differ, as far as images show it.
+    /// Returns the columns in which two rows differ, as far as images show it.
     fn differ(&self, before: &Image, after: &Image) -> Vec<String> {
         let differs = |name: &str| {
             matches!(self.shown[name].0, Shown::Plain | Shown::Mask | Shown::Hash)
@@ -127,15 +127,15 @@ fn is_hash(value: &str) -> bool {
         .is_some_and(|hash| hash.len() == 32 && hash.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
-/// Rows as far as images show them.
+/// Returns the rows as far as images show them.
 fn shadow(view: &View<'_>, rows: &[Row]) -> Vec<(Option<String>, Image)> {
     rows.iter()
         .map(|row| (row.key.clone(), view.of_row(&row.values)))
         .collect()
 }
 
-/// The rows before with the changes laid over them are the rows after, each
-/// change follows from the one before, and none is there that changes nothing.
+/// Asserts that the rows before, with the changes applied, are the rows after, that each
+/// change follows from the one before, and that none is empty.
 pub fn rebuild(
     view: &View<'_>,
     before: &Table,
@@ -209,7 +209,7 @@ pub fn rebuild(
     }
 }
 
-/// Changes one by one, and those that changed keys in one statement at once.
+/// Changes one by one, and those that changed keys in one statement together.
 fn together<'a>(changes: &[&'a Change]) -> Vec<Vec<&'a Change>> {
     let mut groups: Vec<Vec<&Change>> = vec![];
     for change in changes {
@@ -240,7 +240,7 @@ fn take(
     }
 }
 
-/// Where a statement touches each row once at most: one change for each row that
+/// If a statement touches each row once at most: asserts one change for each row that
 /// differs, with the columns that differ.
 pub fn exactly(
     view: &View<'_>,
@@ -286,7 +286,7 @@ pub fn exactly(
     Ok(())
 }
 
-/// Each change belongs to a transaction, which has the actor that the context
+/// Asserts that each change belongs to a transaction with the actor that the context
 /// named when the statement began.
 pub fn attributed(before: &Recorded, after: &Recorded) -> Result<(), String> {
     let context: serde_json::Value = serde_json::from_str(&before.context).unwrap_or_default();

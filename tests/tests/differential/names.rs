@@ -1,4 +1,4 @@
-//! Names of tables and columns, most of them awkward.
+//! Names of tables and columns, most of them unusual.
 
 use super::dice::Dice;
 

@@ -33,11 +33,11 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
-/// What both databases must agree on.
+/// The state that both databases must share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     pub tables: Vec<Table>,
-    /// Partitions that are none at the moment, and their rows.
+    /// Former partitions, and their rows.
     pub loose: Vec<(String, Vec<Row>)>,
 }
 
@@ -55,13 +55,13 @@ pub struct Change {
     pub actor: Option<String>,
 }
 
-/// What the audit has of it.
+/// The audit's state.
 #[derive(Debug, Default)]
 pub struct Recorded {
     pub total: i64,
     pub last: i64,
     pub context: String,
-    /// In the role that the tables belong to, and able to write.
+    /// In the role that owns the tables, and able to write.
     pub unbound: bool,
     pub changes: Vec<Change>,
     /// The columns that each table's capture was built for.

@@ -1,4 +1,4 @@
-//! Two databases of one server, of which one is audited.
+//! Two databases of one server, one of which is audited.
 
 use diesel::prelude::*;
 use diesel::result::Error;
@@ -10,7 +10,7 @@ use super::names::{literal, other_schema};
 use super::schema::{COMMON, Planned};
 use super::values::MARKERS;
 
-/// What came of a statement: how many rows, or what PostgreSQL said.
+/// The result of a statement: the number of rows, or PostgreSQL's error.
 pub type Outcome = Result<usize, String>;
 
 pub struct Pair {
@@ -20,14 +20,14 @@ pub struct Pair {
     pub plain: PgConnection,
     /// Posts now and then, while the others write.
     pub poster: PgConnection,
-    /// Everything that the audited database was told, for psql.
+    /// Every statement for the audited database, for psql.
     pub script: String,
     roles: Vec<String>,
 }
 
 impl Pair {
-    /// Both with the same tables; sometimes those of a role that has no part in
-    /// the audit but to be recorded.
+    /// Creates both with the same tables; sometimes of a role without any right on the
+    /// audit.
     pub fn new(planned: &[Planned], dice: &mut Dice) -> Self {
         let audited_database = Database::new();
         let plain_database = Database::empty();
@@ -88,7 +88,7 @@ impl Pair {
         &self.roles[..3]
     }
 
-    /// Has both tables looked at between statements.
+    /// Compares the tables of both between statements.
     pub fn note(&self, label: &str, path: &str) {
         for database in [&self.audited_database, &self.plain_database] {
             run(
@@ -106,7 +106,7 @@ impl Pair {
         run(&mut self.audited, sql);
     }
 
-    /// What must succeed in both.
+    /// Runs a statement that must succeed in both.
     pub fn both(&mut self, sql: &str, told: bool) {
         if told {
             self.script += &format!("{sql};\n");
@@ -115,14 +115,14 @@ impl Pair {
         run(&mut self.audited, sql);
     }
 
-    /// What only the audited one is told, and has to succeed.
+    /// Runs a statement in the audited one only, which must succeed.
     pub fn audit(&mut self, sql: &str) -> Outcome {
         let outcome = execute(&mut self.audited, sql);
         self.script += &format!("{sql};\n");
         outcome
     }
 
-    /// A statement in both, and what came of it in each.
+    /// Runs a statement in both, and returns the result of each.
     pub fn execute(&mut self, sql: &str) -> (Outcome, Outcome) {
         let plain = execute(&mut self.plain, sql);
         let audited = execute(&mut self.audited, sql);
@@ -133,7 +133,7 @@ impl Pair {
         (plain, audited)
     }
 
-    /// What is not as it should be in the end, once every capture is built anew.
+    /// Returns the final faults, after every capture is rebuilt.
     pub fn verified(&self) -> Result<Vec<Finding>, String> {
         let conn = &mut self.audited_database.connect();
         execute(
@@ -148,13 +148,13 @@ impl Pair {
         let verification = Models::new(vec![]).verify().run(conn);
         let mut findings = verification.map_err(|error| error.to_string())?.findings;
         findings.retain(|finding| match finding.code {
-            // Some names look secret, some tables are nobody's.
+            // Some names suggest a secret, some tables have no model.
             FindingCode::SecretLooking | FindingCode::TableUnaudited => false,
-            // All of it is written as nobody.
+            // Everything is written without an actor.
             FindingCode::Unattributed => false,
-            // A label that got another name has it in every row.
+            // A renamed label has the new name in every row.
             FindingCode::RowAltered => !self.script.contains("RENAME VALUE"),
-            // A partition comes and goes with its rows, and takes a trigger along.
+            // A partition is attached and detached with its rows, and keeps a trigger.
             FindingCode::TriggerStray => !finding
                 .table
                 .as_ref()
@@ -168,7 +168,7 @@ impl Pair {
         Ok(findings)
     }
 
-    /// Where a secret is found in anything of the audit.
+    /// Returns where the audit contains a secret.
     pub fn secrets(&self) -> Vec<String> {
         let conn = &mut self.audited_database.connect();
         let tables = rows(

@@ -1,4 +1,4 @@
-//! What is to be recorded of a table.
+//! The policy of a table.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::names::literal;
 use super::schema::ColumnPolicy;
 use super::table::Column;
 
-/// A policy over columns of which the first `keys` are the key's.
+/// Returns a policy over columns, the first `keys` of which are the key's.
 pub fn policy(
     columns: &[Column],
     keys: usize,

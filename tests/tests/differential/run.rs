@@ -1,5 +1,4 @@
-//! One run: a schema, then statement after statement, each looked at from all
-//! sides.
+//! One run: a schema, then statements, each with all its checks.
 
 use super::alter::alter;
 use super::check::{View, attributed, exactly, rebuild};
@@ -11,16 +10,16 @@ use super::schema::{self, Planned};
 use super::session;
 use super::statements::{Site, write};
 
-/// What a statement is allowed to do.
+/// The effects that a statement may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Change rows, each once.
     Write,
     /// Change rows, any of them several times.
     Writes,
-    /// Change tables, and nothing that is recorded.
+    /// Change tables, and no recorded row.
     Alter,
-    /// Take back.
+    /// Roll back.
     Rollback,
 }
 
@@ -30,12 +29,12 @@ struct Run {
     planned: Vec<Planned>,
     seen: Snapshot,
     known: Recorded,
-    /// How many changes there were when the transaction and its savepoints began.
+    /// The number of changes when the transaction and its savepoints began.
     begun: Vec<i64>,
     failed: bool,
 }
 
-/// Nothing if all is well, or everything that there is to know.
+/// Returns nothing on success, or all details of the failure.
 pub fn run(seed: u64, statements: usize) -> Result<(), String> {
     let mut dice = Dice::new(seed);
     let planned = schema::random(&mut dice);
@@ -198,7 +197,7 @@ impl Run {
             self.pair.audit("ROLLBACK TO SAVEPOINT refreshing")?;
         }
         if inside {
-            // The last one by its name is taken off again by either.
+            // Either releases the last one of its name.
             self.tell("RELEASE SAVEPOINT refreshing", Kind::Alter)?;
         }
         self.known = recorded(&mut self.pair.audited, self.known.last);
@@ -213,7 +212,7 @@ impl Run {
             ));
         }
         let refused = audited.is_err();
-        // A commit that is refused rolls back.
+        // A refused commit rolls back.
         let ends = sql == "COMMIT" || sql == "ROLLBACK";
         self.failed = refused && !ends && !self.begun.is_empty();
         if self.failed {
@@ -280,7 +279,7 @@ impl Run {
             };
             let (before, after) = (of_label(&self.seen), of_label(seen));
             let view = View::new(planned, &before, &known.built[&planned.label]);
-            // A TRUNCATE that cannot see all rows says so by a record of none.
+            // A TRUNCATE that cannot see all rows records that without a key.
             let changes: Vec<&Change> = known
                 .changes
                 .iter()
@@ -296,7 +295,7 @@ impl Run {
     }
 }
 
-/// What a statement says that it creates.
+/// Returns the name of the object that a statement creates.
 fn created(create: &str) -> String {
     let rest = create.split("TABLE ").nth(1).unwrap_or_default();
     rest.split(" (")

@@ -1,4 +1,4 @@
-//! A random schema: tables of every shape, and what is to be recorded of them.
+//! A random schema: tables of every shape, and their policies.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::names::{other_schema, quote, random_table_name};
 use super::table::{Shape, Target, table};
 use super::values::value;
 
-/// How a column is to be stored.
+/// How a column is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnPolicy {
     Plain,
@@ -16,15 +16,15 @@ pub enum ColumnPolicy {
     Exclude,
 }
 
-/// A table and its policy. Columns are known by number, which no rename changes.
+/// A table and its policy. Columns are identified by number, which no rename changes.
 #[derive(Debug)]
 pub struct Planned {
     pub label: String,
     pub create: String,
-    /// What is said to `threadline.audit()`.
+    /// The arguments of `threadline.audit()`.
     pub audit: String,
     pub column_policies: BTreeMap<i64, ColumnPolicy>,
-    /// Whatever column comes later is left out for good.
+    /// Columns that are added later are never recorded.
     pub only: bool,
     /// One statement can touch a row several times.
     pub restless: bool,
@@ -50,7 +50,7 @@ impl Planned {
     }
 }
 
-/// What every schema has beside its tables.
+/// The objects that every schema has besides its tables.
 pub const COMMON: &str = r#"CREATE SCHEMA app; CREATE SCHEMA "Other ""schema"; CREATE SCHEMA parts;
 CREATE TYPE app.mood AS ENUM ('sad', 'so so', 'happy');
 CREATE DOMAIN app.short AS text CHECK (length(value) < 60);
@@ -141,7 +141,7 @@ fn child(of: &Planned, path: &str) -> Planned {
     }
 }
 
-/// The value of a column of a table, secret if the column is.
+/// Returns a value for a column of a table, secret if the column is.
 pub fn column_value(planned: &Planned, number: i64, of_type: &str, dice: &mut Dice) -> String {
     value(
         of_type,

@@ -1,4 +1,4 @@
-//! Who writes, in which transaction, and with which settings.
+//! The writer, its transaction, and its settings.
 
 use super::dice::Dice;
 use super::names::other_schema;
@@ -57,7 +57,7 @@ const CONTEXTS: [&str; 14] = [
     r#"{"actor": {"type": "user", "id": "ada"}"#,
 ];
 
-/// What is said to have been remembered.
+/// Forged values of the settings in which capture remembers its transaction.
 const REMEMBERED: [&str; 9] = [
     "1 (0,1)",
     "2 (0,2)",

@@ -8,7 +8,7 @@ use super::values::key;
 
 const KEYS: usize = 12;
 
-/// One table and its policy, for which statements are made.
+/// A table and its policy, for which statements are generated.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
     pub planned: &'a Planned,
@@ -16,7 +16,7 @@ pub struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The table's name as a statement may give it.
+    /// Returns the table's name in one of its written forms.
     fn path(&self, dice: &mut Dice) -> String {
         if dice.one_in(12) {
             quote(&self.table.name)
@@ -49,7 +49,7 @@ impl<'a> Site<'a> {
         if self.is_key(column) {
             return key(&column.of_type, dice.roll(KEYS));
         }
-        // What refers to another row should often find it.
+        // A reference should often name an existing row.
         if self.planned.create.contains(&format!(
             "{} {} REFERENCES",
             quote(&column.name),
@@ -74,7 +74,7 @@ impl<'a> Site<'a> {
         columns
     }
 
-    /// A condition that holds for one row, for several or for all.
+    /// Returns a condition that holds for one row, for several or for all.
     fn condition(&self, alias: &str, dice: &mut Dice) -> String {
         match dice.roll(6) {
             0 => "true".to_owned(),
@@ -169,7 +169,7 @@ impl<'a> Site<'a> {
         )
     }
 
-    /// More rows than are taken one by one.
+    /// Returns an insert of more rows than are recorded one by one.
     fn insert_many(&self, dice: &mut Dice) -> String {
         let columns: Vec<_> = self.keys().chain(self.some(dice)).collect();
         if columns.is_empty() {
@@ -339,7 +339,7 @@ impl<'a> Site<'a> {
     }
 }
 
-/// A write to a table or to several.
+/// Returns a write to a table or to several.
 pub fn write(sites: &[Site<'_>], dice: &mut Dice) -> String {
     let site = *dice.pick(sites);
     let other = *dice.pick(sites);
@@ -393,7 +393,7 @@ pub fn write(sites: &[Site<'_>], dice: &mut Dice) -> String {
     }
 }
 
-/// A write to a partition itself, or to what was one.
+/// Returns a write to a partition itself, or to a former one.
 fn on_part(site: Site<'_>, dice: &mut Dice) -> String {
     let mut part = site.table.clone();
     part.path = partition_name(&site.planned.label, dice);
@@ -409,7 +409,7 @@ fn on_part(site: Site<'_>, dice: &mut Dice) -> String {
     }
 }
 
-/// A partition that a table has, had or could have.
+/// Returns a partition that a table has, had or could have.
 pub fn partition_name(label: &str, dice: &mut Dice) -> String {
     format!("parts.{label}_{}{}", dice.pick(&["r", "h"]), dice.roll(3))
 }

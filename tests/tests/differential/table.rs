@@ -25,7 +25,7 @@ pub struct Column {
     pub source: Option<usize>,
 }
 
-/// A table to which others refer.
+/// A table that others refer to.
 #[derive(Clone)]
 pub struct Target {
     pub path: String,
@@ -34,7 +34,7 @@ pub struct Target {
     pub label: String,
 }
 
-/// A table of a shape, and what others need to refer to it.
+/// Returns a table of a shape, and what others need to refer to it.
 pub fn table(
     label: &str,
     path: &str,
@@ -131,7 +131,7 @@ pub fn table(
         }
     }
     let (audit, column_policies, only) = policy(&columns, keys, dice);
-    // What is plain has no secret by default.
+    // The default of a plain column is not secret.
     for (number, column) in columns.iter_mut().enumerate() {
         if column_policies[&(number as i64 + 1)] == ColumnPolicy::Plain {
             column.rest = column.rest.replace("s3cr3t ", "");
@@ -227,7 +227,7 @@ pub fn table(
     (planned, target)
 }
 
-/// A partition of those by range: rows 5 * `part` to 5 * `part` + 4.
+/// Returns a partition of a range: rows 5 * `part` to 5 * `part` + 4.
 pub fn partition(label: &str, path: &str, part: usize) -> String {
     format!(
         "CREATE TABLE parts.{label}_r{part} PARTITION OF {path} FOR VALUES FROM ({}) TO ({})",

@@ -7,7 +7,7 @@ use super::names::quote;
 use super::schema::ColumnPolicy;
 use super::table::{Column, Shape};
 
-/// A table that is about to be.
+/// A table that is about to be created.
 pub struct Draft<'a> {
     pub label: &'a str,
     pub path: &'a str,

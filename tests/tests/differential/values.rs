@@ -2,11 +2,11 @@
 
 use super::dice::Dice;
 
-/// What a secret contains, as text and as PostgreSQL writes bytes, and what one
-/// begins with that is a number.
+/// The contents of a secret, as text and as PostgreSQL writes bytes, and the beginning of
+/// a numeric one.
 pub const MARKERS: [&str; 3] = ["s3cr3t", "733363723374", "7773199"];
 
-/// Types for columns, the enum and the others by the schema that has them.
+/// Types for columns; the enum and the others are named with their schema.
 pub const TYPES: [&str; 26] = [
     "text",
     "text",
@@ -48,7 +48,7 @@ pub const KEY_TYPES: [&str; 9] = [
     "timestamptz",
 ];
 
-/// One of a few keys, so that statements meet each other's rows.
+/// Returns one of a few keys, so that statements affect each other's rows.
 pub fn key(of_type: &str, number: usize) -> String {
     match of_type.split(['(', ' ']).next().unwrap_or_default() {
         "integer" | "bigint" | "smallint" => format!("{number}"),
@@ -64,7 +64,7 @@ pub fn key(of_type: &str, number: usize) -> String {
     }
 }
 
-/// A value; a secret one where the type takes one.
+/// Returns a value; a secret one if the type can hold it.
 pub fn value(of_type: &str, secret: bool, dice: &mut Dice) -> String {
     if dice.one_in(7) {
         return "NULL".to_owned();
@@ -92,7 +92,7 @@ pub fn value(of_type: &str, secret: bool, dice: &mut Dice) -> String {
         }
         "uuid" => format!("'12345678-9abc-4def-8012-3456789abc{n:02}'"),
         "bytea" => format!("convert_to('bytes {n}', 'utf8')"),
-        // As jsonb writes it: other json is recorded as text, which the plain one is not.
+        // As jsonb writes it: other json is recorded as text, unlike the plain one.
         "json" => format!("'{{\"d\": 1.50, \"n\": {n}, \"s\": \"a\\\"b\"}}'"),
         "jsonb" => format!("'{{\"n\": {n}, \"s\": \"a\\\"b\", \"d\": 1.50}}'"),
         "text[]" => format!("ARRAY['a {n}', NULL, 'b\"c']"),

@@ -22,7 +22,7 @@ fn values_of_a_person_go_and_what_happened_stays() {
             r#"update | users | 42 | {"email": "erased:1"} | {"email": "erased:1"} | NULL"#,
             r#"update | users | 42 | {"plan": "free"} | {"plan": "paid"} | NULL"#,
             r#"update | addresses | 1 | {"street": "erased:1"} | {"street": "erased:1"} | NULL"#,
-            // What was Jane's goes, what became Bob's stays.
+            // Jane's values are erased, and those that became Bob's stay.
             r#"update | addresses | 1 | {"street": "erased:1", "user_id": 42} | {"street": "bob street 3", "user_id": 43} | NULL"#,
             r#"update | addresses | 1 | {"street": "bob street 3"} | {"street": "bob street 4"} | NULL"#,
             r#"insert | addresses | 2 | NULL | NULL | {"id": 2, "city": "Thun", "street": "erased:1", "user_id": 42}"#,
@@ -46,7 +46,7 @@ fn values_of_a_person_go_and_what_happened_stays() {
         [r#"request 31 | {"public.users": ["born", "email"], "public.addresses": ["street"]}"#]
     );
     assert!(findings(conn).is_empty());
-    // Once more changes nothing.
+    // A second run changes nothing.
     let before = rows(conn, CHANGES);
     assert_eq!(
         Erasure::of("users", "42", "request 31")
@@ -72,7 +72,7 @@ fn what_is_recorded_afterwards_is_found_and_erased_again() {
         .erase(conn)
         .unwrap();
     assert!(findings(conn).is_empty());
-    // Bob's values are nobody's business.
+    // Bob's values must not appear.
     run(
         conn,
         "UPDATE addresses SET street = 'bob street 8' WHERE id = 1; UPDATE users SET plan = 'x' WHERE id = 42",
@@ -127,7 +127,7 @@ fn a_hold_wins_and_nothing_is_half_erased() {
         .erase(conn)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("what is on record of public.users:42 is under hold 1 (lawsuit 17), and is not erased before that is released"), "{error}");
+    assert!(error.contains("the recorded data of public.users:42 is under hold 1 (lawsuit 17), and is not erased before the hold is released"), "{error}");
     assert!(erasures(conn).unwrap().is_empty());
     release_hold(conn, record, "settled").unwrap();
 
@@ -187,7 +187,7 @@ fn writers_do_not_wait_for_it() {
     assert!(findings(conn).is_empty());
 }
 
-/// What an actor said is erased if that is asked for, and by whom and when stays.
+/// An actor's free text is erased on request; actor and time stay.
 #[test]
 fn texts_of_actions_go_by_choice() {
     let database = Database::new();
@@ -251,7 +251,7 @@ fn texts_of_actions_go_by_choice() {
         !audit_contents(&database).contains("jane moved")
             && !audit_contents(&database).contains("jane called")
     );
-    // Everything is still read.
+    // Everything is still readable.
     threadline::actions(threadline::ActionFilter::new())
         .page(conn)
         .unwrap();
@@ -282,8 +282,5 @@ fn a_record_whose_key_changed_is_erased_under_all_its_keys_unless_others_had_the
         .erase(conn)
         .unwrap_err()
         .to_string();
-    assert!(
-        error.contains("has had other keys, and so had other records"),
-        "{error}"
-    );
+    assert!(error.contains("shares keys with other records"), "{error}");
 }

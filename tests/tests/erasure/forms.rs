@@ -1,4 +1,4 @@
-//! Whatever shows a change shows that a value was erased.
+//! Every form of a change shows that a value was erased.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use threadline::{
@@ -148,7 +148,7 @@ fn the_past_says_that_a_value_was_erased() {
     );
 }
 
-/// Of a masked column too, what is erased can be told from what is masked.
+/// In a masked column too, an erased value differs from a masked one.
 #[test]
 fn erased_is_not_masked() {
     let database = Database::new();
@@ -225,7 +225,7 @@ fn a_revert_writes_no_mark() {
         error.contains("the audit does not have the values of email"),
         "{error}"
     );
-    // What is in clear comes back.
+    // Plain values are restored.
     revert_transaction(conn, plan).unwrap();
     let error = revert_transaction(conn, mistake).unwrap_err().to_string();
     assert!(

@@ -31,7 +31,8 @@ fn many(database: &Database) -> PgConnection {
     conn
 }
 
-/// All of a batch or nothing: changes, and how far it has come.
+/// Asserts that all of a batch was done or nothing: its changes, and the progress of the
+/// run.
 fn check(conn: &mut PgConnection) {
     assert_eq!(
         count(
@@ -73,7 +74,7 @@ fn counted(database: &Database) -> (i64, i64) {
     )
 }
 
-/// Terminated sessions, wherever they are in a batch.
+/// Terminated sessions, at any point of a batch.
 #[test]
 fn an_erasure_that_is_terminated_anywhere_goes_on_where_it_was() {
     let database = Database::new();

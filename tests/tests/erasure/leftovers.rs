@@ -1,4 +1,5 @@
-//! Where else values are: what a purge left, what could not be posted, a backup.
+//! Other places with values: the images kept by a purge, entries that could not be
+//! posted, a backup.
 
 use diesel::connection::SimpleConnection;
 use threadline::{Erasure, erasures, purge};
@@ -39,7 +40,7 @@ fn what_a_purge_left_of_a_record_is_erased() {
     );
 }
 
-/// A purge between two batches takes changes that are not erased yet into its images.
+/// A purge between two batches copies changes that are not erased yet into its images.
 #[test]
 fn a_purge_in_between_hides_nothing() {
     let database = Database::new();

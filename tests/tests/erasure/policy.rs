@@ -38,7 +38,7 @@ fn what_is_personal_is_part_of_the_policy() {
     assert!(findings(conn).is_empty());
 }
 
-/// It is no matter of capture.
+/// Capture does not depend on it.
 #[test]
 fn to_say_what_is_personal_waits_for_no_writer() {
     let database = Database::new();
@@ -90,11 +90,11 @@ fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
         ),
         (
             "'addresses', exclude => ARRAY['user_id'], subject => '{\"user_id\": \"users\"}'",
-            "cannot say whose a recorded row is",
+            "cannot name the owner of a recorded row",
         ),
         (
             "'notes', keyless => true, personal => ARRAY['body']",
-            "table public.notes has no primary key, so that its changes belong to no record and to nobody",
+            "table public.notes has no primary key, so its changes belong to no record and to no person",
         ),
     ] {
         let error = conn
@@ -117,15 +117,15 @@ fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
     for (column, message) in [
         (
             None,
-            "no policy says what of a record of public.users is personal",
+            "no policy declares personal columns of records of public.users",
         ),
         (
             Some("users.mail"),
-            "of table public.users no column mail is on record",
+            "table public.users has no recorded column mail",
         ),
         (
             Some("addresses.street"),
-            "of the table of column addresses.street nobody knows which rows belong to a record of public.users",
+            "no policy says which rows of the table of column addresses.street belong to a record of public.users",
         ),
         (
             Some("users.id"),
@@ -136,7 +136,7 @@ fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
         assert!(error.contains(message), "{error}");
     }
     assert!(erasures(conn).unwrap().is_empty());
-    // Named this once.
+    // Named only in this call.
     let erased = erase(Some("users.email")).erase(conn).unwrap();
     assert_eq!(
         (erased.changes, erased.columns),
@@ -180,7 +180,7 @@ fn what_columns_were_called_before_and_what_was_dropped_is_erased_too() {
     for kept in ["bob@a", "1991-01-01", "bob street", "Bern"] {
         assert!(left.contains(kept), "{kept}");
     }
-    // Audited again under what it is called now, nothing is forgotten.
+    // Audited again under its present name, nothing is forgotten.
     assert!(
         threadline::models![Address]
             .verify()

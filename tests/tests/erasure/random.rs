@@ -4,7 +4,7 @@ use threadline_tests::{Database, rows, run};
 
 use crate::{audit_contents, findings, people};
 
-/// Numbers that look random, and are the same for a seed.
+/// Pseudo-random numbers, the same for a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -17,8 +17,8 @@ impl Dice {
     }
 }
 
-/// Some writes in one transaction. Every value of a person says whose it is, and is written
-/// anew when a row goes from one to another: `p3-…` is of users:3.
+/// Makes some writes in one transaction. Every value names its person, and is written again
+/// when a row moves from one to another: `p3-…` is of users:3.
 fn write(conn: &mut PgConnection, dice: &mut Dice) {
     let mut sql = "BEGIN;".to_owned();
     for _ in 0..=dice.below(4) {
@@ -48,7 +48,7 @@ fn write(conn: &mut PgConnection, dice: &mut Dice) {
     run(conn, &format!("{sql} COMMIT"));
 }
 
-/// Every answer, with what is of users:2 as the erasure leaves it.
+/// Returns every query result, with the values of users:2 as the erasure leaves them.
 fn answers(conn: &mut PgConnection, person: &str) -> Vec<String> {
     let mut answers = rows(
         conn,
@@ -73,12 +73,12 @@ fn answers(conn: &mut PgConnection, person: &str) -> Vec<String> {
         erased += &parts.join("\"");
         erased.push('\n');
     }
-    // Of somebody whose birthday is erased, too.
+    // Including a person whose birthday is erased.
     erased.lines().map(str::to_owned).collect()
 }
 
-/// Whatever was written, of whom and in which order: afterwards nothing that the audit
-/// stores has a value of the person, and every other answer is what it was.
+/// For any writes, of any person and in any order: after the erasure, nothing that the
+/// audit stores has a value of the person, and every other query result is unchanged.
 #[test]
 fn nothing_of_the_person_is_left_and_everything_else_is() {
     let seeds = std::env::var("THREADLINE_SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
@@ -92,7 +92,7 @@ fn nothing_of_the_person_is_left_and_everything_else_is() {
                 run(conn, "SELECT threadline.post()");
             }
         }
-        // The application forgets first.
+        // The application deletes first.
         run(
             conn,
             "DELETE FROM users WHERE id = 2; DELETE FROM addresses WHERE user_id = 2",
@@ -111,7 +111,7 @@ fn nothing_of_the_person_is_left_and_everything_else_is() {
             != Some("0")
         {
             if dice.below(3) == 0 {
-                // Others go on.
+                // Other persons continue.
                 run(conn, "UPDATE users SET plan = plan WHERE id <> 2");
             }
         }
@@ -128,7 +128,7 @@ fn nothing_of_the_person_is_left_and_everything_else_is() {
         );
         let after: Vec<_> = answers(conn, "p2-");
         for (before, after) in before.iter().zip(&after) {
-            // Of its birthday as well; that is not told apart by its text.
+            // The birthday is erased as well; its text does not show the person.
             let unborn = |line: &str| line.replace("\"erased:1\"", "\"1990-01-01\"");
             assert_eq!(unborn(before), unborn(after), "seed {seed}");
         }
@@ -149,7 +149,7 @@ fn nothing_of_the_person_is_left_and_everything_else_is() {
     }
 }
 
-/// The values that begin so.
+/// Returns the values with this prefix.
 fn contents_of(contents: &str, beginnings: &[&str]) -> Vec<String> {
     let mut found: Vec<_> = contents
         .split(['"', ',', '(', ')', ' ', '\n'])

@@ -9,7 +9,7 @@ use threadline_tests::{Database, run};
 
 use super::readers::{jq, python};
 
-/// Three transactions: of two actions, of one, of none.
+/// Writes three transactions: with two actions, with one, with none.
 fn acted() -> Database {
     let database = Database::new();
     let conn = &mut database.connect();

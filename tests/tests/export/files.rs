@@ -1,4 +1,4 @@
-//! A file has its name when it is complete, and what is not complete shows it.
+//! A file gets its name when it is complete; an incomplete one is marked as such.
 
 use std::fs;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ fn filled() -> Database {
     database
 }
 
-/// A folder of this test's own.
+/// Creates a folder of this test's own.
 fn folder(test: &str) -> PathBuf {
     let dir = scratch_dir().join(format!("export_{test}"));
     let _ = fs::remove_dir_all(&dir);
@@ -38,7 +38,7 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// A disk that is full after so many bytes.
+/// A disk that is full after a number of bytes.
 struct Full {
     out: Vec<u8>,
     room: usize,
@@ -90,7 +90,7 @@ fn a_writer_that_fails_is_an_error_wherever_it_fails_and_what_was_written_shows_
                 "the export could not be written: no space left"
             );
             match format {
-                // Without the line's end all of it is there.
+                // Everything except the line's end.
                 ExportFormat::Json if room + 1 < whole.len() => assert!(!is_document(&out.out)),
                 ExportFormat::Ndjson if room + 2 < whole.len() => {
                     let lines = String::from_utf8(out.out).unwrap();
@@ -162,14 +162,14 @@ fn after_an_error_nothing_is_left_and_what_was_there_is_as_it_was() {
     let old = dir.join("old.json");
     fs::write(&old, "older").unwrap();
     for path in [old.clone(), dir.join("new.json")] {
-        // Cannot be asked.
+        // Cannot be queried.
         Export::new(Filter::new().table("nowhere"))
             .write_file(conn, ExportFormat::Json, &path)
             .unwrap_err();
         Export::new(Filter::new().record(1))
             .write_file(conn, ExportFormat::Csv, &path)
             .unwrap_err();
-        // Fails in the middle: the server gives up.
+        // Fails in the middle: the server raises an error.
         let other = &mut database.connect();
         let pid = value(conn, "SELECT pg_backend_pid()").unwrap();
         let lost = &mut database.connect();
@@ -216,7 +216,7 @@ fn a_panic_leaves_nothing_either() {
 fn a_row_that_cannot_be_read_is_an_error_and_no_shorter_export() {
     let database = filled();
     let conn = &mut database.connect();
-    // Fails when the reader is at the middle: a function of the query does.
+    // Fails when the reader is in the middle: a function of the query raises an error.
     run(
         conn,
         "CREATE OR REPLACE FUNCTION threadline.key_value(key_type text, value text) RETURNS jsonb LANGUAGE sql STABLE
@@ -298,7 +298,7 @@ fn a_lost_connection_is_not_taken_for_a_missing_schema() {
     assert!(matches!(error.kind(), ErrorKind::Database(_)), "{error}");
 }
 
-/// What the process of `a_killed_process` does.
+/// The work of the process in `a_killed_process`.
 #[test]
 fn child_that_exports_for_ever() {
     let Ok(url) = std::env::var("THREADLINE_TEST_KILLED") else {
@@ -327,7 +327,7 @@ fn a_process_that_is_killed_leaves_no_file_that_looks_complete() {
         .spawn()
         .unwrap();
     let partial = dir.join("a.ndjson.partial");
-    // Until it has written something; the test's own time limit is the runner's.
+    // Until it has written something; the runner limits the test's time.
     while !fs::metadata(&partial).is_ok_and(|file| file.len() > 0) {
         assert!(child.try_wait().unwrap().is_none(), "ended by itself");
         std::thread::yield_now();
@@ -340,7 +340,7 @@ fn a_process_that_is_killed_leaves_no_file_that_looks_complete() {
             .unwrap()
             .contains(r#""end":true"#)
     );
-    // The next one is not in its way.
+    // The next one is not affected.
     let exported = Export::new(Filter::new())
         .write_file(&mut database.connect(), ExportFormat::Ndjson, &path)
         .unwrap();

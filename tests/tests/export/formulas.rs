@@ -1,5 +1,4 @@
-//! What a client supplies never becomes a formula of the spreadsheet in which
-//! somebody opens the export.
+//! A client's text never becomes a formula in the spreadsheet that opens the export.
 
 use diesel::prelude::*;
 use serde_json::Value;
@@ -143,7 +142,7 @@ fn neither_names_of_tables_nor_what_others_wrote_into_the_audit_begin_a_formula(
 }
 
 #[test]
-fn metadata_that_is_empty_and_none_are_told_apart() {
+fn empty_metadata_differs_from_none() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -8,14 +8,14 @@ use threadline_tests::{Database, connect, run};
 
 const URL: &str = "THREADLINE_TEST_MEMORY";
 
-/// The most memory this process has had, in KiB.
+/// Returns the peak memory of this process, in KiB.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// What the processes of the test below do.
+/// The work of the processes in the test below.
 #[test]
 fn child_that_exports_into_nothing() {
     let Ok(url) = std::env::var(URL) else { return };
@@ -30,7 +30,7 @@ fn child_that_exports_into_nothing() {
     println!("peak {}", peak().unwrap());
 }
 
-/// The peak of a process of its own that exports so many changes.
+/// Returns the peak of a process of its own that exports a number of changes.
 fn peak_of(database: &Database, changes: u32) -> u64 {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([

@@ -1,4 +1,4 @@
-//! The other programs.
+//! The independent programs.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -16,13 +16,13 @@ assert all(len(row) == len(rows[0]) for row in rows), 'ragged'
 json.dump([dict(zip(rows[0], row)) for row in rows[1:]], sys.stdout)
 ";
 
-/// A CSV as Python's csv module reads it: an object a line, every value text.
+/// Returns a CSV as Python's csv module reads it: an object a line, every value text.
 pub fn python(csv: &[u8]) -> Vec<Value> {
     let json = pipe("python3", &["-c", READ_CSV], csv);
     serde_json::from_str(&json).expect("json.dump writes JSON")
 }
 
-/// What jq makes of JSON, a line a result.
+/// Returns the output of jq for JSON, a line a result.
 pub fn jq(filter: &str, json: &[u8]) -> Vec<String> {
     jq_with(&["-r"], filter, json)
 }
@@ -34,7 +34,7 @@ pub fn jq_with(options: &[&str], filter: &str, json: &[u8]) -> Vec<String> {
     lines.lines().map(str::to_owned).collect()
 }
 
-/// Whether jq takes it for a whole document.
+/// Returns whether jq accepts it as a whole document.
 pub fn is_document(text: &[u8]) -> bool {
     try_pipe("jq", &["-r", "type"], text).is_some_and(|kind| kind == "object\n")
 }
@@ -61,7 +61,7 @@ fn try_pipe(program: &str, arguments: &[&str], input: &[u8]) -> Option<String> {
         });
     let mut stdin = child.stdin.take().expect("piped");
     let output = std::thread::scope(|scope| {
-        // Ends early where the program does; its exit status tells.
+        // Ends early if the program does; its exit status shows why.
         scope.spawn(move || drop(stdin.write_all(input)));
         child.wait_with_output().expect("the program ran")
     });
@@ -71,7 +71,7 @@ fn try_pipe(program: &str, arguments: &[&str], input: &[u8]) -> Option<String> {
         .then(|| String::from_utf8(output.stdout).expect("these programs write UTF-8"))
 }
 
-/// An export in memory.
+/// Returns an export in memory.
 pub fn export(conn: &mut PgConnection, filter: &Filter, format: ExportFormat) -> Vec<u8> {
     let mut out = vec![];
     Export::new(filter.clone())

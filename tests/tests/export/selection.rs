@@ -1,5 +1,5 @@
-//! Which changes are exported: those of the timeline, all of them, from one
-//! snapshot, and if not all, it is said.
+//! The selection of an export: the changes of the timeline, all of them, from one
+//! snapshot; an incomplete export says so.
 
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ use super::readers::{jq, jq_with, python};
 
 const FORMATS: [ExportFormat; 3] = [ExportFormat::Csv, ExportFormat::Json, ExportFormat::Ndjson];
 
-/// A database with `changes` inserts in one transaction.
+/// Creates a database with `changes` inserts in one transaction.
 fn filled(changes: u32) -> Database {
     let database = Database::new();
     run(
@@ -39,7 +39,7 @@ fn write(
     (exported, out)
 }
 
-/// How many changes another program finds.
+/// Returns the number of changes that another program finds.
 fn counted(format: ExportFormat, out: &[u8]) -> usize {
     match format {
         ExportFormat::Csv => python(out).len(),
@@ -83,7 +83,7 @@ fn a_limit_that_leaves_something_out_says_so_and_one_that_does_not_does_not() {
             );
         }
     }
-    // The connection is free again, whatever was left unread.
+    // The connection can be used again, even if rows were left unread.
     assert_eq!(value(conn, "SELECT 1").as_deref(), Some("1"));
 }
 
@@ -122,7 +122,7 @@ fn more_than_ten_thousand_come_out_whole() {
 }
 
 #[test]
-fn progress_is_told_every_thousand_and_at_the_end() {
+fn progress_is_reported_every_thousand_and_at_the_end() {
     let database = filled(2_500);
     let conn = &mut database.connect();
     let told = Mutex::new(vec![]);
@@ -132,7 +132,7 @@ fn progress_is_told_every_thousand_and_at_the_end() {
 }
 
 #[test]
-fn progress_of_an_empty_export_is_told_once() {
+fn progress_of_an_empty_export_is_reported_once() {
     let database = filled(0);
     let conn = &mut database.connect();
     let mut told = vec![];
@@ -141,7 +141,8 @@ fn progress_of_an_empty_export_is_told_once() {
     assert_eq!(told, [0]);
 }
 
-/// Several tables, actors and actions; keys that moved; a truncate.
+/// Writes to several tables, by several actors and with actions; moves keys and
+/// truncates.
 fn varied(conn: &mut PgConnection) {
     run(
         conn,
@@ -265,7 +266,7 @@ fn an_export_gives_what_the_pages_of_the_timeline_give_in_their_order() {
     }
 }
 
-/// Has another connection commit changes after the first byte is written.
+/// Lets another connection commit changes after the first byte is written.
 struct Meanwhile<'d> {
     database: &'d Database,
     out: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The form of what is written, on which other programs depend.
+//! The format of exports, on which other programs depend.
 
 use diesel::prelude::*;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use threadline::{
 };
 use threadline_tests::{Database, run};
 
-/// An update under a full context, and an insert under none.
+/// Makes an update under a full context, and an insert under none.
 fn told() -> Database {
     let database = Database::new();
     let conn = &mut database.connect();
@@ -43,7 +43,7 @@ fn text(conn: &mut PgConnection, format: ExportFormat, actions: bool) -> String 
     String::from_utf8(out).unwrap()
 }
 
-/// What differs from run to run, by the names of the members.
+/// Replaces members that differ from run to run, by their names.
 fn redacted(mut value: Value) -> Value {
     match &mut value {
         Value::Array(values) => {

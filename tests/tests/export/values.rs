@@ -1,4 +1,4 @@
-//! Every value comes out as it stands in the database.
+//! Every value is exported exactly as in the database.
 
 use diesel::prelude::*;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use threadline_tests::{rolled_back, run, value};
 
 use super::readers::{export, jq, python};
 
-/// A table, and for each column what PostgreSQL writes for the row's value.
+/// A table, and for each column PostgreSQL's text of the row's value.
 const ZOO: &str = r#"
     CREATE TABLE zoo (
         id bigint PRIMARY KEY, lines text, carriage text, tabs text, quotes text, emoji text, rtl text, blank text, nothing text,
@@ -33,7 +33,7 @@ const ZOO: &str = r#"
     SET extra_float_digits = 1;
 "#;
 
-/// What PostgreSQL itself says of a column.
+/// Returns a property of a column from PostgreSQL.
 fn in_database(conn: &mut PgConnection, column: &str) -> Option<String> {
     let text = match column {
         "bytes" | "no_bytes" => format!("'\\x' || encode({column}, 'hex')"),
@@ -43,13 +43,13 @@ fn in_database(conn: &mut PgConnection, column: &str) -> Option<String> {
     value(conn, &format!("SELECT {text} FROM zoo"))
 }
 
-/// Whether what stands in the JSON is a column's value.
+/// Returns whether a JSON value is a column's value.
 fn is_same(conn: &mut PgConnection, column: &str, exported: &Value) -> bool {
     let expected = in_database(conn, column);
     match (exported, expected) {
         (Value::Null, None) => true,
         (Value::String(text), Some(expected)) => *text == expected,
-        // Only floats and small integers are numbers, and come through as they are.
+        // Only floats and small integers are numbers, and are exported unchanged.
         (Value::Number(number), Some(expected)) => {
             number.as_f64() == expected.parse().ok() && number.as_f64().is_some()
         }
@@ -188,7 +188,7 @@ fn numbers_in_documents_keep_their_digits_or_their_float() {
             image["doc"]["12345678901234567890.5"],
             "12345678901234567890.5"
         );
-        // json is a text, of which every blank counts.
+        // json is a text, in which every blank counts.
         assert_eq!(image["plain"], format!("[{}]", NUMBERS.join(",")));
         {
             let list = image["doc"]["deep"][0]["n"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! Answers of every kind are what the schemas say, and are read back as they were.
+//! Results of every kind match the schemas, and are read back unchanged.
 
 use std::fmt::Debug;
 use std::ops::ControlFlow;
@@ -18,7 +18,7 @@ use threadline_tests::{Database, run};
 
 use crate::schemas::assert_valid;
 
-/// A club with a past: by Grace, by nobody, with and without actions.
+/// Creates a club with a history: with and without an actor, with and without actions.
 pub(crate) fn club() -> (Database, PgConnection) {
     let database = Database::new();
     let mut connection = database.connect();
@@ -69,7 +69,7 @@ pub(crate) fn club() -> (Database, PgConnection) {
     (database, connection)
 }
 
-/// What it is as JSON: of the schema, and the same when it is read.
+/// Checks its JSON against the schema, and that it is the same after reading.
 #[track_caller]
 fn read_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(
     schema: &str,
@@ -260,7 +260,7 @@ fn filters_are_read_back_and_a_misspelt_one_is_refused() {
     read_back("ActionFilter", &of_actions);
     let some: Filter = serde_json::from_value(json!({"table": "members"})).unwrap();
     assert_eq!(some, Filter::new().table("members"));
-    // Taken for nothing, it would widen the answer.
+    // Ignored, it would widen the result.
     let error = serde_json::from_value::<Filter>(json!({"tabel": "members"})).unwrap_err();
     assert!(
         error.to_string().contains("unknown field `tabel`"),
@@ -290,7 +290,7 @@ fn integers_that_other_readers_would_round_are_texts_in_every_answer() {
         back.entries[0].change.key,
         Some(json!({"id": "9007199254740993"}))
     );
-    // From then on it is the same text, however often it is read and written.
+    // From then on the text stays the same, however often it is read and written.
     assert_eq!(serde_json::to_string(&back).unwrap(), text);
     assert_valid("Page_TimelineEntry", &serde_json::from_str(&text).unwrap());
     let diff = serde_json::to_value(

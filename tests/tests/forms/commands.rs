@@ -1,4 +1,4 @@
-//! What the commands print with `--json` is the form of the library's answers.
+//! The commands with `--json` print the format of the library's results.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -12,7 +12,7 @@ use threadline_tests::{Database, scratch_dir};
 use crate::answers::club;
 use crate::schemas::assert_valid;
 
-/// What a command printed, whether it found something wrong or not.
+/// Returns the output of a command, whether it reported a fault or not.
 fn audit(database: &Database, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_tests-audit"))
         .args(arguments)
@@ -24,9 +24,9 @@ fn audit(database: &Database, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// How an answer stands in what is printed.
+/// How a result is contained in the output.
 enum Printed {
-    /// The whole of it is one.
+    /// The whole output is one.
     Document,
     /// An array of them.
     Array,
@@ -36,11 +36,11 @@ enum Printed {
 
 use Printed::{Array, Document, Lines};
 
-/// A club of which something was erased, and something is held.
+/// Creates a club with erased data and a hold.
 fn club_with_a_past() -> (Database, PgConnection) {
     let (database, mut connection) = club();
     let conn = &mut connection;
-    // Of a key that was reused nothing is erased.
+    // Nothing of a reused key is erased.
     let erased = Erasure::of("members", "2", "request 31").column("members.name");
     erased.erase(conn).unwrap();
     let hold = Hold::new("lawsuit 17").record("members", "2");
@@ -109,10 +109,10 @@ fn every_command_prints_documents_of_its_schema() {
         let arguments = [arguments, &["--json"]].concat();
         assert_printed(&audit(&database, &arguments), printed, schema, &arguments);
     }
-    // All that take `--json`, so that a new command cannot be forgotten.
+    // All commands with `--json`, so that a new command cannot be forgotten.
     assert_eq!(with_json, commands_with("json"));
 
-    // These print JSON and nothing else, or take a format.
+    // These print only JSON, or take a format.
     for (printed, schema, arguments) in [
         (
             Document,
@@ -137,7 +137,7 @@ fn every_command_prints_documents_of_its_schema() {
     );
 }
 
-/// The commands that take an option.
+/// Returns the commands that take an option.
 fn commands_with(option: &str) -> BTreeSet<String> {
     threadline_cli::Audit::augment_args(clap::Command::new("audit"))
         .get_subcommands()

@@ -29,7 +29,7 @@ fn actor_route() {}
 #[derive(OpenApi)]
 #[openapi(
     paths(timeline_route, actions_route, actor_route),
-    // What a flattened member refers to is not found by utoipa.
+    // utoipa does not find the references of a flattened member.
     components(schemas(TransactionReport, Verification, Version<ActorRef>, Unavailable))
 )]
 struct Api;
@@ -38,7 +38,7 @@ fn document() -> Value {
     serde_json::to_value(Api::openapi()).unwrap()
 }
 
-/// Every target of a reference below a value.
+/// Collects every target of a reference below a value.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| references(value, found)),

@@ -1,4 +1,4 @@
-//! Requests from URLs, answered; and errors, with what a service makes of them.
+//! Requests from URLs, with their results; and errors, with the response of a service.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -68,7 +68,8 @@ fn a_cursor_of_another_question_is_refused_before_anything_is_asked() {
         [false, true, false]
     );
     assert!(actor_history(&grace).page(conn).unwrap().next.is_none());
-    // A place is a place under any filter: a page that is narrowed goes on from where it was.
+    // A cursor is valid under any filter: a page with a narrower filter continues from
+    // the same position.
     let narrowed = format!("{}&operation=insert", cursors[0]);
     let page = PageRequest::<Filter>::from_query(&narrowed)
         .unwrap()
@@ -227,7 +228,7 @@ fn what_the_library_refuses_in_a_transaction_is_no_missing_schema() {
                 .unwrap_err()
         };
     let refused = in_transaction(conn, &|conn| suspend(conn, "").map(|_| ()));
-    assert!(refused.to_string().contains("takes a reason"), "{refused}");
+    assert!(refused.to_string().contains("needs a reason"), "{refused}");
     assert_eq!(refused.class(), ErrorClass::Caller);
     let refused = in_transaction(conn, &|conn| {
         threadline::record_action(conn, "audit.purged").map(|_| ())
@@ -236,7 +237,7 @@ fn what_the_library_refuses_in_a_transaction_is_no_missing_schema() {
         !matches!(refused.kind(), ErrorKind::SchemaMissing { .. }),
         "{refused}"
     );
-    // A table of the application's with such a name is the application's.
+    // A table of the application with such a name is the application's.
     let refused = in_transaction(conn, &|conn| {
         Ok(diesel::sql_query("SELECT * FROM threadline_notes")
             .execute(conn)

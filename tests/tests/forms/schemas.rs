@@ -1,4 +1,4 @@
-//! The schemas in the repository are those of the types.
+//! The schemas in the repository match the types.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -9,7 +9,7 @@ fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../threadline/schemas/v1.json")
 }
 
-/// The file as it is in the repository.
+/// Returns the file in the repository.
 pub(crate) fn file() -> &'static Value {
     static FILE: OnceLock<Value> = OnceLock::new();
     FILE.get_or_init(|| {
@@ -18,7 +18,7 @@ pub(crate) fn file() -> &'static Value {
     })
 }
 
-/// Whether a document is what the schema of this name says.
+/// Asserts that a document matches the schema of this name.
 #[track_caller]
 pub(crate) fn assert_valid(name: &str, document: &Value) {
     assert!(file()["$defs"][name].is_object(), "no schema {name}");
@@ -97,7 +97,7 @@ fn a_list_of_texts_is_open_unless_it_is_closed_on_purpose() {
         closed, CLOSED,
         "give the type `open_text!`, as `Operation` has it"
     );
-    // Of each that is open, this version reads what it does not know, and writes it again.
+    // For each open list, this version reads an unknown value, and writes it unchanged.
     macro_rules! read_again {
         ($($type:ident)+) => {$(
             let text = json!("of a newer version");

@@ -75,7 +75,7 @@ fn growth_is_that_of_the_last_day_also_after_old_changes_were_deleted() {
          DELETE FROM threadline.ledger_changes WHERE position < 20 OR position = 80",
     );
     let counters = counters(conn);
-    // Those of position 76, a day old less nothing, are on the edge.
+    // Those of position 76, just under a day old, are at the limit.
     assert!(
         (24..=25).contains(&counters.changes_last_day),
         "{counters:?}"
@@ -86,7 +86,7 @@ fn growth_is_that_of_the_last_day_also_after_old_changes_were_deleted() {
     assert_eq!(oldest.num_hours(), 80);
 }
 
-/// More than 10,000 are told from their ids.
+/// More than 10,000 are estimated from their ids.
 #[test]
 fn many_that_wait_are_estimated() {
     let database = Database::new();

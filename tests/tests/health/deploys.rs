@@ -21,7 +21,7 @@ fn a_policy_that_was_replaced_is_no_alarm_and_one_that_never_was_in_force_is() {
     old.install(conn).unwrap();
     assert_eq!(found(&old.health(conn).unwrap()), [""; 0]);
 
-    // The new release runs, and its migration does not yet.
+    // The new release runs before its migration.
     let health = new.health(conn).unwrap();
     assert_eq!(found(&health), ["error policy-differs public.users"]);
     assert!(!health.healthy);
@@ -32,10 +32,10 @@ fn a_policy_that_was_replaced_is_no_alarm_and_one_that_never_was_in_force_is() {
     assert_eq!(found(&health), ["info policy-replaced public.users"]);
     assert!(health.healthy);
     assert!(health.models[0].audited);
-    // Who asks for everything is told of every difference.
+    // With every check enabled, every difference is reported.
     assert!(!old.verify().run(conn).unwrap().is_sound());
 
-    // Also when the audit ended in between.
+    // Also if the audit ended in between.
     run(
         conn,
         "SELECT threadline.unaudit('users'); SELECT threadline.audit('users', require_actor => true)",
@@ -76,7 +76,7 @@ fn a_model_without_its_table_is_named() {
         found(&models.health(conn).unwrap()),
         ["error model-table-missing \"users\""]
     );
-    // A table of that name in a schema that is not searched is another one.
+    // A table of that name in a schema outside the search_path is another one.
     run(
         conn,
         "CREATE SCHEMA other; CREATE TABLE other.users (id bigint PRIMARY KEY, email text)",

@@ -13,7 +13,7 @@ struct Declared {
     columns: Vec<(String, String)>,
 }
 
-/// Of YAML, what the file uses.
+/// The subset of YAML that the file uses.
 fn declared() -> Vec<Declared> {
     let text = include_str!("../../../monitoring/postgres_exporter.yml");
     let mut declared: Vec<Declared> = vec![];

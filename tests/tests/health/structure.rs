@@ -8,7 +8,7 @@ use threadline_tests::{Database, NEWEST, run};
 
 use super::{USERS, User, found, health};
 
-/// What `verify` finds of the same kind.
+/// Returns the findings of `verify` of the same kind.
 fn verified(conn: &mut PgConnection) -> Vec<String> {
     let mut findings = Models::new(vec![]).verify().run(conn).unwrap().findings;
     findings.retain(|finding| !finding.code.as_str().ends_with("unaudited"));
@@ -82,7 +82,7 @@ fn it_finds_the_structure_that_verify_finds() {
             "UPDATE threadline.audited_tables SET capture_version = 0 WHERE id = 2",
             &["capture-outdated public.secretive"],
         ),
-        // Another name or place is no other table.
+        // With another name or schema it is the same table.
         ("ALTER TABLE plain RENAME TO other; ALTER TABLE secretive SET SCHEMA elsewhere", &[]),
         ("SELECT threadline.unaudit('plain'); DROP TABLE plain", &[]),
     ] {
@@ -107,7 +107,7 @@ fn it_finds_the_structure_that_verify_finds() {
     }
 }
 
-/// What a health check fixes is fixed by what it says.
+/// The fixes of a health check's findings work.
 #[test]
 fn its_fixes_fix() {
     let database = Database::new();
@@ -166,7 +166,7 @@ fn tables_from_a_dump_are_found() {
     );
 }
 
-/// A load balancer asks every few seconds.
+/// A load balancer checks every few seconds.
 #[test]
 fn it_asks_as_many_queries_of_many_tables_as_of_one() {
     let count = |tables: usize| {

@@ -41,7 +41,8 @@ fn paths(with: &[&str]) -> Vec<Referring> {
     with.iter().map(|path| path.parse().unwrap()).collect()
 }
 
-/// A line for each change, newest first: what was done to which row, and how it referred.
+/// Returns a line for each change, newest first: the operation, the row, and its
+/// reference.
 fn lines(entries: &[TimelineEntry]) -> Vec<String> {
     entries
         .iter()
@@ -101,7 +102,8 @@ fn rows_belong_to_a_record_from_when_they_referred_to_it_until_they_ceased_to() 
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, CLUB);
-    // Older than the audit: told by the first change that shows it, or by the live row.
+    // Older than the audit: known from the first change that shows it, or from the live
+    // row.
     run(
         conn,
         "INSERT INTO users VALUES (7, 'a'), (42, 'b'), (9, 'c')",
@@ -168,7 +170,7 @@ fn a_record_is_followed_through_changes_of_its_key_and_of_those_of_its_rows() {
     let of_both = |conn: &mut PgConnection| {
         let mut gone = history(conn, 43, &["posts"]);
         gone[..3].sort();
-        // In which order one statement changed them, nobody said.
+        // The order within one statement is undefined.
         gone[4..8].sort();
         gone
     };
@@ -195,7 +197,7 @@ fn a_record_is_followed_through_changes_of_its_key_and_of_those_of_its_rows() {
     let mut found = of_both(conn);
     found[4..9].sort();
     assert_eq!(found, wanted);
-    // All that was under this key, as a history without others has it.
+    // All changes under this key, as in a history without associations.
     assert!(history(conn, 42, &["posts"]).contains(&"insert posts 20 posts.user_id".to_owned()));
 }
 
@@ -267,7 +269,7 @@ fn rows_that_referred_to_such_rows_are_shown_along_a_path() {
         "INSERT INTO versions VALUES (10, 1, '1.0'), (20, 2, '1.0')",
         "INSERT INTO dependencies VALUES (100, 10, 'a'), (200, 20, 'b')",
         "UPDATE dependencies SET what = 'c'",
-        // It goes to the other one, and what depends goes along.
+        // It moves to the other one, with its dependent rows.
         "UPDATE versions SET user_id = 2 WHERE id = 10",
         "UPDATE dependencies SET what = 'd'",
         "UPDATE dependencies SET version_id = 10 WHERE id = 200",
@@ -482,19 +484,19 @@ fn what_cannot_be_answered_is_refused() {
     for (with, why) in [
         (
             "posts.masked",
-            "the values of posts.masked are not recorded (masked), so that nobody can say which rows referred to a record",
+            "the values of posts.masked are not recorded (masked), so the rows that referred to a record are unknown",
         ),
         (
             "posts.secret",
-            "the values of posts.secret are not recorded (excluded), so that nobody can say which rows referred to a record",
+            "the values of posts.secret are not recorded (excluded), so the rows that referred to a record are unknown",
         ),
         (
             "posts.hashed",
-            "posts.hashed is recorded as keyed hashes, which tell of no value what it was; rows cannot be found by it",
+            "posts.hashed is recorded as keyed hashes, which do not reveal the value; rows cannot be found by it",
         ),
         (
             "posts.ignored",
-            "by the policy of posts, not every change of ignored is recorded, so that nobody can say which rows referred to a record",
+            "by the policy of posts, not every change of ignored is recorded, so the rows that referred to a record are unknown",
         ),
         ("posts.user", "table posts has no column \"user\""),
         (
@@ -525,7 +527,7 @@ fn what_cannot_be_answered_is_refused() {
         assert_eq!(refused(conn, 42, with), why, "{with}");
     }
     assert!("posts//notes".parse::<Referring>().is_err());
-    // One that is masked now, also for somebody who may read what was recorded before.
+    // A column that is masked now, also for a role that may read earlier values.
     run(
         conn,
         "INSERT INTO posts (id, user_id) VALUES (1, 42); SELECT threadline.audit('posts', mask => '{user_id,masked,secret,hashed}')",
@@ -564,7 +566,7 @@ fn what_is_hidden_of_a_row_is_hidden_in_the_history_of_another() {
 fn what_was_masked_when_it_was_recorded_tells_no_reference() {
     let database = Database::new();
     let conn = &mut database.connect();
-    // Key 0 is what a placeholder of a number looks like.
+    // Key 0 looks like the placeholder of a number.
     run(conn, CLUB);
     run(conn, "INSERT INTO users VALUES (0, 'zero'), (42, 'a')");
     run(
@@ -580,7 +582,7 @@ fn what_was_masked_when_it_was_recorded_tells_no_reference() {
     run(conn, "UPDATE posts SET title = 'c'");
     run(conn, "UPDATE posts SET user_id = 0 WHERE id = 1");
     assert_history(conn, 0, &["posts"], &["update posts 1 posts.user_id in"]);
-    // What they were inserted with, a later change and the live row tell.
+    // Known from their insert, a later change and the live row.
     assert_history(
         conn,
         42,
@@ -627,7 +629,8 @@ fn rows_of_partitions_belong_to_their_table_and_those_of_children_do_not() {
         &[
             "update notes 3 notes.user_id",
             "update posts 101 posts.user_id out",
-            // A row that moves to another partition is deleted and inserted, says PostgreSQL.
+            // For PostgreSQL, a row that moves to another partition is deleted and
+            // inserted.
             "insert posts 102 posts.user_id",
             "delete posts 1 posts.user_id",
             "insert posts 101 posts.user_id",
@@ -702,7 +705,7 @@ fn rows_that_went_without_a_record_of_each_end_with_the_truncate() {
             "insert users 42",
         ],
     );
-    // A table that is gone is found under its name.
+    // A dropped table is found under its name.
     run(conn, "DROP TABLE posts");
     assert_history(
         conn,

@@ -1,4 +1,4 @@
-//! What belongs to a record, compared with what a replay of all changes says.
+//! The associated changes of a record, compared with a replay of all changes.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ struct User {
     name: String,
 }
 
-/// A change of a post: to whom the row referred before and after it.
+/// A change of a post: the record that the row referred to before and after it.
 #[derive(Debug)]
 struct Step {
     id: i64,
@@ -58,7 +58,7 @@ fn recorded(conn: &mut PgConnection, table: &str) -> Vec<serde_json::Value> {
     .collect()
 }
 
-/// All changes of posts, one after the other.
+/// Returns all changes of posts, one after the other.
 fn replay(conn: &mut PgConnection, mut of: BTreeMap<i64, Option<i64>>) -> Vec<Step> {
     let changes = recorded(conn, "posts");
     let key = |value: &serde_json::Value| value.as_str().unwrap().parse::<i64>().unwrap();
@@ -85,7 +85,7 @@ fn replay(conn: &mut PgConnection, mut of: BTreeMap<i64, Option<i64>>) -> Vec<St
                     is = to.map_or(was, number);
                     of.insert(row, is);
                 } else {
-                    // What one statement moves, it moves at once.
+                    // One statement moves them at the same moment.
                     was = number(&change["row_data"]["user_id"]);
                     is = to.map_or(was, number);
                     of.remove(&key(&change["previous_key"]));
@@ -111,7 +111,7 @@ fn replay(conn: &mut PgConnection, mut of: BTreeMap<i64, Option<i64>>) -> Vec<St
     steps
 }
 
-/// The keys that a user had, back from the one that is asked for.
+/// Returns the keys that a user had, back from the requested one.
 fn segments(conn: &mut PgConnection, key: i64) -> Vec<Segment> {
     let mut segments = vec![Segment {
         key,
@@ -183,7 +183,7 @@ fn act(conn: &mut PgConnection, dice: &mut Dice) {
             "UPDATE users SET id = {other} WHERE id = {user} AND NOT EXISTS (SELECT FROM users WHERE id = {other})"
         ),
         10 => format!("INSERT INTO users VALUES ({user}, 'new') ON CONFLICT DO NOTHING"),
-        // The rows go ahead of the record, in one transaction.
+        // The rows change before the record, in one transaction.
         11 => format!(
             "UPDATE posts SET user_id = {other} WHERE user_id = {user} AND NOT EXISTS (SELECT FROM users WHERE id = {other});
              UPDATE users SET id = {other} WHERE id = {user} AND NOT EXISTS (SELECT FROM users WHERE id = {other})"

@@ -1,4 +1,5 @@
-//! What a page of a history costs: what it gives, however much there is.
+//! The cost of a page of a history: proportional to the page, independent of the table's
+//! size.
 
 use diesel::prelude::*;
 use threadline::{Audited, History};
@@ -16,8 +17,9 @@ struct User {
     name: String,
 }
 
-/// User 5 has 20,000 changes, each in a transaction of its own; of 20,000 posts, which
-/// have 40,000 changes, ten referred to user 42 when they were deleted and ten do.
+/// Writes 20,000 changes of user 5, each in a transaction of its own, and 20,000 posts
+/// with 40,000 changes, ten of which referred to user 42 when they were deleted and ten
+/// of which do now.
 const LARGE: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL);
     CREATE TABLE posts (id bigint PRIMARY KEY, user_id bigint REFERENCES users, title text NOT NULL);
@@ -47,7 +49,8 @@ fn vacuum(conn: &mut PgConnection) {
     run(conn, "SET max_parallel_workers_per_gather = 0");
 }
 
-/// What an answer read of the audit tables: entries of indexes, and rows without one.
+/// Returns what a query read of the audit tables: entries of indexes, and rows without
+/// one.
 fn read<T>(conn: &mut PgConnection, answer: impl FnOnce(&mut PgConnection) -> T) -> (T, i64, i64) {
     const TABLES: &str =
         "relname IN ('ledger_changes', 'ledger_transactions', 'audit_actions', 'posts')";
@@ -119,7 +122,7 @@ fn rows_that_referred_to_a_record_are_found_by_an_index() {
     assert!(entries <= 500, "{entries} entries of indexes");
     assert_eq!(scanned, 0, "rows without an index");
 
-    // An index of the column's former name is made anew.
+    // An index of the column's former name is rebuilt.
     run(
         conn,
         "ALTER TABLE posts RENAME user_id TO author; SELECT threadline.refresh('posts')",
@@ -131,7 +134,7 @@ fn rows_that_referred_to_a_record_are_found_by_an_index() {
     assert!(entries <= 500, "{entries} entries of indexes");
     assert_eq!(scanned, 0, "rows without an index");
 
-    // It is no sign of tampering; one that calls other code is.
+    // It is no sign of tampering, unless it calls foreign code.
     let found = |conn: &mut PgConnection| {
         rows(
             conn,

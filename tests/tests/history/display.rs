@@ -1,4 +1,4 @@
-//! A change as it is printed.
+//! A change in its printed form.
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditChange, AuditContext, AuditExt, Audited};

@@ -1,5 +1,5 @@
-//! Keys and tables of every kind: each record finds its own history, under the
-//! key's own Rust type, and no other record's.
+//! Keys and tables of every kind: each record finds its own history, under the key's own
+//! Rust type, and no other record's.
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};

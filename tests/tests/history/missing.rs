@@ -1,4 +1,4 @@
-//! A history is empty only where nothing happened.
+//! A history is empty only if there were no changes.
 
 use diesel::prelude::*;
 use threadline::{Audited, ErrorKind, History};
@@ -53,7 +53,7 @@ fn of_a_table_that_was_never_audited_it_is_an_error() {
         conn,
         "UPDATE notes SET body = 'b'; SELECT threadline.unaudit('notes')",
     );
-    // What is on record stays readable.
+    // Recorded changes stay readable.
     assert_eq!(Note::history_of(conn, 1).unwrap().len(), 1);
     assert!(Note::history_of(conn, 2).unwrap().is_empty());
     run(conn, "DROP TABLE notes");

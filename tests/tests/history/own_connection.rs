@@ -1,4 +1,4 @@
-//! Reading and writing on a connection that somebody wrote: one that counts its statements.
+//! Reading and writing on a custom connection: one that counts its statements.
 
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, ConnectionSealed, Instrumentation, LoadConnection,
@@ -17,7 +17,7 @@ struct Counting {
     statements: usize,
 }
 
-/// All that Threadline asks of it.
+/// The traits that Threadline requires.
 impl BlockingConnection for Counting {}
 
 impl SimpleConnection for Counting {

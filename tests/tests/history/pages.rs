@@ -37,7 +37,8 @@ fn change(conn: &mut PgConnection, sql: &str, reason: Option<&str>) {
     .unwrap();
 }
 
-/// The changes of a seat in pages, each with its reasons, and how many pages.
+/// Returns the changes of a seat in pages, each with its reasons, and the number of
+/// pages.
 fn paged(conn: &mut PgConnection, number: i32, limit: usize) -> (Vec<(i64, Vec<String>)>, usize) {
     let mut entries = vec![];
     let mut next: Option<Cursor> = None;
@@ -81,7 +82,7 @@ fn a_history_comes_in_pages_and_says_why() {
             run(conn, "SELECT threadline.post()");
         }
     }
-    // Under another key from here on; what was before belongs to it.
+    // From here on under another key; the earlier changes belong to it.
     change(
         conn,
         "UPDATE seats SET number = 2 WHERE number = 1",

@@ -1,4 +1,4 @@
-//! A bad row in the audit tables hides no other.
+//! A damaged row in the audit tables hides no other.
 
 use diesel::prelude::*;
 use serde_json::json;
@@ -54,7 +54,7 @@ fn every_read_survives_a_poisoned_row() {
 }
 
 #[test]
-fn a_version_that_no_longer_fits_does_not_hide_the_others() {
+fn a_version_that_no_longer_matches_does_not_hide_the_others() {
     let conn = &mut rolled_back();
     run(
         conn,

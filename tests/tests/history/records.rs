@@ -317,7 +317,8 @@ fn a_history_can_be_read_after_its_table_is_audited_no_longer() {
     );
     assert_eq!(User::history_of(conn, 1).unwrap().len(), 1);
     assert_eq!(User::versions_of(conn, 1).unwrap().len(), 1);
-    // A new table under the name of a renamed one has a history of its own, if it is audited.
+    // A new table under the name of a renamed one has a history of its own, if it is
+    // audited.
     run(
         conn,
         "SELECT threadline.audit('users', plain => ARRAY['password_hash']); ALTER TABLE users RENAME TO former_users;

@@ -46,7 +46,7 @@ struct Times {
     span: PgInterval,
 }
 
-/// Not all columns, in an order of its own, with an embedded part.
+/// Not all columns, in a different order, with an embedded part.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = zoo)]
 struct Animal {

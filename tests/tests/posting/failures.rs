@@ -13,7 +13,7 @@ fn an_entry_that_cannot_be_posted_is_set_aside_and_keeps_no_other_waiting() {
         conn,
         "INSERT INTO items SELECT k, 'n' FROM generate_series(1, 50) AS k",
     );
-    // Whatever makes the ledger refuse it.
+    // For every reason why the ledger may refuse an entry.
     run(
         conn,
         "ALTER TABLE threadline.ledger_changes ADD CONSTRAINT refused CHECK (record_key <> '17')",
@@ -102,7 +102,7 @@ fn ids_that_start_again_fail_no_write_and_lose_nothing() {
     );
 }
 
-/// Ended wherever it is, by whoever restarts the application.
+/// Terminated at any point, as when the application is restarted.
 #[test]
 fn a_poster_that_is_killed_loses_and_doubles_nothing() {
     let database = Database::new();

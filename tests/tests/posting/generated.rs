@@ -1,7 +1,7 @@
 use threadline_tests::{Database, run, value};
 
-/// What a table's trigger holds, to be read in review. The OID of the table is another in
-/// each run; the ids are those of a database of its own.
+/// The generated trigger functions, for review. The OID of the table differs in each run;
+/// the ids are those of a database of its own.
 #[test]
 fn the_capture_functions_of_sample_tables() {
     let wide: String = (1..=39).map(|n| format!(", c{n} int")).collect();

@@ -4,7 +4,7 @@ use threadline_tests::{Database, rolled_back, rows, run, value};
 const ITEMS: &str = "CREATE TABLE items (id int PRIMARY KEY, name text, at timestamptz, day date);
     SELECT threadline.audit('items');";
 
-/// Neither appends anything nor takes a transaction id.
+/// Neither appends an entry nor takes a transaction id.
 #[test]
 fn a_statement_that_touches_no_row_leaves_nothing() {
     let database = Database::new();

@@ -46,7 +46,7 @@ fn a_change_of_policy_keeps_no_reader_waiting() {
     }
 }
 
-/// What the running transaction locks of the audit's tables, but for reading.
+/// The locks of the running transaction on the audit's tables, except for reading.
 const OF_THE_AUDIT: &str = "
     SELECT DISTINCT c.relname || ' ' || l.mode
     FROM pg_locks AS l
@@ -68,7 +68,7 @@ fn posting_and_purging_lock_nothing_of_the_tables_and_keep_no_writer_waiting() {
     assert_eq!(rows(conn, LOCKS), ["RowExclusiveLock"], "of a write itself");
     assert_eq!(rows(conn, OF_THE_AUDIT), [""; 0], "of a write");
     run(conn, "COMMIT");
-    // Others go on while a poster has not committed yet.
+    // Other sessions continue while a poster has not committed yet.
     let writer = &mut database.connect();
     run(writer, "SET lock_timeout = '2s'");
     for call in ["threadline.post()", "threadline.purge()"] {

@@ -10,7 +10,7 @@ const ITEMS: &str = "
     CREATE TABLE pairs (a int, b text, secret text, PRIMARY KEY (a, b));
     SELECT threadline.audit('items'), threadline.audit('pairs', mask => ARRAY['secret']);";
 
-/// Everything that can be asked of what is recorded.
+/// Returns the results of all queries.
 fn everything(conn: &mut PgConnection) -> Vec<String> {
     let mut all = rows(conn, "SELECT * FROM threadline.changes ORDER BY id");
     all.extend(rows(
@@ -89,8 +89,8 @@ fn own_uncommitted_changes_are_seen_and_never_posted_by_others() {
     assert_eq!(value(conn, recorded).as_deref(), Some("0"));
 }
 
-/// Writers with savepoints and rollbacks, two workers, and one that follows by position
-/// the whole time.
+/// Writers with savepoints and rollbacks, two workers, and one follower by position the
+/// whole time.
 #[test]
 fn positions_have_no_gap_and_a_follower_has_each_change_once_and_in_order() {
     const WRITERS: i32 = 3;

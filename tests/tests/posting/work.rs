@@ -1,5 +1,5 @@
-//! What a question and a posting read, counted by the server: neither may grow with what
-//! they do not need.
+//! The rows read by a query and by posting, counted by the server: neither may grow with
+//! unrelated rows.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ fn number(conn: &mut PgConnection, query: &str) -> i64 {
     value(conn, query).unwrap().parse().unwrap()
 }
 
-/// Rows and index entries of the AuditTransactions in the ledger that this database
-/// transaction has read.
+/// Returns the rows and index entries of the AuditTransactions in the ledger that this
+/// database transaction has read.
 fn read_of_transactions(conn: &mut PgConnection) -> i64 {
     number(
         conn,
@@ -41,7 +41,7 @@ fn what_waits_is_read_without_reading_the_transactions_of_years() {
         "SELECT count(*) FROM threadline.audit_transactions WHERE id = 1",
         "SELECT threadline.post()",
     ] {
-        // A session counts what it has not reported yet of earlier transactions, too.
+        // A session also counts what it has not reported yet of earlier transactions.
         let conn = &mut database.connect();
         run(conn, "BEGIN");
         assert_eq!(number(conn, question), 1, "{question}");
@@ -114,7 +114,7 @@ fn a_worker_can_be_stopped_between_batches() {
     );
     assert_eq!(turns, [(Duration::ZERO, 10_000); 2]);
     assert_eq!(threadline::waiting(conn).unwrap().entries, 1);
-    // What is not much waits for company.
+    // Few entries are not posted at once.
     Worker::new().every(Duration::from_secs(7)).run(
         || Ok(database.connect()),
         |pause, moved| {

@@ -1,4 +1,4 @@
-//! Actions, read like changes: also those of transactions that changed nothing.
+//! Actions, read like changes: also those of transactions without changes.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ fn insert(conn: &mut PgConnection, id: i32) -> QueryResult<usize> {
     diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
 }
 
-/// A transaction that inserts a note with an action, by `user:1`.
+/// Runs a transaction that inserts a note with an action, by `user:1`.
 fn write(conn: &mut PgConnection, id: i32) {
     let context = AuditContext::new(ActorRef::user("1").unwrap());
     conn.audited_transaction::<_, Error, _>(&context, |conn| {
@@ -37,7 +37,7 @@ fn write(conn: &mut PgConnection, id: i32) {
     .unwrap();
 }
 
-/// A transaction of `user:1` that records an action and changes nothing.
+/// Runs a transaction of `user:1` that records an action and changes nothing.
 fn look(conn: &mut PgConnection, name: &str) -> AuditAction {
     let context = AuditContext::new(ActorRef::user("1").unwrap());
     conn.audited_transaction(&context, |conn| record_action(conn, name))
@@ -223,7 +223,7 @@ fn a_timeline_hides_no_action_without_changes() {
         assert_eq!(count(Filter::new(), conn), (3, 5));
         assert_eq!(count(Filter::new().action("note.read"), conn), (0, 2));
         assert_eq!(count(Filter::new().table("notes"), conn), (3, 0));
-        // Each beside the changes of its time, as many as a page may have.
+        // Each between the changes of its time, up to a page.
         let mut places = vec![];
         let mut next = None;
         loop {
@@ -255,7 +255,7 @@ fn a_timeline_hides_no_action_without_changes() {
         assert_eq!(others(filter().correlation_id("c")), (0, 1));
         assert_eq!(others(filter().from(chrono::Utc::now())), (0, 0));
         assert_eq!(others(filter().to(chrono::Utc::now())), (3, 5));
-        // What only changes have, no action has.
+        // Filters for properties of changes match no action.
         assert_eq!(others(filter().table("notes")), (3, 0));
         assert_eq!(others(filter().table("notes").record(1)), (1, 0));
         assert_eq!(others(filter().changed("body")), (3, 0));
@@ -294,7 +294,7 @@ fn each_action_without_changes_is_beside_one_page() {
             break;
         }
     }
-    // Six and eight are beside the first two pages, four beside the last.
+    // Six and eight are among the first two pages, four among the last.
     assert_eq!(ids.len(), 4 + 4 + 4);
 }
 
@@ -323,7 +323,7 @@ fn an_actors_history_has_what_they_did_outside_their_transactions() {
     record_action(conn, by("1").failed()).unwrap();
     write(conn, 1);
     record_action(conn, by("1")).unwrap();
-    // In the transaction of somebody else, and of nobody.
+    // In the transaction of another actor, and of none.
     let other = AuditContext::new(ActorRef::system("gate").unwrap());
     conn.audited_transaction(&other, |conn| record_action(conn, named("door.opened")))
         .unwrap();

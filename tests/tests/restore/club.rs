@@ -1,5 +1,5 @@
-//! A database with everything that a restore could lose, and the questions that are asked
-//! before and after.
+//! A database with everything that a restore could lose, and the queries before and
+//! after.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +27,8 @@ pub(crate) const POLICIES: &str = "
            threadline.audit('redacted', mask => ARRAY['email'], exclude => ARRAY['password']);
     SELECT threadline.audit('chosen', condition => 'NEW.draft IS NOT true', operations => ARRAY['insert', 'update']);";
 
-/// Two transactions: nine changes under a context and an action, and one change without.
+/// Makes two transactions: nine changes under a context and an action, and one change
+/// without.
 const WRITE: &str = r#"
     BEGIN;
     SELECT threadline.set_context('{"actor": {"type": "admin", "id": "grace"}, "request_id": "r1", "source": "psql"}');
@@ -44,7 +45,7 @@ const WRITE: &str = r#"
     UPDATE plain SET n = n + 1 WHERE id = currval('ids');"#;
 const PER_WRITE: usize = 10;
 
-/// What `audit verify` finds when nothing is wrong.
+/// The findings of `audit verify` when nothing is wrong.
 pub(crate) const SOUND: [&str; 0] = [];
 
 /// And after a restore of the whole.
@@ -56,16 +57,17 @@ pub(crate) const RESTORED: [&str; 5] = [
     "table-restored public.redacted",
 ];
 
-/// A database that was in use: changes and actions in the ledger, and some that wait in the
+/// A database in use: changes and actions in the ledger, and waiting entries in the
 /// journal.
 pub(crate) struct Club {
     pub(crate) database: Database,
-    /// What its history was when it was dumped.
+    /// Its history when it was dumped.
     pub(crate) before: History,
 }
 
 impl Club {
-    /// One for all tests that only dump it; it is dropped when the process ends.
+    /// Returns the one database for all tests that only dump it; it is dropped when the
+    /// process ends.
     pub(crate) fn shared() -> &'static Self {
         static CLUB: OnceLock<(Club, AtEnd)> = OnceLock::new();
         let (club, _) = CLUB.get_or_init(|| {
@@ -107,14 +109,14 @@ impl Club {
         Self { database, before }
     }
 
-    /// The application goes on.
+    /// Writes as the application that continues.
     pub(crate) fn write(&mut self) {
         let conn = &mut self.database.connect();
         run(conn, WRITE);
         self.before = History::of(conn, &self.before.instant);
     }
 
-    /// The application's tables alone, as its migrations make them, and the audit.
+    /// Creates only the application's tables, as its migrations do, and the audit.
     pub(crate) fn migrated() -> Database {
         let database = Database::new();
         let conn = &mut database.connect();
@@ -123,7 +125,7 @@ impl Club {
         database
     }
 
-    /// A file that pg_dump writes.
+    /// Writes a dump with pg_dump and returns its file.
     pub(crate) fn dump(&self, arguments: &[&str]) -> PathBuf {
         let file = scratch_dir().join("club.dump");
         self.dump_to(&file, arguments);
@@ -144,7 +146,7 @@ const CHANGES: &str = "SELECT * FROM threadline.changes ORDER BY id";
 const TRANSACTIONS: &str = "SELECT * FROM threadline.transactions ORDER BY id";
 const ACTIONS: &str = "SELECT * FROM threadline.actions ORDER BY id";
 
-/// Everything that can be asked of what is recorded.
+/// The results of all queries.
 #[derive(Debug, PartialEq)]
 pub(crate) struct History {
     instant: String,
@@ -176,13 +178,13 @@ impl History {
         }
     }
 
-    /// That the same is answered now.
+    /// Asserts that the results are the same now.
     #[track_caller]
     pub(crate) fn is_kept(&self, conn: &mut PgConnection) {
         assert_eq!(&Self::of(conn, &self.instant), self);
     }
 
-    /// That what is recorded can still be read, where its tables are not.
+    /// Asserts that recorded changes can still be read without their tables.
     #[track_caller]
     pub(crate) fn is_readable(&self, conn: &mut PgConnection) {
         assert_eq!(rows(conn, CHANGES), self.changes);
@@ -193,8 +195,8 @@ impl History {
         );
     }
 
-    /// That the same is answered, and what is written from now on is recorded as it was
-    /// before: after the rest, under new ids and positions, without secrets.
+    /// Asserts that the results are the same, and that new writes are recorded as before:
+    /// after the rest, under new ids and positions, without secrets.
     #[track_caller]
     pub(crate) fn goes_on(&self, conn: &mut PgConnection) {
         self.is_kept(conn);
@@ -211,7 +213,7 @@ impl History {
         assert_eq!(after.changes.len(), self.changes.len() + 4 * PER_WRITE);
         assert_eq!(after.actions.len(), self.actions.len() + 4);
         assert_eq!(after.transactions.len(), self.transactions.len() + 8);
-        // Ids come after all that are on record.
+        // New ids come after all recorded ones.
         assert_eq!(after.changes[..self.changes.len()], self.changes);
         assert_eq!(after.actions[..self.actions.len()], self.actions);
         assert_eq!(
@@ -229,20 +231,20 @@ impl History {
         assert!(!value(conn, recorded).unwrap().contains("secret"));
         let generated = "SELECT bool_and(row_data ->> 'shout' = 'ADA') FROM threadline.changes WHERE table_name = 'redacted' AND op = 'insert'";
         assert_eq!(value(conn, generated).as_deref(), Some("true"));
-        // One value has one token, before and after.
+        // One value has one hash, before and after.
         let tokens = "SELECT count(DISTINCT row_data ->> 'ssn') FROM threadline.changes WHERE table_name = 'people' AND op = 'insert'";
         assert_eq!(value(conn, tokens).as_deref(), Some("1"));
     }
 }
 
-/// What `audit verify` finds, each as its code and where.
+/// Returns the findings of `audit verify`, each as its code and location.
 #[track_caller]
 pub(crate) fn found(conn: &mut PgConnection) -> Vec<String> {
     let verified = Models::new(vec![]).verify().run(conn).unwrap();
     verified
         .findings
         .iter()
-        // These tests write as nobody.
+        // These tests write without an actor.
         .filter(|finding| finding.code != threadline::FindingCode::Unattributed)
         .map(|finding| {
             format!(
@@ -256,7 +258,7 @@ pub(crate) fn found(conn: &mut PgConnection) -> Vec<String> {
         .collect()
 }
 
-/// What the guide tells an operator to run after all but everything.
+/// Runs the command of the guide for every restore that is not complete.
 #[track_caller]
 pub(crate) fn refresh_all(conn: &mut PgConnection) {
     assert_eq!(
@@ -266,7 +268,7 @@ pub(crate) fn refresh_all(conn: &mut PgConnection) {
     );
 }
 
-/// Runs pg_restore; what it prints, and whether it was content.
+/// Runs pg_restore; returns its output, and whether it succeeded.
 pub(crate) fn pg_restore(
     server: &Server,
     url: &str,

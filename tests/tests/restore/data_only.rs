@@ -1,4 +1,4 @@
-//! `pg_restore --data-only` into a database where the tables are.
+//! `pg_restore --data-only` into a database with existing tables.
 
 use std::fs;
 
@@ -38,12 +38,12 @@ fn a_load_in_a_suspended_session_is_not_recorded() {
     );
 }
 
-/// With its history: the audit of the migrated database goes, and that of the dump comes.
+/// With its history: the audit of the migrated database is replaced by that of the dump.
 #[test]
 fn the_audit_of_the_dump_replaces_that_of_the_migrated_database() {
     let club = Club::shared();
     let migrated = Club::migrated();
-    // What no dump of the other database knows of, and takes ids that it uses.
+    // A table that the dump of the other database lacks, which takes ids that it uses.
     run(
         &mut migrated.connect(),
         "SELECT threadline.unaudit('plain'), threadline.unaudit('people');
@@ -81,8 +81,8 @@ fn the_audit_of_the_dump_replaces_that_of_the_migrated_database() {
     club.before.goes_on(conn);
 }
 
-/// The tables by the same dump, and its data afterwards: then ids and policies agree, and
-/// nothing is in the way.
+/// The tables from the same dump, and its data afterwards: then ids and policies agree,
+/// without conflicts.
 #[test]
 fn tables_and_data_of_one_dump_go_on_after_a_refresh() {
     let club = Club::shared();
@@ -92,7 +92,7 @@ fn tables_and_data_of_one_dump_go_on_after_a_refresh() {
     pg_restore(server, &url, &dump, &["--schema-only"]).unwrap();
     pg_restore(server, &url, &dump, &[DATA, "--disable-triggers"]).unwrap();
     let conn = &mut restored.connect();
-    // ENABLE TRIGGER ALL, by pg_restore, made them fire for the application alone.
+    // ENABLE TRIGGER ALL, by pg_restore, made them fire only for the application.
     let findings = found(conn);
     assert!(
         findings.contains(&"trigger-altered public.plain".to_owned()),
@@ -104,8 +104,8 @@ fn tables_and_data_of_one_dump_go_on_after_a_refresh() {
     club.before.goes_on(conn);
 }
 
-/// What is to be avoided: it loses none of the changes, but those who come after it do not
-/// know which of them were only loaded.
+/// A way to avoid: it loses no change, but later readers cannot tell which changes were
+/// only loaded.
 #[test]
 fn a_load_that_is_recorded_loses_no_change_and_keeps_nobody_from_posting() {
     for arguments in [&[DATA][..], &[DATA, "--disable-triggers"]] {

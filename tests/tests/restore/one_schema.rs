@@ -1,4 +1,4 @@
-//! One schema of a dump alone.
+//! Only one schema of a dump.
 
 use diesel::connection::SimpleConnection;
 use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
@@ -73,7 +73,7 @@ fn the_audit_and_then_the_application_are_the_whole() {
     let dump = club.dump(&["--format=custom"]);
     let (server, url) = (restored.server(), restored.url());
     let conn = &mut restored.connect();
-    // pg_restore makes what is in a schema, and not the schema.
+    // pg_restore creates the objects in a schema, but not the schema.
     run(conn, "CREATE SCHEMA threadline");
     pg_restore(server, &url, &dump, &["--schema=threadline"]).unwrap();
     pg_restore(server, &url, &dump, &["--schema=public"]).unwrap();
@@ -83,10 +83,9 @@ fn the_audit_and_then_the_application_are_the_whole() {
     club.before.goes_on(conn);
 }
 
-/// The other way round, the tables are audited by their names, and it is said that they were
-/// not for a time.
+/// In the other order, the tables are audited by their names, and the gap is reported.
 #[test]
-fn the_application_and_then_the_audit_leave_a_gap_that_is_told_of() {
+fn the_application_and_then_the_audit_leave_a_gap_that_is_reported() {
     let club = Club::shared();
     let restored = Database::empty();
     let dump = club.dump(&["--format=custom"]);
@@ -103,7 +102,7 @@ fn the_application_and_then_the_audit_leave_a_gap_that_is_told_of() {
     refresh_all(conn);
     assert_eq!(found(conn), with("audit-interrupted"));
     club.before.is_readable(conn);
-    // What was then cannot be told for sure any more.
+    // The state in the gap is unknown.
     let error = conn
         .batch_execute("SELECT threadline.rows_as_of('plain', now() - interval '1 hour')")
         .unwrap_err();

@@ -1,4 +1,4 @@
-//! pg_upgrade, which keeps the OIDs of tables and transaction ids, and no others.
+//! pg_upgrade, which keeps only the OIDs of tables and types, and transaction ids.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,8 +7,8 @@ use threadline_tests::{Database, run, value};
 
 use super::club::{Club, SOUND, found, refresh_all};
 
-/// The folder with the programs of a newer server; else the server is upgraded to its own
-/// version, by which the OIDs of everything but tables and types change, too.
+/// The folder with the programs of a newer server; otherwise the server is upgraded to
+/// its own version, which also changes the OIDs of everything except tables and types.
 const NEWER: &str = "THREADLINE_UPGRADE_TO";
 
 #[test]
@@ -17,7 +17,7 @@ fn an_upgraded_server_goes_on_where_it_was() {
     let major = "SELECT current_setting('server_version_num')::int / 10000";
     let before = value(&mut club.database.connect(), major);
     let expression = "SELECT min(oid) FROM pg_attrdef WHERE adrelid = 'redacted'::regclass";
-    // So that the expression's OID is not by chance what it was.
+    // So that the expression's OID does not match by chance.
     run(
         &mut club.database.connect(),
         "CREATE TABLE later (id int); DROP TABLE later",
@@ -32,7 +32,7 @@ fn an_upgraded_server_goes_on_where_it_was() {
         oid_before,
         "else this shows nothing"
     );
-    // Views are shown in the words of each version, and are compared within one.
+    // Versions deparse views differently, so they are compared within one.
     let unchecked = if value(conn, major) == before {
         vec![]
     } else {

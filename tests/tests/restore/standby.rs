@@ -1,4 +1,4 @@
-//! What a hot standby answers, and what only the primary can do.
+//! Queries on a hot standby, and operations that need the primary.
 
 use chrono::{TimeDelta, Utc};
 use threadline::{Filter, timeline};
@@ -62,7 +62,7 @@ fn a_standby_answers_and_what_waited_is_posted_after_its_promotion() {
         ),
         ["b", "c"]
     );
-    // Of a quiet primary it has heard nothing since.
+    // It has had no message from a quiet primary since.
     let later = (after + TimeDelta::milliseconds(1)).to_rfc3339();
     assert!(rows(conn, &as_of(&later))[0].starts_with("not_final"));
 

@@ -1,5 +1,5 @@
 //! A move to another server by logical replication, which copies rows and applies changes,
-//! and leaves sequences alone.
+//! and does not replicate sequences.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use threadline_tests::{Database, connect, rows, run, value};
 
 use super::club::{Club, SOUND, found, pg_restore, refresh_all};
 
-/// Tables of the audit that replication can carry. What waits in the journal is posted
-/// first; what could not be posted is not for another server.
+/// Tables of the audit that can be replicated. The journal is posted first; entries that
+/// could not be posted are not replicated.
 const CARRIED: &str = "threadline.altered_columns, threadline.audit_actions, threadline.audited_tables, threadline.installed_code,
     threadline.known_partitions, threadline.ledger_changes, threadline.ledger_transactions, threadline.posting, threadline.renamed_columns,
     threadline.schema_versions, threadline.session_suspensions, threadline.suspensions, threadline.hash_keys,
@@ -24,7 +24,8 @@ struct Move {
 }
 
 impl Move {
-    /// Both servers, with the application's tables on the new one, and nothing that records.
+    /// Starts both servers, with the application's tables on the new one, which records
+    /// nothing yet.
     fn begin() -> Self {
         let club = Club::on(Database::alone());
         let server = Database::alone();
@@ -43,7 +44,7 @@ impl Move {
         let publisher = &mut self.club.database.connect();
         run(publisher, &format!("CREATE PUBLICATION moving FOR {what}"));
         let subscriber = &mut connect(&self.url);
-        // Else 18 tables are copied one a second.
+        // Otherwise 18 tables are copied one a second.
         run(
             subscriber,
             "ALTER SYSTEM SET wal_retrieve_retry_interval = '10ms'",
@@ -60,7 +61,7 @@ impl Move {
         );
     }
 
-    /// When nobody writes any more and the last of it has arrived, the subscription ends.
+    /// Ends the subscription after writes have stopped and the last change has arrived.
     fn switch_over(&self, last: &str) {
         let publisher = &mut self.club.database.connect();
         let subscriber = &mut connect(&self.url);
@@ -80,7 +81,7 @@ impl Move {
         pg_restore(self.server.server(), &self.url, &audit, &[]).unwrap();
     }
 
-    /// The triggers, which need the audit's schema.
+    /// Copies the triggers, which need the audit's schema.
     fn copy_triggers(&self) {
         let all = self.club.dump(&["--format=custom", "--schema-only"]);
         let list = self
@@ -123,7 +124,7 @@ fn the_application_is_replicated_and_the_audit_dumped_at_the_switch() {
     let conn = &mut connect(&moving.url);
     refresh_all(conn);
     assert_eq!(found(conn), SOUND);
-    // As for any other table, the application's own sequences are its own to set right.
+    // As for any other table, the application sets its own sequences.
     run(conn, "SELECT setval('ids', 1000)");
     moving.club.before.goes_on(conn);
     assert_eq!(found(conn), SOUND);
@@ -150,7 +151,7 @@ fn the_ledger_is_replicated_too_and_the_sequences_are_set_right() {
     let findings = found(conn);
     assert_eq!(findings[..3], behind);
 
-    // An application that is too early fails at nothing.
+    // Writes that come too early do not fail.
     run(conn, "SELECT setval('ids', 1000)");
     run(
         conn,
@@ -179,14 +180,14 @@ fn the_ledger_is_replicated_too_and_the_sequences_are_set_right() {
     assert_eq!(found(conn), SOUND);
 }
 
-/// As change data capture sets it up, for one.
+/// As change data capture does, for example.
 #[test]
 fn a_publication_of_all_tables_keeps_nobody_from_posting() {
     let club = Club::new();
     let conn = &mut club.database.connect();
     run(conn, "CREATE PUBLICATION everything FOR ALL TABLES");
     club.before.goes_on(conn);
-    // Nor what was set aside.
+    // Nor the entries that were set aside.
     run(
         conn,
         "ALTER TABLE threadline.ledger_changes ADD CONSTRAINT refused CHECK (record_key <> '77') NOT VALID",

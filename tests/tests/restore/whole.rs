@@ -1,10 +1,10 @@
-//! The whole database: comes along with all that was recorded.
+//! A restore of the whole database keeps everything that was recorded.
 
 use threadline_tests::{Database, connect, rows, run, scratch_dir, value};
 
 use super::club::{Club, RESTORED, SOUND, found, pg_restore, refresh_all};
 
-/// Before anybody refreshes, too.
+/// Also before a refresh.
 #[test]
 fn a_dump_in_the_custom_format_goes_on_by_itself() {
     let club = Club::shared();
@@ -33,7 +33,7 @@ fn a_dump_in_the_directory_format_is_restored_by_several_jobs() {
     assert_eq!(found(conn), SOUND);
 }
 
-/// A plain dump is read by psql in one transaction.
+/// psql loads a plain dump in one transaction.
 #[test]
 fn a_plain_dump_is_restored_in_one_transaction() {
     let club = Club::shared();
@@ -58,7 +58,7 @@ fn a_plain_dump_is_restored_in_one_transaction() {
     club.before.goes_on(conn);
 }
 
-/// Ids of transactions begin again there, and OIDs are those of other tables.
+/// Transaction ids start again there, and OIDs are those of other tables.
 #[test]
 fn on_another_server_transaction_ids_begin_again_and_mislead_nobody() {
     let mut club = Club::new();
@@ -84,7 +84,7 @@ fn on_another_server_transaction_ids_begin_again_and_mislead_nobody() {
     );
     refresh_all(conn);
     club.before.goes_on(conn);
-    // Who renamed when is told by transaction ids.
+    // Transaction ids show when a column was renamed.
     run(
         conn,
         "ALTER TABLE plain RENAME n TO count; UPDATE plain SET count = 70 WHERE id = 1; SELECT threadline.refresh('plain')",

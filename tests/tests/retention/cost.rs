@@ -1,9 +1,10 @@
-//! What a batch of a purge costs: what it removes, and not what is kept.
+//! The cost of a batch of a purge: proportional to what it removes, not to what is kept.
 
 use diesel::prelude::*;
 use threadline_tests::{Database, run, value};
 
-/// A tenth of 30,000 old changes is of `orders`, which alone has a policy; each has an action.
+/// A tenth of 30,000 old changes is of `orders`, the only table with a retention; each
+/// has an action.
 const HISTORY: &str = "
     CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);
     CREATE TABLE kept (id int PRIMARY KEY, amount int NOT NULL);
@@ -24,7 +25,8 @@ const HISTORY: &str = "
     UPDATE threadline.posting SET last_position = 30000;
     UPDATE threadline.audited_tables SET audited_since = '2000-01-01'";
 
-/// Entries of indexes and rows without one, that this session read in its transaction.
+/// Returns the entries of indexes, and the rows without one, that this session read in
+/// its transaction.
 fn read(conn: &mut PgConnection) -> i64 {
     let sum = "SELECT sum(pg_stat_get_xact_tuples_returned(c.oid)) FROM pg_class AS c
                WHERE c.relnamespace = 'threadline'::regnamespace AND c.relkind IN ('r', 'i')";
@@ -39,7 +41,7 @@ fn a_batch_reads_in_proportion_to_what_it_removes() {
     run(conn, "VACUUM ANALYZE");
     run(conn, "SET max_parallel_workers_per_gather = 0");
 
-    // With the first look at which table has something to purge, from the middle on, and at
+    // With the first look-up of a table with changes to purge, from the middle on, and at
     // the end of the run.
     for calls in [1, 3, 20] {
         conn.transaction::<_, diesel::result::Error, _>(|conn| {
@@ -60,7 +62,7 @@ fn a_batch_reads_in_proportion_to_what_it_removes() {
         .unwrap();
     }
 
-    // What is left is not read again and again.
+    // Kept changes are not read again and again.
     while value(conn, "threadline.purge(100)").as_deref() != Some("0") {}
     conn.transaction::<_, diesel::result::Error, _>(|conn| {
         let before = read(conn);

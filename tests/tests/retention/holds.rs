@@ -82,7 +82,8 @@ fn a_hold_on_nothing_or_without_a_reason_is_refused() {
     assert!(error.contains("no hold 99 is in force"), "{error}");
 }
 
-/// Held changes that come first do not keep the others, however many they are.
+/// Held changes that come first do not prevent the removal of others, regardless of their
+/// number.
 #[test]
 fn what_is_held_keeps_nothing_else() {
     let database = Database::new();

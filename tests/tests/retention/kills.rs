@@ -10,13 +10,14 @@ use crate::{age, kept};
 
 const CHANGES: u64 = 100 + 100 * 50;
 
-/// A batch at a time, committed at once, or held for a moment when its changes are gone.
+/// One batch at a time, committed at once, or held open for a moment after its changes
+/// are removed.
 const TURNS: [&str; 2] = [
     "SELECT threadline.purge(25);\n",
     "BEGIN;\nSELECT threadline.purge(25);\nSELECT pg_sleep(0.02);\nCOMMIT;\n",
 ];
 
-/// A psql that purges all the time, and what it runs in.
+/// A psql that purges all the time, and its sessions.
 struct Purger(Child);
 
 impl Purger {
@@ -56,7 +57,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The session of a purger that has removed something and not committed it.
+/// Returns the session of a purger that has removed something and not committed it.
 fn amidst(conn: &mut PgConnection) -> (String, String) {
     let mut found = vec![];
     wait_until("somebody purges", || {
@@ -74,7 +75,7 @@ fn number(conn: &mut PgConnection, sql: &str) -> u64 {
     value(conn, sql).unwrap().parse().unwrap()
 }
 
-/// All that is said of instants that are kept, by table and by record.
+/// Returns all results for kept instants, by table and by record.
 fn answers(conn: &mut PgConnection, instants: &[String]) -> Vec<String> {
     instants
         .iter()
@@ -116,7 +117,7 @@ fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
     age(conn, "1 year");
     run(
         conn,
-        // What was there before is known from what was recorded before the horizon alone.
+        // The state before is known only from changes before the horizon.
         "ALTER TABLE orders ALTER amount TYPE bigint USING amount * 10; SELECT threadline.refresh('orders');
          UPDATE orders SET amount = amount - 1; SELECT threadline.post()",
     );
@@ -168,7 +169,7 @@ fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
             database.own_server().restart();
         }
         drop(purger);
-        // The server goes through recovery by itself, where one session of it was killed.
+        // The server recovers by itself after one of its sessions was killed.
         wait_until("the server is there", || {
             <PgConnection as diesel::Connection>::establish(&database.url()).is_ok()
         });
@@ -179,7 +180,7 @@ fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'purger'",
             ) == 0
         });
-        // A server that was killed may never have written that there was one.
+        // A killed server may never have written it.
         let committed = value(
             &mut conn,
             &format!(

@@ -18,7 +18,7 @@ fn how_long_changes_are_kept_is_a_policy_like_another_and_rebuilds_nothing() {
     assert_eq!(status(conn), ModelStatus::Current);
     let built = "SELECT built_at FROM threadline.audited_tables";
     let before = value(conn, built);
-    // Who writes the table keeps nobody waiting who decides this alone.
+    // Writers of the table do not block a change of only the retention.
     let mut writer = database.connect();
     run(&mut writer, "BEGIN; INSERT INTO orders VALUES (1, 1)");
     run(
@@ -40,7 +40,7 @@ fn how_long_changes_are_kept_is_a_policy_like_another_and_rebuilds_nothing() {
         ),
         ["3 years | 10 years", "10 years | 3 years"]
     );
-    // A policy that changes otherwise takes it along.
+    // A policy change of another kind includes it.
     run(
         conn,
         "SELECT threadline.audit('orders', mask => ARRAY['amount'], keep => '4 years')",
@@ -69,7 +69,7 @@ fn what_is_no_length_of_time_or_below_the_floor_is_refused() {
         ("-1 year", "give a length of time such as '7 years'"),
         (
             "11 months",
-            "cannot be kept for 11 months: the least is 1 year",
+            "cannot be kept for 11 months: the minimum is 1 year",
         ),
     ] {
         let error = conn
@@ -86,7 +86,7 @@ fn what_is_no_length_of_time_or_below_the_floor_is_refused() {
         conn,
         "SELECT threadline.audit('orders', keep => '12 months')",
     );
-    // A floor that is raised later holds for what was decided before.
+    // A floor that is raised later applies to earlier policies, too.
     run(conn, "SELECT threadline.set_retention(floor => '5 years')");
     assert_eq!(
         rows(conn, "SELECT keep FROM threadline.kept_for"),

@@ -83,7 +83,7 @@ fn what_is_older_goes_and_every_answer_inside_the_kept_time_stays() {
         matches!(refused.kind(), ErrorKind::Unavailable(Unavailable::NoLongerKept { since: all }) if *all == since),
         "{refused:?}"
     );
-    // What is not known any more is not put back.
+    // Unknown values are not reverted.
     let refused = Order::revert_to(conn, 100, first_era).unwrap_err();
     assert!(
         matches!(refused.kind(), ErrorKind::RevertConflicts(reasons) if reasons[0].reason == "changes of that time are no longer kept"),
@@ -92,7 +92,7 @@ fn what_is_older_goes_and_every_answer_inside_the_kept_time_stays() {
     let mut findings = models![Order].verify().run(conn).unwrap().findings;
     findings.retain(|finding| finding.code != FindingCode::Unattributed);
     assert_eq!(findings, []);
-    // Transactions went with their last change, and the run is on record.
+    // Transactions were removed with their last change, and the run is on record.
     assert_eq!(
         value(
             conn,
@@ -113,8 +113,8 @@ fn what_is_older_goes_and_every_answer_inside_the_kept_time_stays() {
     );
 }
 
-/// Whatever stops it, it goes on where it was, and nothing before the horizon is answered
-/// from the first batch on.
+/// After any interruption it continues from its last batch, and queries about instants
+/// before the horizon fail from the first batch on.
 #[test]
 fn an_interrupted_purge_answers_as_a_finished_one_and_goes_on() {
     let database = Database::new();
@@ -134,7 +134,7 @@ fn an_interrupted_purge_answers_as_a_finished_one_and_goes_on() {
         let pid = value(&mut killed, "SELECT pg_backend_pid()").unwrap();
         run(&mut killed, "BEGIN; SELECT threadline.purge(100)");
         drop(killed);
-        // Until the server notices, somebody else is purging.
+        // Until the server notices, another session is purging.
         let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
         while value(conn, &gone).as_deref() != Some("0") {
             thread::sleep(Duration::from_millis(5));
@@ -192,8 +192,8 @@ fn writers_and_another_purger_are_not_kept_waiting() {
     );
 }
 
-/// A transaction falls on one side of an instant; so all of one that ended inside the kept
-/// time is kept.
+/// A transaction falls on one side of an instant; so one that ended inside the kept period
+/// is kept in full.
 #[test]
 fn of_a_transaction_that_went_on_over_the_horizon_nothing_goes() {
     let database = Database::new();
@@ -255,7 +255,7 @@ fn a_transaction_stays_as_long_as_an_action_or_another_table_needs_it() {
         ),
         ["grace | 1", "grace | 0"]
     );
-    // Actions are kept for as long as is said for them; those of the audit itself for ever.
+    // Actions are kept for their own retention; those of the audit itself for ever.
     run(
         conn,
         "SELECT threadline.set_retention(actions => '2 years')",
@@ -281,7 +281,7 @@ fn without_a_policy_everything_is_kept_also_of_a_table_that_is_audited_no_more()
          SELECT threadline.unaudit('orders')",
     );
     age(conn, "100 years");
-    // What was decided for a table outlives its audit.
+    // The retention of a table outlasts its audit.
     assert_eq!(purge(conn).unwrap(), 1);
     assert_eq!(
         rows(conn, "SELECT table_id FROM threadline.audit_changes"),

@@ -4,7 +4,7 @@ use threadline_tests::{Database, rows, run, value};
 
 use crate::age;
 
-/// Numbers that look random, and are the same for a seed.
+/// Pseudo-random numbers, the same for a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -17,7 +17,7 @@ impl Dice {
     }
 }
 
-/// Some writes by one of several people, in one transaction.
+/// Makes some writes by one of several people, in one transaction.
 fn write(conn: &mut PgConnection, dice: &mut Dice) {
     let actor = ["ada", "grace", "nobody"][dice.below(3) as usize];
     let mut sql = format!(
@@ -59,7 +59,7 @@ fn answers(conn: &mut PgConnection, instants: &[DateTime<Utc>]) -> Vec<String> {
                 conn,
                 &format!("SELECT record_key, image, unrecorded FROM threadline.rows_as_of('things', '{at}') ORDER BY record_key"),
             );
-            // One by one it is the same.
+            // The same for single records.
             let single = rows(
                 conn,
                 &format!(
@@ -74,8 +74,8 @@ fn answers(conn: &mut PgConnection, instants: &[DateTime<Utc>]) -> Vec<String> {
         .collect()
 }
 
-/// Whatever was written, altered and held: what a purge leaves says of every kept instant
-/// what was said of it before, after each batch.
+/// For any writes, alterations and holds: after each batch of a purge, all queries about
+/// kept instants return the same as before.
 #[test]
 fn every_kept_instant_is_answered_as_before_whatever_goes() {
     let seeds = std::env::var("THREADLINE_SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
@@ -94,7 +94,7 @@ fn every_kept_instant_is_answered_as_before_whatever_goes() {
                 write(conn, dice);
             }
             if era > 0 {
-                // The first converts values that were recorded before the horizon alone.
+                // The first converts only values from before the horizon.
                 let one = if era == 1 {
                     0
                 } else {

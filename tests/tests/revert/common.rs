@@ -1,18 +1,18 @@
-//! What the tests of a revert have in common.
+//! Shared code of the tests of reverts.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline::{Error, ErrorKind, revert_transaction};
 use threadline_tests::{run, value};
 
-/// Runs statements as one transaction and gives its id.
+/// Runs statements as one transaction and returns its id.
 #[track_caller]
 pub fn transaction(conn: &mut PgConnection, sql: &str) -> i64 {
     run(conn, &format!("BEGIN; {sql}; COMMIT"));
     last(conn)
 }
 
-/// The id of the last transaction on record.
+/// Returns the id of the last recorded transaction.
 pub fn last(conn: &mut PgConnection) -> i64 {
     value(
         conn,
@@ -23,7 +23,7 @@ pub fn last(conn: &mut PgConnection) -> i64 {
     .unwrap()
 }
 
-/// All rows of tables, in an order of their own.
+/// Returns all rows of tables, sorted.
 #[track_caller]
 pub fn state(conn: &mut PgConnection, tables: &[&str]) -> String {
     tables
@@ -38,8 +38,8 @@ pub fn state(conn: &mut PgConnection, tables: &[&str]) -> String {
         .collect()
 }
 
-/// Runs statements as one transaction, reverts it, reverts the revert: the state
-/// is that before, and that after, to the letter.
+/// Runs statements as one transaction, reverts it, and reverts the revert: the state is
+/// exactly that before, and that after.
 #[track_caller]
 pub fn there_and_back(conn: &mut PgConnection, tables: &[&str], sql: &str) {
     let before = state(conn, tables);
@@ -66,7 +66,7 @@ pub fn there_and_back(conn: &mut PgConnection, tables: &[&str], sql: &str) {
     assert_eq!(state(conn, tables), before, "and reverted again");
 }
 
-/// Why a transaction cannot be reverted; nothing is changed by trying.
+/// Returns why a transaction cannot be reverted; the attempt changes nothing.
 #[track_caller]
 pub fn refusal(conn: &mut PgConnection, tables: &[&str], mistake: i64) -> String {
     let before = state(conn, tables);
@@ -87,7 +87,7 @@ pub fn reasons(error: Error) -> String {
     error.to_string()
 }
 
-/// The server's clock.
+/// Returns the server's clock.
 pub fn now(conn: &mut PgConnection) -> DateTime<Utc> {
     value(
         conn,

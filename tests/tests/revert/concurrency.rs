@@ -1,4 +1,4 @@
-//! Between the look and the write nobody slips in.
+//! No write can happen between the check and the write of a revert.
 
 use std::sync::mpsc;
 use std::thread;
@@ -41,8 +41,8 @@ fn until_it_waits(conn: &mut PgConnection, pid: &str) {
     }
 }
 
-/// Reverts while another transaction has written and not committed; gives what
-/// the revert says when that one then ends as it is told.
+/// Reverts while another transaction has written and not committed; returns the result of
+/// the revert after that one ends as requested.
 fn meanwhile<T: Send>(
     database: &Database,
     write: &str,
@@ -67,7 +67,7 @@ fn meanwhile<T: Send>(
 }
 
 #[test]
-fn a_change_in_flight_is_waited_for_and_then_stands_against_it() {
+fn a_change_in_flight_is_waited_for_and_then_conflicts() {
     let database = notes();
     let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
     let error = meanwhile(
@@ -179,7 +179,7 @@ fn an_older_snapshot_overwrites_nothing_that_it_does_not_see() {
 }
 
 #[test]
-fn a_record_is_not_put_back_while_what_it_was_is_open() {
+fn a_record_is_not_reverted_while_its_former_state_is_open() {
     let database = notes();
     let conn = &mut database.connect();
     let writer = &mut database.connect();

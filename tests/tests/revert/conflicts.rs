@@ -1,4 +1,4 @@
-//! What stands against a revert: all of it is said, and nothing is changed.
+//! Conflicts of a revert: all of them are reported, and nothing is changed.
 
 use threadline::{
     ActorRef, AuditContext, AuditExt, ErrorKind, revert_transaction, revert_transaction_but,
@@ -24,7 +24,7 @@ fn shop() -> Database {
     database
 }
 
-/// Makes a mistake, lets something happen since, and gives why it stands.
+/// Makes a mistake and later changes, and returns the reasons why the revert is refused.
 #[track_caller]
 fn refused(mistake: &str, since: &str) -> String {
     let database = shop();
@@ -236,9 +236,9 @@ fn texts_of_others_cannot_forge_the_message() {
     insta::assert_snapshot!(refusal(conn, &["notes"], mistake));
 }
 
-/// What somebody has looked at may be left as it is; that it was is on record.
+/// A change that was corrected by hand may be left out; that is recorded.
 #[test]
-fn records_that_stand_against_it_can_be_left_out() {
+fn conflicting_records_can_be_left_out() {
     let database = shop();
     let conn = &mut database.connect();
     let mistake = transaction(
@@ -268,7 +268,7 @@ fn records_that_stand_against_it_can_be_left_out() {
     let before = state(conn, &TABLES);
     assert!(revert(conn, &against[..1]).is_err());
     assert_eq!(state(conn, &TABLES), before);
-    // Of a record that is left out, no other change is undone either.
+    // If a record is left out, none of its changes is undone.
     assert_eq!(revert(conn, &against).unwrap(), 3);
     assert_eq!(
         rows(conn, "SELECT name, stars FROM shops ORDER BY id"),

@@ -1,4 +1,4 @@
-//! Keys that changed, keys of several columns, tables of odd names.
+//! Keys that changed, keys of several columns, tables with unusual names.
 
 use threadline_tests::{Database, run};
 

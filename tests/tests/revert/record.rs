@@ -1,4 +1,4 @@
-//! One record, put back to what it was at an instant.
+//! Reverts of one record to its state at an instant.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -29,7 +29,7 @@ fn notes() -> Database {
     database
 }
 
-/// The instant before, the statements, and the state before.
+/// Runs statements; returns the instant before, and the state before.
 fn after(conn: &mut PgConnection, sql: &str) -> (DateTime<Utc>, String) {
     let before = (now(conn), state(conn, &["notes"]));
     run(conn, sql);
@@ -88,7 +88,7 @@ fn to_where_it_is_writes_nothing() {
     let before = last(conn);
     let instant = now(conn);
     Note::revert_to(conn, 1, instant).unwrap();
-    // Of this one there never was anything.
+    // This one never existed.
     Note::revert_to(conn, 77, instant).unwrap();
     assert_eq!(last(conn), before);
 }
@@ -130,7 +130,7 @@ fn a_record_that_had_another_key_then_is_not_deleted() {
     let error = Note::revert_to(conn, 9, instant).unwrap_err();
     insta::assert_snapshot!(reasons(error));
     assert_eq!(state(conn, &["notes"]), before);
-    // Under the key that it has, it goes back to any instant since.
+    // Under its present key, it reverts to any instant since.
     let since = now(conn);
     run(conn, "UPDATE notes SET body = 'x' WHERE id = 9");
     Note::revert_to(conn, 9, since).unwrap();
@@ -260,7 +260,7 @@ mod masked {
     }
 
     #[test]
-    fn what_did_not_change_stands_in_nobodys_way() {
+    fn unchanged_values_cause_no_conflict() {
         let database = database();
         let conn = &mut database.connect();
         let (instant, before) = after(conn, "UPDATE notes SET price = 7");
@@ -336,7 +336,7 @@ mod masked {
     }
 
     #[test]
-    fn a_value_that_was_plain_then_is_put_back() {
+    fn a_value_that_was_plain_then_is_reverted() {
         let database = database();
         let conn = &mut database.connect();
         run(
@@ -349,7 +349,7 @@ mod masked {
     }
 
     #[test]
-    fn a_placeholder_is_not_put_back_after_the_mask_is_gone() {
+    fn a_placeholder_is_not_restored_after_the_mask_is_gone() {
         let database = database();
         let conn = &mut database.connect();
         let (instant, _) = after(

@@ -1,4 +1,4 @@
-//! What the audit does not have is never made up.
+//! Values that the audit does not have are never invented.
 
 use threadline::revert_transaction;
 use threadline_tests::{Database, rows, run, value};
@@ -17,7 +17,7 @@ fn users() -> Database {
     database
 }
 
-/// No placeholder in the table, whatever was tried.
+/// Asserts that no placeholder got into the table.
 #[track_caller]
 fn assert_no_placeholder(database: &Database) {
     let found = value(
@@ -42,7 +42,7 @@ fn what_is_plain_comes_back_beside_what_is_not() {
 }
 
 #[test]
-fn a_masked_null_stays_null_and_can_be_put_back() {
+fn a_masked_null_stays_null_and_can_be_reverted() {
     let database = users();
     let conn = &mut database.connect();
     let before = state(conn, &["users"]);
@@ -137,7 +137,7 @@ fn a_column_that_is_masked_since_or_no_longer() {
         "SELECT threadline.audit('users', exclude => '{hash}')",
     );
     insta::assert_snapshot!("no_longer_masked", refusal(conn, &["users"], masked));
-    // What it was then, was NULL.
+    // Its value was NULL then.
     revert_transaction(conn, from_null).unwrap();
     assert_eq!(value(conn, "SELECT email FROM users WHERE id = 2"), None);
     assert_no_placeholder(&database);

@@ -1,4 +1,4 @@
-//! A revert has the rights of who makes it.
+//! A revert has the rights of its caller.
 
 use diesel::prelude::*;
 use threadline::{Audited, revert_transaction};
@@ -18,7 +18,7 @@ struct Note {
     body: Option<String>,
 }
 
-/// A role that may write the tables and read the audit, and is logged in.
+/// Opens a session of a role that may write the tables and read the audit.
 fn with_role(rights: &str, test: impl FnOnce(&Database, &mut PgConnection)) {
     let database = Database::new();
     let role = format!("{}_reverts", database.name());
@@ -69,7 +69,7 @@ fn a_role_that_may_write_the_tables_and_read_the_audit_can_revert() {
 }
 
 #[test]
-fn a_role_that_may_not_write_is_told_so_for_every_change() {
+fn a_role_that_may_not_write_gets_a_reason_for_every_change() {
     with_role("SELECT", |database, conn| {
         let owner = &mut database.connect();
         let mistake = transaction(

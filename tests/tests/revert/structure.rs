@@ -1,11 +1,11 @@
-//! Columns and tables that are no longer what they were.
+//! Columns and tables that have changed since.
 
 use threadline::revert_transaction;
 use threadline_tests::{Database, rows, run, value};
 
 use super::common::{refusal, state, transaction};
 
-/// Three mistakes on one table, then a migration.
+/// Makes three mistakes on one table, then runs a migration.
 fn migrated(migration: &str) -> (Database, [i64; 3]) {
     let database = Database::new();
     let conn = &mut database.connect();
@@ -85,7 +85,7 @@ fn columns_renamed_since_are_followed() {
 }
 
 #[test]
-fn a_column_dropped_since_stands_against_what_changed_in_it_alone() {
+fn a_column_dropped_since_conflicts_with_changes_of_only_it() {
     for refresh in ["", "SELECT threadline.refresh('notes')"] {
         let (database, [updated, deleted, inserted]) =
             migrated(&format!("ALTER TABLE notes DROP pages; {refresh}"));
@@ -121,7 +121,7 @@ fn a_value_that_its_column_no_longer_takes_is_a_reason() {
 }
 
 #[test]
-fn a_table_renamed_moved_or_made_anew_since() {
+fn a_table_renamed_moved_or_created_again_since() {
     for migration in [
         "ALTER TABLE notes RENAME TO papers",
         "ALTER TABLE notes RENAME TO papers; CREATE SCHEMA app; ALTER TABLE papers SET SCHEMA app; CREATE TABLE notes (id int PRIMARY KEY); SET search_path = app",

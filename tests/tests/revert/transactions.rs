@@ -300,7 +300,7 @@ fn a_chain_of_references_takes_no_pass_for_each_link() {
 }
 
 #[test]
-fn a_partition_is_put_back_through_its_table() {
+fn a_partition_is_reverted_through_its_table() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

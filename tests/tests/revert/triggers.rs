@@ -1,11 +1,11 @@
-//! The application's own triggers see a revert as any other write.
+//! A revert fires the application's own triggers like any other write.
 
 use threadline::revert_transaction;
 use threadline_tests::{Database, rows, run, value};
 
 use super::common::{last, refusal, state, there_and_back, transaction};
 
-/// As `diesel_manage_updated_at` makes it.
+/// As `diesel_manage_updated_at` creates it.
 const UPDATED_AT: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, body text, pages int, updated_at timestamptz NOT NULL DEFAULT clock_timestamp());
     CREATE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$

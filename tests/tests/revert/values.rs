@@ -1,4 +1,4 @@
-//! Values come back exactly.
+//! Values are restored exactly.
 
 use threadline_tests::{Database, run, value};
 
@@ -89,7 +89,7 @@ fn json_text_that_jsonb_does_not_take() {
         "DELETE FROM docs WHERE id < 3",
         r#"UPDATE docs SET doc = '["\\u0000", "a\u0000b"]' WHERE id < 3"#,
         "DELETE FROM docs WHERE id = 1; UPDATE docs SET doc = '{}' WHERE id = 2",
-        // A signature may have been made of the text.
+        // A signature may cover the text.
         r#"UPDATE docs SET doc = '{"a": 2, "b": 1}' WHERE id = 4"#,
         "DELETE FROM docs WHERE id = 4",
     ] {

@@ -15,7 +15,7 @@ struct Project {
 }
 
 impl Project {
-    /// A Diesel project with a migration of its own for the tables.
+    /// Creates a Diesel project with a migration of its own for the tables.
     fn new() -> Self {
         let dir = scratch_dir();
         let migrations = dir.join("migrations");
@@ -141,7 +141,7 @@ fn a_policy_goes_back_after_a_column_that_it_names_was_dropped() {
     );
     project.diesel("migration redo --all");
 
-    // Back to where the columns are, and secret.
+    // Back to the version with the secret columns.
     project.diesel("migration revert --number 2");
     run(
         conn,

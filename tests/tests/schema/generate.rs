@@ -16,7 +16,7 @@ fn folders(dir: &Path) -> Vec<String> {
     names
 }
 
-/// The folder's name without its version.
+/// Returns the folder's name without its version.
 fn name(folder: &Path) -> String {
     let name = folder.file_name().unwrap().to_str().unwrap();
     name.split_once('_').unwrap().1.to_owned()
@@ -77,11 +77,11 @@ fn a_changed_policy_gets_a_folder_whose_down_puts_the_old_one_back() {
         [read(&written[0], "up.sql"), read(&written[0], "down.sql")].join("\n========\n")
     );
     threadline::models![PostNext].check(&dir).unwrap();
-    // Back again is a change, too.
+    // A change back is a change, too.
     assert_eq!(threadline::models![Post].generate(&dir).unwrap().len(), 1);
 }
 
-/// The table that was continued is no part of the policy, and may be gone on the way back.
+/// The continued table is no part of the policy, and may be gone when it is reverted.
 #[test]
 fn a_policy_that_continued_a_history_is_one_with_the_model_and_can_be_taken_back() {
     let dir = scratch_dir();
@@ -119,7 +119,7 @@ fn a_new_column_beside_redacted_ones_asks_for_a_decision() {
     assert!(
         read(&written[0], "up.sql").contains("-- Columns: id, name, email, password_hash, phone\n")
     );
-    // Where nothing is redacted there is nothing to decide.
+    // Without redaction there is nothing to decide.
     let models = threadline::models![Post];
     models.generate(&dir).unwrap();
     let mut specs = models.specs().to_vec();
@@ -147,14 +147,14 @@ fn a_column_that_looks_secret_asks_for_a_decision_before_it_is_recorded() {
     let written = models.generate(&dir).unwrap();
     insta::assert_snapshot!("decided", read(written.last().unwrap(), "up.sql"));
     models.check(&dir).unwrap();
-    // One that comes later asks again.
+    // A later column needs a decision again.
     let mut specs = models.specs().to_vec();
     specs[1].columns.push("ssn".into());
     let error = Models::new(specs).check(&dir).unwrap_err();
     assert!(error.to_string().contains(r#""blog"."posts"."ssn""#));
 }
 
-/// As after a merge, where the branch that was begun first was merged last.
+/// As after a merge, if the branch that was begun first was merged last.
 #[test]
 fn policies_of_two_branches_are_said_again_so_that_their_order_does_not_matter() {
     let with = |mask: &str| {
@@ -221,7 +221,7 @@ fn a_model_on_a_view_is_refused_before_its_migration_is_written() {
     );
     assert_eq!(models.check(&dir).unwrap_err().to_string(), error);
 
-    // One that was written blocks the folder, also after the model is gone.
+    // An incomplete one blocks the folder, also after the model is gone.
     let none = Models::new(vec![]);
     none.generate(&dir).unwrap();
     existing(
@@ -279,7 +279,7 @@ fn new_versions_come_after_all_that_are_there_and_are_their_own() {
         .map(|folder| dir.join(folder))
         .collect();
     assert_eq!(sorted, written);
-    // Every generation in the same second as the one before still comes later.
+    // A migration generated in the same second as the one before still comes later.
     let again = threadline::models![PostNext].generate(&dir).unwrap();
     assert!(again[0] > *written.last().unwrap());
 }
@@ -354,7 +354,7 @@ fn a_schema_that_is_there_twice_is_reported_and_does_no_harm() {
     let migrations = FileBasedMigrations::from_path(&dir).unwrap();
     conn.run_pending_migrations(migrations.clone()).unwrap();
     assert!(models.status(conn).unwrap().is_current());
-    // The second does not take back what the first has done.
+    // The second does not revert the first.
     let reverted = conn.revert_all_migrations(migrations.clone()).unwrap();
     assert_eq!(reverted.len(), 5);
     conn.run_pending_migrations(migrations).unwrap();
@@ -407,7 +407,7 @@ fn a_schema_that_somebody_edited_is_reported() {
     }
 }
 
-/// A merge, or an editor, took lines away.
+/// A merge, or an editor, removed lines.
 #[test]
 fn deleted_lines_do_not_go_unnoticed() {
     let dir = scratch_dir();
@@ -425,7 +425,7 @@ fn deleted_lines_do_not_go_unnoticed() {
             };
             for from in (0..lines.len()).step_by(step) {
                 let gone = &lines[from..lines.len().min(from + many)];
-                // What is said of a policy is not the policy.
+                // A comment about a policy is not the policy.
                 if gone.iter().all(|line| {
                     line.starts_with("--") && !line.starts_with("-- Columns:") && place > 0
                 }) {

@@ -262,7 +262,7 @@ fn reading_without_the_schema_or_with_an_old_one_says_what_to_run() {
             .starts_with("the audit schema in this database is version 0 and this crate needs"),
         "{error}"
     );
-    // Inside a transaction, which cannot be asked any more.
+    // Inside a failed transaction, in which no query can run.
     let error = conn
         .transaction(|conn| User::versions_of(conn, 1))
         .unwrap_err();
@@ -270,7 +270,7 @@ fn reading_without_the_schema_or_with_an_old_one_says_what_to_run() {
         matches!(error.kind(), ErrorKind::SchemaMissing { .. }),
         "{error}"
     );
-    // As Diesel's own error it still says so.
+    // Also as Diesel's own error.
     let error: diesel::result::Error = User::history_of(conn, 1).unwrap_err().into();
     assert!(
         error
@@ -322,7 +322,7 @@ fn a_list_that_requires_an_actor_is_generated_checked_installed_and_verified_so(
         .unwrap_err();
     assert!(threadline::is_actor_required(&error), "{error:?}");
 
-    // What was installed for the list is not what its models say one by one.
+    // The list was installed as a whole, which single models do not show.
     let without = threadline::models![User, Post];
     assert!(!without.status(conn).unwrap().is_current());
     let codes = without.verify().run(conn).unwrap().findings;

@@ -1,4 +1,4 @@
-//! The page on the SQL interface: it does what it says, and nothing is missing from it.
+//! The page on the SQL interface: its examples work, and it is complete.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -8,10 +8,10 @@ use threadline_tests::{Database, rows};
 
 const PAGE: &str = include_str!("../../../threadline/src/docs/sql_interface.md");
 
-/// What is not for others, a name a line.
+/// Internal objects, one name a line.
 const INTERNAL: &str = include_str!("internal.txt");
 
-/// The blocks of the page, each with the result that is printed below it.
+/// Returns the blocks of the page, each with the result that is printed below it.
 fn blocks() -> Vec<(String, Option<String>)> {
     let mut blocks: Vec<(String, Option<String>)> = vec![];
     let mut parts = PAGE.split("```");
@@ -56,7 +56,7 @@ fn psql(database: &Database, script: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Without the spaces at the ends of lines, and empty lines at the end.
+/// Removes the spaces at the ends of lines, and empty lines at the end.
 fn trimmed(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim_end).collect();
     lines.join("\n").trim_end().to_owned()
@@ -87,7 +87,7 @@ fn is_on_the_page(name: &str) -> bool {
     })
 }
 
-/// A new object is either something for others, and explained, or it is not.
+/// A new object is either public and explained, or internal.
 #[test]
 fn whatever_can_be_called_or_read_is_on_the_page_or_said_to_be_internal() {
     let database = Database::new();
@@ -130,7 +130,7 @@ fn whatever_can_be_called_or_read_is_on_the_page_or_said_to_be_internal() {
         .filter(|name| !there.contains(*name) && !settings.contains(name))
         .collect();
     assert!(missing.is_empty(), "on the page and not there: {missing:?}");
-    // What a person is told of in psql is for people.
+    // Comments shown by psql are written for users.
     let told = names(
         &database,
         "SELECT p.proname::text FROM pg_proc AS p WHERE p.pronamespace = 'threadline'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NOT NULL

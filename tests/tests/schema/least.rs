@@ -1,4 +1,4 @@
-//! What it takes to have an audit: the right to create a schema in the database.
+//! The rights that an audit needs: the right to create a schema in the database.
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Filter};
@@ -47,7 +47,7 @@ impl Drop for Least {
     }
 }
 
-/// Eleven changes of every kind of table, some under a context, and an action.
+/// Makes eleven changes of every kind of table, some under a context, and an action.
 fn write(conn: &mut PgConnection) {
     let context = AuditContext::new(ActorRef::user(7).unwrap());
     conn.audited_transaction::<_, threadline::Error, _>(&context, |conn| {
@@ -67,7 +67,7 @@ const CHANGES: &str = "SELECT count(*) FROM threadline.changes";
 #[track_caller]
 fn is_sound(conn: &mut PgConnection) {
     let mut verified = threadline::Models::new(vec![]).verify().run(conn).unwrap();
-    // Some of it was written as nobody.
+    // Some of it was written without an actor.
     verified
         .findings
         .retain(|finding| finding.code != threadline::FindingCode::Unattributed);

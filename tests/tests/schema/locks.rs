@@ -1,5 +1,5 @@
-//! A migration of the schema beside sessions that have locks: it waits, and never makes one
-//! of them fail.
+//! A migration of the schema along with sessions that hold locks: it waits, and never makes
+//! one of them fail.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const WRITE: &str = "
     UPDATE members SET name = 'Grace';
 ";
 
-/// Deadlocks are looked for often here, so that waiting takes no time.
+/// The server checks for deadlocks often here, so that waiting takes no time.
 fn database() -> Database {
     let database = Database::empty();
     let conn = &mut database.connect();
@@ -41,7 +41,7 @@ fn migrate(database: &Database, sql: &str) -> QueryResult<()> {
     ))
 }
 
-/// Waits until the migration waits for somebody.
+/// Waits until the migration waits for another session.
 fn meet(conn: &mut PgConnection) {
     let patience = Instant::now() + Duration::from_secs(60);
     while value(
@@ -54,8 +54,8 @@ fn meet(conn: &mut PgConnection) {
     }
 }
 
-/// The relations of the schema and the audited tables: each of them is held by a session
-/// that writes and reads all of them later.
+/// Returns the relations of the schema and the audited tables: each of them is locked by
+/// a session that writes and reads all of them later.
 fn held(conn: &mut PgConnection) -> Vec<String> {
     rows(
         conn,

@@ -1,4 +1,5 @@
-//! From one version of the audit schema to the next and back, while the application writes.
+//! From one version of the audit schema to the next and back, while the application
+//! writes.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
@@ -46,7 +47,7 @@ fn down(conn: &mut PgConnection, from: i32, to: i32) {
     );
 }
 
-/// Ends the writers also when an assertion fails.
+/// Ends the writers also if an assertion fails.
 struct AtEnd<'a>(&'a AtomicBool);
 
 impl Drop for AtEnd<'_> {
@@ -55,7 +56,7 @@ impl Drop for AtEnd<'_> {
     }
 }
 
-/// The dump without OIDs, which capture functions name.
+/// Returns the dump without OIDs, which capture functions contain.
 fn comparable(database: &Database) -> String {
     let dump = schema_dump(database);
     let mut text = String::new();
@@ -158,7 +159,7 @@ fn an_upgrade_loses_no_write_of_a_running_application_and_the_dumps_agree() {
             .contains("secret@x")
     );
 
-    // And back, with entries that wait, and up again.
+    // And back, with waiting entries, and up again.
     let dump_of_newest = schema_dump(&database);
     run(conn, WRITE);
     down(conn, 1, NEWEST);
@@ -183,7 +184,7 @@ fn an_upgraded_schema_is_dumped_as_a_fresh_one() {
     up(conn, 0, NEWEST);
     run(conn, TABLES);
     assert_eq!(comparable(&upgraded), comparable(&fresh));
-    // The installer takes the same way.
+    // The installer does the same.
     let installed = Database::empty();
     let conn = &mut installed.connect();
     up(conn, 0, 1);
@@ -252,7 +253,7 @@ fn who_may_read_the_views_still_may_after_an_upgrade() {
     );
 }
 
-/// A restore gives tables other OIDs, and their capture goes on by the old ones.
+/// A restore gives tables other OIDs, and their capture continues with the old ones.
 #[test]
 fn a_dumped_and_restored_database_is_upgraded_as_it_is() {
     let database = Database::empty();

@@ -1,8 +1,8 @@
 use diesel::PgConnection;
 use threadline_tests::{Database, NEWEST, Server, run, schema_migration, value};
 
-/// The schema as pg_dump writes it, without what differs between versions of
-/// PostgreSQL.
+/// Returns the schema as pg_dump writes it, without the parts that differ between
+/// versions of PostgreSQL.
 pub(crate) fn schema_dump(database: &Database) -> String {
     let dump = Server::shared().run(
         "pg_dump",
@@ -65,7 +65,7 @@ fn run_script(conn: &mut PgConnection, sql: &str) {
 }
 
 /// A deployment that stops between two versions, in either direction, leaves an
-/// application that writes.
+/// application that can write.
 #[test]
 fn at_no_version_does_a_write_fail() {
     let database = Database::empty();
@@ -85,7 +85,7 @@ fn at_no_version_does_a_write_fail() {
         run_script(conn, &schema_migration(version - 1, version).down);
         run(conn, write);
     }
-    // And in one blow.
+    // And all at once.
     run_script(conn, &schema_migration(0, NEWEST).up);
     run(conn, "SELECT threadline.audit('items')");
     run(conn, "DROP SCHEMA threadline CASCADE");
@@ -96,7 +96,7 @@ fn at_no_version_does_a_write_fail() {
 fn an_installation_that_fails_half_way_leaves_nothing() {
     let database = Database::empty();
     let conn = &mut database.connect();
-    // In the way of a function in the middle.
+    // Blocks a function in the middle.
     run(
         conn,
         "CREATE FUNCTION block() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -1,4 +1,4 @@
-//! Listens to `tracing` and `metrics` on this thread, and writes down all that is told.
+//! Listens to `tracing` and `metrics` on this thread, and keeps everything reported.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 
-/// What was told, a line each: spans and events in their order, then the metrics.
+/// Everything reported, a line each: spans and events in their order, then the metrics.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) lines: Vec<String>,
@@ -54,7 +54,7 @@ impl Spans {
     }
 }
 
-/// Threadline's own, and those of the test.
+/// Returns whether a span or event is one of Threadline's own, or of the test.
 fn is_heard(metadata: &tracing::Metadata<'_>) -> bool {
     metadata.target().starts_with("threadline") || metadata.target().starts_with("telemetry")
 }
@@ -89,7 +89,7 @@ impl Subscriber for Listener {
         let metadata = event.metadata();
         let mut fields = Fields(format!("{} {}", metadata.level(), metadata.name()));
         if !metadata.name().starts_with("threadline") {
-            // The place in this file.
+            // The location in this file.
             fields.0 = format!("{} of the test", metadata.level());
         }
         event.record(&mut fields);
@@ -110,7 +110,7 @@ struct Fields(String);
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // How long it took differs from run to run.
+        // Its duration differs from run to run.
         assert!(value >= 0.0);
         self.0 += &format!(" {field}=SOME");
     }
@@ -123,7 +123,7 @@ impl Visit for Fields {
 #[derive(Debug, Default)]
 struct Counts(Arc<Mutex<BTreeMap<String, u64>>>);
 
-/// One counter, or how many values a histogram got.
+/// One counter, or the number of values in a histogram.
 #[derive(Debug)]
 struct One {
     name: String,

@@ -1,4 +1,4 @@
-//! What a failing test prints.
+//! The output of a failing test.
 
 use diesel::prelude::*;
 use threadline::testing::{

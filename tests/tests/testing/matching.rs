@@ -1,4 +1,4 @@
-//! What an expectation says is compared, and what it does not say is not.
+//! Only the stated parts of an expectation are compared.
 
 use serde_json::{Value, json};
 use threadline::testing::{
@@ -10,7 +10,7 @@ use threadline_tests::{rolled_back, run};
 
 use super::{add_user, create_tables, rename};
 
-/// A user who is made, changed and deleted, and an action.
+/// Inserts, changes and deletes a user, and records an action.
 fn sample() -> Recorded {
     let conn = &mut rolled_back();
     create_tables(conn);

@@ -1,4 +1,4 @@
-//! A recording has what its block did, and nothing else.
+//! A recording has the changes of its block, and nothing else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
@@ -19,7 +19,7 @@ fn a_rolled_back_test_sees_what_its_block_did_and_not_what_came_before_or_after(
     let conn = &mut rolled_back();
     create_tables(conn);
     fixtures(conn, |conn| add_user(conn, 1, "Ada")).unwrap();
-    // Under the same context as the block, none.
+    // None under the block's own context.
     add_user(conn, 2, "Bob").unwrap();
 
     let first = recorded(conn, |conn| rename(conn, 2, "Ben").unwrap());

@@ -1,4 +1,4 @@
-//! A test fails when something is written without an actor.
+//! A test fails if something is written without an actor.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -63,7 +63,7 @@ fn the_guard_tells_in_the_middle_too() {
     threadline::testing::assert_recorded!(so_far, [insert("users").key(1).by("system:fixtures")]);
     rename(&mut conn, 1, "Eve").unwrap();
     assert!(message(|| drop(conn.check())).is_some());
-    // It is said once.
+    // It is reported once.
     threadline::testing::assert_recorded!(conn.check(), []);
 }
 

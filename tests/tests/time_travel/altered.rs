@@ -83,7 +83,8 @@ fn what_was_recorded_is_what_was_whatever_became_of_the_columns() {
                 .pop()
                 .unwrap();
             assert_eq!(version.image, Some(expected.clone()));
-            // Read as what it is now, it says which columns it does not fit, and why.
+            // Converted to the present type, the error names the columns that do not
+            // match, and why.
             for record in [
                 of_now::Product::as_of(conn, 1, at).unwrap(),
                 all[0].record.clone(),
@@ -129,7 +130,7 @@ fn the_values_after_an_alter_are_those_that_it_made() {
             .map(|at| of_then::Product::as_of_json(conn, 1, *at).unwrap().unwrap()["price"].clone())
             .collect()
     };
-    // 199.90 was there before the update, 30.00 nobody wrote and no write followed.
+    // 199.90 was there before the update; 30.00 was never written, and no write followed.
     assert_eq!(
         images(conn),
         [json!("199.90"), json!(null), json!("300.00")]
@@ -288,7 +289,7 @@ fn run_mistake(conn: &mut PgConnection, sql: &str) -> i64 {
 }
 
 #[test]
-fn a_value_in_another_unit_is_not_put_back() {
+fn a_value_in_another_unit_is_not_reverted() {
     let database = Database::new();
     let conn = &mut database.connect();
     let at = each(

@@ -7,7 +7,7 @@ use threadline_tests::{Database, run};
 
 use crate::each;
 
-/// A model of the table `people` for columns that it has now.
+/// A model of the table `people` for its present columns.
 macro_rules! people {
     ($model:ident: $($column:ident $Sql:ty => $Rust:ty),+) => {
         mod $model {
@@ -38,7 +38,7 @@ const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, name text NOT NUL
 const AUDIT: &str = "SELECT threadline.audit('people')";
 const REFRESH: &str = "SELECT threadline.refresh('people')";
 
-/// The images of the table, one by one and all at once, in the order of keys.
+/// Returns the images of the table, one by one and all at once, in the order of keys.
 #[track_caller]
 fn images(conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc>) -> Vec<Value> {
     use with_name::Person;
@@ -124,7 +124,7 @@ fn an_added_column_is_what_the_row_got_with_it() {
             Person::as_of(conn, 1, with_it).unwrap(),
             Ok(person(1, "Ada L.", 36))
         );
-        // Nothing, if the row went before.
+        // None if the row was deleted before.
         assert!(matches!(
             Person::as_of(conn, 3, at).unwrap(),
             Err(Unavailable::DoesNotFit { .. })
@@ -251,17 +251,16 @@ fn a_renamed_column_has_its_value_then_under_its_name_now() {
     }
 }
 
-/// What becomes of a table of columns a, b in the hands of a migration, and what
-/// the row of then is under the names of now.
+/// A migration of a table with columns a, b, and the former row under the present names.
 struct Alteration {
     /// In the transaction that alters.
     altered: &'static str,
-    /// In transactions of its own, before the audit is told.
+    /// In transactions of its own, before the audit is refreshed.
     meanwhile: &'static str,
     then: Value,
 }
 
-/// As of an instant before, whenever the audit is told of the names.
+/// Asserts the former rows as of an instant before, whenever the audit is refreshed.
 #[track_caller]
 fn is_as_then(alteration: &Alteration) {
     let Alteration {
@@ -309,7 +308,7 @@ fn is_as_then(alteration: &Alteration) {
         for image in images {
             for (column, value) in then.as_object().unwrap() {
                 let got = &image[column.as_str()];
-                // A row that went before has not what came after.
+                // A row that was deleted earlier lacks later columns.
                 if image["id"] != 3 || !got.is_null() {
                     assert_eq!(got, value, "{column} of {image}, told {told}\n{altered}");
                 }
@@ -381,7 +380,7 @@ fn a_name_taken_over_from_a_dropped_column_is_that_of_the_renamed_one() {
 }
 
 #[test]
-fn what_the_migration_wrote_before_and_after_is_told_apart() {
+fn writes_of_a_migration_before_and_after_a_rename_are_distinguished() {
     is_as_then(&Alteration {
         altered: "UPDATE t SET a = 'before'; ALTER TABLE t RENAME a TO c; UPDATE t SET c = 'after'",
         meanwhile: "UPDATE t SET c = 'new'",
@@ -478,10 +477,10 @@ fn names_are_followed_after_a_dump_and_restore() {
 }
 
 #[test]
-fn rows_that_do_not_fit_spoil_no_others_among_thousands() {
+fn rows_that_do_not_match_affect_no_others_among_thousands() {
     let database = Database::new();
     let conn = &mut database.connect();
-    // The type of a masked date takes no placeholder.
+    // The type of a masked date accepts no placeholder.
     let at = each(
         conn,
         &[
@@ -525,7 +524,7 @@ fn rows_that_do_not_fit_spoil_no_others_among_thousands() {
 }
 
 #[test]
-fn a_value_of_then_comes_in_the_type_of_now_or_says_that_it_does_not_fit() {
+fn a_former_value_has_the_present_type_or_the_error_says_that_it_does_not_match() {
     let database = Database::new();
     let conn = &mut database.connect();
     let at = each(

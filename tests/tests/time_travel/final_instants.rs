@@ -1,4 +1,4 @@
-//! An answer never becomes another one. Transactions of several connections are
+//! The answer for a past instant never changes. Transactions of several connections are
 //! interleaved in one thread, step by step.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,7 +19,7 @@ struct Member {
     name: String,
 }
 
-/// An audited table of two rows, and a table that is not audited.
+/// Creates an audited table of two rows, and a table that is not audited.
 fn database() -> Database {
     filled(Database::new())
 }
@@ -37,7 +37,7 @@ fn filled(database: Database) -> Database {
     database
 }
 
-/// Names by key, asked for one by one and all at once.
+/// Returns names by key, queried one by one and all at once.
 #[track_caller]
 fn names(conn: &mut PgConnection, at: DateTime<Utc>) -> Result<Vec<(i32, String)>, Unavailable> {
     let mut each = vec![];
@@ -88,7 +88,8 @@ fn what_an_open_transaction_wrote_is_awaited() {
             names(reader, at),
             Err(Unavailable::NotFinal { .. })
         ));
-        // The same from within a transaction, and for whoever else wrote since.
+        // The same from within a transaction, and for every other session that wrote
+        // since.
         each(reader, &["UPDATE members SET name = 'Rob' WHERE id = 2"]);
         assert!(matches!(
             names(reader, at),
@@ -112,7 +113,7 @@ fn what_an_open_transaction_wrote_is_awaited() {
 fn who_is_still_open_is_named() {
     let database = database();
     let (writer, reader) = (&mut database.connect(), &mut database.connect());
-    // Somebody else is open for longer, and wrote nothing that is audited.
+    // Another transaction is open for longer, and wrote nothing that is audited.
     let foreign = &mut database.connect();
     run(foreign, "BEGIN; INSERT INTO unaudited VALUES (1)");
     let quiet = now(reader);
@@ -143,7 +144,7 @@ fn what_an_open_transaction_wrote_later_is_not_awaited() {
     let database = database();
     let (writer, reader) = (&mut database.connect(), &mut database.connect());
     let at = now(reader);
-    // Its transaction id is older than the writer's, and it began after.
+    // Its transaction id is older than the writer's, and it began later.
     each(reader, &["UPDATE members SET name = 'Rob' WHERE id = 2"]);
     run(
         writer,
@@ -296,7 +297,7 @@ fn what_a_savepoint_took_back_never_was() {
     run(writer, "COMMIT");
     assert_eq!(names(reader, at), given(&[(1, "Ada L."), (2, "Bob")]));
 
-    // What stays of a transaction decides when it was.
+    // The remaining changes of a transaction determine its time.
     run(
         writer,
         "BEGIN; SAVEPOINT a; UPDATE members SET name = 'Rob' WHERE id = 2; RELEASE a",
@@ -312,15 +313,14 @@ fn what_a_savepoint_took_back_never_was() {
 #[test]
 fn an_older_snapshot_answers_for_its_time_alone() {
     for isolation in ["REPEATABLE READ", "SERIALIZABLE"] {
-        // Of a transaction that has ended since, nobody can say any more in which
-        // database it was.
+        // If a transaction has ended since, its database can no longer be determined.
         let database = filled(Database::alone());
         let (writer, reader) = (&mut database.connect(), &mut database.connect());
         let (idle, at) = (&mut database.connect(), now(reader));
         let begin = format!("BEGIN ISOLATION LEVEL {isolation}; SELECT FROM members");
         let name = |reader: &mut PgConnection, at| Member::as_of(reader, 1, at).unwrap();
 
-        // Nobody else is there, and somebody who wrote elsewhere.
+        // No other session, and then one that wrote elsewhere.
         run(reader, &begin);
         assert_eq!(name(reader, at).unwrap().name, "Ada");
         run(reader, "COMMIT");
@@ -355,7 +355,7 @@ fn an_older_snapshot_answers_for_its_time_alone() {
             assert_eq!(name(reader, at).unwrap().name, "Ada L.");
         }
 
-        // What began after the instant does not count.
+        // A transaction that began after the instant does not count.
         run(reader, &begin);
         each(writer, &["DELETE FROM members"]);
         for at in [at, open] {
@@ -448,7 +448,7 @@ fn whoever_may_read_the_audit_may_ask() {
     assert_eq!(is_final(reader, at), "true");
     run(writer, "BEGIN; UPDATE members SET name = 'x'");
     let open = now(reader);
-    // As the superuser says.
+    // For the superuser.
     for _ in 0..2 {
         assert_eq!(is_final(reader, open), "false");
         run(reader, "RESET SESSION AUTHORIZATION");

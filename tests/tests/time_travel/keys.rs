@@ -263,7 +263,7 @@ fn a_key_is_found_under_its_new_name_and_type() {
         }
         assert_eq!(state(conn, "things", "30", at), "never");
     }
-    // Without a word to the audit.
+    // Without a refresh of the audit.
     run(
         conn,
         "ALTER TABLE things ALTER no TYPE text; UPDATE things SET body = 'deux' WHERE no = '2'",
@@ -272,7 +272,7 @@ fn a_key_is_found_under_its_new_name_and_type() {
     assert_eq!(state(conn, "things", "2", at), "there");
 }
 
-/// Their `=` stands in no path that capture or readers have.
+/// Their `=` is in no search_path of capture or readers.
 #[test]
 fn a_record_is_found_by_a_key_of_a_type_that_an_extension_made() {
     let database = Database::new();
@@ -311,7 +311,7 @@ fn a_record_is_found_by_a_key_of_a_type_that_an_extension_made() {
     );
 }
 
-/// Of which only the beginning and a digest are in the index.
+/// Only their beginning and a digest are in the index.
 #[test]
 fn a_record_is_found_by_a_key_that_is_longer_than_an_index_takes() {
     let database = Database::new();
@@ -349,7 +349,7 @@ fn a_record_is_found_by_a_key_that_is_longer_than_an_index_takes() {
             "{table}"
         );
     }
-    // And each becomes what it was.
+    // And each reverts to its former state.
     run(
         conn,
         "SELECT threadline.revert_transaction(max(id)) FROM threadline.audit_transactions;

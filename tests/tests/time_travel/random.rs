@@ -1,6 +1,6 @@
-//! Random commands that alter the columns of a table between random writes. Copies of the
-//! table, taken now and then, are what it is said to have been, before and after each
-//! later command.
+//! Random commands that alter the columns of a table between random writes. The audit
+//! must return each copy of the table, taken now and then, before and after each later
+//! command.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use threadline_tests::{Database, rows, run};
 use crate::dice::Dice;
 use crate::{each, now};
 
-/// How many runs there are, each with another seed. THREADLINE_SEEDS asks for more, or for
+/// The number of runs, each with another seed. THREADLINE_SEEDS asks for more, or for
 /// some: `100`, or `57..58`.
 const SEEDS: Range<u64> = 1..5;
 const STEPS: usize = 50;
@@ -52,7 +52,7 @@ impl Kind {
     }
 }
 
-/// A column, by what it is and not by what it is called.
+/// A column, by identity and not by name.
 struct Column {
     name: String,
     kind: Kind,
@@ -63,7 +63,7 @@ struct Column {
 
 struct Copy {
     at: String,
-    /// By key, then by the position of the column among all that ever were.
+    /// By key, then by the position of the column among all that ever existed.
     rows: BTreeMap<String, BTreeMap<usize, Value>>,
 }
 
@@ -169,7 +169,7 @@ impl Run {
                 format!("ALTER TABLE r DROP {}", self.columns[at].name)
             }
             (2 | 3, _) => {
-                // Half of the time under the name of one that is gone.
+                // Half of the time under the name of a dropped one.
                 let free = self.columns.iter().find(|gone| {
                     gone.dropped
                         && !self
@@ -198,7 +198,7 @@ impl Run {
                 let (from, to) = (self.columns[at].name.clone(), format!("c{}", self.next));
                 self.columns[at].name.clone_from(&to);
                 for gone in self.columns.iter_mut().filter(|gone| gone.dropped) {
-                    // Images of before name both columns alike.
+                    // Earlier images name both columns alike.
                     gone.taken |= gone.name == from;
                 }
                 format!("ALTER TABLE r RENAME {from} TO {to}")
@@ -317,7 +317,7 @@ impl Run {
         Ok(())
     }
 
-    /// Each version is what the record was at its instant.
+    /// Checks that each version is the record at its instant.
     fn versions(&mut self) -> Result<(), String> {
         for id in 1..=8 {
             for version in Row::versions_of(&mut self.conn, id).unwrap() {
@@ -325,7 +325,7 @@ impl Run {
                     continue;
                 }
                 let then = Row::as_of_json(&mut self.conn, id, version.change.captured_at).unwrap();
-                // A column that came later is what the row got with it.
+                // The rows have the value that an added column gave them.
                 let said = then.as_ref().ok().and_then(Value::as_object);
                 let differs = |(name, value): (&String, &Value)| {
                     said.and_then(|said| said.get(name)) != Some(value)

@@ -1,4 +1,4 @@
-//! Records that stay, come, change and go.
+//! Records that stay, are inserted, change and are deleted.
 
 use diesel::prelude::*;
 use serde_json::json;
@@ -34,7 +34,7 @@ fn member(id: i32, name: &str, note: Option<&str>) -> Member {
 const MEMBERS: &str = "CREATE TABLE members (id int PRIMARY KEY, name text NOT NULL, note text)";
 const AUDIT: &str = "SELECT threadline.audit('members')";
 
-/// All of the table, by key.
+/// Returns all of the table, by key.
 fn all(conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc>) -> Vec<Member> {
     let mut members: Vec<_> = Member::all_as_of(conn, at)
         .unwrap()
@@ -259,7 +259,7 @@ fn before_the_audit_nothing_is_known() {
     };
     assert_eq!(*all_since, since);
 
-    // What happened in between, nobody knows.
+    // Changes in between are unknown.
     let updated = each(conn, &["UPDATE members SET name = 'Ada L.'"]);
     assert_eq!(
         Member::as_of(conn, 1, audited).unwrap(),
@@ -285,7 +285,7 @@ fn before_the_audit_nothing_is_known() {
         };
         assert!(again > updated && again < resumed);
     }
-    // Neither do versions invent it.
+    // Versions do not invent them either.
     let versions = Member::versions_of(conn, 1).unwrap();
     assert_eq!(versions[0].record, Ok(member(1, "Zoe", Some("unseen"))));
     assert_eq!(versions[1].record, Err(Unavailable::Incomplete));

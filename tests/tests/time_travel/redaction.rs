@@ -1,4 +1,4 @@
-//! Masked and excluded columns: no answer has a secret, and none is made up.
+//! Masked and excluded columns: no result has a secret or an invented value.
 
 use diesel::prelude::*;
 use serde_json::json;
@@ -7,7 +7,7 @@ use threadline_tests::{Database, rows, run};
 
 use crate::each;
 
-/// A model of the table `accounts` under the names of now.
+/// A model of the table `accounts` under the present names.
 macro_rules! accounts {
     ($model:ident: $($column:ident $Sql:ty => $Rust:ty),+) => {
         mod $model {
@@ -38,7 +38,7 @@ const ACCOUNTS: &str =
 const SECRETS: &str = "INSERT INTO accounts VALUES (1, 'Ada', 's3cret@example.com', 's3cret', 7777, 8888, '1777-07-07', '{\"k\": \"s3cret\"}')";
 const AUDIT: &str = "SELECT threadline.audit('accounts', mask => ARRAY['email', 'pin', 'born', 'prefs'], exclude => ARRAY['token', 'code'])";
 
-/// Whatever the audit says of the record and the table holds no secret.
+/// Asserts that no result of the audit for the record and the table contains a secret.
 #[track_caller]
 fn no_secret(conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc>) {
     let mut answers = format!(
@@ -81,7 +81,7 @@ fn no_secret(conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc>) {
 fn redacted_columns_are_placeholders_in_texts_and_errors_elsewhere() {
     let database = Database::new();
     let conn = &mut database.connect();
-    // Before and after a change, and after the row went.
+    // Before and after a change, and after the row was deleted.
     let first = each(conn, &[ACCOUNTS, SECRETS, AUDIT]);
     let steps = [
         "UPDATE accounts SET name = 'Ada L.', email = 's3cret2', pin = 77777, code = 88888",
@@ -356,7 +356,7 @@ fn under_an_old_snapshot_a_renamed_secret_stays_one() {
     let database = Database::alone();
     let (conn, migration) = (&mut database.connect(), &mut database.connect());
     let at = each(conn, &[ACCOUNTS, SECRETS, AUDIT]);
-    // Proves to the old snapshot that nobody who wrote before is still open.
+    // Shows the old snapshot that no earlier writer is still open.
     each(conn, &["UPDATE accounts SET pin = 1"]);
     run(
         conn,

@@ -1,5 +1,5 @@
-//! Most records are answered by a short road, and those that came again or moved by a long
-//! one. On random histories both give the same, and what the table was.
+//! Most records take a fast path, and those that were inserted again or moved take a slow
+//! one. On random histories both give the same, and the former table.
 
 use diesel::prelude::*;
 use threadline_tests::{Database, rows, run, value};
@@ -32,7 +32,7 @@ const TABLES: [&str; 6] = [
      SELECT threadline.audit('r')",
 ];
 
-/// The same function, which takes every record for one that needs the long road.
+/// The same function, with every record on the slow path.
 const LONG_ROAD: &str = "
     DO $do$
     DECLARE
@@ -70,7 +70,7 @@ fn statement(dice: &mut Dice, is_partitioned: bool) -> String {
         16 | 17 => format!(
             "UPDATE r SET id = {other} WHERE id = {id} AND NOT EXISTS (SELECT FROM r WHERE id = {other})"
         ),
-        // Two change places, or all move up.
+        // Two swap their keys, or all move up.
         18 | 19 => format!(
             "UPDATE r SET id = CASE WHEN id = {id} THEN {other} ELSE {id} END, a = {n} WHERE id IN ({id}, {other}) AND {id} <> {other}"
         ),
@@ -90,7 +90,7 @@ fn follow(seed: u64, bypass: bool) -> Answers {
     let table = (seed as usize) % TABLES.len();
     run(conn, TABLES[table]);
     run(conn, LONG_ROAD);
-    // The key as the answer has it; of a composite one by its parts.
+    // The key in the form of the result; a composite one in its parts.
     let row = "SELECT to_jsonb(r.*)::text FROM r ORDER BY 1";
     let mut copies = vec![];
     let mut take = |conn: &mut PgConnection| {
@@ -132,7 +132,7 @@ fn follow(seed: u64, bypass: bool) -> Answers {
             rows(conn, &of("by_the_long_road", at, all)),
             "seed {seed} at {at}"
         );
-        // Each by itself.
+        // Each separately.
         let alone = format!(
             "SELECT one.image, one.unrecorded
              FROM threadline.rows_as_of('r', '{at}') AS r, threadline.record_as_of('r', r.record_key, '{at}') AS one
@@ -146,7 +146,7 @@ fn follow(seed: u64, bypass: bool) -> Answers {
             rows(conn, &of_all),
             "seed {seed} at {at}"
         );
-        // A mask is not what was there, and of an ignored column what is there now is shown.
+        // A mask is not the former value, and an ignored column shows its present one.
         if !bypass && table != 2 && table != 3 {
             assert_eq!(
                 &rows(conn, &of("rows_as_of", at, "image::text")),

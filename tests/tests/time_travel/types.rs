@@ -1,4 +1,4 @@
-//! A row of many column types is, as of an instant, equal to the live row of then.
+//! A row of many column types is, as of an instant, equal to the live row at that time.
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, NaiveDate, Utc};

@@ -1,4 +1,4 @@
-//! Ids and actions: of the transaction itself, or of what was meant with it.
+//! Ids and actions: of the transaction itself, or of its actions.
 
 use diesel::prelude::*;
 use threadline::{
@@ -9,7 +9,7 @@ use threadline_tests::{Database, run};
 
 const NOTES: &str = "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')";
 
-/// A transaction that inserts a note, with these actions.
+/// Runs a transaction that inserts a note, with these actions.
 fn note(conn: &mut PgConnection, id: i32, context: AuditContextBuilder, actions: Vec<Action>) {
     let context = context.build().unwrap();
     conn.audited_transaction::<_, Error, _>(&context, |conn| {
@@ -26,7 +26,7 @@ fn user() -> AuditContextBuilder {
     AuditContext::builder(ActorRef::user("1").unwrap())
 }
 
-/// The keys that a filter finds, newest first; every one once, in pages too.
+/// Returns the keys that a filter finds, newest first; each once, in pages too.
 fn found(conn: &mut PgConnection, filter: &Filter) -> Vec<i64> {
     let mut keys = vec![];
     let mut next = None;
@@ -99,7 +99,7 @@ fn an_id_is_the_transactions_own_or_that_of_an_action_of_it() {
             of_action(action().actor(ActorRef::user("1").unwrap()), "x"),
         )
         .unwrap();
-        // The same id of the other kinds is another id.
+        // The same id of another kind is another id.
         for (other, (of_context, of_action, _)) in kinds.into_iter().enumerate() {
             if other != number {
                 let id = 10 + i32::try_from(other).unwrap();
@@ -129,7 +129,7 @@ fn an_id_is_the_transactions_own_or_that_of_an_action_of_it() {
 }
 
 #[test]
-fn a_long_id_is_found_as_it_stands() {
+fn a_long_id_is_found_exactly() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, NOTES);

@@ -1,4 +1,4 @@
-//! What a page costs: along an index, and no more than it gives.
+//! The cost of a page: it reads an index, and only about as many rows as it returns.
 
 use std::fmt::Write;
 
@@ -9,11 +9,11 @@ use threadline::{
 };
 use threadline_tests::{Database, run, value};
 
-/// What a page of fifty may read of indexes.
+/// The maximum number of index entries that a page of fifty may read.
 const FEW: i64 = 1000;
 
-/// A history of 6,000 transactions with 21,000 changes, one transaction an hour,
-/// straight into the audit tables. What is `hot` is in every tenth.
+/// Writes a history of 6,000 transactions with 21,000 changes, one transaction an hour,
+/// straight into the audit tables. Every tenth has the values called `hot`.
 const HISTORY: &str = "
     CREATE TABLE ledger_0 (id int PRIMARY KEY, name text);
     CREATE TABLE ledger_1 (id int PRIMARY KEY, name text);
@@ -80,20 +80,20 @@ fn history(database: &Database) -> PgConnection {
     conn
 }
 
-/// Tables as autovacuum leaves them, read by this session alone: it could not
-/// count what others read for it.
+/// Leaves the tables as autovacuum does, read by this session alone: it could not count
+/// reads of parallel workers.
 fn vacuum(conn: &mut PgConnection) {
     let not_visible = "SELECT count(*) FROM pg_class
          WHERE relnamespace = 'threadline'::regnamespace AND relkind = 'r' AND relallvisible < relpages * 0.9";
     run(conn, "VACUUM ANALYZE");
-    // Whoever connects to another database holds it up for a moment.
+    // A session that connects to another database blocks it for a moment.
     while value(conn, not_visible).as_deref() != Some("0") {
         run(conn, "VACUUM");
     }
     run(conn, "SET max_parallel_workers_per_gather = 0");
 }
 
-/// What one page read.
+/// The reads of one page.
 #[derive(Debug, Clone, Copy)]
 struct Read {
     /// Entries of indexes on the audit tables.
@@ -102,7 +102,7 @@ struct Read {
     scanned: i64,
 }
 
-/// The counters of this session, which hold as long as its transaction.
+/// Returns the counters of this session, valid while its transaction lasts.
 fn counters(conn: &mut PgConnection) -> Read {
     const TABLES: &str = "relname IN ('ledger_changes', 'ledger_transactions', 'audit_actions') AND relnamespace = 'threadline'::regnamespace";
     let mut sum = |sql: &str| value(conn, sql).unwrap().parse().unwrap();
@@ -117,7 +117,7 @@ fn counters(conn: &mut PgConnection) -> Read {
     }
 }
 
-/// A page and what it read.
+/// Returns a page and its reads.
 fn page(
     conn: &mut PgConnection,
     filter: &Filter,
@@ -202,7 +202,7 @@ fn filters() -> Vec<Filter> {
     ]
 }
 
-/// The place after the newest `skipped` changes, which is one in every timeline.
+/// Returns the cursor after the newest `skipped` changes, which is one in every timeline.
 fn place(conn: &mut PgConnection, skipped: usize) -> Option<Cursor> {
     page(conn, &Filter::new(), None, skipped).1
 }
@@ -307,8 +307,8 @@ fn actions_without_changes_beside_a_timeline_are_read_where_the_page_is() {
     assert!(costly.is_empty(), "\n{costly}");
 }
 
-/// Makes the 4015th transaction, which is of `user:hot`, one with 30,000 changes
-/// that every filter below finds.
+/// Gives the 4015th transaction, which is of `user:hot`, 30,000 changes that every filter
+/// below finds.
 const LARGE: &str = r#"
     UPDATE threadline.ledger_transactions
     SET request_id = 'hot', correlation_id = 'hot', job_id = 'hot', source = 'cli', meta = '{"tenant": "hot"}'
@@ -402,8 +402,8 @@ fn a_transaction_with_thirty_thousand_changes_of_another_table_is_passed_by() {
     }
 }
 
-/// From 100,000 on, PostgreSQL compiles a plan to machine code before it runs it, which took
-/// a page of five million changes 70 ms of 75.
+/// From a cost of 100,000 on, PostgreSQL compiles a plan to machine code before it runs it,
+/// which took a page of five million changes 70 ms of 75.
 #[test]
 fn the_planner_expects_no_more_rows_than_a_page_has() {
     let database = Database::durable();

@@ -1,10 +1,10 @@
-//! One thing that a filter can ask for.
+//! One criterion of a filter.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use threadline::{ActionStatus, ActorRef, ActorType, Filter, Operation, RecordKey};
 
-/// A table as the filter names it, and as it is found.
+/// A table in the filter's form, and in the recorded form.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Table {
     pub asked: &'static str,
@@ -69,7 +69,7 @@ impl Criterion {
         }
     }
 
-    /// Whether a filter can hold both.
+    /// Returns whether a filter can hold both.
     pub fn stands_beside(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Key(a, ..), Self::Table(b) | Self::Record(b, _))

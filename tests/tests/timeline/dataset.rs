@@ -22,11 +22,12 @@ const TABLES: &str = r#"
            threadline.audit('seats'), threadline.audit('"Order"'), threadline.audit('gone');
 "#;
 
-/// Ids of requests, correlations and jobs: one is another with blanks around it.
+/// Ids of requests, correlations and jobs: one equals another except for blanks around
+/// it.
 const IDS: &[&str] = &["a", " a ", "b", "c", "d"];
 
-/// A hundred and sixty transactions on five tables, one of which is dropped at
-/// the end; the same ones every time.
+/// Writes a hundred and sixty transactions on five tables, one of which is dropped at the
+/// end; the same ones every time.
 pub fn load(database: &Database) {
     let conn = &mut database.connect();
     let other = &mut database.connect();
@@ -99,7 +100,7 @@ fn enriched(mut context: AuditContextBuilder, dice: &mut Dice) -> AuditContext {
     context.build().unwrap()
 }
 
-/// A few statements and actions in one transaction.
+/// Runs a few statements and actions in one transaction.
 fn write(conn: &mut PgConnection, dice: &mut Dice) -> Result<(), Error> {
     if dice.one_in(3) {
         act(conn, dice)?;
@@ -177,8 +178,8 @@ fn moved(table: &str, from: usize, to: usize) -> String {
     )
 }
 
-/// Actors as only somebody who makes the setting by hand can have them: of a
-/// type that this version does not know, and anonymous with an id.
+/// Writes under actors that only a setting made by hand can have: of a type that this
+/// version does not know, and anonymous with an id.
 fn by_hand(conn: &mut PgConnection, dice: &mut Dice) {
     let kind = *dice.pick(&["robot", "anonymous"]);
     conn.transaction(|conn| {
@@ -193,7 +194,7 @@ fn by_hand(conn: &mut PgConnection, dice: &mut Dice) {
     .unwrap();
 }
 
-/// Two contexts in one database transaction, the outer one before and after.
+/// Writes under two contexts in one database transaction, the outer one before and after.
 fn nested(conn: &mut PgConnection, dice: &mut Dice) {
     let (outer, inner) = (context(dice), context(dice));
     conn.audited_transaction::<_, Error, _>(&outer, |conn| {
@@ -204,7 +205,7 @@ fn nested(conn: &mut PgConnection, dice: &mut Dice) {
     .unwrap();
 }
 
-/// A transaction in the midst of another one.
+/// Runs a transaction within another one.
 fn interleaved(conn: &mut PgConnection, other: &mut PgConnection, dice: &mut Dice) {
     let (first, second) = (context(dice), context(dice));
     conn.audited_transaction::<_, Error, _>(&first, |conn| {
@@ -220,7 +221,7 @@ fn interleaved(conn: &mut PgConnection, other: &mut PgConnection, dice: &mut Dic
     .unwrap();
 }
 
-/// An action without a transaction belongs to no change.
+/// Records an action without a transaction, which belongs to no change.
 fn record_alone(conn: &mut PgConnection) {
     record_action(
         conn,

@@ -1,4 +1,4 @@
-//! Chance that falls the same way every time.
+//! Randomness that is the same in every run.
 
 /// A xorshift generator.
 #[derive(Debug)]
@@ -9,7 +9,7 @@ impl Dice {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// A number below `sides`.
+    /// Returns a number below `sides`.
     pub fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,4 +1,4 @@
-//! A timeline gives what looking at every change gives, for any filter.
+//! For any filter, a timeline returns the same as a check of every change.
 
 use chrono::TimeDelta;
 use diesel::prelude::*;
@@ -28,8 +28,8 @@ const fn table(asked: &'static str, schema: &'static str, name: &'static str) ->
     }
 }
 
-/// Everything that can be asked of the data, and of each kind something that
-/// is not there.
+/// Returns a criterion for every value of the data, and for each kind one that does not
+/// occur.
 fn criteria(recorded: &Recorded) -> Vec<Criterion> {
     let mut criteria: Vec<_> = TABLES.iter().copied().map(Criterion::Table).collect();
     let mut add = |criterion| {
@@ -176,8 +176,8 @@ fn criteria(recorded: &Recorded) -> Vec<Criterion> {
     criteria
 }
 
-/// Asks both and compares, in pages of three, or in a dozen of them if there is
-/// much; gives how many there were.
+/// Runs both and compares them, in pages of three, or in a dozen pages for many changes;
+/// returns the number of changes.
 fn compare(conn: &mut PgConnection, recorded: &Recorded, criteria: &[Criterion]) -> usize {
     let expected = recorded.answer(criteria);
     let size = (expected.len() / 12).max(3);

@@ -1,4 +1,4 @@
-//! What cannot be answered says why, and what would be right.
+//! Errors of invalid filters name the reason and a correct form.
 
 use chrono::{TimeDelta, Utc};
 use diesel::prelude::*;

@@ -1,4 +1,4 @@
-//! A part of a key: what is found by it, and at what cost.
+//! A part of a key: what it finds, and at what cost.
 
 use diesel::prelude::*;
 use threadline::{Filter, timeline};
@@ -85,7 +85,7 @@ fn a_part_of_a_key_finds_inserts_updates_deletions_and_moved_keys() {
 }
 
 #[test]
-fn a_text_in_a_key_is_told_from_what_looks_like_its_end() {
+fn a_text_in_a_key_may_contain_what_looks_like_its_end() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -1,4 +1,5 @@
-//! What the policy hides now is hidden in every form, whenever it was recorded.
+//! Values that the policy hides now are hidden in every form, whenever they were
+//! recorded.
 
 use diesel::prelude::*;
 use serde_json::json;
@@ -50,7 +51,7 @@ const PEOPLE: &str = "
 const MASK: &str =
     "SELECT threadline.audit('people', mask => ARRAY['email'], exclude => ARRAY['pin'])";
 
-/// Everything that is said of the changes, in every form.
+/// Returns the changes in every form, as one text.
 fn answers(conn: &mut PgConnection) -> String {
     let mut all = String::new();
     let page = timeline(Filter::new()).limit(1000).page(conn).unwrap();
@@ -141,7 +142,7 @@ fn what_is_masked_later_is_hidden_in_every_form() {
             "{}",
             history[0]
         );
-        // NULL is known to be.
+        // A NULL stays visible.
         run(conn, "UPDATE people SET email = NULL");
         let last = &plain::Person::history_of(conn, 1).unwrap()[0];
         assert_eq!(last.changed_to, Some(json!({"email": null})));
@@ -176,7 +177,7 @@ fn what_was_redacted_when_its_column_was_dropped_stays_hidden() {
         run(conn, step);
         no_secret(conn);
     }
-    // Another column of the name is not it, and shows its own values.
+    // Another column of the name is different, and shows its own values.
     run(
         conn,
         "ALTER TABLE people ADD email text; SELECT threadline.refresh('people')",
@@ -271,7 +272,7 @@ fn who_asks_for_unmasked_values_gets_them_and_is_on_record() {
     let error = unmasked(conn, " ", |_| Ok(())).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "threadline: to read values that are masked now takes a reason: SELECT threadline.unmask('why')"
+        "threadline: reading values that are masked now needs a reason: SELECT threadline.unmask('why')"
     );
     let inside = conn.transaction(|conn| unmasked(conn, "ticket", |_| Ok(())));
     assert!(matches!(inside.unwrap_err().kind(), ErrorKind::Action(_)));
@@ -378,7 +379,7 @@ fn unmasked_the_past_shows_what_is_on_record_and_never_the_live_row() {
         );
         no_secret(conn);
     }
-    // What is put back is not what is read.
+    // A revert uses values that reading hides.
     let revert = |conn: &mut PgConnection| plain::Person::revert_to(conn, 1, before);
     let plainly = revert(conn).unwrap_err().to_string();
     let unmasked = unmasked(conn, "a revert", revert).unwrap_err().to_string();

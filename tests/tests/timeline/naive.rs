@@ -1,4 +1,4 @@
-//! What a filter means, said a second time: every change looked at, one by one.
+//! A second implementation of filters: each change is checked, one by one.
 
 use std::collections::HashMap;
 
@@ -87,7 +87,7 @@ pub struct Action {
 
 type Stories = HashMap<Vec<String>, Vec<i64>>;
 
-/// All that was recorded.
+/// Everything recorded.
 #[derive(Debug)]
 pub struct Recorded {
     /// Oldest change first.
@@ -151,7 +151,7 @@ impl Recorded {
         }
     }
 
-    /// The ids of the changes for which all of it holds, in the order of a
+    /// Returns the ids of the changes for which all of it holds, in the order of a
     /// timeline.
     pub fn answer(&self, criteria: &[Criterion]) -> Vec<i64> {
         let mut found: Vec<_> = self
@@ -301,7 +301,7 @@ fn in_row(change: &Change, column: &str, value: &Value) -> bool {
     is_value(value, column, &change.row_data, &change.row_data_texts)
 }
 
-/// Whether a column of the key has a value, now or before.
+/// Returns whether a column of the key has a value, now or before.
 fn in_key(change: &Change, column: &str, value: &Value) -> bool {
     let asked = match value {
         Value::String(text) => text.clone(),
@@ -329,9 +329,9 @@ fn is_value(asked: &Value, member: &str, document: &Value, texts: &Value) -> boo
     }
 }
 
-/// The changes of each record, by the key that it has last. A record that comes
-/// to a key brings its past along; the past of whatever had that key before is
-/// another record's. What one statement moves, it moves at once.
+/// Returns the changes of each record, by its last key. A record that takes a key keeps
+/// its own past; the past of an earlier record with that key is another's. One statement
+/// moves its keys at the same moment.
 fn stories(changes: &[Change]) -> HashMap<(String, String), Stories> {
     let mut tables: HashMap<(String, String), Stories> = HashMap::new();
     let mut rest = changes;

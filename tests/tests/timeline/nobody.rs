@@ -1,4 +1,4 @@
-//! What was written without an actor.
+//! Changes without an actor.
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Filter, timeline};

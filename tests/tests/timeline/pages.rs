@@ -20,7 +20,7 @@ fn hot() -> ActorRef {
     ActorRef::user("hot").unwrap()
 }
 
-/// A transaction that every filter below finds, of `user:hot`.
+/// Runs a transaction of `user:hot` that every filter below finds.
 fn write(conn: &mut PgConnection, id: i32) {
     let context = AuditContext::builder(hot())
         .correlation_id("c")
@@ -44,7 +44,7 @@ fn write(conn: &mut PgConnection, id: i32) {
     .unwrap();
 }
 
-/// One of each way to read.
+/// Returns a filter for each way to read.
 fn filters() -> Vec<Filter> {
     let filter = Filter::new;
     vec![
@@ -65,7 +65,7 @@ fn filters() -> Vec<Filter> {
     ]
 }
 
-/// The change's ids, of all pages; `between` happens after each.
+/// Returns the change's ids, of all pages; `between` runs after each.
 fn walk(conn: &mut PgConnection, filter: &Filter, mut between: impl FnMut(usize)) -> Vec<i64> {
     let mut ids = vec![];
     let mut next: Option<Cursor> = None;
@@ -132,7 +132,7 @@ fn what_is_recorded_meanwhile_moves_nothing() {
 }
 
 #[test]
-fn what_commits_late_stands_where_its_transaction_began() {
+fn a_late_commit_is_ordered_by_the_start_of_its_transaction() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, NOTES);

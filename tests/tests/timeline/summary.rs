@@ -1,4 +1,4 @@
-//! A summary counts what a timeline gives.
+//! A summary counts the changes of the timeline.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ fn it_counts_what_the_timeline_of_the_filter_gives() {
     let conn = &mut database.connect();
     let all = check(conn, &Filter::new());
     assert!(all.changes > 500 && all.tables.len() > 4 && all.actors.len() > 4);
-    // What came last waits in the journal.
+    // The last changes wait in the journal.
     run(conn, "INSERT INTO members (id, name) VALUES (70, 'x')");
     assert_eq!(check(conn, &Filter::new()).changes, all.changes + 1);
     for filter in [

@@ -1,4 +1,4 @@
-//! From and to, and transactions that went on for hours.
+//! From and to, and transactions that lasted for hours.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -7,7 +7,7 @@ use threadline_tests::{Database, rows, run, value};
 
 const NOTES: &str = "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')";
 
-/// The keys that a filter finds, newest first.
+/// Returns the keys that a filter finds, newest first.
 fn found(conn: &mut PgConnection, filter: Filter) -> Vec<i64> {
     let page = timeline(filter.clone()).page(conn).unwrap();
     assert!(!page.has_more);
@@ -92,7 +92,7 @@ fn days_of_a_form_are_whole_days_in_utc() {
     assert_eq!(found(conn, minute.unwrap()), [4, 3]);
 }
 
-/// As if the running transaction, and its changes so far, were `hours` older.
+/// Makes the running transaction, and its changes so far, `hours` older.
 fn age(conn: &mut PgConnection, hours: u32) {
     run(
         conn,
@@ -102,8 +102,8 @@ fn age(conn: &mut PgConnection, hours: u32) {
     );
 }
 
-/// Until when the transaction of a note says that it was in use, and whether
-/// all that it did came before.
+/// Returns the recorded end of use of a note's transaction, and whether all its changes
+/// came before.
 fn extended(conn: &mut PgConnection, id: i32) -> Option<String> {
     value(
         conn,
@@ -120,8 +120,8 @@ fn insert(conn: &mut PgConnection, id: i32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Asserts that these notes are of one transaction, and that the last of them is
-/// found by its time.
+/// Asserts that these notes are of one transaction, and that the last of them is found by
+/// its time.
 fn assert_found_by_time(conn: &mut PgConnection, long: &[i32]) {
     let keys: Vec<_> = long.iter().map(|id| format!("'{id}'")).collect();
     let transactions = rows(
@@ -208,7 +208,7 @@ fn an_extension_goes_with_its_savepoint_and_the_next_change_extends_again() {
                 Err(diesel::result::Error::RollbackTransaction.into())
             });
             assert!(undone.is_err());
-            // One's own may go on.
+            // One's own may continue.
             assert_eq!(extended(conn, 1).as_deref(), Some("true"));
             if again { insert(conn, 3) } else { Ok(()) }
         })
@@ -246,7 +246,7 @@ fn the_ledger_row_of_a_transaction_is_written_once() {
                 Some(posted.to_string())
             );
             assert_eq!(rows(conn, shown), before);
-            // A row that was written once is of one version.
+            // A row that was written once has one version.
             assert_eq!(
                 rows(
                     conn,

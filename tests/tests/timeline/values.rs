@@ -1,11 +1,11 @@
-//! Values that an update changed, and metadata: what is equal to what.
+//! Values that an update changed, and metadata: the rules of equality.
 
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use threadline::{ActorRef, AuditContext, AuditExt, Filter, timeline};
 use threadline_tests::{Database, run};
 
-/// Each row becomes what its number says, from NULL.
+/// Sets each row to the value of its number, from NULL.
 const VALUES: &str = r#"
     CREATE TABLE kinds (
         id int PRIMARY KEY, number numeric, whole bigint, flag boolean, words text, document jsonb, at timestamptz);

@@ -12,7 +12,7 @@ const MEMBERS: &str = "
     UPDATE members SET age = 31;
 ";
 
-/// Writes that nobody sees, and no trace of how.
+/// Writes that bypass the triggers.
 fn unseen(conn: &mut PgConnection, sql: &str) {
     run(
         conn,
@@ -23,7 +23,7 @@ fn unseen(conn: &mut PgConnection, sql: &str) {
     );
 }
 
-/// Code, key, what was expected and what was found of each example.
+/// Returns code, key, expected and found state of each example.
 fn examples(findings: &[Finding]) -> Vec<Value> {
     findings
         .iter()
@@ -41,7 +41,7 @@ fn examples(findings: &[Finding]) -> Vec<Value> {
 }
 
 #[test]
-fn a_write_past_the_triggers_is_found_with_what_was_expected() {
+fn a_write_that_bypasses_the_triggers_is_found_with_the_expected_state() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, MEMBERS);
@@ -174,9 +174,9 @@ fn what_has_been_looked_into_can_be_left_behind() {
     );
 }
 
-/// What happened meanwhile nobody knows, and what was before cannot be compared.
+/// Changes in between are unknown, and earlier ones cannot be compared.
 #[test]
-fn a_time_without_audit_is_no_write_past_the_triggers() {
+fn a_time_without_audit_is_no_bypass_of_the_triggers() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, MEMBERS);
@@ -245,7 +245,7 @@ fn a_truncate_that_could_not_see_all_rows_ends_what_is_known() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, MEMBERS);
-    // Seen by no snapshot but its own; gone with the rest.
+    // Seen only by its own snapshot; removed with the rest.
     run(
         conn,
         "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM members",
@@ -280,7 +280,7 @@ fn a_key_that_two_rows_may_have_for_a_while_tells_no_row_from_another() {
 }
 
 #[test]
-fn who_cannot_see_the_rows_is_told_so() {
+fn a_role_that_cannot_see_the_rows_gets_a_finding() {
     let database = Database::new();
     let role = format!("{}_auditor", database.name());
     let conn = &mut database.connect();

@@ -32,7 +32,7 @@ fn changed_columns_are_named() {
         run(conn, "UPDATE people SET name = name || '.', age = age");
         assert_eq!(found(conn), [""; 0], "after {change}");
     }
-    // Of another key nothing can be compared until then.
+    // With another key nothing can be compared until then.
     drift(
         conn,
         "ALTER TABLE people ALTER id TYPE bigint",
@@ -43,7 +43,7 @@ fn changed_columns_are_named() {
     );
 }
 
-/// Without redaction, what the row has is recorded, whenever the column came.
+/// Without redaction, the whole row is recorded, whenever the column was added.
 #[test]
 fn an_added_column_is_information_where_nothing_is_redacted_because_it_is_recorded() {
     let database = Database::new();
@@ -68,7 +68,7 @@ fn an_added_column_is_information_where_nothing_is_redacted_because_it_is_record
         findings[0].message,
         "it has columns that came since its capture was built, and they are recorded: city was added, doc was added, price was added, doubled was added"
     );
-    // With another change of the columns it is not that alone.
+    // With another change of the columns, that one is not the only difference.
     drift(
         conn,
         "ALTER TABLE items ADD more int, ALTER price TYPE float8",
@@ -81,10 +81,10 @@ fn an_added_column_is_information_where_nothing_is_redacted_because_it_is_record
     );
 }
 
-/// What a column holds after its type changed, or after another took its name,
-/// nobody wrote.
+/// No write gave a column its value after its type changed, or after another took its
+/// name.
 #[test]
-fn another_type_or_another_column_of_the_name_is_no_write_past_the_triggers() {
+fn another_type_or_another_column_of_the_name_is_no_bypass_of_the_triggers() {
     for refreshed in [false, true] {
         let database = Database::new();
         let conn = &mut database.connect();
@@ -177,7 +177,7 @@ fn a_capture_of_an_older_version_is_found() {
 fn a_table_from_a_dump_is_as_good_as_new_after_one_command() {
     let database = Database::new();
     let conn = &mut database.connect();
-    // So that numbers of objects are others there.
+    // So that object ids differ there.
     run(conn, "CREATE TABLE before (id int PRIMARY KEY)");
     run(conn, PEOPLE);
     run(conn, "DROP TABLE before; UPDATE people SET age = 0");

@@ -1,11 +1,11 @@
-//! What is recorded as a keyed hash is compared by it.
+//! Values recorded as keyed hashes are compared by these.
 
 use threadline_tests::{Database, run};
 
 use super::found;
 
 #[test]
-fn a_value_written_past_the_triggers_is_seen_though_it_is_recorded_as_a_hash() {
+fn a_value_written_bypassing_the_triggers_is_found_though_it_is_recorded_as_a_hash() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -134,7 +134,7 @@ fn who_writes_meanwhile_is_no_alarm() {
             });
         }
         let conn = &mut database.connect();
-        // The writers end also when this fails.
+        // The writers end also if this fails.
         let alarms = catch_unwind(AssertUnwindSafe(|| -> Vec<String> {
             (0..40).flat_map(|_| found(conn)).collect()
         }));
@@ -143,7 +143,7 @@ fn who_writes_meanwhile_is_no_alarm() {
     });
 }
 
-/// Scripts and alerts go by them.
+/// Scripts and alerts depend on them.
 #[test]
 fn codes_and_severities_stay_what_they_are() {
     use threadline::FindingCode;

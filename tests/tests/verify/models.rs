@@ -48,7 +48,7 @@ fn a_model_that_is_not_in_force_is_found() {
         "CREATE TABLE users (id bigint PRIMARY KEY, email text); CREATE SCHEMA blog;
          CREATE TABLE posts (id bigint PRIMARY KEY, title text); SELECT threadline.audit('posts');",
     );
-    // The one in the other schema is none of the model's.
+    // The one in the other schema does not belong to the model.
     assert_eq!(
         codes(&models, conn),
         [FindingCode::ModelNotAudited, FindingCode::ModelTableMissing]

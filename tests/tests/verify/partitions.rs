@@ -88,7 +88,7 @@ fn the_rows_of_a_partition_that_left_stay_in_the_past() {
              SELECT threadline.refresh('log'); INSERT INTO log VALUES (11, 'b'), (12, 'c')",
         );
         let at = value(conn, "SELECT clock_timestamp()").unwrap();
-        // Gone past the triggers, and with no partition.
+        // Deleted bypassing the triggers, and not with a partition.
         run(
             conn,
             &format!(
@@ -146,7 +146,7 @@ fn the_rows_of_a_partition_that_left_stay_in_the_past() {
     }
 }
 
-/// A write through a parent is recorded as that of the table that holds the row.
+/// A write through a parent is recorded as one of the table that holds the row.
 #[test]
 fn rows_of_inheritance_children_are_recorded_as_those_of_their_own_table() {
     let database = Database::new();
@@ -221,7 +221,7 @@ fn rows_of_inheritance_children_are_recorded_as_those_of_their_own_table() {
     assert_eq!(found(conn), unaudited);
 }
 
-/// Table, operation and key of each change, and what the row became or was.
+/// Returns table, operation and key of each change, and the row after or before it.
 fn recorded(conn: &mut PgConnection) -> Vec<String> {
     rows(
         conn,
@@ -266,7 +266,7 @@ fn a_table_that_became_a_partition_is_found() {
     assert_eq!(found(conn), [""; 0]);
 }
 
-/// A trigger that `unaudit` disabled is in nobody's way.
+/// A trigger that `unaudit` disabled causes no conflict.
 #[test]
 fn a_partition_that_was_detached_after_its_table_is_no_longer_audited_has_no_stray_trigger() {
     let database = Database::new();

@@ -1,4 +1,4 @@
-//! Columns that look secret by their names.
+//! Columns whose names suggest a secret.
 
 use diesel::prelude::*;
 use diesel::result::Error::DatabaseError;
@@ -30,7 +30,7 @@ fn findings(models: &Models, conn: &mut PgConnection) -> Vec<Finding> {
     models.verify().run(conn).unwrap().findings
 }
 
-/// Code and message of each.
+/// Returns code and message of each.
 fn messages(models: &Models, conn: &mut PgConnection) -> Vec<String> {
     let findings = findings(models, conn);
     let line = |finding: &Finding| format!("{}: {}", finding.code, finding.message);
@@ -56,7 +56,7 @@ fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
     assert_eq!(verification.count(Severity::Warning), 1);
     assert!(verification.is_sound());
 
-    // Who has decided finds that the decision is not in force, and then nothing.
+    // Until the new policy is in force there is a finding, and then none.
     let decided = threadline::models![User];
     let found = findings(&decided, conn);
     assert_eq!(found.len(), 1);
@@ -101,7 +101,7 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
         "SELECT threadline.audit('cards', mask => ARRAY['email'], exclude => ARRAY['cvv'], plain => ARRAY['pan'])",
     );
     assert_eq!(messages(&models, conn), [""; 0]);
-    // Chosen by name is decided, too.
+    // Naming a column is a decision, too.
     run(
         conn,
         "SELECT threadline.audit('cards', columns => ARRAY['cvv'], plain => ARRAY['pan'])",
@@ -144,7 +144,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
         )),
         "{found:?}"
     );
-    // What only certain columns are recorded of, records no other.
+    // A list of recorded columns excludes all others.
     run(
         conn,
         "SELECT threadline.audit('notes', columns => ARRAY['body'])",
@@ -175,7 +175,7 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
         value(conn, "SELECT threadline.audit_call(1, 'pages')").as_deref(),
         Some("SELECT threadline.audit_as_decided('public.pages', plain => ARRAY['tokens']);")
     );
-    // Another column of the name was never spoken of.
+    // Another column of the name has no policy.
     run(
         conn,
         "ALTER TABLE pages DROP tokens; ALTER TABLE pages ADD tokens text; SELECT threadline.refresh('pages')",
@@ -294,7 +294,7 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
             );
         }
     }
-    // A key, of which there is less to say.
+    // A key, which allows fewer policies.
     run(conn, "CREATE TABLE login_token (token text PRIMARY KEY)");
     assert!(
         refusal(conn, "SELECT threadline.audit('login_token')")
@@ -306,7 +306,7 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
     );
 }
 
-/// What is in force, was decided by a model or is put back is not asked about.
+/// Policies in force, of a model, or restored by a migration need no decision.
 #[test]
 fn only_a_new_policy_in_sql_is_asked_about() {
     let database = Database::new();
@@ -337,7 +337,7 @@ fn only_a_new_policy_in_sql_is_asked_about() {
     let models = Models::new(vec![]);
     let found = findings(&models, conn);
     assert!(found.len() > 2, "{found:?}");
-    // The fix of the table that nobody audits leaves the secret out.
+    // The fix of an unaudited table leaves the secret out.
     for _ in 0..2 {
         let found = findings(&models, conn);
         fix(conn, &found);

@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use threadline::{Finding, FindingCode, Models, ResumePoint, post};
 use threadline_tests::{Database, run};
 
-/// Records that do not agree in every way, among others that do, under keys of several
-/// kinds; some still in the journal.
+/// Creates records with every kind of disagreement, among others that agree, under keys
+/// of several kinds; some still in the journal.
 fn damaged() -> Database {
     let database = Database::new();
     let conn = &mut database.connect();
@@ -121,7 +121,7 @@ fn a_run_that_was_stopped_goes_on_where_it_was() {
     assert_eq!(records, expected);
 }
 
-/// What is written meanwhile is compared in the step of its record.
+/// Writes in between are compared in the step of their record.
 #[test]
 fn writes_between_steps_are_no_alarm() {
     let database = Database::new();
@@ -152,7 +152,7 @@ fn writes_between_steps_are_no_alarm() {
 #[test]
 fn a_point_that_is_none_is_refused() {
     assert!("public.items".parse::<ResumePoint>().is_err());
-    // Of a table that is gone: everything is compared.
+    // Of a dropped table: everything is compared.
     let database = damaged();
     let conn: &mut PgConnection = &mut database.connect();
     let point: ResumePoint = r#"{"table": "public.gone", "after": "7"}"#.parse().unwrap();

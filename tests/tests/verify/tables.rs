@@ -4,7 +4,7 @@ use threadline_tests::{Database, changes, run};
 use super::{drift, findings, fix, found, quoted, trigger};
 
 #[test]
-fn a_dropped_table_is_told_of_until_somebody_says_so() {
+fn a_dropped_table_is_reported_until_its_audit_ends() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -16,7 +16,7 @@ fn a_dropped_table_is_told_of_until_somebody_says_so() {
 }
 
 #[test]
-fn a_table_created_anew_is_audited_again_under_its_old_policy() {
+fn a_table_created_again_is_audited_again_under_its_old_policy() {
     let database = Database::new();
     let conn = &mut database.connect();
     let create = "CREATE TABLE items (id int PRIMARY KEY, name text, pin text, hash text)";
@@ -56,7 +56,7 @@ fn a_capture_without_its_policy_is_found() {
     assert_eq!(found(conn), [""; 0]);
 }
 
-/// Names are not patterns, and a namesake elsewhere is another table.
+/// Names are not patterns, and a table of the same name elsewhere is another one.
 #[test]
 fn a_namesake_or_a_similar_name_is_another_table() {
     let database = Database::new();
@@ -102,7 +102,7 @@ fn a_namesake_or_a_similar_name_is_another_table() {
 }
 
 #[test]
-fn the_applications_unaudited_tables_are_told_of_unless_they_are_allowed() {
+fn the_applications_unaudited_tables_are_reported_unless_allowed() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -188,8 +188,8 @@ fn what_cannot_be_verified_is_an_error() {
     ));
 }
 
-/// Where not every change is recorded, or no record has a key, there is no history
-/// that could disagree.
+/// If not every change is recorded, or records have no key, there is no history that
+/// could disagree.
 #[test]
 fn a_policy_that_records_a_part_is_followed() {
     let database = Database::new();

@@ -10,7 +10,7 @@ const ITEMS: &str = "
 ";
 const TRIGGERS: [&str; 2] = ["capture_1", "truncate_1"];
 
-/// How many tables have changes.
+/// Returns the number of tables with changes.
 fn histories(conn: &mut PgConnection) -> Option<String> {
     value(
         conn,
@@ -157,7 +157,7 @@ fn a_further_trigger_records_nothing_and_is_found() {
             findings[0].message,
             "trigger again calls the capture function and records nothing"
         );
-        // One of the row that went, and one of the row that came.
+        // One of the deleted row, and one of the inserted row.
         assert_eq!(changes(conn).len(), 3 + 2 * id);
     }
 }

@@ -32,7 +32,7 @@ fn transactions_without_an_actor_are_counted_by_where_they_come_from() {
         ActorRef::user(7).unwrap(),
         "INSERT INTO members VALUES (1)",
     );
-    // An actor who is not known by name is one who was named.
+    // An actor that is not identified is still an actor.
     by(
         conn,
         ActorRef::anonymous(),
@@ -49,7 +49,7 @@ fn transactions_without_an_actor_are_counted_by_where_they_come_from() {
         conn,
         "SET application_name = ''; BEGIN; INSERT INTO members VALUES (6); INSERT INTO \"Line items\" VALUES (6); COMMIT",
     );
-    // An action without a change wrote nothing as nobody.
+    // An action without a change is no write without an actor.
     run(
         conn,
         "SELECT threadline.audit('members', require_actor => true)",
@@ -73,7 +73,7 @@ fn transactions_without_an_actor_are_counted_by_where_they_come_from() {
     assert_eq!(finding.severity().to_string(), "info");
     assert_eq!(finding.fix, None);
 
-    // Looked into until then.
+    // Checked until then.
     let models = Models::new(vec![]);
     let later = models
         .verify()

@@ -1,4 +1,5 @@
--- Ends what threadline.suspend(..., for_session => true) began, and records that.
+-- Ends the suspension that threadline.suspend(..., for_session => true) began, and records that
+-- as an action.
 CREATE FUNCTION threadline.resume(
     actor_type text DEFAULT NULL,
     actor_id   text DEFAULT NULL
@@ -14,7 +15,7 @@ BEGIN
     END IF;
     UPDATE threadline.session_suspensions SET resumed_at = clock_timestamp() WHERE action_id = tl_suspension;
     PERFORM set_config('threadline.suspended', '', false);
-    -- The transaction may be suspended beside it.
+    -- The transaction may be suspended independently.
     PERFORM set_config('threadline.suspended', 'yes', true)
     FROM threadline.suspensions AS s
     WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now()
@@ -25,4 +26,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.resume(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.resume(text, text) IS
-    'Has what the session changes from now on recorded again, and records that';
+    'Resumes capture in the session, and records that';

@@ -1,12 +1,12 @@
--- Has what the running transaction changes from now on not recorded, and records
--- that, with the reason. Ends with the transaction; a rolled-back savepoint takes
--- it back. Who acts is the context's actor, if nobody else is named. For those
--- alone whom somebody granted EXECUTE.
+-- Suspends capture for the rest of the running transaction and records the suspension with its
+-- reason. It ends with the transaction; rolling back to an earlier savepoint ends it too. The
+-- actor is the context's unless another is named. Only roles that were granted EXECUTE may call
+-- it.
 --
 --   BEGIN; SELECT threadline.suspend('reload of the price list, ticket 4711'); ... COMMIT;
 --
--- for_session: the same for whatever the session does, until threadline.resume() or
--- its end, and not from a pool, where the session is somebody else's next.
+-- for_session: suspends capture for the session, until threadline.resume() or its end. Do not use
+-- it on a pooled connection, where another client gets the session next.
 CREATE FUNCTION threadline.suspend(
     reason      text,
     actor_type  text    DEFAULT NULL,
@@ -21,7 +21,7 @@ DECLARE
     tl_action threadline.audit_actions;
 BEGIN
     IF coalesce(btrim(suspend.reason), '') = '' THEN
-        RAISE EXCEPTION 'threadline: to suspend capture takes a reason: SELECT threadline.suspend(''why'')';
+        RAISE EXCEPTION 'threadline: suspending capture needs a reason: SELECT threadline.suspend(''why'')';
     END IF;
     tl_action := threadline.own_action('audit.suspended',
         jsonb_build_object('for_session', CASE WHEN suspend.for_session THEN true END),
@@ -41,4 +41,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.suspend(text, text, text, boolean) IS
-    'Has what the running transaction, or the session, changes from now on not recorded, and records that';
+    'Suspends capture for the rest of the running transaction, or for the session, and records the suspension';

@@ -1,7 +1,7 @@
--- Records that somebody reads what was recorded before its column was redacted, with the
--- reason. The session shows it then in each transaction with the action's id in the
--- setting threadline.unmasked, for an hour at most. Who acts is the context's actor, if
--- nobody else is named. For those alone whom somebody granted EXECUTE.
+-- Records, with the reason, that values recorded before their column was redacted are read. The
+-- session then sees them in each transaction that has the action's id in the setting
+-- threadline.unmasked, for an hour at most. The actor is the context's unless another is named.
+-- Only roles that were granted EXECUTE may call it.
 CREATE FUNCTION threadline.unmask(
     reason     text,
     actor_type text DEFAULT NULL,
@@ -12,7 +12,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     IF coalesce(btrim(unmask.reason), '') = '' THEN
-        RAISE EXCEPTION 'threadline: to read values that are masked now takes a reason: SELECT threadline.unmask(''why'')';
+        RAISE EXCEPTION 'threadline: reading values that are masked now needs a reason: SELECT threadline.unmask(''why'')';
     END IF;
     RETURN NEXT threadline.own_action('audit.unmasked', jsonb_build_object('pid', pg_backend_pid()),
         unmask.reason, unmask.actor_type, unmask.actor_id);
@@ -20,4 +20,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.unmask(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.unmask(text, text, text) IS
-    'Records that values which the policy hides now are read, and lets the session read them';
+    'Records that values hidden by the present policy are read, and lets the session read them';

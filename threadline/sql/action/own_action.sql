@@ -1,6 +1,5 @@
--- Records what was done to the audit itself, as an action of the running transaction.
--- Who acts is the context's actor, if nobody else is named. For functions that run as
--- the owner of the audit.
+-- Records an operation on the audit itself as an action of the running transaction. The actor is
+-- the context's unless another is named. For functions that run as the owner of the audit.
 CREATE FUNCTION threadline.own_action(
     name       text,
     meta       jsonb,
@@ -22,7 +21,7 @@ BEGIN
                coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
                CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
                own_action.reason, c.request_id, c.correlation_id, c.job_id,
-               -- Of a context that is not trusted, the transaction keeps the beginning.
+               -- Of an untrusted context, the transaction keeps only the beginning.
                CASE WHEN c.actor_origin NOT IN ('untrusted', 'unreadable') AND jsonb_typeof(c.meta) = 'object' THEN c.meta ELSE '{}' END
                    || jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta),
                c.source, c.remote_ip

@@ -1,7 +1,7 @@
--- threadline.current_transaction() for an action, which is not posted and so not compared
--- with its database transaction later: an AuditTransaction that a session named is its own
--- only if the entry is one of this database transaction. The journal has no index, so the
--- entry's place is remembered, and its newest blocks are looked at before the others.
+-- Returns threadline.current_transaction() for an action. An action is not posted, so its
+-- database transaction is not compared later: an AuditTransaction that a session named counts
+-- only if its entry is of this database transaction. The journal has no index, so the entry's
+-- location is remembered, and the newest blocks are read before the others.
 CREATE FUNCTION threadline.own_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -10,7 +10,7 @@ DECLARE
     tl_transaction bigint := threadline.current_transaction();
     tl_place tid := substring(current_setting('threadline.transaction_place', true) FROM '^\([0-9]{1,9},[0-9]{1,4}\)$');
 BEGIN
-    -- What is not committed is not posted either.
+    -- Entries that are not committed are not posted either.
     IF EXISTS (SELECT FROM threadline.journal AS j WHERE j.ctid = tl_place AND j.id = tl_transaction AND j.xact_id = pg_current_xact_id()) THEN
         RETURN tl_transaction;
     END IF;

@@ -1,7 +1,7 @@
--- Records a semantic event. With `linked` it belongs to the AuditTransaction of
--- the running database transaction, which it opens if no change has yet; without
--- it stands alone. Runs as the owner, so that an application needs no right on
--- the tables: GRANT USAGE ON SCHEMA threadline is enough.
+-- Records a semantic event. With `linked` it belongs to the AuditTransaction of the running
+-- database transaction and opens one if no change has; otherwise it has no transaction. Runs as
+-- the owner, so that an application needs no right on the tables: GRANT USAGE ON SCHEMA
+-- threadline is enough.
 CREATE FUNCTION threadline.record_action(
     name           text,
     actor_type     text,
@@ -66,7 +66,7 @@ BEGIN
         ON CONFLICT (id) DO NOTHING
         RETURNING *;
         EXIT WHEN FOUND;
-        -- The sequence is behind, after a switch-over; no action fails because of that.
+        -- After a switch-over the sequence can be behind; no action fails because of that.
         PERFORM threadline.set_sequences();
     END LOOP;
 END

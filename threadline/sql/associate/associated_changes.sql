@@ -1,10 +1,10 @@
--- The changes of rows that referred to a record at the time, along the paths that are
--- asked for: 'posts.user_id' those of posts, 'versions.crate_id/dependencies.version_id'
--- those of versions, and those of the rows that referred to these. The record is given by
--- the keys that it had, as threadline.referring_spans() takes them. `moved`: in, if the
--- change is the one by which its row came to refer to it; out, if it ceased to.
+-- Returns the changes of rows that referred to a record at the time, along the requested paths:
+-- 'posts.user_id' returns those of posts, 'versions.crate_id/dependencies.version_id' those of
+-- versions and of the rows that referred to these. The record is given by the keys that it had,
+-- in the form that threadline.referring_spans() takes. `moved`: in, if the change made its row
+-- refer to the record; out, if it ended the reference.
 --
--- At most so many a row, the newest before a change: what a page takes, and more.
+-- Limit per row, the newest before a change: as many as a page takes, and more.
 CREATE FUNCTION threadline.associated_changes(
     referred integer, referents jsonb, paths text[], before bigint, at_most bigint
 ) RETURNS TABLE (
@@ -35,13 +35,13 @@ BEGIN
             FROM threadline.referring_spans(tl_reference.table_id, tl_reference.relation, tl_reference.columns, tl_from, tl_spans) AS s;
             tl_from := tl_reference.table_id;
             tl_through := pg_catalog.concat_ws('/', tl_through, threadline.reference_name(tl_reference.table_id, tl_reference.columns));
-            -- Two paths may begin in the same way.
+            -- Two paths may share their first step.
             tl_way := pg_catalog.concat_ws('/', tl_way, tl_from || tl_reference.columns::text);
             CONTINUE WHEN tl_way = ANY (tl_seen);
             tl_seen := tl_seen || tl_way;
             RETURN QUERY
-            -- A change that shows one row under two keys, or two references that are both to
-            -- the record, moves nothing.
+            -- A change that shows one row under two keys, or two references to the record, moves
+            -- nothing.
             SELECT DISTINCT ON (x.id) x.id, x.transaction_id, x.captured_at, x.table_id, x.statement, x.op,
                    x.record_key, x.previous_key, x.changed_from, x.changed_to, x.row_data, tl_through,
                    CASE WHEN x.op <> 'U' OR x.begins AND x.ends THEN NULL WHEN x.begins THEN 'in' WHEN x.ends THEN 'out' END

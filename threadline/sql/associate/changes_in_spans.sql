@@ -1,5 +1,5 @@
--- The changes of rows within spans as threadline.referring_spans() gives them: of each the
--- newest before a change, at most so many.
+-- Returns the changes of rows within spans from threadline.referring_spans(): the newest of each
+-- span before a change, up to a limit.
 CREATE FUNCTION threadline.changes_in_spans(
     referring integer, spans jsonb, before bigint, at_most bigint
 ) RETURNS TABLE (

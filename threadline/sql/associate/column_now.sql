@@ -1,5 +1,5 @@
--- The name of today of a column by the last one that it had under this name; NULL if none
--- had it, or it was dropped.
+-- Returns today's name of the column that last had this name; NULL if there is none, or it was
+-- dropped.
 CREATE FUNCTION threadline.column_now(renames jsonb, name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,6 +1,6 @@
--- As which type values of a referring column are those of a key column if their texts are
--- the same; NULL: they have to be brought into the form of a key first. Of a key that was
--- too long for the index only a digest is known.
+-- Returns the type in which values of a referring column and of a key column have equal texts
+-- exactly if they are equal; NULL if they must be brought into the form of a key first. If a key
+-- was too long for the index, only a digest of it is known.
 CREATE FUNCTION threadline.compared_as(referring regtype, key_type text, key_values text[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- Lets the rows of a table that referred to a record by a column be found without reading
--- all of the table's changes. For the owner of the audit; holds up posting, not writers.
+-- Creates an index by which rows that referred to a record by a column are found without reading
+-- all changes of the table. For the owner of the audit. Posting waits meanwhile; writers do not.
 CREATE FUNCTION threadline.index_reference(target regclass, column_name text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -19,7 +19,7 @@ BEGIN
     tl_name := threadline.name_then(threadline.renames_of(tl_id), column_name, 'ledger_changes');
     FOR tl_went IN 0..1 LOOP
         tl_index := format('ledger_reference_%s_%s_%s', tl_id, left(md5(column_name), 8), (ARRAY['came', 'went'])[tl_went + 1]);
-        -- That of an earlier name of the column would not be used.
+        -- An index under an earlier name of the column would not be used.
         EXECUTE format('DROP INDEX IF EXISTS threadline.%I', tl_index);
         EXECUTE format('CREATE INDEX %I ON threadline.ledger_changes (((%2$s) ->> %3$s)) WHERE table_id = %4$s AND ((%2$s) ->> %3$s) IS NOT NULL',
             tl_index, threadline.image_shown(tl_went = 1, 'ledger_changes'), tl_name, tl_id);
@@ -28,4 +28,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.index_reference(regclass, text) IS
-    'Has rows that referred to a record by a column found by an index';
+    'Creates an index for finding rows that referred to a record by a column';

@@ -1,4 +1,4 @@
--- The values of one column in record keys of so many columns.
+-- Returns the values of one column in record keys of a given number of columns.
 CREATE FUNCTION threadline.key_parts(record_keys text[], columns integer, place integer) RETURNS text[]
 LANGUAGE sql IMMUTABLE
 RETURN ARRAY(

@@ -1,4 +1,4 @@
--- SQL for the name that a column of a table had when a change was captured.
+-- Returns SQL for the name that a column of a table had when a change was captured.
 CREATE FUNCTION threadline.name_then(renames jsonb, name text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

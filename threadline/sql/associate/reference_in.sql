@@ -1,6 +1,6 @@
--- The columns by which rows of a table refer to those of another: of 'posts' those of its
--- one foreign key, of 'posts.user_id' or 'posts(tenant, author)' those that are named.
--- Refuses what cannot be answered from what is recorded.
+-- Returns the columns by which rows of a table refer to those of another: for 'posts' the columns
+-- of its only foreign key, for 'posts.user_id' or 'posts(tenant, author)' the named ones. Fails
+-- if the recorded data cannot give the answer.
 CREATE FUNCTION threadline.reference_in(
     referred integer, reference text,
     OUT table_id integer, OUT relation regclass, OUT columns text[]
@@ -103,9 +103,9 @@ BEGIN
         RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
             MESSAGE = CASE coalesce(tl_refused.column_policy, 'unknown')
                 WHEN 'unknown' THEN pg_catalog.format('threadline: table %s has no column %I', tl_table, tl_refused.name)
-                WHEN 'ignore' THEN pg_catalog.format('threadline: by the policy of %s, not every change of %I is recorded, so that nobody can say which rows referred to a record', tl_table, tl_refused.name)
-                WHEN 'hash' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which tell of no value what it was; rows cannot be found by it', tl_table, tl_refused.name)
-                ELSE pg_catalog.format('threadline: the values of %s.%I are not recorded (%s), so that nobody can say which rows referred to a record', tl_table, tl_refused.name,
+                WHEN 'ignore' THEN pg_catalog.format('threadline: by the policy of %s, not every change of %I is recorded, so the rows that referred to a record are unknown', tl_table, tl_refused.name)
+                WHEN 'hash' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which do not reveal the value; rows cannot be found by it', tl_table, tl_refused.name)
+                ELSE pg_catalog.format('threadline: the values of %s.%I are not recorded (%s), so the rows that referred to a record are unknown', tl_table, tl_refused.name,
                     CASE tl_refused.column_policy WHEN 'mask' THEN 'masked' ELSE 'excluded' END)
             END;
     END IF;

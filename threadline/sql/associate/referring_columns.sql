@@ -1,5 +1,5 @@
--- The columns of a table by which rows could refer to others: those that it has, and of
--- those that were dropped what is recorded. For each how it is recorded, and since when.
+-- Returns the columns of a table by which rows can refer to others: the present ones, and
+-- recorded ones that were dropped. Shows how each is recorded, and since when.
 CREATE FUNCTION threadline.referring_columns(
     audited_table integer, target regclass,
     OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz

@@ -1,5 +1,6 @@
--- SQL for the rows of a table that refer now to records with given keys: the record key of
--- each, and its reference as {"column": value}. By one column an index on it serves.
+-- Returns SQL for the rows of a table that now refer to records with given keys: the record key
+-- of each, and its reference as {"column": value}. For a reference by one column, an index on it
+-- is used.
 CREATE FUNCTION threadline.referring_rows(
     referring integer, target regclass, columns text[], types regtype[], key_types text[], record_keys text[]
 ) RETURNS text

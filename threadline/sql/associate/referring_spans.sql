@@ -1,12 +1,12 @@
--- From where to where in the order of changes rows of a table referred to given records:
--- `since` when and `until` when it is known, with the changes by which each began to and
--- ceased to, if there were any. The records likewise, as
--- [{"record_key", "since", "until", "since_transaction", "until_transaction"}].
+-- Returns the spans, in the order of changes, in which rows of a table referred to given records:
+-- `since` and `until` where known, with the changes that began and ended each reference, if there
+-- were any. The records have the same form: [{"record_key", "since", "until",
+-- "since_transaction", "until_transaction"}].
 --
--- A row is found by changes that show its reference as it came or as it went, and in the
--- table as it is now. Between two changes that show its reference it is what the earlier
--- one left; before the first, what that one found; of a row that no change shows it of,
--- what the table has now.
+-- A row is found by changes that show its reference before or after them, and in the table as it
+-- is now. Between two changes that show its reference, it has the value that the earlier one
+-- left; before the first, the value that change found; if no change shows it, the value in the
+-- table now.
 CREATE FUNCTION threadline.referring_spans(
     referring integer, target regclass, columns text[], referred integer, referents jsonb,
     OUT record_key text, OUT since bigint, OUT until bigint, OUT begun bigint, OUT ended bigint,
@@ -38,7 +38,7 @@ BEGIN
     SELECT array_agg(c.type ORDER BY given.place), max(c.plain_since) INTO tl_types, tl_plain_since
     FROM unnest(columns) WITH ORDINALITY AS given (name, place)
     LEFT JOIN threadline.referring_columns(referring, target) AS c USING (name);
-    -- What of an image tells of the reference.
+    -- The part of an image that shows the reference.
     SELECT string_agg(format('CASE WHEN i.image ? %1$L THEN jsonb_build_object(%1$L, i.image -> %1$L) ELSE ''{}'' END', c.name), ' || ')
     INTO tl_values
     FROM unnest(columns) AS c (name);
@@ -76,7 +76,7 @@ BEGIN
             JOIN pending AS c ON k.event_key IN (c.record_key, c.previous_key)
         ), event AS (
             SELECT c.event_key, c.id, c.transaction_id, c.captured_at < $3 AS interrupted,
-                   -- Keys that one statement moved, it moved at once.
+                   -- One statement moved these keys at the same moment.
                    CASE WHEN c.previous_key IS NULL THEN c.id ELSE min(c.id) OVER (PARTITION BY c.event_key, c.transaction_id, c.statement, c.previous_key IS NULL) END AS position,
                    e.kind,
                    CASE WHEN {is plain} THEN (SELECT {values} FROM (SELECT {renamed from}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS was,
@@ -92,10 +92,10 @@ BEGIN
                 UNION ALL
                 SELECT 'update' WHERE c.op = 'U' AND c.previous_key IS NULL AND {is plain}
                 UNION ALL
-                -- What it changed is not on record.
+                -- Its changes are not on record.
                 SELECT masked.kind FROM unnest('{end,birth}'::text[]) AS masked (kind) WHERE c.op = 'U' AND c.previous_key IS NULL AND NOT {is plain}
             ) AS e
-            -- Updates of other columns tell nothing.
+            -- Updates of other columns do not show the reference.
             WHERE e.kind <> 'update' AND (c.op <> 'U' OR c.previous_key IS NOT NULL OR c.image_to ?| {names})
                OR e.kind = 'update' AND (c.captured_at < $3 OR c.image_from ?| {names} OR c.image_to ?| {names})
             UNION ALL
@@ -112,7 +112,7 @@ BEGIN
             SELECT l.live_key, 9223372036854775807, NULL, false, 9223372036854775807, 'live', l.reference, l.reference
             FROM live AS l
             UNION ALL
-            -- By several columns: a change may show one of them alone, and the row has the others.
+            -- With several columns, a change may show only one of them; the row has the others.
             SELECT k.event_key, 9223372036854775807, NULL, false, 9223372036854775807, 'live', {values}, {values}
             FROM candidate AS k
             CROSS JOIN LATERAL (SELECT threadline.live_image($1, $7, k.event_key) WHERE {is partial} OFFSET 0) AS i (image)
@@ -122,7 +122,7 @@ BEGIN
                    row_number() OVER (PARTITION BY e.event_key ORDER BY e.position, e.kind <> 'end', e.id) AS place
             FROM event AS e
         ), lived AS (
-            -- A life begins with a birth, and after an end.
+            -- A life begins with an insert, and after an end.
             SELECT e.*,
                    count(*) FILTER (WHERE e.kind = 'birth') OVER (PARTITION BY e.event_key ORDER BY e.place)
                    + count(*) FILTER (WHERE e.kind = 'end') OVER (PARTITION BY e.event_key ORDER BY e.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -144,7 +144,7 @@ BEGIN
         ), span AS (
             SELECT t.event_key, t.id AS since, t.id AS begun, t.transaction_id AS since_transaction,
                    CASE WHEN t.interrupted AND t.interrupted_after IS DISTINCT FROM true THEN t.id
-                        -- Another row is there, and how this one went is not on record.
+                        -- Another row has the key, and the end of this one is not on record.
                         WHEN t.kind_after = 'birth' THEN t.id_after - 1
                         WHEN t.kind_after = 'end' AND t.position_after < t.id_after THEN t.position_after - 1
                         ELSE coalesce(t.id_after, 9223372036854775807) END AS until,

@@ -1,7 +1,7 @@
--- SQL that is true of a change called c if an image of it shows that its row referred to a
--- record with one of the given keys: the image after it or, `as_it_went`, before it. Of a
--- reference by several columns, if nothing in the image tells against it. By one column it
--- has the form that the indexes of threadline.index_reference() have.
+-- Returns SQL that is true of a change called c if an image of it shows that its row referred to
+-- a record with one of the given keys: the image after it or, with `as_it_went`, before it. For a
+-- reference by several columns it is true if nothing in the image contradicts it. For one column
+-- it has the form of the indexes that threadline.index_reference() creates.
 CREATE FUNCTION threadline.shows_reference(
     columns text[], types regtype[], key_types text[], renames jsonb, record_keys text[], as_it_went boolean
 ) RETURNS text

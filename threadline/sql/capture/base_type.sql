@@ -1,5 +1,4 @@
--- The type under a domain, however many of them are on each other; else the type
--- itself.
+-- Returns the type under a domain, through any number of nested domains; else the type itself.
 CREATE FUNCTION threadline.base_type(type oid) RETURNS oid
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -13,7 +12,7 @@ BEGIN
         IF tl_kind = 'd' THEN
             type := tl_under;
         ELSE
-            -- NULL for what is no type.
+            -- NULL if it is not a type.
             RETURN CASE WHEN tl_kind IS NOT NULL THEN type END;
         END IF;
     END LOOP;

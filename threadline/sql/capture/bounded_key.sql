@@ -1,6 +1,6 @@
--- A key value, one of so many, as it fits into the index by record: of what is longer,
--- the beginning and a digest. Two long keys are told apart all the same; what they
--- were is in the images.
+-- Returns one of a number of key values in the form that fits into the index by record: a longer
+-- value becomes its beginning and a digest, which still distinguishes two long keys. The images
+-- have the full values.
 CREATE FUNCTION threadline.bounded_key(value text, parts integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE

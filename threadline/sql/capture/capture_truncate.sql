@@ -1,8 +1,7 @@
--- Records every row that a TRUNCATE is about to remove from a relation. Runs
--- for each relation that the statement names or reaches and that carries the
--- trigger; partitions without one are covered by their parent's. Of more rows than
--- audited_tables.truncate_limit, one record says how many there were: TRUNCATE is
--- called because it is quick.
+-- Records every row that a TRUNCATE is about to remove from a relation. Runs for each relation
+-- that the statement names or reaches and that carries the trigger; partitions without one are
+-- covered by their parent's. If the number of rows exceeds audited_tables.truncate_limit, one
+-- record gives the number, so that TRUNCATE stays fast.
 CREATE FUNCTION threadline.capture_truncate(audited_table integer, target oid, built_for jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -12,7 +11,7 @@ SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
 SET array_nulls = on
--- With it, what a CHECK calls would run as the owner of the audit.
+-- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
 SET jit = off
 AS $$
@@ -56,12 +55,13 @@ BEGIN
                 threadline.image_of(tl_readable, 'tl_row'), tl_from, tl_where)
             USING audited_table, tl_part, tl_redaction;
         EXCEPTION WHEN insufficient_privilege OR raise_exception OR data_exception OR undefined_function THEN
-            -- A row-level policy failed, or may not be applied: that rows are gone is all that can be said.
+            -- A row-level policy failed, or may not be applied: only the fact that rows were
+            -- removed can be recorded.
             PERFORM threadline.append_truncated(audited_table, tl_part);
             CONTINUE;
         END;
-        -- TRUNCATE removes rows that this transaction cannot see. That they
-        -- are not all here is said, by a record without a key.
+        -- TRUNCATE removes rows that this transaction cannot see. A record without a key shows
+        -- that the recorded rows are not all.
         IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
            OR row_security_active(tl_part) THEN
             PERFORM threadline.append_truncated(audited_table, tl_part);

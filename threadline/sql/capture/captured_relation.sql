@@ -1,11 +1,11 @@
--- The table that a capture function belongs to: the one it was built for, or, after a
--- restore, when OIDs are others, the one whose trigger calls it. Declared immutable, so
--- that PostgreSQL asks when it plans and not for every write.
+-- Returns the table that a capture function belongs to: the one it was built for or, after a
+-- restore, when the OIDs differ, the one whose trigger calls it. Declared immutable, so that
+-- PostgreSQL evaluates it when it plans and not for every write.
 CREATE FUNCTION threadline.captured_relation(audited_table integer, built_for oid) RETURNS oid
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((
     SELECT g.tgrelid
-    -- Of triggers, PostgreSQL has no index by their functions.
+    -- PostgreSQL has no index on the functions of triggers.
     FROM pg_catalog.pg_depend AS d
     JOIN pg_catalog.pg_trigger AS g ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND g.oid = d.objid
     JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid

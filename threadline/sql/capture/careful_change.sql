@@ -1,6 +1,6 @@
--- The images of a row whose columns are not those that its capture was built for, or hold
--- what has no form in jsonb: of the whole row, from which what is redacted is taken by
--- name. Never fails.
+-- Returns the images of a row whose columns differ from those that its capture was built for, or
+-- contain values without a form in jsonb: images of the whole row, from which redacted columns
+-- are removed by name. Never fails.
 CREATE FUNCTION threadline.careful_change(
     old_record anyelement, new_record anyelement, plain boolean, redaction jsonb,
     OUT old_row jsonb, OUT new_row jsonb, OUT changed text[]

@@ -1,4 +1,4 @@
--- Which of the columns named are not the same in two rows, although their images may be.
+-- Returns the named columns that differ between two rows, even if their images are equal.
 CREATE FUNCTION threadline.changed_apart(old_record anyelement, new_record anyelement, columns jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

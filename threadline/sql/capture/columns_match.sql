@@ -1,7 +1,7 @@
--- Whether the columns of a relation are as they were when its capture was built: the
--- same ones, each under its name and of its type, and, where any are redacted, the plain
--- ones generated from the same. While the table is the one it was, each has its number
--- too; a restore closes the gaps that dropped columns left.
+-- Returns whether the columns of a relation are those that its capture was built for: the same
+-- columns, names and types and, where any are redacted, the same generation expressions of the
+-- plain ones. While the table keeps its OID, the column numbers must match too; a restore closes
+-- the gaps that dropped columns left.
 CREATE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -17,7 +17,7 @@ BEGIN
             ON k.name = now.name AND k.type = now.type::text
         WHERE now.number IS NULL OR k.number IS NULL
            OR (k.number <> now.number AND relation = (built_for ->> 'relation')::oid)
-           -- What is made of a redacted column is known by its expression.
+           -- A column that is generated from a redacted one is known by its expression.
            OR (k.column_policy = 'plain' AND tl_redacts
                AND threadline.generation_of(relation, now.number) IS DISTINCT FROM k.generation_expression));
 END

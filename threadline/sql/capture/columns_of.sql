@@ -1,10 +1,9 @@
--- The columns of a relation as its catalog has them now. `bitwise` says that
--- two values are stored alike when = says so, which spares a comparison of the
--- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not; text is
--- compared under collation "C").
--- Names come through the catalog cache: under REPEATABLE READ the catalog itself
--- may show those of before a rename, and columns that are gone.
--- A virtual column is none: there is no value of it in a row that a trigger sees.
+-- Returns the columns of a relation as its catalog has them now. `bitwise` says that two values
+-- are stored alike when = says so, which avoids a comparison of the stored bytes (numeric 1.0 =
+-- 1.00, citext, floats and intervals are not; text is compared under collation "C"). Names come
+-- through the catalog cache: under REPEATABLE READ the catalog itself may show names from before
+-- a rename, and dropped columns. Virtual columns are left out: the row that a trigger sees has no
+-- value of them.
 CREATE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE plpgsql STABLE
@@ -21,7 +20,7 @@ BEGIN
                    'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'uuid'::regtype,
                    'text'::regtype, 'varchar'::regtype, 'date'::regtype, 'timestamp'::regtype,
                    'timestamptz'::regtype, 'bytea'::regtype, 'oid'::regtype))
-           -- The scale that the column has is that of every value.
+           -- Every value has the scale of the column.
            OR (a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1)
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid

@@ -1,7 +1,7 @@
--- The id of the AuditTransaction that a change made now belongs to: that of the first
--- entry under the context. Without one, appends an entry that holds the context alone.
--- What the settings say decides nothing: posting looks whether the entry is there and
--- of the same database transaction.
+-- Returns the id of the AuditTransaction that a change made now belongs to: the id of the first
+-- entry under the context. If there is none, appends an entry that holds only the context. The
+-- settings are not trusted: posting checks that the entry exists and is of the same database
+-- transaction.
 CREATE FUNCTION threadline.current_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,6 +1,6 @@
--- Names and types of a relation's columns, how they are compared, and what they are
--- generated from: another one now asks for threadline.refresh(). Their numbers are not
--- part of it: a dump and restore closes the gaps that dropped columns left.
+-- Returns a fingerprint of the names and types of a relation's columns, how they are compared,
+-- and their generation expressions. If it differs, the table needs threadline.refresh(). Column
+-- numbers are not part of it: a dump and restore closes the gaps that dropped columns left.
 CREATE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

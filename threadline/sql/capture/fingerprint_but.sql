@@ -1,4 +1,4 @@
--- threadline.fingerprint() without some columns, by their numbers.
+-- Returns threadline.fingerprint() without some columns, given by their numbers.
 CREATE FUNCTION threadline.fingerprint_but(target regclass, others smallint[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

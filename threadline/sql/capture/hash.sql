@@ -1,8 +1,8 @@
--- What a value is recorded as under a key: the first half of HMAC-SHA-256 of its text.
--- Equal values have equal hashes, also after the type of the column changed. NULL stays
--- NULL. Without the key, in a restore that left out the rows, all are alike. Not one
--- expression, which would become part of the expressions of capture and have each of
--- them planned as a query: three times as long for a single row.
+-- Returns the keyed hash of a value: the first half of HMAC-SHA-256 of its text. Equal values
+-- have equal hashes, also after the type of the column changed. NULL stays NULL. If the key is
+-- missing, as in a restore that left out the rows, all values give the same result. Not written
+-- as one expression, because PostgreSQL would inline that into the expressions of capture and
+-- plan each as a query, which takes three times as long for a single row.
 CREATE FUNCTION threadline.hash(key_id integer, value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- A key of up to 64 bytes, each exclusive-or a byte, as HMAC mixes it in.
+-- Returns a key of up to 64 bytes with each byte exclusive-or a given byte, as HMAC needs it.
 CREATE FUNCTION threadline.hash_pad(key bytea, pad integer) RETURNS bytea
 LANGUAGE sql IMMUTABLE
 RETURN (

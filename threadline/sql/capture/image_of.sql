@@ -1,4 +1,4 @@
--- SQL for the image of a row called row_name of a relation, whatever its columns are.
+-- Returns SQL for the image of a row called row_name of a relation with any columns.
 CREATE FUNCTION threadline.image_of(relation regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

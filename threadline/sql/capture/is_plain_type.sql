@@ -1,7 +1,7 @@
--- Whether values of a type have one form in jsonb, which depends on no setting but those
--- that are pinned. `apart` says that values are compared as well, apart from their images:
--- else a type of which threadline.merges_values() is not plain. Of the types that most columns have; of others threadline.json_form()
--- and threadline.settings_needed() tell.
+-- Returns whether values of a type have one form in jsonb, independent of all settings except the
+-- pinned ones. `apart` says that values are compared separately from their images: otherwise a type
+-- of which threadline.merges_values() is true is not plain. Covers the types that most columns
+-- have; for others see threadline.json_form() and threadline.settings_needed().
 CREATE FUNCTION threadline.is_plain_type(type oid, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN type IN (

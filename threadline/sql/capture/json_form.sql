@@ -1,8 +1,8 @@
--- SQL for what to_jsonb() is given in place of a value, so that nobody's code runs
--- with the rights of who records it: for a type that is not PostgreSQL's own it
--- calls whatever cast to json the type's owner made. Such a value is recorded as the
--- text that its output function writes. That of json is kept where jsonb has no form
--- for it, and money, written otherwise in each locale, is a number.
+-- Returns SQL for the value that to_jsonb() gets in place of a column's, so that no foreign code
+-- runs with the rights of the role that records: for a type that is not PostgreSQL's own,
+-- to_jsonb() calls any cast to json that the type's owner created. Such a value is recorded as
+-- the text from its output function. A json value that has no form in jsonb keeps its text, and
+-- money, whose text depends on the locale, is a number.
 CREATE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -13,7 +13,8 @@ BEGIN
             CASE
                 WHEN base.oid = 'json'::regtype THEN 'threadline.json_image(%1$s)'
                 WHEN base.oid = 'money'::regtype THEN '%1$s::numeric'
-                -- PostgreSQL's own have lower OIDs, and it looks for no cast of them.
+                -- PostgreSQL's own types have lower OIDs, and to_jsonb() looks for no cast of
+                -- them.
                 WHEN base.oid < 16384 OR element.oid < 16384 THEN '%1$s'
                 WHEN base.typtype = 'c' THEN 'threadline.row_image(%1$s)'
                 WHEN element.typtype = 'c' THEN

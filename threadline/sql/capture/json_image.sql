@@ -1,7 +1,7 @@
--- json as it enters an image: a text, which json is, of which every blank counts (a
--- signature may have been made of it). One that jsonb writes just so is kept as what it
--- says; any other as a string that holds the text, and so is what is a string itself,
--- so that a string in the place of a json column is always a text of json.
+-- Returns a json value as it enters an image. json is a text in which every blank counts (a
+-- signature may cover it). A value that jsonb writes identically is kept as its content; any
+-- other is kept as a string that holds the text. A json string is always kept that way, so that a
+-- string in the place of a json column is always a text of json.
 CREATE FUNCTION threadline.json_image(value json) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 AS $$

@@ -1,4 +1,4 @@
--- The primary key of a relation, in key order; empty when it has none.
+-- Returns the primary key of a relation, in key order; empty if it has none.
 CREATE FUNCTION threadline.key_columns_of(target regclass)
 RETURNS TABLE (name text, type regtype)
 LANGUAGE sql STABLE

@@ -1,5 +1,5 @@
--- The canonical text of one key value. Numbers that are equal have one text
--- (1.10 and 1.1), everything else is its JSON text without quotes.
+-- Returns the canonical text of one key value. Equal numbers have one text (1.10 and 1.1);
+-- everything else is its JSON text without quotes.
 CREATE FUNCTION threadline.key_text(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE pg_catalog.jsonb_typeof(value)

@@ -1,5 +1,5 @@
--- The image of a row for which to_jsonb() may be too small: no string of it holds more
--- than 256 MB. Apart, because to catch an error costs each row that causes none.
+-- Returns the image of a row that may exceed the limits of to_jsonb(): no string in it may hold
+-- more than 256 MB. A separate function, because an exception handler adds cost to every row.
 CREATE FUNCTION threadline.large_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- Whether to_jsonb() may make one value of two that are not the same: of -0 and 0, and of
+-- Returns whether to_jsonb() may give one value for two different ones: for -0 and 0, and for
 -- arrays that differ in their bounds.
 CREATE FUNCTION threadline.merges_values(type oid) RETURNS boolean
 LANGUAGE sql STABLE

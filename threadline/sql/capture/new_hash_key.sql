@@ -1,5 +1,5 @@
--- Makes a key of 32 random bytes, and says under which id it is kept. UUIDs come from
--- PostgreSQL's strong random source, 122 bits of each.
+-- Creates a key of 32 random bytes and returns the id under which it is kept. UUIDs come from
+-- PostgreSQL's strong random source, 122 bits each.
 CREATE FUNCTION threadline.new_hash_key() RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp

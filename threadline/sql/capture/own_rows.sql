@@ -1,5 +1,5 @@
--- A table as FROM, UPDATE or DELETE take it, for the rows that are its own: what an inheritance child
--- holds is the child's, what a partition holds is the table's.
+-- Returns a table as FROM, UPDATE or DELETE take it, restricted to its own rows: the rows of an
+-- inheritance child belong to the child, those of a partition to the table.
 CREATE FUNCTION threadline.own_rows(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- What a masked value is stored as: of the JSON type that to_jsonb gives the column's
--- values, so that readers meet no surprise. NULL stays NULL.
+-- Returns the stored form of a masked value. It has the JSON type that to_jsonb gives the
+-- column's values, so that readers can parse it. NULL stays NULL.
 CREATE FUNCTION threadline.placeholder(type regtype) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (

@@ -1,6 +1,6 @@
--- Whether PostgreSQL, to plan a query of a table, may call a function that somebody
--- else than a superuser or the owner of the audit wrote: it works out what is constant
--- in the expressions of indexes, statistics and partition keys, as whoever asks.
+-- Returns whether PostgreSQL, to plan a query of a table, may call a function that was written by
+-- a role other than a superuser or the owner of the audit: the planner evaluates constants in the
+-- expressions of indexes, statistics and partition keys with the rights of the caller.
 CREATE FUNCTION threadline.plans_foreign_code(target regclass) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,7 +1,7 @@
--- The columns of a relation as they are at this moment, for a write that goes on:
--- under REPEATABLE READ its snapshot shows the catalog as it was, and what PostgreSQL
--- looks up by itself, the names of a row's fields and the types of expressions, is of
--- now. No type is known where the schema is closed to who asks.
+-- Returns the columns of a relation as they are at this moment, for a write in progress: under
+-- REPEATABLE READ its snapshot shows an older catalog, while PostgreSQL itself looks up the names
+-- of a row's fields and the types of expressions in the current one. The type is unknown if the
+-- caller has no access to its schema.
 CREATE FUNCTION threadline.present_columns(
     target regclass, OUT number smallint, OUT name text, OUT type regtype
 ) RETURNS SETOF record
@@ -18,7 +18,7 @@ BEGIN
     LOOP
         name := (pg_identify_object_as_address('pg_class'::regclass, target, number)).object_names[3];
         EXIT WHEN name IS NULL;
-        -- NULL of a column that was dropped.
+        -- NULL for a dropped column.
         IF has_column_privilege(target, number, 'SELECT') IS NOT NULL THEN
             tl_numbers := tl_numbers || number;
             tl_names := tl_names || name;
@@ -36,7 +36,7 @@ BEGIN
     RETURN QUERY
     SELECT c.number, c.name, c.type
     FROM ROWS FROM (unnest(tl_numbers), unnest(tl_names), unnest(tl_types)) AS c (number, name, type)
-    -- A column is virtual from the beginning, or never.
+    -- A column is virtual from its creation, or never.
     WHERE c.number <> ALL (ARRAY(SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = target AND a.attgenerated = 'v'));
 END
 $$;

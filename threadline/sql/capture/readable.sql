@@ -1,7 +1,7 @@
--- Where the owner of the audit may read the rows of a table: there, or through the
--- parent of a partition that came later and that nobody let it read. NULL if
--- nowhere, or if what would run with the rights of the owner is a row-level policy
--- or a function of somebody else.
+-- Returns the relation through which the owner of the audit may read the rows of a table: the
+-- table itself, or the parent of a partition that was attached later without a grant. NULL if
+-- there is none, or if a row-level policy or a function of another role would run with the rights
+-- of the owner.
 CREATE FUNCTION threadline.readable(target regclass) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

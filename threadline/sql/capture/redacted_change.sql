@@ -1,5 +1,5 @@
--- The images of a change with what is redacted taken out of them, and which of the
--- masked columns it changed.
+-- Returns the images of a change without the redacted columns, and the masked columns that it
+-- changed.
 CREATE FUNCTION threadline.redacted_change(
     INOUT old_row jsonb, INOUT new_row jsonb, redaction jsonb, OUT changed text[]
 )

@@ -1,11 +1,10 @@
--- What is redacted of a row whose columns are not those that its capture function was
--- built for. Fails closed: on a table with redaction a value is recorded as plain values only
--- if its column can be traced to one that the policy left plain, by column number while
--- the table is the one it was, by name after a restore. A column added since could hold
--- anything and is left out, and so is one that is generated from something else.
--- `built_for` is written into the capture function: nothing here depends on rows that
--- may be missing. Declared immutable and called with constants alone, so that PostgreSQL
--- answers it when it plans and not for every write.
+-- Returns the redacted columns of a row whose columns differ from those that its capture function
+-- was built for. Fails closed: on a table with redaction, a value is recorded plain only if its
+-- column can be traced to one that the policy left plain, by column number while the table keeps
+-- its OID, by name after a restore. A column added since could hold anything and is left out, and
+-- so is one that has another generation expression. `built_for` is written into the capture
+-- function: nothing here depends on rows that may be missing. Declared immutable and called only
+-- with constants, so that PostgreSQL evaluates it when it plans and not for every write.
 CREATE FUNCTION threadline.redaction_now(relation oid, built_for jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- Any row, or value of a composite type, as JSON, without ever failing.
+-- Returns any row, or value of a composite type, as JSON. Never fails.
 CREATE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,10 +1,10 @@
--- Says under whom and for what the running transaction writes from now on:
+-- Sets the actor and the context of what the running transaction writes from now on:
 --
 --   BEGIN; SELECT threadline.set_context('{"actor": {"type": "user", "id": "42"}}'); ... COMMIT;
 --
--- The context carries the time at which the transaction began. One that was left in a
--- session by SET, and so met by the next client of a pooled connection, carries another
--- and names nobody.
+-- The context carries the time at which the transaction began. A context that a session left
+-- behind with SET carries another time, so it gives no actor to the next client of a pooled
+-- connection.
 CREATE FUNCTION threadline.set_context(context jsonb) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
@@ -12,4 +12,4 @@ BEGIN ATOMIC
         pg_catalog.concat(EXTRACT(epoch FROM pg_catalog.now()), ' ', context), true);
 END;
 COMMENT ON FUNCTION threadline.set_context(jsonb) IS
-    'Has what the running transaction changes from now on recorded under an actor: {"actor": {"type", "id"}, "request_id", "correlation_id", "job_id", "source", "remote_ip", "metadata"}';
+    'Sets the actor and context of what the running transaction changes from now on: {"actor": {"type", "id"}, "request_id", "correlation_id", "job_id", "source", "remote_ip", "metadata"}';

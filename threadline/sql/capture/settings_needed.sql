@@ -1,6 +1,6 @@
--- The settings that decide how values of a relation become text: one value has one
--- image, whoever writes it. Each costs something at every call of a function that pins
--- it, so a table has those that its types need; all for a type that is not known here.
+-- Returns the settings on which the text of a relation's values depends: one value has one image,
+-- independent of the session that writes it. Each pinned setting adds cost to every call of a
+-- function, so a table has only those that its types need; a table with an unknown type has all.
 CREATE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -22,7 +22,7 @@ BEGIN
             LEFT JOIN pg_type AS t ON t.oid = c.type
             WHERE c.type = ANY (setting.types) OR NOT coalesce(
                 t.typtype = 'e'
-                -- As JSON, dates and times are in ISO format whatever is set.
+                -- In JSON, dates and times have ISO format under every setting.
                 OR c.type IN (
                     'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
                     'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,

@@ -1,5 +1,5 @@
--- Whether capture is suspended in the running database transaction, or its session.
--- That threadline.suspended is set only says that there is something to look for.
+-- Returns whether capture is suspended in the running database transaction or its session. The
+-- setting threadline.suspended only says that a suspension has to be looked up.
 CREATE FUNCTION threadline.suspended() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- The action by which capture was suspended in this session; NULL if it is not.
+-- Returns the action that suspended capture in this session; NULL if capture is not suspended.
 CREATE FUNCTION threadline.suspended_session() RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,7 +1,7 @@
--- SQL for the image of a row of a relation, with the columns that it has now, whatever
--- is decided for them. An exact one fails where a value has no form in jsonb (\u0000
--- inside json[]). The other never does: all but numbers and the like are kept as their
--- text, and of what is beyond the 200 MB that fit in only length and digest.
+-- Returns SQL for the image of a row of a relation with its present columns, before any column
+-- policy. The exact form fails where a value has no form in jsonb (\u0000 inside json[]). The
+-- other form never fails: it keeps all values except numbers and the like as text, and replaces
+-- what exceeds 200 MB by its length and digest.
 CREATE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -22,7 +22,7 @@ BEGIN ATOMIC
             string_agg(
                 format(
                     CASE WHEN base.oid = 'bytea'::regtype
-                        -- Its text is twice as long, and may be none any more.
+                        -- Its text is twice as long and may exceed the limit.
                         THEN '(%s, %L, NULL::jsonb, CASE WHEN octet_length(%4$s) > 50000000 '
                              'THEN threadline.too_large(octet_length(%4$s), sha256(%4$s)) WHEN %4$s IS NOT NULL THEN concat(%4$s) END)'
                         WHEN base.oid < 16384 AND (base.typlen > 0 OR base.oid = 'numeric'::regtype)
@@ -40,7 +40,7 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
         SELECT coalesce(
             threadline.json_form(c.type, value.reference),
-            -- A type that only the snapshot knows is asked for once more, of the value.
+            -- A type that is only in the snapshot is determined again, from the value.
             (SELECT format('CASE WHEN pg_typeof(%s) = %L::regtype THEN to_jsonb(%s) ELSE to_jsonb(%s) END',
                  value.reference, a.atttypid, threadline.json_form(a.atttypid, value.reference), as_text.sql)
              FROM pg_attribute AS a

@@ -1,5 +1,5 @@
--- A row's redacted image with hashes where it has placeholders. `hashes` names the key
--- of each column.
+-- Returns a row's redacted image with keyed hashes in place of placeholders. `hashes` names the
+-- key of each column.
 CREATE FUNCTION threadline.with_hashes(image jsonb, whole jsonb, hashes jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN image || coalesce((

@@ -1,7 +1,7 @@
--- Whether a write is not to be recorded: capture is suspended, or the trigger that
--- fired is not the one that threadline.audit() made. A trigger that was copied to
--- another table with a schema, or put there by hand, records nothing, because what
--- happens there did not happen here; threadline.table_drift() names it.
+-- Returns whether a write must not be recorded: capture is suspended, or the trigger that fired
+-- is not the one that threadline.audit() created. A trigger that was copied to another table with
+-- a schema, or created by hand, records nothing, because the write was not on the audited table;
+-- threadline.table_drift() reports it.
 CREATE FUNCTION threadline.withheld(audited_table integer, target oid, trigger_name name, built_for oid) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,6 +1,6 @@
--- Makes the trigger function that captures a table, if it is not as it should be. Anybody
--- may have a trigger call it: it records what happens to its own table, and for its own
--- triggers, so that whoever owns the table can attach partitions.
+-- Creates the trigger function that captures a table, unless it already matches. Any role may
+-- create a trigger that calls it: it records only changes of its own table made through its own
+-- triggers, so that the table's owner can attach partitions.
 CREATE FUNCTION threadline.build_function(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- The source of a table's capture function.
+-- Returns the source of a table's capture function.
 CREATE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -9,10 +9,10 @@ DECLARE
     tl_captured text := format('threadline.captured_relation(%s, %L::pg_catalog.oid)', audited_table, target::oid);
     tl_built_for text := quote_literal(threadline.built_for(audited_table, target)) || '::pg_catalog.jsonb';
     tl_images text;
-    -- Instants are put into UTC when they are posted.
+    -- Instants are converted to UTC when they are posted.
     tl_settings text[] := threadline.settings_needed(target) || '{timezone}'::text[];
     tl_restored text := format('threadline.audited_relation(TG_RELID, %L::pg_catalog.oid)', target::oid);
-    -- PostgreSQL works it out when it plans; for a restored table, it is asked each time.
+    -- PostgreSQL evaluates it when it plans; for a restored table it is evaluated for each write.
     tl_guard text := format(
         'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
@@ -20,7 +20,7 @@ DECLARE
     tl_plain boolean := threadline.plain_columns(target, tl_settings, apart => true);
     tl_hides boolean;
     tl_changed text;
-    -- Where nothing is redacted, whatever the columns are.
+    -- Without redaction, for any columns.
     tl_redacted_for text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
@@ -32,7 +32,7 @@ BEGIN
     JOIN threadline.columns_of(target) AS live ON live.number = c.number;
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND tl_plain;
 
-    -- A redacted column that is gone may come back.
+    -- A dropped column that was redacted may come back.
     tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.column_policy <> "plain")');
     tl_redacted_for := CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END;
     tl_images := threadline.filled(
@@ -56,7 +56,7 @@ BEGIN
             'new_image', threadline.image_expression(audited_table, target, 'NEW'),
             'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));
     IF tl_hides THEN
-        -- Of an update of those alone nothing is to be seen.
+        -- An update of only these columns is not visible in the images.
         tl_images := tl_images || format(
             $unseen$    IF TG_OP = 'UPDATE' AND (tl_old - %1$L::text[])::text = (tl_new - %1$L::text[])::text AND coalesce(tl_changed, '{}') <@ %1$L::text[] THEN
         RETURN NULL;

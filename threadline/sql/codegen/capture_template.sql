@@ -1,9 +1,9 @@
--- The source of a table's capture function, with holes in braces for what is the
--- table's own. It appends one entry to the journal and looks nothing up.
+-- The source of a table's capture function, with holes in braces for the parts that depend on the
+-- table. It appends one entry to the journal and looks nothing up.
 --
--- Every write pays for each expression and each setting that is pinned. So there are few,
--- and no search_path: whatever is called has its schema, and comparisons are called by
--- the names of their functions, which nobody's search_path can replace.
+-- Every write pays for each expression and each pinned setting. So there are few, and no
+-- search_path: every call names its schema, and comparisons call the functions of the operators
+-- by name, which no search_path can replace.
 CREATE FUNCTION threadline.capture_template() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
@@ -22,7 +22,7 @@ BEGIN
        OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')
        OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
     THEN
-        -- A trigger of another kind under the name would record what did not happen, or twice what did.
+        -- Another kind of trigger under this name would record changes falsely, or twice.
         IF NOT (CASE WHEN pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN pg_catalog.nameeq(TG_NAME, '!threadline_truncate_{id}')
                     ELSE pg_catalog.texteq(TG_WHEN, 'AFTER') AND pg_catalog.texteq(TG_LEVEL, 'ROW') AND pg_catalog.nameeq(TG_NAME, '!threadline_capture_{id}') END)
            OR threadline.withheld({id}, TG_RELID, TG_NAME, {relation})

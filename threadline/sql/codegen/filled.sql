@@ -1,4 +1,4 @@
--- A template with its holes, {name}, filled.
+-- Returns a template with its holes, {name}, filled.
 CREATE FUNCTION threadline.filled(template text, holes jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8,7 +8,7 @@ DECLARE
     tl_name text;
     tl_filled text := tl_parts[1];
 BEGIN
-    -- In one pass: what fills a hole may have braces of its own.
+    -- In one pass: a filling may contain braces.
     FOR tl_number IN 2..cardinality(tl_parts) LOOP
         tl_name := split_part(tl_parts[tl_number], '}', 1);
         tl_filled := tl_filled || CASE

@@ -1,4 +1,4 @@
--- SQL for what a value is recorded as under the key of its column.
+-- Returns SQL for the keyed hash of a value under the key of its column.
 CREATE FUNCTION threadline.hash_expression(reference text, type regtype, key_id integer) RETURNS text
 LANGUAGE sql STABLE
 RETURN pg_catalog.format('threadline.hash(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));

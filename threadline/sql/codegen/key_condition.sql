@@ -1,15 +1,15 @@
--- SQL that is true of the row called row_name that has a record key; by column,
--- so that the primary key's index serves. A cast to "character" or "bit" would
--- cut the value to one. Of a key that was too long for the index only a digest is
--- known, so that each row's is made.
+-- Returns SQL that is true of the row called row_name with a given record key, by column, so that
+-- the primary key's index is used. A cast to "character" or "bit" would cut the value to one
+-- character or bit. If a key was too long for the index, only a digest is known, so the digest of
+-- each row's key is computed.
 --
--- Types that an extension made are compared by the operator of their index, which
--- the path does not find and which only a superuser can have made. What citext or a
--- collation takes for equal is told apart by its text.
+-- Types of extensions are compared with the operator of their index, which the search_path does
+-- not find and which only a superuser can have created. Values that citext or a collation treats
+-- as equal are distinguished by their text.
 CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
--- To plan it costs a hundred times what it takes to run.
+-- Planning it takes a hundred times as long as running it.
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -30,7 +30,7 @@ BEGIN
                bool_or((k.equality IS NOT NULL OR k.loose) AND k.hash_of IS NULL)
         INTO tl_by_column, tl_exactly
         FROM (
-            -- What a domain checks holds for every value in the table.
+            -- Every value in the table satisfies the checks of its domain.
             SELECT live.*, base.type::regtype AS base, (
                 SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
                 FROM pg_opclass AS c

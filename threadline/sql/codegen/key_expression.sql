@@ -1,6 +1,5 @@
--- SQL for the record key of a row called row_name. Long values are few, and only
--- they are worth a function call. Two keys that the column's collation takes for equal
--- are two.
+-- Returns SQL for the record key of a row called row_name. Only long values, which are few, call
+-- a function. Two keys that the column's collation treats as equal are two keys.
 CREATE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -13,7 +12,7 @@ BEGIN ATOMIC
     FROM (
         SELECT ordinal, CASE WHEN fixed THEN part ELSE format(
             'CASE WHEN octet_length(%1$s) > %3$s THEN threadline.bounded_key(%1$s, %2$s) ELSE %1$s END', part, parts,
-            -- In a JSON array a byte becomes six at most.
+            -- In a JSON array a byte takes six bytes at most.
             CASE parts WHEN 1 THEN 2000 ELSE (2000 / parts - 2) / 6 END) END AS bounded
         FROM (
             SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 OR k.hash_of IS NOT NULL AS fixed,

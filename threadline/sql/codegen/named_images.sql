@@ -1,8 +1,8 @@
--- How a table whose columns are not all recorded as they are has the images of a row
--- made: as was generated for its columns, or carefully. The guard has constants for
--- arguments, so that PostgreSQL works it out when it plans, and again after each change
--- of the table. To catch an error costs each row: {try} is left empty where all types are
--- PostgreSQL's own, of which 100 kB are far from what jsonb can hold.
+-- Returns the code that makes the images of a row for a table with column policies: the generated
+-- form, or the careful one. The guard has only constant arguments, so that PostgreSQL evaluates
+-- it when it plans, and again after each change of the table. An exception handler adds cost to
+-- each row: {try} is left empty where all types are PostgreSQL's own, because 100 kB of these are
+-- far below the limits of jsonb.
 CREATE FUNCTION threadline.named_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$

@@ -1,7 +1,7 @@
--- The settings that a table's capture function pins, as clauses of the function. What
--- threadline.named_images() writes needs the search_path, and is known by a word that is
--- always in it: one that must be missing could be put there as the name of a column.
--- What hashes instants needs the time zone, in which they are put later otherwise.
+-- Returns the settings that a table's capture function pins, as clauses of the function. The code
+-- of threadline.named_images() needs the search_path and is recognized by a word that it always
+-- contains; testing for the absence of a word would not be safe, because a column name can
+-- contain any word. Hashing instants needs the time zone; otherwise it is applied later.
 CREATE FUNCTION threadline.pinned_settings(audited_table integer, target regclass, source text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- How a table without redaction has the images of a row made: of whatever columns it
--- has. Compressed 255 times, which is the most, 100 kB are far from what jsonb can hold.
+-- Returns the code that makes the images of a row for a table without redaction, for any columns.
+-- Even compressed by the maximum factor of 255, 100 kB are far below the limits of jsonb.
 CREATE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$

@@ -1,4 +1,4 @@
--- Every name that columns of a table ever had.
+-- Returns every name that columns of a table ever had.
 CREATE FUNCTION threadline.all_names(audited_table integer, names text[]) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,14 +1,15 @@
--- Begins to make what is recorded of a person unreadable (GDPR, article 17), and returns
--- the number of the erasure; threadline.erase() does it:
+-- Begins to make the recorded data of a person unreadable (GDPR, article 17) and returns the
+-- number of the erasure; threadline.erase() does the work:
 --
 --   SELECT threadline.begin_erasure('users', '42', reason => 'request 2026-31');
 --   SELECT threadline.erase(3);  -- until it returns 0
 --
--- What belongs to the person, the policies say: see `personal` and `subject` of
--- threadline.audit(). That there was a change, when and by whom, stays.
--- columns: instead of what the policies say: ARRAY['users.email', 'addresses.street'].
--- actor_type, actor_id: also reason, comment, metadata and address of what this actor did.
--- actions: also reason, comment and metadata of these actions.
+-- The policies define what belongs to the person: see `personal` and `subject` of
+-- threadline.audit(). The fact, time and actor of each change stay on record.
+-- columns: replaces the columns of the policies: ARRAY['users.email', 'addresses.street'].
+-- actor_type, actor_id: also erases reason, comment, metadata and address of this actor's
+-- actions and transactions.
+-- actions: also erases reason, comment and metadata of these actions.
 CREATE FUNCTION threadline.begin_erasure(
     target     regclass,
     record_key text,
@@ -39,7 +40,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;
     PERFORM threadline.lock_erasing();
-    -- What waits is looked through with the rest.
+    -- Unposted entries are searched with the rest.
     PERFORM threadline.post_all();
     IF tl_id IS NOT NULL THEN
         tl_keys := threadline.subject_keys(tl_id, begin_erasure.record_key);
@@ -49,7 +50,7 @@ BEGIN
     END IF;
     tl_plan := (SELECT coalesce(jsonb_agg(p), '[]') FROM jsonb_array_elements(tl_plan) AS p WHERE p -> 'columns' <> '[]');
     IF tl_plan = '[]' AND begin_erasure.actor_type IS NULL AND begin_erasure.actions IS NULL THEN
-        RAISE EXCEPTION 'threadline: no policy says what of a record of % is personal', target
+        RAISE EXCEPTION 'threadline: no policy declares personal columns of records of %', target
             USING HINT = format('Declare it: #[audited(personal(email))] on the model, SELECT threadline.audit(''%s'', ..., personal => ARRAY[''email'']) in SQL; or name it this once: columns => ARRAY[''%s.email''], `audit erase --column %s.email`.', target, target, target);
     END IF;
     SELECT h.* INTO tl_hold
@@ -58,7 +59,7 @@ BEGIN
       AND h.table_id = tl_id AND (h.record_keys IS NULL OR h.record_keys && tl_keys)
     ORDER BY h.id LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released', tl_name, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
+        RAISE EXCEPTION 'threadline: the recorded data of %:% is under hold % (%), and is not erased before the hold is released', tl_name, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
     END IF;
 
     tl_action := threadline.own_action('audit.erased', jsonb_build_object(
@@ -81,4 +82,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]) IS
-    'Begins to make what is recorded of a person unreadable; threadline.erase() with the number that it returns does it';
+    'Begins to make the recorded data of a person unreadable; call threadline.erase() with the number that it returns';

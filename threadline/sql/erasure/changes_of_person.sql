@@ -1,6 +1,6 @@
--- The changes of a record with which of their sides belong to a person: what was before
--- them, and what was after. `plan` is one of threadline.personal_tables(). `owners` says
--- whom the record named after the change `after_id`, and comes out after each change.
+-- Returns the changes of a record with the sides of them that belong to a person: the image
+-- before and the image after. `plan` is one of threadline.personal_tables(). `owners` gives the
+-- persons that the record named after the change `after_id`, and is returned after each change.
 CREATE FUNCTION threadline.changes_of_person(
     plan jsonb, keys text[], key text, INOUT owners jsonb, after_id bigint, at_most bigint, with_pending boolean,
     OUT change threadline.audit_changes, OUT before boolean, OUT after boolean
@@ -46,7 +46,7 @@ BEGIN
             tl_after := CASE WHEN change.op = 'I' THEN threadline.named_in(change.row_data, tl_former, change.captured_at)
                 WHEN change.op = 'U' THEN tl_before || threadline.named_in(change.changed_to, tl_former, change.captured_at)
                 ELSE '{}' END;
-            -- What left this key says nothing of who came to it.
+            -- A record that left this key says nothing about the one that took it.
             IF change.record_key = changes_of_person.key THEN
                 changes_of_person.owners := tl_after;
             END IF;

@@ -1,4 +1,4 @@
--- A plan of threadline.personal_tables() with the columns that were named, and no others.
+-- Returns a plan of threadline.personal_tables() restricted to the named columns.
 CREATE FUNCTION threadline.chosen_columns(target regclass, plan jsonb, columns text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -23,7 +23,7 @@ BEGIN
         ORDER BY (p -> 'itself')::boolean DESC
         LIMIT 1;
         IF tl_table.id IS NULL THEN
-            RAISE EXCEPTION 'threadline: of the table of column % nobody knows which rows belong to a record of %', tl_column, target
+            RAISE EXCEPTION 'threadline: no policy says which rows of the table of column % belong to a record of %', tl_column, target
                 USING HINT = 'Say which column names the person: #[audited(subject(user_id = users))], subject => ''{"user_id": "users"}'' of threadline.audit().';
         END IF;
         tl_column := tl_parts[cardinality(tl_parts)];
@@ -33,7 +33,7 @@ BEGIN
               AND NOT EXISTS (
                   SELECT FROM threadline.ledger_changes AS c
                   WHERE c.table_id = tl_table.id AND (c.row_data ? tl_column OR c.changed_from ? tl_column OR c.changed_to ? tl_column)) THEN
-            RAISE EXCEPTION 'threadline: of table %.% no column % is on record', tl_table.schema_name, tl_table.table_name, tl_column;
+            RAISE EXCEPTION 'threadline: table %.% has no recorded column %', tl_table.schema_name, tl_table.table_name, tl_column;
         END IF;
         tl_chosen := tl_chosen || jsonb_build_object(tl_table.id::text, coalesce(tl_chosen -> tl_table.id::text, '[]') || to_jsonb(tl_column));
     END LOOP;

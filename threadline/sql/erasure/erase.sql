@@ -1,10 +1,11 @@
--- Goes on with an erasure that threadline.begin_erasure() began, and returns how many
--- changes it looked at; 0 when it is done. Call it until it returns 0:
+-- Continues an erasure that threadline.begin_erasure() began and returns the number of changes it
+-- read; 0 when it is done. Call it until it returns 0:
 --
 --   SELECT threadline.erase(3);
 --
--- Each call is one transaction, of about 10,000 changes, that keeps no writer waiting. What
--- was interrupted goes on where it was. What is under a hold is refused, all of it.
+-- Each call is one transaction of about 10,000 changes and blocks no writer. An interrupted
+-- erasure continues from its last batch. If anything is under a hold, the whole erasure is
+-- refused.
 CREATE FUNCTION threadline.erase(erasure bigint, at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -49,7 +50,7 @@ BEGIN
         RETURN tl_seen;
     END IF;
 
-    -- What was recorded meanwhile.
+    -- Changes recorded meanwhile.
     PERFORM threadline.post_all();
     tl_seen := threadline.find_new_changes(tl_run, tl_limit);
     IF tl_seen = tl_limit OR EXISTS (SELECT FROM threadline.erased_records AS r WHERE r.erasure_id = erasure AND NOT r.done) THEN
@@ -82,4 +83,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.erase(bigint, integer) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.erase(bigint, integer) IS
-    'Goes on with an erasure, a batch a call; returns how many changes it looked at, 0 when it is done';
+    'Continues an erasure, one batch a call; returns the number of changes it read, 0 when it is done';

@@ -1,5 +1,5 @@
--- Erases what belongs to the person of an erasure in the next changes of one record, and
--- returns how many it looked at.
+-- Erases the person's values in the next changes of one record, for an erasure, and returns the
+-- number of changes it read.
 CREATE FUNCTION threadline.erase_record(run threadline.erasures, record threadline.erased_records, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -20,7 +20,7 @@ DECLARE
     tl_seen bigint := 0;
     tl_count bigint := 0;
 BEGIN
-    -- A purge may have got ahead of it.
+    -- A purge may have removed it first.
     IF record.reached_id < 0 OR EXISTS (
         SELECT FROM threadline.kept_images AS k
         WHERE k.table_id = record.table_id AND k.record_key = record.record_key AND k.id > record.reached_id)

@@ -1,5 +1,5 @@
--- Erases what was said in free text by the actor of an erasure and in its actions, and
--- returns how many actions and transactions that were.
+-- Erases the free text of the actor of an erasure and of its actions, and returns the number of
+-- actions and transactions.
 CREATE FUNCTION threadline.erase_texts(run threadline.erasures, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -12,7 +12,7 @@ BEGIN
     WITH due AS (
         SELECT a.id FROM threadline.audit_actions AS a
         WHERE (a.actor_type = run.actor_type AND a.actor_id = run.actor_id OR a.id = ANY (run.actions))
-          -- What was done to the audit itself stays.
+          -- Actions on the audit itself stay.
           AND a.name NOT LIKE 'audit.%'
           AND (a.reason !~ '^erased:[0-9]+$' OR a.comment !~ '^erased:[0-9]+$' OR a.remote_ip IS NOT NULL
                OR a.meta IS NOT NULL AND NOT threadline.is_erased(a.meta -> 'erased'))

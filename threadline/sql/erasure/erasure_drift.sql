@@ -1,4 +1,4 @@
--- Erasures that are not done, and values of their persons that were recorded since.
+-- Returns erasures that are not done, and values of their persons that were recorded since.
 CREATE FUNCTION threadline.erasure_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -34,4 +34,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.erasure_drift() IS
-    'Erasures that are not done, and values of their persons that were recorded since';
+    'Unfinished erasures, and values of their persons that were recorded since';

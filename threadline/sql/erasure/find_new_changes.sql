@@ -1,5 +1,5 @@
--- Looks through what was posted since for more changes of the person of an erasure, and
--- returns how many it looked at.
+-- Searches the changes posted since for more changes of the person of an erasure and returns the
+-- number of changes it read.
 CREATE FUNCTION threadline.find_new_changes(run threadline.erasures, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

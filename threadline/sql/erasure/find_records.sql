@@ -1,5 +1,5 @@
--- Looks through the next changes of a table for records that belonged to the person of an
--- erasure, and returns how many it looked at; fewer than `at_most`: those were the last.
+-- Searches the next changes of a table for records that belonged to the person of an erasure and
+-- returns the number of changes it read; a number below `at_most` means the end of the table.
 CREATE FUNCTION threadline.find_records(run threadline.erasures, plan jsonb, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -39,7 +39,7 @@ BEGIN
     FROM threadline.kept_images AS k
     WHERE k.table_id = tl_table AND EXISTS (SELECT FROM unnest(tl_names) AS n WHERE k.image ->> n = ANY (run.record_keys))
     ON CONFLICT DO NOTHING;
-    -- Of a row that was there before the audit, no change need say whose it is.
+    -- If a row existed before the audit, its changes need not show to whom it belongs.
     INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
     SELECT run.id, tl_table, l
     FROM threadline.live_records(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')), run.record_keys) AS l

@@ -1,4 +1,4 @@
--- Waits for whoever purges or erases, a batch at most.
+-- Waits for a running purge or erasure, one batch at most.
 CREATE FUNCTION threadline.lock_erasing() RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- Whom columns of a record named before the first change of it that is kept: what a purge
--- left of it says so, or what its changes say was before them, or the row that is there.
+-- Returns the persons that columns of a record named before its first kept change: from the image
+-- that a purge left of it, from the state before its changes, or from the live row.
 CREATE FUNCTION threadline.owners_before(audited_table integer, record_key text, former jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -22,9 +22,9 @@ BEGIN
         ORDER BY c.id
     LOOP
         EXIT WHEN tl_change.op = 'I' OR tl_count = (SELECT count(*) FROM jsonb_object_keys(tl_owners));
-        -- What is known of before wins.
+        -- What is known from before takes precedence.
         tl_owners := threadline.named_in(coalesce(tl_change.row_data, tl_change.changed_from), former, tl_change.captured_at) || tl_owners;
-        -- Of another record that came to this key.
+        -- These are of another record that took this key.
         EXIT WHEN tl_change.row_data IS NOT NULL;
     END LOOP;
     IF NOT FOUND OR tl_change.op = 'U' AND tl_change.row_data IS NULL THEN

@@ -1,5 +1,6 @@
--- In which tables something belongs to the records of a table, by their policies:
--- [{"table_id", "columns": what is personal, "by": what names the record, "itself": whether it is the table of the record}].
+-- Returns the tables in which something belongs to the records of a table, by their policies:
+-- [{"table_id", "columns": the personal ones, "by": those that name the record, "itself": whether
+-- it is the table of the record}].
 CREATE FUNCTION threadline.personal_tables(target regclass) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

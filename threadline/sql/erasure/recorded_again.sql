@@ -1,8 +1,8 @@
--- The changes by which values of the person of an erasure were recorded after it.
+-- Returns the changes that recorded values of the person of an erasure after it.
 CREATE FUNCTION threadline.recorded_again(erasure bigint) RETURNS TABLE (table_id integer, id bigint)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
--- As text: shown from what is parsed, it reads otherwise after a restore.
+-- As text: a parsed body is shown differently after a restore.
 AS $$
     WITH run AS MATERIALIZED (
         SELECT e.* FROM threadline.erasures AS e WHERE e.id = recorded_again.erasure
@@ -15,7 +15,7 @@ AS $$
         SELECT p.id, p.table_id, p.record_key COLLATE "C" AS record_key, p.changed_from, p.changed_to, p.row_data
         FROM threadline.pending_changes() AS p
     ), since AS (
-        -- Of records that are known to belong to the person.
+        -- Records that are known to belong to the person.
         SELECT o.table_id, c.id, c.changed_from, c.changed_to, c.row_data
         FROM of_table AS o
         JOIN threadline.erased_records AS r ON r.erasure_id = recorded_again.erasure AND r.table_id = o.table_id
@@ -31,7 +31,7 @@ AS $$
         ) AS c
         WHERE o.itself AND r.record_key = ANY (o.record_keys) OR threadline.names_one_of(r.owners, o.record_keys)
         UNION
-        -- Of others, that name the person since.
+        -- Records that have named the person since.
         SELECT o.table_id, c.id, c.changed_from, c.changed_to, c.row_data
         FROM of_table AS o
         CROSS JOIN unnest(o.by) AS b

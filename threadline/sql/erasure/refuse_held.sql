@@ -1,4 +1,4 @@
--- Refuses to erase what a legal hold keeps.
+-- Fails if a legal hold keeps data that would be erased.
 CREATE FUNCTION threadline.refuse_held(run threadline.erasures) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -31,9 +31,9 @@ BEGIN
     ORDER BY h.id
     LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released',
+        RAISE EXCEPTION 'threadline: the recorded data of %:% is under hold % (%), and is not erased before the hold is released',
             run.subject_table, run.record_key, tl_hold.id, tl_hold.reason
-            USING HINT = format('Then SELECT threadline.erase(%s) goes on.', run.id);
+            USING HINT = format('After that, SELECT threadline.erase(%s) continues.', run.id);
     END IF;
 END
 $$;

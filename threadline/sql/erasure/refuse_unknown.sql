@@ -1,5 +1,4 @@
--- Refuses to go on where nobody can say to whom a record belongs: no change of it does, and
--- the row cannot be read.
+-- Fails if the owner of a record is unknown: no change shows it, and the row cannot be read.
 CREATE FUNCTION threadline.refuse_unknown(plan jsonb) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -19,7 +18,7 @@ BEGIN
               WHERE said.table_id = tl_table AND said.record_key = c.record_key
                 AND (said.row_data ?| tl_by OR said.changed_from ?| tl_by)))
     THEN
-        RAISE EXCEPTION 'threadline: the owner of the audit cannot read table % without running functions of others, and of rows that are older than its audit no change says to whom they belong', tl_relation
+        RAISE EXCEPTION 'threadline: the owner of the audit cannot read table % without running functions of others, and rows older than its audit have no change that names their owner', tl_relation
             USING HINT = format('GRANT SELECT ON %s TO %s;', tl_relation, current_user);
     END IF;
 END

@@ -1,6 +1,6 @@
--- All changes of what belongs or belonged to a person, as in threadline.audit_changes, without
--- the sides of them that belong to others (GDPR, article 15). Which rows those are, the
--- policies say; without one, the changes of the record itself.
+-- Returns all changes of what belongs or belonged to a person, as in threadline.audit_changes,
+-- without the sides of them that belong to others (GDPR, article 15). The policies name those
+-- rows; without a policy, the changes of the record itself are returned.
 CREATE FUNCTION threadline.subject_changes(target regclass, record_key text) RETURNS SETOF threadline.audit_changes
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -49,4 +49,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.subject_changes(regclass, text) IS
-    'All changes of what belongs or belonged to a person, without what in them belongs to others';
+    'All changes of values that belong or belonged to a person, without values of others';

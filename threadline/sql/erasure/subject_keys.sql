@@ -1,4 +1,4 @@
--- The keys that the record of a person has had. Refuses those that others had, too.
+-- Returns the keys that the record of a person has had. Fails if other records had one of them.
 CREATE FUNCTION threadline.subject_keys(audited_table integer, record_key text) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -14,9 +14,9 @@ BEGIN
         FROM threadline.audit_changes AS c
         WHERE c.table_id = audited_table AND c.record_key = ANY (tl_keys) AND (c.previous_key IS NOT NULL OR c.op = 'I');
         IF tl_moves > cardinality(tl_keys) - 1 OR tl_births > 1 THEN
-            RAISE EXCEPTION 'threadline: the record % has had other keys, and so had other records: of what is recorded under %, nobody can say whose all of it is',
+            RAISE EXCEPTION 'threadline: record % shares keys with other records, and the owner of the changes under % is unknown',
                 subject_keys.record_key, array_to_string(tl_keys, ', ')
-                USING HINT = 'Keys that do not change are told apart.';
+                USING HINT = 'Records with keys that never change are unambiguous.';
         END IF;
     END IF;
     RETURN tl_keys;

@@ -1,4 +1,4 @@
--- An image without the erased values that the columns of a row type cannot show.
+-- Returns an image without the erased values that the columns of a row type cannot hold.
 CREATE FUNCTION threadline.without_marks(image jsonb, of_type regtype) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

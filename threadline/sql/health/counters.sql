@@ -1,5 +1,5 @@
--- How the audit goes on, in numbers that cost little however large it is: for health
--- checks and metrics. It runs as the owner of the audit and shows nothing but these.
+-- Returns the state of the audit in numbers, at a cost that does not grow with the audit, for
+-- health checks and metrics. Runs as the owner of the audit and shows only these numbers.
 CREATE FUNCTION threadline.counters(
     OUT audited_tables bigint, OUT entries_waiting bigint, OUT oldest_waiting timestamptz, OUT last_posting timestamptz, OUT entries_set_aside bigint,
     OUT changes_last_day bigint, OUT bytes_last_day bigint, OUT ledger_bytes bigint,
@@ -17,7 +17,7 @@ BEGIN
     SELECT count(*), min(j.captured_at), min(j.id) INTO entries_waiting, oldest_waiting, tl_first
     FROM (SELECT j.id, j.captured_at FROM threadline.journal AS j LIMIT 10000) AS j;
     IF entries_waiting = 10000 THEN
-        -- More are not counted but told from their ids, some of which were rolled back.
+        -- A larger number is estimated from ids, some of which were rolled back.
         entries_waiting := greatest(entries_waiting, pg_sequence_last_value('threadline.entry_ids') - tl_first + 1);
     END IF;
     entries_set_aside := (SELECT count(*) FROM threadline.unposted);
@@ -28,7 +28,7 @@ BEGIN
     tl_last := (SELECT max(c.position) FROM threadline.ledger_changes AS c);
     changes_last_day := coalesce(tl_last - threadline.position_at(now() - interval '1 day'), 0) + entries_waiting;
     ledger_bytes := pg_total_relation_size('threadline.ledger_changes') + pg_total_relation_size('threadline.ledger_transactions');
-    -- As large as all that is kept on average.
+    -- Assumes the average size of all kept changes.
     bytes_last_day := coalesce(ledger_bytes::numeric * changes_last_day / (tl_last - tl_first + 1), 0);
 
     SELECT count(*), count(*) FILTER (WHERE x.actor_type IS NULL) INTO recent_transactions, unattributed_transactions
@@ -36,4 +36,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.counters() IS
-    'How the audit goes on: what waits, its growth, and how much is attributed';
+    'The state of the audit in numbers: waiting entries, growth, and attributed share';

@@ -15,4 +15,4 @@ SELECT (SELECT max(v.version) FROM threadline.schema_versions AS v) AS schema_ve
        extract(epoch FROM clock_timestamp() - c.oldest_change)::double precision AS oldest_change_seconds
 FROM threadline.counters() AS c;
 COMMENT ON VIEW threadline.metrics IS
-    'How the audit goes on, in numbers for a monitoring agent';
+    'The state of the audit, in numbers for a monitoring agent';

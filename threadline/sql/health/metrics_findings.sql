@@ -1,4 +1,4 @@
--- What threadline.structure_drift() finds, counted; no row where nothing is to be found.
+-- Counts the findings of threadline.structure_drift(); returns no row if there are none.
 CREATE VIEW threadline.metrics_findings AS
 SELECT f.code,
        CASE WHEN f.code IN ('columns-added', 'table-dropped') THEN 'info'
@@ -9,4 +9,4 @@ SELECT f.code,
 FROM threadline.structure_drift() AS f
 GROUP BY f.code, f.relation;
 COMMENT ON VIEW threadline.metrics_findings IS
-    'What is not as it should be with the audited tables, for a monitoring agent';
+    'Faults of the audited tables, for a monitoring agent';

@@ -1,6 +1,6 @@
--- The position after which the ledger has what was captured from an instant on. Found by
--- halves, a few dozen look-ups in a ledger of any size, and so an estimate: positions are
--- in the order of visibility, not of capture.
+-- Returns the position after which the ledger has the changes captured from an instant on. A
+-- binary search of a few dozen look-ups in a ledger of any size, and so an estimate: positions
+-- are in the order of visibility, not of capture.
 CREATE FUNCTION threadline.position_at(instant timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

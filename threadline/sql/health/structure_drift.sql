@@ -1,7 +1,7 @@
--- What is not as it should be with the audited tables, as far as one look at the catalogs
--- tells: triggers that are missing, do not fire or fire for something else, and columns
--- that changed. For a health check every few seconds; threadline.table_drift() compares
--- the capture functions and the audit's own objects, too.
+-- Returns the faults of the audited tables that one query of the catalogs shows: triggers that
+-- are missing, do not fire or fire for something else, and columns that changed. For a health
+-- check every few seconds; threadline.table_drift() compares the capture functions and the
+-- audit's own objects, too.
 CREATE FUNCTION threadline.structure_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -12,7 +12,7 @@ BEGIN
     WITH audited AS MATERIALIZED (
         SELECT t.id, t.schema_name, t.table_name, t.policy, t.columns, t.capture_version, t.relation AS built_for,
                to_regproc('threadline.capture_' || t.id)::oid AS function,
-               -- The long way only where the short one does not lead to it.
+               -- The slow query runs only where the fast one finds nothing.
                CASE WHEN g.oid IS NOT NULL AND g.tgfoid = to_regproc('threadline.capture_' || t.id) THEN t.relation
                     ELSE threadline.locate_table(t.id)::oid END AS relation
         FROM threadline.audited_tables AS t
@@ -104,4 +104,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.structure_drift() IS
-    'What is not as it should be with the audited tables, as far as one look at the catalogs tells';
+    'Faults of the audited tables that one query of the catalogs shows';

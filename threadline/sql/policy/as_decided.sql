@@ -1,5 +1,5 @@
--- The id under which a table is audited, if everything about it is as a policy asks for;
--- else NULL. How long changes are kept, and whose they are, is no matter of capture.
+-- Returns the id under which a table is audited if its audit matches a policy in every part; else
+-- NULL. The retention and the subjects are not compared, because capture does not depend on them.
 CREATE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- Refuses a policy that would record what looks secret and says nothing of it, unless it
--- is in force.
+-- Fails for a policy that would record columns whose names suggest a secret without naming them,
+-- unless that policy is in force.
 CREATE FUNCTION threadline.ask_about_secrets(target regclass, policy jsonb) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -17,7 +17,7 @@ DECLARE
           AND (NOT policy ? 'columns' OR s.name = ANY (tl_keys))
           AND threadline.policy_of_column(target, s.number, tl_redacted, '{}', '{}') = 'plain');
 BEGIN
-    -- A column that is not there is refused as that.
+    -- Columns that do not exist get their own error.
     IF tl_secret <> '{}' AND tl_redacted || tl_said <@ ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c)
        AND threadline.as_decided(target, policy) IS NULL
     THEN

@@ -1,29 +1,28 @@
--- Audits a table from now on, or changes how. Safe to call again: the table
--- keeps its id, and with it its history.
+-- Audits a table, or changes its policy. Can be called repeatedly: the table keeps its id, and
+-- with it its history.
 --
 --   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
 --
--- columns: these alone, and the primary key; whatever comes later is left out.
+-- columns: records only these columns and the primary key; columns added later are left out.
 -- operations: some of insert, update, delete and truncate, instead of all.
--- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
--- it is not true are not recorded. What a record was can then not be said.
--- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
--- write.
--- plain: columns that are no secret though their names look like it. Of one that looks
--- secret, something has to be said: mask, exclude, hash or plain.
--- hash: columns stored as keyed hashes, so that equal values can be seen to be equal.
--- ignore: columns that are recorded with what else changes; a change of these alone
+-- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows for which it is
+-- not true are not recorded. The state of a record at an instant is then not available.
+-- Like a CHECK it is evaluated for each row that is written: if it fails, so does the write.
+-- plain: columns that are not secret although their names suggest it. A column whose name
+-- suggests a secret needs an explicit policy: mask, exclude, hash or plain.
+-- hash: columns stored as keyed hashes, so that equal values have equal hashes.
+-- ignore: columns that are recorded along with changes of others; a change of only these
 -- leaves no record. For counters and ranks.
 -- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
 -- ones. Without it all are kept.
--- personal: columns of a person, which threadline.begin_erasure() makes unreadable when that
--- person asks for it. They are the record's own: of users:42.
--- subject: columns that name the person to whom the row belongs, and the table of which
--- they name the records: subject => '{"user_id": "users"}'.
--- continues: the audited table that this one takes the place of, as when a copy was made,
--- changed and renamed: its history goes on here, and ends there. What differs is recorded.
--- keyless: the table may have no primary key. What happened to it is found by its
--- content then; no record of it has a history.
+-- personal: columns of a person, which threadline.begin_erasure() makes unreadable on that
+-- person's request. They belong to the record itself: users:42.
+-- subject: columns that name the person to whom the row belongs, and the table of the
+-- records that they name: subject => '{"user_id": "users"}'.
+-- continues: the audited table that this one replaces, as when a copy was made, changed and
+-- renamed: its history continues here, and ends there. Differences are recorded.
+-- keyless: the table may have no primary key. Its changes are then found by their content;
+-- its records have no history.
 CREATE FUNCTION threadline.audit(
     target        regclass,
     mask          text[]  DEFAULT '{}',

@@ -1,8 +1,8 @@
--- Puts a former policy of a table back, for the down.sql of a migration: as
--- threadline.audit(), but columns that the policy names may be gone, because a later
--- migration dropped them. If one that was redacted comes back, it is redacted.
--- continues: as of threadline.audit(), to give a history back after tables were renamed
--- back; of a table that is gone, or whose history was given away, there is none to give.
+-- Restores a former policy of a table, for the down.sql of a migration: as threadline.audit(),
+-- but columns that the policy names may be missing, because a later migration dropped them. If a
+-- redacted one comes back, it is redacted. continues: as in threadline.audit(), to return a
+-- history after tables were renamed back; ignored if the table is gone or its history was given
+-- away.
 CREATE FUNCTION threadline.audit_as_before(
     target        regclass,
     mask          text[]  DEFAULT '{}',
@@ -37,7 +37,7 @@ BEGIN
                 exclude => ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c = ANY (tl_there)),
                 require_actor => require_actor,
                 keyless => keyless,
-                -- The key is recorded in any case, so that naming it chooses nothing more.
+                -- The key is recorded in any case, so naming it chooses no further column.
                 columns => CASE WHEN cardinality(columns) > 0 THEN coalesce(
                     (SELECT array_agg(c) FROM unnest(columns) AS c WHERE c = ANY (tl_there)),
                     ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k)) END,

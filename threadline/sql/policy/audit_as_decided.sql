@@ -1,5 +1,5 @@
--- threadline.audit(), without its question about columns that look secret: it was asked
--- where the policy was decided, of a model or before.
+-- Runs threadline.audit() without the check for columns that suggest a secret: it ran where the
+-- policy was written, for a model or earlier.
 CREATE FUNCTION threadline.audit_as_decided(
     target        regclass,
     mask          text[]  DEFAULT '{}',
@@ -29,7 +29,7 @@ BEGIN
     tl_id := threadline.as_decided(target, threadline.policy(
         mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
     IF tl_id IS NOT NULL THEN
-        -- Nobody is kept waiting for what is there already.
+        -- Triggers that already match are not replaced, so no writer waits for them.
         IF (SELECT t.policy FROM threadline.audited_tables AS t WHERE t.id = tl_id) <> threadline.policy(
             mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject) THEN
             PERFORM threadline.hand_over(target);
@@ -40,8 +40,8 @@ BEGIN
     END IF;
     PERFORM threadline.check_condition(target, condition);
     PERFORM threadline.lock_policies();
-    -- What writers did so far is to be seen here, and done by the old function;
-    -- the triggers hold them off from now on anyway.
+    -- The writes so far are visible here and were recorded by the old function; the triggers
+    -- block further writers in any case.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
     IF continues IS NOT NULL THEN
@@ -53,7 +53,7 @@ BEGIN
         END LOOP;
     END IF;
     tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, plain, hash, ignore, keep, continues, personal, subject);
-    -- Left over from the time when the table was a partition of another.
+    -- Left over from when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);
     IF condition IS NOT NULL THEN

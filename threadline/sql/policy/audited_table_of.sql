@@ -1,8 +1,7 @@
--- The id under which a table is audited, or NULL. A table is known by the
--- capture function that its own row trigger calls, which survives a rename, a
--- change of schema, and a dump and restore, also one without data. A trigger
--- that a partition has from its parent does not count, nor one that it kept
--- when it was detached, nor one that threadline.unaudit() switched off.
+-- Returns the id under which a table is audited, or NULL. A table is identified by the capture
+-- function that its own row trigger calls, which survives a rename, a change of schema, and a
+-- dump and restore, also one without data. Not counted: a trigger that a partition has from its
+-- parent, one that it kept when it was detached, and one that threadline.unaudit() disabled.
 CREATE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

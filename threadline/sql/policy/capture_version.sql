@@ -1,5 +1,5 @@
--- The version of the capture code. Functions built by an older one are built
--- anew with threadline.refresh().
+-- Returns the version of the capture code. threadline.refresh() rebuilds functions of an older
+-- version.
 CREATE FUNCTION threadline.capture_version() RETURNS integer
 LANGUAGE sql IMMUTABLE
 RETURN 2;

@@ -1,4 +1,4 @@
--- Fails for what is not a table that can be audited.
+-- Fails for a relation that cannot be audited.
 CREATE FUNCTION threadline.check_auditable(target regclass) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

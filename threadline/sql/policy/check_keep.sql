@@ -1,4 +1,4 @@
--- Refuses what is no length of time, or less than the floor of threadline.retention.
+-- Fails for a value that is not a length of time, or is below the floor in threadline.retention.
 CREATE FUNCTION threadline.check_keep(target regclass, keep text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -18,8 +18,8 @@ BEGIN
     IF (tl_keep > '0') IS NOT true THEN
         RAISE EXCEPTION 'threadline: changes of table % cannot be kept for ''%''; give a length of time such as ''7 years''', target, keep;
     ELSIF tl_keep < tl_floor THEN
-        RAISE EXCEPTION 'threadline: changes of table % cannot be kept for %: the least is %', target, keep, tl_floor
-            USING HINT = 'Who owns the audit sets the least with threadline.set_retention().';
+        RAISE EXCEPTION 'threadline: changes of table % cannot be kept for %: the minimum is %', target, keep, tl_floor
+            USING HINT = 'The owner of the audit sets the minimum with threadline.set_retention().';
     END IF;
 END
 $$;

@@ -1,5 +1,5 @@
--- Refuses columns that a table does not have, or by which its records are found, and
--- subjects that are no tables.
+-- Fails for columns that the table does not have or that are part of its primary key, and for
+-- subjects that are not tables.
 CREATE FUNCTION threadline.check_personal(target regclass, personal text[], subject jsonb, redacted text[]) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -22,14 +22,14 @@ BEGIN
     SELECT string_agg(c, ', ') INTO tl_wrong FROM unnest(personal) AS c WHERE c = ANY (tl_keys);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and cannot be erased', tl_wrong, target
-            USING HINT = 'Give the table a key that says nothing of a person.';
+            USING HINT = 'Give the table a key that contains no personal data.';
     END IF;
     IF tl_keys = '{}' AND (personal <> '{}' OR subject <> '{}') THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so that its changes belong to no record and to nobody; add a key first', target;
+        RAISE EXCEPTION 'threadline: table % has no primary key, so its changes belong to no record and to no person; add a key first', target;
     END IF;
     SELECT string_agg(c, ', ') INTO tl_wrong FROM jsonb_object_keys(subject) AS c WHERE c = ANY (redacted);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is not recorded as it is, and cannot say whose a recorded row is', tl_wrong, target;
+        RAISE EXCEPTION 'threadline: column % of table % is not recorded as it is, and cannot name the owner of a recorded row', tl_wrong, target;
     END IF;
     FOR tl_field IN SELECT * FROM jsonb_each_text(subject) LOOP
         IF threadline.subject_table_of(tl_schema, tl_field.value) IS NULL THEN

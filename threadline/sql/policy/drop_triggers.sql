@@ -1,5 +1,5 @@
--- Takes a table's own capture triggers away, but those that its capture needs. One that is
--- needed no more is switched off: to drop it would keep readers waiting.
+-- Removes a table's own capture triggers, except those that its capture needs. A trigger that is
+-- no longer needed is disabled and not dropped, because dropping it would block readers.
 CREATE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT 0) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

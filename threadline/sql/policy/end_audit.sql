@@ -1,4 +1,4 @@
--- What threadline.unaudit() does as the owner of the audit.
+-- Runs the part of threadline.unaudit() that needs the owner of the audit.
 CREATE FUNCTION threadline.end_audit(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7,7 +7,7 @@ DECLARE
     tl_id integer := threadline.known_table_of(target);
 BEGIN
     PERFORM threadline.require_handed_over(target);
-    -- ENABLE TRIGGER ALL, after a load of data, switches the triggers on again.
+    -- ENABLE TRIGGER ALL, after a load of data, enables the triggers again.
     EXECUTE format('CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger LANGUAGE plpgsql AS %L',
         tl_id, 'BEGIN RETURN NULL; END');
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;

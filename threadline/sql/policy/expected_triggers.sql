@@ -1,13 +1,13 @@
--- The triggers that capture a table and its partitions, each as PostgreSQL shows
--- it, so that what was installed can be compared with what is there. Those of
--- partitions that PostgreSQL makes by itself are `inherited`.
+-- Returns the triggers that capture a table and its partitions, each as PostgreSQL shows it, so
+-- that the installed triggers can be compared. Those that PostgreSQL creates on partitions are
+-- `inherited`.
 --
--- Rows are captured one by one: so an old row and its new one are a pair, writes that
--- reach a table through a parent or a subscription are seen too, and a statement that
--- touches no row costs nothing. '!' sorts before letters: capture fires before the
--- table's other AFTER triggers. A condition stands as it was given until it is known
--- how PostgreSQL shows it. Names of triggers that partitions get, too, are the table's
--- own: so a table that is audited can become a partition of another.
+-- Rows are captured one by one: so an old row and its new one are a pair, writes that reach a
+-- table through a parent or a subscription are recorded too, and a statement that touches no row
+-- costs nothing. '!' sorts before letters: capture fires before the table's other AFTER triggers.
+-- A condition has its given form until its deparsed form is noted. Triggers that partitions get,
+-- too, have names that contain the table's id, so that an audited table can become a partition of
+-- another.
 CREATE FUNCTION threadline.expected_triggers(
     audited_table integer, target regclass, condition text DEFAULT NULL,
     OUT relation regclass, OUT name text, OUT inherited boolean, OUT definition text

@@ -1,6 +1,6 @@
--- The id under which the history of a table is kept, for a quoted name as in
--- SQL ('users', '"app"."Order"'). Also after it was dropped or is no longer
--- audited; NULL if it never was.
+-- Returns the id under which the history of a table is kept, for a name quoted as in SQL
+-- ('users', '"app"."Order"'). Also for a table that was dropped or is no longer audited; NULL if
+-- it never was audited.
 CREATE FUNCTION threadline.find_audited_table(quoted_name text) RETURNS integer
 LANGUAGE plpgsql STABLE
 AS $$

@@ -1,6 +1,5 @@
--- The id of a table that was audited under this name and is no longer there: the
--- newest one whose capture function no table's trigger calls. One that goes on
--- under another name keeps its history to itself.
+-- Returns the id of a table that was audited under this name and no longer exists: the newest one
+-- whose capture function no table's trigger calls. A table that was renamed keeps its history.
 CREATE FUNCTION threadline.former_table(schema_name text, table_name text) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- A transaction id of 32 bits, as rows and locks have it, in full: the one that
--- is nearest to the ids of now.
+-- Returns the full transaction id for a 32-bit id, as rows and locks have it: the one nearest to
+-- the present ids.
 CREATE FUNCTION threadline.full_xid(id xid) RETURNS xid8
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

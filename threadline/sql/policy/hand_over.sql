@@ -1,7 +1,7 @@
--- Where the audit schema has an owner of its own: lets it read a table, for the
--- rows that a TRUNCATE takes away, and hands it the right to make triggers, as the
--- proof that whoever asks for a policy speaks for the table's owner. Runs with the
--- caller's rights: nobody hands over what is not theirs.
+-- Where the audit schema has an owner of its own: lets that owner read a table, for the rows that
+-- a TRUNCATE removes, and grants it the right to create triggers, which proves that the caller
+-- acts for the table's owner. Runs with the caller's rights, so that only a role that may grant
+-- on the table can hand it over.
 CREATE FUNCTION threadline.hand_over(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

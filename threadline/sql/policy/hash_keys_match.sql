@@ -1,4 +1,4 @@
--- Whether there is a key for each column of a table that is recorded as a keyed hash; a
+-- Returns whether there is a key for each column of a table that is recorded as a keyed hash; a
 -- restore may have left them out.
 CREATE FUNCTION threadline.hash_keys_match(audited_table integer) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER

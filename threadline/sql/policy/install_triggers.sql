@@ -1,5 +1,5 @@
--- Fires capture on a table and its partitions. What is there as it should be is left
--- alone, and with it the lock that making it would take.
+-- Creates the capture triggers of a table and its partitions. Matching triggers are kept, which
+-- avoids the lock for creating them.
 CREATE FUNCTION threadline.install_triggers(audited_table integer, target regclass, condition text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -17,7 +17,7 @@ BEGIN
         FROM threadline.expected_triggers(audited_table, target, condition) AS e
         LEFT JOIN pg_trigger AS g ON g.tgrelid = e.relation AND g.tgname = e.name
         WHERE NOT e.inherited AND CASE
-            -- Those of partitions come with the table's own.
+            -- PostgreSQL creates those of partitions along with the table's own.
             WHEN e.name ~ 'capture' THEN EXISTS (
                 SELECT FROM threadline.expected_triggers(audited_table, target, condition) AS part
                 LEFT JOIN pg_trigger AS of_part ON of_part.tgrelid = part.relation AND of_part.tgname = part.name
@@ -31,7 +31,7 @@ BEGIN
         END IF;
         EXECUTE regexp_replace(tl_trigger.definition, '^CREATE', 'CREATE OR REPLACE');
     END LOOP;
-    -- All of a relation at once, so that after no command one of them is off.
+    -- All triggers of a relation at once, so that no command leaves one of them disabled.
     FOR tl_trigger IN
         SELECT e.relation, string_agg(format('ENABLE ALWAYS TRIGGER %I', e.name), ', ' ORDER BY e.name) AS actions
         FROM threadline.expected_triggers(audited_table, target, condition) AS e

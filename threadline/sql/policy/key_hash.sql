@@ -1,6 +1,5 @@
--- What a value of a key column is recorded as where that is a hash. For keys alone:
--- whoever may read the audit can find out of a value that they have whether something is
--- on record of it, and of no other column.
+-- Returns the keyed hash of a value of a key column. For keys only: a reader of the audit can
+-- test whether something is recorded for a known key value, and for no other column.
 CREATE FUNCTION threadline.key_hash(audited_table integer, column_name text, value jsonb) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp

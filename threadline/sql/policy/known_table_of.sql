@@ -1,5 +1,5 @@
--- The id under which a table is or was audited, by its row trigger; NULL if it has none,
--- or that of another table, by a copy of its schema or by hand.
+-- Returns the id under which a table is or was audited, by its row trigger; NULL if it has no
+-- such trigger, or that of another table, by a copy of its schema or by hand.
 CREATE FUNCTION threadline.known_table_of(target regclass) RETURNS integer
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -14,7 +14,7 @@ BEGIN
             WHERE g.tgrelid = target
               AND g.tgparentid = 0
               AND g.tgname = '!threadline_' || p.proname
-            -- Or else PostgreSQL asks the next of every function of the schema.
+            -- Otherwise PostgreSQL evaluates the next condition for every function of the schema.
             OFFSET 0
         ) AS known
         WHERE threadline.captured_relation(known.id, 0) = target);

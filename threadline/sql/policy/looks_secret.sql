@@ -1,12 +1,12 @@
--- Whether a column is named like a secret, by the rule of the library's
--- `looks_secret`: by whole words, in snake case or camel case, in the singular or plural,
--- with or without a number. When something happened, and whether it is so, are none.
--- digits: whether it could be a secret made of digits, such as a PIN; token_count is none.
+-- Returns whether a column's name suggests a secret, by the rule of the library's `looks_secret`:
+-- by whole words, in snake case or camel case, in the singular or plural, with or without a
+-- number. Names of times and of yes/no columns do not. digits: whether it could be a secret made
+-- of digits, such as a PIN; token_count could not.
 CREATE FUNCTION threadline.looks_secret(name text, digits boolean DEFAULT false) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
     SELECT CASE
-        -- Most names have none of these in them, and are not taken apart.
+        -- Most names contain none of these and are not split into words.
         WHEN lower(regexp_replace(name, '[\x01-\x40\x5b-\x60\x7b-\x7f]', '', 'g') COLLATE "C")
              !~ '(pass(w|phrase|code)|pwd|pin|otp|code|salt|secret|token|jwt|credential|key|card|pan|cvv|cvc|iban|ssn|socialsecurity)'
         THEN false

@@ -1,7 +1,7 @@
--- Notes the condition of a table's row trigger in the words in which PostgreSQL shows
--- it, for verify to compare. Fails if what was given as one is more than an expression,
--- and made another trigger than the one that records. It takes a trigger that somebody
--- made by hand for what threadline.audit() made, and so records what it noted.
+-- Notes the deparsed condition of a table's row trigger, for verify to compare. Fails if the
+-- given condition was more than an expression and created a trigger other than the one that
+-- records. A trigger created by hand under the name is taken for that of threadline.audit(), so
+-- the function records what it noted.
 CREATE FUNCTION threadline.note_condition(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -13,7 +13,7 @@ DECLARE
     tl_condition text := (
         SELECT substring(pg_get_triggerdef(g.oid) FROM ' FOR EACH ROW WHEN [(](.*)[)] EXECUTE FUNCTION ')
         FROM pg_trigger AS g
-        -- Its arguments could say anything.
+        -- Its arguments could contain anything.
         WHERE g.tgrelid = target AND g.tgname = '!threadline_capture_' || tl_id AND g.tgnargs = 0);
     tl_former text;
 BEGIN

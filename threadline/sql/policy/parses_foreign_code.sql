@@ -1,8 +1,8 @@
--- Whether PostgreSQL, to read a condition, may run code that somebody else than a
--- superuser wrote. A constant becomes a value when it is read: of an array or a composite
--- type with a domain inside, the domain's CHECK runs then, with the rights of whoever
--- reads. So a condition that names nothing of another schema, on a table without such a
--- domain, runs nothing. Others may do so as well, and count as if they did.
+-- Returns whether PostgreSQL, to parse a condition, may run code that was written by a role other
+-- than a superuser. Parsing turns a constant into a value: for an array or a composite type that
+-- contains a domain, the domain's CHECK runs then, with the rights of the role that parses. A
+-- condition that names nothing of another schema, on a table without such a domain, runs nothing.
+-- The test is conservative: other conditions may be harmless too, and count as if they were not.
 CREATE FUNCTION threadline.parses_foreign_code(target regclass, condition text) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -11,7 +11,7 @@ DECLARE
     tl_bare text := threadline.unquoted(condition);
 BEGIN
     RETURN tl_bare ~ '[^[:ascii:]]'
-        -- What is before a point: a row, PostgreSQL's own schema, or the digits of a number.
+        -- What precedes a point: a row, PostgreSQL's own schema, or the digits of a number.
         OR strpos(regexp_replace(tl_bare, '(\m(old|new|pg_catalog)\s*[.])|(\m[0-9]+[.])|([.][0-9])', '', 'gi'), '.') > 0
         OR EXISTS (
             WITH RECURSIVE reached AS (

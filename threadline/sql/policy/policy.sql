@@ -1,5 +1,5 @@
--- A policy as it is recorded. Columns are sorted, so that equal policies are
--- equal documents; what was not asked for is not in it.
+-- Returns a policy as it is recorded. Columns are sorted, so that equal policies are equal
+-- documents; options that were not given are left out.
 CREATE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
     plain text[], hash text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL,

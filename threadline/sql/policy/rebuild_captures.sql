@@ -1,7 +1,6 @@
--- Makes the capture functions of all audited tables anew from the code that is installed.
--- Takes no lock on the tables: their writers go on, each write with the old function or
--- with the new one. What a table was audited with stays, also where its columns changed
--- since; threadline.refresh() is for that.
+-- Rebuilds the capture functions of all audited tables from the installed code. Takes no lock on
+-- the tables: their writers continue, each write with the old function or the new one. The policy
+-- of a table stays, also where its columns changed since; threadline.refresh() handles those.
 CREATE FUNCTION threadline.rebuild_captures() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -19,7 +18,7 @@ BEGIN
     LOOP
         PERFORM threadline.build_function(tl_audited.id, tl_audited.target);
         IF tl_audited.relation <> tl_audited.target THEN
-            -- Of a restored table, the function names the OID that the table had.
+            -- For a restored table, the function names the OID that the table had.
             EXECUTE regexp_replace(
                 pg_get_functiondef(to_regproc('threadline.capture_' || tl_audited.id)),
                 '\m' || tl_audited.target::oid || '\M', tl_audited.relation::text, 'g');

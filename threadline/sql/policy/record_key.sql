@@ -1,6 +1,6 @@
--- The record key of the row of an audited table that has the given values of its key:
--- record_key(7, ROW(42)) is '42', record_key(8, ROW(7, 'x')) is '["7", "x"]'. Pinned like
--- capture is, so that both sides write one instant, interval or byte string the same way.
+-- Returns the record key of the row of an audited table that has the given values of its key:
+-- record_key(7, ROW(42)) is '42', record_key(8, ROW(7, 'x')) is '["7", "x"]'. Pins the settings
+-- that capture pins, so that both write an instant, an interval or a byte string the same way.
 -- Blanks at the end of a char(n) are not part of its value.
 CREATE FUNCTION threadline.record_key(audited_table integer, key_values record) RETURNS text
 LANGUAGE plpgsql STABLE

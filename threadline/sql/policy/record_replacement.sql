@@ -1,6 +1,6 @@
--- Records what it changed that one table took the place of another: rows that are only in
--- one of them, and those that differ in a column which both have with the same type. As
--- the owner of the audit, for threadline.audit(continues => ...).
+-- Records the differences when one table replaces another: rows that are only in one of them, and
+-- rows that differ in a column that both have with the same type. Runs as the owner of the audit,
+-- for threadline.audit(continues => ...).
 CREATE FUNCTION threadline.record_replacement(former regclass, target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -10,7 +10,7 @@ SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
 SET array_nulls = on
--- With it, what a CHECK calls would run as the owner of the audit.
+-- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
 SET jit = off
 AS $$
@@ -24,7 +24,7 @@ BEGIN
     PERFORM threadline.require_handed_over(target);
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.policy ?| '{operations,condition}' THEN
-        -- Not every change is to be recorded.
+        -- The policy does not record every change.
         RETURN;
     END IF;
     tl_common := ARRAY(

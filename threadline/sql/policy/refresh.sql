@@ -1,7 +1,6 @@
--- Builds a table's capture anew from its columns as they are now, under the
--- same policy. Call it in the migration that changes the columns. A redacted
--- column stays redacted through a rename, and so does one that is dropped and
--- added again, or that was generated from a redacted one.
+-- Rebuilds a table's capture for its present columns, under the same policy. Call it in the
+-- migration that changes the columns. A redacted column stays redacted through a rename; so does
+-- a column that is dropped and added again, or that was generated from a redacted one.
 CREATE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -21,7 +20,7 @@ BEGIN
     PERFORM threadline.set_sequences();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: what was decided for table % was not restored with it; say it again with SELECT threadline.audit(''%'', ...)',
+        RAISE EXCEPTION 'threadline: the policy of table % was not restored with it; set it again with SELECT threadline.audit(''%'', ...)',
             target, target;
     ELSIF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited; start with SELECT threadline.audit(''%'')', target, target;
@@ -34,7 +33,7 @@ BEGIN
             target, target;
     END IF;
     IF tl_table.policy ? 'condition' AND tl_table.deparsed_condition IS NULL THEN
-        RAISE EXCEPTION 'threadline: the condition of table % was never installed; say it again with SELECT threadline.audit(''%'', condition => ...)',
+        RAISE EXCEPTION 'threadline: the condition of table % was never installed; set it again with SELECT threadline.audit(''%'', condition => ...)',
             target, target;
     END IF;
     WITH decided AS (
@@ -52,12 +51,13 @@ BEGIN
           ON CASE WHEN tl_table.relation = target::oid AND live.number IN (
                  SELECT k.number FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint)
              ) THEN live.number = c.number
-             -- A column that came since is redacted as one of its name was.
+             -- A new column is redacted if a former one of its name was.
              ELSE live.name = c.name END
         CROSS JOIN LATERAL (
             SELECT tl_table.relation <> target::oid OR live.number = c.number
         ) AS same (is_it)
-        -- What was generated from a secret still holds it when it is generated no more.
+        -- A column that was generated from a secret still holds it after its generation
+        -- expression is dropped.
         CROSS JOIN LATERAL (
             SELECT c.column_policy <> 'plain'
                AND NOT coalesce(tl_table.policy -> 'hash' ? c.name, false)

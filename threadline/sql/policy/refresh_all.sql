@@ -1,12 +1,12 @@
--- Builds the capture of every audited table anew, under the policy that is on record, and
--- sets the sequences right: what is to be run after a restore, an upgrade of the server or
--- a switch-over. A table that came without its triggers is audited again and goes on with
--- its history. Says of each table why that was not possible, or NULL.
+-- Rebuilds the capture of every audited table under its recorded policy, and sets the sequences;
+-- run it after a restore, an upgrade of the server or a switch-over. A table that was restored
+-- without its triggers is audited again and continues its history. Returns for each table the
+-- reason if that was not possible, or NULL.
 --
 --   SELECT * FROM threadline.refresh_all();
 --
--- Writers of the tables that differ wait until the transaction ends; where they must not,
--- call threadline.refresh() for one table at a time.
+-- Writers of the tables that differ wait until the transaction ends; to avoid that, call
+-- threadline.refresh() for one table at a time.
 CREATE FUNCTION threadline.refresh_all(OUT relation text, OUT error text) RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -34,4 +34,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.refresh_all() IS
-    'Builds the capture of every audited table anew and sets the sequences right, after a restore or a switch-over';
+    'Rebuilds the capture of every audited table and sets the sequences, after a restore or a switch-over';

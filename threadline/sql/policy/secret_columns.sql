@@ -1,6 +1,6 @@
--- The columns of a table that look secret by their names, and by their types could be:
--- whether something is so and when it was is none, and a number is only if it could be a
--- PIN or the like. What refers to another table is what that is called there.
+-- Returns the columns of a table whose names suggest a secret and whose types could hold one:
+-- boolean and time columns cannot, and a number only if it could be a PIN or the like. A column
+-- that refers to another table is judged by the name of the column that it refers to.
 CREATE FUNCTION threadline.secret_columns(target regclass) RETURNS TABLE (number smallint, name text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,5 @@
--- The table that a policy calls by a name: without a schema, one of the table's own.
+-- Returns the table for a name in a policy: a name without a schema is one of the table's own
+-- schema.
 CREATE FUNCTION threadline.subject_table_of(of_schema text, named text) RETURNS regclass
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- Takes back what threadline.hand_over() gave: the proof, or everything.
+-- Revokes what threadline.hand_over() granted: the proof, or everything.
 CREATE FUNCTION threadline.take_back(target regclass, privileges text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

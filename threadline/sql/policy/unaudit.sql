@@ -1,6 +1,6 @@
--- Stops auditing a table. What was recorded stays and can be read as before. The triggers
--- are switched off and not dropped: that would keep readers waiting, and by them the
--- table is known again when it is audited again, also under another name.
+-- Stops auditing a table. What was recorded stays readable. The triggers are disabled and not
+-- dropped: dropping them would block readers, and they identify the table when it is audited
+-- again, also under another name.
 CREATE FUNCTION threadline.unaudit(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -18,7 +18,7 @@ BEGIN
     IF tl_id IS NULL THEN
         RETURN;
     END IF;
-    -- First, so that threadline.watch() knows.
+    -- First, so that threadline.watch() recognizes it.
     PERFORM threadline.hand_over(target);
     PERFORM threadline.end_audit(target);
     FOR tl_trigger IN

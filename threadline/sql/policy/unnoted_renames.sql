@@ -1,11 +1,9 @@
--- The columns that have other names now than those their table's capture
--- function was built for, and when the first image under the new names was
--- captured; NULL if there is none yet. Without a name now: a column that is
--- gone, and whose name a renamed one has taken over.
+-- Returns the columns whose names differ from those that their table's capture function was built
+-- for, and when the first image under the new names was captured; NULL if there is none yet. A
+-- column without a new name is gone, and a renamed one has taken its name.
 --
--- A rename leaves its transaction's id on the column. Who wrote to the table
--- before it has an older id. What the same transaction wrote came after it,
--- unless it shows a name that no column has any more.
+-- A rename leaves its transaction's id on the column. Writers before it have an older id. Images
+-- by the same transaction came after it, unless they show a name that no column has any more.
 CREATE FUNCTION threadline.unnoted_renames(
     audited_table integer, target oid,
     OUT former_name text, OUT name text, OUT renamed_at timestamptz

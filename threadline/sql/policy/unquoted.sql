@@ -1,4 +1,4 @@
--- A condition without what is in quotes.
+-- Returns a condition without its quoted parts.
 CREATE FUNCTION threadline.unquoted(condition text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');

@@ -1,4 +1,4 @@
--- What threadline.audit() does as the owner of the audit: notes the policy of a
+-- Runs the part of threadline.audit() that needs the owner of the audit: notes the policy of a
 -- table and builds its capture functions.
 CREATE FUNCTION threadline.write_policy(
     target        regclass,
@@ -43,7 +43,7 @@ BEGIN
     SELECT nspname INTO STRICT tl_schema FROM pg_namespace WHERE oid = tl_class.relnamespace;
     SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
     SELECT coalesce(array_agg(k.name ORDER BY k.place), '{}'),
-           -- Of what is recorded.
+           -- Only for recorded columns.
            coalesce(array_agg(CASE threadline.policy_of_column(target, c.number, mask, exclude, hash) WHEN 'hash' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
     INTO tl_keys, tl_key_types
     FROM threadline.key_columns_of(target) WITH ORDINALITY AS k (name, type, place)
@@ -94,7 +94,7 @@ BEGIN
             array_to_string(tl_wrong, ', '), target
             USING HINT = format('A key that is a secret can be recorded as a keyed hash: hash => ARRAY[%L].', tl_wrong[1]);
     END IF;
-    -- Those of which two values that are equal have one text.
+    -- Types of which two equal values have one text.
     SELECT array_agg(format('%s (%s)', c.name, c.type)) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
     WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) = 'hash'
@@ -115,7 +115,7 @@ BEGIN
         SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain'));
 
     tl_id := coalesce(threadline.known_table_of(target), (
-        -- Somebody dropped the trigger by which a table is known, and not the other.
+        -- The trigger by which a table is identified was dropped, and the other was not.
         SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer)
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
@@ -123,11 +123,11 @@ BEGIN
           AND threadline.captured_relation(substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer, 0) = 0));
     tl_resumed := tl_id IS NULL AND continues IS NULL OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.unaudited_at IS NOT NULL);
     IF tl_id IS NULL THEN
-        -- A table created anew under its old name goes on with its history.
+        -- A table that is created again under its old name continues its history.
         tl_id := threadline.former_table(tl_schema, tl_class.relname);
     END IF;
-    -- After a restore without data functions are there and their rows are not:
-    -- an id counts as taken by either.
+    -- After a restore without data, functions exist without their rows: an id counts as taken by
+    -- either.
     WHILE tl_id IS NULL LOOP
         tl_id := nextval(pg_get_serial_sequence('threadline.audited_tables', 'id'));
         IF to_regproc('threadline.capture_' || tl_id) IS NOT NULL OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id) THEN
@@ -148,11 +148,11 @@ BEGIN
         JOIN threadline.columns_of(target) AS c ON c.name = k.name
         JOIN jsonb_to_recordset(tl_former.columns) AS was (name text, column_policy text, hash_key integer) ON was.name = k.former_name), false);
     IF tl_former.key_columns <> tl_keys OR tl_rekeyed THEN
-        -- What waits in the journal has the key that it was captured with.
+        -- Journal entries have the key that they were captured with.
         PERFORM threadline.post_all();
     END IF;
-    -- Records without a key are not found under one that comes later, nor those with hashes
-    -- by values.
+    -- Records without a key are not found under a key that comes later, nor those with keyed
+    -- hashes by values.
     tl_resumed := tl_resumed OR tl_rekeyed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
 
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
@@ -175,21 +175,21 @@ BEGIN
         ) AS was (name)
         WHERE (
             NOT EXISTS (
-                -- It has a column_policy of its own now, under whatever name.
+                -- It has a column policy of its own now, under any name.
                 SELECT
                 FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text, column_policy text)
                 JOIN threadline.columns_of(target) AS c
                     ON CASE WHEN tl_former.relation = target THEN c.number = f.number ELSE c.name = f.name END
                 WHERE f.name = was.name AND f.column_policy <> 'plain')
             OR EXISTS (
-                -- Another one had the name before.
+                -- Another column had the name before.
                 SELECT FROM threadline.renamed_columns AS r
                 WHERE r.table_id = tl_id AND r.former_name = was.name AND r.name IS NULL))
           AND NOT EXISTS (
             SELECT FROM threadline.columns_of(target) AS c
             WHERE c.name = was.name AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain')
         ORDER BY was.name);
-    -- What has such a name from now on is another column.
+    -- From now on, this name is that of another column.
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
     SELECT tl_id, c.name, NULL, clock_timestamp()
     FROM threadline.columns_of(target) AS c
@@ -214,21 +214,21 @@ BEGIN
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'column_policy', now.column_policy,
-                    -- What is made of others may be made of a redacted one later.
+                    -- A column generated from others may be generated from a redacted one later.
                     'generation_expression', CASE
                         WHEN now.column_policy = 'plain' AND cardinality(mask || exclude || hash) > 0
                         THEN threadline.generation_of(target, c.number) END,
-                    -- What a redacted column held until now was not recorded.
+                    -- Values of a redacted column up to now were not recorded.
                     'plain_since', CASE
                         WHEN now.column_policy <> 'plain' THEN NULL
                         WHEN former.column_policy <> 'plain' THEN clock_timestamp()
                         ELSE former.plain_since END,
-                    -- Kept, so that a hash remains one whatever is decided meanwhile.
+                    -- Kept, so that the key stays while the column has another policy.
                     'hash_key', CASE
                         WHEN former.hash_key IN (SELECT id FROM threadline.hash_keys) THEN former.hash_key
                         WHEN now.column_policy = 'hash' THEN threadline.new_hash_key() END,
-                    -- What is recorded under its name is of another column, or
-                    -- written another way.
+                    -- Values recorded under its name are of another column, or written another
+                    -- way.
                     'retyped_at', CASE
                         WHEN tl_resumed THEN NULL
                         WHEN former.type = c.type::text
@@ -242,8 +242,8 @@ BEGIN
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
                 number smallint, name text, type text, column_policy text, plain_since timestamptz, retyped_at timestamptz, hash_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
-        -- Those too that were redacted when they were dropped: of their values, some
-        -- may be on record from before.
+        -- Includes columns that were redacted when they were dropped: some of their earlier
+        -- values may be on record.
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
@@ -264,8 +264,8 @@ BEGIN
 
     PERFORM threadline.note_partitions(tl_id, target, coalesce(tl_former.relation = target, false) AND NOT tl_resumed);
     PERFORM threadline.build_function(tl_id, target);
-    -- Nobody writes before the triggers are there. What happened while the table
-    -- was not audited, nobody knows.
+    -- No writes happen before the triggers exist. Changes made while the table was not audited
+    -- are unknown.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
     tl_restarted := tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed;
     IF tl_restarted OR tl_former.policy <> tl_policy THEN

@@ -1,7 +1,6 @@
--- To which AuditTransaction the entries of the journal belong, up to an entry. Entries
--- name the first one under their context; it counts if it is of the same database
--- transaction. A name that a session forged finds none, and its entries have an
--- AuditTransaction of their own without an actor.
+-- Returns the AuditTransactions of the journal's entries, up to an entry. Entries name the first
+-- one under their context; it counts if it is of the same database transaction. A forged name
+-- matches none, and its entries get an AuditTransaction of their own without an actor.
 CREATE FUNCTION threadline.entry_transactions(
     up_to bigint,
     OUT entry_transaction bigint, OUT xact_id xid8, OUT occurred_at timestamptz, OUT shown_id bigint, OUT is_opened boolean
@@ -19,7 +18,7 @@ BEGIN ATOMIC
         GROUP BY j.transaction_id, j.xact_id, j.occurred_at
     ) AS e
     CROSS JOIN LATERAL (
-        -- Looked up by id, however many there are: EXISTS would read all ids.
+        -- Looked up by id, regardless of the number of rows: EXISTS would read all ids.
         SELECT e.opens AS is_opened, NOT e.opens AND (
             SELECT x.id FROM threadline.ledger_transactions AS x
             WHERE x.id = e.transaction_id AND x.xact_id = e.xact_id AND x.occurred_at = e.occurred_at) IS NOT NULL AS is_posted

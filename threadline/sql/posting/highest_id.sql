@@ -1,4 +1,4 @@
--- The highest id in the ledger, by the newest of it.
+-- Returns the highest id in the ledger, from its newest rows.
 CREATE FUNCTION threadline.highest_id() RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

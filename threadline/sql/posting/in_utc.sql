@@ -1,5 +1,5 @@
--- An image with its instants in UTC. A trigger records them in the time zone of the
--- session that writes, because to pin it would cost every write. For
+-- Returns an image with its instants in UTC. A trigger records them in the time zone of the
+-- writing session, because pinning the zone would add cost to every write. For
 -- threadline.pending_changes(), which has the settings pinned: here each image would pay.
 CREATE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -14,7 +14,7 @@ BEGIN
             BEGIN
                 image := image || jsonb_build_object(tl_name, tl_value::timestamptz);
             EXCEPTION WHEN data_exception THEN
-                -- A mask, or no instant any more.
+                -- A mask, or no longer an instant.
             END;
         END IF;
     END LOOP;

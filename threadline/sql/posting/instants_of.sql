@@ -1,6 +1,6 @@
--- The columns of an audited table that hold instants, as they are called now or were
--- when its capture was built; NULL if there are none. Without joins, which its caller
--- has made by hash: all columns of the database would be read.
+-- Returns the columns of an audited table that hold instants, under their present names or those
+-- that its capture was built for; NULL if there are none. Written without joins, which would
+-- become hash joins in its caller and read all columns of the database.
 CREATE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC

@@ -1,7 +1,7 @@
--- The changes in the journal, up to an entry, in the form that they have in the ledger:
--- with record keys, an update reduced to what it changed, and of one record in the order
--- in which they happened. Reading and posting go by this alone, so that a change is the
--- same before and after. Of one record alone, most entries are passed over unread.
+-- Returns the changes in the journal, up to an entry, in the form that they have in the ledger:
+-- with record keys, an update reduced to the changed columns, and those of one record in the
+-- order in which they happened. Both reading and posting use only this function, so that a change
+-- is the same before and after posting. For a single record, most entries are skipped unread.
 CREATE FUNCTION threadline.pending_changes(
     up_to bigint DEFAULT 9223372036854775807, only_table integer DEFAULT NULL, only_key text DEFAULT NULL
 )
@@ -13,7 +13,7 @@ LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
 SET jit = off
--- The journal is empty or full from one moment to the next; no estimate holds.
+-- The journal can be empty at one moment and full at the next, so no estimate holds.
 SET enable_nestloop = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
@@ -24,7 +24,7 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    -- Materialized, so that what an image is made of is not made again for each use of it.
+    -- Materialized, so that the parts of an image are not computed again for each use.
     WITH entry AS MATERIALIZED (
         SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
                CASE WHEN EXISTS (SELECT FROM unnest(i.instants) AS n WHERE j.old_row ->> n NOT LIKE '%+00:00')

@@ -1,10 +1,10 @@
--- The AuditTransactions in the journal, up to an entry, in the form that they have in the
+-- Returns the AuditTransactions in the journal, up to an entry, in the form that they have in the
 -- ledger.
 CREATE FUNCTION threadline.pending_transactions(up_to bigint DEFAULT 9223372036854775807) RETURNS SETOF threadline.ledger_transactions
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
--- The journal is empty or full from one moment to the next; no estimate holds.
+-- The journal can be empty at one moment and full at the next, so no estimate holds.
 SET enable_nestloop = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
@@ -16,7 +16,7 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT o.id, o.xact_id, o.occurred_at, o.opened_at,
-           CASE WHEN o.xact_id = pg_current_xact_id_if_assigned() THEN 'infinity' -- It may go on.
+           CASE WHEN o.xact_id = pg_current_xact_id_if_assigned() THEN 'infinity' -- It may continue.
                 WHEN o.last_at >= o.opened_at + interval '1 hour' THEN o.last_at + interval '1 second' END,
            c.actor_type, c.actor_id,
            CASE WHEN o.forged THEN 'untrusted' ELSE c.actor_origin END,
@@ -32,13 +32,15 @@ BEGIN
                max(j.application_name) FILTER (WHERE j.id = t.shown_id) AS application_name,
                NOT bool_or(t.is_opened) AS forged
         FROM threadline.journal AS j
-        -- When a transaction ended is known by the whole of it, whatever is posted now.
+        -- The end of a transaction depends on all its entries, including those not posted in this
+        -- call.
         JOIN threadline.entry_transactions(up_to) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at
         GROUP BY t.shown_id, j.xact_id, j.occurred_at
     ) AS o
     CROSS JOIN LATERAL threadline.read_context(o.context, o.occurred_at) AS c
     WHERE (o.forged OR o.context IS NOT NULL)
-      -- Looked up by id, however many there are: EXISTS would be joined, or all ids read.
+      -- Looked up by id, regardless of the number of rows: EXISTS would become a join, or read
+      -- all ids.
       AND (SELECT x.id FROM threadline.ledger_transactions AS x
            WHERE x.id = o.id AND x.xact_id = o.xact_id AND x.occurred_at = o.occurred_at) IS NULL;
 END

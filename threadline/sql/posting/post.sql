@@ -1,14 +1,13 @@
--- Moves visible entries of the journal into the ledger, oldest first, and returns how
--- many; 0 when there is nothing to do, or somebody else is posting. Call it until it
--- returns 0:
+-- Moves visible entries of the journal into the ledger, oldest first, and returns their number; 0
+-- if there is nothing to do, or another session is posting. Call it until it returns 0:
 --
 --   SELECT threadline.post();
 --
--- It is never needed for a right answer: readers see journal and ledger as one. All that
--- a call does is done in one statement, so that every snapshot sees each change once.
+-- Correct results never depend on it: readers see journal and ledger as one. A call does all its
+-- work in one statement, so that every snapshot sees each change once.
 --
--- A call reads all that waits several times over, because the journal has no index. So
--- it moves 10,000 entries, and when more than 100,000 wait a tenth of them, up to 200,000.
+-- A call reads all waiting entries several times, because the journal has no index. So it moves
+-- 10,000 entries or, if more than 100,000 wait, a tenth of them, up to 200,000.
 CREATE FUNCTION threadline.post(at_most integer DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -24,7 +23,7 @@ DECLARE
 BEGIN
     IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'
        OR current_setting('transaction_isolation') <> 'read committed'
-       -- In a transaction of its own: what it moves, it holds until the end.
+       -- In a transaction of its own, because its locks last until the end.
        OR pg_current_xact_id_if_assigned() IS NOT NULL
        OR NOT EXISTS (SELECT FROM threadline.journal)
     THEN
@@ -40,7 +39,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    -- A restore of data alone brought the ledger and left this row as it was.
+    -- A restore of data alone filled the ledger and left this row unchanged.
     tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c));
     IF at_most IS NULL THEN
         tl_limit := (SELECT greatest(10000, least(count(*) / 10, 200000)) FROM threadline.journal);
@@ -68,7 +67,7 @@ BEGIN
                 tl_error := SQLERRM;
         END;
         IF tl_error IS NOT NULL AND tl_limit = 1 THEN
-            -- It keeps nobody else waiting.
+            -- It blocks no other session.
             WITH gone AS (DELETE FROM threadline.journal AS j WHERE j.id = tl_last RETURNING j.*)
             INSERT INTO threadline.unposted (
                 id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
@@ -83,4 +82,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.post(integer) IS
-    'Moves what waits in the journal into the ledger, so that it is quick to find; returns how many entries';
+    'Moves entries of the journal into the ledger, where they are indexed; returns their number';

@@ -1,5 +1,5 @@
--- Puts entries that were set aside back into the journal, to be posted once more; after
--- what was in their way is removed. Returns how many.
+-- Moves entries that were set aside back into the journal, to be posted again after the obstacle
+-- is removed. Returns their number.
 CREATE FUNCTION threadline.post_again() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- Moves all visible entries into the ledger, waiting for whoever posts; before something
--- changes by which entries are read.
+-- Moves all visible entries into the ledger and waits for other sessions that post; called before
+-- a change of what the reading of entries depends on.
 CREATE FUNCTION threadline.post_all() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- Moves the visible entries up to one into the ledger; for threadline.post(), which holds
--- the lock of posting. Returns how many.
+-- Moves the visible entries up to one into the ledger; for threadline.post(), which holds the
+-- lock of posting. Returns their number.
 CREATE FUNCTION threadline.post_batch(up_to bigint, last_position bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -13,7 +13,8 @@ BEGIN
         SELECT * FROM threadline.pending_transactions(up_to)
     ), gone AS (
         DELETE FROM threadline.journal AS j
-        -- A table of which a restore left out the policy waits until that is said again.
+        -- If a restore left out the policy of a table, its entries wait until the table is
+        -- audited again.
         WHERE j.id <= up_to AND (j.op = 'C' OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = j.table_id))
         RETURNING j.op
     ), change AS (
@@ -28,7 +29,7 @@ BEGIN
     SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM gone)
     INTO tl_posted, tl_moved;
     UPDATE threadline.posting AS p SET last_position = post_batch.last_position + tl_posted, posted_at = clock_timestamp();
-    -- Nothing else of the ledger is ever updated.
+    -- Posting updates nothing else in the ledger.
     UPDATE threadline.ledger_transactions AS x
     SET extended_until = (SELECT max(c.captured_at) + interval '1 second' FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id)
     WHERE x.extended_until = 'infinity' AND x.xact_id <> pg_current_xact_id()

@@ -1,4 +1,4 @@
--- threadline.post(), when so much waits that a question would take noticeably longer.
+-- Runs threadline.post() if enough entries wait to slow a query noticeably.
 CREATE FUNCTION threadline.post_if_much() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp

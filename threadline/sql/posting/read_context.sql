@@ -1,7 +1,7 @@
--- What a context says, of a transaction that began at an instant. Never fails: what
--- cannot be read is said in context_error and kept. A context names an actor only if
--- it was made in this transaction: it begins with the epoch at which that began. Without
--- settings of its own, which each context would pay for; they are the caller's.
+-- Returns the parts of a context of a transaction that began at an instant. Never fails: an
+-- unreadable context is kept, and context_error gives the reason. A context names an actor only
+-- if it was made in this transaction: it begins with the epoch at which the transaction began.
+-- Pins no settings of its own, which would add cost to each context; the caller's apply.
 CREATE FUNCTION threadline.read_context(
     context text, occurred_at timestamptz,
     OUT actor_type text, OUT actor_id text, OUT actor_origin text, OUT request_id text, OUT correlation_id text,
@@ -43,7 +43,7 @@ BEGIN
 
     tl_actor := nullif(tl_context -> 'actor', 'null');
     IF octet_length(tl_said) > 1000 THEN
-        -- What does not fit into an index could not be posted.
+        -- A value that does not fit into an index could not be posted.
         IF octet_length(tl_actor ->> 'type') > 1000 OR octet_length(tl_actor ->> 'id') > 1000 THEN
             context_error := 'the type or id of the actor is longer than 1,000 bytes';
             actor_origin := 'unreadable';

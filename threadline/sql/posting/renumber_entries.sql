@@ -1,5 +1,5 @@
--- Gives all visible entries new ids in their order, because some have ids that are in the
--- ledger already, and sets the sequence right. Says whether there were any.
+-- Gives all visible entries new ids in their order if some have ids that are in the ledger
+-- already, and sets the sequence. Returns whether there were any.
 CREATE FUNCTION threadline.renumber_entries() RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -20,7 +20,7 @@ BEGIN
         transaction_id = coalesce(opener.new_id, j.transaction_id)
     FROM renamed AS own
     LEFT JOIN renamed AS opener ON opener.id = own.transaction_id AND opener.xact_id = own.xact_id AND opener.occurred_at = own.occurred_at
-    -- After a restore, ids of transactions are given a second time.
+    -- After a restore, transaction ids are assigned a second time.
     WHERE own.id = j.id AND own.xact_id = j.xact_id AND own.occurred_at = j.occurred_at;
     RETURN true;
 END

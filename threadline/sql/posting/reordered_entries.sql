@@ -1,8 +1,8 @@
--- The ids under which changes are shown where triggers of the application wrote to rows
--- of the very statement that fired them: what these did is captured before the statement
--- itself is. Each row version knows from which one it came, so that the versions of a
--- row make a chain; the ids of a chain are given out in its order. A row that was deleted
--- and made again under its key goes before the new one.
+-- Returns the ids under which changes are shown where triggers of the application wrote to rows
+-- of the very statement that fired them: their writes are captured before the statement itself.
+-- Each row version knows its predecessor, so that the versions of a row form a chain; the ids of
+-- a chain are assigned in its order. A row that was deleted and inserted again under its key
+-- comes before the new one.
 CREATE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 BEGIN ATOMIC

@@ -1,6 +1,6 @@
--- The sequences that would give an id that is on record already, and the highest such id:
--- data was loaded without them, or came by logical replication, which leaves sequences
--- alone. One that the caller may not read is passed over.
+-- Returns the sequences that would give an id that is on record already, and the highest such id:
+-- data was loaded without them, or came by logical replication, which does not replicate
+-- sequences. Sequences that the caller may not read are skipped.
 CREATE FUNCTION threadline.sequences_behind(OUT sequence regclass, OUT highest bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

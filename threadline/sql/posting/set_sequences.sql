@@ -1,5 +1,5 @@
--- Sets the sequences of ids right where they are behind what is on record, after a load of
--- data alone or a switch-over by logical replication. Says whether any was.
+-- Sets the sequences of ids that are behind the recorded ids, after a load of data alone or a
+-- switch-over by logical replication. Returns whether any was.
 CREATE FUNCTION threadline.set_sequences() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -13,11 +13,11 @@ BEGIN
     FOR tl_behind IN
         SELECT b.sequence, b.highest FROM threadline.sequences_behind() AS b
         UNION ALL
-        -- Not for everybody's eyes.
+        -- Only for roles that may read it.
         SELECT tl_keys, max(k.id) FROM threadline.hash_keys AS k
         HAVING coalesce(pg_sequence_last_value(tl_keys), 0) < max(k.id)
     LOOP
-        -- Entries that wait may have ids that are a little higher.
+        -- Waiting entries may have slightly higher ids.
         PERFORM setval(tl_behind.sequence, tl_behind.highest + CASE WHEN tl_behind.sequence = tl_entries THEN 1000 ELSE 0 END);
         tl_any := true;
     END LOOP;

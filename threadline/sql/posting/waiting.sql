@@ -4,4 +4,4 @@ SELECT (SELECT count(*) FROM threadline.journal) AS entries,
        (SELECT count(*) FROM threadline.unposted) AS set_aside,
        (SELECT p.posted_at FROM threadline.posting AS p) AS last_posted_at;
 COMMENT ON VIEW threadline.waiting IS
-    'How much is in the journal and not in the ledger yet, and since when';
+    'The number of entries in the journal that are not in the ledger yet, and since when';

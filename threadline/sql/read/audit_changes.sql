@@ -6,7 +6,8 @@ UNION ALL
 (SELECT p.id, p.transaction_id, p.captured_at, p.table_id, p.statement, p.op, p.record_key COLLATE "C", p.previous_key COLLATE "C",
        p.changed_from, p.changed_to, p.row_data
 FROM threadline.pending_changes() AS p
--- Not merged with what asks, which would then search the ledger without its indexes.
+-- An optimization fence: merged with the calling query, it would search the ledger without its
+-- indexes.
 OFFSET 0);
 COMMENT ON VIEW threadline.audit_changes IS
     'Every recorded change, whether it is still in the journal or in the ledger';

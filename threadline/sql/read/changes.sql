@@ -33,4 +33,4 @@ FROM threadline.audit_changes AS c
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;
 COMMENT ON VIEW threadline.changes IS
-    'Every recorded change with its table, key, actor and context, for reading in psql, without what the policy hides now; the newest with ORDER BY transaction_id DESC, id DESC';
+    'Every recorded change with its table, key, actor and context, for reading in psql, without values that the present policy hides; the newest with ORDER BY transaction_id DESC, id DESC';

@@ -1,4 +1,4 @@
--- A record key of several columns, or of none that are known, as JSON.
+-- Returns a record key of several columns, or of unknown columns, as JSON.
 CREATE FUNCTION threadline.composite_key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC

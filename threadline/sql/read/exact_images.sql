@@ -1,5 +1,6 @@
--- Images with the numbers of their numeric columns as strings, digit for digit; also of a
--- column that is numeric no more: of any that is no float, a number with a fraction.
+-- Returns images with the numbers of their numeric columns as strings, digit for digit. If a
+-- column is no longer numeric, this applies to numbers with a fraction in any column that is not
+-- a float.
 CREATE FUNCTION threadline.exact_images(images jsonb[], numeric_columns text[], columns jsonb) RETURNS jsonb[]
 LANGUAGE sql STABLE
 RETURN (

@@ -1,6 +1,6 @@
--- The image with the values of numeric columns as strings, digit for digit:
--- most JSON readers would take them for binary floats. Becomes part of the
--- query that calls it, so that an image without such a column costs nothing.
+-- Returns the image with the values of numeric columns as strings, digit for digit, because most
+-- JSON readers would parse them as binary floats. Inlined into the calling query, so that an
+-- image without such a column costs nothing.
 CREATE FUNCTION threadline.exact_numbers(image jsonb, numeric_columns text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns

@@ -1,6 +1,6 @@
--- The first AuditTransaction that can have changes captured at an instant or
--- later. One is in use for an hour at most, or says for how long; the rest is
--- allowance for a clock that was set back.
+-- Returns the first AuditTransaction that can have changes captured at an instant or later. One
+-- is in use for an hour at most, or records for how long; the rest allows for a clock that was
+-- set back.
 CREATE FUNCTION threadline.first_transaction_since(instant timestamptz) RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

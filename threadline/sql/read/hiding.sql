@@ -1,6 +1,6 @@
--- Of which columns of a table no value is shown, by the policy of now: each with the
--- names that it had, [{"until": ..., "names": "{...}"}], oldest first. A column that was
--- redacted when it was dropped stays hidden, also when another one has its name.
+-- Returns the columns of a table whose values the present policy hides: each with the names that
+-- it had, [{"until": ..., "names": "{...}"}], oldest first. A column that was redacted when it
+-- was dropped stays hidden, also when another one has its name.
 CREATE FUNCTION threadline.hiding(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

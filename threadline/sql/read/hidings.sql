@@ -1,5 +1,5 @@
--- threadline.hiding() of each table that hides anything, by its id. Asked once by each
--- query that reads changes.
+-- Returns threadline.hiding() of each table that hides anything, by its id. Each query that reads
+-- changes calls it once.
 CREATE FUNCTION threadline.hidings() RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

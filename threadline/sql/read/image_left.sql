@@ -1,5 +1,5 @@
--- What a change left of its row, as far as it is on record: the whole row where it came
--- or its key moved, what an update changed, nothing where it went.
+-- Returns the recorded state of a row after a change: the whole row after an insert or a change
+-- of its key, the changed columns after an update, nothing after its end.
 CREATE FUNCTION threadline.image_left(op "char", previous_key text, row_data jsonb, changed_to jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE

@@ -1,4 +1,4 @@
--- Images with what their json columns say in the place of the texts that say it, for
+-- Returns images in which texts of json columns are replaced by the json that they hold, for
 -- jsonb_populate_record(), which would take them for strings.
 CREATE FUNCTION threadline.json_documents(images jsonb[], of_type regtype) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE
@@ -18,7 +18,7 @@ BEGIN
             BEGIN
                 images[tl_at] := images[tl_at] || jsonb_build_object(tl_name, (images[tl_at] ->> tl_name)::jsonb);
             EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
-                -- It has no form in jsonb, or was no json then.
+                -- It has no form in jsonb, or was not json then.
             END;
         END LOOP;
     END LOOP;

@@ -1,6 +1,6 @@
--- Why an image does not make a row of a type: the columns whose values it does not take,
--- and what it says of them, as {"column": "reason"}. For threadline.populate_rows(), which says
--- only that.
+-- Returns why an image does not match a row type: the columns whose values the type does not
+-- accept, with the error of each, as {"column": "reason"}. For threadline.populate_rows(), which
+-- only detects the mismatch.
 CREATE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$

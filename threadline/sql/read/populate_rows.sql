@@ -1,9 +1,9 @@
--- Rows of a table made from images, in their order: jsonb_populate_record() that does not
--- fail the whole query when one image no longer fits the table's types. A placeholder that
--- its column's type does not take (a masked date) reads as NULL; a row that does not fit
--- is NULL. Many at once, because each attempt costs a plan and a subtransaction: if one
--- does not fit, each eighth is tried. Planned at each call: a plan that is kept remembers
--- the row type as it was before somebody changed the table.
+-- Returns rows of a table made from images, in their order: jsonb_populate_record() that does not
+-- fail the whole query when one image no longer matches the table's types. A placeholder that its
+-- column's type does not accept (a masked date) reads as NULL; a row that does not match is NULL.
+-- Takes many images at once, because each attempt costs a plan and a subtransaction: if one does
+-- not match, each eighth is tried. Planned at each call: a cached plan keeps the row type from
+-- before a change of the table.
 CREATE FUNCTION threadline.populate_rows(base anyelement, images jsonb[], redacted text[], OUT populated anyarray)
 LANGUAGE plpgsql STABLE
 AS $$

@@ -1,5 +1,6 @@
--- The changes of one record, also those by which its key came and went: as in
--- threadline.audit_changes, and found without making final what waits of other records.
+-- Returns the changes of one record, including those by which its key came and went: as in
+-- threadline.audit_changes, but without reading the final form of other records' unposted
+-- entries.
 CREATE FUNCTION threadline.record_changes(audited_table integer, record_key text) RETURNS SETOF threadline.audit_changes
 LANGUAGE sql STABLE
 BEGIN ATOMIC

@@ -1,5 +1,5 @@
--- Whether this transaction reads what was recorded before its column was redacted. Takes
--- an action of threadline.unmask() in the same session, so that it is on record.
+-- Returns whether this transaction reads values recorded before their column was redacted. That
+-- needs an action of threadline.unmask() in the same session, so that it is on record.
 CREATE FUNCTION threadline.unmasked() RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

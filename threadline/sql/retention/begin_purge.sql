@@ -1,6 +1,6 @@
--- Begins the next run of threadline.purge(), of the first table with something older than
--- is kept, and says so in an action; NULL if there is none. From now on nothing before the
--- horizon is answered, so that an answer does not depend on how far the run has come.
+-- Begins the next run of threadline.purge(), for the first table with changes older than its
+-- retention, and records it as an action; NULL if there is none. From now on queries about
+-- instants before the horizon fail, so that no result depends on the progress of the run.
 CREATE FUNCTION threadline.begin_purge() RETURNS threadline.purges
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -16,7 +16,7 @@ BEGIN
     FOR tl_next IN SELECT * FROM threadline.kept_for ORDER BY table_id LOOP
         tl_after_transaction := -1;
         tl_after_id := -1;
-        -- What is held may come first.
+        -- Held changes may come first.
         LOOP
             SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.turn DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.turn DESC))[1] AS id
             INTO tl_seen

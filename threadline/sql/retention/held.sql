@@ -1,4 +1,4 @@
--- Whether a legal hold keeps what belongs to a record, an actor or a correlation id.
+-- Returns whether a legal hold keeps what belongs to a record, an actor or a correlation id.
 CREATE FUNCTION threadline.held(
     table_id integer, record_key text, previous_key text, actor_type text, actor_id text, correlation_id text
 ) RETURNS boolean

@@ -1,6 +1,6 @@
 -- Keeps from threadline.purge(), until threadline.release(), what belongs to a record (under
--- every key that it has had), to a table, an actor, or a correlation id; if several are
--- given, what belongs to all of them. Returns the number of the hold.
+-- every key that it has had), to a table, an actor, or a correlation id; if several are given,
+-- what belongs to all of them. Returns the number of the hold.
 --
 --   SELECT threadline.hold('lawsuit 2026-17', target => 'users', record_key => '42');
 CREATE FUNCTION threadline.hold(

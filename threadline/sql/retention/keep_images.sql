@@ -1,5 +1,6 @@
--- Keeps of each record what it was after those of its changes that a purge is about to
--- remove, so that later instants are answered as before. Given are changes of one table.
+-- Keeps the state of each record after those of its changes that a purge is about to remove, so
+-- that queries about later instants return the same as before. The given changes are of one
+-- table.
 CREATE FUNCTION threadline.keep_images(audited_table integer, places tid[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8,7 +9,7 @@ AS $$
 DECLARE
     tl_renames jsonb := threadline.renames_of(audited_table);
     tl_alterations jsonb := threadline.alterations_of(audited_table);
-    -- Which rows a TRUNCATE removed that recorded their number alone, nobody knows.
+    -- If a TRUNCATE recorded only the number of rows, which rows it removed is unknown.
     tl_blind bigint;
 BEGIN
     SELECT coalesce(max(c.id), 0) INTO tl_blind
@@ -21,7 +22,7 @@ BEGIN
         FROM threadline.ledger_changes AS c
         WHERE c.ctid = ANY (places) AND c.record_key IS NOT NULL AND c.id > tl_blind
     ), grouped AS MATERIALIZED (
-        -- Keys that one statement moved, it moved at once.
+        -- One statement moved these keys at the same moment.
         SELECT d.transaction_id, d.statement, min(d.id) AS position FROM doomed AS d
         WHERE d.previous_key IS NOT NULL GROUP BY d.transaction_id, d.statement
     ), event AS MATERIALIZED (
@@ -42,7 +43,7 @@ BEGIN
                CASE WHEN k.image IS NULL THEN 'end' WHEN k.is_whole THEN 'birth' ELSE 'update' END, k.image,
                CASE WHEN k.image IS NULL THEN 0 ELSE 1 END
         FROM (SELECT DISTINCT e.event_key FROM event AS e) AS of
-        -- Looked up: joined, all that is kept of the table might be read.
+        -- Looked up by index: a join might read everything kept of the table.
         CROSS JOIN LATERAL (
             SELECT i.* FROM threadline.kept_images AS i WHERE i.table_id = audited_table AND i.record_key = of.event_key
             OFFSET 0

@@ -1,5 +1,5 @@
--- What is kept of records whose changes were purged, in the form of changes, for those that
--- ask what was: an insert of the whole row, an update where not all of it was on record.
+-- The kept state of records whose changes were purged, in the form of changes: an insert
+-- of the whole row, or an update if not all of it was on record.
 CREATE VIEW threadline.kept_changes AS
 SELECT k.id, k.transaction_id, k.captured_at, k.table_id, k.statement,
        CASE WHEN k.image IS NULL THEN 'D' WHEN k.is_whole THEN 'I' ELSE 'U' END::"char" AS op,
@@ -9,4 +9,4 @@ SELECT k.id, k.transaction_id, k.captured_at, k.table_id, k.statement,
        CASE WHEN k.is_whole THEN k.image END AS row_data
 FROM threadline.kept_images AS k;
 COMMENT ON VIEW threadline.kept_changes IS
-    'What is kept of records whose changes were purged, in the form of changes';
+    'The kept state of records whose changes were purged, in the form of changes';

@@ -1,4 +1,4 @@
--- Of actions the table is NULL.
+-- For actions the table is NULL.
 CREATE VIEW threadline.kept_for AS
 SELECT t.id AS table_id, k.keep, now() - k.keep AS horizon
 FROM threadline.audited_tables AS t
@@ -8,4 +8,4 @@ WHERE t.policy ? 'keep'
 UNION ALL
 SELECT NULL, r.actions, now() - r.actions FROM threadline.retention AS r WHERE r.actions IS NOT NULL;
 COMMENT ON VIEW threadline.kept_for IS
-    'For how long the changes of each table are kept, and since when that is; no row: for ever';
+    'How long the changes of each table are kept, and the start of that period; no row: for ever';

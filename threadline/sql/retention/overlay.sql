@@ -1,4 +1,4 @@
--- Images of a record laid over each other: of each column, the last value.
+-- Merges images of a record: the last value of each column.
 CREATE AGGREGATE threadline.overlay(jsonb) (
     SFUNC = pg_catalog.jsonb_concat,
     STYPE = pg_catalog.jsonb

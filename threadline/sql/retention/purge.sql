@@ -1,11 +1,11 @@
--- Removes what is older than its table's policy keeps it, oldest first, and returns how
--- many changes and actions; 0 when there is nothing to do, or somebody else is purging.
--- Call it until it returns 0:
+-- Removes changes and actions older than the retention of their policies, oldest first, and
+-- returns their number; 0 if there is nothing to do, or another session is purging. Call it until
+-- it returns 0:
 --
 --   SELECT threadline.purge();
 --
--- Each call is one transaction, of about 10,000 changes, that keeps no writer waiting. A
--- run that was interrupted goes on where it was. What is under a hold stays.
+-- Each call is one transaction of about 10,000 changes and blocks no writer. An interrupted run
+-- continues from its last batch. What is under a hold stays.
 CREATE FUNCTION threadline.purge(at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -39,4 +39,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.purge(integer) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.purge(integer) IS
-    'Removes what is older than its policy keeps it, a batch a call; returns how many changes and actions';
+    'Removes changes and actions older than the retention of their policy, one batch a call; returns their number';

@@ -1,9 +1,9 @@
--- One batch of a run of threadline.purge(), which holds its lock; returns how many changes
--- or actions went. Transactions that have nothing left go with them.
+-- Removes one batch of a run of threadline.purge(), which holds its lock; returns the number of
+-- removed changes or actions. Transactions without any remaining changes are removed with them.
 CREATE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
--- By their places, also where the planner would rather read a whole table.
+-- By their physical location, even where the planner would prefer to read a whole table.
 SET enable_seqscan = off
 AS $$
 DECLARE
@@ -17,8 +17,8 @@ DECLARE
     tl_purged bigint;
     tl_emptied bigint;
 BEGIN
-    -- Rows are removed where they are: nobody moves one but a purge and an erasure, of which
-    -- one goes on at a time.
+    -- Rows do not move in between: only a purge and an erasure move them, and only one of the two
+    -- runs at a time.
     SELECT count(*), array_agg(s.place) FILTER (WHERE s.is_old), array_agg(s.place) FILTER (WHERE s.goes),
            coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes), '{}'),
            coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
@@ -29,7 +29,7 @@ BEGIN
     IF run.table_id IS NULL THEN
         DELETE FROM threadline.audit_actions AS a WHERE a.ctid = ANY (tl_doomed);
     ELSE
-        -- What a hold keeps counts as well.
+        -- Held changes count as well.
         PERFORM threadline.keep_images(run.table_id, tl_old);
         DELETE FROM threadline.ledger_changes AS c WHERE c.ctid = ANY (tl_doomed);
     END IF;
@@ -37,9 +37,9 @@ BEGIN
 
     DELETE FROM threadline.ledger_transactions AS x
     WHERE x.id = ANY (tl_transactions)
-      -- Not by the index on opened_at, which has all that is old.
+      -- Not by the index on opened_at, which contains everything old.
       AND (x.opened_at < run.kept_since) IS true
-      -- Looked up one by one: NOT EXISTS would be joined to all of them.
+      -- Looked up one by one: NOT EXISTS would become a join with all of them.
       AND (SELECT c.id FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id LIMIT 1) IS NULL
       AND (SELECT a.id FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id LIMIT 1) IS NULL;
     GET DIAGNOSTICS tl_emptied = ROW_COUNT;
@@ -53,7 +53,7 @@ BEGIN
         ended_at = CASE WHEN tl_seen < at_most THEN clock_timestamp() END
     WHERE p.id = run.id;
     IF tl_seen < at_most THEN
-        -- That a record had gone is needed as long as something from before is held.
+        -- The end of a record is needed as long as something from before it is held.
         DELETE FROM threadline.kept_images AS k
         WHERE k.table_id = run.table_id AND k.image IS NULL AND (
             SELECT c.id FROM threadline.ledger_changes AS c

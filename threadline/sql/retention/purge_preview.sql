@@ -1,4 +1,5 @@
--- What threadline.purge() would remove, from where; of a long time this reads a lot.
+-- Returns what threadline.purge() would remove, and from where; for a long period this reads many
+-- rows.
 CREATE FUNCTION threadline.purge_preview()
 RETURNS TABLE (schema_name text, table_name text, keep interval, horizon timestamptz, goes bigint, held bigint, bytes bigint, oldest timestamptz)
 LANGUAGE sql STABLE

@@ -1,5 +1,5 @@
--- The changes of a table, or with NULL the actions, that a purge looks at: after where it
--- had come to, in the order of their transactions. What is old goes, unless it is held.
+-- Returns the changes of a table, or with NULL the actions, that a purge reads next, in the order
+-- of their transactions. Old ones are removed, unless they are held.
 CREATE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
 ) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint, place tid)
@@ -19,7 +19,7 @@ BEGIN
                age.is_old AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
                pg_column_size(a.*)::bigint, a.ctid
         FROM threadline.audit_actions AS a
-        -- What was done to the audit itself stays.
+        -- Actions on the audit itself stay.
         CROSS JOIN LATERAL (SELECT a.occurred_at < horizon AND a.name NOT LIKE 'audit.%' AS is_old) AS age
         WHERE a.id > after_id
           AND a.id <= (SELECT o.id FROM threadline.audit_actions AS o WHERE o.occurred_at < horizon ORDER BY o.id DESC LIMIT 1)
@@ -27,7 +27,8 @@ BEGIN
         LIMIT at_most;
         RETURN;
     END IF;
-    -- Of a record, what came first goes first: nothing that came after the first change that stays.
+    -- Changes of a record are removed in their order: none that came after the first change that
+    -- stays.
     tl_end := coalesce(
         (SELECT x.id FROM threadline.ledger_transactions AS x WHERE x.opened_at >= tl_before ORDER BY x.opened_at LIMIT 1),
         9223372036854775807);
@@ -36,7 +37,7 @@ BEGIN
            age.is_old AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
            pg_column_size(c.*)::bigint, c.ctid
     FROM threadline.ledger_changes AS c
-    -- Looked up: joined, all transactions would be read from the first on.
+    -- Looked up by index: a join would read all transactions from the first on.
     LEFT JOIN LATERAL (
         SELECT of.xact_id, of.occurred_at, of.actor_type, of.actor_id, of.correlation_id
         FROM threadline.ledger_transactions AS of WHERE of.id = c.transaction_id
@@ -44,7 +45,8 @@ BEGIN
     ) AS x ON true
     CROSS JOIN LATERAL (
         SELECT c.captured_at < horizon AND c.id < tl_end
-           -- Of a transaction that went on after the horizon all is needed to say what was before it.
+           -- If a transaction continued after the horizon, all of it is needed for the state
+           -- before it.
            AND NOT EXISTS (
                SELECT FROM threadline.ledger_transactions AS part
                WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
@@ -52,8 +54,8 @@ BEGIN
         -- Looked up once a change.
         OFFSET 0
     ) AS age
-    -- An order that one index has, whatever the planner expects: by the primary key, the
-    -- changes of all other tables would be read to find the first of this one.
+    -- One index has this order, regardless of the estimates: by the primary key, the changes of
+    -- all other tables would be read to find the first of this one.
     WHERE (c.table_id, c.transaction_id, c.id) > (audited_table, after_transaction, after_id)
       AND (c.table_id, c.transaction_id) < (audited_table, tl_end)
     ORDER BY c.table_id, c.transaction_id, c.id

@@ -1,4 +1,4 @@
--- Ends a hold; what it kept goes with the next threadline.purge().
+-- Ends a hold; the next threadline.purge() removes what it kept.
 --
 --   SELECT threadline.release(3, 'lawsuit 2026-17 is settled');
 CREATE FUNCTION threadline.release(hold bigint, reason text) RETURNS void

@@ -1,4 +1,4 @@
--- Sets the least time for which any table's changes are kept, and how long actions are;
+-- Sets the minimum time for which changes of any table are kept, and how long actions are kept;
 -- NULL: for ever. For the owner of the audit.
 --
 --   SELECT threadline.set_retention(floor => '1 year', actions => '7 years');
@@ -11,9 +11,9 @@ DECLARE
     tl_former threadline.retention;
 BEGIN
     IF set_retention.floor <= '0' OR set_retention.actions <= '0' THEN
-        RAISE EXCEPTION 'threadline: what is kept is kept for some time; give a length of time such as ''7 years'', or NULL';
+        RAISE EXCEPTION 'threadline: a retention must be a length of time above zero, such as ''7 years'', or NULL';
     ELSIF set_retention.actions < set_retention.floor THEN
-        RAISE EXCEPTION 'threadline: actions cannot be kept for %: the least is %', set_retention.actions, set_retention.floor;
+        RAISE EXCEPTION 'threadline: actions cannot be kept for %: the minimum is %', set_retention.actions, set_retention.floor;
     END IF;
     SELECT * INTO tl_former FROM threadline.retention;
     INSERT INTO threadline.retention (floor, actions)

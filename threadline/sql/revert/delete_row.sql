@@ -1,5 +1,5 @@
--- Deletes the row that the condition finds, unless others refer to it. Gives
--- NULL, or why not.
+-- Deletes the row that matches the condition, unless other rows refer to it. Returns NULL, or the
+-- reason why not.
 CREATE FUNCTION threadline.delete_row(target regclass, key_condition text) RETURNS text
 LANGUAGE plpgsql
 AS $$

@@ -1,5 +1,5 @@
--- The key that a record has now which had another one after a change; NULL if
--- the record is gone.
+-- Returns the present key of a record that had another one after a change; NULL if the record is
+-- gone.
 CREATE FUNCTION threadline.key_now(audited_table integer, record_key text, after_change bigint) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -11,7 +11,8 @@ DECLARE
 BEGIN
     tl_last.id := after_change;
     LOOP
-        -- In a statement that shifts keys, who leaves makes room for who comes.
+        -- In a statement that shifts keys, the departing key is freed before the arriving one
+        -- uses it.
         SELECT * INTO tl_end
         FROM (
             (SELECT * FROM threadline.record_changes(audited_table, tl_key) AS c

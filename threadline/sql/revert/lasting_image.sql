@@ -1,6 +1,6 @@
--- What of a record's image of an instant can be written over the row that is there now,
--- after commands that converted columns since. A column that nobody changed since is left
--- as it is. One whose value a command altered cannot be put back: `altered` names it.
+-- Returns the part of a record's image at an instant that can be written over the present row,
+-- after commands that converted columns since. A column that did not change since is left out. A
+-- value that a command altered cannot be restored: `altered` names its column.
 CREATE FUNCTION threadline.lasting_image(
     audited_table integer, target regclass, record_key text, instant timestamptz, past jsonb, live jsonb,
     OUT image jsonb, OUT altered text[]

@@ -1,6 +1,5 @@
--- What the running transaction did to a record since an instant, also while it
--- had other keys: what a revert did itself, or the application's triggers and
--- references with it.
+-- Returns the changes of a record by the running transaction since an instant, also under other
+-- keys: those of a revert itself, or of the application's triggers and references that it fired.
 CREATE FUNCTION threadline.own_changes(
     audited_table integer, record_key text, began timestamptz
 ) RETURNS SETOF threadline.audit_changes
@@ -10,8 +9,8 @@ AS $$
 DECLARE
     tl_transaction bigint := nullif(split_part(current_setting('threadline.transaction', true), ' ', 1), '');
 BEGIN
-    -- Found by record, and not through the index on the transaction, which may
-    -- have changed a great many.
+    -- Found by record, and not through the index on the transaction, which may have a great many
+    -- changes.
     RETURN QUERY
     WITH RECURSIVE own AS (
         SELECT c.*

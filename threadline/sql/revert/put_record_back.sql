@@ -1,4 +1,4 @@
--- Puts a record back to what it was at an instant. Gives NULL, or why not.
+-- Reverts a record to its state at an instant. Returns NULL, or the reason why not.
 CREATE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -28,7 +28,7 @@ BEGIN
         RETURN 'only what changed is on record, not the whole row';
     END IF;
 
-    -- A record is not doubled, nor lost, because it has another key now.
+    -- A record is neither duplicated nor lost because it has another key now.
     tl_other := threadline.key_then(tl_id, put_record_back.record_key, instant);
     IF tl_live IS NOT NULL AND tl_other <> put_record_back.record_key THEN
         RETURN 'the record that has this key now had another one then: ' || tl_other;
@@ -40,7 +40,7 @@ BEGIN
         RETURN 'the record that had this key then has another one now: ' || tl_other;
     END IF;
 
-    -- Of a row that is the same one, only what changed matters.
+    -- For the same row, only changed columns matter.
     tl_columns := threadline.unrestorable(tl_id, target, tl_then.image, instant, true);
     IF tl_live IS NOT NULL AND tl_other IS NOT NULL THEN
         SELECT array_agg(name ORDER BY name) INTO tl_columns
@@ -49,7 +49,7 @@ BEGIN
             SELECT
             FROM threadline.record_changes(tl_id, put_record_back.record_key) AS c
             WHERE c.table_id = tl_id AND c.record_key = put_record_back.record_key AND c.id > coalesce(tl_then.change_id, 0)
-              -- Whatever happened under another key counts.
+              -- Changes under another key count too.
               AND (c.previous_key IS NOT NULL OR threadline.current_names(tl_id, c.changed_to, c.captured_at) ? name));
     END IF;
     IF tl_columns <> '{}' THEN
@@ -67,7 +67,7 @@ BEGIN
         tl_then.image := tl_lasting.image;
     END IF;
 
-    -- What differs alone is written, to the digit.
+    -- Only columns that differ are written, digit for digit.
     SELECT coalesce(jsonb_object_agg(field.key, field.value), '{}') INTO tl_image
     FROM jsonb_each(tl_then.image) AS field
     WHERE tl_live IS NULL OR (tl_live ? field.key AND NOT threadline.is_erased(field.value) AND (tl_live -> field.key)::text <> field.value::text);

@@ -1,8 +1,7 @@
--- Writes an image into a table: as a new row, or over the row that the
--- condition finds. Columns that the image does not have stay as they are. Says
--- whether the row was written: a trigger may not have let it. Runs under the
--- caller's search_path, as whatever it calls does: the application's own
--- triggers fire here.
+-- Writes an image into a table: as a new row, or over the row that matches the condition. Columns
+-- that the image lacks stay unchanged. Returns whether the row was written: a trigger may have
+-- prevented it. Runs under the caller's search_path, like the application's own triggers, which
+-- fire here.
 CREATE FUNCTION threadline.put_row(target regclass, image jsonb, key_condition text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql
 AS $$

@@ -1,6 +1,6 @@
--- Writes rows again that were put back and then changed along with others: an
--- inserted row that goes counts down, by a trigger, what its insertion had
--- counted up and the revert had already put back.
+-- Writes rows again that were reverted and then changed along with others: deleting an inserted
+-- row decrements, by a trigger, a counter that its insertion incremented and that the revert has
+-- already restored.
 CREATE FUNCTION threadline.put_side_effects_back(changes threadline.audit_changes[], began timestamptz) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -27,7 +27,7 @@ BEGIN
         JOIN own USING (table_id, record_key)
         GROUP BY c.table_id, c.record_key, own.changes
         HAVING (array_agg(c.op ORDER BY c.id))[1] <> 'I' AND bool_and(c.previous_key IS NULL)
-           -- A trigger that has the last word over a row's own columns keeps it.
+           -- If a trigger sets columns of its own row last, its value stays.
            AND own.changes > count(*)
     LOOP
         tl_target := threadline.relation_of(tl_record.table_id);

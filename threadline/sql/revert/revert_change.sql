@@ -1,5 +1,5 @@
--- Undoes one change, if what it left is still there, or something else only
--- because of the revert itself, which began at an instant. Gives NULL, or why not.
+-- Undoes one change if its result is still there, or differs only because of the revert itself,
+-- which began at an instant. Returns NULL, or the reason why not.
 CREATE FUNCTION threadline.revert_change(change threadline.audit_changes, began timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -20,12 +20,12 @@ BEGIN
     ELSIF tl_where IS NULL OR tl_before IS NULL THEN
         RETURN 'what is on record does not say which row it was';
     END IF;
-    -- Nobody changes it between the look and the write.
+    -- Locked, so that it cannot change between the check and the write.
     EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', threadline.own_rows(tl_target), tl_where);
     tl_live := threadline.live_image(change.table_id, tl_target, change.record_key);
     IF (tl_live IS NULL) <> (change.op IN ('D', 'T')) THEN
-        -- Triggers may have gone ahead: those that make a row with another, or
-        -- take it away.
+        -- Triggers may have done it already: those that insert or delete a row along with
+        -- another.
         SELECT own.op INTO tl_own
         FROM threadline.own_changes(change.table_id, change.record_key, began) AS own
         WHERE own.op <> 'U'
@@ -64,7 +64,7 @@ BEGIN
     IF tl_columns <> '{}' THEN
         RETURN 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
     END IF;
-    -- A constraint that was deferred by hand would not say so in time.
+    -- A constraint that was deferred by hand would not report the conflict in time.
     IF change.previous_key IS NOT NULL
        AND threadline.live_image(change.table_id, tl_target, change.previous_key) IS NOT NULL THEN
         RETURN 'there is another row with the key that it had';

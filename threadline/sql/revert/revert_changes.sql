@@ -1,7 +1,7 @@
--- Undoes changes, newest first, as new audited changes: all of them, or none
--- and the reasons. What fails for the order alone, such as a row whose parent
--- is yet to be put back, is tried again after the others, in the other order;
--- but of one record, no change before those that came after it.
+-- Undoes changes, newest first, as new audited changes: all of them, or none with the reasons. A
+-- change that fails only because of the order, such as a row whose parent is not yet restored, is
+-- tried again after the others, in the other order; but no change of a record is undone before
+-- those that came after it.
 CREATE FUNCTION threadline.revert_changes(
     changes threadline.audit_changes[],
     OUT change_id bigint, OUT schema_name text, OUT table_name text, OUT key jsonb, OUT reason text
@@ -41,7 +41,7 @@ BEGIN
             FOR tl_place IN REVERSE cardinality(tl_pending)..1 LOOP
                 tl_at := tl_pending[tl_place];
                 IF NOT tl_done[tl_next_of_record[tl_at]] THEN
-                    -- Whose turn comes, has the reason.
+                    -- The next one in the order has the reason.
                     tl_left := array_append(tl_left, tl_at);
                     tl_reasons := array_append(tl_reasons, NULL);
                     CONTINUE;

@@ -1,5 +1,5 @@
--- Puts a record back to what it was at an instant, as a new audited change.
--- Gives NULL, or why not.
+-- Reverts a record to its state at an instant, as a new audited change. Returns NULL, or the
+-- reason why not.
 CREATE FUNCTION threadline.revert_record(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -17,4 +17,4 @@ EXCEPTION
 END
 $$;
 COMMENT ON FUNCTION threadline.revert_record(regclass, text, timestamptz) IS
-    'Puts a record back to what it was at an instant; gives the reason why not';
+    'Reverts a record to its state at an instant; returns the reason why not';

@@ -1,5 +1,5 @@
--- Undoes what an AuditTransaction changed, as new audited changes: all of it, or
--- nothing and the reasons. The records of changes that are named are left as they are.
+-- Undoes the changes of an AuditTransaction, as new audited changes: all of them, or none with
+-- the reasons. The records of the changes in leave_out stay unchanged.
 --
 --   BEGIN; SELECT * FROM threadline.revert_transaction(7); COMMIT;
 --   BEGIN; SELECT * FROM threadline.revert_transaction(7, leave_out => ARRAY[12, 13]); COMMIT;
@@ -32,4 +32,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.revert_transaction(bigint, bigint[]) IS
-    'Undoes what a transaction changed, if nothing changed since; gives the reasons why not';
+    'Undoes the changes of a transaction if nothing changed since; returns the reasons why not';

@@ -1,5 +1,5 @@
--- Has the constraints of tables that wait for the end of the transaction hold at
--- once, or wait again as they were declared.
+-- Makes deferred constraints of tables take effect immediately, or makes them wait again as they
+-- were declared.
 CREATE FUNCTION threadline.set_deferred(targets regclass[], deferred boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

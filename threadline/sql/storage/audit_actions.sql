@@ -16,4 +16,4 @@ CREATE TABLE threadline.audit_actions (
     meta           jsonb
 );
 COMMENT ON TABLE threadline.audit_actions IS
-    'A semantic event that the application records: who did what, why, with which outcome';
+    'A semantic event that the application records: its actor, name, reason and outcome';

@@ -18,7 +18,7 @@ CREATE TABLE threadline.audited_tables (
     chained_since   timestamptz,
     deparsed_condition text
 );
--- Images name columns as they were called then.
+-- Images have the column names of their time.
 CREATE TABLE threadline.renamed_columns (
     table_id    integer NOT NULL,
     former_name text NOT NULL,
@@ -36,20 +36,20 @@ COMMENT ON TABLE threadline.audited_tables IS
 COMMENT ON COLUMN threadline.audited_tables.built_at IS
     'When the capture function was built';
 COMMENT ON COLUMN threadline.audited_tables.audited_since IS
-    'Since when without interruption';
+    'Start of the present uninterrupted audit';
 COMMENT ON COLUMN threadline.audited_tables.chained_since IS
-    'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
+    'Since when each change of a record follows from the one before; earlier the key was another, or not all changes were recorded; NULL: always';
 COMMENT ON COLUMN threadline.audited_tables.deparsed_condition IS
-    'The condition of the policy as PostgreSQL shows it; as the row trigger has it, unless somebody changed that';
+    'The condition of the policy as PostgreSQL deparses it; equal to that of the row trigger, unless the trigger was changed';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
-    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, plain, hash where they were given';
+    'The arguments of threadline.audit(): {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, plain, hash where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
     'The columns the capture function was built for: [{"number", "name", "type", "column_policy", "plain_since", "retyped_at", "hash_key"}]; column_policy is plain, hash, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
-    'The columns of which images have placeholders or hashes';
+    'The columns for which images have placeholders or keyed hashes';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
     'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS
-    'OID of the table when the capture function was built; another OID now means restored or created anew';
+    'OID of the table when the capture function was built; a different OID means that the table was restored or created again';
 COMMENT ON COLUMN threadline.audited_tables.truncate_limit IS
-    'A TRUNCATE of more rows than this is recorded as one change, with their number';
+    'A TRUNCATE of more rows than this is recorded as one change with the number of rows';

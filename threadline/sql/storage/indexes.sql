@@ -1,5 +1,5 @@
--- What an operator asks by. Who and what for is asked of the small tables; the
--- changes of a transaction are found by its id.
+-- The indexes for an operator's queries. Actors and contexts are searched in the small tables;
+-- the changes of a transaction are found by its id.
 CREATE INDEX ledger_transactions_actor
     ON threadline.ledger_transactions (actor_type, actor_id, id);
 CREATE INDEX ledger_transactions_actor_type
@@ -35,6 +35,6 @@ CREATE INDEX audit_actions_correlation
 CREATE INDEX audit_actions_job
     ON threadline.audit_actions (job_id, transaction_id) WHERE job_id IS NOT NULL AND transaction_id IS NOT NULL;
 
--- Deletions are few among changes, and what an operator looks for.
+-- Deletions are few among changes, and operators often look for them.
 CREATE INDEX ledger_changes_removal
     ON threadline.ledger_changes (op, transaction_id, id) WHERE op IN ('D', 'T');

@@ -1,5 +1,5 @@
--- What the schema consisted of when it was installed, and again whenever it was compared
--- with what Threadline ships.
+-- The objects of the schema when it was installed, and after each comparison with the code that
+-- Threadline ships.
 CREATE TABLE threadline.installed_code (
     object       text PRIMARY KEY,
     digest       text NOT NULL,
@@ -7,6 +7,6 @@ CREATE TABLE threadline.installed_code (
     server_major integer NOT NULL
 );
 COMMENT ON TABLE threadline.installed_code IS
-    'The objects of the schema threadline and a digest of each; threadline.audit_drift() compares them with those that are there';
+    'The installed objects of the schema threadline and a digest of each, with which threadline.audit_drift() compares the present ones';
 COMMENT ON COLUMN threadline.installed_code.shown_digest IS
-    'Of what PostgreSQL shows in its own words, such as a view; comparable on servers of the same major version';
+    'Digest of the text that PostgreSQL deparses, such as that of a view; comparable on servers of the same major version';

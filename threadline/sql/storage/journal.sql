@@ -1,6 +1,6 @@
--- What capture appends to, and posting empties. No index: writers pay for a row and
--- nothing else. Rows stay below the size at which PostgreSQL compresses them, because
--- they do not stay long.
+-- Capture appends to it, and posting empties it. It has no index, so that writers pay only for a
+-- row. Rows stay below the size at which PostgreSQL compresses them, because they do not stay
+-- long.
 CREATE SEQUENCE threadline.entry_ids;
 
 CREATE TABLE threadline.journal (
@@ -35,15 +35,15 @@ COMMENT ON COLUMN threadline.journal.transaction_id IS
 COMMENT ON COLUMN threadline.journal.op IS
     'I insert, U update, D delete, T truncate; C: no change, only the context of an action';
 COMMENT ON COLUMN threadline.journal.depth IS
-    'How deep in triggers the row was written; 1: by a statement of the client';
+    'Trigger depth at which the row was written; 1: by a statement of the client';
 COMMENT ON COLUMN threadline.journal.old_place IS
-    'Where the row version was that went; with new_place it links the versions of a row within a transaction';
+    'The location of the old row version; with new_place it links the versions of a row within a transaction';
 COMMENT ON COLUMN threadline.journal.command IS
-    'Update: the command of the transaction, so that keys swapped in bulk can be told apart';
+    'Update: the command within the transaction, which distinguishes keys swapped in bulk';
 COMMENT ON COLUMN threadline.journal.changed IS
-    'The redacted columns that an update changed; the images do not show it';
+    'The redacted columns that an update changed, which the images do not show';
 COMMENT ON COLUMN threadline.journal.context IS
-    'The setting threadline.context, in the first entry under it';
+    'The setting threadline.context; only in the first entry under it';
 
 ALTER SEQUENCE threadline.entry_ids OWNED BY threadline.journal.id;
 
@@ -55,7 +55,7 @@ CREATE TABLE threadline.posting (
 );
 INSERT INTO threadline.posting (last_position) VALUES (0);
 COMMENT ON TABLE threadline.posting IS
-    'One row, locked by whoever posts: the last position given, and when';
+    'One row, locked while a session posts: the last position given, and when';
 
 CREATE TABLE threadline.unposted (
     LIKE threadline.journal,
@@ -63,4 +63,4 @@ CREATE TABLE threadline.unposted (
     set_aside_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE threadline.unposted IS
-    'Entries of the journal that could not be posted, and why; threadline.post_again() tries once more';
+    'Entries of the journal that could not be posted, and why; threadline.post_again() tries them again';

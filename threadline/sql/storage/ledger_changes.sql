@@ -1,5 +1,5 @@
--- Three btrees and no foreign keys. Each of the three serves an order in which people
--- ask: by transaction, by table, by record. That by position serves who follows.
+-- Three btrees and no foreign keys. Each of the three serves an order of queries: by transaction,
+-- by table, by record. The index by position serves consumers that follow the ledger.
 CREATE TABLE threadline.ledger_changes (
     id             bigint NOT NULL,
     transaction_id bigint NOT NULL,
@@ -21,8 +21,8 @@ CREATE INDEX ledger_changes_record
     ON threadline.ledger_changes (table_id, record_key, id);
 CREATE UNIQUE INDEX ledger_changes_position
     ON threadline.ledger_changes (position);
--- A record that changed its key is found again under both keys. Partial, so
--- that all other changes pay nothing for them.
+-- A record that changed its key is found under both keys. Partial, so that all other changes cost
+-- nothing.
 CREATE INDEX ledger_changes_key_arrival
     ON threadline.ledger_changes (table_id, record_key, id) WHERE previous_key IS NOT NULL;
 CREATE INDEX ledger_changes_key_departure
@@ -37,12 +37,12 @@ COMMENT ON COLUMN threadline.ledger_changes.record_key IS
 COMMENT ON COLUMN threadline.ledger_changes.previous_key IS
     'The key before an update that changed the key';
 COMMENT ON COLUMN threadline.ledger_changes.statement IS
-    'For an update that changed the key: which statement of its transaction, so that keys swapped in bulk can be told apart';
+    'For an update that changed the key: the statement within its transaction, which distinguishes keys swapped in bulk';
 COMMENT ON COLUMN threadline.ledger_changes.changed_from IS
-    'Update: the old values of the changed columns; truncate of more rows than the limit: {"rows": their number}';
+    'Update: the old values of the changed columns; truncate of more rows than the limit: {"rows": number of rows}';
 COMMENT ON COLUMN threadline.ledger_changes.changed_to IS
     'Update: the new values of the changed columns';
 COMMENT ON COLUMN threadline.ledger_changes.row_data IS
-    'Insert: the row as inserted; delete and truncate: the row that went; update that changed the key: the row before';
+    'Insert: the row as inserted; delete and truncate: the removed row; update that changed the key: the row before';
 COMMENT ON COLUMN threadline.ledger_changes.position IS
-    'Without gaps, in the order in which changes became visible; of a record, in the order in which it changed';
+    'Without gaps, in the order in which changes became visible; within a record, in the order of its changes';

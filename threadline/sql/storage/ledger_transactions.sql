@@ -1,5 +1,5 @@
--- Keyed by an id of its own: transaction ids start again after a dump
--- and restore, so xact_id counts only together with occurred_at.
+-- Keyed by an id of its own: transaction ids start again after a dump and restore, so xact_id
+-- counts only together with occurred_at.
 CREATE TABLE threadline.ledger_transactions (
     id             bigint PRIMARY KEY,
     xact_id        xid8 NOT NULL,
@@ -29,4 +29,4 @@ COMMENT ON COLUMN threadline.ledger_transactions.extended_until IS
 COMMENT ON COLUMN threadline.ledger_transactions.actor_origin IS
     'Where the actor came from: explicit, thread-local, task-local, sql (threadline.set_context), none, unreadable, or untrusted (set outside of the transaction)';
 COMMENT ON COLUMN threadline.ledger_transactions.context_error IS
-    'Why the context could not be read in full; the changes are recorded all the same';
+    'Why the context could not be read in full; its changes are recorded nevertheless';

@@ -11,4 +11,4 @@ CREATE TABLE threadline.schema_versions (
 COMMENT ON TABLE threadline.schema_versions IS
     'The versions of the audit schema that were installed here; the highest one is in force';
 COMMENT ON COLUMN threadline.schema_versions.installed_by IS
-    'The version of the migration that installed it, which alone takes it back; NULL: Models::install';
+    'The version of the migration that installed it; only that migration reverts it; NULL: Models::install';

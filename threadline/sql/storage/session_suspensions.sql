@@ -1,6 +1,5 @@
--- The sessions in which capture is, or was, suspended. A session shows that it is the
--- one by a secret in its setting threadline.suspended, which no other session sees and
--- which is gone with it.
+-- The sessions in which capture is, or was, suspended. A session identifies itself by a secret in
+-- its setting threadline.suspended, which no other session sees and which ends with it.
 CREATE TABLE threadline.session_suspensions (
     action_id   bigint PRIMARY KEY,
     pid         integer NOT NULL,
@@ -9,6 +8,6 @@ CREATE TABLE threadline.session_suspensions (
     resumed_at  timestamptz
 );
 COMMENT ON TABLE threadline.session_suspensions IS
-    'Sessions of which part was not recorded, and the AuditAction that says why';
+    'Sessions in which capture was suspended, and the AuditAction with the reason';
 COMMENT ON COLUMN threadline.session_suspensions.resumed_at IS
     'When threadline.resume() was called; NULL: not yet, or the session ended before';

@@ -1,5 +1,5 @@
--- The database transactions in which capture was suspended. Nobody but the owner
--- writes here, so nothing that a session sets for itself suspends anything.
+-- The database transactions in which capture was suspended. Only the owner writes here, so no
+-- setting of a session suspends capture.
 CREATE TABLE threadline.suspensions (
     xact_id     xid8 NOT NULL,
     occurred_at timestamptz NOT NULL,
@@ -7,4 +7,4 @@ CREATE TABLE threadline.suspensions (
     PRIMARY KEY (xact_id, occurred_at, action_id)
 );
 COMMENT ON TABLE threadline.suspensions IS
-    'Transactions of which part was not recorded, and the AuditAction that says why';
+    'Transactions in which capture was suspended, and the AuditAction with the reason';

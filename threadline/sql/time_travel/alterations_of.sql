@@ -1,9 +1,9 @@
--- What images of a table do not say of other instants: the columns that a command altered,
--- under their names of today, those that threadline.audit() saw and those of which it has
--- not been told. NULL if there are none.
+-- Returns what must be known to read images of a table at other instants: the columns that a
+-- command altered, under today's names, both those noted by threadline.audit() and those not yet
+-- noted. NULL if there are none.
 --
--- [{"name", "what", "at", "labels", "cuts"}], oldest first. A value that
--- was recorded on one side of an alteration that cuts is not that of the other side.
+-- [{"name", "what", "at", "labels", "cuts"}], oldest first. A value that was recorded on one
+-- side of an alteration that cuts does not hold on the other side.
 CREATE FUNCTION threadline.alterations_of(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -29,7 +29,7 @@ BEGIN
         FROM threadline.unnoted_alterations(audited_table, tl_relation) AS u
         WHERE tl_relation IS NOT NULL
         UNION ALL
-        -- What was recorded of a column that was redacted then is no value.
+        -- A recorded value of a column that was redacted then is no value.
         SELECT a.attname, 'cleared', k.plain_since, 'infinity', NULL
         FROM threadline.audited_tables AS t
         CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, plain_since timestamptz)

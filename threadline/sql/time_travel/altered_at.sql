@@ -1,7 +1,7 @@
--- By when a transaction had altered a table, as far as that can be told: at its commit, if
--- the server notes commits; else when the next transaction that is on record began to
--- write. Of the running one it is now: nobody else can have written since it altered the
--- table. NULL if nobody has written since.
+-- Returns the time by which a transaction had altered a table, as exactly as it can be known: its
+-- commit, if the server tracks commit timestamps; else when the next recorded transaction began
+-- to write. For the running one it is now: no other session can have written since it altered the
+-- table. NULL if no transaction has written since.
 CREATE FUNCTION threadline.altered_at(altered_by xid8, noted_before timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,6 +1,6 @@
--- The same, with a little patience: what is not final only because a short
--- transaction is open, is final a moment later. What is read afterwards has a
--- later snapshot, in which everything that was final is there.
+-- As threadline.is_final(), but waits briefly: an instant that is not final only because a short
+-- transaction is open becomes final a moment later. Later reads have a later snapshot, which
+-- contains everything that was final.
 CREATE FUNCTION threadline.await_final(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,8 +1,7 @@
--- The columns of a table as they are called now, and how each is treated: plain,
--- mask or exclude. Fails closed like redaction_now(): on a table with redaction
--- a column is plain only if it can be traced to one that the policy left plain,
--- by number while the table is the one it was, by name after a
--- restore. A hash is a mask to who reads: it tells no value.
+-- Returns the columns of a table under today's names, and how each is shown. Fails closed like
+-- redaction_now(): on a table with redaction a column is plain only if it can be traced to one
+-- that the policy left plain, by number while the table keeps its OID, by name after a restore.
+-- For a reader a keyed hash counts as a mask: it shows no value.
 CREATE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,
     OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz

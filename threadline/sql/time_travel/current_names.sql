@@ -1,5 +1,5 @@
--- An image captured at an instant, its columns under the names of today. For
--- many images of one table, ask for its renames once.
+-- Returns an image captured at an instant, its columns under today's names. For many images of
+-- one table, query its renames once.
 CREATE FUNCTION threadline.current_names(audited_table integer, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,8 +1,8 @@
--- The answer of record_as_of() for an instant that is final and audited; in
--- one snapshot.
+-- Returns the result of record_as_of() for an instant that is final and audited; runs in one
+-- snapshot.
 --
--- What was recorded by then counts: from the nearest whole image, over what each update
--- made of it. Of what is not on record, back from what is there now, or was when it went.
+-- Built from what was recorded by then: the nearest whole image, with each update applied.
+-- Columns that are not on record come from the present row, or its last state, going back.
 CREATE FUNCTION threadline.final_record(
     audited_table integer, target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
@@ -43,8 +43,8 @@ BEGIN
         UNION ALL
         SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = final_record.record_key
     ) AS c;
-    -- The last change under the key, and the last that took a record away from
-    -- it, that count as of then. A transaction never falls on both sides.
+    -- The last change under the key, and the last that took a record away from it, as of then. A
+    -- transaction counts either before or after the instant, never on both sides.
     FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
         tl_change := tl_changes[tl_at];
         CONTINUE WHEN tl_change.captured_at > instant OR tl_change.transaction_id = tl_does_not_count;
@@ -64,7 +64,8 @@ BEGIN
         EXIT WHEN tl_here.id IS NOT NULL;
     END LOOP;
     tl_cut := greatest(tl_here.id, tl_left.id, 0);
-    -- In a statement that shifts keys, who leaves makes room for who comes.
+    -- In a statement that shifts keys, the departing key is freed before the arriving one uses
+    -- it.
     tl_before := CASE
         WHEN tl_left.id IS NULL OR tl_left.id < tl_here.id
             OR (tl_left.transaction_id, tl_left.statement) = (tl_here.transaction_id, tl_here.statement)
@@ -87,7 +88,7 @@ BEGIN
     tl_renames := threadline.renames_of(audited_table);
     tl_alterations := threadline.alterations_of(audited_table);
 
-    -- What began the record that had the key then, and what ended the one before it.
+    -- The changes by which the record that had the key then began, and the one before it ended.
     FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
         tl_change := tl_changes[tl_at];
         CONTINUE WHEN tl_change.id > tl_before.id IS NOT FALSE;
@@ -98,7 +99,7 @@ BEGIN
             tl_is_whole := jsonb_typeof(tl_change.row_data) = 'object';
             EXIT;
         ELSIF tl_change.previous_key = final_record.record_key THEN
-            -- It made room for the one that came in the same statement.
+            -- It freed the key for the record that took it in the same statement.
             EXIT WHEN tl_change.statement IS NULL;
             tl_former := tl_change;
             CONTINUE;
@@ -115,7 +116,7 @@ BEGIN
     FROM unnest(tl_changes) AS c
     WHERE c.record_key = final_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
 
-    -- What was recorded by then says all of it.
+    -- The changes recorded by then give the whole row.
     tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
     SELECT tl_is_whole AND NOT tl_is_partitioned AND NOT t.policy ? 'ignore'
            AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.column_policy <> 'exclude')
@@ -123,7 +124,7 @@ BEGIN
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
 
-    -- What ended the record that had the key then, and what began another.
+    -- The changes by which the record that had the key then ended, and another began.
     SELECT * INTO tl_end
     FROM unnest(tl_changes) AS c
     WHERE c.id > tl_cut
@@ -156,7 +157,7 @@ BEGIN
         state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    -- Of a partition that left, the rows are there as long as it was.
+    -- The rows of a detached partition exist until it left.
     IF tl_backward IS NULL AND (tl_is_whole IS NOT TRUE
         OR tl_is_partitioned
            AND NOT threadline.left_with_partition(audited_table, target, tl_forward, instant))
@@ -165,7 +166,7 @@ BEGIN
         RETURN;
     END IF;
 
-    -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+    -- Changes of only ignored columns are not recorded: the present value is nearer.
     image := coalesce(tl_forward || tl_backward || (tl_forward - ARRAY(
         SELECT jsonb_array_elements_text(t.policy -> 'ignore') FROM threadline.audited_tables AS t WHERE t.id = audited_table)), tl_backward, tl_forward);
     SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);

@@ -1,5 +1,5 @@
--- An image whose columns have the names of today, under those that they had at an instant:
--- what threadline.renamed_image() does, taken back.
+-- Returns an image under the column names of an instant, given one under today's names: the
+-- inverse of threadline.renamed_image().
 CREATE FUNCTION threadline.former_image(renames jsonb, image jsonb, instant timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,9 +1,9 @@
--- Whether no change captured up to an instant can still come to be seen: what
--- was the state then is asked of committed changes, and a transaction that
--- wrote before the instant may commit after the question.
+-- Returns whether every change captured up to an instant is visible: the state at an instant is
+-- computed from committed changes, and a transaction that wrote before the instant may commit
+-- after the query.
 --
--- Who is open is told by threadline.open_writers(). On a standby it is final when all
--- that the primary did by then is replayed, and no transaction was writing there.
+-- threadline.open_writers() returns the open transactions. On a standby, an instant is final when
+-- everything that the primary did by then is replayed and no transaction was writing there.
 CREATE FUNCTION threadline.is_final(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -27,7 +27,7 @@ BEGIN
     IF tl_later <= pg_snapshot_xmin(pg_current_snapshot())::text::numeric THEN
         RETURN true;
     ELSIF pg_is_in_recovery() THEN
-        -- The primary's locks are not to be seen here, but whether anybody writes.
+        -- The primary's locks are not visible here, but whether any transaction writes is.
         RETURN NOT tl_old_snapshot
            AND pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
            AND coalesce(threadline.replayed_until() >= instant, false);
@@ -39,8 +39,8 @@ BEGIN
         RETURN true;
     END IF;
 
-    -- What an old snapshot holds to be running, and has committed since, stays
-    -- unseen; also if it was in another database, which nobody can tell any more.
+    -- Changes of a transaction that was running in an old snapshot stay invisible after its
+    -- commit. Transactions of other databases count too: they can no longer be distinguished.
     IF EXISTS (
         SELECT
         FROM pg_snapshot_xip(pg_current_snapshot()) AS running (xid)
@@ -57,11 +57,11 @@ BEGIN
             tl_id := (tl_id::text::numeric + 1)::text::xid8;
         END LOOP;
     EXCEPTION
-        -- An id that nobody has yet.
+        -- An id that is not assigned yet.
         WHEN invalid_parameter_value THEN
     END;
     RETURN true;
 END
 $$;
 COMMENT ON FUNCTION threadline.is_final(timestamptz) IS
-    'Whether what was the state at an instant is final: no transaction that wrote audited rows by then is still open';
+    'Whether the state at an instant is final: no transaction that wrote audited rows by then is still open';

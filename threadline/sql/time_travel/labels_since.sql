@@ -1,4 +1,4 @@
--- The transaction that gave labels of a type their names, the newest one; see
+-- Returns the newest transaction that gave labels of a type their names; see
 -- threadline.type_labels().
 CREATE FUNCTION threadline.labels_since(type oid) RETURNS xid8
 LANGUAGE sql STABLE

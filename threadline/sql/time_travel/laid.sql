@@ -1,4 +1,4 @@
--- What images laid over each other with threadline.lay() say of an instant.
+-- Returns the state of a record at an instant, from images merged with threadline.lay().
 CREATE FUNCTION threadline.laid(alterations jsonb, state jsonb, instant timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE

@@ -1,8 +1,7 @@
--- When the database transaction of an AuditTransaction captured its last change.
--- A transaction counts as of then, whole or not at all, under however many
--- contexts it wrote: what it wrote earlier, nobody else could see. Asked for many
--- transactions in one question, so that it reads the journal as it is and not in its
--- final form.
+-- Returns when the database transaction of an AuditTransaction captured its last change. A
+-- transaction counts as of then, whole or not at all, under however many contexts it wrote: no
+-- other session could see its earlier writes. Takes many transactions in one query, so that it
+-- reads the raw journal and not its final form.
 CREATE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- Lays images of a record over each other, in the order of time or against it, with what
--- each says of the next: for threadline.laid().
+-- Merges images of a record, in the order of time or against it, with what each implies for the
+-- next: for threadline.laid().
 CREATE FUNCTION threadline.lay_image(state jsonb, alterations jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE

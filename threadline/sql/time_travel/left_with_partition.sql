@@ -1,4 +1,4 @@
--- Whether a row of a table went after an instant together with a partition.
+-- Returns whether a row of a table left after an instant together with a partition.
 CREATE FUNCTION threadline.left_with_partition(audited_table integer, target regclass, image jsonb, instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -12,7 +12,7 @@ BEGIN
             EXECUTE format('SELECT %s FROM jsonb_populate_record(NULL::%s, $1) AS tl_row', coalesce(tl_part.rows_of, 'true'), target)
             INTO tl_held USING image;
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR undefined_column OR undefined_function THEN
-            -- Its columns are others now.
+            -- Its columns have changed.
             tl_held := true;
         END;
         IF tl_held THEN

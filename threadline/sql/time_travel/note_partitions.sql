@@ -1,5 +1,5 @@
--- Notes for threadline.write_policy() which partitions a table has, and which have left it:
--- that once, with who and when.
+-- Notes for threadline.write_policy() the partitions of a table, and those that left it: each
+-- once, with the role and time.
 CREATE FUNCTION threadline.note_partitions(audited_table integer, target regclass, is_same boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,10 +1,10 @@
--- The transactions that are open and wrote audited rows, or an action, and may have done so
--- by an instant: `since` and `application_name` where the role may see them. Of those open,
--- the ones do not count that began to write after others which began after the instant:
--- ids are given in the order in which transactions first write.
+-- Returns the open transactions that wrote audited rows, or an action, and may have done so by an
+-- instant: `since` and `application_name` where the role may see them. Open transactions that
+-- began to write after others which began after the instant do not count: ids are assigned in the
+-- order in which transactions first write.
 --
--- Who wrote audited rows and is still open, holds a lock on the journal; who ended before
--- the look at the locks, is seen by the snapshots after it. So ask first and read then.
+-- An open transaction that wrote audited rows holds a lock on the journal; one that ended before
+-- the locks were read is visible to later snapshots. So query this first and read then.
 CREATE FUNCTION threadline.open_writers(
     instant timestamptz,
     OUT pid integer, OUT since timestamptz, OUT application_name text
@@ -30,7 +30,7 @@ BEGIN
     LEFT JOIN pg_stat_activity AS a ON a.pid = writes.pid
     WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
       AND writes.relation = 'threadline.journal'::regclass
-      -- Whoever posts writes nothing else.
+      -- A session that posts writes nothing else.
       AND NOT EXISTS (
           SELECT
           FROM pg_locks AS posts
@@ -50,4 +50,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.open_writers(timestamptz) IS
-    'The open transactions because of which what was at an instant is not final';
+    'The open transactions because of which the state at an instant is not final';

@@ -1,15 +1,14 @@
--- One record as it was at an instant: what was recorded of it by then, and where that is
--- not the whole row, what it is now, or was when it went, with every later change undone.
+-- Returns one record as it was at an instant: from the changes recorded by then and, where these
+-- do not give the whole row, from its present or last state with every later change undone.
 --
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
--- state: there; or why not: not_final, unaudited (before the audit began),
--- purged (before the time that is kept),
--- never (nothing of this key by then), deleted, moved (to another key),
--- incomplete (something wrote past the triggers). The change is the last one of
+-- state: there; or why not: not_final, unaudited (before the audit began), purged (before the
+-- retained period), never (no record of this key by then), deleted, moved (to another key),
+-- incomplete (something was written bypassing the triggers). The change is the last one of
 -- the key by then. Columns that are `unrecorded` are not in the image: a command (ALTER
--- TABLE ... TYPE, a label of an enum) altered their values since, and what they held then
--- is not on record.
+-- TABLE ... TYPE, a label of an enum) altered their values since, and their values of that
+-- time are not on record.
 CREATE FUNCTION threadline.record_as_of(
     target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
@@ -25,10 +24,10 @@ BEGIN
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
     ELSIF tl_table.key_columns = '{}' THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
+        RAISE EXCEPTION 'threadline: table % has no primary key, so the row of a change is unknown; add one, and call SELECT threadline.refresh(''%'')',
             target, target;
     ELSIF tl_table.policy ?| '{operations,condition}' THEN
-        -- Some of what happened was not to be recorded.
+        -- The policy did not record all changes.
         state := 'incomplete';
     ELSIF NOT threadline.await_final(instant) THEN
         state := 'not_final';
@@ -44,4 +43,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.record_as_of(regclass, text, timestamptz) IS
-    'A record as it was at an instant, or why it was not there';
+    'A record as it was at an instant, or the reason why it is not available';

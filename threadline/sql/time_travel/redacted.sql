@@ -1,5 +1,5 @@
--- An image with what redaction() says taken from it. What is NULL stays NULL,
--- and what is erased.
+-- Returns an image redacted by a result of redaction(). NULL stays NULL, and erased values stay
+-- erased.
 CREATE FUNCTION threadline.redacted(image jsonb, hidden text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN masks = '{}' THEN image - hidden

@@ -1,8 +1,8 @@
--- What of a table's images as of an instant must not be seen, or is not known:
--- `hidden` columns are not in the answer, `masks` have placeholders there. A
--- model's row gets `filled` and goes without `unreadable`: a placeholder that is
--- no text would be taken for a value. Who reads unmasked is shown what was recorded of a
--- column before it was masked; an excluded one may have changed since without a record.
+-- Returns which columns of a table's images as of an instant must not be shown, or are not known:
+-- `hidden` columns are left out, `masks` have placeholders. A model's row gets `filled` and lacks
+-- `unreadable`: a placeholder that is not a text would be taken for a value. An unmasked read
+-- shows what was recorded of a column before it was masked; an excluded column may have changed
+-- since without a record.
 CREATE FUNCTION threadline.redaction(
     audited_table integer, target regclass, instant timestamptz,
     OUT columns text[], OUT hidden text[], OUT masks jsonb, OUT filled jsonb, OUT unreadable text[]
@@ -20,7 +20,7 @@ BEGIN
     INTO columns, hidden, masks, filled, unreadable
     FROM (
         SELECT policy.name, policy.type,
-               -- What it was before it became plain, the audit does not have.
+               -- The audit does not have its values from before it became plain.
                CASE WHEN policy.plain_since > instant THEN 'exclude' ELSE policy.column_policy END AS column_policy
         FROM threadline.column_policy(audited_table, target) AS policy
     ) AS c

@@ -1,4 +1,4 @@
--- A value with labels, or names of attributes, in the place of their former ones.
+-- Returns a value with today's labels, or names of attributes, in place of the former ones.
 CREATE FUNCTION threadline.relabel(value jsonb, labels jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp

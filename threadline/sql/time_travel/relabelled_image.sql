@@ -1,5 +1,5 @@
--- An image captured at an instant, its labels of enums and attributes of composite types
--- under the names that they have now: what a table takes today.
+-- Returns an image captured at an instant, its labels of enums and attributes of composite types
+-- under their present names, which the table accepts today.
 CREATE FUNCTION threadline.relabelled_image(alterations jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- The name of today of a column that had another one at an instant; NULL if it was
--- dropped, and images of then show another column under the name.
+-- Returns today's name of a column that had another one at an instant; NULL if it was dropped,
+-- and images of that time show another column under the name.
 CREATE FUNCTION threadline.renamed_column(renames jsonb, name text, named_at timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- An image captured at an instant, its columns under the names of today.
+-- Returns an image captured at an instant, its columns under today's names.
 CREATE FUNCTION threadline.renamed_image(renames jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,7 +1,6 @@
--- What images of a table are to be read by: the columns that got other names,
--- those that threadline.audit() saw and those of which it has not been told.
--- [{"at": ..., "names": {"former": "now"}}], oldest first, NULL if there are
--- none. What was renamed at once is exchanged at once.
+-- Returns the renames that apply to a table's images: both those noted by threadline.audit() and
+-- those not yet noted. [{"at": ..., "names": {"former": "now"}}], oldest first, NULL if there are
+-- none. Columns renamed at once are exchanged at once.
 CREATE FUNCTION threadline.renames_of(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,6 +1,6 @@
--- Up to when a standby has replayed everything that the primary did: as of the last message
--- that it had from there, if it has come to the end that this named; else as of the last
--- transaction. What a role may not see of the connection counts for nothing.
+-- Returns up to when a standby has replayed everything that the primary did: the time of the last
+-- message from the primary, if the standby has replayed up to its position; else the time of the
+-- last transaction. Details of the connection that a role may not see are ignored.
 CREATE FUNCTION threadline.replayed_until() RETURNS timestamptz
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

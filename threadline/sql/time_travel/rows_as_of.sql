@@ -1,5 +1,5 @@
--- Every row of a table as it was at an instant, also those that went since. What was
--- recorded by then counts; see threadline.record_as_of().
+-- Returns every row of a table as it was at an instant, including rows that were deleted since.
+-- See threadline.record_as_of() for how each is computed.
 --
 --   SELECT * FROM threadline.rows_as_of('members', '2026-11-23 09:00');
 CREATE FUNCTION threadline.rows_as_of(
@@ -36,18 +36,18 @@ BEGIN
             CONSTRAINT = 'threadline_not_audited',
             MESSAGE = format('threadline: table %s is not audited', target);
     ELSIF tl_table.key_columns = '{}' THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
+        RAISE EXCEPTION 'threadline: table % has no primary key, so the row of a change is unknown; add one, and call SELECT threadline.refresh(''%'')',
             target, target;
     ELSIF tl_table.policy ?| '{operations,condition}' THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
-            MESSAGE = format('threadline: what %s was cannot be said: by its policy, not every change is recorded', target);
+            MESSAGE = format('threadline: the state of %s is unknown: by its policy, not every change is recorded', target);
     ELSIF NOT threadline.await_final(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_not_final',
             MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_not_final(instant)),
             DETAIL = coalesce((SELECT jsonb_agg(to_jsonb(w)) FROM threadline.open_writers(instant) AS w WHERE NOT pg_is_in_recovery()), '[]'),
-            HINT = 'Ask again later, or for an earlier instant.';
+            HINT = 'Query again later, or an earlier instant.';
     ELSIF instant < tl_table.audited_since THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unaudited',
@@ -65,34 +65,34 @@ BEGIN
     IF threadline.truncated_unseen(tl_table.id, tl_blind) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
-            MESSAGE = format('threadline: rows of %s went since %s in a TRUNCATE that recorded their number alone', target, instant),
-            HINT = 'Ask for a later instant, or for single records that are there again.';
+            MESSAGE = format('threadline: rows of %s were removed since %s by a TRUNCATE that recorded only their number', target, instant),
+            HINT = 'Query a later instant, or single records that exist again.';
     END IF;
     tl_renames := threadline.renames_of(tl_table.id);
     tl_alterations := threadline.alterations_of(tl_table.id);
     IF tl_renames IS NOT NULL THEN
         tl_image := 'threadline.renamed_image($6, %s, e.captured_at)';
     END IF;
-    -- Where a command altered or renamed columns, each image is read by that.
+    -- Where a command altered or renamed columns, each image is converted accordingly.
     tl_is_plain := tl_renames IS NULL AND tl_alterations IS NULL;
     tl_columns := ARRAY(SELECT p.name FROM threadline.column_policy(tl_table.id, target) AS p WHERE p.column_policy <> 'exclude');
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
-    -- What a transaction wrote by then counts as of its last change, which may
-    -- have come much later, under another context.
+    -- A transaction's writes by then count as of its last change, which may have come much later,
+    -- under another context.
     tl_first := threadline.first_transaction_since(instant);
     SELECT least(tl_first, min(part.id)) INTO tl_first
     FROM threadline.audit_transactions AS x
     JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
     WHERE x.id >= tl_first AND occurred_at <= instant;
 
-    -- With the 4 MB that many servers give, sorting a long history takes twice as long.
+    -- With the 4 MB that many servers have, sorting a long history takes twice as long.
     IF pg_size_bytes(tl_work_mem) < pg_size_bytes('32MB') THEN
         PERFORM set_config('work_mem', '32MB', true);
     END IF;
     RETURN QUERY EXECUTE threadline.filled(
         $query$
         WITH later_transaction AS MATERIALIZED (
-            -- A transaction never falls on both sides.
+            -- A transaction counts either before or after the instant, never on both sides.
             SELECT x.id
             FROM threadline.audit_transactions AS x
             WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2
@@ -118,9 +118,9 @@ BEGIN
             FROM threadline.kept_changes AS k
             WHERE k.table_id = $1 AND k.statement IS NOT NULL
         ), replayed AS MATERIALIZED (
-            -- Most records: they came at most once, kept their key and went at most once.
+            -- Most records: inserted at most once, with one key, deleted at most once.
             SELECT r.replayed_key, r.is_whole, r.had_ended, r.redo,
-                   -- What was recorded by then says all of it.
+                   -- The changes recorded by then give the whole row.
                    r.is_straight AND s.shifted_key IS NULL AND r.is_whole AND {answers alone} AND r.redo ?& $14 AS is_answer,
                    r.is_straight AND s.shifted_key IS NULL AS is_straight
             FROM (
@@ -197,7 +197,8 @@ BEGIN
                    {undo} AS undo,
                    (array_agg({last image}) FILTER (WHERE e.id = ends.id AND e.kind = 'end'))[1] AS last_image,
                    min(ends.id) AS ended,
-                   -- In a statement that shifts keys, who leaves makes room for who comes.
+                   -- In a statement that shifts keys, the departing key is freed before the
+                   -- arriving one uses it.
                    bool_or(births.id IS NULL OR ends.id < births.id
                            OR (ends.transaction_id, ends.statement) = (births.transaction_id, births.statement)) AS existed
             FROM event AS e
@@ -207,7 +208,7 @@ BEGIN
         ), moved AS MATERIALIZED (
             SELECT * FROM earlier AS e WHERE e.previous_key IS NOT NULL
         ), grouped AS MATERIALIZED (
-            -- Keys that one statement moved, it moved at once.
+            -- One statement moved these keys at the same moment.
             SELECT m.transaction_id, m.statement, min(m.id) AS position FROM moved AS m GROUP BY m.transaction_id, m.statement
         ), placed AS (
             SELECT e.record_key AS event_key, e.id, e.captured_at, coalesce(g.position, e.id) AS position,
@@ -293,7 +294,7 @@ BEGIN
             'live image', threadline.live_expression(tl_table.id, target, 'tl_live'),
             'rows', threadline.own_rows(target),
             'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
-            -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+            -- Changes of only ignored columns are not recorded: the present value is nearer.
             'image of both', CASE WHEN tl_table.policy ? 'ignore'
                 THEN format('coalesce(k.redo || b.backward || (k.redo - %L::text[]), b.backward)', ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'ignore')))
                 ELSE 'coalesce(b.backward || k.redo, b.backward)' END,
@@ -302,7 +303,7 @@ BEGIN
                 ELSE 'threadline.key_json($4, $5, past_key)' END,
             'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
                           ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
-            -- Of a partition that left, the rows are there as long as it was.
+            -- The rows of a detached partition exist until it left.
             'there', CASE WHEN tl_is_partitioned
                           THEN 'threadline.left_with_partition($1, $13, k.redo, $2)' ELSE 'true' END,
             'unrecorded', CASE WHEN tl_alterations IS NULL THEN '''{}''::text[]'

@@ -1,4 +1,4 @@
--- The condition of the rows that a partition holds, if it calls nobody's own code; else
+-- Returns the condition of the rows that a partition holds if it calls no foreign code; else
 -- NULL.
 CREATE FUNCTION threadline.rows_of_partition(part regclass) RETURNS text
 LANGUAGE sql STABLE

@@ -1,5 +1,5 @@
--- What an image captured at one instant says of another: not the columns that a command
--- altered between the two.
+-- Returns the part of an image captured at one instant that holds at another: without the columns
+-- that a command altered between the two.
 CREATE FUNCTION threadline.still_true(alterations jsonb, image jsonb, captured_at timestamptz, instant timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE

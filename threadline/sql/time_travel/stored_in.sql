@@ -1,4 +1,4 @@
--- The files that hold a table. Others, after a command, hold rows that were written anew.
+-- Returns the files that hold a table. If they differ after a command, the rows were rewritten.
 CREATE FUNCTION threadline.stored_in(target oid) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

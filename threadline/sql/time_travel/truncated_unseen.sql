@@ -1,5 +1,5 @@
--- Whether rows of a table went after a change without being recorded one by one: a
--- TRUNCATE above the limit, or of rows that its snapshot did not see.
+-- Returns whether rows of a table were removed after a change without being recorded one by one:
+-- by a TRUNCATE above the limit, or of rows that its snapshot did not see.
 CREATE FUNCTION threadline.truncated_unseen(audited_table integer, after_change bigint) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,8 +1,8 @@
--- The columns of a table that a command altered since its capture was built: see
--- threadline.altered_columns. A command that wrote no row anew and left the type changed
--- no value. Of several columns whose values one transaction altered and whose types it
--- left, only the first is known. After a restore only names, types and modifiers can be compared. Without an
--- instant: nobody has written since.
+-- Returns the columns of a table that a command altered since its capture was built: see
+-- threadline.altered_columns. A command that rewrote no row and kept the type changed no value. If
+-- one transaction altered the values of several columns and kept their types, only the first is
+-- known. After a restore only names, types and modifiers can be compared. An entry without an
+-- instant: no transaction has written since.
 CREATE FUNCTION threadline.unnoted_alterations(
     audited_table integer, target oid,
     OUT name text, OUT what text, OUT altered_at timestamptz, OUT labels jsonb
@@ -20,7 +20,7 @@ BEGIN
         FROM threadline.audited_tables AS t
         CROSS JOIN jsonb_to_recordset(t.columns) AS k (
             number smallint, name text, type text, typmod integer, altered_by text, stored_in text, labels jsonb)
-        -- Others are of no column: see threadline.note_absent().
+        -- The others belong to no column: see threadline.note_absent().
         WHERE t.id = audited_table AND k.number < 20000
     ), live AS (
         SELECT a.attnum, a.attname::text AS name, a.atttypid, a.atttypid::regtype::text AS type, a.atttypmod, a.xmin,
@@ -37,7 +37,7 @@ BEGIN
                              AND k.stored_in = threadline.stored_in(target))
                          OR (k.typmod <> l.atttypmod
                              OR k.is_same AND k.altered_by <> l.xmin::text
-                             -- To alter a column writes those after it in the catalog, too.
+                             -- Altering a column also writes those after it in the catalog.
                              AND NOT EXISTS (SELECT FROM live AS left_of WHERE left_of.xmin = l.xmin AND left_of.attnum < l.attnum))
                              AND (NOT k.is_same OR k.stored_in <> threadline.stored_in(target))
                         THEN 'converted'
@@ -57,7 +57,7 @@ BEGIN
                            ELSE threadline.full_xid(c.xmin) END AS altered_by
         FROM compared AS c
         WHERE c.what IS NOT NULL
-          -- Images of before show the renamed one under the name.
+          -- Earlier images show the renamed column under the name.
           AND NOT (c.what = 'dropped' AND EXISTS (
               SELECT FROM compared AS taker WHERE taker.name = c.former_name AND taker.former_name <> taker.name))
     )

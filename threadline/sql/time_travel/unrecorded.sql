@@ -1,5 +1,5 @@
--- The columns that an image of an instant lacks because a command altered them, and what
--- they held then is not on record: there is only what the command made of it.
+-- Returns the columns that an image of an instant lacks because a command altered them and their
+-- values of that time are not on record: only the converted values are.
 CREATE FUNCTION threadline.unrecorded(alterations jsonb, image jsonb, instant timestamptz) RETURNS text[]
 LANGUAGE sql STABLE
 RETURN CASE
@@ -10,7 +10,7 @@ RETURN CASE
         WHERE NOT image ? a.name
         GROUP BY a.name
         HAVING pg_catalog.bool_or(a.cuts)
-           -- Not those that were not there then.
+           -- Without columns that did not exist then.
            AND CASE (pg_catalog.array_agg(a.what ORDER BY a.at DESC) FILTER (WHERE a.what IN ('added', 'dropped') AND a.at <= instant))[1]
                WHEN 'added' THEN true
                WHEN 'dropped' THEN false

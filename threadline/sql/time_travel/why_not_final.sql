@@ -1,4 +1,4 @@
--- Why what was at an instant is not final, for a message.
+-- Returns why an instant is not final, for a message.
 CREATE FUNCTION threadline.why_not_final(instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

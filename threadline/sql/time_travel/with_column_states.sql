@@ -1,5 +1,5 @@
--- The columns of an audited table as threadline.audited_tables notes them, each with what
--- its catalog says now: by that it is known later whether a command altered it.
+-- Returns the columns of an audited table as threadline.audited_tables notes them, each with its
+-- present state in the catalog, by which a later command that altered it is detected.
 CREATE FUNCTION threadline.with_column_states(target oid, columns jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

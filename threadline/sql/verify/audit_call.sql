@@ -1,9 +1,9 @@
--- The call that audits a table again as was decided for it, without what else is to
--- be excluded.
+-- Returns the call that audits a table again under its recorded policy and also excludes the
+-- columns in `excluding`.
 CREATE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
--- As text: shown from what is parsed, it reads otherwise after a restore.
+-- As text: a parsed body is shown differently after a restore.
 AS $$
     SELECT format('SELECT threadline.audit_as_decided(%L', target)
         || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)

@@ -1,6 +1,6 @@
--- What is not as it should be with the audit itself: objects in its schema that were not
--- installed or are not as they were, and, where it has an owner as whom nobody logs in,
--- whoever else can write to it.
+-- Returns the faults of the audit itself: objects in its schema that were not installed or differ
+-- from those installed and, where the schema has an owner that cannot log in, the other roles
+-- that can write to it.
 CREATE FUNCTION threadline.audit_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 -- So that the audit's own objects are shown with their schema, too.
@@ -31,7 +31,7 @@ BEGIN
         IF EXISTS (SELECT FROM threadline.installed_code AS k WHERE k.server_major <> tl_major) THEN
             RETURN NEXT ROW('audit-unchecked', 'threadline',
                 'views and functions in SQL were not compared with those that were installed, because the server is of another major version now; run `audit protect`, which compares and notes them, or, where the audit is not protected, as its owner:',
-                -- To note them uncompared would hide what somebody did to a protected one.
+                -- Noting them without a comparison would hide changes to a protected schema.
                 CASE WHEN (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner)
                      THEN 'SELECT threadline.note_installed_code();' END)::threadline.finding;
         END IF;
@@ -58,10 +58,10 @@ BEGIN
 
     IF (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner) THEN
         IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch') THEN
-            -- With one role for everything, the audit is open to it, and that is known.
+            -- With one role for everything, the audit is open to that role, which is known.
             RETURN;
         END IF;
-        -- It was protected, and somebody opened it.
+        -- It was protected, and then opened.
         RETURN NEXT ROW('audit-exposed', 'threadline', format('role %s, which owns the audit, can log in', tl_owner::regrole),
             format('ALTER ROLE %s NOLOGIN;', tl_owner::regrole))::threadline.finding;
     END IF;
@@ -98,8 +98,9 @@ BEGIN
            format(CASE WHEN w.role = w.becomes THEN 'role %1$s %3$s' ELSE 'role %1$s can become %2$s, which %3$s' END, w.role::regrole, w.becomes::regrole, w.reason),
            CASE WHEN EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = w.role AND m.roleid = w.becomes) THEN format('REVOKE %s FROM %s;', w.becomes::regrole, w.role::regrole) END
     FROM threadline.ways_to_undo(ARRAY(
-        -- Who writes to audited tables, or decides how they are audited. A superuser who owns
-        -- tables is not the application; one that was made from the application is.
+        -- The roles that write to audited tables, or decide how they are audited. A superuser
+        -- that owns tables is not the application; one that became a superuser after being the
+        -- application's role is.
         SELECT c.relowner
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace AND g.tgname = '!threadline_' || p.proname
@@ -114,4 +115,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.audit_drift() IS
-    'What is not as it should be with the audit itself: unknown or altered objects in its schema, and who can write to it';
+    'Faults of the audit itself: unknown or altered objects in its schema, and roles that can write to it';

@@ -1,24 +1,23 @@
--- Records whose changes do not agree with each other or with the live rows:
--- something wrote past the triggers. What one change left is what the next one
--- found, and at the end what is there.
+-- Returns records whose changes do not agree with each other or with the live rows: something was
+-- written bypassing the triggers. Each change must find what the one before it left, and the live
+-- row must be what the last one left.
 --
 --   SELECT * FROM threadline.chain_drift('members');
 --
--- `expected` is what the changes before say, `found` what the change, or the live
--- row, shows; of the columns that differ, or NULL for no row. At most `examples` of
--- each code; `records` counts all.
+-- `expected` is the state after the earlier changes, `found` the state in the change or the
+-- live row; each has the columns that differ, or is NULL for no row. Returns at most
+-- `examples` of each code; `records` counts all.
 --
--- What can be known is said and nothing else: not what happened before the audit
--- began, or the key and the policy became what they are, nor on from a TRUNCATE that could not see
--- all rows.
+-- Reports only what can be known: nothing from before the audit began, or before the present key
+-- and policy, and nothing after a TRUNCATE that could not see all rows.
 --
--- With `after` and `up_to`, only records whose keys as text, in the order of their bytes,
--- come after one and not after the other: what is found in one range after another is what
--- is found at once, as the changes of a record are compared with each other and its row.
+-- With `after` and `up_to`, only records whose keys as text, in byte order, come after the first
+-- and not after the second. Checking one range after another finds the same as one check of all,
+-- because the changes of a record are compared only with each other and with its row.
 --
--- Everything is read in one snapshot, which is taken after the table is held: what
--- truncates or rewrites it would have it look empty to an older one. Joined by
--- hashing, however few rows are expected: one pass over the table, never more.
+-- Everything is read in one snapshot, which is taken after the table is locked: to an older
+-- snapshot, a truncated or rewritten table would look empty. Uses a hash join, to scan the table
+-- once, regardless of the row estimate.
 CREATE FUNCTION threadline.chain_drift(
     target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10, after text DEFAULT NULL, up_to text DEFAULT NULL,
     OUT code text, OUT records bigint, OUT record_key text, OUT key jsonb,
@@ -45,7 +44,7 @@ DECLARE
     tl_live text;
     tl_fresh boolean;
     tl_by_hash boolean;
-    -- Whether a key, which stands for %s, is of those that are asked for.
+    -- Whether a key, which replaces %1$s, is in the requested range.
     tl_range text := concat_ws(' AND ', 'true', CASE WHEN after IS NOT NULL THEN '%1$s COLLATE "C" > $15' END, CASE WHEN up_to IS NOT NULL THEN '%1$s COLLATE "C" <= $16' END);
 BEGIN
     tl_obstacle := threadline.chain_obstacle(target);
@@ -56,7 +55,7 @@ BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     tl_renames := threadline.renames_of(tl_table.id);
     tl_fresh := tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target);
-    -- Tokens of what is there now are for who has the keys.
+    -- Keyed hashes of live rows need the keys.
     tl_by_hash := tl_fresh AND tl_table.policy ? 'hash'
         AND has_table_privilege('threadline.hash_keys', 'SELECT')
         AND has_function_privilege('threadline.hash(integer, jsonb)', 'EXECUTE');
@@ -97,7 +96,7 @@ BEGIN
     RETURN QUERY EXECUTE format(
         $query$
         WITH grouped AS (
-            -- Keys that one statement moved, it moved at once.
+            -- One statement moved these keys at the same moment.
             SELECT c.transaction_id, c.statement, min(c.id) AS position, min(c.captured_at) AS began
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1 AND c.previous_key IS NOT NULL AND c.transaction_id >= $2
@@ -112,7 +111,7 @@ BEGIN
             WHERE c.table_id = $1 AND c.transaction_id >= $2 AND coalesce(g.began, c.captured_at) >= $3
               AND (c.record_key IS NULL OR (%7$s) OR (%8$s))
         ), blind AS MATERIALIZED (
-            -- Changes of which nobody knows the record; read once, and not for each change.
+            -- Changes of unknown records; read once, and not for each change.
             SELECT coalesce(array_agg(r.id ORDER BY r.id), '{}') AS ids FROM recorded AS r WHERE r.record_key IS NULL
         ), event AS (
             SELECT r.record_key AS event_key, r.position, 1 AS turn, r.id, r.transaction_id,
@@ -122,13 +121,14 @@ BEGIN
             FROM recorded AS r
             WHERE r.record_key IS NOT NULL AND %9$s
             UNION ALL
-            -- In a statement that shifts keys, who leaves makes room for who comes.
+            -- In a statement that shifts keys, the departing key is freed before the arriving one
+            -- uses it.
             SELECT r.previous_key, r.position, 0, r.id, r.transaction_id, 'end', r.whole, NULL
             FROM recorded AS r
             WHERE r.previous_key IS NOT NULL AND %10$s
         ), numbered AS (
             SELECT e.*,
-                   -- PostgreSQL has no array of nothing here.
+                   -- PostgreSQL needs the type of an empty array here.
                    CASE WHEN blind.ids = '{}' THEN 0 ELSE width_bucket(e.id, blind.ids) END AS era,
                    CASE WHEN blind.ids = '{}' THEN 0 ELSE cardinality(blind.ids) END AS last_era
             FROM event AS e
@@ -156,7 +156,7 @@ BEGIN
             ) AS live ON live.live_key = c.event_key
             WHERE c.is_last
         ), claim AS (
-            -- What was known against what is shown; NULL for no row.
+            -- Compares what was known with what is shown; NULL for no row.
             SELECT 'chain-broken' AS code, c.event_key, c.position, c.transaction_id, c.id,
                    CASE WHEN c.before = 'end' THEN NULL ELSE c.known END AS known,
                    CASE WHEN c.kind = 'birth' THEN NULL ELSE coalesce(c.shows, '{}') END AS shown
@@ -169,7 +169,7 @@ BEGIN
                    CASE WHEN e.live_key IS NOT NULL THEN e.live_image END
             FROM ended AS e
             WHERE (e.kind <> 'end' OR e.live_key IS NOT NULL)
-              -- Of a partition that left, no row is missing.
+              -- The rows of a detached partition are not missing.
               AND NOT ($13 AND e.live_key IS NULL AND threadline.left_with_partition($1, $14, e.state, '-infinity'))
         ), compared AS (
             SELECT DISTINCT ON (c.code, c.event_key)
@@ -214,4 +214,4 @@ BEGIN
 END
 $chain_drift$;
 COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer, text, text) IS
-    'Records of an audited table whose changes do not agree with each other or with the live rows';
+    'Records of an audited table whose changes do not agree with each other or with the live rows: something was written bypassing the triggers';

@@ -1,4 +1,4 @@
--- Why the history of a table cannot be compared with its rows; NULL if it can.
+-- Returns why the history of a table cannot be compared with its rows; NULL if it can.
 CREATE FUNCTION threadline.chain_obstacle(target regclass) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,4 +1,4 @@
--- What of a table's columns and key is not what its capture was built for.
+-- Returns differences between a table's columns and key and those that its capture was built for.
 CREATE FUNCTION threadline.column_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

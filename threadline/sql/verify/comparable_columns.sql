@@ -1,8 +1,8 @@
--- The columns whose recorded values can be compared with each other and with the
--- live ones, and since when: of what was masked or excluded until then, of another
--- type or unit, or of another column of that name, earlier ones say nothing. What is recorded
--- as a hash can be compared by who may make one, with by_hash, if its type has one
--- text for each value; that of numeric is another after a change of its scale.
+-- Returns the columns whose recorded values can be compared with each other and with the live
+-- ones, and since when: earlier values are not comparable if the column was masked or excluded,
+-- had another type or unit, or was another column of that name. A keyed hash can be compared by a
+-- role that may compute it, with by_hash, if its type has one text for each value; that of
+-- numeric differs after a change of its scale.
 CREATE FUNCTION threadline.comparable_columns(
     audited_table integer, target regclass, by_hash boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
@@ -30,10 +30,10 @@ BEGIN
         GROUP BY a.name
     ) AS altered ON altered.name = live.name
     WHERE t.id = audited_table AND live.type::text = k.type AND policy.column_policy <> 'exclude'
-      -- The text of these is another when somebody renames what they refer to.
+      -- The text of these types changes when the object that they name is renamed.
       AND threadline.base_type(live.type) NOT IN (
           SELECT p.oid FROM pg_type AS p WHERE p.oid < 16384 AND p.typname ~ '^_?reg' AND p.typnamespace = 'pg_catalog'::regnamespace)
-      -- A change of it alone is not recorded.
+      -- A change of only this column is not recorded.
       AND coalesce(t.policy -> 'ignore' ? k.name, false) IS NOT true;
 END
 $$;

@@ -1,5 +1,5 @@
--- The command that makes a table's capture what it should be. Where only its row
--- trigger is gone, the table is still known by the others, and keeps its history.
+-- Returns the command that repairs a table's capture. If only its row trigger is gone, the other
+-- triggers still identify the table, and it keeps its history.
 CREATE FUNCTION threadline.fix_for(audited_table integer, target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- Where a table's capture function is not what threadline.audit() writes; to be
--- asked when columns and version are those that it was written for.
+-- Returns the differences between a table's capture function and the one that threadline.audit()
+-- writes; only meaningful if columns and version match.
 CREATE FUNCTION threadline.function_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -31,7 +31,7 @@ BEGIN
         OR l.lanname <> 'plpgsql'
         OR NOT p.prosecdef
         OR p.proowner <> (SELECT n.nspowner FROM pg_namespace AS n WHERE n.oid = p.pronamespace)
-        -- PostgreSQL shows names its own way: TimeZone.
+        -- PostgreSQL writes names of settings its own way: TimeZone.
         OR ARRAY(
             SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
         ) IS DISTINCT FROM ARRAY(

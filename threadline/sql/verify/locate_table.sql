@@ -1,13 +1,13 @@
--- The table that is audited under an id, or should be: also where somebody took
--- its triggers away. By its row trigger; else under its recorded name; else by its
--- OID, if the columns agree: after a restore the OID may be that of any table.
+-- Returns the table that is audited under an id, or should be, also if its triggers were removed.
+-- Identified by its row trigger; else by its recorded name; else by its OID, if the columns
+-- agree: after a restore the OID may be that of any table.
 CREATE FUNCTION threadline.locate_table(audited_table integer) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(
         (SELECT g.tgrelid
-         -- Of triggers, PostgreSQL has no index by their functions.
+         -- PostgreSQL has no index on the functions of triggers.
          FROM pg_depend AS d
          JOIN pg_trigger AS g ON d.classid = 'pg_trigger'::regclass AND g.oid = d.objid
          WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = to_regproc('threadline.capture_' || t.id) AND g.tgfoid = d.refobjid

@@ -1,4 +1,4 @@
--- Notes what the schema consists of, for threadline.audit_drift() to compare.
+-- Notes the objects of the schema, for threadline.audit_drift() to compare.
 CREATE FUNCTION threadline.note_installed_code() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

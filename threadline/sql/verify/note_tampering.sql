@@ -1,4 +1,4 @@
--- Records for threadline.watch() that a command took a trigger of the audit away.
+-- Records for threadline.watch() that a command removed a trigger of the audit.
 CREATE FUNCTION threadline.note_tampering(table_id integer, relation text, command text, what text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     PERFORM threadline.own_action('audit.triggers_changed', tl_meta);
 EXCEPTION
-    -- A context that stands in the way, whatever it is, does not keep it from being noted.
+    -- An unusable context must not prevent the record.
     WHEN data_exception OR program_limit_exceeded OR integrity_constraint_violation OR internal_error OR raise_exception THEN
         INSERT INTO threadline.audit_actions (name, category, verb, actor_type, meta)
         VALUES ('audit.triggers_changed', 'audit', 'triggers_changed', 'anonymous',

@@ -1,9 +1,9 @@
--- Everything that a schema of the audit consists of, and a digest of each object: that it is
--- as it was can be told by that. Functions, views, types and tables, and what is attached to
--- tables, also from other schemas: indexes, constraints, triggers, rules, policies,
--- statistics and inheritance children. Not the capture functions, which depend on the audited
--- tables; threadline.function_drift() compares those. `audit protect` calls it for what it
--- finds and for what it ships, under another name, so the schema's name is left out.
+-- Returns every object of a schema of the audit and a digest of each, by which a change is
+-- detected. Functions, views, types and tables, and what is attached to tables, also from other
+-- schemas: indexes, constraints, triggers, rules, policies, statistics and inheritance children.
+-- Not the capture functions, which depend on the audited tables; threadline.function_drift()
+-- compares those. `audit protect` calls it for the installed schema and for the one it ships,
+-- under another name, so the schema's name is left out.
 CREATE FUNCTION threadline.own_objects(
     schema_name name DEFAULT 'threadline',
     OUT object text, OUT digest text, OUT shown_digest text
@@ -13,14 +13,14 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
--- So that a constant in an expression is shown one way, whoever asks.
+-- So that a constant in an expression is shown the same way to every role.
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
 SET jit = off
--- As text: shown from what is parsed, it reads otherwise after a restore.
+-- As text: a parsed body is shown differently after a restore.
 AS $$
     WITH own AS (
         SELECT d.classid, d.objid
@@ -55,15 +55,15 @@ AS $$
         FROM relation AS r
         JOIN pg_index AS i ON i.indrelid = r.oid
         JOIN pg_class AS x ON x.oid = i.indexrelid
-        -- One of threadline.index_reference() belongs to the database. It is one only if it
-        -- calls nobody else's code.
+        -- An index of threadline.index_reference() belongs to the database. It counts as such
+        -- only if it calls no foreign code.
         WHERE NOT (
             r.relname = 'ledger_changes' AND x.relname ~ '^ledger_reference_[0-9]+_[0-9a-f]{8}_(came|went)$' AND NOT i.indisunique
             AND NOT EXISTS (
                 SELECT FROM pg_depend AS d
                 WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid <> 'pg_class'::regclass))
         UNION ALL
-        -- Since PostgreSQL 18, NOT NULL is one, too.
+        -- Since PostgreSQL 18, NOT NULL is a constraint, too.
         SELECT 'pg_constraint'::regclass, k.oid, k.contype::text, pg_get_constraintdef(k.oid)
         FROM pg_constraint AS k
         WHERE (k.conrelid IN (SELECT r.oid FROM relation AS r) OR k.confrelid IN (SELECT r.oid FROM relation AS r)) AND k.contype <> 'n'
@@ -94,7 +94,7 @@ AS $$
         FROM pg_cast AS c
         WHERE EXISTS (SELECT FROM own WHERE own.classid = 'pg_type'::regclass AND own.objid IN (c.castsource, c.casttarget))
         UNION ALL
-        -- Of what else there may be, there is nothing but types.
+        -- Of the other kinds of objects, the schema has only types.
         SELECT own.classid::regclass, own.objid, concat_ws(' ', t.typtype, (
                    SELECT string_agg(a.attname || ' ' || a.atttypid::regtype, ', ' ORDER BY a.attnum)
                    FROM pg_attribute AS a
@@ -103,7 +103,7 @@ AS $$
         LEFT JOIN pg_type AS t ON own.classid = 'pg_type'::regclass AND t.oid = own.objid
         WHERE own.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass, 'pg_constraint'::regclass)
     )
-    -- Which of its own types PostgreSQL shows with their schema differs between versions.
+    -- Which of its own types PostgreSQL shows with their schema depends on its version.
     SELECT DISTINCT ON (1) replace(replace(i.type || ' ' || i.identity, 'pg_catalog.', ''), schema_name, 'threadline'),
            md5(replace(d.text, schema_name, 'threadline')), md5(replace(d.shown, schema_name, 'threadline'))
     FROM described AS d

@@ -1,4 +1,4 @@
--- What is not as it should be on the way from the journal into the ledger.
+-- Returns the faults on the way from the journal into the ledger.
 CREATE FUNCTION threadline.posting_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,5 +1,5 @@
--- Triggers that record the changes of one table as if they were another's, or of
--- a table of which nobody knows what was decided for it.
+-- Returns triggers that record the changes of one table as if they were another's, or of a table
+-- without a known policy.
 CREATE FUNCTION threadline.stray_triggers(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -29,7 +29,7 @@ BEGIN
     WHERE c.fires AND (target IS NULL OR c.relation = target)
       AND c.relation <> at.relation
       AND c.relation NOT IN (SELECT p.relid FROM pg_partition_tree(at.relation) AS p)
-      -- Else it is reported as altered or duplicated there.
+      -- Otherwise it is reported as altered or duplicated there.
       AND c.relation NOT IN (
           SELECT threadline.locate_table(other.id) FROM threadline.audited_tables AS other
           WHERE other.unaudited_at IS NULL AND other.id <> t.id AND threadline.locate_table(other.id) IS NOT NULL)

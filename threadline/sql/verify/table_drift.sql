@@ -1,5 +1,4 @@
--- What is not as it should be with the capture of the audited tables, or of one
--- of them.
+-- Returns the faults in the capture of the audited tables, or of one of them.
 CREATE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -56,4 +55,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.table_drift(regclass) IS
-    'What is not as it should be with the capture of audited tables, and the commands that fix it';
+    'Faults in the capture of audited tables, and the commands that fix them';

@@ -1,5 +1,5 @@
--- Where the triggers of an audited table, and of its partitions, are not those
--- that threadline.audit() installs.
+-- Returns where the triggers of an audited table, and of its partitions, differ from those that
+-- threadline.audit() installs.
 CREATE FUNCTION threadline.trigger_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -36,9 +36,9 @@ BEGIN
                pg_get_triggerdef(g.oid) AS definition, g.tgparentid <> 0 AS inherited,
                p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
                    AND g.tgparentid = 0
-                   -- unaudit() leaves its triggers so.
+                   -- unaudit() leaves its triggers like this.
                    AND g.tgenabled <> 'D'
-                   -- That parent and partition are both audited is said by table-attached.
+                   -- table-attached reports that parent and partition are both audited.
                    AND NOT EXISTS (
                        SELECT FROM pg_partition_ancestors(g.tgrelid) AS a
                        WHERE a.relid <> target

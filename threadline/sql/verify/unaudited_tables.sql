@@ -1,5 +1,5 @@
--- The application's tables that nobody audits. Those of extensions and Diesel's own
--- are not the application's. A name in `allowed` is one as in SQL.
+-- Returns the application's tables that are not audited. Those of extensions and Diesel's own are
+-- not the application's. A name in `allowed` is quoted as in SQL.
 CREATE FUNCTION threadline.unaudited_tables(allowed text[] DEFAULT '{}') RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 AS $$

@@ -1,4 +1,4 @@
--- The application's tables that nobody audits, but those that need not be.
+-- Returns the application's tables that are not audited, except those that need not be.
 CREATE FUNCTION threadline.unaudited_tables_but(allowed oid[]) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -30,7 +30,7 @@ BEGIN
       AND c.relname <> '__diesel_schema_migrations'
       AND c.oid <> ALL (array_remove(allowed, NULL))
       AND threadline.audited_table_of(c.oid) IS NULL
-      -- One whose triggers are gone is reported as such.
+      -- A table whose triggers are gone is reported as such.
       AND c.oid NOT IN (
           SELECT threadline.locate_table(t.id)
           FROM threadline.audited_tables AS t

@@ -1,11 +1,10 @@
--- Records the action audit.triggers_changed when a command leaves an audited table without
--- a trigger of the audit, detaches a partition of it or drops one: so what was written
--- meanwhile, and put right before anybody looked, leaves a trace. Called by the event
--- triggers that `audit protect` makes. It looks at what is there after the command, so
--- that audit(), refresh() and unaudit() leave nothing, and no setting decides anything.
--- It also keeps threadline.known_partitions: what rows a partition holds that came, and
--- who took it away and when.
--- ALTER TABLE … TYPE … USING changes values past every trigger, and leaves the action
+-- Records the action audit.triggers_changed when a command leaves an audited table without a
+-- trigger of the audit, or detaches or drops one of its partitions. So writes in the meantime
+-- leave a trace even if the trigger is restored before anyone looks. Called by the event triggers
+-- that `audit protect` creates. It compares the state after the command, so that audit(),
+-- refresh() and unaudit() record nothing, and it does not depend on settings. It also maintains
+-- threadline.known_partitions: which rows an attached partition holds, who removed it and when.
+-- ALTER TABLE … TYPE … USING changes values bypassing the triggers, and records the action
 -- audit.table_rewritten: migrations do that, too.
 CREATE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -140,7 +139,7 @@ BEGIN
         FROM (
             SELECT g.table_id, g.part::regclass::text AS relation, 'the partition was detached' AS what
             FROM gone AS g
-            -- What was dropped is noted as that.
+            -- A dropped partition is noted as dropped.
             WHERE EXISTS (SELECT FROM pg_class AS c WHERE c.oid = g.part)
             UNION ALL
             SELECT a.id, e.relation::text,
@@ -154,7 +153,7 @@ BEGIN
             LEFT JOIN pg_trigger AS g ON g.tgrelid = e.relation AND g.tgname = e.name
             WHERE e.relation = a.relation AND CASE
                 WHEN a.command_tag = 'CREATE TRIGGER' THEN
-                    -- Until the condition is noted, it is not known as PostgreSQL shows it.
+                    -- Until the condition is noted, its deparsed form is not known.
                     g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.deparsed_condition IS NULL)
                 WHEN a.command_tag = 'CREATE TABLE' THEN false
                 -- Partitions that come later have none for TRUNCATE.
@@ -165,10 +164,10 @@ BEGIN
         PERFORM threadline.note_tampering(tl_change.table_id, tl_change.relation, TG_TAG, tl_change.what);
     END LOOP;
 EXCEPTION
-    -- Nobody's command fails because of this.
+    -- No command fails because of this.
     WHEN insufficient_privilege OR undefined_table OR undefined_function OR undefined_column OR undefined_object OR invalid_schema_name
       OR data_exception OR integrity_constraint_violation OR program_limit_exceeded OR internal_error OR raise_exception THEN
-        RAISE WARNING 'threadline: what the command % did to audited tables could not be looked at: %', TG_TAG, SQLERRM;
+        RAISE WARNING 'threadline: the effect of the command % on audited tables could not be checked: %', TG_TAG, SQLERRM;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.watch() FROM PUBLIC;

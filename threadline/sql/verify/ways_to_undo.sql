@@ -1,7 +1,7 @@
--- The roles among some that can become what undoes the protection of the audit, and what
--- they become: itself or through memberships, the owner of the audit, a superuser, a role
--- that may create roles and so grant itself others, or one that writes every table or on
--- the server. A membership counts if it lets the member act, inherit or grant.
+-- Returns those of the given roles that can become a role which can undo the protection of the
+-- audit, and that role: the role itself or, through memberships, the owner of the audit, a
+-- superuser, a role that may create roles and so grant itself others, or one that writes every
+-- table or on the server. A membership counts if it lets the member act, inherit or grant.
 CREATE FUNCTION threadline.ways_to_undo(roles oid[], owner oid, OUT role oid, OUT becomes oid, OUT reason text) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -18,7 +18,7 @@ BEGIN ATOMIC
             WHERE m.member = reach.becomes AND (m.admin_option
                 OR coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) OR coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true))
             UNION ALL
-            -- Whose only member is not on record.
+            -- The database's owner is an implicit member, without a row in pg_auth_members.
             SELECT r.oid FROM pg_database AS d JOIN pg_roles AS r ON r.rolname = 'pg_database_owner' WHERE d.datname = current_database() AND d.datdba = reach.becomes
         ) AS step
     )

@@ -1,4 +1,4 @@
--- The last step: the schema is what Threadline installs, and its functions may be called.
+-- The last step: the schema is the one that Threadline installs, and its functions may be called.
 DO $threadline_protect$
 DECLARE
     tl_request jsonb := pg_catalog.current_setting('threadline.protect')::jsonb;
@@ -12,7 +12,7 @@ DECLARE
     tl_administrator regrole := current_user::regrole;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    -- A protection that its subject can undo is none.
+    -- A protection that the application can undo protects nothing.
     SELECT CASE
         WHEN rolname ~ '^pg_' THEN format('the owner %I is a role of PostgreSQL; name one that is there for the audit alone', rolname)
         WHEN rolsuper THEN format('the owner %I is a superuser; name a role that is there for the audit alone', rolname)
@@ -42,8 +42,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: %', tl_problem;
     END IF;
 
-    -- So that TRUNCATE of a table with row-level security is recorded in full, and
-    -- no policy of the application runs with the rights of the owner.
+    -- So that TRUNCATE of a table with row-level security is recorded in full, and no policy of
+    -- the application runs with the rights of the owner.
     IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
        AND NOT (SELECT rolbypassrls FROM pg_roles WHERE rolname = tl_owner) THEN
         EXECUTE format('ALTER ROLE %I BYPASSRLS', tl_owner);
@@ -64,8 +64,8 @@ BEGIN
         EXECUTE format('ALTER %s OWNER TO %I', tl_object.name, tl_owner);
     END LOOP;
 
-    -- What each capture function is depends on its table. One whose table is gone, or not
-    -- audited, has nothing to record; threadline.audit() writes it anew.
+    -- Each capture function depends on its table. One whose table is gone, or not audited, has
+    -- nothing to record; threadline.audit() writes it anew.
     FOR tl_object IN
         SELECT p.oid::regprocedure AS name, t.id, at.relation, t.unaudited_at IS NULL AND EXISTS (
                    SELECT FROM pg_trigger AS g WHERE g.tgrelid = at.relation AND g.tgfoid = p.oid) AS is_used
@@ -91,7 +91,7 @@ BEGIN
     END IF;
     PERFORM threadline.note_installed_code();
 
-    -- Who could write, cannot any more; who was let read, still can.
+    -- Roles that could write no longer can; roles with read access keep it.
     EXECUTE 'REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA threadline FROM PUBLIC';
     FOR tl_object IN
         SELECT DISTINCT CASE given.grantee WHEN 0 THEN 'PUBLIC' ELSE given.grantee::regrole::text END AS role
@@ -110,7 +110,7 @@ BEGIN
         WHERE given.grantee <> (SELECT oid FROM pg_roles WHERE rolname = tl_owner)
     LOOP
         EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
-        -- PostgreSQL 17 and newer know MAINTAIN, older ones refuse the word.
+        -- PostgreSQL 17 and newer know MAINTAIN; older versions reject the word.
         IF current_setting('server_version_num')::int >= 170000 THEN
             EXECUTE format('REVOKE MAINTAIN ON ALL TABLES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
         END IF;
@@ -130,7 +130,7 @@ BEGIN
         UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'erasers')
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA threadline TO %I', tl_role);
-        -- What runs with the caller's own rights gives nobody any.
+        -- Functions that run with the caller's own rights grant none.
         FOR tl_object IN
             SELECT p.oid::regprocedure AS name FROM pg_proc AS p
             WHERE p.pronamespace = 'threadline'::regnamespace AND NOT p.prosecdef
@@ -148,12 +148,12 @@ BEGIN
         END LOOP;
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'readers') LOOP
-        -- So that what a reader asks for is quick to find.
+        -- So that readers find records quickly.
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much(), threadline.counters(), threadline.in_force_until(integer, jsonb) TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
         EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA threadline TO %I', tl_role);
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.unmask(text, text, text) TO %I', tl_role);
-        -- Who has a key can try values until one gives the hash.
+        -- With a key, values can be guessed until one gives the hash.
         EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %I', tl_role);
     END LOOP;
     FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'suspenders') LOOP
@@ -172,7 +172,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %I', tl_role);
     END LOOP;
 
-    -- What threadline.audit() gives from now on, the tables that are audited get now.
+    -- Tables that are audited already get the grants that threadline.audit() gives from now on.
     FOR tl_object IN
         SELECT c.oid::regclass AS name, c.relnamespace::regnamespace AS schema,
                substring(p.proname FROM '[0-9]+')::integer AS audited_table
@@ -184,7 +184,7 @@ BEGIN
         IF NOT has_schema_privilege(tl_owner, tl_object.schema, 'USAGE') THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', tl_object.schema, tl_owner);
         END IF;
-        -- It records what happens to its own table, whoever has a trigger call it.
+        -- It records only changes of its own table, whichever role's trigger calls it.
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', tl_object.audited_table);
         FOR tl_role IN
             SELECT tl_object.name::text
@@ -198,7 +198,7 @@ BEGIN
         END LOOP;
     END LOOP;
 
-    -- What a table's owner does to its triggers, and puts right again, leaves an action.
+    -- If a table's owner changes its triggers and restores them, an action remains.
     DELETE FROM threadline.watched_partitions;
     INSERT INTO threadline.watched_partitions (part, table_id)
     SELECT p.relid, t.id

@@ -1,5 +1,5 @@
--- The schema threadline_shipped has just been made, and will be rolled back: it is what
--- this version of Threadline installs, under another name. Its function looks at both.
+-- The schema threadline_shipped has just been created, and will be rolled back: it is the one
+-- that this version of Threadline installs, under another name. Its function compares both.
 DO $threadline_protect$
 DECLARE
     tl_problem text;

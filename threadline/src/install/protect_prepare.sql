@@ -1,9 +1,9 @@
--- Gives the audit to an owner of its own, in three steps: roles are prepared; what is in the
--- schema threadline is compared with what this version of Threadline installs; and what
--- belongs to the audit changes hands. What is asked for stands in the setting
--- threadline.protect: {"version", "owner", "applications": [], "readers": [], "suspenders": [], "purgers": [], "erasers": []}.
--- Run by an administrator, who need trust no function that the application may have
--- written: until the comparison, none is called.
+-- Gives the audit to an owner of its own, in three steps: roles are prepared; the schema threadline
+-- is compared with the one that this version of Threadline installs; and the objects of the audit
+-- change owners. The setting threadline.protect holds the request: {"version", "owner",
+-- "applications": [], "readers": [], "suspenders": [], "purgers": [], "erasers": []}. Run by an
+-- administrator, who need not trust functions that the application may have written: none is called
+-- before the comparison.
 DO $threadline_protect$
 DECLARE
     tl_request jsonb := pg_catalog.current_setting('threadline.protect')::jsonb;
@@ -33,7 +33,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- Since PostgreSQL 16, who creates a role is its member, and yet may not act as it.
+    -- Since PostgreSQL 16, the creator of a role is its member, but may not act as it.
     PERFORM set_config('threadline.lent', '', true);
     IF NOT pg_has_role(tl_owner, CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
         EXECUTE format('GRANT %I TO %I', tl_owner, current_user);

@@ -1,6 +1,6 @@
 SELECT {action columns}
 FROM (
-    -- Those without a transaction have a place in time alone.
+    -- Actions without a transaction are ordered by time only.
     (SELECT a.*
     FROM threadline.audit_actions AS a
     WHERE a.transaction_id IS NULL

@@ -1,6 +1,6 @@
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
--- Its transaction, which is in one of the two. Not joined as threadline.audit_transactions, of
--- which the planner expects thousands of rows a change, and takes to JIT compilation.
+-- Its transaction is in one of the two. Not joined as threadline.audit_transactions, for which
+-- the planner expects thousands of rows a change, and starts JIT compilation.
 LEFT JOIN threadline.ledger_transactions AS posted ON posted.id = c.transaction_id
 LEFT JOIN threadline.pending_transactions() AS waiting ON waiting.id = c.transaction_id
 CROSS JOIN LATERAL (
@@ -18,8 +18,8 @@ CROSS JOIN LATERAL (
            coalesce(posted.session_user_name, waiting.session_user_name) AS session_user_name,
            coalesce(posted.context_error, waiting.context_error) AS context_error
 ) AS x
--- What the policy hides now. One by one, so that an image with nothing to hide costs
--- nothing, and numbers are looked at in the query itself.
+-- Applies the present policy. One by one, so that an image with nothing to hide costs nothing,
+-- and numbers are handled in the query itself.
 CROSS JOIN LATERAL (
     SELECT (SELECT threadline.hidings()) -> c.table_id::text AS hiding OFFSET 0
 ) AS hidden

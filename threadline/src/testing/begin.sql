@@ -5,8 +5,7 @@ SELECT b.name_before,
        b.transaction
 FROM (
     SELECT n.name_before,
-           -- A recording inside of another one has its name after that of the other, which
-           -- sees it too.
+           -- A nested recording appends its name to that of the outer one, which sees it too.
            CASE WHEN starts_with(n.name_before, 'threadline::testing ') THEN n.name_before ELSE 'threadline::testing ' END
                || left(pg_catalog.gen_random_uuid()::text, 8) || '.' AS name,
            pg_catalog.clock_timestamp() AS at,

@@ -4,7 +4,8 @@ WITH redaction AS MATERIALIZED (
     CROSS JOIN LATERAL threadline.redaction(t.id, {table name}::regclass, {instant}) AS r
     WHERE t.id = threadline.audited_table_of({table name}::regclass)
 ), batch AS (
-    -- Many images at once: making a row of one takes longer than of a hundred.
+    -- Many images at once: converting one image in its own call takes longer than a hundred in
+    -- one.
     SELECT array_agg(r.key) AS keys, array_agg(r.image) AS images, array_agg(to_jsonb(r.unrecorded)) AS unrecorded,
            array_agg(redaction.filled || (r.image - redaction.unreadable)) AS filled
     FROM (

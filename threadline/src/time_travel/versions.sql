@@ -1,5 +1,5 @@
 , audited AS (
-    -- What happened while the table was not audited, nobody knows.
+    -- Changes made while the table was not audited are unknown.
     SELECT target.record_key, t.id AS table_id, t.audited_since, t.key_columns, relation.oid,
            ARRAY(SELECT jsonb_array_elements_text(t.policy -> 'ignore')) AS ignored,
            t.id IS NOT DISTINCT FROM threadline.audited_table_of(coalesce(pg_partition_root(relation.oid), relation.oid)) AS still,
@@ -16,7 +16,7 @@
     ) AS row
     WHERE image IS NOT NULL
 ), named AS (
-    -- Columns under the names of today.
+    -- Columns under today's names.
     SELECT story.*,
            CASE WHEN renames IS NULL THEN changed_from ELSE threadline.renamed_image(renames, changed_from, captured_at) END AS from_now,
            CASE WHEN renames IS NULL THEN changed_to ELSE threadline.renamed_image(renames, changed_to, captured_at) END AS to_now,
@@ -26,15 +26,14 @@
     FROM story
     CROSS JOIN (SELECT renames, alterations, audited_since, key_columns, ignored FROM audited) AS audited
 ), chained AS (
-    -- An insert, delete or truncate ends one chain of updates and begins
-    -- another: numbered from the end as `life`, from the beginning as `birth`. So
-    -- does an interruption of the audit.
+    -- An insert, delete or truncate ends one chain of updates and begins another: numbered from
+    -- the end as `life`, from the beginning as `birth`. So does an interruption of the audit.
     SELECT *,
-           -- What is no object is damage, and spoils no other version.
+           -- Anything but an object is damage, and must not affect other versions.
            CASE WHEN jsonb_typeof(CASE WHEN op IN ('D', 'T') THEN row_now ELSE from_now END) = 'object'
                 THEN CASE WHEN op IN ('D', 'T') THEN row_now ELSE from_now END END AS undo,
            CASE WHEN jsonb_typeof(CASE WHEN op = 'I' THEN row_now ELSE to_now END) = 'object'
-                -- The key is that of the insertion, unless it was changed.
+                -- The key is that of the insert, unless it was changed.
                 THEN CASE WHEN op = 'I' THEN row_now WHEN previous_key IS NULL THEN to_now - key_columns ELSE to_now END END AS redo,
            count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id DESC) AS life,
            count(*) FILTER (WHERE op IN ('I', 'D', 'T')) OVER (ORDER BY id) AS birth
@@ -42,9 +41,9 @@
 ), imaged AS (
     SELECT c.*,
            CASE WHEN c.op IN ('I', 'D', 'T') THEN c.row_now
-                -- Back from what the record is, or was when it went, undoing each later
-                -- change; over that, what was recorded by then. Changes of an ignored column
-                -- alone are not recorded: what is there later is nearer.
+                -- Back from the present or last state, undoing each later change; over that, the
+                -- values recorded by then. Changes of only ignored columns are not recorded: the
+                -- later value is nearer.
                 ELSE CASE WHEN c.life = 0 AND NOT c.interrupted
                           THEN coalesce((SELECT threadline.still_true(c.alterations, image, 'infinity', c.captured_at) FROM live), jsonb_build_object())
                           ELSE jsonb_build_object() END

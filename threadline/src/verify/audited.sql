@@ -4,7 +4,7 @@ SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
 FROM threadline.audited_tables AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = threadline.locate_table(t.id)
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
--- Of which no history was asked for, none is missing.
+-- A table that records no history cannot lack any.
 WHERE t.unaudited_at IS NULL AND t.key_columns <> '{}' AND NOT t.policy ?| '{operations,condition}'
   AND threadline.audited_table_of(c.oid) = t.id
   AND c.oid = coalesce($1::pg_catalog.regclass, c.oid)

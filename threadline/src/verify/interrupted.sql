@@ -1,5 +1,4 @@
--- Tables whose audit was stopped and began again: what was written to them in between,
--- if anything, nobody knows.
+-- Tables whose audit stopped and began again: writes in between, if any, are unknown.
 SELECT 'audit-interrupted' AS code, named.relation,
        pg_catalog.format(
            'its audit ended %s, and what was written until it began again %s is not recorded%s; see `audit timeline --action audit.restarted`',

@@ -1,5 +1,5 @@
--- How often capture was suspended, and what the last one says. An action may have gone
--- with what was kept no longer.
+-- How often capture was suspended, and the latest suspension. Retention may have removed the
+-- action.
 WITH suspended AS (
     SELECT s.xact_id::pg_catalog.text || s.occurred_at AS transaction, NULL::bigint AS session, s.occurred_at, s.action_id
     FROM threadline.suspensions AS s

@@ -1,4 +1,4 @@
--- Tables of which a command took triggers of the audit, as threadline.watch() noted.
+-- Tables that lost triggers of the audit by a command, as threadline.watch() noted.
 SELECT 'triggers-changed' AS code, last.relation,
        pg_catalog.format(
            '%s at %s by %s, who was logged in as %s%s; what was written until its triggers were back is not recorded; see `audit timeline --action audit.triggers_changed`',
@@ -13,7 +13,7 @@ FROM (
            pg_catalog.count(*) OVER (PARTITION BY a.meta ->> 'table_id', a.meta ->> 'table') AS times
     FROM threadline.audit_actions AS a
     WHERE a.name = 'audit.triggers_changed' AND a.occurred_at >= coalesce($1, '-infinity')
-      -- A partition that left, and is not back, is found as that.
+      -- A partition that left, and is not back, is reported as that.
       AND NOT EXISTS (
           SELECT
           FROM threadline.known_partitions AS k

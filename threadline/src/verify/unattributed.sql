@@ -1,5 +1,5 @@
--- How many of the newest posted transactions that changed something have no actor, and
--- where most of them come from. The first changes of a transaction tell its tables.
+-- How many of the newest posted transactions with changes have no actor, and where most of them
+-- come from. The first changes of a transaction give its tables.
 WITH recent AS MATERIALIZED (
     SELECT x.id, x.opened_at, x.actor_type IS NULL AS unattributed, x.session_user_name, x.application_name
     FROM threadline.ledger_transactions AS x

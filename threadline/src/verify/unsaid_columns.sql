@@ -1,5 +1,5 @@
--- Columns that look secret, are recorded as they are, or will be from the next refresh
--- on, and of which nobody said that they may.
+-- Columns whose names suggest a secret, that are recorded as they are, or will be from the next
+-- refresh on, without an explicit policy.
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
        live.name AS column,
        k.name = ANY (t.key_columns) IS TRUE AS is_key,

@@ -11,12 +11,12 @@ use super::uses::{of_file, of_lib, test_modules};
 pub(super) struct Graph {
     name: String,
     modules: Vec<String>,
-    /// From a module to one that it uses: the places where it does.
+    /// From a module to one that it uses: the locations of the uses.
     edges: BTreeMap<(String, String), Vec<String>>,
 }
 
 impl Graph {
-    /// The modules of the crate in the folder `name`.
+    /// Returns the modules of the crate in the folder `name`.
     pub(super) fn of(name: &str) -> Result<Self, String> {
         let source = root().join(name).join("src");
         let lib = read(&source.join("lib.rs"))?;
@@ -69,8 +69,8 @@ impl Graph {
             .map(|(_, to)| to.as_str())
     }
 
-    /// For each module that is in a circle a shortest one, with the lines that make it,
-    /// each circle once.
+    /// Returns, for each module in a circle, a shortest one, with the lines that cause
+    /// it, each circle once.
     pub(super) fn cycles(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
         let mut cycles = vec![];
@@ -86,7 +86,7 @@ impl Graph {
         cycles
     }
 
-    /// The modules of a shortest circle, beginning with this one.
+    /// Returns the modules of a shortest circle, beginning with this one.
     fn cycle_through<'g>(&'g self, module: &'g str) -> Option<Vec<&'g str>> {
         let mut paths = vec![vec![module]];
         let mut reached = BTreeSet::new();
@@ -127,8 +127,8 @@ impl Graph {
         format!("  {from} uses {to}:\n      {places}")
     }
 
-    /// What uses a module of a higher layer, and what is in the order but not in the crate
-    /// or the other way round.
+    /// Returns the uses of higher layers, and the modules that are only in the order or
+    /// only in the crate.
     pub(super) fn upward(&self, order: &[String]) -> Vec<String> {
         let layer = |module: &str| order.iter().position(|name| name == module);
         let mut problems = vec![];
@@ -162,7 +162,8 @@ impl Graph {
         problems
     }
 
-    /// The modules, each after those that it uses, else as `order` has them. Without cycles.
+    /// Returns the modules, each after those that it uses, otherwise as in `order`.
+    /// Without cycles.
     pub(super) fn order(&self, order: &[String]) -> Vec<String> {
         let mut waiting: Vec<&String> = self.modules.iter().collect();
         waiting.sort_by_key(|module| {
@@ -184,7 +185,7 @@ impl Graph {
     }
 }
 
-/// The names of a file's module, from the crate down.
+/// Returns the names of a file's module, from the crate down.
 fn module_path(source: &Path, file: &Path) -> Vec<String> {
     let path = file.strip_prefix(source).unwrap_or(file).with_extension("");
     path.iter()

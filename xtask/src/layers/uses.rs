@@ -1,5 +1,5 @@
-//! What a source file uses of its own crate, read from its tokens: so that macros count,
-//! and comments and tests do not.
+//! The uses of a source file within its own crate, read from its tokens: so that macros
+//! count, and comments and tests do not.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(super) struct Use {
     pub(super) line: usize,
 }
 
-/// The uses of a file whose module is `depth` modules below the crate.
+/// Returns the uses of a file whose module is `depth` modules below the crate.
 pub(super) fn of_file(text: &str, depth: usize) -> Result<Vec<Use>, String> {
     let tokens: TokenStream = text
         .parse()
@@ -22,7 +22,7 @@ pub(super) fn of_file(text: &str, depth: usize) -> Result<Vec<Use>, String> {
     Ok(uses)
 }
 
-/// The modules of a file's module that only tests have, in files of their own.
+/// Returns the modules of a file's module that only tests have, in files of their own.
 pub(super) fn test_modules(text: &str) -> Result<Vec<String>, String> {
     let tokens: TokenStream = text
         .parse()
@@ -42,8 +42,8 @@ pub(super) fn test_modules(text: &str) -> Result<Vec<String>, String> {
     Ok(declared.collect())
 }
 
-/// The modules that `lib.rs` declares, and for each name that it reexports the module that
-/// it comes from.
+/// Returns the modules that `lib.rs` declares, and for each name that it reexports the
+/// module that it comes from.
 pub(super) fn of_lib(text: &str) -> Result<(Vec<String>, BTreeMap<String, String>), String> {
     let tokens: TokenStream = text
         .parse()
@@ -70,7 +70,7 @@ pub(super) fn of_lib(text: &str) -> Result<(Vec<String>, BTreeMap<String, String
     Ok((modules, reexports))
 }
 
-/// The names that a `use` brings.
+/// Returns the names that a `use` imports.
 fn leaves(tokens: &[TokenTree]) -> Vec<String> {
     let mut names = vec![];
     for part in tokens.split(|token| is_punct(token, ',')) {
@@ -131,7 +131,7 @@ fn read(tokens: &[TokenTree], depth: usize, uses: &mut Vec<Use>) {
     }
 }
 
-/// Reads `crate::name` or `crate::{a, b::c}`, and tells how many tokens it has read.
+/// Reads `crate::name` or `crate::{a, b::c}`, and returns the number of tokens read.
 fn path(tokens: &[TokenTree], start: usize, uses: &mut Vec<Use>) -> usize {
     let colons = [start, start + 1]
         .iter()
@@ -166,7 +166,7 @@ fn path(tokens: &[TokenTree], start: usize, uses: &mut Vec<Use>) -> usize {
     }
 }
 
-/// How many tokens an attribute has, if one begins here.
+/// Returns the number of tokens of an attribute, if one begins here.
 fn attribute(tokens: &[TokenTree]) -> Option<usize> {
     let hash = is_punct(tokens.first()?, '#');
     match tokens.get(1)? {
@@ -175,13 +175,13 @@ fn attribute(tokens: &[TokenTree]) -> Option<usize> {
     }
 }
 
-/// Whether an attribute is `[cfg(test)]`, or `[cfg(all(test, …))]`.
+/// Returns whether an attribute is `[cfg(test)]`, or `[cfg(all(test, …))]`.
 fn is_for_tests(attribute: &TokenTree) -> bool {
     let text = attribute.to_string().replace(' ', "");
     text == "[cfg(test)]" || text.starts_with("[cfg(all(test,")
 }
 
-/// How many tokens an item has, which ends with its body or a semicolon.
+/// Returns the number of tokens of an item, which ends with its body or a semicolon.
 fn item(tokens: &[TokenTree]) -> usize {
     let end = tokens.iter().position(|token| match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,

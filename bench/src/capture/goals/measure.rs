@@ -7,11 +7,11 @@ use crate::samples::{Samples, Spread};
 
 const OURS: &str = Variant::Ours.name();
 
-/// What of a workload counts. Medians, unless it says otherwise.
+/// The figure of a workload that a goal limits. Medians, unless it says otherwise.
 pub(super) enum Measure {
-    /// What is added, over what another variant adds.
+    /// Added cost, relative to that of another variant.
     AddedOver(Variant),
-    /// What is added and what posting takes, over what another variant adds.
+    /// Added cost including posting, relative to the added cost of another variant.
     TogetherOver(Variant),
     /// Microseconds added.
     Added,
@@ -19,17 +19,18 @@ pub(super) enum Measure {
     AddedBeyond(&'static str),
     /// MB added.
     MegabytesAdded,
-    /// The whole cost, over that of another variant.
+    /// The whole cost, relative to that of another variant.
     Over(Variant),
-    /// The whole cost, over that of another workload, and what is different there.
+    /// The whole cost, relative to that of another workload, and their difference in
+    /// words.
     OverWorkload(String, &'static str),
-    /// WAL that is added and that posting writes, over a number of bytes.
+    /// Added WAL including posting, relative to a number of bytes.
     WalOver(f64),
-    /// The bytes that are stored, over those of another variant.
+    /// The stored bytes, relative to those of another variant.
     StoredOver(Variant),
-    /// What was measured, in its unit.
+    /// The median figure, in its unit.
     Median(&'static str),
-    /// The largest that was measured, in its unit.
+    /// The largest figure, in its unit.
     Largest(&'static str),
 }
 

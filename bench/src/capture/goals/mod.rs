@@ -1,4 +1,4 @@
-//! What is to be reached, of what capture and posting cost.
+//! The goals for the cost of capture and posting.
 
 mod list;
 mod measure;
@@ -8,14 +8,14 @@ use crate::samples::Samples;
 
 use measure::Measure;
 
-/// A goal before it is known what was reached.
+/// A goal before its figure is known.
 struct Target {
     workload: String,
     measure: Measure,
     bound: Bound,
 }
 
-/// Adds the goals of what was measured.
+/// Adds the goals of the measured figures.
 pub(super) fn check(samples: &Samples, quick: bool, goals: &mut Goals) {
     for target in list::targets(quick) {
         if let Some(measured) = target.measure.of(samples, &target.workload) {

@@ -1,4 +1,4 @@
-//! A client that goes away in the middle of its request, over a real connection.
+//! A client that disconnects during its request, over a real connection.
 
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -19,7 +19,7 @@ use threadline_tests::socket::{Sent, until_waiting};
 
 use super::{changes, setup_with};
 
-/// Tells when a request is dropped before it is answered.
+/// Signals when a request is dropped before its response.
 struct Unanswered(Option<Sender<()>>);
 
 impl Unanswered {
@@ -36,7 +36,7 @@ impl Drop for Unanswered {
     }
 }
 
-/// Forgets to carry the context to a task of its own.
+/// Does not carry the context to its own task.
 async fn forgets(app: Data<App>) -> Result<HttpResponse, ApiError> {
     let insert = diesel::insert_into(items::table).values(items::name.eq("forgotten"));
     let task = spawn(async move { app.db(move |conn| Ok(insert.execute(conn)?)).await });
@@ -78,7 +78,7 @@ fn a_client_that_goes_away_lends_its_name_to_nobody() {
             })
             .workers(1)
             .disable_signals()
-            // A client that closes its side is gone, as for most servers.
+            // A client that closes its side has disconnected, as for most servers.
             .h1_allow_half_closed(false)
             .bind(("127.0.0.1", 0))
             .unwrap();
@@ -99,7 +99,7 @@ fn a_client_that_goes_away_lends_its_name_to_nobody() {
     until_waiting(observer, 1);
     drop(of_ada);
     gone.recv().unwrap();
-    // Waits for the only connection, on which the work for Ada goes on.
+    // Waits for the only connection, on which the work for Ada continues.
     let of_grace = send("/items", "token-of-grace", r#"{"name": "nuts"}"#);
     run(holder, "ROLLBACK");
     assert_eq!(of_grace.status(), 201);

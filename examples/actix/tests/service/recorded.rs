@@ -1,4 +1,4 @@
-//! Who is on record.
+//! The recorded actors.
 
 use actix::app::App;
 use actix::error::ApiError;
@@ -25,7 +25,7 @@ async fn each_change_is_recorded_under_who_sent_it() {
     for (method, path, token, body, expected) in [
         (Method::POST, "/items", ADA, json!({ "name": "bolts" }), 201),
         (Method::POST, "/items", ADA, json!({ "name": "nuts" }), 201),
-        // A statement on its own, and a transaction.
+        // A single statement, and a transaction.
         (
             Method::POST,
             "/items/1/stock",

@@ -1,4 +1,4 @@
-//! What is refused, and that it leaves nothing.
+//! Refused requests leave nothing.
 
 use actix_web::http::Method;
 use serde_json::json;

@@ -28,13 +28,14 @@ fn no_actor_is_lost_or_leaks_on_one_worker() {
     stress(1);
 }
 
-/// Each worker of actix-web is one thread that has the service for itself; they share the pool.
+/// Each worker of actix-web is a thread with its own instance of the service; they share
+/// the pool.
 #[test]
 fn no_actor_is_lost_or_leaks_on_several_workers() {
     stress(4);
 }
 
-/// Who must have written a row stands in it.
+/// Each row contains the name of its writer.
 async fn write(app: &App, user: i64, step: i64) -> Result<(), ApiError> {
     let row = items::name.eq(format!("{user}-{step}"));
     let insert = diesel::insert_into(items::table).values(row);
@@ -46,7 +47,7 @@ async fn write(app: &App, user: i64, step: i64) -> Result<(), ApiError> {
     .map(drop)
 }
 
-/// Three transactions, and others have their turn between.
+/// Three transactions, with others in between.
 async fn several(app: Data<App>, user: Path<i64>) -> Result<HttpResponse, ApiError> {
     for step in 0..3 {
         write(&app, *user, step).await?;
@@ -55,7 +56,7 @@ async fn several(app: Data<App>, user: Path<i64>) -> Result<HttpResponse, ApiErr
     Ok(HttpResponse::Ok().finish())
 }
 
-/// Writes, and panics in a transaction on the thread that blocks, or on the worker.
+/// Writes, and panics in a transaction on the blocking thread, or on the worker.
 async fn panics(app: Data<App>, user: Path<i64>) -> Result<HttpResponse, ApiError> {
     write(&app, *user, 0).await?;
     if *user % 2 == 0 {
@@ -73,7 +74,7 @@ async fn panics(app: Data<App>, user: Path<i64>) -> Result<HttpResponse, ApiErro
     Ok(HttpResponse::Ok().finish())
 }
 
-/// Forgets to carry the context to a task of its own.
+/// Does not carry the context to its own task.
 async fn forgets(app: Data<App>, user: Path<i64>) -> Result<HttpResponse, ApiError> {
     let task = spawn(async move { write(&app, *user, 9).await });
     task.await.unwrap()?;
@@ -87,7 +88,8 @@ fn more(config: &mut ServiceConfig) {
         .service(resource("/forgets/{user}").route(post().to(forgets)));
 }
 
-/// What is answered to a request; nothing if it was cancelled, an error if it panicked.
+/// Returns the response to a request; nothing if it was cancelled, an error if it
+/// panicked.
 async fn one_of_many<B: actix_web::body::MessageBody>(
     service: Rc<impl Service<actix_http::Request, Response = ServiceResponse<B>, Error = Error>>,
     user: i64,
@@ -99,12 +101,13 @@ async fn one_of_many<B: actix_web::body::MessageBody>(
         3 => "/items".to_owned(),
         _ => format!("/forgets/{user}"),
     };
-    // A visitor writes; it has to be refused.
+    // A visitor writes; the write must be refused.
     let token = (user % 5 != 3).then_some(token.as_str());
     let body = json!({ "name": format!("{user}-visitor") });
     let answer = send(&*service, request(Method::POST, &path, token, &body));
     let status = match user % 5 {
-        // At some moment of its life: before it runs, while it waits for a connection, or later.
+        // At some moment of its life: before it runs, while it waits for a connection, or
+        // later.
         1 => timeout(Duration::from_millis(user as u64 % 100), answer)
             .await
             .ok(),
@@ -114,7 +117,8 @@ async fn one_of_many<B: actix_web::body::MessageBody>(
     status.map(|(status, _)| status)
 }
 
-/// Serves the requests of one worker, and returns how many were cancelled and how many panicked.
+/// Serves the requests of one worker; returns the numbers of cancelled ones and of
+/// panics.
 async fn work(app: App, users: Vec<i64>) -> (usize, usize) {
     let service = Rc::new(service(app, more).await);
     let requests: Vec<_> = users
@@ -151,7 +155,7 @@ fn stress(workers: i64) {
             thread::spawn(move || System::new().block_on(work(app, users)))
         })
         .collect();
-    // Each system waits, as it ends, for blocking work whose request is gone.
+    // Each system waits, when it ends, for blocking work whose request is gone.
     let ends = threads.into_iter().map(|thread| thread.join().unwrap());
     let (cancelled, panicked) = ends.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
     assert!(cancelled > 0, "nothing was cancelled");

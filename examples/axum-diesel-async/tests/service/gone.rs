@@ -1,4 +1,4 @@
-//! A client that goes away in the middle of its request, over a real connection.
+//! A client that disconnects during its request, over a real connection.
 
 use std::sync::mpsc::{Sender, channel};
 
@@ -18,7 +18,7 @@ use tokio::runtime::Builder;
 
 use super::{ADA, GRACE, contact, open};
 
-/// Tells when a request is dropped before it is answered.
+/// Signals when a request is dropped before its response.
 struct Unanswered(Option<Sender<()>>);
 
 impl Unanswered {
@@ -35,7 +35,7 @@ impl Drop for Unanswered {
     }
 }
 
-/// Forgets `audited`.
+/// Does not call `audited`.
 async fn forgets(State(app): State<App>) -> Result<(), ApiError> {
     let values = (
         contacts::name.eq("forgotten"),
@@ -76,7 +76,7 @@ fn a_client_that_goes_away_lends_its_name_to_nobody() {
     until_waiting(observer, 1);
     drop(of_ada);
     gone.recv().unwrap();
-    // The pool has one connection: that of Ada's request, or what comes in its place.
+    // The pool has one connection: that of Ada's request, or its replacement.
     let of_grace = send("POST", "/contacts", GRACE, "third");
     run(holder, "ROLLBACK");
     assert_eq!(of_grace.status(), 201);
@@ -91,7 +91,7 @@ fn a_client_that_goes_away_lends_its_name_to_nobody() {
         rows(observer, recorded),
         [
             "insert | user | 1 | first",
-            // The change of a request that was cancelled rolled back.
+            // The change of a cancelled request rolled back.
             "insert | admin | grace | third",
         ]
     );

@@ -1,4 +1,4 @@
-//! A client that goes away in the middle of its request, over a real connection.
+//! A client that disconnects during its request, over a real connection.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 
 use super::{changes, setup_with};
 
-/// Tells when a request is dropped before it is answered.
+/// Signals when a request is dropped before its response.
 struct Unanswered(Option<Sender<()>>);
 
 impl Unanswered {
@@ -36,7 +36,7 @@ impl Drop for Unanswered {
     }
 }
 
-/// Forgets `audited`.
+/// Does not call `audited`.
 async fn forgets(State(app): State<App>) -> Result<(), ApiError> {
     let insert = diesel::insert_into(articles::table).values(articles::title.eq("forgotten"));
     app.db(move |conn| Ok(insert.execute(conn)?))
@@ -85,7 +85,7 @@ fn a_client_that_goes_away_lends_its_name_to_nobody() {
     until_waiting(observer, 1);
     drop(of_ada);
     gone.recv().unwrap();
-    // Waits for the only connection, on which the work for Ada goes on.
+    // Waits for the only connection, on which the work for Ada continues.
     let of_grace = send("POST", "/articles", "token-of-grace", "third");
     run(holder, "ROLLBACK");
     assert_eq!(of_grace.status(), 201);

@@ -1,4 +1,4 @@
-//! Who is on record.
+//! The recorded actors.
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -106,7 +106,7 @@ async fn the_ids_of_a_request_are_recorded_and_answered() {
     );
 }
 
-/// Writes an article before each part of the answer, while that is sent.
+/// Writes an article before each part of the response, while that is sent.
 async fn stream(State(app): State<App>, Path(parts): Path<i32>) -> Body {
     let parts = unfold(0, move |part| {
         let app = app.clone();

@@ -1,4 +1,4 @@
-//! What is refused, and that it leaves nothing.
+//! Refused requests leave nothing.
 
 use axum::Router;
 use axum::extract::State;
@@ -24,7 +24,7 @@ async fn without_a_valid_token_nobody_writes_articles() {
             refused
         );
     }
-    // A wrong token makes no visitor.
+    // A wrong token does not make the caller a visitor.
     let comment = json!({ "text": "x" });
     let answer = post(
         &service,

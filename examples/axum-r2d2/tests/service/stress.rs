@@ -35,7 +35,7 @@ fn no_actor_is_lost_or_leaks_on_several_workers() {
     stress(workers.worker_threads(4).enable_time().build().unwrap());
 }
 
-/// Who must have written a row stands in it.
+/// Each row contains the name of its writer.
 async fn write(app: &App, user: i64, step: i64) -> Result<(), ApiError> {
     let row = articles::title.eq(format!("{user}-{step}"));
     let insert = diesel::insert_into(articles::table).values(row);
@@ -43,7 +43,7 @@ async fn write(app: &App, user: i64, step: i64) -> Result<(), ApiError> {
     written.await.map(drop)
 }
 
-/// Three transactions, and others have their turn between.
+/// Three transactions, with others in between.
 async fn several(State(app): State<App>, SignedIn(user): SignedIn) -> Result<(), ApiError> {
     for step in 0..3 {
         write(&app, user, step).await?;
@@ -52,7 +52,7 @@ async fn several(State(app): State<App>, SignedIn(user): SignedIn) -> Result<(),
     Ok(())
 }
 
-/// Writes, and panics in a transaction on the thread that blocks.
+/// Writes, and panics in a transaction on the blocking thread.
 async fn panics(State(app): State<App>, SignedIn(user): SignedIn) -> Result<(), ApiError> {
     write(&app, user, 0).await?;
     let row = articles::title.eq(format!("{user}-rolled back"));
@@ -66,7 +66,7 @@ async fn panics(State(app): State<App>, SignedIn(user): SignedIn) -> Result<(), 
     .await
 }
 
-/// Forgets `audited`.
+/// Does not call `audited`.
 async fn forgets(State(app): State<App>, Path(number): Path<i64>) -> Result<(), ApiError> {
     let row = articles::title.eq(format!("{number}-forgotten"));
     let insert = diesel::insert_into(articles::table).values(row);
@@ -91,7 +91,7 @@ fn stressed(database: &Database, app: App) -> Router {
     service(routes, app)
 }
 
-/// What is answered to a request; nothing if it was cancelled.
+/// Returns the response to a request; nothing if it was cancelled.
 async fn one_of_many(service: Router, user: i64) -> (i64, Option<u16>) {
     let token = format!("token-{user}");
     let token = Some(token.as_str());

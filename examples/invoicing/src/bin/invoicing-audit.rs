@@ -1,4 +1,4 @@
-//! The service's own program for its audit; `--help` lists what it does.
+//! The service's own program for its audit; `--help` lists its commands.
 
 fn main() -> std::process::ExitCode {
     threadline_cli::run(invoicing::models::audited())

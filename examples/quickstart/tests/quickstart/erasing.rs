@@ -26,7 +26,7 @@ fn a_member_is_erased_listed_erased_again_and_exported() {
     let (success, _, error) = audit(&database, &erase);
     assert!(!success);
     assert!(
-        error.contains("no policy says what of a record of public.members is personal"),
+        error.contains("no policy declares personal columns of records of public.members"),
         "{error}"
     );
     let name = value(conn, "SELECT row_data ->> 'name' FROM threadline.changes WHERE table_name = 'members' AND key ->> 'id' = '1' AND row_data ? 'name' ORDER BY id LIMIT 1").unwrap();

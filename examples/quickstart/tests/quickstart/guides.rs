@@ -1,5 +1,5 @@
 //! Every command and every statement of the guides on operation and on audits, run in the
-//! order in which they stand there.
+//! order of the guides.
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
@@ -11,7 +11,7 @@ const PRODUCTION: &str =
     include_str!("../../../../threadline/src/docs/running_it_in_production.md");
 const AUDITOR: &str = include_str!("../../../../threadline/src/docs/what_an_auditor_asks.md");
 
-/// What a guide names without its arguments, or what never ends.
+/// Commands that a guide names without their arguments, and commands that never end.
 const NAMED: [&str; 4] = ["audit protect", "audit work", "audit generate", "audit"];
 
 /// Statements that need an extension, or that another test runs as an administrator.
@@ -28,8 +28,8 @@ enum Step {
     Sql(String, Option<String>),
 }
 
-/// The commands of a guide, in their order: whole blocks with what they print, and what
-/// stands in a sentence.
+/// Returns the commands of a guide, in their order: whole blocks with their output, and
+/// those in a sentence.
 fn steps(guide: &str) -> Vec<Step> {
     let mut steps = vec![];
     let mut lines = guide.lines();
@@ -71,7 +71,7 @@ fn steps(guide: &str) -> Vec<Step> {
     steps
 }
 
-/// As a shell splits it.
+/// Splits as a shell does.
 fn words(command: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
@@ -116,7 +116,7 @@ impl Reader {
         Self { database, conn }
     }
 
-    /// Roles belong to the whole server, so that each test has its own.
+    /// Roles belong to the whole server, so each test has its own.
     fn with_own_roles(&self, text: &str) -> String {
         let own = |word: &str| match ROLES.contains(&word) {
             true => format!("{}_{word}", self.database.name()),
@@ -129,7 +129,7 @@ impl Reader {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// Files in a folder of their own, and instants that have come.
+    /// Files in a folder of their own, and instants in the past.
     fn arguments(&mut self, command: &str) -> Vec<String> {
         let dir = scratch_dir();
         let mut arguments = words(command);
@@ -215,7 +215,7 @@ fn what_pg_cron_is_to_call_posts() {
 #[test]
 fn a_write_that_cannot_be_recorded_fails() {
     let reader = &mut Reader::new();
-    // As little can be appended as to a disk that is full.
+    // Like a full disk, it cannot be appended to.
     run(
         &mut reader.conn,
         "ALTER TABLE threadline.journal ADD CONSTRAINT full_disk CHECK (false) NOT VALID",

@@ -1,4 +1,4 @@
-//! The fixes that `audit verify` prints are pasted into psql as they stand.
+//! The fixes that `audit verify` prints can be pasted into psql unchanged.
 
 use threadline_test_server::Server;
 use threadline_tests::{Database, run, scratch_dir};
@@ -7,7 +7,7 @@ use super::audit;
 
 const TABLES: &str = include_str!("../../migrations/2026-11-01-090000-0000_create_members/up.sql");
 
-/// What is printed below the findings, but for the examples of records.
+/// Returns the text printed below the findings, without the examples of records.
 fn fixes(shown: &str) -> String {
     let is_fix = |line: &&str| line.starts_with("    ") && !line.contains("  expected ");
     shown
@@ -19,7 +19,7 @@ fn fixes(shown: &str) -> String {
 #[test]
 fn every_fix_that_is_printed_can_be_pasted_into_psql() {
     for damage in [
-        // The call of a model has lines.
+        // The call of a model has several lines.
         "SELECT threadline.audit_as_decided('members'); ALTER TABLE payments ENABLE TRIGGER \"!threadline_capture_2\";
          CREATE TABLE \"a\nb'c\\d\"\"e\x1b[31m\" (\"id\n\" int PRIMARY KEY, \"x\t\" text); CREATE TABLE \"Keyless\" (line text);
          CREATE TABLE devices (id int PRIMARY KEY, \"api\nkey\" text, api_key text); SELECT threadline.audit_as_decided('devices')",
@@ -53,7 +53,7 @@ fn every_fix_that_is_printed_can_be_pasted_into_psql() {
         run(conn, TABLES);
         assert!(audit(&database, &["install"]).0);
         run(conn, damage);
-        // The second run of a finding is of what the first one fixed.
+        // The second run of a finding is about the table that the first one fixed.
         for _ in 0..2 {
             let (_, shown, error) = audit(&database, &["verify"]);
             assert_eq!(error, "", "after {damage}");
@@ -73,7 +73,7 @@ fn every_fix_that_is_printed_can_be_pasted_into_psql() {
         let (_, shown, _) = audit(&database, &["verify"]);
         let left: Vec<_> = shown
             .lines()
-            // What is over is not fixed.
+            // Past incidents cannot be fixed.
             .filter(|line| !line.contains("  audit-interrupted  ") && !line.contains("  unattributed  "))
             .collect();
         assert!(

@@ -22,7 +22,7 @@ fn one_command_takes_the_audit_out_of_the_applications_hands() {
         &auditor,
     ];
 
-    // What it would run is SQL that psql takes, too.
+    // The SQL that it would run also works in psql.
     let (printed_well, sql, said) = audit(&database, &[&arguments[..], &["--print"]].concat());
     assert!(printed_well, "{said}");
     assert!(sql.contains(&owner) && sql.contains("ALTER SCHEMA threadline OWNER TO"));
@@ -55,7 +55,7 @@ fn one_command_takes_the_audit_out_of_the_applications_hands() {
         }
     }
 
-    // A role that could undo it is refused, and told how to change that.
+    // A role that could undo it is refused, with the way to change that.
     run(conn, &format!("ALTER ROLE {app} CREATEROLE"));
     let (done, _, error) = audit(&database, &arguments);
     assert!(!done);

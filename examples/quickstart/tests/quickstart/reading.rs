@@ -1,4 +1,4 @@
-//! What its audit program answers, for people and for pipes.
+//! The output of its audit program, for people and for pipes.
 
 use serde_json::Value;
 use threadline::{Action, ActorRef, record_action};
@@ -174,7 +174,7 @@ fn an_empty_answer_says_which_it_is() {
         );
         assert!(ask("two words", &["1"]).contains("a table is named as in SQL"));
     }
-    // A key in one, as the filter takes it.
+    // A key in one argument, as the filter takes it.
     let found = answer(&database, &["history", "seats", "[\"acme\", 7]"]);
     assert!(
         found.contains("insert of seats number=7 tenant=acme"),
@@ -244,7 +244,7 @@ fn a_record_and_a_table_as_they_were() {
     assert_eq!(said, "");
     assert_eq!(error, "There are more than 0 rows.\n");
 
-    // Her payments went in the same transaction, which counts as of its end.
+    // Her payments were deleted in the same transaction, which counts as of its end.
     let last = json(&database, &["timeline", "--limit", "1"]);
     let deleted = last["entries"][0]["change"]["captured_at"]
         .as_str()
@@ -429,7 +429,7 @@ fn a_history_takes_the_rows_that_referred_to_the_record() {
         );
         assert_eq!(of("payments")[0]["references"][0]["moved"], Value::Null);
     }
-    // In pages, as without.
+    // Pages give the same as a single query.
     let all = json(
         &database,
         &["history", "members", "1", "--with", "payments"],

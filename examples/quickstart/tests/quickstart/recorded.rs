@@ -1,4 +1,4 @@
-//! What the club does is on record, with who did it and without secrets.
+//! The operations of the club are recorded with their actors and without secrets.
 
 use diesel::prelude::*;
 use quickstart::{DbConnection, club};
@@ -7,14 +7,14 @@ use threadline::testing::{
 };
 use threadline_tests::Database;
 
-/// A connection whose work is never committed.
+/// Opens a connection whose work is never committed.
 fn connect(database: &Database) -> DbConnection {
     let mut conn = quickstart::open(&database.url()).unwrap().get().unwrap();
     conn.begin_test_transaction().unwrap();
     conn
 }
 
-/// What `work` records under an actor.
+/// Returns what `work` records under an actor.
 fn under<T>(
     conn: &mut DbConnection,
     actor: &str,

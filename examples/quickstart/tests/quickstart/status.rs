@@ -56,7 +56,7 @@ fn its_exit_status_tells_healthy_from_unhealthy_and_from_unknown() {
         "{shown}"
     );
 
-    // What no model knows is told of, too.
+    // Tables without a model are reported, too.
     run(
         conn,
         "ALTER TABLE members ENABLE ALWAYS TRIGGER \"!threadline_capture_1\"; ALTER TABLE members ENABLE ALWAYS TRIGGER \"!threadline_truncate_1\";

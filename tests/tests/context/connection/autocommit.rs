@@ -120,7 +120,7 @@ struct Note {
     body: String,
 }
 
-/// The library loads its own long answers so.
+/// The library loads its own long results this way.
 #[test]
 fn the_past_and_exports_are_read_under_a_context() {
     let (_database, mut conn) = connect();
@@ -135,7 +135,7 @@ fn the_past_and_exports_are_read_under_a_context() {
         assert!(!file.is_empty());
         assert_eq!(Note::history_of(conn, 1).unwrap().len(), 1);
         assert_eq!(Note::versions_of(conn, 1).unwrap().len(), 1);
-        // The writer's context is there again.
+        // The writer's context is current again.
         write(conn, 2).unwrap();
     });
     assert_eq!(

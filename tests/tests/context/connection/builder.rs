@@ -84,7 +84,7 @@ fn it_records_under_its_context_and_opens_no_savepoint() {
             .run(|conn| insert(conn, 3))
     });
     assert_eq!(nested, Err(Error::AlreadyInTransaction));
-    // One that cannot begin so leaves the connection as it was.
+    // One that cannot begin this way leaves the connection as it was.
     insert(conn, 4).unwrap();
     assert_eq!(recorded(conn), ["1 | user:1 | explicit", "4 | - | none"]);
 }

@@ -27,7 +27,7 @@ fn a_transaction_of_code_that_knows_no_audit_carries_the_context() {
     user(7).scope(|| {
         conn.transaction(|conn| write(conn, 3)).unwrap();
         assert_at_rest(conn);
-        // Outside of a transaction: by choice.
+        // Outside of a transaction: only if configured.
         write(conn, 4).unwrap();
     });
     conn.transaction(|conn| write(conn, 5)).unwrap();
@@ -98,7 +98,7 @@ fn what_fails_or_panics_leaves_no_context() {
         assert_eq!(failed, Err(Error::RollbackTransaction));
         assert_at_rest(conn);
 
-        // A statement fails, and what it fails with is hidden.
+        // A statement fails, and its error is hidden.
         let _ = conn.transaction::<_, Error, _>(|conn| {
             write(conn, 2)?;
             let _ = write(conn, 2);
@@ -106,7 +106,7 @@ fn what_fails_or_panics_leaves_no_context() {
         });
         assert_at_rest(conn);
 
-        // It is ended behind Diesel's back.
+        // It is ended bypassing Diesel.
         let _ = conn.transaction::<_, Error, _>(|conn| conn.batch_execute("ROLLBACK"));
         assert_at_rest(conn);
 

@@ -19,7 +19,7 @@ diesel::table! {
     notes (id) { id -> Int4, body -> Text, }
 }
 
-/// A database with the table, and a connection to it.
+/// Creates a database with the table, and a connection to it.
 fn connect() -> (Database, Audited) {
     let database = Database::new();
     setup(&mut database.connect());
@@ -27,7 +27,7 @@ fn connect() -> (Database, Audited) {
     (database, conn)
 }
 
-/// Foreign code, which knows of Diesel alone.
+/// Foreign code, which only knows Diesel.
 fn write<C>(conn: &mut C, id: i32) -> QueryResult<usize>
 where
     C: diesel::connection::LoadConnection<Backend = diesel::pg::Pg>,

@@ -21,7 +21,7 @@ fn pool(database: &Database, size: u32) -> Pool<ConnectionManager<Audited>> {
         .unwrap()
 }
 
-/// Each row says by its key who must have written it: the last digit tells how.
+/// The key of each row shows which actor must have written it: the last digit tells how.
 #[test]
 fn no_actor_is_lost_or_leaks_between_users_of_a_pool() {
     let database = Database::new();
@@ -45,7 +45,7 @@ fn no_actor_is_lost_or_leaks_between_users_of_a_pool() {
     let written = value(conn, "SELECT count(*) FROM notes").unwrap();
     let recorded = value(conn, "SELECT count(*) FROM threadline.changes").unwrap();
     assert_eq!(written, recorded);
-    // Two of three transactions, a statement and one of nobody in each turn.
+    // In each turn, two of three transactions, a statement and a write without an actor.
     let turns = THREADS * TURNS;
     let kept = (0..turns).filter(|number| number % 3 != 0).count() as i32;
     assert_eq!(written, (2 * kept + 2 * turns).to_string());
@@ -65,7 +65,7 @@ fn take_turn(pool: &Pool<ConnectionManager<Audited>>, number: i32) {
         assert_eq!(result.is_err(), number % 3 == 0);
         write(conn, number * 10 + 2).unwrap();
     });
-    // The next user of a connection is nobody.
+    // The next user of a connection has no actor.
     write(&mut pool.get().unwrap(), number * 10 + 9).unwrap();
 }
 

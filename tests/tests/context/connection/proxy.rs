@@ -8,7 +8,7 @@ use std::thread;
 
 use threadline_tests::{Database, scratch_dir, value};
 
-/// A socket in front of the server that counts how often the server says that it is
+/// A socket in front of the server that counts how often the server reports that it is
 /// ready: the round trips, as they are on the wire.
 pub(super) struct Proxy {
     url: String,
@@ -44,7 +44,7 @@ impl Proxy {
         &self.url
     }
 
-    /// How many round trips `work` takes.
+    /// Returns the number of round trips of `work`.
     pub(super) fn count(&self, work: impl FnOnce()) -> usize {
         let before = self.trips.load(Ordering::SeqCst);
         work();
@@ -62,7 +62,7 @@ fn serve(mut client: UnixStream, target: &Path, trips: &Arc<AtomicUsize>) {
     });
     thread::spawn(move || {
         while let Ok(message) = read_message(&mut answers) {
-            // Counted before the client can go on.
+            // Counted before the client can continue.
             trips.fetch_add(usize::from(message[0] == b'Z'), Ordering::SeqCst);
             if asker.write_all(&message).is_err() {
                 break;
@@ -72,7 +72,7 @@ fn serve(mut client: UnixStream, target: &Path, trips: &Arc<AtomicUsize>) {
     });
 }
 
-/// A kind, and a length that counts itself.
+/// Reads a message: a type, and a length that includes itself.
 fn read_message(server: &mut UnixStream) -> std::io::Result<Vec<u8>> {
     let mut message = vec![0; 5];
     server.read_exact(&mut message)?;

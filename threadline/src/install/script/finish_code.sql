@@ -1,4 +1,4 @@
-    -- New objects belong to whom the schema belongs; views are as readable as they were.
+    -- New objects belong to the owner of the schema; views stay as readable as they were.
     FOR tl_object IN
         SELECT pg_catalog.format('ALTER VIEW threadline.%I OWNER TO %s', c.relname, n.nspowner::pg_catalog.regrole) AS what
         FROM pg_catalog.pg_class AS c

@@ -1,4 +1,4 @@
-    -- What uses the code from outside would go with it.
+    -- Objects outside that use the code would be dropped with it.
     SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('%s uses %s',
                CASE WHEN v.oid IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, 0)
                     ELSE pg_catalog.format('%s %s', CASE v.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, v.oid::pg_catalog.regclass) END,

@@ -1,4 +1,4 @@
-    -- Tables still audited are released first: their triggers call what goes here.
+    -- Audited tables are released first: their triggers call the functions dropped here.
     SELECT pg_catalog.array_agg(dropped.what ORDER BY dropped.turn)
     INTO tl_statements
     FROM (

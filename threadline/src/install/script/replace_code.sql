@@ -4,8 +4,8 @@
     FROM pg_catalog.pg_class AS c
     CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
     WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relname = ANY (tl_views) AND a.grantee <> c.relowner;
-    -- The journal first: who has locks of a write waits for nothing else. The outer views
-    -- before the inner: readers lock them in this order, too.
+    -- The journal first: a session with the locks of a write waits for nothing else. The outer
+    -- views before the inner: readers lock them in this order, too.
     SELECT pg_catalog.array_agg(dropped.what ORDER BY dropped.turn, dropped.oid DESC)
     INTO tl_statements
     FROM (
@@ -22,7 +22,7 @@
         FROM pg_catalog.pg_class AS c
         WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind = 'c' AND c.relname = ANY (tl_types)
         UNION ALL
-        -- The others are replaced where they are, so that a write that calls them now goes on.
+        -- The others are replaced in place, so that a write that calls them now continues.
         SELECT 4, p.oid, pg_catalog.format('DROP ROUTINE IF EXISTS threadline.%I(%s) CASCADE', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
         FROM pg_catalog.pg_proc AS p
         WHERE p.pronamespace = 'threadline'::pg_catalog.regnamespace AND p.proname = ANY (tl_functions)

@@ -3,16 +3,16 @@
         PERFORM pg_catalog.set_config('lock_timeout', '10s', true);
     END IF;
     tl_lock_timeout := pg_catalog.current_setting('lock_timeout');
-    -- No policy is changed meanwhile. Vacuums and index builds are waited for and held off: an
-    -- autovacuum gives way after deadlock_timeout. Nobody who reads or writes waits for this.
+    -- No policy changes meanwhile. Vacuums and index builds are waited for and blocked: an
+    -- autovacuum gives way after deadlock_timeout. No reader or writer waits for this.
     SELECT pg_catalog.string_agg(pg_catalog.format('threadline.%I', c.relname), ', ')
     INTO tl_tables
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind IN ('r', 'p');
     EXECUTE 'LOCK TABLE ' || tl_tables || ' IN SHARE UPDATE EXCLUSIVE MODE';
-    -- The other locks are asked for at once and for a moment only, and given back where
-    -- somebody has one. Who waits for one of them looks for a deadlock after deadlock_timeout,
-    -- and would be the one that fails; by then they are free again.
+    -- The other locks are requested at once and for a moment only, and released if another
+    -- session has one. A session that waits for one of them checks for a deadlock after
+    -- deadlock_timeout and would be the one that fails; by then they are free again.
     tl_until := pg_catalog.clock_timestamp() + tl_lock_timeout::interval;
     tl_moment := 0.1 * pg_catalog.current_setting('deadlock_timeout')::interval;
     LOOP

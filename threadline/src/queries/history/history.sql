@@ -1,6 +1,6 @@
 SELECT
 {change columns}
--- Cut before the joins: the planner expects more of a story, and would read every
+-- Limited before the joins: the planner overestimates the lineage and would read every
 -- transaction for it.
 FROM (SELECT * FROM story ORDER BY story.id DESC LIMIT {story limit}) AS c
 {change tables}

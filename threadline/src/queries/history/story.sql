@@ -1,7 +1,6 @@
--- The changes of one record. A record that came to its key from another one
--- goes on, further back, under that one. Keys that a single statement shifts
--- (SET id = id + 1) are told apart by the statement's number: what else moved
--- in that statement belongs to other records.
+-- The changes of one record. A record that took its key from another one continues, further back,
+-- under that one. Keys that a single statement shifts (SET id = id + 1) are distinguished by the
+-- statement's number: the other moves of that statement belong to other records.
 WITH RECURSIVE target AS (
     SELECT t.id AS table_id,
            threadline.record_key(t.id, ROW({key values})) COLLATE "C" AS record_key
@@ -26,7 +25,7 @@ WITH RECURSIVE target AS (
         LIMIT 1
     ) AS arrival
 ), segment AS (
-    -- The next segment back ends with this one's arrival.
+    -- The next segment back ends where this one arrives.
     SELECT *,
            coalesce(lead(before_id) OVER back, 0) AS from_id,
            lead(left_transaction) OVER back AS arrival_transaction,
@@ -61,7 +60,7 @@ WITH RECURSIVE target AS (
         ORDER BY c.id DESC
         LIMIT {story limit})
         UNION ALL
-        -- What waits is little, or all of it is read in any case.
+        -- Few entries wait, or all of them are read in any case.
         (SELECT * FROM threadline.pending_changes(only_table => segment.table_id, only_key => segment.record_key) AS c
         WHERE (c.record_key = segment.record_key
                AND c.id >= segment.from_id AND c.id < segment.before_id

@@ -1,5 +1,5 @@
--- From each transaction no more than is asked for: one with a million changes
--- costs no more than others.
+-- Reads no more of each transaction than requested: one with a million changes costs no more than
+-- others.
 SELECT c.*
 FROM {transactions}
 CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
--- Where a column is in the keys of tables, and a value of it as it is written there.
+-- The position of a column in the keys of tables, and the form of a value there.
 SELECT t.id, p.place, cardinality(t.key_columns),
        CASE cardinality(t.key_columns) WHEN 1 THEN bounded.value ELSE to_json(bounded.value)::text END
 FROM threadline.audited_tables AS t

@@ -1,5 +1,5 @@
--- The transaction's own id, or that of an action of it. Each half is in the
--- order of its index, so that they are merged, and read no further than asked.
+-- The transaction's own id, or that of an action of it. Each half is in the order of its index,
+-- so that they are merged, and no more is read than requested.
 (
     SELECT DISTINCT id
     FROM (

@@ -4,7 +4,7 @@
         CROSS JOIN LATERAL jsonb_each_text(CASE WHEN jsonb_typeof(image) = 'object' THEN image END) AS v (name, value)
         WHERE strpos(v.value, {text}) > 0)
     OR strpos(concat_ws(E'\n', c.record_key, c.previous_key), {text}) > 0
-    -- Read once, whatever the number of changes.
+    -- Read once, regardless of the number of changes.
     OR c.transaction_id IN (
         SELECT w.id FROM threadline.audit_transactions AS w
         WHERE {transaction bounds}

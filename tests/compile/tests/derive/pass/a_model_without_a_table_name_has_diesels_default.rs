@@ -1,4 +1,4 @@
-//! Diesel's own derives take the same table.
+//! Diesel's own derives use the same table.
 
 use diesel::prelude::*;
 use threadline::{Audited, AuditedModel};

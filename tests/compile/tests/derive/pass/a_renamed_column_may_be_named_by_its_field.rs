@@ -41,7 +41,7 @@ pub struct ByColumn {
     pub users: String,
 }
 
-// A name given twice to the same thing leaves no doubt.
+// A name given twice to the same thing is unambiguous.
 #[derive(Audited)]
 #[diesel(table_name = users)]
 #[audited(mask(email))]

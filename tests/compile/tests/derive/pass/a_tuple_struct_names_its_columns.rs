@@ -16,7 +16,7 @@ pub struct User(
     #[diesel(column_name = email)] pub String,
 );
 
-// Nothing but a place to say what is audited.
+// Only a place to declare what is audited.
 #[derive(Audited)]
 #[diesel(table_name = users)]
 #[audited(mask(email))]

@@ -1,5 +1,5 @@
-//! Attacks that alter, hide, forge or stop the record of a protected audit. Their results are
-//! compared with the table in the guide.
+//! Ways to alter, hide, forge or stop the record of a protected audit. The table in the
+//! guide says what comes of each, and is compared with what comes of it here.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::Protected;
 
 const GUIDE: &str = include_str!("../../../threadline/src/docs/owner_and_readers.md");
 
-/// The attacking role.
+/// Who tries it.
 #[derive(Clone, Copy, PartialEq)]
 enum Who {
     /// A role named as `--application` that writes to tables of another.
@@ -33,23 +33,23 @@ impl Who {
     }
 }
 
-/// A role, its attack in words and as SQL, and a condition that holds if the attack succeeded.
-/// Names in `<>` are roles; table 1 is `items`, table 2 the partitioned `events`.
+/// Someone, what it tries in words and as SQL, and how to tell that it succeeded. In `<>`
+/// are roles; table 1 is `items`, table 2 the partitioned `events`.
 type Way = (Who, &'static str, &'static str, &'static str);
 
-/// Whether row 66 was written without a record.
+/// Whether row 66 was written and not recorded.
 const HIDDEN: &str = "EXISTS (SELECT FROM public.items WHERE id = 66)
     AND NOT EXISTS (SELECT FROM threadline.audit_changes WHERE table_id = 1 AND record_key = '66')";
-/// Whether row 1, which has a history, was changed without a record.
+/// Whether the recorded row 1 was changed and that is not recorded.
 const CHANGED: &str = "NOT EXISTS (SELECT FROM public.items WHERE id = 1 AND name = 'b')
     AND (SELECT count(*) FROM threadline.audit_changes WHERE table_id = 1 AND record_key = '1') = 2";
-/// Whether a change of row 77, which was never written, is on record, or a change twice.
+/// Whether a change to row 77, which nobody wrote, is on record; or one twice.
 const FORGED: &str = "EXISTS (SELECT FROM threadline.audit_changes WHERE record_key = '77')
     OR (SELECT count(*) FROM threadline.audit_changes WHERE record_key = '66') > 1";
-/// Whether a record names the victim as the actor.
+/// Whether something is on record as if the victim had done it.
 const BLAMED: &str = "EXISTS (SELECT FROM threadline.changes WHERE actor_id = 'victim' AND key = '{\"id\": 66}')
     OR EXISTS (SELECT FROM threadline.actions AS a JOIN threadline.transactions AS x ON x.id = a.transaction_id WHERE x.actor_id = 'victim')";
-/// For attacks that are refused.
+/// For what is refused.
 const NEVER: &str = "true";
 const SPIED: &str = "EXISTS (SELECT FROM public.spied WHERE who NOT IN ('<app>', '<other>'))";
 
@@ -176,7 +176,7 @@ fn outcome(protected: &mut Protected, way: &Way) -> String {
                 .difference(&before)
                 .map(|(code, _)| format!("finding `{code}`")),
         );
-        // A role that may create roles is always reported.
+        // Who may create roles is found, whatever is done with it.
         if who == Who::RoleCreator && before.iter().any(|(code, _)| *code == "audit-exposed") {
             shown.push("finding `audit-exposed`".to_owned());
         }
@@ -193,7 +193,7 @@ fn outcome(protected: &mut Protected, way: &Way) -> String {
     outcome
 }
 
-/// The findings of `verify`, with their tables.
+/// What verify finds, and of which table.
 fn codes(conn: &mut PgConnection) -> BTreeSet<(String, Option<String>)> {
     let verification = Models::new(vec![]).verify().run(conn).unwrap();
     verification
@@ -248,7 +248,7 @@ fn the_guide_says_what_comes_of_each_way_to_alter_hide_forge_or_stop_the_record(
         let (who, title, ..) = way;
         let mut outcome = outcome(&mut protected, way);
         if *who == Who::RoleCreator {
-            // Since PostgreSQL 16, this needs the admin option on the role.
+            // Since PostgreSQL 16, that takes the right to pass the role on.
             assert!(is_old || outcome == "refused", "{title}: {outcome}");
             outcome =
                 "PostgreSQL 15: possible, reported by finding `audit-exposed`; refused since 16"

@@ -67,7 +67,7 @@ const WAYS: &[Way] = &[
     (Who::Application, "create a function in the audit's schema", "CREATE FUNCTION threadline.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'", NEVER),
     (Who::Application, "create a trigger on a table of the audit", "CREATE TRIGGER t BEFORE INSERT ON threadline.journal FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()", NEVER),
     (Who::Application, "inherit from a table of the audit", "CREATE TABLE child () INHERITS (threadline.ledger_changes)", NEVER),
-    (Who::Application, "read the keys of keyed hashes", "SELECT * FROM threadline.token_keys", NEVER),
+    (Who::Application, "read the keys of keyed hashes", "SELECT * FROM threadline.hash_keys", NEVER),
     (Who::Application, "call functions that append, post or build", "SELECT threadline.append_truncated(1, 0::oid, '{}')", NEVER),
     (Who::Application, "post entries a second time", "SELECT threadline.post(1); SELECT threadline.post_again()", NEVER),
     (Who::Application, "suspend capture", "SELECT threadline.suspend('why not')", NEVER),

@@ -1,6 +1,6 @@
 
--- The canonical text of one key value. Numbers that are equal have one text
--- (1.10 and 1.1), everything else is its JSON text without quotes.
+-- Returns the canonical text of one key value. Equal numbers have one text (1.10 and 1.1);
+-- everything else is its JSON text without quotes.
 CREATE OR REPLACE FUNCTION threadline.key_text(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE pg_catalog.jsonb_typeof(value)
@@ -8,9 +8,9 @@ RETURN CASE pg_catalog.jsonb_typeof(value)
     ELSE value #>> '{}'
 END;
 
--- A key value, one of so many, as it fits into the index by record: of what is longer,
--- the beginning and a digest. Two long keys are told apart all the same; what they
--- were is in the images.
+-- Returns one of a number of key values in the form that fits into the index by record: a longer
+-- value becomes its beginning and a digest, which still distinguishes two long keys. The images
+-- have the full values.
 CREATE OR REPLACE FUNCTION threadline.bounded_key(value text, parts integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -19,8 +19,8 @@ RETURN CASE
          || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(value, 'UTF8')), 'hex')
 END;
 
--- The record key read from a row's image. Blanks at the end of a char(n) are not part
--- of its value.
+-- Returns the record key from a row's image. Blanks at the end of a char(n) are not part of its
+-- value.
 CREATE OR REPLACE FUNCTION threadline.key_in_image(image jsonb, key_columns text[], key_types text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -41,10 +41,10 @@ BEGIN
 END
 $$;
 
--- json as it enters an image: a text, which json is, of which every blank counts (a
--- signature may have been made of it). One that jsonb writes just so is kept as what it
--- says; any other as a string that holds the text, and so is what is a string itself,
--- so that a string in the place of a json column is always a text of json.
+-- Returns a json value as it enters an image. json is a text in which every blank counts (a
+-- signature may cover it). A value that jsonb writes identically is kept as its content; any
+-- other is kept as a string that holds the text. A json string is always kept that way, so that a
+-- string in the place of a json column is always a text of json.
 CREATE OR REPLACE FUNCTION threadline.json_image(value json) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 AS $$
@@ -59,13 +59,12 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 END
 $$;
 
--- The columns of a relation as its catalog has them now. `bitwise` says that
--- two values are stored alike when = says so, which spares a comparison of the
--- stored bytes (numeric 1.0 = 1.00, citext, floats and intervals are not; text is
--- compared under collation "C").
--- Names come through the catalog cache: under REPEATABLE READ the catalog itself
--- may show those of before a rename, and columns that are gone.
--- A virtual column is none: there is no value of it in a row that a trigger sees.
+-- Returns the columns of a relation as its catalog has them now. `bitwise` says that two values
+-- are stored alike when = says so, which avoids a comparison of the stored bytes (numeric 1.0 =
+-- 1.00, citext, floats and intervals are not; text is compared under collation "C"). Names come
+-- through the catalog cache: under REPEATABLE READ the catalog itself may show names from before
+-- a rename, and dropped columns. Virtual columns are left out: the row that a trigger sees has no
+-- value of them.
 CREATE OR REPLACE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE plpgsql STABLE
@@ -82,7 +81,7 @@ BEGIN
                    'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'uuid'::regtype,
                    'text'::regtype, 'varchar'::regtype, 'date'::regtype, 'timestamp'::regtype,
                    'timestamptz'::regtype, 'bytea'::regtype, 'oid'::regtype))
-           -- The scale that the column has is that of every value.
+           -- Every value has the scale of the column.
            OR (a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1)
     FROM pg_attribute AS a
     JOIN pg_type AS t ON t.oid = a.atttypid
@@ -92,8 +91,7 @@ BEGIN
 END
 $$;
 
--- The type under a domain, however many of them are on each other; else the type
--- itself.
+-- Returns the type under a domain, through any number of nested domains; else the type itself.
 CREATE OR REPLACE FUNCTION threadline.base_type(type oid) RETURNS oid
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -107,14 +105,14 @@ BEGIN
         IF tl_kind = 'd' THEN
             type := tl_under;
         ELSE
-            -- NULL for what is no type.
+            -- NULL if it is not a type.
             RETURN CASE WHEN tl_kind IS NOT NULL THEN type END;
         END IF;
     END LOOP;
 END
 $$;
 
--- Whether to_jsonb() may make one value of two that are not the same: of -0 and 0, and of
+-- Returns whether to_jsonb() may give one value for two different ones: for -0 and 0, and for
 -- arrays that differ in their bounds.
 CREATE OR REPLACE FUNCTION threadline.merges_values(type oid) RETURNS boolean
 LANGUAGE sql STABLE
@@ -127,11 +125,11 @@ BEGIN ATOMIC
           AND (base.oid IN ('float4'::regtype, 'float8'::regtype) OR base.typcategory = 'A' OR base.typtype = 'c'));
 END;
 
--- SQL for what to_jsonb() is given in place of a value, so that nobody's code runs
--- with the rights of who records it: for a type that is not PostgreSQL's own it
--- calls whatever cast to json the type's owner made. Such a value is recorded as the
--- text that its output function writes. That of json is kept where jsonb has no form
--- for it, and money, written otherwise in each locale, is a number.
+-- Returns SQL for the value that to_jsonb() gets in place of a column's, so that no foreign code
+-- runs with the rights of the role that records: for a type that is not PostgreSQL's own,
+-- to_jsonb() calls any cast to json that the type's owner created. Such a value is recorded as
+-- the text from its output function. A json value that has no form in jsonb keeps its text, and
+-- money, whose text depends on the locale, is a number.
 CREATE OR REPLACE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -142,7 +140,8 @@ BEGIN
             CASE
                 WHEN base.oid = 'json'::regtype THEN 'threadline.json_image(%1$s)'
                 WHEN base.oid = 'money'::regtype THEN '%1$s::numeric'
-                -- PostgreSQL's own have lower OIDs, and it looks for no cast of them.
+                -- PostgreSQL's own types have lower OIDs, and to_jsonb() looks for no cast of
+                -- them.
                 WHEN base.oid < 16384 OR element.oid < 16384 THEN '%1$s'
                 WHEN base.typtype = 'c' THEN 'threadline.row_image(%1$s)'
                 WHEN element.typtype = 'c' THEN
@@ -157,10 +156,10 @@ BEGIN
 END
 $form$;
 
--- The columns of a relation as they are at this moment, for a write that goes on:
--- under REPEATABLE READ its snapshot shows the catalog as it was, and what PostgreSQL
--- looks up by itself, the names of a row's fields and the types of expressions, is of
--- now. No type is known where the schema is closed to who asks.
+-- Returns the columns of a relation as they are at this moment, for a write in progress: under
+-- REPEATABLE READ its snapshot shows an older catalog, while PostgreSQL itself looks up the names
+-- of a row's fields and the types of expressions in the current one. The type is unknown if the
+-- caller has no access to its schema.
 CREATE OR REPLACE FUNCTION threadline.present_columns(
     target regclass, OUT number smallint, OUT name text, OUT type regtype
 ) RETURNS SETOF record
@@ -177,7 +176,7 @@ BEGIN
     LOOP
         name := (pg_identify_object_as_address('pg_class'::regclass, target, number)).object_names[3];
         EXIT WHEN name IS NULL;
-        -- NULL of a column that was dropped.
+        -- NULL for a dropped column.
         IF has_column_privilege(target, number, 'SELECT') IS NOT NULL THEN
             tl_numbers := tl_numbers || number;
             tl_names := tl_names || name;
@@ -195,21 +194,21 @@ BEGIN
     RETURN QUERY
     SELECT c.number, c.name, c.type
     FROM ROWS FROM (unnest(tl_numbers), unnest(tl_names), unnest(tl_types)) AS c (number, name, type)
-    -- A column is virtual from the beginning, or never.
+    -- A column is virtual from its creation, or never.
     WHERE c.number <> ALL (ARRAY(SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = target AND a.attgenerated = 'v'));
 END
 $$;
 
--- What stands in an image for a value that has no room there. The digest tells two of
--- them apart, so that a change from one to the other is seen.
+-- Returns what an image holds for a value that does not fit. The digest distinguishes two such
+-- values, so that a change from one to the other is recorded.
 CREATE OR REPLACE FUNCTION threadline.too_large(bytes integer, digest bytea) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN '[too large to record: ' || bytes || ' bytes, sha256:' || pg_catalog.encode(digest, 'hex') || ']';
 
--- SQL for the image of a row of a relation, with the columns that it has now, whatever
--- is decided for them. An exact one fails where a value has no form in jsonb (\u0000
--- inside json[]). The other never does: all but numbers and the like are kept as their
--- text, and of what is beyond the 200 MB that fit in only length and digest.
+-- Returns SQL for the image of a row of a relation with its present columns, before any column
+-- policy. The exact form fails where a value has no form in jsonb (\u0000 inside json[]). The
+-- other form never fails: it keeps all values except numbers and the like as text, and replaces
+-- what exceeds 200 MB by its length and digest.
 CREATE OR REPLACE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -230,7 +229,7 @@ BEGIN ATOMIC
             string_agg(
                 format(
                     CASE WHEN base.oid = 'bytea'::regtype
-                        -- Its text is twice as long, and may be none any more.
+                        -- Its text is twice as long and may exceed the limit.
                         THEN '(%s, %L, NULL::jsonb, CASE WHEN octet_length(%4$s) > 50000000 '
                              'THEN threadline.too_large(octet_length(%4$s), sha256(%4$s)) WHEN %4$s IS NOT NULL THEN concat(%4$s) END)'
                         WHEN base.oid < 16384 AND (base.typlen > 0 OR base.oid = 'numeric'::regtype)
@@ -248,7 +247,7 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
         SELECT coalesce(
             threadline.json_form(c.type, value.reference),
-            -- A type that only the snapshot knows is asked for once more, of the value.
+            -- A type that is only in the snapshot is determined again, from the value.
             (SELECT format('CASE WHEN pg_typeof(%s) = %L::regtype THEN to_jsonb(%s) ELSE to_jsonb(%s) END',
                  value.reference, a.atttypid, threadline.json_form(a.atttypid, value.reference), as_text.sql)
              FROM pg_attribute AS a
@@ -258,7 +257,7 @@ BEGIN ATOMIC
     ) AS form;
 END;
 
--- Any row, or value of a composite type, as JSON, without ever failing.
+-- Returns any row, or value of a composite type, as JSON. Never fails.
 CREATE OR REPLACE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -285,8 +284,8 @@ BEGIN
 END
 $$;
 
--- The image of a row for which to_jsonb() may be too small: no string of it holds more
--- than 256 MB. Apart, because to catch an error costs each row that causes none.
+-- Returns the image of a row that may exceed the limits of to_jsonb(): no string in it may hold
+-- more than 256 MB. A separate function, because an exception handler adds cost to every row.
 CREATE OR REPLACE FUNCTION threadline.large_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -298,8 +297,8 @@ EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_except
 END
 $$;
 
--- A table as FROM, UPDATE or DELETE take it, for the rows that are its own: what an inheritance child
--- holds is the child's, what a partition holds is the table's.
+-- Returns a table as FROM, UPDATE or DELETE take it, restricted to its own rows: the rows of an
+-- inheritance child belong to the child, those of a partition to the table.
 CREATE OR REPLACE FUNCTION threadline.own_rows(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -307,8 +306,8 @@ BEGIN ATOMIC
     SELECT CASE WHEN c.relkind = 'p' THEN target::text ELSE 'ONLY ' || target END FROM pg_class AS c WHERE c.oid = target;
 END;
 
--- What a masked value is stored as: of the JSON type that to_jsonb gives the column's
--- values, so that readers meet no surprise. NULL stays NULL.
+-- Returns the stored form of a masked value. It has the JSON type that to_jsonb gives the
+-- column's values, so that readers can parse it. NULL stays NULL.
 CREATE OR REPLACE FUNCTION threadline.placeholder(type regtype) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (
@@ -324,7 +323,7 @@ RETURN (
     WHERE t.oid = threadline.base_type(type)
 );
 
--- A row's image reduced to the plain columns, with placeholders for the masked.
+-- Returns a row's image reduced to the plain columns, with placeholders for the masked ones.
 CREATE OR REPLACE FUNCTION threadline.redacted_image(image jsonb, plain text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN image IS NOT NULL THEN (
@@ -338,13 +337,13 @@ RETURN CASE WHEN image IS NOT NULL THEN (
     WHERE field.key = ANY (plain) OR coalesce(masks, '{}') ? field.key
 ) END;
 
--- Whether a recorded value was erased: what stands there names the erasure, erased:3.
+-- Returns whether a recorded value was erased: its mark names the erasure, erased:3.
 CREATE OR REPLACE FUNCTION threadline.is_erased(value jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN coalesce(pg_catalog.jsonb_typeof(value) = 'string' AND value::pg_catalog.text ~ '^"erased:[0-9]+"$', false);
 
--- An image with a mark in the place of each value of the given columns. NULL stays NULL,
--- and what was erased keeps the mark that it has.
+-- Returns an image with a mark in the place of each value of the given columns. NULL stays NULL,
+-- and an erased value keeps its mark.
 CREATE OR REPLACE FUNCTION threadline.erased_image(image jsonb, names text[], mark jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
@@ -354,7 +353,7 @@ RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
         WHERE image -> n <> 'null' AND NOT threadline.is_erased(image -> n)), '{}')
 END;
 
--- The columns of an image of which the value was erased.
+-- Returns the columns of an image whose values were erased.
 CREATE OR REPLACE FUNCTION threadline.erased_columns(image jsonb) RETURNS text[]
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN pg_catalog.strpos(image::pg_catalog.text, '"erased:') = 0 OR pg_catalog.jsonb_typeof(image) <> 'object' THEN '{}'
@@ -364,7 +363,7 @@ RETURN CASE WHEN pg_catalog.strpos(image::pg_catalog.text, '"erased:') = 0 OR pg
         ORDER BY 1)
 END;
 
--- An image without the erased values that the columns of a row type cannot show.
+-- Returns an image without the erased values that the columns of a row type cannot hold.
 CREATE OR REPLACE FUNCTION threadline.without_marks(image jsonb, of_type regtype) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -383,7 +382,7 @@ BEGIN
 END
 $$;
 
--- A key of up to 64 bytes, each exclusive-or a byte, as HMAC mixes it in.
+-- Returns a key of up to 64 bytes with each byte exclusive-or a given byte, as HMAC needs it.
 CREATE OR REPLACE FUNCTION threadline.hash_pad(key bytea, pad integer) RETURNS bytea
 LANGUAGE sql IMMUTABLE
 RETURN (
@@ -393,8 +392,8 @@ RETURN (
     FROM pg_catalog.generate_series(0, 63) AS i
 );
 
--- Makes a key of 32 random bytes, and says under which id it is kept. UUIDs come from
--- PostgreSQL's strong random source, 122 bits of each.
+-- Creates a key of 32 random bytes and returns the id under which it is kept. UUIDs come from
+-- PostgreSQL's strong random source, 122 bits each.
 CREATE OR REPLACE FUNCTION threadline.new_hash_key() RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -408,11 +407,11 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION threadline.new_hash_key() FROM PUBLIC;
 
--- What a value is recorded as under a key: the first half of HMAC-SHA-256 of its text.
--- Equal values have equal hashes, also after the type of the column changed. NULL stays
--- NULL. Without the key, in a restore that left out the rows, all are alike. Not one
--- expression, which would become part of the expressions of capture and have each of
--- them planned as a query: three times as long for a single row.
+-- Returns the keyed hash of a value: the first half of HMAC-SHA-256 of its text. Equal values
+-- have equal hashes, also after the type of the column changed. NULL stays NULL. If the key is
+-- missing, as in a restore that left out the rows, all values give the same result. Not written
+-- as one expression, because PostgreSQL would inline that into the expressions of capture and
+-- plan each as a query, which takes three times as long for a single row.
 CREATE OR REPLACE FUNCTION threadline.hash(key_id integer, value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -433,8 +432,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.hash(integer, jsonb) FROM PUBLIC;
 
--- A row's redacted image with hashes where it has placeholders. `hashes` names the key
--- of each column.
+-- Returns a row's redacted image with keyed hashes in place of placeholders. `hashes` names the
+-- key of each column.
 CREATE OR REPLACE FUNCTION threadline.with_hashes(image jsonb, whole jsonb, hashes jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN image || coalesce((
@@ -442,7 +441,7 @@ RETURN image || coalesce((
     FROM pg_catalog.jsonb_each(hashes) AS t
     WHERE image ? t.key), '{}');
 
--- The primary key of a relation, in key order; empty when it has none.
+-- Returns the primary key of a relation, in key order; empty if it has none.
 CREATE OR REPLACE FUNCTION threadline.key_columns_of(target regclass)
 RETURNS TABLE (name text, type regtype)
 LANGUAGE sql STABLE
@@ -456,7 +455,7 @@ BEGIN ATOMIC
     ORDER BY k.position;
 END;
 
--- The expression that a column is generated by, NULL if it is not.
+-- Returns the generation expression of a column; NULL if it has none.
 CREATE OR REPLACE FUNCTION threadline.generation_of(relation oid, column_number smallint) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -468,7 +467,7 @@ BEGIN ATOMIC
     WHERE d.adrelid = relation AND d.adnum = column_number AND a.attgenerated <> '';
 END;
 
--- threadline.fingerprint() without some columns, by their numbers.
+-- Returns threadline.fingerprint() without some columns, given by their numbers.
 CREATE OR REPLACE FUNCTION threadline.fingerprint_but(target regclass, others smallint[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -483,17 +482,17 @@ BEGIN ATOMIC
     WHERE c.number <> ALL (others);
 END;
 
--- Names and types of a relation's columns, how they are compared, and what they are
--- generated from: another one now asks for threadline.refresh(). Their numbers are not
--- part of it: a dump and restore closes the gaps that dropped columns left.
+-- Returns a fingerprint of the names and types of a relation's columns, how they are compared,
+-- and their generation expressions. If it differs, the table needs threadline.refresh(). Column
+-- numbers are not part of it: a dump and restore closes the gaps that dropped columns left.
 CREATE OR REPLACE FUNCTION threadline.fingerprint(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN threadline.fingerprint_but(target, '{}');
 
--- The relation whose columns a capture function was built for, seen from one of
--- its partitions. `built_for` is its OID then; after a restore OIDs are others,
--- and the partition's root is taken.
+-- Returns the relation whose columns a capture function was built for, given one of its
+-- partitions. `built_for` is its OID at that time; after a restore the OIDs differ, and the
+-- partition's root is taken.
 CREATE OR REPLACE FUNCTION threadline.audited_relation(target oid, built_for oid) RETURNS regclass
 LANGUAGE sql STABLE
 RETURN CASE
@@ -504,9 +503,9 @@ RETURN CASE
     ELSE coalesce(pg_catalog.pg_partition_root(target)::pg_catalog.oid, target)
 END::pg_catalog.regclass;
 
--- The settings that decide how values of a relation become text: one value has one
--- image, whoever writes it. Each costs something at every call of a function that pins
--- it, so a table has those that its types need; all for a type that is not known here.
+-- Returns the settings on which the text of a relation's values depends: one value has one image,
+-- independent of the session that writes it. Each pinned setting adds cost to every call of a
+-- function, so a table has only those that its types need; a table with an unknown type has all.
 CREATE OR REPLACE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -528,7 +527,7 @@ BEGIN
             LEFT JOIN pg_type AS t ON t.oid = c.type
             WHERE c.type = ANY (setting.types) OR NOT coalesce(
                 t.typtype = 'e'
-                -- As JSON, dates and times are in ISO format whatever is set.
+                -- In JSON, dates and times have ISO format under every setting.
                 OR c.type IN (
                     'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
                     'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
@@ -539,10 +538,10 @@ BEGIN
 END
 $$;
 
--- Whether values of a type have one form in jsonb, which depends on no setting but those
--- that are pinned. `apart` says that values are compared as well, apart from their images:
--- else a type of which threadline.merges_values() is not plain. Of the types that most columns have; of others threadline.json_form()
--- and threadline.settings_needed() tell.
+-- Returns whether values of a type have one form in jsonb, independent of all settings except the
+-- pinned ones. `apart` says that values are compared separately from their images: otherwise a type
+-- of which threadline.merges_values() is true is not plain. Covers the types that most columns
+-- have; for others see threadline.json_form() and threadline.settings_needed().
 CREATE OR REPLACE FUNCTION threadline.is_plain_type(type oid, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN type IN (
@@ -555,17 +554,16 @@ RETURN type IN (
     OR type IN ('float4'::regtype, 'float8'::regtype) AND 'extra_float_digits' = ANY (pinned) AND apart
     OR type IN ('_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_uuid'::regtype) AND apart;
 
--- Whether to_jsonb() may be given a row of a relation: every type is PostgreSQL's own,
--- for which it calls nobody's cast, and its text depends on no setting but those that
--- are pinned. `apart` as in threadline.is_plain_type(). Declared immutable and called with constants alone, so that PostgreSQL
--- answers it once, when it plans what it stands in, and again after any change of the
--- relation.
+-- Returns whether to_jsonb() may be given a row of a relation: every type is PostgreSQL's own, so
+-- that no cast is called, and its text depends only on pinned settings. `apart` as in
+-- threadline.is_plain_type(). Declared immutable and called only with constants, so that PostgreSQL
+-- evaluates it once, when it plans the query around it, and again after any change of the relation.
 CREATE OR REPLACE FUNCTION threadline.plain_columns(relation oid, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
-    -- PostgreSQL asks ahead, also for what is not there after a restore.
+    -- PostgreSQL evaluates it ahead, also for a relation that does not exist after a restore.
     RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) AND NOT EXISTS (
         SELECT
         FROM threadline.present_columns(relation) AS c
@@ -573,17 +571,17 @@ BEGIN
             WHEN threadline.is_plain_type(c.type, pinned, apart) THEN false
             WHEN NOT apart AND threadline.merges_values(c.type) THEN true
             WHEN NOT threadline.settings_needed(relation) <@ pinned THEN true
-            -- What a json holds need not have a form in jsonb.
+            -- The content of a json value need not have a form in jsonb.
             WHEN c.type < 16384 THEN c.type IN ('json'::regtype, 'json[]'::regtype, 'money'::regtype)
             ELSE c.type IS NULL OR threadline.json_form(c.type, 'v') <> 'v' OR threadline.base_type(c.type) = 'json[]'::regtype END
     ) AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attgenerated = 'v');
 END
 $$;
 
--- Whether the columns of a relation are as they were when its capture was built: the
--- same ones, each under its name and of its type, and, where any are redacted, the plain
--- ones generated from the same. While the table is the one it was, each has its number
--- too; a restore closes the gaps that dropped columns left.
+-- Returns whether the columns of a relation are those that its capture was built for: the same
+-- columns, names and types and, where any are redacted, the same generation expressions of the
+-- plain ones. While the table keeps its OID, the column numbers must match too; a restore closes
+-- the gaps that dropped columns left.
 CREATE OR REPLACE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -599,23 +597,23 @@ BEGIN
             ON k.name = now.name AND k.type = now.type::text
         WHERE now.number IS NULL OR k.number IS NULL
            OR (k.number <> now.number AND relation = (built_for ->> 'relation')::oid)
-           -- What is made of a redacted column is known by its expression.
+           -- A column that is generated from a redacted one is known by its expression.
            OR (k.column_policy = 'plain' AND tl_redacts
                AND threadline.generation_of(relation, now.number) IS DISTINCT FROM k.generation_expression));
 END
 $$;
 
--- threadline.columns_match(), declared immutable and called with constants alone, so
--- that PostgreSQL answers it once, when it plans what it stands in, and again after any
--- change of the relation, which has all plans that name its OID made anew.
+-- Returns threadline.columns_match(). Declared immutable and called only with constants, so that
+-- PostgreSQL evaluates it once, when it plans the query around it, and again after any change of
+-- the relation, which rebuilds all plans that name its OID.
 CREATE OR REPLACE FUNCTION threadline.columns_stand(relation oid, built_for jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN threadline.columns_match(relation, built_for);
 
--- threadline.columns_match(), or without columns to match threadline.plain_columns(), for
--- a table whose OID is not the one that its capture function names: it was restored, and
--- PostgreSQL does not know that a plan depends on it. Asked for every write until
--- threadline.refresh(), and so as short as can be.
+-- Returns threadline.columns_match(), or without columns to match threadline.plain_columns(), for
+-- a table whose OID is not the one in its capture function: it was restored, and PostgreSQL does
+-- not know that a plan depends on it. Called for every write until threadline.refresh(), and
+-- therefore kept minimal.
 CREATE OR REPLACE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -640,14 +638,13 @@ BEGIN
 END
 $$;
 
--- What is redacted of a row whose columns are not those that its capture function was
--- built for. Fails closed: on a table with redaction a value is recorded as plain values only
--- if its column can be traced to one that the policy left plain, by column number while
--- the table is the one it was, by name after a restore. A column added since could hold
--- anything and is left out, and so is one that is generated from something else.
--- `built_for` is written into the capture function: nothing here depends on rows that
--- may be missing. Declared immutable and called with constants alone, so that PostgreSQL
--- answers it when it plans and not for every write.
+-- Returns the redacted columns of a row whose columns differ from those that its capture function
+-- was built for. Fails closed: on a table with redaction, a value is recorded plain only if its
+-- column can be traced to one that the policy left plain, by column number while the table keeps
+-- its OID, by name after a restore. A column added since could hold anything and is left out, and
+-- so is one that has another generation expression. `built_for` is written into the capture
+-- function: nothing here depends on rows that may be missing. Declared immutable and called only
+-- with constants, so that PostgreSQL evaluates it when it plans and not for every write.
 CREATE OR REPLACE FUNCTION threadline.redaction_now(relation oid, built_for jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -678,8 +675,8 @@ BEGIN ATOMIC
     FROM traced;
 END;
 
--- The images of a change with what is redacted taken out of them, and which of the
--- masked columns it changed.
+-- Returns the images of a change without the redacted columns, and the masked columns that it
+-- changed.
 CREATE OR REPLACE FUNCTION threadline.redacted_change(
     INOUT old_row jsonb, INOUT new_row jsonb, redaction jsonb, OUT changed text[]
 )
@@ -708,7 +705,7 @@ BEGIN
 END
 $$;
 
--- Which of the columns named are not the same in two rows, although their images may be.
+-- Returns the named columns that differ between two rows, even if their images are equal.
 CREATE OR REPLACE FUNCTION threadline.changed_apart(old_record anyelement, new_record anyelement, columns jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -728,9 +725,9 @@ BEGIN
 END
 $$;
 
--- The images of a row whose columns are not those that its capture was built for, or hold
--- what has no form in jsonb: of the whole row, from which what is redacted is taken by
--- name. Never fails.
+-- Returns the images of a row whose columns differ from those that its capture was built for, or
+-- contain values without a form in jsonb: images of the whole row, from which redacted columns
+-- are removed by name. Never fails.
 CREATE OR REPLACE FUNCTION threadline.careful_change(
     old_record anyelement, new_record anyelement, plain boolean, redaction jsonb,
     OUT old_row jsonb, OUT new_row jsonb, OUT changed text[]
@@ -755,14 +752,14 @@ BEGIN
 END
 $$;
 
--- The table that a capture function belongs to: the one it was built for, or, after a
--- restore, when OIDs are others, the one whose trigger calls it. Declared immutable, so
--- that PostgreSQL asks when it plans and not for every write.
+-- Returns the table that a capture function belongs to: the one it was built for or, after a
+-- restore, when the OIDs differ, the one whose trigger calls it. Declared immutable, so that
+-- PostgreSQL evaluates it when it plans and not for every write.
 CREATE OR REPLACE FUNCTION threadline.captured_relation(audited_table integer, built_for oid) RETURNS oid
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((
     SELECT g.tgrelid
-    -- Of triggers, PostgreSQL has no index by their functions.
+    -- PostgreSQL has no index on the functions of triggers.
     FROM pg_catalog.pg_depend AS d
     JOIN pg_catalog.pg_trigger AS g ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND g.oid = d.objid
     JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
@@ -774,7 +771,7 @@ RETURN coalesce((
     LIMIT 1
 ), 0::pg_catalog.oid);
 
--- The action by which capture was suspended in this session; NULL if it is not.
+-- Returns the action that suspended capture in this session; NULL if capture is not suspended.
 CREATE OR REPLACE FUNCTION threadline.suspended_session() RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -785,8 +782,8 @@ BEGIN ATOMIC
       AND s.secret_hash = sha256(convert_to(current_setting('threadline.suspended', true), 'UTF8'));
 END;
 
--- Whether capture is suspended in the running database transaction, or its session.
--- That threadline.suspended is set only says that there is something to look for.
+-- Returns whether capture is suspended in the running database transaction or its session. The
+-- setting threadline.suspended only says that a suspension has to be looked up.
 CREATE OR REPLACE FUNCTION threadline.suspended() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -798,10 +795,10 @@ BEGIN ATOMIC
             WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now()));
 END;
 
--- Whether a write is not to be recorded: capture is suspended, or the trigger that
--- fired is not the one that threadline.audit() made. A trigger that was copied to
--- another table with a schema, or put there by hand, records nothing, because what
--- happens there did not happen here; threadline.table_drift() names it.
+-- Returns whether a write must not be recorded: capture is suspended, or the trigger that fired
+-- is not the one that threadline.audit() created. A trigger that was copied to another table with
+-- a schema, or created by hand, records nothing, because the write was not on the audited table;
+-- threadline.table_drift() reports it.
 CREATE OR REPLACE FUNCTION threadline.withheld(audited_table integer, target oid, trigger_name name, built_for oid) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -819,9 +816,9 @@ BEGIN
 END
 $$;
 
--- Whether PostgreSQL, to plan a query of a table, may call a function that somebody
--- else than a superuser or the owner of the audit wrote: it works out what is constant
--- in the expressions of indexes, statistics and partition keys, as whoever asks.
+-- Returns whether PostgreSQL, to plan a query of a table, may call a function that was written by
+-- a role other than a superuser or the owner of the audit: the planner evaluates constants in the
+-- expressions of indexes, statistics and partition keys with the rights of the caller.
 CREATE OR REPLACE FUNCTION threadline.plans_foreign_code(target regclass) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -847,10 +844,10 @@ BEGIN ATOMIC
         WHERE NOT author.rolsuper AND author.rolname <> current_user);
 END;
 
--- Where the owner of the audit may read the rows of a table: there, or through the
--- parent of a partition that came later and that nobody let it read. NULL if
--- nowhere, or if what would run with the rights of the owner is a row-level policy
--- or a function of somebody else.
+-- Returns the relation through which the owner of the audit may read the rows of a table: the
+-- table itself, or the parent of a partition that was attached later without a grant. NULL if
+-- there is none, or if a row-level policy or a function of another role would run with the rights
+-- of the owner.
 CREATE OR REPLACE FUNCTION threadline.readable(target regclass) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -864,10 +861,10 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
--- The id of the AuditTransaction that a change made now belongs to: that of the first
--- entry under the context. Without one, appends an entry that holds the context alone.
--- What the settings say decides nothing: posting looks whether the entry is there and
--- of the same database transaction.
+-- Returns the id of the AuditTransaction that a change made now belongs to: the id of the first
+-- entry under the context. If there is none, appends an entry that holds only the context. The
+-- settings are not trusted: posting checks that the entry exists and is of the same database
+-- transaction.
 CREATE OR REPLACE FUNCTION threadline.current_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -893,13 +890,13 @@ BEGIN
 END
 $$;
 
--- Says under whom and for what the running transaction writes from now on:
+-- Sets the actor and the context of what the running transaction writes from now on:
 --
 --   BEGIN; SELECT threadline.set_context('{"actor": {"type": "user", "id": "42"}}'); ... COMMIT;
 --
--- The context carries the time at which the transaction began. One that was left in a
--- session by SET, and so met by the next client of a pooled connection, carries another
--- and names nobody.
+-- The context carries the time at which the transaction began. A context that a session left
+-- behind with SET carries another time, so it gives no actor to the next client of a pooled
+-- connection.
 CREATE OR REPLACE FUNCTION threadline.set_context(context jsonb) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
@@ -907,12 +904,12 @@ BEGIN ATOMIC
         pg_catalog.concat(EXTRACT(epoch FROM pg_catalog.now()), ' ', context), true);
 END;
 COMMENT ON FUNCTION threadline.set_context(jsonb) IS
-    'Has what the running transaction changes from now on recorded under an actor: {"actor": {"type", "id"}, "request_id", "correlation_id", "job_id", "source", "remote_ip", "metadata"}';
+    'Sets the actor and context of what the running transaction changes from now on: {"actor": {"type", "id"}, "request_id", "correlation_id", "job_id", "source", "remote_ip", "metadata"}';
 
--- What a context says, of a transaction that began at an instant. Never fails: what
--- cannot be read is said in context_error and kept. A context names an actor only if
--- it was made in this transaction: it begins with the epoch at which that began. Without
--- settings of its own, which each context would pay for; they are the caller's.
+-- Returns the parts of a context of a transaction that began at an instant. Never fails: an
+-- unreadable context is kept, and context_error gives the reason. A context names an actor only
+-- if it was made in this transaction: it begins with the epoch at which the transaction began.
+-- Pins no settings of its own, which would add cost to each context; the caller's apply.
 CREATE OR REPLACE FUNCTION threadline.read_context(
     context text, occurred_at timestamptz,
     OUT actor_type text, OUT actor_id text, OUT actor_origin text, OUT request_id text, OUT correlation_id text,
@@ -954,7 +951,7 @@ BEGIN
 
     tl_actor := nullif(tl_context -> 'actor', 'null');
     IF octet_length(tl_said) > 1000 THEN
-        -- What does not fit into an index could not be posted.
+        -- A value that does not fit into an index could not be posted.
         IF octet_length(tl_actor ->> 'type') > 1000 OR octet_length(tl_actor ->> 'id') > 1000 THEN
             context_error := 'the type or id of the actor is longer than 1,000 bytes';
             actor_origin := 'unreadable';
@@ -1025,7 +1022,7 @@ BEGIN
 END
 $$;
 
--- SQL for the image of a row called row_name of a relation, whatever its columns are.
+-- Returns SQL for the image of a row called row_name of a relation with any columns.
 CREATE OR REPLACE FUNCTION threadline.image_of(relation regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1033,8 +1030,7 @@ RETURN pg_catalog.format(
     CASE WHEN threadline.plain_columns(relation, '{array_nulls,bytea_output,datestyle,extra_float_digits,intervalstyle,timezone}', apart => true)
          THEN 'pg_catalog.to_jsonb(%s.*)' ELSE 'threadline.row_image(%s.*)' END, row_name);
 
--- Appends an entry for a row that a TRUNCATE removes, or for rows of which no more is
--- known than that.
+-- Appends an entry for a row that a TRUNCATE removes, or for rows whose content is unknown.
 CREATE OR REPLACE FUNCTION threadline.append_truncated(
     audited_table integer, relation oid, old_row jsonb DEFAULT NULL, new_row jsonb DEFAULT NULL
 ) RETURNS bigint
@@ -1054,11 +1050,10 @@ BEGIN
 END
 $$;
 
--- Records every row that a TRUNCATE is about to remove from a relation. Runs
--- for each relation that the statement names or reaches and that carries the
--- trigger; partitions without one are covered by their parent's. Of more rows than
--- audited_tables.truncate_limit, one record says how many there were: TRUNCATE is
--- called because it is quick.
+-- Records every row that a TRUNCATE is about to remove from a relation. Runs for each relation
+-- that the statement names or reaches and that carries the trigger; partitions without one are
+-- covered by their parent's. If the number of rows exceeds audited_tables.truncate_limit, one
+-- record gives the number, so that TRUNCATE stays fast.
 CREATE OR REPLACE FUNCTION threadline.capture_truncate(audited_table integer, target oid, built_for jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1068,7 +1063,7 @@ SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
 SET array_nulls = on
--- With it, what a CHECK calls would run as the owner of the audit.
+-- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
 SET jit = off
 AS $$
@@ -1112,12 +1107,13 @@ BEGIN
                 threadline.image_of(tl_readable, 'tl_row'), tl_from, tl_where)
             USING audited_table, tl_part, tl_redaction;
         EXCEPTION WHEN insufficient_privilege OR raise_exception OR data_exception OR undefined_function THEN
-            -- A row-level policy failed, or may not be applied: that rows are gone is all that can be said.
+            -- A row-level policy failed, or may not be applied: only the fact that rows were
+            -- removed can be recorded.
             PERFORM threadline.append_truncated(audited_table, tl_part);
             CONTINUE;
         END;
-        -- TRUNCATE removes rows that this transaction cannot see. That they
-        -- are not all here is said, by a record without a key.
+        -- TRUNCATE removes rows that this transaction cannot see. A record without a key shows
+        -- that the recorded rows are not all.
         IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
            OR row_security_active(tl_part) THEN
             PERFORM threadline.append_truncated(audited_table, tl_part);
@@ -1129,12 +1125,12 @@ BEGIN
 END
 $$;
 
--- The source of a table's capture function, with holes in braces for what is the
--- table's own. It appends one entry to the journal and looks nothing up.
+-- The source of a table's capture function, with holes in braces for the parts that depend on the
+-- table. It appends one entry to the journal and looks nothing up.
 --
--- Every write pays for each expression and each setting that is pinned. So there are few,
--- and no search_path: whatever is called has its schema, and comparisons are called by
--- the names of their functions, which nobody's search_path can replace.
+-- Every write pays for each expression and each pinned setting. So there are few, and no
+-- search_path: every call names its schema, and comparisons call the functions of the operators
+-- by name, which no search_path can replace.
 CREATE OR REPLACE FUNCTION threadline.capture_template() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
@@ -1153,7 +1149,7 @@ BEGIN
        OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')
        OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
     THEN
-        -- A trigger of another kind under the name would record what did not happen, or twice what did.
+        -- Another kind of trigger under this name would record changes falsely, or twice.
         IF NOT (CASE WHEN pg_catalog.texteq(TG_OP, 'TRUNCATE') THEN pg_catalog.nameeq(TG_NAME, '!threadline_truncate_{id}')
                     ELSE pg_catalog.texteq(TG_WHEN, 'AFTER') AND pg_catalog.texteq(TG_LEVEL, 'ROW') AND pg_catalog.nameeq(TG_NAME, '!threadline_capture_{id}') END)
            OR threadline.withheld({id}, TG_RELID, TG_NAME, {relation})
@@ -1187,8 +1183,8 @@ BEGIN
 END
 $template$;
 
--- How a table without redaction has the images of a row made: of whatever columns it
--- has. Compressed 255 times, which is the most, 100 kB are far from what jsonb can hold.
+-- Returns the code that makes the images of a row for a table without redaction, for any columns.
+-- Even compressed by the maximum factor of 255, 100 kB are far below the limits of jsonb.
 CREATE OR REPLACE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
@@ -1203,11 +1199,11 @@ RETURN $template$
     END IF;
 $template$;
 
--- How a table whose columns are not all recorded as they are has the images of a row
--- made: as was generated for its columns, or carefully. The guard has constants for
--- arguments, so that PostgreSQL works it out when it plans, and again after each change
--- of the table. To catch an error costs each row: {try} is left empty where all types are
--- PostgreSQL's own, of which 100 kB are far from what jsonb can hold.
+-- Returns the code that makes the images of a row for a table with column policies: the generated
+-- form, or the careful one. The guard has only constant arguments, so that PostgreSQL evaluates
+-- it when it plans, and again after each change of the table. An exception handler adds cost to
+-- each row: {try} is left empty where all types are PostgreSQL's own, because 100 kB of these are
+-- far below the limits of jsonb.
 CREATE OR REPLACE FUNCTION threadline.named_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
@@ -1232,14 +1228,14 @@ RETURN $template$
     END;
 $template$;
 
--- The version of the capture code. Functions built by an older one are built
--- anew with threadline.refresh().
+-- Returns the version of the capture code. threadline.refresh() rebuilds functions of an older
+-- version.
 CREATE OR REPLACE FUNCTION threadline.capture_version() RETURNS integer
 LANGUAGE sql IMMUTABLE
 RETURN 2;
 
--- A policy as it is recorded. Columns are sorted, so that equal policies are
--- equal documents; what was not asked for is not in it.
+-- Returns a policy as it is recorded. Columns are sorted, so that equal policies are equal
+-- documents; options that were not given are left out.
 CREATE OR REPLACE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
     plain text[], hash text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL,
@@ -1261,12 +1257,12 @@ RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'subject', nullif(subject, '{}')
 ));
 
--- Whether a policy keeps anything of a row from the audit.
+-- Returns whether a policy keeps any column of a row from the audit.
 CREATE OR REPLACE FUNCTION threadline.redacts(policy jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN policy -> 'mask' <> '[]' OR policy -> 'exclude' <> '[]' OR policy OPERATOR(pg_catalog.?|) '{columns,hash}';
 
--- A template with its holes, {name}, filled.
+-- Returns a template with its holes, {name}, filled.
 CREATE OR REPLACE FUNCTION threadline.filled(template text, holes jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1276,7 +1272,7 @@ DECLARE
     tl_name text;
     tl_filled text := tl_parts[1];
 BEGIN
-    -- In one pass: what fills a hole may have braces of its own.
+    -- In one pass: a filling may contain braces.
     FOR tl_number IN 2..cardinality(tl_parts) LOOP
         tl_name := split_part(tl_parts[tl_number], '}', 1);
         tl_filled := tl_filled || CASE
@@ -1288,18 +1284,19 @@ BEGIN
 END
 $$;
 
--- A name in quotes, also where SQL needs none: words of PL/pgSQL would be taken for such.
+-- Returns a name in quotes, also where SQL needs none, so that no name is read as a keyword of
+-- PL/pgSQL.
 CREATE OR REPLACE FUNCTION threadline.quoted(name text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN '"' || pg_catalog.replace(name, '"', '""') || '"';
 
--- SQL for what a value is recorded as under the key of its column.
+-- Returns SQL for the keyed hash of a value under the key of its column.
 CREATE OR REPLACE FUNCTION threadline.hash_expression(reference text, type regtype, key_id integer) RETURNS text
 LANGUAGE sql STABLE
 RETURN pg_catalog.format('threadline.hash(%s, to_jsonb(%s))', key_id, threadline.json_form(type, reference));
 
--- SQL for the image of a row called row_name: the one place that decides what of a row
--- may be recorded. Each column is named, so that nothing unnamed gets through.
+-- Returns SQL for the image of a row called row_name. No other function decides which values of a
+-- row may be recorded. Each column is named, so that no unnamed column is recorded.
 CREATE OR REPLACE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1328,8 +1325,8 @@ BEGIN ATOMIC
     ) AS fifty;
 END;
 
--- What a table's capture is built for, as it is written into it: nothing that
--- keeps a secret depends on rows that a restore may leave out.
+-- Returns the columns that a table's capture is built for, in the form that is written into the
+-- capture function: redaction must not depend on rows that a restore may leave out.
 CREATE OR REPLACE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1348,8 +1345,8 @@ BEGIN ATOMIC
     WHERE t.id = audited_table;
 END;
 
--- The id under which a table is or was audited, by its row trigger; NULL if it has none,
--- or that of another table, by a copy of its schema or by hand.
+-- Returns the id under which a table is or was audited, by its row trigger; NULL if it has no
+-- such trigger, or that of another table, by a copy of its schema or by hand.
 CREATE OR REPLACE FUNCTION threadline.known_table_of(target regclass) RETURNS integer
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1364,18 +1361,17 @@ BEGIN
             WHERE g.tgrelid = target
               AND g.tgparentid = 0
               AND g.tgname = '!threadline_' || p.proname
-            -- Or else PostgreSQL asks the next of every function of the schema.
+            -- Otherwise PostgreSQL evaluates the next condition for every function of the schema.
             OFFSET 0
         ) AS known
         WHERE threadline.captured_relation(known.id, 0) = target);
 END
 $$;
 
--- The id under which a table is audited, or NULL. A table is known by the
--- capture function that its own row trigger calls, which survives a rename, a
--- change of schema, and a dump and restore, also one without data. A trigger
--- that a partition has from its parent does not count, nor one that it kept
--- when it was detached, nor one that threadline.unaudit() switched off.
+-- Returns the id under which a table is audited, or NULL. A table is identified by the capture
+-- function that its own row trigger calls, which survives a rename, a change of schema, and a
+-- dump and restore, also one without data. Not counted: a trigger that a partition has from its
+-- parent, one that it kept when it was detached, and one that threadline.unaudit() disabled.
 CREATE OR REPLACE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1386,14 +1382,14 @@ BEGIN ATOMIC
         SELECT FROM threadline.audited_tables AS t WHERE t.id = known.id AND t.unaudited_at IS NOT NULL);
 END;
 
--- Whether a column is recorded as a keyed hash, by the columns of its audited table.
+-- Returns whether a column is recorded as a keyed hash, by the columns of its audited table.
 CREATE OR REPLACE FUNCTION threadline.is_hash(columns jsonb, name text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN columns OPERATOR(pg_catalog.@>) pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('name', name, 'column_policy', 'hash'));
 
--- The key columns of an audited table under the names and types that they have
--- now, which may be others than its capture function was built for. Of one that is recorded
--- as a hash, `type` is that of the hash and `hash_of` the name that the policy knows.
+-- Returns the key columns of an audited table under their present names and types, which may
+-- differ from those that its capture function was built for. For a column recorded as a keyed
+-- hash, `type` is that of the hash and `hash_of` the name in the policy.
 CREATE OR REPLACE FUNCTION threadline.live_key(
     audited_table integer,
     OUT ordinal bigint, OUT name text, OUT type text, OUT single boolean, OUT hash_of text, OUT column_type text
@@ -1429,9 +1425,8 @@ BEGIN
 END
 $$;
 
--- What a value of a key column is recorded as where that is a hash. For keys alone:
--- whoever may read the audit can find out of a value that they have whether something is
--- on record of it, and of no other column.
+-- Returns the keyed hash of a value of a key column. For keys only: a reader of the audit can
+-- test whether something is recorded for a known key value, and for no other column.
 CREATE OR REPLACE FUNCTION threadline.key_hash(audited_table integer, column_name text, value jsonb) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1442,9 +1437,9 @@ AS $$
     WHERE t.id = audited_table AND c.name = column_name AND c.column_policy = 'hash' AND column_name = ANY (t.key_columns);
 $$;
 
--- The record key of the row of an audited table that has the given values of its key:
--- record_key(7, ROW(42)) is '42', record_key(8, ROW(7, 'x')) is '["7", "x"]'. Pinned like
--- capture is, so that both sides write one instant, interval or byte string the same way.
+-- Returns the record key of the row of an audited table that has the given values of its key:
+-- record_key(7, ROW(42)) is '42', record_key(8, ROW(7, 'x')) is '["7", "x"]'. Pins the settings
+-- that capture pins, so that both write an instant, an interval or a byte string the same way.
 -- Blanks at the end of a char(n) are not part of its value.
 CREATE OR REPLACE FUNCTION threadline.record_key(audited_table integer, key_values record) RETURNS text
 LANGUAGE plpgsql STABLE
@@ -1481,9 +1476,8 @@ BEGIN
 END
 $$;
 
--- SQL for the record key of a row called row_name. Long values are few, and only
--- they are worth a function call. Two keys that the column's collation takes for equal
--- are two.
+-- Returns SQL for the record key of a row called row_name. Only long values, which are few, call
+-- a function. Two keys that the column's collation treats as equal are two keys.
 CREATE OR REPLACE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1496,7 +1490,7 @@ BEGIN ATOMIC
     FROM (
         SELECT ordinal, CASE WHEN fixed THEN part ELSE format(
             'CASE WHEN octet_length(%1$s) > %3$s THEN threadline.bounded_key(%1$s, %2$s) ELSE %1$s END', part, parts,
-            -- In a JSON array a byte becomes six at most.
+            -- In a JSON array a byte takes six bytes at most.
             CASE parts WHEN 1 THEN 2000 ELSE (2000 / parts - 2) / 6 END) END AS bounded
         FROM (
             SELECT k.ordinal, count(*) OVER () AS parts, base.typlen > 0 OR k.hash_of IS NOT NULL AS fixed,
@@ -1515,7 +1509,8 @@ BEGIN ATOMIC
     ) AS parts;
 END;
 
--- The text as a JSON array, or NULL: a stored value that is neither fails no read.
+-- Returns the text as a JSON array, or NULL: a stored value that is neither does not make a read
+-- fail.
 CREATE OR REPLACE FUNCTION threadline.json_array_or_null(value text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 AS $$
@@ -1526,18 +1521,18 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- SQL that is true of the row called row_name that has a record key; by column,
--- so that the primary key's index serves. A cast to "character" or "bit" would
--- cut the value to one. Of a key that was too long for the index only a digest is
--- known, so that each row's is made.
+-- Returns SQL that is true of the row called row_name with a given record key, by column, so that
+-- the primary key's index is used. A cast to "character" or "bit" would cut the value to one
+-- character or bit. If a key was too long for the index, only a digest is known, so the digest of
+-- each row's key is computed.
 --
--- Types that an extension made are compared by the operator of their index, which
--- the path does not find and which only a superuser can have made. What citext or a
--- collation takes for equal is told apart by its text.
+-- Types of extensions are compared with the operator of their index, which the search_path does
+-- not find and which only a superuser can have created. Values that citext or a collation treats
+-- as equal are distinguished by their text.
 CREATE OR REPLACE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
--- To plan it costs a hundred times what it takes to run.
+-- Planning it takes a hundred times as long as running it.
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -1558,7 +1553,7 @@ BEGIN
                bool_or((k.equality IS NOT NULL OR k.loose) AND k.hash_of IS NULL)
         INTO tl_by_column, tl_exactly
         FROM (
-            -- What a domain checks holds for every value in the table.
+            -- Every value in the table satisfies the checks of its domain.
             SELECT live.*, base.type::regtype AS base, (
                 SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
                 FROM pg_opclass AS c
@@ -1584,7 +1579,7 @@ BEGIN
 END
 $$;
 
--- The source of a table's capture function.
+-- Returns the source of a table's capture function.
 CREATE OR REPLACE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1595,10 +1590,10 @@ DECLARE
     tl_captured text := format('threadline.captured_relation(%s, %L::pg_catalog.oid)', audited_table, target::oid);
     tl_built_for text := quote_literal(threadline.built_for(audited_table, target)) || '::pg_catalog.jsonb';
     tl_images text;
-    -- Instants are put into UTC when they are posted.
+    -- Instants are converted to UTC when they are posted.
     tl_settings text[] := threadline.settings_needed(target) || '{timezone}'::text[];
     tl_restored text := format('threadline.audited_relation(TG_RELID, %L::pg_catalog.oid)', target::oid);
-    -- PostgreSQL works it out when it plans; for a restored table, it is asked each time.
+    -- PostgreSQL evaluates it when it plans; for a restored table it is evaluated for each write.
     tl_guard text := format(
         'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
@@ -1606,7 +1601,7 @@ DECLARE
     tl_plain boolean := threadline.plain_columns(target, tl_settings, apart => true);
     tl_hides boolean;
     tl_changed text;
-    -- Where nothing is redacted, whatever the columns are.
+    -- Without redaction, for any columns.
     tl_redacted_for text;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
@@ -1618,7 +1613,7 @@ BEGIN
     JOIN threadline.columns_of(target) AS live ON live.number = c.number;
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND tl_plain;
 
-    -- A redacted column that is gone may come back.
+    -- A dropped column that was redacted may come back.
     tl_whole := tl_whole AND NOT jsonb_path_exists(tl_table.columns, '$[*] ? (@.column_policy <> "plain")');
     tl_redacted_for := CASE WHEN tl_whole THEN $$'{}'::pg_catalog.jsonb$$ ELSE tl_built_for END;
     tl_images := threadline.filled(
@@ -1642,7 +1637,7 @@ BEGIN
             'new_image', threadline.image_expression(audited_table, target, 'NEW'),
             'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));
     IF tl_hides THEN
-        -- Of an update of those alone nothing is to be seen.
+        -- An update of only these columns is not visible in the images.
         tl_images := tl_images || format(
             $unseen$    IF TG_OP = 'UPDATE' AND (tl_old - %1$L::text[])::text = (tl_new - %1$L::text[])::text AND coalesce(tl_changed, '{}') <@ %1$L::text[] THEN
         RETURN NULL;
@@ -1662,10 +1657,10 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
 END
 $capture_source$;
 
--- The settings that a table's capture function pins, as clauses of the function. What
--- threadline.named_images() writes needs the search_path, and is known by a word that is
--- always in it: one that must be missing could be put there as the name of a column.
--- What hashes instants needs the time zone, in which they are put later otherwise.
+-- Returns the settings that a table's capture function pins, as clauses of the function. The code
+-- of threadline.named_images() needs the search_path and is recognized by a word that it always
+-- contains; testing for the absence of a word would not be safe, because a column name can
+-- contain any word. Hashing instants needs the time zone; otherwise it is applied later.
 CREATE OR REPLACE FUNCTION threadline.pinned_settings(audited_table integer, target regclass, source text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1687,9 +1682,9 @@ BEGIN ATOMIC
     WHERE t.id = audited_table;
 END;
 
--- Makes the trigger function that captures a table, if it is not as it should be. Anybody
--- may have a trigger call it: it records what happens to its own table, and for its own
--- triggers, so that whoever owns the table can attach partitions.
+-- Creates the trigger function that captures a table, unless it already matches. Any role may
+-- create a trigger that calls it: it records only changes of its own table made through its own
+-- triggers, so that the table's owner can attach partitions.
 CREATE OR REPLACE FUNCTION threadline.build_function(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1707,9 +1702,8 @@ BEGIN
 END
 $$;
 
--- The id of a table that was audited under this name and is no longer there: the
--- newest one whose capture function no table's trigger calls. One that goes on
--- under another name keeps its history to itself.
+-- Returns the id of a table that was audited under this name and no longer exists: the newest one
+-- whose capture function no table's trigger calls. A table that was renamed keeps its history.
 CREATE OR REPLACE FUNCTION threadline.former_table(schema_name text, table_name text) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1724,9 +1718,9 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
--- The id under which the history of a table is kept, for a quoted name as in
--- SQL ('users', '"app"."Order"'). Also after it was dropped or is no longer
--- audited; NULL if it never was.
+-- Returns the id under which the history of a table is kept, for a name quoted as in SQL
+-- ('users', '"app"."Order"'). Also for a table that was dropped or is no longer audited; NULL if
+-- it never was audited.
 CREATE OR REPLACE FUNCTION threadline.find_audited_table(quoted_name text) RETURNS integer
 LANGUAGE plpgsql STABLE
 AS $$
@@ -1754,16 +1748,16 @@ BEGIN
 END
 $$;
 
--- The triggers that capture a table and its partitions, each as PostgreSQL shows
--- it, so that what was installed can be compared with what is there. Those of
--- partitions that PostgreSQL makes by itself are `inherited`.
+-- Returns the triggers that capture a table and its partitions, each as PostgreSQL shows it, so
+-- that the installed triggers can be compared. Those that PostgreSQL creates on partitions are
+-- `inherited`.
 --
--- Rows are captured one by one: so an old row and its new one are a pair, writes that
--- reach a table through a parent or a subscription are seen too, and a statement that
--- touches no row costs nothing. '!' sorts before letters: capture fires before the
--- table's other AFTER triggers. A condition stands as it was given until it is known
--- how PostgreSQL shows it. Names of triggers that partitions get, too, are the table's
--- own: so a table that is audited can become a partition of another.
+-- Rows are captured one by one: so an old row and its new one are a pair, writes that reach a
+-- table through a parent or a subscription are recorded too, and a statement that touches no row
+-- costs nothing. '!' sorts before letters: capture fires before the table's other AFTER triggers.
+-- A condition has its given form until its deparsed form is noted. Triggers that partitions get,
+-- too, have names that contain the table's id, so that an audited table can become a partition of
+-- another.
 CREATE OR REPLACE FUNCTION threadline.expected_triggers(
     audited_table integer, target regclass, condition text DEFAULT NULL,
     OUT relation regclass, OUT name text, OUT inherited boolean, OUT definition text
@@ -1799,8 +1793,8 @@ BEGIN ATOMIC
     JOIN policy ON 'TRUNCATE' = ANY (policy.operations);
 END;
 
--- Takes a table's own capture triggers away, but those that its capture needs. One that is
--- needed no more is switched off: to drop it would keep readers waiting.
+-- Removes a table's own capture triggers, except those that its capture needs. A trigger that is
+-- no longer needed is disabled and not dropped, because dropping it would block readers.
 CREATE OR REPLACE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT 0) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1824,14 +1818,14 @@ BEGIN
 END
 $$;
 
--- A condition without what is in quotes.
+-- Returns a condition without its quoted parts.
 CREATE OR REPLACE FUNCTION threadline.unquoted(condition text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN pg_catalog.regexp_replace(condition, '''[^'']*''|"[^"]*"', 'x', 'g');
 
--- Fails for a condition that could be more than one expression. It is read and not run:
--- whoever asks for it may not have written it. Without quoted text, comments and what
--- quotes otherwise, an expression closes no parenthesis that it did not open.
+-- Fails for a condition that could be more than one expression. It is parsed and not run, because
+-- the caller may not have written it. Without quoted text, comments and other quoting, an
+-- expression closes no parenthesis that it did not open.
 CREATE OR REPLACE FUNCTION threadline.check_condition(target regclass, condition text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1854,7 +1848,7 @@ BEGIN
 END
 $$;
 
--- Refuses what is no length of time, or less than the floor of threadline.retention.
+-- Fails for a value that is not a length of time, or is below the floor in threadline.retention.
 CREATE OR REPLACE FUNCTION threadline.check_keep(target regclass, keep text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1874,13 +1868,14 @@ BEGIN
     IF (tl_keep > '0') IS NOT true THEN
         RAISE EXCEPTION 'threadline: changes of table % cannot be kept for ''%''; give a length of time such as ''7 years''', target, keep;
     ELSIF tl_keep < tl_floor THEN
-        RAISE EXCEPTION 'threadline: changes of table % cannot be kept for %: the least is %', target, keep, tl_floor
-            USING HINT = 'Who owns the audit sets the least with threadline.set_retention().';
+        RAISE EXCEPTION 'threadline: changes of table % cannot be kept for %: the minimum is %', target, keep, tl_floor
+            USING HINT = 'The owner of the audit sets the minimum with threadline.set_retention().';
     END IF;
 END
 $$;
 
--- The table that a policy calls by a name: without a schema, one of the table's own.
+-- Returns the table for a name in a policy: a name without a schema is one of the table's own
+-- schema.
 CREATE OR REPLACE FUNCTION threadline.subject_table_of(of_schema text, named text) RETURNS regclass
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1894,8 +1889,8 @@ EXCEPTION WHEN invalid_parameter_value OR invalid_name THEN
 END
 $$;
 
--- Refuses columns that a table does not have, or by which its records are found, and
--- subjects that are no tables.
+-- Fails for columns that the table does not have or that are part of its primary key, and for
+-- subjects that are not tables.
 CREATE OR REPLACE FUNCTION threadline.check_personal(target regclass, personal text[], subject jsonb, redacted text[]) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1918,14 +1913,14 @@ BEGIN
     SELECT string_agg(c, ', ') INTO tl_wrong FROM unnest(personal) AS c WHERE c = ANY (tl_keys);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and cannot be erased', tl_wrong, target
-            USING HINT = 'Give the table a key that says nothing of a person.';
+            USING HINT = 'Give the table a key that contains no personal data.';
     END IF;
     IF tl_keys = '{}' AND (personal <> '{}' OR subject <> '{}') THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so that its changes belong to no record and to nobody; add a key first', target;
+        RAISE EXCEPTION 'threadline: table % has no primary key, so its changes belong to no record and to no person; add a key first', target;
     END IF;
     SELECT string_agg(c, ', ') INTO tl_wrong FROM jsonb_object_keys(subject) AS c WHERE c = ANY (redacted);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is not recorded as it is, and cannot say whose a recorded row is', tl_wrong, target;
+        RAISE EXCEPTION 'threadline: column % of table % is not recorded as it is, and cannot name the owner of a recorded row', tl_wrong, target;
     END IF;
     FOR tl_field IN SELECT * FROM jsonb_each_text(subject) LOOP
         IF threadline.subject_table_of(tl_schema, tl_field.value) IS NULL THEN
@@ -1936,8 +1931,8 @@ BEGIN
 END
 $$;
 
--- What of a table belongs to a person: by its policy, and what was when it was dropped, as
--- the values of dropped columns are still on record.
+-- Returns the columns of a table that belong to a person: by its policy, and those dropped while
+-- personal, because values of dropped columns are still on record.
 CREATE OR REPLACE FUNCTION threadline.personal_data(audited_table integer, target regclass, personal text[], subject jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1961,11 +1956,11 @@ BEGIN ATOMIC
             || coalesce(subject, '{}'));
 END;
 
--- Whether PostgreSQL, to read a condition, may run code that somebody else than a
--- superuser wrote. A constant becomes a value when it is read: of an array or a composite
--- type with a domain inside, the domain's CHECK runs then, with the rights of whoever
--- reads. So a condition that names nothing of another schema, on a table without such a
--- domain, runs nothing. Others may do so as well, and count as if they did.
+-- Returns whether PostgreSQL, to parse a condition, may run code that was written by a role other
+-- than a superuser. Parsing turns a constant into a value: for an array or a composite type that
+-- contains a domain, the domain's CHECK runs then, with the rights of the role that parses. A
+-- condition that names nothing of another schema, on a table without such a domain, runs nothing.
+-- The test is conservative: other conditions may be harmless too, and count as if they were not.
 CREATE OR REPLACE FUNCTION threadline.parses_foreign_code(target regclass, condition text) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -1974,7 +1969,7 @@ DECLARE
     tl_bare text := threadline.unquoted(condition);
 BEGIN
     RETURN tl_bare ~ '[^[:ascii:]]'
-        -- What is before a point: a row, PostgreSQL's own schema, or the digits of a number.
+        -- What precedes a point: a row, PostgreSQL's own schema, or the digits of a number.
         OR strpos(regexp_replace(tl_bare, '(\m(old|new|pg_catalog)\s*[.])|(\m[0-9]+[.])|([.][0-9])', '', 'gi'), '.') > 0
         OR EXISTS (
             WITH RECURSIVE reached AS (
@@ -1997,8 +1992,8 @@ BEGIN
 END
 $$;
 
--- Fires capture on a table and its partitions. What is there as it should be is left
--- alone, and with it the lock that making it would take.
+-- Creates the capture triggers of a table and its partitions. Matching triggers are kept, which
+-- avoids the lock for creating them.
 CREATE OR REPLACE FUNCTION threadline.install_triggers(audited_table integer, target regclass, condition text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2016,7 +2011,7 @@ BEGIN
         FROM threadline.expected_triggers(audited_table, target, condition) AS e
         LEFT JOIN pg_trigger AS g ON g.tgrelid = e.relation AND g.tgname = e.name
         WHERE NOT e.inherited AND CASE
-            -- Those of partitions come with the table's own.
+            -- PostgreSQL creates those of partitions along with the table's own.
             WHEN e.name ~ 'capture' THEN EXISTS (
                 SELECT FROM threadline.expected_triggers(audited_table, target, condition) AS part
                 LEFT JOIN pg_trigger AS of_part ON of_part.tgrelid = part.relation AND of_part.tgname = part.name
@@ -2030,7 +2025,7 @@ BEGIN
         END IF;
         EXECUTE regexp_replace(tl_trigger.definition, '^CREATE', 'CREATE OR REPLACE');
     END LOOP;
-    -- All of a relation at once, so that after no command one of them is off.
+    -- All triggers of a relation at once, so that no command leaves one of them disabled.
     FOR tl_trigger IN
         SELECT e.relation, string_agg(format('ENABLE ALWAYS TRIGGER %I', e.name), ', ' ORDER BY e.name) AS actions
         FROM threadline.expected_triggers(audited_table, target, condition) AS e
@@ -2077,8 +2072,8 @@ BEGIN ATOMIC
     FROM source;
 END;
 
--- A transaction id of 32 bits, as rows and locks have it, in full: the one that
--- is nearest to the ids of now.
+-- Returns the full transaction id for a 32-bit id, as rows and locks have it: the one nearest to
+-- the present ids.
 CREATE OR REPLACE FUNCTION threadline.full_xid(id xid) RETURNS xid8
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2087,7 +2082,7 @@ BEGIN ATOMIC
     FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::numeric AS id) AS now;
 END;
 
--- The highest id in the ledger, by the newest of it.
+-- Returns the highest id in the ledger, from its newest rows.
 CREATE OR REPLACE FUNCTION threadline.highest_id() RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2098,9 +2093,9 @@ BEGIN ATOMIC
         0);
 END;
 
--- The sequences that would give an id that is on record already, and the highest such id:
--- data was loaded without them, or came by logical replication, which leaves sequences
--- alone. One that the caller may not read is passed over.
+-- Returns the sequences that would give an id that is on record already, and the highest such id:
+-- data was loaded without them, or came by logical replication, which does not replicate
+-- sequences. Sequences that the caller may not read are skipped.
 CREATE OR REPLACE FUNCTION threadline.sequences_behind(OUT sequence regclass, OUT highest bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2119,8 +2114,8 @@ BEGIN ATOMIC
                THEN coalesce(pg_sequence_last_value(s.sequence), 0) < s.highest END;
 END;
 
--- Sets the sequences of ids right where they are behind what is on record, after a load of
--- data alone or a switch-over by logical replication. Says whether any was.
+-- Sets the sequences of ids that are behind the recorded ids, after a load of data alone or a
+-- switch-over by logical replication. Returns whether any was.
 CREATE OR REPLACE FUNCTION threadline.set_sequences() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2134,11 +2129,11 @@ BEGIN
     FOR tl_behind IN
         SELECT b.sequence, b.highest FROM threadline.sequences_behind() AS b
         UNION ALL
-        -- Not for everybody's eyes.
+        -- Only for roles that may read it.
         SELECT tl_keys, max(k.id) FROM threadline.hash_keys AS k
         HAVING coalesce(pg_sequence_last_value(tl_keys), 0) < max(k.id)
     LOOP
-        -- Entries that wait may have ids that are a little higher.
+        -- Waiting entries may have slightly higher ids.
         PERFORM setval(tl_behind.sequence, tl_behind.highest + CASE WHEN tl_behind.sequence = tl_entries THEN 1000 ELSE 0 END);
         tl_any := true;
     END LOOP;
@@ -2146,8 +2141,8 @@ BEGIN
 END
 $$;
 
--- The record key in the image of an entry. A key column that was renamed since the
--- policy was written is in it under its new name.
+-- Returns the record key in the image of an entry. A key column that was renamed since the policy
+-- was written has its new name in the image.
 CREATE OR REPLACE FUNCTION threadline.entry_key(audited_table integer, image jsonb, key_columns text[], key_types text[]) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2165,8 +2160,8 @@ BEGIN
 END
 $$;
 
--- An image with its instants in UTC. A trigger records them in the time zone of the
--- session that writes, because to pin it would cost every write. For
+-- Returns an image with its instants in UTC. A trigger records them in the time zone of the
+-- writing session, because pinning the zone would add cost to every write. For
 -- threadline.pending_changes(), which has the settings pinned: here each image would pay.
 CREATE OR REPLACE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -2181,7 +2176,7 @@ BEGIN
             BEGIN
                 image := image || jsonb_build_object(tl_name, tl_value::timestamptz);
             EXCEPTION WHEN data_exception THEN
-                -- A mask, or no instant any more.
+                -- A mask, or no longer an instant.
             END;
         END IF;
     END LOOP;
@@ -2189,9 +2184,9 @@ BEGIN
 END
 $$;
 
--- The columns of an audited table that hold instants, as they are called now or were
--- when its capture was built; NULL if there are none. Without joins, which its caller
--- has made by hash: all columns of the database would be read.
+-- Returns the columns of an audited table that hold instants, under their present names or those
+-- that its capture was built for; NULL if there are none. Written without joins, which would
+-- become hash joins in its caller and read all columns of the database.
 CREATE OR REPLACE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -2209,10 +2204,9 @@ BEGIN ATOMIC
     ) AS c;
 END;
 
--- To which AuditTransaction the entries of the journal belong, up to an entry. Entries
--- name the first one under their context; it counts if it is of the same database
--- transaction. A name that a session forged finds none, and its entries have an
--- AuditTransaction of their own without an actor.
+-- Returns the AuditTransactions of the journal's entries, up to an entry. Entries name the first
+-- one under their context; it counts if it is of the same database transaction. A forged name
+-- matches none, and its entries get an AuditTransaction of their own without an actor.
 CREATE OR REPLACE FUNCTION threadline.entry_transactions(
     up_to bigint,
     OUT entry_transaction bigint, OUT xact_id xid8, OUT occurred_at timestamptz, OUT shown_id bigint, OUT is_opened boolean
@@ -2230,18 +2224,18 @@ BEGIN ATOMIC
         GROUP BY j.transaction_id, j.xact_id, j.occurred_at
     ) AS e
     CROSS JOIN LATERAL (
-        -- Looked up by id, however many there are: EXISTS would read all ids.
+        -- Looked up by id, regardless of the number of rows: EXISTS would read all ids.
         SELECT e.opens AS is_opened, NOT e.opens AND (
             SELECT x.id FROM threadline.ledger_transactions AS x
             WHERE x.id = e.transaction_id AND x.xact_id = e.xact_id AND x.occurred_at = e.occurred_at) IS NOT NULL AS is_posted
     ) AS known;
 END;
 
--- The ids under which changes are shown where triggers of the application wrote to rows
--- of the very statement that fired them: what these did is captured before the statement
--- itself is. Each row version knows from which one it came, so that the versions of a
--- row make a chain; the ids of a chain are given out in its order. A row that was deleted
--- and made again under its key goes before the new one.
+-- Returns the ids under which changes are shown where triggers of the application wrote to rows
+-- of the very statement that fired them: their writes are captured before the statement itself.
+-- Each row version knows its predecessor, so that the versions of a row form a chain; the ids of
+-- a chain are assigned in its order. A row that was deleted and inserted again under its key
+-- comes before the new one.
 CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -2274,10 +2268,10 @@ BEGIN ATOMIC
     WHERE r.id <> g.id;
 END;
 
--- The changes in the journal, up to an entry, in the form that they have in the ledger:
--- with record keys, an update reduced to what it changed, and of one record in the order
--- in which they happened. Reading and posting go by this alone, so that a change is the
--- same before and after. Of one record alone, most entries are passed over unread.
+-- Returns the changes in the journal, up to an entry, in the form that they have in the ledger:
+-- with record keys, an update reduced to the changed columns, and those of one record in the
+-- order in which they happened. Both reading and posting use only this function, so that a change
+-- is the same before and after posting. For a single record, most entries are skipped unread.
 CREATE OR REPLACE FUNCTION threadline.pending_changes(
     up_to bigint DEFAULT 9223372036854775807, only_table integer DEFAULT NULL, only_key text DEFAULT NULL
 )
@@ -2289,7 +2283,7 @@ LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
 SET jit = off
--- The journal is empty or full from one moment to the next; no estimate holds.
+-- The journal can be empty at one moment and full at the next, so no estimate holds.
 SET enable_nestloop = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
@@ -2300,7 +2294,7 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    -- Materialized, so that what an image is made of is not made again for each use of it.
+    -- Materialized, so that the parts of an image are not computed again for each use.
     WITH entry AS MATERIALIZED (
         SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
                CASE WHEN EXISTS (SELECT FROM unnest(i.instants) AS n WHERE j.old_row ->> n NOT LIKE '%+00:00')
@@ -2361,13 +2355,13 @@ BEGIN
 END
 $$;
 
--- The AuditTransactions in the journal, up to an entry, in the form that they have in the
+-- Returns the AuditTransactions in the journal, up to an entry, in the form that they have in the
 -- ledger.
 CREATE OR REPLACE FUNCTION threadline.pending_transactions(up_to bigint DEFAULT 9223372036854775807) RETURNS SETOF threadline.ledger_transactions
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
--- The journal is empty or full from one moment to the next; no estimate holds.
+-- The journal can be empty at one moment and full at the next, so no estimate holds.
 SET enable_nestloop = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
@@ -2379,7 +2373,7 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT o.id, o.xact_id, o.occurred_at, o.opened_at,
-           CASE WHEN o.xact_id = pg_current_xact_id_if_assigned() THEN 'infinity' -- It may go on.
+           CASE WHEN o.xact_id = pg_current_xact_id_if_assigned() THEN 'infinity' -- It may continue.
                 WHEN o.last_at >= o.opened_at + interval '1 hour' THEN o.last_at + interval '1 second' END,
            c.actor_type, c.actor_id,
            CASE WHEN o.forged THEN 'untrusted' ELSE c.actor_origin END,
@@ -2395,20 +2389,22 @@ BEGIN
                max(j.application_name) FILTER (WHERE j.id = t.shown_id) AS application_name,
                NOT bool_or(t.is_opened) AS forged
         FROM threadline.journal AS j
-        -- When a transaction ended is known by the whole of it, whatever is posted now.
+        -- The end of a transaction depends on all its entries, including those not posted in this
+        -- call.
         JOIN threadline.entry_transactions(up_to) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at
         GROUP BY t.shown_id, j.xact_id, j.occurred_at
     ) AS o
     CROSS JOIN LATERAL threadline.read_context(o.context, o.occurred_at) AS c
     WHERE (o.forged OR o.context IS NOT NULL)
-      -- Looked up by id, however many there are: EXISTS would be joined, or all ids read.
+      -- Looked up by id, regardless of the number of rows: EXISTS would become a join, or read
+      -- all ids.
       AND (SELECT x.id FROM threadline.ledger_transactions AS x
            WHERE x.id = o.id AND x.xact_id = o.xact_id AND x.occurred_at = o.occurred_at) IS NULL;
 END
 $$;
 
--- Moves the visible entries up to one into the ledger; for threadline.post(), which holds
--- the lock of posting. Returns how many.
+-- Moves the visible entries up to one into the ledger; for threadline.post(), which holds the
+-- lock of posting. Returns their number.
 CREATE OR REPLACE FUNCTION threadline.post_batch(up_to bigint, last_position bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2422,7 +2418,8 @@ BEGIN
         SELECT * FROM threadline.pending_transactions(up_to)
     ), gone AS (
         DELETE FROM threadline.journal AS j
-        -- A table of which a restore left out the policy waits until that is said again.
+        -- If a restore left out the policy of a table, its entries wait until the table is
+        -- audited again.
         WHERE j.id <= up_to AND (j.op = 'C' OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = j.table_id))
         RETURNING j.op
     ), change AS (
@@ -2437,7 +2434,7 @@ BEGIN
     SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM gone)
     INTO tl_posted, tl_moved;
     UPDATE threadline.posting AS p SET last_position = post_batch.last_position + tl_posted, posted_at = clock_timestamp();
-    -- Nothing else of the ledger is ever updated.
+    -- Posting updates nothing else in the ledger.
     UPDATE threadline.ledger_transactions AS x
     SET extended_until = (SELECT max(c.captured_at) + interval '1 second' FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id)
     WHERE x.extended_until = 'infinity' AND x.xact_id <> pg_current_xact_id()
@@ -2447,8 +2444,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.post_batch(bigint, bigint) FROM PUBLIC;
 
--- Gives all visible entries new ids in their order, because some have ids that are in the
--- ledger already, and sets the sequence right. Says whether there were any.
+-- Gives all visible entries new ids in their order if some have ids that are in the ledger
+-- already, and sets the sequence. Returns whether there were any.
 CREATE OR REPLACE FUNCTION threadline.renumber_entries() RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2469,24 +2466,23 @@ BEGIN
         transaction_id = coalesce(opener.new_id, j.transaction_id)
     FROM renamed AS own
     LEFT JOIN renamed AS opener ON opener.id = own.transaction_id AND opener.xact_id = own.xact_id AND opener.occurred_at = own.occurred_at
-    -- After a restore, ids of transactions are given a second time.
+    -- After a restore, transaction ids are assigned a second time.
     WHERE own.id = j.id AND own.xact_id = j.xact_id AND own.occurred_at = j.occurred_at;
     RETURN true;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.renumber_entries() FROM PUBLIC;
 
--- Moves visible entries of the journal into the ledger, oldest first, and returns how
--- many; 0 when there is nothing to do, or somebody else is posting. Call it until it
--- returns 0:
+-- Moves visible entries of the journal into the ledger, oldest first, and returns their number; 0
+-- if there is nothing to do, or another session is posting. Call it until it returns 0:
 --
 --   SELECT threadline.post();
 --
--- It is never needed for a right answer: readers see journal and ledger as one. All that
--- a call does is done in one statement, so that every snapshot sees each change once.
+-- Correct results never depend on it: readers see journal and ledger as one. A call does all its
+-- work in one statement, so that every snapshot sees each change once.
 --
--- A call reads all that waits several times over, because the journal has no index. So
--- it moves 10,000 entries, and when more than 100,000 wait a tenth of them, up to 200,000.
+-- A call reads all waiting entries several times, because the journal has no index. So it moves
+-- 10,000 entries or, if more than 100,000 wait, a tenth of them, up to 200,000.
 CREATE OR REPLACE FUNCTION threadline.post(at_most integer DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2502,7 +2498,7 @@ DECLARE
 BEGIN
     IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'
        OR current_setting('transaction_isolation') <> 'read committed'
-       -- In a transaction of its own: what it moves, it holds until the end.
+       -- In a transaction of its own, because its locks last until the end.
        OR pg_current_xact_id_if_assigned() IS NOT NULL
        OR NOT EXISTS (SELECT FROM threadline.journal)
     THEN
@@ -2518,7 +2514,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    -- A restore of data alone brought the ledger and left this row as it was.
+    -- A restore of data alone filled the ledger and left this row unchanged.
     tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c));
     IF at_most IS NULL THEN
         tl_limit := (SELECT greatest(10000, least(count(*) / 10, 200000)) FROM threadline.journal);
@@ -2546,7 +2542,7 @@ BEGIN
                 tl_error := SQLERRM;
         END;
         IF tl_error IS NOT NULL AND tl_limit = 1 THEN
-            -- It keeps nobody else waiting.
+            -- It blocks no other session.
             WITH gone AS (DELETE FROM threadline.journal AS j WHERE j.id = tl_last RETURNING j.*)
             INSERT INTO threadline.unposted (
                 id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
@@ -2561,9 +2557,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.post(integer) IS
-    'Moves what waits in the journal into the ledger, so that it is quick to find; returns how many entries';
+    'Moves entries of the journal into the ledger, where they are indexed; returns their number';
 
--- threadline.post(), when so much waits that a question would take noticeably longer.
+-- Runs threadline.post() if enough entries wait to slow a query noticeably.
 CREATE OR REPLACE FUNCTION threadline.post_if_much() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2579,10 +2575,10 @@ SELECT (SELECT count(*) FROM threadline.journal) AS entries,
        (SELECT count(*) FROM threadline.unposted) AS set_aside,
        (SELECT p.posted_at FROM threadline.posting AS p) AS last_posted_at;
 COMMENT ON VIEW threadline.waiting IS
-    'How much is in the journal and not in the ledger yet, and since when';
+    'The number of entries in the journal that are not in the ledger yet, and since when';
 
--- Moves all visible entries into the ledger, waiting for whoever posts; before something
--- changes by which entries are read.
+-- Moves all visible entries into the ledger and waits for other sessions that post; called before
+-- a change of what the reading of entries depends on.
 CREATE OR REPLACE FUNCTION threadline.post_all() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2601,8 +2597,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.post_all() FROM PUBLIC;
 
--- Puts entries that were set aside back into the journal, to be posted once more; after
--- what was in their way is removed. Returns how many.
+-- Moves entries that were set aside back into the journal, to be posted again after the obstacle
+-- is removed. Returns their number.
 CREATE OR REPLACE FUNCTION threadline.post_again() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2621,7 +2617,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.post_again() FROM PUBLIC;
 
--- One value of a record key as JSON: a number where the column is one.
+-- Returns one value of a record key as JSON: a number if the column is numeric.
 CREATE OR REPLACE FUNCTION threadline.key_value(key_type text, value text) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE WHEN key_type IN ('smallint', 'integer', 'bigint') AND value ~ '^-?[0-9]{1,19}$'
@@ -2629,7 +2625,7 @@ RETURN CASE WHEN key_type IN ('smallint', 'integer', 'bigint') AND value ~ '^-?[
     ELSE pg_catalog.to_jsonb(value)
 END;
 
--- A record key of several columns, or of none that are known, as JSON.
+-- Returns a record key of several columns, or of unknown columns, as JSON.
 CREATE OR REPLACE FUNCTION threadline.composite_key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -2639,7 +2635,7 @@ BEGIN ATOMIC
     FROM ROWS FROM (pg_catalog.unnest(key_columns), pg_catalog.unnest(key_types)) WITH ORDINALITY AS k (name, type, position);
 END;
 
--- A record key as JSON: {"id": 42}, {"tenant": "a", "no": 7}.
+-- Returns a record key as JSON: {"id": 42}, {"tenant": "a", "no": 7}.
 CREATE OR REPLACE FUNCTION threadline.key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE
@@ -2649,7 +2645,7 @@ RETURN CASE
     ELSE threadline.composite_key_json(key_columns, key_types, record_key)
 END;
 
--- The image with the numbers of the given columns as strings.
+-- Returns the image with the numbers of the given columns as strings.
 CREATE OR REPLACE FUNCTION threadline.exact_members(image jsonb, numeric_columns text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
@@ -2659,9 +2655,9 @@ RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
         WHERE pg_catalog.jsonb_typeof(image -> c.name) = 'number'), '{}')
 END;
 
--- The image with the values of numeric columns as strings, digit for digit:
--- most JSON readers would take them for binary floats. Becomes part of the
--- query that calls it, so that an image without such a column costs nothing.
+-- Returns the image with the values of numeric columns as strings, digit for digit, because most
+-- JSON readers would parse them as binary floats. Inlined into the calling query, so that an
+-- image without such a column costs nothing.
 CREATE OR REPLACE FUNCTION threadline.exact_numbers(image jsonb, numeric_columns text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
@@ -2669,8 +2665,9 @@ RETURN CASE WHEN image OPERATOR(pg_catalog.?|) numeric_columns
     ELSE image
 END;
 
--- Images with the numbers of their numeric columns as strings, digit for digit; also of a
--- column that is numeric no more: of any that is no float, a number with a fraction.
+-- Returns images with the numbers of their numeric columns as strings, digit for digit. If a
+-- column is no longer numeric, this applies to numbers with a fraction in any column that is not
+-- a float.
 CREATE OR REPLACE FUNCTION threadline.exact_images(images jsonb[], numeric_columns text[], columns jsonb) RETURNS jsonb[]
 LANGUAGE sql STABLE
 RETURN (
@@ -2690,12 +2687,12 @@ RETURN (
         END ORDER BY i.place)
     FROM pg_catalog.unnest(images) WITH ORDINALITY AS i (image, place));
 
--- threadline.exact_images() of one.
+-- Returns threadline.exact_images() of one image.
 CREATE OR REPLACE FUNCTION threadline.exact_image(image jsonb, numeric_columns text[], columns jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (threadline.exact_images(ARRAY[image], numeric_columns, columns))[1];
 
--- Images with what their json columns say in the place of the texts that say it, for
+-- Returns images in which texts of json columns are replaced by the json that they hold, for
 -- jsonb_populate_record(), which would take them for strings.
 CREATE OR REPLACE FUNCTION threadline.json_documents(images jsonb[], of_type regtype) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE
@@ -2715,7 +2712,7 @@ BEGIN
             BEGIN
                 images[tl_at] := images[tl_at] || jsonb_build_object(tl_name, (images[tl_at] ->> tl_name)::jsonb);
             EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
-                -- It has no form in jsonb, or was no json then.
+                -- It has no form in jsonb, or was not json then.
             END;
         END LOOP;
     END LOOP;
@@ -2723,12 +2720,12 @@ BEGIN
 END
 $$;
 
--- Rows of a table made from images, in their order: jsonb_populate_record() that does not
--- fail the whole query when one image no longer fits the table's types. A placeholder that
--- its column's type does not take (a masked date) reads as NULL; a row that does not fit
--- is NULL. Many at once, because each attempt costs a plan and a subtransaction: if one
--- does not fit, each eighth is tried. Planned at each call: a plan that is kept remembers
--- the row type as it was before somebody changed the table.
+-- Returns rows of a table made from images, in their order: jsonb_populate_record() that does not
+-- fail the whole query when one image no longer matches the table's types. A placeholder that its
+-- column's type does not accept (a masked date) reads as NULL; a row that does not match is NULL.
+-- Takes many images at once, because each attempt costs a plan and a subtransaction: if one does
+-- not match, each eighth is tried. Planned at each call: a cached plan keeps the row type from
+-- before a change of the table.
 CREATE OR REPLACE FUNCTION threadline.populate_rows(base anyelement, images jsonb[], redacted text[], OUT populated anyarray)
 LANGUAGE plpgsql STABLE
 AS $$
@@ -2766,9 +2763,9 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mism
 END
 $$;
 
--- Why an image does not make a row of a type: the columns whose values it does not take,
--- and what it says of them, as {"column": "reason"}. For threadline.populate_rows(), which says
--- only that.
+-- Returns why an image does not match a row type: the columns whose values the type does not
+-- accept, with the error of each, as {"column": "reason"}. For threadline.populate_rows(), which
+-- only detects the mismatch.
 CREATE OR REPLACE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
@@ -2795,8 +2792,8 @@ BEGIN
 END
 $$;
 
--- Lays objects over each other; as a window aggregate it turns the undo values
--- of a record's updates into the image of every version.
+-- Merges objects, later ones over earlier ones; as a window aggregate it turns the undo values of
+-- a record's updates into the image of every version.
 CREATE OR REPLACE AGGREGATE threadline.jsonb_merge(jsonb) (
     SFUNC = pg_catalog.jsonb_concat,
     STYPE = jsonb,
@@ -2811,13 +2808,15 @@ UNION ALL
 (SELECT p.id, p.transaction_id, p.captured_at, p.table_id, p.statement, p.op, p.record_key COLLATE "C", p.previous_key COLLATE "C",
        p.changed_from, p.changed_to, p.row_data
 FROM threadline.pending_changes() AS p
--- Not merged with what asks, which would then search the ledger without its indexes.
+-- An optimization fence: merged with the calling query, it would search the ledger without its
+-- indexes.
 OFFSET 0);
 COMMENT ON VIEW threadline.audit_changes IS
     'Every recorded change, whether it is still in the journal or in the ledger';
 
--- The changes of one record, also those by which its key came and went: as in
--- threadline.audit_changes, and found without making final what waits of other records.
+-- Returns the changes of one record, including those by which its key came and went: as in
+-- threadline.audit_changes, but without reading the final form of other records' unposted
+-- entries.
 CREATE OR REPLACE FUNCTION threadline.record_changes(audited_table integer, record_key text) RETURNS SETOF threadline.audit_changes
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -2838,8 +2837,8 @@ BEGIN ATOMIC
      OFFSET 0);
 END;
 
--- What a change left of its row, as far as it is on record: the whole row where it came
--- or its key moved, what an update changed, nothing where it went.
+-- Returns the recorded state of a row after a change: the whole row after an insert or a change
+-- of its key, the changed columns after an update, nothing after its end.
 CREATE OR REPLACE FUNCTION threadline.image_left(op "char", previous_key text, row_data jsonb, changed_to jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -2849,7 +2848,7 @@ RETURN CASE
     ELSE changed_to
 END;
 
--- Every key that a record has had, and those of the records that had one of them.
+-- Returns every key that a record has had, and those of the records that had one of them.
 CREATE OR REPLACE FUNCTION threadline.keys_of_record(audited_table integer, record_key text) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2877,8 +2876,8 @@ UNION ALL
 COMMENT ON VIEW threadline.audit_transactions IS
     'Every AuditTransaction, whether it is still in the journal or in the ledger';
 
--- What is kept of records whose changes were purged, in the form of changes, for those that
--- ask what was: an insert of the whole row, an update where not all of it was on record.
+-- The kept state of records whose changes were purged, in the form of changes: an insert
+-- of the whole row, or an update if not all of it was on record.
 CREATE VIEW threadline.kept_changes AS
 SELECT k.id, k.transaction_id, k.captured_at, k.table_id, k.statement,
        CASE WHEN k.image IS NULL THEN 'D' WHEN k.is_whole THEN 'I' ELSE 'U' END::"char" AS op,
@@ -2888,10 +2887,10 @@ SELECT k.id, k.transaction_id, k.captured_at, k.table_id, k.statement,
        CASE WHEN k.is_whole THEN k.image END AS row_data
 FROM threadline.kept_images AS k;
 COMMENT ON VIEW threadline.kept_changes IS
-    'What is kept of records whose changes were purged, in the form of changes';
+    'The kept state of records whose changes were purged, in the form of changes';
 
--- Whether this transaction reads what was recorded before its column was redacted. Takes
--- an action of threadline.unmask() in the same session, so that it is on record.
+-- Returns whether this transaction reads values recorded before their column was redacted. That
+-- needs an action of threadline.unmask() in the same session, so that it is on record.
 CREATE OR REPLACE FUNCTION threadline.unmasked() RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2906,8 +2905,8 @@ BEGIN
 END
 $$;
 
--- What columns of a table were called, [{"until": ..., "names": "{...}"}], oldest first.
--- Those of `dropped` count under a name also before another column got it.
+-- Returns the former names of a table's columns, [{"until": ..., "names": "{...}"}], oldest
+-- first. Those of `dropped` count under a name also before another column got it.
 CREATE OR REPLACE FUNCTION threadline.former_names(audited_table integer, names text[], dropped text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2935,9 +2934,9 @@ BEGIN
 END
 $$;
 
--- Of which columns of a table no value is shown, by the policy of now: each with the
--- names that it had, [{"until": ..., "names": "{...}"}], oldest first. A column that was
--- redacted when it was dropped stays hidden, also when another one has its name.
+-- Returns the columns of a table whose values the present policy hides: each with the names that
+-- it had, [{"until": ..., "names": "{...}"}], oldest first. A column that was redacted when it
+-- was dropped stays hidden, also when another one has its name.
 CREATE OR REPLACE FUNCTION threadline.hiding(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2961,8 +2960,8 @@ BEGIN
 END
 $$;
 
--- threadline.hiding() of each table that hides anything, by its id. Asked once by each
--- query that reads changes.
+-- Returns threadline.hiding() of each table that hides anything, by its id. Each query that reads
+-- changes calls it once.
 CREATE OR REPLACE FUNCTION threadline.hidings() RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2978,8 +2977,8 @@ BEGIN
 END
 $$;
 
--- What threadline.hiding() hides of a change, under the names that the columns had then.
--- Asked for each change that is read: a query in it would be what reading costs.
+-- Returns the columns of a change that threadline.hiding() hides, under the names that they had
+-- then. Called for each change that is read, so it must not contain a query.
 CREATE OR REPLACE FUNCTION threadline.hidden_names(hiding jsonb, captured_at timestamptz) RETURNS text[]
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, threadline, pg_temp
@@ -2994,9 +2993,8 @@ BEGIN
 END
 $$;
 
--- An image of a change with a placeholder for each value that threadline.hiding() hides.
--- NULL stays NULL, and a keyed hash and the mark of an erased value what they are: they tell no
--- value.
+-- Returns an image of a change with a placeholder for each value that threadline.hiding() hides.
+-- NULL, keyed hashes and the marks of erased values stay, because they reveal no value.
 CREATE OR REPLACE FUNCTION threadline.shown_image(image jsonb, hiding jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3056,7 +3054,7 @@ FROM threadline.audit_changes AS c
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id;
 COMMENT ON VIEW threadline.changes IS
-    'Every recorded change with its table, key, actor and context, for reading in psql, without what the policy hides now; the newest with ORDER BY transaction_id DESC, id DESC';
+    'Every recorded change with its table, key, actor and context, for reading in psql, without values that the present policy hides; the newest with ORDER BY transaction_id DESC, id DESC';
 
 CREATE VIEW threadline.transactions AS
 SELECT x.*,
@@ -3065,8 +3063,7 @@ FROM threadline.audit_transactions AS x;
 COMMENT ON VIEW threadline.transactions IS
     'Every AuditTransaction with the number of its changes';
 
--- Something about a table's audit that is not as it should be, and the command
--- that fixes it.
+-- A fault in a table's audit, and the command that fixes it.
 CREATE TYPE threadline.finding AS (
     code     text,
     relation text,
@@ -3074,16 +3071,16 @@ CREATE TYPE threadline.finding AS (
     fix     text
 );
 
--- The table that is audited under an id, or should be: also where somebody took
--- its triggers away. By its row trigger; else under its recorded name; else by its
--- OID, if the columns agree: after a restore the OID may be that of any table.
+-- Returns the table that is audited under an id, or should be, also if its triggers were removed.
+-- Identified by its row trigger; else by its recorded name; else by its OID, if the columns
+-- agree: after a restore the OID may be that of any table.
 CREATE OR REPLACE FUNCTION threadline.locate_table(audited_table integer) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(
         (SELECT g.tgrelid
-         -- Of triggers, PostgreSQL has no index by their functions.
+         -- PostgreSQL has no index on the functions of triggers.
          FROM pg_depend AS d
          JOIN pg_trigger AS g ON d.classid = 'pg_trigger'::regclass AND g.oid = d.objid
          WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = to_regproc('threadline.capture_' || t.id) AND g.tgfoid = d.refobjid
@@ -3104,12 +3101,12 @@ BEGIN ATOMIC
     WHERE t.id = audited_table;
 END;
 
--- The call that audits a table again as was decided for it, without what else is to
--- be excluded.
+-- Returns the call that audits a table again under its recorded policy and also excludes the
+-- columns in `excluding`.
 CREATE OR REPLACE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
--- As text: shown from what is parsed, it reads otherwise after a restore.
+-- As text: a parsed body is shown differently after a restore.
 AS $$
     SELECT format('SELECT threadline.audit_as_decided(%L', target)
         || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
@@ -3161,8 +3158,8 @@ AS $$
     GROUP BY t.id;
 $$;
 
--- The command that makes a table's capture what it should be. Where only its row
--- trigger is gone, the table is still known by the others, and keeps its history.
+-- Returns the command that repairs a table's capture. If only its row trigger is gone, the other
+-- triggers still identify the table, and it keeps its history.
 CREATE OR REPLACE FUNCTION threadline.fix_for(audited_table integer, target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3179,8 +3176,8 @@ BEGIN ATOMIC
     WHERE t.id = audited_table;
 END;
 
--- Where the triggers of an audited table, and of its partitions, are not those
--- that threadline.audit() installs.
+-- Returns where the triggers of an audited table, and of its partitions, differ from those that
+-- threadline.audit() installs.
 CREATE OR REPLACE FUNCTION threadline.trigger_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3217,9 +3214,9 @@ BEGIN
                pg_get_triggerdef(g.oid) AS definition, g.tgparentid <> 0 AS inherited,
                p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
                    AND g.tgparentid = 0
-                   -- unaudit() leaves its triggers so.
+                   -- unaudit() leaves its triggers like this.
                    AND g.tgenabled <> 'D'
-                   -- That parent and partition are both audited is said by table-attached.
+                   -- table-attached reports that parent and partition are both audited.
                    AND NOT EXISTS (
                        SELECT FROM pg_partition_ancestors(g.tgrelid) AS a
                        WHERE a.relid <> target
@@ -3261,7 +3258,7 @@ BEGIN
 END
 $$;
 
--- What of a table's columns and key is not what its capture was built for.
+-- Returns differences between a table's columns and key and those that its capture was built for.
 CREATE OR REPLACE FUNCTION threadline.column_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3327,8 +3324,8 @@ BEGIN
 END
 $$;
 
--- Where a table's capture function is not what threadline.audit() writes; to be
--- asked when columns and version are those that it was written for.
+-- Returns the differences between a table's capture function and the one that threadline.audit()
+-- writes; only meaningful if columns and version match.
 CREATE OR REPLACE FUNCTION threadline.function_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3360,7 +3357,7 @@ BEGIN
         OR l.lanname <> 'plpgsql'
         OR NOT p.prosecdef
         OR p.proowner <> (SELECT n.nspowner FROM pg_namespace AS n WHERE n.oid = p.pronamespace)
-        -- PostgreSQL shows names its own way: TimeZone.
+        -- PostgreSQL writes names of settings its own way: TimeZone.
         OR ARRAY(
             SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
         ) IS DISTINCT FROM ARRAY(
@@ -3370,8 +3367,8 @@ BEGIN
 END
 $$;
 
--- Triggers that record the changes of one table as if they were another's, or of
--- a table of which nobody knows what was decided for it.
+-- Returns triggers that record the changes of one table as if they were another's, or of a table
+-- without a known policy.
 CREATE OR REPLACE FUNCTION threadline.stray_triggers(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3401,7 +3398,7 @@ BEGIN
     WHERE c.fires AND (target IS NULL OR c.relation = target)
       AND c.relation <> at.relation
       AND c.relation NOT IN (SELECT p.relid FROM pg_partition_tree(at.relation) AS p)
-      -- Else it is reported as altered or duplicated there.
+      -- Otherwise it is reported as altered or duplicated there.
       AND c.relation NOT IN (
           SELECT threadline.locate_table(other.id) FROM threadline.audited_tables AS other
           WHERE other.unaudited_at IS NULL AND other.id <> t.id AND threadline.locate_table(other.id) IS NOT NULL)
@@ -3409,7 +3406,7 @@ BEGIN
 END
 $$;
 
--- What is not as it should be on the way from the journal into the ledger.
+-- Returns the faults on the way from the journal into the ledger.
 CREATE OR REPLACE FUNCTION threadline.posting_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3441,7 +3438,7 @@ BEGIN
 END
 $$;
 
--- Every name that columns of a table ever had.
+-- Returns every name that columns of a table ever had.
 CREATE OR REPLACE FUNCTION threadline.all_names(audited_table integer, names text[]) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3451,16 +3448,16 @@ BEGIN ATOMIC
     CROSS JOIN unnest((f ->> 'names')::text[]) AS n (name);
 END;
 
--- Whether one of the values that threadline.named_in() found is one of the keys.
+-- Returns whether one of the values from threadline.named_in() is one of the keys.
 CREATE OR REPLACE FUNCTION threadline.names_one_of(owners jsonb, keys text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN EXISTS (SELECT FROM pg_catalog.jsonb_each_text(owners) AS o WHERE o.value = ANY (keys));
 
--- The changes by which values of the person of an erasure were recorded after it.
+-- Returns the changes that recorded values of the person of an erasure after it.
 CREATE OR REPLACE FUNCTION threadline.recorded_again(erasure bigint) RETURNS TABLE (table_id integer, id bigint)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
--- As text: shown from what is parsed, it reads otherwise after a restore.
+-- As text: a parsed body is shown differently after a restore.
 AS $$
     WITH run AS MATERIALIZED (
         SELECT e.* FROM threadline.erasures AS e WHERE e.id = recorded_again.erasure
@@ -3473,7 +3470,7 @@ AS $$
         SELECT p.id, p.table_id, p.record_key COLLATE "C" AS record_key, p.changed_from, p.changed_to, p.row_data
         FROM threadline.pending_changes() AS p
     ), since AS (
-        -- Of records that are known to belong to the person.
+        -- Records that are known to belong to the person.
         SELECT o.table_id, c.id, c.changed_from, c.changed_to, c.row_data
         FROM of_table AS o
         JOIN threadline.erased_records AS r ON r.erasure_id = recorded_again.erasure AND r.table_id = o.table_id
@@ -3489,7 +3486,7 @@ AS $$
         ) AS c
         WHERE o.itself AND r.record_key = ANY (o.record_keys) OR threadline.names_one_of(r.owners, o.record_keys)
         UNION
-        -- Of others, that name the person since.
+        -- Records that have named the person since.
         SELECT o.table_id, c.id, c.changed_from, c.changed_to, c.row_data
         FROM of_table AS o
         CROSS JOIN unnest(o.by) AS b
@@ -3512,7 +3509,7 @@ AS $$
         WHERE v.value <> 'null' AND NOT threadline.is_erased(v.value));
 $$;
 
--- Erasures that are not done, and values of their persons that were recorded since.
+-- Returns erasures that are not done, and values of their persons that were recorded since.
 CREATE OR REPLACE FUNCTION threadline.erasure_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3548,14 +3545,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.erasure_drift() IS
-    'Erasures that are not done, and values of their persons that were recorded since';
+    'Unfinished erasures, and values of their persons that were recorded since';
 
--- Everything that a schema of the audit consists of, and a digest of each object: that it is
--- as it was can be told by that. Functions, views, types and tables, and what is attached to
--- tables, also from other schemas: indexes, constraints, triggers, rules, policies,
--- statistics and inheritance children. Not the capture functions, which depend on the audited
--- tables; threadline.function_drift() compares those. `audit protect` calls it for what it
--- finds and for what it ships, under another name, so the schema's name is left out.
+-- Returns every object of a schema of the audit and a digest of each, by which a change is
+-- detected. Functions, views, types and tables, and what is attached to tables, also from other
+-- schemas: indexes, constraints, triggers, rules, policies, statistics and inheritance children.
+-- Not the capture functions, which depend on the audited tables; threadline.function_drift()
+-- compares those. `audit protect` calls it for the installed schema and for the one it ships,
+-- under another name, so the schema's name is left out.
 CREATE OR REPLACE FUNCTION threadline.own_objects(
     schema_name name DEFAULT 'threadline',
     OUT object text, OUT digest text, OUT shown_digest text
@@ -3565,14 +3562,14 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
--- So that a constant in an expression is shown one way, whoever asks.
+-- So that a constant in an expression is shown the same way to every role.
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
 SET jit = off
--- As text: shown from what is parsed, it reads otherwise after a restore.
+-- As text: a parsed body is shown differently after a restore.
 AS $$
     WITH own AS (
         SELECT d.classid, d.objid
@@ -3607,15 +3604,15 @@ AS $$
         FROM relation AS r
         JOIN pg_index AS i ON i.indrelid = r.oid
         JOIN pg_class AS x ON x.oid = i.indexrelid
-        -- One of threadline.index_reference() belongs to the database. It is one only if it
-        -- calls nobody else's code.
+        -- An index of threadline.index_reference() belongs to the database. It counts as such
+        -- only if it calls no foreign code.
         WHERE NOT (
             r.relname = 'ledger_changes' AND x.relname ~ '^ledger_reference_[0-9]+_[0-9a-f]{8}_(came|went)$' AND NOT i.indisunique
             AND NOT EXISTS (
                 SELECT FROM pg_depend AS d
                 WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid <> 'pg_class'::regclass))
         UNION ALL
-        -- Since PostgreSQL 18, NOT NULL is one, too.
+        -- Since PostgreSQL 18, NOT NULL is a constraint, too.
         SELECT 'pg_constraint'::regclass, k.oid, k.contype::text, pg_get_constraintdef(k.oid)
         FROM pg_constraint AS k
         WHERE (k.conrelid IN (SELECT r.oid FROM relation AS r) OR k.confrelid IN (SELECT r.oid FROM relation AS r)) AND k.contype <> 'n'
@@ -3646,7 +3643,7 @@ AS $$
         FROM pg_cast AS c
         WHERE EXISTS (SELECT FROM own WHERE own.classid = 'pg_type'::regclass AND own.objid IN (c.castsource, c.casttarget))
         UNION ALL
-        -- Of what else there may be, there is nothing but types.
+        -- Of the other kinds of objects, the schema has only types.
         SELECT own.classid::regclass, own.objid, concat_ws(' ', t.typtype, (
                    SELECT string_agg(a.attname || ' ' || a.atttypid::regtype, ', ' ORDER BY a.attnum)
                    FROM pg_attribute AS a
@@ -3655,7 +3652,7 @@ AS $$
         LEFT JOIN pg_type AS t ON own.classid = 'pg_type'::regclass AND t.oid = own.objid
         WHERE own.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass, 'pg_constraint'::regclass)
     )
-    -- Which of its own types PostgreSQL shows with their schema differs between versions.
+    -- Which of its own types PostgreSQL shows with their schema depends on its version.
     SELECT DISTINCT ON (1) replace(replace(i.type || ' ' || i.identity, 'pg_catalog.', ''), schema_name, 'threadline'),
            md5(replace(d.text, schema_name, 'threadline')), md5(replace(d.shown, schema_name, 'threadline'))
     FROM described AS d
@@ -3663,7 +3660,7 @@ AS $$
     ORDER BY 1, 2;
 $$;
 
--- Notes what the schema consists of, for threadline.audit_drift() to compare.
+-- Notes the objects of the schema, for threadline.audit_drift() to compare.
 CREATE OR REPLACE FUNCTION threadline.note_installed_code() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3677,10 +3674,10 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_installed_code() FROM PUBLIC;
 
--- The roles among some that can become what undoes the protection of the audit, and what
--- they become: itself or through memberships, the owner of the audit, a superuser, a role
--- that may create roles and so grant itself others, or one that writes every table or on
--- the server. A membership counts if it lets the member act, inherit or grant.
+-- Returns those of the given roles that can become a role which can undo the protection of the
+-- audit, and that role: the role itself or, through memberships, the owner of the audit, a
+-- superuser, a role that may create roles and so grant itself others, or one that writes every
+-- table or on the server. A membership counts if it lets the member act, inherit or grant.
 CREATE OR REPLACE FUNCTION threadline.ways_to_undo(roles oid[], owner oid, OUT role oid, OUT becomes oid, OUT reason text) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3697,7 +3694,7 @@ BEGIN ATOMIC
             WHERE m.member = reach.becomes AND (m.admin_option
                 OR coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) OR coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true))
             UNION ALL
-            -- Whose only member is not on record.
+            -- The database's owner is an implicit member, without a row in pg_auth_members.
             SELECT r.oid FROM pg_database AS d JOIN pg_roles AS r ON r.rolname = 'pg_database_owner' WHERE d.datname = current_database() AND d.datdba = reach.becomes
         ) AS step
     )
@@ -3714,9 +3711,9 @@ BEGIN ATOMIC
        OR r.rolname IN ('pg_write_all_data', 'pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files');
 END;
 
--- What is not as it should be with the audit itself: objects in its schema that were not
--- installed or are not as they were, and, where it has an owner as whom nobody logs in,
--- whoever else can write to it.
+-- Returns the faults of the audit itself: objects in its schema that were not installed or differ
+-- from those installed and, where the schema has an owner that cannot log in, the other roles
+-- that can write to it.
 CREATE OR REPLACE FUNCTION threadline.audit_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 -- So that the audit's own objects are shown with their schema, too.
@@ -3747,7 +3744,7 @@ BEGIN
         IF EXISTS (SELECT FROM threadline.installed_code AS k WHERE k.server_major <> tl_major) THEN
             RETURN NEXT ROW('audit-unchecked', 'threadline',
                 'views and functions in SQL were not compared with those that were installed, because the server is of another major version now; run `audit protect`, which compares and notes them, or, where the audit is not protected, as its owner:',
-                -- To note them uncompared would hide what somebody did to a protected one.
+                -- Noting them without a comparison would hide changes to a protected schema.
                 CASE WHEN (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner)
                      THEN 'SELECT threadline.note_installed_code();' END)::threadline.finding;
         END IF;
@@ -3774,10 +3771,10 @@ BEGIN
 
     IF (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner) THEN
         IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'threadline_watch') THEN
-            -- With one role for everything, the audit is open to it, and that is known.
+            -- With one role for everything, the audit is open to that role, which is known.
             RETURN;
         END IF;
-        -- It was protected, and somebody opened it.
+        -- It was protected, and then opened.
         RETURN NEXT ROW('audit-exposed', 'threadline', format('role %s, which owns the audit, can log in', tl_owner::regrole),
             format('ALTER ROLE %s NOLOGIN;', tl_owner::regrole))::threadline.finding;
     END IF;
@@ -3814,8 +3811,9 @@ BEGIN
            format(CASE WHEN w.role = w.becomes THEN 'role %1$s %3$s' ELSE 'role %1$s can become %2$s, which %3$s' END, w.role::regrole, w.becomes::regrole, w.reason),
            CASE WHEN EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = w.role AND m.roleid = w.becomes) THEN format('REVOKE %s FROM %s;', w.becomes::regrole, w.role::regrole) END
     FROM threadline.ways_to_undo(ARRAY(
-        -- Who writes to audited tables, or decides how they are audited. A superuser who owns
-        -- tables is not the application; one that was made from the application is.
+        -- The roles that write to audited tables, or decide how they are audited. A superuser
+        -- that owns tables is not the application; one that became a superuser after being the
+        -- application's role is.
         SELECT c.relowner
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace AND g.tgname = '!threadline_' || p.proname
@@ -3830,10 +3828,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.audit_drift() IS
-    'What is not as it should be with the audit itself: unknown or altered objects in its schema, and who can write to it';
+    'Faults of the audit itself: unknown or altered objects in its schema, and roles that can write to it';
 
--- What is not as it should be with the capture of the audited tables, or of one
--- of them.
+-- Returns the faults in the capture of the audited tables, or of one of them.
 CREATE OR REPLACE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3890,12 +3887,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.table_drift(regclass) IS
-    'What is not as it should be with the capture of audited tables, and the commands that fix it';
+    'Faults in the capture of audited tables, and the commands that fix them';
 
--- What is not as it should be with the audited tables, as far as one look at the catalogs
--- tells: triggers that are missing, do not fire or fire for something else, and columns
--- that changed. For a health check every few seconds; threadline.table_drift() compares
--- the capture functions and the audit's own objects, too.
+-- Returns the faults of the audited tables that one query of the catalogs shows: triggers that
+-- are missing, do not fire or fire for something else, and columns that changed. For a health
+-- check every few seconds; threadline.table_drift() compares the capture functions and the
+-- audit's own objects, too.
 CREATE OR REPLACE FUNCTION threadline.structure_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3906,7 +3903,7 @@ BEGIN
     WITH audited AS MATERIALIZED (
         SELECT t.id, t.schema_name, t.table_name, t.policy, t.columns, t.capture_version, t.relation AS built_for,
                to_regproc('threadline.capture_' || t.id)::oid AS function,
-               -- The long way only where the short one does not lead to it.
+               -- The slow query runs only where the fast one finds nothing.
                CASE WHEN g.oid IS NOT NULL AND g.tgfoid = to_regproc('threadline.capture_' || t.id) THEN t.relation
                     ELSE threadline.locate_table(t.id)::oid END AS relation
         FROM threadline.audited_tables AS t
@@ -3998,11 +3995,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.structure_drift() IS
-    'What is not as it should be with the audited tables, as far as one look at the catalogs tells';
+    'Faults of the audited tables that one query of the catalogs shows';
 
--- The position after which the ledger has what was captured from an instant on. Found by
--- halves, a few dozen look-ups in a ledger of any size, and so an estimate: positions are
--- in the order of visibility, not of capture.
+-- Returns the position after which the ledger has the changes captured from an instant on. A
+-- binary search of a few dozen look-ups in a ledger of any size, and so an estimate: positions
+-- are in the order of visibility, not of capture.
 CREATE OR REPLACE FUNCTION threadline.position_at(instant timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4030,8 +4027,8 @@ BEGIN
 END
 $$;
 
--- How the audit goes on, in numbers that cost little however large it is: for health
--- checks and metrics. It runs as the owner of the audit and shows nothing but these.
+-- Returns the state of the audit in numbers, at a cost that does not grow with the audit, for
+-- health checks and metrics. Runs as the owner of the audit and shows only these numbers.
 CREATE OR REPLACE FUNCTION threadline.counters(
     OUT audited_tables bigint, OUT entries_waiting bigint, OUT oldest_waiting timestamptz, OUT last_posting timestamptz, OUT entries_set_aside bigint,
     OUT changes_last_day bigint, OUT bytes_last_day bigint, OUT ledger_bytes bigint,
@@ -4049,7 +4046,7 @@ BEGIN
     SELECT count(*), min(j.captured_at), min(j.id) INTO entries_waiting, oldest_waiting, tl_first
     FROM (SELECT j.id, j.captured_at FROM threadline.journal AS j LIMIT 10000) AS j;
     IF entries_waiting = 10000 THEN
-        -- More are not counted but told from their ids, some of which were rolled back.
+        -- A larger number is estimated from ids, some of which were rolled back.
         entries_waiting := greatest(entries_waiting, pg_sequence_last_value('threadline.entry_ids') - tl_first + 1);
     END IF;
     entries_set_aside := (SELECT count(*) FROM threadline.unposted);
@@ -4060,7 +4057,7 @@ BEGIN
     tl_last := (SELECT max(c.position) FROM threadline.ledger_changes AS c);
     changes_last_day := coalesce(tl_last - threadline.position_at(now() - interval '1 day'), 0) + entries_waiting;
     ledger_bytes := pg_total_relation_size('threadline.ledger_changes') + pg_total_relation_size('threadline.ledger_transactions');
-    -- As large as all that is kept on average.
+    -- Assumes the average size of all kept changes.
     bytes_last_day := coalesce(ledger_bytes::numeric * changes_last_day / (tl_last - tl_first + 1), 0);
 
     SELECT count(*), count(*) FILTER (WHERE x.actor_type IS NULL) INTO recent_transactions, unattributed_transactions
@@ -4068,11 +4065,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.counters() IS
-    'How the audit goes on: what waits, its growth, and how much is attributed';
+    'The state of the audit in numbers: waiting entries, growth, and attributed share';
 
--- Until when a table was audited under a policy that has been replaced since; NULL if it
--- never was. So it can be told whether a process that expects it is older than the
--- database, as in a rolling deploy, or newer.
+-- Returns until when a table was audited under a policy that has been replaced since; NULL if it
+-- never was. This shows whether a process that expects the policy is older than the database, as
+-- in a rolling deploy, or newer.
 CREATE OR REPLACE FUNCTION threadline.in_force_until(audited_table integer, policy jsonb) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4100,9 +4097,9 @@ SELECT (SELECT max(v.version) FROM threadline.schema_versions AS v) AS schema_ve
        extract(epoch FROM clock_timestamp() - c.oldest_change)::double precision AS oldest_change_seconds
 FROM threadline.counters() AS c;
 COMMENT ON VIEW threadline.metrics IS
-    'How the audit goes on, in numbers for a monitoring agent';
+    'The state of the audit, in numbers for a monitoring agent';
 
--- What threadline.structure_drift() finds, counted; no row where nothing is to be found.
+-- Counts the findings of threadline.structure_drift(); returns no row if there are none.
 CREATE VIEW threadline.metrics_findings AS
 SELECT f.code,
        CASE WHEN f.code IN ('columns-added', 'table-dropped') THEN 'info'
@@ -4113,12 +4110,11 @@ SELECT f.code,
 FROM threadline.structure_drift() AS f
 GROUP BY f.code, f.relation;
 COMMENT ON VIEW threadline.metrics_findings IS
-    'What is not as it should be with the audited tables, for a monitoring agent';
+    'Faults of the audited tables, for a monitoring agent';
 
--- Makes the capture functions of all audited tables anew from the code that is installed.
--- Takes no lock on the tables: their writers go on, each write with the old function or
--- with the new one. What a table was audited with stays, also where its columns changed
--- since; threadline.refresh() is for that.
+-- Rebuilds the capture functions of all audited tables from the installed code. Takes no lock on
+-- the tables: their writers continue, each write with the old function or the new one. The policy
+-- of a table stays, also where its columns changed since; threadline.refresh() handles those.
 CREATE OR REPLACE FUNCTION threadline.rebuild_captures() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4136,7 +4132,7 @@ BEGIN
     LOOP
         PERFORM threadline.build_function(tl_audited.id, tl_audited.target);
         IF tl_audited.relation <> tl_audited.target THEN
-            -- Of a restored table, the function names the OID that the table had.
+            -- For a restored table, the function names the OID that the table had.
             EXECUTE regexp_replace(
                 pg_get_functiondef(to_regproc('threadline.capture_' || tl_audited.id)),
                 '\m' || tl_audited.target::oid || '\M', tl_audited.relation::text, 'g');
@@ -4150,14 +4146,12 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.rebuild_captures() FROM PUBLIC;
 
--- The columns that have other names now than those their table's capture
--- function was built for, and when the first image under the new names was
--- captured; NULL if there is none yet. Without a name now: a column that is
--- gone, and whose name a renamed one has taken over.
+-- Returns the columns whose names differ from those that their table's capture function was built
+-- for, and when the first image under the new names was captured; NULL if there is none yet. A
+-- column without a new name is gone, and a renamed one has taken its name.
 --
--- A rename leaves its transaction's id on the column. Who wrote to the table
--- before it has an older id. What the same transaction wrote came after it,
--- unless it shows a name that no column has any more.
+-- A rename leaves its transaction's id on the column. Writers before it have an older id. Images
+-- by the same transaction came after it, unless they show a name that no column has any more.
 CREATE OR REPLACE FUNCTION threadline.unnoted_renames(
     audited_table integer, target oid,
     OUT former_name text, OUT name text, OUT renamed_at timestamptz
@@ -4235,9 +4229,9 @@ BEGIN
 END
 $$;
 
--- What recorded values of a type name and a command can give another name, by what stays:
--- the labels of an enum by their OIDs, the attributes of a composite type by their numbers.
--- Of a domain or an array, those of what is under it. NULL for all other types.
+-- Returns the parts of a type's recorded values that a command can rename, by a stable
+-- identifier: the labels of an enum by their OIDs, the attributes of a composite type by their
+-- numbers. For a domain or an array, those of its base or element type. NULL for all other types.
 CREATE OR REPLACE FUNCTION threadline.type_labels(type oid) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4262,7 +4256,7 @@ BEGIN
 END
 $$;
 
--- The transaction that gave labels of a type their names, the newest one; see
+-- Returns the newest transaction that gave labels of a type their names; see
 -- threadline.type_labels().
 CREATE OR REPLACE FUNCTION threadline.labels_since(type oid) RETURNS xid8
 LANGUAGE sql STABLE
@@ -4282,7 +4276,7 @@ BEGIN ATOMIC
     ) AS label;
 END;
 
--- The files that hold a table. Others, after a command, hold rows that were written anew.
+-- Returns the files that hold a table. If they differ after a command, the rows were rewritten.
 CREATE OR REPLACE FUNCTION threadline.stored_in(target oid) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4292,8 +4286,8 @@ BEGIN ATOMIC
     WHERE c.relkind = 'r' AND (c.oid = target OR c.oid IN (SELECT p.relid FROM pg_partition_tree(target::regclass) AS p));
 END;
 
--- The columns of an audited table as threadline.audited_tables notes them, each with what
--- its catalog says now: by that it is known later whether a command altered it.
+-- Returns the columns of an audited table as threadline.audited_tables notes them, each with its
+-- present state in the catalog, by which a later command that altered it is detected.
 CREATE OR REPLACE FUNCTION threadline.with_column_states(target oid, columns jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4310,10 +4304,10 @@ BEGIN ATOMIC
         AND a.attname = k.column ->> 'name' AND a.atttypid::regtype::text = k.column ->> 'type' AND NOT a.attisdropped;
 END;
 
--- By when a transaction had altered a table, as far as that can be told: at its commit, if
--- the server notes commits; else when the next transaction that is on record began to
--- write. Of the running one it is now: nobody else can have written since it altered the
--- table. NULL if nobody has written since.
+-- Returns the time by which a transaction had altered a table, as exactly as it can be known: its
+-- commit, if the server tracks commit timestamps; else when the next recorded transaction began
+-- to write. For the running one it is now: no other session can have written since it altered the
+-- table. NULL if no transaction has written since.
 CREATE OR REPLACE FUNCTION threadline.altered_at(altered_by xid8, noted_before timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4336,11 +4330,11 @@ BEGIN
 END
 $$;
 
--- The columns of a table that a command altered since its capture was built: see
--- threadline.altered_columns. A command that wrote no row anew and left the type changed
--- no value. Of several columns whose values one transaction altered and whose types it
--- left, only the first is known. After a restore only names, types and modifiers can be compared. Without an
--- instant: nobody has written since.
+-- Returns the columns of a table that a command altered since its capture was built: see
+-- threadline.altered_columns. A command that rewrote no row and kept the type changed no value. If
+-- one transaction altered the values of several columns and kept their types, only the first is
+-- known. After a restore only names, types and modifiers can be compared. An entry without an
+-- instant: no transaction has written since.
 CREATE OR REPLACE FUNCTION threadline.unnoted_alterations(
     audited_table integer, target oid,
     OUT name text, OUT what text, OUT altered_at timestamptz, OUT labels jsonb
@@ -4358,7 +4352,7 @@ BEGIN
         FROM threadline.audited_tables AS t
         CROSS JOIN jsonb_to_recordset(t.columns) AS k (
             number smallint, name text, type text, typmod integer, altered_by text, stored_in text, labels jsonb)
-        -- Others are of no column: see threadline.note_absent().
+        -- The others belong to no column: see threadline.note_absent().
         WHERE t.id = audited_table AND k.number < 20000
     ), live AS (
         SELECT a.attnum, a.attname::text AS name, a.atttypid, a.atttypid::regtype::text AS type, a.atttypmod, a.xmin,
@@ -4375,7 +4369,7 @@ BEGIN
                              AND k.stored_in = threadline.stored_in(target))
                          OR (k.typmod <> l.atttypmod
                              OR k.is_same AND k.altered_by <> l.xmin::text
-                             -- To alter a column writes those after it in the catalog, too.
+                             -- Altering a column also writes those after it in the catalog.
                              AND NOT EXISTS (SELECT FROM live AS left_of WHERE left_of.xmin = l.xmin AND left_of.attnum < l.attnum))
                              AND (NOT k.is_same OR k.stored_in <> threadline.stored_in(target))
                         THEN 'converted'
@@ -4395,7 +4389,7 @@ BEGIN
                            ELSE threadline.full_xid(c.xmin) END AS altered_by
         FROM compared AS c
         WHERE c.what IS NOT NULL
-          -- Images of before show the renamed one under the name.
+          -- Earlier images show the renamed column under the name.
           AND NOT (c.what = 'dropped' AND EXISTS (
               SELECT FROM compared AS taker WHERE taker.name = c.former_name AND taker.former_name <> taker.name))
     )
@@ -4409,7 +4403,7 @@ BEGIN
 END
 $$;
 
--- The condition of the rows that a partition holds, if it calls nobody's own code; else
+-- Returns the condition of the rows that a partition holds if it calls no foreign code; else
 -- NULL.
 CREATE OR REPLACE FUNCTION threadline.rows_of_partition(part regclass) RETURNS text
 LANGUAGE sql STABLE
@@ -4430,9 +4424,9 @@ BEGIN ATOMIC
     ) THEN pg_get_partition_constraintdef(part) END;
 END;
 
--- The partitions of an audited table that were detached or dropped since they were noted,
--- and by when. `is_noted` of those that threadline.refresh() has seen. Of one that was
--- dropped it is not known when, until then, unless threadline.watch() saw it.
+-- Returns the partitions of an audited table that were detached or dropped since they were noted,
+-- and by when. `is_noted` marks those that threadline.refresh() has seen. Until then, the time of
+-- a drop is known only if threadline.watch() saw it.
 CREATE OR REPLACE FUNCTION threadline.partitions_left(
     audited_table integer, OUT part oid, OUT name text, OUT rows_of text, OUT left_at timestamptz, OUT left_by text, OUT is_noted boolean
 ) RETURNS SETOF record
@@ -4455,7 +4449,7 @@ BEGIN
 END
 $$;
 
--- Whether a row of a table went after an instant together with a partition.
+-- Returns whether a row of a table left after an instant together with a partition.
 CREATE OR REPLACE FUNCTION threadline.left_with_partition(audited_table integer, target regclass, image jsonb, instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4469,7 +4463,7 @@ BEGIN
             EXECUTE format('SELECT %s FROM jsonb_populate_record(NULL::%s, $1) AS tl_row', coalesce(tl_part.rows_of, 'true'), target)
             INTO tl_held USING image;
         EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR undefined_column OR undefined_function THEN
-            -- Its columns are others now.
+            -- Its columns have changed.
             tl_held := true;
         END;
         IF tl_held THEN
@@ -4480,8 +4474,8 @@ BEGIN
 END
 $$;
 
--- Notes for threadline.write_policy() which partitions a table has, and which have left it:
--- that once, with who and when.
+-- Notes for threadline.write_policy() the partitions of a table, and those that left it: each
+-- once, with the role and time.
 CREATE OR REPLACE FUNCTION threadline.note_partitions(audited_table integer, target regclass, is_same boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4511,7 +4505,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_partitions(integer, regclass, boolean) FROM PUBLIC;
 
--- Fails for what is not a table that can be audited.
+-- Fails for a relation that cannot be audited.
 CREATE OR REPLACE FUNCTION threadline.check_auditable(target regclass) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4535,10 +4529,10 @@ BEGIN
 END
 $$;
 
--- threadline.current_transaction() for an action, which is not posted and so not compared
--- with its database transaction later: an AuditTransaction that a session named is its own
--- only if the entry is one of this database transaction. The journal has no index, so the
--- entry's place is remembered, and its newest blocks are looked at before the others.
+-- Returns threadline.current_transaction() for an action. An action is not posted, so its
+-- database transaction is not compared later: an AuditTransaction that a session named counts
+-- only if its entry is of this database transaction. The journal has no index, so the entry's
+-- location is remembered, and the newest blocks are read before the others.
 CREATE OR REPLACE FUNCTION threadline.own_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4547,7 +4541,7 @@ DECLARE
     tl_transaction bigint := threadline.current_transaction();
     tl_place tid := substring(current_setting('threadline.transaction_place', true) FROM '^\([0-9]{1,9},[0-9]{1,4}\)$');
 BEGIN
-    -- What is not committed is not posted either.
+    -- Entries that are not committed are not posted either.
     IF EXISTS (SELECT FROM threadline.journal AS j WHERE j.ctid = tl_place AND j.id = tl_transaction AND j.xact_id = pg_current_xact_id()) THEN
         RETURN tl_transaction;
     END IF;
@@ -4567,9 +4561,8 @@ BEGIN
 END
 $$;
 
--- Records what was done to the audit itself, as an action of the running transaction.
--- Who acts is the context's actor, if nobody else is named. For functions that run as
--- the owner of the audit.
+-- Records an operation on the audit itself as an action of the running transaction. The actor is
+-- the context's unless another is named. For functions that run as the owner of the audit.
 CREATE OR REPLACE FUNCTION threadline.own_action(
     name       text,
     meta       jsonb,
@@ -4591,7 +4584,7 @@ BEGIN
                coalesce(own_action.actor_type, c.actor_type, 'anonymous'),
                CASE WHEN own_action.actor_type IS NULL THEN c.actor_id ELSE own_action.actor_id END,
                own_action.reason, c.request_id, c.correlation_id, c.job_id,
-               -- Of a context that is not trusted, the transaction keeps the beginning.
+               -- Of an untrusted context, the transaction keeps only the beginning.
                CASE WHEN c.actor_origin NOT IN ('untrusted', 'unreadable') AND jsonb_typeof(c.meta) = 'object' THEN c.meta ELSE '{}' END
                    || jsonb_build_object('session_user', session_user) || jsonb_strip_nulls(own_action.meta),
                c.source, c.remote_ip
@@ -4606,7 +4599,7 @@ BEGIN
 END
 $$;
 
--- Records for threadline.watch() that a command took a trigger of the audit away.
+-- Records for threadline.watch() that a command removed a trigger of the audit.
 CREATE OR REPLACE FUNCTION threadline.note_tampering(table_id integer, relation text, command text, what text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4616,7 +4609,7 @@ DECLARE
 BEGIN
     PERFORM threadline.own_action('audit.triggers_changed', tl_meta);
 EXCEPTION
-    -- A context that stands in the way, whatever it is, does not keep it from being noted.
+    -- An unusable context must not prevent the record.
     WHEN data_exception OR program_limit_exceeded OR integrity_constraint_violation OR internal_error OR raise_exception THEN
         INSERT INTO threadline.audit_actions (name, category, verb, actor_type, meta)
         VALUES ('audit.triggers_changed', 'audit', 'triggers_changed', 'anonymous',
@@ -4625,14 +4618,13 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_tampering(integer, text, text, text) FROM PUBLIC;
 
--- Records the action audit.triggers_changed when a command leaves an audited table without
--- a trigger of the audit, detaches a partition of it or drops one: so what was written
--- meanwhile, and put right before anybody looked, leaves a trace. Called by the event
--- triggers that `audit protect` makes. It looks at what is there after the command, so
--- that audit(), refresh() and unaudit() leave nothing, and no setting decides anything.
--- It also keeps threadline.known_partitions: what rows a partition holds that came, and
--- who took it away and when.
--- ALTER TABLE … TYPE … USING changes values past every trigger, and leaves the action
+-- Records the action audit.triggers_changed when a command leaves an audited table without a
+-- trigger of the audit, or detaches or drops one of its partitions. So writes in the meantime
+-- leave a trace even if the trigger is restored before anyone looks. Called by the event triggers
+-- that `audit protect` creates. It compares the state after the command, so that audit(),
+-- refresh() and unaudit() record nothing, and it does not depend on settings. It also maintains
+-- threadline.known_partitions: which rows an attached partition holds, who removed it and when.
+-- ALTER TABLE … TYPE … USING changes values bypassing the triggers, and records the action
 -- audit.table_rewritten: migrations do that, too.
 CREATE OR REPLACE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -4767,7 +4759,7 @@ BEGIN
         FROM (
             SELECT g.table_id, g.part::regclass::text AS relation, 'the partition was detached' AS what
             FROM gone AS g
-            -- What was dropped is noted as that.
+            -- A dropped partition is noted as dropped.
             WHERE EXISTS (SELECT FROM pg_class AS c WHERE c.oid = g.part)
             UNION ALL
             SELECT a.id, e.relation::text,
@@ -4781,7 +4773,7 @@ BEGIN
             LEFT JOIN pg_trigger AS g ON g.tgrelid = e.relation AND g.tgname = e.name
             WHERE e.relation = a.relation AND CASE
                 WHEN a.command_tag = 'CREATE TRIGGER' THEN
-                    -- Until the condition is noted, it is not known as PostgreSQL shows it.
+                    -- Until the condition is noted, its deparsed form is not known.
                     g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.deparsed_condition IS NULL)
                 WHEN a.command_tag = 'CREATE TABLE' THEN false
                 -- Partitions that come later have none for TRUNCATE.
@@ -4792,16 +4784,16 @@ BEGIN
         PERFORM threadline.note_tampering(tl_change.table_id, tl_change.relation, TG_TAG, tl_change.what);
     END LOOP;
 EXCEPTION
-    -- Nobody's command fails because of this.
+    -- No command fails because of this.
     WHEN insufficient_privilege OR undefined_table OR undefined_function OR undefined_column OR undefined_object OR invalid_schema_name
       OR data_exception OR integrity_constraint_violation OR program_limit_exceeded OR internal_error OR raise_exception THEN
-        RAISE WARNING 'threadline: what the command % did to audited tables could not be looked at: %', TG_TAG, SQLERRM;
+        RAISE WARNING 'threadline: the effect of the command % on audited tables could not be checked: %', TG_TAG, SQLERRM;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.watch() FROM PUBLIC;
 
--- One policy change at a time, until the end of the transaction; readers and
--- writers are not held up.
+-- Allows one policy change at a time, until the end of the transaction; readers and writers do
+-- not wait.
 CREATE OR REPLACE FUNCTION threadline.lock_policies() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4812,10 +4804,10 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.lock_policies() FROM PUBLIC;
 
--- Where the audit schema has an owner of its own: lets it read a table, for the
--- rows that a TRUNCATE takes away, and hands it the right to make triggers, as the
--- proof that whoever asks for a policy speaks for the table's owner. Runs with the
--- caller's rights: nobody hands over what is not theirs.
+-- Where the audit schema has an owner of its own: lets that owner read a table, for the rows that
+-- a TRUNCATE removes, and grants it the right to create triggers, which proves that the caller
+-- acts for the table's owner. Runs with the caller's rights, so that only a role that may grant
+-- on the table can hand it over.
 CREATE OR REPLACE FUNCTION threadline.hand_over(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4851,7 +4843,7 @@ BEGIN
 END
 $$;
 
--- Takes back what threadline.hand_over() gave: the proof, or everything.
+-- Revokes what threadline.hand_over() granted: the proof, or everything.
 CREATE OR REPLACE FUNCTION threadline.take_back(target regclass, privileges text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4865,8 +4857,8 @@ BEGIN
 END
 $$;
 
--- Fails unless the table is the owner's, or was handed over by whoever may; for
--- functions that run as the owner of the audit.
+-- Fails unless the table is the owner's, or was handed over by a role that may; for functions
+-- that run as the owner of the audit.
 CREATE OR REPLACE FUNCTION threadline.require_handed_over(target regclass) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4887,10 +4879,10 @@ BEGIN
 END
 $$;
 
--- Notes the condition of a table's row trigger in the words in which PostgreSQL shows
--- it, for verify to compare. Fails if what was given as one is more than an expression,
--- and made another trigger than the one that records. It takes a trigger that somebody
--- made by hand for what threadline.audit() made, and so records what it noted.
+-- Notes the deparsed condition of a table's row trigger, for verify to compare. Fails if the
+-- given condition was more than an expression and created a trigger other than the one that
+-- records. A trigger created by hand under the name is taken for that of threadline.audit(), so
+-- the function records what it noted.
 CREATE OR REPLACE FUNCTION threadline.note_condition(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4902,7 +4894,7 @@ DECLARE
     tl_condition text := (
         SELECT substring(pg_get_triggerdef(g.oid) FROM ' FOR EACH ROW WHEN [(](.*)[)] EXECUTE FUNCTION ')
         FROM pg_trigger AS g
-        -- Its arguments could say anything.
+        -- Its arguments could contain anything.
         WHERE g.tgrelid = target AND g.tgname = '!threadline_capture_' || tl_id AND g.tgnargs = 0);
     tl_former text;
 BEGIN
@@ -4922,8 +4914,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_condition(regclass) FROM PUBLIC;
 
--- Notes columns of a policy that the table does not have now, so that one of their names
--- is redacted from the moment it comes back.
+-- Notes columns of a policy that the table does not have now, so that a column of that name is
+-- redacted from the moment it comes back.
 CREATE OR REPLACE FUNCTION threadline.note_absent(target regclass, mask text[], exclude text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4946,7 +4938,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.note_absent(regclass, text[], text[]) FROM PUBLIC;
 
--- Whether there is a key for each column of a table that is recorded as a keyed hash; a
+-- Returns whether there is a key for each column of a table that is recorded as a keyed hash; a
 -- restore may have left them out.
 CREATE OR REPLACE FUNCTION threadline.hash_keys_match(audited_table integer) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -4959,8 +4951,8 @@ BEGIN ATOMIC
         WHERE t.id = audited_table AND c.column_policy = 'hash' AND c.hash_key NOT IN (SELECT k.id FROM threadline.hash_keys AS k));
 END;
 
--- Whether all that commands did to the columns and partitions of an audited table is noted;
--- see threadline.altered_columns and threadline.known_partitions.
+-- Returns whether every change that commands made to the columns and partitions of an audited
+-- table is noted; see threadline.altered_columns and threadline.known_partitions.
 CREATE OR REPLACE FUNCTION threadline.columns_noted(audited_table integer, target regclass) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4976,8 +4968,8 @@ BEGIN
 END
 $$;
 
--- The id under which a table is audited, if everything about it is as a policy asks for;
--- else NULL. How long changes are kept, and whose they are, is no matter of capture.
+-- Returns the id under which a table is audited if its audit matches a policy in every part; else
+-- NULL. The retention and the subjects are not compared, because capture does not depend on them.
 CREATE OR REPLACE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -4995,7 +4987,7 @@ BEGIN ATOMIC
       AND threadline.columns_noted(t.id, target);
 END;
 
--- What threadline.audit() does as the owner of the audit: notes the policy of a
+-- Runs the part of threadline.audit() that needs the owner of the audit: notes the policy of a
 -- table and builds its capture functions.
 CREATE OR REPLACE FUNCTION threadline.write_policy(
     target        regclass,
@@ -5040,7 +5032,7 @@ BEGIN
     SELECT nspname INTO STRICT tl_schema FROM pg_namespace WHERE oid = tl_class.relnamespace;
     SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
     SELECT coalesce(array_agg(k.name ORDER BY k.place), '{}'),
-           -- Of what is recorded.
+           -- Only for recorded columns.
            coalesce(array_agg(CASE threadline.policy_of_column(target, c.number, mask, exclude, hash) WHEN 'hash' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
     INTO tl_keys, tl_key_types
     FROM threadline.key_columns_of(target) WITH ORDINALITY AS k (name, type, place)
@@ -5091,7 +5083,7 @@ BEGIN
             array_to_string(tl_wrong, ', '), target
             USING HINT = format('A key that is a secret can be recorded as a keyed hash: hash => ARRAY[%L].', tl_wrong[1]);
     END IF;
-    -- Those of which two values that are equal have one text.
+    -- Types of which two equal values have one text.
     SELECT array_agg(format('%s (%s)', c.name, c.type)) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
     WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) = 'hash'
@@ -5112,7 +5104,7 @@ BEGIN
         SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain'));
 
     tl_id := coalesce(threadline.known_table_of(target), (
-        -- Somebody dropped the trigger by which a table is known, and not the other.
+        -- The trigger by which a table is identified was dropped, and the other was not.
         SELECT min(substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer)
         FROM pg_trigger AS g
         JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = 'threadline'::regnamespace
@@ -5120,11 +5112,11 @@ BEGIN
           AND threadline.captured_relation(substring(p.proname FROM '^capture_([0-9]{1,9})$')::integer, 0) = 0));
     tl_resumed := tl_id IS NULL AND continues IS NULL OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id AND t.unaudited_at IS NOT NULL);
     IF tl_id IS NULL THEN
-        -- A table created anew under its old name goes on with its history.
+        -- A table that is created again under its old name continues its history.
         tl_id := threadline.former_table(tl_schema, tl_class.relname);
     END IF;
-    -- After a restore without data functions are there and their rows are not:
-    -- an id counts as taken by either.
+    -- After a restore without data, functions exist without their rows: an id counts as taken by
+    -- either.
     WHILE tl_id IS NULL LOOP
         tl_id := nextval(pg_get_serial_sequence('threadline.audited_tables', 'id'));
         IF to_regproc('threadline.capture_' || tl_id) IS NOT NULL OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = tl_id) THEN
@@ -5145,11 +5137,11 @@ BEGIN
         JOIN threadline.columns_of(target) AS c ON c.name = k.name
         JOIN jsonb_to_recordset(tl_former.columns) AS was (name text, column_policy text, hash_key integer) ON was.name = k.former_name), false);
     IF tl_former.key_columns <> tl_keys OR tl_rekeyed THEN
-        -- What waits in the journal has the key that it was captured with.
+        -- Journal entries have the key that they were captured with.
         PERFORM threadline.post_all();
     END IF;
-    -- Records without a key are not found under one that comes later, nor those with hashes
-    -- by values.
+    -- Records without a key are not found under a key that comes later, nor those with keyed
+    -- hashes by values.
     tl_resumed := tl_resumed OR tl_rekeyed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
 
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
@@ -5172,21 +5164,21 @@ BEGIN
         ) AS was (name)
         WHERE (
             NOT EXISTS (
-                -- It has a column_policy of its own now, under whatever name.
+                -- It has a column policy of its own now, under any name.
                 SELECT
                 FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text, column_policy text)
                 JOIN threadline.columns_of(target) AS c
                     ON CASE WHEN tl_former.relation = target THEN c.number = f.number ELSE c.name = f.name END
                 WHERE f.name = was.name AND f.column_policy <> 'plain')
             OR EXISTS (
-                -- Another one had the name before.
+                -- Another column had the name before.
                 SELECT FROM threadline.renamed_columns AS r
                 WHERE r.table_id = tl_id AND r.former_name = was.name AND r.name IS NULL))
           AND NOT EXISTS (
             SELECT FROM threadline.columns_of(target) AS c
             WHERE c.name = was.name AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain')
         ORDER BY was.name);
-    -- What has such a name from now on is another column.
+    -- From now on, this name is that of another column.
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
     SELECT tl_id, c.name, NULL, clock_timestamp()
     FROM threadline.columns_of(target) AS c
@@ -5211,21 +5203,21 @@ BEGIN
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'column_policy', now.column_policy,
-                    -- What is made of others may be made of a redacted one later.
+                    -- A column generated from others may be generated from a redacted one later.
                     'generation_expression', CASE
                         WHEN now.column_policy = 'plain' AND cardinality(mask || exclude || hash) > 0
                         THEN threadline.generation_of(target, c.number) END,
-                    -- What a redacted column held until now was not recorded.
+                    -- Values of a redacted column up to now were not recorded.
                     'plain_since', CASE
                         WHEN now.column_policy <> 'plain' THEN NULL
                         WHEN former.column_policy <> 'plain' THEN clock_timestamp()
                         ELSE former.plain_since END,
-                    -- Kept, so that a hash remains one whatever is decided meanwhile.
+                    -- Kept, so that the key stays while the column has another policy.
                     'hash_key', CASE
                         WHEN former.hash_key IN (SELECT id FROM threadline.hash_keys) THEN former.hash_key
                         WHEN now.column_policy = 'hash' THEN threadline.new_hash_key() END,
-                    -- What is recorded under its name is of another column, or
-                    -- written another way.
+                    -- Values recorded under its name are of another column, or written another
+                    -- way.
                     'retyped_at', CASE
                         WHEN tl_resumed THEN NULL
                         WHEN former.type = c.type::text
@@ -5239,8 +5231,8 @@ BEGIN
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
                 number smallint, name text, type text, column_policy text, plain_since timestamptz, retyped_at timestamptz, hash_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
-        -- Those too that were redacted when they were dropped: of their values, some
-        -- may be on record from before.
+        -- Includes columns that were redacted when they were dropped: some of their earlier
+        -- values may be on record.
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
@@ -5261,8 +5253,8 @@ BEGIN
 
     PERFORM threadline.note_partitions(tl_id, target, coalesce(tl_former.relation = target, false) AND NOT tl_resumed);
     PERFORM threadline.build_function(tl_id, target);
-    -- Nobody writes before the triggers are there. What happened while the table
-    -- was not audited, nobody knows.
+    -- No writes happen before the triggers exist. Changes made while the table was not audited
+    -- are unknown.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
     tl_restarted := tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed;
     IF tl_restarted OR tl_former.policy <> tl_policy THEN
@@ -5276,8 +5268,7 @@ END
 $write_policy$;
 REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text, regclass, text[], jsonb) FROM PUBLIC;
 
--- Sets how long the changes of a table are kept and whose they are; everything else stays
--- as it was decided.
+-- Sets the retention and the subjects of a table; the rest of its policy stays.
 CREATE OR REPLACE FUNCTION threadline.set_terms(target regclass, keep text, personal text[], subject jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5304,8 +5295,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.set_terms(regclass, text, text[], jsonb) FROM PUBLIC;
 
--- Gives the history of an audited table to another, which takes its place: as the owner of
--- the audit, for threadline.audit(continues => ...).
+-- Gives the history of an audited table to the table that replaces it, as the owner of the audit,
+-- for threadline.audit(continues => ...).
 CREATE OR REPLACE FUNCTION threadline.give_history(former regclass, target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5337,9 +5328,9 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.give_history(regclass, regclass) FROM PUBLIC;
 
--- Records what it changed that one table took the place of another: rows that are only in
--- one of them, and those that differ in a column which both have with the same type. As
--- the owner of the audit, for threadline.audit(continues => ...).
+-- Records the differences when one table replaces another: rows that are only in one of them, and
+-- rows that differ in a column that both have with the same type. Runs as the owner of the audit,
+-- for threadline.audit(continues => ...).
 CREATE OR REPLACE FUNCTION threadline.record_replacement(former regclass, target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5349,7 +5340,7 @@ SET intervalstyle = 'postgres'
 SET bytea_output = 'hex'
 SET extra_float_digits = 1
 SET array_nulls = on
--- With it, what a CHECK calls would run as the owner of the audit.
+-- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
 SET jit = off
 AS $$
@@ -5363,7 +5354,7 @@ BEGIN
     PERFORM threadline.require_handed_over(target);
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
     IF tl_table.policy ?| '{operations,condition}' THEN
-        -- Not every change is to be recorded.
+        -- The policy does not record every change.
         RETURN;
     END IF;
     tl_common := ARRAY(
@@ -5411,15 +5402,15 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.record_replacement(regclass, regclass) FROM PUBLIC;
 
--- Whether a column is named like a secret, by the rule of the library's
--- `looks_secret`: by whole words, in snake case or camel case, in the singular or plural,
--- with or without a number. When something happened, and whether it is so, are none.
--- digits: whether it could be a secret made of digits, such as a PIN; token_count is none.
+-- Returns whether a column's name suggests a secret, by the rule of the library's `looks_secret`:
+-- by whole words, in snake case or camel case, in the singular or plural, with or without a
+-- number. Names of times and of yes/no columns do not. digits: whether it could be a secret made
+-- of digits, such as a PIN; token_count could not.
 CREATE OR REPLACE FUNCTION threadline.looks_secret(name text, digits boolean DEFAULT false) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
     SELECT CASE
-        -- Most names have none of these in them, and are not taken apart.
+        -- Most names contain none of these and are not split into words.
         WHEN lower(regexp_replace(name, '[\x01-\x40\x5b-\x60\x7b-\x7f]', '', 'g') COLLATE "C")
              !~ '(pass(w|phrase|code)|pwd|pin|otp|code|salt|secret|token|jwt|credential|key|card|pan|cvv|cvc|iban|ssn|socialsecurity)'
         THEN false
@@ -5446,9 +5437,9 @@ BEGIN ATOMIC
     END;
 END;
 
--- The columns of a table that look secret by their names, and by their types could be:
--- whether something is so and when it was is none, and a number is only if it could be a
--- PIN or the like. What refers to another table is what that is called there.
+-- Returns the columns of a table whose names suggest a secret and whose types could hold one:
+-- boolean and time columns cannot, and a number only if it could be a PIN or the like. A column
+-- that refers to another table is judged by the name of the column that it refers to.
 CREATE OR REPLACE FUNCTION threadline.secret_columns(target regclass) RETURNS TABLE (number smallint, name text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5471,8 +5462,8 @@ BEGIN ATOMIC
     ORDER BY c.number;
 END;
 
--- Refuses a policy that would record what looks secret and says nothing of it, unless it
--- is in force.
+-- Fails for a policy that would record columns whose names suggest a secret without naming them,
+-- unless that policy is in force.
 CREATE OR REPLACE FUNCTION threadline.ask_about_secrets(target regclass, policy jsonb) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5490,7 +5481,7 @@ DECLARE
           AND (NOT policy ? 'columns' OR s.name = ANY (tl_keys))
           AND threadline.policy_of_column(target, s.number, tl_redacted, '{}', '{}') = 'plain');
 BEGIN
-    -- A column that is not there is refused as that.
+    -- Columns that do not exist get their own error.
     IF tl_secret <> '{}' AND tl_redacted || tl_said <@ ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c)
        AND threadline.as_decided(target, policy) IS NULL
     THEN
@@ -5515,8 +5506,8 @@ BEGIN
 END
 $$;
 
--- threadline.audit(), without its question about columns that look secret: it was asked
--- where the policy was decided, of a model or before.
+-- Runs threadline.audit() without the check for columns that suggest a secret: it ran where the
+-- policy was written, for a model or earlier.
 CREATE OR REPLACE FUNCTION threadline.audit_as_decided(
     target        regclass,
     mask          text[]  DEFAULT '{}',
@@ -5546,7 +5537,7 @@ BEGIN
     tl_id := threadline.as_decided(target, threadline.policy(
         mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
     IF tl_id IS NOT NULL THEN
-        -- Nobody is kept waiting for what is there already.
+        -- Triggers that already match are not replaced, so no writer waits for them.
         IF (SELECT t.policy FROM threadline.audited_tables AS t WHERE t.id = tl_id) <> threadline.policy(
             mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject) THEN
             PERFORM threadline.hand_over(target);
@@ -5557,8 +5548,8 @@ BEGIN
     END IF;
     PERFORM threadline.check_condition(target, condition);
     PERFORM threadline.lock_policies();
-    -- What writers did so far is to be seen here, and done by the old function;
-    -- the triggers hold them off from now on anyway.
+    -- The writes so far are visible here and were recorded by the old function; the triggers
+    -- block further writers in any case.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
     PERFORM threadline.hand_over(target);
     IF continues IS NOT NULL THEN
@@ -5570,7 +5561,7 @@ BEGIN
         END LOOP;
     END IF;
     tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, plain, hash, ignore, keep, continues, personal, subject);
-    -- Left over from the time when the table was a partition of another.
+    -- Left over from when the table was a partition of another.
     PERFORM threadline.drop_triggers(target, but_of => tl_id);
     PERFORM threadline.install_triggers(tl_id, target, condition);
     IF condition IS NOT NULL THEN
@@ -5585,32 +5576,31 @@ BEGIN
 END
 $$;
 
--- Audits a table from now on, or changes how. Safe to call again: the table
--- keeps its id, and with it its history.
+-- Audits a table, or changes its policy. Can be called repeatedly: the table keeps its id, and
+-- with it its history.
 --
 --   SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password_hash']);
 --
--- columns: these alone, and the primary key; whatever comes later is left out.
+-- columns: records only these columns and the primary key; columns added later are left out.
 -- operations: some of insert, update, delete and truncate, instead of all.
--- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows of which
--- it is not true are not recorded. What a record was can then not be said.
--- Like a CHECK it is evaluated for each row that is written: if it fails, so does the
--- write.
--- plain: columns that are no secret though their names look like it. Of one that looks
--- secret, something has to be said: mask, exclude, hash or plain.
--- hash: columns stored as keyed hashes, so that equal values can be seen to be equal.
--- ignore: columns that are recorded with what else changes; a change of these alone
+-- condition: SQL over OLD and NEW as in the WHEN clause of a trigger; rows for which it is
+-- not true are not recorded. The state of a record at an instant is then not available.
+-- Like a CHECK it is evaluated for each row that is written: if it fails, so does the write.
+-- plain: columns that are not secret although their names suggest it. A column whose name
+-- suggests a secret needs an explicit policy: mask, exclude, hash or plain.
+-- hash: columns stored as keyed hashes, so that equal values have equal hashes.
+-- ignore: columns that are recorded along with changes of others; a change of only these
 -- leaves no record. For counters and ranks.
 -- keep: how long changes are kept, such as '7 years'; threadline.purge() removes older
 -- ones. Without it all are kept.
--- personal: columns of a person, which threadline.begin_erasure() makes unreadable when that
--- person asks for it. They are the record's own: of users:42.
--- subject: columns that name the person to whom the row belongs, and the table of which
--- they name the records: subject => '{"user_id": "users"}'.
--- continues: the audited table that this one takes the place of, as when a copy was made,
--- changed and renamed: its history goes on here, and ends there. What differs is recorded.
--- keyless: the table may have no primary key. What happened to it is found by its
--- content then; no record of it has a history.
+-- personal: columns of a person, which threadline.begin_erasure() makes unreadable on that
+-- person's request. They belong to the record itself: users:42.
+-- subject: columns that name the person to whom the row belongs, and the table of the
+-- records that they name: subject => '{"user_id": "users"}'.
+-- continues: the audited table that this one replaces, as when a copy was made, changed and
+-- renamed: its history continues here, and ends there. Differences are recorded.
+-- keyless: the table may have no primary key. Its changes are then found by their content;
+-- its records have no history.
 CREATE OR REPLACE FUNCTION threadline.audit(
     target        regclass,
     mask          text[]  DEFAULT '{}',
@@ -5641,11 +5631,11 @@ BEGIN
 END
 $$;
 
--- Puts a former policy of a table back, for the down.sql of a migration: as
--- threadline.audit(), but columns that the policy names may be gone, because a later
--- migration dropped them. If one that was redacted comes back, it is redacted.
--- continues: as of threadline.audit(), to give a history back after tables were renamed
--- back; of a table that is gone, or whose history was given away, there is none to give.
+-- Restores a former policy of a table, for the down.sql of a migration: as threadline.audit(),
+-- but columns that the policy names may be missing, because a later migration dropped them. If a
+-- redacted one comes back, it is redacted. continues: as in threadline.audit(), to return a
+-- history after tables were renamed back; ignored if the table is gone or its history was given
+-- away.
 CREATE OR REPLACE FUNCTION threadline.audit_as_before(
     target        regclass,
     mask          text[]  DEFAULT '{}',
@@ -5680,7 +5670,7 @@ BEGIN
                 exclude => ARRAY(SELECT c FROM unnest(exclude) AS c WHERE c = ANY (tl_there)),
                 require_actor => require_actor,
                 keyless => keyless,
-                -- The key is recorded in any case, so that naming it chooses nothing more.
+                -- The key is recorded in any case, so naming it chooses no further column.
                 columns => CASE WHEN cardinality(columns) > 0 THEN coalesce(
                     (SELECT array_agg(c) FROM unnest(columns) AS c WHERE c = ANY (tl_there)),
                     ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k)) END,
@@ -5710,10 +5700,9 @@ BEGIN
 END
 $$;
 
--- Builds a table's capture anew from its columns as they are now, under the
--- same policy. Call it in the migration that changes the columns. A redacted
--- column stays redacted through a rename, and so does one that is dropped and
--- added again, or that was generated from a redacted one.
+-- Rebuilds a table's capture for its present columns, under the same policy. Call it in the
+-- migration that changes the columns. A redacted column stays redacted through a rename; so does
+-- a column that is dropped and added again, or that was generated from a redacted one.
 CREATE OR REPLACE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5733,7 +5722,7 @@ BEGIN
     PERFORM threadline.set_sequences();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
     IF tl_table.id IS NULL AND threadline.audited_table_of(target) IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: what was decided for table % was not restored with it; say it again with SELECT threadline.audit(''%'', ...)',
+        RAISE EXCEPTION 'threadline: the policy of table % was not restored with it; set it again with SELECT threadline.audit(''%'', ...)',
             target, target;
     ELSIF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited; start with SELECT threadline.audit(''%'')', target, target;
@@ -5746,7 +5735,7 @@ BEGIN
             target, target;
     END IF;
     IF tl_table.policy ? 'condition' AND tl_table.deparsed_condition IS NULL THEN
-        RAISE EXCEPTION 'threadline: the condition of table % was never installed; say it again with SELECT threadline.audit(''%'', condition => ...)',
+        RAISE EXCEPTION 'threadline: the condition of table % was never installed; set it again with SELECT threadline.audit(''%'', condition => ...)',
             target, target;
     END IF;
     WITH decided AS (
@@ -5764,12 +5753,13 @@ BEGIN
           ON CASE WHEN tl_table.relation = target::oid AND live.number IN (
                  SELECT k.number FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint)
              ) THEN live.number = c.number
-             -- A column that came since is redacted as one of its name was.
+             -- A new column is redacted if a former one of its name was.
              ELSE live.name = c.name END
         CROSS JOIN LATERAL (
             SELECT tl_table.relation <> target::oid OR live.number = c.number
         ) AS same (is_it)
-        -- What was generated from a secret still holds it when it is generated no more.
+        -- A column that was generated from a secret still holds it after its generation
+        -- expression is dropped.
         CROSS JOIN LATERAL (
             SELECT c.column_policy <> 'plain'
                AND NOT coalesce(tl_table.policy -> 'hash' ? c.name, false)
@@ -5803,15 +5793,15 @@ BEGIN
 END
 $$;
 
--- Builds the capture of every audited table anew, under the policy that is on record, and
--- sets the sequences right: what is to be run after a restore, an upgrade of the server or
--- a switch-over. A table that came without its triggers is audited again and goes on with
--- its history. Says of each table why that was not possible, or NULL.
+-- Rebuilds the capture of every audited table under its recorded policy, and sets the sequences;
+-- run it after a restore, an upgrade of the server or a switch-over. A table that was restored
+-- without its triggers is audited again and continues its history. Returns for each table the
+-- reason if that was not possible, or NULL.
 --
 --   SELECT * FROM threadline.refresh_all();
 --
--- Writers of the tables that differ wait until the transaction ends; where they must not,
--- call threadline.refresh() for one table at a time.
+-- Writers of the tables that differ wait until the transaction ends; to avoid that, call
+-- threadline.refresh() for one table at a time.
 CREATE OR REPLACE FUNCTION threadline.refresh_all(OUT relation text, OUT error text) RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5839,9 +5829,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.refresh_all() IS
-    'Builds the capture of every audited table anew and sets the sequences right, after a restore or a switch-over';
+    'Rebuilds the capture of every audited table and sets the sequences, after a restore or a switch-over';
 
--- What threadline.unaudit() does as the owner of the audit.
+-- Runs the part of threadline.unaudit() that needs the owner of the audit.
 CREATE OR REPLACE FUNCTION threadline.end_audit(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5850,7 +5840,7 @@ DECLARE
     tl_id integer := threadline.known_table_of(target);
 BEGIN
     PERFORM threadline.require_handed_over(target);
-    -- ENABLE TRIGGER ALL, after a load of data, switches the triggers on again.
+    -- ENABLE TRIGGER ALL, after a load of data, enables the triggers again.
     EXECUTE format('CREATE OR REPLACE FUNCTION threadline.capture_%s() RETURNS trigger LANGUAGE plpgsql AS %L',
         tl_id, 'BEGIN RETURN NULL; END');
     UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = tl_id;
@@ -5859,9 +5849,9 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.end_audit(regclass) FROM PUBLIC;
 
--- Stops auditing a table. What was recorded stays and can be read as before. The triggers
--- are switched off and not dropped: that would keep readers waiting, and by them the
--- table is known again when it is audited again, also under another name.
+-- Stops auditing a table. What was recorded stays readable. The triggers are disabled and not
+-- dropped: dropping them would block readers, and they identify the table when it is audited
+-- again, also under another name.
 CREATE OR REPLACE FUNCTION threadline.unaudit(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -5879,7 +5869,7 @@ BEGIN
     IF tl_id IS NULL THEN
         RETURN;
     END IF;
-    -- First, so that threadline.watch() knows.
+    -- First, so that threadline.watch() recognizes it.
     PERFORM threadline.hand_over(target);
     PERFORM threadline.end_audit(target);
     FOR tl_trigger IN
@@ -5894,10 +5884,10 @@ BEGIN
 END
 $$;
 
--- Records a semantic event. With `linked` it belongs to the AuditTransaction of
--- the running database transaction, which it opens if no change has yet; without
--- it stands alone. Runs as the owner, so that an application needs no right on
--- the tables: GRANT USAGE ON SCHEMA threadline is enough.
+-- Records a semantic event. With `linked` it belongs to the AuditTransaction of the running
+-- database transaction and opens one if no change has; otherwise it has no transaction. Runs as
+-- the owner, so that an application needs no right on the tables: GRANT USAGE ON SCHEMA
+-- threadline is enough.
 CREATE OR REPLACE FUNCTION threadline.record_action(
     name           text,
     actor_type     text,
@@ -5962,7 +5952,7 @@ BEGIN
         ON CONFLICT (id) DO NOTHING
         RETURNING *;
         EXIT WHEN FOUND;
-        -- The sequence is behind, after a switch-over; no action fails because of that.
+        -- After a switch-over the sequence can be behind; no action fails because of that.
         PERFORM threadline.set_sequences();
     END LOOP;
 END
@@ -5991,7 +5981,7 @@ FROM threadline.audit_actions AS a;
 COMMENT ON VIEW threadline.actions IS
     'Every recorded action, for reading in psql';
 
--- Of actions the table is NULL.
+-- For actions the table is NULL.
 CREATE VIEW threadline.kept_for AS
 SELECT t.id AS table_id, k.keep, now() - k.keep AS horizon
 FROM threadline.audited_tables AS t
@@ -6001,9 +5991,9 @@ WHERE t.policy ? 'keep'
 UNION ALL
 SELECT NULL, r.actions, now() - r.actions FROM threadline.retention AS r WHERE r.actions IS NOT NULL;
 COMMENT ON VIEW threadline.kept_for IS
-    'For how long the changes of each table are kept, and since when that is; no row: for ever';
+    'How long the changes of each table are kept, and the start of that period; no row: for ever';
 
--- Whether a legal hold keeps what belongs to a record, an actor or a correlation id.
+-- Returns whether a legal hold keeps what belongs to a record, an actor or a correlation id.
 CREATE OR REPLACE FUNCTION threadline.held(
     table_id integer, record_key text, previous_key text, actor_type text, actor_id text, correlation_id text
 ) RETURNS boolean
@@ -6021,8 +6011,8 @@ BEGIN ATOMIC
 END;
 
 -- Keeps from threadline.purge(), until threadline.release(), what belongs to a record (under
--- every key that it has had), to a table, an actor, or a correlation id; if several are
--- given, what belongs to all of them. Returns the number of the hold.
+-- every key that it has had), to a table, an actor, or a correlation id; if several are given,
+-- what belongs to all of them. Returns the number of the hold.
 --
 --   SELECT threadline.hold('lawsuit 2026-17', target => 'users', record_key => '42');
 CREATE OR REPLACE FUNCTION threadline.hold(
@@ -6067,7 +6057,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.hold(text, regclass, text, text, text, text) FROM PUBLIC;
 
--- Ends a hold; what it kept goes with the next threadline.purge().
+-- Ends a hold; the next threadline.purge() removes what it kept.
 --
 --   SELECT threadline.release(3, 'lawsuit 2026-17 is settled');
 CREATE OR REPLACE FUNCTION threadline.release(hold bigint, reason text) RETURNS void
@@ -6089,7 +6079,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.release(bigint, text) FROM PUBLIC;
 
--- Sets the least time for which any table's changes are kept, and how long actions are;
+-- Sets the minimum time for which changes of any table are kept, and how long actions are kept;
 -- NULL: for ever. For the owner of the audit.
 --
 --   SELECT threadline.set_retention(floor => '1 year', actions => '7 years');
@@ -6102,9 +6092,9 @@ DECLARE
     tl_former threadline.retention;
 BEGIN
     IF set_retention.floor <= '0' OR set_retention.actions <= '0' THEN
-        RAISE EXCEPTION 'threadline: what is kept is kept for some time; give a length of time such as ''7 years'', or NULL';
+        RAISE EXCEPTION 'threadline: a retention must be a length of time above zero, such as ''7 years'', or NULL';
     ELSIF set_retention.actions < set_retention.floor THEN
-        RAISE EXCEPTION 'threadline: actions cannot be kept for %: the least is %', set_retention.actions, set_retention.floor;
+        RAISE EXCEPTION 'threadline: actions cannot be kept for %: the minimum is %', set_retention.actions, set_retention.floor;
     END IF;
     SELECT * INTO tl_former FROM threadline.retention;
     INSERT INTO threadline.retention (floor, actions)
@@ -6117,8 +6107,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.set_retention(interval, interval) FROM PUBLIC;
 
--- The changes of a table, or with NULL the actions, that a purge looks at: after where it
--- had come to, in the order of their transactions. What is old goes, unless it is held.
+-- Returns the changes of a table, or with NULL the actions, that a purge reads next, in the order
+-- of their transactions. Old ones are removed, unless they are held.
 CREATE OR REPLACE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
 ) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint, place tid)
@@ -6138,7 +6128,7 @@ BEGIN
                age.is_old AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
                pg_column_size(a.*)::bigint, a.ctid
         FROM threadline.audit_actions AS a
-        -- What was done to the audit itself stays.
+        -- Actions on the audit itself stay.
         CROSS JOIN LATERAL (SELECT a.occurred_at < horizon AND a.name NOT LIKE 'audit.%' AS is_old) AS age
         WHERE a.id > after_id
           AND a.id <= (SELECT o.id FROM threadline.audit_actions AS o WHERE o.occurred_at < horizon ORDER BY o.id DESC LIMIT 1)
@@ -6146,7 +6136,8 @@ BEGIN
         LIMIT at_most;
         RETURN;
     END IF;
-    -- Of a record, what came first goes first: nothing that came after the first change that stays.
+    -- Changes of a record are removed in their order: none that came after the first change that
+    -- stays.
     tl_end := coalesce(
         (SELECT x.id FROM threadline.ledger_transactions AS x WHERE x.opened_at >= tl_before ORDER BY x.opened_at LIMIT 1),
         9223372036854775807);
@@ -6155,7 +6146,7 @@ BEGIN
            age.is_old AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
            pg_column_size(c.*)::bigint, c.ctid
     FROM threadline.ledger_changes AS c
-    -- Looked up: joined, all transactions would be read from the first on.
+    -- Looked up by index: a join would read all transactions from the first on.
     LEFT JOIN LATERAL (
         SELECT of.xact_id, of.occurred_at, of.actor_type, of.actor_id, of.correlation_id
         FROM threadline.ledger_transactions AS of WHERE of.id = c.transaction_id
@@ -6163,7 +6154,8 @@ BEGIN
     ) AS x ON true
     CROSS JOIN LATERAL (
         SELECT c.captured_at < horizon AND c.id < tl_end
-           -- Of a transaction that went on after the horizon all is needed to say what was before it.
+           -- If a transaction continued after the horizon, all of it is needed for the state
+           -- before it.
            AND NOT EXISTS (
                SELECT FROM threadline.ledger_transactions AS part
                WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
@@ -6171,8 +6163,8 @@ BEGIN
         -- Looked up once a change.
         OFFSET 0
     ) AS age
-    -- An order that one index has, whatever the planner expects: by the primary key, the
-    -- changes of all other tables would be read to find the first of this one.
+    -- One index has this order, regardless of the estimates: by the primary key, the changes of
+    -- all other tables would be read to find the first of this one.
     WHERE (c.table_id, c.transaction_id, c.id) > (audited_table, after_transaction, after_id)
       AND (c.table_id, c.transaction_id) < (audited_table, tl_end)
     ORDER BY c.table_id, c.transaction_id, c.id
@@ -6180,14 +6172,15 @@ BEGIN
 END
 $$;
 
--- Images of a record laid over each other: of each column, the last value.
+-- Merges images of a record: the last value of each column.
 CREATE OR REPLACE AGGREGATE threadline.overlay(jsonb) (
     SFUNC = pg_catalog.jsonb_concat,
     STYPE = pg_catalog.jsonb
 );
 
--- Keeps of each record what it was after those of its changes that a purge is about to
--- remove, so that later instants are answered as before. Given are changes of one table.
+-- Keeps the state of each record after those of its changes that a purge is about to remove, so
+-- that queries about later instants return the same as before. The given changes are of one
+-- table.
 CREATE OR REPLACE FUNCTION threadline.keep_images(audited_table integer, places tid[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6196,7 +6189,7 @@ AS $$
 DECLARE
     tl_renames jsonb := threadline.renames_of(audited_table);
     tl_alterations jsonb := threadline.alterations_of(audited_table);
-    -- Which rows a TRUNCATE removed that recorded their number alone, nobody knows.
+    -- If a TRUNCATE recorded only the number of rows, which rows it removed is unknown.
     tl_blind bigint;
 BEGIN
     SELECT coalesce(max(c.id), 0) INTO tl_blind
@@ -6209,7 +6202,7 @@ BEGIN
         FROM threadline.ledger_changes AS c
         WHERE c.ctid = ANY (places) AND c.record_key IS NOT NULL AND c.id > tl_blind
     ), grouped AS MATERIALIZED (
-        -- Keys that one statement moved, it moved at once.
+        -- One statement moved these keys at the same moment.
         SELECT d.transaction_id, d.statement, min(d.id) AS position FROM doomed AS d
         WHERE d.previous_key IS NOT NULL GROUP BY d.transaction_id, d.statement
     ), event AS MATERIALIZED (
@@ -6230,7 +6223,7 @@ BEGIN
                CASE WHEN k.image IS NULL THEN 'end' WHEN k.is_whole THEN 'birth' ELSE 'update' END, k.image,
                CASE WHEN k.image IS NULL THEN 0 ELSE 1 END
         FROM (SELECT DISTINCT e.event_key FROM event AS e) AS of
-        -- Looked up: joined, all that is kept of the table might be read.
+        -- Looked up by index: a join might read everything kept of the table.
         CROSS JOIN LATERAL (
             SELECT i.* FROM threadline.kept_images AS i WHERE i.table_id = audited_table AND i.record_key = of.event_key
             OFFSET 0
@@ -6274,9 +6267,9 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.keep_images(integer, tid[]) FROM PUBLIC;
 
--- Begins the next run of threadline.purge(), of the first table with something older than
--- is kept, and says so in an action; NULL if there is none. From now on nothing before the
--- horizon is answered, so that an answer does not depend on how far the run has come.
+-- Begins the next run of threadline.purge(), for the first table with changes older than its
+-- retention, and records it as an action; NULL if there is none. From now on queries about
+-- instants before the horizon fail, so that no result depends on the progress of the run.
 CREATE OR REPLACE FUNCTION threadline.begin_purge() RETURNS threadline.purges
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6292,7 +6285,7 @@ BEGIN
     FOR tl_next IN SELECT * FROM threadline.kept_for ORDER BY table_id LOOP
         tl_after_transaction := -1;
         tl_after_id := -1;
-        -- What is held may come first.
+        -- Held changes may come first.
         LOOP
             SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.turn DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.turn DESC))[1] AS id
             INTO tl_seen
@@ -6318,12 +6311,12 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.begin_purge() FROM PUBLIC;
 
--- One batch of a run of threadline.purge(), which holds its lock; returns how many changes
--- or actions went. Transactions that have nothing left go with them.
+-- Removes one batch of a run of threadline.purge(), which holds its lock; returns the number of
+-- removed changes or actions. Transactions without any remaining changes are removed with them.
 CREATE OR REPLACE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
--- By their places, also where the planner would rather read a whole table.
+-- By their physical location, even where the planner would prefer to read a whole table.
 SET enable_seqscan = off
 AS $$
 DECLARE
@@ -6337,8 +6330,8 @@ DECLARE
     tl_purged bigint;
     tl_emptied bigint;
 BEGIN
-    -- Rows are removed where they are: nobody moves one but a purge and an erasure, of which
-    -- one goes on at a time.
+    -- Rows do not move in between: only a purge and an erasure move them, and only one of the two
+    -- runs at a time.
     SELECT count(*), array_agg(s.place) FILTER (WHERE s.is_old), array_agg(s.place) FILTER (WHERE s.goes),
            coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes), '{}'),
            coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
@@ -6349,7 +6342,7 @@ BEGIN
     IF run.table_id IS NULL THEN
         DELETE FROM threadline.audit_actions AS a WHERE a.ctid = ANY (tl_doomed);
     ELSE
-        -- What a hold keeps counts as well.
+        -- Held changes count as well.
         PERFORM threadline.keep_images(run.table_id, tl_old);
         DELETE FROM threadline.ledger_changes AS c WHERE c.ctid = ANY (tl_doomed);
     END IF;
@@ -6357,9 +6350,9 @@ BEGIN
 
     DELETE FROM threadline.ledger_transactions AS x
     WHERE x.id = ANY (tl_transactions)
-      -- Not by the index on opened_at, which has all that is old.
+      -- Not by the index on opened_at, which contains everything old.
       AND (x.opened_at < run.kept_since) IS true
-      -- Looked up one by one: NOT EXISTS would be joined to all of them.
+      -- Looked up one by one: NOT EXISTS would become a join with all of them.
       AND (SELECT c.id FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id LIMIT 1) IS NULL
       AND (SELECT a.id FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id LIMIT 1) IS NULL;
     GET DIAGNOSTICS tl_emptied = ROW_COUNT;
@@ -6373,7 +6366,7 @@ BEGIN
         ended_at = CASE WHEN tl_seen < at_most THEN clock_timestamp() END
     WHERE p.id = run.id;
     IF tl_seen < at_most THEN
-        -- That a record had gone is needed as long as something from before is held.
+        -- The end of a record is needed as long as something from before it is held.
         DELETE FROM threadline.kept_images AS k
         WHERE k.table_id = run.table_id AND k.image IS NULL AND (
             SELECT c.id FROM threadline.ledger_changes AS c
@@ -6384,14 +6377,14 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.purge_batch(threadline.purges, bigint) FROM PUBLIC;
 
--- Removes what is older than its table's policy keeps it, oldest first, and returns how
--- many changes and actions; 0 when there is nothing to do, or somebody else is purging.
--- Call it until it returns 0:
+-- Removes changes and actions older than the retention of their policies, oldest first, and
+-- returns their number; 0 if there is nothing to do, or another session is purging. Call it until
+-- it returns 0:
 --
 --   SELECT threadline.purge();
 --
--- Each call is one transaction, of about 10,000 changes, that keeps no writer waiting. A
--- run that was interrupted goes on where it was. What is under a hold stays.
+-- Each call is one transaction of about 10,000 changes and blocks no writer. An interrupted run
+-- continues from its last batch. What is under a hold stays.
 CREATE OR REPLACE FUNCTION threadline.purge(at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6425,9 +6418,10 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.purge(integer) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.purge(integer) IS
-    'Removes what is older than its policy keeps it, a batch a call; returns how many changes and actions';
+    'Removes changes and actions older than the retention of their policy, one batch a call; returns their number';
 
--- What threadline.purge() would remove, from where; of a long time this reads a lot.
+-- Returns what threadline.purge() would remove, and from where; for a long period this reads many
+-- rows.
 CREATE OR REPLACE FUNCTION threadline.purge_preview()
 RETURNS TABLE (schema_name text, table_name text, keep interval, horizon timestamptz, goes bigint, held bigint, bytes bigint, oldest timestamptz)
 LANGUAGE sql STABLE
@@ -6447,7 +6441,7 @@ BEGIN ATOMIC
     ORDER BY t.schema_name, t.table_name;
 END;
 
--- Waits for whoever purges or erases, a batch at most.
+-- Waits for a running purge or erasure, one batch at most.
 CREATE OR REPLACE FUNCTION threadline.lock_erasing() RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6458,8 +6452,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION threadline.lock_erasing() FROM PUBLIC;
 
--- What columns said in an image, by the names that they have in `by`: {"user_id": "42"}.
--- `former` is threadline.former_names() of each. What the image does not have is missing.
+-- Returns the values of columns in an image, by the names in `by`: {"user_id": "42"}. `former` is
+-- threadline.former_names() of each. Columns that the image lacks are missing.
 CREATE OR REPLACE FUNCTION threadline.named_in(image jsonb, former jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6467,11 +6461,11 @@ BEGIN ATOMIC
     SELECT coalesce(jsonb_object_agg(f.key, image ->> n.name), '{}')
     FROM jsonb_each(former) AS f
     CROSS JOIN LATERAL unnest(threadline.hidden_names(f.value, captured_at)) AS n (name)
-    -- Before it got its name it is not in an image under it.
+    -- Images from before the column got this name do not contain it under this name.
     WHERE image ? n.name;
 END;
 
--- The keys that the record of a person has had. Refuses those that others had, too.
+-- Returns the keys that the record of a person has had. Fails if other records had one of them.
 CREATE OR REPLACE FUNCTION threadline.subject_keys(audited_table integer, record_key text) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6487,17 +6481,18 @@ BEGIN
         FROM threadline.audit_changes AS c
         WHERE c.table_id = audited_table AND c.record_key = ANY (tl_keys) AND (c.previous_key IS NOT NULL OR c.op = 'I');
         IF tl_moves > cardinality(tl_keys) - 1 OR tl_births > 1 THEN
-            RAISE EXCEPTION 'threadline: the record % has had other keys, and so had other records: of what is recorded under %, nobody can say whose all of it is',
+            RAISE EXCEPTION 'threadline: record % shares keys with other records, and the owner of the changes under % is unknown',
                 subject_keys.record_key, array_to_string(tl_keys, ', ')
-                USING HINT = 'Keys that do not change are told apart.';
+                USING HINT = 'Records with keys that never change are unambiguous.';
         END IF;
     END IF;
     RETURN tl_keys;
 END
 $$;
 
--- In which tables something belongs to the records of a table, by their policies:
--- [{"table_id", "columns": what is personal, "by": what names the record, "itself": whether it is the table of the record}].
+-- Returns the tables in which something belongs to the records of a table, by their policies:
+-- [{"table_id", "columns": the personal ones, "by": those that name the record, "itself": whether
+-- it is the table of the record}].
 CREATE OR REPLACE FUNCTION threadline.personal_tables(target regclass) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6530,7 +6525,7 @@ BEGIN
 END
 $$;
 
--- A plan of threadline.personal_tables() with the columns that were named, and no others.
+-- Returns a plan of threadline.personal_tables() restricted to the named columns.
 CREATE OR REPLACE FUNCTION threadline.chosen_columns(target regclass, plan jsonb, columns text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6555,7 +6550,7 @@ BEGIN
         ORDER BY (p -> 'itself')::boolean DESC
         LIMIT 1;
         IF tl_table.id IS NULL THEN
-            RAISE EXCEPTION 'threadline: of the table of column % nobody knows which rows belong to a record of %', tl_column, target
+            RAISE EXCEPTION 'threadline: no policy says which rows of the table of column % belong to a record of %', tl_column, target
                 USING HINT = 'Say which column names the person: #[audited(subject(user_id = users))], subject => ''{"user_id": "users"}'' of threadline.audit().';
         END IF;
         tl_column := tl_parts[cardinality(tl_parts)];
@@ -6565,7 +6560,7 @@ BEGIN
               AND NOT EXISTS (
                   SELECT FROM threadline.ledger_changes AS c
                   WHERE c.table_id = tl_table.id AND (c.row_data ? tl_column OR c.changed_from ? tl_column OR c.changed_to ? tl_column)) THEN
-            RAISE EXCEPTION 'threadline: of table %.% no column % is on record', tl_table.schema_name, tl_table.table_name, tl_column;
+            RAISE EXCEPTION 'threadline: table %.% has no recorded column %', tl_table.schema_name, tl_table.table_name, tl_column;
         END IF;
         tl_chosen := tl_chosen || jsonb_build_object(tl_table.id::text, coalesce(tl_chosen -> tl_table.id::text, '[]') || to_jsonb(tl_column));
     END LOOP;
@@ -6573,17 +6568,18 @@ BEGIN
 END
 $$;
 
--- Begins to make what is recorded of a person unreadable (GDPR, article 17), and returns
--- the number of the erasure; threadline.erase() does it:
+-- Begins to make the recorded data of a person unreadable (GDPR, article 17) and returns the
+-- number of the erasure; threadline.erase() does the work:
 --
 --   SELECT threadline.begin_erasure('users', '42', reason => 'request 2026-31');
 --   SELECT threadline.erase(3);  -- until it returns 0
 --
--- What belongs to the person, the policies say: see `personal` and `subject` of
--- threadline.audit(). That there was a change, when and by whom, stays.
--- columns: instead of what the policies say: ARRAY['users.email', 'addresses.street'].
--- actor_type, actor_id: also reason, comment, metadata and address of what this actor did.
--- actions: also reason, comment and metadata of these actions.
+-- The policies define what belongs to the person: see `personal` and `subject` of
+-- threadline.audit(). The fact, time and actor of each change stay on record.
+-- columns: replaces the columns of the policies: ARRAY['users.email', 'addresses.street'].
+-- actor_type, actor_id: also erases reason, comment, metadata and address of this actor's
+-- actions and transactions.
+-- actions: also erases reason, comment and metadata of these actions.
 CREATE OR REPLACE FUNCTION threadline.begin_erasure(
     target     regclass,
     record_key text,
@@ -6614,7 +6610,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;
     PERFORM threadline.lock_erasing();
-    -- What waits is looked through with the rest.
+    -- Unposted entries are searched with the rest.
     PERFORM threadline.post_all();
     IF tl_id IS NOT NULL THEN
         tl_keys := threadline.subject_keys(tl_id, begin_erasure.record_key);
@@ -6624,7 +6620,7 @@ BEGIN
     END IF;
     tl_plan := (SELECT coalesce(jsonb_agg(p), '[]') FROM jsonb_array_elements(tl_plan) AS p WHERE p -> 'columns' <> '[]');
     IF tl_plan = '[]' AND begin_erasure.actor_type IS NULL AND begin_erasure.actions IS NULL THEN
-        RAISE EXCEPTION 'threadline: no policy says what of a record of % is personal', target
+        RAISE EXCEPTION 'threadline: no policy declares personal columns of records of %', target
             USING HINT = format('Declare it: #[audited(personal(email))] on the model, SELECT threadline.audit(''%s'', ..., personal => ARRAY[''email'']) in SQL; or name it this once: columns => ARRAY[''%s.email''], `audit erase --column %s.email`.', target, target, target);
     END IF;
     SELECT h.* INTO tl_hold
@@ -6633,7 +6629,7 @@ BEGIN
       AND h.table_id = tl_id AND (h.record_keys IS NULL OR h.record_keys && tl_keys)
     ORDER BY h.id LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released', tl_name, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
+        RAISE EXCEPTION 'threadline: the recorded data of %:% is under hold % (%), and is not erased before the hold is released', tl_name, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
     END IF;
 
     tl_action := threadline.own_action('audit.erased', jsonb_build_object(
@@ -6656,10 +6652,10 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]) IS
-    'Begins to make what is recorded of a person unreadable; threadline.erase() with the number that it returns does it';
+    'Begins to make the recorded data of a person unreadable; call threadline.erase() with the number that it returns';
 
--- Whom columns of a record named before the first change of it that is kept: what a purge
--- left of it says so, or what its changes say was before them, or the row that is there.
+-- Returns the persons that columns of a record named before its first kept change: from the image
+-- that a purge left of it, from the state before its changes, or from the live row.
 CREATE OR REPLACE FUNCTION threadline.owners_before(audited_table integer, record_key text, former jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6682,9 +6678,9 @@ BEGIN
         ORDER BY c.id
     LOOP
         EXIT WHEN tl_change.op = 'I' OR tl_count = (SELECT count(*) FROM jsonb_object_keys(tl_owners));
-        -- What is known of before wins.
+        -- What is known from before takes precedence.
         tl_owners := threadline.named_in(coalesce(tl_change.row_data, tl_change.changed_from), former, tl_change.captured_at) || tl_owners;
-        -- Of another record that came to this key.
+        -- These are of another record that took this key.
         EXIT WHEN tl_change.row_data IS NOT NULL;
     END LOOP;
     IF NOT FOUND OR tl_change.op = 'U' AND tl_change.row_data IS NULL THEN
@@ -6697,9 +6693,9 @@ BEGIN
 END
 $$;
 
--- The changes of a record with which of their sides belong to a person: what was before
--- them, and what was after. `plan` is one of threadline.personal_tables(). `owners` says
--- whom the record named after the change `after_id`, and comes out after each change.
+-- Returns the changes of a record with the sides of them that belong to a person: the image
+-- before and the image after. `plan` is one of threadline.personal_tables(). `owners` gives the
+-- persons that the record named after the change `after_id`, and is returned after each change.
 CREATE OR REPLACE FUNCTION threadline.changes_of_person(
     plan jsonb, keys text[], key text, INOUT owners jsonb, after_id bigint, at_most bigint, with_pending boolean,
     OUT change threadline.audit_changes, OUT before boolean, OUT after boolean
@@ -6745,7 +6741,7 @@ BEGIN
             tl_after := CASE WHEN change.op = 'I' THEN threadline.named_in(change.row_data, tl_former, change.captured_at)
                 WHEN change.op = 'U' THEN tl_before || threadline.named_in(change.changed_to, tl_former, change.captured_at)
                 ELSE '{}' END;
-            -- What left this key says nothing of who came to it.
+            -- A record that left this key says nothing about the one that took it.
             IF change.record_key = changes_of_person.key THEN
                 changes_of_person.owners := tl_after;
             END IF;
@@ -6757,8 +6753,8 @@ BEGIN
 END
 $$;
 
--- The keys of the rows that are there and name one of the given keys in one of the given
--- columns; none if the caller may not read them.
+-- Returns the keys of the live rows that name one of the given keys in one of the given columns;
+-- none if the caller may not read them.
 CREATE OR REPLACE FUNCTION threadline.live_records(audited_table integer, by text[], keys text[]) RETURNS SETOF text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6785,9 +6781,9 @@ BEGIN
 END
 $$;
 
--- All changes of what belongs or belonged to a person, as in threadline.audit_changes, without
--- the sides of them that belong to others (GDPR, article 15). Which rows those are, the
--- policies say; without one, the changes of the record itself.
+-- Returns all changes of what belongs or belonged to a person, as in threadline.audit_changes,
+-- without the sides of them that belong to others (GDPR, article 15). The policies name those
+-- rows; without a policy, the changes of the record itself are returned.
 CREATE OR REPLACE FUNCTION threadline.subject_changes(target regclass, record_key text) RETURNS SETOF threadline.audit_changes
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6836,10 +6832,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.subject_changes(regclass, text) IS
-    'All changes of what belongs or belonged to a person, without what in them belongs to others';
+    'All changes of values that belong or belonged to a person, without values of others';
 
--- Erases what belongs to the person of an erasure in the next changes of one record, and
--- returns how many it looked at.
+-- Erases the person's values in the next changes of one record, for an erasure, and returns the
+-- number of changes it read.
 CREATE OR REPLACE FUNCTION threadline.erase_record(run threadline.erasures, record threadline.erased_records, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6860,7 +6856,7 @@ DECLARE
     tl_seen bigint := 0;
     tl_count bigint := 0;
 BEGIN
-    -- A purge may have got ahead of it.
+    -- A purge may have removed it first.
     IF record.reached_id < 0 OR EXISTS (
         SELECT FROM threadline.kept_images AS k
         WHERE k.table_id = record.table_id AND k.record_key = record.record_key AND k.id > record.reached_id)
@@ -6903,8 +6899,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.erase_record(threadline.erasures, threadline.erased_records, bigint) FROM PUBLIC;
 
--- Refuses to go on where nobody can say to whom a record belongs: no change of it does, and
--- the row cannot be read.
+-- Fails if the owner of a record is unknown: no change shows it, and the row cannot be read.
 CREATE OR REPLACE FUNCTION threadline.refuse_unknown(plan jsonb) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6924,14 +6919,14 @@ BEGIN
               WHERE said.table_id = tl_table AND said.record_key = c.record_key
                 AND (said.row_data ?| tl_by OR said.changed_from ?| tl_by)))
     THEN
-        RAISE EXCEPTION 'threadline: the owner of the audit cannot read table % without running functions of others, and of rows that are older than its audit no change says to whom they belong', tl_relation
+        RAISE EXCEPTION 'threadline: the owner of the audit cannot read table % without running functions of others, and rows older than its audit have no change that names their owner', tl_relation
             USING HINT = format('GRANT SELECT ON %s TO %s;', tl_relation, current_user);
     END IF;
 END
 $$;
 
--- Looks through the next changes of a table for records that belonged to the person of an
--- erasure, and returns how many it looked at; fewer than `at_most`: those were the last.
+-- Searches the next changes of a table for records that belonged to the person of an erasure and
+-- returns the number of changes it read; a number below `at_most` means the end of the table.
 CREATE OR REPLACE FUNCTION threadline.find_records(run threadline.erasures, plan jsonb, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6971,7 +6966,7 @@ BEGIN
     FROM threadline.kept_images AS k
     WHERE k.table_id = tl_table AND EXISTS (SELECT FROM unnest(tl_names) AS n WHERE k.image ->> n = ANY (run.record_keys))
     ON CONFLICT DO NOTHING;
-    -- Of a row that was there before the audit, no change need say whose it is.
+    -- If a row existed before the audit, its changes need not show to whom it belongs.
     INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
     SELECT run.id, tl_table, l
     FROM threadline.live_records(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')), run.record_keys) AS l
@@ -6985,8 +6980,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.find_records(threadline.erasures, jsonb, bigint) FROM PUBLIC;
 
--- Looks through what was posted since for more changes of the person of an erasure, and
--- returns how many it looked at.
+-- Searches the changes posted since for more changes of the person of an erasure and returns the
+-- number of changes it read.
 CREATE OR REPLACE FUNCTION threadline.find_new_changes(run threadline.erasures, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7028,7 +7023,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.find_new_changes(threadline.erasures, bigint) FROM PUBLIC;
 
--- Refuses to erase what a legal hold keeps.
+-- Fails if a legal hold keeps data that would be erased.
 CREATE OR REPLACE FUNCTION threadline.refuse_held(run threadline.erasures) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7061,15 +7056,15 @@ BEGIN
     ORDER BY h.id
     LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'threadline: what is on record of %:% is under hold % (%), and is not erased before that is released',
+        RAISE EXCEPTION 'threadline: the recorded data of %:% is under hold % (%), and is not erased before the hold is released',
             run.subject_table, run.record_key, tl_hold.id, tl_hold.reason
-            USING HINT = format('Then SELECT threadline.erase(%s) goes on.', run.id);
+            USING HINT = format('After that, SELECT threadline.erase(%s) continues.', run.id);
     END IF;
 END
 $$;
 
--- Erases what was said in free text by the actor of an erasure and in its actions, and
--- returns how many actions and transactions that were.
+-- Erases the free text of the actor of an erasure and of its actions, and returns the number of
+-- actions and transactions.
 CREATE OR REPLACE FUNCTION threadline.erase_texts(run threadline.erasures, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7082,7 +7077,7 @@ BEGIN
     WITH due AS (
         SELECT a.id FROM threadline.audit_actions AS a
         WHERE (a.actor_type = run.actor_type AND a.actor_id = run.actor_id OR a.id = ANY (run.actions))
-          -- What was done to the audit itself stays.
+          -- Actions on the audit itself stay.
           AND a.name NOT LIKE 'audit.%'
           AND (a.reason !~ '^erased:[0-9]+$' OR a.comment !~ '^erased:[0-9]+$' OR a.remote_ip IS NOT NULL
                OR a.meta IS NOT NULL AND NOT threadline.is_erased(a.meta -> 'erased'))
@@ -7151,13 +7146,14 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.erase_unposted(threadline.erasures) FROM PUBLIC;
 
--- Goes on with an erasure that threadline.begin_erasure() began, and returns how many
--- changes it looked at; 0 when it is done. Call it until it returns 0:
+-- Continues an erasure that threadline.begin_erasure() began and returns the number of changes it
+-- read; 0 when it is done. Call it until it returns 0:
 --
 --   SELECT threadline.erase(3);
 --
--- Each call is one transaction, of about 10,000 changes, that keeps no writer waiting. What
--- was interrupted goes on where it was. What is under a hold is refused, all of it.
+-- Each call is one transaction of about 10,000 changes and blocks no writer. An interrupted
+-- erasure continues from its last batch. If anything is under a hold, the whole erasure is
+-- refused.
 CREATE OR REPLACE FUNCTION threadline.erase(erasure bigint, at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7202,7 +7198,7 @@ BEGIN
         RETURN tl_seen;
     END IF;
 
-    -- What was recorded meanwhile.
+    -- Changes recorded meanwhile.
     PERFORM threadline.post_all();
     tl_seen := threadline.find_new_changes(tl_run, tl_limit);
     IF tl_seen = tl_limit OR EXISTS (SELECT FROM threadline.erased_records AS r WHERE r.erasure_id = erasure AND NOT r.done) THEN
@@ -7235,11 +7231,11 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.erase(bigint, integer) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.erase(bigint, integer) IS
-    'Goes on with an erasure, a batch a call; returns how many changes it looked at, 0 when it is done';
+    'Continues an erasure, one batch a call; returns the number of changes it read, 0 when it is done';
 
--- The first AuditTransaction that can have changes captured at an instant or
--- later. One is in use for an hour at most, or says for how long; the rest is
--- allowance for a clock that was set back.
+-- Returns the first AuditTransaction that can have changes captured at an instant or later. One
+-- is in use for an hour at most, or records for how long; the rest allows for a clock that was
+-- set back.
 CREATE OR REPLACE FUNCTION threadline.first_transaction_since(instant timestamptz) RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7254,8 +7250,8 @@ BEGIN ATOMIC
         9223372036854775807);
 END;
 
--- The last AuditTransaction that can have changes captured at an instant or
--- earlier, with allowance for a clock that was set back.
+-- Returns the last AuditTransaction that can have changes captured at an instant or earlier, with
+-- allowance for a clock that was set back.
 CREATE OR REPLACE FUNCTION threadline.last_transaction_by(instant timestamptz) RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7265,9 +7261,9 @@ BEGIN ATOMIC
          WHERE opened_at <= instant + interval '1 hour' ORDER BY opened_at DESC LIMIT 1), 0);
 END;
 
--- Up to when a standby has replayed everything that the primary did: as of the last message
--- that it had from there, if it has come to the end that this named; else as of the last
--- transaction. What a role may not see of the connection counts for nothing.
+-- Returns up to when a standby has replayed everything that the primary did: the time of the last
+-- message from the primary, if the standby has replayed up to its position; else the time of the
+-- last transaction. Details of the connection that a role may not see are ignored.
 CREATE OR REPLACE FUNCTION threadline.replayed_until() RETURNS timestamptz
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7279,13 +7275,13 @@ BEGIN
 END
 $$;
 
--- The transactions that are open and wrote audited rows, or an action, and may have done so
--- by an instant: `since` and `application_name` where the role may see them. Of those open,
--- the ones do not count that began to write after others which began after the instant:
--- ids are given in the order in which transactions first write.
+-- Returns the open transactions that wrote audited rows, or an action, and may have done so by an
+-- instant: `since` and `application_name` where the role may see them. Open transactions that
+-- began to write after others which began after the instant do not count: ids are assigned in the
+-- order in which transactions first write.
 --
--- Who wrote audited rows and is still open, holds a lock on the journal; who ended before
--- the look at the locks, is seen by the snapshots after it. So ask first and read then.
+-- An open transaction that wrote audited rows holds a lock on the journal; one that ended before
+-- the locks were read is visible to later snapshots. So query this first and read then.
 CREATE OR REPLACE FUNCTION threadline.open_writers(
     instant timestamptz,
     OUT pid integer, OUT since timestamptz, OUT application_name text
@@ -7311,7 +7307,7 @@ BEGIN
     LEFT JOIN pg_stat_activity AS a ON a.pid = writes.pid
     WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
       AND writes.relation = 'threadline.journal'::regclass
-      -- Whoever posts writes nothing else.
+      -- A session that posts writes nothing else.
       AND NOT EXISTS (
           SELECT
           FROM pg_locks AS posts
@@ -7331,9 +7327,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.open_writers(timestamptz) IS
-    'The open transactions because of which what was at an instant is not final';
+    'The open transactions because of which the state at an instant is not final';
 
--- Why what was at an instant is not final, for a message.
+-- Returns why an instant is not final, for a message.
 CREATE OR REPLACE FUNCTION threadline.why_not_final(instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7354,12 +7350,12 @@ BEGIN
 END
 $$;
 
--- Whether no change captured up to an instant can still come to be seen: what
--- was the state then is asked of committed changes, and a transaction that
--- wrote before the instant may commit after the question.
+-- Returns whether every change captured up to an instant is visible: the state at an instant is
+-- computed from committed changes, and a transaction that wrote before the instant may commit
+-- after the query.
 --
--- Who is open is told by threadline.open_writers(). On a standby it is final when all
--- that the primary did by then is replayed, and no transaction was writing there.
+-- threadline.open_writers() returns the open transactions. On a standby, an instant is final when
+-- everything that the primary did by then is replayed and no transaction was writing there.
 CREATE OR REPLACE FUNCTION threadline.is_final(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7383,7 +7379,7 @@ BEGIN
     IF tl_later <= pg_snapshot_xmin(pg_current_snapshot())::text::numeric THEN
         RETURN true;
     ELSIF pg_is_in_recovery() THEN
-        -- The primary's locks are not to be seen here, but whether anybody writes.
+        -- The primary's locks are not visible here, but whether any transaction writes is.
         RETURN NOT tl_old_snapshot
            AND pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())
            AND coalesce(threadline.replayed_until() >= instant, false);
@@ -7395,8 +7391,8 @@ BEGIN
         RETURN true;
     END IF;
 
-    -- What an old snapshot holds to be running, and has committed since, stays
-    -- unseen; also if it was in another database, which nobody can tell any more.
+    -- Changes of a transaction that was running in an old snapshot stay invisible after its
+    -- commit. Transactions of other databases count too: they can no longer be distinguished.
     IF EXISTS (
         SELECT
         FROM pg_snapshot_xip(pg_current_snapshot()) AS running (xid)
@@ -7413,20 +7409,19 @@ BEGIN
             tl_id := (tl_id::text::numeric + 1)::text::xid8;
         END LOOP;
     EXCEPTION
-        -- An id that nobody has yet.
+        -- An id that is not assigned yet.
         WHEN invalid_parameter_value THEN
     END;
     RETURN true;
 END
 $$;
 COMMENT ON FUNCTION threadline.is_final(timestamptz) IS
-    'Whether what was the state at an instant is final: no transaction that wrote audited rows by then is still open';
+    'Whether the state at an instant is final: no transaction that wrote audited rows by then is still open';
 
--- When the database transaction of an AuditTransaction captured its last change.
--- A transaction counts as of then, whole or not at all, under however many
--- contexts it wrote: what it wrote earlier, nobody else could see. Asked for many
--- transactions in one question, so that it reads the journal as it is and not in its
--- final form.
+-- Returns when the database transaction of an AuditTransaction captured its last change. A
+-- transaction counts as of then, whole or not at all, under however many contexts it wrote: no
+-- other session could see its earlier writes. Takes many transactions in one query, so that it
+-- reads the raw journal and not its final form.
 CREATE OR REPLACE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7463,10 +7458,9 @@ BEGIN
 END
 $$;
 
--- What images of a table are to be read by: the columns that got other names,
--- those that threadline.audit() saw and those of which it has not been told.
--- [{"at": ..., "names": {"former": "now"}}], oldest first, NULL if there are
--- none. What was renamed at once is exchanged at once.
+-- Returns the renames that apply to a table's images: both those noted by threadline.audit() and
+-- those not yet noted. [{"at": ..., "names": {"former": "now"}}], oldest first, NULL if there are
+-- none. Columns renamed at once are exchanged at once.
 CREATE OR REPLACE FUNCTION threadline.renames_of(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7496,7 +7490,7 @@ BEGIN
 END
 $$;
 
--- An image captured at an instant, its columns under the names of today.
+-- Returns an image captured at an instant, its columns under today's names.
 CREATE OR REPLACE FUNCTION threadline.renamed_image(renames jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7521,8 +7515,8 @@ BEGIN
 END
 $$;
 
--- An image whose columns have the names of today, under those that they had at an instant:
--- what threadline.renamed_image() does, taken back.
+-- Returns an image under the column names of an instant, given one under today's names: the
+-- inverse of threadline.renamed_image().
 CREATE OR REPLACE FUNCTION threadline.former_image(renames jsonb, image jsonb, instant timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7545,15 +7539,15 @@ BEGIN
 END
 $$;
 
--- An image captured at an instant, its columns under the names of today. For
--- many images of one table, ask for its renames once.
+-- Returns an image captured at an instant, its columns under today's names. For many images of
+-- one table, query its renames once.
 CREATE OR REPLACE FUNCTION threadline.current_names(audited_table integer, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN threadline.renamed_image(threadline.renames_of(audited_table), image, captured_at);
 
--- The name of today of a column that had another one at an instant; NULL if it was
--- dropped, and images of then show another column under the name.
+-- Returns today's name of a column that had another one at an instant; NULL if it was dropped,
+-- and images of that time show another column under the name.
 CREATE OR REPLACE FUNCTION threadline.renamed_column(renames jsonb, name text, named_at timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7576,12 +7570,12 @@ BEGIN
 END
 $$;
 
--- What images of a table do not say of other instants: the columns that a command altered,
--- under their names of today, those that threadline.audit() saw and those of which it has
--- not been told. NULL if there are none.
+-- Returns what must be known to read images of a table at other instants: the columns that a
+-- command altered, under today's names, both those noted by threadline.audit() and those not yet
+-- noted. NULL if there are none.
 --
--- [{"name", "what", "at", "labels", "cuts"}], oldest first. A value that
--- was recorded on one side of an alteration that cuts is not that of the other side.
+-- [{"name", "what", "at", "labels", "cuts"}], oldest first. A value that was recorded on one
+-- side of an alteration that cuts does not hold on the other side.
 CREATE OR REPLACE FUNCTION threadline.alterations_of(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7607,7 +7601,7 @@ BEGIN
         FROM threadline.unnoted_alterations(audited_table, tl_relation) AS u
         WHERE tl_relation IS NOT NULL
         UNION ALL
-        -- What was recorded of a column that was redacted then is no value.
+        -- A recorded value of a column that was redacted then is no value.
         SELECT a.attname, 'cleared', k.plain_since, 'infinity', NULL
         FROM threadline.audited_tables AS t
         CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, plain_since timestamptz)
@@ -7636,7 +7630,7 @@ BEGIN
 END
 $$;
 
--- A value with labels, or names of attributes, in the place of their former ones.
+-- Returns a value with today's labels, or names of attributes, in place of the former ones.
 CREATE OR REPLACE FUNCTION threadline.relabel(value jsonb, labels jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7653,8 +7647,8 @@ BEGIN
 END
 $$;
 
--- An image captured at an instant, its labels of enums and attributes of composite types
--- under the names that they have now: what a table takes today.
+-- Returns an image captured at an instant, its labels of enums and attributes of composite types
+-- under their present names, which the table accepts today.
 CREATE OR REPLACE FUNCTION threadline.relabelled_image(alterations jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7674,8 +7668,8 @@ BEGIN
 END
 $$;
 
--- What an image captured at one instant says of another: not the columns that a command
--- altered between the two.
+-- Returns the part of an image captured at one instant that holds at another: without the columns
+-- that a command altered between the two.
 CREATE OR REPLACE FUNCTION threadline.still_true(alterations jsonb, image jsonb, captured_at timestamptz, instant timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE
@@ -7687,8 +7681,8 @@ RETURN CASE
                               ELSE a.at <= captured_at AND a.at > instant END)
 END;
 
--- Lays images of a record over each other, in the order of time or against it, with what
--- each says of the next: for threadline.laid().
+-- Merges images of a record, in the order of time or against it, with what each implies for the
+-- next: for threadline.laid().
 CREATE OR REPLACE FUNCTION threadline.lay_image(state jsonb, alterations jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE
@@ -7703,7 +7697,7 @@ CREATE OR REPLACE AGGREGATE threadline.lay(alterations jsonb, image jsonb, captu
     STYPE = jsonb
 );
 
--- What images laid over each other with threadline.lay() say of an instant.
+-- Returns the state of a record at an instant, from images merged with threadline.lay().
 CREATE OR REPLACE FUNCTION threadline.laid(alterations jsonb, state jsonb, instant timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE
@@ -7711,8 +7705,8 @@ RETURN CASE
     ELSE threadline.still_true(alterations, state -> 'image', (state ->> 'at')::timestamptz, instant)
 END;
 
--- The columns that an image of an instant lacks because a command altered them, and what
--- they held then is not on record: there is only what the command made of it.
+-- Returns the columns that an image of an instant lacks because a command altered them and their
+-- values of that time are not on record: only the converted values are.
 CREATE OR REPLACE FUNCTION threadline.unrecorded(alterations jsonb, image jsonb, instant timestamptz) RETURNS text[]
 LANGUAGE sql STABLE
 RETURN CASE
@@ -7723,7 +7717,7 @@ RETURN CASE
         WHERE NOT image ? a.name
         GROUP BY a.name
         HAVING pg_catalog.bool_or(a.cuts)
-           -- Not those that were not there then.
+           -- Without columns that did not exist then.
            AND CASE (pg_catalog.array_agg(a.what ORDER BY a.at DESC) FILTER (WHERE a.what IN ('added', 'dropped') AND a.at <= instant))[1]
                WHEN 'added' THEN true
                WHEN 'dropped' THEN false
@@ -7731,11 +7725,10 @@ RETURN CASE
         ORDER BY a.name)
 END;
 
--- The columns of a table as they are called now, and how each is treated: plain,
--- mask or exclude. Fails closed like redaction_now(): on a table with redaction
--- a column is plain only if it can be traced to one that the policy left plain,
--- by number while the table is the one it was, by name after a
--- restore. A hash is a mask to who reads: it tells no value.
+-- Returns the columns of a table under today's names, and how each is shown. Fails closed like
+-- redaction_now(): on a table with redaction a column is plain only if it can be traced to one
+-- that the policy left plain, by number while the table keeps its OID, by name after a restore.
+-- For a reader a keyed hash counts as a mask: it shows no value.
 CREATE OR REPLACE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,
     OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz
@@ -7772,11 +7765,11 @@ BEGIN
 END
 $$;
 
--- What of a table's images as of an instant must not be seen, or is not known:
--- `hidden` columns are not in the answer, `masks` have placeholders there. A
--- model's row gets `filled` and goes without `unreadable`: a placeholder that is
--- no text would be taken for a value. Who reads unmasked is shown what was recorded of a
--- column before it was masked; an excluded one may have changed since without a record.
+-- Returns which columns of a table's images as of an instant must not be shown, or are not known:
+-- `hidden` columns are left out, `masks` have placeholders. A model's row gets `filled` and lacks
+-- `unreadable`: a placeholder that is not a text would be taken for a value. An unmasked read
+-- shows what was recorded of a column before it was masked; an excluded column may have changed
+-- since without a record.
 CREATE OR REPLACE FUNCTION threadline.redaction(
     audited_table integer, target regclass, instant timestamptz,
     OUT columns text[], OUT hidden text[], OUT masks jsonb, OUT filled jsonb, OUT unreadable text[]
@@ -7794,7 +7787,7 @@ BEGIN
     INTO columns, hidden, masks, filled, unreadable
     FROM (
         SELECT policy.name, policy.type,
-               -- What it was before it became plain, the audit does not have.
+               -- The audit does not have its values from before it became plain.
                CASE WHEN policy.plain_since > instant THEN 'exclude' ELSE policy.column_policy END AS column_policy
         FROM threadline.column_policy(audited_table, target) AS policy
     ) AS c
@@ -7812,8 +7805,8 @@ BEGIN
 END
 $$;
 
--- An image with what redaction() says taken from it. What is NULL stays NULL,
--- and what is erased.
+-- Returns an image redacted by a result of redaction(). NULL stays NULL, and erased values stay
+-- erased.
 CREATE OR REPLACE FUNCTION threadline.redacted(image jsonb, hidden text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN masks = '{}' THEN image - hidden
@@ -7823,8 +7816,8 @@ RETURN CASE WHEN masks = '{}' THEN image - hidden
         WHERE image -> mask.key <> 'null' AND NOT threadline.is_erased(image -> mask.key)), '{}')
 END;
 
--- SQL for the image of a live row called row_name, as the table's policy lets
--- it be seen in the audit. To be run with capture's settings.
+-- Returns SQL for the image of a live row called row_name, redacted by the table's policy. Must
+-- run with capture's settings.
 CREATE OR REPLACE FUNCTION threadline.live_expression(audited_table integer, target regclass, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7851,8 +7844,8 @@ BEGIN
 END
 $$;
 
--- The image of the live row with a record key, as the audit would show it; NULL
--- if there is none.
+-- Returns the image of the live row with a record key, redacted as in the audit; NULL if there is
+-- none.
 CREATE OR REPLACE FUNCTION threadline.live_image(audited_table integer, target regclass, record_key text) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7874,9 +7867,9 @@ BEGIN
 END
 $$;
 
--- The same, with a little patience: what is not final only because a short
--- transaction is open, is final a moment later. What is read afterwards has a
--- later snapshot, in which everything that was final is there.
+-- As threadline.is_final(), but waits briefly: an instant that is not final only because a short
+-- transaction is open becomes final a moment later. Later reads have a later snapshot, which
+-- contains everything that was final.
 CREATE OR REPLACE FUNCTION threadline.await_final(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7893,8 +7886,8 @@ BEGIN
 END
 $$;
 
--- Where rows of a table went without being recorded one by one: a TRUNCATE above the
--- limit, or of rows that its snapshot did not see.
+-- Returns where rows of a table were removed without being recorded one by one: by a TRUNCATE
+-- above the limit, or of rows that its snapshot did not see.
 CREATE OR REPLACE FUNCTION threadline.blind_truncates(
     audited_table integer, OUT id bigint, OUT transaction_id bigint, OUT captured_at timestamptz
 ) RETURNS SETOF record
@@ -7909,8 +7902,8 @@ BEGIN ATOMIC
     WHERE j.table_id = audited_table AND j.op = 'T' AND j.old_row IS NULL;
 END;
 
--- Whether rows of a table went after a change without being recorded one by one: a
--- TRUNCATE above the limit, or of rows that its snapshot did not see.
+-- Returns whether rows of a table were removed after a change without being recorded one by one:
+-- by a TRUNCATE above the limit, or of rows that its snapshot did not see.
 CREATE OR REPLACE FUNCTION threadline.truncated_unseen(audited_table integer, after_change bigint) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7921,11 +7914,11 @@ BEGIN ATOMIC
         WHERE c.id > after_change);
 END;
 
--- The answer of record_as_of() for an instant that is final and audited; in
--- one snapshot.
+-- Returns the result of record_as_of() for an instant that is final and audited; runs in one
+-- snapshot.
 --
--- What was recorded by then counts: from the nearest whole image, over what each update
--- made of it. Of what is not on record, back from what is there now, or was when it went.
+-- Built from what was recorded by then: the nearest whole image, with each update applied.
+-- Columns that are not on record come from the present row, or its last state, going back.
 CREATE OR REPLACE FUNCTION threadline.final_record(
     audited_table integer, target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
@@ -7966,8 +7959,8 @@ BEGIN
         UNION ALL
         SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = final_record.record_key
     ) AS c;
-    -- The last change under the key, and the last that took a record away from
-    -- it, that count as of then. A transaction never falls on both sides.
+    -- The last change under the key, and the last that took a record away from it, as of then. A
+    -- transaction counts either before or after the instant, never on both sides.
     FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
         tl_change := tl_changes[tl_at];
         CONTINUE WHEN tl_change.captured_at > instant OR tl_change.transaction_id = tl_does_not_count;
@@ -7987,7 +7980,8 @@ BEGIN
         EXIT WHEN tl_here.id IS NOT NULL;
     END LOOP;
     tl_cut := greatest(tl_here.id, tl_left.id, 0);
-    -- In a statement that shifts keys, who leaves makes room for who comes.
+    -- In a statement that shifts keys, the departing key is freed before the arriving one uses
+    -- it.
     tl_before := CASE
         WHEN tl_left.id IS NULL OR tl_left.id < tl_here.id
             OR (tl_left.transaction_id, tl_left.statement) = (tl_here.transaction_id, tl_here.statement)
@@ -8010,7 +8004,7 @@ BEGIN
     tl_renames := threadline.renames_of(audited_table);
     tl_alterations := threadline.alterations_of(audited_table);
 
-    -- What began the record that had the key then, and what ended the one before it.
+    -- The changes by which the record that had the key then began, and the one before it ended.
     FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
         tl_change := tl_changes[tl_at];
         CONTINUE WHEN tl_change.id > tl_before.id IS NOT FALSE;
@@ -8021,7 +8015,7 @@ BEGIN
             tl_is_whole := jsonb_typeof(tl_change.row_data) = 'object';
             EXIT;
         ELSIF tl_change.previous_key = final_record.record_key THEN
-            -- It made room for the one that came in the same statement.
+            -- It freed the key for the record that took it in the same statement.
             EXIT WHEN tl_change.statement IS NULL;
             tl_former := tl_change;
             CONTINUE;
@@ -8038,7 +8032,7 @@ BEGIN
     FROM unnest(tl_changes) AS c
     WHERE c.record_key = final_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
 
-    -- What was recorded by then says all of it.
+    -- The changes recorded by then give the whole row.
     tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
     SELECT tl_is_whole AND NOT tl_is_partitioned AND NOT t.policy ? 'ignore'
            AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.column_policy <> 'exclude')
@@ -8046,7 +8040,7 @@ BEGIN
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
 
-    -- What ended the record that had the key then, and what began another.
+    -- The changes by which the record that had the key then ended, and another began.
     SELECT * INTO tl_end
     FROM unnest(tl_changes) AS c
     WHERE c.id > tl_cut
@@ -8079,7 +8073,7 @@ BEGIN
         state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
         RETURN;
     END IF;
-    -- Of a partition that left, the rows are there as long as it was.
+    -- The rows of a detached partition exist until it left.
     IF tl_backward IS NULL AND (tl_is_whole IS NOT TRUE
         OR tl_is_partitioned
            AND NOT threadline.left_with_partition(audited_table, target, tl_forward, instant))
@@ -8088,7 +8082,7 @@ BEGIN
         RETURN;
     END IF;
 
-    -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+    -- Changes of only ignored columns are not recorded: the present value is nearer.
     image := coalesce(tl_forward || tl_backward || (tl_forward - ARRAY(
         SELECT jsonb_array_elements_text(t.policy -> 'ignore') FROM threadline.audited_tables AS t WHERE t.id = audited_table)), tl_backward, tl_forward);
     SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);
@@ -8099,18 +8093,17 @@ BEGIN
 END
 $$;
 
--- One record as it was at an instant: what was recorded of it by then, and where that is
--- not the whole row, what it is now, or was when it went, with every later change undone.
+-- Returns one record as it was at an instant: from the changes recorded by then and, where these
+-- do not give the whole row, from its present or last state with every later change undone.
 --
 --   SELECT * FROM threadline.record_as_of('members', '42', '2026-11-23 09:00');
 --
--- state: there; or why not: not_final, unaudited (before the audit began),
--- purged (before the time that is kept),
--- never (nothing of this key by then), deleted, moved (to another key),
--- incomplete (something wrote past the triggers). The change is the last one of
+-- state: there; or why not: not_final, unaudited (before the audit began), purged (before the
+-- retained period), never (no record of this key by then), deleted, moved (to another key),
+-- incomplete (something was written bypassing the triggers). The change is the last one of
 -- the key by then. Columns that are `unrecorded` are not in the image: a command (ALTER
--- TABLE ... TYPE, a label of an enum) altered their values since, and what they held then
--- is not on record.
+-- TABLE ... TYPE, a label of an enum) altered their values since, and their values of that
+-- time are not on record.
 CREATE OR REPLACE FUNCTION threadline.record_as_of(
     target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
@@ -8126,10 +8119,10 @@ BEGIN
     IF tl_table.id IS NULL THEN
         RAISE EXCEPTION 'threadline: table % is not audited', target;
     ELSIF tl_table.key_columns = '{}' THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
+        RAISE EXCEPTION 'threadline: table % has no primary key, so the row of a change is unknown; add one, and call SELECT threadline.refresh(''%'')',
             target, target;
     ELSIF tl_table.policy ?| '{operations,condition}' THEN
-        -- Some of what happened was not to be recorded.
+        -- The policy did not record all changes.
         state := 'incomplete';
     ELSIF NOT threadline.await_final(instant) THEN
         state := 'not_final';
@@ -8145,10 +8138,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.record_as_of(regclass, text, timestamptz) IS
-    'A record as it was at an instant, or why it was not there';
+    'A record as it was at an instant, or the reason why it is not available';
 
--- Every row of a table as it was at an instant, also those that went since. What was
--- recorded by then counts; see threadline.record_as_of().
+-- Returns every row of a table as it was at an instant, including rows that were deleted since.
+-- See threadline.record_as_of() for how each is computed.
 --
 --   SELECT * FROM threadline.rows_as_of('members', '2026-11-23 09:00');
 CREATE OR REPLACE FUNCTION threadline.rows_as_of(
@@ -8185,18 +8178,18 @@ BEGIN
             CONSTRAINT = 'threadline_not_audited',
             MESSAGE = format('threadline: table %s is not audited', target);
     ELSIF tl_table.key_columns = '{}' THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so nobody can say which row a change was made to; add one, and call SELECT threadline.refresh(''%'')',
+        RAISE EXCEPTION 'threadline: table % has no primary key, so the row of a change is unknown; add one, and call SELECT threadline.refresh(''%'')',
             target, target;
     ELSIF tl_table.policy ?| '{operations,condition}' THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
-            MESSAGE = format('threadline: what %s was cannot be said: by its policy, not every change is recorded', target);
+            MESSAGE = format('threadline: the state of %s is unknown: by its policy, not every change is recorded', target);
     ELSIF NOT threadline.await_final(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_not_final',
             MESSAGE = format('threadline: what %s was at %s is not final yet: %s', target, instant, threadline.why_not_final(instant)),
             DETAIL = coalesce((SELECT jsonb_agg(to_jsonb(w)) FROM threadline.open_writers(instant) AS w WHERE NOT pg_is_in_recovery()), '[]'),
-            HINT = 'Ask again later, or for an earlier instant.';
+            HINT = 'Query again later, or an earlier instant.';
     ELSIF instant < tl_table.audited_since THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_unaudited',
@@ -8214,34 +8207,34 @@ BEGIN
     IF threadline.truncated_unseen(tl_table.id, tl_blind) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
-            MESSAGE = format('threadline: rows of %s went since %s in a TRUNCATE that recorded their number alone', target, instant),
-            HINT = 'Ask for a later instant, or for single records that are there again.';
+            MESSAGE = format('threadline: rows of %s were removed since %s by a TRUNCATE that recorded only their number', target, instant),
+            HINT = 'Query a later instant, or single records that exist again.';
     END IF;
     tl_renames := threadline.renames_of(tl_table.id);
     tl_alterations := threadline.alterations_of(tl_table.id);
     IF tl_renames IS NOT NULL THEN
         tl_image := 'threadline.renamed_image($6, %s, e.captured_at)';
     END IF;
-    -- Where a command altered or renamed columns, each image is read by that.
+    -- Where a command altered or renamed columns, each image is converted accordingly.
     tl_is_plain := tl_renames IS NULL AND tl_alterations IS NULL;
     tl_columns := ARRAY(SELECT p.name FROM threadline.column_policy(tl_table.id, target) AS p WHERE p.column_policy <> 'exclude');
     SELECT * INTO tl_redaction FROM threadline.redaction(tl_table.id, target, instant);
-    -- What a transaction wrote by then counts as of its last change, which may
-    -- have come much later, under another context.
+    -- A transaction's writes by then count as of its last change, which may have come much later,
+    -- under another context.
     tl_first := threadline.first_transaction_since(instant);
     SELECT least(tl_first, min(part.id)) INTO tl_first
     FROM threadline.audit_transactions AS x
     JOIN threadline.audit_transactions AS part USING (xact_id, occurred_at)
     WHERE x.id >= tl_first AND occurred_at <= instant;
 
-    -- With the 4 MB that many servers give, sorting a long history takes twice as long.
+    -- With the 4 MB that many servers have, sorting a long history takes twice as long.
     IF pg_size_bytes(tl_work_mem) < pg_size_bytes('32MB') THEN
         PERFORM set_config('work_mem', '32MB', true);
     END IF;
     RETURN QUERY EXECUTE threadline.filled(
         $query$
         WITH later_transaction AS MATERIALIZED (
-            -- A transaction never falls on both sides.
+            -- A transaction counts either before or after the instant, never on both sides.
             SELECT x.id
             FROM threadline.audit_transactions AS x
             WHERE x.id >= $3 AND x.opened_at <= $2 AND threadline.last_captured(x.id) > $2
@@ -8267,9 +8260,9 @@ BEGIN
             FROM threadline.kept_changes AS k
             WHERE k.table_id = $1 AND k.statement IS NOT NULL
         ), replayed AS MATERIALIZED (
-            -- Most records: they came at most once, kept their key and went at most once.
+            -- Most records: inserted at most once, with one key, deleted at most once.
             SELECT r.replayed_key, r.is_whole, r.had_ended, r.redo,
-                   -- What was recorded by then says all of it.
+                   -- The changes recorded by then give the whole row.
                    r.is_straight AND s.shifted_key IS NULL AND r.is_whole AND {answers alone} AND r.redo ?& $14 AS is_answer,
                    r.is_straight AND s.shifted_key IS NULL AS is_straight
             FROM (
@@ -8346,7 +8339,8 @@ BEGIN
                    {undo} AS undo,
                    (array_agg({last image}) FILTER (WHERE e.id = ends.id AND e.kind = 'end'))[1] AS last_image,
                    min(ends.id) AS ended,
-                   -- In a statement that shifts keys, who leaves makes room for who comes.
+                   -- In a statement that shifts keys, the departing key is freed before the
+                   -- arriving one uses it.
                    bool_or(births.id IS NULL OR ends.id < births.id
                            OR (ends.transaction_id, ends.statement) = (births.transaction_id, births.statement)) AS existed
             FROM event AS e
@@ -8356,7 +8350,7 @@ BEGIN
         ), moved AS MATERIALIZED (
             SELECT * FROM earlier AS e WHERE e.previous_key IS NOT NULL
         ), grouped AS MATERIALIZED (
-            -- Keys that one statement moved, it moved at once.
+            -- One statement moved these keys at the same moment.
             SELECT m.transaction_id, m.statement, min(m.id) AS position FROM moved AS m GROUP BY m.transaction_id, m.statement
         ), placed AS (
             SELECT e.record_key AS event_key, e.id, e.captured_at, coalesce(g.position, e.id) AS position,
@@ -8442,7 +8436,7 @@ BEGIN
             'live image', threadline.live_expression(tl_table.id, target, 'tl_live'),
             'rows', threadline.own_rows(target),
             'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
-            -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+            -- Changes of only ignored columns are not recorded: the present value is nearer.
             'image of both', CASE WHEN tl_table.policy ? 'ignore'
                 THEN format('coalesce(k.redo || b.backward || (k.redo - %L::text[]), b.backward)', ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'ignore')))
                 ELSE 'coalesce(b.backward || k.redo, b.backward)' END,
@@ -8451,7 +8445,7 @@ BEGIN
                 ELSE 'threadline.key_json($4, $5, past_key)' END,
             'image', CASE WHEN (tl_redaction.hidden, tl_redaction.masks) = ('{}'::text[], '{}'::jsonb) THEN 'past_image'
                           ELSE 'CASE WHEN untouched THEN past_image - $7 ELSE threadline.redacted(past_image, $7, $8) END' END,
-            -- Of a partition that left, the rows are there as long as it was.
+            -- The rows of a detached partition exist until it left.
             'there', CASE WHEN tl_is_partitioned
                           THEN 'threadline.left_with_partition($1, $13, k.redo, $2)' ELSE 'true' END,
             'unrecorded', CASE WHEN tl_alterations IS NULL THEN '''{}''::text[]'
@@ -8465,7 +8459,7 @@ $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS
     'Every row of an audited table as it was at an instant';
 
--- The table that is audited under an id, wherever it is now; NULL if none is.
+-- Returns the table that is audited under an id, wherever it is now; NULL if none is.
 CREATE OR REPLACE FUNCTION threadline.relation_of(audited_table integer) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8479,7 +8473,7 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
--- SQL for the name that a column of a table had when a change was captured.
+-- Returns SQL for the name that a column of a table had when a change was captured.
 CREATE OR REPLACE FUNCTION threadline.name_then(renames jsonb, name text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8507,16 +8501,16 @@ BEGIN
 END
 $$;
 
--- The values of one column in record keys of so many columns.
+-- Returns the values of one column in record keys of a given number of columns.
 CREATE OR REPLACE FUNCTION threadline.key_parts(record_keys text[], columns integer, place integer) RETURNS text[]
 LANGUAGE sql IMMUTABLE
 RETURN ARRAY(
     SELECT DISTINCT CASE columns WHEN 1 THEN k.record_key ELSE threadline.json_array_or_null(k.record_key) ->> (place - 1) END
     FROM pg_catalog.unnest(record_keys) AS k (record_key));
 
--- As which type values of a referring column are those of a key column if their texts are
--- the same; NULL: they have to be brought into the form of a key first. Of a key that was
--- too long for the index only a digest is known.
+-- Returns the type in which values of a referring column and of a key column have equal texts
+-- exactly if they are equal; NULL if they must be brought into the form of a key first. If a key
+-- was too long for the index, only a digest of it is known.
 CREATE OR REPLACE FUNCTION threadline.compared_as(referring regtype, key_type text, key_values text[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8528,8 +8522,8 @@ RETURN CASE
          AND array_to_string(key_values, ' ') !~ '[.]{3} sha256:[0-9a-f]{64}' THEN 'text'
 END;
 
--- The columns of a table by which rows could refer to others: those that it has, and of
--- those that were dropped what is recorded. For each how it is recorded, and since when.
+-- Returns the columns of a table by which rows can refer to others: the present ones, and
+-- recorded ones that were dropped. Shows how each is recorded, and since when.
 CREATE OR REPLACE FUNCTION threadline.referring_columns(
     audited_table integer, target regclass,
     OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz
@@ -8563,8 +8557,8 @@ BEGIN ATOMIC
       AND NOT EXISTS (SELECT FROM jsonb_to_recordset(t.columns) AS k (name text) WHERE k.name = a.name);
 END;
 
--- The name of today of a column by the last one that it had under this name; NULL if none
--- had it, or it was dropped.
+-- Returns today's name of the column that last had this name; NULL if there is none, or it was
+-- dropped.
 CREATE OR REPLACE FUNCTION threadline.column_now(renames jsonb, name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8579,9 +8573,9 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
--- The columns by which rows of a table refer to those of another: of 'posts' those of its
--- one foreign key, of 'posts.user_id' or 'posts(tenant, author)' those that are named.
--- Refuses what cannot be answered from what is recorded.
+-- Returns the columns by which rows of a table refer to those of another: for 'posts' the columns
+-- of its only foreign key, for 'posts.user_id' or 'posts(tenant, author)' the named ones. Fails
+-- if the recorded data cannot give the answer.
 CREATE OR REPLACE FUNCTION threadline.reference_in(
     referred integer, reference text,
     OUT table_id integer, OUT relation regclass, OUT columns text[]
@@ -8684,16 +8678,16 @@ BEGIN
         RAISE EXCEPTION USING CONSTRAINT = 'threadline_reference',
             MESSAGE = CASE coalesce(tl_refused.column_policy, 'unknown')
                 WHEN 'unknown' THEN pg_catalog.format('threadline: table %s has no column %I', tl_table, tl_refused.name)
-                WHEN 'ignore' THEN pg_catalog.format('threadline: by the policy of %s, not every change of %I is recorded, so that nobody can say which rows referred to a record', tl_table, tl_refused.name)
-                WHEN 'hash' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which tell of no value what it was; rows cannot be found by it', tl_table, tl_refused.name)
-                ELSE pg_catalog.format('threadline: the values of %s.%I are not recorded (%s), so that nobody can say which rows referred to a record', tl_table, tl_refused.name,
+                WHEN 'ignore' THEN pg_catalog.format('threadline: by the policy of %s, not every change of %I is recorded, so the rows that referred to a record are unknown', tl_table, tl_refused.name)
+                WHEN 'hash' THEN pg_catalog.format('threadline: %s.%I is recorded as keyed hashes, which do not reveal the value; rows cannot be found by it', tl_table, tl_refused.name)
+                ELSE pg_catalog.format('threadline: the values of %s.%I are not recorded (%s), so the rows that referred to a record are unknown', tl_table, tl_refused.name,
                     CASE tl_refused.column_policy WHEN 'mask' THEN 'masked' ELSE 'excluded' END)
             END;
     END IF;
 END
 $$;
 
--- How a reference is called: posts.user_id, or posts(tenant, author).
+-- Returns the name of a reference: posts.user_id, or posts(tenant, author).
 CREATE OR REPLACE FUNCTION threadline.reference_name(referring integer, columns text[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8706,8 +8700,9 @@ BEGIN ATOMIC
     WHERE t.id = referring;
 END;
 
--- SQL for the image of a change that shows the row as it came or, `as_it_went`, as it went;
--- NULL if there is none. The indexes of threadline.index_reference() have it, too.
+-- Returns SQL for the image of a change that shows the row after it or, with `as_it_went`, before
+-- it; NULL if there is none. The indexes of threadline.index_reference() contain the same
+-- expression.
 CREATE OR REPLACE FUNCTION threadline.image_shown(as_it_went boolean, row_name text) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8717,10 +8712,10 @@ RETURN format(
          ELSE 'CASE WHEN %1$I.op = ''I'' THEN %1$I.row_data WHEN %1$I.op = ''U'' AND %1$I.previous_key IS NOT NULL THEN %1$I.row_data || %1$I.changed_to ELSE %1$I.changed_to END'
     END, row_name);
 
--- SQL that is true of a change called c if an image of it shows that its row referred to a
--- record with one of the given keys: the image after it or, `as_it_went`, before it. Of a
--- reference by several columns, if nothing in the image tells against it. By one column it
--- has the form that the indexes of threadline.index_reference() have.
+-- Returns SQL that is true of a change called c if an image of it shows that its row referred to
+-- a record with one of the given keys: the image after it or, with `as_it_went`, before it. For a
+-- reference by several columns it is true if nothing in the image contradicts it. For one column
+-- it has the form of the indexes that threadline.index_reference() creates.
 CREATE OR REPLACE FUNCTION threadline.shows_reference(
     columns text[], types regtype[], key_types text[], renames jsonb, record_keys text[], as_it_went boolean
 ) RETURNS text
@@ -8752,8 +8747,9 @@ BEGIN
 END
 $$;
 
--- SQL for the rows of a table that refer now to records with given keys: the record key of
--- each, and its reference as {"column": value}. By one column an index on it serves.
+-- Returns SQL for the rows of a table that now refer to records with given keys: the record key
+-- of each, and its reference as {"column": value}. For a reference by one column, an index on it
+-- is used.
 CREATE OR REPLACE FUNCTION threadline.referring_rows(
     referring integer, target regclass, columns text[], types regtype[], key_types text[], record_keys text[]
 ) RETURNS text
@@ -8788,15 +8784,15 @@ BEGIN
 END
 $$;
 
--- From where to where in the order of changes rows of a table referred to given records:
--- `since` when and `until` when it is known, with the changes by which each began to and
--- ceased to, if there were any. The records likewise, as
--- [{"record_key", "since", "until", "since_transaction", "until_transaction"}].
+-- Returns the spans, in the order of changes, in which rows of a table referred to given records:
+-- `since` and `until` where known, with the changes that began and ended each reference, if there
+-- were any. The records have the same form: [{"record_key", "since", "until",
+-- "since_transaction", "until_transaction"}].
 --
--- A row is found by changes that show its reference as it came or as it went, and in the
--- table as it is now. Between two changes that show its reference it is what the earlier
--- one left; before the first, what that one found; of a row that no change shows it of,
--- what the table has now.
+-- A row is found by changes that show its reference before or after them, and in the table as it
+-- is now. Between two changes that show its reference, it has the value that the earlier one
+-- left; before the first, the value that change found; if no change shows it, the value in the
+-- table now.
 CREATE OR REPLACE FUNCTION threadline.referring_spans(
     referring integer, target regclass, columns text[], referred integer, referents jsonb,
     OUT record_key text, OUT since bigint, OUT until bigint, OUT begun bigint, OUT ended bigint,
@@ -8828,7 +8824,7 @@ BEGIN
     SELECT array_agg(c.type ORDER BY given.place), max(c.plain_since) INTO tl_types, tl_plain_since
     FROM unnest(columns) WITH ORDINALITY AS given (name, place)
     LEFT JOIN threadline.referring_columns(referring, target) AS c USING (name);
-    -- What of an image tells of the reference.
+    -- The part of an image that shows the reference.
     SELECT string_agg(format('CASE WHEN i.image ? %1$L THEN jsonb_build_object(%1$L, i.image -> %1$L) ELSE ''{}'' END', c.name), ' || ')
     INTO tl_values
     FROM unnest(columns) AS c (name);
@@ -8866,7 +8862,7 @@ BEGIN
             JOIN pending AS c ON k.event_key IN (c.record_key, c.previous_key)
         ), event AS (
             SELECT c.event_key, c.id, c.transaction_id, c.captured_at < $3 AS interrupted,
-                   -- Keys that one statement moved, it moved at once.
+                   -- One statement moved these keys at the same moment.
                    CASE WHEN c.previous_key IS NULL THEN c.id ELSE min(c.id) OVER (PARTITION BY c.event_key, c.transaction_id, c.statement, c.previous_key IS NULL) END AS position,
                    e.kind,
                    CASE WHEN {is plain} THEN (SELECT {values} FROM (SELECT {renamed from}) AS i (image) WHERE jsonb_typeof(i.image) = 'object') END AS was,
@@ -8882,10 +8878,10 @@ BEGIN
                 UNION ALL
                 SELECT 'update' WHERE c.op = 'U' AND c.previous_key IS NULL AND {is plain}
                 UNION ALL
-                -- What it changed is not on record.
+                -- Its changes are not on record.
                 SELECT masked.kind FROM unnest('{end,birth}'::text[]) AS masked (kind) WHERE c.op = 'U' AND c.previous_key IS NULL AND NOT {is plain}
             ) AS e
-            -- Updates of other columns tell nothing.
+            -- Updates of other columns do not show the reference.
             WHERE e.kind <> 'update' AND (c.op <> 'U' OR c.previous_key IS NOT NULL OR c.image_to ?| {names})
                OR e.kind = 'update' AND (c.captured_at < $3 OR c.image_from ?| {names} OR c.image_to ?| {names})
             UNION ALL
@@ -8902,7 +8898,7 @@ BEGIN
             SELECT l.live_key, 9223372036854775807, NULL, false, 9223372036854775807, 'live', l.reference, l.reference
             FROM live AS l
             UNION ALL
-            -- By several columns: a change may show one of them alone, and the row has the others.
+            -- With several columns, a change may show only one of them; the row has the others.
             SELECT k.event_key, 9223372036854775807, NULL, false, 9223372036854775807, 'live', {values}, {values}
             FROM candidate AS k
             CROSS JOIN LATERAL (SELECT threadline.live_image($1, $7, k.event_key) WHERE {is partial} OFFSET 0) AS i (image)
@@ -8912,7 +8908,7 @@ BEGIN
                    row_number() OVER (PARTITION BY e.event_key ORDER BY e.position, e.kind <> 'end', e.id) AS place
             FROM event AS e
         ), lived AS (
-            -- A life begins with a birth, and after an end.
+            -- A life begins with an insert, and after an end.
             SELECT e.*,
                    count(*) FILTER (WHERE e.kind = 'birth') OVER (PARTITION BY e.event_key ORDER BY e.place)
                    + count(*) FILTER (WHERE e.kind = 'end') OVER (PARTITION BY e.event_key ORDER BY e.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -8934,7 +8930,7 @@ BEGIN
         ), span AS (
             SELECT t.event_key, t.id AS since, t.id AS begun, t.transaction_id AS since_transaction,
                    CASE WHEN t.interrupted AND t.interrupted_after IS DISTINCT FROM true THEN t.id
-                        -- Another row is there, and how this one went is not on record.
+                        -- Another row has the key, and the end of this one is not on record.
                         WHEN t.kind_after = 'birth' THEN t.id_after - 1
                         WHEN t.kind_after = 'end' AND t.position_after < t.id_after THEN t.position_after - 1
                         ELSE coalesce(t.id_after, 9223372036854775807) END AS until,
@@ -8980,8 +8976,8 @@ BEGIN
 END
 $referring_spans$;
 
--- The changes of rows within spans as threadline.referring_spans() gives them: of each the
--- newest before a change, at most so many.
+-- Returns the changes of rows within spans from threadline.referring_spans(): the newest of each
+-- span before a change, up to a limit.
 CREATE OR REPLACE FUNCTION threadline.changes_in_spans(
     referring integer, spans jsonb, before bigint, at_most bigint
 ) RETURNS TABLE (
@@ -9024,13 +9020,13 @@ BEGIN
 END
 $$;
 
--- The changes of rows that referred to a record at the time, along the paths that are
--- asked for: 'posts.user_id' those of posts, 'versions.crate_id/dependencies.version_id'
--- those of versions, and those of the rows that referred to these. The record is given by
--- the keys that it had, as threadline.referring_spans() takes them. `moved`: in, if the
--- change is the one by which its row came to refer to it; out, if it ceased to.
+-- Returns the changes of rows that referred to a record at the time, along the requested paths:
+-- 'posts.user_id' returns those of posts, 'versions.crate_id/dependencies.version_id' those of
+-- versions and of the rows that referred to these. The record is given by the keys that it had,
+-- in the form that threadline.referring_spans() takes. `moved`: in, if the change made its row
+-- refer to the record; out, if it ended the reference.
 --
--- At most so many a row, the newest before a change: what a page takes, and more.
+-- Limit per row, the newest before a change: as many as a page takes, and more.
 CREATE OR REPLACE FUNCTION threadline.associated_changes(
     referred integer, referents jsonb, paths text[], before bigint, at_most bigint
 ) RETURNS TABLE (
@@ -9061,13 +9057,13 @@ BEGIN
             FROM threadline.referring_spans(tl_reference.table_id, tl_reference.relation, tl_reference.columns, tl_from, tl_spans) AS s;
             tl_from := tl_reference.table_id;
             tl_through := pg_catalog.concat_ws('/', tl_through, threadline.reference_name(tl_reference.table_id, tl_reference.columns));
-            -- Two paths may begin in the same way.
+            -- Two paths may share their first step.
             tl_way := pg_catalog.concat_ws('/', tl_way, tl_from || tl_reference.columns::text);
             CONTINUE WHEN tl_way = ANY (tl_seen);
             tl_seen := tl_seen || tl_way;
             RETURN QUERY
-            -- A change that shows one row under two keys, or two references that are both to
-            -- the record, moves nothing.
+            -- A change that shows one row under two keys, or two references to the record, moves
+            -- nothing.
             SELECT DISTINCT ON (x.id) x.id, x.transaction_id, x.captured_at, x.table_id, x.statement, x.op,
                    x.record_key, x.previous_key, x.changed_from, x.changed_to, x.row_data, tl_through,
                    CASE WHEN x.op <> 'U' OR x.begins AND x.ends THEN NULL WHEN x.begins THEN 'in' WHEN x.ends THEN 'out' END
@@ -9084,8 +9080,8 @@ BEGIN
 END
 $$;
 
--- Lets the rows of a table that referred to a record by a column be found without reading
--- all of the table's changes. For the owner of the audit; holds up posting, not writers.
+-- Creates an index by which rows that referred to a record by a column are found without reading
+-- all changes of the table. For the owner of the audit. Posting waits meanwhile; writers do not.
 CREATE OR REPLACE FUNCTION threadline.index_reference(target regclass, column_name text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -9105,7 +9101,7 @@ BEGIN
     tl_name := threadline.name_then(threadline.renames_of(tl_id), column_name, 'ledger_changes');
     FOR tl_went IN 0..1 LOOP
         tl_index := format('ledger_reference_%s_%s_%s', tl_id, left(md5(column_name), 8), (ARRAY['came', 'went'])[tl_went + 1]);
-        -- That of an earlier name of the column would not be used.
+        -- An index under an earlier name of the column would not be used.
         EXECUTE format('DROP INDEX IF EXISTS threadline.%I', tl_index);
         EXECUTE format('CREATE INDEX %I ON threadline.ledger_changes (((%2$s) ->> %3$s)) WHERE table_id = %4$s AND ((%2$s) ->> %3$s) IS NOT NULL',
             tl_index, threadline.image_shown(tl_went = 1, 'ledger_changes'), tl_name, tl_id);
@@ -9114,11 +9110,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.index_reference(regclass, text) IS
-    'Has rows that referred to a record by a column found by an index';
+    'Creates an index for finding rows that referred to a record by a column';
 
--- What the running transaction did to a record since an instant, also while it
--- had other keys: what a revert did itself, or the application's triggers and
--- references with it.
+-- Returns the changes of a record by the running transaction since an instant, also under other
+-- keys: those of a revert itself, or of the application's triggers and references that it fired.
 CREATE OR REPLACE FUNCTION threadline.own_changes(
     audited_table integer, record_key text, began timestamptz
 ) RETURNS SETOF threadline.audit_changes
@@ -9128,8 +9123,8 @@ AS $$
 DECLARE
     tl_transaction bigint := nullif(split_part(current_setting('threadline.transaction', true), ' ', 1), '');
 BEGIN
-    -- Found by record, and not through the index on the transaction, which may
-    -- have changed a great many.
+    -- Found by record, and not through the index on the transaction, which may have a great many
+    -- changes.
     RETURN QUERY
     WITH RECURSIVE own AS (
         SELECT c.*
@@ -9152,8 +9147,8 @@ BEGIN
 END
 $$;
 
--- Has the constraints of tables that wait for the end of the transaction hold at
--- once, or wait again as they were declared.
+-- Makes deferred constraints of tables take effect immediately, or makes them wait again as they
+-- were declared.
 CREATE OR REPLACE FUNCTION threadline.set_deferred(targets regclass[], deferred boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -9171,10 +9166,9 @@ BEGIN
 END
 $$;
 
--- The columns of an image captured at an instant whose values the audit does not
--- have: those that are masked, or were redacted then, and are not NULL, those that are
--- erased, and for
--- a whole row those it was never given. Generated columns need none.
+-- Returns the columns of an image captured at an instant whose values the audit does not have:
+-- those that are masked, or were redacted then, and are not NULL, those that are erased, and for
+-- a whole row those that were never recorded. Generated columns need no value.
 CREATE OR REPLACE FUNCTION threadline.unrestorable(
     audited_table integer, target regclass, image jsonb, captured_at timestamptz, whole boolean
 ) RETURNS text[]
@@ -9188,9 +9182,9 @@ BEGIN ATOMIC
       AND CASE WHEN image ? c.name THEN image -> c.name <> 'null' ELSE whole END;
 END;
 
--- The columns that no longer have the value that a change gave them. Of a masked or
--- erased one the image shows only whether it is NULL: there the record's later changes
--- are asked. What the revert itself brought about does not count.
+-- Returns the columns that no longer have the value that a change gave them. For a masked or
+-- erased one, the image only shows whether it is NULL: there the record's later changes are read.
+-- Changes by the revert itself do not count.
 CREATE OR REPLACE FUNCTION threadline.changed_since(
     change threadline.audit_changes, target regclass, after jsonb, live jsonb, began timestamptz
 ) RETURNS text[]
@@ -9228,9 +9222,8 @@ BEGIN
 END
 $$;
 
--- A table with rows that would follow the deletion of a row, by cascade or by
--- losing their reference; NULL if there is none. That a row refers to itself
--- does not count.
+-- Returns a table with rows that the deletion of a row would affect, by cascade or by losing
+-- their reference; NULL if there is none. A row's reference to itself does not count.
 CREATE OR REPLACE FUNCTION threadline.referencing(target regclass, key_condition text) RETURNS regclass
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -9260,11 +9253,10 @@ BEGIN
 END
 $$;
 
--- Writes an image into a table: as a new row, or over the row that the
--- condition finds. Columns that the image does not have stay as they are. Says
--- whether the row was written: a trigger may not have let it. Runs under the
--- caller's search_path, as whatever it calls does: the application's own
--- triggers fire here.
+-- Writes an image into a table: as a new row, or over the row that matches the condition. Columns
+-- that the image lacks stay unchanged. Returns whether the row was written: a trigger may have
+-- prevented it. Runs under the caller's search_path, like the application's own triggers, which
+-- fire here.
 CREATE OR REPLACE FUNCTION threadline.put_row(target regclass, image jsonb, key_condition text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
@@ -9305,8 +9297,8 @@ BEGIN
 END
 $$;
 
--- Deletes the row that the condition finds, unless others refer to it. Gives
--- NULL, or why not.
+-- Deletes the row that matches the condition, unless other rows refer to it. Returns NULL, or the
+-- reason why not.
 CREATE OR REPLACE FUNCTION threadline.delete_row(target regclass, key_condition text) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -9323,8 +9315,8 @@ BEGIN
 END
 $$;
 
--- Undoes one change, if what it left is still there, or something else only
--- because of the revert itself, which began at an instant. Gives NULL, or why not.
+-- Undoes one change if its result is still there, or differs only because of the revert itself,
+-- which began at an instant. Returns NULL, or the reason why not.
 CREATE OR REPLACE FUNCTION threadline.revert_change(change threadline.audit_changes, began timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -9345,12 +9337,12 @@ BEGIN
     ELSIF tl_where IS NULL OR tl_before IS NULL THEN
         RETURN 'what is on record does not say which row it was';
     END IF;
-    -- Nobody changes it between the look and the write.
+    -- Locked, so that it cannot change between the check and the write.
     EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', threadline.own_rows(tl_target), tl_where);
     tl_live := threadline.live_image(change.table_id, tl_target, change.record_key);
     IF (tl_live IS NULL) <> (change.op IN ('D', 'T')) THEN
-        -- Triggers may have gone ahead: those that make a row with another, or
-        -- take it away.
+        -- Triggers may have done it already: those that insert or delete a row along with
+        -- another.
         SELECT own.op INTO tl_own
         FROM threadline.own_changes(change.table_id, change.record_key, began) AS own
         WHERE own.op <> 'U'
@@ -9389,7 +9381,7 @@ BEGIN
     IF tl_columns <> '{}' THEN
         RETURN 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
     END IF;
-    -- A constraint that was deferred by hand would not say so in time.
+    -- A constraint that was deferred by hand would not report the conflict in time.
     IF change.previous_key IS NOT NULL
        AND threadline.live_image(change.table_id, tl_target, change.previous_key) IS NOT NULL THEN
         RETURN 'there is another row with the key that it had';
@@ -9400,9 +9392,9 @@ BEGIN
 END
 $$;
 
--- Writes rows again that were put back and then changed along with others: an
--- inserted row that goes counts down, by a trigger, what its insertion had
--- counted up and the revert had already put back.
+-- Writes rows again that were reverted and then changed along with others: deleting an inserted
+-- row decrements, by a trigger, a counter that its insertion incremented and that the revert has
+-- already restored.
 CREATE OR REPLACE FUNCTION threadline.put_side_effects_back(changes threadline.audit_changes[], began timestamptz) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -9429,7 +9421,7 @@ BEGIN
         JOIN own USING (table_id, record_key)
         GROUP BY c.table_id, c.record_key, own.changes
         HAVING (array_agg(c.op ORDER BY c.id))[1] <> 'I' AND bool_and(c.previous_key IS NULL)
-           -- A trigger that has the last word over a row's own columns keeps it.
+           -- If a trigger sets columns of its own row last, its value stays.
            AND own.changes > count(*)
     LOOP
         tl_target := threadline.relation_of(tl_record.table_id);
@@ -9445,10 +9437,10 @@ BEGIN
 END
 $$;
 
--- Undoes changes, newest first, as new audited changes: all of them, or none
--- and the reasons. What fails for the order alone, such as a row whose parent
--- is yet to be put back, is tried again after the others, in the other order;
--- but of one record, no change before those that came after it.
+-- Undoes changes, newest first, as new audited changes: all of them, or none with the reasons. A
+-- change that fails only because of the order, such as a row whose parent is not yet restored, is
+-- tried again after the others, in the other order; but no change of a record is undone before
+-- those that came after it.
 CREATE OR REPLACE FUNCTION threadline.revert_changes(
     changes threadline.audit_changes[],
     OUT change_id bigint, OUT schema_name text, OUT table_name text, OUT key jsonb, OUT reason text
@@ -9488,7 +9480,7 @@ BEGIN
             FOR tl_place IN REVERSE cardinality(tl_pending)..1 LOOP
                 tl_at := tl_pending[tl_place];
                 IF NOT tl_done[tl_next_of_record[tl_at]] THEN
-                    -- Whose turn comes, has the reason.
+                    -- The next one in the order has the reason.
                     tl_left := array_append(tl_left, tl_at);
                     tl_reasons := array_append(tl_reasons, NULL);
                     CONTINUE;
@@ -9528,8 +9520,8 @@ BEGIN
 END
 $$;
 
--- Undoes what an AuditTransaction changed, as new audited changes: all of it, or
--- nothing and the reasons. The records of changes that are named are left as they are.
+-- Undoes the changes of an AuditTransaction, as new audited changes: all of them, or none with
+-- the reasons. The records of the changes in leave_out stay unchanged.
 --
 --   BEGIN; SELECT * FROM threadline.revert_transaction(7); COMMIT;
 --   BEGIN; SELECT * FROM threadline.revert_transaction(7, leave_out => ARRAY[12, 13]); COMMIT;
@@ -9562,10 +9554,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION threadline.revert_transaction(bigint, bigint[]) IS
-    'Undoes what a transaction changed, if nothing changed since; gives the reasons why not';
+    'Undoes the changes of a transaction if nothing changed since; returns the reasons why not';
 
--- The key that a record has now which had another one after a change; NULL if
--- the record is gone.
+-- Returns the present key of a record that had another one after a change; NULL if the record is
+-- gone.
 CREATE OR REPLACE FUNCTION threadline.key_now(audited_table integer, record_key text, after_change bigint) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -9577,7 +9569,8 @@ DECLARE
 BEGIN
     tl_last.id := after_change;
     LOOP
-        -- In a statement that shifts keys, who leaves makes room for who comes.
+        -- In a statement that shifts keys, the departing key is freed before the arriving one
+        -- uses it.
         SELECT * INTO tl_end
         FROM (
             (SELECT * FROM threadline.record_changes(audited_table, tl_key) AS c
@@ -9603,8 +9596,7 @@ BEGIN
 END
 $$;
 
--- The key that a record which is there now had at an instant; NULL if it came
--- to be since.
+-- Returns the key that a present record had at an instant; NULL if it was created since.
 CREATE OR REPLACE FUNCTION threadline.key_then(audited_table integer, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -9635,9 +9627,9 @@ BEGIN
 END
 $$;
 
--- What of a record's image of an instant can be written over the row that is there now,
--- after commands that converted columns since. A column that nobody changed since is left
--- as it is. One whose value a command altered cannot be put back: `altered` names it.
+-- Returns the part of a record's image at an instant that can be written over the present row,
+-- after commands that converted columns since. A column that did not change since is left out. A
+-- value that a command altered cannot be restored: `altered` names its column.
 CREATE OR REPLACE FUNCTION threadline.lasting_image(
     audited_table integer, target regclass, record_key text, instant timestamptz, past jsonb, live jsonb,
     OUT image jsonb, OUT altered text[]
@@ -9673,7 +9665,7 @@ BEGIN
 END
 $$;
 
--- Puts a record back to what it was at an instant. Gives NULL, or why not.
+-- Reverts a record to its state at an instant. Returns NULL, or the reason why not.
 CREATE OR REPLACE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -9703,7 +9695,7 @@ BEGIN
         RETURN 'only what changed is on record, not the whole row';
     END IF;
 
-    -- A record is not doubled, nor lost, because it has another key now.
+    -- A record is neither duplicated nor lost because it has another key now.
     tl_other := threadline.key_then(tl_id, put_record_back.record_key, instant);
     IF tl_live IS NOT NULL AND tl_other <> put_record_back.record_key THEN
         RETURN 'the record that has this key now had another one then: ' || tl_other;
@@ -9715,7 +9707,7 @@ BEGIN
         RETURN 'the record that had this key then has another one now: ' || tl_other;
     END IF;
 
-    -- Of a row that is the same one, only what changed matters.
+    -- For the same row, only changed columns matter.
     tl_columns := threadline.unrestorable(tl_id, target, tl_then.image, instant, true);
     IF tl_live IS NOT NULL AND tl_other IS NOT NULL THEN
         SELECT array_agg(name ORDER BY name) INTO tl_columns
@@ -9724,7 +9716,7 @@ BEGIN
             SELECT
             FROM threadline.record_changes(tl_id, put_record_back.record_key) AS c
             WHERE c.table_id = tl_id AND c.record_key = put_record_back.record_key AND c.id > coalesce(tl_then.change_id, 0)
-              -- Whatever happened under another key counts.
+              -- Changes under another key count too.
               AND (c.previous_key IS NOT NULL OR threadline.current_names(tl_id, c.changed_to, c.captured_at) ? name));
     END IF;
     IF tl_columns <> '{}' THEN
@@ -9742,7 +9734,7 @@ BEGIN
         tl_then.image := tl_lasting.image;
     END IF;
 
-    -- What differs alone is written, to the digit.
+    -- Only columns that differ are written, digit for digit.
     SELECT coalesce(jsonb_object_agg(field.key, field.value), '{}') INTO tl_image
     FROM jsonb_each(tl_then.image) AS field
     WHERE tl_live IS NULL OR (tl_live ? field.key AND NOT threadline.is_erased(field.value) AND (tl_live -> field.key)::text <> field.value::text);
@@ -9753,8 +9745,8 @@ BEGIN
 END
 $$;
 
--- Puts a record back to what it was at an instant, as a new audited change.
--- Gives NULL, or why not.
+-- Reverts a record to its state at an instant, as a new audited change. Returns NULL, or the
+-- reason why not.
 CREATE OR REPLACE FUNCTION threadline.revert_record(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -9772,9 +9764,9 @@ EXCEPTION
 END
 $$;
 COMMENT ON FUNCTION threadline.revert_record(regclass, text, timestamptz) IS
-    'Puts a record back to what it was at an instant; gives the reason why not';
+    'Reverts a record to its state at an instant; returns the reason why not';
 
--- The application's tables that nobody audits, but those that need not be.
+-- Returns the application's tables that are not audited, except those that need not be.
 CREATE OR REPLACE FUNCTION threadline.unaudited_tables_but(allowed oid[]) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -9806,7 +9798,7 @@ BEGIN
       AND c.relname <> '__diesel_schema_migrations'
       AND c.oid <> ALL (array_remove(allowed, NULL))
       AND threadline.audited_table_of(c.oid) IS NULL
-      -- One whose triggers are gone is reported as such.
+      -- A table whose triggers are gone is reported as such.
       AND c.oid NOT IN (
           SELECT threadline.locate_table(t.id)
           FROM threadline.audited_tables AS t
@@ -9818,8 +9810,8 @@ BEGIN
 END
 $$;
 
--- The application's tables that nobody audits. Those of extensions and Diesel's own
--- are not the application's. A name in `allowed` is one as in SQL.
+-- Returns the application's tables that are not audited. Those of extensions and Diesel's own are
+-- not the application's. A name in `allowed` is quoted as in SQL.
 CREATE OR REPLACE FUNCTION threadline.unaudited_tables(allowed text[] DEFAULT '{}') RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 AS $$
@@ -9832,10 +9824,9 @@ BEGIN
 END
 $$;
 
--- Whether two recorded values of a column cannot be one value. Numbers are, at any
--- scale: a column's scale changes without a write. A value that capture could not
--- turn to JSON was kept as text, and a text says nothing about a number. Of an erased
--- value nothing is known.
+-- Returns whether two recorded values of a column cannot be the same value. Numbers are the same
+-- at any scale: a column's scale changes without a write. A value that capture could not convert
+-- to JSON was kept as text, which cannot be compared with a number. An erased value is unknown.
 CREATE OR REPLACE FUNCTION threadline.values_differ(one jsonb, other jsonb, any_json boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN one <> other AND NOT (threadline.is_erased(one) OR threadline.is_erased(other)) AND (
@@ -9846,11 +9837,11 @@ RETURN one <> other AND NOT (threadline.is_erased(one) OR threadline.is_erased(o
     OR other IN ('"NaN"', '"Infinity"', '"-Infinity"')
 );
 
--- The columns whose recorded values can be compared with each other and with the
--- live ones, and since when: of what was masked or excluded until then, of another
--- type or unit, or of another column of that name, earlier ones say nothing. What is recorded
--- as a hash can be compared by who may make one, with by_hash, if its type has one
--- text for each value; that of numeric is another after a change of its scale.
+-- Returns the columns whose recorded values can be compared with each other and with the live
+-- ones, and since when: earlier values are not comparable if the column was masked or excluded,
+-- had another type or unit, or was another column of that name. A keyed hash can be compared by a
+-- role that may compute it, with by_hash, if its type has one text for each value; that of
+-- numeric differs after a change of its scale.
 CREATE OR REPLACE FUNCTION threadline.comparable_columns(
     audited_table integer, target regclass, by_hash boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
@@ -9878,15 +9869,15 @@ BEGIN
         GROUP BY a.name
     ) AS altered ON altered.name = live.name
     WHERE t.id = audited_table AND live.type::text = k.type AND policy.column_policy <> 'exclude'
-      -- The text of these is another when somebody renames what they refer to.
+      -- The text of these types changes when the object that they name is renamed.
       AND threadline.base_type(live.type) NOT IN (
           SELECT p.oid FROM pg_type AS p WHERE p.oid < 16384 AND p.typname ~ '^_?reg' AND p.typnamespace = 'pg_catalog'::regnamespace)
-      -- A change of it alone is not recorded.
+      -- A change of only this column is not recorded.
       AND coalesce(t.policy -> 'ignore' ? k.name, false) IS NOT true;
 END
 $$;
 
--- Why the history of a table cannot be compared with its rows; NULL if it can.
+-- Returns why the history of a table cannot be compared with its rows; NULL if it can.
 CREATE OR REPLACE FUNCTION threadline.chain_obstacle(target regclass) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -9919,8 +9910,8 @@ BEGIN
 END
 $$;
 
--- The key that ends a range of about so many posted changes of a table, for
--- threadline.chain_drift(); NULL if there are fewer after the one before.
+-- Returns the key that ends a range of about a given number of posted changes of a table, for
+-- threadline.chain_drift(); NULL if fewer follow the given key.
 CREATE OR REPLACE FUNCTION threadline.next_key(target regclass, after text, changes integer) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -9933,27 +9924,26 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
--- Records whose changes do not agree with each other or with the live rows:
--- something wrote past the triggers. What one change left is what the next one
--- found, and at the end what is there.
+-- Returns records whose changes do not agree with each other or with the live rows: something was
+-- written bypassing the triggers. Each change must find what the one before it left, and the live
+-- row must be what the last one left.
 --
 --   SELECT * FROM threadline.chain_drift('members');
 --
--- `expected` is what the changes before say, `found` what the change, or the live
--- row, shows; of the columns that differ, or NULL for no row. At most `examples` of
--- each code; `records` counts all.
+-- `expected` is the state after the earlier changes, `found` the state in the change or the
+-- live row; each has the columns that differ, or is NULL for no row. Returns at most
+-- `examples` of each code; `records` counts all.
 --
--- What can be known is said and nothing else: not what happened before the audit
--- began, or the key and the policy became what they are, nor on from a TRUNCATE that could not see
--- all rows.
+-- Reports only what can be known: nothing from before the audit began, or before the present key
+-- and policy, and nothing after a TRUNCATE that could not see all rows.
 --
--- With `after` and `up_to`, only records whose keys as text, in the order of their bytes,
--- come after one and not after the other: what is found in one range after another is what
--- is found at once, as the changes of a record are compared with each other and its row.
+-- With `after` and `up_to`, only records whose keys as text, in byte order, come after the first
+-- and not after the second. Checking one range after another finds the same as one check of all,
+-- because the changes of a record are compared only with each other and with its row.
 --
--- Everything is read in one snapshot, which is taken after the table is held: what
--- truncates or rewrites it would have it look empty to an older one. Joined by
--- hashing, however few rows are expected: one pass over the table, never more.
+-- Everything is read in one snapshot, which is taken after the table is locked: to an older
+-- snapshot, a truncated or rewritten table would look empty. Uses a hash join, to scan the table
+-- once, regardless of the row estimate.
 CREATE OR REPLACE FUNCTION threadline.chain_drift(
     target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10, after text DEFAULT NULL, up_to text DEFAULT NULL,
     OUT code text, OUT records bigint, OUT record_key text, OUT key jsonb,
@@ -9980,7 +9970,7 @@ DECLARE
     tl_live text;
     tl_fresh boolean;
     tl_by_hash boolean;
-    -- Whether a key, which stands for %s, is of those that are asked for.
+    -- Whether a key, which replaces %1$s, is in the requested range.
     tl_range text := concat_ws(' AND ', 'true', CASE WHEN after IS NOT NULL THEN '%1$s COLLATE "C" > $15' END, CASE WHEN up_to IS NOT NULL THEN '%1$s COLLATE "C" <= $16' END);
 BEGIN
     tl_obstacle := threadline.chain_obstacle(target);
@@ -9991,7 +9981,7 @@ BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables AS t WHERE t.id = threadline.audited_table_of(target);
     tl_renames := threadline.renames_of(tl_table.id);
     tl_fresh := tl_table.relation = target AND tl_table.fingerprint = threadline.fingerprint(target);
-    -- Tokens of what is there now are for who has the keys.
+    -- Keyed hashes of live rows need the keys.
     tl_by_hash := tl_fresh AND tl_table.policy ? 'hash'
         AND has_table_privilege('threadline.hash_keys', 'SELECT')
         AND has_function_privilege('threadline.hash(integer, jsonb)', 'EXECUTE');
@@ -10032,7 +10022,7 @@ BEGIN
     RETURN QUERY EXECUTE format(
         $query$
         WITH grouped AS (
-            -- Keys that one statement moved, it moved at once.
+            -- One statement moved these keys at the same moment.
             SELECT c.transaction_id, c.statement, min(c.id) AS position, min(c.captured_at) AS began
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1 AND c.previous_key IS NOT NULL AND c.transaction_id >= $2
@@ -10047,7 +10037,7 @@ BEGIN
             WHERE c.table_id = $1 AND c.transaction_id >= $2 AND coalesce(g.began, c.captured_at) >= $3
               AND (c.record_key IS NULL OR (%7$s) OR (%8$s))
         ), blind AS MATERIALIZED (
-            -- Changes of which nobody knows the record; read once, and not for each change.
+            -- Changes of unknown records; read once, and not for each change.
             SELECT coalesce(array_agg(r.id ORDER BY r.id), '{}') AS ids FROM recorded AS r WHERE r.record_key IS NULL
         ), event AS (
             SELECT r.record_key AS event_key, r.position, 1 AS turn, r.id, r.transaction_id,
@@ -10057,13 +10047,14 @@ BEGIN
             FROM recorded AS r
             WHERE r.record_key IS NOT NULL AND %9$s
             UNION ALL
-            -- In a statement that shifts keys, who leaves makes room for who comes.
+            -- In a statement that shifts keys, the departing key is freed before the arriving one
+            -- uses it.
             SELECT r.previous_key, r.position, 0, r.id, r.transaction_id, 'end', r.whole, NULL
             FROM recorded AS r
             WHERE r.previous_key IS NOT NULL AND %10$s
         ), numbered AS (
             SELECT e.*,
-                   -- PostgreSQL has no array of nothing here.
+                   -- PostgreSQL needs the type of an empty array here.
                    CASE WHEN blind.ids = '{}' THEN 0 ELSE width_bucket(e.id, blind.ids) END AS era,
                    CASE WHEN blind.ids = '{}' THEN 0 ELSE cardinality(blind.ids) END AS last_era
             FROM event AS e
@@ -10091,7 +10082,7 @@ BEGIN
             ) AS live ON live.live_key = c.event_key
             WHERE c.is_last
         ), claim AS (
-            -- What was known against what is shown; NULL for no row.
+            -- Compares what was known with what is shown; NULL for no row.
             SELECT 'chain-broken' AS code, c.event_key, c.position, c.transaction_id, c.id,
                    CASE WHEN c.before = 'end' THEN NULL ELSE c.known END AS known,
                    CASE WHEN c.kind = 'birth' THEN NULL ELSE coalesce(c.shows, '{}') END AS shown
@@ -10104,7 +10095,7 @@ BEGIN
                    CASE WHEN e.live_key IS NOT NULL THEN e.live_image END
             FROM ended AS e
             WHERE (e.kind <> 'end' OR e.live_key IS NOT NULL)
-              -- Of a partition that left, no row is missing.
+              -- The rows of a detached partition are not missing.
               AND NOT ($13 AND e.live_key IS NULL AND threadline.left_with_partition($1, $14, e.state, '-infinity'))
         ), compared AS (
             SELECT DISTINCT ON (c.code, c.event_key)
@@ -10149,17 +10140,17 @@ BEGIN
 END
 $chain_drift$;
 COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer, text, text) IS
-    'Records of an audited table whose changes do not agree with each other or with the live rows';
+    'Records of an audited table whose changes do not agree with each other or with the live rows: something was written bypassing the triggers';
 
--- Has what the running transaction changes from now on not recorded, and records
--- that, with the reason. Ends with the transaction; a rolled-back savepoint takes
--- it back. Who acts is the context's actor, if nobody else is named. For those
--- alone whom somebody granted EXECUTE.
+-- Suspends capture for the rest of the running transaction and records the suspension with its
+-- reason. It ends with the transaction; rolling back to an earlier savepoint ends it too. The
+-- actor is the context's unless another is named. Only roles that were granted EXECUTE may call
+-- it.
 --
 --   BEGIN; SELECT threadline.suspend('reload of the price list, ticket 4711'); ... COMMIT;
 --
--- for_session: the same for whatever the session does, until threadline.resume() or
--- its end, and not from a pool, where the session is somebody else's next.
+-- for_session: suspends capture for the session, until threadline.resume() or its end. Do not use
+-- it on a pooled connection, where another client gets the session next.
 CREATE OR REPLACE FUNCTION threadline.suspend(
     reason      text,
     actor_type  text    DEFAULT NULL,
@@ -10174,7 +10165,7 @@ DECLARE
     tl_action threadline.audit_actions;
 BEGIN
     IF coalesce(btrim(suspend.reason), '') = '' THEN
-        RAISE EXCEPTION 'threadline: to suspend capture takes a reason: SELECT threadline.suspend(''why'')';
+        RAISE EXCEPTION 'threadline: suspending capture needs a reason: SELECT threadline.suspend(''why'')';
     END IF;
     tl_action := threadline.own_action('audit.suspended',
         jsonb_build_object('for_session', CASE WHEN suspend.for_session THEN true END),
@@ -10194,12 +10185,12 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.suspend(text, text, text, boolean) IS
-    'Has what the running transaction, or the session, changes from now on not recorded, and records that';
+    'Suspends capture for the rest of the running transaction, or for the session, and records the suspension';
 
--- Records that somebody reads what was recorded before its column was redacted, with the
--- reason. The session shows it then in each transaction with the action's id in the
--- setting threadline.unmasked, for an hour at most. Who acts is the context's actor, if
--- nobody else is named. For those alone whom somebody granted EXECUTE.
+-- Records, with the reason, that values recorded before their column was redacted are read. The
+-- session then sees them in each transaction that has the action's id in the setting
+-- threadline.unmasked, for an hour at most. The actor is the context's unless another is named.
+-- Only roles that were granted EXECUTE may call it.
 CREATE OR REPLACE FUNCTION threadline.unmask(
     reason     text,
     actor_type text DEFAULT NULL,
@@ -10210,7 +10201,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 BEGIN
     IF coalesce(btrim(unmask.reason), '') = '' THEN
-        RAISE EXCEPTION 'threadline: to read values that are masked now takes a reason: SELECT threadline.unmask(''why'')';
+        RAISE EXCEPTION 'threadline: reading values that are masked now needs a reason: SELECT threadline.unmask(''why'')';
     END IF;
     RETURN NEXT threadline.own_action('audit.unmasked', jsonb_build_object('pid', pg_backend_pid()),
         unmask.reason, unmask.actor_type, unmask.actor_id);
@@ -10218,9 +10209,10 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.unmask(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.unmask(text, text, text) IS
-    'Records that values which the policy hides now are read, and lets the session read them';
+    'Records that values hidden by the present policy are read, and lets the session read them';
 
--- Ends what threadline.suspend(..., for_session => true) began, and records that.
+-- Ends the suspension that threadline.suspend(..., for_session => true) began, and records that
+-- as an action.
 CREATE OR REPLACE FUNCTION threadline.resume(
     actor_type text DEFAULT NULL,
     actor_id   text DEFAULT NULL
@@ -10236,7 +10228,7 @@ BEGIN
     END IF;
     UPDATE threadline.session_suspensions SET resumed_at = clock_timestamp() WHERE action_id = tl_suspension;
     PERFORM set_config('threadline.suspended', '', false);
-    -- The transaction may be suspended beside it.
+    -- The transaction may be suspended independently.
     PERFORM set_config('threadline.suspended', 'yes', true)
     FROM threadline.suspensions AS s
     WHERE s.xact_id = pg_current_xact_id() AND s.occurred_at = now()
@@ -10247,4 +10239,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.resume(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.resume(text, text) IS
-    'Has what the session changes from now on recorded again, and records that';
+    'Resumes capture in the session, and records that';

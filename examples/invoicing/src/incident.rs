@@ -204,7 +204,7 @@ fn put_right(
         Ok(restored)
     })?;
     println!(
-        "\n{restored} invoices put back, {} left as somebody set it right",
+        "\n{restored} invoices reverted, {} kept because it was already corrected",
         kept.len()
     );
     let invoice: Invoice = invoices::table

@@ -61,61 +61,61 @@ const WAYS: &[Way] = &[
     (Who::Application, "insert a change that did not happen", "INSERT INTO threadline.journal SELECT * FROM threadline.journal", NEVER),
     (Who::Application, "truncate the ledger", "TRUNCATE threadline.ledger_changes", NEVER),
     (Who::Application, "drop the schema", "DROP SCHEMA threadline CASCADE", NEVER),
-    (Who::Application, "lock the journal, so that nothing is recorded", "LOCK TABLE threadline.journal", NEVER),
-    (Who::Application, "set the sequence of ids back", "SELECT setval('threadline.entry_ids', 1)", NEVER),
+    (Who::Application, "lock the journal to prevent recording", "LOCK TABLE threadline.journal", NEVER),
+    (Who::Application, "reset the sequence of ids", "SELECT setval('threadline.entry_ids', 1)", NEVER),
     (Who::Application, "replace a capture function", "CREATE OR REPLACE FUNCTION threadline.capture_1() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'", NEVER),
-    (Who::Application, "put a function of its own into the audit's schema", "CREATE FUNCTION threadline.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'", NEVER),
-    (Who::Application, "put a trigger on a table of the audit", "CREATE TRIGGER t BEFORE INSERT ON threadline.journal FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()", NEVER),
+    (Who::Application, "create a function in the audit's schema", "CREATE FUNCTION threadline.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'", NEVER),
+    (Who::Application, "create a trigger on a table of the audit", "CREATE TRIGGER t BEFORE INSERT ON threadline.journal FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()", NEVER),
     (Who::Application, "inherit from a table of the audit", "CREATE TABLE child () INHERITS (threadline.ledger_changes)", NEVER),
     (Who::Application, "read the keys of keyed hashes", "SELECT * FROM threadline.hash_keys", NEVER),
     (Who::Application, "call functions that append, post or build", "SELECT threadline.append_truncated(1, 0::oid, '{}')", NEVER),
     (Who::Application, "post entries a second time", "SELECT threadline.post(1); SELECT threadline.post_again()", NEVER),
     (Who::Application, "suspend capture", "SELECT threadline.suspend('why not')", NEVER),
     (Who::Application, "set the setting that says that capture is suspended", "SET LOCAL threadline.suspended = 'yes'; INSERT INTO items VALUES (66)", HIDDEN),
-    (Who::Application, "switch triggers off for the session", "SET session_replication_role = replica", NEVER),
-    (Who::Application, "switch off the triggers of a table of another", "ALTER TABLE items DISABLE TRIGGER ALL", NEVER),
-    (Who::Application, "end the audit of a table of another, or ask for another policy", "SELECT threadline.unaudit('items')", NEVER),
-    (Who::Application, "ask for it by the functions below", "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}', '{}', NULL)", NEVER),
+    (Who::Application, "disable triggers for the session", "SET session_replication_role = replica", NEVER),
+    (Who::Application, "disable the triggers of another role's table", "ALTER TABLE items DISABLE TRIGGER ALL", NEVER),
+    (Who::Application, "end the audit of another role's table, or change its policy", "SELECT threadline.unaudit('items')", NEVER),
+    (Who::Application, "do the same with internal functions", "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}', '{}', NULL)", NEVER),
     (Who::Application, "become the audit's owner", "SET ROLE <owner>", NEVER),
     (Who::Application, "make itself a member of the owner", "GRANT <owner> TO <other>", NEVER),
     (Who::Application, "make itself a superuser", "ALTER ROLE <other> SUPERUSER", NEVER),
-    (Who::Application, "drop the event trigger, or make one", "DROP EVENT TRIGGER threadline_watch", NEVER),
+    (Who::Application, "drop the event trigger, or create one", "DROP EVENT TRIGGER threadline_watch", NEVER),
     (Who::Application, "run a program on the server", "COPY items FROM PROGRAM 'true'", NEVER),
-    (Who::Application, "write as a victim, by a context that is set for the session", "SET threadline.context = '1 {\"actor\": {\"type\": \"user\", \"id\": \"victim\"}}'; INSERT INTO items VALUES (66)", BLAMED),
-    (Who::Application, "write into a victim's transaction, by the settings of capture", "SELECT set_config('threadline.transaction', '1', true), set_config('threadline.transaction_context', '', true); INSERT INTO items VALUES (66)", BLAMED),
-    (Who::Application, "record an action in a victim's transaction", "SELECT set_config('threadline.transaction', '1', true), set_config('threadline.transaction_context', '', true); SELECT threadline.record_action('items.stolen', 'user', '1')", BLAMED),
+    (Who::Application, "write as another user, with a context set for the session", "SET threadline.context = '1 {\"actor\": {\"type\": \"user\", \"id\": \"victim\"}}'; INSERT INTO items VALUES (66)", BLAMED),
+    (Who::Application, "write into another user's transaction, with the settings of capture", "SELECT set_config('threadline.transaction', '1', true), set_config('threadline.transaction_context', '', true); INSERT INTO items VALUES (66)", BLAMED),
+    (Who::Application, "record an action in another user's transaction", "SELECT set_config('threadline.transaction', '1', true), set_config('threadline.transaction_context', '', true); SELECT threadline.record_action('items.stolen', 'user', '1')", BLAMED),
     (Who::Application, "record an action that only the audit records", "SELECT threadline.record_action('audit.resumed', 'user', '1')", NEVER),
-    (Who::Application, "hide a write behind tables of the session", "CREATE TEMP TABLE journal (x int); CREATE TEMP TABLE audited_tables (id int); SET LOCAL search_path = pg_temp, public; INSERT INTO items VALUES (66)", HIDDEN),
+    (Who::Application, "hide a write with temporary tables", "CREATE TEMP TABLE journal (x int); CREATE TEMP TABLE audited_tables (id int); SET LOCAL search_path = pg_temp, public; INSERT INTO items VALUES (66)", HIDDEN),
     (Who::Application, "write through a view", "CREATE VIEW shown AS SELECT * FROM items WHERE id < 0; GRANT ALL ON items TO <other>; INSERT INTO shown VALUES (66)", HIDDEN),
-    (Who::Application, "say to be another user in its own transaction", "SELECT threadline.set_context('{\"actor\": {\"type\": \"user\", \"id\": \"victim\"}}'); INSERT INTO items VALUES (66)", BLAMED),
-    (Who::TableOwner, "switch triggers off", "ALTER TABLE items DISABLE TRIGGER ALL; INSERT INTO items VALUES (66)", HIDDEN),
-    (Who::TableOwner, "switch triggers off, insert, and switch them on again", "ALTER TABLE items DISABLE TRIGGER ALL; INSERT INTO items VALUES (66); <on>", HIDDEN),
-    (Who::TableOwner, "switch triggers off, change a row with history, and switch them on again", "ALTER TABLE items DISABLE TRIGGER ALL; UPDATE items SET name = 'x' WHERE id = 1; <on>", CHANGED),
-    (Who::TableOwner, "have triggers fire for replicated changes only", "ALTER TABLE items ENABLE REPLICA TRIGGER \"!threadline_capture_1\"; INSERT INTO items VALUES (66); <on>", HIDDEN),
+    (Who::Application, "claim to be another user in its own transaction", "SELECT threadline.set_context('{\"actor\": {\"type\": \"user\", \"id\": \"victim\"}}'); INSERT INTO items VALUES (66)", BLAMED),
+    (Who::TableOwner, "disable triggers", "ALTER TABLE items DISABLE TRIGGER ALL; INSERT INTO items VALUES (66)", HIDDEN),
+    (Who::TableOwner, "disable triggers, insert, and enable them again", "ALTER TABLE items DISABLE TRIGGER ALL; INSERT INTO items VALUES (66); <on>", HIDDEN),
+    (Who::TableOwner, "disable triggers, change a row with history, and enable them again", "ALTER TABLE items DISABLE TRIGGER ALL; UPDATE items SET name = 'x' WHERE id = 1; <on>", CHANGED),
+    (Who::TableOwner, "let triggers fire only for replicated changes", "ALTER TABLE items ENABLE REPLICA TRIGGER \"!threadline_capture_1\"; INSERT INTO items VALUES (66); <on>", HIDDEN),
     (Who::TableOwner, "drop a trigger, and audit the table again", "DROP TRIGGER \"!threadline_capture_1\" ON items; INSERT INTO items VALUES (66); SELECT threadline.audit('items')", HIDDEN),
-    (Who::TableOwner, "rename a trigger, and name it back", "ALTER TRIGGER \"!threadline_capture_1\" ON items RENAME TO x; INSERT INTO items VALUES (66); ALTER TRIGGER x ON items RENAME TO \"!threadline_capture_1\"", HIDDEN),
+    (Who::TableOwner, "rename a trigger, and rename it back", "ALTER TRIGGER \"!threadline_capture_1\" ON items RENAME TO x; INSERT INTO items VALUES (66); ALTER TRIGGER x ON items RENAME TO \"!threadline_capture_1\"", HIDDEN),
     (Who::TableOwner, "give the trigger a condition, and refresh the table", "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" AFTER INSERT OR DELETE OR UPDATE ON items FOR EACH ROW WHEN (false) EXECUTE FUNCTION threadline.capture_1(); INSERT INTO items VALUES (66); SELECT threadline.refresh('items')", "NOT EXISTS (SELECT FROM threadline.audit_changes WHERE table_id = 1 AND record_key = '66')"),
-    (Who::TableOwner, "give the trigger a condition, and have it noted as the policy's", "SELECT threadline.audit('items', condition => 'NEW.id > 0', operations => '{insert,update}');
+    (Who::TableOwner, "give the trigger a condition, and register it as the policy's", "SELECT threadline.audit('items', condition => 'NEW.id > 0', operations => '{insert,update}');
         CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" AFTER INSERT OR UPDATE ON items FOR EACH ROW WHEN (false) EXECUTE FUNCTION threadline.capture_1(); ALTER TABLE items ENABLE ALWAYS TRIGGER \"!threadline_capture_1\";
         GRANT TRIGGER ON items TO <owner>; SELECT threadline.note_condition('items'); INSERT INTO items VALUES (66)", HIDDEN),
     (Who::TableOwner, "detach a partition, write, and attach it again", "ALTER TABLE events DETACH PARTITION events_1; INSERT INTO events_1 VALUES (5); ALTER TABLE events ATTACH PARTITION events_1 FOR VALUES FROM (0) TO (10)", "NOT EXISTS (SELECT FROM threadline.audit_changes WHERE table_id = 2 AND record_key = '5')"),
     (Who::TableOwner, "end the audit, write, and begin it again", "SELECT threadline.unaudit('items'); INSERT INTO items VALUES (66); SELECT threadline.audit('items')", HIDDEN),
-    (Who::TableOwner, "exclude a column, and take that back", "SELECT threadline.audit('items', exclude => '{name}'); INSERT INTO items VALUES (66, 'x'); SELECT threadline.audit('items')", "NOT EXISTS (SELECT FROM threadline.audit_changes WHERE record_key = '66' AND row_data ? 'name')"),
+    (Who::TableOwner, "exclude a column, and include it again", "SELECT threadline.audit('items', exclude => '{name}'); INSERT INTO items VALUES (66, 'x'); SELECT threadline.audit('items')", "NOT EXISTS (SELECT FROM threadline.audit_changes WHERE record_key = '66' AND row_data ? 'name')"),
     (Who::TableOwner, "drop the table", "DROP TABLE items", "to_regclass('public.items') IS NULL"),
-    (Who::TableOwner, "put another table under the name", "ALTER TABLE items RENAME TO items_old; CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items VALUES (66)", HIDDEN),
+    (Who::TableOwner, "replace the table with another one of the same name", "ALTER TABLE items RENAME TO items_old; CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items VALUES (66)", HIDDEN),
     (Who::TableOwner, "write into an inheritance child", "CREATE TABLE child () INHERITS (items); INSERT INTO child VALUES (66)", HIDDEN),
-    (Who::TableOwner, "change all values by ALTER TYPE … USING, and refresh the table", "ALTER TABLE items ALTER name TYPE varchar USING 'x'; SELECT threadline.refresh('items')", CHANGED),
-    (Who::TableOwner, "have a trigger of its own change or swallow what is written", "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := ''x''; RETURN NEW; END'; CREATE TRIGGER a BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION swallow(); INSERT INTO items VALUES (66)", HIDDEN),
-    (Who::TableOwner, "hide rows from a TRUNCATE by row-level security", "CREATE POLICY p ON items USING (false); ALTER TABLE items ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; TRUNCATE items", "NOT EXISTS (SELECT FROM threadline.audit_changes WHERE op = 'T' AND record_key = '1')"),
-    (Who::TableOwner, "have another table's capture function record its own table", "CREATE TABLE copies (id int PRIMARY KEY, name text); CREATE TRIGGER \"!threadline_capture_1\" AFTER INSERT ON copies FOR EACH ROW EXECUTE FUNCTION threadline.capture_1(); INSERT INTO copies VALUES (77)", FORGED),
-    (Who::TableOwner, "have a change recorded twice", "CREATE TRIGGER zz AFTER INSERT ON items FOR EACH ROW EXECUTE FUNCTION threadline.capture_1(); INSERT INTO items VALUES (66)", FORGED),
-    (Who::TableOwner, "have a change recorded that its own trigger prevents", "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION threadline.capture_1(); INSERT INTO items VALUES (77)", FORGED),
-    (Who::TableOwner, "run code as the audit's owner, by a view of the session", "CREATE TEMP VIEW tl_new AS SELECT 66 AS id, spy('view')::text AS name; GRANT SELECT ON tl_new TO PUBLIC; CREATE TRIGGER zz AFTER INSERT ON items FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_1(); INSERT INTO items VALUES (66)", SPIED),
-    (Who::TableOwner, "run code as the audit's owner, by a cast, a domain, an index or a policy", "CREATE TABLE spoilt (id int PRIMARY KEY, m mood, c checked); CREATE INDEX ON spoilt (id) WHERE spy_when_planned('index'); SELECT threadline.audit('spoilt'); INSERT INTO spoilt VALUES (1, 'fine', 1); UPDATE spoilt SET m = 'bad'; TRUNCATE spoilt", SPIED),
-    (Who::TableOwner, "run code as who maintains the audit, by a condition", "SELECT threadline.audit('items', condition => 'true) EXECUTE FUNCTION threadline.capture_1(); SELECT public.spy(''condition''); --')", NEVER),
-    (Who::TableOwner, "give the table, and so its policy, to the audit's owner", "ALTER TABLE items OWNER TO <owner>", NEVER),
+    (Who::TableOwner, "change all values with ALTER TYPE … USING, and refresh the table", "ALTER TABLE items ALTER name TYPE varchar USING 'x'; SELECT threadline.refresh('items')", CHANGED),
+    (Who::TableOwner, "change or discard the written row with its own trigger", "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := ''x''; RETURN NEW; END'; CREATE TRIGGER a BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION swallow(); INSERT INTO items VALUES (66)", HIDDEN),
+    (Who::TableOwner, "hide rows from a TRUNCATE with row-level security", "CREATE POLICY p ON items USING (false); ALTER TABLE items ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; TRUNCATE items", "NOT EXISTS (SELECT FROM threadline.audit_changes WHERE op = 'T' AND record_key = '1')"),
+    (Who::TableOwner, "record its own table with another table's capture function", "CREATE TABLE copies (id int PRIMARY KEY, name text); CREATE TRIGGER \"!threadline_capture_1\" AFTER INSERT ON copies FOR EACH ROW EXECUTE FUNCTION threadline.capture_1(); INSERT INTO copies VALUES (77)", FORGED),
+    (Who::TableOwner, "record a change twice", "CREATE TRIGGER zz AFTER INSERT ON items FOR EACH ROW EXECUTE FUNCTION threadline.capture_1(); INSERT INTO items VALUES (66)", FORGED),
+    (Who::TableOwner, "record a change that its own trigger prevents", "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION threadline.capture_1(); INSERT INTO items VALUES (77)", FORGED),
+    (Who::TableOwner, "run code as the audit's owner, with a temporary view", "CREATE TEMP VIEW tl_new AS SELECT 66 AS id, spy('view')::text AS name; GRANT SELECT ON tl_new TO PUBLIC; CREATE TRIGGER zz AFTER INSERT ON items FOR EACH STATEMENT EXECUTE FUNCTION threadline.capture_1(); INSERT INTO items VALUES (66)", SPIED),
+    (Who::TableOwner, "run code as the audit's owner, with a cast, a domain, an index or a policy", "CREATE TABLE spoilt (id int PRIMARY KEY, m mood, c checked); CREATE INDEX ON spoilt (id) WHERE spy_when_planned('index'); SELECT threadline.audit('spoilt'); INSERT INTO spoilt VALUES (1, 'fine', 1); UPDATE spoilt SET m = 'bad'; TRUNCATE spoilt", SPIED),
+    (Who::TableOwner, "run code as the role that maintains the audit, with a condition", "SELECT threadline.audit('items', condition => 'true) EXECUTE FUNCTION threadline.capture_1(); SELECT public.spy(''condition''); --')", NEVER),
+    (Who::TableOwner, "give the table, and with it its policy, to the audit's owner", "ALTER TABLE items OWNER TO <owner>", NEVER),
     (Who::RoleCreator, "make itself a member of the audit's owner", "GRANT <owner> TO <app>", "pg_has_role('<app>', '<owner>', 'MEMBER')"),
-    (Who::RoleCreator, "give itself a role of PostgreSQL that writes every table", "GRANT pg_write_all_data TO <app>", "pg_has_role('<app>', 'pg_write_all_data', 'MEMBER')"),
+    (Who::RoleCreator, "grant itself a built-in role that can write to every table", "GRANT pg_write_all_data TO <app>", "pg_has_role('<app>', 'pg_write_all_data', 'MEMBER')"),
     (Who::RoleCreator, "let the audit's owner log in", "ALTER ROLE <owner> LOGIN PASSWORD 'secret'", "(SELECT rolcanlogin FROM pg_roles WHERE rolname = '<owner>')"),
 ];
 
@@ -183,10 +183,10 @@ fn outcome(protected: &mut Protected, way: &Way) -> String {
         shown.sort();
         shown.dedup();
         match (won, shown.is_empty()) {
-            (false, true) => "no effect: recorded as ever".to_owned(),
-            (false, false) => format!("no effect, and shows: {}", shown.join(", ")),
-            (true, false) => format!("possible, and shows: {}", shown.join(", ")),
-            (true, true) => "possible: what a context says is the application's word; the role that was logged in is PostgreSQL's".to_owned(),
+            (false, true) => "no effect: recorded as usual".to_owned(),
+            (false, false) => format!("no effect, reported by {}", shown.join(", ")),
+            (true, false) => format!("possible, reported by {}", shown.join(", ")),
+            (true, true) => "possible: the application states the actor; PostgreSQL records the role that was logged in".to_owned(),
         }
     };
     run(admin, "ROLLBACK");
@@ -243,7 +243,7 @@ fn the_guide_says_what_comes_of_each_way_to_alter_hide_forge_or_stop_the_record(
     let is_old = major.as_deref() == Some("15");
 
     assert!(WAYS.len() >= 40);
-    let mut table = "| who | tries to | what comes of it |\n|---|---|---|\n".to_owned();
+    let mut table = "| role | attack | result |\n|---|---|---|\n".to_owned();
     for way in WAYS {
         let (who, title, ..) = way;
         let mut outcome = outcome(&mut protected, way);
@@ -251,12 +251,12 @@ fn the_guide_says_what_comes_of_each_way_to_alter_hide_forge_or_stop_the_record(
             // Since PostgreSQL 16, that needs the right to grant the role.
             assert!(is_old || outcome == "refused", "{title}: {outcome}");
             outcome =
-                "PostgreSQL 15: possible, and shows: finding `audit-exposed`; refused since 16"
+                "PostgreSQL 15: possible, reported by finding `audit-exposed`; refused since 16"
                     .to_owned();
             if is_old {
                 assert_eq!(
                     super::ways::outcome(&mut protected, way),
-                    "possible, and shows: finding `audit-exposed`",
+                    "possible, reported by finding `audit-exposed`",
                     "{title}"
                 );
             }

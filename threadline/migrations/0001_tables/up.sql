@@ -11,10 +11,10 @@ CREATE TABLE threadline.schema_versions (
 COMMENT ON TABLE threadline.schema_versions IS
     'The versions of the audit schema that were installed here; the highest one is in force';
 COMMENT ON COLUMN threadline.schema_versions.installed_by IS
-    'The version of the migration that installed it, which alone takes it back; NULL: Models::install';
+    'The version of the migration that installed it; only that migration reverts it; NULL: Models::install';
 
--- What the schema consisted of when it was installed, and again whenever it was compared
--- with what Threadline ships.
+-- The objects of the schema when it was installed, and after each comparison with the code that
+-- Threadline ships.
 CREATE TABLE threadline.installed_code (
     object       text PRIMARY KEY,
     digest       text NOT NULL,
@@ -22,18 +22,18 @@ CREATE TABLE threadline.installed_code (
     server_major integer NOT NULL
 );
 COMMENT ON TABLE threadline.installed_code IS
-    'The objects of the schema threadline and a digest of each; threadline.audit_drift() compares them with those that are there';
+    'The installed objects of the schema threadline and a digest of each, with which threadline.audit_drift() compares the present ones';
 COMMENT ON COLUMN threadline.installed_code.shown_digest IS
-    'Of what PostgreSQL shows in its own words, such as a view; comparable on servers of the same major version';
+    'Digest of the text that PostgreSQL deparses, such as that of a view; comparable on servers of the same major version';
 
--- The partitions of audited tables, as threadline.watch() saw them last: of one that was
--- detached, nothing else tells.
+-- The partitions of audited tables, as threadline.watch() last saw them: nothing else identifies
+-- a detached one.
 CREATE TABLE threadline.watched_partitions (
     part     oid PRIMARY KEY,
     table_id integer NOT NULL
 );
 COMMENT ON TABLE threadline.watched_partitions IS
-    'The partitions of audited tables that threadline.watch() knows of';
+    'The partitions of audited tables that threadline.watch() has seen';
 
 CREATE TABLE threadline.audited_tables (
     id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -55,7 +55,7 @@ CREATE TABLE threadline.audited_tables (
     chained_since   timestamptz,
     deparsed_condition text
 );
--- Images name columns as they were called then.
+-- Images have the column names of their time.
 CREATE TABLE threadline.renamed_columns (
     table_id    integer NOT NULL,
     former_name text NOT NULL,
@@ -73,27 +73,27 @@ COMMENT ON TABLE threadline.audited_tables IS
 COMMENT ON COLUMN threadline.audited_tables.built_at IS
     'When the capture function was built';
 COMMENT ON COLUMN threadline.audited_tables.audited_since IS
-    'Since when without interruption';
+    'Start of the present uninterrupted audit';
 COMMENT ON COLUMN threadline.audited_tables.chained_since IS
-    'Since when the changes of a record follow from each other: its key was another before, or not all were recorded; NULL: always';
+    'Since when each change of a record follows from the one before; earlier the key was another, or not all changes were recorded; NULL: always';
 COMMENT ON COLUMN threadline.audited_tables.deparsed_condition IS
-    'The condition of the policy as PostgreSQL shows it; as the row trigger has it, unless somebody changed that';
+    'The condition of the policy as PostgreSQL deparses it; equal to that of the row trigger, unless the trigger was changed';
 COMMENT ON COLUMN threadline.audited_tables.policy IS
-    'What threadline.audit() was asked for: {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, plain, hash where they were given';
+    'The arguments of threadline.audit(): {"mask": [...], "exclude": [...], "require_actor": bool}, and columns, operations, condition, plain, hash where they were given';
 COMMENT ON COLUMN threadline.audited_tables.columns IS
     'The columns the capture function was built for: [{"number", "name", "type", "column_policy", "plain_since", "retyped_at", "hash_key"}]; column_policy is plain, hash, mask or exclude';
 COMMENT ON COLUMN threadline.audited_tables.masked_columns IS
-    'The columns of which images have placeholders or hashes';
+    'The columns for which images have placeholders or keyed hashes';
 COMMENT ON COLUMN threadline.audited_tables.numeric_columns IS
     'The columns whose values need every digit; readers take them as strings';
 COMMENT ON COLUMN threadline.audited_tables.relation IS
-    'OID of the table when the capture function was built; another OID now means restored or created anew';
+    'OID of the table when the capture function was built; a different OID means that the table was restored or created again';
 COMMENT ON COLUMN threadline.audited_tables.truncate_limit IS
-    'A TRUNCATE of more rows than this is recorded as one change, with their number';
+    'A TRUNCATE of more rows than this is recorded as one change with the number of rows';
 
--- What capture appends to, and posting empties. No index: writers pay for a row and
--- nothing else. Rows stay below the size at which PostgreSQL compresses them, because
--- they do not stay long.
+-- Capture appends to it, and posting empties it. It has no index, so that writers pay only for a
+-- row. Rows stay below the size at which PostgreSQL compresses them, because they do not stay
+-- long.
 CREATE SEQUENCE threadline.entry_ids;
 
 CREATE TABLE threadline.journal (
@@ -128,15 +128,15 @@ COMMENT ON COLUMN threadline.journal.transaction_id IS
 COMMENT ON COLUMN threadline.journal.op IS
     'I insert, U update, D delete, T truncate; C: no change, only the context of an action';
 COMMENT ON COLUMN threadline.journal.depth IS
-    'How deep in triggers the row was written; 1: by a statement of the client';
+    'Trigger depth at which the row was written; 1: by a statement of the client';
 COMMENT ON COLUMN threadline.journal.old_place IS
-    'Where the row version was that went; with new_place it links the versions of a row within a transaction';
+    'The location of the old row version; with new_place it links the versions of a row within a transaction';
 COMMENT ON COLUMN threadline.journal.command IS
-    'Update: the command of the transaction, so that keys swapped in bulk can be told apart';
+    'Update: the command within the transaction, which distinguishes keys swapped in bulk';
 COMMENT ON COLUMN threadline.journal.changed IS
-    'The redacted columns that an update changed; the images do not show it';
+    'The redacted columns that an update changed, which the images do not show';
 COMMENT ON COLUMN threadline.journal.context IS
-    'The setting threadline.context, in the first entry under it';
+    'The setting threadline.context; only in the first entry under it';
 
 ALTER SEQUENCE threadline.entry_ids OWNED BY threadline.journal.id;
 
@@ -148,7 +148,7 @@ CREATE TABLE threadline.posting (
 );
 INSERT INTO threadline.posting (last_position) VALUES (0);
 COMMENT ON TABLE threadline.posting IS
-    'One row, locked by whoever posts: the last position given, and when';
+    'One row, locked while a session posts: the last position given, and when';
 
 CREATE TABLE threadline.unposted (
     LIKE threadline.journal,
@@ -156,10 +156,10 @@ CREATE TABLE threadline.unposted (
     set_aside_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE threadline.unposted IS
-    'Entries of the journal that could not be posted, and why; threadline.post_again() tries once more';
+    'Entries of the journal that could not be posted, and why; threadline.post_again() tries them again';
 
--- Keyed by an id of its own: transaction ids start again after a dump
--- and restore, so xact_id counts only together with occurred_at.
+-- Keyed by an id of its own: transaction ids start again after a dump and restore, so xact_id
+-- counts only together with occurred_at.
 CREATE TABLE threadline.ledger_transactions (
     id             bigint PRIMARY KEY,
     xact_id        xid8 NOT NULL,
@@ -189,10 +189,10 @@ COMMENT ON COLUMN threadline.ledger_transactions.extended_until IS
 COMMENT ON COLUMN threadline.ledger_transactions.actor_origin IS
     'Where the actor came from: explicit, thread-local, task-local, sql (threadline.set_context), none, unreadable, or untrusted (set outside of the transaction)';
 COMMENT ON COLUMN threadline.ledger_transactions.context_error IS
-    'Why the context could not be read in full; the changes are recorded all the same';
+    'Why the context could not be read in full; its changes are recorded nevertheless';
 
--- Three btrees and no foreign keys. Each of the three serves an order in which people
--- ask: by transaction, by table, by record. That by position serves who follows.
+-- Three btrees and no foreign keys. Each of the three serves an order of queries: by transaction,
+-- by table, by record. The index by position serves consumers that follow the ledger.
 CREATE TABLE threadline.ledger_changes (
     id             bigint NOT NULL,
     transaction_id bigint NOT NULL,
@@ -214,8 +214,8 @@ CREATE INDEX ledger_changes_record
     ON threadline.ledger_changes (table_id, record_key, id);
 CREATE UNIQUE INDEX ledger_changes_position
     ON threadline.ledger_changes (position);
--- A record that changed its key is found again under both keys. Partial, so
--- that all other changes pay nothing for them.
+-- A record that changed its key is found under both keys. Partial, so that all other changes cost
+-- nothing.
 CREATE INDEX ledger_changes_key_arrival
     ON threadline.ledger_changes (table_id, record_key, id) WHERE previous_key IS NOT NULL;
 CREATE INDEX ledger_changes_key_departure
@@ -230,15 +230,15 @@ COMMENT ON COLUMN threadline.ledger_changes.record_key IS
 COMMENT ON COLUMN threadline.ledger_changes.previous_key IS
     'The key before an update that changed the key';
 COMMENT ON COLUMN threadline.ledger_changes.statement IS
-    'For an update that changed the key: which statement of its transaction, so that keys swapped in bulk can be told apart';
+    'For an update that changed the key: the statement within its transaction, which distinguishes keys swapped in bulk';
 COMMENT ON COLUMN threadline.ledger_changes.changed_from IS
-    'Update: the old values of the changed columns; truncate of more rows than the limit: {"rows": their number}';
+    'Update: the old values of the changed columns; truncate of more rows than the limit: {"rows": number of rows}';
 COMMENT ON COLUMN threadline.ledger_changes.changed_to IS
     'Update: the new values of the changed columns';
 COMMENT ON COLUMN threadline.ledger_changes.row_data IS
-    'Insert: the row as inserted; delete and truncate: the row that went; update that changed the key: the row before';
+    'Insert: the row as inserted; delete and truncate: the removed row; update that changed the key: the row before';
 COMMENT ON COLUMN threadline.ledger_changes.position IS
-    'Without gaps, in the order in which changes became visible; of a record, in the order in which it changed';
+    'Without gaps, in the order in which changes became visible; within a record, in the order of its changes';
 
 CREATE TABLE threadline.audit_actions (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -258,10 +258,10 @@ CREATE TABLE threadline.audit_actions (
     meta           jsonb
 );
 COMMENT ON TABLE threadline.audit_actions IS
-    'A semantic event that the application records: who did what, why, with which outcome';
+    'A semantic event that the application records: its actor, name, reason and outcome';
 
--- The database transactions in which capture was suspended. Nobody but the owner
--- writes here, so nothing that a session sets for itself suspends anything.
+-- The database transactions in which capture was suspended. Only the owner writes here, so no
+-- setting of a session suspends capture.
 CREATE TABLE threadline.suspensions (
     xact_id     xid8 NOT NULL,
     occurred_at timestamptz NOT NULL,
@@ -269,11 +269,10 @@ CREATE TABLE threadline.suspensions (
     PRIMARY KEY (xact_id, occurred_at, action_id)
 );
 COMMENT ON TABLE threadline.suspensions IS
-    'Transactions of which part was not recorded, and the AuditAction that says why';
+    'Transactions in which capture was suspended, and the AuditAction with the reason';
 
--- The sessions in which capture is, or was, suspended. A session shows that it is the
--- one by a secret in its setting threadline.suspended, which no other session sees and
--- which is gone with it.
+-- The sessions in which capture is, or was, suspended. A session identifies itself by a secret in
+-- its setting threadline.suspended, which no other session sees and which ends with it.
 CREATE TABLE threadline.session_suspensions (
     action_id   bigint PRIMARY KEY,
     pid         integer NOT NULL,
@@ -282,23 +281,23 @@ CREATE TABLE threadline.session_suspensions (
     resumed_at  timestamptz
 );
 COMMENT ON TABLE threadline.session_suspensions IS
-    'Sessions of which part was not recorded, and the AuditAction that says why';
+    'Sessions in which capture was suspended, and the AuditAction with the reason';
 COMMENT ON COLUMN threadline.session_suspensions.resumed_at IS
     'When threadline.resume() was called; NULL: not yet, or the session ended before';
 
--- The keys of columns that are recorded as keyed hashes, each made ready for HMAC (RFC 2104).
--- For the owner of the audit alone: who has a key can try values until one gives the
--- hash, so that no function hands out hashes either.
+-- The keys of columns that are recorded as keyed hashes, each prepared for HMAC (RFC 2104). For
+-- the owner of the audit only: with a key, values can be guessed until one gives the hash; for
+-- the same reason no function returns keyed hashes.
 CREATE TABLE threadline.hash_keys (
     id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     inner_key bytea NOT NULL,
     outer_key bytea NOT NULL
 );
 COMMENT ON TABLE threadline.hash_keys IS
-    'The keys of columns recorded as keyed hashes; a hash whose key is deleted can be matched with no value any more';
+    'The keys of columns recorded as keyed hashes; deleting a key makes its hashes unlinkable';
 
--- What an operator asks by. Who and what for is asked of the small tables; the
--- changes of a transaction are found by its id.
+-- The indexes for an operator's queries. Actors and contexts are searched in the small tables;
+-- the changes of a transaction are found by its id.
 CREATE INDEX ledger_transactions_actor
     ON threadline.ledger_transactions (actor_type, actor_id, id);
 CREATE INDEX ledger_transactions_actor_type
@@ -334,6 +333,6 @@ CREATE INDEX audit_actions_correlation
 CREATE INDEX audit_actions_job
     ON threadline.audit_actions (job_id, transaction_id) WHERE job_id IS NOT NULL AND transaction_id IS NOT NULL;
 
--- Deletions are few among changes, and what an operator looks for.
+-- Deletions are few among changes, and operators often look for them.
 CREATE INDEX ledger_changes_removal
     ON threadline.ledger_changes (op, transaction_id, id) WHERE op IN ('D', 'T');

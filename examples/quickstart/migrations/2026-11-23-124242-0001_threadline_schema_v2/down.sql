@@ -30,7 +30,7 @@ BEGIN
         -- Another migration has installed it, or Models::install.
         RETURN;
     END IF;
-    -- What uses the code from outside would go with it.
+    -- Objects outside that use the code would be dropped with it.
     SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('%s uses %s',
                CASE WHEN v.oid IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, 0)
                     ELSE pg_catalog.format('%s %s', CASE v.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, v.oid::pg_catalog.regclass) END,
@@ -60,7 +60,7 @@ BEGIN
     IF tl_users IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: another version of the audit schema replaces its views and functions, and %; drop it before this migration and create it again after it', tl_users;
     END IF;
-    -- Tables still audited are released first: their triggers call what goes here.
+    -- Audited tables are released first: their triggers call the functions dropped here.
     SELECT pg_catalog.array_agg(dropped.what ORDER BY dropped.turn)
     INTO tl_statements
     FROM (
@@ -96,16 +96,16 @@ BEGIN
         PERFORM pg_catalog.set_config('lock_timeout', '10s', true);
     END IF;
     tl_lock_timeout := pg_catalog.current_setting('lock_timeout');
-    -- No policy is changed meanwhile. Vacuums and index builds are waited for and held off: an
-    -- autovacuum gives way after deadlock_timeout. Nobody who reads or writes waits for this.
+    -- No policy changes meanwhile. Vacuums and index builds are waited for and blocked: an
+    -- autovacuum gives way after deadlock_timeout. No reader or writer waits for this.
     SELECT pg_catalog.string_agg(pg_catalog.format('threadline.%I', c.relname), ', ')
     INTO tl_tables
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = 'threadline'::pg_catalog.regnamespace AND c.relkind IN ('r', 'p');
     EXECUTE 'LOCK TABLE ' || tl_tables || ' IN SHARE UPDATE EXCLUSIVE MODE';
-    -- The other locks are asked for at once and for a moment only, and given back where
-    -- somebody has one. Who waits for one of them looks for a deadlock after deadlock_timeout,
-    -- and would be the one that fails; by then they are free again.
+    -- The other locks are requested at once and for a moment only, and released if another
+    -- session has one. A session that waits for one of them checks for a deadlock after
+    -- deadlock_timeout and would be the one that fails; by then they are free again.
     tl_until := pg_catalog.clock_timestamp() + tl_lock_timeout::interval;
     tl_moment := 0.1 * pg_catalog.current_setting('deadlock_timeout')::interval;
     LOOP

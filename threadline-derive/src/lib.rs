@@ -45,7 +45,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// Columns are named as in `table!`, or by their field if Diesel knows it under another
 /// `column_name`. The model does not need a field for them. A column of the primary key can be
 /// neither masked nor excluded, because it identifies records; one that
-/// is a secret is recorded with `token`, and records are found by it all the same.
+/// is a secret is recorded with `token`, and still identifies its records.
 #[proc_macro_derive(Audited, attributes(audited, diesel))]
 pub fn derive_audited(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

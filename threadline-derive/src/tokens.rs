@@ -62,7 +62,7 @@ fn column(element: TokenStream) -> syn::Result<Ident> {
     .ok_or_else(|| {
         Error::new_spanned(
             element,
-            "expected the name of a column alone, as it stands in `table!`",
+            "expected only the name of a column, as in `table!`",
         )
     })
 }

@@ -131,7 +131,7 @@ fn a_policy_that_changes_in_the_file_changes_in_the_database() {
     let Run { code, error, .. } = place.run(&["audit", "--yes"]);
     assert_eq!(code, 0, "{error}");
     assert!(
-        error.contains("members is audited and not in the file"),
+        error.contains("members is audited but not in the file"),
         "{error}"
     );
     assert_eq!(

@@ -241,7 +241,7 @@ fn refuse_contradictions(
             errors.push(Error::new(
                 column.span(),
                 format!(
-                    "`{column}` belongs to the primary key, by which records are found again; it can be neither masked nor excluded; record it as a keyed hash with `token({column})` if it is a secret"
+                    "`{column}` belongs to the primary key, which identifies records; it can be neither masked nor excluded; record it as a keyed hash with `token({column})` if it is a secret"
                 ),
             ));
         }
@@ -275,7 +275,7 @@ fn refuse_personal_keys(personal: &[Redacted], primary_key: &[Ident], errors: &m
             errors.push(Error::new(
                 column.span(),
                 format!(
-                    "`{column}` belongs to the primary key, by which records are found again; it cannot be erased"
+                    "`{column}` belongs to the primary key, which identifies records; it cannot be erased"
                 ),
             ));
         }

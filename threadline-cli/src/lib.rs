@@ -1,7 +1,7 @@
 //! The command-line program of [`threadline`], in an application or stand-alone.
 //!
-//! Only an application knows its models, so it has its own program. A binary of three lines has
-//! all commands:
+//! Only an application knows its models, so it has its own program. A binary of three lines
+//! has all commands:
 //!
 //! ```no_run
 //! # use threadline_test_server::doctest_schema;
@@ -45,20 +45,21 @@
 //! | `blame members 42` | prints the change that set each column's value |
 //! | `export --table members --output members.csv` | CSV, JSON or NDJSON |
 //!
-//! `history`, `timeline`, `transaction`, `as-of`, `blame` and `export` take `--unmasked REASON`: they
-//! show values that were recorded before their column was masked, and
-//! [record this](threadline::unmasked).
+//! `history`, `timeline`, `transaction`, `as-of`, `blame` and `export` take
+//! `--unmasked REASON`: they show values that were recorded before their column was masked,
+//! and [record this](threadline::unmasked).
 //!
-//! `check` reads files and needs no database. `status` and `verify` check a database, however
-//! it was migrated, and exit with 2 if the check could not run.
+//! `check` reads files and needs no database. `status` and `verify` check a database,
+//! however it was migrated, and exit with 2 if the check could not run.
 //!
-//! `check`, `status`, `verify` and the commands that read take `--json`, for pipes. Commands
-//! that read take `--limit` if the output may be long; `--after` continues with the next page.
+//! `check`, `status`, `verify` and the commands that read take `--json`, for pipes.
+//! Commands that read take `--limit` if the output may be long; `--after` continues with
+//! the next page.
 //!
-//! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file. The migrations
-//! folder is found in the same way as by Diesel's own program: `--migration-dir`,
-//! `MIGRATION_DIRECTORY`, `[migrations_directory]` in `diesel.toml`, or the nearest folder
-//! `migrations`, here or above.
+//! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file. The
+//! migrations folder is found in the same way as by Diesel's own program:
+//! `--migration-dir`, `MIGRATION_DIRECTORY`, `[migrations_directory]` in `diesel.toml`, or
+//! the nearest folder `migrations`, here or above.
 
 #![warn(missing_docs)]
 
@@ -137,14 +138,14 @@ impl Audit {
     }
 }
 
-/// Runs the program on the process's arguments, with the variables of a `.env` file. Errors are
-/// printed to standard error, and the exit code is then 1.
+/// Runs the program on the process's arguments, with the variables of a `.env` file. Errors
+/// are printed to standard error, and the exit code is then 1.
 pub fn run(models: Models) -> ExitCode {
     run_from(models, std::env::args_os())
 }
 
-/// Same as [`run`], on other arguments, the first of which is the program's name. Use it for a
-/// binary that is both application and audit program, with any parser of arguments.
+/// Same as [`run`], on other arguments, the first of which is the program's name. Use it
+/// for a binary that is both application and audit program, with any parser of arguments.
 ///
 /// ```no_run
 /// # use threadline_test_server::doctest_schema;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Returns the same statements without characters that could control the terminal. Line breaks
-/// are kept, except those within a name or a value, which become escapes.
+/// Returns the same statements without characters that could control the terminal. Line
+/// breaks are kept, except those within a name or a value, which become escapes.
 pub(super) fn pasteable(sql: &str) -> String {
     let mut shown = String::new();
     let mut chars = sql.chars().peekable();
@@ -77,8 +77,8 @@ fn identifier(shown: &mut String, text: &str) {
     shown.push('"');
 }
 
-/// Returns whether a character is a control character, changes the direction of text, or ends a
-/// line. All of them have four hexadecimal digits.
+/// Returns whether a character is a control character, changes the direction of text, or
+/// ends a line. All of them have four hexadecimal digits.
 fn shows_badly(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,8 +1,9 @@
-//! The stand-alone program `threadline`, for teams without Rust models, and for machines without
-//! the application.
+//! The stand-alone program `threadline`, for teams without Rust models, and for machines
+//! without the application.
 //!
-//! `cargo install threadline-cli` installs it. The audited tables and their policies are in a
-//! file `threadline.toml` in the current folder or above, or in the file that `--tables` names:
+//! `cargo install threadline-cli` installs it. The audited tables and their policies are in
+//! a file `threadline.toml` in the current folder or above, or in the file that `--tables`
+//! names:
 //!
 //! ```toml
 //! # Tables of the migration tool, which do not need an audit.
@@ -41,8 +42,8 @@
 //! | `status`, `verify` | compare the database with the file |
 //! | `generate`, `check` | write and check the same SQL as migrations in Diesel's layout, `up.sql` and `down.sql` |
 //!
-//! The other commands are those of [an application's program](crate). A table that the file does
-//! not name is left unchanged: `unaudit` ends its audit.
+//! The other commands are those of [an application's program](crate). A table that the file
+//! does not name is left unchanged: `unaudit` ends its audit.
 
 use std::process::ExitCode;
 

@@ -37,8 +37,8 @@ enum Key {
 /// The operations that can be recorded.
 const OPERATIONS: [&str; 4] = ["insert", "update", "delete", "truncate"];
 
-/// The name of each key, its form, and the parser of the tokens after the name. The messages
-/// are built from this list.
+/// The name of each key, its form, and the parser of the tokens after the name. The
+/// messages are built from this list.
 const KEYS: &[(&str, &str, ReadKey)] = &[
     ("mask", "mask(column, ...)", |rest, errors| {
         read_columns(ColumnPolicy::Mask, rest, errors)

@@ -1,5 +1,5 @@
-//! Parsing of the keys of `#[diesel(...)]` that the derive uses. All other keys are skipped in
-//! any form.
+//! Parsing of the keys of `#[diesel(...)]` that the derive uses. All other keys are skipped
+//! in any form.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{Attribute, Error, Ident, LitStr, Meta, Path};

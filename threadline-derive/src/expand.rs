@@ -33,8 +33,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let model_name = name.unraw().to_string();
     let (key, key_check) = key(model);
 
-    // A column is emitted as its type from `table!`, with the span of the user's code, so that
-    // rustc can suggest a similar name.
+    // A column is emitted as its type from `table!`, with the span of the user's code, so
+    // that rustc can suggest a similar name.
     let column_names = |columns: &[Redacted]| -> TokenStream {
         columns
             .iter()
@@ -171,9 +171,9 @@ fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted, how: &str) -> 
     }
 }
 
-/// Reports a column that was named by its field if the table also has a column of the field's
-/// name that the model leaves out. The user may have meant that column, and it would be stored
-/// plain.
+/// Reports a column that was named by its field if the table also has a column of the
+/// field's name that the model leaves out. The user may have meant that column, and it
+/// would be stored plain.
 fn field_check(table: &Path, Redacted { column, field }: &Redacted) -> Option<TokenStream> {
     let field = field.as_ref()?;
     let message = two_meanings(field, column, "rename the field");

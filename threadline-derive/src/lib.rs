@@ -13,8 +13,8 @@ use syn::{DeriveInput, parse_macro_input};
 
 /// Declares the table of a Diesel model as audited.
 ///
-/// Use it next to Diesel's own derives. It reads `table_name`, `primary_key`, `column_name` and
-/// `embed` from their attribute. `#[audited(...)]` declares what is captured:
+/// Use it next to Diesel's own derives. It reads `table_name`, `primary_key`, `column_name`
+/// and `embed` from their attribute. `#[audited(...)]` declares what is captured:
 ///
 /// | key | effect |
 /// |---|---|
@@ -29,23 +29,23 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `operations(update, delete)` | only these of insert, update, delete and truncate are recorded |
 /// | `condition = "OLD.status IS DISTINCT FROM NEW.status"` | only rows for which this is true are recorded; SQL as in the `WHEN` of a trigger, where an insert has no `OLD` and a delete no `NEW` |
 ///
-/// With `operations` or `condition` not every change is recorded, so the state of a record at
-/// an instant cannot be queried. `columns` and `mask` can be combined.
+/// With `operations` or `condition` not every change is recorded, so the state of a record
+/// at an instant cannot be queried. `columns` and `mask` can be combined.
 ///
-/// PostgreSQL evaluates `condition` for each row that is written, as the role that writes, like
-/// a `CHECK`. If the expression fails, such as a cast of a text that is not a number, the write
-/// fails with PostgreSQL's message. Like the condition of a trigger, it depends on its columns:
-/// a column that it names can be neither dropped nor given another type until the table is
-/// audited with another condition.
+/// PostgreSQL evaluates `condition` for each row that is written, as the role that writes,
+/// like a `CHECK`. If the expression fails, such as a cast of a text that is not a number,
+/// the write fails with PostgreSQL's message. Like the condition of a trigger, it depends
+/// on its columns: a column that it names can be neither dropped nor given another type
+/// until the table is audited with another condition.
 ///
-/// A column whose name suggests a secret (`password`, `api_key`, `card_number`, `pin`) needs
-/// one of `exclude`, `mask`, `token` and `clear`, or to be named in `columns`: before that, no
-/// migration is generated.
+/// A column whose name suggests a secret (`password`, `api_key`, `card_number`, `pin`)
+/// needs one of `exclude`, `mask`, `token` and `clear`, or to be named in `columns`: before
+/// that, no migration is generated.
 ///
 /// Columns are named as in `table!`, or by their field if Diesel knows it under another
-/// `column_name`. The model does not need a field for them. A column of the primary key can be
-/// neither masked nor excluded, because it identifies records; one that
-/// is a secret is recorded with `token`, and still identifies its records.
+/// `column_name`. The model does not need a field for them. A column of the primary key can
+/// be neither masked nor excluded, because it identifies records; one that is a secret is
+/// recorded with `token`, and still identifies its records.
 #[proc_macro_derive(Audited, attributes(audited, diesel))]
 pub fn derive_audited(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -147,8 +147,9 @@ fn columns_of(fields: &Fields, errors: &mut Vec<Error>) -> Vec<FieldColumn> {
     columns
 }
 
-/// Returns the column for a name in `#[audited(...)]`. A field that Diesel knows under another
-/// column name may be named by either name, unless the two names refer to different columns.
+/// Returns the column for a name in `#[audited(...)]`. A field that Diesel knows under
+/// another column name may be named by either name, unless the two names refer to different
+/// columns.
 fn resolve_column(name: Ident, columns: &[FieldColumn]) -> syn::Result<Redacted> {
     let by_field = columns
         .iter()

@@ -1,12 +1,12 @@
-//! Parsing of attributes token by token, so that a mistake in one element of a list does not
-//! affect the others.
+//! Parsing of attributes token by token, so that a mistake in one element of a list does
+//! not affect the others.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::{Error, Ident, Path};
 
-/// Splits tokens at commas. A comma without an element before it becomes the element, as the
-/// place of the error.
+/// Splits tokens at commas. A comma without an element before it becomes the element, as
+/// the place of the error.
 pub(crate) fn elements(tokens: TokenStream) -> Vec<TokenStream> {
     let mut elements = vec![];
     let mut element = vec![];
@@ -87,8 +87,8 @@ pub(crate) fn plain(ident: &Ident) -> Option<Ident> {
 
 /// Returns a name as an identifier, which is raw only if the name is a keyword.
 pub(crate) fn identifier(name: &str, span: Span) -> Option<Ident> {
-    // Checked here, because rustc's parser would report an unreadable name itself, without a
-    // location in the user's code.
+    // Checked here, because rustc's parser would report an unreadable name itself, without
+    // a location in the user's code.
     let readable = name.chars().all(|c| c == '_' || c.is_alphanumeric())
         && name.starts_with(|c| c == '_' || char::is_alphabetic(c))
         && !matches!(name, "_" | "self" | "Self" | "super" | "crate");

@@ -7,8 +7,8 @@ use pin_project_lite::pin_project;
 use threadline::{AuditContext, InContext};
 
 pin_project! {
-    /// The body of a response, with the context of its request. The context is current while
-    /// the body is polled, and while it is dropped.
+    /// The body of a response, with the context of its request. The context is current
+    /// while the body is polled, and while it is dropped.
     #[derive(Debug)]
     pub struct AuditBody<B> {
         #[pin]

@@ -25,8 +25,9 @@ pub struct Audit(pub AuditContext);
 /// The rejection of a request that has no context, by a handler that needs one.
 ///
 /// It is a server error, because the handler and the middleware disagree: the route has no
-/// [`AuditLayer`](crate::AuditLayer), or the layer's function returned no actor, for example
-/// because authentication runs after it. To refuse visitors, respond in the authentication.
+/// [`AuditLayer`](crate::AuditLayer), or the layer's function returned no actor, for
+/// example because authentication runs after it. To refuse visitors, respond in the
+/// authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NobodyActs;

@@ -31,9 +31,9 @@ type Add = Arc<dyn Fn(AuditContextBuilder, &Parts) -> AuditContextBuilder + Send
 /// });
 /// ```
 ///
-/// If the function returns `None`, the request has no context. It is still served: reads work,
-/// and [`audited`](threadline::AuditExt::audited) returns an error. If visitors who are not
-/// signed in may write, return [`ActorRef::anonymous()`].
+/// If the function returns `None`, the request has no context. It is still served: reads
+/// work, and [`audited`](threadline::AuditExt::audited) returns an error. If visitors who
+/// are not signed in may write, return [`ActorRef::anonymous()`].
 ///
 /// The layer never refuses a request. A header that cannot be recorded is left out, and the
 /// metadata lists its name in `ignored_headers`.
@@ -70,8 +70,8 @@ impl AuditLayer {
 
     /// Sets the header that has the request id, instead of `x-request-id`.
     ///
-    /// tower-http's `SetRequestIdLayer` sets the header if the client sent none. Add it outside
-    /// of this layer.
+    /// tower-http's `SetRequestIdLayer` sets the header if the client sent none. Add it
+    /// outside of this layer.
     pub fn request_id_header(mut self, name: HeaderName) -> Self {
         self.request_id = name;
         self
@@ -90,8 +90,8 @@ impl AuditLayer {
     /// Ignores the header `traceparent`.
     ///
     /// By default the metadata stores the header as `traceparent`, and its trace id as
-    /// `trace_id`. [`outgoing_headers`](crate::outgoing_headers) passes the header on, and the
-    /// trace id is the correlation id of a request that has no other.
+    /// `trace_id`. [`outgoing_headers`](crate::outgoing_headers) passes the header on, and
+    /// the trace id is the correlation id of a request that has no other.
     pub fn without_traceparent(mut self) -> Self {
         self.traceparent = false;
         self
@@ -136,8 +136,9 @@ impl AuditLayer {
     /// });
     /// ```
     ///
-    /// If the resulting context is invalid, for example because its source is longer than 512
-    /// bytes, only the actor is recorded, and the metadata has the error in `context_error`.
+    /// If the resulting context is invalid, for example because its source is longer than
+    /// 512 bytes, only the actor is recorded, and the metadata has the error in
+    /// `context_error`.
     pub fn with(
         mut self,
         add: impl Fn(AuditContextBuilder, &Parts) -> AuditContextBuilder + Send + Sync + 'static,

@@ -19,12 +19,12 @@ use crate::context::TRACEPARENT;
 /// # Ok::<(), threadline::ContextError>(())
 /// ```
 ///
-/// If the context has no correlation id, its request id is used, so that changes of the other
-/// service lead back to this request. Without a context there are no headers. The actor is not
-/// among them: the other service has to authenticate it.
+/// If the context has no correlation id, its request id is used, so that changes of the
+/// other service lead back to this request. Without a context there are no headers. The
+/// actor is not among them: the other service has to authenticate it.
 ///
-/// `traceparent` is passed on unchanged, as by a service that does not take part in the trace.
-/// If your service takes part, let its own tracing library set that header.
+/// `traceparent` is passed on unchanged, as by a service that does not take part in the
+/// trace. If your service takes part, let its own tracing library set that header.
 pub fn outgoing_headers(correlation_header: HeaderName) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let Some(context) = AuditContext::current() else {

@@ -2,13 +2,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::request::Parts;
 
-/// Returns a function for [`AuditLayer::remote_ip`](crate::AuditLayer::remote_ip) that reads
-/// the client's address as the outermost of `proxies` trusted proxies saw it.
+/// Returns a function for [`AuditLayer::remote_ip`](crate::AuditLayer::remote_ip) that
+/// reads the client's address as the outermost of `proxies` trusted proxies saw it.
 ///
 /// Each proxy appends the address from which it got the request to `X-Forwarded-For`. The
-/// client may have sent such a header itself, so only the last entries are reliable, one for
-/// each of your own proxies. With one proxy, the client is the last entry; with two, the last
-/// but one.
+/// client may have sent such a header itself, so only the last entries are reliable, one
+/// for each of your own proxies. With one proxy, the client is the last entry; with two,
+/// the last but one.
 ///
 /// ```
 /// use threadline_tower::behind_proxies;
@@ -23,12 +23,13 @@ use http::request::Parts;
 /// # Ok::<(), http::Error>(())
 /// ```
 ///
-/// The function returns `None` if the header has fewer entries than there are proxies, or if
-/// the entry is not an address: an address that no trusted proxy reported is never recorded.
-/// It also returns `None` with `proxies` 0, because the header is then not reliable.
+/// The function returns `None` if the header has fewer entries than there are proxies, or
+/// if the entry is not an address: an address that no trusted proxy reported is never
+/// recorded. It also returns `None` with `proxies` 0, because the header is then not
+/// reliable.
 ///
-/// Use it only if requests cannot bypass the proxies, and if each proxy appends to the header.
-/// Adjust the number when you add a proxy, such as a CDN.
+/// Use it only if requests cannot bypass the proxies, and if each proxy appends to the
+/// header. Adjust the number when you add a proxy, such as a CDN.
 pub fn behind_proxies(proxies: usize) -> impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static {
     move |parts| {
         let before_the_client = proxies.checked_sub(1)?;

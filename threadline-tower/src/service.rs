@@ -51,7 +51,8 @@ where
         parts.extensions.insert(context.clone());
         let request = Request::from_parts(parts, body);
         // `call` of some services does work before it returns its future. `scope` refuses
-        // closures that return a future; this future carries the context, so the tuple is safe.
+        // closures that return a future; this future carries the context, so the tuple is
+        // safe.
         let (future,) = context.scope(|| (AuditFuture::carry(self.inner.call(request)),));
         future
     }

@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 /// The `traceparent` of a request, as defined by [W3C Trace Context].
 ///
-/// Parsing is strict: lowercase digits, no zero ids, and nothing after the flags, except in a
-/// later version of the format.
+/// Parsing is strict: lowercase digits, no zero ids, and nothing after the flags, except in
+/// a later version of the format.
 ///
 /// ```
 /// use threadline_tower::TraceParent;

@@ -380,8 +380,8 @@ fn cut(limit: usize, what: &str) {
     eprintln!("There are more than {limit} {what}.");
 }
 
-/// Returns the values of a key, one for each column of the table's key. Also accepts them as one
-/// text in the form of the filter `record`.
+/// Returns the values of a key, one for each column of the table's key. Also accepts them
+/// as one text in the form of the filter `record`.
 pub(crate) fn key_of(
     conn: &mut PgConnection,
     name: &str,

@@ -24,8 +24,8 @@
 //!
 //! | key | means |
 //! |---|---|
-//! | `mask`, `exclude`, `token` | columns stored as a placeholder, not at all, or as a keyed hash |
-//! | `clear` | columns stored plain although their name suggests a secret |
+//! | `mask`, `exclude`, `hash` | columns stored as a placeholder, not at all, or as a keyed hash |
+//! | `plain` | columns stored plain although their name suggests a secret |
 //! | `columns` | only these columns are recorded, and the primary key |
 //! | `ignore` | columns whose changes alone leave no record |
 //! | `operations` | some of `insert`, `update`, `delete`, `truncate`, instead of all |

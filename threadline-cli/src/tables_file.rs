@@ -30,8 +30,8 @@ struct File {
 struct Table {
     mask: Vec<String>,
     exclude: Vec<String>,
-    token: Vec<String>,
-    clear: Vec<String>,
+    hash: Vec<String>,
+    plain: Vec<String>,
     require_actor: bool,
     keyless: bool,
     columns: Vec<String>,
@@ -48,8 +48,8 @@ impl From<Table> for Policy {
         let Table {
             mask,
             exclude,
-            token,
-            clear,
+            hash,
+            plain,
             require_actor,
             keyless,
             columns,
@@ -64,8 +64,8 @@ impl From<Table> for Policy {
         for (columns, of_column) in [
             (mask, ColumnPolicy::Mask),
             (exclude, ColumnPolicy::Exclude),
-            (token, ColumnPolicy::Token),
-            (clear, ColumnPolicy::Clear),
+            (hash, ColumnPolicy::Hash),
+            (plain, ColumnPolicy::Plain),
         ] {
             let columns = columns.into_iter().map(|column| (column, of_column));
             policy.column_policies.extend(columns);
@@ -155,8 +155,8 @@ mod tests {
             [tables.members]
             mask = ["email"]
             exclude = ["password_hash"]
-            token = ["ssn"]
-            clear = ["pin_code"]
+            hash = ["ssn"]
+            plain = ["pin_code"]
             ignore = ["score"]
             keep = "7 years"
             personal = ["email"]
@@ -183,7 +183,7 @@ mod tests {
             calls,
             [
                 "SELECT threadline.audit(\n    'app.Payments',\n    keyless => true,\n    columns => ARRAY['status', 'amount'],\n    operations => ARRAY['update', 'delete'],\n    condition => 'OLD.status IS DISTINCT FROM NEW.status',\n    subject => '{\"member_id\":\"members\"}'\n);",
-                "SELECT threadline.audit(\n    'members',\n    mask => ARRAY['email'],\n    exclude => ARRAY['password_hash'],\n    require_actor => true,\n    clear => ARRAY['pin_code'],\n    token => ARRAY['ssn'],\n    ignore => ARRAY['score'],\n    keep => '7 years',\n    personal => ARRAY['email']\n);",
+                "SELECT threadline.audit(\n    'members',\n    mask => ARRAY['email'],\n    exclude => ARRAY['password_hash'],\n    require_actor => true,\n    plain => ARRAY['pin_code'],\n    hash => ARRAY['ssn'],\n    ignore => ARRAY['score'],\n    keep => '7 years',\n    personal => ARRAY['email']\n);",
             ]
         );
     }

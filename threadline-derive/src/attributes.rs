@@ -73,11 +73,11 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
         "condition = \"SQL over OLD and NEW\"",
         |rest, _| read_text(rest).map(Key::Condition),
     ),
-    ("clear", "clear(column, ...)", |rest, errors| {
-        read_columns(ColumnPolicy::Clear, rest, errors)
+    ("plain", "plain(column, ...)", |rest, errors| {
+        read_columns(ColumnPolicy::Plain, rest, errors)
     }),
-    ("token", "token(column, ...)", |rest, errors| {
-        read_columns(ColumnPolicy::Token, rest, errors)
+    ("hash", "hash(column, ...)", |rest, errors| {
+        read_columns(ColumnPolicy::Hash, rest, errors)
     }),
     ("ignore", "ignore(column, ...)", |rest, errors| {
         Columns::read(rest.next(), errors).map(|columns| Key::Ignore(columns.names))

@@ -6,8 +6,8 @@
 pub(crate) enum ColumnPolicy {
     Mask,
     Exclude,
-    Token,
-    Clear,
+    Hash,
+    Plain,
 }
 
 impl ColumnPolicy {
@@ -16,8 +16,8 @@ impl ColumnPolicy {
         match self {
             Self::Mask => "Mask",
             Self::Exclude => "Exclude",
-            Self::Token => "Token",
-            Self::Clear => "Clear",
+            Self::Hash => "Hash",
+            Self::Plain => "Plain",
         }
     }
 
@@ -26,8 +26,8 @@ impl ColumnPolicy {
         match self {
             Self::Mask => "masked",
             Self::Exclude => "excluded",
-            Self::Token => "recorded as a token",
-            Self::Clear => "declared clear",
+            Self::Hash => "recorded as a keyed hash",
+            Self::Plain => "declared plain",
         }
     }
 
@@ -36,8 +36,8 @@ impl ColumnPolicy {
         match self {
             Self::Mask => "keep it in `mask` if a change of it should be seen, in `exclude` if not",
             Self::Exclude => "keep it in `exclude` if nothing of it should be seen",
-            Self::Token => "keep it in `token` if equal values should be seen to be equal",
-            Self::Clear => "`clear` is for what is no secret, though its name looks like it",
+            Self::Hash => "keep it in `hash` if equal values should be seen to be equal",
+            Self::Plain => "`plain` is for what is no secret, though its name looks like it",
         }
     }
 
@@ -46,7 +46,7 @@ impl ColumnPolicy {
     pub(crate) fn suits_a_key(self) -> bool {
         match self {
             Self::Mask | Self::Exclude => false,
-            Self::Token | Self::Clear => true,
+            Self::Hash | Self::Plain => true,
         }
     }
 }

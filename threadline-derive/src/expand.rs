@@ -158,8 +158,7 @@ fn key(model: &Model) -> (TokenStream, TokenStream) {
 }
 
 fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted, how: &str) -> TokenStream {
-    let message =
-        format!("`{column}` is the primary key, which identifies records; it can {how}");
+    let message = format!("`{column}` is the primary key, which identifies records; it can {how}");
     quote_spanned! {column.span()=>
         const _: () = ::core::assert!(
             !__threadline::same_name(

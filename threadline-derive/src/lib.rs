@@ -19,9 +19,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | key | effect |
 /// |---|---|
 /// | `mask(email, phone)` | stored as a placeholder; changes are visible, values are not |
-/// | `token(ssn)` | stored as a keyed hash; a change, and a change back, are visible |
+/// | `hash(ssn)` | stored as a keyed hash; a change, and a change back, are visible |
 /// | `exclude(password_hash)` | never stored, and a change of it alone leaves no record |
-/// | `clear(token_count)` | stored plain, although its name suggests a secret |
+/// | `plain(token_count)` | stored plain, although its name suggests a secret |
 /// | `ignore(score, view_count)` | recorded together with other changes; an update of only these columns leaves no record |
 /// | `keep = "7 years"` | older changes are removed by [`threadline::purge`](https://docs.rs/threadline/latest/threadline/fn.purge.html); without it, all changes are kept |
 /// | `require_actor` | a write without an actor is refused |
@@ -39,13 +39,13 @@ use syn::{DeriveInput, parse_macro_input};
 /// until the table is audited with another condition.
 ///
 /// A column whose name suggests a secret (`password`, `api_key`, `card_number`, `pin`)
-/// needs one of `exclude`, `mask`, `token` and `clear`, or to be named in `columns`: before
+/// needs one of `exclude`, `mask`, `hash` and `plain`, or to be named in `columns`: before
 /// that, no migration is generated.
 ///
 /// Columns are named as in `table!`, or by their field if Diesel knows it under another
 /// `column_name`. The model does not need a field for them. A column of the primary key can
 /// be neither masked nor excluded, because it identifies records; one that is a secret is
-/// recorded with `token`, and still identifies its records.
+/// recorded with `hash`, and still identifies its records.
 #[proc_macro_derive(Audited, attributes(audited, diesel))]
 pub fn derive_audited(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

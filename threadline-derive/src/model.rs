@@ -242,7 +242,7 @@ fn refuse_contradictions(
             errors.push(Error::new(
                 column.span(),
                 format!(
-                    "`{column}` belongs to the primary key, which identifies records; it can be neither masked nor excluded; record it as a keyed hash with `token({column})` if it is a secret"
+                    "`{column}` belongs to the primary key, which identifies records; it can be neither masked nor excluded; record it as a keyed hash with `hash({column})` if it is a secret"
                 ),
             ));
         }

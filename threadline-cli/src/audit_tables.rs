@@ -1,4 +1,4 @@
-//! Brings the tables of a database to what the file says.
+//! Audits the tables of a database as the file declares.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Nullable, Text};
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::paste::pasteable;
 use crate::read::print::print;
 
-/// Whether to do it, and where.
+/// The arguments of `audit`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AuditTables {
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub(crate) struct AuditTables {
 }
 
 impl AuditTables {
-    /// What is printed is the SQL that would be run, as it can stand in a migration.
+    /// Prints the SQL in a form that can be pasted into a migration, and runs it if confirmed.
     pub(crate) fn run(self, declared: &Declared) -> Result<(), Error> {
         let conn = &mut self.database.connect()?;
         let models = &declared.models;
@@ -32,7 +32,7 @@ impl AuditTables {
         if !undecided.is_empty() {
             return Err(threadline::Error::undecided(undecided).into());
         }
-        // One for each, in their order.
+        // `status.models` has one entry for each spec, in the same order.
         let steps: Vec<_> = models
             .specs()
             .iter()
@@ -48,7 +48,7 @@ impl AuditTables {
         }
         for table in not_declared(conn, models.specs())? {
             eprintln!(
-                "{table} is audited and not in the file: it stays so, until `unaudit {table}`."
+                "{table} is audited but not in the file; it stays audited until `unaudit {table}`."
             );
         }
         if steps.is_empty() {
@@ -58,8 +58,8 @@ impl AuditTables {
         if self.confirmation.given()? {
             models.install(conn)?;
             match steps.len() {
-                1 => println!("1 table is audited as the file says now."),
-                tables => println!("{tables} tables are audited as the file says now."),
+                1 => println!("1 table is now audited as the file says."),
+                tables => println!("{tables} tables are now audited as the file says."),
             }
         }
         Ok(())
@@ -85,7 +85,7 @@ fn require(status: &Status) -> Result<(), Error> {
     )))
 }
 
-/// One table under two names would change its policy at every run.
+/// Refuses one table under two names, because every run would change its policy.
 fn require_distinct(conn: &mut PgConnection, specs: &[TableSpec]) -> Result<(), Error> {
     #[derive(QueryableByName)]
     struct Twice {
@@ -111,7 +111,7 @@ fn require_distinct(conn: &mut PgConnection, specs: &[TableSpec]) -> Result<(), 
 fn reason(status: &ModelStatus) -> Option<&'static str> {
     Some(match status {
         ModelStatus::Current => return None,
-        ModelStatus::ColumnsAdded => "has new columns, which are recorded; they are noted",
+        ModelStatus::ColumnsAdded => "has new columns, which are already recorded",
         ModelStatus::PolicyDiffers => "is audited under another policy",
         ModelStatus::CaptureOutdated => "its columns or its key changed",
         ModelStatus::TriggersAltered => "its triggers are missing, switched off or altered",
@@ -119,7 +119,7 @@ fn reason(status: &ModelStatus) -> Option<&'static str> {
     })
 }
 
-/// Tables that are audited, as somebody else says.
+/// Returns the tables that are audited and not declared in the file.
 fn not_declared(conn: &mut PgConnection, specs: &[TableSpec]) -> Result<Vec<String>, Error> {
     #[derive(QueryableByName)]
     struct Audited {

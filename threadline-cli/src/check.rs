@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::folder::Folder;
 use crate::read::print::document;
 
-/// Where, and how it is said.
+/// The arguments of `check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     #[command(flatten)]

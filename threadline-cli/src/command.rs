@@ -20,10 +20,10 @@ use crate::tables::{Refresh, Unaudit};
 use crate::verify::VerifyArguments;
 use crate::work::Work;
 
-/// What `--version` says.
+/// The version that `--version` prints.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What the program of an application does.
+/// The commands of an application's program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum OfApplication {
     /// Bring a database up to date without migration files
@@ -51,7 +51,7 @@ impl OfApplication {
     }
 }
 
-/// What every program does.
+/// The commands of every program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write the audit migrations that are missing
@@ -61,40 +61,40 @@ pub(crate) enum Command {
     },
     /// Fail if audit migrations are missing
     Check(Check),
-    /// Show whether changes are recorded as the models say, and how the audit goes on; inexpensive
+    /// Show whether changes are recorded as declared, and the state of the journal; for health checks
     ///
-    /// Ends with 0 if they are, 1 if they are not, and 2 if that cannot be told.
+    /// Exits with 0 if they are, 1 if they are not, and 2 if the check could not run.
     Status(StatusArguments),
-    /// Look whether a database's audit is whole: triggers, policies, and the history itself
+    /// Check that a database's audit is intact: triggers, policies, and the history itself
     ///
-    /// Ends with 0 if nothing is wrong, 1 if something is, and 2 if that cannot be told.
+    /// Exits with 0 if there is no error, 1 if there is one, and 2 if the check could not run.
     Verify {
         #[command(flatten)]
         verify: VerifyArguments,
         #[command(flatten)]
         database: Database,
     },
-    /// Build the capture of tables anew, from their columns as they are now
+    /// Rebuild the capture of tables from their current columns
     Refresh(Refresh),
-    /// End the audit of tables; what was recorded stays
+    /// End the audit of tables; recorded changes stay
     Unaudit(Unaudit),
-    /// Give the audit an owner of its own; run as an administrator
+    /// Give the audit a separate owner; run as an administrator
     Protect(Protect),
-    /// Move what waits in the journal into the ledger, until it is stopped
+    /// Move waiting entries from the journal into the ledger, until stopped
     Work(Work),
-    /// Remove what is older than the policies keep it
+    /// Remove changes past their retention period
     Purge(Purge),
-    /// Keep something from being purged, for a reason
+    /// Place a legal hold, which prevents purge and erasure
     Hold(PlaceHold),
-    /// End a hold
+    /// End a legal hold
     Release(ReleaseHold),
-    /// Make what is recorded of a person unreadable, for a reason
+    /// Make the recorded data of a person unreadable
     Erase(Erase),
     /// List the erasures on record
     Erasures(ListErasures),
     /// Write all that is on record about a person, as NDJSON
     Subject(ExportSubject),
-    /// Put back what was, after showing it
+    /// Revert a transaction or a record, after a preview
     Revert(Revert),
     /// Show the audit in a browser of this machine
     #[cfg(feature = "web")]
@@ -104,7 +104,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it compares something with what is declared.
+    /// Returns whether the command compares something with the declared tables.
     pub(crate) fn compares(&self) -> bool {
         matches!(
             self,
@@ -112,7 +112,7 @@ impl Command {
         )
     }
 
-    /// Whether it can do nothing without.
+    /// Returns whether the command cannot run without declared tables.
     pub(crate) fn needs_declarations(&self) -> bool {
         matches!(self, Self::Generate { .. } | Self::Check(_))
     }

@@ -2,19 +2,19 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::error::Error;
 
-/// Whether to do what was shown.
+/// The arguments that confirm a command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Confirmation {
-    /// Do it without asking
+    /// Proceed without a prompt
     #[arg(long)]
     yes: bool,
-    /// Show what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
 }
 
 impl Confirmation {
-    /// Asks on a terminal; elsewhere nobody can answer.
+    /// Returns whether to proceed. Prompts on a terminal; elsewhere it requires `--yes`.
     pub(crate) fn given(&self) -> Result<bool, Error> {
         if self.dry_run {
             return Ok(false);
@@ -24,10 +24,11 @@ impl Confirmation {
         }
         if !io::stdin().is_terminal() {
             return Err(Error::Message(
-                "nothing was done: say --yes, as nobody is there to be asked".to_owned(),
+                "nothing was done: pass --yes, because there is no terminal for a prompt"
+                    .to_owned(),
             ));
         }
-        eprint!("Do this? [y/N] ");
+        eprint!("Proceed? [y/N] ");
         io::stderr().flush().ok();
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).ok();

@@ -3,10 +3,10 @@ use diesel::{Connection, ConnectionResult, PgConnection};
 
 use crate::error::Error;
 
-/// Which database.
+/// The database to connect to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Database {
-    /// Where the database is, as in postgres://user@host/name
+    /// The URL of the database, such as postgres://user@host/name
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
 }
@@ -28,8 +28,8 @@ impl Database {
 
 pub(crate) fn establish(url: &str) -> ConnectionResult<PgConnection> {
     let mut conn = PgConnection::establish(url)?;
-    // Behind a transaction pooler the next statement may reach another session, which
-    // does not know a named one, or knows the name already.
+    // Behind a transaction pooler the next statement may reach another session, in which a
+    // named statement does not exist, or its name is already in use.
     conn.set_prepared_statement_cache_size(CacheSize::Disabled);
     Ok(conn)
 }

@@ -1,12 +1,12 @@
-//! Which tables are to be audited, and how: as models say, or a file.
+//! The declared tables and their policies, from models or from a file.
 
 use threadline::Models;
 
-/// What a program knows of the tables.
+/// The tables that a program knows.
 #[derive(Debug)]
 pub(crate) struct Declared {
     pub(crate) models: Models,
-    /// Tables that nobody needs to audit.
+    /// Tables that do not need an audit.
     pub(crate) unaudited: Vec<String>,
 }
 

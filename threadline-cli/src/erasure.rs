@@ -8,7 +8,7 @@ use threadline::{ActorRef, Erased, Erasure, SubjectExport, erasures, resume_eras
 use super::database::Database;
 use crate::error::Error;
 
-/// A person: `users:42`.
+/// A person, such as `users:42`.
 #[derive(Debug, Clone)]
 struct Subject {
     table: String,
@@ -24,33 +24,33 @@ impl FromStr for Subject {
                 table: table.to_owned(),
                 record_key: key.to_owned(),
             }),
-            _ => Err("a table and the key of a record of it, as in users:42".to_owned()),
+            _ => Err("expected a table and the key of a record, such as users:42".to_owned()),
         }
     }
 }
 
-/// Whose values, and why.
+/// The arguments of `erase`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Erase {
-    /// Whose values: a table and the key of the person's record, as in users:42
+    /// The person: a table and the key of the person's record, such as users:42
     #[arg(long, required_unless_present_any = ["unfinished", "again"], requires = "reason")]
     subject: Option<Subject>,
-    /// Why, such as the number of the request; it is recorded and should name nobody
+    /// The reason, such as the number of the request; it is recorded and should not name a person
     #[arg(long)]
     reason: Option<String>,
     /// A column such as users.email, instead of what the models declare; may be repeated
     #[arg(long, requires = "subject")]
     column: Vec<String>,
-    /// Also what this actor said: reason, comment, metadata, address; as in user:42
+    /// Also erase the texts of this actor, such as user:42: reason, comment, metadata, address
     #[arg(long, requires = "subject")]
     actor: Option<ActorRef>,
-    /// Also reason, comment and metadata of this action; may be repeated
+    /// Also erase reason, comment and metadata of this action; may be repeated
     #[arg(long, value_name = "ID", requires = "subject")]
     action: Vec<i64>,
-    /// Go on with erasures that were stopped
+    /// Continue erasures that were stopped
     #[arg(long, conflicts_with_all = ["subject", "again"])]
     unfinished: bool,
-    /// Erase again what `erasures --json` listed, after a backup was restored
+    /// Repeat the erasures that `erasures --json` listed, after a backup was restored
     #[arg(long, value_name = "FILE", conflicts_with = "subject")]
     again: Option<PathBuf>,
     #[command(flatten)]
@@ -61,7 +61,7 @@ impl Erase {
     pub(super) fn run(self) -> Result<(), Error> {
         let conn = &mut self.database.connect()?;
         if let Some(file) = self.again {
-            // All of it is read before anything is erased.
+            // The whole list is read before anything is erased.
             for erased in listed(&file)? {
                 report(&erased.again()?.erase(conn)?);
             }
@@ -117,10 +117,10 @@ fn report(erased: &Erased) {
     );
 }
 
-/// How they are listed.
+/// The arguments of `erasures`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ListErasures {
-    /// As JSON, one line an erasure; keep it apart from backups, for `erase --again`
+    /// Print JSON, one line for each erasure; keep it separate from backups, for `erase --again`
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -149,7 +149,7 @@ impl ListErasures {
             let begun_at = begun_at.format("%Y-%m-%d %H:%M:%S UTC");
             let done = match ended_at {
                 Some(_) => format!("{changes} changes"),
-                None => "not done; `erase --unfinished` goes on with it".to_owned(),
+                None => "not done; `erase --unfinished` continues it".to_owned(),
             };
             println!("{id}  {table}:{record_key}  {begun_at} by {erased_by}: {reason} ({done})");
         }
@@ -157,12 +157,12 @@ impl ListErasures {
     }
 }
 
-/// About whom.
+/// The arguments of `subject`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExportSubject {
-    /// A table and the key of the person's record, as in users:42
+    /// A table and the key of the person's record, such as users:42
     subject: Subject,
-    /// With the transactions and actions of this actor, as in user:42
+    /// Include the transactions and actions of this actor, such as user:42
     #[arg(long)]
     actor: Option<ActorRef>,
     #[command(flatten)]

@@ -2,14 +2,14 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a command did not do what it was asked for.
+/// The reason why a command failed.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The library says so.
+    /// An error of the library.
     Threadline(threadline::Error),
     /// A file or folder could not be read or written.
     Io { path: PathBuf, source: io::Error },
-    /// What, where, and what to do.
+    /// A message that says what is wrong, where, and what to do.
     Message(String),
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Error {
     }
 }
 
-// The message of a cause is part of our own, so it is not printed again.
+// The message includes that of the cause, so `source` would print it twice.
 impl std::error::Error for Error {}
 
 impl From<threadline::Error> for Error {

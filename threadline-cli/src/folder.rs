@@ -1,5 +1,4 @@
-//! Where the application keeps its migrations, as Diesel's own program decides
-//! it.
+//! Finds the folder of the application's migrations in the same way as Diesel's own program.
 
 use std::env;
 use std::fs;
@@ -16,7 +15,7 @@ pub(super) struct Folder {
     migration_dir: Option<PathBuf>,
 }
 
-/// What of `diesel.toml` matters here.
+/// The part of `diesel.toml` that is used here.
 #[derive(Deserialize)]
 struct Config {
     migrations_directory: Option<MigrationsDirectory>,
@@ -48,7 +47,7 @@ impl Folder {
     }
 }
 
-/// The folder that `diesel.toml` names, relative to where that stands.
+/// Returns the folder that `diesel.toml` names, relative to the location of that file.
 fn configured(here: &Path) -> Result<Option<PathBuf>, Error> {
     let file = match env::var_os("DIESEL_CONFIG_FILE") {
         Some(file) => PathBuf::from(file),

@@ -1,7 +1,7 @@
-//! The command-line program of [`threadline`]: of an application, or on its own.
+//! The command-line program of [`threadline`], in an application or stand-alone.
 //!
-//! Only an application knows its models, so its program is its own. A binary
-//! of three lines has it all:
+//! Only an application knows its models, so it has its own program. A binary of three lines
+//! has all commands:
 //!
 //! ```no_run
 //! # use threadline_test_server::doctest_schema;
@@ -11,55 +11,56 @@
 //! }
 //! ```
 //!
-//! One binary in a container can be both: [`Audit`] is a subcommand for a parser of clap's,
-//! and [`run_from`] takes the arguments of any other.
+//! One binary in a container can be both: [`Audit`] is a subcommand for a clap parser, and
+//! [`run_from`] takes the arguments from any other parser.
 //!
-//! A team without Rust models uses [the program that stands alone](stand_alone), with a
-//! file of tables.
+//! A team without Rust models uses the [stand-alone program](stand_alone), with a file of
+//! tables.
 //!
 //! | command | does |
 //! |---|---|
 //! | `generate` | writes the missing audit migrations |
-//! | `check` | fails if there are any; for CI |
+//! | `check` | fails if audit migrations are missing; for CI |
 //! | `install` | brings a database up to date without migration files |
-//! | `status` | fails if changes are not recorded as the models say; inexpensive, for health checks |
-//! | `verify` | fails if a database's audit is not whole, its histories included |
-//! | `verify --deny-unaudited` | also if a table is there that nobody audits: a model that was forgotten in the list |
-//! | `refresh members` | builds the capture of a table anew, or of all; after a restore |
+//! | `status` | fails if changes are not recorded as the models declare; for health checks |
+//! | `verify` | fails if a database's audit is not intact, including its histories |
+//! | `verify --deny-unaudited` | also fails if a table is not audited, such as that of a model missing in the list |
+//! | `refresh members` | rebuilds the capture of a table, or of all tables; after a restore |
 //! | `unaudit members` | ends the audit of a table; its history stays |
-//! | `revert transaction 7 --actor admin:grace --reason "ticket 31"` | shows what undoes a transaction, asks and does it; `revert record members 42 --to '2026-11-23 09:00'` does it for a record |
-//! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit an [owner of its own](threadline::Protection) |
-//! | `work` | [posts](threadline::post) all along; `--once` posts what waits and ends |
-//! | `purge` | removes what is older than `#[audited(keep = "7 years")]` says; `--dry-run` shows it |
-//! | `hold --table members --record 42 --reason "lawsuit"` | keeps something from being purged, until `release` |
-//! | `erase --subject users:42 --reason "request 31"` | makes what is recorded of a person [unreadable](threadline::Erasure); `erasures` lists those |
-//! | `subject users:42` | all that is on record about a person, as NDJSON |
-//! | `history members 42` | the changes of a record and why they were made, newest first |
-//! | `history members 42 --with payments` | the same together with those of the rows that [referred to it](threadline::History::with) at the time |
-//! | `timeline --changed role` | changes across tables, through any [`Filter`](threadline::Filter) |
-//! | `summary --from 2026-11-01` | how many, by day, table, operation and actor |
-//! | `actions --status error` | what was meant, also where nothing changed, through any [`ActionFilter`](threadline::ActionFilter) |
-//! | `actor user:42` | what an actor did, newest first |
-//! | `transaction 7` | a transaction whole |
-//! | `as-of members 42 --at 2026-11-23` | a record, or without a key a table, as it was |
-//! | `blame members 42` | who gave each column its value |
+//! | `revert transaction 7 --actor admin:grace --reason "ticket 31"` | shows the changes that undo a transaction, prompts and makes them; `revert record members 42 --to '2026-11-23 09:00'` does it for a record |
+//! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit a [separate owner](threadline::Protection) |
+//! | `work` | [posts](threadline::post) continuously; `--once` posts waiting entries and exits |
+//! | `purge` | removes changes older than `#[audited(keep = "7 years")]`; `--dry-run` previews this |
+//! | `hold --table members --record 42 --reason "lawsuit"` | places a legal hold, until `release` |
+//! | `erase --subject users:42 --reason "request 31"` | makes the recorded data of a person [unreadable](threadline::Erasure); `erasures` lists the erasures |
+//! | `subject users:42` | writes all that is recorded about a person, as NDJSON |
+//! | `history members 42` | prints the changes of a record with their actions, newest first |
+//! | `history members 42 --with payments` | the same, with the changes of rows that [referred to it](threadline::History::with) at the time |
+//! | `timeline --changed role` | prints changes across tables, with any [`Filter`](threadline::Filter) |
+//! | `summary --from 2026-11-01` | counts changes by day, table, operation and actor |
+//! | `actions --status error` | prints actions, also those without changes, with any [`ActionFilter`](threadline::ActionFilter) |
+//! | `actor user:42` | prints the changes and actions of an actor, newest first |
+//! | `transaction 7` | prints a whole transaction |
+//! | `as-of members 42 --at 2026-11-23` | prints a record, or without a key a table, at an instant |
+//! | `blame members 42` | prints the change that set each column's value |
 //! | `export --table members --output members.csv` | CSV, JSON or NDJSON |
 //! | `serve --actor admin:grace` | the explorer in a browser of this machine, by a link that works once; with the feature `web` |
 //!
-//! `history`, `timeline`, `transaction`, `as-of`, `blame` and `export` take `--unmasked REASON`: they
-//! show what was recorded before its column was masked, and
-//! [record that](threadline::unmasked).
+//! `history`, `timeline`, `transaction`, `as-of`, `blame` and `export` take
+//! `--unmasked REASON`: they show values that were recorded before their column was masked,
+//! and [record this](threadline::unmasked).
 //!
-//! `check` needs no database and looks at files; `status` and `verify` look at a database
-//! as it is, whichever way it came there, and end with 2 if they could not.
+//! `check` reads files and needs no database. `status` and `verify` check a database,
+//! however it was migrated, and exit with 2 if the check could not run.
 //!
-//! `check`, `status`, `verify` and those that read take `--json`, for pipes. Those that read
-//! take `--limit` where an answer may be long; what comes in pages goes on with `--after`.
+//! `check`, `status`, `verify` and the commands that read take `--json`, for pipes.
+//! Commands that read take `--limit` if the output may be long; `--after` continues with
+//! the next page.
 //!
-//! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file;
-//! the folder is found as Diesel's own program finds it: `--migration-dir`,
-//! `MIGRATION_DIRECTORY`, `[migrations_directory]` in `diesel.toml`, or the
-//! nearest `migrations` upwards.
+//! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file. The
+//! migrations folder is found in the same way as by Diesel's own program:
+//! `--migration-dir`, `MIGRATION_DIRECTORY`, `[migrations_directory]` in `diesel.toml`, or
+//! the nearest folder `migrations`, here or above.
 
 #![warn(missing_docs)]
 
@@ -97,7 +98,7 @@ use self::command::{OfApplication, VERSION};
 use self::declared::Declared;
 use self::error::Error;
 
-/// The audit of this application: its migrations, and what is on record
+/// The audit of this application: its migrations and its records
 #[derive(Debug, Parser)]
 #[command(name = "threadline", version = VERSION)]
 struct Arguments {
@@ -116,7 +117,7 @@ struct Arguments {
 /// #[derive(Parser)]
 /// enum Application {
 ///     Serve,
-///     /// What is on record, and how it gets there
+///     /// Manage and query the audit
 ///     Audit(threadline_cli::Audit),
 /// }
 ///
@@ -134,20 +135,20 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Runs the command. Errors go to standard error and make the exit code 1.
+    /// Runs the command. Errors are printed to standard error, and the exit code is then 1.
     pub fn run(self, models: Models) -> ExitCode {
         exit(self.command.run(&Declared::by(models)))
     }
 }
 
-/// Runs the program on the process's arguments, with what a `.env` file says. Errors go to
-/// standard error and make the exit code 1.
+/// Runs the program on the process's arguments, with the variables of a `.env` file. Errors
+/// are printed to standard error, and the exit code is then 1.
 pub fn run(models: Models) -> ExitCode {
     run_from(models, std::env::args_os())
 }
 
-/// The same on other arguments, of which the first is the program's name: for one binary
-/// that is both application and audit program, whatever parses its arguments.
+/// Same as [`run`], on other arguments, the first of which is the program's name. Use it
+/// for a binary that is both application and audit program, with any parser of arguments.
 ///
 /// ```no_run
 /// # use threadline_test_server::doctest_schema;

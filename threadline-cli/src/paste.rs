@@ -1,11 +1,11 @@
-//! SQL as a terminal shows it, so that it can be pasted into psql.
+//! Formats SQL for a terminal, so that it can be pasted into psql.
 
 use std::fmt::Write;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// The same statements with nothing in them that could write on the terminal. Lines stay
-/// lines, but for those within a name or a value, which are written as escapes there.
+/// Returns the same statements without characters that could control the terminal. Line
+/// breaks are kept, except those within a name or a value, which become escapes.
 pub(super) fn pasteable(sql: &str) -> String {
     let mut shown = String::new();
     let mut chars = sql.chars().peekable();
@@ -34,7 +34,7 @@ pub(super) fn pasteable(sql: &str) -> String {
     shown
 }
 
-/// What stands between quotes, as it is written; doubled quotes stay doubled.
+/// Reads the text between quotes, as written; doubled quotes stay doubled.
 fn quoted(chars: &mut Peekable<Chars<'_>>, quote: char, escaped: bool) -> String {
     let mut text = String::new();
     while let Some(c) = chars.next() {
@@ -77,7 +77,8 @@ fn identifier(shown: &mut String, text: &str) {
     shown.push('"');
 }
 
-/// Controls, and what changes the direction of text or ends a line. All have four digits.
+/// Returns whether a character is a control character, changes the direction of text, or
+/// ends a line. All of them have four hexadecimal digits.
 fn shows_badly(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -4,25 +4,25 @@ use threadline::Protection;
 use super::database::Database;
 use crate::error::Error;
 
-/// Which roles own, use and read the audit.
+/// The roles that own, use and read the audit.
 #[derive(Debug, clap::Args)]
 pub(super) struct Protect {
-    /// The role that is to own the audit schema; created if there is none
+    /// The role that will own the audit schema; created if it does not exist
     #[arg(long, value_name = "ROLE")]
     owner: String,
     /// A role that the application uses, or that runs its migrations
     #[arg(long, value_name = "ROLE", required = true)]
     application: Vec<String>,
-    /// A role that may read what is recorded; created if there is none
+    /// A role that may read the audit; created if it does not exist
     #[arg(long, value_name = "ROLE")]
     reader: Vec<String>,
     /// A role that may suspend capture
     #[arg(long, value_name = "ROLE")]
     suspender: Vec<String>,
-    /// A role that may purge what is older than the policies keep it, and place holds
+    /// A role that may purge changes past their retention period, and place holds
     #[arg(long, value_name = "ROLE")]
     purger: Vec<String>,
-    /// A role that may make what is recorded of a person unreadable
+    /// A role that may make the recorded data of a person unreadable
     #[arg(long, value_name = "ROLE")]
     eraser: Vec<String>,
     /// Print the SQL instead of running it
@@ -65,7 +65,7 @@ impl Protect {
             if ready(watched(conn))? {
                 "An event trigger records whatever is done to the triggers of audited tables."
             } else {
-                "This role may not make event triggers: triggers that are switched off and on again leave no action. `verify` compares histories with rows all the same."
+                "This role may not create event triggers: triggers that are switched off and on again leave no action. `verify` still compares histories with rows."
             }
         );
         Ok(())

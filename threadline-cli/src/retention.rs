@@ -3,13 +3,13 @@ use threadline::{ActorRef, Hold, purge, purge_preview, release_hold};
 use super::database::Database;
 use crate::error::Error;
 
-/// Whether to do it, and where.
+/// The arguments of `purge`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Purge {
-    /// Show what would go, and remove nothing
+    /// Show what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// With --dry-run: as JSON, one line a table
+    /// With --dry-run: print JSON, one line for each table
     #[arg(long, requires = "dry_run")]
     json: bool,
     #[command(flatten)]
@@ -33,7 +33,7 @@ impl Purge {
             return Ok(());
         }
         if tables.is_empty() {
-            println!("Everything is kept: no policy says for how long.");
+            println!("Everything is kept: no policy sets a retention period.");
         }
         for table in tables {
             println!(
@@ -44,12 +44,12 @@ impl Purge {
             );
             match table.oldest {
                 Some(oldest) => println!(
-                    "    {} go ({} bytes), the oldest of {}",
+                    "    {} to remove ({} bytes), the oldest from {}",
                     table.goes,
                     table.bytes,
                     oldest.format("%Y-%m-%d %H:%M:%S UTC")
                 ),
-                None => println!("    nothing goes"),
+                None => println!("    nothing to remove"),
             }
             if table.stays > 0 {
                 println!("    {} are older and stay", table.stays);
@@ -59,19 +59,19 @@ impl Purge {
     }
 }
 
-/// What to keep, and why.
+/// The arguments of `hold`.
 #[derive(Debug, clap::Args)]
 pub(super) struct PlaceHold {
-    /// Why, such as the number of a lawsuit
+    /// The reason, such as the number of a lawsuit
     #[arg(long)]
     reason: String,
-    /// The table of which changes are kept
+    /// The table whose changes are kept
     #[arg(long)]
     table: Option<String>,
-    /// The key of the record of which changes are kept
+    /// The key of the record whose changes are kept
     #[arg(long, requires = "table")]
     record: Option<String>,
-    /// Whose changes are kept, as in user:42
+    /// The actor whose changes are kept, such as user:42
     #[arg(long)]
     actor: Option<ActorRef>,
     /// The correlation id of the changes that are kept
@@ -101,12 +101,12 @@ impl PlaceHold {
     }
 }
 
-/// Which hold ends, and why.
+/// The arguments of `release`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReleaseHold {
     /// The number of the hold
     hold: i64,
-    /// Why it ends
+    /// The reason why it ends
     #[arg(long)]
     reason: String,
     #[command(flatten)]

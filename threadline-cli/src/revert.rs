@@ -1,4 +1,4 @@
-//! Puts back what was, after it was shown.
+//! Reverts a transaction or a record, after a preview.
 
 use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,7 +22,7 @@ use crate::read::{Record, key_of};
 /// How many changes of the preview are printed.
 const SHOWN: usize = 1000;
 
-/// What is put back, by whom and why.
+/// The arguments of `revert`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Revert {
     #[command(subcommand)]
@@ -31,21 +31,21 @@ pub(crate) struct Revert {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Undo what a transaction changed: all of it, or nothing
+    /// Undo the changes of a transaction, all or none
     Transaction {
         /// Its id in the audit tables
         id: i64,
-        /// Changes, by their ids, of which the records stay as they are
+        /// The ids of changes whose records stay as they are
         #[arg(long, value_name = "CHANGES", value_delimiter = ',')]
         leave_out: Vec<i64>,
         #[command(flatten)]
         saying: Saying,
     },
-    /// Put a record back to what it was at an instant
+    /// Revert a record to its state at an instant
     Record {
         #[command(flatten)]
         record: Record,
-        /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day, whose end is meant
+        /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day for its end
         #[arg(long, value_parser = end_of_day)]
         to: DateTime<Utc>,
         #[command(flatten)]
@@ -53,13 +53,13 @@ enum What {
     },
 }
 
-/// Who puts it back, and why.
+/// The actor and the reason of a revert.
 #[derive(Debug, clap::Args)]
 struct Saying {
-    /// Who puts it back, as in admin:grace
+    /// The actor of the revert, such as admin:grace
     #[arg(long)]
     actor: ActorRef,
-    /// Why; it is recorded
+    /// The reason; it is recorded
     #[arg(long)]
     reason: String,
     #[command(flatten)]
@@ -99,7 +99,7 @@ impl Revert {
     }
 }
 
-/// Why the transaction of a preview ends.
+/// The outcome of the transaction of a preview.
 enum Ended {
     Seen(Vec<TimelineEntry>),
     Failed(threadline::Error),
@@ -125,7 +125,7 @@ impl Saying {
         let conn = &mut self.database.connect()?;
         let changes = self.preview(conn, &revert)?;
         if changes.is_empty() {
-            println!("Nothing is to be put back.");
+            println!("There is nothing to revert.");
             return Ok(());
         }
         for entry in changes.iter().rev() {
@@ -133,13 +133,13 @@ impl Saying {
         }
         let count = changes.len();
         let more = if count == SHOWN { " or more" } else { "" };
-        println!("{count}{more} changes put it back.");
+        println!("{count}{more} changes revert it.");
         if !self.confirmation.given()? {
             return Ok(());
         }
         conn.audited_transaction(&self.context(None)?, |conn| self.revert(conn, &revert))
             .map_err(advised)?;
-        println!("It is done and recorded.");
+        println!("The revert is done and recorded.");
         Ok(())
     }
 
@@ -155,7 +155,7 @@ impl Saying {
         revert(conn)
     }
 
-    /// What it changes, by doing it in a transaction that is rolled back.
+    /// Returns the changes of the revert. Makes them in a transaction that is rolled back.
     fn preview(
         &self,
         conn: &mut PgConnection,
@@ -163,7 +163,7 @@ impl Saying {
     ) -> Result<Vec<TimelineEntry>, Error> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let since = since.map_or(0, |since| since.as_nanos());
-        // By this its own changes are known among all.
+        // Identifies the changes of this preview.
         let own = format!("revert-preview-{}-{since}", process::id());
         let context = self.context(Some(&own))?;
         let ended = conn.audited_transaction::<(), Ended, _>(&context, |conn| {
@@ -188,7 +188,7 @@ impl Saying {
     }
 }
 
-/// With the flag that leaves out what stands against it.
+/// Adds the flag that leaves out the conflicting changes to the error.
 fn advised(error: threadline::Error) -> Error {
     let ErrorKind::RevertConflicts(conflicts) = error.kind() else {
         return error.into();

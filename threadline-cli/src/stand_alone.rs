@@ -1,11 +1,12 @@
-//! The program without an application: `threadline`, for teams without Rust models, and for
-//! machines where the application is not at hand.
+//! The stand-alone program `threadline`, for teams without Rust models, and for machines
+//! without the application.
 //!
-//! `cargo install threadline-cli` brings it. Which tables are audited, and how, stands in a
-//! file `threadline.toml`, here or above, or the one that `--tables` names:
+//! `cargo install threadline-cli` installs it. The audited tables and their policies are in
+//! a file `threadline.toml` in the current folder or above, or in the file that `--tables`
+//! names:
 //!
 //! ```toml
-//! # Tables of the migration tool, which nobody needs to audit.
+//! # Tables of the migration tool, which do not need an audit.
 //! unaudited = ["schema_migrations"]
 //!
 //! [tables.members]
@@ -19,31 +20,30 @@
 //! subject = { member_id = "members" }
 //! ```
 //!
-//! A table is named as in SQL, and takes what `threadline.audit()` takes under the same
-//! names:
+//! A table is named as in SQL. It has the keys of `threadline.audit()`, under the same names:
 //!
 //! | key | means |
 //! |---|---|
-//! | `mask`, `exclude`, `hash` | columns of which a placeholder, nothing, or a keyed hash is stored |
-//! | `plain` | columns that are no secret though their names look like it |
-//! | `columns` | these alone are recorded, beside the primary key |
-//! | `ignore` | columns of which a change alone leaves no record |
+//! | `mask`, `exclude`, `hash` | columns stored as a placeholder, not at all, or as a keyed hash |
+//! | `plain` | columns stored plain although their name suggests a secret |
+//! | `columns` | only these columns are recorded, and the primary key |
+//! | `ignore` | columns whose changes alone leave no record |
 //! | `operations` | some of `insert`, `update`, `delete`, `truncate`, instead of all |
-//! | `condition` | SQL over `OLD` and `NEW`: rows of which it is not true are not recorded |
+//! | `condition` | SQL expression over `OLD` and `NEW`; rows for which it is not true are not recorded |
 //! | `require_actor` | a write without an actor is refused |
 //! | `keep` | how long changes are kept: `"7 years"` |
-//! | `personal`, `subject` | columns of a person, and columns that name the person to whom a row belongs |
-//! | `keyless` | the table may be without a primary key |
+//! | `personal`, `subject` | columns with personal data, and columns that identify the person to whom a row belongs |
+//! | `keyless` | the table may lack a primary key |
 //!
 //! | command | does |
 //! |---|---|
 //! | `install` | installs the audit schema, or upgrades it |
-//! | `audit` | shows the SQL that brings the tables to what the file says, asks, and runs it; `--dry-run` shows it, for a migration of any tool, `--yes` does not ask |
+//! | `audit` | shows the SQL that makes the tables match the file, prompts, and runs it; `--dry-run` only shows it, for a migration of any tool, `--yes` does not prompt |
 //! | `status`, `verify` | compare the database with the file |
-//! | `generate`, `check` | write the same as migrations in Diesel's layout, `up.sql` and `down.sql` |
+//! | `generate`, `check` | write and check the same SQL as migrations in Diesel's layout, `up.sql` and `down.sql` |
 //!
-//! The others are those of [an application's program](crate). A table that the file does not
-//! name is left alone: `unaudit` ends its audit.
+//! The other commands are those of [an application's program](crate). A table that the file
+//! does not name is left unchanged: `unaudit` ends its audit.
 
 use std::process::ExitCode;
 
@@ -75,13 +75,13 @@ enum StandAlone {
         #[command(flatten)]
         database: Database,
     },
-    /// Bring the tables to what the file says, after showing how
+    /// Audit the tables as the file says, after showing the SQL
     Audit(AuditTables),
     #[command(flatten)]
     Other(Command),
 }
 
-/// Runs the program on the process's arguments, with what a `.env` file says.
+/// Runs the program on the process's arguments, with the variables of a `.env` file.
 pub fn run() -> ExitCode {
     dotenvy::dotenv().ok();
     exit(Arguments::parse().run().map_err(in_its_words))
@@ -111,7 +111,7 @@ impl Arguments {
                 } else if command.compares() {
                     let found = self.file.read_if_there()?;
                     if found.is_none() {
-                        eprintln!("There is no threadline.toml: nothing is compared with it.");
+                        eprintln!("There is no threadline.toml: tables are not compared with it.");
                     }
                     found.unwrap_or(Declared::by(Models::new(vec![])))
                 } else {
@@ -123,7 +123,7 @@ impl Arguments {
     }
 }
 
-/// What is missing, and the command of this program that brings it.
+/// Rewrites errors of the library so that they name the commands of this program.
 fn in_its_words(error: Error) -> Error {
     let Error::Threadline(of_library) = &error else {
         return error;

@@ -115,7 +115,7 @@ fn show_counters(counters: &Counters) {
     }
 }
 
-/// What is to be said of a table: the worst that was found.
+/// Returns the text for a table, which is about its most severe finding.
 fn of_model(health: &Health, place: usize, spec: &TableSpec) -> String {
     let (install, audit) = match spec.file {
         Some(_) => ("run `threadline install`", "run `threadline audit`"),

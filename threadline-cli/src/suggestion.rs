@@ -1,9 +1,9 @@
-//! What was meant, where a file has a key that there is not.
+//! Suggests a key for an unknown key in a file.
 
-/// Words of the derive that the function has under another name.
+/// Keys of the derive that the function has under another name.
 const ELSEWHERE: &[(&str, &str)] = &[("when", "condition"), ("only", "columns")];
 
-/// The error as it is, and the key that was meant, if one is like it.
+/// Returns the error, with a suggestion if there is a similar key.
 pub(crate) fn with_suggestion(error: &toml::de::Error) -> String {
     let text = error.to_string();
     let text = text.trim_end();

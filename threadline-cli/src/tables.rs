@@ -1,4 +1,4 @@
-//! Single tables: ending their audit, and building it anew.
+//! Commands for single tables: ending their audit, and rebuilding their capture.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
@@ -8,7 +8,7 @@ use crate::confirm::Confirmation;
 use crate::database::Database;
 use crate::error::Error;
 
-/// Which tables.
+/// The arguments of `unaudit`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Unaudit {
     /// The tables, as in SQL: members, app.members, '"Order"'
@@ -25,7 +25,7 @@ impl Unaudit {
         let conn = &mut self.database.connect()?;
         for table in &self.tables {
             require_audited(conn, table)?;
-            println!("{table}: what is written from now on is not recorded; its history stays.");
+            println!("{table}: later changes are not recorded; the history stays.");
         }
         if !self.confirmation.given()? {
             return Ok(());
@@ -34,7 +34,7 @@ impl Unaudit {
             diesel::sql_query("SELECT threadline.unaudit($1::regclass)")
                 .bind::<Text, _>(table)
                 .execute(conn)?;
-            println!("{table} is audited no longer.");
+            println!("{table} is no longer audited.");
         }
         Ok(())
     }
@@ -58,10 +58,10 @@ fn require_audited(conn: &mut PgConnection, table: &str) -> Result<(), Error> {
     Err(Error::Message(format!("table {table} is not audited")))
 }
 
-/// Which tables, or all.
+/// The arguments of `refresh`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Refresh {
-    /// The tables, as in SQL; without, all, as after a restore
+    /// The tables, as in SQL; by default all, which is needed after a restore
     tables: Vec<String>,
     #[command(flatten)]
     database: Database,

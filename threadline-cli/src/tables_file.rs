@@ -1,4 +1,4 @@
-//! `threadline.toml`: the tables of a team without Rust models.
+//! Reads `threadline.toml`, the tables of a team without Rust models.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -17,14 +17,14 @@ const NAME: &str = "threadline.toml";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// By their names as in SQL.
+    /// The tables by their names, as in SQL.
     #[serde(default)]
     tables: BTreeMap<String, Table>,
     #[serde(default)]
     unaudited: Vec<String>,
 }
 
-/// What `threadline.audit()` takes, under the same names.
+/// The parameters of `threadline.audit()`, under the same names.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Table {
@@ -83,10 +83,10 @@ impl From<Table> for Policy {
     }
 }
 
-/// Which file.
+/// The argument that names the file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TablesFile {
-    /// The file that says which tables are audited, and how; without, threadline.toml here or above
+    /// The file with the audited tables and their policies; by default threadline.toml, here or above
     #[arg(
         long = "tables",
         env = "THREADLINE_TABLES",
@@ -97,7 +97,7 @@ pub(crate) struct TablesFile {
 }
 
 impl TablesFile {
-    /// What the file says; it has to be there.
+    /// Reads the file. Returns an error if it does not exist.
     pub(crate) fn read(&self) -> Result<Declared, Error> {
         self.read_if_there()?.ok_or_else(|| {
             Error::Message(format!(
@@ -106,7 +106,7 @@ impl TablesFile {
         })
     }
 
-    /// What the file says, or nothing where none is named and none is there.
+    /// Reads the file. Returns `None` if no file is named and none exists.
     pub(crate) fn read_if_there(&self) -> Result<Option<Declared>, Error> {
         if let Some(path) = &self.path {
             return read(path).map(Some);

@@ -15,31 +15,31 @@ use super::read::print::{document, print};
 use super::read::style::{TABLE, TIME, paint};
 use crate::error::Error;
 
-/// That it could not be told, which is neither yes nor no.
+/// The exit code if the check could not run.
 pub(super) const UNKNOWN: u8 = 2;
 
-/// What to look at.
+/// The arguments of `verify`.
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArguments {
-    /// One table only, as in SQL: members, app.members, '"Order"'
+    /// Check only one table, as in SQL: members, app.members, '"Order"'
     #[arg(long)]
     table: Option<String>,
-    /// Compare changes from then on only: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day
+    /// Compare only changes from this instant on: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day
     #[arg(long, value_parser = start_of_day)]
     since: Option<DateTime<Utc>>,
-    /// Tables that nobody needs to audit, as in SQL
+    /// Tables that do not need an audit, as in SQL
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     allow_unaudited: Vec<String>,
-    /// Fail if there is a table that nobody audits: one that was forgotten
+    /// Fail if there is any other table without an audit
     #[arg(long)]
     deny_unaudited: bool,
-    /// Compare histories in steps of about so many changes, and tell of each on standard error
+    /// Compare histories in steps of about this many changes, and report each step on standard error
     #[arg(long, value_name = "CHANGES", value_parser = clap::value_parser!(u32).range(1..))]
     steps: Option<u32>,
-    /// Stop after the step in which so many seconds have passed, and print where to go on
+    /// Stop after the step in which this many seconds have passed, and print where to continue
     #[arg(long = "for", value_name = "SECONDS", requires = "steps")]
     seconds: Option<u64>,
-    /// Go on where a run was stopped
+    /// Continue where a run was stopped
     #[arg(long, value_name = "POINT")]
     resume: Option<ResumePoint>,
     /// Print JSON
@@ -129,7 +129,7 @@ fn progress(at: &VerifyProgress) -> String {
     )
 }
 
-/// As a shell takes it, and a terminal shows it: JSON has escapes for controls.
+/// Quotes a resume point for a shell. It is safe on a terminal, because JSON escapes controls.
 fn shell_word(point: &ResumePoint) -> String {
     format!("'{}'", point.to_string().replace('\'', "'\\''"))
 }
@@ -145,7 +145,7 @@ fn show(verification: &Verification) {
             print(&format!("    and {} more", finding.records - shown));
         }
         if let Some(fix) = &finding.fix {
-            // Spaces before a line mean nothing: within a name or a value no line ends.
+            // Indentation does not change the SQL: no line ends within a name or a value.
             for line in pasteable(fix).lines() {
                 print(&paint(TIME, &format!("    {line}")));
             }
@@ -165,7 +165,7 @@ fn show(verification: &Verification) {
         "{}, {}, {}",
         count(Severity::Error, "error", "errors"),
         count(Severity::Warning, "warning", "warnings"),
-        count(Severity::Info, "to be known", "to be known"),
+        count(Severity::Info, "notice", "notices"),
     ));
 }
 

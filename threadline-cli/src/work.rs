@@ -6,13 +6,13 @@ use threadline::{Worker, post};
 use super::database::{Database, establish};
 use crate::error::Error;
 
-/// How often to look, and for how long.
+/// The arguments of `work`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Work {
-    /// Post what waits now, and end
+    /// Post the entries that wait now, and exit
     #[arg(long)]
     once: bool,
-    /// How long to wait after all was posted, in milliseconds
+    /// The pause after all entries were posted, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 200)]
     every: u64,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `#[audited(...)]`.
+//! Parsing of `#[audited(...)]`.
 
 use proc_macro2::token_stream::IntoIter;
 use proc_macro2::{TokenStream, TokenTree};
@@ -7,7 +7,7 @@ use syn::{Attribute, Error, Ident, LitStr, Meta, Path};
 use crate::column_policy::ColumnPolicy;
 use crate::tokens::{Columns, column_and_table, elements};
 
-/// What the model asks for, as written.
+/// The keys of the attribute, as written.
 #[derive(Default)]
 pub(crate) struct AuditedAttributes {
     pub(crate) column_policies: Vec<(ColumnPolicy, Ident)>,
@@ -34,11 +34,11 @@ enum Key {
     Subject(Vec<(Ident, Path)>),
 }
 
-/// What can happen to a row.
+/// The operations that can be recorded.
 const OPERATIONS: [&str; 4] = ["insert", "update", "delete", "truncate"];
 
-/// The name of each key, how it is written, and how what follows the name is
-/// read. The messages are made from this list.
+/// The name of each key, its form, and the parser of the tokens after the name. The
+/// messages are built from this list.
 const KEYS: &[(&str, &str, ReadKey)] = &[
     ("mask", "mask(column, ...)", |rest, errors| {
         read_columns(ColumnPolicy::Mask, rest, errors)
@@ -107,7 +107,7 @@ impl AuditedAttributes {
     pub(crate) fn read(attributes: &[Attribute], errors: &mut Vec<Error>) -> Self {
         let mut read = Self::default();
         for attribute in attributes.iter().filter(|a| a.path().is_ident("audited")) {
-            // `#[audited]` alone asks for nothing.
+            // `#[audited]` without a list has no keys.
             if let Meta::Path(_) = attribute.meta {
                 continue;
             }
@@ -156,7 +156,7 @@ fn read_columns(policy: ColumnPolicy, rest: &mut IntoIter, errors: &mut Vec<Erro
     Columns::read(rest.next(), errors).map(|columns| Key::Columns(policy, columns.names))
 }
 
-/// What follows in `condition = "..."`.
+/// Parses `= "..."` after a key.
 fn read_text(rest: &mut IntoIter) -> Option<LitStr> {
     match (rest.next(), rest.next()) {
         (Some(TokenTree::Punct(equals)), Some(TokenTree::Literal(text)))
@@ -168,7 +168,7 @@ fn read_text(rest: &mut IntoIter) -> Option<LitStr> {
     }
 }
 
-/// Refuses what is no length of time; PostgreSQL reads the same forms.
+/// Reports a text that is not a length of time. PostgreSQL accepts the same forms.
 fn check_interval(keep: &LitStr, errors: &mut Vec<Error>) {
     const UNITS: [&str; 5] = ["day", "week", "month", "year", "decade"];
     let text = keep.value();
@@ -227,8 +227,7 @@ fn known_keys() -> String {
     forms.join(", ")
 }
 
-/// Refuses `#[audited(mask)]` on a field, and says how it is written on the
-/// struct.
+/// Reports `#[audited(mask)]` on a field, with its form on the struct.
 pub(crate) fn refuse_on_field(attributes: &[Attribute], column: &str, errors: &mut Vec<Error>) {
     for attribute in attributes.iter().filter(|a| a.path().is_ident("audited")) {
         let key = match &attribute.meta {

@@ -1,7 +1,7 @@
-//! What can be recorded of a column: one list, of which the attribute's keys and the messages
-//! are made.
+//! The column policies: one list, from which the keys of the attribute and the messages are
+//! built.
 
-/// As `threadline::ColumnPolicy`.
+/// Same as `threadline::ColumnPolicy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ColumnPolicy {
     Mask,
@@ -11,7 +11,7 @@ pub(crate) enum ColumnPolicy {
 }
 
 impl ColumnPolicy {
-    /// The variant's name.
+    /// Returns the name of the variant.
     pub(crate) fn variant(self) -> &'static str {
         match self {
             Self::Mask => "Mask",
@@ -21,7 +21,7 @@ impl ColumnPolicy {
         }
     }
 
-    /// What a column of it is, in a message.
+    /// Returns the word for a column with this policy in a message.
     pub(crate) fn participle(self) -> &'static str {
         match self {
             Self::Mask => "masked",
@@ -31,7 +31,7 @@ impl ColumnPolicy {
         }
     }
 
-    /// Which of two to choose, where a column has this one and another.
+    /// Returns the advice for a column that has this policy and another one.
     pub(crate) fn choice(self) -> &'static str {
         match self {
             Self::Mask => "keep it in `mask` if a change of it should be seen, in `exclude` if not",
@@ -41,7 +41,8 @@ impl ColumnPolicy {
         }
     }
 
-    /// Whether a column of the primary key can have it: by what is recorded, records are found.
+    /// Returns whether a primary-key column can have this policy. The recorded value must
+    /// identify the record.
     pub(crate) fn suits_a_key(self) -> bool {
         match self {
             Self::Mask | Self::Exclude => false,

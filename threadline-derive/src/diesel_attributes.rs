@@ -1,5 +1,5 @@
-//! The few keys of `#[diesel(...)]` that matter here. Everything else in it is
-//! Diesel's business, and passed over whatever its form.
+//! Parsing of the keys of `#[diesel(...)]` that the derive uses. All other keys are skipped
+//! in any form.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{Attribute, Error, Ident, LitStr, Meta, Path};
@@ -52,7 +52,7 @@ impl StructAttributes {
             } else if name == "primary_key" {
                 let errors_before = errors.len();
                 match Columns::read(rest.into_iter().next(), errors) {
-                    // A key read by halves would be called a wrong one too.
+                    // A partly read key would also be reported as a wrong key.
                     Some(columns) if errors.len() == errors_before => {
                         read.primary_key = Some(columns);
                     }

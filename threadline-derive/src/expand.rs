@@ -33,8 +33,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let model_name = name.unraw().to_string();
     let (key, key_check) = key(model);
 
-    // A column is emitted as the type that `table!` made of it, at the place
-    // where the user wrote it: rustc then knows the near name.
+    // A column is emitted as its type from `table!`, with the span of the user's code, so
+    // that rustc can suggest a similar name.
     let column_names = |columns: &[Redacted]| -> TokenStream {
         columns
             .iter()
@@ -75,7 +75,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         .filter_map(|redacted| field_check(table, redacted))
         .collect();
 
-    // With a declared key this is seen when the macro runs.
+    // If the key is declared, the macro itself checks this.
     let key_redacted: TokenStream = if primary_key.is_none() {
         column_policies
             .iter()
@@ -127,7 +127,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     }
 }
 
-/// The shape of the key, and a check that it is the table's.
+/// Returns the type of the key, and a check that it is the key of the table.
 fn key(model: &Model) -> (TokenStream, TokenStream) {
     let Model {
         name,
@@ -158,8 +158,7 @@ fn key(model: &Model) -> (TokenStream, TokenStream) {
 }
 
 fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted, how: &str) -> TokenStream {
-    let message =
-        format!("`{column}` is the primary key, by which records are found again; it can {how}");
+    let message = format!("`{column}` is the primary key, which identifies records; it can {how}");
     quote_spanned! {column.span()=>
         const _: () = ::core::assert!(
             !__threadline::same_name(
@@ -171,9 +170,9 @@ fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted, how: &str) -> 
     }
 }
 
-/// Refuses a column that was named by its field when the table has a column of
-/// the field's name, one that the model leaves out: it may be the one that was
-/// meant, and would be stored in clear.
+/// Reports a column that was named by its field if the table also has a column of the
+/// field's name that the model leaves out. The user may have meant that column, and it
+/// would be stored plain.
 fn field_check(table: &Path, Redacted { column, field }: &Redacted) -> Option<TokenStream> {
     let field = field.as_ref()?;
     let message = two_meanings(field, column, "rename the field");
@@ -188,7 +187,7 @@ fn field_check(table: &Path, Redacted { column, field }: &Redacted) -> Option<To
             const _: () = {
                 type #field = __columns::#column;
                 const _: () = {
-                    // Hides the alias if there is such a column.
+                    // Shadows the alias if there is such a column.
                     use __columns::*;
                     const MEANT: &str = <#field as __threadline::diesel::Column>::NAME;
                     #check

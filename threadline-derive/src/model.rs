@@ -1,4 +1,4 @@
-//! A model as the derive understands it.
+//! The model that the derive reads.
 
 use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, LitStr, Path};
@@ -12,7 +12,7 @@ pub(crate) struct Model {
     pub(crate) name: Ident,
     pub(crate) generics: Generics,
     pub(crate) table: Path,
-    /// As declared; `None` when the model leaves it to `table!`.
+    /// The declared key; `None` if the model uses the key of `table!`.
     pub(crate) primary_key: Option<Columns>,
     pub(crate) column_policies: Vec<(ColumnPolicy, Redacted)>,
     pub(crate) require_actor: bool,
@@ -27,21 +27,20 @@ pub(crate) struct Model {
 
 /// A column in one of the lists.
 pub(crate) struct Redacted {
-    /// With the span of the place where it was asked for.
+    /// The column, with the span of the attribute that names it.
     pub(crate) column: Ident,
-    /// The field by which it was named, if that is called otherwise.
+    /// The field by which it was named, if the field has another name.
     pub(crate) field: Option<Ident>,
 }
 
-/// The column that a field stands for.
+/// The column of a field.
 struct FieldColumn {
     field: Option<Ident>,
     column: Ident,
 }
 
 impl Model {
-    /// The model, as far as it can be made out, and everything that is wrong
-    /// with it.
+    /// Returns the model, as far as it can be read, and all errors in it.
     pub(crate) fn read(input: &DeriveInput) -> (Option<Self>, Vec<Error>) {
         let mut errors = vec![];
         let Data::Struct(data) = &input.data else {
@@ -148,9 +147,9 @@ fn columns_of(fields: &Fields, errors: &mut Vec<Error>) -> Vec<FieldColumn> {
     columns
 }
 
-/// The column that a name in `#[audited(...)]` means. A field that Diesel knows
-/// under another column name may be named either way, unless the two ways mean
-/// different columns.
+/// Returns the column for a name in `#[audited(...)]`. A field that Diesel knows under
+/// another column name may be named by either name, unless the two names refer to different
+/// columns.
 fn resolve_column(name: Ident, columns: &[FieldColumn]) -> syn::Result<Redacted> {
     let by_field = columns
         .iter()
@@ -182,7 +181,7 @@ fn resolve_column(name: Ident, columns: &[FieldColumn]) -> syn::Result<Redacted>
     }
 }
 
-/// What is wrong with a name that is a field's and another field's column.
+/// Returns the message for a name that is both a field and the column of another field.
 pub(crate) fn two_meanings(name: &Ident, column: &Ident, second: &str) -> String {
     format!(
         "`{name}` may mean the field of column `{column}` or the column `{name}`; write `{column}` for the first; for the second {second}"
@@ -203,7 +202,8 @@ fn refuse_repetitions(list: &[Redacted], errors: &mut Vec<Error>) {
     }
 }
 
-/// A column has one policy, and one of the primary key tells records apart in the audit.
+/// Reports columns with several policies, and primary-key columns with a policy under which
+/// their value no longer identifies a record.
 fn refuse_contradictions(
     column_policies: &[(ColumnPolicy, Redacted)],
     primary_key: &[Ident],
@@ -242,7 +242,7 @@ fn refuse_contradictions(
             errors.push(Error::new(
                 column.span(),
                 format!(
-                    "`{column}` belongs to the primary key, by which records are found again; it can be neither masked nor excluded; record it as a keyed hash with `hash({column})` if it is a secret"
+                    "`{column}` belongs to the primary key, which identifies records; it can be neither masked nor excluded; record it as a keyed hash with `hash({column})` if it is a secret"
                 ),
             ));
         }
@@ -276,14 +276,15 @@ fn refuse_personal_keys(personal: &[Redacted], primary_key: &[Ident], errors: &m
             errors.push(Error::new(
                 column.span(),
                 format!(
-                    "`{column}` belongs to the primary key, by which records are found again; it cannot be erased"
+                    "`{column}` belongs to the primary key, which identifies records; it cannot be erased"
                 ),
             ));
         }
     }
 }
 
-/// The table that Diesel's derives take for a struct that names none: `blog_posts` in scope.
+/// Returns the table that Diesel's derives use for a struct without `table_name`, such as
+/// `blog_posts` in scope for `BlogPost`.
 fn default_table(name: &Ident) -> Ident {
     let mut snake = String::new();
     for (position, c) in name.unraw().to_string().chars().enumerate() {

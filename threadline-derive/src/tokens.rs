@@ -1,12 +1,12 @@
-//! Attributes taken apart token by token, so that a mistake in one element of
-//! a list leaves the others readable.
+//! Parsing of attributes token by token, so that a mistake in one element of a list does
+//! not affect the others.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::{Error, Ident, Path};
 
-/// What stands between the commas. A comma with nothing before it stands for
-/// what is missing there.
+/// Splits tokens at commas. A comma without an element before it becomes the element, as
+/// the place of the error.
 pub(crate) fn elements(tokens: TokenStream) -> Vec<TokenStream> {
     let mut elements = vec![];
     let mut element = vec![];
@@ -27,14 +27,14 @@ pub(crate) fn elements(tokens: TokenStream) -> Vec<TokenStream> {
     elements
 }
 
-/// `(email, phone)`.
+/// A list of columns such as `(email, phone)`.
 pub(crate) struct Columns {
     pub(crate) names: Vec<Ident>,
     pub(crate) span: Span,
 }
 
 impl Columns {
-    /// `None` when this is no list, or an empty one.
+    /// Returns `None` if this is not a list, or an empty one.
     pub(crate) fn read(list: Option<TokenTree>, errors: &mut Vec<Error>) -> Option<Self> {
         let Some(TokenTree::Group(list)) = list else {
             return None;
@@ -62,12 +62,12 @@ fn column(element: TokenStream) -> syn::Result<Ident> {
     .ok_or_else(|| {
         Error::new_spanned(
             element,
-            "expected the name of a column alone, as it stands in `table!`",
+            "expected only the name of a column, as in `table!`",
         )
     })
 }
 
-/// `user_id = users`.
+/// Parses `user_id = users`.
 pub(crate) fn column_and_table(element: TokenStream) -> Option<(Ident, Path)> {
     let mut tokens = element.into_iter();
     match (tokens.next(), tokens.next()) {
@@ -80,15 +80,15 @@ pub(crate) fn column_and_table(element: TokenStream) -> Option<(Ident, Path)> {
     }
 }
 
-/// The identifier `r#email` is `email`, and `type` is `r#type`.
+/// Normalizes an identifier: `r#email` becomes `email`, and `type` becomes `r#type`.
 pub(crate) fn plain(ident: &Ident) -> Option<Ident> {
     identifier(&ident.unraw().to_string(), ident.span())
 }
 
-/// A name as an identifier, raw where it is a keyword and only there.
+/// Returns a name as an identifier, which is raw only if the name is a keyword.
 pub(crate) fn identifier(name: &str, span: Span) -> Option<Ident> {
-    // Not left to the parser: rustc's reports what it cannot read by itself,
-    // and at no place of the user's.
+    // Checked here, because rustc's parser would report an unreadable name itself, without
+    // a location in the user's code.
     let readable = name.chars().all(|c| c == '_' || c.is_alphanumeric())
         && name.starts_with(|c| c == '_' || char::is_alphabetic(c))
         && !matches!(name, "_" | "self" | "Self" | "super" | "crate");

@@ -7,8 +7,8 @@ use pin_project_lite::pin_project;
 use threadline::{AuditContext, InContext};
 
 pin_project! {
-    /// The body of a response, in the context of its request: current while the body is polled
-    /// for what it streams, and while it is dropped.
+    /// The body of a response, with the context of its request. The context is current
+    /// while the body is polled, and while it is dropped.
     #[derive(Debug)]
     pub struct AuditBody<B> {
         #[pin]
@@ -17,7 +17,7 @@ pin_project! {
 }
 
 impl<B: Body> AuditBody<B> {
-    /// In the context that is current now.
+    /// Attaches the current context.
     pub(crate) fn carry(body: B) -> Self {
         Self {
             frames: AuditContext::carry_future(NextFrame { body }),
@@ -46,8 +46,8 @@ impl<B: Body> Body for AuditBody<B> {
 }
 
 pin_project! {
-    /// A body as a future of its next frame, which is polled again for each: `InContext`
-    /// passes every poll on.
+    /// A body as a future of its next frame. It is polled again for each frame, because
+    /// `InContext` forwards every poll.
     #[derive(Debug)]
     struct NextFrame<B> {
         #[pin]

@@ -4,11 +4,11 @@ use threadline::AuditContext;
 
 use crate::{AuditLayer, TraceParent, header};
 
-/// The header, and the entry of the metadata that keeps it.
+/// The name of the header, and of the entry of the metadata that stores it.
 pub(crate) const TRACEPARENT: &str = "traceparent";
 
 impl AuditLayer {
-    /// The context of a request; none if nobody acts.
+    /// Returns the context of a request, or `None` if it has no actor.
     pub(crate) fn context(&self, parts: &Parts) -> Option<AuditContext> {
         let actor = (self.actor)(parts)?;
         let mut headers = Headers::new(&parts.headers);
@@ -47,7 +47,8 @@ impl AuditLayer {
     }
 }
 
-/// The headers of a request, and which of those that were asked for cannot be recorded.
+/// The headers of a request, and the names of the headers that were read but cannot be
+/// recorded.
 struct Headers<'h> {
     headers: &'h HeaderMap,
     ignored: Vec<String>,

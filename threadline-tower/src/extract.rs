@@ -18,16 +18,16 @@ use threadline::AuditContext;
 /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(handler));
 /// ```
 ///
-/// A request in which nobody acts is refused with [`NobodyActs`]. `Option<Audit>` is `None`
-/// there.
+/// A request without an actor is refused with [`NobodyActs`]. `Option<Audit>` is then `None`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audit(pub AuditContext);
 
-/// A request without a context, for a handler that needs one.
+/// The rejection of a request that has no context, by a handler that needs one.
 ///
-/// A server error, because the handler and the middleware disagree: the route has no
-/// [`AuditLayer`](crate::AuditLayer), or its function returned no actor, as it does if
-/// authentication comes after it. To refuse visitors, answer them in the authentication.
+/// It is a server error, because the handler and the middleware disagree: the route has no
+/// [`AuditLayer`](crate::AuditLayer), or the layer's function returned no actor, for
+/// example because authentication runs after it. To refuse visitors, respond in the
+/// authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NobodyActs;
@@ -35,7 +35,7 @@ pub struct NobodyActs;
 impl fmt::Display for NobodyActs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "nobody acts in this request: give the route an AuditLayer inside of the authentication",
+            "this request has no actor: give the route an AuditLayer inside of the authentication",
         )
     }
 }

@@ -1,12 +1,12 @@
 use http::{HeaderMap, HeaderName};
 
-/// What a context takes as an id, in bytes.
+/// The maximum length of an id in a context, in bytes.
 const MAX_ID_BYTES: usize = 512;
 
-/// A header that a request has, and cannot mean: empty, twice, too long, or no text.
+/// A header that is present but invalid: empty, repeated, too long, or not text.
 pub(crate) struct Unusable;
 
-/// The value of a header, if the request has it.
+/// Returns the value of a header, if the request has it.
 pub(crate) fn value<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
@@ -15,7 +15,7 @@ pub(crate) fn value<'h>(
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    // Which of several is meant is a guess, and a guess is no record.
+    // Which of several values is meant would be a guess, and an audit must not guess.
     if values.next().is_some() {
         return Err(Unusable);
     }

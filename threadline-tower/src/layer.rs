@@ -11,10 +11,10 @@ use crate::X_REQUEST_ID;
 type OfParts<T> = Arc<dyn Fn(&Parts) -> T + Send + Sync>;
 type Add = Arc<dyn Fn(AuditContextBuilder, &Parts) -> AuditContextBuilder + Send + Sync>;
 
-/// Serves each request in the [`AuditContext`](threadline::AuditContext) of whoever sent it.
+/// Serves each request in an [`AuditContext`](threadline::AuditContext) with its actor.
 ///
-/// The actor is what your function says, and nothing else. It sees the request without its
-/// body; what an authentication middleware found out is in the extensions:
+/// Your function alone determines the actor. It receives the request without its body. An
+/// authentication middleware stores the user in the extensions:
 ///
 /// ```
 /// use threadline::ActorRef;
@@ -31,12 +31,12 @@ type Add = Arc<dyn Fn(AuditContextBuilder, &Parts) -> AuditContextBuilder + Send
 /// });
 /// ```
 ///
-/// Where it returns `None`, the request has no context: it is served all the same, reads work,
-/// and [`audited`](threadline::AuditExt::audited) is an error. If visitors who are not signed
-/// in may write, say so: return [`ActorRef::anonymous()`].
+/// If the function returns `None`, the request has no context. It is still served: reads
+/// work, and [`audited`](threadline::AuditExt::audited) returns an error. If visitors who
+/// are not signed in may write, return [`ActorRef::anonymous()`].
 ///
-/// The layer never refuses a request. A header that cannot be recorded is left out, and its
-/// name is recorded in the metadata as `ignored_headers`.
+/// The layer never refuses a request. A header that cannot be recorded is left out, and the
+/// metadata lists its name in `ignored_headers`.
 #[derive(Clone)]
 pub struct AuditLayer {
     pub(crate) actor: OfParts<Option<ActorRef>>,
@@ -49,7 +49,7 @@ pub struct AuditLayer {
 }
 
 impl AuditLayer {
-    /// A layer that asks `actor` who acts.
+    /// Creates a layer that gets the actor of each request from the function `actor`.
     pub fn new(actor: impl Fn(&Parts) -> Option<ActorRef> + Send + Sync + 'static) -> Self {
         Self {
             actor: Arc::new(actor),
@@ -62,16 +62,16 @@ impl AuditLayer {
         }
     }
 
-    /// Sets the source under which requests are recorded, in place of `web`.
+    /// Sets the source under which requests are recorded, instead of `web`.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = source.into();
         self
     }
 
-    /// Sets the header that has the request id, in place of `x-request-id`.
+    /// Sets the header that has the request id, instead of `x-request-id`.
     ///
-    /// tower-http's `SetRequestIdLayer` sets the header where the client sent none, and is
-    /// added outside of this layer.
+    /// tower-http's `SetRequestIdLayer` sets the header if the client sent none. Add it
+    /// outside of this layer.
     pub fn request_id_header(mut self, name: HeaderName) -> Self {
         self.request_id = name;
         self
@@ -89,9 +89,9 @@ impl AuditLayer {
 
     /// Ignores the header `traceparent`.
     ///
-    /// By default it is kept in the metadata, its trace id as `trace_id` and whole as `traceparent`, so that
-    /// [`outgoing_headers`](crate::outgoing_headers) passes it on, and its trace id is the
-    /// correlation id of a request that has no other.
+    /// By default the metadata stores the header as `traceparent`, and its trace id as
+    /// `trace_id`. [`outgoing_headers`](crate::outgoing_headers) passes the header on, and
+    /// the trace id is the correlation id of a request that has no other.
     pub fn without_traceparent(mut self) -> Self {
         self.traceparent = false;
         self
@@ -99,8 +99,8 @@ impl AuditLayer {
 
     /// Records the address that `address` returns.
     ///
-    /// Without this no address is recorded, because only you know which one to trust. Where
-    /// clients connect to your program itself, that is axum's `ConnectInfo`:
+    /// Without this no address is recorded, because only you know which one to trust. If
+    /// clients connect directly to your program, use axum's `ConnectInfo`:
     ///
     /// ```
     /// # use threadline_tower::AuditLayer;
@@ -115,7 +115,7 @@ impl AuditLayer {
     /// });
     /// ```
     ///
-    /// Behind proxies of your own it is [`behind_proxies`](crate::behind_proxies).
+    /// Behind your own proxies, use [`behind_proxies`](crate::behind_proxies).
     pub fn remote_ip(
         mut self,
         address: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
@@ -124,7 +124,7 @@ impl AuditLayer {
         self
     }
 
-    /// Adds to each context, or replaces what the layer has put there.
+    /// Adds fields to each context, or replaces fields that the layer has set.
     ///
     /// ```
     /// # use threadline_tower::AuditLayer;
@@ -136,8 +136,9 @@ impl AuditLayer {
     /// });
     /// ```
     ///
-    /// If the context cannot be recorded then, such as with a source above 512 bytes, only the
-    /// actor is, and the metadata says what was wrong, as `context_error`.
+    /// If the resulting context is invalid, for example because its source is longer than
+    /// 512 bytes, only the actor is recorded, and the metadata has the error in
+    /// `context_error`.
     pub fn with(
         mut self,
         add: impl Fn(AuditContextBuilder, &Parts) -> AuditContextBuilder + Send + Sync + 'static,
@@ -147,7 +148,7 @@ impl AuditLayer {
     }
 }
 
-/// Without its functions.
+/// Omits the functions, which have no debug form.
 impl fmt::Debug for AuditLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuditLayer")

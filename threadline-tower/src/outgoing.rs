@@ -4,8 +4,8 @@ use threadline::AuditContext;
 use crate::TraceParent;
 use crate::context::TRACEPARENT;
 
-/// Returns the headers with which a request to another service tells to what it belongs: the
-/// correlation id of the current context, and its `traceparent`.
+/// Returns headers for a request to another service: the correlation id of the current
+/// context, and its `traceparent`.
 ///
 /// ```
 /// use threadline::{ActorRef, AuditContext};
@@ -19,19 +19,19 @@ use crate::context::TRACEPARENT;
 /// # Ok::<(), threadline::ContextError>(())
 /// ```
 ///
-/// Without a correlation id it is the request id, so that what others do for this request leads
-/// back to it. Without a context there are no headers. Who acts is not among them: the other
-/// service has to find that out by itself.
+/// If the context has no correlation id, its request id is used, so that changes of the
+/// other service lead back to this request. Without a context there are no headers. The
+/// actor is not among them: the other service has to authenticate it.
 ///
-/// `traceparent` is passed on as it came, as by a service that takes no part in the trace. If
-/// your service does, let its own tracing library set that header.
+/// `traceparent` is passed on unchanged, as by a service that does not take part in the
+/// trace. If your service takes part, let its own tracing library set that header.
 pub fn outgoing_headers(correlation_header: HeaderName) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let Some(context) = AuditContext::current() else {
         return headers;
     };
     let id = context.correlation_id().or(context.request_id());
-    // An id that the application made may be no header.
+    // An id that the application chose may not be a valid header value.
     if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
         headers.insert(correlation_header, id);
     }

@@ -2,13 +2,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::request::Parts;
 
-/// Returns the client's address as the outermost of `proxies` trusted proxies saw it, for
-/// [`AuditLayer::remote_ip`](crate::AuditLayer::remote_ip).
+/// Returns a function for [`AuditLayer::remote_ip`](crate::AuditLayer::remote_ip) that
+/// reads the client's address as the outermost of `proxies` trusted proxies saw it.
 ///
 /// Each proxy appends the address from which it got the request to `X-Forwarded-For`. The
-/// client may have sent such a header itself, so only the last entries, one for each of your
-/// own proxies, say something: with one proxy the last entry is the client, with two the one
-/// before.
+/// client may have sent such a header itself, so only the last entries are reliable, one
+/// for each of your own proxies. With one proxy, the client is the last entry; with two,
+/// the last but one.
 ///
 /// ```
 /// use threadline_tower::behind_proxies;
@@ -23,12 +23,13 @@ use http::request::Parts;
 /// # Ok::<(), http::Error>(())
 /// ```
 ///
-/// Returns `None` where the header has fewer entries than there are proxies, or where the
-/// entry is no address: an address that nobody vouches for is never recorded. With no proxies
-/// the header says nothing, so it returns `None`.
+/// The function returns `None` if the header has fewer entries than there are proxies, or
+/// if the entry is not an address: an address that no trusted proxy reported is never
+/// recorded. It also returns `None` with `proxies` 0, because the header is then not
+/// reliable.
 ///
-/// Use it only where requests cannot come around the proxies, and where each of them appends
-/// to the header. Count again when one is added, such as a CDN.
+/// Use it only if requests cannot bypass the proxies, and if each proxy appends to the
+/// header. Adjust the number when you add a proxy, such as a CDN.
 pub fn behind_proxies(proxies: usize) -> impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static {
     move |parts| {
         let before_the_client = proxies.checked_sub(1)?;
@@ -40,7 +41,7 @@ pub fn behind_proxies(proxies: usize) -> impl Fn(&Parts) -> Option<IpAddr> + Sen
     }
 }
 
-/// An address, also with the port that some proxies add.
+/// Parses an address, also with the port that some proxies add.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let entry = std::str::from_utf8(entry).ok()?.trim();
     let with_port = || entry.parse::<SocketAddr>().map(|address| address.ip());

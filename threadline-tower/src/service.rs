@@ -50,8 +50,9 @@ where
         };
         parts.extensions.insert(context.clone());
         let request = Request::from_parts(parts, body);
-        // `call` of some services does work before it returns its future. `scope` takes no
-        // closure that returns a future; this one takes the context along, so it may.
+        // `call` of some services does work before it returns its future. `scope` refuses
+        // closures that return a future; this future carries the context, so the tuple is
+        // safe.
         let (future,) = context.scope(|| (AuditFuture::carry(self.inner.call(request)),));
         future
     }
@@ -67,7 +68,7 @@ pin_project! {
 }
 
 impl<F> AuditFuture<F> {
-    /// In the context that is current now.
+    /// Attaches the current context.
     fn carry(future: F) -> Self
     where
         WithBody<F>: Future,
@@ -91,7 +92,7 @@ where
 }
 
 pin_project! {
-    /// A response whose body keeps the context in which it was made.
+    /// A response whose body keeps the context in which it was created.
     #[derive(Debug)]
     pub(crate) struct WithBody<F> {
         #[pin]

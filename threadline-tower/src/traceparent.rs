@@ -1,10 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The `traceparent` of a request, as [W3C Trace Context] has it.
+/// The `traceparent` of a request, as defined by [W3C Trace Context].
 ///
-/// Reading is strict: lowercase digits, no zero ids, and nothing after the flags unless a later
-/// version of the format may put something there.
+/// Parsing is strict: lowercase digits, no zero ids, and nothing after the flags, except in
+/// a later version of the format.
 ///
 /// ```
 /// use threadline_tower::TraceParent;
@@ -24,7 +24,7 @@ pub struct TraceParent {
     flags: u8,
 }
 
-/// A text that is no `traceparent`.
+/// The error for a text that is not a `traceparent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidTraceParent;
 
@@ -38,24 +38,24 @@ impl fmt::Display for InvalidTraceParent {
 
 impl std::error::Error for InvalidTraceParent {}
 
-/// The one flag that means the same in every version.
+/// The only flag that has the same meaning in every version.
 const SAMPLED: u8 = 1;
 
 /// The length of version 00, with which later versions begin.
 const LENGTH: usize = 55;
 
 impl TraceParent {
-    /// The id of the trace: 32 hexadecimal digits.
+    /// Returns the id of the trace: 32 hexadecimal digits.
     pub fn trace_id(&self) -> &str {
         &self.trace_id
     }
 
-    /// The id of the caller's span: 16 hexadecimal digits.
+    /// Returns the id of the caller's span: 16 hexadecimal digits.
     pub fn parent_id(&self) -> &str {
         &self.parent_id
     }
 
-    /// Whether the caller may have recorded the trace.
+    /// Returns whether the caller may have recorded the trace.
     pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
     }
@@ -86,7 +86,7 @@ impl FromStr for TraceParent {
     }
 }
 
-/// Writes version 00, which is the one that this crate knows.
+/// Writes version 00, the only version that this crate knows.
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -166,7 +166,7 @@ mod tests {
             &VALID.replace('-', "_"),
             &VALID.replace("4bf9", "4b-9"),
             &VALID.replace("-01", "-+1"),
-            // A character of several bytes over the end of version 00.
+            // A multi-byte character across the end of version 00.
             &format!("{}é", &VALID[..54]),
             &"é".repeat(40),
         ] {

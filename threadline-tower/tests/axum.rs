@@ -93,7 +93,7 @@ async fn a_request_in_which_nobody_acts_is_served_and_has_no_context() {
     }
     let (status, said) = answer(app(), "/extractor", None).await;
     assert_eq!(status, 500);
-    assert!(said.starts_with("nobody acts in this request: "), "{said}");
+    assert!(said.starts_with("this request has no actor: "), "{said}");
     assert_eq!(answer(app(), "/extension", None).await.0, 500);
 }
 

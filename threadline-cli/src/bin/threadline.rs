@@ -1,4 +1,4 @@
-//! The program without an application. See `threadline_cli::stand_alone`.
+//! The stand-alone program. See `threadline_cli::stand_alone`.
 
 fn main() -> std::process::ExitCode {
     threadline_cli::stand_alone::run()

@@ -9,19 +9,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::print::other_actions;
 use threadline::{Error, Export, ExportFormat, Filter, timeline};
 
-/// How and where to.
+/// The format and the destination of an export.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArguments {
-    /// The file; it appears when it is complete. Without, standard output
+    /// The file, which appears when it is complete; by default standard output
     #[arg(long, short)]
     output: Option<PathBuf>,
-    /// The form; without, what the file's name ends with, or CSV
+    /// The format; by default from the extension of the file, or CSV
     #[arg(long, short)]
     format: Option<Format>,
-    /// At most so many changes, the newest; without, all
+    /// At most this many changes, the newest; by default all
     #[arg(long)]
     limit: Option<usize>,
-    /// With the actions of each change's transaction
+    /// Include the actions of each change's transaction
     #[arg(long)]
     actions: bool,
 }
@@ -86,7 +86,7 @@ impl ExportArguments {
     }
 }
 
-/// On a terminal; nothing shows where standard error goes elsewhere.
+/// Returns a progress bar, which is hidden if standard error is not a terminal.
 fn progress_bar() -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -7,7 +7,7 @@ use threadline::{ActionFilter, Filter};
 
 use crate::error::Error;
 
-/// A flag for every filter that there is.
+/// A flag for each filter.
 #[derive(Debug)]
 pub(crate) struct FilterArguments<F> {
     given: Vec<(&'static str, String)>,

@@ -1,4 +1,4 @@
-//! The commands that ask what is on record.
+//! The commands that query the audit.
 
 mod export;
 mod filter;
@@ -30,14 +30,14 @@ use threadline::{
 use super::database::Database;
 use crate::error::Error;
 
-/// What can be asked.
+/// The commands that query the audit.
 #[derive(Debug, Subcommand)]
 pub(super) enum Read {
-    /// Print the changes of a record and why they were made, newest first
+    /// Print the changes of a record with their actions, newest first
     History {
         #[command(flatten)]
         record: Record,
-        /// Together with the rows that referred to it at the time, by a foreign key or a column: posts, posts.user_id, versions.crate_id/dependencies.version_id
+        /// Include the rows that referred to it at the time, by a foreign key or a column: posts, posts.user_id, versions.crate_id/dependencies.version_id
         #[arg(long = "with", value_name = "REFERENCE")]
         with: Vec<Referring>,
         #[command(flatten)]
@@ -61,7 +61,7 @@ pub(super) enum Read {
         #[command(flatten)]
         common: Common,
     },
-    /// Print actions, newest first: what was meant, also where nothing changed
+    /// Print actions, newest first, also those without changes
     Actions {
         #[command(flatten)]
         filter: Box<FilterArguments<ActionFilter>>,
@@ -80,20 +80,20 @@ pub(super) enum Read {
         #[command(flatten)]
         common: Common,
     },
-    /// Print what an actor did, newest first
+    /// Print the changes and actions of an actor, newest first
     Actor {
-        /// Type and id, as in user:42, or anonymous; nobody: what was written without an actor
+        /// Type and id, such as user:42, or anonymous; or nobody, for changes without an actor
         actor: String,
         #[command(flatten)]
         paging: Paging,
         #[command(flatten)]
         common: Common,
     },
-    /// Print a transaction whole: its context, actions and changes
+    /// Print a whole transaction: its context, actions and changes
     Transaction {
         /// Its id in the audit tables
         id: i64,
-        /// At most so many changes, the first ones; without, all
+        /// At most this many changes, the first ones; by default all
         #[arg(long)]
         limit: Option<usize>,
         #[command(flatten)]
@@ -101,17 +101,17 @@ pub(super) enum Read {
         #[command(flatten)]
         common: Common,
     },
-    /// Print a record, or every row of a table, as it was at an instant
+    /// Print a record, or every row of a table, at an instant
     AsOf {
         /// The table, as in SQL: members, app.members, '"Order"'
         table: String,
-        /// The values of the primary key; without, the whole table
+        /// The values of the primary key; by default the whole table
         #[arg(allow_negative_numbers = true)]
         key: Vec<String>,
-        /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day, whose end is meant
+        /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day for its end
         #[arg(long = "at", value_parser = end_of_day)]
         instant: DateTime<Utc>,
-        /// At most so many rows of the table; without, all
+        /// At most this many rows of the table; by default all
         #[arg(long, conflicts_with = "key")]
         limit: Option<usize>,
         #[command(flatten)]
@@ -119,7 +119,7 @@ pub(super) enum Read {
         #[command(flatten)]
         common: Common,
     },
-    /// Print who gave each column of a record its value
+    /// Print the actor and time of each column's current value
     Blame {
         #[command(flatten)]
         record: Record,
@@ -128,7 +128,7 @@ pub(super) enum Read {
         #[command(flatten)]
         common: Common,
     },
-    /// Write changes as CSV, JSON or NDJSON; actions without changes are those of `actions --json`
+    /// Write changes as CSV, JSON or NDJSON; for actions without changes, use `actions --json`
     Export {
         #[command(flatten)]
         export: ExportArguments,
@@ -147,23 +147,23 @@ pub(super) enum Read {
 pub(crate) struct Record {
     /// The table, as in SQL: members, app.members, '"Order"'
     pub(crate) table: String,
-    /// The values of the primary key; after -- one that begins with a hyphen
+    /// The values of the primary key; put -- before a value that begins with a hyphen
     #[arg(required = true, allow_negative_numbers = true)]
     pub(crate) key: Vec<String>,
 }
 
-/// A part of the answer.
+/// The arguments of a page.
 #[derive(Debug, clap::Args)]
 pub(super) struct Paging {
-    /// At most so many entries
+    /// At most this many entries
     #[arg(long, default_value_t = 50)]
     limit: usize,
-    /// Where a page ended, to go on there
+    /// The end of a page, to continue with the next one
     #[arg(long)]
     after: Option<String>,
 }
 
-/// What every question takes.
+/// The arguments of every query.
 #[derive(Debug, clap::Args)]
 pub(super) struct Common {
     /// Print JSON
@@ -178,8 +178,8 @@ fn end_of_day(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 impl Read {
-    /// Asks and prints. Fails, without an error, when there is nothing to print
-    /// of the one thing that was asked for.
+    /// Runs the query and prints the result. Returns a failure, not an error, if the single
+    /// requested object does not exist.
     pub(super) fn run(self) -> Result<ExitCode, Error> {
         match self {
             Self::History {
@@ -290,7 +290,7 @@ impl Read {
                 unmasked,
                 common,
             } => {
-                // One more tells that there are more.
+                // One additional change shows whether there are more.
                 let one_more =
                     limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
                 let conn = &mut common.database.connect()?;
@@ -375,13 +375,13 @@ impl Common {
     }
 }
 
-/// Says that not all was printed, and not to the pipe that takes the rest.
+/// Reports on standard error that the output was cut, so that a pipe does not receive it.
 fn cut(limit: usize, what: &str) {
     eprintln!("There are more than {limit} {what}.");
 }
 
-/// The values of a key as the table has them: also given in one, as the filter `record`
-/// takes them.
+/// Returns the values of a key, one for each column of the table's key. Also accepts them
+/// as one text in the form of the filter `record`.
 pub(crate) fn key_of(
     conn: &mut PgConnection,
     name: &str,
@@ -420,7 +420,7 @@ fn nothing(record: &Record, table: &KnownTable) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Says of an empty page that its span of time is why, if something matches at another time.
+/// Reports for an empty page that entries match outside of its span of time.
 fn outside<T>(page: &Page<T>, time: impl Fn(&T) -> DateTime<Utc>) {
     let entries = page.entries.iter().map(time);
     let actions = page.other_actions.iter().map(|action| action.occurred_at);

@@ -11,7 +11,7 @@ use threadline::{
 
 use super::style::{ACTION, ACTOR, TABLE, TIME, Terminal, paint};
 
-/// Prints for people, or as JSON.
+/// Prints results as text or as JSON.
 pub(super) struct Output {
     json: bool,
 }
@@ -38,7 +38,7 @@ impl Output {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// How many changes there are, and actions beside them.
+    /// Prints the number of changes, and reports the number of other actions.
     pub(super) fn changes(&self, count: u64, other_actions: u64) -> Printed {
         if self.json {
             return document(&Count {
@@ -150,8 +150,7 @@ impl Output {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// One after the other as they come: a JSON object a line, or a row and a
-    /// blank line.
+    /// Prints rows as they arrive: a JSON object a line, or a row and a blank line.
     pub(super) fn rows(
         &self,
         rows: impl Iterator<Item = Result<(Value, Value), Error>>,
@@ -209,8 +208,7 @@ fn actions(actions: &[AuditAction]) {
     }
 }
 
-/// Says how many actions an answer made of changes leaves out, and not to the pipe that
-/// takes it.
+/// Reports on standard error how many actions without changes the result leaves out.
 pub(super) fn other_actions(count: u64) {
     if count > 0 {
         eprintln!(
@@ -219,7 +217,7 @@ pub(super) fn other_actions(count: u64) {
     }
 }
 
-/// An action that stands for itself: when, what and who, then how it came.
+/// Returns the text of a single action: time, name and actor, then the other fields.
 fn alone(action: &AuditAction) -> String {
     let mut text = format!(
         "{}  {}",
@@ -264,7 +262,7 @@ fn headline(transaction: &AuditTransaction) -> String {
     )
 }
 
-/// What follows the entries of a page. Not among them: pipes take those.
+/// Prints notices after a page on standard error, so that a pipe receives only the entries.
 fn end<T>(page: &Page<T>) {
     if page.is_empty() {
         eprintln!("Nothing on record matches.");
@@ -286,7 +284,7 @@ pub(crate) fn document(value: &impl Serialize) -> Printed {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A line; a reader that has seen enough and closed the pipe is no error.
+/// Prints a line. A reader that closes the pipe early is not an error.
 pub(crate) fn print(line: &str) {
     let _ = writeln!(anstream::stdout().lock(), "{line}");
 }

@@ -16,12 +16,12 @@ pub(super) fn operation(operation: &Operation) -> Style {
     }
 }
 
-/// Text in a style; the stream takes the colours out where they do not belong.
+/// Returns text in a style. The stream removes the colours if they are not supported.
 pub(crate) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// How a change is shown on a terminal.
+/// The style of a change on a terminal.
 #[derive(Debug)]
 pub(crate) struct Terminal;
 

@@ -6,7 +6,7 @@ use threadline::{Error, Summary};
 use super::print::{Output, document, print};
 use super::style::{ACTOR, TABLE, TIME, paint};
 
-/// Prints how many changes there are, a section for each way of counting.
+/// Prints the number of changes, with a section for each grouping.
 pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCode, Error> {
     if output.is_json() {
         return document(summary);

@@ -2,10 +2,10 @@ use diesel::PgConnection;
 
 use threadline::{Error, unmasked};
 
-/// What the policy hides now, for a reason.
+/// The argument that shows values that the policy hides now.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Unmasked {
-    /// Show values recorded before their column was masked or excluded; says why, and is recorded
+    /// Show values recorded before their column was masked or excluded; the reason is recorded
     #[arg(long, value_name = "REASON")]
     unmasked: Option<String>,
 }

@@ -20,7 +20,7 @@ fn the_example_without_rust_does_what_its_readme_says() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{error}");
     for expected in [
-        "2 tables are audited as the file says now.",
+        "2 tables are now audited as the file says.",
         "members    audited",
         "insert | payments   | {\"id\": 1} | service_account:bank-import",
         "member.renamed | grace    | she married",

@@ -57,14 +57,17 @@ fn a_database_without_a_rust_model_is_installed_audited_verified_and_upgraded() 
     let audited =
         "SELECT table_name FROM threadline.audited_tables WHERE unaudited_at IS NULL ORDER BY 1";
     assert_eq!(rows(conn, audited), [""; 0]);
-    // Nobody is there to be asked.
+    // There is no terminal for a prompt.
     let unasked = place.refused(&["audit"]);
-    assert!(unasked.contains("nothing was done: say --yes"), "{unasked}");
+    assert!(
+        unasked.contains("nothing was done: pass --yes"),
+        "{unasked}"
+    );
     assert_eq!(rows(conn, audited), [""; 0]);
 
     let said = place.done(&["audit", "--yes"]);
     assert!(
-        said.ends_with("3 tables are audited as the file says now.\n"),
+        said.ends_with("3 tables are now audited as the file says.\n"),
         "{said}"
     );
     assert_eq!(rows(conn, audited), ["logins", "members", "payments"]);
@@ -128,7 +131,7 @@ fn a_policy_that_changes_in_the_file_changes_in_the_database() {
     let Run { code, error, .. } = place.run(&["audit", "--yes"]);
     assert_eq!(code, 0, "{error}");
     assert!(
-        error.contains("members is audited and not in the file"),
+        error.contains("members is audited but not in the file"),
         "{error}"
     );
     assert_eq!(

@@ -46,10 +46,10 @@ fn a_transaction_is_undone_after_it_was_shown() {
         "{shown}"
     );
     assert!(shown.contains("role  admin -> member"), "{shown}");
-    assert!(shown.ends_with("2 changes put it back.\n"), "{shown}");
+    assert!(shown.ends_with("2 changes revert it.\n"), "{shown}");
     assert_eq!(rows(conn, ROLES), ["1 | admin", "2 | admin"]);
     assert_eq!(value(conn, changes), before);
-    assert!(place.refused(&arguments).contains("say --yes"));
+    assert!(place.refused(&arguments).contains("pass --yes"));
 
     place.done(&[&arguments[..], &["--yes"]].concat());
     assert_eq!(rows(conn, ROLES), ["1 | member", "2 | member"]);
@@ -63,7 +63,7 @@ fn a_transaction_is_undone_after_it_was_shown() {
 }
 
 #[test]
-fn what_stands_against_it_is_named_and_can_be_left_out() {
+fn a_conflict_is_named_and_can_be_left_out() {
     let (place, mut conn) = place();
     let conn = &mut conn;
     let id = mistake(conn);
@@ -80,7 +80,7 @@ fn what_stands_against_it_is_named_and_can_be_left_out() {
 }
 
 #[test]
-fn a_record_is_put_back_to_an_instant() {
+fn a_record_is_reverted_to_an_instant() {
     let (place, mut conn) = place();
     let conn = &mut conn;
     let then = value(
@@ -96,5 +96,5 @@ fn a_record_is_put_back_to_an_instant() {
     let done = place.done(&arguments);
     assert!(done.contains("role  admin -> member"), "{done}");
     assert_eq!(rows(conn, ROLES), ["1 | member", "2 | admin"]);
-    assert_eq!(place.done(&arguments), "Nothing is to be put back.\n");
+    assert_eq!(place.done(&arguments), "There is nothing to revert.\n");
 }

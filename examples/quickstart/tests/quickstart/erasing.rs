@@ -81,5 +81,5 @@ fn a_member_is_erased_listed_erased_again_and_exported() {
         &["erase", "--subject", "members", "--reason", "x"],
     );
     assert!(!success);
-    assert!(error.contains("as in users:42"), "{error}");
+    assert!(error.contains("such as users:42"), "{error}");
 }

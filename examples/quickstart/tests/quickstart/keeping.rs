@@ -17,7 +17,7 @@ fn what_is_older_than_the_policies_keep_it_goes_but_for_what_is_held() {
     quickstart(&database);
     assert_eq!(
         done(&database, &["purge", "--dry-run"]),
-        "Everything is kept: no policy says for how long.\n"
+        "Everything is kept: no policy sets a retention period.\n"
     );
     assert_eq!(
         done(&database, &["purge"]),

@@ -28,7 +28,7 @@ fn its_exit_status_tells_sound_from_unsound_and_from_unknown() {
     let (status, shown, _) = verify(&database, &[]);
     assert_eq!(
         (status, shown.as_str()),
-        (Some(0), "0 errors, 0 warnings, 0 to be known\n")
+        (Some(0), "0 errors, 0 warnings, 0 notices\n")
     );
 
     let conn = &mut database.connect();
@@ -45,7 +45,7 @@ fn its_exit_status_tells_sound_from_unsound_and_from_unknown() {
     SELECT threadline.refresh('public.payments');
 info     table-unaudited  public.notes: nothing of it is recorded
     SELECT threadline.audit('public.notes');
-1 error, 0 warnings, 1 to be known
+1 error, 0 warnings, 1 notice
 "
     );
     let (status, json, _) = verify(
@@ -74,7 +74,7 @@ fn a_large_ledger_is_verified_in_steps_that_go_on_where_they_were_stopped() {
         error.starts_with("public.members: step 1, 0 of 2 tables done, 0 findings; --resume '{\"table\":\"public.members\",\"after\":\"1\"}'\n"),
         "{error}"
     );
-    assert!(shown.ends_with("to be known\n"), "{shown}");
+    assert!(shown.ends_with(" notices\n"), "{shown}");
     let (status, shown, _) = verify(&database, &["--steps", "1", "--for", "0"]);
     assert_eq!(status, Some(0));
     let point = "{\"table\":\"public.members\",\"after\":\"1\"}";

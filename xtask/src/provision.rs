@@ -18,6 +18,7 @@ pub(crate) const FOR_TESTS: &[Piece] = &[
     Piece::Libpq,
     Piece::Python,
     Piece::Jq,
+    Piece::Browser,
 ];
 
 /// Makes sure that the pieces are there, installing them where that is allowed
@@ -54,6 +55,7 @@ fn missing(wanted: &[Piece]) -> Vec<Piece> {
         Piece::Python => find_program("python3").is_some(),
         Piece::Jq => find_program("jq").is_some(),
         Piece::Npm => find_program("npm").is_some(),
+        Piece::Browser => find_program("chromedriver").is_some(),
     };
     wanted
         .iter()

@@ -22,6 +22,14 @@ use threadline::{
 
 use super::Access;
 
+/// For how long changes are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Keeping {
+    /// By the number of the table.
+    pub(crate) terms: BTreeMap<i32, String>,
+    pub(crate) holds: Vec<HoldInForce>,
+}
+
 /// A connection, for somebody.
 #[derive(Debug)]
 pub(crate) struct Scoped<'c, C> {
@@ -222,12 +230,13 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
     }
 
     /// How long changes are kept, and what is held. For whoever operates the audit alone.
-    pub(crate) fn keeping(
-        &mut self,
-    ) -> Result<Option<(BTreeMap<i32, String>, Vec<HoldInForce>)>, Error> {
+    pub(crate) fn keeping(&mut self) -> Result<Keeping, Error> {
         match self.access.may_operate() {
-            true => Ok(Some((ready(terms(self.conn))?, ready(holds(self.conn))?))),
-            false => Ok(None),
+            true => Ok(Keeping {
+                terms: ready(terms(self.conn))?,
+                holds: ready(holds(self.conn))?,
+            }),
+            false => Ok(Keeping::default()),
         }
     }
 

@@ -23,6 +23,9 @@ use crate::visit::{FormVisit, Visit};
 /// Changes of a page.
 const LIMIT: usize = 50;
 
+/// An instant of its history; `None`: now.
+type Point = Option<DateTime<Utc>>;
+
 /// A state of the record.
 type State = Result<Value, Unavailable>;
 
@@ -46,9 +49,9 @@ struct Asked {
     table: String,
     key: String,
     values: Vec<String>,
-    at: Option<DateTime<Utc>>,
-    /// Two instants to compare; `None` of one: now.
-    compare: Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)>,
+    at: Point,
+    /// Two points to compare.
+    compare: Option<(Point, Point)>,
     cursor: Option<Cursor>,
 }
 

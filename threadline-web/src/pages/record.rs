@@ -238,7 +238,9 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
 /// Whether there is something that readers are not shown.
 fn masks(found: &Found) -> bool {
     let columns = &found.table.columns;
-    columns.iter().any(|(_, treatment)| treatment != "clear")
+    columns
+        .iter()
+        .any(|(_, column_policy)| column_policy != "plain")
         || found.entries.iter().any(|e| !e.change.masked.is_empty())
 }
 
@@ -252,7 +254,7 @@ fn unmask(change: &mut AuditChange) {
         values.any(|value| {
             value
                 .as_str()
-                .is_some_and(|t| t == "***" || t.starts_with("token:"))
+                .is_some_and(|t| t == "***" || t.starts_with("hash:"))
         })
     };
     let masked = change.masked.iter().filter(|column| hides(column)).cloned();
@@ -331,11 +333,11 @@ fn blame(entries: &[TimelineEntry], at: Option<DateTime<Utc>>) -> BTreeMap<&str,
 }
 
 fn is_masked(table: &TableInfo, column: &str) -> bool {
-    let hides = |treatment: &str| treatment == "mask" || treatment == "token";
+    let hides = |column_policy: &str| column_policy == "mask" || column_policy == "hash";
     table
         .columns
         .iter()
-        .any(|(name, treatment)| name == column && hides(treatment))
+        .any(|(name, column_policy)| name == column && hides(column_policy))
 }
 
 fn state(

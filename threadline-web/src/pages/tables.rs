@@ -123,8 +123,8 @@ fn list(
 
 /// What the policy does to columns.
 fn columns(table: &TableInfo) -> Markup {
-    let treated = |treatment: &str| {
-        let names = table.columns.iter().filter(|(_, t)| t == treatment);
+    let treated = |column_policy: &str| {
+        let names = table.columns.iter().filter(|(_, t)| t == column_policy);
         names
             .map(|(name, _)| name.as_str())
             .collect::<Vec<_>>()
@@ -132,13 +132,13 @@ fn columns(table: &TableInfo) -> Markup {
     };
     let kinds = [
         ("mask", texts::MASKED),
-        ("token", texts::HASHED),
+        ("hash", texts::HASHED),
         ("exclude", texts::EXCLUDED),
     ];
     html! {
         (table.columns.len())
-        @for (treatment, word) in kinds {
-            @let names = treated(treatment);
+        @for (column_policy, word) in kinds {
+            @let names = treated(column_policy);
             @if !names.is_empty() { " · " span.badge.masked { (word) } " " bdi { (names) } }
         }
     }

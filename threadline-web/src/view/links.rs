@@ -81,8 +81,8 @@ impl Catalogue {
     /// Takes values of masked columns for what they are.
     pub(crate) fn unmask(&mut self) {
         let columns = self.0.iter_mut().flat_map(|info| &mut info.columns);
-        for (_, treatment) in columns.filter(|(_, treatment)| treatment == "mask") {
-            "clear".clone_into(treatment);
+        for (_, column_policy) in columns.filter(|(_, column_policy)| column_policy == "mask") {
+            "clear".clone_into(column_policy);
         }
     }
 

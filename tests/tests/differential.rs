@@ -1,0 +1,63 @@
+//! Two databases with the same random tables, of which one is audited, are told
+//! the same random statements. Whatever these are: both answer alike and end up
+//! with the same rows; what was recorded is what happened, no more and no less;
+//! and no secret is among it.
+
+#[path = "differential/alter.rs"]
+mod alter;
+#[path = "differential/check.rs"]
+mod check;
+#[path = "timeline/dice.rs"]
+mod dice;
+#[path = "differential/names.rs"]
+mod names;
+#[path = "differential/observer.rs"]
+mod observer;
+#[path = "differential/pair.rs"]
+mod pair;
+#[path = "differential/policy.rs"]
+mod policy;
+#[path = "differential/run.rs"]
+mod run;
+#[path = "differential/schema.rs"]
+mod schema;
+#[path = "differential/session.rs"]
+mod session;
+#[path = "differential/statements.rs"]
+mod statements;
+#[path = "differential/table.rs"]
+mod table;
+#[path = "differential/triggers.rs"]
+mod triggers;
+#[path = "differential/values.rs"]
+mod values;
+
+/// How many runs there are, each with another seed. THREADLINE_SEEDS asks for
+/// more, or for one: `100`, or `57..58`.
+const SEEDS: std::ops::Range<u64> = 1..11;
+const STATEMENTS: usize = 100;
+
+fn seeds() -> std::ops::Range<u64> {
+    let Ok(asked) = std::env::var("THREADLINE_SEEDS") else {
+        return SEEDS;
+    };
+    let number = |text: &str| {
+        text.parse()
+            .unwrap_or_else(|e| panic!("THREADLINE_SEEDS={asked}: {e}"))
+    };
+    match asked.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => 1..1 + number(&asked),
+    }
+}
+
+#[test]
+fn an_audited_database_behaves_as_a_plain_one_and_records_each_change() {
+    let mut failures = vec![];
+    for seed in seeds() {
+        if let Err(failure) = run::run(seed, STATEMENTS) {
+            failures.push(failure);
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}

@@ -1,0 +1,178 @@
+-- The answer of record_as_of() for an instant that is final and audited; in
+-- one snapshot.
+--
+-- What was recorded by then counts: from the nearest whole image, over what each update
+-- made of it. Of what is not on record, back from what is there now, or was when it went.
+CREATE FUNCTION threadline.final_record(
+    audited_table integer, target regclass, record_key text, instant timestamptz,
+    OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    tl_changes threadline.audit_changes[];
+    tl_counts bigint;
+    tl_does_not_count bigint;
+    tl_change threadline.audit_changes;
+    tl_here threadline.audit_changes;
+    tl_left threadline.audit_changes;
+    tl_before threadline.audit_changes;
+    tl_former threadline.audit_changes;
+    tl_end threadline.audit_changes;
+    tl_birth threadline.audit_changes;
+    tl_cut bigint;
+    tl_from bigint;
+    tl_since timestamptz;
+    tl_blind bigint;
+    tl_is_whole boolean;
+    tl_alterations jsonb;
+    tl_renames jsonb;
+    tl_forward jsonb;
+    tl_backward jsonb;
+    tl_undo jsonb;
+    tl_unseen boolean;
+    tl_is_partitioned boolean;
+    tl_is_answer boolean;
+    tl_redaction record;
+BEGIN
+    SELECT array_agg(ROW(c.*)::threadline.audit_changes ORDER BY c.id) INTO tl_changes
+    FROM (
+        SELECT * FROM threadline.record_changes(audited_table, final_record.record_key)
+        UNION ALL
+        SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = final_record.record_key
+    ) AS c;
+    -- The last change under the key, and the last that took a record away from
+    -- it, that count as of then. A transaction never falls on both sides.
+    FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
+        tl_change := tl_changes[tl_at];
+        CONTINUE WHEN tl_change.captured_at > instant OR tl_change.transaction_id = tl_does_not_count;
+        IF tl_change.transaction_id IS DISTINCT FROM tl_counts THEN
+            IF threadline.last_captured(tl_change.transaction_id) > instant THEN
+                tl_does_not_count := tl_change.transaction_id;
+                CONTINUE;
+            END IF;
+            tl_counts := tl_change.transaction_id;
+        END IF;
+        IF tl_here.id IS NULL AND tl_change.record_key = final_record.record_key THEN
+            tl_here := tl_change;
+        END IF;
+        IF tl_left.id IS NULL AND tl_change.previous_key = final_record.record_key THEN
+            tl_left := tl_change;
+        END IF;
+        EXIT WHEN tl_here.id IS NOT NULL;
+    END LOOP;
+    tl_cut := greatest(tl_here.id, tl_left.id, 0);
+    -- In a statement that shifts keys, who leaves makes room for who comes.
+    tl_before := CASE
+        WHEN tl_left.id IS NULL OR tl_left.id < tl_here.id
+            OR (tl_left.transaction_id, tl_left.statement) = (tl_here.transaction_id, tl_here.statement)
+        THEN tl_here ELSE tl_left END;
+    transaction_id := tl_before.transaction_id;
+    change_id := tl_before.id;
+    IF tl_before.op IN ('D', 'T') THEN
+        state := 'deleted';
+        RETURN;
+    ELSIF tl_before.previous_key = final_record.record_key THEN
+        state := 'moved';
+        RETURN;
+    END IF;
+
+    SELECT coalesce(max(c.id), 0) INTO tl_blind
+    FROM threadline.blind_truncates(audited_table) AS c
+    WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant;
+    tl_unseen := threadline.truncated_unseen(audited_table, tl_blind);
+    SELECT greatest(t.audited_since, t.chained_since) INTO tl_since FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    tl_renames := threadline.renames_of(audited_table);
+    tl_alterations := threadline.alterations_of(audited_table);
+
+    -- What began the record that had the key then, and what ended the one before it.
+    FOR tl_at IN REVERSE coalesce(cardinality(tl_changes), 0)..1 LOOP
+        tl_change := tl_changes[tl_at];
+        CONTINUE WHEN tl_change.id > tl_before.id IS NOT FALSE;
+        EXIT WHEN tl_change.captured_at < tl_since OR tl_change.id <= tl_blind
+            OR tl_former.id IS NOT NULL AND (tl_former.transaction_id, tl_former.statement) IS DISTINCT FROM (tl_change.transaction_id, tl_change.statement);
+        IF tl_change.record_key = final_record.record_key AND (tl_change.op = 'I' OR tl_change.previous_key IS NOT NULL) THEN
+            tl_from := tl_change.id;
+            tl_is_whole := jsonb_typeof(tl_change.row_data) = 'object';
+            EXIT;
+        ELSIF tl_change.previous_key = final_record.record_key THEN
+            -- It made room for the one that came in the same statement.
+            EXIT WHEN tl_change.statement IS NULL;
+            tl_former := tl_change;
+            CONTINUE;
+        END IF;
+        EXIT WHEN tl_change.op IN ('D', 'T');
+        tl_from := tl_change.id;
+    END LOOP;
+    SELECT threadline.laid(tl_alterations, threadline.lay(
+               tl_alterations,
+               threadline.renamed_image(tl_renames,
+                   CASE WHEN c.op = 'I' THEN c.row_data WHEN c.previous_key IS NOT NULL THEN c.row_data || c.changed_to ELSE c.changed_to END,
+                   c.captured_at),
+               c.captured_at ORDER BY c.id), instant)
+    INTO tl_forward
+    FROM unnest(tl_changes) AS c
+    WHERE c.record_key = final_record.record_key AND c.id BETWEEN tl_from AND tl_cut;
+
+    -- What was recorded by then says all of it.
+    tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
+    SELECT tl_is_whole AND NOT tl_is_partitioned AND NOT t.policy ? 'ignore'
+           AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.column_policy <> 'exclude')
+    INTO tl_is_answer
+    FROM threadline.audited_tables AS t
+    WHERE t.id = audited_table;
+
+    -- What ended the record that had the key then, and what began another.
+    SELECT * INTO tl_end
+    FROM unnest(tl_changes) AS c
+    WHERE c.id > tl_cut
+      AND (c.record_key = final_record.record_key AND c.op IN ('D', 'T') OR c.previous_key = final_record.record_key)
+    ORDER BY c.id
+    LIMIT 1;
+    SELECT * INTO tl_birth
+    FROM unnest(tl_changes) AS c
+    WHERE c.id > tl_cut AND c.record_key = final_record.record_key AND (c.op = 'I' OR c.previous_key IS NOT NULL)
+    ORDER BY c.id
+    LIMIT 1;
+    IF tl_birth.id IS NULL OR tl_end.id < tl_birth.id
+        OR (tl_end.transaction_id, tl_end.statement) = (tl_birth.transaction_id, tl_birth.statement)
+    THEN
+        SELECT threadline.lay(
+                   tl_alterations, threadline.renamed_image(tl_renames, c.changed_from, c.captured_at), c.captured_at ORDER BY c.id DESC)
+        INTO tl_undo
+        FROM unnest(tl_changes) AS c
+        WHERE c.record_key = final_record.record_key
+          AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
+          AND c.op = 'U' AND c.previous_key IS NULL;
+        tl_backward := CASE
+            WHEN tl_is_answer THEN '{}'
+            WHEN tl_end.id IS NULL THEN threadline.still_true(
+                tl_alterations, threadline.live_image(audited_table, target, final_record.record_key), 'infinity', instant)
+            ELSE threadline.still_true(
+                tl_alterations, threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at), tl_end.captured_at, instant)
+            END || coalesce(threadline.laid(tl_alterations, tl_undo, instant), '{}');
+    ELSIF tl_is_whole IS NOT TRUE THEN
+        state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
+        RETURN;
+    END IF;
+    -- Of a partition that left, the rows are there as long as it was.
+    IF tl_backward IS NULL AND (tl_is_whole IS NOT TRUE
+        OR tl_is_partitioned
+           AND NOT threadline.left_with_partition(audited_table, target, tl_forward, instant))
+    THEN
+        state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
+        RETURN;
+    END IF;
+
+    -- Changes of an ignored column alone are not recorded: what is there now is nearer.
+    image := coalesce(tl_forward || tl_backward || (tl_forward - ARRAY(
+        SELECT jsonb_array_elements_text(t.policy -> 'ignore') FROM threadline.audited_tables AS t WHERE t.id = audited_table)), tl_backward, tl_forward);
+    SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);
+    unrecorded := ARRAY(
+        SELECT name FROM unnest(threadline.unrecorded(tl_alterations, image, instant)) AS name WHERE name <> ALL (tl_redaction.columns));
+    image := threadline.redacted(image, tl_redaction.hidden, tl_redaction.masks);
+    state := 'there';
+END
+$$;

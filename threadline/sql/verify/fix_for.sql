@@ -1,0 +1,17 @@
+-- The command that makes a table's capture what it should be. Where only its row
+-- trigger is gone, the table is still known by the others, and keeps its history.
+CREATE FUNCTION threadline.fix_for(audited_table integer, target regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT CASE
+        WHEN threadline.audited_table_of(target) = audited_table
+            THEN format('SELECT threadline.refresh(%L);', target)
+        WHEN t.relation = target
+             AND to_regproc('threadline.capture_' || t.id) IS NOT NULL
+            THEN format('SELECT threadline.install_triggers(%s, %L); SELECT threadline.refresh(%L);', t.id, target, target)
+        ELSE threadline.audit_call(t.id, target)
+    END
+    FROM threadline.audited_tables AS t
+    WHERE t.id = audited_table;
+END;

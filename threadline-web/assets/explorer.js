@@ -108,12 +108,13 @@
     rows[row].scrollIntoView({ block: "nearest" });
   };
   const follow = (link) => { if (link) location.href = link.href; };
+  const inRow = (selector) => rows[row] && (one(selector, rows[row]) ?? one("a", rows[row]));
   const keys = {
     "/": ["search", () => one("#q").select()],
     j: ["next", () => move(1)],
     k: ["previous", () => move(-1)],
-    Enter: ["open the record", () => follow(one("a.record, a", rows[row] ?? document.createElement("p")))],
-    o: ["open the transaction and its values", () => follow(one("a.id, a", rows[row] ?? document.createElement("p")))],
+    Enter: ["open the record", () => follow(inRow("a.record"))],
+    o: ["open the transaction and its values", () => follow(inRow("a.id"))],
     "[": ["earlier, back in time", () => follow(one("a[rel=prev]") ?? one("a.next"))],
     "]": ["later, forth in time", () => follow(one("a[rel=next]:not(.next)") ?? one(".pager a:not(.next)"))],
     y: ["copy the link of this page", () => copy(location.href, "Link")],

@@ -3,7 +3,9 @@
 use std::future::Future;
 
 use threadline::BlockingConnection;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::JoinError;
+#[cfg(any(feature = "bb8", feature = "deadpool", feature = "r2d2"))]
+use tokio::task::spawn_blocking;
 
 /// A pool of connections that the explorer reads through.
 ///

@@ -175,3 +175,6 @@ pub(crate) const ONE_TRANSACTION: &str = "transaction";
 pub(crate) const TRANSACTIONS: &str = "transactions";
 pub(crate) const WHOLE_HISTORY: &str = "Whole history";
 pub(crate) const NUL: &str = "a text cannot hold the character NUL";
+pub(crate) const UNMASK: &str = "Masked values";
+pub(crate) const UNMASK_HELP: &str = "What was recorded before a column was masked can be shown. That you look, and why, is recorded.";
+pub(crate) const SHOW_UNMASKED: &str = "Show masked values";

@@ -130,6 +130,28 @@ impl<P: Pool> Visit<P> {
         Ok(restored?)
     }
 
+    /// Asks the database, with what was recorded before a column was masked.
+    pub(crate) async fn read_unmasked<T, F>(
+        &self,
+        reason: String,
+        questions: F,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Scoped<'_, P::Connection>) -> Result<T, Error> + Send + 'static,
+    {
+        if !self.access.may_unmask() {
+            return Err(Failure::Denied);
+        }
+        let (access, context) = (self.access.clone(), self.context()?);
+        let limit = self.app.options.timeout;
+        self.run(move |conn| {
+            Scoped::read_unmasked(conn, &access, limit, context, reason, questions)
+        })
+        .await?
+        .map_err(Failure::from)
+    }
+
     /// Runs work with a connection when it is its turn.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, Failure>
     where

@@ -35,9 +35,14 @@ pub(crate) fn check() -> Result<(), String> {
     let mut wanted: Vec<&str> = packages
         .iter()
         .filter(|package| {
-            ["threadline", "threadline-cli", "threadline-tower"]
-                .iter()
-                .any(|name| package["name"] == *name)
+            [
+                "threadline",
+                "threadline-cli",
+                "threadline-tower",
+                "threadline-web",
+            ]
+            .iter()
+            .any(|name| package["name"] == *name)
         })
         .filter_map(|package| package["id"].as_str())
         .collect();

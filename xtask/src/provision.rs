@@ -20,6 +20,7 @@ pub(crate) const FOR_TESTS: &[Piece] = &[
     Piece::Libpq,
     Piece::Python,
     Piece::Jq,
+    Piece::Browser,
 ];
 
 /// How to handle missing pieces.
@@ -82,6 +83,7 @@ fn missing(wanted: &[Piece]) -> Vec<Piece> {
         Piece::Python => find_program("python3").is_some(),
         Piece::Jq => find_program("jq").is_some(),
         Piece::Npm => find_program("npm").is_some(),
+        Piece::Browser => find_program("chromedriver").is_some(),
     };
     wanted
         .iter()

@@ -24,6 +24,8 @@ pub enum Piece {
     Jq,
     /// `npm`, whose packages contain the newest server.
     Npm,
+    /// `chromedriver`, and the browser that it drives.
+    Browser,
 }
 
 impl fmt::Display for Piece {
@@ -35,6 +37,10 @@ impl fmt::Display for Piece {
             Self::Pgbench => write!(f, "pgbench, which puts the audit under load in the tests"),
             Self::Python => write!(f, "python3, which reads exported CSV again in the tests"),
             Self::Jq => write!(f, "jq, which reads exported JSON again in the tests"),
+            Self::Browser => write!(
+                f,
+                "chromedriver with Chromium, in which the tests open the explorer"
+            ),
             Self::Npm => write!(f, "npm, which brings the newest PostgreSQL for the tests"),
         }
     }
@@ -54,6 +60,7 @@ pub struct PackageManager {
     pgbench: &'static str,
     python: &'static str,
     npm: &'static str,
+    browser: &'static str,
 }
 
 const MANAGERS: [PackageManager; 5] = [
@@ -67,6 +74,7 @@ const MANAGERS: [PackageManager; 5] = [
         pgbench: "postgresql",
         python: "python3",
         npm: "npm",
+        browser: "chromium-driver",
     },
     PackageManager {
         program: "dnf",
@@ -78,6 +86,7 @@ const MANAGERS: [PackageManager; 5] = [
         pgbench: "postgresql-contrib",
         python: "python3",
         npm: "npm",
+        browser: "chromedriver",
     },
     PackageManager {
         program: "apk",
@@ -89,6 +98,7 @@ const MANAGERS: [PackageManager; 5] = [
         pgbench: "postgresql-contrib",
         python: "python3",
         npm: "npm",
+        browser: "chromium-chromedriver",
     },
     PackageManager {
         program: "pacman",
@@ -100,6 +110,7 @@ const MANAGERS: [PackageManager; 5] = [
         pgbench: "postgresql",
         python: "python",
         npm: "npm",
+        browser: "chromium",
     },
     PackageManager {
         program: "brew",
@@ -111,6 +122,7 @@ const MANAGERS: [PackageManager; 5] = [
         pgbench: "postgresql@17",
         python: "python",
         npm: "node",
+        browser: "chromedriver",
     },
 ];
 
@@ -198,6 +210,7 @@ impl PackageManager {
                 Piece::Python => self.python,
                 Piece::Jq => "jq",
                 Piece::Npm => self.npm,
+                Piece::Browser => self.browser,
             })
             .collect();
         packages.dedup();

@@ -120,6 +120,10 @@ impl Access {
         self.can.revert
     }
 
+    pub(crate) fn may_unmask(&self) -> bool {
+        self.can.unmask
+    }
+
     pub(crate) fn may_operate(&self) -> bool {
         self.can.operate && self.scope.is_none()
     }

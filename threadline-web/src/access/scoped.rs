@@ -15,12 +15,20 @@ use threadline::__web::{
     foreign_keys, holds, image_within, overview, record_now, tables, terms,
 };
 use threadline::{
-    ActionFilter, AuditAction, BlockingConnection, Cursor, Error, ErrorKind, ExportFormat,
-    Exported, Filter, FilterError, Health, KeyExpression, Models, Page, TimelineEntry, Unavailable,
-    Verification, actions, timeline,
+    ActionFilter, AuditAction, AuditContext, BlockingConnection, Cursor, Error, ErrorKind,
+    ExportFormat, Exported, Filter, FilterError, Health, KeyExpression, Models, Page,
+    TimelineEntry, Unavailable, Verification, actions, timeline, unmasked,
 };
 
 use super::Access;
+
+/// For how long changes are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Keeping {
+    /// By the number of the table.
+    pub(crate) terms: BTreeMap<i32, String>,
+    pub(crate) holds: Vec<HoldInForce>,
+}
 
 /// A connection, for somebody.
 #[derive(Debug)]
@@ -46,6 +54,27 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         // Nothing was written. What matters is that the connection is free again.
         let ended = C::TransactionManager::rollback_transaction(scoped.conn);
         answer.and_then(|answer| Ok(ended.map(|()| answer)?))
+    }
+
+    /// The same with what was recorded before a column was masked or excluded, for a reason
+    /// that is recorded first.
+    pub(crate) fn read_unmasked<T>(
+        conn: &mut C,
+        access: &Access,
+        timeout: Duration,
+        context: AuditContext,
+        reason: String,
+        questions: impl FnOnce(&mut Scoped<'_, C>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        context.scope(|| {
+            unmasked(conn, reason, |conn| {
+                conn.batch_execute(&format!(
+                    "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {}",
+                    timeout.as_millis()
+                ))?;
+                questions(&mut Scoped { conn, access })
+            })
+        })
     }
 
     /// A page of changes, newest first.
@@ -201,12 +230,13 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
     }
 
     /// How long changes are kept, and what is held. For whoever operates the audit alone.
-    pub(crate) fn keeping(
-        &mut self,
-    ) -> Result<Option<(BTreeMap<i32, String>, Vec<HoldInForce>)>, Error> {
+    pub(crate) fn keeping(&mut self) -> Result<Keeping, Error> {
         match self.access.may_operate() {
-            true => Ok(Some((ready(terms(self.conn))?, ready(holds(self.conn))?))),
-            false => Ok(None),
+            true => Ok(Keeping {
+                terms: ready(terms(self.conn))?,
+                holds: ready(holds(self.conn))?,
+            }),
+            false => Ok(Keeping::default()),
         }
     }
 

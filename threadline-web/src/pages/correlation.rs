@@ -41,6 +41,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
             @if !others.is_empty() {
                 section.card { h2 { (texts::ACTIONS_WITHOUT_CHANGES) } (actions::list(&others, visit.now)) }
             }
+            h2.hidden { (texts::CHANGES) }
             (changes::list(&page.entries, &[], &catalogue, visit.now))
             (pager::pager("correlation", &[("id", &id)], after.as_deref(), next.as_deref()))
         }

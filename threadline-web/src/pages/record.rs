@@ -10,6 +10,7 @@ use threadline::__cli::{Day, instant, record as record_key};
 use threadline::__web::{ForeignKey, TableInfo};
 use threadline::{AuditChange, Cursor, Filter, Operation, TimelineEntry, Unavailable};
 
+use crate::access::Scoped;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
@@ -17,10 +18,13 @@ use crate::texts;
 use crate::view::links::{self, Catalogue};
 use crate::view::value::value;
 use crate::view::{actor, changes, layout, pager, time};
-use crate::visit::Visit;
+use crate::visit::{FormVisit, Visit};
 
 /// Changes of a page.
 const LIMIT: usize = 50;
+
+/// An instant of its history; `None`: now.
+type Point = Option<DateTime<Utc>>;
 
 /// A state of the record.
 type State = Result<Value, Unavailable>;
@@ -45,57 +49,79 @@ struct Asked {
     table: String,
     key: String,
     values: Vec<String>,
-    at: Option<DateTime<Utc>>,
-    /// Two instants to compare; `None` of one: now.
-    compare: Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)>,
+    at: Point,
+    /// Two points to compare.
+    compare: Option<(Point, Point)>,
     cursor: Option<Cursor>,
 }
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
+    answer(visit, None).await
+}
+
+/// The same with what was recorded before a column was masked, for a reason.
+pub(crate) async fn unmasked<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {
+    let reason = visit.parameters.need("reason")?.trim().to_owned();
+    if reason.is_empty() || reason.len() > 2_000 {
+        return Err(Failure::Question(texts::NO_REASON.to_owned()));
+    }
+    answer(visit, Some(reason)).await
+}
+
+async fn answer<P: Pool>(visit: Visit<P>, reason: Option<String>) -> Result<Response, Failure> {
+    let is_unmasked = reason.is_some();
     let asked = Asked::of(&visit)?;
     let asked_of = Asked::of(&visit)?;
     let now = visit.now;
-    let found = visit
-        .read(move |audit| {
-            let catalogue = Catalogue(audit.tables()?);
-            let Some(table) = catalogue.named(&asked_of.table).cloned() else {
-                return Ok(None);
-            };
-            if table.key.len() != asked_of.values.len() {
-                return Ok(None);
-            }
-            let filter = asked_of.filter();
-            let page = audit.timeline(filter.clone(), LIMIT, asked_of.cursor)?;
-            let blamed = match asked_of.cursor {
-                Some(_) => audit.timeline(filter, LIMIT, None)?.entries,
-                None => vec![],
-            };
-            let points = audit.points(&page.entries)?;
-            let mut state = |at: Option<DateTime<Utc>>| match at {
-                Some(at) => audit.record_then(&table.sql_name, &asked_of.values, at),
-                None => Ok(audit
-                    .record_now(&table.sql_name, &asked_of.values)?
-                    .ok_or(Unavailable::NeverExisted)),
-            };
-            let compared = match asked_of.compare {
-                Some((one, other)) => Some((state(one)?, state(other)?)),
-                None => None,
-            };
-            let state = state(asked_of.at)?;
-            let foreign = audit.foreign_keys(&table.sql_name, &catalogue.0)?;
-            Ok(Some(Found {
-                catalogue,
-                table,
-                state,
-                compared,
-                foreign,
-                entries: page.entries,
-                next: page.next,
-                points,
-                blamed,
-            }))
-        })
-        .await?;
+    let questions = move |audit: &mut Scoped<'_, P::Connection>| {
+        let mut catalogue = Catalogue(audit.tables()?);
+        if is_unmasked {
+            catalogue.unmask();
+        }
+        let Some(table) = catalogue.named(&asked_of.table).cloned() else {
+            return Ok(None);
+        };
+        if table.key.len() != asked_of.values.len() {
+            return Ok(None);
+        }
+        let filter = asked_of.filter();
+        let mut page = audit.timeline(filter.clone(), LIMIT, asked_of.cursor)?;
+        if is_unmasked {
+            page.entries.iter_mut().for_each(|e| unmask(&mut e.change));
+        }
+        let blamed = match asked_of.cursor {
+            Some(_) => audit.timeline(filter, LIMIT, None)?.entries,
+            None => vec![],
+        };
+        let points = audit.points(&page.entries)?;
+        let mut state = |at: Option<DateTime<Utc>>| match at {
+            Some(at) => audit.record_then(&table.sql_name, &asked_of.values, at),
+            None => Ok(audit
+                .record_now(&table.sql_name, &asked_of.values)?
+                .ok_or(Unavailable::NeverExisted)),
+        };
+        let compared = match asked_of.compare {
+            Some((one, other)) => Some((state(one)?, state(other)?)),
+            None => None,
+        };
+        let state = state(asked_of.at)?;
+        let foreign = audit.foreign_keys(&table.sql_name, &catalogue.0)?;
+        Ok(Some(Found {
+            catalogue,
+            table,
+            state,
+            compared,
+            foreign,
+            entries: page.entries,
+            next: page.next,
+            points,
+            blamed,
+        }))
+    };
+    let found = match reason {
+        Some(reason) => visit.read_unmasked(reason, questions).await?,
+        None => visit.read(questions).await?,
+    };
     let found =
         found.ok_or_else(|| Failure::NotFound(format!("{} {}", texts::NO_TABLE, asked.table)))?;
     if found.entries.is_empty() && found.state.is_err() && asked.cursor.is_none() {
@@ -196,6 +222,7 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
                     }
                 }
                 div.stack {
+                    @if visit.access.may_unmask() && masks(found) { (unmask_form(asked)) }
                     (compare(asked, found))
                     (references(asked, found))
                 }
@@ -204,6 +231,48 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
             @if found.entries.is_empty() { p.quiet { (texts::NO_CHANGES) } }
             (changes::list(&found.entries, &[], &found.catalogue, now))
             (pager::pager("record", &own, after, next.as_deref()))
+        }
+    }
+}
+
+/// Whether there is something that readers are not shown.
+fn masks(found: &Found) -> bool {
+    let columns = &found.table.columns;
+    columns
+        .iter()
+        .any(|(_, column_policy)| column_policy != "plain")
+        || found.entries.iter().any(|e| !e.change.masked.is_empty())
+}
+
+/// What was redacted when it was recorded stays so; what is shown now is shown as it is.
+fn unmask(change: &mut AuditChange) {
+    let images = [&change.changed_from, &change.changed_to, &change.row_data];
+    let hides = |column: &String| {
+        let mut values = images
+            .iter()
+            .filter_map(|image| image.as_ref()?.get(column));
+        values.any(|value| {
+            value
+                .as_str()
+                .is_some_and(|t| t == "***" || t.starts_with("hash:"))
+        })
+    };
+    let masked = change.masked.iter().filter(|column| hides(column)).cloned();
+    change.masked = masked.collect();
+}
+
+fn unmask_form(asked: &Asked) -> Markup {
+    html! {
+        section.card.no-print {
+            h2 { (texts::UNMASK) }
+            p.quiet { (texts::UNMASK_HELP) }
+            form.form action="record" method="post" {
+                input type="hidden" name="table" value=(asked.table);
+                input type="hidden" name="key" value=(asked.key);
+                @if let Some(at) = asked.at { input type="hidden" name="at" value=(time::exact(at)); }
+                label { (texts::REASON) input name="reason" required maxlength="2000" autocomplete="off" dir="auto"; }
+                button type="submit" { (texts::SHOW_UNMASKED) }
+            }
         }
     }
 }

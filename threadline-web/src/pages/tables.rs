@@ -41,7 +41,6 @@ async fn page<P: Pool>(
             Ok((catalogue, audit.health(&models)?, audit.keeping()?))
         })
         .await?;
-    let (terms, holds) = keeping.unwrap_or_default();
     let operates = visit.access.may_operate();
     let body = html! {
         div.stack {
@@ -54,8 +53,8 @@ async fn page<P: Pool>(
                 }
             }
             @if let Some(health) = &health { (state(health, &visit.app.options.models)) }
-            section.card { (list(&catalogue.0, &terms, operates, visit.now)) }
-            @if operates { (held(&holds, visit.now)) }
+            section.card { (list(&catalogue.0, &keeping.terms, operates, visit.now)) }
+            @if operates { (held(&keeping.holds, visit.now)) }
         }
     };
     Ok(layout::Page::new(texts::TABLES)

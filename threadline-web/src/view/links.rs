@@ -78,6 +78,14 @@ impl Catalogue {
         self.0.iter().find(same)
     }
 
+    /// Takes values of masked columns for what they are.
+    pub(crate) fn unmask(&mut self) {
+        let columns = self.0.iter_mut().flat_map(|info| &mut info.columns);
+        for (_, column_policy) in columns.filter(|(_, column_policy)| column_policy == "mask") {
+            "clear".clone_into(column_policy);
+        }
+    }
+
     /// How a change's table is written in the search line.
     pub(crate) fn table(&self, change: &AuditChange) -> Option<&str> {
         self.of(change.schema.as_deref(), change.table.as_deref())

@@ -193,3 +193,38 @@ async fn looks_at_records_are_recorded_where_the_host_wants_that() {
         [r#"audit.viewed | admin | grace | explorer | {"key": "1", "table": "invoices"}"#]
     );
 }
+
+#[tokio::test]
+async fn what_was_recorded_before_a_column_was_masked_is_shown_for_a_reason() {
+    let database = with_invoices();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "SELECT threadline.audit('invoices', mask => ARRAY['status'])",
+    );
+    let unmask = |reason: &str| {
+        Request::post("/audit/record")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(format!("table=invoices&key=1&reason={reason}")))
+            .unwrap()
+    };
+    let router = mounted(&database, operator());
+    let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
+    assert!(!page.contains("written off") && !page.contains("Show masked values"));
+    let answer = send(&router, unmask("ticket+1")).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+
+    let router = mounted(&database, operator().allow_unmask());
+    let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
+    assert!(!page.contains("written off") && page.contains("Show masked values"));
+    let answer = send(&router, unmask("+")).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let page = shown(send(&router, unmask("ticket+1")).await);
+    let (_, history) = page.split_once("<h2>History</h2>").unwrap();
+    assert!(history.contains("written off"), "{history}");
+    let recorded = threadline_tests::rows(
+        conn,
+        "SELECT name, actor_id, reason FROM threadline.actions WHERE name = 'audit.unmasked'",
+    );
+    assert_eq!(recorded, ["audit.unmasked | grace | ticket 1"]);
+}

@@ -86,7 +86,7 @@ impl Allowed {
         }
         let access = Access::within(ActorRef::user("viewer").unwrap(), scope);
         Self {
-            access: access.allow_export().allow_revert(),
+            access: access.allow_export().allow_revert().allow_unmask(),
             tables,
         }
     }
@@ -272,6 +272,7 @@ fn questions(
             format!("{record}&at=2100-01-01"),
             format!("{record}&one=2020-01-01&other=now"),
         ],
+        ("POST", "/record") => vec![format!("{record}&reason=r")],
         ("GET", "/transaction" | "/action") => {
             vec![format!("id={id}"), format!("id={id}&columns=all")]
         }

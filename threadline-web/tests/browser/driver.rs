@@ -1,0 +1,83 @@
+//! Chromium, through its driver.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, json};
+use threadline_test_server::find_program;
+use threadline_test_server::packages::{Piece, how_to_install};
+
+/// A driver that ends with its test.
+pub struct Driver {
+    process: Child,
+    port: String,
+}
+
+impl Driver {
+    /// # Panics
+    ///
+    /// When there is none, with what to install.
+    pub fn start() -> Self {
+        let program = find_program("chromedriver")
+            .unwrap_or_else(|| panic!("{}", how_to_install(&[Piece::Browser])));
+        let mut process = Command::new(program)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = lines
+            .find_map(|line| {
+                let line = line.ok()?;
+                let port = line.split("successfully on port ").nth(1)?;
+                Some(port.trim_end_matches('.').to_owned())
+            })
+            .expect("the driver says on which port it is");
+        Self { process, port }
+    }
+
+    /// A window of a width in pixels.
+    pub async fn window(&self, width: u32, javascript: bool) -> Client {
+        let mut capabilities = Map::new();
+        let mut preferences = Map::new();
+        if !javascript {
+            let setting = "profile.managed_default_content_settings.javascript";
+            preferences.insert(setting.to_owned(), json!(2));
+        }
+        // Not a person's: the user that runs tests in a container may be root.
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+        ];
+        // A window cannot be as narrow as a telephone, whose screen is said another way.
+        let screen = (width < 500).then(|| json!({
+            "deviceMetrics": { "width": width, "height": 844, "pixelRatio": 1.0, "touch": false },
+        }));
+        let mut options = json!({ "args": arguments, "prefs": preferences });
+        if let Some(screen) = screen {
+            options["mobileEmulation"] = screen;
+        }
+        capabilities.insert("goog:chromeOptions".to_owned(), options);
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{}", self.port))
+            .await
+            .expect("the driver opens a window");
+        if width >= 500 {
+            client.set_window_size(width, 1000).await.unwrap();
+        }
+        client
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,160 @@
+//! From a complaint to the person, and back to how it was: "Invoice 3 was 1,200.00. Now it says
+//! 12, and written off."
+
+use fantoccini::key::Key;
+use fantoccini::{Client, Locator};
+use threadline_tests::value;
+
+use super::driver::Driver;
+use super::*;
+
+async fn click(window: &Client, css: &str) {
+    let element = window.find(Locator::Css(css)).await;
+    element
+        .unwrap_or_else(|e| panic!("{css}: {e}"))
+        .click()
+        .await
+        .unwrap();
+}
+
+async fn fill(window: &Client, css: &str, text: &str) {
+    let element = window.find(Locator::Css(css)).await.unwrap();
+    element.send_keys(text).await.unwrap();
+}
+
+async fn text(window: &Client) -> String {
+    let main = window.find(Locator::Css("main")).await.unwrap();
+    main.text().await.unwrap()
+}
+
+#[track_caller]
+fn shows(text: &str, shown: &[&str]) {
+    for shown in shown {
+        assert!(text.contains(shown), "{shown} is not in {text}");
+    }
+}
+
+/// By mouse, and without JavaScript.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_is_solved_by_mouse_without_javascript() {
+    let database = with_incident();
+    let address = serve(&database).await;
+    let driver = Driver::start();
+    for width in [1400, 390] {
+        let window = driver.window(width, false).await;
+        window.goto(&format!("http://{address}/")).await.unwrap();
+        // What happened to the record, and who set each column?
+        fill(&window, "form[action=record] [name=key]", "3").await;
+        click(&window, "form[action=record] button").await;
+        shows(
+            &text(&window).await,
+            &["written off", "small-amounts", "below 20.00", "user:57"],
+        );
+        // What else did the transaction that set the amount?
+        click(&window, ".actor[href='actor?actor=user%3A57']").await;
+        shows(
+            &text(&window).await,
+            &["reminder fees taken off", "10 changes"],
+        );
+        click(&window, ".transaction a.id").await;
+        shows(
+            &text(&window).await,
+            &["ticket-4471", "req-9044", "1200.00"],
+        );
+        let invoices = "SELECT count(*) FROM invoices WHERE amount = 1200";
+        let conn = &mut database.connect();
+        if width == 1400 {
+            assert_eq!(value(conn, invoices).as_deref(), Some("20"));
+            // The record as it was before, and back to that.
+            window
+                .goto(&format!("http://{address}/record?table=invoices&key=3"))
+                .await
+                .unwrap();
+            click(&window, "a[rel=prev]").await;
+            click(&window, "a[rel=prev]").await;
+            shows(&text(&window).await, &["As it was at", "1200.00", "open"]);
+            window
+                .find(Locator::LinkText("Revert to here…"))
+                .await
+                .unwrap()
+                .click()
+                .await
+                .unwrap();
+            fill(&window, "textarea[name=reason]", "complaint of member 4").await;
+            click(&window, "button.primary").await;
+            shows(
+                &text(&window).await,
+                &["1 change would put it back", "1200.00"],
+            );
+            click(&window, "button.danger").await;
+            shows(
+                &text(&window).await,
+                &["audit.reverted", "complaint of member 4"],
+            );
+        }
+        assert_eq!(value(conn, invoices).as_deref(), Some("21"));
+        window.close().await.unwrap();
+    }
+}
+
+/// By keyboard alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_is_looked_into_by_keyboard_alone() {
+    let database = with_incident();
+    let address = serve(&database).await;
+    let driver = Driver::start();
+    for width in [1400, 390] {
+        let window = driver.window(width, true).await;
+        window
+            .goto(&format!("http://{address}/timeline"))
+            .await
+            .unwrap();
+        let press = async |keys: String| {
+            let active = window.active_element().await.unwrap();
+            active.send_keys(&keys).await.unwrap();
+        };
+        press("?".to_owned()).await;
+        window.find(Locator::Css("dialog[open]")).await.unwrap();
+        press(char::from(Key::Escape).to_string()).await;
+        press("/".to_owned()).await;
+        press(format!("actor:user:57{}", char::from(Key::Enter))).await;
+        window
+            .wait()
+            .for_element(Locator::Css(".chip"))
+            .await
+            .unwrap();
+        shows(&text(&window).await, &["reminder fees taken off"]);
+        press("j".to_owned()).await;
+        press(char::from(Key::Enter).to_string()).await;
+        window
+            .wait()
+            .for_element(Locator::Css("#state"))
+            .await
+            .unwrap();
+        let now = text(&window).await;
+        shows(&now, &["As it is", "written off"]);
+        press("[".to_owned()).await;
+        let earlier = Locator::XPath("//h2[starts-with(normalize-space(), 'As it was at')]");
+        window.wait().for_element(earlier).await.unwrap();
+        press("]".to_owned()).await;
+        let later = Locator::XPath("//section[@id='state'][contains(., 'written off')]");
+        window.wait().for_element(later).await.unwrap();
+        window.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_search_line_completes_what_there_is() {
+    let database = with_incident();
+    let address = serve(&database).await;
+    let driver = Driver::start();
+    let window = driver.window(1400, true).await;
+    window
+        .goto(&format!("http://{address}/timeline"))
+        .await
+        .unwrap();
+    fill(&window, "#q", "changed:am").await;
+    let option = Locator::Css("#terms option[value='changed:amount']");
+    window.wait().for_element(option).await.unwrap();
+    window.close().await.unwrap();
+}

@@ -177,7 +177,7 @@ impl Output {
             let column = clean(&blame.column);
             let actor = match blame.actor() {
                 Some(actor) => clean(&actor.to_string()).into_owned(),
-                None => "nobody known".to_owned(),
+                None => "unknown".to_owned(),
             };
             print(&format!(
                 "{}  {}  {}  {}",
@@ -252,7 +252,7 @@ fn headline(transaction: &AuditTransaction) -> String {
     };
     let actor = match &transaction.actor {
         Some(actor) => clean(&actor.to_string()).into_owned(),
-        None => "nobody known".to_owned(),
+        None => "unknown".to_owned(),
     };
     format!(
         "{}  transaction {} by {}",

@@ -50,7 +50,7 @@ pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCo
             .map(|actor| {
                 let name = match &actor.actor {
                     Some(actor) => clean(&actor.to_string()).into_owned(),
-                    None => "nobody known".to_owned(),
+                    None => "unknown".to_owned(),
                 };
                 (paint(ACTOR, &name), actor.changes)
             })

@@ -74,7 +74,7 @@ impl fmt::Display for Styled<'_> {
             .map_or("an unknown table".into(), clean);
         let actor = match change.actor() {
             Some(actor) => clean(&actor.to_string()).into_owned(),
-            None => "nobody known".to_owned(),
+            None => "unknown".to_owned(),
         };
         write!(
             f,

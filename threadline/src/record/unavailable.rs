@@ -147,6 +147,6 @@ fn open_ones(open: &[OpenTransaction]) -> String {
 fn actor(change: &AuditChange) -> String {
     match change.actor() {
         Some(actor) => actor.to_string(),
-        None => "nobody known".to_owned(),
+        None => "unknown".to_owned(),
     }
 }

@@ -13,7 +13,7 @@ WITH suspended AS (
     FROM suspended AS s
 )
 SELECT counted.*, s.occurred_at,
-       coalesce(CASE WHEN a.actor_type = 'anonymous' THEN 'anonymous' ELSE nullif(pg_catalog.concat_ws(':', a.actor_type, a.actor_id), '') END, 'nobody known') AS actor,
+       coalesce(CASE WHEN a.actor_type = 'anonymous' THEN 'anonymous' ELSE nullif(pg_catalog.concat_ws(':', a.actor_type, a.actor_id), '') END, 'unknown') AS actor,
        a.reason
 FROM suspended AS s
 CROSS JOIN counted

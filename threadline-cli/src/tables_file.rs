@@ -183,7 +183,7 @@ mod tests {
             calls,
             [
                 "SELECT threadline.audit(\n    'app.Payments',\n    keyless => true,\n    columns => ARRAY['status', 'amount'],\n    operations => ARRAY['update', 'delete'],\n    condition => 'OLD.status IS DISTINCT FROM NEW.status',\n    subject => '{\"member_id\":\"members\"}'\n);",
-                "SELECT threadline.audit(\n    'members',\n    mask => ARRAY['email'],\n    exclude => ARRAY['password_hash'],\n    require_actor => true,\n    plain => ARRAY['pin_code'],\n    hash => ARRAY['ssn'],\n    ignore => ARRAY['score'],\n    keep => '7 years',\n    personal => ARRAY['email']\n);",
+                "SELECT threadline.audit(\n    'members',\n    mask => ARRAY['email'],\n    exclude => ARRAY['password_hash'],\n    hash => ARRAY['ssn'],\n    plain => ARRAY['pin_code'],\n    require_actor => true,\n    ignore => ARRAY['score'],\n    keep => '7 years',\n    personal => ARRAY['email']\n);",
             ]
         );
     }

@@ -1,6 +1,8 @@
 //! From a complaint to the person, and back to how it was: "Invoice 3 was 1,200.00. Now it says
 //! 12, and written off."
 
+use std::time::Duration;
+
 use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
 use threadline_tests::value;
@@ -9,29 +11,29 @@ use super::driver::Driver;
 use super::*;
 
 async fn click(window: &Client, css: &str) {
-    let element = window.find(Locator::Css(css)).await;
-    element
-        .unwrap_or_else(|e| panic!("{css}: {e}"))
-        .click()
-        .await
-        .unwrap();
+    let element = window.wait().for_element(Locator::Css(css)).await;
+    let element = element.unwrap_or_else(|e| panic!("{css}: {e}"));
+    element.click().await.unwrap();
 }
 
 async fn fill(window: &Client, css: &str, text: &str) {
-    let element = window.find(Locator::Css(css)).await.unwrap();
+    let element = window.wait().for_element(Locator::Css(css)).await.unwrap();
     element.send_keys(text).await.unwrap();
 }
 
-async fn text(window: &Client) -> String {
-    let main = window.find(Locator::Css("main")).await.unwrap();
-    main.text().await.unwrap()
-}
-
-#[track_caller]
-fn shows(text: &str, shown: &[&str]) {
-    for shown in shown {
-        assert!(text.contains(shown), "{shown} is not in {text}");
+/// Waits until the page that was asked for is there: a click returns before that.
+async fn shows(window: &Client, shown: &[&str]) {
+    let mut text = String::new();
+    for _ in 0..300 {
+        if let Ok(main) = window.find(Locator::Css("main")).await {
+            text = main.text().await.unwrap_or_default();
+        }
+        if shown.iter().all(|shown| text.contains(shown)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    panic!("{shown:?} is not in {text}");
 }
 
 /// By mouse, and without JavaScript.
@@ -47,20 +49,15 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
         fill(&window, "form[action=record] [name=key]", "3").await;
         click(&window, "form[action=record] button").await;
         shows(
-            &text(&window).await,
+            &window,
             &["written off", "small-amounts", "below 20.00", "user:57"],
-        );
+        )
+        .await;
         // What else did the transaction that set the amount?
         click(&window, ".actor[href='actor?actor=user%3A57']").await;
-        shows(
-            &text(&window).await,
-            &["reminder fees taken off", "10 changes"],
-        );
+        shows(&window, &["reminder fees taken off", "10 changes"]).await;
         click(&window, ".transaction a.id").await;
-        shows(
-            &text(&window).await,
-            &["ticket-4471", "req-9044", "1200.00"],
-        );
+        shows(&window, &["ticket-4471", "req-9044", "1200.00"]).await;
         let invoices = "SELECT count(*) FROM invoices WHERE amount = 1200";
         let conn = &mut database.connect();
         if width == 1400 {
@@ -71,10 +68,12 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
                 .await
                 .unwrap();
             click(&window, "a[rel=prev]").await;
+            shows(&window, &["As it was at"]).await;
             click(&window, "a[rel=prev]").await;
-            shows(&text(&window).await, &["As it was at", "1200.00", "open"]);
+            shows(&window, &["As it was at", "1200.00", "open"]).await;
             window
-                .find(Locator::LinkText("Revert to here…"))
+                .wait()
+                .for_element(Locator::LinkText("Revert to here…"))
                 .await
                 .unwrap()
                 .click()
@@ -82,15 +81,9 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
                 .unwrap();
             fill(&window, "textarea[name=reason]", "complaint of member 4").await;
             click(&window, "button.primary").await;
-            shows(
-                &text(&window).await,
-                &["1 change would put it back", "1200.00"],
-            );
+            shows(&window, &["1 change would put it back", "1200.00"]).await;
             click(&window, "button.danger").await;
-            shows(
-                &text(&window).await,
-                &["audit.reverted", "complaint of member 4"],
-            );
+            shows(&window, &["audit.reverted", "complaint of member 4"]).await;
         }
         assert_eq!(value(conn, invoices).as_deref(), Some("21"));
         window.close().await.unwrap();
@@ -123,7 +116,7 @@ async fn an_incident_is_looked_into_by_keyboard_alone() {
             .for_element(Locator::Css(".chip"))
             .await
             .unwrap();
-        shows(&text(&window).await, &["reminder fees taken off"]);
+        shows(&window, &["reminder fees taken off"]).await;
         press("j".to_owned()).await;
         press(char::from(Key::Enter).to_string()).await;
         window
@@ -131,8 +124,7 @@ async fn an_incident_is_looked_into_by_keyboard_alone() {
             .for_element(Locator::Css("#state"))
             .await
             .unwrap();
-        let now = text(&window).await;
-        shows(&now, &["As it is", "written off"]);
+        shows(&window, &["As it is", "written off"]).await;
         press("[".to_owned()).await;
         let earlier = Locator::XPath("//h2[starts-with(normalize-space(), 'As it was at')]");
         window.wait().for_element(earlier).await.unwrap();

@@ -1,5 +1,5 @@
-//! From a complaint to the person, and back to how it was: "Invoice 3 was 1,200.00. Now it says
-//! 12, and written off."
+//! An incident, from the complaint to the actor and the revert: "Invoice 3 was 1,200.00. Now it
+//! says 12, and written off."
 
 use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
@@ -34,7 +34,7 @@ fn shows(text: &str, shown: &[&str]) {
     }
 }
 
-/// By mouse, and without JavaScript.
+/// With the mouse, without JavaScript.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_is_solved_by_mouse_without_javascript() {
     let database = with_incident();
@@ -43,14 +43,14 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
     for width in [1400, 390] {
         let window = driver.window(width, false).await;
         window.goto(&format!("http://{address}/")).await.unwrap();
-        // What happened to the record, and who set each column?
+        // The record, and the actor who set each column.
         fill(&window, "form[action=record] [name=key]", "3").await;
         click(&window, "form[action=record] button").await;
         shows(
             &text(&window).await,
             &["written off", "small-amounts", "below 20.00", "user:57"],
         );
-        // What else did the transaction that set the amount?
+        // The other changes of the transaction that set the amount.
         click(&window, ".actor[href='actor?actor=user%3A57']").await;
         shows(
             &text(&window).await,
@@ -65,14 +65,14 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
         let conn = &mut database.connect();
         if width == 1400 {
             assert_eq!(value(conn, invoices).as_deref(), Some("20"));
-            // The record as it was before, and back to that.
+            // An earlier state of the record, and the revert to it.
             window
                 .goto(&format!("http://{address}/record?table=invoices&key=3"))
                 .await
                 .unwrap();
             click(&window, "a[rel=prev]").await;
             click(&window, "a[rel=prev]").await;
-            shows(&text(&window).await, &["As it was at", "1200.00", "open"]);
+            shows(&text(&window).await, &["State at", "1200.00", "open"]);
             window
                 .find(Locator::LinkText("Revert to here…"))
                 .await
@@ -82,10 +82,7 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
                 .unwrap();
             fill(&window, "textarea[name=reason]", "complaint of member 4").await;
             click(&window, "button.primary").await;
-            shows(
-                &text(&window).await,
-                &["1 change would put it back", "1200.00"],
-            );
+            shows(&text(&window).await, &["1 change would be made", "1200.00"]);
             click(&window, "button.danger").await;
             shows(
                 &text(&window).await,
@@ -97,7 +94,7 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
     }
 }
 
-/// By keyboard alone.
+/// With the keyboard only.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_is_looked_into_by_keyboard_alone() {
     let database = with_incident();
@@ -132,9 +129,9 @@ async fn an_incident_is_looked_into_by_keyboard_alone() {
             .await
             .unwrap();
         let now = text(&window).await;
-        shows(&now, &["As it is", "written off"]);
+        shows(&now, &["Current state", "written off"]);
         press("[".to_owned()).await;
-        let earlier = Locator::XPath("//h2[starts-with(normalize-space(), 'As it was at')]");
+        let earlier = Locator::XPath("//h2[starts-with(normalize-space(), 'State at')]");
         window.wait().for_element(earlier).await.unwrap();
         press("]".to_owned()).await;
         let later = Locator::XPath("//section[@id='state'][contains(., 'written off')]");

@@ -1,4 +1,4 @@
-//! What the triggers record, and what they must never record.
+//! The triggers record every change, and never record certain values.
 
 #[path = "capture/chosen.rs"]
 mod chosen;

@@ -1,4 +1,4 @@
-//! Who acted: contexts, futures, and transactions on connections of all kinds.
+//! Actors: contexts, futures, and transactions on connections of all kinds.
 
 #[path = "context/connection/mod.rs"]
 mod connection;

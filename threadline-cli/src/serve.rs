@@ -1,4 +1,4 @@
-//! The explorer, on this machine, for whoever started it.
+//! Serves the explorer on this machine, for the user who starts it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,16 +19,16 @@ use crate::error::Error;
 
 const COOKIE_NAME: &str = "threadline-explorer";
 
-/// Who looks, and where.
+/// Options of `audit serve`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
-    /// The port on 127.0.0.1; without, a free one
+    /// Port on 127.0.0.1; 0 chooses a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Who looks, as in admin:grace; exports and reverts are recorded under it
+    /// The viewer: admin:grace; exports and reverts are recorded with this actor
     #[arg(long)]
     actor: ActorRef,
-    /// Permit reverts, too
+    /// Permit reverts
     #[arg(long)]
     allow_revert: bool,
     #[command(flatten)]
@@ -53,7 +53,9 @@ impl Serve {
             let address = listener.local_addr().map_err(failed)?;
             let entrance = Entrance::new()?;
             println!("http://{address}/enter/{}", entrance.key());
-            eprintln!("Open the link in a browser of this machine. It works once. Ctrl-C ends.");
+            eprintln!(
+                "Open the link in a browser on this machine. It works once. Press Ctrl-C to stop."
+            );
             let explorer = Explorer::new(pool).models(models.clone());
             let router = self.router(explorer, &entrance, address);
             axum::serve(listener, router).await.map_err(failed)
@@ -91,7 +93,7 @@ impl Serve {
     }
 }
 
-/// A link that works once, and the cookie that it leaves in the browser.
+/// A link that works once, and the cookie that it sets in the browser.
 #[derive(Debug, Clone)]
 struct Entrance {
     link: Arc<Mutex<Option<String>>>,
@@ -111,7 +113,7 @@ impl Entrance {
         link.clone().unwrap_or_default()
     }
 
-    /// Whether the key is right. It is not a second time.
+    /// Returns whether the key is valid, and invalidates it.
     fn opens(&self, key: &str) -> bool {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         let opens = link.as_deref().is_some_and(|link| same(link, key));
@@ -121,8 +123,8 @@ impl Entrance {
         opens
     }
 
-    /// Whether a request has the cookie, and is for this address: a page of another site that
-    /// has its name point here has another one.
+    /// Returns whether a request has the cookie and is for this address. A site that resolves
+    /// its own name to this address (DNS rebinding) sends another `Host`.
     fn knows(&self, parts: &Parts, address: SocketAddr) -> bool {
         let header = |name| {
             parts
@@ -145,7 +147,7 @@ impl Entrance {
 
 async fn enter(State(entrance): State<Entrance>, Path(key): Path<String>) -> Response {
     if !entrance.opens(&key) {
-        let text = "This link has been used, or is not of this program. Start `audit serve` again.";
+        let text = "This link has been used or is not valid. Start `audit serve` again.";
         return (axum::http::StatusCode::FORBIDDEN, text).into_response();
     }
     let cookie = format!(
@@ -155,7 +157,7 @@ async fn enter(State(entrance): State<Entrance>, Path(key): Path<String>) -> Res
     ([(SET_COOKIE, cookie)], Redirect::to("/home")).into_response()
 }
 
-/// 256 bits of the operating system, as text.
+/// Returns 256 random bits of the operating system, as text.
 fn secret() -> Result<String, Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
@@ -163,7 +165,7 @@ fn secret() -> Result<String, Error> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Compares without telling by the time how much is right.
+/// Compares in constant time.
 fn same(one: &str, other: &str) -> bool {
     one.len() == other.len()
         && one

@@ -16,7 +16,7 @@ use std::process::Command;
 
 use threadline_tests::{Database, scratch_dir};
 
-/// What a run of the program left.
+/// The result of a run of the program.
 struct Run {
     code: i32,
     out: String,
@@ -47,7 +47,7 @@ impl Place {
         run_in(&self.dir, Some(&url), arguments)
     }
 
-    /// What a run printed that must succeed.
+    /// Runs the program, which must succeed, and returns its output.
     #[track_caller]
     fn done(&self, arguments: &[&str]) -> String {
         let Run { code, out, error } = self.run(arguments);
@@ -55,7 +55,7 @@ impl Place {
         out
     }
 
-    /// What a run said that must fail.
+    /// Runs the program, which must fail, and returns its error.
     #[track_caller]
     fn refused(&self, arguments: &[&str]) -> String {
         let Run { code, out, error } = self.run(arguments);

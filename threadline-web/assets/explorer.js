@@ -1,5 +1,5 @@
-// The pages work without this. It adds keys, a span that is dragged in the bars, copying,
-// and times in the viewer's zone.
+// The pages work without this script. It adds keyboard shortcuts, the selection of a time range
+// in the histogram, copying, and times in the viewer's time zone.
 "use strict";
 
 (() => {
@@ -16,16 +16,16 @@
     fading = setTimeout(() => { status.textContent = ""; }, 2500);
   };
   const copy = (text, what) =>
-    navigator.clipboard?.writeText(text).then(() => say(what + " copied"), () => say("Copying was refused"));
+    navigator.clipboard?.writeText(text).then(() => say(what + " copied"), () => say("Could not copy"));
 
-  // Times: hovering shows them in the viewer's zone, too.
+  // The tooltip of a time also shows it in the viewer's time zone.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   for (const time of all("time[datetime]")) {
     const local = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
     time.title += "\n" + local + " (" + zone + ")";
   }
 
-  // Values and fixes are copied by a click on their button.
+  // Adds a button that copies a fix.
   for (const block of all(".copied")) {
     const button = document.createElement("button");
     button.type = "button";
@@ -35,7 +35,7 @@
     block.after(button);
   }
 
-  // A span of time is dragged in the bars.
+  // Dragging in the histogram selects a time range.
   for (const figure of all(".histogram")) {
     const svg = one("svg", figure);
     const bars = () => all("a", svg);
@@ -64,7 +64,8 @@
     addEventListener("pointerup", () => setTimeout(() => { from = null; bars().forEach((bar) => bar.classList.remove("chosen")); }));
   }
 
-  // The search line completes names of filters, tables and columns: those that may be seen.
+  // The search line completes the names of filters, and of tables and columns that the viewer
+  // can see.
   const line = one("#q");
   const terms = document.createElement("datalist");
   terms.id = "terms";
@@ -95,7 +96,7 @@
   line.addEventListener("focus", complete);
   line.addEventListener("input", complete);
 
-  // Keys.
+  // Keyboard shortcuts.
   const rows = all(".transaction, .list tbody tr");
   let row = -1;
   const move = (by) => {
@@ -115,11 +116,11 @@
     k: ["previous", () => move(-1)],
     Enter: ["open the record", () => follow(inRow("a.record"))],
     o: ["open the transaction and its values", () => follow(inRow("a.id"))],
-    "[": ["earlier, back in time", () => follow(one("a[rel=prev]") ?? one("a.next"))],
-    "]": ["later, forth in time", () => follow(one("a[rel=next]:not(.next)") ?? one(".pager a:not(.next)"))],
-    y: ["copy the link of this page", () => copy(location.href, "Link")],
+    "[": ["earlier changes or state", () => follow(one("a[rel=prev]") ?? one("a.next"))],
+    "]": ["later changes or state", () => follow(one("a[rel=next]:not(.next)") ?? one(".pager a:not(.next)"))],
+    y: ["copy the link to this page", () => copy(location.href, "Link")],
     h: ["home", () => follow(one(".brand"))],
-    "?": ["these keys", () => help()],
+    "?": ["show this list", () => help()],
   };
   const help = () => {
     let dialog = one("dialog.keys");

@@ -1,5 +1,5 @@
-//! The style sheet, the script and the icon, in the binary, under names that change with
-//! their contents.
+//! The style sheets, the script and the icon. They are part of the binary, under names that
+//! change with their contents.
 
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -32,13 +32,13 @@ pub(crate) static SCRIPT: Asset = asset!("explorer.js", "text/javascript; charse
 pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml");
 
 impl Asset {
-    /// Where it is, from a page.
+    /// Returns the path of the file, relative to a page.
     pub(crate) fn path(&self) -> String {
         format!("assets/{:016x}-{}", self.fingerprint, self.name)
     }
 }
 
-/// FNV-1a.
+/// Returns the FNV-1a hash.
 const fn fingerprint(contents: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut at = 0;
@@ -49,7 +49,7 @@ const fn fingerprint(contents: &[u8]) -> u64 {
     hash
 }
 
-/// The same for everybody, and for good.
+/// Serves a file, which is the same for every viewer and never changes.
 pub(crate) async fn serve(Path(name): Path<String>) -> Response {
     let asked = format!("assets/{name}");
     match [&STYLE, &FRAGMENT_STYLE, &SCRIPT, &ICON]

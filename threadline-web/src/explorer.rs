@@ -1,4 +1,4 @@
-//! What a host mounts.
+//! The explorer that a host mounts.
 
 use std::fmt;
 use std::future::Future;
@@ -17,15 +17,16 @@ use crate::fragment::Fragments;
 use crate::pages;
 use crate::pool::Pool;
 
-/// The explorer before it is said who may see what. It cannot be mounted.
+/// The state of an [`Explorer`] without [`authorize`](Explorer::authorize), which cannot be
+/// mounted.
 #[derive(Debug, Clone, Copy)]
 pub struct Unauthorized(());
 
-/// The explorer when it is said who may see what.
+/// The state of an [`Explorer`] with [`authorize`](Explorer::authorize).
 #[derive(Debug, Clone, Copy)]
 pub struct Authorized(());
 
-/// A web page on which a person finds out what happened.
+/// The web explorer of the audit.
 ///
 /// ```
 /// # use threadline_tests::Database;
@@ -42,7 +43,7 @@ pub struct Authorized(());
 /// }
 ///
 /// let explorer = Explorer::new(pool).authorize(async |parts| {
-///     // What the host's own login put into the request.
+///     // Added to the request by the login of the host.
 ///     match parts.extensions.get::<SignedIn>() {
 ///         Some(user) if user.operates => match ActorRef::admin(user.id) {
 ///             Ok(actor) => Access::to_everything(actor).allow_export(),
@@ -54,7 +55,7 @@ pub struct Authorized(());
 /// let app: Router = Router::new().nest("/audit", explorer.into_router());
 /// ```
 ///
-/// Without `authorize` there is no router:
+/// An explorer without `authorize` has no router:
 ///
 /// ```compile_fail,E0599
 /// # use threadline_tests::Database;
@@ -72,7 +73,7 @@ pub struct Explorer<P, A = Unauthorized> {
 
 type Authorize = Arc<dyn Fn(Parts) -> Pin<Box<dyn Future<Output = Access> + Send>> + Send + Sync>;
 
-/// What can be chosen.
+/// The options of an explorer.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) timeout: Duration,
@@ -83,8 +84,8 @@ pub(crate) struct Options {
 }
 
 impl<P: Pool> Explorer<P> {
-    /// Reads through a pool. The pool may be the application's, or one of a role that only
-    /// reads the audit.
+    /// Creates an explorer that reads through a pool. The pool may be the application's, or
+    /// one of a role that can only read the audit.
     pub fn new(pool: P) -> Self {
         Self {
             pool,
@@ -100,8 +101,8 @@ impl<P: Pool> Explorer<P> {
         }
     }
 
-    /// Says who may see what. The function is called for every request, but for those of the
-    /// style sheet and the script.
+    /// Sets the function that decides what a request may see. It is called for every request
+    /// except those of assets: style sheets, script and icon.
     pub fn authorize<F, W>(self, authorize: F) -> Explorer<P, Authorized>
     where
         F: Fn(Parts) -> W + Send + Sync + 'static,
@@ -117,36 +118,37 @@ impl<P: Pool> Explorer<P> {
 }
 
 impl<P, A> Explorer<P, A> {
-    /// Breaks a query off after this time; 5 seconds unless said otherwise. The page then says
-    /// how to ask for less.
+    /// Sets the time after which a query is cancelled; the default is 5 seconds. The error
+    /// page explains how to narrow the search.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = timeout;
         self
     }
 
-    /// Lets no more than so many requests ask the database at a time; 8 unless said otherwise.
-    /// Others wait a moment, and are answered 503 then.
+    /// Sets the number of requests that may query the database at the same time; the default
+    /// is 8. Further requests wait up to 3 seconds and then get the status 503.
     pub fn parallel(mut self, requests: usize) -> Self {
         self.options.parallel = requests.max(1);
         self
     }
 
-    /// Records each look at a record as the action `audit.viewed`, with the table and the key.
-    /// Exports and reverts are recorded in any case.
+    /// Records each view of a record as the action `audit.viewed`, with the table and the
+    /// key. Exports and reverts are always recorded.
     pub fn record_views(mut self) -> Self {
         self.options.record_views = true;
         self
     }
 
-    /// Compares the database with what the application's models say, on the pages about the
-    /// audit itself. Without, these pages know the database alone.
+    /// Compares the database with the application's models on the pages about the audit
+    /// itself. Without models, these pages check the database alone.
     pub fn models(mut self, models: Models) -> Self {
         self.options.models = Arc::new(models);
         self
     }
 
-    /// Where the browser finds the explorer, as in `/tools/audit`. Needed only behind a proxy
-    /// that changes the last part of the path of the explorer's first page.
+    /// Sets the path of the explorer as the browser sees it, such as `/tools/audit`. This is
+    /// needed only behind a proxy that changes the last segment of the path of the explorer's
+    /// first page.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.options.prefix = Some(prefix.into().trim_end_matches('/').to_owned());
         self
@@ -154,7 +156,7 @@ impl<P, A> Explorer<P, A> {
 }
 
 impl<P: Pool> Explorer<P, Authorized> {
-    /// The router, for [`Router::nest`] or for a server of its own.
+    /// Returns the router, for [`Router::nest`] or for a server of its own.
     pub fn into_router<S>(self) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,
@@ -162,7 +164,8 @@ impl<P: Pool> Explorer<P, Authorized> {
         pages::router(self.app())
     }
 
-    /// Parts of pages for the host's own, with links to the explorer below this path.
+    /// Returns the fragments for pages of the host. Their links lead to the explorer below
+    /// `prefix`.
     pub fn fragments(&self, prefix: &str) -> Fragments<P> {
         Fragments::new(self.app(), prefix)
     }
@@ -197,7 +200,7 @@ impl<P, A> fmt::Debug for Explorer<P, A> {
     }
 }
 
-/// What handlers share.
+/// The state that handlers share.
 pub(crate) struct App<P>(Arc<Inner<P>>);
 
 pub(crate) struct Inner<P> {

@@ -1,4 +1,4 @@
-//! What goes wrong, and the page that says so.
+//! Failures of requests, and their error page.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -11,26 +11,26 @@ use crate::access::took_too_long;
 use crate::texts;
 use crate::view::layout;
 
-/// Why a page is not there.
+/// The reason why a request fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The host does not let this somebody in, or they may not do this.
+    /// The host denies the request, or the viewer lacks the permission.
     Denied,
-    /// There is no such thing in what they may see.
+    /// The requested item does not exist, or is outside of the viewer's scope.
     NotFound(String),
-    /// It was asked for in a way that cannot be answered.
+    /// The request is invalid.
     Question(String),
-    /// The cursor is of another question.
+    /// The cursor belongs to another query.
     Stale,
-    /// Something stands against it.
+    /// The request conflicts with the current state.
     Conflict(String),
     /// The query took too long.
     Slow,
-    /// Too many ask at a time.
+    /// Too many requests query the database at the same time.
     Busy,
-    /// The audit is not set up, or its role lacks a right.
+    /// The audit is not set up, or the database role lacks a privilege.
     SetUp,
-    /// The database cannot be asked.
+    /// The database is not available.
     Database,
 }
 
@@ -69,7 +69,7 @@ impl Failure {
         }
     }
 
-    /// What is wrong, and what to do.
+    /// Returns the title and the message of the error page.
     pub(crate) fn message(&self) -> (&'static str, &str) {
         match self {
             Self::Denied => texts::DENIED,

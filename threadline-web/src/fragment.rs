@@ -1,4 +1,4 @@
-//! A part of a page, for a page of the host.
+//! Fragments for pages of the host.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use crate::view::changes;
 use crate::view::links::{self, Catalogue};
 use crate::visit::{Parameters, Visit};
 
-/// The explorer's answers as parts of the host's own pages; made by
+/// HTML fragments of the explorer for pages of the host, returned by
 /// [`Explorer::fragments`](crate::Explorer::fragments).
 pub struct Fragments<P> {
     app: App<P>,
     prefix: String,
 }
 
-/// Why there is no fragment.
+/// The error of a fragment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FragmentError {
-    /// The function of `authorize` denies it.
+    /// The function of `authorize` denied the request.
     #[error("this request may not see the audit")]
     Denied,
-    /// It cannot be answered.
+    /// The fragment could not be created.
     #[error("{0}")]
     Failed(String),
 }
@@ -70,15 +70,18 @@ impl<P: Pool> Fragments<P> {
         }
     }
 
-    /// The path of a style sheet for fragments. It sets nothing outside of them, and takes the
-    /// host's colours from the custom properties `--threadline-text`, `--threadline-quiet`,
-    /// `--threadline-line` and `--threadline-accent`.
+    /// Returns the path of the style sheet for fragments. It styles nothing outside of them,
+    /// and takes the host's colours from the custom properties `--threadline-text`,
+    /// `--threadline-quiet`, `--threadline-line` and `--threadline-accent`.
     pub fn style_path(&self) -> String {
         format!("{}/{}", self.prefix, FRAGMENT_STYLE.path())
     }
 
-    /// The newest changes of a record, as HTML: a `section` of the class `threadline-history`
-    /// with links to the explorer. It shows what the request may see, as `authorize` says.
+    /// Returns the newest changes of a record as HTML: a `section` of the class
+    /// `threadline-history` with links to the explorer. It contains only what the [`Access`]
+    /// of the request permits.
+    ///
+    /// [`Access`]: crate::Access
     ///
     /// ```
     /// # use threadline_tests::Database;
@@ -102,8 +105,8 @@ impl<P: Pool> Fragments<P> {
     ///
     /// # Errors
     ///
-    /// [`FragmentError::Denied`] for whom `authorize` denies; else the database could not be
-    /// asked, or there is no such table.
+    /// Returns [`FragmentError::Denied`] if `authorize` denies the request, and
+    /// [`FragmentError::Failed`] if the query fails or the table is not known.
     pub async fn record(
         &self,
         parts: &Parts,
@@ -143,7 +146,8 @@ impl<P: Pool> Fragments<P> {
                 p.more { a href=(links::record(table, &written)) { (texts::WHOLE_HISTORY) } }
             }
         };
-        // Every link leads to a page of the explorer. In a text, a quotation mark is escaped.
+        // Every link leads to a page of the explorer. Text contains no ` href="`, because
+        // quotation marks are escaped in it.
         let links = format!(" href=\"{}/", self.prefix);
         Ok(fragment.into_string().replace(" href=\"", &links))
     }

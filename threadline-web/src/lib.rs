@@ -19,7 +19,7 @@ pub use explorer::{Authorized, Explorer, Unauthorized};
 pub use fragment::{FragmentError, Fragments};
 pub use pool::{Pool, PoolError};
 
-/// What the tests of this repository ask for beside the public API.
+/// Items that the tests of this repository need beside the public API.
 #[doc(hidden)]
 pub mod __tests {
     pub use crate::pages::{ROUTES, Route};

@@ -1,4 +1,4 @@
-//! Where connections come from.
+//! Connection pools of the explorer.
 
 use std::future::Future;
 
@@ -9,15 +9,15 @@ use tokio::task::spawn_blocking;
 
 /// A pool of connections that the explorer reads through.
 ///
-/// There for pools of `diesel::r2d2` with the feature `r2d2`, and for those of diesel-async
-/// with `deadpool` and `bb8`. Another pool takes one method.
+/// The feature `r2d2` implements it for pools of `diesel::r2d2`; the features `deadpool` and
+/// `bb8` implement it for those of diesel-async. Another pool needs one method:
 ///
 /// ```
 /// # use threadline_tests::Database;
 /// use diesel::{Connection, PgConnection};
 /// use threadline_web::{Pool, PoolError};
 ///
-/// /// A connection of its own for each page.
+/// /// Opens a new connection for each page.
 /// #[derive(Clone)]
 /// struct OneByOne(String);
 ///
@@ -36,17 +36,17 @@ use tokio::task::spawn_blocking;
 /// }
 /// ```
 pub trait Pool: Clone + Send + Sync + 'static {
-    /// What the work runs on.
+    /// The connection that the work uses.
     type Connection: BlockingConnection + 'static;
 
-    /// Runs blocking work with a connection, where it may block.
+    /// Runs blocking work with a connection, on a thread that may block.
     fn run<T, F>(&self, work: F) -> impl Future<Output = Result<T, PoolError>> + Send
     where
         T: Send + 'static,
         F: FnOnce(&mut Self::Connection) -> T + Send + 'static;
 }
 
-/// No connection could be had, or the work on it broke off.
+/// The pool returned no connection, or the work on it was cancelled.
 #[derive(Debug, thiserror::Error)]
 #[error("no database connection: {0}")]
 pub struct PoolError(#[source] Box<dyn std::error::Error + Send + Sync>);
@@ -58,7 +58,7 @@ impl PoolError {
     }
 }
 
-/// A panic of the work is the panic of its request.
+/// Resumes a panic of the work in its request.
 impl From<JoinError> for PoolError {
     fn from(error: JoinError) -> Self {
         match error.try_into_panic() {
@@ -117,6 +117,6 @@ impl Pool for diesel_async::pooled_connection::bb8::Pool<diesel_async::AsyncPgCo
     }
 }
 
-/// A connection of diesel-async, as a synchronous one.
+/// Wraps a connection of diesel-async as a synchronous one.
 #[cfg(any(feature = "bb8", feature = "deadpool"))]
 type Wrapped<C> = diesel_async::async_connection_wrapper::AsyncConnectionWrapper<C>;

@@ -5,17 +5,17 @@ use threadline::Filter;
 
 use crate::failure::Failure;
 
-/// A filter of the line, as it is written there.
+/// A filter of the search line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Term {
-    /// Whether what it says must not hold.
+    /// Whether the filter must not match.
     pub(crate) negated: bool,
-    /// The filter; nothing before a text that is looked for everywhere.
+    /// The name of the filter; `text` for a word without one.
     pub(crate) name: String,
     pub(crate) value: String,
 }
 
-/// Short names of filters that have long ones.
+/// Short names of filters.
 const ALIASES: &[(&str, &str)] = &[
     ("op", "operation"),
     ("request", "request_id"),
@@ -31,7 +31,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("tx", "transaction"),
 ];
 
-/// How a filter is written in the line.
+/// Returns the name of a filter in the search line.
 fn short(name: &str) -> &str {
     ALIASES
         .iter()
@@ -77,7 +77,7 @@ impl Term {
         }
     }
 
-    /// As it is written in the line.
+    /// Returns the term as text of the search line.
     pub(crate) fn written(&self) -> String {
         let sign = if self.negated { "-" } else { "" };
         let plain = !self.value.is_empty()
@@ -99,15 +99,15 @@ impl Term {
     }
 }
 
-/// The whole line.
+/// A search line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Query {
     pub(crate) terms: Vec<Term>,
 }
 
 impl Query {
-    /// Reads a line. There is none that cannot be read; what cannot be asked is said by
-    /// [`filter`](Self::filter).
+    /// Parses a line. Every line can be parsed; [`filter`](Self::filter) returns the errors
+    /// of its filters.
     pub(crate) fn parse(line: &str) -> Self {
         let mut terms = vec![];
         let mut word = String::new();
@@ -142,13 +142,14 @@ impl Query {
         Self { terms }
     }
 
-    /// The line again.
+    /// Returns the query as a line.
     pub(crate) fn line(&self) -> String {
         let terms: Vec<_> = self.terms.iter().map(Term::written).collect();
         terms.join(" ")
     }
 
-    /// The same with another term. One that can be said once takes the place of what was.
+    /// Returns the query with another term. A filter that may not repeat replaces its
+    /// previous term.
     pub(crate) fn with(&self, term: Term) -> Self {
         let mut query = self.clone();
         let repeats = term.negated
@@ -165,15 +166,15 @@ impl Query {
         query
     }
 
-    /// The same without the term at this place.
+    /// Returns the query without the term at this place.
     pub(crate) fn without(&self, place: usize) -> Self {
         let mut query = self.clone();
         query.terms.remove(place);
         query
     }
 
-    /// Which changes it asks for. A text is looked for in the last seven days, unless the
-    /// line says since when.
+    /// Returns the filter of the query. A text is searched in the last seven days, unless the
+    /// line has `from:`.
     pub(crate) fn filter(&self, now: DateTime<Utc>) -> Result<Filter, Failure> {
         let mut pairs: Vec<(String, String)> = vec![];
         for term in &self.terms {
@@ -195,8 +196,8 @@ impl Query {
     }
 }
 
-/// An instant as the filter takes it, from one that is said from here: `today`, `monday`,
-/// `2h`, `30d`.
+/// Converts an instant that is relative to now into one that the filter accepts: `today`,
+/// `monday`, `2h`, `30d`.
 fn instant(text: &str, now: DateTime<Utc>) -> String {
     let today = now.date_naive();
     let days_ago = |days: u64| {

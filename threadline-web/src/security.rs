@@ -1,11 +1,11 @@
-//! What every answer says to the browser, and which requests are not answered.
+//! The security headers of every response.
 
 use axum::extract::Request;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// Everything from here, nothing inline, and in no frame.
+/// Allows only files of the explorer, nothing inline, and no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -28,7 +28,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// Sets the headers of every answer. What is not said to be kept is kept nowhere.
+/// Sets the headers of every response. Responses without `Cache-Control` are not stored.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

@@ -1,4 +1,4 @@
-//! A request of somebody who was let in.
+//! An authorized request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::failure::{ApiFailure, Failure};
 use crate::pool::Pool;
 use crate::texts;
 
-/// The source of what the explorer writes.
+/// The source in the context of writes by the explorer.
 const SOURCE: &str = "explorer";
 
-/// How long a request waits for its turn.
+/// The time that a request waits for a permit to query the database.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Asks the host who this is, and turns away whom it denies.
+/// Calls the host's function, and refuses denied requests.
 pub(crate) async fn authorize<P: Pool>(
     State(app): State<App<P>>,
     request: Request,
@@ -42,7 +42,7 @@ pub(crate) async fn authorize<P: Pool>(
     next.run(Request::from_parts(parts, body)).await
 }
 
-/// What a handler knows of its request.
+/// The data of a request that a handler uses.
 pub(crate) struct Visit<P> {
     pub(crate) app: App<P>,
     pub(crate) access: Arc<Access>,
@@ -55,7 +55,7 @@ impl<P: Pool> FromRequestParts<App<P>> for Visit<P> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App<P>) -> Result<Self, Failure> {
-        // Without the layer that asks the host, nobody is let in.
+        // Without the authorization layer, every request is denied.
         let access = parts.extensions.get::<Arc<Access>>();
         Ok(Self {
             app: app.clone(),
@@ -67,7 +67,7 @@ impl<P: Pool> FromRequestParts<App<P>> for Visit<P> {
 }
 
 impl<P: Pool> Visit<P> {
-    /// Asks the database, within what this somebody may see.
+    /// Queries the database within the access of the viewer.
     pub(crate) async fn read<T, F>(&self, questions: F) -> Result<T, Failure>
     where
         T: Send + 'static,
@@ -80,7 +80,7 @@ impl<P: Pool> Visit<P> {
             .map_err(Failure::from)
     }
 
-    /// Records that this somebody looked at a record, where the host wants that.
+    /// Records the view of a record, if the host enabled `record_views`.
     pub(crate) async fn record_view(&self, table: &str, key: &str) -> Result<(), Failure> {
         if !self.app.options.record_views {
             return Ok(());
@@ -91,7 +91,7 @@ impl<P: Pool> Visit<P> {
         self.record(action).await
     }
 
-    /// Records what this somebody did.
+    /// Records an action of the viewer.
     pub(crate) async fn record(&self, action: Action) -> Result<(), Failure> {
         let context = self.context()?;
         let record = move |conn: &mut P::Connection| {
@@ -100,7 +100,7 @@ impl<P: Pool> Visit<P> {
         self.run(record).await?.map(|_| ()).map_err(Failure::from)
     }
 
-    /// Under whom the explorer writes.
+    /// Returns the context for writes by the explorer.
     pub(crate) fn context(&self) -> Result<AuditContext, Failure> {
         AuditContext::builder(self.access.actor().clone())
             .source(SOURCE)
@@ -108,7 +108,7 @@ impl<P: Pool> Visit<P> {
             .map_err(|_| Failure::Denied)
     }
 
-    /// Puts back what was, or shows what that would do.
+    /// Reverts the target, or returns a preview if `apply` is false.
     pub(crate) async fn put_back(
         &self,
         target: Target,
@@ -119,7 +119,7 @@ impl<P: Pool> Visit<P> {
         let timeout = self.app.options.timeout.as_millis();
         let mut context = AuditContext::builder(access.actor().clone()).source(SOURCE);
         if !apply {
-            // By this the changes of the preview are known among all.
+            // Identifies the changes of the preview.
             let nanoseconds = self.now.timestamp_nanos_opt().unwrap_or_default();
             context = context.correlation_id(format!("revert-preview-{nanoseconds:x}"));
         }
@@ -130,7 +130,8 @@ impl<P: Pool> Visit<P> {
         Ok(restored?)
     }
 
-    /// Asks the database, with what was recorded before a column was masked.
+    /// Same as [`read`](Self::read), with values that were recorded before their column was
+    /// masked.
     pub(crate) async fn read_unmasked<T, F>(
         &self,
         reason: String,
@@ -152,7 +153,7 @@ impl<P: Pool> Visit<P> {
         .map_err(Failure::from)
     }
 
-    /// Runs work with a connection when it is its turn.
+    /// Runs work with a connection, once a permit is free.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, Failure>
     where
         T: Send + 'static,
@@ -164,7 +165,7 @@ impl<P: Pool> Visit<P> {
         };
         let work = move |conn: &mut P::Connection| {
             let answer = work(conn);
-            // Kept until the work has ended, also when the browser is gone.
+            // Held until the work ends, even if the browser disconnects.
             drop(turn);
             answer
         };
@@ -172,7 +173,7 @@ impl<P: Pool> Visit<P> {
     }
 }
 
-/// The same with a form, whose fields take the place of the URL's parameters.
+/// Same as [`Visit`] for a form, whose fields replace the parameters of the URL.
 pub(crate) struct FormVisit<P>(pub(crate) Visit<P>);
 
 impl<P: Pool> FromRequest<App<P>> for FormVisit<P> {
@@ -195,19 +196,19 @@ impl<P: Pool> FromRequest<App<P>> for FormVisit<P> {
 }
 
 impl<P> Visit<P> {
-    /// A number that the URL must have.
+    /// Returns a required parameter as a number.
     pub(crate) fn number(&self, name: &'static str) -> Result<i64, Failure> {
         let number = self.parameters.need(name)?.parse();
-        number.map_err(|_| Failure::Question(format!("parameter `{name}` is a number")))
+        number.map_err(|_| Failure::Question(format!("parameter `{name}` must be a number")))
     }
 }
 
-/// Names and values of a URL or a form.
+/// The parameters of a URL or the fields of a form.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Decodes them. A NUL is none that the database could hold.
+    /// Decodes parameters. Refuses NUL characters, because the database cannot store them.
     pub(crate) fn read(text: &str) -> Result<Self, Failure> {
         let pairs: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes())
             .into_owned()
@@ -221,14 +222,14 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
-    /// All of them.
+    /// Returns all names and values.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A parameter that says something.
+    /// Returns a parameter, if it is not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(given, _)| given == name);
         found
@@ -236,14 +237,15 @@ impl Parameters {
             .filter(|v| !v.is_empty())
     }
 
-    /// The same, without which there is no answer.
+    /// Returns a required parameter.
     pub(crate) fn need(&self, name: &'static str) -> Result<&str, Failure> {
         self.get(name)
             .ok_or_else(|| Failure::Question(format!("parameter `{name}` is missing")))
     }
 }
 
-/// The first page without a slash at its end: links on it would not be below it.
+/// Returns the path of the home page, relative to the explorer's path with or without a slash
+/// at its end.
 pub(crate) fn home_of(OriginalUri(uri): &OriginalUri, prefix: Option<&str>) -> String {
     if let Some(prefix) = prefix {
         return format!("{prefix}/home");

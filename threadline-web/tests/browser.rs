@@ -1,5 +1,5 @@
-//! The explorer in a real browser: by mouse, by keyboard alone, without JavaScript, on a wide
-//! and on a narrow screen.
+//! Tests of the explorer in a browser: with the mouse, with the keyboard only, without
+//! JavaScript, on a wide and on a narrow screen.
 
 #[path = "browser/driver.rs"]
 mod driver;
@@ -15,7 +15,7 @@ use threadline_tests::{Database, run};
 use threadline_web::{Access, Explorer};
 use tokio::net::TcpListener;
 
-/// A small invoicing service in which somebody divided amounts by a hundred.
+/// Creates the data of a small invoicing service in which a user divided amounts by a hundred.
 fn with_incident() -> Database {
     let database = Database::new();
     let conn = &mut database.connect();

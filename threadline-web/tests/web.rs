@@ -1,4 +1,4 @@
-//! Requests through the explorer's router, on a database.
+//! Tests of the explorer's router with a database.
 
 #[path = "web/about_the_audit.rs"]
 mod about_the_audit;
@@ -33,7 +33,7 @@ use threadline_tests::{Database, run};
 use threadline_web::{Access, Explorer};
 use tower::ServiceExt;
 
-/// What was answered.
+/// A response.
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -60,14 +60,14 @@ async fn get(router: &Router, path: &str) -> Answer {
     send(router, request(Method::GET, path)).await
 }
 
-/// The page, which is there.
+/// Returns the page of a successful response.
 #[track_caller]
 fn shown(answer: Answer) -> String {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     answer.body
 }
 
-/// An explorer below `/audit` for somebody with this access.
+/// Mounts an explorer below `/audit` for a viewer with this access.
 fn mounted(database: &Database, access: Access) -> Router {
     let explorer = Explorer::new(database.pool(4)).authorize(move |_| {
         let access = access.clone();
@@ -80,7 +80,7 @@ fn operator() -> Access {
     Access::to_everything(ActorRef::admin("grace").unwrap())
 }
 
-/// Two customers with invoices, and what was done to these.
+/// Creates two customers with invoices, and changes of these.
 fn with_invoices() -> Database {
     let database = Database::new();
     run(

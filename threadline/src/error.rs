@@ -220,7 +220,7 @@ impl fmt::Display for Error {
                 let file = columns.first().and_then(|column| column.file.as_deref());
                 write!(
                     f,
-                    "columns look secret by their names, and would be recorded as they are; decide in {}:",
+                    "these columns need an explicit policy, because their names suggest secrets; declare it in {}:",
                     file.unwrap_or("#[audited(...)] of the model")
                 )?;
                 for column in columns {

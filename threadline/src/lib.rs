@@ -144,10 +144,10 @@ pub mod __cli {
     pub use crate::time_travel::{as_of_json, rows_as_of};
 }
 
-/// What `threadline-web` asks for beside the public API; not for use by others.
+/// Items that `threadline-web` needs beside the public API. Not for use by other crates.
 #[doc(hidden)]
 pub mod __web {
-    /// The file of JSON schemas of every record.
+    /// The JSON schemas of all records.
     pub const JSON_SCHEMA: &str = include_str!("../schemas/v1.json");
 
     #[cfg(feature = "export")]

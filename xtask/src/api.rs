@@ -1,5 +1,5 @@
-//! The public API of each library crate as text, one item a line, in `api/`: a change shows
-//! in review as a change of a file.
+//! The public API of each library crate as text, one item per line, in `api/`. A change of
+//! the API shows in review as a change of a file.
 
 use std::{env, fs};
 
@@ -47,11 +47,11 @@ pub(crate) fn check() -> Result<u8, String> {
         different.push(format!("{path}\n{}", lines.collect::<Vec<_>>().join("\n")));
     }
     if different.is_empty() {
-        println!("the public API is what api/ says");
+        println!("the public API matches api/");
         return Ok(0);
     }
     Err(format!(
-        "the public API is another one; if that is meant, run `cargo xtask api` and commit:\n{}",
+        "the public API differs from api/; if the change is intended, run `cargo xtask api` and commit:\n{}",
         different.join("\n")
     ))
 }
@@ -67,7 +67,7 @@ fn apis() -> Result<Option<Vec<(String, String)>>, String> {
             serde_json::from_str(&text).map_err(|error| format!("{json}: {error}"))?;
         if form["format_version"] != FORM {
             eprintln!(
-                "NOT CHECKED: this rustdoc writes JSON of form {}, and {FORM} is understood, which Rust 1.95 writes",
+                "NOT CHECKED: this rustdoc writes JSON format {}, and only format {FORM} of Rust 1.95 is supported",
                 form["format_version"]
             );
             return Ok(None);

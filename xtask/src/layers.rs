@@ -80,7 +80,7 @@ fn noted() -> Result<BTreeMap<String, Vec<String>>, String> {
             continue;
         }
         of.as_mut()
-            .ok_or_else(|| format!("{LAYERS}: module {line} stands under no [crate]"))?
+            .ok_or_else(|| format!("{LAYERS}: module {line} is under no [crate]"))?
             .push(line.to_owned());
     }
     Ok(layers)

@@ -1,4 +1,4 @@
-//! Pages name files and tests, which may be removed or renamed.
+//! Checks that the files and tests that pages name exist.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn lost_path(name: &str) -> bool {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
     let begins = name.split('/').next().unwrap_or_default();
-    // `/usr/…` is of the machine, and `page/of` of no folder here.
+    // `/usr/…` is outside of the repository, and `page/of` is no path.
     looks_like_one
         && !begins.is_empty()
         && (root().join(begins).exists() || name.ends_with(".rs"))
@@ -61,7 +61,7 @@ fn every_file_and_test_that_a_page_names_is_there() {
         }
     }
     assert!(found > 100, "the pages name {found} files and tests");
-    assert!(lost.is_empty(), "these are not there:\n{}", lost.join("\n"));
+    assert!(lost.is_empty(), "these do not exist:\n{}", lost.join("\n"));
 }
 
 #[test]

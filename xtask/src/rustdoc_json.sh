@@ -1,5 +1,4 @@
 #!/bin/sh
-# rustdoc, with JSON switched on. That is unstable, and a stable rustdoc takes unstable options
-# only when told so. It is told here, and not in cargo's environment, where it would have the
-# dependencies built anew.
+# Runs rustdoc with unstable options, which its JSON output needs. The variable is set here and not
+# in cargo's environment, where it would cause a rebuild of the dependencies.
 RUSTC_BOOTSTRAP=1 exec "${THREADLINE_RUSTDOC:-rustdoc}" "$@"

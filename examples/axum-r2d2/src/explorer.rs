@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::auth::user_of;
 use crate::models::audited;
 
-/// The one who operates the service. A service of yours has a column for it.
+/// The operator of the service. In your service, this would be a column of the user.
 const GRACE: i64 = 2;
 
 pub fn explorer(app: &App) -> Router<App> {
@@ -31,7 +31,7 @@ pub fn explorer(app: &App) -> Router<App> {
         .nest("/audit", explorer.into_router())
 }
 
-/// Grace sees everything and may put it back. Other users see articles, and no comments.
+/// Grace sees everything and may revert it. Other users see articles, but no comments.
 async fn access(app: &App, parts: &Parts) -> Access {
     let Some(token) = token_of(parts) else {
         return Access::denied();
@@ -65,12 +65,12 @@ struct Login {
     token: String,
 }
 
-/// A service of yours has a password here, and a session for it.
+/// Signs in with a token. Your service would use a password and a session.
 async fn login(State(app): State<App>, Form(login): Form<Login>) -> Response {
     if user_of(&app, login.token.clone()).await.is_err() {
-        return (StatusCode::UNAUTHORIZED, "nobody has this token").into_response();
+        return (StatusCode::UNAUTHORIZED, "this token is not known").into_response();
     }
-    // Behind TLS it is `Secure`, too.
+    // With TLS, also set `Secure`.
     let cookie = format!("token={}; HttpOnly; SameSite=Lax; Path=/audit", login.token);
     ([(SET_COOKIE, cookie)], Redirect::to("/audit")).into_response()
 }

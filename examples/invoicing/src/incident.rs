@@ -36,7 +36,7 @@ pub fn answer(conn: &mut PgConnection) -> Result<(), Box<dyn Error>> {
     put_right(conn, &report, before)
 }
 
-/// What happened to it?
+/// Prints the history of the invoice.
 fn look_at(conn: &mut PgConnection, invoice: &Invoice) -> Result<(), Box<dyn Error>> {
     println!("# What happened to invoice {}?\n", invoice.number);
     for change in invoice.history(conn)?.iter().take(3) {
@@ -51,7 +51,7 @@ fn look_at(conn: &mut PgConnection, invoice: &Invoice) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-/// What else did the same transaction do?
+/// Prints the changes of the same transaction.
 fn see_all_of(conn: &mut PgConnection, id: i64) -> Result<TransactionReport, Box<dyn Error>> {
     let report = transaction(conn, id)?.ok_or("there is no such transaction")?;
     println!("\n# What else did that transaction do?\n");
@@ -128,7 +128,7 @@ fn who_let_them(conn: &mut PgConnection, report: &TransactionReport) -> Result<(
     Ok(())
 }
 
-/// What do we miss?
+/// Prints the sum that is missing.
 fn how_much(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<(), Box<dyn Error>> {
     println!("\n# How much is it about?\n");
     let mut then = BigDecimal::from(0);
@@ -147,7 +147,7 @@ fn how_much(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<(), Box<dy
     Ok(())
 }
 
-/// What does the auditor get?
+/// Exports the changes for the auditor.
 fn for_the_auditor(conn: &mut PgConnection) -> Result<(), Box<dyn Error>> {
     println!("\n# What does the auditor get?\n");
     let mut csv = vec![];

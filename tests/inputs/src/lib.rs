@@ -1,4 +1,4 @@
-//! Parsers of text from outside: none may panic, and parsed values must survive writing
+//! Parsers of text from outside. None may panic, and parsed values must survive writing
 //! and reading unchanged. `fuzz/` has fuzzers of these functions, and a test runs them on
 //! mutated seeds.
 
@@ -7,7 +7,7 @@ use threadline::{ActionFilter, ActorRef, AuditContext, Cursor, Filter, PageReque
 /// Takes any bytes; a panic is a defect.
 pub type Entry = fn(&[u8]);
 
-/// Each with the name of its fuzz target and of the folder of its seeds.
+/// The entry points, each with the name of its fuzz target and of the folder of its seeds.
 pub const ENTRIES: [(&str, Entry); 4] = [
     ("filter", filter),
     ("cursor", cursor),
@@ -15,7 +15,7 @@ pub const ENTRIES: [(&str, Entry); 4] = [
     ("key", key),
 ];
 
-/// A query string.
+/// Parses a query string as filters.
 pub fn filter(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let _ = PageRequest::<ActorRef>::from_query(&text).map_err(|e| e.to_string());
@@ -38,7 +38,7 @@ pub fn filter(input: &[u8]) {
     }
 }
 
-/// The end of a page, as a client returns it.
+/// Parses the cursor of a page.
 pub fn cursor(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     match text.parse::<Cursor>() {
@@ -47,7 +47,7 @@ pub fn cursor(input: &[u8]) {
     }
 }
 
-/// The context in the payload of a job, and an actor on a command line.
+/// Parses the context in the payload of a job, and an actor on a command line.
 pub fn context(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     match AuditContext::from_json(&text) {
@@ -68,7 +68,7 @@ pub fn context(input: &[u8]) {
     }
 }
 
-/// The key of a record, as text.
+/// Parses the key of a record.
 pub fn key(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let filters = [

@@ -1,5 +1,5 @@
--- What the test sees of a database, whoever it is at the moment and whatever the
--- session has set.
+-- The test's view of a database, independent of the current role and of the settings of the
+-- session.
 CREATE SCHEMA observer;
 GRANT USAGE ON SCHEMA observer TO PUBLIC;
 CREATE TABLE observer.tables (label text PRIMARY KEY, relation oid NOT NULL);

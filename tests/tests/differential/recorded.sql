@@ -1,4 +1,4 @@
--- What the audit recorded after a change, and what its capture knows of columns.
+-- Returns the records since a change, and the columns that capture knows.
 CREATE FUNCTION observer.recorded(since bigint) RETURNS text
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -47,9 +47,9 @@ fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
     assert_eq!(
         messages(&undecided, conn),
         [
-            "secret-looking: column password_hash looks secret by its name, and is recorded as it is; \
-             say exclude(password_hash), mask(password_hash), hash(password_hash) or plain(password_hash) in #[audited(...)] of model `Undecided`, \
-             generate and run migrations",
+            "secret-looking: column password_hash needs an explicit policy, because its name suggests a secret (its values are recorded): \
+             declare exclude(password_hash), mask(password_hash), hash(password_hash) or plain(password_hash) in #[audited(...)] of model `Undecided`, \
+             then generate and run migrations",
         ]
     );
     let verification = undecided.verify().run(conn).unwrap();
@@ -80,10 +80,10 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
     assert_eq!(
         messages(&models, conn),
         [
-            "secret-looking: column pan looks secret by its name, and is recorded as it is; \
-             name it in threadline.audit(..., hash => ...), or in clear if it is no secret",
-            "secret-looking: column cvv looks secret by its name, and is recorded as it is; \
-             have it excluded, or name it in mask, hash or plain",
+            "secret-looking: column pan needs an explicit policy, because its name suggests a secret (its values are recorded): \
+             name it in threadline.audit(..., hash => ...), or in plain if it is no secret",
+            "secret-looking: column cvv needs an explicit policy, because its name suggests a secret (its values are recorded): \
+             exclude it, or name it in mask, hash or plain",
         ]
     );
     let found = findings(&models, conn);
@@ -123,9 +123,9 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
     assert_eq!(
         messages(&models, conn)[1..],
         [
-            "secret-looking: column api_key looks secret by its name, and will be recorded as it is \
-             from the next threadline.refresh() on; model `User` does not know it: run `diesel print-schema`, \
-             and say exclude(api_key), mask(api_key), hash(api_key) or plain(api_key) in #[audited(...)]"
+            "secret-looking: column api_key needs an explicit policy, because its name suggests a secret \
+             (its values will be recorded after the next threadline.refresh()): model `User` does not contain it; run `diesel print-schema`, \
+             and declare exclude(api_key), mask(api_key), hash(api_key) or plain(api_key) in #[audited(...)]"
         ]
     );
     let recorded = "SELECT row_data ? 'api_key' FROM threadline.audit_changes";
@@ -140,7 +140,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
     let found = messages(&models, conn);
     assert!(
         found.iter().any(|message| message.starts_with(
-            "secret-looking: column secret looks secret by its name, and is recorded as it is; have it excluded"
+            "secret-looking: column secret needs an explicit policy, because its name suggests a secret (its values are recorded): exclude it"
         )),
         "{found:?}"
     );
@@ -201,7 +201,7 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
     assert_eq!(
         rows(
             conn,
-            "SELECT policy -> 'clear' FROM threadline.audited_tables"
+            "SELECT policy -> 'plain' FROM threadline.audited_tables"
         ),
         [r#"["tokens"]"#]
     );
@@ -257,8 +257,8 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
     );
     assert_eq!(
         refusal(conn, "SELECT threadline.audit('wallets')"),
-        "threadline: columns api_key, pin, backupCodes, card_pan of table public.wallets look secret by their names, and would be recorded as they are\n\
-         Say what is recorded of it: exclude => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (nothing), \
+        "threadline: columns api_key, pin, backupCodes, card_pan of table public.wallets need an explicit policy, because their names suggest secrets\n\
+         Choose what is recorded: exclude => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (nothing), \
          mask => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (that it changed), \
          hash => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (a keyed hash), \
          or plain => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (it is no secret)."
@@ -298,7 +298,7 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
     run(conn, "CREATE TABLE login_token (token text PRIMARY KEY)");
     assert!(
         refusal(conn, "SELECT threadline.audit('login_token')")
-            .ends_with("Say what is recorded of it: hash => ARRAY['token'] (a keyed hash, by which records are found), or plain => ARRAY['token'] (it is no secret).")
+            .ends_with("Choose what is recorded: hash => ARRAY['token'] (a keyed hash, by which records are found), or plain => ARRAY['token'] (it is no secret).")
     );
     run(
         conn,

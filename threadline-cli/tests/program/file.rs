@@ -164,7 +164,10 @@ fn what_looks_secret_is_asked_about_before_anything_is_changed() {
     place.done(&["install"]);
     place.file("[tables.logins]\nkeyless = true\n[tables.members]\n");
     let refused = place.refused(&["audit", "--yes"]);
-    assert!(refused.contains("decide in threadline.toml:"), "{refused}");
+    assert!(
+        refused.contains("declare it in threadline.toml:"),
+        "{refused}"
+    );
     assert!(
         refused.contains(
             "members, column password_hash: list it in `exclude` to record nothing of it"
@@ -202,7 +205,7 @@ fn mistakes_of_the_file_are_refused_before_anything_is_changed() {
         let refused = place.refused(&["audit", "--yes"]);
         assert!(refused.contains(error), "{refused}");
     }
-    // What the database refuses is said as it says it.
+    // Errors of the database are passed on unchanged.
     place.file("[tables.payments]\nmask = ['amuont']\n");
     let refused = place.refused(&["audit", "--yes"]);
     assert!(refused.contains("amuont"), "{refused}");

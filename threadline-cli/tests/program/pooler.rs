@@ -1,4 +1,5 @@
-//! What the program sends, where a transaction pooler may pass it to any session.
+//! The program works behind a transaction pooler, which may send each transaction to any
+//! session.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -1,4 +1,4 @@
-//! What of a request gets into its context.
+//! The parts of a request that its context contains.
 
 use http::{HeaderName, HeaderValue};
 use serde_json::json;

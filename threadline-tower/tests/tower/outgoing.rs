@@ -1,4 +1,4 @@
-//! What a request to another service says.
+//! The headers of a request to another service.
 
 use threadline::AuditContext;
 use threadline_tower::{X_CORRELATION_ID, outgoing_headers};

@@ -1,4 +1,4 @@
-//! Who looks, and what they may see and do.
+//! The access of a viewer: what they may see and do.
 
 mod restoring;
 mod scoped;
@@ -8,10 +8,11 @@ use threadline::{ActorRef, Filter, Scope};
 pub(crate) use self::restoring::{Restored, Target, put_back};
 pub(crate) use self::scoped::{Scoped, took_too_long};
 
-/// What somebody may see and do in the explorer. Made by the function that
-/// [`Explorer::authorize`](crate::Explorer::authorize) takes, for each request.
+/// The access of a viewer to the explorer. The function of
+/// [`Explorer::authorize`](crate::Explorer::authorize) returns one for each request.
 ///
-/// Whoever gets one may read what is in its scope, and nothing else unless said so.
+/// An access permits reading within its scope. The methods `allow_…` permit exports, reverts
+/// and unmasking.
 ///
 /// ```
 /// use threadline::{ActorRef, Scope, TableScope};
@@ -47,8 +48,8 @@ struct Can {
 }
 
 impl Access {
-    /// To every change of every table, and to the pages about the audit itself: health, tables
-    /// and findings.
+    /// Grants access to every change of every table, and to the pages about the audit itself:
+    /// health, tables and findings.
     pub fn to_everything(actor: ActorRef) -> Self {
         Self {
             actor,
@@ -61,7 +62,8 @@ impl Access {
         }
     }
 
-    /// To what a scope holds: every page, count, completion and export.
+    /// Grants access to the changes in a scope. The scope applies to every page, count,
+    /// completion and export.
     pub fn within(actor: ActorRef, scope: Scope) -> Self {
         Self {
             actor,
@@ -71,7 +73,7 @@ impl Access {
         }
     }
 
-    /// To nothing. The answer has the status 403.
+    /// Denies access. The response has the status 403.
     pub fn denied() -> Self {
         Self {
             denied: true,
@@ -79,27 +81,27 @@ impl Access {
         }
     }
 
-    /// May take away what they see, as a file. Each export is recorded as the action
-    /// `audit.exported`.
+    /// Permits exports of the changes that the viewer can see. Each export is recorded as the
+    /// action `audit.exported`.
     pub fn allow_export(mut self) -> Self {
         self.can.export = true;
         self
     }
 
-    /// May put back what was changed, as far as all of it is in the scope.
+    /// Permits reverts whose changes are all in the scope.
     pub fn allow_revert(mut self) -> Self {
         self.can.revert = true;
         self
     }
 
-    /// May see values that were recorded before their column was masked or excluded, for a
-    /// reason that is recorded as the action `audit.unmasked`.
+    /// Permits the viewer to see values that were recorded before their column was masked or
+    /// excluded. They must give a reason, which is recorded as the action `audit.unmasked`.
     pub fn allow_unmask(mut self) -> Self {
         self.can.unmask = true;
         self
     }
 
-    /// Who looks.
+    /// Returns the viewer.
     pub fn actor(&self) -> &ActorRef {
         &self.actor
     }
@@ -128,7 +130,7 @@ impl Access {
         self.can.operate && self.scope.is_none()
     }
 
-    /// The filter, and no more than may be seen. The one place that does so.
+    /// Limits a filter to the scope. No other function does this.
     fn narrow(&self, filter: Filter) -> Filter {
         match &self.scope {
             Some(scope) => filter.within(scope.clone()),

@@ -1,4 +1,4 @@
-//! Puts back what was, as far as all of it may be seen.
+//! Reverts of changes that the viewer can see completely.
 
 use chrono::{DateTime, Utc};
 use diesel::result::Error as DieselError;
@@ -11,10 +11,10 @@ use threadline::{
 
 use super::Access;
 
-/// Changes of a preview.
+/// The number of changes that a preview shows.
 const SHOWN: usize = 200;
 
-/// What is to be put back.
+/// The target of a revert.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
     Transaction(i64),
@@ -25,19 +25,19 @@ pub(crate) enum Target {
     },
 }
 
-/// What came of it.
+/// The outcome of a revert.
 #[derive(Debug)]
 pub(crate) enum Restored {
     Done,
-    /// What it would change.
+    /// The changes that the revert would make.
     Preview(Vec<TimelineEntry>, Vec<TableInfo>),
-    /// What stands against it.
+    /// The conflicts that prevent the revert.
     Conflicts(Vec<RevertConflict>),
-    /// A part of it may not be seen.
+    /// A part of the revert is outside of the scope.
     Outside,
 }
 
-/// Why the transaction ends without a commit.
+/// The reason why the transaction is rolled back.
 enum Ended {
     Seen(Vec<TimelineEntry>, Vec<TableInfo>),
     Outside,
@@ -56,7 +56,7 @@ impl From<DieselError> for Ended {
     }
 }
 
-/// Puts it back, or shows what that would do.
+/// Reverts the target, or returns a preview if `apply` is false.
 pub(crate) fn put_back<C: BlockingConnection>(
     conn: &mut C,
     access: &Access,
@@ -109,7 +109,7 @@ pub(crate) fn put_back<C: BlockingConnection>(
     }
 }
 
-/// Whether all that it would change may be seen, with every column.
+/// Returns whether every change of the revert is in the scope, with all columns.
 fn is_inside<C: BlockingConnection>(
     conn: &mut C,
     access: &Access,

@@ -1,5 +1,5 @@
-//! What pages ask the database through. There is no other way to it, and each question is
-//! narrowed here.
+//! The queries of the pages. Pages have no other access to the database, and each query is
+//! limited to the scope here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,15 +22,15 @@ use threadline::{
 
 use super::Access;
 
-/// For how long changes are kept.
+/// Retention and legal holds.
 #[derive(Debug, Default)]
 pub(crate) struct Keeping {
-    /// By the number of the table.
+    /// The retention of each table, by its number.
     pub(crate) terms: BTreeMap<i32, String>,
     pub(crate) holds: Vec<HoldInForce>,
 }
 
-/// A connection, for somebody.
+/// A connection with the access of a viewer.
 #[derive(Debug)]
 pub(crate) struct Scoped<'c, C> {
     conn: &'c mut C,
@@ -38,7 +38,7 @@ pub(crate) struct Scoped<'c, C> {
 }
 
 impl<'c, C: BlockingConnection> Scoped<'c, C> {
-    /// Asks questions in one snapshot that reads alone, each of them no longer than `timeout`.
+    /// Runs queries in one read-only snapshot, each for at most `timeout`.
     pub(crate) fn read<T>(
         conn: &'c mut C,
         access: &'c Access,
@@ -51,13 +51,13 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         ))?;
         let mut scoped = Self { conn, access };
         let answer = questions(&mut scoped);
-        // Nothing was written. What matters is that the connection is free again.
+        // Nothing was written. The rollback frees the connection.
         let ended = C::TransactionManager::rollback_transaction(scoped.conn);
         answer.and_then(|answer| Ok(ended.map(|()| answer)?))
     }
 
-    /// The same with what was recorded before a column was masked or excluded, for a reason
-    /// that is recorded first.
+    /// Same as [`read`](Self::read), with values that were recorded before their column was
+    /// masked or excluded. The reason is recorded first.
     pub(crate) fn read_unmasked<T>(
         conn: &mut C,
         access: &Access,
@@ -77,7 +77,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         })
     }
 
-    /// A page of changes, newest first.
+    /// Returns a page of changes, newest first.
     pub(crate) fn timeline(
         &mut self,
         filter: Filter,
@@ -90,12 +90,12 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
             .page(self.conn)
     }
 
-    /// The tables that may be seen.
+    /// Returns the tables that the viewer can see.
     pub(crate) fn tables(&mut self) -> Result<Vec<TableInfo>, Error> {
         ready(tables(self.conn, self.access.scope()))
     }
 
-    /// A record as it is.
+    /// Returns the current row of a record.
     pub(crate) fn record_now(
         &mut self,
         table: &str,
@@ -105,7 +105,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         self.image(table, image)
     }
 
-    /// For each change, the instant as of which all of its transaction counts.
+    /// Returns for each change the instant from which its whole transaction is visible.
     pub(crate) fn points(
         &mut self,
         entries: &[TimelineEntry],
@@ -119,7 +119,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         Ok(entries.iter().map(point).collect())
     }
 
-    /// A record as it was, or why there is none.
+    /// Returns the row of a record at an instant, or the reason why there is none.
     pub(crate) fn record_then(
         &mut self,
         table: &str,
@@ -132,7 +132,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
             Ok(image) => Ok(self
                 .image(table, Some(image))?
                 .ok_or(Unavailable::NeverExisted)),
-            // Who deleted it may be outside of the scope.
+            // The deletion may be outside of the scope.
             Err(Unavailable::Deleted { .. } | Unavailable::KeyChanged { .. })
                 if self.access.scope().is_some() =>
             {
@@ -149,8 +149,8 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         }
     }
 
-    /// The foreign keys between a table and others. Those of tables and columns that may not
-    /// be seen are left out.
+    /// Returns the foreign keys between a table and others, except those of hidden tables
+    /// and columns.
     pub(crate) fn foreign_keys(
         &mut self,
         table: &str,
@@ -177,7 +177,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
             .collect())
     }
 
-    /// Actions without changes. In a scope there are none.
+    /// Returns actions without changes. A scope contains none.
     pub(crate) fn other_actions(
         &mut self,
         filter: ActionFilter,
@@ -192,7 +192,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         Ok(page.entries)
     }
 
-    /// A page of actions. In a scope there are none.
+    /// Returns a page of actions. A scope has no such page.
     pub(crate) fn actions(
         &mut self,
         filter: ActionFilter,
@@ -206,7 +206,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         Ok(Some(page))
     }
 
-    /// An action, if it or a change of its transaction may be seen.
+    /// Returns an action if the viewer can see it or a change of its transaction.
     pub(crate) fn action(&mut self, id: i64) -> Result<Option<AuditAction>, Error> {
         let action = ready(action_by_id(self.conn, id))?;
         if self.access.scope().is_none() {
@@ -221,7 +221,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         Ok(actions.into_iter().find(|action| action.id == id))
     }
 
-    /// How the audit goes on. For whoever operates it alone.
+    /// Returns the health of the audit, for operators only.
     pub(crate) fn health(&mut self, models: &Models) -> Result<Option<Health>, Error> {
         match self.access.may_operate() {
             true => models.health(self.conn).map(Some),
@@ -229,7 +229,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         }
     }
 
-    /// How long changes are kept, and what is held. For whoever operates the audit alone.
+    /// Returns retention and legal holds, for operators only.
     pub(crate) fn keeping(&mut self) -> Result<Keeping, Error> {
         match self.access.may_operate() {
             true => Ok(Keeping {
@@ -240,7 +240,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         }
     }
 
-    /// Whether the audit is whole. For whoever operates it alone.
+    /// Verifies the audit, for operators only.
     pub(crate) fn verify(&mut self, models: &Models) -> Result<Option<Verification>, Error> {
         match self.access.may_operate() {
             true => models.verify().run(self.conn).map(Some),
@@ -248,7 +248,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         }
     }
 
-    /// Writes changes as they come.
+    /// Exports changes piece by piece.
     pub(crate) fn export(
         &mut self,
         filter: Filter,
@@ -259,14 +259,14 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         export_pages(self.conn, &self.access.narrow(filter), format, limit, write)
     }
 
-    /// Counts of the newest changes.
+    /// Counts the newest `cap` changes.
     pub(crate) fn overview(&mut self, filter: Filter, cap: usize) -> Result<Overview, Error> {
         ready(overview(self.conn, &self.access.narrow(filter), cap))
     }
 }
 
-/// The database refuses a key that is none of the column's type. What else it refuses here, a
-/// reader can do nothing about either.
+/// Turns an error of the database into one about the key. The usual cause is a key that does
+/// not have the column's type.
 fn of_key(error: Error, key: &[String]) -> Error {
     if took_too_long(&error) || !matches!(error.kind(), ErrorKind::Database(_)) {
         return error;
@@ -274,12 +274,12 @@ fn of_key(error: Error, key: &[String]) -> Error {
     let refused = FilterError::Value {
         name: "record".to_owned(),
         value: key.join(", "),
-        message: "no record of the table can have this key".to_owned(),
+        message: "the key is not valid for this table".to_owned(),
     };
     refused.into()
 }
 
-/// Whether the query was broken off because it took too long.
+/// Returns whether the statement timeout cancelled the query.
 pub(crate) fn took_too_long(error: &Error) -> bool {
     let ErrorKind::Database(DieselError::DatabaseError(_, information)) = error.kind() else {
         return false;

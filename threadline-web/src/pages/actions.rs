@@ -1,4 +1,4 @@
-//! What was meant: a list, and one of them.
+//! The list of actions, and a single action.
 
 use axum::response::{IntoResponse, Response};
 use maud::html;
@@ -13,7 +13,7 @@ use crate::visit::Visit;
 
 const LIMIT: usize = 50;
 
-/// The filters of the list that the page asks for.
+/// The filters of the list, each with an example.
 const FILTERS: [(&str, &str); 4] = [
     ("name", "member.role_changed"),
     ("category", "member"),

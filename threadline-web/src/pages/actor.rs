@@ -1,4 +1,4 @@
-//! What somebody did.
+//! The changes of an actor.
 
 use axum::response::{IntoResponse, Response};
 use maud::html;

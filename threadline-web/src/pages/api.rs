@@ -1,4 +1,4 @@
-//! The same answers as JSON, under the same access.
+//! The same data as JSON, with the same access rules.
 
 use axum::Json;
 use axum::http::header::CONTENT_TYPE;
@@ -15,10 +15,10 @@ use crate::view::links::Catalogue;
 use crate::view::time::exact;
 use crate::visit::Visit;
 
-/// Entries of a page.
+/// The limits of a page.
 const RULES: fn() -> PageRules = || PageRules::new().limit(50).max_limit(200);
 
-/// Changes that are counted.
+/// The maximum number of changes counted.
 const COUNTED: usize = 5_000;
 
 type Answer = Result<Json<Value>, ApiFailure>;
@@ -30,7 +30,7 @@ fn as_json(answer: impl serde::Serialize) -> Answer {
     }
 }
 
-/// A page of changes.
+/// Returns a page of changes.
 pub(crate) async fn changes<P: Pool>(visit: Visit<P>) -> Answer {
     let request: PageRequest<Filter> = RULES().read_pairs(visit.parameters.pairs())?;
     let page = visit
@@ -39,7 +39,7 @@ pub(crate) async fn changes<P: Pool>(visit: Visit<P>) -> Answer {
     as_json(page)
 }
 
-/// A page of actions.
+/// Returns a page of actions.
 pub(crate) async fn actions<P: Pool>(visit: Visit<P>) -> Answer {
     let request: PageRequest<ActionFilter> = RULES().read_pairs(visit.parameters.pairs())?;
     let page = visit
@@ -49,7 +49,7 @@ pub(crate) async fn actions<P: Pool>(visit: Visit<P>) -> Answer {
     as_json(page)
 }
 
-/// Counts of the newest changes.
+/// Returns counts of the newest changes.
 pub(crate) async fn overview<P: Pool>(visit: Visit<P>) -> Answer {
     let request: PageRequest<Filter> = RULES().read_pairs(visit.parameters.pairs())?;
     let overview = visit
@@ -70,7 +70,7 @@ pub(crate) async fn overview<P: Pool>(visit: Visit<P>) -> Answer {
     }))
 }
 
-/// The tables that may be seen.
+/// Returns the tables that the viewer can see.
 pub(crate) async fn tables<P: Pool>(visit: Visit<P>) -> Answer {
     let tables = visit.read(|audit| audit.tables()).await?;
     let tables: Value = tables
@@ -91,7 +91,7 @@ pub(crate) async fn tables<P: Pool>(visit: Visit<P>) -> Answer {
     as_json(json!({ "tables": tables }))
 }
 
-/// A record as it is, or was at an instant.
+/// Returns a record as it is now, or as it was at an instant.
 pub(crate) async fn record<P: Pool>(visit: Visit<P>) -> Answer {
     let table = visit.parameters.need("table")?.to_owned();
     let key = visit.parameters.need("key")?.to_owned();
@@ -123,7 +123,7 @@ pub(crate) async fn record<P: Pool>(visit: Visit<P>) -> Answer {
     as_json(json!({ "table": table, "key": key, "at": at.map(exact), "row": image }))
 }
 
-/// What there is, for programs.
+/// Returns the OpenAPI document.
 pub(crate) async fn document<P: Pool>(_: Visit<P>) -> Response {
     (
         [(CONTENT_TYPE, "application/json")],

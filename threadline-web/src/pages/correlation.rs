@@ -1,4 +1,4 @@
-//! All that belongs to one matter.
+//! The changes and actions with one correlation id.
 
 use axum::response::{IntoResponse, Response};
 use maud::html;

@@ -1,4 +1,4 @@
-//! What is found, as a file.
+//! The export of a search as a file.
 
 use std::future::poll_fn;
 use std::io;
@@ -24,13 +24,13 @@ use crate::view::value::count;
 use crate::view::{chips, layout};
 use crate::visit::{FormVisit, Visit};
 
-/// Changes of an export.
+/// The maximum number of changes in an export.
 const LIMIT: usize = 1_000_000;
 
-/// Changes that are counted before.
+/// The maximum number of changes counted before the export.
 const COUNTED: usize = 10_000;
 
-/// Pieces that wait for a reader, and how long they do.
+/// The number of pieces that wait for a reader, and the time that they wait.
 const PIECES: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -99,7 +99,7 @@ pub(crate) async fn send<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
     };
     let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
     let filter = query.filter(visit.now)?;
-    // Recorded first: what cannot be recorded is not taken away.
+    // Recorded first: an export that cannot be recorded does not start.
     let action = Action::new("audit.exported")
         .metadata("query", query.line())
         .metadata("format", name.trim_start_matches("changes."));
@@ -111,7 +111,7 @@ pub(crate) async fn send<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
         let failed = sender.clone();
         let export = visit.read(move |audit| {
             audit.export(filter, format, LIMIT, |piece| {
-                // A reader who stops reading does not keep the connection.
+                // A reader that stalls must not hold the connection.
                 let sent = runtime.block_on(timeout(PATIENCE, sender.send(Ok(piece))));
                 match sent {
                     Ok(Ok(())) => Ok(()),
@@ -123,7 +123,7 @@ pub(crate) async fn send<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
             let _ = failed.send(Err(failure)).await;
         }
     });
-    // What fails before the first piece still has a page.
+    // A failure before the first piece still gets an error page.
     let first = match poll_fn(|context| pieces.poll_recv(context)).await {
         Some(Err(failure)) => return Err(failure),
         Some(Ok(piece)) => Some(piece),
@@ -140,8 +140,8 @@ pub(crate) async fn send<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
         .into_response())
 }
 
-/// The body, as it comes. It breaks off where the export did, so that no reader takes a part
-/// for the whole.
+/// The body of the response. It ends with an error if the export fails, so that an incomplete
+/// file is not mistaken for a complete one.
 struct Pieces {
     first: Option<Vec<u8>>,
     pieces: Receiver<Result<Vec<u8>, Failure>>,
@@ -155,7 +155,7 @@ impl Stream for Pieces {
             return Poll::Ready(Some(Ok(first)));
         }
         self.pieces.poll_recv(context).map(|piece| {
-            piece.map(|piece| piece.map_err(|_| io::Error::other("the export broke off")))
+            piece.map(|piece| piece.map_err(|_| io::Error::other("the export failed")))
         })
     }
 }

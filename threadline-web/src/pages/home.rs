@@ -1,4 +1,4 @@
-//! The ways in, and whether all is well.
+//! The home page: search forms and the health of the audit.
 
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,10 +15,10 @@ use crate::view::value::{bytes, count};
 use crate::view::{actions, actor, findings, histogram, layout, time};
 use crate::visit::Visit;
 
-/// Changes of the last days that are counted.
+/// The maximum number of changes of the last seven days that are counted.
 const COUNTED: usize = 5_000;
 
-/// Actions of the audit itself that are listed.
+/// The number of actions on the audit itself that are listed.
 const RUNS: usize = 6;
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
@@ -121,7 +121,7 @@ fn find_time(now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// Health, and what waits.
+/// Renders the health of the audit and its counters.
 fn well(health: &Health, now: DateTime<Utc>) -> Markup {
     html! {
         section.card {

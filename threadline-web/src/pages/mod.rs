@@ -1,4 +1,4 @@
-//! The pages, each in a file of its own, and the table of their routes.
+//! The pages, one per file, and their routes.
 
 mod actions;
 mod actor;
@@ -27,15 +27,15 @@ use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::{assets, security, visit};
 
-/// Bytes of a form.
+/// The maximum size of a form in bytes.
 const FORM: usize = 64 * 1024;
 
-/// A route, with the parameters without which it has nothing to show.
+/// A route of the explorer.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// Where it is, below the explorer.
+    /// The path below the explorer.
     pub path: &'static str,
 }
 
@@ -53,7 +53,7 @@ const fn form(path: &'static str) -> Route {
     }
 }
 
-/// Every route behind the authorization: the one list of them.
+/// All routes behind the authorization.
 pub const ROUTES: &[Route] = &[
     page("/"),
     page("/home"),
@@ -117,11 +117,11 @@ where
 {
     let mut pages = Router::new();
     for route in ROUTES {
-        // A page and a form may have one path; axum merges their methods.
+        // A page and a form may share a path; axum merges their methods.
         pages = pages.route(route.path, handler(route));
     }
     pages
-        .fallback(async || Failure::NotFound("there is no such page".to_owned()))
+        .fallback(async || Failure::NotFound("this page does not exist".to_owned()))
         .layer(from_fn_with_state(app.clone(), visit::authorize))
         .layer(DefaultBodyLimit::max(FORM))
         .layer(CsrfLayer::new())
@@ -130,7 +130,7 @@ where
         .with_state(app)
 }
 
-/// Where the first page is, whether or not its path ends with a slash.
+/// Redirects to the home page, whether or not the path ends with a slash.
 async fn first<P: Pool>(State(app): State<App<P>>, uri: OriginalUri) -> impl IntoResponse {
     Redirect::to(&visit::home_of(&uri, app.options.prefix.as_deref()))
 }

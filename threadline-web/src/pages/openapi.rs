@@ -1,17 +1,17 @@
-//! The document of the JSON API, from the filters and the schemas of threadline.
+//! The OpenAPI document, from the filters and the JSON schemas of threadline.
 
 use serde_json::{Map, Value, json};
 use threadline::__cli::{Filters, NamedFilter};
 use threadline::{ActionFilter, Filter};
 
-/// OpenAPI 3.1.
+/// Returns the document in OpenAPI 3.1.
 pub(crate) fn document() -> Value {
     let page = |entries: &str| {
         json!({
             "type": "object",
             "properties": {
                 "entries": { "type": "array", "items": schema(entries) },
-                "next": { "type": ["string", "null"], "description": "Where to go on: the parameter `cursor` of the next page." },
+                "next": { "type": ["string", "null"], "description": "The parameter `cursor` of the next page." },
                 "has_more": { "type": "boolean" },
                 "other_actions": { "type": "array", "items": schema("AuditAction") },
             },
@@ -22,7 +22,7 @@ pub(crate) fn document() -> Value {
         "info": {
             "title": "Audit",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "The explorer's answers as JSON. What a caller sees is what the explorer shows them.",
+            "description": "The data of the explorer as JSON, with the same access rules.",
         },
         "servers": [{ "url": ".." }],
         "paths": {
@@ -34,13 +34,13 @@ pub(crate) fn document() -> Value {
                 "Counts of the newest 5,000 changes, by time, table, operation, actor and source",
                 filters::<Filter>(false), json!({ "type": "object" })) },
             "/api/tables": { "get": operation(
-                "The tables that the caller sees", vec![], json!({ "type": "object" })) },
+                "The tables that the caller can see", vec![], json!({ "type": "object" })) },
             "/api/record": { "get": operation(
-                "A record as it is, or as it was at an instant",
+                "A record as it is now, or as it was at an instant",
                 vec![
                     parameter("table", "The table, as in SQL", true, false),
-                    parameter("key", "The key; of several columns a JSON array", true, false),
-                    parameter("at", "An instant; without, now", false, false),
+                    parameter("key", "The key; a JSON array if it has several columns", true, false),
+                    parameter("at", "An instant; the default is now", false, false),
                 ],
                 json!({ "type": "object" })) },
             "/api/openapi.json": { "get": operation(
@@ -65,11 +65,11 @@ fn operation(summary: &str, parameters: Vec<Value>, answer: Value) -> Value {
         "parameters": parameters,
         "responses": {
             "200": { "description": summary, "content": { "application/json": { "schema": answer } } },
-            "400": failure("It cannot be answered: the message says what would be right."),
-            "403": failure("The caller may not see this."),
-            "404": failure("There is nothing of that kind that the caller may see."),
-            "503": failure("Too many ask at a time, or the database does not answer."),
-            "504": failure("The question took too long."),
+            "400": failure("The request is invalid; the message lists what is valid."),
+            "403": failure("The caller has no access."),
+            "404": failure("Nothing was found that the caller can see."),
+            "503": failure("Too many parallel requests, or the database is not available."),
+            "504": failure("The query took too long."),
         },
     })
 }
@@ -80,13 +80,13 @@ fn filters<F: Filters>(paged: bool) -> Vec<Value> {
     if paged {
         parameters.push(parameter(
             "limit",
-            "How many entries, from 1 to 200; 50 by default",
+            "The number of entries, from 1 to 200; 50 by default",
             false,
             false,
         ));
         parameters.push(parameter(
             "cursor",
-            "Where to go on: `next` of the page before",
+            "`next` of the previous page",
             false,
             false,
         ));
@@ -108,7 +108,7 @@ fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// The schemas of threadline's records.
+/// Returns the JSON schemas of threadline's records.
 fn definitions() -> Map<String, Value> {
     let file = threadline::__web::JSON_SCHEMA.replace("\"#/$defs/", "\"#/components/schemas/");
     match serde_json::from_str::<Value>(&file).map(|mut file| file["$defs"].take()) {

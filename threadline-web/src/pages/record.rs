@@ -1,4 +1,4 @@
-//! One record: as it is, as it was, and how it became so.
+//! One record: its current row, its past rows and its history.
 
 use std::collections::BTreeMap;
 
@@ -20,16 +20,16 @@ use crate::view::value::value;
 use crate::view::{actor, changes, layout, pager, time};
 use crate::visit::{FormVisit, Visit};
 
-/// Changes of a page.
+/// The number of changes on a page.
 const LIMIT: usize = 50;
 
-/// An instant of its history; `None`: now.
+/// An instant of the history; `None`: now.
 type Point = Option<DateTime<Utc>>;
 
 /// A state of the record.
 type State = Result<Value, Unavailable>;
 
-/// What the page shows.
+/// The data that the page shows.
 struct Found {
     catalogue: Catalogue,
     table: TableInfo,
@@ -38,13 +38,13 @@ struct Found {
     foreign: Vec<ForeignKey>,
     entries: Vec<TimelineEntry>,
     next: Option<Cursor>,
-    /// As of when each of the changes counts.
+    /// The instant from which each change is visible.
     points: Vec<DateTime<Utc>>,
-    /// The newest changes, if the page begins later.
+    /// The newest changes, if the page does not begin with them.
     blamed: Vec<TimelineEntry>,
 }
 
-/// What is asked of it.
+/// The parameters of the page.
 struct Asked {
     table: String,
     key: String,
@@ -59,7 +59,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     answer(visit, None).await
 }
 
-/// The same with what was recorded before a column was masked, for a reason.
+/// Same as [`show`], with values that were recorded before their column was masked.
 pub(crate) async fn unmasked<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {
     let reason = visit.parameters.need("reason")?.trim().to_owned();
     if reason.is_empty() || reason.len() > 2_000 {
@@ -175,7 +175,7 @@ impl Asked {
             .record(threadline::RecordKey::of(&self.values))
     }
 
-    /// The page at another instant.
+    /// Returns the link to the record at another instant.
     fn at(&self, at: &str) -> String {
         links::page(
             "record",
@@ -235,7 +235,7 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
     }
 }
 
-/// Whether there is something that readers are not shown.
+/// Returns whether readers see some values masked.
 fn masks(found: &Found) -> bool {
     let columns = &found.table.columns;
     columns
@@ -244,7 +244,7 @@ fn masks(found: &Found) -> bool {
         || found.entries.iter().any(|e| !e.change.masked.is_empty())
 }
 
-/// What was redacted when it was recorded stays so; what is shown now is shown as it is.
+/// Marks as masked only the columns whose recorded values are masks or keyed hashes.
 fn unmask(change: &mut AuditChange) {
     let images = [&change.changed_from, &change.changed_to, &change.row_data];
     let hides = |column: &String| {
@@ -277,10 +277,10 @@ fn unmask_form(asked: &Asked) -> Markup {
     }
 }
 
-/// Back and forth through its states.
+/// Renders links to the previous and the next state.
 fn slide(asked: &Asked, found: &Found) -> Markup {
     let times = &found.points;
-    // As it was before: what the change before left.
+    // The earlier state is the one after the previous change.
     let earlier = match asked.at {
         None => times.get(1).copied(),
         Some(at) => times.iter().copied().filter(|time| *time < at).max(),
@@ -301,7 +301,7 @@ fn slide(asked: &Asked, found: &Found) -> Markup {
     }
 }
 
-/// For each column the change that gave it the value that it has, or had then.
+/// Returns for each column the change that set its value now, or at an instant.
 fn blame(entries: &[TimelineEntry], at: Option<DateTime<Utc>>) -> BTreeMap<&str, &TimelineEntry> {
     let mut last = BTreeMap::new();
     let by_then = |entry: &&TimelineEntry| at.is_none_or(|at| entry.change.captured_at <= at);
@@ -382,7 +382,7 @@ fn state(
     }
 }
 
-/// Two states, column by column where they differ.
+/// Renders the columns in which two states differ.
 fn compared(table: &TableInfo, one: &State, other: &State) -> Markup {
     let shown = |column: &str, state: &State| {
         html! {
@@ -425,7 +425,7 @@ fn compared(table: &TableInfo, one: &State, other: &State) -> Markup {
     }
 }
 
-/// Chooses two points of its history.
+/// Renders the form that compares two instants.
 fn compare(asked: &Asked, found: &Found) -> Markup {
     let point = |name: &str, label: &str, chosen: usize| {
         html! {
@@ -456,7 +456,7 @@ fn compare(asked: &Asked, found: &Found) -> Markup {
     }
 }
 
-/// What it refers to, and what may refer to it.
+/// Renders the foreign keys of the record, and those that refer to it.
 fn references(asked: &Asked, found: &Found) -> Markup {
     let image = found.state.as_ref().ok();
     let text_of = |column: &str| {

@@ -1,4 +1,4 @@
-//! What is found, as one page to print: an incident report.
+//! The incident report: the results of a search on one page to print.
 
 use axum::response::{IntoResponse, Response};
 use maud::html;
@@ -13,7 +13,7 @@ use crate::view::value::{count, cut};
 use crate::view::{changes, chips, histogram, layout, time};
 use crate::visit::FormVisit;
 
-/// Changes of a report.
+/// The maximum number of changes in a report.
 const LIMIT: usize = 200;
 
 pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {

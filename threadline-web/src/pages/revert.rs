@@ -1,4 +1,4 @@
-//! Puts back what was, after it was shown.
+//! The revert of a transaction or a record, after a preview.
 
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
@@ -15,10 +15,10 @@ use crate::view::value::count;
 use crate::view::{changes, layout, time};
 use crate::visit::{FormVisit, Visit};
 
-/// Bytes of a reason.
+/// The maximum length of a reason in bytes.
 const REASON: usize = 2_000;
 
-/// What is to be put back, as the URL and the form have it.
+/// The target of the revert, from the URL or the form.
 struct Asked {
     target: Target,
     fields: Vec<(&'static str, String)>,
@@ -67,7 +67,7 @@ impl Asked {
         }
     }
 
-    /// Where it came from.
+    /// Returns the link back to the page of the target.
     fn back(&self) -> String {
         let fields: Vec<_> = self.fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
         match &self.target {
@@ -98,7 +98,7 @@ impl Asked {
     }
 }
 
-/// Asks for a reason.
+/// Shows the form that takes the reason.
 pub(crate) async fn ask<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let asked = Asked::of(&visit)?;
     let body = html! {
@@ -111,7 +111,7 @@ pub(crate) async fn ask<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     Ok(page(&visit, body))
 }
 
-/// Shows what it would change, and does it when that was confirmed.
+/// Shows the preview, or reverts once the preview is confirmed.
 pub(crate) async fn answer<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {
     let asked = Asked::of(&visit)?;
     let reason = visit.parameters.need("reason")?.trim().to_owned();

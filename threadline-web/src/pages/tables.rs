@@ -1,4 +1,4 @@
-//! What is audited, and how well.
+//! Audited tables, findings, retention and legal holds.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     page(&visit, None).await
 }
 
-/// Reads the whole audit, and says what it found. It changes nothing, and takes long: so it is
-/// not what a link does.
+/// Verifies the whole audit and shows the findings. It changes nothing, but it is a form and
+/// not a link because it takes long.
 pub(crate) async fn verify<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let models = visit.app.options.models.clone();
     let verification = visit
@@ -64,7 +64,7 @@ async fn page<P: Pool>(
         .into_response())
 }
 
-/// Whether the database is as the models say, and what is not.
+/// Renders the findings about policies and triggers.
 fn state(health: &Health, models: &Models) -> Markup {
     html! {
         section.card {
@@ -121,7 +121,7 @@ fn list(
     }
 }
 
-/// What the policy does to columns.
+/// Renders the number of columns, and those with a column policy.
 fn columns(table: &TableInfo) -> Markup {
     let treated = |column_policy: &str| {
         let names = table.columns.iter().filter(|(_, t)| t == column_policy);

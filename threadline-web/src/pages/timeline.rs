@@ -1,4 +1,4 @@
-//! What changed, across tables.
+//! Changes across tables.
 
 use axum::response::{IntoResponse, Response};
 use maud::html;
@@ -12,15 +12,15 @@ use crate::view::links::{self, Catalogue};
 use crate::view::{changes, chips, facets, histogram, layout, pager};
 use crate::visit::Visit;
 
-/// Changes of a page.
+/// The number of changes on a page.
 const LIMIT: usize = 50;
 
-/// Changes that are counted beside it.
+/// The maximum number of changes that are counted.
 const COUNTED: usize = 5_000;
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let mut query = Query::parse(visit.parameters.get("q").unwrap_or_default());
-    // Forms beside the line have fields of their own.
+    // Forms on other pages have separate fields.
     for name in ["table", "changed", "actor", "from", "to"] {
         if let Some(value) = visit.parameters.get(name) {
             query = query.with(Term::new(name, value));

@@ -1,4 +1,4 @@
-//! One transaction whole.
+//! One transaction.
 
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
@@ -12,7 +12,7 @@ use crate::view::value::count;
 use crate::view::{actor, changes, layout, pager, time};
 use crate::visit::Visit;
 
-/// Changes of a page, and columns of each unless all are asked for.
+/// The number of changes on a page, and of columns of each unless all are requested.
 const LIMIT: usize = 100;
 const COLUMNS: usize = 20;
 const ALL_COLUMNS: usize = 2_000;
@@ -78,7 +78,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         .into_response())
 }
 
-/// What is on record of a transaction's context.
+/// Renders the recorded context of a transaction.
 pub(crate) fn facts(transaction: &AuditTransaction) -> Markup {
     let fact = |name: &str, value: Option<String>| {
         html! { @if let Some(value) = value { dt { (name) } dd { bdi { (value) } } } }
@@ -96,7 +96,7 @@ pub(crate) fn facts(transaction: &AuditTransaction) -> Markup {
             }
             (fact("Address", transaction.remote_ip.clone()))
             (fact("Database role", transaction.session_user.clone()))
-            (fact("Transaction id of PostgreSQL", transaction.xact_id.map(|id| id.to_string())))
+            (fact("PostgreSQL transaction id", transaction.xact_id.map(|id| id.to_string())))
             (fact("Context error", transaction.context_error.clone()))
             @if let Some(metadata) = &transaction.metadata {
                 dt { "Metadata" } dd { (crate::view::value::value(metadata, false, None)) }

@@ -1,4 +1,4 @@
-//! One value of a change, whole, as text.
+//! The full value of a column in a change, as text.
 
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -15,7 +15,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let change = visit.number("change")?;
     let column = visit.parameters.need("column")?.to_owned();
     let before = visit.parameters.get("side") == Some("before");
-    // The place of the change after it, so that the page begins with this one.
+    // A cursor just before the change, so that the page begins with it.
     let place: Cursor = format!(
         "tl1-timeline-{transaction:x}-{:x}-0",
         change.saturating_add(1)
@@ -36,7 +36,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         Some(Value::String(text)) => text,
         Some(value) => serde_json::to_string_pretty(&value).unwrap_or_default(),
     };
-    // Text, whatever it says of itself, and shown by no page.
+    // Always plain text, so that a browser never renders it as HTML.
     Ok((
         [
             (CONTENT_TYPE, "text/plain; charset=utf-8"),

@@ -12,7 +12,7 @@ pub(crate) fn list(actions: &[AuditAction], now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// An action in a line: what, by whom, when and why.
+/// Renders an action: time, actor, name, status and reason.
 pub(crate) fn line(action: &AuditAction, now: DateTime<Utc>) -> Markup {
     html! {
         div.who {

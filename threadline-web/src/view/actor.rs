@@ -1,4 +1,4 @@
-//! Who acted, and which way it came.
+//! Actors and the origin of transactions.
 
 use maud::{Markup, html};
 use threadline::{ActorRef, AuditAction, AuditTransaction};
@@ -6,7 +6,7 @@ use threadline::{ActorRef, AuditAction, AuditTransaction};
 use super::links;
 use crate::texts;
 
-/// An actor with a link to what they did.
+/// Renders an actor with a link to their changes.
 pub(crate) fn actor(actor: Option<&ActorRef>) -> Markup {
     match actor {
         Some(actor) => html! {
@@ -19,7 +19,7 @@ pub(crate) fn actor(actor: Option<&ActorRef>) -> Markup {
     }
 }
 
-/// How a transaction came: source, ids, address.
+/// Renders the origin of a transaction: source, ids, address.
 pub(crate) fn via(transaction: &AuditTransaction) -> Markup {
     let link = |name: &str, value: &str| links::search(name, value);
     html! {
@@ -41,7 +41,7 @@ pub(crate) fn via(transaction: &AuditTransaction) -> Markup {
     }
 }
 
-/// What was meant, and why.
+/// Renders the name, status and reason of an action.
 pub(crate) fn action(action: &AuditAction) -> Markup {
     let failed = action.status.as_str() != "ok";
     html! {

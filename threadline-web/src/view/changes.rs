@@ -1,4 +1,4 @@
-//! Changes, by the transaction that made them.
+//! Changes, grouped by transaction.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -9,7 +9,7 @@ use super::value::count;
 use super::{actions, actor, diff, time};
 use crate::texts;
 
-/// Columns of a change in a list.
+/// The number of columns that a list shows of a change.
 const COLUMNS: usize = 8;
 
 /// Changes of one transaction.
@@ -18,7 +18,7 @@ pub(crate) struct Group<'a> {
     entries: Vec<&'a TimelineEntry>,
 }
 
-/// Neighbours that belong to one transaction, together.
+/// Groups adjacent changes of the same transaction.
 pub(crate) fn grouped(entries: &[TimelineEntry]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = vec![];
     for entry in entries {
@@ -35,7 +35,7 @@ pub(crate) fn grouped(entries: &[TimelineEntry]) -> Vec<Group<'_>> {
     groups
 }
 
-/// A list of changes, with the actions that changed nothing at their times.
+/// Renders a list of changes, with actions without changes in order of time.
 pub(crate) fn list(
     entries: &[TimelineEntry],
     others: &[AuditAction],
@@ -78,7 +78,7 @@ fn transaction(group: &Group<'_>, catalogue: &Catalogue, now: DateTime<Utc>) -> 
     }
 }
 
-/// A change: what was done to which record, and its columns.
+/// Renders a change: operation, record and columns.
 pub(crate) fn change(change: &AuditChange, catalogue: &Catalogue, columns: usize) -> Markup {
     let rest = format!(
         "{}#c{}",
@@ -103,7 +103,7 @@ pub(crate) fn change(change: &AuditChange, catalogue: &Catalogue, columns: usize
     }
 }
 
-/// The record of a change, with a link to its history.
+/// Renders the record of a change, with a link to its history.
 pub(crate) fn record(change: &AuditChange, catalogue: &Catalogue) -> Markup {
     let name = match (&change.schema, &change.table) {
         (Some(schema), Some(table)) => match catalogue.table(change) {

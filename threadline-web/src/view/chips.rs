@@ -1,4 +1,4 @@
-//! The filters of a search, each with what removes and what turns it round.
+//! The filters of a search, each with a link that removes it.
 
 use maud::{Markup, html};
 

@@ -1,4 +1,4 @@
-//! What a change did to each column.
+//! The differences of a change, column by column.
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -9,10 +9,10 @@ use super::links;
 use super::value::{self, Kind, kind, value};
 use crate::texts;
 
-/// Characters up to which words are compared.
+/// The length in bytes up to which texts are compared word by word.
 const COMPARED: usize = 4_000;
 
-/// The columns of a change. `limit`: of more, the rest is behind a link.
+/// Renders at most `limit` columns of a change, and a link to the rest.
 pub(crate) fn diff(change: &AuditChange, limit: usize, rest: &str) -> Markup {
     let fields = change.diff().fields;
     let two_sides = fields
@@ -68,7 +68,8 @@ fn sides(change: &AuditChange, field: &FieldDiff, two_sides: bool) -> Markup {
     }
 }
 
-/// Two long texts or documents with what differs marked; `None`: they are shown as they are.
+/// Marks the differences of two long texts or documents; returns `None` if they are shown
+/// unmarked.
 fn words(before: &Value, after: &Value, masked: bool) -> Option<(Markup, Markup)> {
     let (was, is) = match (kind(before, masked), kind(after, masked)) {
         (Kind::Text, Kind::Text) => (before.as_str()?.to_owned(), after.as_str()?.to_owned()),
@@ -80,7 +81,7 @@ fn words(before: &Value, after: &Value, masked: bool) -> Option<(Markup, Markup)
         return None;
     }
     let diff = TextDiff::from_words(&was, &is);
-    // Of two texts without a word in common every word is marked, which marks nothing.
+    // If nearly every word differs, marks do not help.
     if diff.ratio() < 0.2 {
         return None;
     }

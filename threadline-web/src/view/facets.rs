@@ -1,4 +1,4 @@
-//! What there is to narrow a search by, with counts.
+//! Facets that narrow a search, with counts.
 
 use maud::{Markup, html};
 use threadline::__web::Overview;
@@ -8,7 +8,7 @@ use super::value::count;
 use crate::query::{Query, Term};
 use crate::texts;
 
-/// Values of a facet that are listed.
+/// The number of values that a facet lists.
 const LISTED: usize = 12;
 
 struct Value {

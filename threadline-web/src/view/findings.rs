@@ -1,4 +1,4 @@
-//! What is not as it should be, with what fixes it.
+//! Findings, with the SQL that fixes them.
 
 use maud::{Markup, html};
 use threadline::{Finding, Severity};

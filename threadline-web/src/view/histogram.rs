@@ -1,4 +1,4 @@
-//! Changes by time, as bars that lead to their span.
+//! Changes by time, as bars that link to their time range.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
@@ -10,11 +10,11 @@ use super::value::count;
 use crate::query::{Query, Term};
 use crate::texts;
 
-/// The size of the drawing, in its own units.
+/// The size of the drawing, in units of the SVG.
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 64.0;
 
-/// Steps that are drawn, at least and at most.
+/// The minimum and the maximum number of steps drawn.
 const FEWEST: i64 = 40;
 const MOST: i64 = 120;
 
@@ -60,12 +60,12 @@ fn length(step: i64) -> TimeDelta {
     TimeDelta::try_seconds(step).unwrap_or(TimeDelta::days(366))
 }
 
-/// The last instant before one.
+/// Returns the instant 1 µs before another.
 fn end(instant: DateTime<Utc>) -> DateTime<Utc> {
     instant - TimeDelta::microseconds(1)
 }
 
-/// The same search in a span of time.
+/// Limits a search to a time range.
 fn within(query: &Query, from: DateTime<Utc>, to: DateTime<Utc>) -> Query {
     query
         .with(Term::new("from", exact(from)))

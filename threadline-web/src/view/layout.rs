@@ -1,4 +1,4 @@
-//! What every page has around it.
+//! The layout of every page.
 
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -34,7 +34,7 @@ impl Page {
         }
     }
 
-    /// Who looks.
+    /// Sets the viewer.
     pub(crate) fn viewer(mut self, access: &Access) -> Self {
         self.viewer = Some(Viewer {
             name: access.actor().to_string(),
@@ -43,13 +43,13 @@ impl Page {
         self
     }
 
-    /// Which page of the navigation it is.
+    /// Sets the current page of the navigation.
     pub(crate) fn active(mut self, page: &'static str) -> Self {
         self.active = page;
         self
     }
 
-    /// What the search line says.
+    /// Sets the text of the search line.
     pub(crate) fn line(mut self, line: impl Into<String>) -> Self {
         self.line = line.into();
         self

@@ -1,4 +1,4 @@
-//! Where things are. All pages are beside each other, so that a link is right under any prefix.
+//! Links between pages. All pages are in one folder, so relative links work under any prefix.
 
 use form_urlencoded::Serializer;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use threadline::{ActorRef, AuditChange};
 
 use crate::query::{Query, Term};
 
-/// A page with parameters.
+/// Returns the link to a page with parameters.
 pub(crate) fn page(page: &str, parameters: &[(&str, &str)]) -> String {
     let mut query = Serializer::new(String::new());
     query.extend_pairs(parameters.iter().filter(|(_, value)| !value.is_empty()));
@@ -21,7 +21,7 @@ pub(crate) fn timeline(query: &Query) -> String {
     page("timeline", &[("q", &query.line())])
 }
 
-/// The timeline by one filter.
+/// Returns the link to the timeline with one filter.
 pub(crate) fn search(name: &str, value: &str) -> String {
     timeline(&Query::default().with(Term::new(name, value)))
 }
@@ -42,7 +42,7 @@ pub(crate) fn action(id: i64) -> String {
     page("action", &[("id", &id.to_string())])
 }
 
-/// A value of a change, whole.
+/// Returns the link to the full value of a column in a change.
 pub(crate) fn value(change: &AuditChange, column: &str, side: &str) -> String {
     page(
         "value",
@@ -55,12 +55,12 @@ pub(crate) fn value(change: &AuditChange, column: &str, side: &str) -> String {
     )
 }
 
-/// A record by its table and key.
+/// Returns the link to a record.
 pub(crate) fn record(table: &str, key: &str) -> String {
     page("record", &[("table", table), ("key", key)])
 }
 
-/// The tables by which changes are named and found.
+/// The tables, for names and links of records.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Catalogue(pub(crate) Vec<TableInfo>);
 
@@ -78,22 +78,22 @@ impl Catalogue {
         self.0.iter().find(same)
     }
 
-    /// Takes values of masked columns for what they are.
+    /// Shows the values of masked columns.
     pub(crate) fn unmask(&mut self) {
         let columns = self.0.iter_mut().flat_map(|info| &mut info.columns);
         for (_, column_policy) in columns.filter(|(_, column_policy)| column_policy == "mask") {
-            "clear".clone_into(column_policy);
+            "plain".clone_into(column_policy);
         }
     }
 
-    /// How a change's table is written in the search line.
+    /// Returns the name of a change's table in the search line.
     pub(crate) fn table(&self, change: &AuditChange) -> Option<&str> {
         self.of(change.schema.as_deref(), change.table.as_deref())
             .map(|info| info.sql_name.as_str())
     }
 
-    /// The key of a change as the filter `record` takes it: the value, or of several columns a
-    /// JSON array.
+    /// Returns the key of a change for the filter `record`: the value, or a JSON array for a
+    /// key of several columns.
     pub(crate) fn key(&self, change: &AuditChange) -> Option<String> {
         let info = self.of(change.schema.as_deref(), change.table.as_deref())?;
         let key = change.key.as_ref()?;
@@ -109,13 +109,13 @@ impl Catalogue {
         })
     }
 
-    /// A change's record.
+    /// Returns the link to the record of a change.
     pub(crate) fn record(&self, change: &AuditChange) -> Option<String> {
         Some(record(self.table(change)?, &self.key(change)?))
     }
 }
 
-/// A value of a key, as text.
+/// Returns a value of a key as text.
 pub(crate) fn as_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -123,7 +123,7 @@ pub(crate) fn as_text(value: &Value) -> String {
     }
 }
 
-/// A key in a line: its value, or of several columns each with its name.
+/// Returns a key as one line: its value, or `name=value` for each of several columns.
 pub(crate) fn key_text(key: &Value) -> String {
     match key.as_object() {
         Some(members) if members.len() == 1 => {

@@ -1,4 +1,4 @@
-//! Pieces of pages. They get what they show, and ask nothing.
+//! Components of pages. They render what they are given, and do not query the database.
 
 pub(crate) mod actions;
 pub(crate) mod actor;

@@ -1,11 +1,11 @@
-//! From page to page.
+//! Links to the next and to the first page.
 
 use maud::{Markup, html};
 
 use super::links;
 use crate::texts;
 
-/// Where the next page is, and the first.
+/// Renders links to the first and to the next page.
 pub(crate) fn pager(
     page: &str,
     parameters: &[(&str, &str)],

@@ -1,9 +1,9 @@
-//! Instants: how long ago, and when exactly.
+//! Instants, exact and relative to now.
 
 use chrono::{DateTime, Datelike, Utc};
 use maud::{Markup, html};
 
-/// The day and the time in UTC, and how long ago.
+/// Renders an instant in UTC, and how long ago it was.
 pub(crate) fn instant(then: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     html! {
         time datetime=(exact(then)) title=(long(then)) {
@@ -14,12 +14,12 @@ pub(crate) fn instant(then: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// With every digit, as filters take it.
+/// Formats an instant with microseconds, for filters.
 pub(crate) fn exact(then: DateTime<Utc>) -> String {
     then.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// For people, with every digit.
+/// Formats an instant with microseconds, for people.
 pub(crate) fn long(then: DateTime<Utc>) -> String {
     then.format("%Y-%m-%d %H:%M:%S%.6f UTC").to_string()
 }
@@ -33,7 +33,7 @@ fn short(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
     then.format(format).to_string()
 }
 
-/// Roughly how long ago.
+/// Formats roughly how long ago an instant was.
 pub(crate) fn ago(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let seconds = (now - then).num_seconds();
     let (number, unit) = match seconds {

@@ -1,14 +1,14 @@
-//! Values, as what they are.
+//! Values, each rendered by its kind.
 
 use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::texts;
 
-/// Characters of a value that a page shows; the rest is behind a link.
+/// The number of characters of a value that a page shows. The rest is behind a link.
 pub(crate) const SHOWN: usize = 600;
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Null,
@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Text,
 }
 
-/// What a value of a column is; `masked`: the column's policy hides values.
+/// Returns the kind of a value. `masked`: the column policy hides values.
 pub(crate) fn kind(value: &Value, masked: bool) -> Kind {
     match value {
         Value::Null => Kind::Null,
@@ -46,7 +46,7 @@ fn is_erased(text: &str) -> bool {
         .is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A value; of a long one the beginning, and where the rest is.
+/// Renders a value. A long value is cut, with a link to the full one.
 pub(crate) fn value(value: &Value, masked: bool, whole: Option<&str>) -> Markup {
     html! {
         @match kind(value, masked) {
@@ -69,7 +69,7 @@ pub(crate) fn value(value: &Value, masked: bool, whole: Option<&str>) -> Markup 
     }
 }
 
-/// Over several lines, when there is more than a few members.
+/// Formats a value on one line, or on several if it is longer than 60 bytes.
 pub(crate) fn pretty(value: &Value) -> String {
     let line = value.to_string();
     if line.len() <= 60 {
@@ -78,7 +78,7 @@ pub(crate) fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or(line)
 }
 
-/// The beginning of a long text, and where the rest is.
+/// Cuts a long text, and adds a link to the full one.
 pub(crate) fn cut(text: &str, whole: Option<&str>) -> Markup {
     let end = text.char_indices().nth(SHOWN).map(|(at, _)| at);
     html! {
@@ -96,7 +96,7 @@ pub(crate) fn cut(text: &str, whole: Option<&str>) -> Markup {
     }
 }
 
-/// A size for people.
+/// Formats a number of bytes.
 pub(crate) fn bytes(number: usize) -> String {
     match number {
         0..1_000 => format!("{number} bytes"),
@@ -105,7 +105,7 @@ pub(crate) fn bytes(number: usize) -> String {
     }
 }
 
-/// A count, with spaces between the thousands.
+/// Formats a count with commas between the thousands.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

@@ -1,4 +1,4 @@
-//! Chromium, through its driver.
+//! Chromium, controlled through its driver.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,16 +9,18 @@ use serde_json::{Map, json};
 use threadline_test_server::find_program;
 use threadline_test_server::packages::{Piece, how_to_install};
 
-/// A driver that ends with its test.
+/// A driver process that ends with its test.
 pub struct Driver {
     process: Child,
     port: String,
 }
 
 impl Driver {
+    /// Starts the driver.
+    ///
     /// # Panics
     ///
-    /// When there is none, with what to install.
+    /// Panics if the driver is not installed. The message names the package to install.
     pub fn start() -> Self {
         let program = find_program("chromedriver")
             .unwrap_or_else(|| panic!("{}", how_to_install(&[Piece::Browser])));
@@ -35,11 +37,11 @@ impl Driver {
                 let port = line.split("successfully on port ").nth(1)?;
                 Some(port.trim_end_matches('.').to_owned())
             })
-            .expect("the driver says on which port it is");
+            .expect("the driver prints its port");
         Self { process, port }
     }
 
-    /// A window of a width in pixels.
+    /// Opens a window of a width in pixels.
     pub async fn window(&self, width: u32, javascript: bool) -> Client {
         let mut capabilities = Map::new();
         let mut preferences = Map::new();
@@ -47,14 +49,14 @@ impl Driver {
             let setting = "profile.managed_default_content_settings.javascript";
             preferences.insert(setting.to_owned(), json!(2));
         }
-        // Not a person's: the user that runs tests in a container may be root.
+        // The user that runs tests in a container may be root, who needs `--no-sandbox`.
         let arguments = [
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
         ];
-        // A window cannot be as narrow as a telephone, whose screen is said another way.
+        // A window cannot be as narrow as a phone, so the screen of a phone is emulated.
         let screen = (width < 500).then(|| json!({
             "deviceMetrics": { "width": width, "height": 844, "pixelRatio": 1.0, "touch": false },
         }));

@@ -1,5 +1,5 @@
-//! From a complaint to the person, and back to how it was: "Invoice 3 was 1,200.00. Now it says
-//! 12, and written off."
+//! An incident, from the complaint to the actor and the revert: "Invoice 3 was 1,200.00. Now it
+//! says 12, and written off."
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn fill(window: &Client, css: &str, text: &str) {
     element.send_keys(text).await.unwrap();
 }
 
-/// Waits until the page that was asked for is there: a click returns before that.
+/// Waits until the page contains the texts, because a click returns before the page is loaded.
 async fn shows(window: &Client, shown: &[&str]) {
     let mut text = String::new();
     for _ in 0..300 {
@@ -36,7 +36,7 @@ async fn shows(window: &Client, shown: &[&str]) {
     panic!("{shown:?} is not in {text}");
 }
 
-/// By mouse, and without JavaScript.
+/// With the mouse, without JavaScript.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_is_solved_by_mouse_without_javascript() {
     let database = with_incident();
@@ -45,7 +45,7 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
     for width in [1400, 390] {
         let window = driver.window(width, false).await;
         window.goto(&format!("http://{address}/")).await.unwrap();
-        // What happened to the record, and who set each column?
+        // The record, and the actor who set each column.
         fill(&window, "form[action=record] [name=key]", "3").await;
         click(&window, "form[action=record] button").await;
         shows(
@@ -53,7 +53,7 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
             &["written off", "small-amounts", "below 20.00", "user:57"],
         )
         .await;
-        // What else did the transaction that set the amount?
+        // The other changes of the transaction that set the amount.
         click(&window, ".actor[href='actor?actor=user%3A57']").await;
         shows(&window, &["reminder fees taken off", "10 changes"]).await;
         click(&window, ".transaction a.id").await;
@@ -62,15 +62,15 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
         let conn = &mut database.connect();
         if width == 1400 {
             assert_eq!(value(conn, invoices).as_deref(), Some("20"));
-            // The record as it was before, and back to that.
+            // An earlier state of the record, and the revert to it.
             window
                 .goto(&format!("http://{address}/record?table=invoices&key=3"))
                 .await
                 .unwrap();
             click(&window, "a[rel=prev]").await;
-            shows(&window, &["As it was at"]).await;
+            shows(&window, &["State at"]).await;
             click(&window, "a[rel=prev]").await;
-            shows(&window, &["As it was at", "1200.00", "open"]).await;
+            shows(&window, &["State at", "1200.00", "open"]).await;
             window
                 .wait()
                 .for_element(Locator::LinkText("Revert to here…"))
@@ -81,7 +81,7 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
                 .unwrap();
             fill(&window, "textarea[name=reason]", "complaint of member 4").await;
             click(&window, "button.primary").await;
-            shows(&window, &["1 change would put it back", "1200.00"]).await;
+            shows(&window, &["1 change would be made", "1200.00"]).await;
             click(&window, "button.danger").await;
             shows(&window, &["audit.reverted", "complaint of member 4"]).await;
         }
@@ -90,7 +90,7 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
     }
 }
 
-/// By keyboard alone.
+/// With the keyboard only.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_is_looked_into_by_keyboard_alone() {
     let database = with_incident();
@@ -124,9 +124,9 @@ async fn an_incident_is_looked_into_by_keyboard_alone() {
             .for_element(Locator::Css("#state"))
             .await
             .unwrap();
-        shows(&window, &["As it is", "written off"]).await;
+        shows(&window, &["Current state", "written off"]).await;
         press("[".to_owned()).await;
-        let earlier = Locator::XPath("//h2[starts-with(normalize-space(), 'As it was at')]");
+        let earlier = Locator::XPath("//h2[starts-with(normalize-space(), 'State at')]");
         window.wait().for_element(earlier).await.unwrap();
         press("]".to_owned()).await;
         let later = Locator::XPath("//section[@id='state'][contains(., 'written off')]");

@@ -1,11 +1,11 @@
-//! Each page at 1400 and at 390 pixels.
+//! Every page, 1400 and 390 pixels wide.
 
 use serde_json::Value;
 
 use super::driver::Driver;
 use super::*;
 
-/// Finds what is not accessible, by the rules of WCAG AA and by those of good practice.
+/// A script that finds violations of WCAG AA and of best practices for accessibility.
 const AXE: &str = include_str!("axe.min.js");
 
 const PAGES: [&str; 12] = [
@@ -69,7 +69,7 @@ async fn no_page_loads_anything_from_elsewhere_or_complains() {
         for host in loaded.as_array().unwrap() {
             assert_eq!(host.as_str().unwrap(), address.to_string(), "{page}");
         }
-        // The style sheet is there, and the policy let it in.
+        // The style sheet is loaded, and the content security policy permits it.
         let sheets =
             "return [...document.styleSheets].every((sheet) => sheet.cssRules.length > 20)";
         assert_eq!(

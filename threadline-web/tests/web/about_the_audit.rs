@@ -1,4 +1,4 @@
-//! The first page, and the one about tables.
+//! The home page and the page about tables.
 
 use super::*;
 
@@ -28,7 +28,7 @@ async fn tables_are_listed_with_what_is_done_to_their_columns() {
     let router = mounted(&database, operator());
     let page = shown(get(&router, "/audit/tables").await);
     assert!(page.contains("customers") && page.contains("masked"));
-    assert!(page.contains("Nothing is held."));
+    assert!(page.contains("There are no legal holds."));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The same answers as JSON.
+//! The JSON API.
 
 use serde_json::Value;
 use threadline::{Page, TimelineEntry};

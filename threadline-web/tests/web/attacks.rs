@@ -1,4 +1,4 @@
-//! What somebody may try.
+//! Attacks on the explorer.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ async fn slow_questions_are_broken_off_and_do_not_keep_others_for_long() {
         .parallel(2)
         .authorize(async |_| operator());
     let router = explorer.into_router();
-    // Whoever reads the ledger waits.
+    // Every query of the ledger waits for this lock.
     let holder = &mut database.connect();
     run(
         holder,
@@ -28,7 +28,7 @@ async fn slow_questions_are_broken_off_and_do_not_keep_others_for_long() {
     for asked in asked {
         let answer = asked.await.unwrap();
         let says =
-            answer.body.contains("took too long") || answer.body.contains("Too many questions");
+            answer.body.contains("took too long") || answer.body.contains("Too many parallel");
         assert!(says, "{}", answer.body);
         *statuses.entry(answer.status.as_u16()).or_insert(0) += 1;
     }
@@ -128,6 +128,6 @@ async fn a_get_changes_nothing() {
         );
         get(&router, &path).await;
     }
-    // Positions of the journal may move; what is on record and in the tables may not.
+    // Positions of the journal may move; records and tables may not change.
     assert_eq!(database.contents(), before);
 }

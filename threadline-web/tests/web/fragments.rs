@@ -1,4 +1,4 @@
-//! Parts of the host's own pages.
+//! Fragments for pages of the host.
 
 use super::*;
 use threadline_web::FragmentError;

@@ -1,4 +1,4 @@
-//! The pages about one thing, and the links between them.
+//! The pages of single items, and the links between them.
 
 use super::*;
 use threadline::{Action, AuditExt, record_action};
@@ -17,7 +17,7 @@ async fn a_record_shows_what_it_is_what_it_was_and_who_set_each_column() {
     );
     assert_eq!(history.matches("<article").count(), 3);
 
-    // The page says as of when the record was what its first change left.
+    // The page shows from which instant the first change is visible.
     let (_, oldest) = state.rsplit_once("<option value=\"").unwrap();
     let before = oldest.split('"').next().unwrap();
     let then = format!("/audit/record?table=invoices&key=1&at={before}");
@@ -27,7 +27,7 @@ async fn a_record_shows_what_it_is_what_it_was_and_who_set_each_column() {
         state.contains("1200.00") && !state.contains("written off"),
         "{state}"
     );
-    assert!(state.contains("As it was at"));
+    assert!(state.contains("State at"));
 
     let compared = format!("/audit/record?table=invoices&key=1&one={before}&other=now");
     let page = shown(get(&router, &compared).await);
@@ -55,7 +55,7 @@ async fn a_record_that_was_deleted_still_has_a_history() {
     written(conn, "user:7", "web", "DELETE FROM invoices WHERE id = 1");
     let router = mounted(&database, operator());
     let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
-    assert!(page.contains("The record is not there."));
+    assert!(page.contains("The record does not exist."));
     assert_eq!(page.matches("<article").count(), 4);
     for path in ["record?table=invoices&key=77", "record?table=nothing&key=1"] {
         let answer = get(&router, &format!("/audit/{path}")).await;

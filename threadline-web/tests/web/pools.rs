@@ -1,4 +1,4 @@
-//! The same pages through pools of diesel-async.
+//! The explorer with pools of diesel-async.
 
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;

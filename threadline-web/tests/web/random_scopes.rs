@@ -1,7 +1,7 @@
-//! For random scopes and every route: nothing outside of the scope is in what is answered.
+//! No response contains data outside of the scope, for random scopes and every route.
 //!
-//! Every value, actor and reason that is recorded has a marker of its own. What a scope holds
-//! is computed here, from what was written and not from what is on record.
+//! Every recorded value, actor and reason is a unique marker. The test computes the contents
+//! of a scope from its own writes, not from the recorded changes.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -14,7 +14,7 @@ const TABLES: [&str; 3] = ["alpha", "beta", "gamma"];
 const COLUMNS: [&str; 3] = ["one", "two", "three"];
 const TENANTS: i64 = 4;
 
-/// A generator that gives the same each time.
+/// A pseudo-random generator with a fixed sequence.
 struct Dice(u64);
 
 impl Dice {
@@ -31,12 +31,12 @@ impl Dice {
     }
 }
 
-/// A change as it was written.
+/// A change, as the test wrote it.
 struct Written {
     table: usize,
     row: i64,
     tenant: i64,
-    /// For each column the values that it shows.
+    /// The values of each column in the change.
     shown: [Vec<String>; 3],
     is_update: bool,
     actor: String,
@@ -56,7 +56,7 @@ impl World {
     }
 }
 
-/// What somebody may see.
+/// The access of a viewer, and its scope.
 struct Allowed {
     access: Access,
     tables: [Option<(Vec<i64>, [bool; 3])>; 3],
@@ -100,7 +100,7 @@ impl Allowed {
             && (!change.is_update || shown.any(|(values, shown)| *shown && !values.is_empty()))
     }
 
-    /// Every marker that may be in an answer, and how many changes there are.
+    /// Returns the markers that a response may contain, and the number of visible changes.
     fn markers(&self, world: &World) -> (BTreeSet<String>, usize) {
         let seen: Vec<_> = world
             .changes
@@ -216,7 +216,7 @@ fn make() -> (Database, World) {
     (database, world)
 }
 
-/// What is asked of a route: of everything that there is, whoever may see it.
+/// Returns requests to a route, for data inside and outside of the scope.
 fn questions(
     route: &threadline_web::__tests::Route,
     world: &World,
@@ -238,7 +238,7 @@ fn questions(
         format!("-changed%3A{column}"),
         value.clone(),
     ];
-    // Another few of them for each route and scope.
+    // Three of them for each route and scope.
     while lines.len() > 3 {
         lines.swap_remove(dice.roll(lines.len()));
     }
@@ -291,7 +291,7 @@ fn questions(
             format!("transaction={id}&step=preview&reason=r"),
             format!("{record}&at=2100-01-01&step=preview&reason=r"),
         ],
-        (method, path) => panic!("say what {method} {path} is asked"),
+        (method, path) => panic!("add requests to {method} {path}"),
     }
 }
 
@@ -351,7 +351,7 @@ async fn nothing_outside_of_a_scope_is_in_any_answer() {
     assert!(seen_at_all > 100, "the scopes show something");
 }
 
-/// The markers in a text.
+/// Returns the markers in a text.
 fn markers_in(text: &str) -> BTreeSet<String> {
     let word = |c: char| !c.is_ascii_alphanumeric();
     let is_marker = |word: &&str| {

@@ -17,7 +17,7 @@ async fn every_answer_says_that_nothing_runs_and_nothing_is_kept() {
         assert_eq!(header("cache-control"), "no-store");
         assert_eq!(header("referrer-policy"), "same-origin");
         assert_eq!(header("x-content-type-options"), "nosniff");
-        // The policy would refuse them; they are not there either.
+        // The policy refuses inline code; the pages contain none either.
         assert!(!answer.body.contains(" style=") && !answer.body.contains(" onclick="));
         assert!(!answer.body.contains("<script>") && !answer.body.contains("<style>"));
     }

@@ -1,7 +1,7 @@
 use super::*;
 use threadline::{Scope, TableScope};
 
-/// What a customer sees of their own.
+/// Returns the access of a customer to their own rows.
 fn of_customer(id: i64) -> Access {
     let scope = Scope::new()
         .table(

@@ -1,4 +1,4 @@
-//! Exports and reports.
+//! Exports, reports and reverts.
 
 use super::*;
 use threadline_tests::rows;
@@ -145,7 +145,7 @@ async fn a_revert_is_shown_confirmed_and_recorded() {
     let amounts = "SELECT string_agg(trim_scale(amount)::text, ' ' ORDER BY id) FROM invoices";
     let fields = |step: &str| format!("transaction={id}&step={step}&reason=divided+by+mistake");
     let page = shown(send(&router, form("/audit/revert", &fields("preview"))).await);
-    assert!(page.contains("2 changes would put it back"), "{page}");
+    assert!(page.contains("2 changes would be made"), "{page}");
     assert!(page.contains("1200.00"));
     assert_eq!(threadline_tests::value(conn, amounts).unwrap(), "12 8");
 
@@ -160,7 +160,7 @@ async fn a_revert_is_shown_confirmed_and_recorded() {
         recorded,
         ["audit.reverted | grace | divided by mistake | explorer"]
     );
-    // What is so already is said.
+    // A repeated revert reports conflicts.
     let page = shown(
         send(&router, form("/audit/revert", &fields("preview")))
             .await
@@ -170,7 +170,7 @@ async fn a_revert_is_shown_confirmed_and_recorded() {
 }
 
 impl Answer {
-    /// The page about a conflict, as one that is there.
+    /// Returns the page about a conflict as a successful response.
     fn conflict(mut self) -> Self {
         assert_eq!(self.status, StatusCode::CONFLICT);
         self.status = StatusCode::OK;
@@ -179,7 +179,7 @@ impl Answer {
 }
 
 #[tokio::test]
-async fn a_record_is_put_back_to_what_it_was() {
+async fn a_record_is_reverted_to_an_earlier_state() {
     let database = with_invoices();
     let router = mounted(&database, operator().allow_revert());
     let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);

@@ -11,7 +11,7 @@ async fn a_timeline_shows_who_changed_what_and_which_way_it_came() {
         "written off",
         "record?table=invoices&amp;key=1",
         "12.0000000000000000",
-        "You look as <bdi>admin:grace</bdi>",
+        "Viewing as <bdi>admin:grace</bdi>",
     ] {
         assert!(page.contains(shown), "{shown} is not in {page}");
     }
@@ -34,7 +34,7 @@ async fn a_search_narrows_changes_counts_and_bars() {
     assert!(page.contains("user:57") && !page.contains("small-amounts"));
     assert!(page.contains("<bdi>-actor:user:7</bdi>"), "{page}");
     assert!(page.contains("2 changes in 1 transaction"), "{page}");
-    // The line is there again, to be changed.
+    // The search line contains the search.
     assert!(page.contains("value=\"table:invoices changed:amount -actor:user:7\""));
 }
 
@@ -45,16 +45,8 @@ async fn a_search_that_cannot_be_asked_says_why() {
     for (query, status, why) in [
         ("q=colour%3Ared", 400, "there is no filter `colour`"),
         ("q=table%3Amissing", 404, "is not audited and never was"),
-        (
-            "after=tl1-actor-2a",
-            400,
-            "goes on from a place of another question",
-        ),
-        (
-            "after=%3Cscript%3E",
-            400,
-            "goes on from a place of another question",
-        ),
+        ("after=tl1-actor-2a", 400, "belongs to another search"),
+        ("after=%3Cscript%3E", 400, "belongs to another search"),
     ] {
         let answer = get(&router, &format!("/audit/timeline?{query}")).await;
         assert_eq!(answer.status.as_u16(), status);
@@ -63,7 +55,7 @@ async fn a_search_that_cannot_be_asked_says_why() {
 }
 
 #[tokio::test]
-async fn pages_go_on_where_the_last_one_ended() {
+async fn pages_cover_every_change_once() {
     let database = with_invoices();
     let conn = &mut database.connect();
     for id in 100..170 {

@@ -22,7 +22,7 @@ BEGIN
         ORDER BY c.id
     LOOP
         EXIT WHEN tl_change.op = 'I' OR tl_count = (SELECT count(*) FROM jsonb_object_keys(tl_owners));
-        -- What is known from before takes precedence.
+        -- Earlier owners take precedence.
         tl_owners := threadline.named_in(coalesce(tl_change.row_data, tl_change.changed_from), former, tl_change.captured_at) || tl_owners;
         -- These are of another record that took this key.
         EXIT WHEN tl_change.row_data IS NOT NULL;

@@ -23,11 +23,11 @@ BEGIN
     THEN
         RAISE EXCEPTION USING
             MESSAGE = format(CASE cardinality(tl_secret)
-                WHEN 1 THEN 'threadline: column %s of table %s looks secret by its name, and would be recorded as it is'
-                ELSE 'threadline: columns %s of table %s look secret by their names, and would be recorded as they are'
+                WHEN 1 THEN 'threadline: column %s of table %s needs an explicit policy, because its name suggests a secret'
+                ELSE 'threadline: columns %s of table %s need an explicit policy, because their names suggest secrets'
             END, array_to_string(tl_secret, ', '), target),
             HINT = concat_ws(' ',
-                'Say what is recorded of it:',
+                'Choose what is recorded:',
                 (SELECT format('exclude => ARRAY[%1$s] (nothing), mask => ARRAY[%1$s] (that it changed), hash => ARRAY[%1$s] (a keyed hash), or', string_agg(quote_literal(s), ', '))
                  FROM unnest(tl_secret) AS s
                  WHERE s <> ALL (tl_keys)

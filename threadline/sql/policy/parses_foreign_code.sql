@@ -11,7 +11,7 @@ DECLARE
     tl_bare text := threadline.unquoted(condition);
 BEGIN
     RETURN tl_bare ~ '[^[:ascii:]]'
-        -- What precedes a point: a row, PostgreSQL's own schema, or the digits of a number.
+        -- These may precede a dot: a row, PostgreSQL's own schema, or the digits of a number.
         OR strpos(regexp_replace(tl_bare, '(\m(old|new|pg_catalog)\s*[.])|(\m[0-9]+[.])|([.][0-9])', '', 'gi'), '.') > 0
         OR EXISTS (
             WITH RECURSIVE reached AS (

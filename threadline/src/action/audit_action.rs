@@ -31,7 +31,7 @@ pub struct AuditAction {
     pub name: String,
     /// The kind of object that it concerns: `member`.
     pub category: Option<String>,
-    /// What was done to the object: `role_changed`.
+    /// The verb of the action: `role_changed`.
     pub verb: Option<String>,
     /// The actor.
     #[serde(with = "recorded_actor::named")]

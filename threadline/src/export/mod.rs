@@ -300,7 +300,7 @@ pub fn export_pages<C: BlockingConnection>(
 /// Changes of a page. Each may have values of megabytes.
 const AT_A_TIME: usize = 200;
 
-/// What was written since it was last taken.
+/// A buffer with the bytes written since the last `take`.
 #[derive(Debug, Clone, Default)]
 struct Shared(Rc<RefCell<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! What a filter leaves out.
+//! The exceptions of a filter.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::record::Operation;
 use crate::statement::Binds;
 
-/// A filter by name and text that must not hold.
+/// A filter that must not match, by name and value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "schemars",
@@ -24,7 +24,7 @@ pub(crate) struct Exception {
     value: String,
 }
 
-/// An exception that was understood.
+/// A parsed exception.
 enum Left {
     Table,
     Operation(Operation),
@@ -36,7 +36,7 @@ enum Left {
 }
 
 impl Exception {
-    /// From `source=web`.
+    /// Parses an exception such as `source=web`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (filter, value) = text
             .split_once('=')
@@ -69,14 +69,14 @@ impl Exception {
             "changed" => Left::Changed,
             _ => {
                 return Err(
-                    "the filters that can be excepted are: table, operation, actor, actor_type, source, changed"
+                    "the filters that `except` takes are: table, operation, actor, actor_type, source, changed"
                         .to_owned(),
                 );
             }
         })
     }
 
-    /// As a condition, and whether it is one of the transaction.
+    /// Returns the condition, and whether it is on the transaction.
     fn condition(&self, binds: &mut Binds) -> Option<(bool, String)> {
         let value = |binds: &mut Binds| binds.text(&self.value);
         Some(match self.understood().ok()? {
@@ -128,9 +128,9 @@ impl Exception {
 }
 
 impl Filter {
-    /// Changes to which another filter does not apply, by its name and its text as in
-    /// [`parse`](Self::parse): `table`, `operation`, `actor`, `actor_type`, `source` or
-    /// `changed`; several times, none of them.
+    /// Limits the filter to changes that another filter does not match. The other filter is
+    /// given by name and text as in [`parse`](Self::parse): `table`, `operation`, `actor`,
+    /// `actor_type`, `source` or `changed`. After several calls, none of them may match.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -147,8 +147,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// [`FilterError`], as the kind of the error: the filter cannot be excepted,
-    /// or it does not take the text.
+    /// Returns an error of the kind [`FilterError`] if `except` does not take the filter, or
+    /// the filter does not accept the text.
     pub fn except(mut self, filter: &str, text: &str) -> Result<Self, Error> {
         let text = format!("{filter}={text}");
         let exception = Exception::parse(&text).map_err(|message| not_taken(text, message))?;
@@ -156,7 +156,7 @@ impl Filter {
         Ok(self)
     }
 
-    /// The columns that must not have changed.
+    /// Returns the columns that must not have changed.
     pub(crate) fn except_changed(&self) -> impl Iterator<Item = &String> {
         self.except
             .iter()
@@ -164,14 +164,14 @@ impl Filter {
             .map(|exception| &exception.value)
     }
 
-    /// Conditions of changes, and of their transactions.
+    /// Returns the conditions on changes, and those on transactions.
     pub(crate) fn exceptions(&self, binds: &mut Binds) -> (Vec<String>, Vec<String>) {
         let (mut of_changes, mut of_transactions) = (vec![], vec![]);
         for exception in &self.except {
             match exception.condition(binds) {
                 Some((true, condition)) => of_transactions.push(condition),
                 Some((false, condition)) => of_changes.push(condition),
-                // `check` has refused it.
+                // `check_exceptions` has refused it.
                 None => of_changes.push("false".to_owned()),
             }
         }

@@ -154,7 +154,7 @@ impl Filters for Filter {
         ),
         named(
             "transaction",
-            "Of a transaction, by its id in the audit tables",
+            "Changes of the transaction with this id in the audit tables",
             |f, text| {
                 let id = text.parse().map_err(|_| "it is a number, as in 7")?;
                 once(&mut f.transaction, id)
@@ -162,7 +162,7 @@ impl Filters for Filter {
         ),
         repeated(
             "except",
-            "To which another filter does not apply: source=web; table, operation, actor, actor_type, source or changed; may be given several times",
+            "Changes that this filter does not match: source=web; takes table, operation, actor, actor_type, source and changed; repeatable",
             |f, text| {
                 f.except.push(Exception::parse(text)?);
                 Ok(())
@@ -191,7 +191,7 @@ impl Filter {
     /// | `session_user` | a database role |
     /// | `metadata` | `key=value` |
     /// | `transaction` | its id in the audit tables |
-    /// | `except` | `filter=value`, of a filter that must not hold |
+    /// | `except` | `filter=value`, a filter that must not match |
     ///
     /// # Errors
     ///

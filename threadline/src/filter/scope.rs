@@ -1,4 +1,4 @@
-//! A part of what is on record, for somebody who may not see all of it.
+//! The part of the audit that a reader may see.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,10 +7,10 @@ use crate::action::AuditAction;
 use crate::context::ActorRef;
 use crate::record::AuditChange;
 
-/// What a reader may see: tables, columns of them, and rows. [`Filter::within`] asks for
-/// changes in a scope alone.
+/// The part of the audit that a reader may see: tables, columns and rows.
+/// [`Filter::within`] limits a filter to a scope.
 ///
-/// An empty scope holds nothing. A change that is not known to belong to the scope is
+/// An empty scope contains nothing. A change that is not known to be inside the scope is
 /// outside of it.
 ///
 /// ```
@@ -45,12 +45,13 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Nothing.
+    /// Creates an empty scope.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Every table. Those that [`table`](Self::table) names are narrowed as it says.
+    /// Creates a scope of every table. [`table`](Self::table) narrows the tables that it
+    /// names.
     pub fn every_table() -> Self {
         Self {
             every_table: true,
@@ -64,51 +65,52 @@ impl Scope {
         self
     }
 
-    /// Only changes by this actor.
+    /// Limits the scope to changes by this actor.
     pub fn actor(mut self, actor: &ActorRef) -> Self {
         self.actor = Some(actor.clone());
         self
     }
 
-    /// Only changes whose context has this metadata; several times, all of it.
+    /// Limits the scope to changes whose context has this metadata. After several calls, all
+    /// of it must match.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self
     }
 
     /// Shows the address, the metadata and the database role of a change's transaction, and
-    /// the metadata and the comment of its actions. Without, the scope hides them, because
+    /// the metadata and the comment of its actions. Otherwise the scope hides them, because
     /// one transaction may change rows inside and outside of the scope.
     pub fn with_context(mut self) -> Self {
         self.with_context = true;
         self
     }
 
-    /// The tables that are named, in order.
+    /// Returns the named tables, in order.
     #[doc(hidden)]
     pub fn tables(&self) -> impl Iterator<Item = &str> {
         self.tables.iter().map(|table| table.table.as_str())
     }
 
-    /// Whether all tables are in the scope.
+    /// Returns whether the scope contains every table.
     #[doc(hidden)]
     pub fn has_every_table(&self) -> bool {
         self.every_table
     }
 
-    /// Whether a change is in the scope for what its context says.
+    /// Returns whether the scope has conditions on the context of a change.
     #[doc(hidden)]
     pub fn asks_for_context(&self) -> bool {
         self.actor.is_some() || !self.metadata.is_empty()
     }
 
-    /// Whether the context of a change is shown.
+    /// Returns whether the context of a change is shown.
     #[doc(hidden)]
     pub fn shows_context(&self) -> bool {
         self.with_context
     }
 
-    /// Takes away what the scope hides of the context.
+    /// Removes the parts of a change's context that the scope hides.
     pub(crate) fn narrow_context(&self, change: &mut AuditChange) {
         if !self.with_context {
             let transaction = &mut change.transaction;
@@ -119,7 +121,7 @@ impl Scope {
         }
     }
 
-    /// Takes away what the scope hides of an action.
+    /// Removes the parts of an action that the scope hides.
     pub(crate) fn narrow_action(&self, action: &mut AuditAction) {
         if !self.with_context {
             action.remote_ip = None;
@@ -129,7 +131,7 @@ impl Scope {
     }
 }
 
-/// A table of a [`Scope`]: all of its rows and columns, unless said otherwise.
+/// A table in a [`Scope`], with all rows and columns by default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -142,7 +144,7 @@ pub struct TableScope {
     pub(crate) columns: Columns,
 }
 
-/// Rows by a column.
+/// Rows with one of these values in a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "schemars",
@@ -155,7 +157,7 @@ pub struct Rows {
     pub(crate) values: Vec<String>,
 }
 
-/// Columns that are shown.
+/// The visible columns of a table.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "schemars",
@@ -164,17 +166,17 @@ pub struct Rows {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Columns {
-    /// All of them.
+    /// All columns.
     #[default]
     All,
-    /// These alone.
+    /// Only these columns.
     Only(Vec<String>),
-    /// All but these.
+    /// All columns except these.
     Except(Vec<String>),
 }
 
 impl Columns {
-    /// Whether a column is shown.
+    /// Returns whether a column is shown.
     #[doc(hidden)]
     pub fn show(&self, column: &str) -> bool {
         match self {
@@ -186,7 +188,8 @@ impl Columns {
 }
 
 impl TableScope {
-    /// The table of this name, as in SQL: `members`, `app.members`, `"Order"`.
+    /// Creates a scope of the table with this name, written as in SQL: `members`,
+    /// `app.members`, `"Order"`.
     pub fn new(table: impl Into<String>) -> Self {
         Self {
             table: table.into(),
@@ -195,17 +198,17 @@ impl TableScope {
         }
     }
 
-    /// Only rows with this value in a column; several times, all of them. The value is
-    /// compared as text.
+    /// Limits the scope to rows with this value in a column. After several calls, all values
+    /// must match. Values are compared as text.
     ///
-    /// A change is in the scope if the row had the value before it and after it. An update
-    /// of other columns shows no value of this one: then the value is what earlier or later
-    /// changes of the record show, or else what the row has now.
+    /// A change is in the scope if the row had the value before and after the change. An
+    /// update of other columns does not contain the value of this one. The scope then uses
+    /// the value in earlier or later changes of the record, or in the current row.
     pub fn rows(self, column: impl Into<String>, value: impl ToString) -> Self {
         self.rows_with_any(column, [value])
     }
 
-    /// Same as [`rows`](Self::rows) with any of several values.
+    /// Same as [`rows`](Self::rows), with any of several values.
     pub fn rows_with_any<T: ToString>(
         mut self,
         column: impl Into<String>,
@@ -218,21 +221,21 @@ impl TableScope {
         self
     }
 
-    /// Shows no other columns than these and the key. An update of other columns alone is
-    /// outside of the scope.
+    /// Shows only these columns and the key. An update of other columns alone is outside of
+    /// the scope.
     pub fn only<T: Into<String>>(mut self, columns: impl IntoIterator<Item = T>) -> Self {
         self.columns = Columns::Only(columns.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Shows all columns but these. An update of these alone is outside of the scope. The
-    /// key is always shown, because it says which record was changed.
+    /// Hides these columns. An update of these alone is outside of the scope. The key is
+    /// always shown, because it identifies the changed record.
     pub fn hide<T: Into<String>>(mut self, columns: impl IntoIterator<Item = T>) -> Self {
         self.columns = Columns::Except(columns.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Whether an image of a row has the values that are asked for.
+    /// Returns whether an image of a row has the required values.
     pub(crate) fn has_row(&self, image: &Value) -> bool {
         self.rows.iter().all(|rows| {
             let value = match image.get(&rows.column) {

@@ -1,4 +1,4 @@
-//! What the type of a column implies for secrets.
+//! Whether the type of a column can contain a secret.
 
 use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};

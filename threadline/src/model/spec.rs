@@ -7,7 +7,7 @@ use diesel::query_builder::QueryFragment;
 use super::{ColumnKind, ColumnPolicy, PolicyCall, looks_secret};
 use crate::sql::{last_names, name_parts};
 
-/// What is captured of an audited table.
+/// The policy of an audited table: the columns, operations and rows that are recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {

@@ -1,4 +1,4 @@
--- Foreign keys of one column, of a table and to it.
+-- Foreign keys with one column, from a table and to it.
 SELECT c.confrelid = target.relation, o.schema_name, o.table_name, a.attname::text, f.attname::text
 FROM (SELECT to_regclass({0})::oid AS relation) AS target
 JOIN pg_catalog.pg_constraint AS c

@@ -1,4 +1,4 @@
--- The holds that are not released.
+-- Legal holds in force.
 SELECT h.id, h.reason, h.placed_at, h.placed_by,
        concat_ws(' ', t.schema_name || '.' || t.table_name, array_to_string(h.record_keys, ', '),
                  concat_ws(':', h.actor_type, h.actor_id), h.correlation_id)

@@ -1,4 +1,4 @@
-//! What a page about the tables knows of how long changes are kept.
+//! Retention and legal holds, for the page about tables.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +15,19 @@ use crate::statement::Typed;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HoldInForce {
-    /// Its number.
+    /// The number of the hold.
     pub id: i64,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Since when.
+    /// The start of the hold.
     pub placed_at: DateTime<Utc>,
     /// The database role that placed it.
     pub placed_by: String,
-    /// What is held, in a line.
+    /// The held changes, described in one line.
     pub what: String,
 }
 
-/// The holds in force, the newest first.
+/// Returns the holds in force, newest first.
 pub async fn holds<C: AuditConnection>(conn: &mut C) -> Result<Vec<HoldInForce>, Error> {
     type Row = (i64, String, AnyTime, String, String);
     let query =
@@ -45,7 +45,7 @@ pub async fn holds<C: AuditConnection>(conn: &mut C) -> Result<Vec<HoldInForce>,
         .collect())
 }
 
-/// For how long the changes of tables are kept, by the number of the table.
+/// Returns how long the changes of each table are kept, by the number of the table.
 pub async fn terms<C: AuditConnection>(conn: &mut C) -> Result<BTreeMap<i32, String>, Error> {
     let query = Typed::<(Integer, Nullable<Text>)>::new(include_str!("terms.sql"), []);
     let rows: Vec<(i32, Option<String>)> = run::read(conn, query).await?;

@@ -1,4 +1,4 @@
-//! What a page about one record or one action looks up beside the timeline.
+//! Queries for pages about one record or one action.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::record::{AnyJson, AnyTime};
 use crate::run;
 use crate::statement::{Bind, Typed};
 
-/// A record as it is, as the audit shows it; `None`: there is none.
+/// Returns the current row of a record as the audit shows it; `None` if it does not exist.
 pub async fn record_now<C: AuditConnection>(
     conn: &mut C,
     table: &str,
@@ -32,7 +32,8 @@ pub async fn record_now<C: AuditConnection>(
     Ok(rows.into_iter().flatten().next().map(AnyJson::into_inner))
 }
 
-/// What a scope shows of an image of a row; `None`: the row is outside of the scope.
+/// Returns the part of an image of a row that a scope shows; `None` if the row is outside of
+/// the scope.
 pub async fn image_within<C: AuditConnection>(
     conn: &mut C,
     scope: &Scope,
@@ -45,23 +46,23 @@ pub async fn image_within<C: AuditConnection>(
     Ok(info.and_then(|info| known.image(info.id, image)))
 }
 
-/// A foreign key of one column, of a table or to it.
+/// A foreign key with one column, from a table or to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForeignKey {
-    /// Whether it refers to the table that was asked for.
+    /// Whether the foreign key refers to the given table.
     pub comes: bool,
     /// The schema of the other table.
     pub schema: String,
     /// The name of the other table.
     pub table: String,
-    /// The column that refers.
+    /// The referring column.
     pub column: String,
-    /// The column that is referred to.
+    /// The referenced column.
     pub referred: String,
 }
 
-/// The foreign keys between a table and other audited ones.
+/// Returns the foreign keys between a table and other audited ones.
 pub async fn foreign_keys<C: AuditConnection>(
     conn: &mut C,
     table: &str,
@@ -84,7 +85,7 @@ pub async fn foreign_keys<C: AuditConnection>(
         .collect())
 }
 
-/// One action by its id.
+/// Returns an action by its id.
 pub async fn action_by_id<C: AuditConnection>(
     conn: &mut C,
     id: i64,
@@ -93,8 +94,8 @@ pub async fn action_by_id<C: AuditConnection>(
     Ok(run::read(conn, query).await?.pop())
 }
 
-/// When the last change of each of these transactions was captured. As of then, all of it
-/// counts, and before that nothing.
+/// Returns when the last change of each of these transactions was captured. From that instant
+/// on, all changes of the transaction are visible; before it, none.
 pub async fn ends_of<C: AuditConnection>(
     conn: &mut C,
     transactions: Vec<i64>,

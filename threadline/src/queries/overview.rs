@@ -1,5 +1,4 @@
-//! What a page shows beside a timeline: how many changes there are, by time, table,
-//! operation, actor and source.
+//! Counts of changes by time, table, operation, actor and source, for the page of a timeline.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz};
@@ -13,27 +12,27 @@ use crate::filter::Filter;
 use crate::record::{AnyTime, Operation};
 use crate::run;
 
-/// The newest changes that a filter asks for, counted; made by [`overview`].
+/// Counts of the newest changes that a filter matches, returned by [`overview`].
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Overview {
-    /// How many changes were counted.
+    /// The number of changes counted.
     pub changes: u64,
-    /// Whether there are more, older ones.
+    /// Whether there are older changes that were not counted.
     pub more: bool,
-    /// How many transactions they belong to.
+    /// The number of transactions of these changes.
     pub transactions: u64,
     /// The length of a step of [`times`](Self::times), in seconds.
     pub step: u64,
-    /// By time, oldest first. Steps without changes are not there.
+    /// Counts by time, oldest first, without empty steps.
     pub times: Vec<(DateTime<Utc>, u64)>,
-    /// By table, the most first.
+    /// Counts by table, highest first.
     pub tables: Vec<TableCount>,
-    /// By operation, the most first.
+    /// Counts by operation, highest first.
     pub operations: Vec<OperationCount>,
-    /// By actor, the most first.
+    /// Counts by actor, highest first.
     pub actors: Vec<ActorCount>,
-    /// By source, the most first; `None`: no source was given.
+    /// Counts by source, highest first; `None`: changes without a source.
     pub sources: Vec<(Option<String>, u64)>,
 }
 
@@ -66,7 +65,7 @@ type Row = (
     i64,
 );
 
-/// Counts the newest changes that a filter asks for, `cap` of them at most.
+/// Counts the newest changes that a filter matches, at most `cap` of them.
 ///
 /// # Errors
 ///
@@ -88,7 +87,7 @@ pub async fn overview<C: AuditConnection>(
 
 impl Overview {
     fn add(&mut self, row: Row) {
-        // Which of its columns a row is a count by: those whose bit is not set.
+        // A row counts by the columns whose bit is not set (SQL's GROUPING).
         const TIME: i32 = 0b01111;
         const TABLE: i32 = 0b10111;
         const OPERATION: i32 = 0b11011;

@@ -13,7 +13,7 @@ c AS MATERIALIZED (
         OFFSET 0
     ) AS x ON true
 ), span AS MATERIALIZED (
-    -- About sixty steps of a length that people count in.
+    -- About sixty steps of a round length.
     SELECT coalesce(
         (SELECT s.step FROM unnest(ARRAY[1, 5, 15, 60, 300, 900, 3600, 10800, 21600, 43200, 86400, 604800, 2592000]) AS s (step)
          WHERE s.step * 60 >= extract(epoch FROM max(c.captured_at) - min(c.captured_at))

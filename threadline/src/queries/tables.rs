@@ -1,4 +1,4 @@
-//! What a page knows of the tables.
+//! The audited tables, for pages.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Integer, Jsonb, Nullable, Text, Timestamptz};
@@ -16,7 +16,7 @@ use crate::statement::Typed;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TableInfo {
-    /// The row's number.
+    /// The number of the table in the audit.
     pub id: i32,
     /// The table's schema.
     pub schema: String,
@@ -24,25 +24,25 @@ pub struct TableInfo {
     pub name: String,
     /// The name by which a filter finds it.
     pub sql_name: String,
-    /// The columns of its key, in order.
+    /// The key columns, in order.
     pub key: Vec<String>,
-    /// Since when without interruption.
+    /// The start of the audit without interruption.
     pub since: DateTime<Utc>,
-    /// Since when not any more.
+    /// The end of the audit, if it has ended.
     pub until: Option<DateTime<Utc>>,
-    /// Its columns that are shown, with what the policy does to each: `plain`, `mask`, `hash`
-    /// or `exclude`.
+    /// The visible columns, each with its column policy: `plain`, `mask`, `hash` or
+    /// `exclude`.
     pub columns: Vec<(String, String)>,
 }
 
 impl TableInfo {
-    /// Whether this is a name of the table, as in SQL.
+    /// Returns whether this is a name of the table, as in SQL.
     pub fn is_called(&self, name: &str) -> bool {
         name == self.sql_name || name == format!("{}.{}", self.schema, self.name)
     }
 }
 
-/// The tables of a scope; without one, all.
+/// Returns the tables of a scope, or all tables without one.
 pub async fn tables<C: AuditConnection>(
     conn: &mut C,
     scope: Option<&Scope>,

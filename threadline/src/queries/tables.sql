@@ -1,4 +1,4 @@
--- Every table that is or was audited, by the name that finds it.
+-- Every table that is or was audited, with the name that filters take.
 SELECT t.id, t.schema_name, t.table_name,
        CASE WHEN t.schema_name = current_schema() THEN quote_ident(t.table_name)
             ELSE quote_ident(t.schema_name) || '.' || quote_ident(t.table_name) END,

@@ -1,4 +1,4 @@
--- For how long the changes of tables are kept, as text; NULL: for ever.
+-- How long the changes of tables are kept, as text; NULL: without limit.
 SELECT t.id, k.keep::text
 FROM threadline.audited_tables AS t
 LEFT JOIN threadline.kept_for AS k ON k.table_id = t.id

@@ -54,7 +54,7 @@ pub struct FieldDiff {
     pub prior_state: Option<PriorState>,
 }
 
-/// What is known of a value before a change.
+/// The state of an unknown value before a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PriorState {
@@ -91,7 +91,7 @@ impl fmt::Display for PriorState {
 open_text!(
     PriorState,
     PriorState::named,
-    "What is known of a value before a change: redacted, or a value of a newer version."
+    "The state of an unknown value before a change: redacted, or a value of a newer version."
 );
 
 impl AuditChange {

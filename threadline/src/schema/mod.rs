@@ -191,7 +191,7 @@ diesel::table! {
         name -> Text,
         /// The kind of object that it concerns: `member`.
         category -> Nullable<Text>,
-        /// What was done to the object: `role_changed`.
+        /// The verb of the action: `role_changed`.
         verb -> Nullable<Text>,
         /// The type of the actor, an [`ActorType`](crate::ActorType).
         actor_type -> Text,

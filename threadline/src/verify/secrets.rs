@@ -43,9 +43,9 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
         fix,
     } = unsaid;
     let recorded = if is_recorded {
-        "is recorded as it is"
+        "its values are recorded"
     } else {
-        "will be recorded as it is from the next threadline.refresh() on"
+        "its values will be recorded after the next threadline.refresh()"
     };
     let ways = if is_key {
         format!("hash({column}) or plain({column})")
@@ -65,29 +65,31 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
         ),
         Some(spec) if spec.columns.contains(&column) => (
             format!(
-                "say {ways} in #[audited(...)] of model `{}`, generate and run migrations",
+                "declare {ways} in #[audited(...)] of model `{}`, then generate and run migrations",
                 spec.model
             ),
             None,
         ),
         Some(spec) => (
             format!(
-                "model `{}` does not know it: run `diesel print-schema`, and say {ways} in #[audited(...)]",
+                "model `{}` does not contain it; run `diesel print-schema`, and declare {ways} in #[audited(...)]",
                 spec.model
             ),
             None,
         ),
         None if is_key => (
-            "name it in threadline.audit(..., hash => ...), or in clear if it is no secret"
+            "name it in threadline.audit(..., hash => ...), or in plain if it is no secret"
                 .to_owned(),
             None,
         ),
         None => (
-            "have it excluded, or name it in mask, hash or plain".to_owned(),
+            "exclude it, or name it in mask, hash or plain".to_owned(),
             Some(fix),
         ),
     };
-    let message = format!("column {column} looks secret by its name, and {recorded}; {advice}");
+    let message = format!(
+        "column {column} needs an explicit policy, because its name suggests a secret ({recorded}): {advice}"
+    );
     Some(Finding::new(
         FindingCode::SecretLooking,
         Some(name),

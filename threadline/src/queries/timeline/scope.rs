@@ -1,4 +1,4 @@
-//! A scope as conditions on changes.
+//! Applies a scope to queries and their results.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::record::AuditChange;
 use crate::run;
 use crate::statement::{Bind, Typed, all_of};
 
-/// A scope whose tables were looked up.
+/// A scope with its tables resolved.
 #[derive(Debug)]
 pub(crate) struct KnownScope<'a> {
     scope: &'a Scope,
@@ -63,7 +63,7 @@ impl<'a> KnownScope<'a> {
         Ok(Self { scope, tables })
     }
 
-    /// Takes away what the scope hides of a change.
+    /// Removes the parts of a change that the scope hides.
     pub(crate) fn narrow(&self, change: &mut AuditChange) {
         self.scope.narrow_context(change);
         let is_it = |table: &&KnownTable<'_>| {
@@ -85,7 +85,7 @@ impl<'a> KnownScope<'a> {
         change.masked.retain(|column| shows(column));
     }
 
-    /// Adds what the scope asks of changes and their transactions.
+    /// Adds the conditions of the scope on changes and their transactions.
     pub(super) fn conditions(&self, filter: &Filter, parts: &mut Parts) {
         self.of_transaction(filter, parts);
         if !self.scope.every_table {
@@ -96,7 +96,7 @@ impl<'a> KnownScope<'a> {
                 format!("c.table_id IN ({})", ids.join(", "))
             });
         }
-        // A table that is named twice shows what all of its entries show.
+        // The entries of a table that is named twice must all match.
         let mut by_table = BTreeMap::<i32, Vec<String>>::new();
         for table in &self.tables {
             let conditions = table.conditions(filter, parts);
@@ -114,7 +114,8 @@ impl<'a> KnownScope<'a> {
         }
     }
 
-    /// Adds what it asks of the transaction, and refuses what may not be asked of it.
+    /// Adds the conditions of the scope on the transaction. A filter by hidden parts of the
+    /// context matches nothing.
     fn of_transaction(&self, filter: &Filter, parts: &mut Parts) {
         let asks = !filter.metadata.is_empty() || filter.session_user.is_some();
         if asks && self.hides_context() {
@@ -135,8 +136,8 @@ impl<'a> KnownScope<'a> {
         }
     }
 
-    /// The table that a filter names, if it is in the scope. Of others it is not told whether
-    /// they are there.
+    /// Returns the table that a filter names, if it is in the scope. The error does not
+    /// reveal whether another table exists.
     pub(super) fn only_its_own(
         &self,
         name: &str,
@@ -154,7 +155,8 @@ impl<'a> KnownScope<'a> {
         }
     }
 
-    /// What it shows of an image of a row of a table.
+    /// Returns the visible part of an image of a row; `None` if the row is outside of the
+    /// scope.
     pub(crate) fn image(&self, id: i32, image: Value) -> Option<Value> {
         let mut tables = self.tables.iter().filter(|table| table.id == id);
         let within = self.has(id)
@@ -167,13 +169,13 @@ impl<'a> KnownScope<'a> {
         within.then_some(Value::Object(members))
     }
 
-    /// Whether it shows a column of a table.
+    /// Returns whether the scope shows a column of a table.
     pub(crate) fn shows(&self, id: i32, column: &str) -> bool {
         let mut tables = self.tables.iter().filter(|table| table.id == id);
         self.has(id) && tables.all(|table| table.shows(column))
     }
 
-    /// Whether a table is in it.
+    /// Returns whether a table is in the scope.
     pub(crate) fn has(&self, id: i32) -> bool {
         self.scope.every_table || self.tables.iter().any(|table| table.id == id)
     }
@@ -191,7 +193,7 @@ impl<'a> KnownScope<'a> {
         .into()
     }
 
-    /// Whether the contexts of changes are hidden.
+    /// Returns whether the contexts of changes are hidden.
     pub(super) fn hides_context(&self) -> bool {
         !self.scope.with_context
     }
@@ -199,7 +201,7 @@ impl<'a> KnownScope<'a> {
 
 impl KnownTable<'_> {
     fn conditions(&self, filter: &Filter, parts: &mut Parts) -> Vec<String> {
-        // What is hidden is not found by its value either.
+        // Hidden columns cannot be searched by value either.
         let asked = filter.changed.iter().chain(
             [&filter.changed_from, &filter.changed_to, &filter.values]
                 .into_iter()

@@ -1,7 +1,7 @@
 coalesce(CASE
     WHEN c.op <> 'U' THEN {values} ? (c.row_data ->> {column})
     WHEN c.changed_to ? {column} THEN {values} ? (c.changed_from ->> {column}) AND {values} ? (c.changed_to ->> {column})
-    -- What earlier changes left, later ones found, or the row has now.
+    -- The value after earlier changes, before later ones, or in the current row.
     ELSE {values} ? (coalesce(
         c.row_data -> {column},
         (SELECT CASE WHEN p.op IN ('D', 'T') THEN 'null' ELSE coalesce(p.changed_to -> {column}, p.row_data -> {column}, 'null') END

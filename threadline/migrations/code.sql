@@ -1969,7 +1969,7 @@ DECLARE
     tl_bare text := threadline.unquoted(condition);
 BEGIN
     RETURN tl_bare ~ '[^[:ascii:]]'
-        -- What precedes a point: a row, PostgreSQL's own schema, or the digits of a number.
+        -- These may precede a dot: a row, PostgreSQL's own schema, or the digits of a number.
         OR strpos(regexp_replace(tl_bare, '(\m(old|new|pg_catalog)\s*[.])|(\m[0-9]+[.])|([.][0-9])', '', 'gi'), '.') > 0
         OR EXISTS (
             WITH RECURSIVE reached AS (
@@ -5487,11 +5487,11 @@ BEGIN
     THEN
         RAISE EXCEPTION USING
             MESSAGE = format(CASE cardinality(tl_secret)
-                WHEN 1 THEN 'threadline: column %s of table %s looks secret by its name, and would be recorded as it is'
-                ELSE 'threadline: columns %s of table %s look secret by their names, and would be recorded as they are'
+                WHEN 1 THEN 'threadline: column %s of table %s needs an explicit policy, because its name suggests a secret'
+                ELSE 'threadline: columns %s of table %s need an explicit policy, because their names suggest secrets'
             END, array_to_string(tl_secret, ', '), target),
             HINT = concat_ws(' ',
-                'Say what is recorded of it:',
+                'Choose what is recorded:',
                 (SELECT format('exclude => ARRAY[%1$s] (nothing), mask => ARRAY[%1$s] (that it changed), hash => ARRAY[%1$s] (a keyed hash), or', string_agg(quote_literal(s), ', '))
                  FROM unnest(tl_secret) AS s
                  WHERE s <> ALL (tl_keys)
@@ -6678,7 +6678,7 @@ BEGIN
         ORDER BY c.id
     LOOP
         EXIT WHEN tl_change.op = 'I' OR tl_count = (SELECT count(*) FROM jsonb_object_keys(tl_owners));
-        -- What is known from before takes precedence.
+        -- Earlier owners take precedence.
         tl_owners := threadline.named_in(coalesce(tl_change.row_data, tl_change.changed_from), former, tl_change.captured_at) || tl_owners;
         -- These are of another record that took this key.
         EXIT WHEN tl_change.row_data IS NOT NULL;

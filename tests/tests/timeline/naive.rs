@@ -85,7 +85,7 @@ pub struct Action {
     pub job_id: Option<String>,
 }
 
-type Stories = HashMap<Vec<String>, Vec<i64>>;
+type Lineages = HashMap<Vec<String>, Vec<i64>>;
 
 /// Everything recorded.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ pub struct Recorded {
     /// Oldest change first.
     pub changes: Vec<Change>,
     pub actions: HashMap<i64, Vec<Action>>,
-    stories: HashMap<(String, String), Stories>,
+    lineages: HashMap<(String, String), Lineages>,
 }
 
 impl Recorded {
@@ -145,7 +145,7 @@ impl Recorded {
             }
         }
         Self {
-            stories: stories(&changes),
+            lineages: lineages(&changes),
             changes,
             actions,
         }
@@ -190,10 +190,10 @@ impl Recorded {
         match criterion {
             Criterion::Table(table) => is_of(change, table),
             Criterion::Record(table, key) => self
-                .stories
+                .lineages
                 .get(&(table.schema.to_owned(), table.name.to_owned()))
-                .and_then(|stories| stories.get(key))
-                .is_some_and(|story| story.contains(&change.id)),
+                .and_then(|lineages| lineages.get(key))
+                .is_some_and(|lineage| lineage.contains(&change.id)),
             Criterion::Operation(operation) => {
                 change.op
                     == match operation {
@@ -332,8 +332,8 @@ fn is_value(asked: &Value, member: &str, document: &Value, texts: &Value) -> boo
 /// Returns the changes of each record, by its last key. A record that takes a key keeps
 /// its own past; the past of an earlier record with that key is another's. One statement
 /// moves its keys at the same moment.
-fn stories(changes: &[Change]) -> HashMap<(String, String), Stories> {
-    let mut tables: HashMap<(String, String), Stories> = HashMap::new();
+fn lineages(changes: &[Change]) -> HashMap<(String, String), Lineages> {
+    let mut tables: HashMap<(String, String), Lineages> = HashMap::new();
     let mut rest = changes;
     while let Some(first) = rest.first() {
         let statement = |change: &Change| (change.transaction_id, change.statement);
@@ -349,18 +349,18 @@ fn stories(changes: &[Change]) -> HashMap<(String, String), Stories> {
         let (Some(schema), Some(table)) = (&first.schema_name, &first.table_name) else {
             continue;
         };
-        let stories = tables.entry((schema.clone(), table.clone())).or_default();
-        let before = stories.clone();
+        let lineages = tables.entry((schema.clone(), table.clone())).or_default();
+        let before = lineages.clone();
         let past = |key: &Vec<String>| before.get(key).cloned().unwrap_or_default();
         for change in moved {
             let Some(key) = &change.key else { continue };
             let from = change.previous_key.as_ref().unwrap_or(key);
-            let mut story = past(from);
-            story.push(change.id);
-            stories.insert(key.clone(), story.clone());
+            let mut lineage = past(from);
+            lineage.push(change.id);
+            lineages.insert(key.clone(), lineage.clone());
             let followed = moved.iter().any(|other| other.key.as_ref() == Some(from));
             if !followed {
-                stories.insert(from.clone(), story);
+                lineages.insert(from.clone(), lineage);
             }
         }
     }

@@ -35,7 +35,7 @@ pub use lookups::{ForeignKey, action_by_id, ends_of, foreign_keys, image_within,
 pub use overview::{Overview, overview};
 pub use tables::{TableInfo, tables};
 
-pub(crate) use history::STORY;
+pub(crate) use history::RECORD_CHANGES;
 #[cfg(feature = "utoipa")]
 pub(crate) use page_request::{CURSOR, LIMIT};
 pub(crate) use report::change_by_id;

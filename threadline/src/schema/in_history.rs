@@ -7,7 +7,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::Bool;
 
 use super::changes;
-use crate::queries::{History, STORY};
+use crate::queries::{History, RECORD_CHANGES};
 use crate::statement;
 
 /// The condition that a row of [`changes`] belongs to the history of a record.
@@ -76,11 +76,11 @@ impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for InHistory<M, V> {
         out.push_sql(", ");
         changes::id.walk_ast(out.reborrow())?;
         out.push_sql(") IN (");
-        statement::walk(&mut out, STORY, |name, out| self.0.fill(name, out))?;
+        statement::walk(&mut out, RECORD_CHANGES, |name, out| self.0.fill(name, out))?;
         out.push_sql(
-            "SELECT story.transaction_id, story.id FROM story ORDER BY story.id DESC LIMIT ",
+            "SELECT record_changes.transaction_id, record_changes.id FROM record_changes ORDER BY record_changes.id DESC LIMIT ",
         );
-        self.0.fill("story limit", &mut out)?;
+        self.0.fill("change limit", &mut out)?;
         out.push_sql("))");
         Ok(())
     }

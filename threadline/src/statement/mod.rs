@@ -101,11 +101,11 @@ pub(crate) fn fill_record<'b, V: QueryFragment<Pg>>(
     out: &mut AstPass<'_, 'b, Pg>,
 ) -> QueryResult<()> {
     match name {
-        "story conditions" => {
+        "change conditions" => {
             out.push_sql("true");
             Ok(())
         }
-        "story limit" => {
+        "change limit" => {
             out.push_sql("ALL");
             Ok(())
         }

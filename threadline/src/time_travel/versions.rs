@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::forms::schema::Columns;
 use crate::model::{AuditedModel, KeyExpression};
 use crate::posting::post_before_reading;
-use crate::queries::{STORY, known_table};
+use crate::queries::{RECORD_CHANGES, known_table};
 use crate::record::{AuditChange, CHANGE_COLUMNS, ChangeSql, Unavailable, portable};
 use crate::run;
 use crate::statement::{self, CHANGE_TABLES};
@@ -232,7 +232,7 @@ impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for Versions<
         // Its columns are those of the table: after a change of the table, the server would
         // refuse a cached plan.
         out.unsafe_to_cache_prepared();
-        statement::walk(&mut out, STORY, |name, out| {
+        statement::walk(&mut out, RECORD_CHANGES, |name, out| {
             statement::fill_record(name, &self.table, &self.key, out)
         })?;
         statement::walk(&mut out, include_str!("versions.sql"), |name, out| {

@@ -17,13 +17,13 @@
     WHERE image IS NOT NULL
 ), named AS (
     -- Columns under today's names.
-    SELECT story.*,
+    SELECT record_changes.*,
            CASE WHEN renames IS NULL THEN changed_from ELSE threadline.renamed_image(renames, changed_from, captured_at) END AS from_now,
            CASE WHEN renames IS NULL THEN changed_to ELSE threadline.renamed_image(renames, changed_to, captured_at) END AS to_now,
            CASE WHEN renames IS NULL THEN row_data ELSE threadline.renamed_image(renames, row_data, captured_at) END AS row_now,
            captured_at < audited_since AS interrupted,
            alterations, key_columns, ignored
-    FROM story
+    FROM record_changes
     CROSS JOIN (SELECT renames, alterations, audited_since, key_columns, ignored FROM audited) AS audited
 ), chained AS (
     -- An insert, delete or truncate ends one chain of updates and begins another: numbered from

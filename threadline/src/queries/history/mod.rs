@@ -20,8 +20,8 @@ use crate::statement::{self, CHANGE_TABLES};
 
 pub use with::{HistoryWith, Referring};
 
-/// A common table expression `story`: the changes of one record.
-pub(crate) const STORY: &str = include_str!("story.sql");
+/// A common table expression `record_changes`: the changes of one record.
+pub(crate) const RECORD_CHANGES: &str = include_str!("record_changes.sql");
 
 /// The query for the changes of one record, newest first.
 ///
@@ -187,7 +187,10 @@ impl<M, V, C> RunQueryDsl<C> for History<M, V> {}
 
 impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for History<M, V> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let sql = concat!(include_str!("story.sql"), include_str!("history.sql"));
+        let sql = concat!(
+            include_str!("record_changes.sql"),
+            include_str!("history.sql")
+        );
         statement::walk(&mut out, sql, |name, out| self.fill(name, out))
     }
 }
@@ -198,11 +201,11 @@ impl<M, V: QueryFragment<Pg>> History<M, V> {
         match name {
             "change columns" => out.push_sql(&statement::change_columns()),
             "change tables" => out.push_sql(CHANGE_TABLES),
-            "story limit" => match self.limit {
+            "change limit" => match self.limit {
                 Some(limit) => out.push_sql(&limit.to_string()),
                 None => out.push_sql("ALL"),
             },
-            "story conditions" => match &self.before {
+            "change conditions" => match &self.before {
                 Some(before) => {
                     out.push_sql("c.id < ");
                     return out.push_bind_param::<BigInt, _>(before);

@@ -4,7 +4,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text};
 use diesel::{Column, RunQueryDsl};
 
-use super::{History, STORY};
+use super::{History, RECORD_CHANGES};
 use crate::error::Error;
 use crate::filter::FilterError;
 use crate::record::ChangeSql;
@@ -169,7 +169,9 @@ impl<M, V, C> RunQueryDsl<C> for HistoryWith<M, V> {}
 impl<M, V: QueryFragment<Pg>> QueryFragment<Pg> for HistoryWith<M, V> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let history = &self.history;
-        statement::walk(&mut out, STORY, |name, out| history.fill(name, out))?;
+        statement::walk(&mut out, RECORD_CHANGES, |name, out| {
+            history.fill(name, out)
+        })?;
         statement::walk(&mut out, include_str!("with.sql"), |name, out| {
             match name {
                 "paths" => return out.push_bind_param::<Array<Text>, _>(&self.paths),

@@ -11,14 +11,14 @@
 ), either AS (
     SELECT DISTINCT ON (c.id) c.*
     FROM (
-        SELECT * FROM story
+        SELECT * FROM record_changes
         UNION ALL
         SELECT a.id, a.transaction_id, a.captured_at, a.table_id, a.statement, a.op, a.record_key, a.previous_key,
                a.changed_from, a.changed_to, a.row_data
         FROM associated AS a
     ) AS c
     ORDER BY c.id DESC
-    LIMIT {story limit}
+    LIMIT {change limit}
 ), reference AS (
     SELECT a.id, jsonb_agg(jsonb_build_object('through', a.through, 'moved', a.moved) ORDER BY a.through) AS list
     FROM associated AS a

@@ -11,7 +11,7 @@ use crate::action::{ActionStatus, AuditAction};
 use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::filter::{Filter, FilterError, Key, RecordKey};
-use crate::queries::STORY;
+use crate::queries::RECORD_CHANGES;
 use crate::queries::overview::OverviewSql;
 use crate::queries::page::ChangePlace;
 use crate::queries::summary::SummarySql;
@@ -483,15 +483,15 @@ fn by_record(
     };
     ChangesQuery {
         with: filled(
-            STORY,
+            RECORD_CHANGES,
             &[
                 ("table name", &table),
                 ("key values", &values),
-                ("story conditions", &all_of(&parts.change)),
-                ("story limit", limit),
+                ("change conditions", &all_of(&parts.change)),
+                ("change limit", limit),
             ],
         ),
-        changes: format!("SELECT c.* FROM story AS c ORDER BY c.id DESC LIMIT {limit}\n"),
+        changes: format!("SELECT c.* FROM record_changes AS c ORDER BY c.id DESC LIMIT {limit}\n"),
         order: "c.id DESC",
         binds: parts.binds.0,
     }

@@ -32,7 +32,7 @@ WITH RECURSIVE target AS (
            lead(left_statement) OVER back AS arrival_statement
     FROM lineage
     WINDOW back AS (ORDER BY before_id DESC)
-), story AS (
+), record_changes AS (
     SELECT c.*
     FROM segment
     CROSS JOIN LATERAL (
@@ -44,9 +44,9 @@ WITH RECURSIVE target AS (
           AND c.id >= segment.from_id AND c.id < segment.before_id
           AND (c.statement IS NULL OR (
               (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)))
-          AND {story conditions}
+          AND {change conditions}
         ORDER BY c.id DESC
-        LIMIT {story limit})
+        LIMIT {change limit})
         UNION ALL
         (SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key,
                c.changed_from, c.changed_to, c.row_data
@@ -56,9 +56,9 @@ WITH RECURSIVE target AS (
           AND c.id > segment.from_id AND c.id < segment.before_id
           AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)
           AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.arrival_transaction, segment.arrival_statement)
-          AND {story conditions}
+          AND {change conditions}
         ORDER BY c.id DESC
-        LIMIT {story limit})
+        LIMIT {change limit})
         UNION ALL
         -- Few entries wait, or all of them are read in any case.
         (SELECT * FROM threadline.pending_changes(only_table => segment.table_id, only_key => segment.record_key) AS c
@@ -70,8 +70,8 @@ WITH RECURSIVE target AS (
                AND c.id > segment.from_id AND c.id < segment.before_id
                AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.left_transaction, segment.left_statement)
                AND (c.transaction_id, c.statement) IS DISTINCT FROM (segment.arrival_transaction, segment.arrival_statement))
-          AND {story conditions}
+          AND {change conditions}
         ORDER BY c.id DESC
-        LIMIT {story limit})
+        LIMIT {change limit})
     ) AS c
 )

@@ -7,7 +7,6 @@ use super::error::FilterError;
 use super::parse::{actor_type, operation};
 use super::table::is_table_name;
 use crate::context::{ActorRef, ActorType};
-use crate::error::Error;
 use crate::record::Operation;
 use crate::statement::Binds;
 
@@ -147,9 +146,9 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// Returns an error of the kind [`FilterError`] if `except` does not take the filter, or
+    /// Returns a [`FilterError`] if `except` does not take the filter, or
     /// the filter does not accept the text.
-    pub fn except(mut self, filter: &str, text: &str) -> Result<Self, Error> {
+    pub fn except(mut self, filter: &str, text: &str) -> Result<Self, FilterError> {
         let text = format!("{filter}={text}");
         let exception = Exception::parse(&text).map_err(|message| not_taken(text, message))?;
         self.except.push(exception);

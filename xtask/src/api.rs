@@ -9,7 +9,12 @@ use threadline_test_server::root;
 
 use crate::run::{cargo, run};
 
-const CRATES: [&str; 3] = ["threadline", "threadline-cli", "threadline-tower"];
+const CRATES: [&str; 4] = [
+    "threadline",
+    "threadline-cli",
+    "threadline-tower",
+    "threadline-web",
+];
 
 /// The version of rustdoc's JSON format that `public_api` reads. The format is unstable,
 /// and may change with any version of Rust.

@@ -34,7 +34,7 @@ use crate::record::Unavailable;
 ///     }
 /// }
 ///
-/// let error = Filter::parse([("operation", "upsert")]).unwrap_err();
+/// let error = Error::from(Filter::parse([("operation", "upsert")]).unwrap_err());
 /// assert_eq!(status(&error), 400);
 /// assert_eq!(
 ///     body(&error),

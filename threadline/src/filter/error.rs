@@ -116,10 +116,9 @@ impl FilterError {
     /// marking it in a form.
     ///
     /// ```
-    /// use threadline::{ErrorKind, Filter};
+    /// use threadline::Filter;
     ///
     /// let error = Filter::parse([("from", "yesterday")]).unwrap_err();
-    /// let ErrorKind::Filter(error) = error.kind() else { unreachable!() };
     /// assert_eq!(error.parameter(), Some("from"));
     /// ```
     pub fn parameter(&self) -> Option<&str> {

@@ -104,7 +104,7 @@ impl Policy {
     /// # doctest_schema!();
     /// use threadline::{AuditedModel, ColumnPolicy};
     ///
-    /// assert!(User::spec().policy.columns_with(ColumnPolicy::Mask).is_empty());
+    /// assert_eq!(User::spec().policy.columns_with(ColumnPolicy::Mask), ["email"]);
     /// ```
     pub fn columns_with(&self, policy: ColumnPolicy) -> Vec<&str> {
         let columns = self.column_policies.iter();

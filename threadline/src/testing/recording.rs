@@ -193,7 +193,7 @@ where
 /// let mut conn = AsyncPgConnection::establish(&database_url).await?;
 /// let recorded = recorded_async(&mut conn, async |conn| {
 ///     conn.audited_transaction(&context("user:42"), async |conn| {
-///         diesel::delete(users::table.find(42)).execute(conn).await
+///         RunQueryDsl::execute(diesel::delete(users::table.find(42)), conn).await
 ///     })
 ///     .await
 /// })

@@ -10,10 +10,7 @@ mod plain;
 pub use audit_connection::{AuditConnection, StreamConnection};
 pub use blocking::{BlockingConnection, ready};
 
-#[cfg(any(
-    feature = "export-async",
-    all(feature = "diesel-async", feature = "testing")
-))]
+#[cfg(feature = "diesel-async")]
 pub(crate) use asynchronous::Asynchronous;
 pub(crate) use audit_connection::{BuildRow, Columns, EachRow};
 #[cfg(feature = "audited-connection")]

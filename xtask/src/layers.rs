@@ -13,12 +13,11 @@ use graph::Graph;
 
 const LAYERS: &str = "xtask/layers.txt";
 
-const CRATES: [&str; 5] = [
+const CRATES: [&str; 4] = [
     "threadline",
     "threadline-derive",
     "threadline-cli",
     "threadline-tower",
-    "threadline-web",
 ];
 
 const HEADING: &str = "\

@@ -1,10 +1,12 @@
 use crate::provision::{FOR_DEMO, Missing, provision};
 use crate::run::{cargo, run};
+use crate::schema;
 use crate::server::{Database, server};
 
 /// Runs an example on a database of its own.
 pub(crate) fn demo(example: &str, then: Missing) -> Result<u8, String> {
     provision(FOR_DEMO, then)?;
+    schema::write()?;
     // Built first, so that a compile error shows before a server starts.
     let built = run(cargo().args(["build", "--package", example]))?;
     if built != 0 {

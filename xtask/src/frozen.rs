@@ -6,7 +6,8 @@ use std::fs;
 use sha2::{Digest, Sha256};
 use threadline_test_server::root;
 
-use crate::schema::{CODE_FILE, newest, read, write};
+use crate::code::CODE;
+use crate::schema::{newest, read};
 use crate::versions::VERSIONS;
 
 const CHECKSUMS: &str = "threadline/migrations/frozen/CHECKSUMS";
@@ -25,12 +26,10 @@ pub(crate) fn freeze(version: &str) -> Result<(), String> {
             newest()
         ));
     }
-    write()?;
     let frozen = code_file(newest());
     fs::create_dir_all(root().join("threadline/migrations/frozen"))
         .map_err(|error| format!("{frozen}: {error}"))?;
-    fs::copy(root().join(CODE_FILE), root().join(&frozen))
-        .map_err(|error| format!("{frozen}: {error}"))?;
+    fs::write(root().join(&frozen), CODE).map_err(|error| format!("{frozen}: {error}"))?;
     let mut text = String::new();
     for path in files() {
         text.push_str(&format!("{}  {path}\n", sha256(&path)?));

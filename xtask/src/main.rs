@@ -2,6 +2,8 @@
 
 mod api;
 mod bench;
+#[path = "../../threadline/src/install/code.rs"]
+mod code;
 mod demo;
 mod frozen;
 mod layers;
@@ -39,8 +41,8 @@ usage: cargo xtask <command>
                     measure what capture, reads and exports cost (or one PART of
                     these); FILE takes the figures and the goals, or the goals
                     as a table
-  schema [--check]  write the migrations of the audit schema from threadline/sql,
-                    or fail if they are not what it says, or a frozen one changed
+  schema [--check]  write the quickstart's migration of the audit schema, or fail if
+                    a file of threadline/sql is not installed, or a frozen one changed
   freeze VERSION    freeze the newest version of the audit schema for a release
   api [--check]     write the public API of the crates into api/, or fail if it is
                     not what is written there

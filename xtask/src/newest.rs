@@ -15,6 +15,7 @@ use threadline_test_server::{
 
 use crate::provision::{Missing, provision, provision_tests};
 use crate::run::run;
+use crate::schema;
 use crate::test::tests;
 
 /// The newest major version.
@@ -43,6 +44,7 @@ const TESTS: [&str; 10] = [
 /// Runs the tests with the newest server; arguments go to `cargo test`.
 pub(crate) fn test(arguments: &[String], then: Missing) -> Result<u8, String> {
     let diesel = provision_tests(then)?;
+    schema::write()?;
     match programs(then)? {
         Some(programs) => test_with(programs, &diesel, arguments),
         None => Ok(0),

@@ -7,12 +7,14 @@ use threadline_test_server::{Server, diesel_cli};
 use crate::newest::{self, NEWEST};
 use crate::provision::{Missing, provision, provision_tests};
 use crate::run::{cargo, run};
+use crate::schema;
 use crate::server::{major_version, server};
 
 /// Runs every test of the workspace on one server, and those that depend on the version
 /// also on the newest one. With arguments, only the selected ones.
 pub(crate) fn test(arguments: &[String], then: Missing) -> Result<u8, String> {
     let diesel = provision_tests(then)?;
+    schema::write()?;
     let server = server()?;
     // Installed before the tests run; a failure does not prevent them.
     let newest = if !arguments.is_empty() {

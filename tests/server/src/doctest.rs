@@ -30,7 +30,7 @@ pub fn connect(manifest_dir: &str) -> Example {
         .expect("the quickstart has migrations")
         .map(|entry| entry.expect("readable").path().join("up.sql"))
         .find(|path| path.to_string_lossy().contains("_threadline_schema_v"))
-        .expect("the quickstart has the audit schema");
+        .expect("`cargo xtask schema` writes the audit schema for the quickstart");
     let sql = std::fs::read_to_string(&schema).expect("readable");
     run(&mut connection, &sql);
     run(

@@ -1,6 +1,6 @@
 -- Ends the suspension that threadline.suspend(..., for_session => true) began, and records that
 -- as an action.
-CREATE FUNCTION threadline.resume(
+CREATE OR REPLACE FUNCTION threadline.resume(
     actor_type text DEFAULT NULL,
     actor_id   text DEFAULT NULL
 ) RETURNS SETOF threadline.audit_actions

@@ -7,7 +7,7 @@
 --
 -- for_session: suspends capture for the session, until threadline.resume() or its end. Do not use
 -- it on a pooled connection, where another client gets the session next.
-CREATE FUNCTION threadline.suspend(
+CREATE OR REPLACE FUNCTION threadline.suspend(
     reason      text,
     actor_type  text    DEFAULT NULL,
     actor_id    text    DEFAULT NULL,

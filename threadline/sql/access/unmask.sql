@@ -2,7 +2,7 @@
 -- session then sees them in each transaction that has the action's id in the setting
 -- threadline.unmasked, for an hour at most. The actor is the context's unless another is named.
 -- Only roles that were granted EXECUTE may call it.
-CREATE FUNCTION threadline.unmask(
+CREATE OR REPLACE FUNCTION threadline.unmask(
     reason     text,
     actor_type text DEFAULT NULL,
     actor_id   text DEFAULT NULL

@@ -1,6 +1,6 @@
 -- Records an operation on the audit itself as an action of the running transaction. The actor is
 -- the context's unless another is named. For functions that run as the owner of the audit.
-CREATE FUNCTION threadline.own_action(
+CREATE OR REPLACE FUNCTION threadline.own_action(
     name       text,
     meta       jsonb,
     reason     text DEFAULT NULL,

@@ -2,7 +2,7 @@
 -- database transaction is not compared later: an AuditTransaction that a session named counts
 -- only if its entry is of this database transaction. The journal has no index, so the entry's
 -- location is remembered, and the newest blocks are read before the others.
-CREATE FUNCTION threadline.own_transaction() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.own_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

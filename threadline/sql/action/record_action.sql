@@ -2,7 +2,7 @@
 -- database transaction and opens one if no change has; otherwise it has no transaction. Runs as
 -- the owner, so that an application needs no right on the tables: GRANT USAGE ON SCHEMA
 -- threadline is enough.
-CREATE FUNCTION threadline.record_action(
+CREATE OR REPLACE FUNCTION threadline.record_action(
     name           text,
     actor_type     text,
     actor_id       text    DEFAULT NULL,

@@ -5,7 +5,7 @@
 -- refer to the record; out, if it ended the reference.
 --
 -- Limit per row, the newest before a change: as many as a page takes, and more.
-CREATE FUNCTION threadline.associated_changes(
+CREATE OR REPLACE FUNCTION threadline.associated_changes(
     referred integer, referents jsonb, paths text[], before bigint, at_most bigint
 ) RETURNS TABLE (
     id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",

@@ -1,6 +1,6 @@
 -- Returns the changes of rows within spans from threadline.referring_spans(): the newest of each
 -- span before a change, up to a limit.
-CREATE FUNCTION threadline.changes_in_spans(
+CREATE OR REPLACE FUNCTION threadline.changes_in_spans(
     referring integer, spans jsonb, before bigint, at_most bigint
 ) RETURNS TABLE (
     id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",

@@ -1,6 +1,6 @@
 -- Returns today's name of the column that last had this name; NULL if there is none, or it was
 -- dropped.
-CREATE FUNCTION threadline.column_now(renames jsonb, name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.column_now(renames jsonb, name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,7 +1,7 @@
 -- Returns the type in which values of a referring column and of a key column have equal texts
 -- exactly if they are equal; NULL if they must be brought into the form of a key first. If a key
 -- was too long for the index, only a digest of it is known.
-CREATE FUNCTION threadline.compared_as(referring regtype, key_type text, key_values text[]) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.compared_as(referring regtype, key_type text, key_values text[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN CASE

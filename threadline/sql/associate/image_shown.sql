@@ -1,7 +1,7 @@
 -- Returns SQL for the image of a change that shows the row after it or, with `as_it_went`, before
 -- it; NULL if there is none. The indexes of threadline.index_reference() contain the same
 -- expression.
-CREATE FUNCTION threadline.image_shown(as_it_went boolean, row_name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.image_shown(as_it_went boolean, row_name text) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN format(

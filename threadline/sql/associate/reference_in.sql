@@ -1,7 +1,7 @@
 -- Returns the columns by which rows of a table refer to those of another: for 'posts' the columns
 -- of its only foreign key, for 'posts.user_id' or 'posts(tenant, author)' the named ones. Fails
 -- if the recorded data cannot give the answer.
-CREATE FUNCTION threadline.reference_in(
+CREATE OR REPLACE FUNCTION threadline.reference_in(
     referred integer, reference text,
     OUT table_id integer, OUT relation regclass, OUT columns text[]
 )

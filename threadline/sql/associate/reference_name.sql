@@ -1,5 +1,5 @@
 -- Returns the name of a reference: posts.user_id, or posts(tenant, author).
-CREATE FUNCTION threadline.reference_name(referring integer, columns text[]) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.reference_name(referring integer, columns text[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

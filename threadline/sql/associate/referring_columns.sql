@@ -1,6 +1,6 @@
 -- Returns the columns of a table by which rows can refer to others: the present ones, and
 -- recorded ones that were dropped. Shows how each is recorded, and since when.
-CREATE FUNCTION threadline.referring_columns(
+CREATE OR REPLACE FUNCTION threadline.referring_columns(
     audited_table integer, target regclass,
     OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz
 ) RETURNS SETOF record

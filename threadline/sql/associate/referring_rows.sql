@@ -1,7 +1,7 @@
 -- Returns SQL for the rows of a table that now refer to records with given keys: the record key
 -- of each, and its reference as {"column": value}. For a reference by one column, an index on it
 -- is used.
-CREATE FUNCTION threadline.referring_rows(
+CREATE OR REPLACE FUNCTION threadline.referring_rows(
     referring integer, target regclass, columns text[], types regtype[], key_types text[], record_keys text[]
 ) RETURNS text
 LANGUAGE plpgsql STABLE

@@ -7,7 +7,7 @@
 -- is now. Between two changes that show its reference, it has the value that the earlier one
 -- left; before the first, the value that change found; if no change shows it, the value in the
 -- table now.
-CREATE FUNCTION threadline.referring_spans(
+CREATE OR REPLACE FUNCTION threadline.referring_spans(
     referring integer, target regclass, columns text[], referred integer, referents jsonb,
     OUT record_key text, OUT since bigint, OUT until bigint, OUT begun bigint, OUT ended bigint,
     OUT since_transaction bigint, OUT until_transaction bigint

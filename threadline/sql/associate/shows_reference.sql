@@ -2,7 +2,7 @@
 -- a record with one of the given keys: the image after it or, with `as_it_went`, before it. For a
 -- reference by several columns it is true if nothing in the image contradicts it. For one column
 -- it has the form of the indexes that threadline.index_reference() creates.
-CREATE FUNCTION threadline.shows_reference(
+CREATE OR REPLACE FUNCTION threadline.shows_reference(
     columns text[], types regtype[], key_types text[], renames jsonb, record_keys text[], as_it_went boolean
 ) RETURNS text
 LANGUAGE plpgsql STABLE

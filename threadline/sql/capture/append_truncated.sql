@@ -1,5 +1,5 @@
 -- Appends an entry for a row that a TRUNCATE removes, or for rows whose content is unknown.
-CREATE FUNCTION threadline.append_truncated(
+CREATE OR REPLACE FUNCTION threadline.append_truncated(
     audited_table integer, relation oid, old_row jsonb DEFAULT NULL, new_row jsonb DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql

@@ -1,7 +1,7 @@
 -- Returns the relation whose columns a capture function was built for, given one of its
 -- partitions. `built_for` is its OID at that time; after a restore the OIDs differ, and the
 -- partition's root is taken.
-CREATE FUNCTION threadline.audited_relation(target oid, built_for oid) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.audited_relation(target oid, built_for oid) RETURNS regclass
 LANGUAGE sql STABLE
 RETURN CASE
     WHEN target = built_for THEN target

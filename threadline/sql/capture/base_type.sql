@@ -1,5 +1,5 @@
 -- Returns the type under a domain, through any number of nested domains; else the type itself.
-CREATE FUNCTION threadline.base_type(type oid) RETURNS oid
+CREATE OR REPLACE FUNCTION threadline.base_type(type oid) RETURNS oid
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -2,7 +2,7 @@
 -- that the statement names or reaches and that carries the trigger; partitions without one are
 -- covered by their parent's. If the number of rows exceeds audited_tables.truncate_limit, one
 -- record gives the number, so that TRUNCATE stays fast.
-CREATE FUNCTION threadline.capture_truncate(audited_table integer, target oid, built_for jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.capture_truncate(audited_table integer, target oid, built_for jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'

@@ -1,7 +1,7 @@
 -- Returns the table that a capture function belongs to: the one it was built for or, after a
 -- restore, when the OIDs differ, the one whose trigger calls it. Declared immutable, so that
 -- PostgreSQL evaluates it when it plans and not for every write.
-CREATE FUNCTION threadline.captured_relation(audited_table integer, built_for oid) RETURNS oid
+CREATE OR REPLACE FUNCTION threadline.captured_relation(audited_table integer, built_for oid) RETURNS oid
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((
     SELECT g.tgrelid

@@ -1,7 +1,7 @@
 -- Returns the images of a row whose columns differ from those that its capture was built for, or
 -- contain values without a form in jsonb: images of the whole row, from which redacted columns
 -- are removed by name. Never fails.
-CREATE FUNCTION threadline.careful_change(
+CREATE OR REPLACE FUNCTION threadline.careful_change(
     old_record anyelement, new_record anyelement, plain boolean, redaction jsonb,
     OUT old_row jsonb, OUT new_row jsonb, OUT changed text[]
 )

@@ -1,5 +1,5 @@
 -- Returns the named columns that differ between two rows, even if their images are equal.
-CREATE FUNCTION threadline.changed_apart(old_record anyelement, new_record anyelement, columns jsonb) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.changed_apart(old_record anyelement, new_record anyelement, columns jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

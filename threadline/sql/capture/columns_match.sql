@@ -2,7 +2,7 @@
 -- columns, names and types and, where any are redacted, the same generation expressions of the
 -- plain ones. While the table keeps its OID, the column numbers must match too; a restore closes
 -- the gaps that dropped columns left.
-CREATE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.columns_match(relation oid, built_for jsonb) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off

@@ -2,7 +2,7 @@
 -- a table whose OID is not the one in its capture function: it was restored, and PostgreSQL does
 -- not know that a plan depends on it. Called for every write until threadline.refresh(), and
 -- therefore kept minimal.
-CREATE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[], apart boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.columns_now(relation oid, built_for jsonb, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

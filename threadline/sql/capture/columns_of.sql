@@ -4,7 +4,7 @@
 -- through the catalog cache: under REPEATABLE READ the catalog itself may show names from before
 -- a rename, and dropped columns. Virtual columns are left out: the row that a trigger sees has no
 -- value of them.
-CREATE FUNCTION threadline.columns_of(target regclass)
+CREATE OR REPLACE FUNCTION threadline.columns_of(target regclass)
 RETURNS TABLE (number smallint, name text, type regtype, bitwise boolean)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -2,7 +2,7 @@
 -- entry under the context. If there is none, appends an entry that holds only the context. The
 -- settings are not trusted: posting checks that the entry exists and is of the same database
 -- transaction.
-CREATE FUNCTION threadline.current_transaction() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.current_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Returns threadline.fingerprint() without some columns, given by their numbers.
-CREATE FUNCTION threadline.fingerprint_but(target regclass, others smallint[]) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.fingerprint_but(target regclass, others smallint[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off

@@ -1,5 +1,5 @@
 -- Returns the generation expression of a column; NULL if it has none.
-CREATE FUNCTION threadline.generation_of(relation oid, column_number smallint) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.generation_of(relation oid, column_number smallint) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off

@@ -3,7 +3,7 @@
 -- missing, as in a restore that left out the rows, all values give the same result. Not written
 -- as one expression, because PostgreSQL would inline that into the expressions of capture and
 -- plan each as a query, which takes three times as long for a single row.
-CREATE FUNCTION threadline.hash(key_id integer, value jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.hash(key_id integer, value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Returns a key of up to 64 bytes with each byte exclusive-or a given byte, as HMAC needs it.
-CREATE FUNCTION threadline.hash_pad(key bytea, pad integer) RETURNS bytea
+CREATE OR REPLACE FUNCTION threadline.hash_pad(key bytea, pad integer) RETURNS bytea
 LANGUAGE sql IMMUTABLE
 RETURN (
     SELECT pg_catalog.string_agg(

@@ -1,5 +1,5 @@
 -- Returns SQL for the image of a row called row_name of a relation with any columns.
-CREATE FUNCTION threadline.image_of(relation regclass, row_name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.image_of(relation regclass, row_name text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN pg_catalog.format(

@@ -2,7 +2,7 @@
 -- pinned ones. `apart` says that values are compared separately from their images: otherwise a type
 -- of which threadline.merges_values() is true is not plain. Covers the types that most columns
 -- have; for others see threadline.json_form() and threadline.settings_needed().
-CREATE FUNCTION threadline.is_plain_type(type oid, pinned text[], apart boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.is_plain_type(type oid, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN type IN (
         'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,

@@ -1,6 +1,6 @@
 -- Returns the text as a JSON array, or NULL: a stored value that is neither does not make a read
 -- fail.
-CREATE FUNCTION threadline.json_array_or_null(value text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.json_array_or_null(value text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN

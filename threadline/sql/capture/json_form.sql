@@ -3,7 +3,7 @@
 -- to_jsonb() calls any cast to json that the type's owner created. Such a value is recorded as
 -- the text from its output function. A json value that has no form in jsonb keeps its text, and
 -- money, whose text depends on the locale, is a number.
-CREATE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $form$

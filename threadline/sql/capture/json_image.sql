@@ -2,7 +2,7 @@
 -- signature may cover it). A value that jsonb writes identically is kept as its content; any
 -- other is kept as a string that holds the text. A json string is always kept that way, so that a
 -- string in the place of a json column is always a text of json.
-CREATE FUNCTION threadline.json_image(value json) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.json_image(value json) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN

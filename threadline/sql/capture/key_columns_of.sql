@@ -1,5 +1,5 @@
 -- Returns the primary key of a relation, in key order; empty if it has none.
-CREATE FUNCTION threadline.key_columns_of(target regclass)
+CREATE OR REPLACE FUNCTION threadline.key_columns_of(target regclass)
 RETURNS TABLE (name text, type regtype)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,6 +1,6 @@
 -- Creates a key of 32 random bytes and returns the id under which it is kept. UUIDs come from
 -- PostgreSQL's strong random source, 122 bits each.
-CREATE FUNCTION threadline.new_hash_key() RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.new_hash_key() RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

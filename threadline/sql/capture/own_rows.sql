@@ -1,6 +1,6 @@
 -- Returns a table as FROM, UPDATE or DELETE take it, restricted to its own rows: the rows of an
 -- inheritance child belong to the child, those of a partition to the table.
-CREATE FUNCTION threadline.own_rows(target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.own_rows(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,6 +1,6 @@
 -- Returns the stored form of a masked value. It has the JSON type that to_jsonb gives the
 -- column's values, so that readers can parse it. NULL stays NULL.
-CREATE FUNCTION threadline.placeholder(type regtype) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.placeholder(type regtype) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (
     SELECT CASE

@@ -2,7 +2,7 @@
 -- that no cast is called, and its text depends only on pinned settings. `apart` as in
 -- threadline.is_plain_type(). Declared immutable and called only with constants, so that PostgreSQL
 -- evaluates it once, when it plans the query around it, and again after any change of the relation.
-CREATE FUNCTION threadline.plain_columns(relation oid, pinned text[], apart boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.plain_columns(relation oid, pinned text[], apart boolean) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

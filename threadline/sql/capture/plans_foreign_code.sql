@@ -1,7 +1,7 @@
 -- Returns whether PostgreSQL, to plan a query of a table, may call a function that was written by
 -- a role other than a superuser or the owner of the audit: the planner evaluates constants in the
 -- expressions of indexes, statistics and partition keys with the rights of the caller.
-CREATE FUNCTION threadline.plans_foreign_code(target regclass) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.plans_foreign_code(target regclass) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

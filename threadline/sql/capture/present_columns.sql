@@ -2,7 +2,7 @@
 -- REPEATABLE READ its snapshot shows an older catalog, while PostgreSQL itself looks up the names
 -- of a row's fields and the types of expressions in the current one. The type is unknown if the
 -- caller has no access to its schema.
-CREATE FUNCTION threadline.present_columns(
+CREATE OR REPLACE FUNCTION threadline.present_columns(
     target regclass, OUT number smallint, OUT name text, OUT type regtype
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE

@@ -2,7 +2,7 @@
 -- table itself, or the parent of a partition that was attached later without a grant. NULL if
 -- there is none, or if a row-level policy or a function of another role would run with the rights
 -- of the owner.
-CREATE FUNCTION threadline.readable(target regclass) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.readable(target regclass) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,6 +1,6 @@
 -- Returns the images of a change without the redacted columns, and the masked columns that it
 -- changed.
-CREATE FUNCTION threadline.redacted_change(
+CREATE OR REPLACE FUNCTION threadline.redacted_change(
     INOUT old_row jsonb, INOUT new_row jsonb, redaction jsonb, OUT changed text[]
 )
 LANGUAGE plpgsql STABLE

@@ -1,5 +1,5 @@
 -- Returns a row's image reduced to the plain columns, with placeholders for the masked ones.
-CREATE FUNCTION threadline.redacted_image(image jsonb, plain text[], masks jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.redacted_image(image jsonb, plain text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN image IS NOT NULL THEN (
     SELECT coalesce(

@@ -1,5 +1,5 @@
 -- Refuses a write without a known actor on a table audited with require_actor.
-CREATE FUNCTION threadline.require_actor(audited_table integer) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.require_actor(audited_table integer) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Returns any row, or value of a composite type, as JSON. Never fails.
-CREATE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'

@@ -5,7 +5,7 @@
 -- The context carries the time at which the transaction began. A context that a session left
 -- behind with SET carries another time, so it gives no actor to the next client of a pooled
 -- connection.
-CREATE FUNCTION threadline.set_context(context jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.set_context(context jsonb) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
     SELECT pg_catalog.set_config('threadline.context',

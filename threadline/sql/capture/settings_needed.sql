@@ -1,7 +1,7 @@
 -- Returns the settings on which the text of a relation's values depends: one value has one image,
 -- independent of the session that writes it. Each pinned setting adds cost to every call of a
 -- function, so a table has only those that its types need; a table with an unknown type has all.
-CREATE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

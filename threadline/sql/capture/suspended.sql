@@ -1,6 +1,6 @@
 -- Returns whether capture is suspended in the running database transaction or its session. The
 -- setting threadline.suspended only says that a suspension has to be looked up.
-CREATE FUNCTION threadline.suspended() RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.suspended() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

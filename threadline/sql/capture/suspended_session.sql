@@ -1,5 +1,5 @@
 -- Returns the action that suspended capture in this session; NULL if capture is not suspended.
-CREATE FUNCTION threadline.suspended_session() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.suspended_session() RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

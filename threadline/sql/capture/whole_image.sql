@@ -2,7 +2,7 @@
 -- policy. The exact form fails where a value has no form in jsonb (\u0000 inside json[]). The
 -- other form never fails: it keeps all values except numbers and the like as text, and replaces
 -- what exceeds 200 MB by its length and digest.
-CREATE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

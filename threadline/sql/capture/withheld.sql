@@ -2,7 +2,7 @@
 -- is not the one that threadline.audit() created. A trigger that was copied to another table with
 -- a schema, or created by hand, records nothing, because the write was not on the audited table;
 -- threadline.table_drift() reports it.
-CREATE FUNCTION threadline.withheld(audited_table integer, target oid, trigger_name name, built_for oid) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.withheld(audited_table integer, target oid, trigger_name name, built_for oid) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,7 +1,7 @@
 -- Creates the trigger function that captures a table, unless it already matches. Any role may
 -- create a trigger that calls it: it records only changes of its own table made through its own
 -- triggers, so that the table's owner can attach partitions.
-CREATE FUNCTION threadline.build_function(audited_table integer, target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.build_function(audited_table integer, target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

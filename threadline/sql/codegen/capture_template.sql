@@ -4,7 +4,7 @@
 -- Every write pays for each expression and each pinned setting. So there are few, and no
 -- search_path: every call names its schema, and comparisons call the functions of the operators
 -- by name, which no search_path can replace.
-CREATE FUNCTION threadline.capture_template() RETURNS text
+CREATE OR REPLACE FUNCTION threadline.capture_template() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
 DECLARE

@@ -1,5 +1,5 @@
 -- Returns a template with its holes, {name}, filled.
-CREATE FUNCTION threadline.filled(template text, holes jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.filled(template text, holes jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

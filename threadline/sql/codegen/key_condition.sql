@@ -6,7 +6,7 @@
 -- Types of extensions are compared with the operator of their index, which the search_path does
 -- not find and which only a superuser can have created. Values that citext or a collation treats
 -- as equal are distinguished by their text.
-CREATE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 -- Planning it takes a hundred times as long as running it.

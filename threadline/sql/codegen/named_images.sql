@@ -3,7 +3,7 @@
 -- it when it plans, and again after each change of the table. An exception handler adds cost to
 -- each row: {try} is left empty where all types are PostgreSQL's own, because 100 kB of these are
 -- far below the limits of jsonb.
-CREATE FUNCTION threadline.named_images() RETURNS text
+CREATE OR REPLACE FUNCTION threadline.named_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
     DECLARE

@@ -1,6 +1,6 @@
 -- Returns the code that makes the images of a row for a table without redaction, for any columns.
 -- Even compressed by the maximum factor of 255, 100 kB are far below the limits of jsonb.
-CREATE FUNCTION threadline.plain_images() RETURNS text
+CREATE OR REPLACE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
     IF ({plain}) THEN

@@ -1,5 +1,5 @@
 -- Returns every name that columns of a table ever had.
-CREATE FUNCTION threadline.all_names(audited_table integer, names text[]) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.all_names(audited_table integer, names text[]) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

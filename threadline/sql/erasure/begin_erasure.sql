@@ -10,7 +10,7 @@
 -- actor_type, actor_id: also erases reason, comment, metadata and address of this actor's
 -- actions and transactions.
 -- actions: also erases reason, comment and metadata of these actions.
-CREATE FUNCTION threadline.begin_erasure(
+CREATE OR REPLACE FUNCTION threadline.begin_erasure(
     target     regclass,
     record_key text,
     reason     text,

@@ -1,7 +1,7 @@
 -- Returns the changes of a record with the sides of them that belong to a person: the image
 -- before and the image after. `plan` is one of threadline.personal_tables(). `owners` gives the
 -- persons that the record named after the change `after_id`, and is returned after each change.
-CREATE FUNCTION threadline.changes_of_person(
+CREATE OR REPLACE FUNCTION threadline.changes_of_person(
     plan jsonb, keys text[], key text, INOUT owners jsonb, after_id bigint, at_most bigint, with_pending boolean,
     OUT change threadline.audit_changes, OUT before boolean, OUT after boolean
 ) RETURNS SETOF record

@@ -1,5 +1,5 @@
 -- Returns a plan of threadline.personal_tables() restricted to the named columns.
-CREATE FUNCTION threadline.chosen_columns(target regclass, plan jsonb, columns text[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.chosen_columns(target regclass, plan jsonb, columns text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -6,7 +6,7 @@
 -- Each call is one transaction of about 10,000 changes and blocks no writer. An interrupted
 -- erasure continues from its last batch. If anything is under a hold, the whole erasure is
 -- refused.
-CREATE FUNCTION threadline.erase(erasure bigint, at_most integer DEFAULT 10000) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.erase(erasure bigint, at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off

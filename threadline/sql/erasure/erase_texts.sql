@@ -1,6 +1,6 @@
 -- Erases the free text of the actor of an erasure and of its actions, and returns the number of
 -- actions and transactions.
-CREATE FUNCTION threadline.erase_texts(run threadline.erasures, at_most bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.erase_texts(run threadline.erasures, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

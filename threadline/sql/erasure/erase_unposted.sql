@@ -1,5 +1,5 @@
 -- Erases in the entries that could not be posted. Their images are of whole rows.
-CREATE FUNCTION threadline.erase_unposted(run threadline.erasures) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.erase_unposted(run threadline.erasures) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

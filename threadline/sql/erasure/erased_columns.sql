@@ -1,5 +1,5 @@
 -- Returns the columns of an image whose values were erased.
-CREATE FUNCTION threadline.erased_columns(image jsonb) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.erased_columns(image jsonb) RETURNS text[]
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN pg_catalog.strpos(image::pg_catalog.text, '"erased:') = 0 OR pg_catalog.jsonb_typeof(image) <> 'object' THEN '{}'
     ELSE ARRAY(

@@ -1,6 +1,6 @@
 -- Returns an image with a mark in the place of each value of the given columns. NULL stays NULL,
 -- and an erased value keeps its mark.
-CREATE FUNCTION threadline.erased_image(image jsonb, names text[], mark jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.erased_image(image jsonb, names text[], mark jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
     ELSE image || coalesce((

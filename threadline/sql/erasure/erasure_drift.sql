@@ -1,5 +1,5 @@
 -- Returns erasures that are not done, and values of their persons that were recorded since.
-CREATE FUNCTION threadline.erasure_drift() RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.erasure_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,6 +1,6 @@
 -- Returns the keys of the live rows that name one of the given keys in one of the given columns;
 -- none if the caller may not read them.
-CREATE FUNCTION threadline.live_records(audited_table integer, by text[], keys text[]) RETURNS SETOF text
+CREATE OR REPLACE FUNCTION threadline.live_records(audited_table integer, by text[], keys text[]) RETURNS SETOF text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'

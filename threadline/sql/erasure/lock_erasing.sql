@@ -1,5 +1,5 @@
 -- Waits for a running purge or erasure, one batch at most.
-CREATE FUNCTION threadline.lock_erasing() RETURNS void
+CREATE OR REPLACE FUNCTION threadline.lock_erasing() RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

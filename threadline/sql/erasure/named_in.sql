@@ -1,6 +1,6 @@
 -- Returns the values of columns in an image, by the names in `by`: {"user_id": "42"}. `former` is
 -- threadline.former_names() of each. Columns that the image lacks are missing.
-CREATE FUNCTION threadline.named_in(image jsonb, former jsonb, captured_at timestamptz) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.named_in(image jsonb, former jsonb, captured_at timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

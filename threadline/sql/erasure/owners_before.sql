@@ -1,6 +1,6 @@
 -- Returns the persons that columns of a record named before its first kept change: from the image
 -- that a purge left of it, from the state before its changes, or from the live row.
-CREATE FUNCTION threadline.owners_before(audited_table integer, record_key text, former jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.owners_before(audited_table integer, record_key text, former jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

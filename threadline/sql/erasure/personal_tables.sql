@@ -1,7 +1,7 @@
 -- Returns the tables in which something belongs to the records of a table, by their policies:
 -- [{"table_id", "columns": the personal ones, "by": those that name the record, "itself": whether
 -- it is the table of the record}].
-CREATE FUNCTION threadline.personal_tables(target regclass) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.personal_tables(target regclass) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Returns the changes that recorded values of the person of an erasure after it.
-CREATE FUNCTION threadline.recorded_again(erasure bigint) RETURNS TABLE (table_id integer, id bigint)
+CREATE OR REPLACE FUNCTION threadline.recorded_again(erasure bigint) RETURNS TABLE (table_id integer, id bigint)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 -- As text: a parsed body is shown differently after a restore.

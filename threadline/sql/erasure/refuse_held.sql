@@ -1,5 +1,5 @@
 -- Fails if a legal hold keeps data that would be erased.
-CREATE FUNCTION threadline.refuse_held(run threadline.erasures) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.refuse_held(run threadline.erasures) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

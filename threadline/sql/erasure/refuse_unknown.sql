@@ -1,5 +1,5 @@
 -- Fails if the owner of a record is unknown: no change shows it, and the row cannot be read.
-CREATE FUNCTION threadline.refuse_unknown(plan jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.refuse_unknown(plan jsonb) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

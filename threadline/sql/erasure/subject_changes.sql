@@ -1,7 +1,7 @@
 -- Returns all changes of what belongs or belonged to a person, as in threadline.audit_changes,
 -- without the sides of them that belong to others (GDPR, article 15). The policies name those
 -- rows; without a policy, the changes of the record itself are returned.
-CREATE FUNCTION threadline.subject_changes(target regclass, record_key text) RETURNS SETOF threadline.audit_changes
+CREATE OR REPLACE FUNCTION threadline.subject_changes(target regclass, record_key text) RETURNS SETOF threadline.audit_changes
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

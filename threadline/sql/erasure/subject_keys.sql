@@ -1,5 +1,5 @@
 -- Returns the keys that the record of a person has had. Fails if other records had one of them.
-CREATE FUNCTION threadline.subject_keys(audited_table integer, record_key text) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.subject_keys(audited_table integer, record_key text) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

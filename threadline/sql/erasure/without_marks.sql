@@ -1,5 +1,5 @@
 -- Returns an image without the erased values that the columns of a row type cannot hold.
-CREATE FUNCTION threadline.without_marks(image jsonb, of_type regtype) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.without_marks(image jsonb, of_type regtype) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,6 +1,6 @@
 -- Returns the state of the audit in numbers, at a cost that does not grow with the audit, for
 -- health checks and metrics. Runs as the owner of the audit and shows only these numbers.
-CREATE FUNCTION threadline.counters(
+CREATE OR REPLACE FUNCTION threadline.counters(
     OUT audited_tables bigint, OUT entries_waiting bigint, OUT oldest_waiting timestamptz, OUT last_posting timestamptz, OUT entries_set_aside bigint,
     OUT changes_last_day bigint, OUT bytes_last_day bigint, OUT ledger_bytes bigint,
     OUT recent_transactions bigint, OUT unattributed_transactions bigint, OUT oldest_change timestamptz

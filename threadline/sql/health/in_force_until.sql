@@ -1,7 +1,7 @@
 -- Returns until when a table was audited under a policy that has been replaced since; NULL if it
 -- never was. This shows whether a process that expects the policy is older than the database, as
 -- in a rolling deploy, or newer.
-CREATE FUNCTION threadline.in_force_until(audited_table integer, policy jsonb) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION threadline.in_force_until(audited_table integer, policy jsonb) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

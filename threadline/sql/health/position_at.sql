@@ -1,7 +1,7 @@
 -- Returns the position after which the ledger has the changes captured from an instant on. A
 -- binary search of a few dozen look-ups in a ledger of any size, and so an estimate: positions
 -- are in the order of visibility, not of capture.
-CREATE FUNCTION threadline.position_at(instant timestamptz) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.position_at(instant timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -2,7 +2,7 @@
 -- are missing, do not fire or fire for something else, and columns that changed. For a health
 -- check every few seconds; threadline.table_drift() compares the capture functions and the
 -- audit's own objects, too.
-CREATE FUNCTION threadline.structure_drift() RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.structure_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off

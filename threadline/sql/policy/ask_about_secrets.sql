@@ -1,6 +1,6 @@
 -- Fails for a policy that would record columns whose names suggest a secret without naming them,
 -- unless that policy is in force.
-CREATE FUNCTION threadline.ask_about_secrets(target regclass, policy jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.ask_about_secrets(target regclass, policy jsonb) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -23,7 +23,7 @@
 -- renamed: its history continues here, and ends there. Differences are recorded.
 -- keyless: the table may have no primary key. Its changes are then found by their content;
 -- its records have no history.
-CREATE FUNCTION threadline.audit(
+CREATE OR REPLACE FUNCTION threadline.audit(
     target        regclass,
     mask          text[]  DEFAULT '{}',
     exclude       text[]  DEFAULT '{}',

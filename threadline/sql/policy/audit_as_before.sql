@@ -3,7 +3,7 @@
 -- redacted one comes back, it is redacted. continues: as in threadline.audit(), to return a
 -- history after tables were renamed back; ignored if the table is gone or its history was given
 -- away.
-CREATE FUNCTION threadline.audit_as_before(
+CREATE OR REPLACE FUNCTION threadline.audit_as_before(
     target        regclass,
     mask          text[]  DEFAULT '{}',
     exclude       text[]  DEFAULT '{}',

@@ -1,6 +1,6 @@
 -- Runs threadline.audit() without the check for columns that suggest a secret: it ran where the
 -- policy was written, for a model or earlier.
-CREATE FUNCTION threadline.audit_as_decided(
+CREATE OR REPLACE FUNCTION threadline.audit_as_decided(
     target        regclass,
     mask          text[]  DEFAULT '{}',
     exclude       text[]  DEFAULT '{}',

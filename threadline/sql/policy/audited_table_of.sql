@@ -2,7 +2,7 @@
 -- function that its own row trigger calls, which survives a rename, a change of schema, and a
 -- dump and restore, also one without data. Not counted: a trigger that a partition has from its
 -- parent, one that it kept when it was detached, and one that threadline.unaudit() disabled.
-CREATE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,6 +1,6 @@
 -- Returns the columns that a table's capture is built for, in the form that is written into the
 -- capture function: redaction must not depend on rows that a restore may leave out.
-CREATE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

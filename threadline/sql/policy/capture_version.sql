@@ -1,5 +1,5 @@
 -- Returns the version of the capture code. threadline.refresh() rebuilds functions of an older
 -- version.
-CREATE FUNCTION threadline.capture_version() RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.capture_version() RETURNS integer
 LANGUAGE sql IMMUTABLE
 RETURN 2;

@@ -1,5 +1,5 @@
 -- Fails for a relation that cannot be audited.
-CREATE FUNCTION threadline.check_auditable(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.check_auditable(target regclass) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,7 +1,7 @@
 -- Fails for a condition that could be more than one expression. It is parsed and not run, because
 -- the caller may not have written it. Without quoted text, comments and other quoting, an
 -- expression closes no parenthesis that it did not open.
-CREATE FUNCTION threadline.check_condition(target regclass, condition text) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.check_condition(target regclass, condition text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Fails for a value that is not a length of time, or is below the floor in threadline.retention.
-CREATE FUNCTION threadline.check_keep(target regclass, keep text) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.check_keep(target regclass, keep text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

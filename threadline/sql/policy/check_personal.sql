@@ -1,6 +1,6 @@
 -- Fails for columns that the table does not have or that are part of its primary key, and for
 -- subjects that are not tables.
-CREATE FUNCTION threadline.check_personal(target regclass, personal text[], subject jsonb, redacted text[]) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.check_personal(target regclass, personal text[], subject jsonb, redacted text[]) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

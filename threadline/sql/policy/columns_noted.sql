@@ -1,6 +1,6 @@
 -- Returns whether every change that commands made to the columns and partitions of an audited
 -- table is noted; see threadline.altered_columns and threadline.known_partitions.
-CREATE FUNCTION threadline.columns_noted(audited_table integer, target regclass) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.columns_noted(audited_table integer, target regclass) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

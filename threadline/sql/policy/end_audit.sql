@@ -1,5 +1,5 @@
 -- Runs the part of threadline.unaudit() that needs the owner of the audit.
-CREATE FUNCTION threadline.end_audit(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.end_audit(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -8,7 +8,7 @@
 -- A condition has its given form until its deparsed form is noted. Triggers that partitions get,
 -- too, have names that contain the table's id, so that an audited table can become a partition of
 -- another.
-CREATE FUNCTION threadline.expected_triggers(
+CREATE OR REPLACE FUNCTION threadline.expected_triggers(
     audited_table integer, target regclass, condition text DEFAULT NULL,
     OUT relation regclass, OUT name text, OUT inherited boolean, OUT definition text
 ) RETURNS SETOF record

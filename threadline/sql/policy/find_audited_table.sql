@@ -1,7 +1,7 @@
 -- Returns the id under which the history of a table is kept, for a name quoted as in SQL
 -- ('users', '"app"."Order"'). Also for a table that was dropped or is no longer audited; NULL if
 -- it never was audited.
-CREATE FUNCTION threadline.find_audited_table(quoted_name text) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.find_audited_table(quoted_name text) RETURNS integer
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE

@@ -1,6 +1,6 @@
 -- Returns the id of a table that was audited under this name and no longer exists: the newest one
 -- whose capture function no table's trigger calls. A table that was renamed keeps its history.
-CREATE FUNCTION threadline.former_table(schema_name text, table_name text) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.former_table(schema_name text, table_name text) RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,6 +1,6 @@
 -- Returns the full transaction id for a 32-bit id, as rows and locks have it: the one nearest to
 -- the present ids.
-CREATE FUNCTION threadline.full_xid(id xid) RETURNS xid8
+CREATE OR REPLACE FUNCTION threadline.full_xid(id xid) RETURNS xid8
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

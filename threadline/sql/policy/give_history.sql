@@ -1,6 +1,6 @@
 -- Gives the history of an audited table to the table that replaces it, as the owner of the audit,
 -- for threadline.audit(continues => ...).
-CREATE FUNCTION threadline.give_history(former regclass, target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.give_history(former regclass, target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -2,7 +2,7 @@
 -- a TRUNCATE removes, and grants it the right to create triggers, which proves that the caller
 -- acts for the table's owner. Runs with the caller's rights, so that only a role that may grant
 -- on the table can hand it over.
-CREATE FUNCTION threadline.hand_over(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.hand_over(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,6 +1,6 @@
 -- Returns whether there is a key for each column of a table that is recorded as a keyed hash; a
 -- restore may have left them out.
-CREATE FUNCTION threadline.hash_keys_match(audited_table integer) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.hash_keys_match(audited_table integer) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

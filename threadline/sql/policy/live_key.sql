@@ -1,7 +1,7 @@
 -- Returns the key columns of an audited table under their present names and types, which may
 -- differ from those that its capture function was built for. For a column recorded as a keyed
 -- hash, `type` is that of the hash and `hash_of` the name in the policy.
-CREATE FUNCTION threadline.live_key(
+CREATE OR REPLACE FUNCTION threadline.live_key(
     audited_table integer,
     OUT ordinal bigint, OUT name text, OUT type text, OUT single boolean, OUT hash_of text, OUT column_type text
 ) RETURNS SETOF record

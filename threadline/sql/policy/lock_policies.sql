@@ -1,6 +1,6 @@
 -- Allows one policy change at a time, until the end of the transaction; readers and writers do
 -- not wait.
-CREATE FUNCTION threadline.lock_policies() RETURNS void
+CREATE OR REPLACE FUNCTION threadline.lock_policies() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -2,7 +2,7 @@
 -- by whole words, in snake case or camel case, in the singular or plural, with or without a
 -- number. Names of times and of yes/no columns do not. digits: whether it could be a secret made
 -- of digits, such as a PIN; token_count could not.
-CREATE FUNCTION threadline.looks_secret(name text, digits boolean DEFAULT false) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.looks_secret(name text, digits boolean DEFAULT false) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
     SELECT CASE

@@ -1,6 +1,6 @@
 -- Notes columns of a policy that the table does not have now, so that a column of that name is
 -- redacted from the moment it comes back.
-CREATE FUNCTION threadline.note_absent(target regclass, mask text[], exclude text[]) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.note_absent(target regclass, mask text[], exclude text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

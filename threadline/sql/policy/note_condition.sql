@@ -2,7 +2,7 @@
 -- given condition was more than an expression and created a trigger other than the one that
 -- records. A trigger created by hand under the name is taken for that of threadline.audit(), so
 -- the function records what it noted.
-CREATE FUNCTION threadline.note_condition(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.note_condition(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off

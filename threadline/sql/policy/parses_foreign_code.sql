@@ -3,7 +3,7 @@
 -- contains a domain, the domain's CHECK runs then, with the rights of the role that parses. A
 -- condition that names nothing of another schema, on a table without such a domain, runs nothing.
 -- The test is conservative: other conditions may be harmless too, and count as if they were not.
-CREATE FUNCTION threadline.parses_foreign_code(target regclass, condition text) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.parses_foreign_code(target regclass, condition text) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

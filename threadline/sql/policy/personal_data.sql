@@ -1,6 +1,6 @@
 -- Returns the columns of a table that belong to a person: by its policy, and those dropped while
 -- personal, because values of dropped columns are still on record.
-CREATE FUNCTION threadline.personal_data(audited_table integer, target regclass, personal text[], subject jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.personal_data(audited_table integer, target regclass, personal text[], subject jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,6 +1,6 @@
 -- Returns a policy as it is recorded. Columns are sorted, so that equal policies are equal
 -- documents; options that were not given are left out.
-CREATE FUNCTION threadline.policy(
+CREATE OR REPLACE FUNCTION threadline.policy(
     mask text[], exclude text[], require_actor boolean, columns text[], operations text[], condition text,
     plain text[], hash text[], ignore text[] DEFAULT '{}', keep text DEFAULT NULL,
     personal text[] DEFAULT '{}', subject jsonb DEFAULT NULL

@@ -1,6 +1,6 @@
 -- How a column is stored: plain, hash, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
-CREATE FUNCTION threadline.policy_of_column(
+CREATE OR REPLACE FUNCTION threadline.policy_of_column(
     target regclass, column_number smallint, mask text[], exclude text[], hash text[]
 ) RETURNS text
 LANGUAGE sql STABLE

@@ -1,7 +1,7 @@
 -- Rebuilds the capture functions of all audited tables from the installed code. Takes no lock on
 -- the tables: their writers continue, each write with the old function or the new one. The policy
 -- of a table stays, also where its columns changed since; threadline.refresh() handles those.
-CREATE FUNCTION threadline.rebuild_captures() RETURNS void
+CREATE OR REPLACE FUNCTION threadline.rebuild_captures() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off

@@ -2,7 +2,7 @@
 -- record_key(7, ROW(42)) is '42', record_key(8, ROW(7, 'x')) is '["7", "x"]'. Pins the settings
 -- that capture pins, so that both write an instant, an interval or a byte string the same way.
 -- Blanks at the end of a char(n) are not part of its value.
-CREATE FUNCTION threadline.record_key(audited_table integer, key_values record) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.record_key(audited_table integer, key_values record) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'

@@ -1,7 +1,7 @@
 -- Records the differences when one table replaces another: rows that are only in one of them, and
 -- rows that differ in a column that both have with the same type. Runs as the owner of the audit,
 -- for threadline.audit(continues => ...).
-CREATE FUNCTION threadline.record_replacement(former regclass, target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.record_replacement(former regclass, target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'

@@ -1,7 +1,7 @@
 -- Rebuilds a table's capture for its present columns, under the same policy. Call it in the
 -- migration that changes the columns. A redacted column stays redacted through a rename; so does
 -- a column that is dropped and added again, or that was generated from a redacted one.
-CREATE FUNCTION threadline.refresh(target regclass) RETURNS integer
+CREATE OR REPLACE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off

@@ -1,5 +1,5 @@
 -- Sets the retention and the subjects of a table; the rest of its policy stays.
-CREATE FUNCTION threadline.set_terms(target regclass, keep text, personal text[], subject jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.set_terms(target regclass, keep text, personal text[], subject jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

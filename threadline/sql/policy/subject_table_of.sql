@@ -1,6 +1,6 @@
 -- Returns the table for a name in a policy: a name without a schema is one of the table's own
 -- schema.
-CREATE FUNCTION threadline.subject_table_of(of_schema text, named text) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.subject_table_of(of_schema text, named text) RETURNS regclass
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

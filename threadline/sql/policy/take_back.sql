@@ -1,5 +1,5 @@
 -- Revokes what threadline.hand_over() granted: the proof, or everything.
-CREATE FUNCTION threadline.take_back(target regclass, privileges text) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.take_back(target regclass, privileges text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,7 +1,7 @@
 -- Stops auditing a table. What was recorded stays readable. The triggers are disabled and not
 -- dropped: dropping them would block readers, and they identify the table when it is audited
 -- again, also under another name.
-CREATE FUNCTION threadline.unaudit(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.unaudit(target regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

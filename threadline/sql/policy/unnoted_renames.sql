@@ -4,7 +4,7 @@
 --
 -- A rename leaves its transaction's id on the column. Writers before it have an older id. Images
 -- by the same transaction came after it, unless they show a name that no column has any more.
-CREATE FUNCTION threadline.unnoted_renames(
+CREATE OR REPLACE FUNCTION threadline.unnoted_renames(
     audited_table integer, target oid,
     OUT former_name text, OUT name text, OUT renamed_at timestamptz
 ) RETURNS SETOF record

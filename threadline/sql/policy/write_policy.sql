@@ -1,6 +1,6 @@
 -- Runs the part of threadline.audit() that needs the owner of the audit: notes the policy of a
 -- table and builds its capture functions.
-CREATE FUNCTION threadline.write_policy(
+CREATE OR REPLACE FUNCTION threadline.write_policy(
     target        regclass,
     mask          text[],
     exclude       text[],

@@ -1,7 +1,7 @@
 -- Returns the AuditTransactions of the journal's entries, up to an entry. Entries name the first
 -- one under their context; it counts if it is of the same database transaction. A forged name
 -- matches none, and its entries get an AuditTransaction of their own without an actor.
-CREATE FUNCTION threadline.entry_transactions(
+CREATE OR REPLACE FUNCTION threadline.entry_transactions(
     up_to bigint,
     OUT entry_transaction bigint, OUT xact_id xid8, OUT occurred_at timestamptz, OUT shown_id bigint, OUT is_opened boolean
 ) RETURNS SETOF record

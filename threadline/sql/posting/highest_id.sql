@@ -1,5 +1,5 @@
 -- Returns the highest id in the ledger, from its newest rows.
-CREATE FUNCTION threadline.highest_id() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.highest_id() RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,7 +1,7 @@
 -- Returns an image with its instants in UTC. A trigger records them in the time zone of the
 -- writing session, because pinning the zone would add cost to every write. For
 -- threadline.pending_changes(), which has the settings pinned: here each image would pay.
-CREATE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE

@@ -1,7 +1,7 @@
 -- Returns the columns of an audited table that hold instants, under their present names or those
 -- that its capture was built for; NULL if there are none. Written without joins, which would
 -- become hash joins in its caller and read all columns of the database.
-CREATE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT pg_catalog.array_agg(DISTINCT c.name)

@@ -2,7 +2,7 @@
 -- with record keys, an update reduced to the changed columns, and those of one record in the
 -- order in which they happened. Both reading and posting use only this function, so that a change
 -- is the same before and after posting. For a single record, most entries are skipped unread.
-CREATE FUNCTION threadline.pending_changes(
+CREATE OR REPLACE FUNCTION threadline.pending_changes(
     up_to bigint DEFAULT 9223372036854775807, only_table integer DEFAULT NULL, only_key text DEFAULT NULL
 )
 RETURNS TABLE (

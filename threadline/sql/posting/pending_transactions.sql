@@ -1,6 +1,6 @@
 -- Returns the AuditTransactions in the journal, up to an entry, in the form that they have in the
 -- ledger.
-CREATE FUNCTION threadline.pending_transactions(up_to bigint DEFAULT 9223372036854775807) RETURNS SETOF threadline.ledger_transactions
+CREATE OR REPLACE FUNCTION threadline.pending_transactions(up_to bigint DEFAULT 9223372036854775807) RETURNS SETOF threadline.ledger_transactions
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off

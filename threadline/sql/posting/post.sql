@@ -8,7 +8,7 @@
 --
 -- A call reads all waiting entries several times, because the journal has no index. So it moves
 -- 10,000 entries or, if more than 100,000 wait, a tenth of them, up to 200,000.
-CREATE FUNCTION threadline.post(at_most integer DEFAULT NULL) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.post(at_most integer DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off

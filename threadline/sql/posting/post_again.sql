@@ -1,6 +1,6 @@
 -- Moves entries that were set aside back into the journal, to be posted again after the obstacle
 -- is removed. Returns their number.
-CREATE FUNCTION threadline.post_again() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.post_again() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,6 +1,6 @@
 -- Moves the visible entries up to one into the ledger; for threadline.post(), which holds the
 -- lock of posting. Returns their number.
-CREATE FUNCTION threadline.post_batch(up_to bigint, last_position bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.post_batch(up_to bigint, last_position bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

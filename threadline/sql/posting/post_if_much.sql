@@ -1,5 +1,5 @@
 -- Runs threadline.post() if enough entries wait to slow a query noticeably.
-CREATE FUNCTION threadline.post_if_much() RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.post_if_much() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

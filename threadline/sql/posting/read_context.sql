@@ -2,7 +2,7 @@
 -- unreadable context is kept, and context_error gives the reason. A context names an actor only
 -- if it was made in this transaction: it begins with the epoch at which the transaction began.
 -- Pins no settings of its own, which would add cost to each context; the caller's apply.
-CREATE FUNCTION threadline.read_context(
+CREATE OR REPLACE FUNCTION threadline.read_context(
     context text, occurred_at timestamptz,
     OUT actor_type text, OUT actor_id text, OUT actor_origin text, OUT request_id text, OUT correlation_id text,
     OUT job_id text, OUT source text, OUT remote_ip inet, OUT meta jsonb, OUT context_error text

@@ -1,6 +1,6 @@
 -- Gives all visible entries new ids in their order if some have ids that are in the ledger
 -- already, and sets the sequence. Returns whether there were any.
-CREATE FUNCTION threadline.renumber_entries() RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.renumber_entries() RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -3,7 +3,7 @@
 -- Each row version knows its predecessor, so that the versions of a row form a chain; the ids of
 -- a chain are assigned in its order. A row that was deleted and inserted again under its key
 -- comes before the new one.
-CREATE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH RECURSIVE link AS MATERIALIZED (

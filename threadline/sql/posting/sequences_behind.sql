@@ -1,7 +1,7 @@
 -- Returns the sequences that would give an id that is on record already, and the highest such id:
 -- data was loaded without them, or came by logical replication, which does not replicate
 -- sequences. Sequences that the caller may not read are skipped.
-CREATE FUNCTION threadline.sequences_behind(OUT sequence regclass, OUT highest bigint) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION threadline.sequences_behind(OUT sequence regclass, OUT highest bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,6 +1,6 @@
 -- Sets the sequences of ids that are behind the recorded ids, after a load of data alone or a
 -- switch-over by logical replication. Returns whether any was.
-CREATE FUNCTION threadline.set_sequences() RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.set_sequences() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Returns a record key of several columns, or of unknown columns, as JSON.
-CREATE FUNCTION threadline.composite_key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.composite_key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT pg_catalog.jsonb_object_agg(

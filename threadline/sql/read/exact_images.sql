@@ -1,7 +1,7 @@
 -- Returns images with the numbers of their numeric columns as strings, digit for digit. If a
 -- column is no longer numeric, this applies to numbers with a fraction in any column that is not
 -- a float.
-CREATE FUNCTION threadline.exact_images(images jsonb[], numeric_columns text[], columns jsonb) RETURNS jsonb[]
+CREATE OR REPLACE FUNCTION threadline.exact_images(images jsonb[], numeric_columns text[], columns jsonb) RETURNS jsonb[]
 LANGUAGE sql STABLE
 RETURN (
     SELECT pg_catalog.array_agg(

@@ -1,5 +1,5 @@
 -- Returns the image with the numbers of the given columns as strings.
-CREATE FUNCTION threadline.exact_members(image jsonb, numeric_columns text[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.exact_members(image jsonb, numeric_columns text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN pg_catalog.jsonb_typeof(image) <> 'object' THEN image
     ELSE image || coalesce((

@@ -1,7 +1,7 @@
 -- Returns the first AuditTransaction that can have changes captured at an instant or later. One
 -- is in use for an hour at most, or records for how long; the rest allows for a clock that was
 -- set back.
-CREATE FUNCTION threadline.first_transaction_since(instant timestamptz) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.first_transaction_since(instant timestamptz) RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

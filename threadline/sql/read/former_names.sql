@@ -1,6 +1,6 @@
 -- Returns the former names of a table's columns, [{"until": ..., "names": "{...}"}], oldest
 -- first. Those of `dropped` count under a name also before another column got it.
-CREATE FUNCTION threadline.former_names(audited_table integer, names text[], dropped text[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.former_names(audited_table integer, names text[], dropped text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

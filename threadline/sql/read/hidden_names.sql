@@ -1,6 +1,6 @@
 -- Returns the columns of a change that threadline.hiding() hides, under the names that they had
 -- then. Called for each change that is read, so it must not contain a query.
-CREATE FUNCTION threadline.hidden_names(hiding jsonb, captured_at timestamptz) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.hidden_names(hiding jsonb, captured_at timestamptz) RETURNS text[]
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,7 +1,7 @@
 -- Returns the columns of a table whose values the present policy hides: each with the names that
 -- it had, [{"until": ..., "names": "{...}"}], oldest first. A column that was redacted when it
 -- was dropped stays hidden, also when another one has its name.
-CREATE FUNCTION threadline.hiding(audited_table integer) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.hiding(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

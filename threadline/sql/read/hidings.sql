@@ -1,6 +1,6 @@
 -- Returns threadline.hiding() of each table that hides anything, by its id. Each query that reads
 -- changes calls it once.
-CREATE FUNCTION threadline.hidings() RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.hidings() RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,6 +1,6 @@
 -- Returns images in which texts of json columns are replaced by the json that they hold, for
 -- jsonb_populate_record(), which would take them for strings.
-CREATE FUNCTION threadline.json_documents(images jsonb[], of_type regtype) RETURNS jsonb[]
+CREATE OR REPLACE FUNCTION threadline.json_documents(images jsonb[], of_type regtype) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Returns a record key as JSON: {"id": 42}, {"tenant": "a", "no": 7}.
-CREATE FUNCTION threadline.key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.key_json(key_columns text[], key_types text[], record_key text) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE
     WHEN record_key IS NULL THEN NULL

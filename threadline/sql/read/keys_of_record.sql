@@ -1,5 +1,5 @@
 -- Returns every key that a record has had, and those of the records that had one of them.
-CREATE FUNCTION threadline.keys_of_record(audited_table integer, record_key text) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.keys_of_record(audited_table integer, record_key text) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

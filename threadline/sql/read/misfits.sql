@@ -1,7 +1,7 @@
 -- Returns why an image does not match a row type: the columns whose values the type does not
 -- accept, with the error of each, as {"column": "reason"}. For threadline.populate_rows(), which
 -- only detects the mismatch.
-CREATE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE

@@ -4,7 +4,7 @@
 -- Takes many images at once, because each attempt costs a plan and a subtransaction: if one does
 -- not match, each eighth is tried. Planned at each call: a cached plan keeps the row type from
 -- before a change of the table.
-CREATE FUNCTION threadline.populate_rows(base anyelement, images jsonb[], redacted text[], OUT populated anyarray)
+CREATE OR REPLACE FUNCTION threadline.populate_rows(base anyelement, images jsonb[], redacted text[], OUT populated anyarray)
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE

@@ -1,7 +1,7 @@
 -- Returns the changes of one record, including those by which its key came and went: as in
 -- threadline.audit_changes, but without reading the final form of other records' unposted
 -- entries.
-CREATE FUNCTION threadline.record_changes(audited_table integer, record_key text) RETURNS SETOF threadline.audit_changes
+CREATE OR REPLACE FUNCTION threadline.record_changes(audited_table integer, record_key text) RETURNS SETOF threadline.audit_changes
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key,

@@ -1,7 +1,7 @@
 -- Begins the next run of threadline.purge(), for the first table with changes older than its
 -- retention, and records it as an action; NULL if there is none. From now on queries about
 -- instants before the horizon fail, so that no result depends on the progress of the run.
-CREATE FUNCTION threadline.begin_purge() RETURNS threadline.purges
+CREATE OR REPLACE FUNCTION threadline.begin_purge() RETURNS threadline.purges
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

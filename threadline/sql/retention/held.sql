@@ -1,5 +1,5 @@
 -- Returns whether a legal hold keeps what belongs to a record, an actor or a correlation id.
-CREATE FUNCTION threadline.held(
+CREATE OR REPLACE FUNCTION threadline.held(
     table_id integer, record_key text, previous_key text, actor_type text, actor_id text, correlation_id text
 ) RETURNS boolean
 LANGUAGE sql STABLE

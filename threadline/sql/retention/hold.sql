@@ -3,7 +3,7 @@
 -- what belongs to all of them. Returns the number of the hold.
 --
 --   SELECT threadline.hold('lawsuit 2026-17', target => 'users', record_key => '42');
-CREATE FUNCTION threadline.hold(
+CREATE OR REPLACE FUNCTION threadline.hold(
     reason         text,
     target         regclass DEFAULT NULL,
     record_key     text     DEFAULT NULL,

@@ -1,7 +1,7 @@
 -- Keeps the state of each record after those of its changes that a purge is about to remove, so
 -- that queries about later instants return the same as before. The given changes are of one
 -- table.
-CREATE FUNCTION threadline.keep_images(audited_table integer, places tid[]) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.keep_images(audited_table integer, places tid[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Merges images of a record: the last value of each column.
-CREATE AGGREGATE threadline.overlay(jsonb) (
+CREATE OR REPLACE AGGREGATE threadline.overlay(jsonb) (
     SFUNC = pg_catalog.jsonb_concat,
     STYPE = pg_catalog.jsonb
 );

@@ -1,6 +1,6 @@
 -- Removes one batch of a run of threadline.purge(), which holds its lock; returns the number of
 -- removed changes or actions. Transactions without any remaining changes are removed with them.
-CREATE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 -- By their physical location, even where the planner would prefer to read a whole table.

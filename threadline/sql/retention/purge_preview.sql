@@ -1,6 +1,6 @@
 -- Returns what threadline.purge() would remove, and from where; for a long period this reads many
 -- rows.
-CREATE FUNCTION threadline.purge_preview()
+CREATE OR REPLACE FUNCTION threadline.purge_preview()
 RETURNS TABLE (schema_name text, table_name text, keep interval, horizon timestamptz, goes bigint, held bigint, bytes bigint, oldest timestamptz)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,6 +1,6 @@
 -- Returns the changes of a table, or with NULL the actions, that a purge reads next, in the order
 -- of their transactions. Old ones are removed, unless they are held.
-CREATE FUNCTION threadline.purgeable(
+CREATE OR REPLACE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
 ) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint, place tid)
 LANGUAGE plpgsql STABLE

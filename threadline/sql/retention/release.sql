@@ -1,7 +1,7 @@
 -- Ends a hold; the next threadline.purge() removes what it kept.
 --
 --   SELECT threadline.release(3, 'lawsuit 2026-17 is settled');
-CREATE FUNCTION threadline.release(hold bigint, reason text) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.release(hold bigint, reason text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -2,7 +2,7 @@
 -- NULL: for ever. For the owner of the audit.
 --
 --   SELECT threadline.set_retention(floor => '1 year', actions => '7 years');
-CREATE FUNCTION threadline.set_retention(floor interval DEFAULT NULL, actions interval DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.set_retention(floor interval DEFAULT NULL, actions interval DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

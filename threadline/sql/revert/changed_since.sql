@@ -1,7 +1,7 @@
 -- Returns the columns that no longer have the value that a change gave them. For a masked or
 -- erased one, the image only shows whether it is NULL: there the record's later changes are read.
 -- Changes by the revert itself do not count.
-CREATE FUNCTION threadline.changed_since(
+CREATE OR REPLACE FUNCTION threadline.changed_since(
     change threadline.audit_changes, target regclass, after jsonb, live jsonb, began timestamptz
 ) RETURNS text[]
 LANGUAGE plpgsql STABLE

@@ -1,6 +1,6 @@
 -- Deletes the row that matches the condition, unless other rows refer to it. Returns NULL, or the
 -- reason why not.
-CREATE FUNCTION threadline.delete_row(target regclass, key_condition text) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.delete_row(target regclass, key_condition text) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE

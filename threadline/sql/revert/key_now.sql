@@ -1,6 +1,6 @@
 -- Returns the present key of a record that had another one after a change; NULL if the record is
 -- gone.
-CREATE FUNCTION threadline.key_now(audited_table integer, record_key text, after_change bigint) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_now(audited_table integer, record_key text, after_change bigint) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Returns the key that a present record had at an instant; NULL if it was created since.
-CREATE FUNCTION threadline.key_then(audited_table integer, record_key text, instant timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.key_then(audited_table integer, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,7 +1,7 @@
 -- Returns the part of a record's image at an instant that can be written over the present row,
 -- after commands that converted columns since. A column that did not change since is left out. A
 -- value that a command altered cannot be restored: `altered` names its column.
-CREATE FUNCTION threadline.lasting_image(
+CREATE OR REPLACE FUNCTION threadline.lasting_image(
     audited_table integer, target regclass, record_key text, instant timestamptz, past jsonb, live jsonb,
     OUT image jsonb, OUT altered text[]
 )

@@ -1,6 +1,6 @@
 -- Returns the changes of a record by the running transaction since an instant, also under other
 -- keys: those of a revert itself, or of the application's triggers and references that it fired.
-CREATE FUNCTION threadline.own_changes(
+CREATE OR REPLACE FUNCTION threadline.own_changes(
     audited_table integer, record_key text, began timestamptz
 ) RETURNS SETOF threadline.audit_changes
 LANGUAGE plpgsql STABLE

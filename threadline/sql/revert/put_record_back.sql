@@ -1,5 +1,5 @@
 -- Reverts a record to its state at an instant. Returns NULL, or the reason why not.
-CREATE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column

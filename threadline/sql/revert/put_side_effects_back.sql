@@ -1,7 +1,7 @@
 -- Writes rows again that were reverted and then changed along with others: deleting an inserted
 -- row decrements, by a trigger, a counter that its insertion incremented and that the revert has
 -- already restored.
-CREATE FUNCTION threadline.put_side_effects_back(changes threadline.audit_changes[], began timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.put_side_effects_back(changes threadline.audit_changes[], began timestamptz) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE

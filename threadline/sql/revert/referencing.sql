@@ -1,6 +1,6 @@
 -- Returns a table with rows that the deletion of a row would affect, by cascade or by losing
 -- their reference; NULL if there is none. A row's reference to itself does not count.
-CREATE FUNCTION threadline.referencing(target regclass, key_condition text) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.referencing(target regclass, key_condition text) RETURNS regclass
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

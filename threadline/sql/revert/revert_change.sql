@@ -1,6 +1,6 @@
 -- Undoes one change if its result is still there, or differs only because of the revert itself,
 -- which began at an instant. Returns NULL, or the reason why not.
-CREATE FUNCTION threadline.revert_change(change threadline.audit_changes, began timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.revert_change(change threadline.audit_changes, began timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE

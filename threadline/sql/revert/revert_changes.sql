@@ -2,7 +2,7 @@
 -- change that fails only because of the order, such as a row whose parent is not yet restored, is
 -- tried again after the others, in the other order; but no change of a record is undone before
 -- those that came after it.
-CREATE FUNCTION threadline.revert_changes(
+CREATE OR REPLACE FUNCTION threadline.revert_changes(
     changes threadline.audit_changes[],
     OUT change_id bigint, OUT schema_name text, OUT table_name text, OUT key jsonb, OUT reason text
 ) RETURNS SETOF record

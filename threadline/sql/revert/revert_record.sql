@@ -1,6 +1,6 @@
 -- Reverts a record to its state at an instant, as a new audited change. Returns NULL, or the
 -- reason why not.
-CREATE FUNCTION threadline.revert_record(target regclass, record_key text, instant timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.revert_record(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE

@@ -3,7 +3,7 @@
 --
 --   BEGIN; SELECT * FROM threadline.revert_transaction(7); COMMIT;
 --   BEGIN; SELECT * FROM threadline.revert_transaction(7, leave_out => ARRAY[12, 13]); COMMIT;
-CREATE FUNCTION threadline.revert_transaction(
+CREATE OR REPLACE FUNCTION threadline.revert_transaction(
     audit_transaction bigint,
     leave_out bigint[] DEFAULT '{}',
     OUT change_id bigint, OUT schema_name text, OUT table_name text, OUT key jsonb, OUT reason text

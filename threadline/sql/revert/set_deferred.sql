@@ -1,6 +1,6 @@
 -- Makes deferred constraints of tables take effect immediately, or makes them wait again as they
 -- were declared.
-CREATE FUNCTION threadline.set_deferred(targets regclass[], deferred boolean) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.set_deferred(targets regclass[], deferred boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,7 +1,7 @@
 -- Returns the columns of an image captured at an instant whose values the audit does not have:
 -- those that are masked, or were redacted then, and are not NULL, those that are erased, and for
 -- a whole row those that were never recorded. Generated columns need no value.
-CREATE FUNCTION threadline.unrestorable(
+CREATE OR REPLACE FUNCTION threadline.unrestorable(
     audited_table integer, target regclass, image jsonb, captured_at timestamptz, whole boolean
 ) RETURNS text[]
 LANGUAGE sql STABLE

@@ -2,7 +2,7 @@
 -- commit, if the server tracks commit timestamps; else when the next recorded transaction began
 -- to write. For the running one it is now: no other session can have written since it altered the
 -- table. NULL if no transaction has written since.
-CREATE FUNCTION threadline.altered_at(altered_by xid8, noted_before timestamptz) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION threadline.altered_at(altered_by xid8, noted_before timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

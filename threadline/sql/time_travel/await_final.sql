@@ -1,7 +1,7 @@
 -- As threadline.is_final(), but waits briefly: an instant that is not final only because a short
 -- transaction is open becomes final a moment later. Later reads have a later snapshot, which
 -- contains everything that was final.
-CREATE FUNCTION threadline.await_final(instant timestamptz) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.await_final(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

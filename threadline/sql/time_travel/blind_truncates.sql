@@ -1,6 +1,6 @@
 -- Returns where rows of a table were removed without being recorded one by one: by a TRUNCATE
 -- above the limit, or of rows that its snapshot did not see.
-CREATE FUNCTION threadline.blind_truncates(
+CREATE OR REPLACE FUNCTION threadline.blind_truncates(
     audited_table integer, OUT id bigint, OUT transaction_id bigint, OUT captured_at timestamptz
 ) RETURNS SETOF record
 LANGUAGE sql STABLE

@@ -2,7 +2,7 @@
 -- redaction_now(): on a table with redaction a column is plain only if it can be traced to one
 -- that the policy left plain, by number while the table keeps its OID, by name after a restore.
 -- For a reader a keyed hash counts as a mask: it shows no value.
-CREATE FUNCTION threadline.column_policy(
+CREATE OR REPLACE FUNCTION threadline.column_policy(
     audited_table integer, target regclass,
     OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz
 ) RETURNS SETOF record

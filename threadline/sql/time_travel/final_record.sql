@@ -3,7 +3,7 @@
 --
 -- Built from what was recorded by then: the nearest whole image, with each update applied.
 -- Columns that are not on record come from the present row, or its last state, going back.
-CREATE FUNCTION threadline.final_record(
+CREATE OR REPLACE FUNCTION threadline.final_record(
     audited_table integer, target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )

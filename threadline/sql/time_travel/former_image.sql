@@ -1,6 +1,6 @@
 -- Returns an image under the column names of an instant, given one under today's names: the
 -- inverse of threadline.renamed_image().
-CREATE FUNCTION threadline.former_image(renames jsonb, image jsonb, instant timestamptz) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.former_image(renames jsonb, image jsonb, instant timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

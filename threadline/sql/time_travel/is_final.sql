@@ -4,7 +4,7 @@
 --
 -- threadline.open_writers() returns the open transactions. On a standby, an instant is final when
 -- everything that the primary did by then is replayed and no transaction was writing there.
-CREATE FUNCTION threadline.is_final(instant timestamptz) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.is_final(instant timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,6 +1,6 @@
 -- Returns the newest transaction that gave labels of a type their names; see
 -- threadline.type_labels().
-CREATE FUNCTION threadline.labels_since(type oid) RETURNS xid8
+CREATE OR REPLACE FUNCTION threadline.labels_since(type oid) RETURNS xid8
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,5 +1,5 @@
 -- Returns the state of a record at an instant, from images merged with threadline.lay().
-CREATE FUNCTION threadline.laid(alterations jsonb, state jsonb, instant timestamptz) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.laid(alterations jsonb, state jsonb, instant timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE
     WHEN alterations IS NULL THEN state -> 'image'

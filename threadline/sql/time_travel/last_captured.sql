@@ -2,7 +2,7 @@
 -- transaction counts as of then, whole or not at all, under however many contexts it wrote: no
 -- other session could see its earlier writes. Takes many transactions in one query, so that it
 -- reads the raw journal and not its final form.
-CREATE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

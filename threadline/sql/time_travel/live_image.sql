@@ -1,6 +1,6 @@
 -- Returns the image of the live row with a record key, redacted as in the audit; NULL if there is
 -- none.
-CREATE FUNCTION threadline.live_image(audited_table integer, target regclass, record_key text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.live_image(audited_table integer, target regclass, record_key text) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'

@@ -5,7 +5,7 @@
 --
 -- An open transaction that wrote audited rows holds a lock on the journal; one that ended before
 -- the locks were read is visible to later snapshots. So query this first and read then.
-CREATE FUNCTION threadline.open_writers(
+CREATE OR REPLACE FUNCTION threadline.open_writers(
     instant timestamptz,
     OUT pid integer, OUT since timestamptz, OUT application_name text
 ) RETURNS SETOF record

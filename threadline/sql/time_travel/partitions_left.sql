@@ -1,7 +1,7 @@
 -- Returns the partitions of an audited table that were detached or dropped since they were noted,
 -- and by when. `is_noted` marks those that threadline.refresh() has seen. Until then, the time of
 -- a drop is known only if threadline.watch() saw it.
-CREATE FUNCTION threadline.partitions_left(
+CREATE OR REPLACE FUNCTION threadline.partitions_left(
     audited_table integer, OUT part oid, OUT name text, OUT rows_of text, OUT left_at timestamptz, OUT left_by text, OUT is_noted boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE

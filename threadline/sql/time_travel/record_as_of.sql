@@ -9,7 +9,7 @@
 -- the key by then. Columns that are `unrecorded` are not in the image: a command (ALTER
 -- TABLE ... TYPE, a label of an enum) altered their values since, and their values of that
 -- time are not on record.
-CREATE FUNCTION threadline.record_as_of(
+CREATE OR REPLACE FUNCTION threadline.record_as_of(
     target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]
 )

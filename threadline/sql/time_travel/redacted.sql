@@ -1,6 +1,6 @@
 -- Returns an image redacted by a result of redaction(). NULL stays NULL, and erased values stay
 -- erased.
-CREATE FUNCTION threadline.redacted(image jsonb, hidden text[], masks jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.redacted(image jsonb, hidden text[], masks jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN masks = '{}' THEN image - hidden
     ELSE (image - hidden) || coalesce((

@@ -3,7 +3,7 @@
 -- `unreadable`: a placeholder that is not a text would be taken for a value. An unmasked read
 -- shows what was recorded of a column before it was masked; an excluded column may have changed
 -- since without a record.
-CREATE FUNCTION threadline.redaction(
+CREATE OR REPLACE FUNCTION threadline.redaction(
     audited_table integer, target regclass, instant timestamptz,
     OUT columns text[], OUT hidden text[], OUT masks jsonb, OUT filled jsonb, OUT unreadable text[]
 )

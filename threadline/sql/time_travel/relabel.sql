@@ -1,5 +1,5 @@
 -- Returns a value with today's labels, or names of attributes, in place of the former ones.
-CREATE FUNCTION threadline.relabel(value jsonb, labels jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.relabel(value jsonb, labels jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

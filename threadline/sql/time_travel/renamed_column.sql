@@ -1,6 +1,6 @@
 -- Returns today's name of a column that had another one at an instant; NULL if it was dropped,
 -- and images of that time show another column under the name.
-CREATE FUNCTION threadline.renamed_column(renames jsonb, name text, named_at timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.renamed_column(renames jsonb, name text, named_at timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,7 +1,7 @@
 -- Returns the renames that apply to a table's images: both those noted by threadline.audit() and
 -- those not yet noted. [{"at": ..., "names": {"former": "now"}}], oldest first, NULL if there are
 -- none. Columns renamed at once are exchanged at once.
-CREATE FUNCTION threadline.renames_of(audited_table integer) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.renames_of(audited_table integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,7 +1,7 @@
 -- Returns up to when a standby has replayed everything that the primary did: the time of the last
 -- message from the primary, if the standby has replayed up to its position; else the time of the
 -- last transaction. Details of the connection that a role may not see are ignored.
-CREATE FUNCTION threadline.replayed_until() RETURNS timestamptz
+CREATE OR REPLACE FUNCTION threadline.replayed_until() RETURNS timestamptz
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

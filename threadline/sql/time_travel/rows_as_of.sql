@@ -2,7 +2,7 @@
 -- See threadline.record_as_of() for how each is computed.
 --
 --   SELECT * FROM threadline.rows_as_of('members', '2026-11-23 09:00');
-CREATE FUNCTION threadline.rows_as_of(
+CREATE OR REPLACE FUNCTION threadline.rows_as_of(
     target regclass, instant timestamptz,
     OUT record_key text, OUT key jsonb, OUT image jsonb, OUT unrecorded text[]
 ) RETURNS SETOF record

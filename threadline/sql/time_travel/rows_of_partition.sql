@@ -1,6 +1,6 @@
 -- Returns the condition of the rows that a partition holds if it calls no foreign code; else
 -- NULL.
-CREATE FUNCTION threadline.rows_of_partition(part regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.rows_of_partition(part regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off

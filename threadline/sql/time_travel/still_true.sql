@@ -1,6 +1,6 @@
 -- Returns the part of an image captured at one instant that holds at another: without the columns
 -- that a command altered between the two.
-CREATE FUNCTION threadline.still_true(alterations jsonb, image jsonb, captured_at timestamptz, instant timestamptz) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.still_true(alterations jsonb, image jsonb, captured_at timestamptz, instant timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN CASE
     WHEN alterations IS NULL OR pg_catalog.jsonb_typeof(image) <> 'object' THEN image

@@ -1,5 +1,5 @@
 -- Returns the files that hold a table. If they differ after a command, the rows were rewritten.
-CREATE FUNCTION threadline.stored_in(target oid) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.stored_in(target oid) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,7 +1,7 @@
 -- Returns the parts of a type's recorded values that a command can rename, by a stable
 -- identifier: the labels of an enum by their OIDs, the attributes of a composite type by their
 -- numbers. For a domain or an array, those of its base or element type. NULL for all other types.
-CREATE FUNCTION threadline.type_labels(type oid) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.type_labels(type oid) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

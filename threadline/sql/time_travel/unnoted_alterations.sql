@@ -3,7 +3,7 @@
 -- one transaction altered the values of several columns and kept their types, only the first is
 -- known. After a restore only names, types and modifiers can be compared. An entry without an
 -- instant: no transaction has written since.
-CREATE FUNCTION threadline.unnoted_alterations(
+CREATE OR REPLACE FUNCTION threadline.unnoted_alterations(
     audited_table integer, target oid,
     OUT name text, OUT what text, OUT altered_at timestamptz, OUT labels jsonb
 ) RETURNS SETOF record

@@ -1,6 +1,6 @@
 -- Returns the columns that an image of an instant lacks because a command altered them and their
 -- values of that time are not on record: only the converted values are.
-CREATE FUNCTION threadline.unrecorded(alterations jsonb, image jsonb, instant timestamptz) RETURNS text[]
+CREATE OR REPLACE FUNCTION threadline.unrecorded(alterations jsonb, image jsonb, instant timestamptz) RETURNS text[]
 LANGUAGE sql STABLE
 RETURN CASE
     WHEN alterations IS NULL OR image IS NULL THEN '{}'

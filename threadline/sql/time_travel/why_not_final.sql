@@ -1,5 +1,5 @@
 -- Returns why an instant is not final, for a message.
-CREATE FUNCTION threadline.why_not_final(instant timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.why_not_final(instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

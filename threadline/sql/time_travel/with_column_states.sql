@@ -1,6 +1,6 @@
 -- Returns the columns of an audited table as threadline.audited_tables notes them, each with its
 -- present state in the catalog, by which a later command that altered it is detected.
-CREATE FUNCTION threadline.with_column_states(target oid, columns jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.with_column_states(target oid, columns jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,6 +1,6 @@
 -- Returns the call that audits a table again under its recorded policy and also excludes the
 -- columns in `excluding`.
-CREATE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
+CREATE OR REPLACE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 -- As text: a parsed body is shown differently after a restore.

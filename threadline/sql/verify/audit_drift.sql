@@ -1,7 +1,7 @@
 -- Returns the faults of the audit itself: objects in its schema that were not installed or differ
 -- from those installed and, where the schema has an owner that cannot log in, the other roles
 -- that can write to it.
-CREATE FUNCTION threadline.audit_drift() RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.audit_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 -- So that the audit's own objects are shown with their schema, too.
 SET search_path = pg_catalog, pg_temp

@@ -18,7 +18,7 @@
 -- Everything is read in one snapshot, which is taken after the table is locked: to an older
 -- snapshot, a truncated or rewritten table would look empty. Uses a hash join, to scan the table
 -- once, regardless of the row estimate.
-CREATE FUNCTION threadline.chain_drift(
+CREATE OR REPLACE FUNCTION threadline.chain_drift(
     target regclass, since timestamptz DEFAULT NULL, examples integer DEFAULT 10, after text DEFAULT NULL, up_to text DEFAULT NULL,
     OUT code text, OUT records bigint, OUT record_key text, OUT key jsonb,
     OUT transaction_id bigint, OUT change_id bigint, OUT expected jsonb, OUT found jsonb

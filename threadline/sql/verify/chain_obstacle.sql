@@ -1,5 +1,5 @@
 -- Returns why the history of a table cannot be compared with its rows; NULL if it can.
-CREATE FUNCTION threadline.chain_obstacle(target regclass) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.chain_obstacle(target regclass) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

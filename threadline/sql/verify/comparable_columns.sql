@@ -3,7 +3,7 @@
 -- had another type or unit, or was another column of that name. A keyed hash can be compared by a
 -- role that may compute it, with by_hash, if its type has one text for each value; that of
 -- numeric differs after a change of its scale.
-CREATE FUNCTION threadline.comparable_columns(
+CREATE OR REPLACE FUNCTION threadline.comparable_columns(
     audited_table integer, target regclass, by_hash boolean,
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean
 ) RETURNS SETOF record

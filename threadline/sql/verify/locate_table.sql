@@ -1,7 +1,7 @@
 -- Returns the table that is audited under an id, or should be, also if its triggers were removed.
 -- Identified by its row trigger; else by its recorded name; else by its OID, if the columns
 -- agree: after a restore the OID may be that of any table.
-CREATE FUNCTION threadline.locate_table(audited_table integer) RETURNS regclass
+CREATE OR REPLACE FUNCTION threadline.locate_table(audited_table integer) RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

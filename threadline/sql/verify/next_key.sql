@@ -1,6 +1,6 @@
 -- Returns the key that ends a range of about a given number of posted changes of a table, for
 -- threadline.chain_drift(); NULL if fewer follow the given key.
-CREATE FUNCTION threadline.next_key(target regclass, after text, changes integer) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.next_key(target regclass, after text, changes integer) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

@@ -1,5 +1,5 @@
 -- Notes the objects of the schema, for threadline.audit_drift() to compare.
-CREATE FUNCTION threadline.note_installed_code() RETURNS void
+CREATE OR REPLACE FUNCTION threadline.note_installed_code() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Records for threadline.watch() that a command removed a trigger of the audit.
-CREATE FUNCTION threadline.note_tampering(table_id integer, relation text, command text, what text) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.note_tampering(table_id integer, relation text, command text, what text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -4,7 +4,7 @@
 -- Not the capture functions, which depend on the audited tables; threadline.function_drift()
 -- compares those. `audit protect` calls it for the installed schema and for the one it ships,
 -- under another name, so the schema's name is left out.
-CREATE FUNCTION threadline.own_objects(
+CREATE OR REPLACE FUNCTION threadline.own_objects(
     schema_name name DEFAULT 'threadline',
     OUT object text, OUT digest text, OUT shown_digest text
 ) RETURNS SETOF record

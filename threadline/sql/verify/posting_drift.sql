@@ -1,5 +1,5 @@
 -- Returns the faults on the way from the journal into the ledger.
-CREATE FUNCTION threadline.posting_drift() RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.posting_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,6 +1,6 @@
 -- Returns triggers that record the changes of one table as if they were another's, or of a table
 -- without a known policy.
-CREATE FUNCTION threadline.stray_triggers(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.stray_triggers(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Returns the faults in the capture of the audited tables, or of one of them.
-CREATE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off

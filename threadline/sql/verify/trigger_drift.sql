@@ -1,6 +1,6 @@
 -- Returns where the triggers of an audited table, and of its partitions, differ from those that
 -- threadline.audit() installs.
-CREATE FUNCTION threadline.trigger_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.trigger_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off

@@ -1,6 +1,6 @@
 -- Returns the application's tables that are not audited. Those of extensions and Diesel's own are
 -- not the application's. A name in `allowed` is quoted as in SQL.
-CREATE FUNCTION threadline.unaudited_tables(allowed text[] DEFAULT '{}') RETURNS SETOF threadline.finding
+CREATE OR REPLACE FUNCTION threadline.unaudited_tables(allowed text[] DEFAULT '{}') RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE

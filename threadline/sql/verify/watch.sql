@@ -6,7 +6,7 @@
 -- threadline.known_partitions: which rows an attached partition holds, who removed it and when.
 -- ALTER TABLE … TYPE … USING changes values bypassing the triggers, and records the action
 -- audit.table_rewritten: migrations do that, too.
-CREATE FUNCTION threadline.watch() RETURNS event_trigger
+CREATE OR REPLACE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off

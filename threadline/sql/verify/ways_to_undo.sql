@@ -2,7 +2,7 @@
 -- audit, and that role: the role itself or, through memberships, the owner of the audit, a
 -- superuser, a role that may create roles and so grant itself others, or one that writes every
 -- table or on the server. A membership counts if it lets the member act, inherit or grant.
-CREATE FUNCTION threadline.ways_to_undo(roles oid[], owner oid, OUT role oid, OUT becomes oid, OUT reason text) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION threadline.ways_to_undo(roles oid[], owner oid, OUT role oid, OUT becomes oid, OUT reason text) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

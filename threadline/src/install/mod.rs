@@ -1,5 +1,6 @@
 //! Installation of the audit schema and the policies in a database.
 
+mod code;
 mod installer;
 #[cfg(feature = "diesel-async")]
 mod migrate_async;

@@ -28,7 +28,7 @@ pub(crate) struct Version {
 /// Changes of tables and indexes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
-    #[allow(dead_code, reason = "cargo xtask schema finds its files by it")]
+    #[allow(dead_code, reason = "cargo xtask freeze finds its files by it")]
     pub(crate) name: &'static str,
     pub(crate) up: &'static str,
     pub(crate) down: &'static str,

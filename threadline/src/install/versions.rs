@@ -1,5 +1,6 @@
 //! The versions of the audit schema. `cargo xtask schema` compiles this file, too.
 
+use super::code::CODE;
 use super::script::{Step, Version};
 
 macro_rules! step {
@@ -13,9 +14,9 @@ macro_rules! step {
     };
 }
 
-macro_rules! code {
+macro_rules! frozen_code {
     ($name:literal) => {
-        include_str!(concat!("../../migrations/", $name, ".sql"))
+        include_str!(concat!("../../migrations/frozen/", $name, ".sql"))
     };
 }
 
@@ -33,11 +34,11 @@ pub(crate) const VERSIONS: &[Version] = &[
     Version {
         number: 1,
         step: Some(TABLES),
-        code: code!("frozen/v1_code"),
+        code: frozen_code!("v1_code"),
     },
     Version {
         number: 2,
         step: step!("0002_operations"),
-        code: code!("code"),
+        code: CODE,
     },
 ];

@@ -147,7 +147,7 @@ fn a_condition_that_is_more_than_an_expression_is_run_by_nobody() {
         app,
         &format!(
             "GRANT TRIGGER ON items TO {};
-             SELECT threadline.write_policy('items', '{{}}', '{{}}', false, false, NULL, NULL, {condition}, '{{}}', '{{}}', '{{}}', NULL)",
+             SELECT threadline.write_policy('items', threadline.policy('{{}}', '{{}}', false, NULL, NULL, {condition}, NULL, NULL), false)",
             protected.role("owner")
         ),
     );

@@ -29,7 +29,7 @@ fn an_eraser_makes_a_person_unreadable_and_nothing_else() {
         "SELECT threadline.erase_record(NULL, NULL, 1)",
         "SELECT threadline.erase_texts(NULL, 1)",
         "SELECT threadline.erase_unposted(NULL)",
-        "SELECT threadline.set_terms('people', NULL, '{}', NULL)",
+        "SELECT threadline.set_terms('people', '{}')",
         "SELECT threadline.purge()",
         "SELECT threadline.hold('x', 'people')",
         "DELETE FROM threadline.audit_actions",

@@ -75,7 +75,7 @@ fn nobody_decides_about_the_table_of_another() {
     }
     // Nor through functions that these call.
     for attempt in [
-        "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}', '{}', NULL)",
+        r#"SELECT threadline.write_policy('items', '{"mask": [], "exclude": ["name"], "require_actor": false}', false)"#,
         "SELECT threadline.note_condition('items')",
         "SELECT threadline.end_audit('items')",
     ] {

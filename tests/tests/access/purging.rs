@@ -24,7 +24,7 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
     for statement in [
         "DELETE FROM threadline.ledger_changes",
         "UPDATE threadline.audited_tables SET policy = policy || '{\"keep\": \"1 day\"}'",
-        "SELECT threadline.set_terms('items', '1 day', '{}', NULL)",
+        r#"SELECT threadline.set_terms('items', '{"keep": "1 day"}')"#,
         "SELECT threadline.set_retention(floor => '1 day')",
         "UPDATE threadline.retention SET floor = NULL",
         "SELECT threadline.purge_batch(NULL, 100)",

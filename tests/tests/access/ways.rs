@@ -75,7 +75,7 @@ const WAYS: &[Way] = &[
     (Who::Application, "disable triggers for the session", "SET session_replication_role = replica", NEVER),
     (Who::Application, "disable the triggers of another role's table", "ALTER TABLE items DISABLE TRIGGER ALL", NEVER),
     (Who::Application, "end the audit of another role's table, or change its policy", "SELECT threadline.unaudit('items')", NEVER),
-    (Who::Application, "do the same with internal functions", "SELECT threadline.write_policy('items', '{}', '{name}', false, false, NULL, NULL, NULL, '{}', '{}', '{}', NULL)", NEVER),
+    (Who::Application, "do the same with internal functions", r#"SELECT threadline.write_policy('items', '{"mask": [], "exclude": ["name"], "require_actor": false}', false)"#, NEVER),
     (Who::Application, "become the audit's owner", "SET ROLE <owner>", NEVER),
     (Who::Application, "make itself a member of the owner", "GRANT <owner> TO <other>", NEVER),
     (Who::Application, "make itself a superuser", "ALTER ROLE <other> SUPERUSER", NEVER),

@@ -344,7 +344,7 @@ fn what_is_made_from_a_hashed_column_is_one_too_and_a_key_cannot_be() {
         ),
         (
             "hash => ARRAY['number'], mask => ARRAY['number']",
-            "threadline: column number of table public.cards is recorded as a keyed hash, and masked or excluded; choose one",
+            "threadline: column number (mask and hash) of table public.cards has several policies; choose one",
         ),
         (
             "hash => ARRAY['nmber']",

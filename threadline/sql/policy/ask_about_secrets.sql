@@ -6,19 +6,19 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_keys text[] := ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k);
-    tl_redacted text[] := ARRAY(
-        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{mask,exclude,hash}'::text[]) AS list);
     tl_said text[] := ARRAY(
-        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{plain,columns}'::text[]) AS list);
+        SELECT p.name FROM threadline.column_policies(policy) AS p
+        UNION ALL
+        SELECT jsonb_array_elements_text(policy -> 'columns'));
     tl_secret text[] := ARRAY(
         SELECT s.name
         FROM threadline.secret_columns(target) AS s
         WHERE s.name <> ALL (tl_said)
           AND (NOT policy ? 'columns' OR s.name = ANY (tl_keys))
-          AND threadline.policy_of_column(target, s.number, tl_redacted, '{}', '{}') = 'plain');
+          AND threadline.policy_of_column(target, s.number, policy) = 'plain');
 BEGIN
     -- Columns that do not exist get their own error.
-    IF tl_secret <> '{}' AND tl_redacted || tl_said <@ ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c)
+    IF tl_secret <> '{}' AND tl_said <@ ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c)
        AND threadline.as_decided(target, policy) IS NULL
     THEN
         RAISE EXCEPTION USING

@@ -44,11 +44,12 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
+DECLARE
+    tl_policy jsonb := threadline.policy(
+        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject);
 BEGIN
     PERFORM threadline.check_auditable(target);
-    PERFORM threadline.ask_about_secrets(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
-    RETURN threadline.audit_as_decided(target, mask, exclude, require_actor, keyless, columns, operations, condition,
-        plain, hash, ignore, keep, personal, subject, continues);
+    PERFORM threadline.ask_about_secrets(target, tl_policy);
+    RETURN threadline.enforce_policy(target, tl_policy, keyless, continues);
 END
 $$;

@@ -21,49 +21,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
-DECLARE
-    tl_id integer;
-    tl_part regclass;
 BEGIN
-    PERFORM threadline.check_auditable(target);
-    tl_id := threadline.as_decided(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
-    IF tl_id IS NOT NULL THEN
-        -- Triggers that already match are not replaced, so no writer waits for them.
-        IF (SELECT t.policy FROM threadline.audited_tables AS t WHERE t.id = tl_id) <> threadline.policy(
-            mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject) THEN
-            PERFORM threadline.hand_over(target);
-            PERFORM threadline.set_terms(target, keep, personal, subject);
-            PERFORM threadline.take_back(target, 'proof');
-        END IF;
-        RETURN tl_id;
-    END IF;
-    PERFORM threadline.check_condition(target, condition);
-    PERFORM threadline.lock_policies();
-    -- The writes so far are visible here and were recorded by the old function; the triggers
-    -- block further writers in any case.
-    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', target);
-    PERFORM threadline.hand_over(target);
-    IF continues IS NOT NULL THEN
-        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', continues);
-        PERFORM threadline.hand_over(continues);
-        PERFORM threadline.give_history(continues, target);
-        FOR tl_part IN SELECT continues UNION SELECT p.relid FROM pg_partition_tree(continues) AS p LOOP
-            PERFORM threadline.drop_triggers(tl_part);
-        END LOOP;
-    END IF;
-    tl_id := threadline.write_policy(target, mask, exclude, require_actor, keyless, columns, operations, condition, plain, hash, ignore, keep, continues, personal, subject);
-    -- Left over from when the table was a partition of another.
-    PERFORM threadline.drop_triggers(target, but_of => tl_id);
-    PERFORM threadline.install_triggers(tl_id, target, condition);
-    IF condition IS NOT NULL THEN
-        PERFORM threadline.note_condition(target);
-    END IF;
-    IF continues IS NOT NULL THEN
-        PERFORM threadline.record_replacement(continues, target);
-        PERFORM threadline.take_back(continues, 'all');
-    END IF;
-    PERFORM threadline.take_back(target, 'proof');
-    RETURN tl_id;
+    RETURN threadline.enforce_policy(target, threadline.policy(
+        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject), keyless, continues);
 END
 $$;

@@ -1,6 +1,6 @@
 -- Returns the columns of a table that belong to a person: by its policy, and those dropped while
 -- personal, because values of dropped columns are still on record.
-CREATE OR REPLACE FUNCTION threadline.personal_data(audited_table integer, target regclass, personal text[], subject jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.personal_data(audited_table integer, target regclass, policy jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -8,7 +8,7 @@ BEGIN ATOMIC
         'columns', (
             SELECT coalesce(jsonb_agg(DISTINCT c.name ORDER BY c.name), '[]')
             FROM (
-                SELECT unnest(personal)
+                SELECT jsonb_array_elements_text(personal_data.policy -> 'personal')
                 UNION
                 SELECT f.name
                 FROM threadline.audited_tables AS t
@@ -20,5 +20,5 @@ BEGIN ATOMIC
             FROM threadline.audited_tables AS t
             CROSS JOIN jsonb_each(t.personal_data -> 'subject') AS f
             WHERE t.id = audited_table AND f.key NOT IN (SELECT live.name FROM threadline.columns_of(target) AS live)), '{}')
-            || coalesce(subject, '{}'));
+            || coalesce(personal_data.policy -> 'subject', '{}'));
 END;

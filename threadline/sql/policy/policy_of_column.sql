@@ -1,8 +1,6 @@
 -- How a column is stored: plain, hash, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
-CREATE OR REPLACE FUNCTION threadline.policy_of_column(
-    target regclass, column_number smallint, mask text[], exclude text[], hash text[]
-) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.policy_of_column(target regclass, column_number smallint, policy jsonb) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
@@ -19,14 +17,11 @@ BEGIN ATOMIC
                 WHERE g.adrelid = target AND g.adnum = column_number AND generated.attgenerated <> ''
                   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = target))
     )
-    SELECT CASE
-        WHEN bool_or(name = ANY (exclude) AND itself) THEN 'exclude'
-        WHEN bool_or(name = ANY (mask) AND itself) THEN 'mask'
-        WHEN bool_or(name = ANY (hash) AND itself) THEN 'hash'
-        WHEN bool_or(name = ANY (exclude)) THEN 'exclude'
-        WHEN bool_or(name = ANY (mask)) THEN 'mask'
-        WHEN bool_or(name = ANY (hash)) THEN 'hash'
-        ELSE 'plain'
-    END
-    FROM source;
+    SELECT coalesce((
+        SELECT p.column_policy
+        FROM source AS s
+        JOIN threadline.column_policies(policy) AS p ON p.name = s.name
+        WHERE p.column_policy <> 'plain'
+        ORDER BY s.itself DESC, p.rank
+        LIMIT 1), 'plain');
 END;

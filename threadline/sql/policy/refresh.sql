@@ -77,16 +77,11 @@ BEGIN
            jsonb_object_agg(name, subject) FILTER (WHERE subject IS NOT NULL)
     INTO tl_mask, tl_exclude, tl_columns, tl_plain, tl_hash, tl_ignore, tl_personal, tl_subject
     FROM decided;
-    RETURN threadline.audit_as_decided(target, tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean,
-        keyless => tl_table.key_columns = '{}',
-        columns => tl_columns,
-        operations => (SELECT array_agg(o) FROM jsonb_array_elements_text(tl_table.policy -> 'operations') AS o),
-        condition => tl_table.policy ->> 'condition',
-        plain => tl_plain,
-        hash => tl_hash,
-        ignore => tl_ignore,
-        keep => tl_table.policy ->> 'keep',
-        personal => tl_personal,
-        subject => tl_subject);
+    RETURN threadline.enforce_policy(
+        target,
+        threadline.policy(tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean, tl_columns,
+            ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'operations')), tl_table.policy ->> 'condition',
+            tl_plain, tl_hash, tl_ignore, tl_table.policy ->> 'keep', tl_personal, tl_subject),
+        keyless => tl_table.key_columns = '{}');
 END
 $$;

@@ -1,21 +1,7 @@
 -- Runs the part of threadline.audit() that needs the owner of the audit: notes the policy of a
 -- table and builds its capture functions.
 CREATE OR REPLACE FUNCTION threadline.write_policy(
-    target        regclass,
-    mask          text[],
-    exclude       text[],
-    require_actor boolean,
-    keyless       boolean,
-    columns       text[],
-    operations    text[],
-    condition     text,
-    plain         text[],
-    hash         text[],
-    ignore        text[],
-    keep          text,
-    continues     regclass DEFAULT NULL,
-    personal      text[]  DEFAULT '{}',
-    subject       jsonb   DEFAULT NULL
+    target regclass, policy jsonb, keyless boolean, continues regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -30,7 +16,9 @@ DECLARE
     tl_key_types text[];
     tl_wrong text[];
     tl_id integer;
-    tl_policy jsonb;
+    tl_operations text[] := ARRAY(SELECT jsonb_array_elements_text(policy -> 'operations'));
+    -- Also excludes the columns that were not chosen.
+    tl_effective jsonb := policy;
     tl_resumed boolean;
     tl_restarted boolean;
     tl_rekeyed boolean;
@@ -44,7 +32,7 @@ BEGIN
     SELECT array_agg(name ORDER BY number) INTO tl_columns FROM threadline.columns_of(target);
     SELECT coalesce(array_agg(k.name ORDER BY k.place), '{}'),
            -- Only for recorded columns.
-           coalesce(array_agg(CASE threadline.policy_of_column(target, c.number, mask, exclude, hash) WHEN 'hash' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
+           coalesce(array_agg(CASE threadline.policy_of_column(target, c.number, tl_effective) WHEN 'hash' THEN 'text' ELSE k.type::text END ORDER BY k.place), '{}')
     INTO tl_keys, tl_key_types
     FROM threadline.key_columns_of(target) WITH ORDINALITY AS k (name, type, place)
     JOIN threadline.columns_of(target) AS c ON c.name = k.name;
@@ -54,41 +42,51 @@ BEGIN
     END IF;
 
     SELECT array_agg(o) INTO tl_wrong
-    FROM unnest(operations) AS o WHERE o IS NULL OR o NOT IN ('insert', 'update', 'delete', 'truncate');
-    IF tl_wrong IS NOT NULL OR NOT coalesce(operations && '{insert,update,delete}', true) THEN
+    FROM unnest(tl_operations) AS o WHERE o IS NULL OR o NOT IN ('insert', 'update', 'delete', 'truncate');
+    IF tl_wrong IS NOT NULL OR policy ? 'operations' AND NOT tl_operations && '{insert,update,delete}' THEN
         RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
-            array_to_string(operations, ', ', 'NULL'), target;
+            array_to_string(tl_operations, ', ', 'NULL'), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask || exclude || columns || plain || hash || ignore) AS c WHERE c <> ALL (tl_columns);
+    SELECT array_agg(named.name ORDER BY named.name) INTO tl_wrong
+    FROM (
+        SELECT p.name FROM threadline.column_policies(policy) AS p
+        UNION ALL
+        SELECT jsonb_array_elements_text(policy -> list) FROM unnest('{columns,ignore}'::text[]) AS list
+    ) AS named
+    WHERE named.name <> ALL (tl_columns);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: table % has no column %; its columns are: %',
             target, array_to_string(tl_wrong, ', '), array_to_string(tl_columns, ', ');
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(mask) AS c WHERE c = ANY (exclude);
+    SELECT array_agg(format('%s (%s)', several.name, several.column_policies) ORDER BY several.name) INTO tl_wrong
+    FROM (
+        SELECT p.name, string_agg(p.column_policy, ' and ' ORDER BY p.rank)
+        FROM threadline.column_policies(policy) AS p
+        WHERE p.column_policy <> 'plain'
+        GROUP BY p.name
+        HAVING count(*) > 1
+    ) AS several (name, column_policies);
     IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is both masked and excluded; choose one',
+        RAISE EXCEPTION 'threadline: column % of table % has several policies; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(hash) AS c WHERE c = ANY (mask || exclude);
-    IF tl_wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'threadline: column % of table % is recorded as a keyed hash, and masked or excluded; choose one',
-            array_to_string(tl_wrong, ', '), target;
-    END IF;
-    SELECT array_agg(c) INTO tl_wrong FROM unnest(ignore) AS c WHERE c = ANY (tl_keys || exclude);
+    SELECT array_agg(c.name) INTO tl_wrong
+    FROM jsonb_array_elements_text(policy -> 'ignore') AS c (name)
+    WHERE c.name = ANY (tl_keys) OR policy -> 'exclude' ? c.name;
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % of table % cannot be ignored: it belongs to the primary key, or is excluded',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (plain) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain';
+    WHERE policy -> 'plain' ? c.name AND threadline.policy_of_column(target, c.number, tl_effective) <> 'plain';
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % of table % is declared plain, and it is redacted, or made from a column that is; choose one',
             array_to_string(tl_wrong, ', '), target;
     END IF;
     SELECT array_agg(c.name) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) NOT IN ('plain', 'hash');
+    WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, tl_effective) NOT IN ('plain', 'hash');
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: column % belongs to the primary key of %; a key identifies the record and can be neither masked nor excluded',
             array_to_string(tl_wrong, ', '), target
@@ -97,22 +95,24 @@ BEGIN
     -- Types of which two equal values have one text.
     SELECT array_agg(format('%s (%s)', c.name, c.type)) INTO tl_wrong
     FROM threadline.columns_of(target) AS c
-    WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, mask, exclude, hash) = 'hash'
+    WHERE c.name = ANY (tl_keys) AND threadline.policy_of_column(target, c.number, tl_effective) = 'hash'
       AND threadline.base_type(c.type) <> ALL ('{text,varchar,uuid,smallint,integer,bigint}'::regtype[]);
     IF tl_wrong IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: key column % of table % cannot be recorded as a keyed hash: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint',
             array_to_string(tl_wrong, ', '), target;
     END IF;
 
-    PERFORM threadline.check_keep(target, keep);
+    PERFORM threadline.check_keep(target, policy ->> 'keep');
     PERFORM threadline.set_sequences();
-    tl_policy := threadline.policy(mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject);
-    IF cardinality(columns) > 0 THEN
-        exclude := exclude || ARRAY(
-            SELECT c FROM unnest(tl_columns) AS c WHERE c <> ALL (columns || tl_keys || mask || exclude || hash));
+    IF policy ? 'columns' THEN
+        tl_effective := jsonb_set(policy, '{exclude}', coalesce(policy -> 'exclude', '[]') || coalesce((
+            SELECT jsonb_agg(c)
+            FROM unnest(tl_columns) AS c
+            WHERE NOT policy -> 'columns' ? c AND c <> ALL (tl_keys)
+              AND c NOT IN (SELECT p.name FROM threadline.column_policies(policy) AS p WHERE p.column_policy <> 'plain')), '[]'));
     END IF;
-    PERFORM threadline.check_personal(target, personal, subject, ARRAY(
-        SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain'));
+    PERFORM threadline.check_personal(target, policy, ARRAY(
+        SELECT c.name FROM threadline.columns_of(target) AS c WHERE threadline.policy_of_column(target, c.number, tl_effective) <> 'plain'));
 
     tl_id := coalesce(threadline.known_table_of(target), (
         -- The trigger by which a table is identified was dropped, and the other was not.
@@ -142,7 +142,7 @@ BEGIN
     ON CONFLICT (id) DO NOTHING;
 
     tl_rekeyed := coalesce((
-        SELECT bool_or((was.column_policy = 'hash') <> (threadline.policy_of_column(target, c.number, mask, exclude, hash) = 'hash')
+        SELECT bool_or((was.column_policy = 'hash') <> (threadline.policy_of_column(target, c.number, tl_effective) = 'hash')
                        OR was.column_policy = 'hash' AND was.hash_key NOT IN (SELECT k.id FROM threadline.hash_keys AS k))
         FROM ROWS FROM (unnest(tl_former.key_columns), unnest(tl_keys)) AS k (former_name, name)
         JOIN threadline.columns_of(target) AS c ON c.name = k.name
@@ -187,7 +187,7 @@ BEGIN
                 WHERE r.table_id = tl_id AND r.former_name = was.name AND r.name IS NULL))
           AND NOT EXISTS (
             SELECT FROM threadline.columns_of(target) AS c
-            WHERE c.name = was.name AND threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain')
+            WHERE c.name = was.name AND threadline.policy_of_column(target, c.number, tl_effective) <> 'plain')
         ORDER BY was.name);
     -- From now on, this name is that of another column.
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
@@ -207,16 +207,16 @@ BEGIN
                  AND NOT t.policy ?| '{operations,condition}'
             THEN t.chained_since
             ELSE clock_timestamp() END,
-        policy = tl_policy,
-        personal_data = threadline.personal_data(tl_id, target, personal, subject),
-        deparsed_condition = CASE WHEN t.policy ->> 'condition' = condition THEN t.deparsed_condition END,
+        policy = write_policy.policy,
+        personal_data = threadline.personal_data(tl_id, target, write_policy.policy),
+        deparsed_condition = CASE WHEN t.policy ->> 'condition' = write_policy.policy ->> 'condition' THEN t.deparsed_condition END,
         columns = threadline.with_column_states(target, (
             SELECT coalesce(jsonb_agg(
                 jsonb_strip_nulls(jsonb_build_object(
                     'number', c.number, 'name', c.name, 'type', c.type::text, 'column_policy', now.column_policy,
                     -- A column generated from others may be generated from a redacted one later.
                     'generation_expression', CASE
-                        WHEN now.column_policy = 'plain' AND cardinality(mask || exclude || hash) > 0
+                        WHEN now.column_policy = 'plain' AND threadline.redacts(tl_effective - 'columns')
                         THEN threadline.generation_of(target, c.number) END,
                     -- Values of a redacted column up to now were not recorded.
                     'plain_since', CASE
@@ -238,7 +238,7 @@ BEGIN
                         ELSE clock_timestamp() END))
                 ORDER BY c.number), '[]')
             FROM threadline.columns_of(target) AS c
-            CROSS JOIN LATERAL threadline.policy_of_column(target, c.number, mask, exclude, hash) AS now (column_policy)
+            CROSS JOIN LATERAL threadline.policy_of_column(target, c.number, tl_effective) AS now (column_policy)
             LEFT JOIN jsonb_to_recordset(t.columns) AS former (
                 number smallint, name text, type text, column_policy text, plain_since timestamptz, retyped_at timestamptz, hash_key integer)
                 ON CASE WHEN t.relation = target THEN former.number = c.number ELSE former.name = c.name END)),
@@ -247,7 +247,7 @@ BEGIN
         masked_columns = ARRAY(
             SELECT c.name
             FROM threadline.columns_of(target) AS c
-            WHERE threadline.policy_of_column(target, c.number, mask, exclude, hash) <> 'plain'
+            WHERE threadline.policy_of_column(target, c.number, tl_effective) <> 'plain'
             ORDER BY c.number) || tl_gone,
         numeric_columns = ARRAY(
             SELECT c.name
@@ -268,13 +268,13 @@ BEGIN
     -- are unknown.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
     tl_restarted := tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed;
-    IF tl_restarted OR tl_former.policy <> tl_policy THEN
+    IF tl_restarted OR tl_former.policy <> policy THEN
         PERFORM threadline.own_action(
             CASE WHEN tl_restarted THEN 'audit.restarted' ELSE 'audit.policy_changed' END,
             jsonb_build_object('table', target, 'table_id', tl_id, 'stopped_at', tl_former.unaudited_at,
-                'policy', tl_policy, 'former_policy', tl_former.policy));
+                'policy', policy, 'former_policy', tl_former.policy));
     END IF;
     RETURN tl_id;
 END
 $write_policy$;
-REVOKE ALL ON FUNCTION threadline.write_policy(regclass, text[], text[], boolean, boolean, text[], text[], text, text[], text[], text[], text, regclass, text[], jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.write_policy(regclass, jsonb, boolean, regclass) FROM PUBLIC;

@@ -5,52 +5,40 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 -- As text: a parsed body is shown differently after a restore.
 AS $$
-    SELECT format('SELECT threadline.audit_as_decided(%L', target)
-        || coalesce(', mask => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.column_policy = 'mask') || ']', '')
-        || coalesce(', exclude => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.column_policy = 'exclude') || ']', '')
-        || CASE WHEN (t.policy -> 'require_actor')::boolean THEN ', require_actor => true' ELSE '' END
-        || CASE WHEN t.key_columns = '{}' THEN ', keyless => true' ELSE '' END
-        || coalesce(', columns => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.column_policy = 'record') || ']', '')
-        || coalesce(', operations => ARRAY[' || (
-               SELECT string_agg(quote_literal(o), ', ') FROM jsonb_array_elements_text(t.policy -> 'operations') AS o) || ']', '')
-        || coalesce(', condition => ' || quote_literal(t.policy ->> 'condition'), '')
-        || coalesce(', plain => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.column_policy = 'plain') || ']', '')
-        || coalesce(', hash => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.column_policy = 'hash') || ']', '')
-        || coalesce(', ignore => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.column_policy = 'ignore') || ']', '')
-        || coalesce(', keep => ' || quote_literal(t.policy ->> 'keep'), '')
-        || coalesce(', personal => ARRAY[' || string_agg(quote_literal(coalesce(live.name, decided.name)), ', ' ORDER BY decided.name)
-               FILTER (WHERE decided.column_policy = 'personal') || ']', '')
-        || coalesce(', subject => ' || quote_literal(jsonb_object_agg(coalesce(live.name, decided.name), t.policy -> 'subject' -> decided.name)
-               FILTER (WHERE decided.column_policy = 'subject')), '')
-        || ');'
+    SELECT format('SELECT threadline.audit_as_decided(%s);', concat_ws(', ', quote_literal(target::text), (
+        SELECT string_agg(format('%s => %s', a.name, a.value), ', ' ORDER BY array_position(
+            '{mask,exclude,require_actor,keyless,columns,operations,condition,plain,hash,ignore,keep,personal,subject}'::text[], a.name))
+        FROM (
+            -- Columns under their present names.
+            SELECT named.list, CASE named.list
+                WHEN 'subject' THEN quote_literal(jsonb_object_agg(coalesce(live.name, named.column), named.names))
+                ELSE format('ARRAY[%s]', string_agg(quote_literal(coalesce(live.name, named.column)), ', ' ORDER BY named.column)) END
+            FROM (
+                SELECT option.key, c.name, NULL::jsonb
+                FROM jsonb_each(t.policy) AS option
+                CROSS JOIN LATERAL jsonb_array_elements_text(CASE WHEN jsonb_typeof(option.value) = 'array' THEN option.value END) AS c (name)
+                WHERE option.key <> 'operations'
+                UNION ALL
+                SELECT 'exclude', c, NULL FROM unnest(excluding) AS c
+                UNION ALL
+                SELECT 'subject', f.key, f.value FROM jsonb_each(t.policy -> 'subject') AS f
+            ) AS named (list, "column", names)
+            LEFT JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text) ON k.name = named.column
+            LEFT JOIN threadline.columns_of(target) AS live ON live.number = k.number AND t.relation = target
+            GROUP BY named.list
+            UNION ALL
+            SELECT 'operations', format('ARRAY[%s]', string_agg(quote_literal(o), ', '))
+            FROM jsonb_array_elements_text(t.policy -> 'operations') AS o
+            HAVING count(*) > 0
+            UNION ALL
+            SELECT option.key, quote_literal(option.value)
+            FROM jsonb_each_text(t.policy) AS option
+            WHERE option.key IN ('condition', 'keep')
+            UNION ALL
+            SELECT 'require_actor', 'true' WHERE (t.policy -> 'require_actor')::boolean
+            UNION ALL
+            SELECT 'keyless', 'true' WHERE t.key_columns = '{}'
+        ) AS a (name, value))))
     FROM threadline.audited_tables AS t
-    LEFT JOIN LATERAL (
-        SELECT name, 'mask' AS column_policy FROM jsonb_array_elements_text(t.policy -> 'mask') AS name
-        UNION ALL
-        SELECT name, 'exclude' FROM jsonb_array_elements_text(t.policy -> 'exclude') AS name
-        UNION ALL
-        SELECT name, 'record' FROM jsonb_array_elements_text(t.policy -> 'columns') AS name
-        UNION ALL
-        SELECT name, 'plain' FROM jsonb_array_elements_text(t.policy -> 'plain') AS name
-        UNION ALL
-        SELECT name, 'ignore' FROM jsonb_array_elements_text(t.policy -> 'ignore') AS name
-        UNION ALL
-        SELECT name, 'hash' FROM jsonb_array_elements_text(t.policy -> 'hash') AS name
-        UNION ALL
-        SELECT name, 'personal' FROM jsonb_array_elements_text(t.policy -> 'personal') AS name
-        UNION ALL
-        SELECT name, 'subject' FROM jsonb_object_keys(t.policy -> 'subject') AS name
-        UNION ALL
-        SELECT name, 'exclude' FROM unnest(excluding) AS name
-    ) AS decided ON true
-    LEFT JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text) ON k.name = decided.name
-    LEFT JOIN threadline.columns_of(target) AS live ON live.number = k.number AND t.relation = target
-    WHERE t.id = audited_table
-    GROUP BY t.id;
+    WHERE t.id = audited_table;
 $$;

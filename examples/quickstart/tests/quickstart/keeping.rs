@@ -27,7 +27,7 @@ fn what_is_older_than_the_policies_keep_it_goes_but_for_what_is_held() {
     let conn = &mut database.connect();
     run(
         conn,
-        "SELECT threadline.set_terms('members', '7 years', '{}', NULL)",
+        r#"SELECT threadline.set_terms('members', '{"keep": "7 years"}')"#,
     );
     run(conn, "SELECT threadline.post()");
     run(

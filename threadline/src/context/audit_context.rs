@@ -29,39 +29,25 @@ use super::limits::{MAX_ID_BYTES, check_metadata, check_text};
 /// unchanged is an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "AuditContextBuilder")]
-pub struct AuditContext {
-    actor: Option<ActorRef>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    correlation_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    job_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remote_ip: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    metadata: Map<String, Value>,
-}
+pub struct AuditContext(AuditContextBuilder);
 
 /// Builds an [`AuditContext`]. [`build`](Self::build) makes all checks.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditContextBuilder {
     #[serde(default)]
     actor: Option<ActorRef>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     correlation_id: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     job_id: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     remote_ip: Option<IpAddr>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     metadata: Map<String, Value>,
 }
 
@@ -132,15 +118,7 @@ pub(crate) enum Origin {
 impl AuditContext {
     /// Creates a context that has only an actor.
     pub fn new(actor: ActorRef) -> Self {
-        Self {
-            actor: Some(actor),
-            request_id: None,
-            correlation_id: None,
-            job_id: None,
-            source: None,
-            remote_ip: None,
-            metadata: Map::new(),
-        }
+        Self(Self::builder(actor))
     }
 
     /// Starts a context with an actor.
@@ -158,32 +136,12 @@ impl AuditContext {
 
     /// Starts a context with all values of this one.
     pub fn to_builder(&self) -> AuditContextBuilder {
-        let Self {
-            actor,
-            request_id,
-            correlation_id,
-            job_id,
-            source,
-            remote_ip,
-            metadata,
-        } = self.clone();
-        AuditContextBuilder {
-            actor,
-            request_id,
-            correlation_id,
-            job_id,
-            source,
-            remote_ip,
-            metadata,
-        }
+        self.0.clone()
     }
 
     /// Returns this context with another actor, for instance after a login.
     pub fn with_actor(&self, actor: ActorRef) -> Self {
-        Self {
-            actor: Some(actor),
-            ..self.clone()
-        }
+        Self(self.to_builder().actor(actor))
     }
 
     /// Returns the context of a job that was started in this context. The actor is the job.
@@ -223,38 +181,38 @@ impl AuditContext {
 
     /// Returns the actor.
     pub fn actor(&self) -> Option<&ActorRef> {
-        self.actor.as_ref()
+        self.0.actor.as_ref()
     }
 
     /// Returns the id of the request that is being served.
     pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        self.0.request_id.as_deref()
     }
 
     /// Returns the id that ties together requests, jobs and services that belong to one
     /// matter.
     pub fn correlation_id(&self) -> Option<&str> {
-        self.correlation_id.as_deref()
+        self.0.correlation_id.as_deref()
     }
 
     /// Returns the id of the job that is running.
     pub fn job_id(&self) -> Option<&str> {
-        self.job_id.as_deref()
+        self.0.job_id.as_deref()
     }
 
     /// Returns the channel of the change: `web`, `cli`, `import`, …
     pub fn source(&self) -> Option<&str> {
-        self.source.as_deref()
+        self.0.source.as_deref()
     }
 
     /// Returns the address of the client.
     pub fn remote_ip(&self) -> Option<IpAddr> {
-        self.remote_ip
+        self.0.remote_ip
     }
 
     /// Returns all other entries.
     pub fn metadata(&self) -> &Map<String, Value> {
-        &self.metadata
+        &self.0.metadata
     }
 
     /// Returns the context as JSON text, for the payload of a job.
@@ -357,35 +315,18 @@ impl AuditContextBuilder {
     /// Returns an error for a NUL in any text, an id or source above 512 bytes, and
     /// metadata above 64 KiB as JSON.
     pub fn build(self) -> Result<AuditContext, ContextError> {
-        let Self {
-            actor,
-            request_id,
-            correlation_id,
-            job_id,
-            source,
-            remote_ip,
-            metadata,
-        } = self;
         for (field, value) in [
-            ("request id", &request_id),
-            ("correlation id", &correlation_id),
-            ("job id", &job_id),
-            ("source", &source),
+            ("request id", &self.request_id),
+            ("correlation id", &self.correlation_id),
+            ("job id", &self.job_id),
+            ("source", &self.source),
         ] {
             if let Some(value) = value {
                 check_text(field, value, MAX_ID_BYTES)?;
             }
         }
-        check_metadata(&metadata)?;
-        Ok(AuditContext {
-            actor,
-            request_id,
-            correlation_id,
-            job_id,
-            source,
-            remote_ip,
-            metadata,
-        })
+        check_metadata(&self.metadata)?;
+        Ok(AuditContext(self))
     }
 }
 

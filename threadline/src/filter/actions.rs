@@ -3,8 +3,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::FilterError;
-use super::named::{Filters, NamedFilter, TWICE, named, once, repeated};
-use super::parse::{Day, actor_type, assignment, instant, status};
+use super::named::{Filters, NamedFilter, TWICE, field, named, repeated};
+use super::parse::{Day, actor, actor_type, instant, metadata, status, transaction};
+use super::shared::shared_conditions;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
 #[cfg(feature = "schemars")]
@@ -37,7 +38,6 @@ use crate::statement::{Bind, Binds};
 /// category, source or one of the ids, all actions that have it are read. Verb, metadata
 /// and text are searched among the actions that match the other conditions, newest first:
 /// combine them with a time span.
-/// with them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -64,6 +64,8 @@ pub struct ActionFilter {
     pub(crate) text: Option<String>,
     pub(crate) without_changes: bool,
 }
+
+shared_conditions!(ActionFilter, "actions", "recorded");
 
 impl ActionFilter {
     /// Creates a filter that matches every action.
@@ -92,60 +94,6 @@ impl ActionFilter {
     /// Matches actions with this status.
     pub fn status(mut self, status: ActionStatus) -> Self {
         self.status = Some(status);
-        self
-    }
-
-    /// Matches actions by this actor.
-    pub fn actor(mut self, actor: &ActorRef) -> Self {
-        self.actor = Some(actor.clone());
-        self
-    }
-
-    /// Matches actions by actors of this type.
-    pub fn actor_type(mut self, actor_type: ActorType) -> Self {
-        self.actor_type = Some(actor_type);
-        self
-    }
-
-    /// Matches actions recorded at this instant or later.
-    pub fn from(mut self, instant: DateTime<Utc>) -> Self {
-        self.from = Some(instant);
-        self
-    }
-
-    /// Matches actions recorded at this instant or earlier.
-    pub fn to(mut self, instant: DateTime<Utc>) -> Self {
-        self.to = Some(instant);
-        self
-    }
-
-    /// Matches actions with this correlation id, compared exactly.
-    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
-        self.correlation_id = Some(id.into());
-        self
-    }
-
-    /// Matches actions of this request.
-    pub fn request_id(mut self, id: impl Into<String>) -> Self {
-        self.request_id = Some(id.into());
-        self
-    }
-
-    /// Matches actions of this job.
-    pub fn job_id(mut self, id: impl Into<String>) -> Self {
-        self.job_id = Some(id.into());
-        self
-    }
-
-    /// Matches actions of the AuditTransaction with this id.
-    pub fn transaction(mut self, id: i64) -> Self {
-        self.transaction = Some(id);
-        self
-    }
-
-    /// Matches actions from this source.
-    pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.source = Some(source.into());
         self
     }
 
@@ -210,16 +158,6 @@ impl ActionFilter {
         let filter = Self::set_all(pairs)?;
         filter.check()?;
         Ok(filter)
-    }
-
-    /// Returns the filter without its time span, or `None` if it has none.
-    #[doc(hidden)]
-    pub fn at_any_time(&self) -> Option<Self> {
-        (self.from.is_some() || self.to.is_some()).then(|| Self {
-            from: None,
-            to: None,
-            ..self.clone()
-        })
     }
 
     /// Returns its conditions on `audit_actions` as `a`.
@@ -311,87 +249,41 @@ impl Filters for ActionFilter {
     const HEADING: &'static str = "Filters";
 
     const ALL: &'static [NamedFilter<Self>] = &[
-        named(
-            "name",
-            "Actions of this name: member.role_changed",
-            |f, text| once(&mut f.name, text.to_owned()),
-        ),
-        named("category", "Actions of this category: member", |f, text| {
-            once(&mut f.category, text.to_owned())
-        }),
-        named("verb", "Actions with this verb: role_changed", |f, text| {
-            once(&mut f.verb, text.to_owned())
-        }),
-        named(
-            "status",
-            "Actions with this status: ok or error",
-            |f, text| once(&mut f.status, status(text)?),
-        ),
-        named(
-            "actor",
-            "Actions by this actor: user:42, anonymous",
-            |f, text| {
-                let actor = text
-                    .parse()
-                    .map_err(|e: crate::ContextError| e.to_string())?;
-                once(&mut f.actor, actor)
-            },
-        ),
-        named(
-            "actor_type",
+        field!(name, "Actions of this name: member.role_changed"),
+        field!(category, "Actions of this category: member"),
+        field!(verb, "Actions with this verb: role_changed"),
+        field!(status, "Actions with this status: ok or error", status),
+        field!(actor, "Actions by this actor: user:42, anonymous", actor),
+        field!(
+            actor_type,
             "Actions by actors of this type: user, admin, service_account, job, system, anonymous",
-            |f, text| once(&mut f.actor_type, actor_type(text)?),
+            actor_type
         ),
-        named(
-            "from",
+        field!(
+            from,
             "Actions recorded at this instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day",
-            |f, text| once(&mut f.from, instant(text, Day::Start)?),
+            |text| instant(text, Day::Start)
         ),
-        named(
-            "to",
+        field!(
+            to,
             "Actions recorded at this instant or earlier; a day means its end",
-            |f, text| once(&mut f.to, instant(text, Day::End)?),
+            |text| instant(text, Day::End)
         ),
-        named(
-            "correlation_id",
-            "Actions with this correlation id",
-            |f, text| once(&mut f.correlation_id, text.to_owned()),
-        ),
-        named("request_id", "Actions of this request", |f, text| {
-            once(&mut f.request_id, text.to_owned())
-        }),
-        named("job_id", "Actions of this job", |f, text| {
-            once(&mut f.job_id, text.to_owned())
-        }),
-        named(
-            "transaction",
+        field!(correlation_id, "Actions with this correlation id"),
+        field!(request_id, "Actions of this request"),
+        field!(job_id, "Actions of this job"),
+        field!(
+            transaction,
             "Actions of the transaction with this id in the audit tables",
-            |f, text| {
-                let id = text
-                    .parse()
-                    .map_err(|_| "the id of a transaction is a number");
-                once(&mut f.transaction, id?)
-            },
+            transaction
         ),
-        named("source", "Actions from this source: web", |f, text| {
-            once(&mut f.source, text.to_owned())
-        }),
+        field!(source, "Actions from this source: web"),
         repeated(
             "metadata",
             "Actions with this metadata: tenant=acme",
-            |f, text| {
-                let (key, value) = assignment(text)?;
-                match f.metadata.insert(key, value) {
-                    None => Ok(()),
-                    Some(_) => Err("its key has another value already".to_owned()),
-                }
-            },
+            |f, text| metadata(&mut f.metadata, text),
         ),
-        named(
-            "text",
-            "Actions with this text in the reason or the comment",
-            |f, text| once(&mut f.text, text.to_owned()),
-        ),
+        field!(text, "Actions with this text in the reason or the comment"),
         NamedFilter {
             is_flag: true,
             ..named(

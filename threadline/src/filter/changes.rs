@@ -10,6 +10,7 @@ use super::error::FilterError;
 use super::except::Exception;
 use super::record_key::{Key, RecordKey};
 use super::scope::Scope;
+use super::shared::shared_conditions;
 use super::table::is_table_name;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
@@ -98,6 +99,8 @@ pub struct Filter {
     pub(crate) within: Option<Scope>,
 }
 
+shared_conditions!(Filter, "changes", "captured");
+
 impl Filter {
     /// Creates a filter that matches every change.
     pub fn new() -> Self {
@@ -156,52 +159,10 @@ impl Filter {
         self
     }
 
-    /// Matches changes by this actor.
-    pub fn actor(mut self, actor: &ActorRef) -> Self {
-        self.actor = Some(actor.clone());
-        self
-    }
-
     /// Matches changes recorded without an actor: none was set, or the context could not be
     /// read. An unknown actor that was set explicitly is [`ActorRef::anonymous`].
     pub fn without_actor(mut self) -> Self {
         self.without_actor = true;
-        self
-    }
-
-    /// Matches changes by actors of this type.
-    pub fn actor_type(mut self, actor_type: ActorType) -> Self {
-        self.actor_type = Some(actor_type);
-        self
-    }
-
-    /// Matches changes captured at this instant or later.
-    pub fn from(mut self, instant: DateTime<Utc>) -> Self {
-        self.from = Some(instant);
-        self
-    }
-
-    /// Matches changes captured at this instant or earlier.
-    pub fn to(mut self, instant: DateTime<Utc>) -> Self {
-        self.to = Some(instant);
-        self
-    }
-
-    /// Matches changes with this correlation id, compared exactly.
-    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
-        self.correlation_id = Some(id.into());
-        self
-    }
-
-    /// Matches changes by this request.
-    pub fn request_id(mut self, id: impl Into<String>) -> Self {
-        self.request_id = Some(id.into());
-        self
-    }
-
-    /// Matches changes by this job.
-    pub fn job_id(mut self, id: impl Into<String>) -> Self {
-        self.job_id = Some(id.into());
         self
     }
 
@@ -223,21 +184,9 @@ impl Filter {
         self
     }
 
-    /// Matches changes from this source.
-    pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
     /// Matches changes whose context has this metadata. Repeated calls must all match.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(key.into(), value.into());
-        self
-    }
-
-    /// Changes of this transaction, by its id in the audit tables.
-    pub fn transaction(mut self, id: i64) -> Self {
-        self.transaction = Some(id);
         self
     }
 
@@ -249,16 +198,6 @@ impl Filter {
     pub fn within(mut self, scope: Scope) -> Self {
         self.within = Some(scope);
         self
-    }
-
-    /// Returns the filter without its time span, or `None` if it has none.
-    #[doc(hidden)]
-    pub fn at_any_time(&self) -> Option<Self> {
-        (self.from.is_some() || self.to.is_some()).then(|| Self {
-            from: None,
-            to: None,
-            ..self.clone()
-        })
     }
 
     /// Returns the same filter for actions, or `None` if it has a condition that only

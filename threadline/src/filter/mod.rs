@@ -9,6 +9,7 @@ mod named;
 mod parse;
 mod record_key;
 mod scope;
+mod shared;
 mod table;
 mod values;
 

@@ -34,6 +34,21 @@ pub(crate) const fn named<F>(
     }
 }
 
+/// A filter that sets the field of its name to its text, or to what is parsed from it.
+macro_rules! field {
+    ($field:ident, $help:expr) => {
+        field!($field, $help, |text| Ok(text.to_owned()))
+    };
+    ($field:ident, $help:expr, $parse:expr) => {
+        $crate::filter::named(stringify!($field), $help, |filter, text| {
+            let parse: fn(&str) -> Result<_, String> = $parse;
+            $crate::filter::once(&mut filter.$field, parse(text)?)
+        })
+    };
+}
+
+pub(crate) use field;
+
 /// A filter that may be given several times.
 pub(crate) const fn repeated<F>(
     name: &'static str,

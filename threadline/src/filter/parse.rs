@@ -1,33 +1,32 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Filter;
 use super::error::FilterError;
 use super::except::Exception;
-use super::named::{Filters, NamedFilter, TWICE, named, once, repeated};
+use super::named::{Filters, NamedFilter, TWICE, field, named, once, repeated};
 use super::record_key::RecordKey;
 use crate::action::ActionStatus;
-use crate::context::ActorType;
+use crate::context::{ActorRef, ActorType, ContextError};
 use crate::record::Operation;
 
 impl Filters for Filter {
     const HEADING: &'static str = "Filters";
 
     const ALL: &'static [NamedFilter<Self>] = &[
-        named(
-            "table",
-            "Changes of this table, written as in SQL: members, app.members, '\"Order\"'",
-            |f, text| once(&mut f.table, text.to_owned()),
+        field!(
+            table,
+            "Changes of this table, written as in SQL: members, app.members, '\"Order\"'"
         ),
-        named(
-            "record",
+        field!(
+            record,
             "Changes of the record with this key in the table; a key of several columns as [\"acme\", \"7\"]",
-            |f, text| once(&mut f.record, record(text)?),
+            record
         ),
-        named(
-            "operation",
+        field!(
+            operation,
             "Changes by this operation: insert, update, delete or truncate",
-            |f, text| once(&mut f.operation, operation(text)?),
+            operation
         ),
         named(
             "actor",
@@ -40,52 +39,39 @@ impl Filters for Filter {
                     f.without_actor = true;
                     return Ok(());
                 }
-                let actor = text
-                    .parse()
-                    .map_err(|e: crate::ContextError| e.to_string())?;
-                once(&mut f.actor, actor)
+                once(&mut f.actor, actor(text)?)
             },
         ),
-        named(
-            "actor_type",
+        field!(
+            actor_type,
             "Changes by actors of this type: user, admin, service_account, job, system, anonymous",
-            |f, text| once(&mut f.actor_type, actor_type(text)?),
+            actor_type
         ),
-        named(
-            "from",
+        field!(
+            from,
             "Changes captured at this instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day",
-            |f, text| once(&mut f.from, instant(text, Day::Start)?),
+            |text| instant(text, Day::Start)
         ),
-        named(
-            "to",
+        field!(
+            to,
             "Changes captured at this instant or earlier; a day means its end",
-            |f, text| once(&mut f.to, instant(text, Day::End)?),
+            |text| instant(text, Day::End)
         ),
-        named(
-            "correlation_id",
-            "Changes with this correlation id, of the context or of an action",
-            |f, text| once(&mut f.correlation_id, text.to_owned()),
+        field!(
+            correlation_id,
+            "Changes with this correlation id, of the context or of an action"
         ),
-        named("request_id", "Changes by this request", |f, text| {
-            once(&mut f.request_id, text.to_owned())
-        }),
-        named("job_id", "Changes by this job", |f, text| {
-            once(&mut f.job_id, text.to_owned())
-        }),
-        named(
-            "action",
-            "Changes with an action of this name: member.role_changed",
-            |f, text| once(&mut f.action, text.to_owned()),
+        field!(request_id, "Changes by this request"),
+        field!(job_id, "Changes by this job"),
+        field!(
+            action,
+            "Changes with an action of this name: member.role_changed"
         ),
-        named(
-            "category",
-            "Changes with an action of this category: member",
-            |f, text| once(&mut f.category, text.to_owned()),
-        ),
-        named(
-            "status",
+        field!(category, "Changes with an action of this category: member"),
+        field!(
+            status,
             "Changes with an action of this status: ok or error",
-            |f, text| once(&mut f.status, status(text)?),
+            status
         ),
         repeated(
             "changed",
@@ -128,37 +114,21 @@ impl Filters for Filter {
                 Ok(())
             },
         ),
-        named("source", "Changes from this source: web", |f, text| {
-            once(&mut f.source, text.to_owned())
-        }),
-        named(
-            "text",
-            "Changes with this text anywhere, in their context or in an action; requires --from, and reads all changes since",
-            |f, text| once(&mut f.text, text.to_owned()),
+        field!(source, "Changes from this source: web"),
+        field!(
+            text,
+            "Changes with this text anywhere, in their context or in an action; requires --from, and reads all changes since"
         ),
-        named(
-            "session_user",
-            "Changes by sessions of this database role",
-            |f, text| once(&mut f.session_user, text.to_owned()),
-        ),
+        field!(session_user, "Changes by sessions of this database role"),
         repeated(
             "metadata",
             "Changes whose context has this metadata: tenant=acme",
-            |f, text| {
-                let (key, value) = assignment(text)?;
-                match f.metadata.insert(key, value) {
-                    None => Ok(()),
-                    Some(_) => Err("its key has another value already".to_owned()),
-                }
-            },
+            |f, text| metadata(&mut f.metadata, text),
         ),
-        named(
-            "transaction",
+        field!(
+            transaction,
             "Changes of the transaction with this id in the audit tables",
-            |f, text| {
-                let id = text.parse().map_err(|_| "it is a number, as in 7")?;
-                once(&mut f.transaction, id)
-            },
+            transaction
         ),
         repeated(
             "except",
@@ -232,6 +202,11 @@ pub(super) fn operation(text: &str) -> Result<Operation, String> {
     }
 }
 
+pub(super) fn actor(text: &str) -> Result<ActorRef, String> {
+    text.parse()
+        .map_err(|error: ContextError| error.to_string())
+}
+
 pub(crate) fn actor_type(text: &str) -> Result<ActorType, String> {
     match ActorType::recorded(text.to_owned()) {
         ActorType::Unrecognized(_) => Err(
@@ -246,6 +221,20 @@ pub(crate) fn status(text: &str) -> Result<ActionStatus, String> {
         "ok" => Ok(ActionStatus::Ok),
         "error" => Ok(ActionStatus::Error),
         _ => Err("a status is ok or error".to_owned()),
+    }
+}
+
+pub(super) fn transaction(text: &str) -> Result<i64, String> {
+    text.parse()
+        .map_err(|_| "the id of a transaction is a number".to_owned())
+}
+
+/// Adds an entry of metadata.
+pub(super) fn metadata(entries: &mut Map<String, Value>, text: &str) -> Result<(), String> {
+    let (key, value) = assignment(text)?;
+    match entries.insert(key, value) {
+        None => Ok(()),
+        Some(_) => Err("its key has another value already".to_owned()),
     }
 }
 

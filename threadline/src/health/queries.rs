@@ -10,36 +10,15 @@ use super::Counters;
 use crate::connection::AuditConnection;
 use crate::model::{ColumnPolicy, Policy, TableSpec};
 use crate::run;
-use crate::verify::{Finding, FindingCode};
+use crate::verify::{Finding, FindingCode, findings};
 
 /// A newer schema may return findings that this crate does not know. They are for newer
 /// processes.
 pub(super) async fn structure_drift<C: AuditConnection>(conn: &mut C) -> QueryResult<Vec<Finding>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        code: String,
-        #[diesel(sql_type = Text)]
-        relation: String,
-        #[diesel(sql_type = Text)]
-        message: String,
-        #[diesel(sql_type = Nullable<Text>)]
-        fix: Option<String>,
-    }
     let query = diesel::sql_query("SELECT * FROM threadline.structure_drift()");
-    let rows: Vec<Row> = run::load(conn, query).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            Finding::new(
-                FindingCode::recorded(row.code),
-                Some(row.relation),
-                row.message,
-                row.fix,
-            )
-        })
-        .filter(|finding| !matches!(finding.code, FindingCode::Unrecognized(_)))
-        .collect())
+    let mut findings = findings(conn, query).await?;
+    findings.retain(|finding| !matches!(finding.code, FindingCode::Unrecognized(_)));
+    Ok(findings)
 }
 
 /// The audit state of a model's table.

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use diesel::sql_types::BigInt;
 
-use super::page::{ActionPlace, Cursor, Page, Place};
+use super::page::{ActionPlace, Cursor, Page, Place, Section, rows_for, section_methods};
 use crate::action::{ActionSql, AuditAction};
 use crate::connection::AuditConnection;
 use crate::error::Error;
@@ -9,16 +9,12 @@ use crate::filter::ActionFilter;
 use crate::run;
 use crate::statement::{Bind, Binds, Typed, all_of, filled};
 
-/// The default number of entries of a page.
-const PAGE: usize = 50;
-
 /// A query for actions. [`actions`] returns it.
 #[derive(Debug, Clone)]
 #[must_use = "a query does nothing until you call `page(conn)` or `count(conn)`"]
 pub struct Actions {
     filter: ActionFilter,
-    limit: usize,
-    after: Option<Cursor>,
+    section: Section,
 }
 
 /// Queries actions, newest first, whether or not their transactions changed anything. A
@@ -46,25 +42,13 @@ pub struct Actions {
 pub fn actions(filter: ActionFilter) -> Actions {
     Actions {
         filter,
-        limit: PAGE,
-        after: None,
+        section: Section::default(),
     }
 }
 
+section_methods!(Actions, "actions");
+
 impl Actions {
-    /// Sets the maximum number of actions; the default is 50. A page with a limit of 0
-    /// shows whether there are any, but has no cursor.
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Continues after the page that returned this cursor.
-    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
-        self.after = cursor.into();
-        self
-    }
-
     /// Runs the query.
     ///
     /// # Errors
@@ -77,7 +61,7 @@ impl Actions {
         conn: &mut C,
     ) -> C::Answer<'_, Result<Page<AuditAction>, Error>> {
         C::answer(async move {
-            let after = Cursor::action(self.after)?;
+            let after = Cursor::action(self.section.after)?;
             self.filter.check()?;
             let mut binds = Binds::default();
             let mut conditions = self.filter.conditions(&mut binds);
@@ -93,9 +77,7 @@ impl Actions {
                 let action = binds.bind(Bind::BigInt(action));
                 conditions.push(format!("(a.occurred_at, a.id) < ({time}, {action})"));
             }
-            let limit = i64::try_from(self.limit)
-                .unwrap_or(i64::MAX)
-                .saturating_add(1);
+            let limit = rows_for(self.section.limit);
             let limit = binds.bind(Bind::Limit(Some(limit)));
             let sql = filled(
                 include_str!("actions.sql"),
@@ -103,7 +85,7 @@ impl Actions {
             );
             let query = Typed::<ActionSql>::new(sql, binds.0);
             let actions: Vec<AuditAction> = run::read(conn, query).await?;
-            Ok(Page::cut(actions, self.limit, |action| {
+            Ok(Page::cut(actions, self.section.limit, |action| {
                 Place::Action(ActionPlace {
                     microseconds: action.occurred_at.timestamp_micros(),
                     action: action.id,

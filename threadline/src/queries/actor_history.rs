@@ -5,7 +5,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::other_actions::Span;
-use super::page::{Cursor, Page, Place};
+use super::page::{Cursor, Page, Place, Section, rows_for, section_methods};
 use super::report::actions_of;
 use crate::action::AuditAction;
 use crate::connection::AuditConnection;
@@ -15,9 +15,6 @@ use crate::posting::post_before_reading;
 use crate::record::{AuditTransaction, TransactionSql};
 use crate::run;
 use crate::statement::{Bind, Typed};
-
-/// The default number of entries of a page.
-const PAGE: usize = 50;
 
 /// One transaction of an actor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,8 +34,7 @@ pub struct ActorEntry {
 #[must_use = "a query does nothing until you call `page(conn)`"]
 pub struct ActorHistory {
     actor: ActorRef,
-    limit: usize,
-    after: Option<Cursor>,
+    section: Section,
 }
 
 /// Queries the transactions of an actor, newest first.
@@ -71,25 +67,13 @@ pub struct ActorHistory {
 pub fn actor_history(actor: &ActorRef) -> ActorHistory {
     ActorHistory {
         actor: actor.clone(),
-        limit: PAGE,
-        after: None,
+        section: Section::default(),
     }
 }
 
+section_methods!(ActorHistory, "transactions");
+
 impl ActorHistory {
-    /// Sets the maximum number of transactions; the default is 50. A page with a limit of 0
-    /// shows whether there are any, but has no cursor.
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Continues after the page that returned this cursor.
-    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
-        self.after = cursor.into();
-        self
-    }
-
     /// Runs the query.
     ///
     /// # Errors
@@ -101,16 +85,17 @@ impl ActorHistory {
         conn: &mut C,
     ) -> C::Answer<'_, Result<Page<ActorEntry>, Error>> {
         C::answer(async move {
-            let before = Cursor::transaction(self.after)?.unwrap_or(i64::MAX);
+            let before = Cursor::transaction(self.section.after)?.unwrap_or(i64::MAX);
             post_before_reading(conn).await;
             let entries = self.entries(conn, before).await;
             let entries = run::understood(conn, entries).await?;
-            let page = Page::cut(entries, self.limit, |entry| {
+            let page = Page::cut(entries, self.section.limit, |entry| {
                 Place::Transaction(entry.transaction.id)
             });
-            let query = Span::of_actor(before, &page).actions_elsewhere(&self.actor, self.limit);
+            let query =
+                Span::of_actor(before, &page).actions_elsewhere(&self.actor, self.section.limit);
             let others = run::read(conn, query).await?;
-            Ok(page.with_other_actions(others, self.limit))
+            Ok(page.with_other_actions(others, self.section.limit))
         })
     }
 
@@ -119,9 +104,7 @@ impl ActorHistory {
         conn: &mut C,
         before: i64,
     ) -> QueryResult<Vec<ActorEntry>> {
-        let limit = i64::try_from(self.limit)
-            .unwrap_or(i64::MAX)
-            .saturating_add(1);
+        let limit = rows_for(self.section.limit);
         let query = Typed::<TransactionSql>::new(
             include_str!("transactions_of_actor.sql"),
             [

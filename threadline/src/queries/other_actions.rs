@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 
 use super::actor_history::ActorEntry;
-use super::page::{ChangePlace, Page};
+use super::page::{ChangePlace, Page, rows_for};
 use crate::action::ActionSql;
 use crate::context::ActorRef;
 use crate::filter::{ActionFilter, CHANGED_NOTHING, by_actor};
@@ -115,7 +115,7 @@ impl Span {
         // Bound as a parameter, so that one SQL text serves every page of a connection.
         let first = binds.bind(Bind::BigInt(self.first));
         let before = binds.bind(Bind::BigInt(self.before));
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let limit = rows_for(limit);
         let limit = binds.bind(Bind::Limit(Some(limit)));
         let sql = filled(
             include_str!("other_actions.sql"),

@@ -37,6 +37,50 @@ pub struct Page<T> {
     pub has_more_actions: bool,
 }
 
+/// The page of a result that a query returns.
+#[derive(Debug, Clone)]
+pub(super) struct Section {
+    pub(super) limit: usize,
+    pub(super) after: Option<Cursor>,
+}
+
+impl Default for Section {
+    fn default() -> Self {
+        Self {
+            limit: 50,
+            after: None,
+        }
+    }
+}
+
+/// Writes the methods of a query that choose its [`Section`].
+macro_rules! section_methods {
+    ($query:ident, $entries:literal) => {
+        impl $query {
+            #[doc = concat!("Sets the maximum number of ", $entries, "; the default is 50. A page with a")]
+            /// limit of 0 shows whether there are any, but has no cursor.
+            pub fn limit(mut self, limit: usize) -> Self {
+                self.section.limit = limit;
+                self
+            }
+
+            /// Continues after the page that returned this cursor.
+            pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
+                self.section.after = cursor.into();
+                self
+            }
+        }
+    };
+}
+
+pub(super) use section_methods;
+
+/// Returns the number of rows to read for a page: one more than its limit, which shows
+/// whether there are more.
+pub(super) fn rows_for(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}
+
 /// The place where a page ended. Opaque: pass it on as text, and give it back unchanged to
 /// the same query. It names a place, not a count, so new entries do not shift the pages.
 ///

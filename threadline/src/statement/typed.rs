@@ -17,6 +17,7 @@ pub(crate) enum Bind {
     BigInt(i64),
     BigInts(Vec<i64>),
     Text(String),
+    OptionalText(Option<String>),
     Instant(DateTime<Utc>),
     Json(Value),
     /// The id of a table, or `None` for all tables.
@@ -72,6 +73,9 @@ impl<ST> QueryFragment<Pg> for Typed<ST> {
                         Bind::BigInts(value) => out.push_bind_param::<Array<BigInt>, _>(value),
                         Bind::Key(key) => key.walk_ast(out.reborrow()),
                         Bind::Text(value) => out.push_bind_param::<Text, _>(value),
+                        Bind::OptionalText(value) => {
+                            out.push_bind_param::<Nullable<Text>, _>(value)
+                        }
                         Bind::Instant(value) => out.push_bind_param::<Timestamptz, _>(value),
                         Bind::Json(value) => out.push_bind_param::<Jsonb, _>(value),
                         Bind::Table(value) => out.push_bind_param::<Nullable<Integer>, _>(value),

@@ -6,6 +6,7 @@ mod async_ext;
 mod audited_connection;
 mod builder;
 mod open;
+mod privileged;
 mod record_action;
 mod suspend;
 mod transaction;

@@ -1,11 +1,6 @@
-use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::result::QueryResult;
-use diesel::sql_types::{Nullable, Text};
-
-use crate::action::{ACTION_COLUMNS, ActionError, ActionSql, AuditAction};
+use super::privileged::call_with_reason;
+use crate::action::{ActionError, AuditAction};
 use crate::connection::AuditConnection;
-use crate::context::AuditContext;
 use crate::error::{Error, ErrorKind};
 use crate::run;
 
@@ -56,45 +51,10 @@ pub fn suspend<'c, C: AuditConnection>(
         if conn.status().transaction_depth()?.is_none() {
             return Err(Error::new(ErrorKind::Action(ActionError::NoTransaction)));
         }
-        let actor = AuditContext::current().and_then(|context| context.actor().cloned());
-        let suspend = Suspend {
+        let suspend = call_with_reason(
+            "SELECT {action columns} FROM threadline.suspend({0}, {1}, {2}) AS a",
             reason,
-            actor_type: actor
-                .as_ref()
-                .map(|actor| actor.actor_type().as_str().to_owned()),
-            actor_id: actor.and_then(|actor| actor.id().map(str::to_owned)),
-        };
+        );
         run::read_one(conn, suspend).await
     })
-}
-
-#[derive(Debug)]
-struct Suspend {
-    reason: String,
-    actor_type: Option<String>,
-    actor_id: Option<String>,
-}
-
-impl Query for Suspend {
-    type SqlType = ActionSql;
-}
-
-impl QueryId for Suspend {
-    type QueryId = Suspend;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl QueryFragment<Pg> for Suspend {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT ");
-        out.push_sql(ACTION_COLUMNS);
-        out.push_sql(" FROM threadline.suspend(");
-        out.push_bind_param::<Text, _>(&self.reason)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Nullable<Text>, _>(&self.actor_type)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Nullable<Text>, _>(&self.actor_id)?;
-        out.push_sql(") AS a");
-        Ok(())
-    }
 }

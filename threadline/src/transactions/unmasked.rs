@@ -1,12 +1,9 @@
-use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::result::QueryResult;
-use diesel::sql_types::{Nullable, Text};
+use diesel::sql_types::Text;
 
 use super::Open;
-use crate::action::{ACTION_COLUMNS, ActionError, ActionSql, AuditAction};
+use super::privileged::call_with_reason;
+use crate::action::{ActionError, AuditAction};
 use crate::connection::{AuditConnection, BlockingConnection, ready};
-use crate::context::AuditContext;
 use crate::error::{Error, ErrorKind};
 use crate::posting::post_before_reading;
 use crate::run;
@@ -71,14 +68,10 @@ pub(crate) async fn begin_unmasked<C: AuditConnection>(
         return Err(Error::new(ErrorKind::Action(ActionError::InTransaction)));
     }
     post_before_reading(conn).await;
-    let actor = AuditContext::current().and_then(|context| context.actor().cloned());
-    let unmask = Unmask {
+    let unmask = call_with_reason(
+        "SELECT {action columns} FROM threadline.unmask({0}, {1}, {2}) AS a",
         reason,
-        actor_type: actor
-            .as_ref()
-            .map(|actor| actor.actor_type().as_str().to_owned()),
-        actor_id: actor.and_then(|actor| actor.id().map(str::to_owned)),
-    };
+    );
     let action: AuditAction = run::read_one(conn, unmask).await?;
     let mut open = Open::begin(conn, None).await?;
     let setting = diesel::sql_query("SELECT set_config('threadline.unmasked', $1, true)")
@@ -87,36 +80,5 @@ pub(crate) async fn begin_unmasked<C: AuditConnection>(
     match set {
         Ok(_) => Ok(open),
         Err(error) => open.end(Err(error.into())).await,
-    }
-}
-
-#[derive(Debug)]
-struct Unmask {
-    reason: String,
-    actor_type: Option<String>,
-    actor_id: Option<String>,
-}
-
-impl Query for Unmask {
-    type SqlType = ActionSql;
-}
-
-impl QueryId for Unmask {
-    type QueryId = Unmask;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl QueryFragment<Pg> for Unmask {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT ");
-        out.push_sql(ACTION_COLUMNS);
-        out.push_sql(" FROM threadline.unmask(");
-        out.push_bind_param::<Text, _>(&self.reason)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Nullable<Text>, _>(&self.actor_type)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Nullable<Text>, _>(&self.actor_id)?;
-        out.push_sql(") AS a");
-        Ok(())
     }
 }

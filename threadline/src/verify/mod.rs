@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use finding::{BrokenRecord, Finding, FindingCode, Severity};
 pub use steps::{ResumePoint, VerifyProgress};
 
+pub(crate) use self::queries::findings;
 use self::queries::{Audited, Suspended, Unattributed};
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};

@@ -38,7 +38,7 @@ impl FindingRow {
 }
 
 /// Returns the findings of a query on the audit schema.
-async fn findings<C, Q>(conn: &mut C, query: Q) -> QueryResult<Vec<Finding>>
+pub(crate) async fn findings<C, Q>(conn: &mut C, query: Q) -> QueryResult<Vec<Finding>>
 where
     C: AuditConnection,
     Q: Query<SqlType = Untyped> + QueryFragment<Pg> + QueryId + Send,

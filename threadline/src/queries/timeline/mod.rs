@@ -15,7 +15,7 @@ pub(crate) use self::query::Plan;
 pub(super) use self::scope::KnownScope;
 use super::actions::actions;
 use super::other_actions::Span;
-use super::page::{ChangePlace, Cursor, Page, Place};
+use super::page::{ChangePlace, Cursor, Page, Place, Section, section_methods};
 use super::reference::Reference;
 use super::report::actions_of;
 use crate::action::AuditAction;
@@ -25,9 +25,6 @@ use crate::filter::Filter;
 use crate::posting::post_before_reading;
 use crate::record::AuditChange;
 use crate::run;
-
-/// The default number of entries of a page.
-const PAGE: usize = 50;
 
 /// A change in a timeline or in the history of a record, with the reasons for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,8 +62,7 @@ impl TimelineEntry {
 #[must_use = "a query does nothing until you call `page(conn)` or `count(conn)`"]
 pub struct Timeline {
     filter: Filter,
-    limit: usize,
-    after: Option<Cursor>,
+    section: Section,
 }
 
 /// Queries changes across tables, newest first.
@@ -104,25 +100,13 @@ pub struct Timeline {
 pub fn timeline(filter: Filter) -> Timeline {
     Timeline {
         filter,
-        limit: PAGE,
-        after: None,
+        section: Section::default(),
     }
 }
 
+section_methods!(Timeline, "changes");
+
 impl Timeline {
-    /// Sets the maximum number of changes; the default is 50. A page with a limit of 0
-    /// shows whether there are any, but has no cursor.
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Continues after the page that returned this cursor.
-    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
-        self.after = cursor.into();
-        self
-    }
-
     /// Runs the query.
     ///
     /// # Errors
@@ -135,13 +119,13 @@ impl Timeline {
         conn: &mut C,
     ) -> C::Answer<'_, Result<Page<TimelineEntry>, Error>> {
         C::answer(async move {
-            let after = Cursor::change(self.after)?;
+            let after = Cursor::change(self.section.after)?;
             post_before_reading(conn).await;
             let plan = Plan::new(conn, &self.filter).await?;
-            let query = plan.changes(after, Some(self.limit.saturating_add(1)));
+            let query = plan.changes(after, Some(self.section.limit.saturating_add(1)));
             let mut changes: Vec<AuditChange> = run::read(conn, query).await?;
             changes.iter_mut().for_each(|change| plan.narrow(change));
-            let page = Page::cut(changes, self.limit, |change| {
+            let page = Page::cut(changes, self.section.limit, |change| {
                 Place::Change(ChangePlace {
                     transaction: change.transaction.id,
                     change: change.id,
@@ -151,11 +135,15 @@ impl Timeline {
             let others = match self.filter.of_actions() {
                 Some(filter) => {
                     let span = Span::of_timeline(plan.transactions, after, &page);
-                    run::read(conn, span.actions_without_changes(&filter, self.limit)).await?
+                    run::read(
+                        conn,
+                        span.actions_without_changes(&filter, self.section.limit),
+                    )
+                    .await?
                 }
                 None => vec![],
             };
-            let page = page.with_other_actions(others, self.limit);
+            let page = page.with_other_actions(others, self.section.limit);
             let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
             let actions = actions_of(conn, transactions).await;
             let mut actions = run::understood(conn, actions).await?;

@@ -545,6 +545,8 @@ CREATE TABLE threadline.purges (
     purged              bigint NOT NULL DEFAULT 0,
     transactions        bigint NOT NULL DEFAULT 0,
     bytes               bigint NOT NULL DEFAULT 0,
+    images              text NOT NULL DEFAULT 'by batch' CHECK (images IN ('by batch', 'first', 'kept')),
+    reached_key         text COLLATE "C",
     reached_transaction bigint NOT NULL DEFAULT -1,
     reached_id          bigint NOT NULL DEFAULT -1
 );
@@ -554,6 +556,11 @@ COMMENT ON COLUMN threadline.purges.table_id IS
     'NULL: of actions';
 COMMENT ON COLUMN threadline.purges.bytes IS
     'What the removed rows took, without their indexes';
+COMMENT ON COLUMN threadline.purges.images IS
+    'When the images of records are kept: with each batch of changes; first, for the whole table, up to reached_key; or it is done';
+-- Contexts that a transaction opened an hour or more after it began; few.
+CREATE INDEX ledger_transactions_late
+    ON threadline.ledger_transactions (opened_at, id) WHERE opened_at - occurred_at > interval '1 hour';
 
 ALTER TABLE threadline.audited_tables ADD COLUMN personal_data jsonb NOT NULL DEFAULT '{"columns": [], "subject": {}}';
 COMMENT ON COLUMN threadline.audited_tables.personal_data IS
@@ -6802,26 +6809,73 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.set_retention(interval, interval) FROM PUBLIC;
 
+-- Returns whether a legal hold keeps a change.
+CREATE OR REPLACE FUNCTION threadline.is_held(change threadline.ledger_changes) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT threadline.held(change.table_id, change.record_key, change.previous_key, x.actor_type, x.actor_id, x.correlation_id)
+    FROM (SELECT change.transaction_id AS id) AS of
+    LEFT JOIN threadline.ledger_transactions AS x ON x.id = of.id;
+END;
+
+-- Returns the id from which on nothing is old enough for a purge with this horizon: that of the
+-- first AuditTransaction which can have changes after it, or can belong to a database transaction
+-- that has. One is in use for an hour at most, or says for how long, as in
+-- threadline.first_transaction_since(); threadline.straddling() finds those of transactions that
+-- had already lasted an hour.
+CREATE OR REPLACE FUNCTION threadline.purge_end(horizon timestamptz) RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(
+        (SELECT x.id FROM threadline.ledger_transactions AS x WHERE x.opened_at >= horizon - interval '3 hours' ORDER BY x.opened_at LIMIT 1),
+        9223372036854775807);
+END;
+REVOKE ALL ON FUNCTION threadline.purge_end(timestamptz) FROM PUBLIC;
+
+-- Returns the AuditTransactions of database transactions that began before a purge's horizon and
+-- continued after it, as far as their ids are below an end.
+CREATE OR REPLACE FUNCTION threadline.straddling(horizon timestamptz, end_id bigint) RETURNS bigint[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(array_agg(DISTINCT earlier.id), '{}')
+    FROM (
+        -- Few: a transaction that lasted an hour and then opened another context.
+        SELECT late.xact_id, late.occurred_at FROM threadline.ledger_transactions AS late
+        WHERE late.opened_at - late.occurred_at > interval '1 hour' AND late.opened_at >= horizon - interval '2 hours'
+        UNION
+        SELECT late.xact_id, late.occurred_at FROM threadline.ledger_transactions AS late
+        WHERE late.extended_until >= horizon
+    ) AS of
+    CROSS JOIN LATERAL (
+        SELECT x.id FROM threadline.ledger_transactions AS x
+        WHERE x.xact_id = of.xact_id AND x.occurred_at = of.occurred_at AND x.id < end_id
+        OFFSET 0
+    ) AS earlier;
+END;
+REVOKE ALL ON FUNCTION threadline.straddling(timestamptz, bigint) FROM PUBLIC;
+
 -- Returns the changes of a table, or with NULL the actions, that a purge reads next, in the order
 -- of their transactions. Old ones are removed, unless they are held.
 CREATE OR REPLACE FUNCTION threadline.purgeable(
     audited_table integer, horizon timestamptz, after_transaction bigint, after_id bigint, at_most bigint
-) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint, place tid)
+) RETURNS TABLE (transaction_id bigint, id bigint, is_old boolean, goes boolean, bytes bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
     tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
-    -- One is in use for an hour at most, or says for how long, as in threadline.first_transaction_since().
-    tl_before timestamptz := horizon - interval '2 hours';
     tl_end bigint;
+    tl_straddling bigint[];
 BEGIN
     IF audited_table IS NULL THEN
         RETURN QUERY
         SELECT a.transaction_id, a.id, age.is_old,
                age.is_old AND NOT (tl_holds AND threadline.held(NULL, NULL, NULL, a.actor_type, a.actor_id, a.correlation_id)),
-               pg_column_size(a.*)::bigint, a.ctid
+               pg_column_size(a.*)::bigint
         FROM threadline.audit_actions AS a
         -- Actions on the audit itself stay.
         CROSS JOIN LATERAL (SELECT a.occurred_at < horizon AND a.name NOT LIKE 'audit.%' AS is_old) AS age
@@ -6833,30 +6887,16 @@ BEGIN
     END IF;
     -- Changes of a record are removed in their order: none that came after the first change that
     -- stays.
-    tl_end := coalesce(
-        (SELECT x.id FROM threadline.ledger_transactions AS x WHERE x.opened_at >= tl_before ORDER BY x.opened_at LIMIT 1),
-        9223372036854775807);
+    tl_end := threadline.purge_end(horizon);
+    -- If a transaction continued after the horizon, all of it is needed for the state before it.
+    tl_straddling := threadline.straddling(horizon, tl_end);
     RETURN QUERY
     SELECT c.transaction_id, c.id, age.is_old,
-           age.is_old AND NOT (tl_holds AND threadline.held(c.table_id, c.record_key, c.previous_key, x.actor_type, x.actor_id, x.correlation_id)),
-           pg_column_size(c.*)::bigint, c.ctid
+           age.is_old AND NOT (tl_holds AND threadline.is_held(c)),
+           pg_column_size(c.*)::bigint
     FROM threadline.ledger_changes AS c
-    -- Looked up by index: a join would read all transactions from the first on.
-    LEFT JOIN LATERAL (
-        SELECT of.xact_id, of.occurred_at, of.actor_type, of.actor_id, of.correlation_id
-        FROM threadline.ledger_transactions AS of WHERE of.id = c.transaction_id
-        OFFSET 0
-    ) AS x ON true
     CROSS JOIN LATERAL (
-        SELECT c.captured_at < horizon AND c.id < tl_end
-           -- If a transaction continued after the horizon, all of it is needed for the state
-           -- before it.
-           AND NOT EXISTS (
-               SELECT FROM threadline.ledger_transactions AS part
-               WHERE part.xact_id = x.xact_id AND part.occurred_at = x.occurred_at
-                 AND (part.opened_at >= tl_before OR part.extended_until >= horizon)) AS is_old
-        -- Looked up once a change.
-        OFFSET 0
+        SELECT c.captured_at < horizon AND c.id < tl_end AND c.transaction_id <> ALL (tl_straddling) AS is_old
     ) AS age
     -- One index has this order, regardless of the estimates: by the primary key, the changes of
     -- all other tables would be read to find the first of this one.
@@ -6874,14 +6914,19 @@ CREATE OR REPLACE AGGREGATE threadline.overlay(jsonb) (
 );
 
 -- Keeps the state of each record after those of its changes that a purge is about to remove, so
--- that queries about later instants return the same as before. The given changes are of one
--- table.
-CREATE OR REPLACE FUNCTION threadline.keep_images(audited_table integer, places tid[]) RETURNS void
+-- that queries about later instants return the same as before. They are those of the batch up to
+-- its last one, as far as they are old: before the end, and not of a straddling transaction.
+CREATE OR REPLACE FUNCTION threadline.keep_images(
+    run threadline.purges, last_transaction bigint, last_id bigint, end_id bigint, straddling bigint[]
+) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_variable
 DECLARE
+    audited_table integer := run.table_id;
     tl_renames jsonb := threadline.renames_of(audited_table);
     tl_alterations jsonb := threadline.alterations_of(audited_table);
     -- If a TRUNCATE recorded only the number of rows, which rows it removed is unknown.
@@ -6889,13 +6934,21 @@ DECLARE
 BEGIN
     SELECT coalesce(max(c.id), 0) INTO tl_blind
     FROM threadline.ledger_changes AS c
-    WHERE c.ctid = ANY (places) AND c.op = 'T' AND c.record_key IS NULL;
+    WHERE c.table_id = run.table_id
+      AND c.transaction_id BETWEEN run.reached_transaction AND last_transaction
+      AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (last_transaction, last_id)
+      AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling)
+      AND c.op = 'T' AND c.record_key IS NULL;
     DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
 
     WITH doomed AS MATERIALIZED (
         SELECT c.*
         FROM threadline.ledger_changes AS c
-        WHERE c.ctid = ANY (places) AND c.record_key IS NOT NULL AND c.id > tl_blind
+        WHERE c.table_id = run.table_id
+          AND c.transaction_id BETWEEN run.reached_transaction AND last_transaction
+          AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (last_transaction, last_id)
+          AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling)
+          AND c.record_key IS NOT NULL AND c.id > tl_blind
     ), grouped AS MATERIALIZED (
         -- One statement moved these keys at the same moment.
         SELECT d.transaction_id, d.statement, min(d.id) AS position FROM doomed AS d
@@ -6960,12 +7013,115 @@ BEGIN
         is_whole = excluded.is_whole, image = excluded.image;
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keep_images(integer, tid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keep_images(threadline.purges, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+
+-- Keeps the state of the next records at the horizon of a purge, in the order of their keys; returns
+-- whether there are more. Their old changes are all read at once, and an image is written once a
+-- record, where removing changes in the order of time would write it once a change.
+CREATE OR REPLACE FUNCTION threadline.keep_images_first(run threadline.purges, at_most bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+-- In the order of one index, even where the planner would prefer to read a whole table.
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+    tl_end bigint := threadline.purge_end(run.kept_since);
+    tl_straddling bigint[] := threadline.straddling(run.kept_since, tl_end);
+    tl_seen bigint;
+    tl_last_key text;
+    tl_last_id bigint;
+BEGIN
+    WITH old AS MATERIALIZED (
+        SELECT c.record_key, c.id, c.transaction_id, c.statement, c.captured_at, c.op, c.row_data, c.changed_to
+        FROM threadline.ledger_changes AS c
+        WHERE (c.table_id, c.record_key, c.id) > (run.table_id, coalesce(run.reached_key, ''), run.reached_id)
+          AND c.table_id = run.table_id AND c.id < tl_end
+          AND c.captured_at < run.kept_since AND c.transaction_id <> ALL (tl_straddling)
+        ORDER BY c.table_id, c.record_key, c.id
+        LIMIT at_most
+    ), known AS MATERIALIZED (
+        SELECT k.*
+        FROM (SELECT DISTINCT o.record_key FROM old AS o) AS of
+        CROSS JOIN LATERAL (
+            SELECT i.record_key, i.id, i.is_whole, i.image FROM threadline.kept_images AS i
+            WHERE i.table_id = run.table_id AND i.record_key = of.record_key
+            OFFSET 0
+        ) AS k
+    ), marked AS (
+        SELECT o.*, max(o.id) OVER record AS last_id,
+               max(o.id) FILTER (WHERE o.op <> 'U') OVER record AS from_id
+        FROM old AS o
+        LEFT JOIN known AS k ON k.record_key = o.record_key
+        -- A held change is in the image already.
+        WHERE k.id IS NULL OR o.id > k.id
+        WINDOW record AS (PARTITION BY o.record_key ORDER BY o.id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+    ), folded AS (
+        -- In the order of the window.
+        SELECT m.record_key, max(m.id) AS id, max(m.from_id) AS from_id,
+               max(m.transaction_id) FILTER (WHERE m.id = m.last_id) AS transaction_id,
+               max(m.statement) FILTER (WHERE m.id = m.last_id) AS statement,
+               max(m.captured_at) FILTER (WHERE m.id = m.last_id) AS captured_at,
+               coalesce(bool_or(m.op = 'I') FILTER (WHERE m.id = m.from_id), false) AS is_whole,
+               threadline.overlay(CASE m.op WHEN 'U' THEN m.changed_to WHEN 'I' THEN m.row_data END)
+                   FILTER (WHERE m.id >= coalesce(m.from_id, 0)) AS image
+        FROM marked AS m
+        GROUP BY m.record_key
+    ), written AS (
+        INSERT INTO threadline.kept_images (table_id, record_key, id, transaction_id, statement, captured_at, is_whole, image)
+        SELECT run.table_id, f.record_key, f.id, f.transaction_id, f.statement, f.captured_at,
+               CASE WHEN f.from_id IS NULL THEN k.image IS NOT NULL AND k.is_whole ELSE f.is_whole END,
+               CASE WHEN f.from_id IS NULL AND k.image IS NOT NULL THEN k.image || f.image ELSE f.image END
+        FROM folded AS f
+        LEFT JOIN known AS k ON k.record_key = f.record_key
+        ON CONFLICT (table_id, record_key) DO UPDATE
+        SET id = excluded.id, transaction_id = excluded.transaction_id, statement = excluded.statement, captured_at = excluded.captured_at,
+            is_whole = excluded.is_whole, image = excluded.image
+    )
+    SELECT count(*) OVER (), o.record_key, o.id INTO tl_seen, tl_last_key, tl_last_id
+    FROM old AS o ORDER BY o.record_key DESC, o.id DESC LIMIT 1;
+    IF tl_seen = at_most THEN
+        UPDATE threadline.purges AS p SET reached_key = tl_last_key, reached_id = tl_last_id WHERE p.id = run.id;
+    ELSE
+        UPDATE threadline.purges AS p SET images = 'kept', reached_key = NULL, reached_id = -1 WHERE p.id = run.id;
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.keep_images_first(threadline.purges, bigint) FROM PUBLIC;
+
+-- Returns whether a purge of a table first keeps the images of all records and then removes their
+-- changes: where there are many old changes, so that it pays to read the index by record, and where
+-- the changes of a record are those under its key and count as they were recorded.
+CREATE OR REPLACE FUNCTION threadline.keeps_images_first(audited_table integer, horizon timestamptz, at_most bigint) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+    tl_end bigint := threadline.purge_end(horizon);
+BEGIN
+    RETURN threadline.renames_of(audited_table) IS NULL
+       AND threadline.alterations_of(audited_table) IS NULL
+       AND NOT EXISTS (
+           SELECT FROM threadline.ledger_changes AS c
+           WHERE c.table_id = audited_table AND c.previous_key IS NOT NULL AND c.id < tl_end)
+       -- A TRUNCATE of unknown rows.
+       AND NOT EXISTS (
+           SELECT FROM threadline.ledger_changes AS c
+           WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.id < tl_end)
+       AND EXISTS (
+           SELECT FROM threadline.ledger_changes AS c
+           WHERE (c.table_id, c.transaction_id) >= (audited_table, 0) AND (c.table_id, c.transaction_id) < (audited_table, tl_end)
+           ORDER BY c.table_id, c.transaction_id, c.id
+           OFFSET 20 * at_most LIMIT 1);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.keeps_images_first(integer, timestamptz, bigint) FROM PUBLIC;
 
 -- Begins the next run of threadline.purge(), for the first table with changes older than its
 -- retention, and records it as an action; NULL if there is none. From now on queries about
 -- instants before the horizon fail, so that no result depends on the progress of the run.
-CREATE OR REPLACE FUNCTION threadline.begin_purge() RETURNS threadline.purges
+CREATE OR REPLACE FUNCTION threadline.begin_purge(at_most bigint) RETURNS threadline.purges
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -6985,7 +7141,7 @@ BEGIN
             SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.turn DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.turn DESC))[1] AS id
             INTO tl_seen
             FROM threadline.purgeable(tl_next.table_id, tl_next.horizon, tl_after_transaction, tl_after_id, 100)
-                WITH ORDINALITY AS p (transaction_id, id, is_old, goes, bytes, place, turn);
+                WITH ORDINALITY AS p (transaction_id, id, is_old, goes, bytes, turn);
             EXIT WHEN tl_seen.any_goes IS NOT false;
             tl_after_transaction := tl_seen.transaction_id;
             tl_after_id := tl_seen.id;
@@ -6996,71 +7152,95 @@ BEGIN
         UPDATE threadline.audited_tables AS t
         SET kept_since = greatest(t.kept_since, tl_next.horizon)
         WHERE t.id = tl_next.table_id;
-        INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by)
-        VALUES (tl_next.table_id, tl_next.horizon, tl_action.id, session_user)
+        INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by, images)
+        VALUES (tl_next.table_id, tl_next.horizon, tl_action.id, session_user,
+                CASE WHEN threadline.keeps_images_first(tl_next.table_id, tl_next.horizon, at_most) THEN 'first' ELSE 'by batch' END)
         RETURNING * INTO tl_run;
         RETURN tl_run;
     END LOOP;
     RETURN NULL;
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.begin_purge() FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.begin_purge(bigint) FROM PUBLIC;
 
 -- Removes one batch of a run of threadline.purge(), which holds its lock; returns the number of
 -- removed changes or actions. Transactions without any remaining changes are removed with them.
 CREATE OR REPLACE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
--- By their physical location, even where the planner would prefer to read a whole table.
+-- By index, even where the planner would prefer to read a whole table.
 SET enable_seqscan = off
+SET enable_bitmapscan = off
+-- And one by one, where a join would read all that remains.
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
-    tl_seen bigint;
+    tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
+    tl_end bigint := threadline.purge_end(run.kept_since);
+    tl_straddling bigint[] := threadline.straddling(run.kept_since, tl_end);
+    -- Of the last change or action of this batch; NULL: it is the last batch.
     tl_last_transaction bigint;
     tl_last_id bigint;
-    tl_bytes bigint;
-    tl_old tid[];
+    tl_actions bigint[];
+    tl_to_transaction bigint;
+    tl_to_id bigint;
     tl_transactions bigint[];
-    tl_doomed tid[];
+    tl_bytes bigint;
     tl_purged bigint;
     tl_emptied bigint;
 BEGIN
-    -- Rows do not move in between: only a purge and an erasure move them, and only one of the two
-    -- runs at a time.
-    SELECT count(*), array_agg(s.place) FILTER (WHERE s.is_old), array_agg(s.place) FILTER (WHERE s.goes),
-           coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes), '{}'),
-           coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
-           (array_agg(s.transaction_id ORDER BY s.turn DESC))[1], (array_agg(s.id ORDER BY s.turn DESC))[1]
-    INTO tl_seen, tl_old, tl_doomed, tl_transactions, tl_bytes, tl_last_transaction, tl_last_id
-    FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
-        WITH ORDINALITY AS s (transaction_id, id, is_old, goes, bytes, place, turn);
     IF run.table_id IS NULL THEN
-        DELETE FROM threadline.audit_actions AS a WHERE a.ctid = ANY (tl_doomed);
+        SELECT array_agg(p.id) FILTER (WHERE p.goes), (array_agg(p.id))[at_most::integer] INTO tl_actions, tl_last_id
+        FROM threadline.purgeable(NULL, run.kept_since, -1, run.reached_id, at_most) AS p;
+        WITH gone AS (
+            DELETE FROM threadline.audit_actions AS a WHERE a.id = ANY (tl_actions)
+            RETURNING a.transaction_id, pg_column_size(a.*) AS bytes
+        )
+        SELECT count(*), sum(g.bytes), array_agg(g.transaction_id) INTO tl_purged, tl_bytes, tl_transactions FROM gone AS g;
     ELSE
-        -- Held changes count as well.
-        PERFORM threadline.keep_images(run.table_id, tl_old);
-        DELETE FROM threadline.ledger_changes AS c WHERE c.ctid = ANY (tl_doomed);
+        SELECT c.transaction_id, c.id INTO tl_last_transaction, tl_last_id
+        FROM threadline.ledger_changes AS c
+        WHERE (c.table_id, c.transaction_id, c.id) > (run.table_id, run.reached_transaction, run.reached_id)
+          AND (c.table_id, c.transaction_id) < (run.table_id, tl_end)
+        ORDER BY c.table_id, c.transaction_id, c.id
+        OFFSET at_most - 1 LIMIT 1;
+        tl_to_transaction := coalesce(tl_last_transaction, tl_end - 1);
+        tl_to_id := coalesce(tl_last_id, tl_end);
+        IF run.images = 'by batch' THEN
+            -- Held changes count as well.
+            PERFORM threadline.keep_images(run, tl_to_transaction, tl_to_id, tl_end, tl_straddling);
+        END IF;
+        WITH gone AS (
+            DELETE FROM threadline.ledger_changes AS c
+            WHERE c.table_id = run.table_id
+              AND c.transaction_id BETWEEN run.reached_transaction AND tl_to_transaction
+              AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (tl_to_transaction, tl_to_id)
+              AND c.captured_at < run.kept_since AND c.id < tl_end AND c.transaction_id <> ALL (tl_straddling)
+              AND NOT (tl_holds AND threadline.is_held(c))
+            RETURNING c.transaction_id, pg_column_size(c.*) AS bytes
+        )
+        SELECT count(*), sum(g.bytes), array_agg(g.transaction_id) INTO tl_purged, tl_bytes, tl_transactions FROM gone AS g;
     END IF;
-    GET DIAGNOSTICS tl_purged = ROW_COUNT;
 
     DELETE FROM threadline.ledger_transactions AS x
-    WHERE x.id = ANY (tl_transactions)
+    WHERE x.id = ANY (ARRAY(
+            SELECT of.id FROM (SELECT DISTINCT unnest(tl_transactions) AS id) AS of
+            WHERE NOT EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = of.id)
+              AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = of.id)))
       -- Not by the index on opened_at, which contains everything old.
-      AND (x.opened_at < run.kept_since) IS true
-      -- Looked up one by one: NOT EXISTS would become a join with all of them.
-      AND (SELECT c.id FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id LIMIT 1) IS NULL
-      AND (SELECT a.id FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id LIMIT 1) IS NULL;
+      AND (x.opened_at < run.kept_since) IS true;
     GET DIAGNOSTICS tl_emptied = ROW_COUNT;
 
     UPDATE threadline.purges AS p
     SET purged = p.purged + tl_purged,
         transactions = p.transactions + tl_emptied,
-        bytes = p.bytes + tl_bytes,
+        bytes = p.bytes + coalesce(tl_bytes, 0),
         reached_transaction = coalesce(tl_last_transaction, p.reached_transaction),
         reached_id = coalesce(tl_last_id, p.reached_id),
-        ended_at = CASE WHEN tl_seen < at_most THEN clock_timestamp() END
+        ended_at = CASE WHEN tl_last_id IS NULL THEN clock_timestamp() END
     WHERE p.id = run.id;
-    IF tl_seen < at_most THEN
+    IF tl_last_id IS NULL THEN
         -- The end of a record is needed as long as something from before it is held.
         DELETE FROM threadline.kept_images AS k
         WHERE k.table_id = run.table_id AND k.image IS NULL AND (
@@ -7073,13 +7253,14 @@ $$;
 REVOKE ALL ON FUNCTION threadline.purge_batch(threadline.purges, bigint) FROM PUBLIC;
 
 -- Removes changes and actions older than the retention of their policies, oldest first, and
--- returns their number; 0 if there is nothing to do, or another session is purging. Call it until
--- it returns 0:
+-- returns their number; NULL if there is nothing to do, or another session is purging. Call it until
+-- it returns NULL:
 --
 --   SELECT threadline.purge();
 --
 -- Each call is one transaction of about 10,000 changes and blocks no writer. An interrupted run
--- continues from its last batch. What is under a hold stays.
+-- continues from its last batch. What is under a hold stays. A call that only prepares the run, by
+-- keeping the images of records, returns 0.
 CREATE OR REPLACE FUNCTION threadline.purge(at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7090,12 +7271,12 @@ DECLARE
     tl_purged bigint := 0;
 BEGIN
     IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
-        RETURN 0;
+        RETURN NULL;
     END IF;
     PERFORM FROM threadline.retention FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         IF EXISTS (SELECT FROM threadline.retention) THEN
-            RETURN 0;
+            RETURN NULL;
         END IF;
         -- A restore left it out.
         INSERT INTO threadline.retention DEFAULT VALUES;
@@ -7103,17 +7284,21 @@ BEGIN
     WHILE tl_purged = 0 LOOP
         SELECT * INTO tl_run FROM threadline.purges AS p WHERE p.ended_at IS NULL ORDER BY p.id LIMIT 1;
         IF NOT FOUND THEN
-            tl_run := threadline.begin_purge();
+            tl_run := threadline.begin_purge(greatest(at_most, 1));
             EXIT WHEN tl_run.id IS NULL;
+        END IF;
+        IF tl_run.images = 'first' THEN
+            PERFORM threadline.keep_images_first(tl_run, greatest(at_most, 1));
+            RETURN 0;
         END IF;
         tl_purged := threadline.purge_batch(tl_run, greatest(at_most, 1));
     END LOOP;
-    RETURN tl_purged;
+    RETURN nullif(tl_purged, 0);
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.purge(integer) FROM PUBLIC;
 COMMENT ON FUNCTION threadline.purge(integer) IS
-    'Removes changes and actions older than the retention of their policy, one batch a call; returns their number';
+    'Removes changes and actions older than the retention of their policy, one batch a call; returns their number, and NULL at the end';
 
 -- Returns what threadline.purge() would remove, and from where; for a long period this reads many
 -- rows.

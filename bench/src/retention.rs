@@ -154,7 +154,8 @@ fn ask(conn: &mut PgConnection, kept_since: DateTime<Utc>) -> Vec<Answer> {
             match number % 5 {
                 0 | 1 => as_of(conn, key, instant),
                 2 => Some(history(conn, key, kept_since)),
-                3 => Some(around(conn, instant.max(kept_since))),
+                // A page reaches back by a day at most.
+                3 => Some(around(conn, instant.max(kept_since + TimeDelta::days(1)))),
                 _ => Some(by_somebody(conn, number, kept_since)),
             }
         })

@@ -262,6 +262,8 @@ const CODE: &[&str] = &[
     "erasure/find_records",
     "erasure/find_new_changes",
     "erasure/refuse_held",
+    "erasure/names_actor",
+    "erasure/erased_context",
     "erasure/erase_texts",
     "erasure/erase_unposted",
     "erasure/erase",

@@ -7943,6 +7943,37 @@ BEGIN
 END
 $$;
 
+-- Returns whether the text of a context that could not be read contains the id of an actor, as a
+-- word of its own.
+CREATE OR REPLACE FUNCTION threadline.names_actor(context text, actor_id text) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN context ~ ('(^|[^[:alnum:]_])' || pg_catalog.regexp_replace(actor_id, '([^[:alnum:]_])', '\\\1', 'g') || '($|[^[:alnum:]_])');
+
+-- Returns a context of the journal with a mark instead of its metadata and its address, or instead
+-- of all its text if it cannot be read.
+CREATE OR REPLACE FUNCTION threadline.erased_context(context text, occurred_at timestamptz, mark text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+DECLARE
+    tl_read record := threadline.read_context(context, occurred_at);
+    tl_epoch text := extract(epoch FROM occurred_at)::text;
+    tl_context jsonb;
+BEGIN
+    IF tl_read.meta ? 'untrusted_context' THEN
+        RETURN mark;
+    ELSIF tl_read.meta ? 'unreadable_context' THEN
+        RETURN tl_epoch || ' ' || mark;
+    END IF;
+    tl_context := substr(context, length(tl_epoch) + 2)::jsonb - 'remote_ip';
+    IF tl_read.meta IS NOT NULL THEN
+        tl_context := tl_context || jsonb_build_object('metadata', jsonb_build_object('erased', mark));
+    END IF;
+    RETURN tl_epoch || ' ' || tl_context;
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.erased_context(text, timestamptz, text) FROM PUBLIC;
+
 -- Erases the free text of the actor of an erasure and of its actions, and returns the number of
 -- actions and transactions.
 CREATE OR REPLACE FUNCTION threadline.erase_texts(run threadline.erasures, at_most bigint) RETURNS bigint
@@ -7975,6 +8006,11 @@ BEGIN
             SELECT x.id FROM threadline.ledger_transactions AS x
             WHERE x.actor_type = run.actor_type AND x.actor_id = run.actor_id
               AND (x.remote_ip IS NOT NULL OR x.meta IS NOT NULL AND NOT threadline.is_erased(x.meta -> 'erased'))
+            UNION ALL
+            -- A context that could not be read is kept as text, and may be this actor's.
+            SELECT x.id FROM threadline.ledger_transactions AS x
+            WHERE x.actor_type IS NULL
+              AND threadline.names_actor(coalesce(x.meta ->> 'unreadable_context', x.meta ->> 'untrusted_context'), run.actor_id)
             LIMIT at_most
         )
         UPDATE threadline.ledger_transactions AS x
@@ -7988,7 +8024,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.erase_texts(threadline.erasures, bigint) FROM PUBLIC;
 
--- Erases in the entries that could not be posted. Their images are of whole rows.
+-- Erases in the entries that could not be posted: in their images, which are of whole rows, and
+-- the text of their contexts, if the erasure is also of an actor.
 CREATE OR REPLACE FUNCTION threadline.erase_unposted(run threadline.erasures) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -8022,6 +8059,20 @@ BEGIN
         error = 'erased:' || run.id
     FROM erased AS e
     WHERE u.id = e.id;
+    IF run.actor_type IS NOT NULL THEN
+        UPDATE threadline.unposted AS u
+        SET context = threadline.erased_context(u.context, u.occurred_at, 'erased:' || run.id)
+        FROM (
+            SELECT o.id, c.actor_type, c.actor_id, c.meta
+            FROM threadline.unposted AS o
+            CROSS JOIN LATERAL threadline.read_context(o.context, o.occurred_at) AS c
+            WHERE o.context IS NOT NULL
+        ) AS read
+        WHERE u.id = read.id AND (
+            (read.actor_type = run.actor_type AND read.actor_id = run.actor_id)
+            OR (read.actor_type IS NULL
+                AND threadline.names_actor(coalesce(read.meta ->> 'unreadable_context', read.meta ->> 'untrusted_context'), run.actor_id)));
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.erase_unposted(threadline.erasures) FROM PUBLIC;
@@ -10940,7 +10991,7 @@ BEGIN
             FROM event AS e
             CROSS JOIN blind
         ), sequenced AS (
-            SELECT n.*,
+            SELECT n.event_key, n.position, n.turn, n.id, n.transaction_id, n.kind, n.shows, n.leaves, n.era,
                    lag(n.kind) OVER chain AS before,
                    lead(n.kind) OVER chain IS NULL AND n.era = n.last_era AS is_last,
                    count(*) FILTER (WHERE n.kind = 'end') OVER (chain ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ends
@@ -10954,29 +11005,26 @@ BEGIN
                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                        '{}') AS known
             FROM sequenced AS s
-        ), ended AS (
-            SELECT c.*, c.known || coalesce(c.leaves, '{}') AS state, live.*
+        ), claim AS (
+            -- Compares what was known with what is shown; NULL for no row.
+            SELECT of.code, c.event_key, c.position, c.transaction_id, c.id, of.known, of.shown
             FROM chained AS c
             LEFT JOIN (
                 SELECT %4$s COLLATE "C" AS live_key, %5$s AS live_image FROM %6$s AS tl_live WHERE %11$s
-            ) AS live ON live.live_key = c.event_key
-            WHERE c.is_last
-        ), claim AS (
-            -- Compares what was known with what is shown; NULL for no row.
-            SELECT 'chain-broken' AS code, c.event_key, c.position, c.transaction_id, c.id,
-                   CASE WHEN c.before = 'end' THEN NULL ELSE c.known END AS known,
-                   CASE WHEN c.kind = 'birth' THEN NULL ELSE coalesce(c.shows, '{}') END AS shown
-            FROM chained AS c
-            WHERE c.before IS NOT NULL AND NOT (c.before = 'end' AND c.kind = 'birth')
-            UNION ALL
-            SELECT CASE WHEN e.kind = 'end' THEN 'row-unrecorded' WHEN e.live_key IS NULL THEN 'row-missing' ELSE 'row-altered' END,
-                   e.event_key, e.position, e.transaction_id, e.id,
-                   CASE WHEN e.kind <> 'end' THEN e.state END,
-                   CASE WHEN e.live_key IS NOT NULL THEN e.live_image END
-            FROM ended AS e
-            WHERE (e.kind <> 'end' OR e.live_key IS NOT NULL)
-              -- The rows of a detached partition are not missing.
-              AND NOT ($13 AND e.live_key IS NULL AND threadline.left_with_partition($1, $14, e.state, '-infinity'))
+            ) AS live ON c.is_last AND live.live_key = c.event_key
+            CROSS JOIN LATERAL (
+                SELECT 'chain-broken' AS code,
+                       CASE WHEN c.before = 'end' THEN NULL ELSE c.known END AS known,
+                       CASE WHEN c.kind = 'birth' THEN NULL ELSE coalesce(c.shows, '{}') END AS shown
+                WHERE c.before IS NOT NULL AND NOT (c.before = 'end' AND c.kind = 'birth')
+                UNION ALL
+                SELECT CASE WHEN c.kind = 'end' THEN 'row-unrecorded' WHEN live.live_key IS NULL THEN 'row-missing' ELSE 'row-altered' END,
+                       CASE WHEN c.kind <> 'end' THEN c.known || coalesce(c.leaves, '{}') END,
+                       CASE WHEN live.live_key IS NOT NULL THEN live.live_image END
+                WHERE c.is_last AND (c.kind <> 'end' OR live.live_key IS NOT NULL)
+                  -- The rows of a detached partition are not missing.
+                  AND NOT ($13 AND live.live_key IS NULL AND threadline.left_with_partition($1, $14, c.known || coalesce(c.leaves, '{}'), '-infinity'))
+            ) AS of
         ), compared AS (
             SELECT DISTINCT ON (c.code, c.event_key)
                    c.code, c.event_key, c.transaction_id, c.id,

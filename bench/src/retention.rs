@@ -22,10 +22,15 @@ const YEAR: TimeDelta = TimeDelta::days(365);
 type Answer = Option<String>;
 
 pub(crate) fn run(quick: bool, goals: &mut Goals) {
-    let url = env::var("KEPT_DATABASE_URL").expect("`cargo xtask bench` gives a third database");
+    let loaded = env::var("THREADLINE_KEPT_DATABASE");
+    let url = loaded.clone().unwrap_or_else(|_| {
+        env::var("KEPT_DATABASE_URL").expect("`cargo xtask bench` gives a third database")
+    });
     let mut conn = PgConnection::establish(&url).expect("the server takes connections");
     let conn = &mut conn;
-    load(conn, changes(quick));
+    if loaded.is_err() {
+        load(conn, changes(quick));
+    }
 
     // The subject of each query does not depend on the day of the run.
     let kept_since = Utc::now() - YEAR * 2;
@@ -33,14 +38,24 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
     let size = sizes(conn);
     println!("before the purge:    {size}");
 
+    let pid = number(conn, "SELECT pg_backend_pid()::bigint AS n");
+    let cpu_before = cpu_seconds(pid);
     let start = Instant::now();
     let purged = threadline::purge(conn).expect("a purge");
     let rate = purged as f64 / start.elapsed().as_secs_f64();
     println!(
-        "{} changes purged, {} a second",
+        "{} changes purged in {:.0} s, {} a second",
         thousands(purged as usize),
+        start.elapsed().as_secs_f64(),
         thousands(rate as usize)
     );
+    if let (Some(before), Some(after)) = (cpu_before, cpu_seconds(pid)) {
+        println!(
+            "of CPU time:         {:.0} s, {} a second",
+            after - before,
+            thousands((purged as f64 / (after - before)) as usize)
+        );
+    }
     println!("after the purge:     {}", sizes(conn));
     let start = Instant::now();
     conn.batch_execute("VACUUM ANALYZE").expect("a vacuum");
@@ -74,6 +89,15 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
         Bound::AtMost(0.0),
         f64::from(changed),
     );
+}
+
+/// Returns the CPU time of a process of this machine; `None` where it cannot be seen.
+fn cpu_seconds(pid: i64) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // User and system time in hundredths, after the name in parentheses.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    Some(ticks / 100.0)
 }
 
 /// Returns the number of changes before the purge; THREADLINE_KEPT_CHANGES overrides it.
@@ -130,7 +154,8 @@ fn ask(conn: &mut PgConnection, kept_since: DateTime<Utc>) -> Vec<Answer> {
             match number % 5 {
                 0 | 1 => as_of(conn, key, instant),
                 2 => Some(history(conn, key, kept_since)),
-                3 => Some(around(conn, instant.max(kept_since))),
+                // A page reaches back by a day at most.
+                3 => Some(around(conn, instant.max(kept_since + TimeDelta::days(1)))),
                 _ => Some(by_somebody(conn, number, kept_since)),
             }
         })

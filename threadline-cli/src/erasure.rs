@@ -165,8 +165,17 @@ pub(super) struct ExportSubject {
     /// Include the transactions and actions of this actor, such as user:42
     #[arg(long)]
     actor: Option<ActorRef>,
+    /// The format
+    #[arg(long, default_value = "ndjson")]
+    format: SubjectFormat,
     #[command(flatten)]
     database: Database,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum SubjectFormat {
+    Csv,
+    Ndjson,
 }
 
 impl ExportSubject {
@@ -175,6 +184,9 @@ impl ExportSubject {
         let mut export = SubjectExport::of(table, record_key);
         if let Some(actor) = self.actor {
             export = export.actor(actor);
+        }
+        if matches!(self.format, SubjectFormat::Csv) {
+            export = export.csv();
         }
         let conn = &mut self.database.connect()?;
         let mut out = io::BufWriter::new(io::stdout());

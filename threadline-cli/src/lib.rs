@@ -33,7 +33,7 @@
 //! | `purge` | removes changes older than `#[audited(keep = "7 years")]`; `--dry-run` previews this |
 //! | `hold --table members --record 42 --reason "lawsuit"` | places a legal hold, until `release` |
 //! | `erase --subject users:42 --reason "request 31"` | makes the recorded data of a person [unreadable](threadline::Erasure); `erasures` lists the erasures |
-//! | `subject users:42` | writes all that is recorded about a person, as NDJSON |
+//! | `subject users:42` | writes all that is recorded about a person, as NDJSON or CSV |
 //! | `history members 42` | prints the changes of a record with their actions, newest first |
 //! | `history members 42 --with payments` | the same, with the changes of rows that [referred to it](threadline::History::with) at the time |
 //! | `timeline --changed role` | prints changes across tables, with any [`Filter`](threadline::Filter) |

@@ -6,6 +6,8 @@ mod example;
 mod file;
 #[path = "program/help.rs"]
 mod help;
+#[path = "program/killed.rs"]
+mod killed;
 #[path = "program/pooler.rs"]
 mod pooler;
 #[path = "program/reverting.rs"]

@@ -1,11 +1,28 @@
 //! Other places with values: the images kept by a purge, entries that could not be
 //! posted, a backup.
 
+use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use threadline::{Erasure, erasures, purge};
 use threadline_tests::{Database, rows, run, value};
 
-use crate::{findings, jane_and_bob, people, stores};
+use crate::{audit_contents, findings, jane_and_bob, people, stores};
+
+/// Sets all entries aside, as threadline.post() does with one that it cannot post.
+fn set_aside(conn: &mut PgConnection) {
+    run(
+        conn,
+        "WITH gone AS (DELETE FROM threadline.journal RETURNING *)
+         INSERT INTO threadline.unposted (id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
+             old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name, error)
+         SELECT gone.*, 'invalid: jane@unposted' FROM gone",
+    );
+}
+
+/// Returns how often a text is stored in the audit.
+fn stored(database: &Database, text: &str) -> usize {
+    audit_contents(database).matches(text).count()
+}
 
 #[test]
 fn what_a_purge_left_of_a_record_is_erased() {
@@ -86,14 +103,7 @@ fn what_could_not_be_posted_is_erased_where_it_is() {
         conn,
         "UPDATE users SET email = email || '+jane@unposted'; INSERT INTO addresses VALUES (7, 42, 'jane street 7', 'Bern'), (8, 43, 'bob street 7', 'Bern')",
     );
-    // As threadline.post() sets it aside.
-    run(
-        conn,
-        "WITH gone AS (DELETE FROM threadline.journal RETURNING *)
-         INSERT INTO threadline.unposted (id, transaction_id, xact_id, occurred_at, captured_at, op, table_id, relation, depth,
-             old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name, error)
-         SELECT gone.*, 'invalid: jane@unposted' FROM gone",
-    );
+    set_aside(conn);
     Erasure::of("users", "42", "request 31")
         .erase(conn)
         .unwrap();
@@ -135,4 +145,77 @@ fn a_restored_dump_of_before_is_erased_again_from_the_list() {
     }
     assert!(!stores(&backup, "jane@") && !stores(&backup, "jane street"));
     assert_eq!(findings(conn), [""; 0]);
+}
+
+/// What is kept of a context that could not be read is its text.
+#[test]
+fn the_text_of_unreadable_contexts_of_the_actor_is_erased() {
+    let database = Database::new();
+    let conn = &mut jane_and_bob(&database);
+    run(conn, "SELECT threadline.post()");
+    let actor = |id: &str, address: &str| {
+        format!(
+            r#"{{"actor": {{"type": "user", "id": "{id}"}}, "remote_ip": "10.0.0.7", "metadata": {{"mail": "{address}"}}}}"#
+        )
+    };
+    let (jane, bob) = (actor("42", "jane@context"), actor("421", "bob@context"));
+    let mut id = 100;
+    let mut write_under = |conn: &mut PgConnection, setting: &str| {
+        id += 1;
+        run(
+            conn,
+            &format!(
+                "BEGIN; {setting}; INSERT INTO addresses VALUES ({id}, 43, 'a street', 'Bern'); COMMIT; RESET threadline.context"
+            ),
+        );
+    };
+    let contexts = |conn: &mut PgConnection,
+                    write_under: &mut dyn FnMut(&mut PgConnection, &str)| {
+        for said in [&jane, &bob] {
+            write_under(conn, &format!("SELECT threadline.set_context('{said}')"));
+            // Not JSON: its end is missing.
+            let cut = &said[..said.len() - 1];
+            write_under(
+                conn,
+                &format!(
+                    "SELECT set_config('threadline.context', extract(epoch FROM now()) || ' ' || '{cut}', true)"
+                ),
+            );
+            // Left over from another transaction.
+            write_under(conn, &format!("SET threadline.context = '1.5 {said}'"));
+        }
+    };
+    contexts(conn, &mut write_under);
+    run(conn, "SELECT threadline.post()");
+    contexts(conn, &mut write_under);
+    set_aside(conn);
+    assert_eq!(stored(&database, "jane@context"), 6);
+    assert_eq!(stored(&database, "bob@context"), 6);
+
+    Erasure::of("users", "42", "request 31")
+        .actor(threadline::ActorRef::user("42").unwrap())
+        .erase(conn)
+        .unwrap();
+    assert_eq!(stored(&database, "jane@context"), 0);
+    assert_eq!(stored(&database, "bob@context"), 6);
+
+    // Who acted is still known after the entries are posted.
+    run(conn, "SELECT threadline.post_again()");
+    run(conn, "SELECT threadline.post()");
+    assert_eq!(rows(conn, "SELECT error FROM threadline.unposted"), [""; 0]);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT actor_id, actor_origin, remote_ip, meta, count(*) FROM threadline.ledger_transactions
+             WHERE meta::text ~ 'erased' GROUP BY 1, 2, 3, 4 ORDER BY 2"
+        ),
+        [
+            r#"42 | sql | NULL | {"erased": "erased:1"} | 2"#,
+            r#"NULL | unreadable | NULL | {"erased": "erased:1"} | 1"#,
+            r#"NULL | unreadable | NULL | {"unreadable_context": "erased:1"} | 1"#,
+            r#"NULL | untrusted | NULL | {"erased": "erased:1"} | 1"#,
+            r#"NULL | untrusted | NULL | {"untrusted_context": "erased:1"} | 1"#,
+        ]
+    );
+    assert_eq!(stored(&database, "bob@context"), 6);
 }

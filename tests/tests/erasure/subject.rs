@@ -102,3 +102,101 @@ fn what_the_policy_hides_is_hidden() {
         .to_string();
     assert!(error.contains("user"), "{error}");
 }
+
+/// The columns of an export, and what has none of them as JSON.
+#[test]
+fn the_same_as_csv_in_which_no_cell_is_a_formula() {
+    let database = Database::new();
+    let conn = &mut jane_and_bob(&database);
+    run(conn, "INSERT INTO addresses VALUES (9, 42, 'x', 'Bern')");
+    let context = AuditContext::builder(ActorRef::user("42").unwrap())
+        .request_id("=cmd()")
+        .build()
+        .unwrap();
+    conn.audited_transaction(&context, |conn| {
+        run(conn, "UPDATE users SET plan = 'paid' WHERE id = 42");
+        threadline::record_action(conn, threadline::Action::new("plan.paid").reason("a gift"))?;
+        Ok::<_, threadline::Error>(())
+    })
+    .unwrap();
+    let _ = Hold::new("lawsuit 17")
+        .record("users", "42")
+        .place(conn)
+        .unwrap();
+    let person = || SubjectExport::of("users", "42").actor(ActorRef::user("42").unwrap());
+    let lines = exported(conn, person());
+
+    let mut out = vec![];
+    let count = person().csv().write(conn, &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    let rows = cells(&out);
+    assert_eq!(rows.len() as u64, count + 2);
+    let header = &rows[0];
+    let mut whole = vec![];
+    threadline::Export::new(threadline::Filter::new())
+        .with_actions()
+        .limit(0)
+        .write(conn, threadline::ExportFormat::Csv, &mut whole)
+        .unwrap();
+    let whole = &cells(&String::from_utf8(whole).unwrap())[0];
+    assert_eq!(header[0], "kind");
+    assert_eq!(&header[1..header.len() - 1], &whole[..]);
+    assert_eq!(header.last().unwrap(), "record");
+
+    let cell = |row: &[String], column: &str| {
+        row[header.iter().position(|name| name == column).unwrap()].clone()
+    };
+    for (row, line) in rows[1..].iter().zip(&lines) {
+        assert_eq!(row.len(), header.len());
+        assert_eq!(cell(row, "kind"), line["kind"].as_str().unwrap());
+        match cell(row, "kind").as_str() {
+            "change" => {
+                assert_eq!(cell(row, "change_id"), line["id"].to_string());
+                for image in ["changed_from", "changed_to", "row_data"] {
+                    let json = cell(row, image);
+                    let value: Value = if json.is_empty() {
+                        Value::Null
+                    } else {
+                        serde_json::from_str(&json).unwrap()
+                    };
+                    assert_eq!(value, line[image]);
+                }
+            }
+            "transaction" => assert_eq!(cell(row, "request_id"), "'=cmd()"),
+            "action" => {
+                assert_eq!(cell(row, "action_names"), "plan.paid");
+                assert!(cell(row, "actions").contains("a gift"));
+            }
+            "hold" => assert!(cell(row, "record").contains("lawsuit 17")),
+            "end" => assert!(cell(row, "record").contains(&format!("\"count\":{count}"))),
+            other => panic!("{other}"),
+        }
+    }
+    for kind in ["change", "transaction", "action", "hold", "end"] {
+        assert!(!of_kind(&lines, kind).is_empty(), "{kind}");
+    }
+}
+
+/// Returns the cells of a sheet.
+fn cells(csv: &str) -> Vec<Vec<String>> {
+    let mut rows = vec![];
+    let (mut row, mut cell, mut quoted) = (vec![], String::new(), false);
+    let mut rest = csv.chars().peekable();
+    while let Some(char) = rest.next() {
+        match char {
+            '"' if quoted && rest.peek() == Some(&'"') => {
+                rest.next();
+                cell.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(std::mem::take(&mut cell)),
+            '\r' if !quoted => {}
+            '\n' if !quoted => {
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            char => cell.push(char),
+        }
+    }
+    rows
+}

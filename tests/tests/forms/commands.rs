@@ -133,7 +133,7 @@ fn every_command_prints_documents_of_its_schema() {
     assert_printed(end, Lines, "ExportEnd", &["export"]);
     assert_eq!(
         commands_with("format"),
-        BTreeSet::from(["export".to_owned()])
+        BTreeSet::from(["export".to_owned(), "subject".to_owned()])
     );
 }
 

@@ -71,11 +71,11 @@ fn posting_and_purging_lock_nothing_of_the_tables_and_keep_no_writer_waiting() {
     // Other sessions continue while a poster has not committed yet.
     let writer = &mut database.connect();
     run(writer, "SET lock_timeout = '2s'");
-    for call in ["threadline.post()", "threadline.purge()"] {
+    for (call, nothing) in [("threadline.post()", "0"), ("threadline.purge()", "")] {
         run(conn, "BEGIN");
         assert_ne!(
             rows(conn, &format!("SELECT {call}")),
-            ["0"],
+            [nothing],
             "{call} has something to do"
         );
         assert_eq!(rows(conn, LOCKS), [""; 0], "{call}");
@@ -83,7 +83,7 @@ fn posting_and_purging_lock_nothing_of_the_tables_and_keep_no_writer_waiting() {
         run(writer, "UPDATE items SET name = name || '+' WHERE id = 1");
         assert_eq!(
             rows(writer, &format!("SELECT {call}")),
-            ["0"],
+            [nothing],
             "a second {call}"
         );
         run(conn, "COMMIT");

@@ -17,6 +17,9 @@ const TURNS: [&str; 2] = [
     "BEGIN;\nSELECT threadline.purge(25);\nSELECT pg_sleep(0.02);\nCOMMIT;\n",
 ];
 
+const PROGRESS: &str =
+    "SELECT (p.reached_key, p.reached_transaction, p.reached_id) FROM threadline.purges AS p";
+
 /// A psql that purges all the time, and its sessions.
 struct Purger(Child);
 
@@ -96,9 +99,19 @@ fn answers(conn: &mut PgConnection, instants: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// The client, its session in the server, the server itself, and both.
 #[test]
 fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
+    killed_at_any_point("by batch");
+}
+
+#[test]
+fn a_purge_of_much_that_is_killed_loses_nothing_and_is_finished_by_another() {
+    killed_at_any_point("first");
+}
+
+/// The client, its session in the server, the server itself, and both; images kept either
+/// way.
+fn killed_at_any_point(images: &str) {
     let mut database = Database::durable();
     let conn = &mut kept(&database);
     run(
@@ -115,11 +128,17 @@ fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
          DELETE FROM orders WHERE id BETWEEN 46 AND 60; INSERT INTO orders VALUES (1, 1), (60, 2)",
     );
     age(conn, "1 year");
+    let alteration = if images == "first" {
+        ""
+    } else {
+        // The state before is known only from changes before the horizon.
+        "ALTER TABLE orders ALTER amount TYPE bigint USING amount * 10; SELECT threadline.refresh('orders');"
+    };
     run(
         conn,
-        // The state before is known only from changes before the horizon.
-        "ALTER TABLE orders ALTER amount TYPE bigint USING amount * 10; SELECT threadline.refresh('orders');
-         UPDATE orders SET amount = amount - 1; SELECT threadline.post()",
+        &format!(
+            "{alteration} UPDATE orders SET amount = amount - 1 WHERE id > 2; SELECT threadline.post()"
+        ),
     );
     let instants = rows(
         conn,
@@ -130,22 +149,23 @@ fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
     let mut interrupted = 0;
 
     let mut conn = database.connect();
-    for round in 0..8_u64 {
+    for round in 0..16_u64 {
+        let kind = round % 8;
+        // The second half of the rounds is about the removal of changes.
+        if round == 8 {
+            while value(&mut conn, "SELECT images FROM threadline.purges").as_deref()
+                == Some("first")
+            {
+                run(&mut conn, "SELECT threadline.purge(25)");
+            }
+        }
         let turn = TURNS[round as usize % 2];
         let mut purger = Purger::start(&database, turn);
-        let already = number(
-            &mut conn,
-            "SELECT coalesce(sum(purged), 0) FROM threadline.purges",
-        );
-        wait_until("a batch is purged", || {
-            number(
-                &mut conn,
-                "SELECT coalesce(sum(purged), 0) FROM threadline.purges",
-            ) > already
-        });
+        let already = value(&mut conn, PROGRESS);
+        wait_until("a batch is done", || value(&mut conn, PROGRESS) != already);
         let (session, transaction) = amidst(&mut conn);
         sleep(Duration::from_millis(round % 3));
-        match round / 2 {
+        match kind / 2 {
             0 => purger.kill(),
             1 => {
                 let killed = Command::new("kill")
@@ -160,12 +180,12 @@ fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
                 database.own_server().kill();
             }
         }
-        if round / 2 > 0 {
+        if kind / 2 > 0 {
             wait_until("everybody is sent away", || {
                 diesel::RunQueryDsl::execute(diesel::sql_query("SELECT 1"), &mut conn).is_err()
             });
         }
-        if round / 2 > 1 {
+        if kind / 2 > 1 {
             database.own_server().restart();
         }
         drop(purger);
@@ -209,9 +229,12 @@ fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
     assert_eq!(
         rows(
             &mut conn,
-            "SELECT purged, ended_at IS NOT NULL FROM threadline.purges"
+            "SELECT purged, ended_at IS NOT NULL, images FROM threadline.purges"
         ),
-        [format!("{CHANGES} | true")]
+        [format!(
+            "{CHANGES} | true | {}",
+            if images == "first" { "kept" } else { images }
+        )]
     );
     assert_eq!(
         rows(

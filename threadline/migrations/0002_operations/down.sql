@@ -26,6 +26,7 @@ DROP TABLE threadline.altered_columns;
 DROP TABLE threadline.erased_records;
 DROP TABLE threadline.erasures;
 ALTER TABLE threadline.audited_tables DROP COLUMN personal_data;
+DROP INDEX threadline.ledger_transactions_late;
 DROP TABLE threadline.purges;
 DROP TABLE threadline.legal_holds;
 DROP TABLE threadline.kept_images;

@@ -30,6 +30,11 @@ BEGIN
             SELECT x.id FROM threadline.ledger_transactions AS x
             WHERE x.actor_type = run.actor_type AND x.actor_id = run.actor_id
               AND (x.remote_ip IS NOT NULL OR x.meta IS NOT NULL AND NOT threadline.is_erased(x.meta -> 'erased'))
+            UNION ALL
+            -- A context that could not be read is kept as text, and may be this actor's.
+            SELECT x.id FROM threadline.ledger_transactions AS x
+            WHERE x.actor_type IS NULL
+              AND threadline.names_actor(coalesce(x.meta ->> 'unreadable_context', x.meta ->> 'untrusted_context'), run.actor_id)
             LIMIT at_most
         )
         UPDATE threadline.ledger_transactions AS x

@@ -1,4 +1,5 @@
--- Erases in the entries that could not be posted. Their images are of whole rows.
+-- Erases in the entries that could not be posted: in their images, which are of whole rows, and
+-- the text of their contexts, if the erasure is also of an actor.
 CREATE OR REPLACE FUNCTION threadline.erase_unposted(run threadline.erasures) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -32,6 +33,20 @@ BEGIN
         error = 'erased:' || run.id
     FROM erased AS e
     WHERE u.id = e.id;
+    IF run.actor_type IS NOT NULL THEN
+        UPDATE threadline.unposted AS u
+        SET context = threadline.erased_context(u.context, u.occurred_at, 'erased:' || run.id)
+        FROM (
+            SELECT o.id, c.actor_type, c.actor_id, c.meta
+            FROM threadline.unposted AS o
+            CROSS JOIN LATERAL threadline.read_context(o.context, o.occurred_at) AS c
+            WHERE o.context IS NOT NULL
+        ) AS read
+        WHERE u.id = read.id AND (
+            (read.actor_type = run.actor_type AND read.actor_id = run.actor_id)
+            OR (read.actor_type IS NULL
+                AND threadline.names_actor(coalesce(read.meta ->> 'unreadable_context', read.meta ->> 'untrusted_context'), run.actor_id)));
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.erase_unposted(threadline.erasures) FROM PUBLIC;

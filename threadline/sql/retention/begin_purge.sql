@@ -1,7 +1,7 @@
 -- Begins the next run of threadline.purge(), for the first table with changes older than its
 -- retention, and records it as an action; NULL if there is none. From now on queries about
 -- instants before the horizon fail, so that no result depends on the progress of the run.
-CREATE OR REPLACE FUNCTION threadline.begin_purge() RETURNS threadline.purges
+CREATE OR REPLACE FUNCTION threadline.begin_purge(at_most bigint) RETURNS threadline.purges
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -21,7 +21,7 @@ BEGIN
             SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.turn DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.turn DESC))[1] AS id
             INTO tl_seen
             FROM threadline.purgeable(tl_next.table_id, tl_next.horizon, tl_after_transaction, tl_after_id, 100)
-                WITH ORDINALITY AS p (transaction_id, id, is_old, goes, bytes, place, turn);
+                WITH ORDINALITY AS p (transaction_id, id, is_old, goes, bytes, turn);
             EXIT WHEN tl_seen.any_goes IS NOT false;
             tl_after_transaction := tl_seen.transaction_id;
             tl_after_id := tl_seen.id;
@@ -32,12 +32,13 @@ BEGIN
         UPDATE threadline.audited_tables AS t
         SET kept_since = greatest(t.kept_since, tl_next.horizon)
         WHERE t.id = tl_next.table_id;
-        INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by)
-        VALUES (tl_next.table_id, tl_next.horizon, tl_action.id, session_user)
+        INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by, images)
+        VALUES (tl_next.table_id, tl_next.horizon, tl_action.id, session_user,
+                CASE WHEN threadline.keeps_images_first(tl_next.table_id, tl_next.horizon, at_most) THEN 'first' ELSE 'by batch' END)
         RETURNING * INTO tl_run;
         RETURN tl_run;
     END LOOP;
     RETURN NULL;
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.begin_purge() FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.begin_purge(bigint) FROM PUBLIC;

@@ -1,12 +1,17 @@
 -- Keeps the state of each record after those of its changes that a purge is about to remove, so
--- that queries about later instants return the same as before. The given changes are of one
--- table.
-CREATE OR REPLACE FUNCTION threadline.keep_images(audited_table integer, places tid[]) RETURNS void
+-- that queries about later instants return the same as before. They are those of the batch up to
+-- its last one, as far as they are old: before the end, and not of a straddling transaction.
+CREATE OR REPLACE FUNCTION threadline.keep_images(
+    run threadline.purges, last_transaction bigint, last_id bigint, end_id bigint, straddling bigint[]
+) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_variable
 DECLARE
+    audited_table integer := run.table_id;
     tl_renames jsonb := threadline.renames_of(audited_table);
     tl_alterations jsonb := threadline.alterations_of(audited_table);
     -- If a TRUNCATE recorded only the number of rows, which rows it removed is unknown.
@@ -14,13 +19,21 @@ DECLARE
 BEGIN
     SELECT coalesce(max(c.id), 0) INTO tl_blind
     FROM threadline.ledger_changes AS c
-    WHERE c.ctid = ANY (places) AND c.op = 'T' AND c.record_key IS NULL;
+    WHERE c.table_id = run.table_id
+      AND c.transaction_id BETWEEN run.reached_transaction AND last_transaction
+      AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (last_transaction, last_id)
+      AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling)
+      AND c.op = 'T' AND c.record_key IS NULL;
     DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
 
     WITH doomed AS MATERIALIZED (
         SELECT c.*
         FROM threadline.ledger_changes AS c
-        WHERE c.ctid = ANY (places) AND c.record_key IS NOT NULL AND c.id > tl_blind
+        WHERE c.table_id = run.table_id
+          AND c.transaction_id BETWEEN run.reached_transaction AND last_transaction
+          AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (last_transaction, last_id)
+          AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling)
+          AND c.record_key IS NOT NULL AND c.id > tl_blind
     ), grouped AS MATERIALIZED (
         -- One statement moved these keys at the same moment.
         SELECT d.transaction_id, d.statement, min(d.id) AS position FROM doomed AS d
@@ -85,4 +98,4 @@ BEGIN
         is_whole = excluded.is_whole, image = excluded.image;
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keep_images(integer, tid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keep_images(threadline.purges, bigint, bigint, bigint, bigint[]) FROM PUBLIC;

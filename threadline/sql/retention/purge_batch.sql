@@ -3,56 +3,79 @@
 CREATE OR REPLACE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
--- By their physical location, even where the planner would prefer to read a whole table.
+-- By index, even where the planner would prefer to read a whole table.
 SET enable_seqscan = off
+SET enable_bitmapscan = off
+-- And one by one, where a join would read all that remains.
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
-    tl_seen bigint;
+    tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
+    tl_end bigint := threadline.purge_end(run.kept_since);
+    tl_straddling bigint[] := threadline.straddling(run.kept_since, tl_end);
+    -- Of the last change or action of this batch; NULL: it is the last batch.
     tl_last_transaction bigint;
     tl_last_id bigint;
-    tl_bytes bigint;
-    tl_old tid[];
+    tl_actions bigint[];
+    tl_to_transaction bigint;
+    tl_to_id bigint;
     tl_transactions bigint[];
-    tl_doomed tid[];
+    tl_bytes bigint;
     tl_purged bigint;
     tl_emptied bigint;
 BEGIN
-    -- Rows do not move in between: only a purge and an erasure move them, and only one of the two
-    -- runs at a time.
-    SELECT count(*), array_agg(s.place) FILTER (WHERE s.is_old), array_agg(s.place) FILTER (WHERE s.goes),
-           coalesce(array_agg(DISTINCT s.transaction_id) FILTER (WHERE s.goes), '{}'),
-           coalesce(sum(s.bytes) FILTER (WHERE s.goes), 0),
-           (array_agg(s.transaction_id ORDER BY s.turn DESC))[1], (array_agg(s.id ORDER BY s.turn DESC))[1]
-    INTO tl_seen, tl_old, tl_doomed, tl_transactions, tl_bytes, tl_last_transaction, tl_last_id
-    FROM threadline.purgeable(run.table_id, run.kept_since, run.reached_transaction, run.reached_id, at_most)
-        WITH ORDINALITY AS s (transaction_id, id, is_old, goes, bytes, place, turn);
     IF run.table_id IS NULL THEN
-        DELETE FROM threadline.audit_actions AS a WHERE a.ctid = ANY (tl_doomed);
+        SELECT array_agg(p.id) FILTER (WHERE p.goes), (array_agg(p.id))[at_most::integer] INTO tl_actions, tl_last_id
+        FROM threadline.purgeable(NULL, run.kept_since, -1, run.reached_id, at_most) AS p;
+        WITH gone AS (
+            DELETE FROM threadline.audit_actions AS a WHERE a.id = ANY (tl_actions)
+            RETURNING a.transaction_id, pg_column_size(a.*) AS bytes
+        )
+        SELECT count(*), sum(g.bytes), array_agg(g.transaction_id) INTO tl_purged, tl_bytes, tl_transactions FROM gone AS g;
     ELSE
-        -- Held changes count as well.
-        PERFORM threadline.keep_images(run.table_id, tl_old);
-        DELETE FROM threadline.ledger_changes AS c WHERE c.ctid = ANY (tl_doomed);
+        SELECT c.transaction_id, c.id INTO tl_last_transaction, tl_last_id
+        FROM threadline.ledger_changes AS c
+        WHERE (c.table_id, c.transaction_id, c.id) > (run.table_id, run.reached_transaction, run.reached_id)
+          AND (c.table_id, c.transaction_id) < (run.table_id, tl_end)
+        ORDER BY c.table_id, c.transaction_id, c.id
+        OFFSET at_most - 1 LIMIT 1;
+        tl_to_transaction := coalesce(tl_last_transaction, tl_end - 1);
+        tl_to_id := coalesce(tl_last_id, tl_end);
+        IF run.images = 'by batch' THEN
+            -- Held changes count as well.
+            PERFORM threadline.keep_images(run, tl_to_transaction, tl_to_id, tl_end, tl_straddling);
+        END IF;
+        WITH gone AS (
+            DELETE FROM threadline.ledger_changes AS c
+            WHERE c.table_id = run.table_id
+              AND c.transaction_id BETWEEN run.reached_transaction AND tl_to_transaction
+              AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (tl_to_transaction, tl_to_id)
+              AND c.captured_at < run.kept_since AND c.id < tl_end AND c.transaction_id <> ALL (tl_straddling)
+              AND NOT (tl_holds AND threadline.is_held(c))
+            RETURNING c.transaction_id, pg_column_size(c.*) AS bytes
+        )
+        SELECT count(*), sum(g.bytes), array_agg(g.transaction_id) INTO tl_purged, tl_bytes, tl_transactions FROM gone AS g;
     END IF;
-    GET DIAGNOSTICS tl_purged = ROW_COUNT;
 
     DELETE FROM threadline.ledger_transactions AS x
-    WHERE x.id = ANY (tl_transactions)
+    WHERE x.id = ANY (ARRAY(
+            SELECT of.id FROM (SELECT DISTINCT unnest(tl_transactions) AS id) AS of
+            WHERE NOT EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = of.id)
+              AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = of.id)))
       -- Not by the index on opened_at, which contains everything old.
-      AND (x.opened_at < run.kept_since) IS true
-      -- Looked up one by one: NOT EXISTS would become a join with all of them.
-      AND (SELECT c.id FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id LIMIT 1) IS NULL
-      AND (SELECT a.id FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id LIMIT 1) IS NULL;
+      AND (x.opened_at < run.kept_since) IS true;
     GET DIAGNOSTICS tl_emptied = ROW_COUNT;
 
     UPDATE threadline.purges AS p
     SET purged = p.purged + tl_purged,
         transactions = p.transactions + tl_emptied,
-        bytes = p.bytes + tl_bytes,
+        bytes = p.bytes + coalesce(tl_bytes, 0),
         reached_transaction = coalesce(tl_last_transaction, p.reached_transaction),
         reached_id = coalesce(tl_last_id, p.reached_id),
-        ended_at = CASE WHEN tl_seen < at_most THEN clock_timestamp() END
+        ended_at = CASE WHEN tl_last_id IS NULL THEN clock_timestamp() END
     WHERE p.id = run.id;
-    IF tl_seen < at_most THEN
+    IF tl_last_id IS NULL THEN
         -- The end of a record is needed as long as something from before it is held.
         DELETE FROM threadline.kept_images AS k
         WHERE k.table_id = run.table_id AND k.image IS NULL AND (

@@ -134,7 +134,7 @@ BEGIN
             FROM event AS e
             CROSS JOIN blind
         ), sequenced AS (
-            SELECT n.*,
+            SELECT n.event_key, n.position, n.turn, n.id, n.transaction_id, n.kind, n.shows, n.leaves, n.era,
                    lag(n.kind) OVER chain AS before,
                    lead(n.kind) OVER chain IS NULL AND n.era = n.last_era AS is_last,
                    count(*) FILTER (WHERE n.kind = 'end') OVER (chain ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ends
@@ -148,29 +148,26 @@ BEGIN
                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                        '{}') AS known
             FROM sequenced AS s
-        ), ended AS (
-            SELECT c.*, c.known || coalesce(c.leaves, '{}') AS state, live.*
+        ), claim AS (
+            -- Compares what was known with what is shown; NULL for no row.
+            SELECT of.code, c.event_key, c.position, c.transaction_id, c.id, of.known, of.shown
             FROM chained AS c
             LEFT JOIN (
                 SELECT %4$s COLLATE "C" AS live_key, %5$s AS live_image FROM %6$s AS tl_live WHERE %11$s
-            ) AS live ON live.live_key = c.event_key
-            WHERE c.is_last
-        ), claim AS (
-            -- Compares what was known with what is shown; NULL for no row.
-            SELECT 'chain-broken' AS code, c.event_key, c.position, c.transaction_id, c.id,
-                   CASE WHEN c.before = 'end' THEN NULL ELSE c.known END AS known,
-                   CASE WHEN c.kind = 'birth' THEN NULL ELSE coalesce(c.shows, '{}') END AS shown
-            FROM chained AS c
-            WHERE c.before IS NOT NULL AND NOT (c.before = 'end' AND c.kind = 'birth')
-            UNION ALL
-            SELECT CASE WHEN e.kind = 'end' THEN 'row-unrecorded' WHEN e.live_key IS NULL THEN 'row-missing' ELSE 'row-altered' END,
-                   e.event_key, e.position, e.transaction_id, e.id,
-                   CASE WHEN e.kind <> 'end' THEN e.state END,
-                   CASE WHEN e.live_key IS NOT NULL THEN e.live_image END
-            FROM ended AS e
-            WHERE (e.kind <> 'end' OR e.live_key IS NOT NULL)
-              -- The rows of a detached partition are not missing.
-              AND NOT ($13 AND e.live_key IS NULL AND threadline.left_with_partition($1, $14, e.state, '-infinity'))
+            ) AS live ON c.is_last AND live.live_key = c.event_key
+            CROSS JOIN LATERAL (
+                SELECT 'chain-broken' AS code,
+                       CASE WHEN c.before = 'end' THEN NULL ELSE c.known END AS known,
+                       CASE WHEN c.kind = 'birth' THEN NULL ELSE coalesce(c.shows, '{}') END AS shown
+                WHERE c.before IS NOT NULL AND NOT (c.before = 'end' AND c.kind = 'birth')
+                UNION ALL
+                SELECT CASE WHEN c.kind = 'end' THEN 'row-unrecorded' WHEN live.live_key IS NULL THEN 'row-missing' ELSE 'row-altered' END,
+                       CASE WHEN c.kind <> 'end' THEN c.known || coalesce(c.leaves, '{}') END,
+                       CASE WHEN live.live_key IS NOT NULL THEN live.live_image END
+                WHERE c.is_last AND (c.kind <> 'end' OR live.live_key IS NOT NULL)
+                  -- The rows of a detached partition are not missing.
+                  AND NOT ($13 AND live.live_key IS NULL AND threadline.left_with_partition($1, $14, c.known || coalesce(c.leaves, '{}'), '-infinity'))
+            ) AS of
         ), compared AS (
             SELECT DISTINCT ON (c.code, c.event_key)
                    c.code, c.event_key, c.transaction_id, c.id,

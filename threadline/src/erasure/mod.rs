@@ -6,6 +6,8 @@ mod list;
 #[cfg(feature = "export")]
 mod subject;
 #[cfg(feature = "export")]
+mod subject_form;
+#[cfg(feature = "export")]
 mod subject_line;
 
 pub use erase::{Erasure, resume_erasure};

@@ -12,12 +12,12 @@ use diesel::sql_types::{Text, Untyped};
 
 #[cfg(doc)]
 use super::Erased;
+use super::subject_form::Form;
 use super::subject_line::{SubjectEnd, SubjectLine};
 use crate::action::{ActionSql, AuditAction};
 use crate::connection::{EachRow, StreamConnection};
 use crate::context::ActorRef;
 use crate::error::{Error, ErrorKind};
-use crate::export::write_failed;
 use crate::forms::FormatVersion;
 use crate::posting::post_before_reading;
 use crate::queries::known_table;
@@ -55,6 +55,7 @@ pub struct SubjectExport {
     table: String,
     record_key: String,
     actor: Option<ActorRef>,
+    csv: bool,
 }
 
 impl SubjectExport {
@@ -65,6 +66,7 @@ impl SubjectExport {
             table: table.into(),
             record_key: record_key.into(),
             actor: None,
+            csv: false,
         }
     }
 
@@ -75,7 +77,16 @@ impl SubjectExport {
         self
     }
 
-    /// Writes the export. Returns the number of lines, without the last one.
+    /// Writes CSV (RFC 4180) instead of lines of JSON: a column `kind`, the columns of an
+    /// [`Export`](crate::Export) with actions, and `record`, which has holds, erasures and the
+    /// `end` as JSON. As in an `Export`, text that a spreadsheet would run as a formula begins
+    /// with `'`.
+    pub fn csv(mut self) -> Self {
+        self.csv = true;
+        self
+    }
+
+    /// Writes the export. Returns the number of lines, without the header and the last one.
     ///
     /// # Errors
     ///
@@ -86,10 +97,17 @@ impl SubjectExport {
         C: StreamConnection,
         W: Write + Send + 'c,
     {
-        C::answer(async move { self.write_to(conn, &mut out).await })
+        C::answer(async move {
+            let mut form = if self.csv {
+                Form::csv(&mut out)?
+            } else {
+                Form::ndjson(&mut out)
+            };
+            self.write_to(conn, &mut form).await
+        })
     }
 
-    async fn write_to<C, W>(&self, conn: &mut C, out: &mut W) -> Result<u64, Error>
+    async fn write_to<C, W>(&self, conn: &mut C, out: &mut Form<W>) -> Result<u64, Error>
     where
         C: StreamConnection,
         W: Write + Send,
@@ -131,17 +149,14 @@ impl SubjectExport {
             let action = |action: AuditAction| SubjectLine::Action(Box::new(action));
             lines += records(conn, action, query, out).await?;
         }
-        write(
-            out,
-            &SubjectLine::End(SubjectEnd {
-                format_version: FormatVersion::default(),
-                generated_at: Utc::now(),
-                table: self.table.clone(),
-                record_key: self.record_key.clone(),
-                count: lines,
-            }),
-        )?;
-        out.flush().map_err(write_failed)?;
+        out.write(&SubjectLine::End(SubjectEnd {
+            format_version: FormatVersion::default(),
+            generated_at: Utc::now(),
+            table: self.table.clone(),
+            record_key: self.record_key.clone(),
+            count: lines,
+        }))?;
+        out.flush()?;
         Ok(lines)
     }
 
@@ -151,7 +166,7 @@ impl SubjectExport {
         conn: &mut C,
         line: fn(T) -> SubjectLine,
         sql: &'static str,
-        out: &mut W,
+        out: &mut Form<W>,
     ) -> Result<u64, Error>
     where
         T: FromSqlRow<Untyped, Pg> + Send,
@@ -164,7 +179,7 @@ impl SubjectExport {
         let found: Vec<T> = run::read(conn, query).await?;
         let lines = found.len() as u64;
         for record in found {
-            write(out, &line(record))?;
+            out.write(&line(record))?;
         }
         Ok(lines)
     }
@@ -175,7 +190,7 @@ async fn records<T, ST, C, W>(
     conn: &mut C,
     line: fn(T) -> SubjectLine,
     query: Typed<ST>,
-    out: &mut W,
+    out: &mut Form<W>,
 ) -> Result<u64, Error>
 where
     T: FromSqlRow<ST, Pg> + Send,
@@ -183,7 +198,7 @@ where
     C: StreamConnection,
     W: Write + Send,
 {
-    each_line(conn, query, |record| write(out, &line(record))).await
+    each_line(conn, query, |record| out.write(&line(record))).await
 }
 
 /// Writes a line for each row, and returns their number.
@@ -239,9 +254,4 @@ where
             }
         }
     }
-}
-
-fn write(out: &mut impl Write, line: &SubjectLine) -> Result<(), Error> {
-    serde_json::to_writer(&mut *out, line).map_err(|error| write_failed(error.into()))?;
-    out.write_all(b"\n").map_err(write_failed)
 }

@@ -3,7 +3,7 @@ use std::io::Write;
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 
-use super::csv::write_failed;
+use super::cells::write_failed;
 use super::rows::ExportRow;
 use super::{Exported, Sink};
 use crate::action::AuditAction;

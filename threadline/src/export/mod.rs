@@ -2,6 +2,7 @@
 
 #[cfg(feature = "export-async")]
 mod awaited;
+pub(crate) mod cells;
 mod csv;
 mod file;
 mod json;
@@ -9,7 +10,7 @@ mod rows;
 
 #[cfg(feature = "export-async")]
 pub use self::awaited::ExportStream;
-pub(crate) use self::csv::write_failed;
+pub(crate) use self::cells::write_failed;
 #[cfg(feature = "schemars")]
 pub(crate) use self::json::{End as ExportEnd, Entry as ExportEntry};
 

@@ -3,7 +3,6 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use serde::{Deserialize, Serialize};
 
-use crate::batches::Batches;
 use crate::connection::AuditConnection;
 use crate::error::Error;
 #[cfg(feature = "schemars")]
@@ -42,8 +41,27 @@ use crate::telemetry::Clock;
 pub fn purge<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
     C::answer(async move {
         let clock = Clock::start();
-        clock.purged(Batches("SELECT threadline.purge() AS done").all(conn).await)
+        clock.purged(batches(conn).await)
     })
+}
+
+#[derive(QueryableByName)]
+struct Batch {
+    /// `None`: nothing is left.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    removed: Option<i64>,
+}
+
+async fn batches<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
+    let mut removed = 0;
+    loop {
+        let query = diesel::sql_query("SELECT threadline.purge() AS removed");
+        let batch: Batch = run::read_one(conn, query).await?;
+        match batch.removed {
+            Some(batch) => removed += batch.unsigned_abs(),
+            None => return Ok(removed),
+        }
+    }
 }
 
 /// The rows of one table that [`purge`] would remove.

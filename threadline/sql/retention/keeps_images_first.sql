@@ -1,0 +1,28 @@
+-- Returns whether a purge of a table first keeps the images of all records and then removes their
+-- changes: where there are many old changes, so that it pays to read the index by record, and where
+-- the changes of a record are those under its key and count as they were recorded.
+CREATE OR REPLACE FUNCTION threadline.keeps_images_first(audited_table integer, horizon timestamptz, at_most bigint) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, threadline, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+    tl_end bigint := threadline.purge_end(horizon);
+BEGIN
+    RETURN threadline.renames_of(audited_table) IS NULL
+       AND threadline.alterations_of(audited_table) IS NULL
+       AND NOT EXISTS (
+           SELECT FROM threadline.ledger_changes AS c
+           WHERE c.table_id = audited_table AND c.previous_key IS NOT NULL AND c.id < tl_end)
+       -- A TRUNCATE of unknown rows.
+       AND NOT EXISTS (
+           SELECT FROM threadline.ledger_changes AS c
+           WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.id < tl_end)
+       AND EXISTS (
+           SELECT FROM threadline.ledger_changes AS c
+           WHERE (c.table_id, c.transaction_id) >= (audited_table, 0) AND (c.table_id, c.transaction_id) < (audited_table, tl_end)
+           ORDER BY c.table_id, c.transaction_id, c.id
+           OFFSET 20 * at_most LIMIT 1);
+END
+$$;
+REVOKE ALL ON FUNCTION threadline.keeps_images_first(integer, timestamptz, bigint) FROM PUBLIC;

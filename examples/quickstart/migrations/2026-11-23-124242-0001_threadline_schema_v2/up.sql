@@ -5,7 +5,7 @@ DECLARE
     tl_installed integer;
     tl_views text[] := '{actions,audit_changes,audit_transactions,changes,kept_changes,kept_for,metrics,metrics_findings,transactions,waiting}';
     tl_types text[] := '{finding}';
-    tl_functions text[] := '{audit,audit_as_before,chain_drift,columns_now,drop_triggers,json_documents,live_key,mending,pinned_settings,plain_columns,policy,populate,post,record_action,record_as_of,record_key,revert_transaction,rows_as_of,set_sequence,settle,settled,settled_record,whereabouts,whole_xid,write_policy}';
+    tl_functions text[] := '{audit,audit_as_before,chain_drift,columns_now,drop_triggers,entry_transactions,json_documents,live_key,mending,pending_changes,pending_transactions,pinned_settings,plain_columns,policy,populate,post,record_action,record_as_of,record_key,reordered_entries,revert_transaction,rows_as_of,set_sequence,settle,settled,settled_record,whereabouts,whole_xid,write_policy}';
     tl_users text;
     tl_grants jsonb := '[]';
     tl_object record;
@@ -2899,31 +2899,42 @@ BEGIN ATOMIC
     ) AS c;
 END;
 
--- Returns the AuditTransactions of the journal's entries, up to an entry. Entries name the first
--- one under their context; it counts if it is of the same database transaction. A forged name
--- matches none, and its entries get an AuditTransaction of their own without an actor.
-CREATE OR REPLACE FUNCTION threadline.entry_transactions(
-    up_to bigint,
-    OUT entry_transaction bigint, OUT xact_id xid8, OUT occurred_at timestamptz, OUT shown_id bigint, OUT is_opened boolean
+-- Returns whether an image may have instants that are not in UTC: exactly for up to four of them.
+-- An expression without a subquery, which PostgreSQL puts into the calling query.
+CREATE OR REPLACE FUNCTION threadline.outside_utc(image jsonb, instants text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN pg_catalog.cardinality(instants) > 4
+    OR image ->> instants[1] NOT LIKE '%+00:00'
+    OR image ->> instants[2] NOT LIKE '%+00:00'
+    OR image ->> instants[3] NOT LIKE '%+00:00'
+    OR image ->> instants[4] NOT LIKE '%+00:00';
+
+-- Returns the AuditTransactions that entries of the journal name, up to an entry and within a
+-- range of places, without one that opened it: the first one under a context, in the same database
+-- transaction. A forged name matches none, and its entries get an AuditTransaction of their own
+-- without an actor.
+CREATE OR REPLACE FUNCTION threadline.unopened_transactions(
+    up_to bigint, lowest tid, highest tid,
+    OUT entry_transaction bigint, OUT xact_id xid8, OUT occurred_at timestamptz, OUT shown_id bigint
 ) RETURNS SETOF record
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT e.transaction_id, e.xact_id, e.occurred_at,
-           CASE WHEN known.is_opened OR known.is_posted THEN e.transaction_id
-                ELSE min(e.first_id) OVER (PARTITION BY e.xact_id, e.occurred_at, known.is_opened OR known.is_posted) END,
-           known.is_opened OR known.is_posted
+    SELECT e.transaction_id, e.xact_id, e.occurred_at, min(e.first_id) OVER (PARTITION BY e.xact_id, e.occurred_at)
     FROM (
-        SELECT j.transaction_id, j.xact_id, j.occurred_at, min(j.id) AS first_id, bool_or(j.context IS NOT NULL AND j.id = j.transaction_id) AS opens
+        SELECT j.transaction_id, j.xact_id, j.occurred_at, min(j.id) AS first_id
         FROM threadline.journal AS j
-        WHERE j.id <= up_to
+        WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest
+          AND (j.id <> j.transaction_id OR j.context IS NULL)
         GROUP BY j.transaction_id, j.xact_id, j.occurred_at
     ) AS e
-    CROSS JOIN LATERAL (
-        -- Looked up by id, regardless of the number of rows: EXISTS would read all ids.
-        SELECT e.opens AS is_opened, NOT e.opens AND (
-            SELECT x.id FROM threadline.ledger_transactions AS x
-            WHERE x.id = e.transaction_id AND x.xact_id = e.xact_id AND x.occurred_at = e.occurred_at) IS NOT NULL AS is_posted
-    ) AS known;
+    WHERE NOT EXISTS (
+        SELECT FROM threadline.journal AS o
+        WHERE o.id <= up_to AND o.ctid >= lowest AND o.ctid <= highest
+          AND o.id = o.transaction_id AND o.context IS NOT NULL
+          AND o.transaction_id = e.transaction_id AND o.xact_id = e.xact_id AND o.occurred_at = e.occurred_at)
+      -- Looked up by id, regardless of the number of rows: EXISTS would read all ids.
+      AND (SELECT x.id FROM threadline.ledger_transactions AS x
+           WHERE x.id = e.transaction_id AND x.xact_id = e.xact_id AND x.occurred_at = e.occurred_at) IS NULL;
 END;
 
 -- Returns the ids under which changes are shown where triggers of the application wrote to rows
@@ -2931,14 +2942,16 @@ END;
 -- Each row version knows its predecessor, so that the versions of a row form a chain; the ids of
 -- a chain are assigned in its order. A row that was deleted and inserted again under its key
 -- comes before the new one.
-CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, lowest tid, highest tid, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH RECURSIVE link AS MATERIALIZED (
         SELECT j.id, j.xact_id, j.occurred_at, j.relation, j.op, j.old_place, j.new_place
         FROM threadline.journal AS j
-        WHERE j.id <= up_to AND j.op IN ('I', 'U', 'D')
-          AND j.xact_id IN (SELECT n.xact_id FROM threadline.journal AS n WHERE n.id <= up_to AND n.depth > 1)
+        WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest AND j.op IN ('I', 'U', 'D')
+          AND j.xact_id IN (
+              SELECT n.xact_id FROM threadline.journal AS n
+              WHERE n.id <= up_to AND n.ctid >= lowest AND n.ctid <= highest AND n.depth > 1)
     ), chain AS (
         SELECT l.id, l.xact_id, l.occurred_at, l.relation, l.new_place, l.id AS head, 1 AS turn
         FROM link AS l
@@ -2967,8 +2980,12 @@ END;
 -- with record keys, an update reduced to the changed columns, and those of one record in the
 -- order in which they happened. Both reading and posting use only this function, so that a change
 -- is the same before and after posting. For a single record, most entries are skipped unread.
+--
+-- The journal has no index. Posting gives the range of places in which its batch is, so that the
+-- other entries are not read.
 CREATE OR REPLACE FUNCTION threadline.pending_changes(
-    up_to bigint DEFAULT 9223372036854775807, only_table integer DEFAULT NULL, only_key text DEFAULT NULL
+    up_to bigint DEFAULT 9223372036854775807, only_table integer DEFAULT NULL, only_key text DEFAULT NULL,
+    lowest tid DEFAULT '(0,0)', highest tid DEFAULT '(4294967295,65535)'
 )
 RETURNS TABLE (
     id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",
@@ -2989,50 +3006,80 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    -- Materialized, so that the parts of an image are not computed again for each use.
-    WITH entry AS MATERIALIZED (
-        SELECT coalesce(r.shown_id, j.id) AS id, o.shown_id AS transaction_id, j.captured_at, j.table_id, j.command, j.op,
-               CASE WHEN EXISTS (SELECT FROM unnest(i.instants) AS n WHERE j.old_row ->> n NOT LIKE '%+00:00')
-                    THEN threadline.in_utc(j.old_row, i.instants) ELSE j.old_row END AS old_row,
-               CASE WHEN EXISTS (SELECT FROM unnest(i.instants) AS n WHERE j.new_row ->> n NOT LIKE '%+00:00')
-                    THEN threadline.in_utc(j.new_row, i.instants) ELSE j.new_row END AS new_row,
-               j.changed, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
-               cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple
+    -- Each OFFSET 0 is a fence: what is computed below it is not computed again for each use.
+    WITH known AS MATERIALIZED (
+        SELECT w.id, t.id IS NOT NULL AS is_known, t.key_columns, t.key_types,
+               cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid') AS is_simple,
+               threadline.instants_of(w.id) AS instants, w.an_update
+        FROM (
+            SELECT j.table_id AS id, max(j.id) FILTER (WHERE j.op = 'U') AS an_update
+            FROM threadline.journal AS j
+            WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest AND j.op <> 'C'
+              AND (j.table_id = only_table OR only_table IS NULL)
+            GROUP BY j.table_id
+        ) AS w
+        LEFT JOIN threadline.audited_tables AS t ON t.id = w.id
+    ), usual AS MATERIALIZED (
+        -- Most updates of a table change the same columns as its last one. A guess: each update
+        -- is compared with it.
+        SELECT j.table_id, array_agg(n.key) FILTER (WHERE j.old_row -> n.key <> n.value) AS changed,
+               coalesce(array_agg(n.key) FILTER (WHERE j.old_row -> n.key = n.value), '{}') AS unchanged
         FROM threadline.journal AS j
-        JOIN threadline.entry_transactions(up_to) AS o ON o.entry_transaction = j.transaction_id AND o.xact_id = j.xact_id AND o.occurred_at = j.occurred_at
-        LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
-        LEFT JOIN (
-            SELECT a.id, threadline.instants_of(a.id) AS instants
-            FROM (SELECT DISTINCT w.table_id AS id FROM threadline.journal AS w WHERE w.id <= up_to AND (w.table_id = only_table OR only_table IS NULL)) AS a
-            OFFSET 0
-        ) AS i ON i.id = j.table_id
-        LEFT JOIN threadline.reordered_entries(up_to) AS r ON r.id = j.id
-        WHERE j.id <= up_to AND j.op <> 'C' AND (j.table_id = only_table OR only_table IS NULL)
-          AND (only_key IS NULL
-               OR (cardinality(t.key_columns) = 1 AND t.key_types[1] IN ('smallint', 'integer', 'bigint', 'uuid')) IS NOT true
-               OR (j.old_row ? t.key_columns[1]) IS false OR (j.new_row ? t.key_columns[1]) IS false
-               OR j.old_row ->> t.key_columns[1] = only_key OR j.new_row ->> t.key_columns[1] = only_key
-               OR j.old_row ->> t.key_columns[1] LIKE '%.%' OR j.new_row ->> t.key_columns[1] LIKE '%.%')
-    ), keyed AS (
-        SELECT e.*,
-               CASE WHEN e.op = 'D' OR e.op = 'T' THEN k.was ELSE k.now END AS record_key,
-               CASE WHEN e.op = 'U' AND k.was <> k.now THEN k.was END AS previous_key
-        FROM entry AS e
-        CROSS JOIN LATERAL (
-            SELECT CASE WHEN e.is_simple AND e.old_row ->> e.key_columns[1] NOT LIKE '%.%' THEN e.old_row ->> e.key_columns[1]
-                        WHEN e.is_known AND e.old_row IS NOT NULL THEN threadline.entry_key(e.table_id, e.old_row, e.key_columns, e.key_types) END AS was,
-                   CASE WHEN e.is_simple AND e.new_row ->> e.key_columns[1] NOT LIKE '%.%' THEN e.new_row ->> e.key_columns[1]
-                        WHEN e.is_known AND e.new_row IS NOT NULL AND e.op <> 'T' THEN threadline.entry_key(e.table_id, e.new_row, e.key_columns, e.key_types) END AS now
-        ) AS k
+        JOIN known AS t ON t.an_update = j.id
+        CROSS JOIN LATERAL jsonb_each(j.new_row) AS n
+        WHERE only_key IS NULL AND j.ctid >= lowest AND j.ctid <= highest AND j.op = 'U'
+        GROUP BY j.table_id
     )
     SELECT k.id, k.transaction_id, k.captured_at, k.table_id,
            CASE WHEN k.previous_key IS NOT NULL OR k.op = 'U' AND k.key_columns = '{}' THEN (k.command::text::bigint % 2147483648)::integer END,
            k.op, k.record_key, k.previous_key,
-           CASE k.op WHEN 'U' THEN u.old_values WHEN 'T' THEN k.new_row END,
-           CASE k.op WHEN 'U' THEN u.new_values END,
+           CASE k.op WHEN 'U' THEN CASE WHEN k.is_usual THEN k.old_row - k.unchanged ELSE u.old_values END WHEN 'T' THEN k.new_row END,
+           CASE k.op WHEN 'U' THEN CASE WHEN k.is_usual THEN k.new_row - k.unchanged ELSE u.new_values END END,
            CASE WHEN k.op = 'I' THEN k.new_row
                 WHEN k.op <> 'U' OR k.previous_key IS NOT NULL OR k.key_columns = '{}' THEN k.old_row END
-    FROM keyed AS k
+    FROM (
+        SELECT e.*,
+               CASE WHEN e.op = 'D' OR e.op = 'T' THEN e.was ELSE e.now END AS record_key,
+               CASE WHEN e.op = 'U' AND e.was <> e.now THEN e.was END AS previous_key,
+               CASE WHEN e.op = 'U' THEN
+                   -- The same bytes in all other columns, no other column, and different values.
+                   (coalesce(e.changed, '{}') = '{}'
+                   AND record_image_eq(ROW(e.old_row - e.usual), ROW(e.new_row - e.usual))
+                   AND e.old_row - e.unchanged - e.usual = '{}'
+                   AND CASE cardinality(e.usual)
+                       WHEN 1 THEN e.old_row -> e.usual[1] <> e.new_row -> e.usual[1]
+                       ELSE NOT EXISTS (SELECT FROM unnest(e.usual) AS n WHERE (e.old_row -> n <> e.new_row -> n) IS NOT true) END)
+                   END AS is_usual
+        FROM (
+            SELECT e.*,
+                   CASE WHEN e.is_simple AND e.old_row ->> e.key_columns[1] NOT LIKE '%.%' THEN e.old_row ->> e.key_columns[1]
+                        WHEN e.is_known AND e.old_row IS NOT NULL THEN threadline.entry_key(e.table_id, e.old_row, e.key_columns, e.key_types) END AS was,
+                   CASE WHEN e.is_simple AND e.new_row ->> e.key_columns[1] NOT LIKE '%.%' THEN e.new_row ->> e.key_columns[1]
+                        WHEN e.is_known AND e.new_row IS NOT NULL AND e.op <> 'T' THEN threadline.entry_key(e.table_id, e.new_row, e.key_columns, e.key_types) END AS now
+            FROM (
+                SELECT coalesce(r.shown_id, j.id) AS id, coalesce(f.shown_id, j.transaction_id) AS transaction_id,
+                       j.captured_at, j.table_id, j.command, j.op,
+                       CASE WHEN threadline.outside_utc(j.old_row, t.instants) THEN threadline.in_utc(j.old_row, t.instants) ELSE j.old_row END AS old_row,
+                       CASE WHEN threadline.outside_utc(j.new_row, t.instants) THEN threadline.in_utc(j.new_row, t.instants) ELSE j.new_row END AS new_row,
+                       j.changed, t.is_known, t.key_columns, t.key_types, t.is_simple, s.changed AS usual, s.unchanged
+                FROM threadline.journal AS j
+                LEFT JOIN known AS t ON t.id = j.table_id
+                LEFT JOIN usual AS s ON s.table_id = j.table_id
+                LEFT JOIN threadline.unopened_transactions(up_to, lowest, highest) AS f
+                    ON f.entry_transaction = j.transaction_id AND f.xact_id = j.xact_id AND f.occurred_at = j.occurred_at
+                LEFT JOIN threadline.reordered_entries(up_to, lowest, highest) AS r ON r.id = j.id
+                WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest AND j.op <> 'C' AND (j.table_id = only_table OR only_table IS NULL)
+                  AND (only_key IS NULL
+                       OR t.is_simple IS NOT true
+                       OR (j.old_row ? t.key_columns[1]) IS false OR (j.new_row ? t.key_columns[1]) IS false
+                       OR j.old_row ->> t.key_columns[1] = only_key OR j.new_row ->> t.key_columns[1] = only_key
+                       OR j.old_row ->> t.key_columns[1] LIKE '%.%' OR j.new_row ->> t.key_columns[1] LIKE '%.%')
+                OFFSET 0
+            ) AS e
+            OFFSET 0
+        ) AS e
+        OFFSET 0
+    ) AS k
     LEFT JOIN LATERAL (
         SELECT k.old_row - same.names AS old_values, k.new_row - same.names AS new_values
         FROM (
@@ -3042,17 +3089,19 @@ BEGIN
               AND (jsonb_typeof(n.value) IN ('string', 'boolean', 'null') OR (k.old_row -> n.key)::text = n.value::text)
               AND n.key = ANY (k.changed) IS NOT true
         ) AS same
-        WHERE k.op = 'U'
+        WHERE k.op = 'U' AND k.is_usual IS NOT true
         OFFSET 0
     ) AS u ON true
-    WHERE (k.op <> 'U' OR k.previous_key IS NOT NULL OR u.old_values <> '{}' OR u.new_values <> '{}')
+    WHERE (k.op <> 'U' OR k.is_usual OR k.previous_key IS NOT NULL OR u.old_values <> '{}' OR u.new_values <> '{}')
       AND (only_key IS NULL OR only_key IN (k.record_key, k.previous_key));
 END
 $$;
 
 -- Returns the AuditTransactions in the journal, up to an entry, in the form that they have in the
--- ledger.
-CREATE OR REPLACE FUNCTION threadline.pending_transactions(up_to bigint DEFAULT 9223372036854775807) RETURNS SETOF threadline.ledger_transactions
+-- ledger. A range of places as for threadline.pending_changes().
+CREATE OR REPLACE FUNCTION threadline.pending_transactions(
+    up_to bigint DEFAULT 9223372036854775807, lowest tid DEFAULT '(0,0)', highest tid DEFAULT '(4294967295,65535)'
+) RETURNS SETOF threadline.ledger_transactions
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
@@ -3062,44 +3111,100 @@ SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+    -- Whether a context cannot be read.
+    tl_unreadable boolean := false;
 BEGIN
     IF NOT EXISTS (SELECT FROM threadline.journal) THEN
         RETURN;
     END IF;
-    RETURN QUERY
-    SELECT o.id, o.xact_id, o.occurred_at, o.opened_at,
-           CASE WHEN o.xact_id = pg_current_xact_id_if_assigned() THEN 'infinity' -- It may continue.
-                WHEN o.last_at >= o.opened_at + interval '1 hour' THEN o.last_at + interval '1 second' END,
-           c.actor_type, c.actor_id,
-           CASE WHEN o.forged THEN 'untrusted' ELSE c.actor_origin END,
-           c.request_id, c.correlation_id, c.job_id, c.source, c.remote_ip, c.meta,
-           coalesce(o.session_user_name, 'unknown'),
-           CASE WHEN o.forged THEN 'the setting threadline.transaction named another transaction' ELSE c.context_error END,
-           nullif(o.application_name, '')
-    FROM (
-        SELECT t.shown_id AS id, j.xact_id, j.occurred_at,
-               min(j.captured_at) AS opened_at, max(j.captured_at) AS last_at,
-               max(j.context) FILTER (WHERE j.id = t.shown_id) AS context,
-               max(j.session_user_name) FILTER (WHERE j.id = t.shown_id) AS session_user_name,
-               max(j.application_name) FILTER (WHERE j.id = t.shown_id) AS application_name,
-               NOT bool_or(t.is_opened) AS forged
-        FROM threadline.journal AS j
-        -- The end of a transaction depends on all its entries, including those not posted in this
-        -- call.
-        JOIN threadline.entry_transactions(up_to) AS t ON t.entry_transaction = j.transaction_id AND t.xact_id = j.xact_id AND t.occurred_at = j.occurred_at
-        GROUP BY t.shown_id, j.xact_id, j.occurred_at
-    ) AS o
-    CROSS JOIN LATERAL threadline.read_context(o.context, o.occurred_at) AS c
-    WHERE (o.forged OR o.context IS NOT NULL)
-      -- Looked up by id, regardless of the number of rows: EXISTS would become a join, or read
-      -- all ids.
-      AND (SELECT x.id FROM threadline.ledger_transactions AS x
-           WHERE x.id = o.id AND x.xact_id = o.xact_id AND x.occurred_at = o.occurred_at) IS NULL;
+    LOOP
+        BEGIN
+            -- All contexts are read at once, because a handler of errors for each would cost as
+            -- much as everything else. An error leaves no rows behind: the order needs all of them
+            -- before it returns one.
+            RETURN QUERY
+            WITH opened AS MATERIALIZED (
+                SELECT j.id, j.id AS entry_transaction, j.xact_id, j.occurred_at, j.captured_at,
+                       j.context, j.session_user_name, j.application_name, false AS forged
+                FROM threadline.journal AS j
+                WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest AND j.id = j.transaction_id AND j.context IS NOT NULL
+                UNION ALL
+                SELECT n.shown_id, n.entry_transaction, n.xact_id, n.occurred_at, NULL,
+                       j.context, j.session_user_name, j.application_name, true
+                FROM threadline.unopened_transactions(up_to, lowest, highest) AS n
+                LEFT JOIN threadline.journal AS j ON j.id = n.shown_id AND j.xact_id = n.xact_id AND j.occurred_at = n.occurred_at
+            ), further AS MATERIALIZED (
+                -- The end of a transaction depends on all its entries, including those not posted
+                -- in this call.
+                SELECT o.id, o.xact_id, o.occurred_at, min(j.captured_at) AS first_at, max(j.captured_at) AS last_at
+                FROM opened AS o
+                JOIN threadline.journal AS j ON j.transaction_id = o.entry_transaction AND j.xact_id = o.xact_id AND j.occurred_at = o.occurred_at
+                WHERE j.id <> j.transaction_id OR j.context IS NULL
+                GROUP BY o.id, o.xact_id, o.occurred_at
+            )
+            -- Several forged names become one.
+            SELECT DISTINCT ON (o.id, o.xact_id, o.occurred_at) o.id, o.xact_id, o.occurred_at, o.opened_at,
+                   CASE WHEN o.xact_id = pg_current_xact_id_if_assigned() THEN 'infinity' -- It may continue.
+                        WHEN o.last_at >= o.opened_at + interval '1 hour' THEN o.last_at + interval '1 second' END,
+                   c.actor_type, c.actor_id,
+                   CASE WHEN o.forged THEN 'untrusted' ELSE c.actor_origin END,
+                   c.request_id, c.correlation_id, c.job_id, c.source, c.remote_ip, c.meta,
+                   coalesce(o.session_user_name, 'unknown'),
+                   CASE WHEN o.forged THEN 'the setting threadline.transaction named another transaction' ELSE c.context_error END,
+                   nullif(o.application_name, '')
+            FROM (
+                SELECT o.*,
+                       CASE WHEN octet_length(o.context) <= 1000 AND NOT tl_unreadable AND starts_with(o.context, extract(epoch FROM o.occurred_at) || ' ')
+                            THEN substr(o.context, strpos(o.context, ' ') + 1)::jsonb END AS document
+                FROM (
+                    SELECT p.id, p.xact_id, p.occurred_at, p.forged,
+                           least(p.captured_at, f.first_at) AS opened_at, greatest(p.captured_at, f.last_at) AS last_at,
+                           p.context, p.session_user_name, p.application_name
+                    FROM opened AS p
+                    LEFT JOIN further AS f ON f.id = p.id AND f.xact_id = p.xact_id AND f.occurred_at = p.occurred_at
+                ) AS o
+                -- Looked up by id, regardless of the number of rows: EXISTS would become a join, or
+                -- read all ids.
+                WHERE (SELECT x.id FROM threadline.ledger_transactions AS x
+                       WHERE x.id = o.id AND x.xact_id = o.xact_id AND x.occurred_at = o.occurred_at) IS NULL
+                OFFSET 0
+            ) AS o
+            CROSS JOIN LATERAL (SELECT o.document -> 'actor' AS actor OFFSET 0) AS a
+            CROSS JOIN LATERAL (
+                -- As in threadline.read_context(), for a context with an actor that begins with a
+                -- visible character.
+                SELECT o.context = '' OR jsonb_typeof(o.document) = 'object'
+                   AND a.actor ->> 'type' COLLATE "C" BETWEEN '!' AND '~'
+                   AND (a.actor ->> 'id' COLLATE "C" BETWEEN '!' AND '~' OR a.actor ->> 'type' = 'anonymous') AS it_is
+                OFFSET 0
+            ) AS plain
+            CROSS JOIN LATERAL (
+                SELECT a.actor ->> 'type' AS actor_type, a.actor ->> 'id' AS actor_id,
+                       CASE WHEN a.actor IS NULL THEN 'none' ELSE coalesce(o.document ->> 'origin', 'sql') END AS actor_origin,
+                       o.document ->> 'request_id' AS request_id, o.document ->> 'correlation_id' AS correlation_id,
+                       o.document ->> 'job_id' AS job_id, o.document ->> 'source' AS source,
+                       (o.document ->> 'remote_ip')::inet AS remote_ip, nullif(o.document -> 'metadata', 'null') AS meta,
+                       NULL AS context_error
+                WHERE plain.it_is
+                UNION ALL
+                SELECT r.* FROM threadline.read_context(o.context, o.occurred_at) AS r WHERE plain.it_is IS NOT true
+            ) AS c
+            ORDER BY o.id, o.xact_id, o.occurred_at;
+            RETURN;
+        EXCEPTION WHEN data_exception OR program_limit_exceeded OR statement_too_complex THEN
+            IF tl_unreadable THEN
+                RAISE;
+            END IF;
+            tl_unreadable := true;
+        END;
+    END LOOP;
 END
 $$;
 
 -- Moves the visible entries up to one into the ledger; for threadline.post(), which holds the
--- lock of posting. Returns their number.
+-- lock of posting. Returns their number. In one statement, because each statement may see more
+-- entries than the one before.
 CREATE OR REPLACE FUNCTION threadline.post_batch(up_to bigint, last_position bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -3108,22 +3213,27 @@ DECLARE
     tl_posted bigint;
     tl_moved bigint;
 BEGIN
-    WITH header AS (
+    WITH place AS MATERIALIZED (
+        SELECT min(j.ctid) AS lowest, max(j.ctid) AS highest FROM threadline.journal AS j WHERE j.id <= up_to
+    ), header AS (
         INSERT INTO threadline.ledger_transactions
-        SELECT * FROM threadline.pending_transactions(up_to)
+        SELECT t.* FROM place AS b CROSS JOIN LATERAL threadline.pending_transactions(up_to, b.lowest, b.highest) AS t
     ), gone AS (
         DELETE FROM threadline.journal AS j
         -- If a restore left out the policy of a table, its entries wait until the table is
         -- audited again.
-        WHERE j.id <= up_to AND (j.op = 'C' OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = j.table_id))
+        WHERE j.id <= up_to AND j.ctid >= (SELECT b.lowest FROM place AS b) AND j.ctid <= (SELECT b.highest FROM place AS b)
+          AND (j.op = 'C' OR EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = j.table_id))
         RETURNING j.op
     ), change AS (
         INSERT INTO threadline.ledger_changes (
             id, transaction_id, captured_at, table_id, statement, op,
             record_key, previous_key, changed_from, changed_to, row_data, position)
         SELECT p.*, last_position + row_number() OVER (ORDER BY p.id)
-        FROM threadline.pending_changes(up_to) AS p
-        WHERE p.table_id IN (SELECT t.id FROM threadline.audited_tables AS t)
+        FROM place AS b
+        CROSS JOIN LATERAL threadline.pending_changes(up_to, lowest => b.lowest, highest => b.highest) AS p
+        -- IS true: looked up, not joined, which would copy the changes.
+        WHERE (p.table_id IN (SELECT t.id FROM threadline.audited_tables AS t)) IS true
         RETURNING id
     )
     SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM gone)
@@ -3133,7 +3243,8 @@ BEGIN
     UPDATE threadline.ledger_transactions AS x
     SET extended_until = (SELECT max(c.captured_at) + interval '1 second' FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id)
     WHERE x.extended_until = 'infinity' AND x.xact_id <> pg_current_xact_id()
-      AND NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.transaction_id = x.id);
+      -- Not EXISTS, which could become a join that reads all that waits.
+      AND (SELECT true FROM threadline.journal AS j WHERE j.transaction_id = x.id LIMIT 1) IS NULL;
     RETURN tl_moved;
 END
 $$;
@@ -3183,6 +3294,8 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 SET enable_nestloop = on
+-- A batch fits.
+SET work_mem = '64MB'
 AS $$
 #variable_conflict use_column
 DECLARE

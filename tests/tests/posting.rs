@@ -1,6 +1,8 @@
 //! From the journal into the ledger: the same query results before and after, and
 //! failures on the way.
 
+#[path = "posting/batches.rs"]
+mod batches;
 #[path = "posting/failures.rs"]
 mod failures;
 #[path = "posting/generated.rs"]

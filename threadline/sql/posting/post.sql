@@ -13,6 +13,8 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 SET enable_nestloop = on
+-- A batch fits.
+SET work_mem = '64MB'
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -3,14 +3,16 @@
 -- Each row version knows its predecessor, so that the versions of a row form a chain; the ids of
 -- a chain are assigned in its order. A row that was deleted and inserted again under its key
 -- comes before the new one.
-CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, lowest tid, highest tid, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH RECURSIVE link AS MATERIALIZED (
         SELECT j.id, j.xact_id, j.occurred_at, j.relation, j.op, j.old_place, j.new_place
         FROM threadline.journal AS j
-        WHERE j.id <= up_to AND j.op IN ('I', 'U', 'D')
-          AND j.xact_id IN (SELECT n.xact_id FROM threadline.journal AS n WHERE n.id <= up_to AND n.depth > 1)
+        WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest AND j.op IN ('I', 'U', 'D')
+          AND j.xact_id IN (
+              SELECT n.xact_id FROM threadline.journal AS n
+              WHERE n.id <= up_to AND n.ctid >= lowest AND n.ctid <= highest AND n.depth > 1)
     ), chain AS (
         SELECT l.id, l.xact_id, l.occurred_at, l.relation, l.new_place, l.id AS head, 1 AS turn
         FROM link AS l

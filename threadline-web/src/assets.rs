@@ -50,20 +50,15 @@ const fn fingerprint(contents: &[u8]) -> u64 {
 }
 
 /// Serves a file, which is the same for every viewer and never changes.
-pub(crate) async fn serve(Path(name): Path<String>) -> Response {
+pub(crate) async fn serve(Path(name): Path<String>) -> Result<Response, Failure> {
     let asked = format!("assets/{name}");
-    match [&STYLE, &FRAGMENT_STYLE, &SCRIPT, &ICON]
+    let asset = [&STYLE, &FRAGMENT_STYLE, &SCRIPT, &ICON]
         .into_iter()
         .find(|asset| asset.path() == asked)
-    {
-        Some(asset) => (
-            [
-                (CONTENT_TYPE, asset.kind),
-                (CACHE_CONTROL, "public, max-age=31536000, immutable"),
-            ],
-            asset.contents,
-        )
-            .into_response(),
-        None => Failure::NotFound("there is no such file".to_owned()).into_response(),
-    }
+        .ok_or_else(|| Failure::NotFound("there is no such file".to_owned()))?;
+    let headers = [
+        (CONTENT_TYPE, asset.kind),
+        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    Ok((headers, asset.contents).into_response())
 }

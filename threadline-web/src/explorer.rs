@@ -3,16 +3,15 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::request::Parts;
 use threadline::Models;
-use tokio::sync::Semaphore;
 
 use crate::access::Access;
+use crate::app::{App, Authorize, Options};
 use crate::fragment::Fragments;
 use crate::pages;
 use crate::pool::Pool;
@@ -69,18 +68,6 @@ pub struct Explorer<P, A = Unauthorized> {
     authorize: Option<Authorize>,
     options: Options,
     state: PhantomData<A>,
-}
-
-type Authorize = Arc<dyn Fn(Parts) -> Pin<Box<dyn Future<Output = Access> + Send>> + Send + Sync>;
-
-/// The options of an explorer.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
-    pub(crate) timeout: Duration,
-    pub(crate) parallel: usize,
-    pub(crate) record_views: bool,
-    pub(crate) prefix: Option<String>,
-    pub(crate) models: Arc<Models>,
 }
 
 impl<P: Pool> Explorer<P> {
@@ -174,12 +161,7 @@ impl<P: Pool> Explorer<P, Authorized> {
         let Some(authorize) = self.authorize.clone() else {
             unreachable!("only `authorize` makes an authorized explorer")
         };
-        App(Arc::new(Inner {
-            pool: self.pool.clone(),
-            authorize,
-            semaphore: Arc::new(Semaphore::new(self.options.parallel)),
-            options: self.options.clone(),
-        }))
+        App::new(self.pool.clone(), authorize, self.options.clone())
     }
 }
 
@@ -197,29 +179,5 @@ impl<P, A> fmt::Debug for Explorer<P, A> {
         f.debug_struct("Explorer")
             .field("options", &self.options)
             .finish_non_exhaustive()
-    }
-}
-
-/// The state that handlers share.
-pub(crate) struct App<P>(Arc<Inner<P>>);
-
-pub(crate) struct Inner<P> {
-    pub(crate) pool: P,
-    pub(crate) authorize: Authorize,
-    pub(crate) options: Options,
-    pub(crate) semaphore: Arc<Semaphore>,
-}
-
-impl<P> Clone for App<P> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<P> std::ops::Deref for App<P> {
-    type Target = Inner<P>;
-
-    fn deref(&self) -> &Inner<P> {
-        &self.0
     }
 }

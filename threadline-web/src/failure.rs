@@ -1,15 +1,10 @@
-//! Failures of requests, and their error page.
+//! Failures of requests.
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use maud::html;
-use serde_json::json;
 use threadline::{Error, ErrorClass, ErrorKind, FilterError};
 
 use crate::access::took_too_long;
 use crate::texts;
-use crate::view::layout;
 
 /// The reason why a request fails.
 #[derive(Debug)]
@@ -85,33 +80,11 @@ impl Failure {
     }
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let (title, what) = self.message();
-        let page = layout::Page::new(title).body(html! {
-            section.notice role="alert" {
-                h1 { (title) }
-                p { (what) }
-                p { a href="timeline" { (texts::BACK_TO_TIMELINE) } }
-            }
-        });
-        (self.status(), page).into_response()
-    }
-}
-
 /// A failure as JSON.
-pub(crate) struct ApiFailure(Failure);
+pub(crate) struct ApiFailure(pub(crate) Failure);
 
 impl<F: Into<Failure>> From<F> for ApiFailure {
     fn from(failure: F) -> Self {
         Self(failure.into())
-    }
-}
-
-impl IntoResponse for ApiFailure {
-    fn into_response(self) -> Response {
-        let (title, message) = self.0.message();
-        let body = Json(json!({ "error": title, "message": message }));
-        (self.0.status(), body).into_response()
     }
 }

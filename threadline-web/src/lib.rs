@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod access;
+mod app;
 mod assets;
 mod explorer;
 mod failure;

@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Redirect};
 use axum::routing::{MethodRouter, get, post};
 use tower_http::csrf::CsrfLayer;
 
-use crate::explorer::App;
+use crate::app::App;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::{assets, security, visit};

@@ -6,6 +6,7 @@ pub(crate) mod changes;
 pub(crate) mod chips;
 pub(crate) mod diff;
 pub(crate) mod facets;
+mod failure;
 pub(crate) mod findings;
 pub(crate) mod histogram;
 pub(crate) mod layout;

@@ -10,6 +10,7 @@ use threadline::Models;
 use tokio::sync::Semaphore;
 
 use crate::access::Access;
+use crate::exports::{Exports, Jobs};
 
 /// The function of the host that decides what a request may see.
 pub(crate) type Authorize =
@@ -23,6 +24,7 @@ pub(crate) struct Options {
     pub(crate) record_views: bool,
     pub(crate) prefix: Option<String>,
     pub(crate) models: Arc<Models>,
+    pub(crate) exports: Exports,
 }
 
 /// The state that handlers share.
@@ -33,14 +35,19 @@ pub(crate) struct Inner<P> {
     pub(crate) authorize: Authorize,
     pub(crate) options: Options,
     pub(crate) semaphore: Arc<Semaphore>,
+    /// The pool of exports in the background.
+    pub(crate) export_pool: P,
+    pub(crate) jobs: Arc<Jobs>,
 }
 
 impl<P> App<P> {
-    pub(crate) fn new(pool: P, authorize: Authorize, options: Options) -> Self {
+    pub(crate) fn new(pool: P, export_pool: P, authorize: Authorize, options: Options) -> Self {
         Self(Arc::new(Inner {
             pool,
             authorize,
             semaphore: Arc::new(Semaphore::new(options.parallel)),
+            export_pool,
+            jobs: Arc::new(Jobs::new(options.exports.parallel)),
             options,
         }))
     }

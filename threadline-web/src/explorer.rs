@@ -12,6 +12,7 @@ use threadline::Models;
 
 use crate::access::Access;
 use crate::app::{App, Authorize, Options};
+use crate::exports::Exports;
 use crate::fragment::Fragments;
 use crate::pages;
 use crate::pool::Pool;
@@ -65,6 +66,7 @@ pub struct Authorized(());
 #[must_use = "an explorer is served by `into_router`"]
 pub struct Explorer<P, A = Unauthorized> {
     pool: P,
+    export_pool: Option<P>,
     authorize: Option<Authorize>,
     options: Options,
     state: PhantomData<A>,
@@ -76,6 +78,7 @@ impl<P: Pool> Explorer<P> {
     pub fn new(pool: P) -> Self {
         Self {
             pool,
+            export_pool: None,
             authorize: None,
             options: Options {
                 timeout: Duration::from_secs(5),
@@ -83,6 +86,7 @@ impl<P: Pool> Explorer<P> {
                 record_views: false,
                 prefix: None,
                 models: Arc::new(Models::new(vec![])),
+                exports: Exports::new(),
             },
             state: PhantomData,
         }
@@ -97,6 +101,7 @@ impl<P: Pool> Explorer<P> {
     {
         Explorer {
             pool: self.pool,
+            export_pool: self.export_pool,
             authorize: Some(Arc::new(move |parts| Box::pin(authorize(parts)))),
             options: self.options,
             state: PhantomData,
@@ -133,6 +138,20 @@ impl<P, A> Explorer<P, A> {
         self
     }
 
+    /// Sets how the explorer exports: the directory of files, limits and times.
+    pub fn exports(mut self, exports: Exports) -> Self {
+        self.options.exports = exports;
+        self
+    }
+
+    /// Sets another pool for exports in the background, for instance of a replica. By default
+    /// they take connections of the explorer's pool, which should be larger by
+    /// [`Exports::parallel`] then.
+    pub fn export_pool(mut self, pool: P) -> Self {
+        self.export_pool = Some(pool);
+        self
+    }
+
     /// Sets the path of the explorer as the browser sees it, such as `/tools/audit`. This is
     /// needed only behind a proxy that changes the last segment of the path of the explorer's
     /// first page.
@@ -151,6 +170,30 @@ impl<P: Pool> Explorer<P, Authorized> {
         pages::router(self.app())
     }
 
+    /// Adds the explorer to a router below a path, also with a slash at its end: `/audit` and
+    /// `/audit/`. [`Router::nest`] leaves the latter to the router.
+    ///
+    /// ```
+    /// # use threadline_tests::Database;
+    /// # let pool = Database::new().pool(1);
+    /// # async fn who(_: axum::http::request::Parts) -> threadline_web::Access { threadline_web::Access::denied() }
+    /// use axum::Router;
+    /// use threadline_web::Explorer;
+    ///
+    /// let explorer = Explorer::new(pool).authorize(who);
+    /// let app: Router = explorer.mount(Router::new(), "/audit");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics like [`Router::nest`], for instance if the path does not begin with a slash.
+    pub fn mount<S>(self, app: Router<S>, path: &str) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        app.nest_service(path.trim_end_matches('/'), self.into_router::<()>())
+    }
+
     /// Returns the fragments for pages of the host. Their links lead to the explorer below
     /// `prefix`.
     pub fn fragments(&self, prefix: &str) -> Fragments<P> {
@@ -161,7 +204,9 @@ impl<P: Pool> Explorer<P, Authorized> {
         let Some(authorize) = self.authorize.clone() else {
             unreachable!("only `authorize` makes an authorized explorer")
         };
-        App::new(self.pool.clone(), authorize, self.options.clone())
+        let export_pool = self.export_pool.as_ref().unwrap_or(&self.pool).clone();
+        let options = self.options.clone();
+        App::new(self.pool.clone(), export_pool, authorize, options)
     }
 }
 

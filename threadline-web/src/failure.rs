@@ -7,10 +7,12 @@ use crate::access::took_too_long;
 use crate::texts;
 
 /// The reason why a request fails.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// The host denies the request, or the viewer lacks the permission.
     Denied,
+    /// The scope of the viewer changed since the export.
+    Narrowed,
     /// The requested item does not exist, or is outside of the viewer's scope.
     NotFound(String),
     /// The request is invalid.
@@ -27,6 +29,8 @@ pub(crate) enum Failure {
     SetUp,
     /// The database is not available.
     Database,
+    /// The file of an export could not be written.
+    Storage(String),
 }
 
 impl From<FilterError> for Failure {
@@ -54,13 +58,14 @@ impl From<Error> for Failure {
 impl Failure {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Denied => StatusCode::FORBIDDEN,
+            Self::Denied | Self::Narrowed => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Question(_) | Self::Stale => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Slow => StatusCode::GATEWAY_TIMEOUT,
             Self::Busy | Self::Database => StatusCode::SERVICE_UNAVAILABLE,
             Self::SetUp => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Storage(_) => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 
@@ -68,6 +73,7 @@ impl Failure {
     pub(crate) fn message(&self) -> (&'static str, &str) {
         match self {
             Self::Denied => texts::DENIED,
+            Self::Narrowed => texts::NARROWED,
             Self::NotFound(what) => (texts::NOT_FOUND, what),
             Self::Question(what) => (texts::NOT_UNDERSTOOD, what),
             Self::Stale => texts::STALE,
@@ -76,6 +82,7 @@ impl Failure {
             Self::Busy => texts::BUSY,
             Self::SetUp => texts::NOT_SET_UP,
             Self::Database => texts::NO_DATABASE,
+            Self::Storage(why) => (texts::NO_STORAGE, why),
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod facets;
 mod failure;
 pub(crate) mod findings;
 pub(crate) mod histogram;
+pub(crate) mod job;
 pub(crate) mod layout;
 pub(crate) mod links;
 pub(crate) mod pager;

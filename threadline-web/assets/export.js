@@ -21,6 +21,7 @@
     } else {
       const focused = now.contains(document.activeElement);
       now.replaceWith(document.adoptNode(next));
+      document.getElementById("export-status").textContent = next.querySelector("h2").textContent;
       if (focused) next.querySelector("a, button").focus();
     }
     return "open" in card().dataset;

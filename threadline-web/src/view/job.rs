@@ -40,7 +40,7 @@ pub(crate) fn card(job: &Job, now: DateTime<Utc>) -> Markup {
     let state = job.state();
     html! {
         section.card.stack #export-job data-state=(name(&state)) data-open[state.is_open()] {
-            h2 role="status" { (title(&state)) }
+            h2 { (title(&state)) }
             (progress(job, &state))
             @match &state {
                 State::Failed(failure) => {
@@ -117,7 +117,11 @@ pub(crate) fn list(jobs: &[Arc<Job>], now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// Renders the script that follows the progress.
+/// Renders the script that follows the progress, and the place where it says a new state to
+/// screen readers.
 pub(crate) fn script() -> Markup {
-    html! { script src=(EXPORT_SCRIPT.path()) defer {} }
+    html! {
+        p.hidden #export-status role="status" {}
+        script src=(EXPORT_SCRIPT.path()) defer {}
+    }
 }

@@ -29,6 +29,7 @@ macro_rules! asset {
 pub(crate) static STYLE: Asset = asset!("explorer.css", "text/css; charset=utf-8");
 pub(crate) static FRAGMENT_STYLE: Asset = asset!("fragment.css", "text/css; charset=utf-8");
 pub(crate) static SCRIPT: Asset = asset!("explorer.js", "text/javascript; charset=utf-8");
+pub(crate) static EXPORT_SCRIPT: Asset = asset!("export.js", "text/javascript; charset=utf-8");
 pub(crate) static ICON: Asset = asset!("icon.svg", "image/svg+xml");
 
 impl Asset {
@@ -50,20 +51,15 @@ const fn fingerprint(contents: &[u8]) -> u64 {
 }
 
 /// Serves a file, which is the same for every viewer and never changes.
-pub(crate) async fn serve(Path(name): Path<String>) -> Response {
+pub(crate) async fn serve(Path(name): Path<String>) -> Result<Response, Failure> {
     let asked = format!("assets/{name}");
-    match [&STYLE, &FRAGMENT_STYLE, &SCRIPT, &ICON]
+    let asset = [&STYLE, &FRAGMENT_STYLE, &SCRIPT, &EXPORT_SCRIPT, &ICON]
         .into_iter()
         .find(|asset| asset.path() == asked)
-    {
-        Some(asset) => (
-            [
-                (CONTENT_TYPE, asset.kind),
-                (CACHE_CONTROL, "public, max-age=31536000, immutable"),
-            ],
-            asset.contents,
-        )
-            .into_response(),
-        None => Failure::NotFound("there is no such file".to_owned()).into_response(),
-    }
+        .ok_or_else(|| Failure::NotFound("there is no such file".to_owned()))?;
+    let headers = [
+        (CONTENT_TYPE, asset.kind),
+        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    Ok((headers, asset.contents).into_response())
 }

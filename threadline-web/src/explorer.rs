@@ -3,16 +3,16 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::request::Parts;
 use threadline::Models;
-use tokio::sync::Semaphore;
 
 use crate::access::Access;
+use crate::app::{App, Authorize, Options};
+use crate::exports::Exports;
 use crate::fragment::Fragments;
 use crate::pages;
 use crate::pool::Pool;
@@ -66,21 +66,10 @@ pub struct Authorized(());
 #[must_use = "an explorer is served by `into_router`"]
 pub struct Explorer<P, A = Unauthorized> {
     pool: P,
+    export_pool: Option<P>,
     authorize: Option<Authorize>,
     options: Options,
     state: PhantomData<A>,
-}
-
-type Authorize = Arc<dyn Fn(Parts) -> Pin<Box<dyn Future<Output = Access> + Send>> + Send + Sync>;
-
-/// The options of an explorer.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
-    pub(crate) timeout: Duration,
-    pub(crate) parallel: usize,
-    pub(crate) record_views: bool,
-    pub(crate) prefix: Option<String>,
-    pub(crate) models: Arc<Models>,
 }
 
 impl<P: Pool> Explorer<P> {
@@ -89,6 +78,7 @@ impl<P: Pool> Explorer<P> {
     pub fn new(pool: P) -> Self {
         Self {
             pool,
+            export_pool: None,
             authorize: None,
             options: Options {
                 timeout: Duration::from_secs(5),
@@ -96,6 +86,7 @@ impl<P: Pool> Explorer<P> {
                 record_views: false,
                 prefix: None,
                 models: Arc::new(Models::new(vec![])),
+                exports: Exports::new(),
             },
             state: PhantomData,
         }
@@ -110,6 +101,7 @@ impl<P: Pool> Explorer<P> {
     {
         Explorer {
             pool: self.pool,
+            export_pool: self.export_pool,
             authorize: Some(Arc::new(move |parts| Box::pin(authorize(parts)))),
             options: self.options,
             state: PhantomData,
@@ -146,6 +138,20 @@ impl<P, A> Explorer<P, A> {
         self
     }
 
+    /// Sets how the explorer exports: the directory of files, limits and times.
+    pub fn exports(mut self, exports: Exports) -> Self {
+        self.options.exports = exports;
+        self
+    }
+
+    /// Sets another pool for exports in the background, for instance of a replica. By default
+    /// they take connections of the explorer's pool, which should be larger by
+    /// [`Exports::parallel`] then.
+    pub fn export_pool(mut self, pool: P) -> Self {
+        self.export_pool = Some(pool);
+        self
+    }
+
     /// Sets the path of the explorer as the browser sees it, such as `/tools/audit`. This is
     /// needed only behind a proxy that changes the last segment of the path of the explorer's
     /// first page.
@@ -164,6 +170,30 @@ impl<P: Pool> Explorer<P, Authorized> {
         pages::router(self.app())
     }
 
+    /// Adds the explorer to a router below a path, also with a slash at its end: `/audit` and
+    /// `/audit/`. [`Router::nest`] leaves the latter to the router.
+    ///
+    /// ```
+    /// # use threadline_tests::Database;
+    /// # let pool = Database::new().pool(1);
+    /// # async fn who(_: axum::http::request::Parts) -> threadline_web::Access { threadline_web::Access::denied() }
+    /// use axum::Router;
+    /// use threadline_web::Explorer;
+    ///
+    /// let explorer = Explorer::new(pool).authorize(who);
+    /// let app: Router = explorer.mount(Router::new(), "/audit");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics like [`Router::nest`], for instance if the path does not begin with a slash.
+    pub fn mount<S>(self, app: Router<S>, path: &str) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        app.nest_service(path.trim_end_matches('/'), self.into_router::<()>())
+    }
+
     /// Returns the fragments for pages of the host. Their links lead to the explorer below
     /// `prefix`.
     pub fn fragments(&self, prefix: &str) -> Fragments<P> {
@@ -174,12 +204,9 @@ impl<P: Pool> Explorer<P, Authorized> {
         let Some(authorize) = self.authorize.clone() else {
             unreachable!("only `authorize` makes an authorized explorer")
         };
-        App(Arc::new(Inner {
-            pool: self.pool.clone(),
-            authorize,
-            semaphore: Arc::new(Semaphore::new(self.options.parallel)),
-            options: self.options.clone(),
-        }))
+        let export_pool = self.export_pool.as_ref().unwrap_or(&self.pool).clone();
+        let options = self.options.clone();
+        App::new(self.pool.clone(), export_pool, authorize, options)
     }
 }
 
@@ -197,29 +224,5 @@ impl<P, A> fmt::Debug for Explorer<P, A> {
         f.debug_struct("Explorer")
             .field("options", &self.options)
             .finish_non_exhaustive()
-    }
-}
-
-/// The state that handlers share.
-pub(crate) struct App<P>(Arc<Inner<P>>);
-
-pub(crate) struct Inner<P> {
-    pub(crate) pool: P,
-    pub(crate) authorize: Authorize,
-    pub(crate) options: Options,
-    pub(crate) semaphore: Arc<Semaphore>,
-}
-
-impl<P> Clone for App<P> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<P> std::ops::Deref for App<P> {
-    type Target = Inner<P>;
-
-    fn deref(&self) -> &Inner<P> {
-        &self.0
     }
 }

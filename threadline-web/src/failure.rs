@@ -1,21 +1,18 @@
-//! Failures of requests, and their error page.
+//! Failures of requests.
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use maud::html;
-use serde_json::json;
 use threadline::{Error, ErrorClass, ErrorKind, FilterError};
 
 use crate::access::took_too_long;
 use crate::texts;
-use crate::view::layout;
 
 /// The reason why a request fails.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// The host denies the request, or the viewer lacks the permission.
     Denied,
+    /// The scope of the viewer changed since the export.
+    Narrowed,
     /// The requested item does not exist, or is outside of the viewer's scope.
     NotFound(String),
     /// The request is invalid.
@@ -32,6 +29,8 @@ pub(crate) enum Failure {
     SetUp,
     /// The database is not available.
     Database,
+    /// The file of an export could not be written.
+    Storage(String),
 }
 
 impl From<FilterError> for Failure {
@@ -59,13 +58,14 @@ impl From<Error> for Failure {
 impl Failure {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Denied => StatusCode::FORBIDDEN,
+            Self::Denied | Self::Narrowed => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Question(_) | Self::Stale => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Slow => StatusCode::GATEWAY_TIMEOUT,
             Self::Busy | Self::Database => StatusCode::SERVICE_UNAVAILABLE,
             Self::SetUp => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Storage(_) => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 
@@ -73,6 +73,7 @@ impl Failure {
     pub(crate) fn message(&self) -> (&'static str, &str) {
         match self {
             Self::Denied => texts::DENIED,
+            Self::Narrowed => texts::NARROWED,
             Self::NotFound(what) => (texts::NOT_FOUND, what),
             Self::Question(what) => (texts::NOT_UNDERSTOOD, what),
             Self::Stale => texts::STALE,
@@ -81,37 +82,16 @@ impl Failure {
             Self::Busy => texts::BUSY,
             Self::SetUp => texts::NOT_SET_UP,
             Self::Database => texts::NO_DATABASE,
+            Self::Storage(why) => (texts::NO_STORAGE, why),
         }
     }
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let (title, what) = self.message();
-        let page = layout::Page::new(title).body(html! {
-            section.notice role="alert" {
-                h1 { (title) }
-                p { (what) }
-                p { a href="timeline" { (texts::BACK_TO_TIMELINE) } }
-            }
-        });
-        (self.status(), page).into_response()
-    }
-}
-
 /// A failure as JSON.
-pub(crate) struct ApiFailure(Failure);
+pub(crate) struct ApiFailure(pub(crate) Failure);
 
 impl<F: Into<Failure>> From<F> for ApiFailure {
     fn from(failure: F) -> Self {
         Self(failure.into())
-    }
-}
-
-impl IntoResponse for ApiFailure {
-    fn into_response(self) -> Response {
-        let (title, message) = self.0.message();
-        let body = Json(json!({ "error": title, "message": message }));
-        (self.0.status(), body).into_response()
     }
 }

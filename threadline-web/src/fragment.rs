@@ -8,8 +8,8 @@ use chrono::Utc;
 use maud::html;
 use threadline::{Filter, RecordKey};
 
+use crate::app::App;
 use crate::assets::FRAGMENT_STYLE;
-use crate::explorer::App;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::texts;

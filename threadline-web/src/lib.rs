@@ -2,8 +2,11 @@
 #![warn(missing_docs)]
 
 mod access;
+mod app;
 mod assets;
+mod bundle;
 mod explorer;
+mod exports;
 mod failure;
 mod fragment;
 mod pages;
@@ -16,6 +19,7 @@ mod visit;
 
 pub use access::Access;
 pub use explorer::{Authorized, Explorer, Unauthorized};
+pub use exports::Exports;
 pub use fragment::{FragmentError, Fragments};
 pub use pool::{Pool, PoolError};
 
@@ -23,4 +27,10 @@ pub use pool::{Pool, PoolError};
 #[doc(hidden)]
 pub mod __tests {
     pub use crate::pages::{ROUTES, Route};
+
+    /// Returns the JSON Schema that the types of the incident report make.
+    #[cfg(feature = "schemars")]
+    pub fn incident_report_schema() -> serde_json::Value {
+        crate::bundle::schema()
+    }
 }

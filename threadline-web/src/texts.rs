@@ -141,7 +141,6 @@ pub(crate) const NO_HOLDS: &str = "There are no legal holds.";
 pub(crate) const EXPORT: &str = "Export…";
 pub(crate) const EXPORT_TITLE: &str = "Export";
 pub(crate) const EXPORT_RECORDED: &str = "Each export is recorded with its search.";
-pub(crate) const OR_MORE: &str = "or more";
 pub(crate) const AS_FILE: &str = "As a file";
 pub(crate) const FORMAT: &str = "Format";
 pub(crate) const DOWNLOAD: &str = "Download";
@@ -179,3 +178,38 @@ pub(crate) const NUL: &str = "a text cannot contain the character NUL";
 pub(crate) const UNMASK: &str = "Masked values";
 pub(crate) const UNMASK_HELP: &str = "Shows values that were recorded before their column was masked. Your name and the reason are recorded.";
 pub(crate) const SHOW_UNMASKED: &str = "Show masked values";
+pub(crate) const NARROWED: (&str, &str) = (
+    "Your access has changed",
+    "Your access is not the same as when this export began. Export again: the new file contains what you can see now.",
+);
+pub(crate) const NO_STORAGE: &str = "The file of the export could not be written";
+pub(crate) const NO_STORAGE_HELP: &str = "The operator of this application must make sure that the directory of exports exists, is writable and has space, and that the export is below its maximum size. A narrower search makes a smaller file.";
+pub(crate) const TOO_MANY_EXPORTS: &str =
+    "you have 5 exports; remove one of them on the page of exports first";
+pub(crate) const NO_EXPORT: &str =
+    "There is no such export of yours. Files are removed after a while; export again.";
+pub(crate) const EXPORT_ELSEWHERE: &str = "This process of the application has no such export. It is in the process that began it, until that ends. If several processes share the requests, try this link again, or export again.";
+pub(crate) const MORE_THAN: &str = "More than";
+pub(crate) const NOT_COUNTED: &str = "These are too many changes to count them quickly.";
+pub(crate) const IN_BACKGROUND: &str =
+    "The export runs in the background. A page shows its progress, and then a link to the file.";
+pub(crate) const MAKE_BUNDLE: &str = "Download as JSON";
+pub(crate) const YOUR_EXPORTS: &str = "Your exports in the background";
+pub(crate) const ALL_EXPORTS: &str = "Export again, and list your exports";
+pub(crate) const EXPORT_BEGUN: &str = "Begun";
+pub(crate) const EXPORT_STATE: &str = "State";
+pub(crate) const EXPORT_WAITING: &str = "Waiting for other exports";
+pub(crate) const EXPORT_COUNTING: &str = "Counting the changes";
+pub(crate) const EXPORT_WRITING: &str = "Writing the file";
+pub(crate) const EXPORT_DONE: &str = "The file is complete";
+pub(crate) const EXPORT_FAILED: &str = "The export failed";
+pub(crate) const EXPORT_CANCELLED: &str = "The export was cancelled";
+pub(crate) const NOTHING_OFFERED: &str = "There is no file. What was written of it is removed.";
+pub(crate) const GOES_ON: &str = "The export continues when you leave this page.";
+pub(crate) const REMOVED_AT: &str = "The file is removed at";
+pub(crate) const REFRESH: &str = "Refresh";
+pub(crate) const CANCEL_EXPORT: &str = "Cancel the export";
+pub(crate) const REMOVE_EXPORT: &str = "Remove";
+pub(crate) const OF: &str = "of";
+pub(crate) const NOT_DONE: &str =
+    "the file of this export is not complete; the page of the export shows its state";

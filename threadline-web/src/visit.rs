@@ -13,7 +13,7 @@ use threadline::{Action, AuditContext, AuditExt, Error, record_action};
 use tokio::time::timeout;
 
 use crate::access::{Access, Restored, Scoped, Target, put_back};
-use crate::explorer::App;
+use crate::app::App;
 use crate::failure::{ApiFailure, Failure};
 use crate::pool::Pool;
 use crate::texts;

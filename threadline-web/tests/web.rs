@@ -6,6 +6,8 @@ mod about_the_audit;
 mod api;
 #[path = "web/attacks.rs"]
 mod attacks;
+#[path = "web/exports.rs"]
+mod exports;
 #[path = "web/fragments.rs"]
 mod fragments;
 #[path = "web/pages.rs"]
@@ -15,6 +17,8 @@ mod pages;
 mod pools;
 #[path = "web/random_scopes.rs"]
 mod random_scopes;
+#[path = "web/reports.rs"]
+mod reports;
 #[path = "web/safety.rs"]
 mod safety;
 #[path = "web/scope.rs"]

@@ -120,6 +120,9 @@ pub mod __schema {
         (schema.up(way, Some(migration)), schema.down(way, migration))
     }
 
+    #[cfg(all(feature = "schemars", feature = "export"))]
+    pub use crate::json_schema::tidy;
+
     /// Returns the JSON Schema of every record.
     #[cfg(all(feature = "schemars", feature = "export"))]
     pub fn json_schema() -> serde_json::Value {

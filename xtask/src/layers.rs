@@ -13,11 +13,12 @@ use graph::Graph;
 
 const LAYERS: &str = "xtask/layers.txt";
 
-const CRATES: [&str; 4] = [
+const CRATES: [&str; 5] = [
     "threadline",
     "threadline-derive",
     "threadline-cli",
     "threadline-tower",
+    "threadline-web",
 ];
 
 const HEADING: &str = "\

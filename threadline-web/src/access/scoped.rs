@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::connection::TransactionManager;
+use diesel::dsl::sql;
 use diesel::result::Error as DieselError;
+use diesel::sql_types::{Integer, Text};
+use diesel::{RunQueryDsl, sql_query};
 use serde_json::Value;
 use threadline::__cli::ready;
 use threadline::__cli::{TextKey, as_of_json};
@@ -248,13 +251,53 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         }
     }
 
-    /// Exports changes piece by piece.
+    /// Counts changes, at most `cap` of them. Returns `None` if that takes longer than `limit`.
+    pub(crate) fn count(
+        &mut self,
+        filter: Filter,
+        cap: Option<usize>,
+        limit: Duration,
+    ) -> Result<Option<u64>, Error> {
+        let changes = timeline(self.access.narrow(filter));
+        // A savepoint, after whose rollback the transaction goes on with its own timeout.
+        let counted = self.conn.transaction(|conn| {
+            let before = diesel::select(sql::<Text>("current_setting('statement_timeout')"));
+            let before: String = before.get_result(conn)?;
+            let set = |to: &str| format!("SET LOCAL statement_timeout = '{to}'");
+            conn.batch_execute(&set(&limit.as_millis().to_string()))?;
+            let counted = match cap {
+                Some(cap) => changes.count_up_to(conn, cap),
+                None => changes.count(conn),
+            }?;
+            conn.batch_execute(&set(&before))?;
+            Ok(counted)
+        });
+        match counted {
+            Err(error) if took_too_long(&error) => Ok(None),
+            counted => counted.map(Some),
+        }
+    }
+
+    /// Returns the number of the database session.
+    pub(crate) fn session(&mut self) -> Result<i32, Error> {
+        Ok(diesel::select(sql::<Integer>("pg_backend_pid()")).get_result(self.conn)?)
+    }
+
+    /// Cancels the query that runs in another session.
+    pub(crate) fn cancel(conn: &mut C, session: i32) -> Result<(), Error> {
+        let cancel = sql_query("SELECT pg_cancel_backend($1)").bind::<Integer, _>(session);
+        cancel.execute(conn)?;
+        Ok(())
+    }
+
+    /// Exports changes piece by piece. `write` gets each piece and the number of changes so
+    /// far.
     pub(crate) fn export(
         &mut self,
         filter: Filter,
         format: ExportFormat,
         limit: usize,
-        write: impl FnMut(Vec<u8>) -> std::io::Result<()>,
+        write: impl FnMut(Vec<u8>, u64) -> std::io::Result<()>,
     ) -> Result<Exported, Error> {
         export_pages(self.conn, &self.access.narrow(filter), format, limit, write)
     }

@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 use threadline::__cli::{Day, instant, record as record_key};
 use threadline::{ActionFilter, Filter, PageRequest, PageRules};
 
-use super::openapi;
+use super::export::Format;
+use super::{export_job, openapi};
+use crate::exports::State;
 use crate::failure::{ApiFailure, Failure};
 use crate::pool::Pool;
 use crate::texts;
-use crate::view::links::Catalogue;
+use crate::view::job;
+use crate::view::links::{self, Catalogue};
 use crate::view::time::exact;
 use crate::visit::Visit;
 
@@ -121,6 +124,32 @@ pub(crate) async fn record<P: Pool>(visit: Visit<P>) -> Answer {
     visit.record_view(&table, &key).await?;
     let image = found.map_err(Failure::NotFound)?;
     as_json(json!({ "table": table, "key": key, "at": at.map(exact), "row": image }))
+}
+
+/// Returns the state of an export in the background.
+pub(crate) async fn export_job<P: Pool>(visit: Visit<P>) -> Answer {
+    let found = export_job::found(&visit)?;
+    let state = found.state();
+    let (changes, bytes) = found.written();
+    let (total, until, failure) = match &state {
+        State::Writing(total) => (*total, None, None),
+        State::Done { changes, until, .. } => (Some(*changes), Some(*until), None),
+        State::Failed(failure) => (None, None, Some(failure.message())),
+        _ => (None, None, None),
+    };
+    as_json(json!({
+        "id": found.id,
+        "search": found.line,
+        "format": Format::of(found.format).name,
+        "begun_at": exact(found.begun_at),
+        "state": job::name(&state),
+        "changes": changes,
+        "total": total,
+        "bytes": bytes,
+        "file": until.map(|_| links::page("export-file", &[("id", &found.id)])),
+        "removed_at": until.map(exact),
+        "error": failure.map(|(title, message)| json!({ "error": title, "message": message })),
+    }))
 }
 
 /// Returns the OpenAPI document.

@@ -1,53 +1,105 @@
-//! The export of a search as a file.
+//! The export of a search as a file, streamed or in the background.
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
+use axum::response::{IntoResponse, Redirect, Response};
 use futures_core::Stream;
 use maud::html;
-use threadline::{Action, ExportFormat};
+use threadline::{Action, ExportFormat, Filter};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::exports::{self, ExportFile};
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::Query;
 use crate::texts;
 use crate::view::value::count;
-use crate::view::{chips, layout};
+use crate::view::{chips, job, layout, links};
 use crate::visit::{FormVisit, Visit};
 
-/// The maximum number of changes in an export.
-const LIMIT: usize = 1_000_000;
+/// The time for the count of changes before an export. A search that takes longer is exported
+/// in the background.
+const COUNTING: Duration = Duration::from_secs(1);
 
-/// The maximum number of changes counted before the export.
-const COUNTED: usize = 10_000;
-
-/// The number of pieces that wait for a reader, and the time that they wait.
+/// The number of pieces that wait for a reader, the bytes of one from a file, and the time that
+/// they wait.
 const PIECES: usize = 4;
+const PIECE: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A format as the form, the media type and the file name have it.
+pub(super) struct Format {
+    format: ExportFormat,
+    pub(super) name: &'static str,
+    pub(super) media_type: &'static str,
+}
+
+const FORMATS: [Format; 3] = [
+    Format {
+        format: ExportFormat::Csv,
+        name: "csv",
+        media_type: "text/csv; charset=utf-8",
+    },
+    Format {
+        format: ExportFormat::Json,
+        name: "json",
+        media_type: "application/json",
+    },
+    Format {
+        format: ExportFormat::Ndjson,
+        name: "ndjson",
+        media_type: "application/x-ndjson",
+    },
+];
+
+impl Format {
+    pub(super) fn of(format: ExportFormat) -> &'static Self {
+        let found = FORMATS.iter().find(|one| one.format == format);
+        found.unwrap_or(&FORMATS[0])
+    }
+}
+
+/// Counts the changes of an export, up to one more than are streamed. Returns `None` if that
+/// takes too long.
+async fn counted<P: Pool>(visit: &Visit<P>, filter: Filter) -> Result<Option<u64>, Failure> {
+    let cap = visit.app.options.exports.streamed.saturating_add(1);
+    visit
+        .read(move |audit| audit.count(filter, Some(cap), COUNTING))
+        .await
+}
 
 pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     if !visit.access.may_export() {
         return Err(Failure::Denied);
     }
     let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
-    let filter = query.filter(visit.now)?;
-    let overview = visit
-        .read(move |audit| audit.overview(filter, COUNTED))
-        .await?;
+    let streamed = visit.app.options.exports.streamed as u64;
+    let changes = counted(&visit, query.filter(visit.now)?).await?;
+    let jobs = visit.app.jobs.of(&visit.access);
     let body = html! {
         div.stack {
             h1 { (texts::EXPORT_TITLE) }
             (chips::chips(&query))
-            p { (count(overview.changes)) @if overview.more { " " (texts::OR_MORE) } " " (texts::CHANGES) ". " span.quiet { (texts::EXPORT_RECORDED) } }
+            p {
+                @match changes {
+                    Some(changes) if changes <= streamed => {
+                        (count(changes)) " " (if changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) ". "
+                    }
+                    Some(_) => { (texts::MORE_THAN) " " (count(streamed)) " " (texts::CHANGES) ". " (texts::IN_BACKGROUND) " " }
+                    None => { (texts::NOT_COUNTED) " " (texts::IN_BACKGROUND) " " }
+                }
+                span.quiet { (texts::EXPORT_RECORDED) }
+            }
             div.ways {
                 section.card {
                     h2 { (texts::AS_FILE) }
@@ -55,9 +107,7 @@ pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure
                         input type="hidden" name="q" value=(query.line());
                         label { (texts::FORMAT)
                             select name="format" {
-                                option value="csv" { "CSV" }
-                                option value="json" { "JSON" }
-                                option value="ndjson" { "NDJSON" }
+                                @for format in &FORMATS { option value=(format.name) { (format.name.to_uppercase()) } }
                             }
                         }
                         button.primary type="submit" { (texts::DOWNLOAD) }
@@ -70,10 +120,14 @@ pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure
                     form.form action="report" method="post" {
                         input type="hidden" name="q" value=(query.line());
                         label { (texts::REPORT_TITLE) input name="title" maxlength="200" dir="auto"; }
-                        button.primary type="submit" { (texts::MAKE_REPORT) }
+                        div.bar-row {
+                            button.primary type="submit" { (texts::MAKE_REPORT) }
+                            button type="submit" formaction="report.json" { (texts::MAKE_BUNDLE) }
+                        }
                     }
                 }
             }
+            @if !jobs.is_empty() { (job::list(&jobs, visit.now)) }
         }
     };
     Ok(layout::Page::new(texts::EXPORT_TITLE)
@@ -87,30 +141,66 @@ pub(crate) async fn send<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
     if !visit.access.may_export() {
         return Err(Failure::Denied);
     }
-    let (format, kind, name) = match visit.parameters.need("format")? {
-        "csv" => (ExportFormat::Csv, "text/csv; charset=utf-8", "changes.csv"),
-        "json" => (ExportFormat::Json, "application/json", "changes.json"),
-        "ndjson" => (
-            ExportFormat::Ndjson,
-            "application/x-ndjson",
-            "changes.ndjson",
-        ),
-        _ => return Err(Failure::Question(texts::NO_FORMAT.to_owned())),
-    };
+    let asked = visit.parameters.need("format")?;
+    let format = FORMATS
+        .iter()
+        .find(|format| format.name == asked)
+        .ok_or_else(|| Failure::Question(texts::NO_FORMAT.to_owned()))?;
     let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
     let filter = query.filter(visit.now)?;
-    // Recorded first: an export that cannot be recorded does not start.
     let action = Action::new("audit.exported")
         .metadata("query", query.line())
-        .metadata("format", name.trim_start_matches("changes."));
-    visit.record(action).await?;
+        .metadata("format", format.name);
+    let streamed = match visit.app.options.exports.streamed {
+        0 => false,
+        usize::MAX => true,
+        streamed => counted(&visit, filter.clone())
+            .await?
+            .is_some_and(|changes| changes <= streamed as u64),
+    };
+    if streamed {
+        // Recorded first: an export that cannot be recorded does not start.
+        visit.record(action).await?;
+        stream(visit, filter, format).await
+    } else {
+        begin(&visit, query.line(), filter, format, action).await
+    }
+}
 
+/// Begins an export in the background, and leads to its page.
+async fn begin<P: Pool>(
+    visit: &Visit<P>,
+    line: String,
+    filter: Filter,
+    format: &Format,
+    action: Action,
+) -> Result<Response, Failure> {
+    let (app, access) = (&visit.app, &visit.access);
+    let exports = &app.options.exports;
+    let file = ExportFile::create(&exports.directory, exports.bytes)?;
+    let job = app.jobs.add(access, line, format.format, visit.now)?;
+    if let Err(failure) = visit.record(action).await {
+        app.jobs.remove(&job.id);
+        return Err(failure);
+    }
+    let page = links::page("export-job", &[("id", &job.id)]);
+    let (pool, jobs) = (app.export_pool.clone(), app.jobs.clone());
+    exports::start(pool, jobs, job, file, filter, access.clone(), exports);
+    Ok(Redirect::to(&page).into_response())
+}
+
+/// Sends an export while it is read.
+async fn stream<P: Pool>(
+    visit: Visit<P>,
+    filter: Filter,
+    format: &'static Format,
+) -> Result<Response, Failure> {
     let (sender, mut pieces) = channel(PIECES);
     let runtime = Handle::current();
     tokio::spawn(async move {
         let failed = sender.clone();
         let export = visit.read(move |audit| {
-            audit.export(filter, format, LIMIT, |piece| {
+            audit.export(filter, format.format, usize::MAX, |piece, _| {
                 // A reader that stalls must not hold the connection.
                 let sent = runtime.block_on(timeout(PATIENCE, sender.send(Ok(piece))));
                 match sent {
@@ -129,15 +219,46 @@ pub(crate) async fn send<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
         Some(Ok(piece)) => Some(piece),
         None => None,
     };
-    let disposition = format!("attachment; filename=\"{name}\"");
     Ok((
-        [
-            (CONTENT_TYPE, kind.to_owned()),
-            (CONTENT_DISPOSITION, disposition),
-        ],
+        attachment(format),
         Body::from_stream(Pieces { first, pieces }),
     )
         .into_response())
+}
+
+/// Returns the headers of a file.
+pub(super) fn attachment(format: &Format) -> [(HeaderName, String); 2] {
+    let disposition = format!("attachment; filename=\"changes.{}\"", format.name);
+    [
+        (CONTENT_TYPE, format.media_type.to_owned()),
+        (CONTENT_DISPOSITION, disposition),
+    ]
+}
+
+/// Sends a complete file. The reader of a stalled connection gives up.
+pub(super) fn send_file(file: Arc<ExportFile>) -> Body {
+    let (sender, pieces) = channel(PIECES);
+    tokio::spawn(async move {
+        let mut place = 0;
+        while place < file.bytes() {
+            let reader = file.clone();
+            let piece = spawn_blocking(move || reader.read_at(place, PIECE)).await;
+            let piece = piece
+                .map_err(|_| Failure::Database)
+                .and_then(|read| read.map_err(|error| Failure::Storage(error.kind().to_string())));
+            let (read, failed) = match &piece {
+                Ok(piece) => (piece.len() as u64, false),
+                Err(_) => (0, true),
+            };
+            place += read;
+            let sent = timeout(PATIENCE, sender.send(piece)).await;
+            if failed || !matches!(sent, Ok(Ok(()))) {
+                break;
+            }
+        }
+    });
+    let first = None;
+    Body::from_stream(Pieces { first, pieces })
 }
 
 /// The body of the response. It ends with an error if the export fails, so that an incomplete

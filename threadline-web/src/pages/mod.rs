@@ -5,6 +5,7 @@ mod actor;
 mod api;
 mod correlation;
 mod export;
+mod export_job;
 mod home;
 mod openapi;
 mod record;
@@ -22,7 +23,7 @@ use axum::response::{IntoResponse, Redirect};
 use axum::routing::{MethodRouter, get, post};
 use tower_http::csrf::CsrfLayer;
 
-use crate::explorer::App;
+use crate::app::App;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::{assets, security, visit};
@@ -71,13 +72,18 @@ pub const ROUTES: &[Route] = &[
     page("/api/overview"),
     page("/api/tables"),
     page("/api/record"),
+    page("/api/export-job"),
     page("/api/openapi.json"),
     page("/export"),
+    page("/export-job"),
+    page("/export-file"),
     page("/revert"),
     form("/record"),
     form("/verify"),
     form("/export"),
+    form("/export-job"),
     form("/report"),
+    form("/report.json"),
     form("/revert"),
 ];
 
@@ -103,7 +109,12 @@ fn handler<P: Pool>(route: &Route) -> MethodRouter<App<P>> {
         ("GET", "/api/openapi.json") => get(api::document),
         ("GET", "/export") => get(export::choose),
         ("POST", "/export") => post(export::send),
+        ("GET", "/export-job") => get(export_job::show),
+        ("POST", "/export-job") => post(export_job::end),
+        ("GET", "/export-file") => get(export_job::download),
+        ("GET", "/api/export-job") => get(api::export_job),
         ("POST", "/report") => post(report::show),
+        ("POST", "/report.json") => post(report::bundle),
         ("GET", "/revert") => get(revert::ask),
         ("POST", "/revert") => post(revert::answer),
         ("POST", "/verify") => post(tables::verify),

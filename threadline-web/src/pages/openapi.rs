@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 use threadline::__cli::{Filters, NamedFilter};
 use threadline::{ActionFilter, Filter};
 
+use crate::bundle::SCHEMA;
+
 /// Returns the document in OpenAPI 3.1.
 pub(crate) fn document() -> Value {
     let page = |entries: &str| {
@@ -43,6 +45,14 @@ pub(crate) fn document() -> Value {
                     parameter("at", "An instant; the default is now", false, false),
                 ],
                 json!({ "type": "object" })) },
+            "/api/export-job": { "get": operation(
+                "An export in the background: its state, and the path of its file once it is complete",
+                vec![id()], schema("ExportJob")) },
+            "/export": { "post": exporting() },
+            "/export-job": { "post": ending() },
+            "/export-file": { "get": file(
+                "The file of an export, for the viewer who began it", vec![id()]) },
+            "/report.json": { "post": reporting() },
             "/api/openapi.json": { "get": operation(
                 "This document", vec![], json!({ "type": "object" })) },
         },
@@ -71,6 +81,120 @@ fn operation(summary: &str, parameters: Vec<Value>, answer: Value) -> Value {
             "503": failure("Too many parallel requests, or the database is not available."),
             "504": failure("The query took too long."),
         },
+    })
+}
+
+fn id() -> Value {
+    parameter("id", "The id of the export", true, false)
+}
+
+/// Describes a form, whose fields are not in the URL.
+fn form(mut operation: Value, fields: &[(&str, &str, bool)]) -> Value {
+    let required: Vec<_> = fields.iter().filter(|field| field.2).map(|f| f.0).collect();
+    let properties: Map<String, Value> = fields
+        .iter()
+        .map(|(name, description, _)| {
+            let field = json!({ "type": "string", "description": description });
+            ((*name).to_owned(), field)
+        })
+        .collect();
+    operation["requestBody"] = json!({
+        "required": true,
+        "content": { "application/x-www-form-urlencoded": { "schema": {
+            "type": "object", "properties": properties, "required": required,
+        } } },
+    });
+    operation
+}
+
+/// Describes a response that is a file. Its failures are pages.
+fn file(summary: &str, parameters: Vec<Value>) -> Value {
+    let kinds = ["text/csv", "application/json", "application/x-ndjson"];
+    let content: Map<String, Value> = kinds
+        .into_iter()
+        .map(|kind| (kind.to_owned(), json!({})))
+        .collect();
+    json!({
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "The complete file", "content": content },
+            "403": { "description": "The viewer may not export, or sees less than when the export began." },
+            "404": { "description": "There is no such export of the viewer in this process." },
+            "409": { "description": "The file is not complete." },
+        },
+    })
+}
+
+const SEARCH: (&str, &str, bool) = ("q", "The search line; empty for all changes", false);
+
+fn exporting() -> Value {
+    let mut operation = file(
+        "Exports changes: a small export is streamed, a larger one runs in the background",
+        vec![],
+    );
+    operation["responses"] = json!({
+        "200": { "description": "The export; it is complete if the response is" },
+        "303": { "description": "The export runs in the background: `Location` has its `id`." },
+        "400": { "description": "The search or the format is invalid." },
+        "403": { "description": "The viewer may not export." },
+        "409": { "description": "The viewer has too many exports." },
+        "503": { "description": "Too many exports wait, or the database is not available." },
+        "507": { "description": "The directory of exports is missing or not writable." },
+    });
+    form(
+        operation,
+        &[SEARCH, ("format", "`csv`, `json` or `ndjson`", true)],
+    )
+}
+
+fn ending() -> Value {
+    let operation = json!({
+        "summary": "Cancels an export in the background, or removes it and its file",
+        "parameters": [],
+        "responses": {
+            "303": { "description": "The export has ended." },
+            "403": { "description": "The viewer may not export, or sees less than when the export began." },
+            "404": { "description": "There is no such export of the viewer in this process." },
+        },
+    });
+    form(
+        operation,
+        &[
+            ("id", "The id of the export", true),
+            ("step", "`cancel` or `remove`", true),
+        ],
+    )
+}
+
+fn reporting() -> Value {
+    let summary = "An incident report of the newest changes that a search finds";
+    let operation = operation(summary, vec![], schema("IncidentReport"));
+    let title = ("title", "The title of the report", false);
+    form(operation, &[SEARCH, title])
+}
+
+/// Returns the schema of an export in the background.
+fn export_job() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "string" },
+            "search": { "type": "string", "description": "The search line" },
+            "format": { "type": "string", "enum": ["csv", "json", "ndjson"] },
+            "begun_at": { "type": "string", "format": "date-time" },
+            "state": { "type": "string", "enum": ["waiting", "counting", "writing", "done", "failed", "cancelled"] },
+            "changes": { "type": "integer", "description": "The number of changes written so far" },
+            "total": { "type": ["integer", "null"], "description": "The number of changes, if it is known" },
+            "bytes": { "type": "integer" },
+            "file": { "type": ["string", "null"], "description": "The path of the complete file, relative to the explorer" },
+            "removed_at": { "type": ["string", "null"], "format": "date-time" },
+            "error": {
+                "type": ["object", "null"],
+                "properties": { "error": { "type": "string" }, "message": { "type": "string" } },
+            },
+        },
+        "required": ["id", "search", "format", "begun_at", "state", "changes", "total", "bytes", "file", "removed_at", "error"],
     })
 }
 
@@ -108,11 +232,25 @@ fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// Returns the JSON schemas of threadline's records.
+/// Returns the JSON schemas of threadline's records, of the incident report and of an export.
 fn definitions() -> Map<String, Value> {
-    let file = threadline::__web::JSON_SCHEMA.replace("\"#/$defs/", "\"#/components/schemas/");
-    match serde_json::from_str::<Value>(&file).map(|mut file| file["$defs"].take()) {
-        Ok(Value::Object(definitions)) => definitions,
-        _ => Map::new(),
+    let mut definitions = Map::new();
+    // The records of threadline replace the same ones of the report.
+    for file in [SCHEMA, threadline::__web::JSON_SCHEMA] {
+        let file = file.replace("\"#/$defs/", "\"#/components/schemas/");
+        let mut file: Value = serde_json::from_str(&file).unwrap_or_default();
+        if let Value::Object(all) = file["$defs"].take() {
+            definitions.extend(all);
+        }
+        if file["title"] == "IncidentReport" {
+            let members = ["type", "description", "properties", "required"];
+            let report: Map<_, _> = members
+                .into_iter()
+                .map(|name| (name.to_owned(), file[name].take()))
+                .collect();
+            definitions.insert("IncidentReport".to_owned(), report.into());
+        }
     }
+    definitions.insert("ExportJob".to_owned(), export_job());
+    definitions
 }

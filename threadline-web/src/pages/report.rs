@@ -1,9 +1,11 @@
-//! The incident report: the results of a search on one page to print.
+//! The incident report: the results of a search on one page to print, or as JSON.
 
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use maud::html;
 use threadline::Action;
 
+use crate::bundle::{CHANGES, IncidentReport};
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::Query;
@@ -15,6 +17,12 @@ use crate::visit::FormVisit;
 
 /// The maximum number of changes in a report.
 const LIMIT: usize = 200;
+
+/// The maximum number of changes counted.
+const COUNTED: usize = 10_000;
+
+/// The number of changes that are read at a time for JSON. Each may have values of megabytes.
+const AT_A_TIME: usize = 50;
 
 pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {
     if !visit.access.may_export() {
@@ -30,7 +38,7 @@ pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
     let (catalogue, overview, page) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let overview = audit.overview(filter.clone(), 10_000)?;
+            let overview = audit.overview(filter.clone(), COUNTED)?;
             let page = audit.timeline(filter, LIMIT, None)?;
             Ok((catalogue, overview, page))
         })
@@ -49,6 +57,11 @@ pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
                     }
                 }
                 (chips::chips(&query))
+                form.no-print action="report.json" method="post" {
+                    input type="hidden" name="q" value=(query.line());
+                    @if let Some(title) = visit.parameters.get("title") { input type="hidden" name="title" value=(title); }
+                    button type="submit" { (texts::MAKE_BUNDLE) }
+                }
             }
             (histogram::histogram(&query, &overview))
             h2.hidden { (texts::CHANGES) }
@@ -60,4 +73,54 @@ pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
         .line(query.line())
         .body(body)
         .into_response())
+}
+
+/// Sends the report as JSON.
+pub(crate) async fn bundle<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {
+    if !visit.access.may_export() {
+        return Err(Failure::Denied);
+    }
+    let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
+    let filter = query.filter(visit.now)?;
+    let action = Action::new("audit.exported")
+        .metadata("query", query.line())
+        .metadata("format", "report.json");
+    visit.record(action).await?;
+    let mut report = IncidentReport::new(
+        visit.parameters.get("title"),
+        visit.now,
+        visit.access.actor().clone(),
+        visit.access.scope().is_some(),
+    )
+    .found_by(query.line(), filter.clone());
+    let report = visit
+        .read(move |audit| {
+            let catalogue = Catalogue(audit.tables()?);
+            report.count(audit.overview(filter.clone(), COUNTED)?);
+            let (mut after, mut left) = (None, CHANGES);
+            while left > 0 {
+                let page = audit.timeline(filter.clone(), AT_A_TIME.min(left), after)?;
+                left -= page.entries.len();
+                report.other_actions(page.other_actions);
+                if !report.add(page.entries, &catalogue) {
+                    return Ok(report);
+                }
+                after = page.next;
+                if after.is_none() {
+                    return Ok(report);
+                }
+            }
+            report.truncate();
+            Ok(report)
+        })
+        .await?;
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (
+            CONTENT_DISPOSITION,
+            "attachment; filename=\"incident-report.json\"",
+        ),
+    ];
+    let body = serde_json::to_vec(&report).map_err(|_| Failure::Database)?;
+    Ok((headers, body).into_response())
 }

@@ -10,7 +10,7 @@ use threadline_tests::value;
 use super::driver::Driver;
 use super::*;
 
-async fn click(window: &Client, css: &str) {
+pub(super) async fn click(window: &Client, css: &str) {
     let element = window.wait().for_element(Locator::Css(css)).await;
     let element = element.unwrap_or_else(|e| panic!("{css}: {e}"));
     element.click().await.unwrap();
@@ -22,7 +22,7 @@ async fn fill(window: &Client, css: &str, text: &str) {
 }
 
 /// Waits until the page contains the texts, because a click returns before the page is loaded.
-async fn shows(window: &Client, shown: &[&str]) {
+pub(super) async fn shows(window: &Client, shown: &[&str]) {
     let mut text = String::new();
     for _ in 0..300 {
         if let Ok(main) = window.find(Locator::Css("main")).await {

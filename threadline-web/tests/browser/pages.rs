@@ -1,5 +1,6 @@
 //! Every page, 1400 and 390 pixels wide.
 
+use fantoccini::Client;
 use serde_json::Value;
 
 use super::driver::Driver;
@@ -23,6 +24,16 @@ const PAGES: [&str; 12] = [
     "tables",
 ];
 
+/// Returns the violations on the page in a window.
+pub(super) async fn violations(window: &Client) -> Value {
+    let script = format!(
+        "{AXE}; const done = arguments[arguments.length - 1];
+         axe.run({{ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }})
+            .then((found) => done(found.violations.map((v) => v.id + ': ' + v.nodes[0].html)))"
+    );
+    window.execute_async(&script, vec![]).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_accessible_and_fits_its_screen() {
     let database = with_incident();
@@ -41,12 +52,7 @@ async fn every_page_is_accessible_and_fits_its_screen() {
             let too_wide = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
             let too_wide = window.execute(too_wide, vec![]).await.unwrap();
             assert_eq!(too_wide, Value::Bool(false), "{page} at {width}");
-            let script = format!(
-                "{AXE}; const done = arguments[arguments.length - 1];
-                 axe.run({{ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }})
-                    .then((found) => done(found.violations.map((v) => v.id + ': ' + v.nodes[0].html)))"
-            );
-            let violations = window.execute_async(&script, vec![]).await.unwrap();
+            let violations = violations(&window).await;
             assert_eq!(violations, Value::Array(vec![]), "{page} at {width}");
         }
         window.close().await.unwrap();

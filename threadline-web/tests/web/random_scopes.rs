@@ -8,6 +8,9 @@ use std::env;
 
 use threadline::{Action, AuditContext, AuditExt, Scope, TableScope, record_action};
 
+use threadline_web::Exports;
+
+use super::exports::begun;
 use super::*;
 
 const TABLES: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -246,7 +249,7 @@ fn questions(
     match (route.method, route.path) {
         ("GET", "" | "/" | "/home" | "/tables" | "/actions") => vec![String::new()],
         ("POST", "/verify") => vec![String::new()],
-        ("GET", "/timeline" | "/export") | ("POST", "/report") => {
+        ("GET", "/timeline" | "/export") | ("POST", "/report" | "/report.json") => {
             lines.iter().map(|line| format!("q={line}")).collect()
         }
         ("POST", "/export") => lines
@@ -258,6 +261,9 @@ fn questions(
                 )
             })
             .collect(),
+        // Ids that nobody has; `exported` asks for those of the viewer.
+        ("GET", "/export-job" | "/export-file" | "/api/export-job") => vec!["id=1-2".to_owned()],
+        ("POST", "/export-job") => vec!["id=1-2&step=cancel".to_owned()],
         ("GET", "/api/actions" | "/api/tables" | "/api/openapi.json") => vec![String::new()],
         ("GET", "/api/changes" | "/api/overview") => vec![
             String::new(),
@@ -337,6 +343,16 @@ async fn nothing_outside_of_a_scope_is_in_any_answer() {
                 );
             }
         }
+        for text in exported(&database, &allowed.access, &world, &mut dice).await {
+            let found = markers_in(&text);
+            seen_at_all += found.len();
+            let outside: Vec<_> = found.difference(&markers).collect();
+            assert!(
+                outside.is_empty(),
+                "scope {seed}: {outside:?} of an export in the background are outside of {:?}",
+                allowed.access
+            );
+        }
         let page = shown(get(&router, "/audit/timeline").await);
         let counted = format!("{changes} change{} in", if changes == 1 { "" } else { "s" });
         assert!(
@@ -349,6 +365,45 @@ async fn nothing_outside_of_a_scope_is_in_any_answer() {
         );
     }
     assert!(seen_at_all > 100, "the scopes show something");
+}
+
+/// Exports in the background, and returns the files and the pages about them.
+async fn exported(
+    database: &Database,
+    access: &Access,
+    world: &World,
+    dice: &mut Dice,
+) -> Vec<String> {
+    let access = access.clone();
+    let explorer = Explorer::new(database.pool(2))
+        .exports(Exports::new().stream_up_to(0))
+        .authorize(move |_| {
+            let access = access.clone();
+            async { access }
+        });
+    let router = Router::new().nest("/audit", explorer.into_router());
+    let table = TABLES[world.changes[dice.roll(world.changes.len())].table];
+    let format = ["csv", "json", "ndjson"][dice.roll(3)];
+    let mut texts = vec![];
+    for line in [String::new(), format!("table%3A{table}")] {
+        let id = begun(&router, &format!("q={line}&format={format}")).await;
+        loop {
+            let path = format!("/audit/api/export-job?id={id}");
+            let status = shown(get(&router, &path).await);
+            let is_open = ["waiting", "counting", "writing"]
+                .iter()
+                .any(|state| status.contains(&format!("\"state\":\"{state}\"")));
+            if !is_open {
+                texts.push(status);
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        for path in ["export-job", "export-file"] {
+            texts.push(get(&router, &format!("/audit/{path}?id={id}")).await.body);
+        }
+    }
+    texts
 }
 
 /// Returns the markers in a text.

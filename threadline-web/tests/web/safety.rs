@@ -75,6 +75,26 @@ async fn the_explorer_is_found_with_and_without_a_slash_under_any_prefix() {
 }
 
 #[tokio::test]
+async fn a_mounted_explorer_is_found_with_and_without_a_slash() {
+    let database = Database::new();
+    let explorer = Explorer::new(database.pool(1)).authorize(async |_| operator());
+    let app: Router = explorer.mount(Router::new(), "/tools/audit");
+    let leads = |answer: Answer| answer.headers["location"].to_str().unwrap().to_owned();
+    assert_eq!(leads(get(&app, "/tools/audit").await), "./audit/home");
+    assert_eq!(leads(get(&app, "/tools/audit/").await), "home");
+    shown(get(&app, "/tools/audit/timeline").await);
+    let missing = get(&app, "/tools/audit/missing").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert!(missing.body.contains("this page does not exist"));
+    // What is not the explorer's stays the host's.
+    let hosts = get(&app, "/tools/audits").await;
+    assert_eq!(
+        (hosts.status, hosts.body),
+        (StatusCode::NOT_FOUND, String::new())
+    );
+}
+
+#[tokio::test]
 async fn what_was_recorded_cannot_write_the_page() {
     let database = with_invoices();
     let attack = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";

@@ -82,7 +82,12 @@ async fn whoever_may_not_export_gets_nothing() {
     let router = mounted(&database, operator());
     let page = shown(get(&router, "/audit/timeline").await);
     assert!(!page.contains("Export"));
-    for (path, fields) in [("export", "q=&format=csv"), ("report", "q=")] {
+    for (path, fields) in [
+        ("export", "q=&format=csv"),
+        ("export-job", "id=1-2&step=cancel"),
+        ("report", "q="),
+        ("report.json", "q="),
+    ] {
         let answer = send(&router, form(&format!("/audit/{path}"), fields)).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
     }

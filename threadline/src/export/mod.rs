@@ -247,15 +247,15 @@ impl<P: FnMut(u64) + Send> Export<P> {
 }
 
 /// Writes the changes of a filter page by page, with the actions of their transactions: on
-/// connections that give no row before the last one has come. `write` says of each page what
-/// was written by then, and may break off.
+/// connections that give no row before the last one has come. `write` gets the bytes of each
+/// page and the number of changes so far, and may end the export.
 #[doc(hidden)]
 pub fn export_pages<C: BlockingConnection>(
     conn: &mut C,
     filter: &Filter,
     format: ExportFormat,
     limit: usize,
-    mut write: impl FnMut(Vec<u8>) -> std::io::Result<()>,
+    mut write: impl FnMut(Vec<u8>, u64) -> std::io::Result<()>,
 ) -> Result<Exported, Error> {
     let buffer = Shared::default();
     let mut sink: Box<dyn Sink> = match format {
@@ -263,9 +263,9 @@ pub fn export_pages<C: BlockingConnection>(
         ExportFormat::Json => Box::new(json::Document::new(buffer.clone())),
         ExportFormat::Ndjson => Box::new(json::Lines::new(buffer.clone())),
     };
-    let mut written = |buffer: &Shared| {
+    let mut written = |buffer: &Shared, changes| {
         let chunk = buffer.take();
-        write(chunk).map_err(|source| Error::new(ErrorKind::Export { source }))
+        write(chunk, changes).map_err(|source| Error::new(ErrorKind::Export { source }))
     };
     let mut exported = Exported {
         changes: 0,
@@ -286,7 +286,7 @@ pub fn export_pages<C: BlockingConnection>(
             })?;
             exported.changes += 1;
         }
-        written(&buffer)?;
+        written(&buffer, exported.changes)?;
         after = page.next;
         if after.is_none() || exported.changes >= limit as u64 {
             exported.truncated = page.has_more;
@@ -294,7 +294,7 @@ pub fn export_pages<C: BlockingConnection>(
         }
     }
     sink.end(exported)?;
-    written(&buffer)?;
+    written(&buffer, exported.changes)?;
     Ok(exported)
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn document() -> serde_json::Value {
 /// Removes what only matters to Rust, for code generators of other languages: descriptions
 /// become the first paragraph of the rustdoc, alternatives of texts become a list, and
 /// optional members need no default.
-fn tidy(schema: &mut serde_json::Value) {
+pub fn tidy(schema: &mut serde_json::Value) {
     use serde_json::Value;
 
     match schema {

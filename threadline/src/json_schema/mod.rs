@@ -9,3 +9,5 @@ mod random;
 
 #[cfg(all(feature = "schemars", feature = "export"))]
 pub(crate) use document::document;
+#[cfg(all(feature = "schemars", feature = "export"))]
+pub use document::tidy;

@@ -3,6 +3,8 @@
 
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/functions.rs"]
+mod functions;
 #[path = "browser/incident.rs"]
 mod incident;
 #[path = "browser/pages.rs"]

@@ -8,6 +8,10 @@ mod api;
 mod attacks;
 #[path = "web/fragments.rs"]
 mod fragments;
+#[path = "web/large.rs"]
+mod large;
+#[path = "web/newer.rs"]
+mod newer;
 #[path = "web/pages.rs"]
 mod pages;
 #[cfg(all(feature = "bb8", feature = "deadpool"))]

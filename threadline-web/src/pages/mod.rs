@@ -3,9 +3,11 @@
 mod actions;
 mod actor;
 mod api;
+mod change;
 mod correlation;
 mod export;
 mod home;
+mod newer;
 mod openapi;
 mod record;
 mod report;
@@ -58,8 +60,10 @@ pub const ROUTES: &[Route] = &[
     page("/"),
     page("/home"),
     page("/timeline"),
+    page("/newer"),
     page("/record"),
     page("/transaction"),
+    page("/change"),
     page("/correlation"),
     page("/actor"),
     page("/actions"),
@@ -86,9 +90,11 @@ fn handler<P: Pool>(route: &Route) -> MethodRouter<App<P>> {
         ("GET", "/") => get(first),
         ("GET", "/home") => get(home::show),
         ("GET", "/timeline") => get(timeline::show),
+        ("GET", "/newer") => get(newer::count),
         ("GET", "/record") => get(record::show),
         ("POST", "/record") => post(record::unmasked),
         ("GET", "/transaction") => get(transaction::show),
+        ("GET", "/change") => get(change::show),
         ("GET", "/correlation") => get(correlation::show),
         ("GET", "/actor") => get(actor::show),
         ("GET", "/actions") => get(actions::list),

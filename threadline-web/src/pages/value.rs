@@ -3,8 +3,9 @@
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use threadline::{Cursor, Filter};
+use threadline::Filter;
 
+use super::change;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::texts;
@@ -12,20 +13,15 @@ use crate::visit::Visit;
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let transaction = visit.number("transaction")?;
-    let change = visit.number("change")?;
+    let number = visit.number("change")?;
     let column = visit.parameters.need("column")?.to_owned();
     let before = visit.parameters.get("side") == Some("before");
-    // A cursor just before the change, so that the page begins with it.
-    let place: Cursor = format!(
-        "tl1-timeline-{transaction:x}-{:x}-0",
-        change.saturating_add(1)
-    )
-    .parse()?;
+    let place = change::before(transaction, number)?;
     let found = visit
         .read(move |audit| {
             let filter = Filter::new().transaction(transaction);
             let page = audit.timeline(filter, 1, Some(place))?;
-            let entry = page.entries.into_iter().find(|e| e.change.id == change);
+            let entry = page.entries.into_iter().find(|e| e.change.id == number);
             let fields = entry.map(|entry| entry.change.diff().fields);
             let field = fields.into_iter().flatten().find(|f| f.column == column);
             Ok(field.and_then(|f| if before { f.before } else { f.after }))

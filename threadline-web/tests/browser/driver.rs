@@ -9,6 +9,9 @@ use serde_json::{Map, json};
 use threadline_test_server::find_program;
 use threadline_test_server::packages::{Piece, how_to_install};
 
+/// The time zone of the browser.
+pub const ZONE: &str = "Asia/Kolkata";
+
 /// A driver process that ends with its test.
 pub struct Driver {
     process: Child,
@@ -26,6 +29,7 @@ impl Driver {
             .unwrap_or_else(|| panic!("{}", how_to_install(&[Piece::Browser])));
         let mut process = Command::new(program)
             .arg("--port=0")
+            .env("TZ", ZONE)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

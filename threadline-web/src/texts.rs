@@ -175,6 +175,7 @@ pub(crate) const CONTAINS: &str = "Contains";
 pub(crate) const NEWEST_OF: &str = "the newest of";
 pub(crate) const NO_FORMAT: &str = "the format must be csv, json or ndjson";
 pub(crate) const NO_FORM: &str = "the form is incomplete; open the page again and send its form";
+pub(crate) const SLOW_FORM: &str = "the form did not arrive within 30 seconds; send it again";
 pub(crate) const REVERT_TITLE: &str = "Revert";
 pub(crate) const REVERT_TRANSACTION: &str = "Revert transaction";
 pub(crate) const REVERT_RECORD: &str = "Revert";

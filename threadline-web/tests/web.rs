@@ -23,6 +23,8 @@ mod random_scopes;
 mod safety;
 #[path = "web/scope.rs"]
 mod scope;
+#[path = "web/slow_clients.rs"]
+mod slow_clients;
 #[path = "web/taking_away.rs"]
 mod taking_away;
 #[path = "web/timeline.rs"]

@@ -221,6 +221,10 @@ impl Asked {
 
 fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<Utc>) -> Markup {
     let own = [("table", asked.table.as_str()), ("key", asked.key.as_str())];
+    let key = match &asked.values[..] {
+        [key] => key,
+        _ => asked.key.as_str(),
+    };
     let after = visit.parameters.get("after");
     let next = found.next.map(|cursor| cursor.to_string());
     let blame = match found.blamed.is_empty() {
@@ -230,9 +234,9 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
     html! {
         div.stack {
             header.head {
-                h1 { bdi { (found.table.sql_name) } " " bdi.key data-copy=(asked.key) { (one_line(&asked.key, KEY)) } }
-                @if one_line(&asked.key, KEY) != asked.key {
-                    details { summary { (texts::WHOLE_KEY) } pre.key dir="auto" { (asked.key) } }
+                h1 { bdi { (found.table.sql_name) } " " bdi.key data-copy=(key) { (one_line(key, KEY)) } }
+                @if one_line(key, KEY) != key {
+                    details { summary { (texts::WHOLE_KEY) } pre.key dir="auto" { (key) } }
                 }
                 @if found.table.until.is_some() { p.badge.warning { "no longer audited" } }
             }

@@ -51,7 +51,9 @@ pub(crate) fn list(
     catalogue: &Catalogue,
     now: DateTime<Utc>,
 ) -> Markup {
-    list_since(entries, others, catalogue, now, None, detail::LIST)
+    // The pages of lists are shorter; the report to print is a document of its own.
+    let bytes = detail::LIST * entries.len().div_ceil(50).clamp(1, 4);
+    list_since(entries, others, catalogue, now, None, bytes)
 }
 
 /// Same as [`list`], with a mark above the change that the viewer saw first before, and with

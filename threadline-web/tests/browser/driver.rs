@@ -59,6 +59,7 @@ impl Driver {
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
+            "--hide-scrollbars",
         ];
         // A window cannot be as narrow as a phone, so the screen of a phone is emulated.
         let screen = (width < 500).then(|| json!({

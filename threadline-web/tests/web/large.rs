@@ -291,13 +291,14 @@ async fn facets_of_ten_thousand_actors_are_cut_and_say_so() {
         "CREATE PROCEDURE act() LANGUAGE plpgsql AS $$
          BEGIN
              FOR n IN 1..10000 LOOP
-                 PERFORM set_config('threadline.context', jsonb_build_object('actor', jsonb_build_object('type', 'user', 'id', n::text))::text, true);
+                 PERFORM set_config('threadline.context', extract(epoch FROM now()) || ' ' || jsonb_build_object('actor', jsonb_build_object('type', 'user', 'id', n::text)), true);
                  INSERT INTO logins VALUES (n);
                  COMMIT;
              END LOOP;
          END $$",
     );
     run(conn, "CALL act()");
+    run(conn, "SELECT threadline.post()");
     let actors = value(
         conn,
         "SELECT count(DISTINCT actor_id) FROM threadline.transactions",

@@ -34,7 +34,7 @@
 
   // Each time is in UTC and in the viewer's time zone, which the footer names.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const local = (date, options) => new Intl.DateTimeFormat(undefined, options).format(date);
+  const local = (date, options) => new Intl.DateTimeFormat(document.documentElement.lang + "-GB", options).format(date);
   const clock = (date, options) => local(date, { ...options, dateStyle: "short", timeStyle: "medium" });
   let differs = false;
   const localize = (within) => {
@@ -324,7 +324,11 @@
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.target.closest("input, textarea, select")) {
-      if (event.key === "Escape") event.target.blur();
+      if (event.key === "Escape") {
+        // A search field would be emptied.
+        event.preventDefault();
+        event.target.blur();
+      }
       return;
     }
     if (event.key === "Enter" && event.target.closest("a, button, summary")) return;

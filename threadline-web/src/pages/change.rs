@@ -87,6 +87,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                 }
             }
             section.card {
+                h2.hidden { (texts::COLUMNS) }
                 (changes::heading(change, &catalogue))
                 (shown)
                 @if columns > COLUMNS {

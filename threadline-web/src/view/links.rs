@@ -139,10 +139,7 @@ impl Catalogue {
             .map(|column| key.get(column).map(as_text))
             .collect();
         let values = values.filter(|values| !values.is_empty())?;
-        Some(match &values[..] {
-            [one] if !one.starts_with('[') => one.clone(),
-            values => Value::from(values).to_string(),
-        })
+        Some(self::key(&values))
     }
 
     /// Returns the link to the record of a change. The link of a long key leads to the page
@@ -158,6 +155,15 @@ impl Catalogue {
     /// Returns the link to the record of a change, however long its key is.
     pub(crate) fn record_by_key(&self, change: &AuditChange) -> Option<String> {
         Some(record(self.table(change)?, &self.key(change)?))
+    }
+}
+
+/// Returns the values of a key for the filter `record`: the value, or a JSON array for a key of
+/// several columns.
+pub(crate) fn key(values: &[String]) -> String {
+    match values {
+        [one] if !one.starts_with('[') => one.clone(),
+        values => Value::from(values).to_string(),
     }
 }
 

@@ -10,7 +10,7 @@ use threadline_test_server::find_program;
 use threadline_test_server::packages::{Piece, how_to_install};
 
 /// The time zone of the browser.
-pub const ZONE: &str = "Asia/Kolkata";
+pub const ZONE: &str = "Etc/GMT-3";
 
 /// A driver process that ends with its test.
 pub struct Driver {

@@ -22,9 +22,17 @@ async fn open(window: &Client, address: SocketAddr, page: &str) {
         .unwrap();
 }
 
-async fn press(window: &Client, keys: &str) {
-    let active = window.active_element().await.unwrap();
-    active.send_keys(keys).await.unwrap();
+pub async fn press(window: &Client, keys: &str) {
+    // While a page loads, the active element may vanish.
+    for _ in 0..100 {
+        if let Ok(active) = window.active_element().await {
+            if active.send_keys(keys).await.is_ok() {
+                return;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no element takes the keys {keys}");
 }
 
 async fn run_script(window: &Client, script: &str) -> Value {
@@ -60,7 +68,14 @@ async fn pasted(window: &Client) -> String {
     let line = window.find(Locator::Css("#q")).await.unwrap();
     let (control, null) = (char::from(Key::Control), char::from(Key::Null));
     line.send_keys(&format!("{control}v{null}")).await.unwrap();
+    until(window, "document.querySelector('#q').value !== ''").await;
+    // Leaving the line keeps its text.
     press(window, &char::from(Key::Escape).to_string()).await;
+    until(
+        window,
+        "document.activeElement !== document.querySelector('#q')",
+    )
+    .await;
     let value = run_script(window, "return document.querySelector('#q').value").await;
     value.as_str().unwrap().to_owned()
 }
@@ -97,14 +112,14 @@ async fn values_keys_ids_and_links_are_copied() {
         press(&window, "y").await;
         says(&window, "The link is copied").await;
         let link = pasted(&window).await;
-        let change = format!("http://{address}/change?transaction=3&change=");
+        let change = format!("http://{address}/change?transaction=40&change=");
         assert!(link.starts_with(&change), "{link}");
-        open(&window, address, "transaction?id=3").await;
+        open(&window, address, "transaction?id=40").await;
         press(&window, "y").await;
         says(&window, "The link is copied").await;
         assert_eq!(
             pasted(&window).await,
-            format!("http://{address}/transaction?id=3")
+            format!("http://{address}/transaction?id=40")
         );
         click(&window, "[aria-label='Copy ticket-4471']").await;
         says(&window, "Copied").await;
@@ -129,7 +144,7 @@ async fn a_browser_that_refuses_to_copy_shows_the_text_to_copy_by_hand() {
     let address = serve(&database).await;
     let driver = Driver::start();
     let window = driver.window(1400, true).await;
-    open(&window, address, "transaction?id=3").await;
+    open(&window, address, "transaction?id=40").await;
     let refuse = "navigator.clipboard.writeText = () => Promise.reject(new Error('refused'));
                   document.execCommand = () => false;";
     run_script(&window, refuse).await;
@@ -138,7 +153,7 @@ async fn a_browser_that_refuses_to_copy_shows_the_text_to_copy_by_hand() {
     let shown = "const area = document.querySelector('dialog textarea');
                  return [area.value, area.value.slice(area.selectionStart, area.selectionEnd), area.closest('dialog').innerText]";
     let shown = run_script(&window, shown).await;
-    let link = format!("http://{address}/transaction?id=3");
+    let link = format!("http://{address}/transaction?id=40");
     assert_eq!(shown[0], link.as_str());
     assert_eq!(shown[1], link.as_str());
     assert!(
@@ -158,7 +173,7 @@ async fn each_time_is_in_utc_and_in_the_zone_of_the_viewer() {
         for page in [
             "timeline",
             "record?table=invoices&key=3&at=2100-01-01",
-            "transaction?id=3",
+            "transaction?id=40",
             "tables",
         ] {
             window
@@ -172,7 +187,7 @@ async fn each_time_is_in_utc_and_in_the_zone_of_the_viewer() {
             for time in times {
                 let text = time.text().await.unwrap();
                 assert!(text.contains("UTC"), "{page}: {text}");
-                assert_eq!(text.contains("GMT+5:30"), javascript, "{page}: {text}");
+                assert_eq!(text.contains("GMT+3"), javascript, "{page}: {text}");
             }
             match javascript {
                 true => assert!(footer.contains(ZONE), "{footer}"),
@@ -352,11 +367,6 @@ async fn newer_changes_appear_above_and_the_place_stays() {
     let fails = "document.querySelector('#newer').dataset.count = 'newer?seen=x';
                  document.dispatchEvent(new Event('visibilitychange')); return window.asked";
     let asked = run_script(&window, fails).await.as_u64().unwrap();
-    until(
-        &window,
-        "performance.getEntriesByName(new URL('newer?seen=x', location.href).href).length === 1",
-    )
-    .await;
     // The answer is handled in a later turn of the page than this one.
     until(&window, "document.querySelector('#newer').dataset.stopped").await;
     let more = "document.dispatchEvent(new Event('visibilitychange')); return window.asked";

@@ -10,6 +10,7 @@ use fantoccini::{Client, Locator};
 use threadline_tests::value;
 
 use super::driver::Driver;
+use super::functions::press;
 use super::*;
 
 async fn click(window: &Client, css: &str) {
@@ -104,10 +105,7 @@ async fn an_incident_is_looked_into_by_keyboard_alone() {
             .goto(&format!("http://{address}/timeline"))
             .await
             .unwrap();
-        let press = async |keys: String| {
-            let active = window.active_element().await.unwrap();
-            active.send_keys(&keys).await.unwrap();
-        };
+        let press = async |keys: String| press(&window, &keys).await;
         press("?".to_owned()).await;
         window.find(Locator::Css("dialog[open]")).await.unwrap();
         press(char::from(Key::Escape).to_string()).await;
@@ -127,9 +125,13 @@ async fn an_incident_is_looked_into_by_keyboard_alone() {
             .await
             .unwrap();
         shows(&window, &["Current state", "written off"]).await;
+        let script = Locator::Css(".said");
+        window.wait().for_element(script).await.unwrap();
         press("[".to_owned()).await;
         let earlier = Locator::XPath("//h2[starts-with(normalize-space(), 'State at')]");
         window.wait().for_element(earlier).await.unwrap();
+        let script = Locator::Css(".said");
+        window.wait().for_element(script).await.unwrap();
         press("]".to_owned()).await;
         let later = Locator::XPath("//section[@id='state'][contains(., 'written off')]");
         window.wait().for_element(later).await.unwrap();
@@ -160,8 +162,8 @@ const PICTURES: &str = "THREADLINE_PICTURES";
 const PICTURE: usize = 60_000;
 
 /// The width and the maximum height of a picture in pixels.
-const WIDTH: u32 = 1_000;
-const HEIGHT: u32 = 620;
+const WIDTH: u32 = 960;
+const HEIGHT: u32 = 540;
 
 /// Writes a picture of the page for the guide, if a folder is named.
 async fn picture(window: &Client, name: &str) {
@@ -194,7 +196,7 @@ async fn the_incident_of_the_guide_is_solved_step_by_step() {
     shows(&window, &["written off", "small-amounts", "user:57"]).await;
     picture(&window, "2-record").await;
     // The change of the amount, and its transaction.
-    click(&window, "a.id[href='transaction?id=3']").await;
+    click(&window, "a.id[href='transaction?id=40']").await;
     shows(
         &window,
         &["10 changes", "reminder fees taken off", "ticket-4471"],

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -10,9 +11,13 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use diesel::r2d2::{ConnectionManager, Pool};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use threadline::{ActorRef, Models};
 use threadline_web::{Access, Explorer};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::database::Database;
 use crate::error::Error;
@@ -58,7 +63,8 @@ impl Serve {
             );
             let explorer = Explorer::new(pool).models(models.clone());
             let router = self.router(explorer, &entrance, address);
-            axum::serve(listener, router).await.map_err(failed)
+            serve(listener, router).await;
+            Ok(())
         })
     }
 
@@ -90,6 +96,38 @@ impl Serve {
             .route("/enter/{key}", get(enter))
             .with_state(entrance)
             .fallback_service(explorer.into_router::<()>())
+    }
+}
+
+/// The number of connections, more than the tabs of a browser open.
+const CONNECTIONS: usize = 256;
+
+/// The time that a client has to send the head of a request.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// Accepts connections, and closes those that do not send a request. `axum::serve` would wait
+/// for them without a limit.
+async fn serve(listener: TcpListener, router: Router) {
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(turn) = free.clone().acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            // There is no file descriptor, for example. The next moment there may be one.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let router = router.clone();
+        tokio::spawn(async move {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+            // An error is of the client, which is gone.
+            let _ = connection.await;
+            drop(turn);
+        });
     }
 }
 
@@ -184,6 +222,33 @@ mod tests {
     fn parts(host: &str, cookie: &str) -> Parts {
         let request = Request::builder().header(HOST, host).header(COOKIE, cookie);
         request.body(()).unwrap().into_parts().0
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_send_a_request_is_disconnected() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(
+            listener,
+            Router::new().route("/", get(async || "here")),
+        ));
+        // The clock jumps to the next timeout while all tasks wait.
+        tokio::time::pause();
+        let mut waiting = vec![];
+        for _ in 0..2 * CONNECTIONS {
+            let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
+            waiting.push(client);
+        }
+        // All of them are let go, so a client that asks is answered.
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("here"), "{answer}");
+        drop(waiting);
     }
 
     #[test]

@@ -77,6 +77,10 @@ impl Term {
         }
     }
 
+    fn is_text(&self) -> bool {
+        self.name == "text" && !self.negated
+    }
+
     /// Returns the term as text of the search line.
     pub(crate) fn written(&self) -> String {
         let sign = if self.negated { "-" } else { "" };
@@ -139,7 +143,19 @@ impl Query {
         if begun {
             terms.push(Term::parse(&word));
         }
-        Self { terms }
+        // Words without a name are one text.
+        let mut line = Self::default();
+        for term in terms {
+            let text = line.terms.iter_mut().find(|t| t.is_text());
+            match text.filter(|_| term.is_text()) {
+                Some(text) => {
+                    text.value.push(' ');
+                    text.value.push_str(&term.value);
+                }
+                None => line.terms.push(term),
+            }
+        }
+        line
     }
 
     /// Returns the query as a line.
@@ -273,6 +289,13 @@ mod tests {
             ("except", "operation=insert"),
         ]);
         assert_eq!(asked.filter(now()).unwrap(), same.unwrap());
+    }
+
+    #[test]
+    fn words_without_a_name_are_one_text() {
+        let query = Query::parse("written table:a off \"for good\"");
+        assert_eq!(query.line(), "\"written off for good\" table:a");
+        assert_eq!(Query::parse(&query.line()), query);
     }
 
     #[test]

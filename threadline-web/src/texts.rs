@@ -1,4 +1,6 @@
-//! The texts of the pages.
+//! The texts of the pages and of the script.
+
+use serde_json::{Map, Value};
 
 pub(crate) const PRODUCT: &str = "Audit";
 pub(crate) const SKIP: &str = "Skip to content";
@@ -57,7 +59,23 @@ pub(crate) const NOBODY: &str = "unknown";
 pub(crate) const NO_SOURCE: &str = "no source";
 pub(crate) const REMOVE: &str = "Remove filter";
 pub(crate) const EXCEPT: &str = "Except";
+pub(crate) const MORE_COLUMN: &str = "more column";
 pub(crate) const MORE_COLUMNS: &str = "more columns";
+pub(crate) const WHOLE_CHANGE: &str = "Show the full values";
+pub(crate) const MORE_VALUES: &str = "more; a filter narrows the list";
+pub(crate) const CHANGES_HERE: &str = "changes on this page are of transaction";
+pub(crate) const THE_NEWEST: &str = "The newest";
+pub(crate) const TIMES_ARE_UTC: &str = "Times are in UTC.";
+pub(crate) const SHOW_NEW: &str = "Show newer changes";
+pub(crate) const SEEN_BEFORE: &str = "Changes below this line were on the page before.";
+pub(crate) const NO_CHANGE: &str = "There is no such change that you can see";
+pub(crate) const VALUE: &str = "Value";
+pub(crate) const AND: &str = "and";
+pub(crate) const BY: &str = "by";
+pub(crate) const WHOLE_KEY: &str = "Show the full key";
+pub(crate) const CHANGE: &str = "Change";
+pub(crate) const OF: &str = "of";
+pub(crate) const NO_STATE: &str = "The state is not known:";
 pub(crate) const MASKED: &str = "masked";
 pub(crate) const HASHED: &str = "keyed hash";
 pub(crate) const ERASED: &str = "erased";
@@ -84,6 +102,8 @@ pub(crate) const REVERT: &str = "Revert…";
 pub(crate) const REVERT_TO_HERE: &str = "Revert to here…";
 pub(crate) const AS_IT_IS: &str = "Current state";
 pub(crate) const AS_IT_WAS: &str = "State at";
+pub(crate) const KEY_IS_CUT: &str = "The key is longer than the audit records in a change. To see the state of the record, open it by its full key.";
+pub(crate) const OPEN_BY_FULL_KEY: &str = "Open the record by its full key";
 pub(crate) const NOT_THERE: &str = "The record does not exist.";
 pub(crate) const WHO_SET_IT: &str = "Set by";
 pub(crate) const EXCLUDED: &str = "not recorded";
@@ -156,6 +176,7 @@ pub(crate) const CONTAINS: &str = "Contains";
 pub(crate) const NEWEST_OF: &str = "the newest of";
 pub(crate) const NO_FORMAT: &str = "the format must be csv, json or ndjson";
 pub(crate) const NO_FORM: &str = "the form is incomplete; open the page again and send its form";
+pub(crate) const SLOW_FORM: &str = "the form did not arrive within 30 seconds; send it again";
 pub(crate) const REVERT_TITLE: &str = "Revert";
 pub(crate) const REVERT_TRANSACTION: &str = "Revert transaction";
 pub(crate) const REVERT_RECORD: &str = "Revert";
@@ -213,3 +234,75 @@ pub(crate) const REMOVE_EXPORT: &str = "Remove";
 pub(crate) const OF: &str = "of";
 pub(crate) const NOT_DONE: &str =
     "the file of this export is not complete; the page of the export shows its state";
+
+/// The texts of the script by name. `{…}` is a place that it fills.
+const SCRIPT: &[(&str, &str)] = &[
+    ("zone", "Times are in UTC and in your time zone, {zone}."),
+    (
+        "same_zone",
+        "Times are in UTC, which is also your time zone.",
+    ),
+    ("copy_value", "Copy the value of {column} {side}"),
+    ("copy_state", "Copy the value of {column}"),
+    ("before", "before"),
+    ("after", "after"),
+    ("copy_key", "Copy the key {key}"),
+    ("copy_id", "Copy {id}"),
+    ("copy_fix", "Copy the SQL"),
+    ("copied", "Copied"),
+    ("link_copied", "The link is copied"),
+    (
+        "copy_by_hand",
+        "The browser does not allow this page to copy. Press Ctrl-C (on a Mac, Cmd-C) to copy the selected text.",
+    ),
+    ("close", "Close"),
+    ("newer", "Show {count} newer changes"),
+    ("one_newer", "Show 1 newer change"),
+    ("newer_shown", "{count} newer changes are shown above"),
+    ("none_newer", "There are no newer changes"),
+    ("one_newer_shown", "1 newer change is shown above"),
+    ("unfolded", "All columns and longer values are shown"),
+    ("folded", "The change is shown short"),
+    (
+        "nothing_folded",
+        "This change has no more columns and no longer values",
+    ),
+    (
+        "not_loaded",
+        "The change could not be loaded. Its link still works.",
+    ),
+    ("keys", "Keys"),
+    ("key_search", "go to the search line; Escape leaves it"),
+    ("key_next", "next change or row"),
+    ("key_previous", "previous change or row"),
+    ("key_open", "open the record or link of the selected row"),
+    (
+        "key_unfold",
+        "show all columns and longer values of the selected change, or show it short again",
+    ),
+    (
+        "key_transaction",
+        "open the transaction of the selected change",
+    ),
+    (
+        "key_earlier",
+        "back in time: earlier state or older changes",
+    ),
+    ("key_later", "forth in time: later state or newer changes"),
+    ("key_new", "show newer changes, and keep the place"),
+    (
+        "key_copy",
+        "copy the link to the selected change, or to this page",
+    ),
+    ("key_home", "home"),
+    ("key_help", "show this list; Escape closes it"),
+];
+
+/// Returns the texts of the script as JSON.
+pub(crate) fn of_script() -> String {
+    let texts: Map<String, Value> = SCRIPT
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), Value::from(*text)))
+        .collect();
+    Value::from(texts).to_string()
+}

@@ -5,6 +5,8 @@
 mod driver;
 #[path = "browser/exports.rs"]
 mod exports;
+#[path = "browser/functions.rs"]
+mod functions;
 #[path = "browser/incident.rs"]
 mod incident;
 #[path = "browser/pages.rs"]

@@ -10,6 +10,10 @@ mod attacks;
 mod exports;
 #[path = "web/fragments.rs"]
 mod fragments;
+#[path = "web/large.rs"]
+mod large;
+#[path = "web/newer.rs"]
+mod newer;
 #[path = "web/pages.rs"]
 mod pages;
 #[cfg(all(feature = "bb8", feature = "deadpool"))]
@@ -23,6 +27,8 @@ mod reports;
 mod safety;
 #[path = "web/scope.rs"]
 mod scope;
+#[path = "web/slow_clients.rs"]
+mod slow_clients;
 #[path = "web/taking_away.rs"]
 mod taking_away;
 #[path = "web/timeline.rs"]

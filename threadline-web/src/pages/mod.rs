@@ -3,10 +3,12 @@
 mod actions;
 mod actor;
 mod api;
+mod change;
 mod correlation;
 mod export;
 mod export_job;
 mod home;
+mod newer;
 mod openapi;
 mod record;
 mod report;
@@ -16,20 +18,26 @@ mod timeline;
 mod transaction;
 mod value;
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, OriginalUri, State};
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Redirect};
+use axum::body::to_bytes;
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request, State};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
+use tokio::time::timeout;
 use tower_http::csrf::CsrfLayer;
 
 use crate::app::App;
 use crate::failure::Failure;
 use crate::pool::Pool;
-use crate::{assets, security, visit};
+use crate::{assets, security, texts, visit};
 
-/// The maximum size of a form in bytes.
+/// The maximum size of a form in bytes, and the time that a client has to send it.
 const FORM: usize = 64 * 1024;
+const FORM_TIME: Duration = Duration::from_secs(30);
 
 /// A route of the explorer.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +67,10 @@ pub const ROUTES: &[Route] = &[
     page("/"),
     page("/home"),
     page("/timeline"),
+    page("/newer"),
     page("/record"),
     page("/transaction"),
+    page("/change"),
     page("/correlation"),
     page("/actor"),
     page("/actions"),
@@ -92,9 +102,11 @@ fn handler<P: Pool>(route: &Route) -> MethodRouter<App<P>> {
         ("GET", "/") => get(first),
         ("GET", "/home") => get(home::show),
         ("GET", "/timeline") => get(timeline::show),
+        ("GET", "/newer") => get(newer::count),
         ("GET", "/record") => get(record::show),
         ("POST", "/record") => post(record::unmasked),
         ("GET", "/transaction") => get(transaction::show),
+        ("GET", "/change") => get(change::show),
         ("GET", "/correlation") => get(correlation::show),
         ("GET", "/actor") => get(actor::show),
         ("GET", "/actions") => get(actions::list),
@@ -132,6 +144,7 @@ where
         pages = pages.route(route.path, handler(route));
     }
     pages
+        .layer(from_fn(form_in_time))
         .fallback(async || Failure::NotFound("this page does not exist".to_owned()))
         .layer(from_fn_with_state(app.clone(), visit::authorize))
         .layer(DefaultBodyLimit::max(FORM))
@@ -139,6 +152,19 @@ where
         .route("/assets/{name}", get(assets::serve))
         .layer(from_fn(security::headers))
         .with_state(app)
+}
+
+/// Reads a form before its handler runs, so that a client that sends it slowly is refused.
+async fn form_in_time(request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match timeout(FORM_TIME, to_bytes(body, FORM)).await {
+        Ok(Ok(form)) => next.run(Request::from_parts(parts, form.into())).await,
+        Ok(Err(_)) => Failure::Question(texts::NO_FORM.to_owned()).into_response(),
+        Err(_) => Failure::Question(texts::SLOW_FORM.to_owned()).into_response(),
+    }
 }
 
 /// Redirects to the home page, whether or not the path ends with a slash.

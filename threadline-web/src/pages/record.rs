@@ -1,6 +1,6 @@
 //! One record: its current row, its past rows and its history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -15,13 +15,26 @@ use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
 use crate::texts;
+use crate::view::detail::Detail;
 use crate::view::links::{self, Catalogue};
-use crate::view::value::value;
+use crate::view::value::{one_line, value_within};
 use crate::view::{actor, changes, layout, pager, time};
 use crate::visit::{FormVisit, Visit};
 
 /// The number of changes on a page.
 const LIMIT: usize = 50;
+
+/// The maximum numbers of columns of the state and of the comparison.
+const COLUMNS: usize = 100;
+const COMPARED: usize = 100;
+
+/// The sizes in bytes of the state, the comparison and the history.
+const STATE_SIZE: usize = 50_000;
+const COMPARED_SIZE: usize = 25_000;
+const HISTORY_SIZE: usize = 45_000;
+
+/// The number of characters of the key in a title.
+const KEY: usize = 120;
 
 /// An instant of the history; `None`: now.
 type Point = Option<DateTime<Utc>>;
@@ -53,6 +66,8 @@ struct Asked {
     /// Two points to compare.
     compare: Option<(Point, Point)>,
     cursor: Option<Cursor>,
+    /// The number of columns of the state before those shown.
+    from: usize,
 }
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
@@ -129,7 +144,7 @@ async fn answer<P: Pool>(visit: Visit<P>, reason: Option<String>) -> Result<Resp
         return Err(Failure::NotFound(what));
     }
     visit.record_view(&found.table.sql_name, &asked.key).await?;
-    let title = format!("{} {}", found.table.sql_name, asked.key);
+    let title = format!("{} {}", found.table.sql_name, one_line(&asked.key, KEY));
     let body = page(&visit, &asked, &found, now);
     Ok(layout::Page::new(title)
         .viewer(&visit.access)
@@ -160,6 +175,10 @@ impl Asked {
                 false => None,
             },
             cursor: parameters.get("after").map(str::parse).transpose()?,
+            from: match parameters.get("columns") {
+                Some(_) => usize::try_from(visit.number("columns")?).unwrap_or_default(),
+                None => 0,
+            },
         })
     }
 
@@ -175,6 +194,22 @@ impl Asked {
             .record(threadline::RecordKey::of(&self.values))
     }
 
+    /// Returns the link to the same state, from a column on.
+    fn columns(&self, from: usize) -> String {
+        let at = self.at.map(time::exact).unwrap_or_default();
+        let (from, own) = (from.to_string(), [&self.table, &self.key, &at]);
+        let [table, key, at] = own.map(String::as_str);
+        links::page(
+            "record",
+            &[
+                ("table", table),
+                ("key", key),
+                ("at", at),
+                ("columns", &from),
+            ],
+        )
+    }
+
     /// Returns the link to the record at another instant.
     fn at(&self, at: &str) -> String {
         links::page(
@@ -186,6 +221,10 @@ impl Asked {
 
 fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<Utc>) -> Markup {
     let own = [("table", asked.table.as_str()), ("key", asked.key.as_str())];
+    let key = match &asked.values[..] {
+        [key] => key,
+        _ => asked.key.as_str(),
+    };
     let after = visit.parameters.get("after");
     let next = found.next.map(|cursor| cursor.to_string());
     let blame = match found.blamed.is_empty() {
@@ -195,27 +234,42 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
     html! {
         div.stack {
             header.head {
-                h1 { bdi { (found.table.sql_name) } " " bdi.key { (asked.key) } }
+                h1 { bdi { (found.table.sql_name) } " " bdi.key data-copy=(key) { (one_line(key, KEY)) } }
+                @if one_line(key, KEY) != key {
+                    details { summary { (texts::WHOLE_KEY) } pre.key dir="auto" { (key) } }
+                }
                 @if found.table.until.is_some() { p.badge.warning { "no longer audited" } }
             }
             @if let Some((one, other)) = &found.compared {
-                section.card #compared { h2 { (texts::COMPARED) } (compared(&found.table, one, other)) }
+                section.card #compared {
+                    h2 { (texts::COMPARED) }
+                    (Detail::fitting(COMPARED, COMPARED_SIZE, |detail| compared(asked, &found.table, one, other, detail)))
+                }
             }
             div.columns {
                 section.card #state {
                     h2 {
                         @match asked.at {
                             None => { (texts::AS_IT_IS) }
-                            Some(at) => { (texts::AS_IT_WAS) " " (time::long(at)) }
+                            Some(at) => { (texts::AS_IT_WAS) " " (time::precise(at)) }
                         }
                     }
                     (slide(asked, found))
                     @match &found.state {
-                        Ok(image) => { (state(&found.table, image, &blame, now)) }
+                        Ok(image) => {
+                            (Detail::fitting(COLUMNS, STATE_SIZE, |detail| state(asked, &found.table, image, &blame, now, detail)))
+                        }
+                        Err(_) if is_cut(&asked.values) => {
+                            p { (texts::KEY_IS_CUT) }
+                            @if let Some(link) = found.entries.iter().find_map(|entry| by_full_key(&found.table, &entry.change)) {
+                                p { a.button href=(link) { (texts::OPEN_BY_FULL_KEY) } }
+                            }
+                        }
                         Err(_) if asked.at.is_none() => { p { (texts::NOT_THERE) } }
-                        Err(reason) => { p { (reason) } }
+                        Err(reason) => { p { (texts::NO_STATE) " " (reason) "." } }
                     }
-                    @if let (true, Some(at)) = (visit.access.may_revert(), asked.at) {
+                    @let known = matches!(found.state, Ok(_) | Err(Unavailable::NeverExisted | Unavailable::Deleted { .. }));
+                    @if let (true, true, Some(at)) = (visit.access.may_revert(), known, asked.at) {
                         p.bar-row.no-print {
                             a.button href=(links::page("revert", &[own[0], own[1], ("at", &time::exact(at))])) { (texts::REVERT_TO_HERE) }
                         }
@@ -229,10 +283,31 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
             }
             h2 { (texts::HISTORY) }
             @if found.entries.is_empty() { p.quiet { (texts::NO_CHANGES) } }
-            (changes::list(&found.entries, &[], &found.catalogue, now))
+            (changes::list_since(&found.entries, &[], &found.catalogue, now, None, HISTORY_SIZE))
             (pager::pager("record", &own, after, next.as_deref()))
         }
     }
+}
+
+/// Returns whether a key has a value of which the audit keeps the beginning and a digest.
+fn is_cut(values: &[String]) -> bool {
+    let digest = |hex: &str| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    values.iter().any(|value| {
+        value
+            .rsplit_once("... sha256:")
+            .is_some_and(|(_, hex)| digest(hex))
+    })
+}
+
+/// Returns the link to a record by its full key, if the image of the change has it.
+fn by_full_key(table: &TableInfo, change: &AuditChange) -> Option<String> {
+    let image = change.row_data.as_ref()?;
+    let values: Option<Vec<String>> = table
+        .key
+        .iter()
+        .map(|column| Some(links::as_text(image.get(column)?)))
+        .collect();
+    Some(links::record(&table.sql_name, &links::key(&values?)))
 }
 
 /// Returns whether readers see some values masked.
@@ -341,37 +416,52 @@ fn is_masked(table: &TableInfo, column: &str) -> bool {
 }
 
 fn state(
+    asked: &Asked,
     table: &TableInfo,
     image: &Value,
     blame: &BTreeMap<&str, &TimelineEntry>,
     now: DateTime<Utc>,
+    detail: Detail,
 ) -> Markup {
     let in_order = table.columns.iter().map(|(name, _)| name.as_str());
+    let known: HashSet<&str> = in_order.clone().collect();
     let others = image
         .as_object()
         .into_iter()
         .flatten()
         .map(|(name, _)| name.as_str())
-        .filter(|name| table.columns.iter().all(|(known, _)| known != name));
+        .filter(|name| !known.contains(name));
+    let columns: Vec<&str> = in_order.chain(others).collect();
+    // A long value is whole on the page of the change that set it.
+    let whole = |column: &str| {
+        let change = &blame.get(column)?.change;
+        Some(links::value(change, column, "after"))
+    };
+    // The pages of a wide table have the same columns, however long their values are.
+    let last = (asked.from + COLUMNS).min(columns.len());
     html! {
         div.wide {
-            table.list {
-                thead { tr { th scope="col" { (texts::COLUMN) } th scope="col" { "Value" } th scope="col" { (texts::WHO_SET_IT) } } }
+            table.list.values {
+                thead { tr { th scope="col" { (texts::COLUMN) } th scope="col" { (texts::VALUE) } th scope="col" { (texts::WHO_SET_IT) } } }
                 tbody {
-                    @for column in in_order.chain(others) {
+                    @for column in columns.get(asked.from..last).into_iter().flatten() {
                         tr {
                             th scope="row" { bdi { (column) } }
-                            td {
+                            td.value {
                                 @match image.get(column) {
-                                    Some(shown) => { (value(shown, is_masked(table, column), None)) }
+                                    Some(shown) => {
+                                        (value_within(shown, is_masked(table, column), whole(column).as_deref(), detail.characters))
+                                    }
                                     None => { em.null { (texts::EXCLUDED) } }
                                 }
                             }
-                            td {
-                                @if let Some(entry) = blame.get(column) {
+                            td data-label=(texts::WHO_SET_IT) {
+                                @if let Some(entry) = blame.get(*column) {
                                     (actor::actor(entry.change.actor())) " "
-                                    a.quiet href={ "#c" (entry.change.id) } { (time::ago(entry.change.captured_at, now)) }
-                                    @if let Some(action) = entry.actions.first() { (actor::action(action)) }
+                                    a.quiet href=(links::change(&entry.change)) { (time::instant(entry.change.captured_at, now)) }
+                                    @if detail.links {
+                                        @if let Some(action) = entry.actions.first() { (actor::action(action)) }
+                                    }
                                 }
                             }
                         }
@@ -379,62 +469,107 @@ fn state(
                 }
             }
         }
+        @if columns.len() > COLUMNS {
+            nav.pager aria-label=(texts::COLUMNS) {
+                @if asked.from > 0 {
+                    @let first = asked.from.saturating_sub(COLUMNS);
+                    a href=(asked.columns(first)) { "‹ " (texts::COLUMNS) " " (first + 1) "–" (asked.from.min(columns.len())) }
+                }
+                @if last < columns.len() {
+                    a.next.columns href=(asked.columns(last)) { (texts::COLUMNS) " " (last + 1) "–" ((last + COLUMNS).min(columns.len())) " ›" }
+                }
+            }
+        }
     }
 }
 
 /// Renders the columns in which two states differ.
-fn compared(table: &TableInfo, one: &State, other: &State) -> Markup {
+fn compared(
+    asked: &Asked,
+    table: &TableInfo,
+    one: &State,
+    other: &State,
+    detail: Detail,
+) -> Markup {
     let shown = |column: &str, state: &State| {
         html! {
-            @match state {
-                Ok(image) => {
-                    @match image.get(column) {
-                        Some(shown) => { (value(shown, is_masked(table, column), None)) }
-                        None => { em.null { (texts::ABSENT) } }
-                    }
-                }
-                Err(_) => { em.null { (texts::ABSENT) } }
+            @match state.as_ref().ok().and_then(|image| image.get(column)) {
+                Some(shown) => { (value_within(shown, is_masked(table, column), None, detail.characters)) }
+                None => { em.null { (texts::ABSENT) } }
             }
         }
     };
+    let point = |point: Point| {
+        html! { @match point { Some(at) => { (time::precise(at)) } None => { (texts::NOW) } } }
+    };
+    let (from, to) = asked.compare.unwrap_or_default();
+    let of = |state: &State, column: &str| state.as_ref().ok().and_then(|i| i.get(column).cloned());
     let mut columns: Vec<&str> = [one, other]
         .into_iter()
         .filter_map(|state| state.as_ref().ok()?.as_object())
         .flat_map(|image| image.keys().map(String::as_str))
+        .filter(|column| of(one, column) != of(other, column))
         .collect();
-    columns.sort_unstable();
+    let places: HashMap<&str, usize> = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(n, c)| (c.0.as_str(), n))
+        .collect();
+    columns.sort_by_key(|column| (places.get(column).copied().unwrap_or(usize::MAX), *column));
     columns.dedup();
-    let of = |state: &State, column: &str| state.as_ref().ok().and_then(|i| i.get(column).cloned());
-    columns.retain(|column| of(one, column) != of(other, column));
+    let most = match detail.columns {
+        20.. => COMPARED,
+        fewer => fewer * 10,
+    };
     html! {
-        @for reason in [one, other].into_iter().filter_map(|state| state.as_ref().err()) {
-            p.quiet { (reason) }
+        @for (point, state) in [(from, one), (to, other)] {
+            @if let Err(reason) = state { p.quiet { (point_text(point)) ": " (reason) "." } }
         }
-        @if columns.is_empty() { p { (texts::THE_SAME) } }
-        table.diff {
-            tbody {
-                @for column in columns {
-                    tr {
-                        th scope="row" { bdi { (column) } }
-                        td.was { (shown(column, one)) }
-                        td.is { (shown(column, other)) }
+        @if columns.is_empty() { p { (texts::THE_SAME) } } @else {
+            div.wide {
+                table.diff.compared {
+                    thead { tr { th scope="col" { (texts::COLUMN) } th scope="col" { (point(from)) } th scope="col" { (point(to)) } } }
+                    tbody {
+                        @for column in columns.iter().take(most) {
+                            tr {
+                                th scope="row" { bdi { (column) } }
+                                td.was { (shown(column, one)) }
+                                td.is { (shown(column, other)) }
+                            }
+                        }
                     }
                 }
             }
         }
+        @if columns.len() > most { p.quiet { (texts::AND) " " (columns.len() - most) " " (texts::MORE_COLUMNS) } }
     }
+}
+
+fn point_text(point: Point) -> String {
+    point.map_or_else(|| texts::NOW.to_owned(), time::long)
 }
 
 /// Renders the form that compares two instants.
 fn compare(asked: &Asked, found: &Found) -> Markup {
-    let point = |name: &str, label: &str, chosen: usize| {
+    // At first, the last change is compared: the state before it with the state now.
+    let (from, to) = asked
+        .compare
+        .unwrap_or((found.points.get(1).copied(), None));
+    let point = |name: &str, label: &str, chosen: Point| {
+        let known = chosen.is_none_or(|chosen| found.points.contains(&chosen));
         html! {
-            select name=(name) aria-label=(label) {
-                option value="now" { (texts::NOW) }
-                @for (place, (entry, at)) in found.entries.iter().zip(&found.points).enumerate() {
-                    @let at = time::exact(*at);
-                    option value=(at) selected[place + 1 == chosen] {
-                        (entry.change.captured_at.format("%Y-%m-%d %H:%M:%S")) " " (entry.change.operation)
+            label { (label)
+                select name=(name) {
+                    option value="now" { (texts::NOW) }
+                    @if let (false, Some(at)) = (known, chosen) {
+                        option value=(time::exact(at)) selected { (time::long(at)) }
+                    }
+                    @for (entry, at) in found.entries.iter().zip(&found.points) {
+                        option value=(time::exact(*at)) selected[Some(*at) == chosen] {
+                            (entry.change.captured_at.format("%Y-%m-%d %H:%M:%S UTC")) ", " (entry.change.operation)
+                            @if let Some(actor) = entry.change.actor() { " " (texts::BY) " " (one_line(&actor.to_string(), 40)) }
+                        }
                     }
                 }
             }
@@ -444,11 +579,11 @@ fn compare(asked: &Asked, found: &Found) -> Markup {
         @if found.entries.len() > 1 {
             section.card.no-print {
                 h2 { (texts::COMPARE) }
-                form.bar-row action="record" method="get" {
+                form.form action="record" method="get" {
                     input type="hidden" name="table" value=(asked.table);
                     input type="hidden" name="key" value=(asked.key);
-                    (point("one", texts::BEFORE, 2))
-                    (point("other", texts::AFTER, 0))
+                    (point("one", texts::BEFORE, from))
+                    (point("other", texts::AFTER, to))
                     button type="submit" { (texts::COMPARE) }
                 }
             }
@@ -468,10 +603,11 @@ fn references(asked: &Asked, found: &Found) -> Markup {
         [one] => Some((one.as_str(), asked.values[0].clone())),
         _ => None,
     };
+    let (comes, mut goes): (Vec<_>, Vec<_>) = found.foreign.iter().partition(|key| key.comes);
+    goes.retain(|key| other(key).is_some() && text_of(&key.column).is_some());
     html! {
-        @if !found.foreign.is_empty() {
+        @if !comes.is_empty() || !goes.is_empty() {
             section.card {
-                @let (comes, goes): (Vec<_>, Vec<_>) = found.foreign.iter().partition(|key| key.comes);
                 @if !goes.is_empty() {
                     h2 { (texts::REFERS_TO) }
                     ul {
@@ -480,7 +616,7 @@ fn references(asked: &Asked, found: &Found) -> Markup {
                                 li {
                                     code { (key.column) } " → "
                                     @if info.key == [key.referred.clone()] {
-                                        a.record href=(links::record(&info.sql_name, &text)) { bdi.table { (info.sql_name) } " " bdi.key { (text) } }
+                                        a.record href=(links::record(&info.sql_name, &text)) { bdi.table { (info.sql_name) } " " bdi.key { (one_line(&text, 60)) } }
                                     } @else { bdi { (info.sql_name) } }
                                 }
                             }

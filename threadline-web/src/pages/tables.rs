@@ -15,6 +15,9 @@ use crate::view::links::{self, Catalogue};
 use crate::view::{findings, layout, time};
 use crate::visit::Visit;
 
+/// The number of columns that are named by policy.
+const NAMED: usize = 20;
+
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     page(&visit, None).await
 }
@@ -104,15 +107,15 @@ fn list(
                     @for table in tables {
                         tr {
                             td { a.record href=(links::search("table", &table.sql_name)) { bdi.table { (table.sql_name) } } }
-                            td { code { bdi { (table.key.join(", ")) } } }
-                            td { (columns(table)) }
-                            td {
+                            td data-label=(texts::KEY) { code { bdi { (table.key.join(", ")) } } }
+                            td data-label=(texts::COLUMNS) { (columns(table)) }
+                            td data-label=(texts::AUDITED_SINCE) {
                                 (time::instant(table.since, now))
                                 @if let Some(until) = table.until {
                                     " " span.badge.warning { (texts::AUDIT_ENDED) } " " (time::instant(until, now))
                                 }
                             }
-                            @if operates { td { (terms.get(&table.id).map_or(texts::FOR_EVER, String::as_str)) } }
+                            @if operates { td data-label=(texts::KEPT_FOR) { (terms.get(&table.id).map_or(texts::FOR_EVER, String::as_str)) } }
                         }
                     }
                 }
@@ -125,10 +128,13 @@ fn list(
 fn columns(table: &TableInfo) -> Markup {
     let treated = |column_policy: &str| {
         let names = table.columns.iter().filter(|(_, t)| t == column_policy);
-        names
-            .map(|(name, _)| name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
+        let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+        let more = names.len().saturating_sub(NAMED);
+        let mut text = names[..names.len() - more].join(", ");
+        if more > 0 {
+            text.push_str(&format!(" {} {more} {}", texts::AND, texts::MORE_COLUMNS));
+        }
+        text
     };
     let kinds = [
         ("mask", texts::MASKED),

@@ -1,13 +1,16 @@
 //! Changes across tables.
 
 use axum::response::{IntoResponse, Response};
-use maud::html;
+use maud::{Markup, html};
 use threadline::Cursor;
 
+use super::newer;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
 use crate::texts;
+use crate::view::changes::Seen;
+use crate::view::detail::LIST;
 use crate::view::links::{self, Catalogue};
 use crate::view::{changes, chips, facets, histogram, layout, pager};
 use crate::visit::Visit;
@@ -27,7 +30,12 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         }
     }
     let line = query.line();
-    let filter = query.filter(visit.now)?;
+    let filter = match query.filter(visit.now) {
+        Ok(filter) => filter,
+        // The search stays in its line, so that it can be corrected.
+        Err(failure) => return Ok(refused(&visit, line, failure)),
+    };
+    let seen = newer::seen(&visit.parameters)?;
     let after = visit.parameters.get("after").map(str::to_owned);
     let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
     let (catalogue, overview, page) = visit
@@ -38,6 +46,10 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
             Ok((catalogue, overview, page))
         })
         .await?;
+    let first = page
+        .entries
+        .first()
+        .map(|entry| changes::place(&entry.change));
     let next = page.next.map(|cursor| cursor.to_string());
     let body = html! {
         div.explore {
@@ -51,6 +63,9 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                     }
                 }
                 (histogram::histogram(&query, &overview))
+                @if after.is_none() && query.terms.iter().all(|term| term.name != "to") {
+                    (show_new(&line, first))
+                }
                 @if page.entries.is_empty() && page.other_actions.is_empty() {
                     section.notice {
                         h2 { (texts::NO_CHANGES) }
@@ -58,7 +73,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                     }
                 }
                 h2.hidden { (texts::CHANGES) }
-                (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
+                (changes::list_since(&page.entries, &page.other_actions, &catalogue, visit.now, seen, LIST))
                 (pager::pager("timeline", &[("q", &line)], after.as_deref(), next.as_deref()))
             }
         }
@@ -69,4 +84,34 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         .line(line)
         .body(body)
         .into_response())
+}
+
+/// Renders the link to the newest changes that marks those of this page. The script counts
+/// the newer changes, and shows them above the others.
+fn show_new(line: &str, first: Option<Seen>) -> Markup {
+    let seen = newer::written(first);
+    let own = [("q", line), ("seen", seen.as_str())];
+    html! {
+        p.newer.no-print {
+            a #newer href={ (links::page("timeline", &own)) "#seen" } data-count=(links::page("newer", &own)) { (texts::SHOW_NEW) }
+        }
+    }
+}
+
+/// Returns the error page of a search, with the search.
+fn refused<P: Pool>(visit: &Visit<P>, line: String, failure: Failure) -> Response {
+    let (title, what) = failure.message();
+    let body = html! {
+        section.notice role="alert" {
+            h1 { (title) }
+            p { (what) }
+            p { a href="timeline" { (texts::BACK_TO_TIMELINE) } }
+        }
+    };
+    let page = layout::Page::new(title)
+        .active("timeline")
+        .viewer(&visit.access)
+        .line(line)
+        .body(body);
+    (failure.status(), page).into_response()
 }

@@ -7,21 +7,20 @@ use threadline::{AuditTransaction, Cursor, Filter};
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::texts;
+use crate::view::detail::{Detail, LIST};
 use crate::view::links::{self, Catalogue};
 use crate::view::value::count;
 use crate::view::{actor, changes, layout, pager, time};
 use crate::visit::Visit;
 
-/// The number of changes on a page, and of columns of each unless all are requested.
-const LIMIT: usize = 100;
+/// The number of changes on a page, and of columns of each.
+const LIMIT: usize = 50;
 const COLUMNS: usize = 20;
-const ALL_COLUMNS: usize = 2_000;
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let id = visit.number("id")?;
     let after = visit.parameters.get("after").map(str::to_owned);
     let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
-    let all = visit.parameters.get("columns") == Some("all");
     let filter = Filter::new().transaction(id);
     let (catalogue, overview, page) = visit
         .read(move |audit| {
@@ -36,7 +35,6 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     };
     let transaction = &first.change.transaction;
     let next = page.next.map(|cursor| cursor.to_string());
-    let columns = if all { ALL_COLUMNS } else { COLUMNS };
     let id = id.to_string();
     let body = html! {
         div.stack {
@@ -66,7 +64,9 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                         (count(table.changes)) " " bdi { (table.table.as_deref().unwrap_or("?")) }
                     }
                 }
-                @for entry in &page.entries { (changes::change(&entry.change, &catalogue, columns)) }
+                (Detail::fitting(COLUMNS, LIST, |detail| html! {
+                    @for entry in &page.entries { (changes::change(&entry.change, &catalogue, detail)) }
+                }))
             }
             (pager::pager("transaction", &[("id", &id)], after.as_deref(), next.as_deref()))
         }
@@ -83,14 +83,17 @@ pub(crate) fn facts(transaction: &AuditTransaction) -> Markup {
     let fact = |name: &str, value: Option<String>| {
         html! { @if let Some(value) = value { dt { (name) } dd { bdi { (value) } } } }
     };
+    let search = |name: &str, filter: &str, value: &Option<String>| {
+        html! { @if let Some(value) = value { dt { (name) } dd { a href=(links::search(filter, value)) { bdi { (value) } } } } }
+    };
     html! {
         dl.facts {
             (fact("Actor", transaction.actor.as_ref().map(ToString::to_string)))
             (fact("Origin", Some(transaction.origin.to_string())))
-            (fact("Began", transaction.occurred_at.map(time::long)))
-            (fact("Source", transaction.source.clone()))
-            (fact("Request", transaction.request_id.clone()))
-            (fact("Job", transaction.job_id.clone()))
+            @if let Some(at) = transaction.occurred_at { dt { "Began" } dd { (time::precise(at)) } }
+            (search("Source", "source", &transaction.source))
+            (search("Request", "request_id", &transaction.request_id))
+            (search("Job", "job_id", &transaction.job_id))
             @if let Some(id) = &transaction.correlation_id {
                 dt { "Correlation" } dd { a href=(links::correlation(id)) { bdi { (id) } } }
             }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use threadline::{ActorRef, AuditAction, AuditTransaction};
 
 use super::links;
+use super::value::one_line;
 use crate::texts;
 
 /// Renders an actor with a link to their changes.
@@ -41,6 +42,9 @@ pub(crate) fn via(transaction: &AuditTransaction) -> Markup {
     }
 }
 
+/// The number of characters of a reason that a list shows. The page of the action has all.
+const REASON: usize = 300;
+
 /// Renders the name, status and reason of an action.
 pub(crate) fn action(action: &AuditAction) -> Markup {
     let failed = action.status.as_str() != "ok";
@@ -48,7 +52,7 @@ pub(crate) fn action(action: &AuditAction) -> Markup {
         p.action {
             a.name href=(links::action(action.id)) { bdi { (action.name) } }
             @if failed { " " span.badge.bad { (action.status) } }
-            @if let Some(reason) = &action.reason { " " q.reason dir="auto" { (reason) } }
+            @if let Some(reason) = &action.reason { " " q.reason dir="auto" { (one_line(reason, REASON)) } }
         }
     }
 }

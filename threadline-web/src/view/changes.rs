@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use threadline::{AuditAction, AuditChange, TimelineEntry};
 
+use super::detail::{self, Detail};
 use super::links::{self, Catalogue};
-use super::value::count;
+use super::value::{count, one_line};
 use super::{actions, actor, diff, time};
 use crate::texts;
 
@@ -35,6 +36,14 @@ pub(crate) fn grouped(entries: &[TimelineEntry]) -> Vec<Group<'_>> {
     groups
 }
 
+/// The place of a change in a timeline: its transaction and its number.
+pub(crate) type Seen = (i64, i64);
+
+/// Returns the place of a change.
+pub(crate) fn place(change: &AuditChange) -> Seen {
+    (change.transaction.id, change.id)
+}
+
 /// Renders a list of changes, with actions without changes in order of time.
 pub(crate) fn list(
     entries: &[TimelineEntry],
@@ -42,21 +51,46 @@ pub(crate) fn list(
     catalogue: &Catalogue,
     now: DateTime<Utc>,
 ) -> Markup {
-    let mut others = others.iter().peekable();
-    html! {
-        ol.transactions {
-            @for group in grouped(entries) {
-                @while let Some(action) = others.next_if(|action| action.occurred_at > group.entries[0].change.captured_at) {
-                    li.transaction.meant { (actions::line(action, now)) }
-                }
-                (transaction(&group, catalogue, now))
-            }
-            @for action in others { li.transaction.meant { (actions::line(action, now)) } }
-        }
-    }
+    // The pages of lists are shorter; the report to print is a document of its own.
+    let bytes = detail::LIST * entries.len().div_ceil(50).clamp(1, 4);
+    list_since(entries, others, catalogue, now, None, bytes)
 }
 
-fn transaction(group: &Group<'_>, catalogue: &Catalogue, now: DateTime<Utc>) -> Markup {
+/// Same as [`list`], with a mark above the change that the viewer saw first before, and with
+/// a maximum size in bytes.
+pub(crate) fn list_since(
+    entries: &[TimelineEntry],
+    others: &[AuditAction],
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+    seen: Option<Seen>,
+    bytes: usize,
+) -> Markup {
+    Detail::fitting(COLUMNS, bytes, |detail| {
+        let mut others = others.iter().peekable();
+        html! {
+            ol.transactions {
+                @for group in grouped(entries) {
+                    @while let Some(action) = others.next_if(|action| action.occurred_at > group.entries[0].change.captured_at) {
+                        li.transaction.meant { (actions::line(action, now)) }
+                    }
+                    @if group.entries.iter().any(|entry| Some(place(&entry.change)) == seen) {
+                        li.seen #seen tabindex="-1" { (texts::SEEN_BEFORE) }
+                    }
+                    (transaction(&group, catalogue, now, detail))
+                }
+                @for action in others { li.transaction.meant { (actions::line(action, now)) } }
+            }
+        }
+    })
+}
+
+fn transaction(
+    group: &Group<'_>,
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+    detail: Detail,
+) -> Markup {
     let first = group.entries[0];
     let transaction = &first.change.transaction;
     html! {
@@ -70,35 +104,31 @@ fn transaction(group: &Group<'_>, catalogue: &Catalogue, now: DateTime<Utc>) -> 
                 a.id href=(links::transaction(transaction.id)) title={ (texts::TRANSACTION) " " (transaction.id) } { "#" (transaction.id) }
             }
             @for action in &first.actions { (actor::action(action)) }
-            @for entry in &group.entries { (change(&entry.change, catalogue, COLUMNS)) }
+            @for entry in &group.entries { (change(&entry.change, catalogue, detail)) }
             @if group.entries.len() > 1 {
-                p.total { (count(group.entries.len() as u64)) " " (texts::CHANGES) }
+                p.total { (count(group.entries.len() as u64)) " " (texts::CHANGES_HERE) " #" (transaction.id) }
             }
         }
     }
 }
 
 /// Renders a change: operation, record and columns.
-pub(crate) fn change(change: &AuditChange, catalogue: &Catalogue, columns: usize) -> Markup {
-    let rest = format!(
-        "{}#c{}",
-        links::page(
-            "transaction",
-            &[
-                ("id", &change.transaction.id.to_string()),
-                ("columns", "all")
-            ]
-        ),
-        change.id
-    );
+pub(crate) fn change(change: &AuditChange, catalogue: &Catalogue, detail: Detail) -> Markup {
     html! {
-        article.change id={ "c" (change.id) } {
-            h3 {
-                span class={ "operation " (change.operation.as_str()) } { (change.operation) }
-                " "
-                (record(change, catalogue))
-            }
-            (diff::diff(change, columns, &rest))
+        article.change id={ "c" (change.id) } data-change=(links::change(change)) {
+            (heading(change, catalogue))
+            (diff::diff(change, catalogue, 0, detail))
+        }
+    }
+}
+
+/// Renders the operation and the record of a change.
+pub(crate) fn heading(change: &AuditChange, catalogue: &Catalogue) -> Markup {
+    html! {
+        h3 {
+            span class={ "operation " (change.operation.as_str()) } { (change.operation) }
+            " "
+            (record(change, catalogue))
         }
     }
 }
@@ -115,17 +145,25 @@ pub(crate) fn record(change: &AuditChange, catalogue: &Catalogue) -> Markup {
     html! {
         @match (catalogue.record(change), &change.key) {
             (Some(link), Some(key)) => {
-                a.record href=(link) { bdi.table { (name) } " " bdi.key { (links::key_text(key)) } }
+                a.record href=(link) { bdi.table { (name) } " " bdi.key { (shown(key)) } }
             }
             (_, key) => {
                 span.record {
                     bdi.table { (name) }
-                    @if let Some(key) = key { " " bdi.key { (links::key_text(key)) } }
+                    @if let Some(key) = key { " " bdi.key { (shown(key)) } }
                 }
             }
         }
         @if let Some(previous) = &change.previous_key {
-            " " span.quiet { "(before: " bdi { (links::key_text(previous)) } ")" }
+            " " span.quiet { "(before: " bdi { (shown(previous)) } ")" }
         }
     }
+}
+
+/// The number of characters of a key that a list shows.
+const KEY: usize = 60;
+
+/// Returns a key on one line.
+fn shown(key: &serde_json::Value) -> String {
+    one_line(&links::key_text(key), KEY)
 }

@@ -5,20 +5,30 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 use threadline::{AuditChange, FieldDiff};
 
-use super::links;
-use super::value::{self, Kind, kind, value};
+use super::detail::Detail;
+use super::links::{self, Catalogue};
+use super::value::{self, Kind, kind, value_within};
 use crate::texts;
 
 /// The length in bytes up to which texts are compared word by word.
 const COMPARED: usize = 4_000;
 
-/// Renders at most `limit` columns of a change, and a link to the rest.
-pub(crate) fn diff(change: &AuditChange, limit: usize, rest: &str) -> Markup {
-    let fields = change.diff().fields;
+/// Renders the columns of a change in the order of the table, from a place on, and a link to
+/// the others.
+pub(crate) fn diff(
+    change: &AuditChange,
+    catalogue: &Catalogue,
+    from: usize,
+    detail: Detail,
+) -> Markup {
+    let mut fields = change.diff().fields;
+    catalogue.order(change, &mut fields, |field| &field.column);
     let two_sides = fields
         .iter()
         .any(|field| field.before.is_some() && field.after.is_some());
-    let more = fields.len().saturating_sub(limit);
+    let shown = fields.iter().skip(from).take(detail.columns);
+    let more = fields.len().saturating_sub(from + detail.columns);
+    let folds = more > 0 || !detail.links && fields.iter().any(|field| is_long(field, detail));
     html! {
         table.diff {
             thead.hidden {
@@ -33,28 +43,46 @@ pub(crate) fn diff(change: &AuditChange, limit: usize, rest: &str) -> Markup {
                 }
             }
             tbody {
-                @for field in fields.iter().take(limit) {
+                @for field in shown {
                     tr {
                         th scope="row" { bdi { (field.column) } }
-                        (sides(change, field, two_sides))
+                        (sides(change, field, two_sides, detail))
                     }
                 }
             }
         }
-        @if more > 0 {
-            p.more { a href=(rest) { (more) " " (texts::MORE_COLUMNS) } }
+        @if from == 0 && folds {
+            p.more {
+                a href=(links::change(change)) {
+                    @if more > 0 { (more) " " (if more == 1 { texts::MORE_COLUMN } else { texts::MORE_COLUMNS }) }
+                    @else { (texts::WHOLE_CHANGE) }
+                }
+            }
         }
     }
 }
 
-fn sides(change: &AuditChange, field: &FieldDiff, two_sides: bool) -> Markup {
+/// Returns whether a value of the field is cut.
+fn is_long(field: &FieldDiff, detail: Detail) -> bool {
+    let sides = [&field.before, &field.after];
+    sides.into_iter().flatten().any(|value| match value {
+        Value::String(text) => text.chars().nth(detail.characters).is_some(),
+        Value::Array(_) | Value::Object(_) => true,
+        _ => false,
+    })
+}
+
+fn sides(change: &AuditChange, field: &FieldDiff, two_sides: bool, detail: Detail) -> Markup {
     let masked = change.masked.contains(&field.column);
     let side = |side: &'static str| links::value(change, &field.column, side);
-    let shown = |what: &Value, which: &'static str| value(what, masked, Some(&side(which)));
+    let shown = |what: &Value, which: &'static str| {
+        let whole = detail.links.then(|| side(which));
+        value_within(what, masked, whole.as_deref(), detail.characters)
+    };
     html! {
         @match (&field.before, &field.after) {
             (Some(before), Some(after)) => {
-                @match words(before, after, masked) {
+                @match words(before, after, masked, detail.characters.saturating_mul(4).min(COMPARED)) {
                     Some((was, is)) => { td.was { (was) } td.is { (is) } }
                     None => { td.was { (shown(before, "before")) } td.is { (shown(after, "after")) } }
                 }
@@ -68,16 +96,22 @@ fn sides(change: &AuditChange, field: &FieldDiff, two_sides: bool) -> Markup {
     }
 }
 
-/// Marks the differences of two long texts or documents; returns `None` if they are shown
-/// unmarked.
-fn words(before: &Value, after: &Value, masked: bool) -> Option<(Markup, Markup)> {
+/// Marks the differences of two texts or documents of at most `most` bytes; returns `None` if
+/// they are shown unmarked.
+fn words(before: &Value, after: &Value, masked: bool, most: usize) -> Option<(Markup, Markup)> {
     let (was, is) = match (kind(before, masked), kind(after, masked)) {
-        (Kind::Text, Kind::Text) => (before.as_str()?.to_owned(), after.as_str()?.to_owned()),
+        (Kind::Text, Kind::Text) => {
+            let (was, is) = (before.as_str()?, after.as_str()?);
+            if was.len() > most || is.len() > most {
+                return None;
+            }
+            (was.to_owned(), is.to_owned())
+        }
         (Kind::Json, Kind::Json) => (value::pretty(before), value::pretty(after)),
         _ => return None,
     };
     let short = was.len() < 24 && is.len() < 24;
-    if short || was.len() > COMPARED || is.len() > COMPARED {
+    if short || was.len() > most || is.len() > most {
         return None;
     }
     let diff = TextDiff::from_words(&was, &is);
@@ -111,7 +145,8 @@ mod tests {
     use serde_json::json;
 
     fn marked(before: Value, after: Value) -> Option<(String, String)> {
-        words(&before, &after, false).map(|(was, is)| (was.into_string(), is.into_string()))
+        words(&before, &after, false, COMPARED)
+            .map(|(was, is)| (was.into_string(), is.into_string()))
     }
 
     #[test]

@@ -4,12 +4,15 @@ use maud::{Markup, html};
 use threadline::__web::Overview;
 
 use super::links::{self, Catalogue};
-use super::value::count;
+use super::value::{count, one_line};
 use crate::query::{Query, Term};
 use crate::texts;
 
 /// The number of values that a facet lists.
 const LISTED: usize = 12;
+
+/// The number of characters of a value that a facet shows.
+const SHOWN: usize = 60;
 
 struct Value {
     term: Option<Term>,
@@ -57,6 +60,8 @@ pub(crate) fn facets(query: &Query, overview: &Overview, catalogue: &Catalogue) 
 }
 
 fn facet(title: &str, query: &Query, values: Vec<Value>, all: u64) -> Markup {
+    // A long search is not repeated in each link.
+    let leads = query.line().len() <= links::LONG;
     html! {
         @if !values.is_empty() {
             section.facet {
@@ -65,19 +70,19 @@ fn facet(title: &str, query: &Query, values: Vec<Value>, all: u64) -> Markup {
                     @for value in values.iter().take(LISTED) {
                         li {
                             @match &value.term {
-                                Some(term) => {
-                                    a href=(links::timeline(&query.with(term.clone()))) { bdi { (value.text) } }
+                                Some(term) if leads => {
+                                    a href=(links::timeline(&query.with(term.clone()))) title=(value.text) { bdi { (one_line(&value.text, SHOWN)) } }
                                     a.except href=(links::timeline(&query.with(term.clone().not())))
                                         aria-label={ (texts::EXCEPT) " " (value.text) } title={ (texts::EXCEPT) " " (value.text) } { "−" }
                                 }
-                                None => { span.quiet { (value.text) } }
+                                _ => { span.quiet { bdi { (one_line(&value.text, SHOWN)) } } }
                             }
                             span.count { (count(value.changes)) }
                             meter min="0" max=(all.max(1)) value=(value.changes) aria-hidden="true" {}
                         }
                     }
                 }
-                @if values.len() > LISTED { p.quiet { "and " (values.len() - LISTED) " more" } }
+                @if values.len() > LISTED { p.quiet { "and " (count((values.len() - LISTED) as u64)) " " (texts::MORE_VALUES) } }
             }
         }
     }

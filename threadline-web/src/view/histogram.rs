@@ -33,22 +33,40 @@ pub(crate) fn histogram(query: &Query, overview: &Overview) -> Markup {
         .max()
         .unwrap_or(1)
         .max(1);
+    let changes = match overview.changes {
+        1 => texts::ONE_CHANGE,
+        _ => texts::CHANGES,
+    };
+    let transactions = match overview.transactions {
+        1 => texts::ONE_TRANSACTION,
+        _ => texts::TRANSACTIONS,
+    };
+    // A long search is not repeated in each bar.
+    let leads = query.line().len() <= links::LONG;
+    let bar = |place: i64, changes: u64| {
+        let height = (changes as f64 / most as f64 * (HEIGHT - 4.0)).max(2.0);
+        html! {
+            rect.back x={ (format!("{:.2}", place as f64 * width)) } y="0" width={ (format!("{width:.2}")) } height=(HEIGHT) {}
+            rect.bar x={ (format!("{:.2}", place as f64 * width)) } y={ (format!("{:.2}", HEIGHT - height)) } width={ (format!("{:.2}", (width * 0.86).max(0.5))) } height={ (format!("{height:.2}")) } {}
+        }
+    };
     html! {
-        figure.histogram data-step=(step) {
+        figure.histogram {
             figcaption {
-                (span(*first, *last + length(step)))
-                span.quiet { " · " (count(overview.changes)) @if overview.more { "+" } " " (if overview.changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) " in " (count(overview.transactions)) " " (if overview.transactions == 1 { texts::ONE_TRANSACTION } else { texts::TRANSACTIONS }) @if overview.more { ", the newest" } }
+                @if overview.more { (texts::THE_NEWEST) " " }
+                (count(overview.changes)) " " (changes) " in " (count(overview.transactions)) " " (transactions)
+                span.quiet { " · " (span(*first, *last + length(step))) }
             }
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="group" aria-label=(texts::BY_TIME) {
                 @for (at, changes) in &overview.times {
                     @let place = (*at - *first).num_seconds() / step;
                     @if place < steps {
-                        @let height = (*changes as f64 / most as f64 * (HEIGHT - 4.0)).max(2.0);
-                        a href=(links::timeline(&within(query, *at, *at + length(step)))) data-from=(exact(*at)) data-to=(exact(end(*at + length(step)))) {
-                            title { (at.format("%Y-%m-%d %H:%M UTC")) ": " (count(*changes)) " " (if *changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) }
-                            rect.back x={ (format!("{:.2}", place as f64 * width)) } y="0" width={ (format!("{width:.2}")) } height=(HEIGHT) {}
-                            rect.bar x={ (format!("{:.2}", place as f64 * width)) } y={ (format!("{:.2}", HEIGHT - height)) } width={ (format!("{:.2}", (width * 0.86).max(0.5))) } height={ (format!("{height:.2}")) } {}
-                        }
+                        @if leads {
+                            a href=(links::timeline(&within(query, *at, *at + length(step)))) {
+                                title { (at.format("%Y-%m-%d %H:%M:%S UTC")) ": " (count(*changes)) " " (if *changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) }
+                                (bar(place, *changes))
+                            }
+                        } @else { (bar(place, *changes)) }
                     }
                 }
             }
@@ -76,8 +94,8 @@ fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     if from.date_naive() == to.date_naive() {
         return format!(
             "{} – {} UTC",
-            from.format("%d %b %Y, %H:%M"),
-            to.format("%H:%M")
+            from.format("%d %b %Y, %H:%M:%S"),
+            to.format("%H:%M:%S")
         );
     }
     format!(

@@ -88,7 +88,7 @@ impl Page {
                     title { (self.title) " · " (texts::PRODUCT) }
                     link rel="stylesheet" href=(STYLE.path());
                     link rel="icon" type="image/svg+xml" href=(ICON.path());
-                    script src=(SCRIPT.path()) defer {}
+                    script src=(SCRIPT.path()) data-texts=(texts::of_script()) defer {}
                 }
                 body {
                     a.skip href="#content" { (texts::SKIP) }
@@ -104,7 +104,10 @@ impl Page {
                     }
                     main #content tabindex="-1" { (self.body) }
                     @if let Some(viewer) = &self.viewer {
-                        footer.bottom { (texts::VIEWER) " " bdi { (viewer.name) } }
+                        footer.bottom {
+                            (texts::VIEWER) " " bdi { (viewer.name) } " · "
+                            span.zone { (texts::TIMES_ARE_UTC) }
+                        }
                     }
                 }
             }

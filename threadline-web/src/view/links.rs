@@ -1,11 +1,16 @@
 //! Links between pages. All pages are in one folder, so relative links work under any prefix.
 
+use std::collections::HashMap;
+
 use form_urlencoded::Serializer;
 use serde_json::Value;
 use threadline::__web::TableInfo;
 use threadline::{ActorRef, AuditChange};
 
 use crate::query::{Query, Term};
+
+/// The length in bytes above which a link is not repeated on a page.
+pub(crate) const LONG: usize = 400;
 
 /// Returns the link to a page with parameters.
 pub(crate) fn page(page: &str, parameters: &[(&str, &str)]) -> String {
@@ -40,6 +45,17 @@ pub(crate) fn correlation(id: &str) -> String {
 
 pub(crate) fn action(id: i64) -> String {
     page("action", &[("id", &id.to_string())])
+}
+
+/// Returns the link to a single change.
+pub(crate) fn change(change: &AuditChange) -> String {
+    page(
+        "change",
+        &[
+            ("transaction", &change.transaction.id.to_string()),
+            ("change", &change.id.to_string()),
+        ],
+    )
 }
 
 /// Returns the link to the full value of a column in a change.
@@ -86,6 +102,26 @@ impl Catalogue {
         }
     }
 
+    /// Sorts columns of a change as in the table; columns that it no longer has come last.
+    pub(crate) fn order<T>(
+        &self,
+        change: &AuditChange,
+        columns: &mut [T],
+        name: impl Fn(&T) -> &String,
+    ) {
+        let Some(info) = self.of(change.schema.as_deref(), change.table.as_deref()) else {
+            return;
+        };
+        let known = info.columns.iter().enumerate();
+        let places: HashMap<&str, usize> = known
+            .map(|(place, (name, _))| (name.as_str(), place))
+            .collect();
+        columns.sort_by_key(|column| {
+            let place = places.get(name(column).as_str());
+            place.copied().unwrap_or(usize::MAX)
+        });
+    }
+
     /// Returns the name of a change's table in the search line.
     pub(crate) fn table(&self, change: &AuditChange) -> Option<&str> {
         self.of(change.schema.as_deref(), change.table.as_deref())
@@ -103,15 +139,31 @@ impl Catalogue {
             .map(|column| key.get(column).map(as_text))
             .collect();
         let values = values.filter(|values| !values.is_empty())?;
-        Some(match &values[..] {
-            [one] if !one.starts_with('[') => one.clone(),
-            values => Value::from(values).to_string(),
-        })
+        Some(self::key(&values))
     }
 
-    /// Returns the link to the record of a change.
+    /// Returns the link to the record of a change. The link of a long key leads to the page
+    /// of the change, which leads to the record: a page can have many of these links.
     pub(crate) fn record(&self, change: &AuditChange) -> Option<String> {
+        let link = self.record_by_key(change)?;
+        match link.len() > LONG {
+            true => Some(self::change(change)),
+            false => Some(link),
+        }
+    }
+
+    /// Returns the link to the record of a change, however long its key is.
+    pub(crate) fn record_by_key(&self, change: &AuditChange) -> Option<String> {
         Some(record(self.table(change)?, &self.key(change)?))
+    }
+}
+
+/// Returns the values of a key for the filter `record`: the value, or a JSON array for a key of
+/// several columns.
+pub(crate) fn key(values: &[String]) -> String {
+    match values {
+        [one] if !one.starts_with('[') => one.clone(),
+        values => Value::from(values).to_string(),
     }
 }
 

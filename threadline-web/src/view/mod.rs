@@ -4,6 +4,7 @@ pub(crate) mod actions;
 pub(crate) mod actor;
 pub(crate) mod changes;
 pub(crate) mod chips;
+pub(crate) mod detail;
 pub(crate) mod diff;
 pub(crate) mod facets;
 mod failure;

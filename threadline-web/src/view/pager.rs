@@ -20,7 +20,7 @@ pub(crate) fn pager(
     html! {
         @if after.is_some() || next.is_some() {
             nav.pager aria-label="Pages" {
-                @if after.is_some() { a href=(links::page(page, parameters)) { "« " (texts::NEWEST) } }
+                @if after.is_some() { a rel="first" href=(links::page(page, parameters)) { "« " (texts::NEWEST) } }
                 @if let Some(next) = next { a.next rel="next" href=(at(next)) { (texts::OLDER) " ›" } }
             }
         }

@@ -3,15 +3,21 @@
 use chrono::{DateTime, Datelike, Utc};
 use maud::{Markup, html};
 
-/// Renders an instant in UTC, and how long ago it was.
+/// Renders an instant in UTC, and how long ago it was. The script adds the instant in the
+/// viewer's time zone.
 pub(crate) fn instant(then: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     html! {
         time datetime=(exact(then)) title=(long(then)) {
-            span.at { (short(then, now)) }
+            span.at { (short(then, now)) " UTC" }
             " "
             span.ago { (ago(then, now)) }
         }
     }
+}
+
+/// Renders an instant in UTC with microseconds.
+pub(crate) fn precise(then: DateTime<Utc>) -> Markup {
+    html! { time datetime=(exact(then)) { span.at { (long(then)) } } }
 }
 
 /// Formats an instant with microseconds, for filters.

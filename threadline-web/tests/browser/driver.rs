@@ -9,6 +9,9 @@ use serde_json::{Map, json};
 use threadline_test_server::find_program;
 use threadline_test_server::packages::{Piece, how_to_install};
 
+/// The time zone of the browser.
+pub const ZONE: &str = "Etc/GMT-3";
+
 /// A driver process that ends with its test.
 pub struct Driver {
     process: Child,
@@ -26,6 +29,7 @@ impl Driver {
             .unwrap_or_else(|| panic!("{}", how_to_install(&[Piece::Browser])));
         let mut process = Command::new(program)
             .arg("--port=0")
+            .env("TZ", ZONE)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -55,6 +59,7 @@ impl Driver {
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
+            "--hide-scrollbars",
         ];
         // A window cannot be as narrow as a phone, so the screen of a phone is emulated.
         let screen = (width < 500).then(|| json!({

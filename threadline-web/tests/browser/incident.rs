@@ -1,13 +1,16 @@
 //! An incident, from the complaint to the actor and the revert: "Invoice 3 was 1,200.00. Now it
 //! says 12, and written off."
 
+use std::path::PathBuf;
 use std::time::Duration;
+use std::{env, fs};
 
 use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
 use threadline_tests::value;
 
 use super::driver::Driver;
+use super::functions::press;
 use super::*;
 
 pub(super) async fn click(window: &Client, css: &str) {
@@ -102,10 +105,7 @@ async fn an_incident_is_looked_into_by_keyboard_alone() {
             .goto(&format!("http://{address}/timeline"))
             .await
             .unwrap();
-        let press = async |keys: String| {
-            let active = window.active_element().await.unwrap();
-            active.send_keys(&keys).await.unwrap();
-        };
+        let press = async |keys: String| press(&window, &keys).await;
         press("?".to_owned()).await;
         window.find(Locator::Css("dialog[open]")).await.unwrap();
         press(char::from(Key::Escape).to_string()).await;
@@ -125,9 +125,13 @@ async fn an_incident_is_looked_into_by_keyboard_alone() {
             .await
             .unwrap();
         shows(&window, &["Current state", "written off"]).await;
+        let script = Locator::Css(".said");
+        window.wait().for_element(script).await.unwrap();
         press("[".to_owned()).await;
         let earlier = Locator::XPath("//h2[starts-with(normalize-space(), 'State at')]");
         window.wait().for_element(earlier).await.unwrap();
+        let script = Locator::Css(".said");
+        window.wait().for_element(script).await.unwrap();
         press("]".to_owned()).await;
         let later = Locator::XPath("//section[@id='state'][contains(., 'written off')]");
         window.wait().for_element(later).await.unwrap();
@@ -148,5 +152,91 @@ async fn the_search_line_completes_what_there_is() {
     fill(&window, "#q", "changed:am").await;
     let option = Locator::Css("#terms option[value='changed:amount']");
     window.wait().for_element(option).await.unwrap();
+    window.close().await.unwrap();
+}
+
+/// The variable with the folder for the pictures of the guide.
+const PICTURES: &str = "THREADLINE_PICTURES";
+
+/// The maximum size of a picture in bytes.
+const PICTURE: usize = 60_000;
+
+/// The width and the maximum height of a picture in pixels.
+const WIDTH: u32 = 960;
+const HEIGHT: u32 = 540;
+
+/// Writes a picture of the page for the guide, if a folder is named.
+async fn picture(window: &Client, name: &str) {
+    let size = "scrollTo(0, 0); document.activeElement?.blur();
+                return [document.documentElement.scrollHeight, outerHeight - innerHeight]";
+    let size = window.execute(size, vec![]).await.unwrap();
+    let number = |place: usize| size[place].as_u64().and_then(|n| u32::try_from(n).ok());
+    let (page, frame) = (number(0).unwrap(), number(1).unwrap());
+    let height = page.min(HEIGHT) + frame;
+    window.set_window_size(WIDTH, height).await.unwrap();
+    let png = window.screenshot().await.unwrap();
+    assert!(png.len() < PICTURE, "{name} has {} bytes", png.len());
+    if let Some(folder) = env::var_os(PICTURES) {
+        fs::write(PathBuf::from(folder).join(format!("{name}.png")), png).unwrap();
+    }
+    window.set_window_size(WIDTH, 1_000).await.unwrap();
+}
+
+/// The steps of the guide "An incident in the browser", each with its picture.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_incident_of_the_guide_is_solved_step_by_step() {
+    let database = with_incident();
+    let address = serve(&database).await;
+    let driver = Driver::start();
+    let window = driver.window(WIDTH, true).await;
+    window.goto(&format!("http://{address}/")).await.unwrap();
+    fill(&window, "form[action=record] [name=key]", "3").await;
+    picture(&window, "1-home").await;
+    click(&window, "form[action=record] button").await;
+    shows(&window, &["written off", "small-amounts", "user:57"]).await;
+    picture(&window, "2-record").await;
+    // The change of the amount, and its transaction.
+    click(&window, "a.id[href='transaction?id=40']").await;
+    shows(
+        &window,
+        &["10 changes", "reminder fees taken off", "ticket-4471"],
+    )
+    .await;
+    picture(&window, "3-transaction").await;
+    // What the actor did beside it.
+    click(&window, ".who .actor").await;
+    shows(&window, &["10 changes in 1 transaction"]).await;
+    picture(&window, "4-actor").await;
+    // The other consequences.
+    let line = window.find(Locator::Css("#q")).await.unwrap();
+    line.clear().await.unwrap();
+    let search = "table:invoices became:\"status=written off\"";
+    fill(&window, "#q", search).await;
+    click(&window, "form.search button").await;
+    shows(&window, &["below 20.00, not worth a letter"]).await;
+    picture(&window, "5-search").await;
+    // The record as it was.
+    window
+        .goto(&format!("http://{address}/record?table=invoices&key=3"))
+        .await
+        .unwrap();
+    click(&window, "a[rel=prev]").await;
+    shows(&window, &["State at"]).await;
+    click(&window, "a[rel=prev]").await;
+    shows(&window, &["State at", "1200.00", "open"]).await;
+    picture(&window, "6-earlier").await;
+    let revert = Locator::LinkText("Revert to here…");
+    let revert = window.wait().for_element(revert).await.unwrap();
+    revert.click().await.unwrap();
+    fill(&window, "textarea[name=reason]", "complaint of member 4").await;
+    click(&window, "button.primary").await;
+    shows(&window, &["1 change would be made", "1200.00"]).await;
+    picture(&window, "7-preview").await;
+    click(&window, "button.danger").await;
+    shows(&window, &["audit.reverted", "complaint of member 4"]).await;
+    picture(&window, "8-reverted").await;
+    let conn = &mut database.connect();
+    let invoice = "SELECT status || ' ' || amount FROM invoices WHERE id = 3";
+    assert_eq!(value(conn, invoice).as_deref(), Some("open 1200.00"));
     window.close().await.unwrap();
 }

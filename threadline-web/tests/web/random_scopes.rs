@@ -279,9 +279,11 @@ fn questions(
             format!("{record}&one=2020-01-01&other=now"),
         ],
         ("POST", "/record") => vec![format!("{record}&reason=r")],
-        ("GET", "/transaction" | "/action") => {
-            vec![format!("id={id}"), format!("id={id}&columns=all")]
-        }
+        ("GET", "/transaction" | "/action") => vec![format!("id={id}")],
+        ("GET", "/newer") => lines.iter().map(|line| format!("q={line}")).collect(),
+        ("GET", "/change") => (1..4)
+            .map(|step| format!("transaction={id}&change={}", id + step))
+            .collect(),
         ("GET", "/correlation") => vec![format!("id=c{}", dice.roll(7))],
         ("GET", "/actor") => vec![format!("actor=user:{actor}")],
         ("GET", "/value") => (1..4)

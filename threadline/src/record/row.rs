@@ -1,6 +1,8 @@
 //! The columns of a change as the queries select them. Reading a row never fails because of
 //! its content, so that one bad row does not hide others.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow, Queryable};
@@ -8,6 +10,7 @@ use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::portable::exact;
 use super::{AuditChange, AuditTransaction, ContextOrigin, Operation};
@@ -56,7 +59,8 @@ pub type ChangeSql = (
 pub(crate) const CHANGE_COLUMNS: usize = 25;
 
 /// A jsonb value that always converts to a [`Value`]. A number that serde_json would round
-/// becomes a string, and a document that it cannot parse becomes its text.
+/// becomes a string. A member that is nested too deeply becomes its text, and so does a
+/// document that serde_json cannot parse at all.
 #[derive(Debug, FromSqlRow, AsExpression)]
 #[diesel(sql_type = Jsonb)]
 pub struct AnyJson(Value);
@@ -72,10 +76,28 @@ impl FromSql<Jsonb, Pg> for AnyJson {
         let bytes = value.as_bytes();
         let json = bytes.get(1..).unwrap_or_default();
         let json = String::from_utf8_lossy(json);
+        let exact = exact(&json);
+        let parsed = serde_json::from_str(&exact)
+            .ok()
+            .or_else(|| by_member(&exact));
         Ok(Self(
-            serde_json::from_str(&exact(&json)).unwrap_or(Value::String(json.into_owned())),
+            parsed.unwrap_or_else(|| Value::String(json.into_owned())),
         ))
     }
+}
+
+/// Parses each member of an object by itself. serde_json limits the depth of a document, and
+/// one deep value must not hide the other columns of its row.
+fn by_member(json: &str) -> Option<Value> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).ok()?;
+    let member = |(name, raw): (String, &RawValue)| {
+        let value = serde_json::from_str(raw.get());
+        (
+            name,
+            value.unwrap_or_else(|_| Value::String(raw.get().to_owned())),
+        )
+    };
+    Some(Value::Object(members.into_iter().map(member).collect()))
 }
 
 /// A time of PostgreSQL that chrono may not be able to represent (`infinity`).

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::http::request::Parts;
 use threadline::Models;
 
-use crate::access::Access;
+use crate::access::{Access, limited};
 use crate::app::{App, Authorize, Options};
 use crate::exports::Exports;
 use crate::fragment::Fragments;
@@ -113,7 +113,7 @@ impl<P, A> Explorer<P, A> {
     /// Sets the time after which a query is cancelled; the default is 5 seconds. The error
     /// page explains how to narrow the search.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = timeout;
+        self.options.timeout = limited(timeout);
         self
     }
 

@@ -308,6 +308,15 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
     }
 }
 
+/// Returns a timeout that PostgreSQL accepts: at least a millisecond, because 0 means none, and
+/// at most 2^31 milliseconds.
+pub(crate) fn limited(timeout: Duration) -> Duration {
+    timeout.clamp(
+        Duration::from_millis(1),
+        Duration::from_millis(i32::MAX.unsigned_abs().into()),
+    )
+}
+
 /// Turns an error of the database into one about the key. The usual cause is a key that does
 /// not have the column's type.
 fn of_key(error: Error, key: &[String]) -> Error {

@@ -9,6 +9,8 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::access::limited;
+
 pub(crate) use self::file::ExportFile;
 pub(crate) use self::job::{Job, State};
 pub(crate) use self::jobs::Jobs;
@@ -43,6 +45,8 @@ pub struct Exports {
     pub(crate) kept: Duration,
     pub(crate) bytes: u64,
 }
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl Default for Exports {
     fn default() -> Self {
@@ -87,13 +91,13 @@ impl Exports {
     /// Sets the time after which an export in the background fails; the default is 30
     /// minutes. It reads one snapshot, which keeps vacuum from removing newer dead rows.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = limited(timeout);
         self
     }
 
     /// Sets the time after which a finished file is removed; the default is 1 hour.
     pub fn keep_for(mut self, time: Duration) -> Self {
-        self.kept = time;
+        self.kept = time.min(YEAR);
         self
     }
 

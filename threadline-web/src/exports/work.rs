@@ -28,9 +28,10 @@ pub(crate) fn start<P: Pool>(
     exports: &Exports,
 ) {
     let (timeout, kept) = (exports.timeout, exports.kept);
+    let job = Ending(job);
     tokio::spawn(async move {
-        if let Some(turn) = job.turn(jobs.turns.clone()).await {
-            let running = job.clone();
+        if let Some(turn) = job.0.turn(jobs.turns.clone()).await {
+            let running = job.0.clone();
             let work = move |conn: &mut P::Connection| {
                 let result = write(conn, &access, &running, file, filter, timeout);
                 drop(turn);
@@ -48,14 +49,24 @@ pub(crate) fn start<P: Pool>(
                 Ok(Err(_)) | Err(_) => State::Failed(Failure::Database),
             };
             // The file of a cancelled export is dropped here.
-            job.becomes(ended);
+            job.0.becomes(ended);
         }
-        let id = job.id.clone();
+        let id = job.0.id.clone();
         // The file of an export that is removed earlier must not be kept here.
         drop(job);
         sleep(kept).await;
         jobs.remove(&id);
     });
+}
+
+/// Ends an export with its task. A runtime that shuts down drops its tasks, and then waits for
+/// the work on other threads, which stops after the next page of changes.
+struct Ending(Arc<Job>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 /// Writes the file, and returns it with the number of changes.

@@ -27,8 +27,7 @@ use crate::view::value::count;
 use crate::view::{chips, job, layout, links};
 use crate::visit::{FormVisit, Visit};
 
-/// The time for the count of changes before an export. A search that takes longer is exported
-/// in the background.
+/// The time for the count of changes on the page of an export.
 const COUNTING: Duration = Duration::from_secs(1);
 
 /// The number of pieces that wait for a reader, the bytes of one from a file, and the time that
@@ -71,10 +70,14 @@ impl Format {
 
 /// Counts the changes of an export, up to one more than are streamed. Returns `None` if that
 /// takes too long.
-async fn counted<P: Pool>(visit: &Visit<P>, filter: Filter) -> Result<Option<u64>, Failure> {
+async fn counted<P: Pool>(
+    visit: &Visit<P>,
+    filter: Filter,
+    time: Duration,
+) -> Result<Option<u64>, Failure> {
     let cap = visit.app.options.exports.streamed.saturating_add(1);
     visit
-        .read(move |audit| audit.count(filter, Some(cap), COUNTING))
+        .read(move |audit| audit.count(filter, Some(cap), time))
         .await
 }
 
@@ -84,7 +87,7 @@ pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure
     }
     let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
     let streamed = visit.app.options.exports.streamed as u64;
-    let changes = counted(&visit, query.filter(visit.now)?).await?;
+    let changes = counted(&visit, query.filter(visit.now)?, COUNTING).await?;
     let jobs = visit.app.jobs.of(&visit.access);
     let body = html! {
         div.stack {
@@ -154,7 +157,8 @@ pub(crate) async fn send<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
     let streamed = match visit.app.options.exports.streamed {
         0 => false,
         usize::MAX => true,
-        streamed => counted(&visit, filter.clone())
+        // A search that cannot be counted in the time of a page runs in the background.
+        streamed => counted(&visit, filter.clone(), visit.app.options.timeout)
             .await?
             .is_some_and(|changes| changes <= streamed as u64),
     };

@@ -169,7 +169,16 @@ fn ending() -> Value {
 
 fn reporting() -> Value {
     let summary = "An incident report of the newest changes that a search finds";
-    let operation = operation(summary, vec![], schema("IncidentReport"));
+    let mut operation = file(summary, vec![]);
+    operation["responses"] = json!({
+        "200": {
+            "description": summary,
+            "content": { "application/json": { "schema": schema("IncidentReport") } },
+        },
+        "400": { "description": "The search is invalid." },
+        "403": { "description": "The viewer may not export." },
+        "504": { "description": "The query took too long." },
+    });
     let title = ("title", "The title of the report", false);
     form(operation, &[SEARCH, title])
 }

@@ -66,6 +66,11 @@ async fn status(router: &Router, id: &str) -> Value {
     serde_json::from_str(&answer).unwrap()
 }
 
+async fn status_of(router: &Router, id: &str) -> String {
+    let status = status(router, id).await;
+    status["state"].as_str().unwrap().to_owned()
+}
+
 /// Waits until an export is in a state.
 pub(super) async fn until(router: &Router, id: &str, state: &str) -> Value {
     loop {
@@ -148,6 +153,33 @@ async fn a_file_has_what_a_streamed_export_has() {
             assert!(body.contains("1200.00") && !body.contains("@acme"));
         }
     }
+}
+
+#[tokio::test]
+async fn exports_in_the_background_may_have_a_pool_of_their_own() {
+    let database = Database::new();
+    let replica = with_invoices();
+    let explorer = Explorer::new(database.pool(2))
+        .export_pool(replica.pool(1))
+        .exports(all_in_background())
+        .authorize(async |_| exporting());
+    let router = explorer.mount(Router::new(), "/audit");
+    let id = begun(&router, "q=&format=csv").await;
+    assert_eq!(until(&router, &id, "done").await["changes"], 7);
+    let recorded = "SELECT name FROM threadline.actions";
+    assert_eq!(rows(&mut database.connect(), recorded), ["audit.exported"]);
+    assert_eq!(rows(&mut replica.connect(), recorded), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_time_of_zero_is_no_permission_to_run_forever() {
+    let database = with_invoices();
+    let exports = all_in_background().timeout(Duration::ZERO);
+    let router = Viewer::with(exporting()).mounted(&database, exports);
+    let holder = holding(&database);
+    let id = begun(&router, "q=&format=csv").await;
+    until(&router, &id, "failed").await;
+    drop(holder);
 }
 
 #[tokio::test]
@@ -391,7 +423,7 @@ async fn no_more_exports_run_than_the_host_allows() {
     for id in &ids[..2] {
         until(&router, id, "counting").await;
     }
-    assert_eq!(status(&router, &ids[2]).await["state"], "waiting");
+    assert_eq!(status_of(&router, &ids[2]).await, "waiting");
     // A viewer cannot fill the queue.
     for _ in 0..2 {
         ids.push(begun(&router, "q=&format=csv").await);
@@ -410,12 +442,12 @@ async fn no_more_exports_run_than_the_host_allows() {
         form("export-job", &format!("id={last}&step=cancel")),
     )
     .await;
-    assert_eq!(status(&router, &last).await["state"], "cancelled");
+    assert_eq!(status_of(&router, &last).await, "cancelled");
     drop(holder);
     for id in &ids {
         until(&router, id, "done").await;
     }
-    assert_eq!(status(&router, &last).await["state"], "cancelled");
+    assert_eq!(status_of(&router, &last).await, "cancelled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -454,6 +486,34 @@ async fn a_cancelled_export_stops_its_query_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_progress_is_shown_with_the_total_and_can_be_cancelled() {
+    let database = with_invoices();
+    let router = Viewer::with(exporting()).mounted(&database, all_in_background());
+    let counts = holding(&database);
+    let id = begun(&router, "q=table%3Ainvoices&format=csv").await;
+    // The count does not read the actions; the changes do.
+    let mut reads = database.connect();
+    run(
+        &mut reads,
+        "BEGIN; LOCK TABLE threadline.audit_actions IN ACCESS EXCLUSIVE MODE",
+    );
+    drop(counts);
+    let status = until(&router, &id, "writing").await;
+    assert_eq!(
+        (&status["changes"], &status["total"]),
+        (&0.into(), &5.into())
+    );
+    let page = shown(get(&router, &format!("/audit/export-job?id={id}")).await);
+    assert!(page.contains("max=\"5\" value=\"0\"") && page.contains("0 of 5 changes"));
+    let fields = format!("id={id}&step=cancel");
+    send(&router, form("export-job", &fields)).await;
+    until(&router, &id, "cancelled").await;
+    drop(reads);
+    assert_eq!(file(&router, &id).await.status, StatusCode::CONFLICT);
+    assert_eq!(status_of(&router, &id).await, "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_export_goes_on_when_its_browser_goes_away() {
     let database = with_invoices();
     let router = Viewer::with(exporting()).mounted(&database, all_in_background());
@@ -471,6 +531,25 @@ async fn an_export_goes_on_when_its_browser_goes_away() {
     let whole = file(&router, &id).await;
     let length = whole.headers["content-length"].to_str().unwrap().to_owned();
     assert_eq!(shown(whole).len().to_string(), length);
+}
+
+#[test]
+fn an_export_ends_when_its_process_shuts_down() {
+    let database = with_invoices();
+    let conn = &mut database.connect();
+    let sql = "INSERT INTO customers SELECT n, repeat('x', 10000), NULL FROM generate_series(10000, 14999) AS n";
+    written(conn, "user:7", "web", sql);
+    let router = Viewer::with(exporting()).mounted(&database, all_in_background());
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let serving = runtime();
+    let id = serving.block_on(async {
+        let id = begun(&router, "q=&format=csv").await;
+        until(&router, &id, "writing").await;
+        id
+    });
+    // Waits for the work on threads that may block.
+    drop(serving);
+    assert_eq!(runtime().block_on(status_of(&router, &id)), "cancelled");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,9 @@
 
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
-use threadline_web::Pool;
+use threadline_web::{Exports, Pool};
 
+use super::exports::{begun, until};
 use super::*;
 
 fn manager(database: &Database) -> AsyncDieselConnectionManager<AsyncPgConnection> {
@@ -12,7 +13,7 @@ fn manager(database: &Database) -> AsyncDieselConnectionManager<AsyncPgConnectio
 
 /// Reads, exports and reverts.
 async fn works<P: Pool>(database: &Database, pool: P) {
-    let router = Explorer::new(pool)
+    let router = Explorer::new(pool.clone())
         .authorize(async |_| operator().allow_export().allow_revert())
         .into_router();
     let page = shown(get(&router, "/timeline").await);
@@ -26,6 +27,26 @@ async fn works<P: Pool>(database: &Database, pool: P) {
     };
     let exported = shown(send(&router, form("/export", "q=&format=csv")).await);
     assert_eq!(exported.lines().count(), 1 + 7);
+    // In the background, too, where the count waits, and is cancelled by another connection.
+    let background = Explorer::new(pool)
+        .exports(Exports::new().stream_up_to(0).parallel(1))
+        .authorize(async |_| operator().allow_export())
+        .mount(Router::new(), "/audit");
+    let id = begun(&background, "q=&format=csv").await;
+    assert_eq!(until(&background, &id, "done").await["changes"], 7);
+    let mut holder = database.connect();
+    run(
+        &mut holder,
+        "BEGIN; LOCK TABLE threadline.ledger_changes IN ACCESS EXCLUSIVE MODE",
+    );
+    let id = begun(&background, "q=&format=csv").await;
+    until(&background, &id, "counting").await;
+    let cancel = format!("id={id}&step=cancel").leak();
+    send(&background, form("/audit/export-job", cancel)).await;
+    let next = begun(&background, "q=&format=csv").await;
+    until(&background, &next, "counting").await;
+    drop(holder);
+    until(&background, &next, "done").await;
     let id = threadline_tests::value(
         &mut database.connect(),
         "SELECT max(transaction_id) FROM threadline.changes",

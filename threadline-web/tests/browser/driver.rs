@@ -60,6 +60,7 @@ impl Driver {
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
+            "--disable-lcd-text",
         ];
         // A window cannot be as narrow as a phone, so the screen of a phone is emulated.
         let screen = (width < 500).then(|| json!({

@@ -192,7 +192,8 @@ async fn picture(window: &Client, name: &str, begins: &str) {
 async fn the_incident_of_the_guide_is_solved_step_by_step() {
     let database = with_incident();
     let address = serve(&database).await;
-    let driver = Driver::start();
+    // Pictures show each time once.
+    let driver = Driver::start_in("UTC");
     let window = driver.window(WIDTH, true).await;
     window.goto(&format!("http://{address}/")).await.unwrap();
     fill(&window, "form[action=record] [name=key]", "3").await;

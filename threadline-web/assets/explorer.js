@@ -117,7 +117,7 @@
   for (const event of ["pointerover", "focusin"]) {
     document.addEventListener(event, (happened) => offerCopies(happened.target.closest?.(ROWS)));
   }
-  for (const head of all("h1 bdi, .facts dd bdi")) {
+  for (const head of all("h1 .key, h1 bdi:only-of-type, .facts dd bdi")) {
     const text = head.dataset.copy ?? head.textContent;
     const label = told("copy_id", { id: text.slice(0, 60) });
     const place = head.closest("dd a") ?? head;

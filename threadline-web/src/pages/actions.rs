@@ -40,7 +40,7 @@ pub(crate) async fn list<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
             h1 { (texts::ACTIONS) }
             form.bar-row action="actions" method="get" {
                 @for (name, example) in FILTERS {
-                    input name=(name) aria-label=(name) placeholder={ (name) ": " (example) } value=(visit.parameters.get(name).unwrap_or_default());
+                    label { (name) input name=(name) placeholder=(example) value=(visit.parameters.get(name).unwrap_or_default()); }
                 }
                 button type="submit" { (texts::SEARCH) }
             }

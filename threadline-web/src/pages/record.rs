@@ -246,7 +246,7 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
                     (Detail::fitting(COMPARED, COMPARED_SIZE, |detail| compared(asked, &found.table, one, other, detail)))
                 }
             }
-            div.columns {
+            div.columns.record-columns {
                 section.card #state {
                     h2 {
                         @match asked.at {
@@ -258,12 +258,6 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
                     @match &found.state {
                         Ok(image) => {
                             (Detail::fitting(COLUMNS, STATE_SIZE, |detail| state(asked, &found.table, image, &blame, now, detail)))
-                        }
-                        Err(_) if is_cut(&asked.values) => {
-                            p { (texts::KEY_IS_CUT) }
-                            @if let Some(link) = found.entries.iter().find_map(|entry| by_full_key(&found.table, &entry.change)) {
-                                p { a.button href=(link) { (texts::OPEN_BY_FULL_KEY) } }
-                            }
                         }
                         Err(_) if asked.at.is_none() => { p { (texts::NOT_THERE) } }
                         Err(reason) => { p { (texts::NO_STATE) " " (reason) "." } }
@@ -287,27 +281,6 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
             (pager::pager("record", &own, after, next.as_deref()))
         }
     }
-}
-
-/// Returns whether a key has a value of which the audit keeps the beginning and a digest.
-fn is_cut(values: &[String]) -> bool {
-    let digest = |hex: &str| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
-    values.iter().any(|value| {
-        value
-            .rsplit_once("... sha256:")
-            .is_some_and(|(_, hex)| digest(hex))
-    })
-}
-
-/// Returns the link to a record by its full key, if the image of the change has it.
-fn by_full_key(table: &TableInfo, change: &AuditChange) -> Option<String> {
-    let image = change.row_data.as_ref()?;
-    let values: Option<Vec<String>> = table
-        .key
-        .iter()
-        .map(|column| Some(links::as_text(image.get(column)?)))
-        .collect();
-    Some(links::record(&table.sql_name, &links::key(&values?)))
 }
 
 /// Returns whether readers see some values masked.

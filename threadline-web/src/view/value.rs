@@ -1,7 +1,11 @@
 //! Values, each rendered by its kind.
 
+use std::io::{self, Write};
+
 use maud::{Markup, html};
+use serde::Serialize;
 use serde_json::Value;
+use serde_json::ser::Formatter;
 
 use crate::texts;
 
@@ -87,11 +91,43 @@ const DEEP: usize = 12;
 
 /// Formats a value on one line, or on several if it is longer than 60 bytes.
 pub(crate) fn pretty(value: &Value) -> String {
-    let line = value.to_string();
+    let mut line = vec![];
+    spaced(&mut line, value);
+    let line = String::from_utf8_lossy(&line).into_owned();
     if line.len() <= 60 || depth(value) > DEEP {
         return line;
     }
     serde_json::to_string_pretty(value).unwrap_or(line)
+}
+
+/// Writes a document on one line as PostgreSQL does, with a blank after commas and colons,
+/// where a line can wrap.
+fn spaced(out: impl Write, value: &Value) {
+    struct Spaced;
+    impl Formatter for Spaced {
+        fn begin_array_value<W: ?Sized + Write>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_key<W: ?Sized + Write>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+            out.write_all(b": ")
+        }
+    }
+    let mut serializer = serde_json::Serializer::with_formatter(out, Spaced);
+    // Writing to memory does not fail.
+    let _ = value.serialize(&mut serializer);
 }
 
 /// Returns the beginning of a document's text, and the size of the whole text in bytes.
@@ -102,15 +138,15 @@ fn json(value: &Value, characters: usize) -> (String, usize) {
         most: usize,
         all: usize,
     }
-    impl std::io::Write for Beginning {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    impl Write for Beginning {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let room = self.most.saturating_sub(self.kept.len()).min(bytes.len());
             self.kept.extend_from_slice(&bytes[..room]);
             self.all += bytes.len();
             Ok(bytes.len())
         }
 
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
@@ -120,8 +156,7 @@ fn json(value: &Value, characters: usize) -> (String, usize) {
         most: (characters + 1) * 4,
         all: 0,
     };
-    // Writing to memory does not fail.
-    let _ = serde_json::to_writer(&mut beginning, value);
+    spaced(&mut beginning, value);
     if beginning.all <= beginning.most {
         let text = pretty(value);
         let all = text.len();
@@ -245,6 +280,11 @@ mod tests {
         for _ in 0..100 {
             deep = json!([deep]);
         }
+        let short = json!({ "days": 30, "currency": ["EUR", "USD"] });
+        assert_eq!(
+            pretty(&short),
+            r#"{"currency": ["EUR", "USD"], "days": 30}"#
+        );
         assert_eq!(pretty(&deep).lines().count(), 1);
         assert_eq!(pretty(&json!({ "a": ["x".repeat(60)] })).lines().count(), 5);
     }

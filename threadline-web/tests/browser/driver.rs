@@ -25,11 +25,16 @@ impl Driver {
     ///
     /// Panics if the driver is not installed. The message names the package to install.
     pub fn start() -> Self {
+        Self::start_in(ZONE)
+    }
+
+    /// Same as [`start`](Self::start), in another time zone.
+    pub fn start_in(zone: &str) -> Self {
         let program = find_program("chromedriver")
             .unwrap_or_else(|| panic!("{}", how_to_install(&[Piece::Browser])));
         let mut process = Command::new(program)
             .arg("--port=0")
-            .env("TZ", ZONE)
+            .env("TZ", zone)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -60,6 +65,7 @@ impl Driver {
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
+            "--disable-lcd-text",
         ];
         // A window cannot be as narrow as a phone, so the screen of a phone is emulated.
         let screen = (width < 500).then(|| json!({

@@ -62,6 +62,11 @@ async fn says(window: &Client, text: &str) {
     .await;
 }
 
+/// Clears what the page said before, so that a test does not take it for the next.
+async fn quiet(window: &Client) {
+    run_script(window, "document.querySelector('.said').textContent = ''").await;
+}
+
 /// Returns what is in the clipboard, by pasting it.
 async fn pasted(window: &Client) -> String {
     run_script(window, "document.querySelector('#q').value = ''").await;
@@ -71,6 +76,7 @@ async fn pasted(window: &Client) -> String {
     until(window, "document.querySelector('#q').value !== ''").await;
     // Leaving the line keeps its text.
     press(window, &char::from(Key::Escape).to_string()).await;
+    quiet(window).await;
     until(
         window,
         "document.activeElement !== document.querySelector('#q')",

@@ -162,11 +162,11 @@ const PICTURES: &str = "THREADLINE_PICTURES";
 const PICTURE: usize = 60_000;
 
 /// The width and the maximum height of a picture in pixels.
-const WIDTH: u32 = 960;
-const HEIGHT: u32 = 540;
+const WIDTH: u32 = 900;
+const HEIGHT: u32 = 420;
 
-/// Writes a picture of the page for the guide, if a folder is named.
-async fn picture(window: &Client, name: &str) {
+/// Writes a picture of the page for the guide, if a folder is named. It begins at an element.
+async fn picture(window: &Client, name: &str, begins: &str) {
     let size = "scrollTo(0, 0); document.activeElement?.blur();
                 return [document.documentElement.scrollHeight, outerHeight - innerHeight]";
     let size = window.execute(size, vec![]).await.unwrap();
@@ -174,12 +174,17 @@ async fn picture(window: &Client, name: &str) {
     let (page, frame) = (number(0).unwrap(), number(1).unwrap());
     let height = page.min(HEIGHT) + frame;
     window.set_window_size(WIDTH, height).await.unwrap();
+    // The bar at the top stays in sight.
+    let scroll =
+        format!("scrollBy(0, document.querySelector('{begins}').getBoundingClientRect().top - 68)");
+    window.execute(&scroll, vec![]).await.unwrap();
     let png = window.screenshot().await.unwrap();
     assert!(png.len() < PICTURE, "{name} has {} bytes", png.len());
     if let Some(folder) = env::var_os(PICTURES) {
         fs::write(PathBuf::from(folder).join(format!("{name}.png")), png).unwrap();
     }
     window.set_window_size(WIDTH, 1_000).await.unwrap();
+    window.execute("scrollTo(0, 0)", vec![]).await.unwrap();
 }
 
 /// The steps of the guide "An incident in the browser", each with its picture.
@@ -187,14 +192,15 @@ async fn picture(window: &Client, name: &str) {
 async fn the_incident_of_the_guide_is_solved_step_by_step() {
     let database = with_incident();
     let address = serve(&database).await;
-    let driver = Driver::start();
+    // Pictures show each time once.
+    let driver = Driver::start_in("UTC");
     let window = driver.window(WIDTH, true).await;
     window.goto(&format!("http://{address}/")).await.unwrap();
     fill(&window, "form[action=record] [name=key]", "3").await;
-    picture(&window, "1-home").await;
+    picture(&window, "1-home", "h1").await;
     click(&window, "form[action=record] button").await;
     shows(&window, &["written off", "small-amounts", "user:57"]).await;
-    picture(&window, "2-record").await;
+    picture(&window, "2-record", ".values").await;
     // The change of the amount, and its transaction.
     click(&window, "a.id[href='transaction?id=40']").await;
     shows(
@@ -202,11 +208,11 @@ async fn the_incident_of_the_guide_is_solved_step_by_step() {
         &["10 changes", "reminder fees taken off", "ticket-4471"],
     )
     .await;
-    picture(&window, "3-transaction").await;
+    picture(&window, "3-transaction", ".card:has(.change)").await;
     // What the actor did beside it.
     click(&window, ".who .actor").await;
     shows(&window, &["10 changes in 1 transaction"]).await;
-    picture(&window, "4-actor").await;
+    picture(&window, "4-actor", "h1").await;
     // The other consequences.
     let line = window.find(Locator::Css("#q")).await.unwrap();
     line.clear().await.unwrap();
@@ -214,7 +220,7 @@ async fn the_incident_of_the_guide_is_solved_step_by_step() {
     fill(&window, "#q", search).await;
     click(&window, "form.search button").await;
     shows(&window, &["below 20.00, not worth a letter"]).await;
-    picture(&window, "5-search").await;
+    picture(&window, "5-search", "main").await;
     // The record as it was.
     window
         .goto(&format!("http://{address}/record?table=invoices&key=3"))
@@ -224,17 +230,17 @@ async fn the_incident_of_the_guide_is_solved_step_by_step() {
     shows(&window, &["State at"]).await;
     click(&window, "a[rel=prev]").await;
     shows(&window, &["State at", "1200.00", "open"]).await;
-    picture(&window, "6-earlier").await;
+    picture(&window, "6-earlier", "#state").await;
     let revert = Locator::LinkText("Revert to here…");
     let revert = window.wait().for_element(revert).await.unwrap();
     revert.click().await.unwrap();
     fill(&window, "textarea[name=reason]", "complaint of member 4").await;
     click(&window, "button.primary").await;
     shows(&window, &["1 change would be made", "1200.00"]).await;
-    picture(&window, "7-preview").await;
+    picture(&window, "7-preview", "h1").await;
     click(&window, "button.danger").await;
     shows(&window, &["audit.reverted", "complaint of member 4"]).await;
-    picture(&window, "8-reverted").await;
+    picture(&window, "8-reverted", ".transactions").await;
     let conn = &mut database.connect();
     let invoice = "SELECT status || ' ' || amount FROM invoices WHERE id = 3";
     assert_eq!(value(conn, invoice).as_deref(), Some("open 1200.00"));

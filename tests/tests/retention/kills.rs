@@ -1,10 +1,9 @@
-use std::io::Write;
-use std::process::{Child, Command, Stdio};
-use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use diesel::PgConnection;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, RepeatingPsql, rows, run, value, wait_until};
 
 use crate::{age, kept};
 
@@ -16,46 +15,6 @@ const TURNS: [&str; 2] = [
     "SELECT threadline.purge(25);\n",
     "BEGIN;\nSELECT threadline.purge(25);\nSELECT pg_sleep(0.02);\nCOMMIT;\n",
 ];
-
-/// A psql that purges all the time, and its sessions.
-struct Purger(Child);
-
-impl Purger {
-    fn start(database: &Database, turn: &'static str) -> Self {
-        let mut psql = database
-            .server()
-            .command("psql")
-            .args(["--no-psqlrc", "--quiet", "--dbname", &database.url()])
-            .env("PGAPPNAME", "purger")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|e| panic!("psql: {e}"));
-        let mut stdin = psql.stdin.take().expect("piped");
-        thread::spawn(move || while stdin.write_all(turn.as_bytes()).is_ok() {});
-        Self(psql)
-    }
-
-    fn kill(&mut self) {
-        let _ = self.0.kill();
-        self.0.wait().expect("our own child");
-    }
-}
-
-impl Drop for Purger {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "never: {what}");
-        sleep(Duration::from_millis(1));
-    }
-}
 
 /// Returns the session of a purger that has removed something and not committed it.
 fn amidst(conn: &mut PgConnection) -> (String, String) {
@@ -132,7 +91,7 @@ fn a_purge_that_is_killed_loses_nothing_and_is_finished_by_another() {
     let mut conn = database.connect();
     for round in 0..8_u64 {
         let turn = TURNS[round as usize % 2];
-        let mut purger = Purger::start(&database, turn);
+        let mut purger = RepeatingPsql::start(&database, "purger", turn);
         let already = number(
             &mut conn,
             "SELECT coalesce(sum(purged), 0) FROM threadline.purges",

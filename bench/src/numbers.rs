@@ -18,7 +18,7 @@ mod tests {
     use super::thousands;
 
     #[test]
-    fn thousands_are_set_apart() {
+    fn thousands_are_separated() {
         let shown = [0, 999, 1000, 100_000, 1_234_567].map(thousands);
         assert_eq!(shown, ["0", "999", "1,000", "100,000", "1,234,567"]);
     }

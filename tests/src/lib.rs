@@ -5,18 +5,27 @@
 //! transactions, several connections, dumps.
 
 pub mod console;
+mod dice;
 pub mod models;
+mod psql;
 pub mod socket;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
-use diesel::sql_types::{Nullable, Text};
+use diesel::sql_types::{Nullable, Text, Timestamptz};
 use threadline::Models;
 pub use threadline_test_server::{Server, scratch_dir};
+
+pub use crate::dice::Dice;
+pub use crate::psql::RepeatingPsql;
 
 /// A database that is dropped at the end of its test.
 #[derive(Debug)]
@@ -212,6 +221,33 @@ pub fn rows(conn: &mut PgConnection, sql: &str) -> Vec<String> {
         .into_iter()
         .map(|row| row.line)
         .collect()
+}
+
+/// Returns the server's clock.
+pub fn now(conn: &mut PgConnection) -> DateTime<Utc> {
+    diesel::select(diesel::dsl::sql::<Timestamptz>("clock_timestamp()"))
+        .get_result(conn)
+        .expect("the server has a clock")
+}
+
+/// Waits for a condition. Panics if it does not hold after ten minutes.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(600), "never: {what}");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// Returns the names of what is in a folder, sorted.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("readable").file_name())
+        .map(|name| name.into_string().expect("a name in UTF-8"))
+        .collect();
+    names.sort();
+    names
 }
 
 /// Returns every recorded change, oldest first, as one line each.

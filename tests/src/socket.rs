@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::Sender;
 use std::thread::yield_now;
 
 use diesel::prelude::*;
@@ -50,5 +51,29 @@ pub fn until_waiting(conn: &mut PgConnection, sessions: i64) {
 pub fn until(conn: &mut PgConnection, sql: &str, count: i64) {
     while crate::value(conn, sql) != Some(count.to_string()) {
         yield_now();
+    }
+}
+
+/// Sends a signal if a request is dropped before its response.
+#[derive(Debug)]
+pub struct Unanswered(Option<Sender<()>>);
+
+impl Unanswered {
+    /// Begins with a request.
+    pub fn new(signal: &Sender<()>) -> Self {
+        Self(Some(signal.clone()))
+    }
+
+    /// Ends with its response.
+    pub fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(signal) = self.0.take() {
+            signal.send(()).expect("the test waits for the signal");
+        }
     }
 }

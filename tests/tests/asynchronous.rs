@@ -73,6 +73,24 @@ async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     .await
 }
 
+/// Returns after how many polls the request of this number is dropped: two of three, sooner
+/// or later.
+fn polls_of(number: i32) -> usize {
+    match number % 3 {
+        0 => usize::MAX,
+        _ => 1 + (number as usize * 7919) % 17,
+    }
+}
+
+/// Waits until no other session of the database runs a statement.
+async fn until_idle(conn: &mut PgConnection) {
+    let busy = "SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+    while rows(conn, busy) != ["0"] {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Returns each recorded change as `key | actor | origin`, oldest first.
 fn recorded(conn: &mut PgConnection) -> Vec<String> {
     rows(

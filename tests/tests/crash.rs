@@ -18,9 +18,6 @@ mod poster;
 #[path = "crash/reconstruction.rs"]
 mod reconstruction;
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
 /// Reads a number from an environment variable.
 fn chosen(variable: &str, default: u64) -> u64 {
     match std::env::var(variable) {
@@ -28,14 +25,5 @@ fn chosen(variable: &str, default: u64) -> u64 {
             .parse()
             .unwrap_or_else(|e| panic!("{variable}={number}: {e}")),
         Err(_) => default,
-    }
-}
-
-/// Waits for a condition.
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(600), "never: {what}");
-        sleep(Duration::from_millis(1));
     }
 }

@@ -6,8 +6,6 @@
 mod alter;
 #[path = "differential/check.rs"]
 mod check;
-#[path = "timeline/dice.rs"]
-mod dice;
 #[path = "differential/names.rs"]
 mod names;
 #[path = "differential/observer.rs"]

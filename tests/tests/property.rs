@@ -422,7 +422,7 @@ fn rows_of(conn: &mut PgConnection) -> BTreeMap<i64, Map<String, Value>> {
 }
 
 #[test]
-fn what_was_is_what_was_copied_then() {
+fn states_at_an_instant_equal_copies_taken_then() {
     let from = std::env::var("PROPERTY_SEED").map_or(FIRST_SEED, |seed| seed.parse().unwrap());
     for seed in from..from + SEEDS {
         let database = Database::new();

@@ -12,7 +12,7 @@ use threadline::{
 };
 use threadline_tests::{Database, rolled_back, run};
 
-use listener::{Told, listen};
+use listener::{Reported, listen};
 
 /// A word in every value that must not be reported.
 const CANARY: &str = "canary";
@@ -68,14 +68,14 @@ fn transactions_are_spans_and_counted() {
     let database = Database::new();
     let conn = &mut database.connect();
     create_table(conn);
-    let told = listen(|| transactions(conn));
-    insta::assert_snapshot!(told);
+    let reported = listen(|| transactions(conn));
+    insta::assert_snapshot!(reported);
 }
 
 #[test]
 fn spans_nest_in_those_of_the_application() {
     let conn = &mut rolled_back();
-    let told = listen(|| {
+    let reported = listen(|| {
         tracing::info_span!("request").in_scope(|| {
             conn.audited_transaction(&context(), |conn| {
                 tracing::info!("inside");
@@ -85,7 +85,7 @@ fn spans_nest_in_those_of_the_application() {
         });
         tracing::info!("outside");
     });
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn posting_purging_and_verifying_are_reported() {
         conn,
         "INSERT INTO canary_items VALUES ('canary', 'canary'); CREATE TABLE canary_others (id int)",
     );
-    let told = listen(|| {
+    let reported = listen(|| {
         threadline::post(conn).unwrap();
         // Nothing is left, so nothing is reported.
         threadline::post(conn).unwrap();
@@ -105,7 +105,7 @@ fn posting_purging_and_verifying_are_reported() {
         let verification = Models::new(vec![]).verify().run(conn).unwrap();
         assert!(!verification.findings.is_empty());
     });
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn plain_transactions_that_carry_a_context_are_spans_and_counted() {
     let database = Database::new();
     create_table(&mut database.connect());
     let mut conn = AuditedConnection::<PgConnection>::establish(&database.url()).unwrap();
-    let told = listen(|| {
+    let reported = listen(|| {
         context().scope(|| {
             let nested = conn.transaction(|conn| {
                 insert(conn.without_context(), "canary-1")?;
@@ -126,7 +126,7 @@ fn plain_transactions_that_carry_a_context_are_spans_and_counted() {
         // Without a context it is Diesel's alone.
         conn.transaction(|_| QueryResult::Ok(())).unwrap();
     });
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn posting_before_an_answer_and_erasing_are_reported() {
         conn,
         "INSERT INTO canary_items SELECT 'canary-' || n, 'canary-' || n FROM generate_series(1, 600) AS n",
     );
-    let told = listen(|| {
+    let reported = listen(|| {
         threadline::summary(conn, &Filter::new()).unwrap();
         // Few entries wait, so nothing is reported.
         insert(conn, "canary").unwrap();
@@ -147,7 +147,7 @@ fn posting_before_an_answer_and_erasing_are_reported() {
         erasure().column("canary_items.name").erase(conn).unwrap();
         assert!(erasure().erase(conn).is_err());
     });
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_worker_tells_what_it_posts_and_that_it_cannot() {
         PgConnection::establish("host=/canary"),
     ]
     .into_iter();
-    let told = listen(|| {
+    let reported = listen(|| {
         let mut turns = 0;
         Worker::new().run(
             || connect.next().unwrap(),
@@ -178,7 +178,7 @@ fn a_worker_tells_what_it_posts_and_that_it_cannot() {
             },
         );
     });
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn no_actor_no_id_and_no_value_is_reported() {
     let database = Database::new();
     let conn = &mut database.connect();
     create_table(conn);
-    let told = listen(|| {
+    let reported = listen(|| {
         transactions(conn);
         insert(conn, "canary-4").unwrap();
         threadline::post(conn).unwrap();
@@ -196,10 +196,10 @@ fn no_actor_no_id_and_no_value_is_reported() {
         assert!(threadline::post(conn).is_err());
         assert!(Models::new(vec![]).verify().run(conn).is_err());
     });
-    let Told { lines } = &told;
-    assert!(lines.len() > 20, "{told}");
-    assert!(!told.to_string().contains(CANARY), "{told}");
-    assert!(!told.to_string().contains("4bf92f"), "{told}");
+    let Reported { lines } = &reported;
+    assert!(lines.len() > 20, "{reported}");
+    assert!(!reported.to_string().contains(CANARY), "{reported}");
+    assert!(!reported.to_string().contains("4bf92f"), "{reported}");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn every_name_is_documented_and_no_other() {
             .map(|name| name.trim_end_matches('.').to_owned())
             .collect::<BTreeSet<_>>()
     };
-    let told = [
+    let reported = [
         include_str!("../../threadline/src/telemetry/events.rs"),
         include_str!("../../threadline/src/telemetry/counts.rs"),
     ];
@@ -244,6 +244,6 @@ fn every_name_is_documented_and_no_other() {
         .split_once("# Traces and metrics of the application")
         .unwrap();
     let (section, _) = section.split_once("# Verification").unwrap();
-    assert_eq!(names(&told.concat()), names(section));
+    assert_eq!(names(&reported.concat()), names(section));
     assert_eq!(names(section).len(), 19);
 }

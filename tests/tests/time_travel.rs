@@ -2,14 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use threadline_tests::{rows, run, value};
+use threadline_tests::{now, rows, run, value};
 
 #[path = "time_travel/altered.rs"]
 mod altered;
 #[path = "time_travel/columns.rs"]
 mod columns;
-#[path = "timeline/dice.rs"]
-mod dice;
 #[path = "time_travel/final_instants.rs"]
 mod final_instants;
 #[path = "time_travel/keys.rs"]
@@ -24,15 +22,6 @@ mod redaction;
 mod roads;
 #[path = "time_travel/types.rs"]
 mod types;
-
-/// Returns the server's clock.
-fn now(conn: &mut PgConnection) -> DateTime<Utc> {
-    diesel::select(diesel::dsl::sql::<diesel::sql_types::Timestamptz>(
-        "clock_timestamp()",
-    ))
-    .get_result(conn)
-    .unwrap()
-}
 
 /// Runs statements in a transaction each, and returns the instant after.
 #[track_caller]

@@ -8,8 +8,6 @@ mod cost;
 mod criterion;
 #[path = "timeline/dataset.rs"]
 mod dataset;
-#[path = "timeline/dice.rs"]
-mod dice;
 #[path = "timeline/equivalence.rs"]
 mod equivalence;
 #[path = "timeline/errors.rs"]

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_cannot_be_read_is_a_mistake() {
+    fn unreadable_attributes_are_mistakes() {
         for attribute in [
             "audited(,)",
             "audited(1)",
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_diesels_business_is_passed_over() {
+    fn attributes_of_diesel_are_ignored() {
         for attribute in [
             "diesel",
             "diesel = 1",

@@ -78,7 +78,7 @@ async fn answer(app: Router, path: &str, token: Option<&str>) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn whom_the_authentication_found_acts_in_the_handler() {
+async fn the_authenticated_user_is_the_actor_in_the_handler() {
     for path in ["/current", "/extractor", "/option", "/extension"] {
         let answer = answer(app(), path, Some("of-user-7")).await;
         assert_eq!(answer, (200, "user:7".to_owned()), "{path}");

@@ -65,7 +65,7 @@ fn every_file_and_test_that_a_page_names_is_there() {
 }
 
 #[test]
-fn what_is_not_there_is_found() {
+fn missing_files_and_tests_are_found() {
     assert!(lost_path("threadline/src/nowhere.rs"));
     assert!(!lost_path("threadline/src/lib.rs"));
     assert!(lost_test("access::ways::no_such_test"));

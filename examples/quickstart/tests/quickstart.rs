@@ -56,6 +56,14 @@ fn audit(database: &Database, arguments: &[&str]) -> (bool, String, String) {
     )
 }
 
+/// Runs a command that must succeed, and returns its output.
+#[track_caller]
+fn done(database: &Database, arguments: &[&str]) -> String {
+    let (success, shown, error) = audit(database, arguments);
+    assert!(success, "{error}");
+    shown
+}
+
 #[test]
 fn it_prints_a_history_by_several_actors_and_keeps_the_secrets() {
     let database = Database::empty();

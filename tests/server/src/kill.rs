@@ -83,13 +83,13 @@ mod tests {
     use super::{Process, parse_stat};
 
     #[test]
-    fn processes_are_read_whatever_they_are_called() {
+    fn processes_with_any_name_are_parsed() {
         let found = parse_stat("17 (postgres: a) S 9) S 4 17 17 0");
         assert_eq!(found, Some(Process { id: 17, parent: 4 }));
     }
 
     #[test]
-    fn the_dead_do_not_count() {
+    fn zombie_processes_do_not_count() {
         assert_eq!(parse_stat("17 (postgres) Z 4 17 17 0"), None);
     }
 }

@@ -34,7 +34,7 @@ fn calls_of(role: &str, protected: &mut Protected) -> Vec<String> {
 }
 
 #[test]
-fn what_the_types_of_a_table_call() {
+fn code_called_by_types_does_not_run_as_the_owner() {
     let mut protected = Protected::new();
     let app = &mut protected.session("app");
     run(
@@ -111,7 +111,7 @@ fn what_the_types_of_a_table_call() {
 }
 
 #[test]
-fn what_planning_a_query_of_a_table_calls() {
+fn code_called_by_the_planner_does_not_run_as_the_owner() {
     let mut protected = Protected::new();
     let app = &mut protected.session("app");
     run(
@@ -188,7 +188,7 @@ fn a_table_in_a_schema_that_the_owner_may_not_use_is_written_as_before() {
 }
 
 #[test]
-fn what_a_type_calls_that_a_column_came_to_have() {
+fn code_called_by_a_new_type_does_not_run_as_the_owner() {
     let mut protected = Protected::new();
     let app = &mut protected.session("app");
     run(

@@ -18,7 +18,7 @@ use diesel_async::{
 use threadline::{AsyncAuditExt, Audited, AuditedConnection, InContextExt, record_action};
 use threadline_tests::{Database, rows, value};
 
-use super::{cut, database, insert, kept, recorded, user};
+use super::{cut, database, insert, kept, polls_of, recorded, until_idle, user};
 
 type Conn = AuditedConnection<AsyncPgConnection>;
 
@@ -494,12 +494,7 @@ async fn requests_over_four_connections_keep_their_own_actors_when_some_are_canc
                 insert(&mut conn, number).await?;
                 foreign(&mut conn, [REQUESTS + number, 2 * REQUESTS + number]).await
             };
-            // Two of three are dropped, sooner or later.
-            let polls = match number % 3 {
-                0 => usize::MAX,
-                _ => 1 + (number as usize * 7919) % 17,
-            };
-            tokio::spawn(cut(request.in_context(user(number)), polls))
+            tokio::spawn(cut(request.in_context(user(number)), polls_of(number)))
         })
         .collect();
     let mut done = BTreeSet::new();
@@ -515,11 +510,7 @@ async fn requests_over_four_connections_keep_their_own_actors_when_some_are_canc
     // A commit that was sent before its request was dropped has taken effect by now.
     drop(pool);
     let conn = &mut database.connect();
-    let idle = "SELECT count(*) FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
-    while rows(conn, idle) != ["0"] {
-        tokio::task::yield_now().await;
-    }
+    until_idle(conn).await;
     let wrong = rows(
         conn,
         "SELECT key ->> 'id', actor_type, actor_id FROM threadline.changes

@@ -69,7 +69,7 @@ async fn context(conn: &mut AsyncPgConnection) -> Option<String> {
 }
 
 #[tokio::test]
-async fn what_goes_on_around_it_does_so_under_its_own_context_and_fails() {
+async fn the_outer_transaction_of_a_dropped_one_keeps_its_context_and_fails() {
     let mut cuts = 0;
     for polls in 1..ENOUGH {
         let database = database();

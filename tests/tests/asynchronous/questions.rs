@@ -186,7 +186,7 @@ async fn answers_are_the_same_on_both_kinds_of_connection() {
 
 /// Changes are made on two identical databases.
 #[tokio::test]
-async fn what_changes_something_does_the_same_on_both_kinds_of_connection() {
+async fn writes_are_the_same_on_both_kinds_of_connection() {
     let first = Database::new();
     let second = Database::new();
     let before = load(&first);

@@ -7,7 +7,7 @@ use threadline::{AsyncAuditExt, InContextExt};
 use threadline_tests::rows;
 
 use super::pools::deadpool;
-use super::{cut, database, insert, kept, user};
+use super::{cut, database, insert, kept, polls_of, until_idle, user};
 
 const REQUESTS: i32 = 500;
 
@@ -32,12 +32,7 @@ async fn every_change_has_its_own_actor() {
                 })
                 .await
             };
-            // Two of three are dropped, sooner or later.
-            let polls = match number % 3 {
-                0 => usize::MAX,
-                _ => 1 + (number as usize * 7919) % 17,
-            };
-            tokio::spawn(cut(request.in_context(user(number)), polls))
+            tokio::spawn(cut(request.in_context(user(number)), polls_of(number)))
         })
         .collect();
     let mut done = BTreeSet::new();
@@ -53,11 +48,7 @@ async fn every_change_has_its_own_actor() {
     // A commit that was sent before its request was dropped has taken effect by now.
     drop(pool);
     let conn = &mut database.connect();
-    let idle = "SELECT count(*) FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
-    while rows(conn, idle) != ["0"] {
-        tokio::task::yield_now().await;
-    }
+    until_idle(conn).await;
     let wrong = rows(
         conn,
         "SELECT key ->> 'id', actor_type, actor_id FROM threadline.changes

@@ -15,7 +15,7 @@ fn error_of(conn: &mut PgConnection, sql: &str) -> String {
 }
 
 #[test]
-fn some_columns_and_no_others_whichever_come() {
+fn only_chosen_columns_are_recorded_also_after_new_ones() {
     let conn = &mut rolled_back();
     run(conn, ORDERS);
     run(
@@ -40,7 +40,7 @@ fn some_columns_and_no_others_whichever_come() {
 }
 
 #[test]
-fn some_operations_and_no_others() {
+fn only_chosen_operations_are_recorded() {
     let conn = &mut rolled_back();
     run(conn, ORDERS);
     run(
@@ -62,7 +62,7 @@ fn some_operations_and_no_others() {
 }
 
 #[test]
-fn rows_of_which_something_is_true() {
+fn only_rows_that_meet_the_condition_are_recorded() {
     let conn = &mut rolled_back();
     run(conn, ORDERS);
     run(

@@ -47,7 +47,7 @@ fn writes_that_return_rows() {
 }
 
 #[test]
-fn several_writes_in_one_statement() {
+fn writes_of_one_statement_are_all_recorded() {
     let mut of_statement = recorded_of(
         "WITH gone AS (DELETE FROM items WHERE id = 1 RETURNING *),
               renamed AS (UPDATE items SET name = 'x' WHERE id = 2 RETURNING *),
@@ -68,7 +68,7 @@ fn several_writes_in_one_statement() {
 }
 
 #[test]
-fn an_insert_that_meets_a_row() {
+fn upserts_are_recorded_as_inserts_and_updates() {
     assert!(recorded_of("INSERT INTO items VALUES (1, 'x') ON CONFLICT DO NOTHING").is_empty());
     let mut upserts = recorded_of(
         "INSERT INTO items VALUES (1, 'x'), (3, 'c'), (2, 'b')
@@ -85,7 +85,7 @@ fn an_insert_that_meets_a_row() {
 }
 
 #[test]
-fn a_merge() {
+fn merge_records_each_insert_update_and_delete() {
     let mut merged = recorded_of(
         "MERGE INTO items AS i USING (VALUES (1, 'x'), (2, NULL), (3, 'c')) AS s (id, name) ON i.id = s.id
          WHEN MATCHED AND s.name IS NULL THEN DELETE
@@ -104,7 +104,7 @@ fn a_merge() {
 }
 
 #[test]
-fn a_copy() {
+fn copy_records_every_row() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, ITEMS);
@@ -136,7 +136,7 @@ fn a_copy() {
 }
 
 #[test]
-fn truncate_of_several_tables_and_what_refers_to_them() {
+fn truncate_of_several_tables_records_the_rows_of_each() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -219,7 +219,7 @@ fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
 }
 
 #[test]
-fn what_a_foreign_key_does() {
+fn cascades_of_foreign_keys_are_recorded() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -249,7 +249,7 @@ fn what_a_foreign_key_does() {
 }
 
 #[test]
-fn keys_shifted_in_bulk() {
+fn keys_shifted_in_bulk_are_recorded_with_the_keys_before() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -269,7 +269,7 @@ fn keys_shifted_in_bulk() {
 }
 
 #[test]
-fn keys_that_are_not_unique_yet() {
+fn keys_under_a_deferred_constraint_are_recorded() {
     for rows_of_each in [1, 150] {
         let database = Database::new();
         let conn = &mut database.connect();
@@ -346,7 +346,7 @@ fn triggers_before_and_after_also_on_other_tables() {
 }
 
 #[test]
-fn rules_and_views_that_write() {
+fn writes_through_rules_and_views_are_recorded() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -372,7 +372,7 @@ const SALES: &str = "CREATE TABLE sales (id int, region text, amount int, PRIMAR
      SELECT threadline.audit('sales')";
 
 #[test]
-fn partitions_that_come_and_go() {
+fn partitions_are_recorded_while_they_are_attached() {
     let conn = &mut rolled_back();
     run(conn, SALES);
     run(
@@ -454,7 +454,7 @@ fn an_audited_table_that_becomes_a_partition_of_an_audited_one() {
 }
 
 #[test]
-fn inheritance_children_and_parents() {
+fn inheritance_children_and_parents_are_recorded_each() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -477,7 +477,7 @@ fn inheritance_children_and_parents() {
 }
 
 #[test]
-fn what_replication_applies() {
+fn writes_of_replica_sessions_are_recorded() {
     let conn = &mut rolled_back();
     run(conn, ITEMS);
     run(
@@ -562,7 +562,7 @@ fn columns_that_fill_themselves_and_types_of_every_kind() {
 }
 
 #[test]
-fn rows_as_wide_as_they_can_be() {
+fn rows_of_1600_columns_are_recorded() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -591,7 +591,7 @@ fn rows_as_wide_as_they_can_be() {
 }
 
 #[test]
-fn values_of_a_hundred_megabytes() {
+fn values_of_a_hundred_megabytes_are_recorded() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -617,7 +617,7 @@ fn values_of_a_hundred_megabytes() {
 }
 
 #[test]
-fn a_row_of_more_than_jsonb_holds() {
+fn rows_that_jsonb_cannot_hold_are_recorded_without_the_large_values() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -636,7 +636,7 @@ fn a_row_of_more_than_jsonb_holds() {
 }
 
 #[test]
-fn a_key_that_became_numeric() {
+fn a_key_that_became_numeric_keeps_its_record() {
     for children in ["", "CREATE TABLE child () INHERITS (items);"] {
         let conn = &mut rolled_back();
         run(
@@ -705,7 +705,7 @@ fn a_detached_partition_can_be_truncated() {
 }
 
 #[test]
-fn columns_called_like_the_rows_of_capture() {
+fn columns_named_like_variables_of_capture_are_recorded() {
     let conn = &mut rolled_back();
     run(
         conn,
@@ -801,7 +801,7 @@ fn rows_of(conn: &mut PgConnection, table: &str) -> Vec<String> {
 
 /// PostgreSQL deletes it here and inserts it there.
 #[test]
-fn a_row_that_moves_between_partitions() {
+fn a_move_between_partitions_is_recorded() {
     let conn = &mut rolled_back();
     run(conn, SALES);
     run(
@@ -857,7 +857,7 @@ fn a_key_that_is_dropped_while_rows_are_written() {
 
 /// Equal for PostgreSQL, but not identical.
 #[test]
-fn text_that_is_compared_regardless_of_case() {
+fn changes_of_case_are_recorded_under_a_case_insensitive_collation() {
     let conn = &mut rolled_back();
     run(
         conn,

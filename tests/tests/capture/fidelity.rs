@@ -156,7 +156,7 @@ fn a_type_alone_in_its_table_does_not_depend_on_the_session_either() {
 }
 
 #[test]
-fn an_image_makes_the_row_again() {
+fn a_row_can_be_restored_from_its_image() {
     let conn = &mut rolled_back();
     run(conn, ZOO);
     run(

@@ -97,7 +97,7 @@ fn that_a_value_changed_and_changed_back_is_seen_without_the_value() {
 }
 
 #[test]
-fn it_is_hmac_sha_256() {
+fn hashes_are_hmac_sha_256() {
     // RFC 4231, test cases 1 and 2, cut to the length of the hashes.
     let conn = &mut threadline_tests::rolled_back();
     for (key, value_of, mac) in [

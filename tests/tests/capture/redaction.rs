@@ -117,7 +117,7 @@ fn the_mask_of_every_type_has_the_json_type_of_its_values() {
 }
 
 #[test]
-fn a_renamed_secret_stays_one_and_the_write_goes_through() {
+fn a_renamed_secret_stays_secret_and_the_write_succeeds() {
     let database = Database::new();
     let conn = &mut secret_table(&database);
     run(

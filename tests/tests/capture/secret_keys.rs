@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline::{Audited, Models, Operation};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, now, rows, run};
 
 diesel::table! {
     sessions (id) { id -> Text, member -> BigInt, }
@@ -52,16 +52,6 @@ fn audited(database: &Database) -> PgConnection {
 
 fn key(number: u32) -> String {
     format!("{SECRET}-{number}")
-}
-
-fn now(conn: &mut PgConnection) -> DateTime<Utc> {
-    value(
-        conn,
-        "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
-    )
-    .unwrap()
-    .parse()
-    .unwrap()
 }
 
 fn operations(conn: &mut PgConnection, number: u32) -> Vec<Operation> {

@@ -62,7 +62,7 @@ fn without_a_cache_of_statements_nothing_stays_in_the_session() {
 }
 
 #[test]
-fn nor_does_anything_of_a_connection_that_carries_the_context_in_autocommit_too() {
+fn an_autocommit_connection_leaves_nothing_in_the_session() {
     let database = Database::new();
     let mut conn = AuditedConnection::new(database.connect());
     conn.set_prepared_statement_cache_size(CacheSize::Disabled);

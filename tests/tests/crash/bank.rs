@@ -13,10 +13,10 @@ const TABLES: [(&str, &str, Option<&str>); 4] = [
 ];
 
 /// The state from the audit, for tables that are rebuilt from it.
-const TOLD: &str = "
+const RECORDED: &str = "
     CREATE SCHEMA initial;
     CREATE AGGREGATE laid_over(jsonb) (SFUNC = jsonb_concat, STYPE = jsonb, INITCOND = '{}');
-    CREATE VIEW told AS
+    CREATE VIEW recorded_changes AS
         SELECT t.table_name, c.id, c.transaction_id, c.op, c.record_key, c.changed_from, c.changed_to, c.row_data
         FROM threadline.audit_changes AS c
         LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id;";
@@ -42,7 +42,7 @@ impl Bank {
             conn,
             "ALTER TABLE pgbench_history ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
         );
-        run(conn, TOLD);
+        run(conn, RECORDED);
         for (table, _, _) in TABLES {
             run(
                 conn,
@@ -103,7 +103,7 @@ impl Bank {
         let idle = self.count("SELECT count(*) FROM pgbench_history WHERE delta = 0");
         let counts = rows(
             self.conn(),
-            "SELECT table_name, op, count(*) FROM told GROUP BY 1, 2 ORDER BY 1, 2",
+            "SELECT table_name, op, count(*) FROM recorded_changes GROUP BY 1, 2 ORDER BY 1, 2",
         );
         let mut expected: Vec<_> = TABLES
             .iter()
@@ -118,12 +118,12 @@ impl Bank {
             self.count("SELECT count(*) FROM threadline.audit_transactions"),
             transactions
         );
-        let orphans = "SELECT count(*) FROM told WHERE NOT EXISTS (
+        let orphans = "SELECT count(*) FROM recorded_changes WHERE NOT EXISTS (
                            SELECT FROM threadline.audit_transactions AS x WHERE x.id = transaction_id)";
         assert_eq!(self.count(orphans), 0);
         // Each transaction row has the changes of one transaction of the bank.
         let mixed = "SELECT count(*) FROM (
-                         SELECT transaction_id FROM told
+                         SELECT transaction_id FROM recorded_changes
                          GROUP BY transaction_id
                          HAVING count(*) FILTER (WHERE op = 'I') <> 1 OR count(DISTINCT table_name) <> count(*)
                      ) AS mixed";
@@ -142,7 +142,7 @@ impl Bank {
                  FROM initial.{table} AS kept WHERE {touched}
                  UNION ALL
                  SELECT record_key, id, CASE op WHEN 'I' THEN row_data WHEN 'U' THEN changed_to END
-                 FROM told WHERE table_name = '{table}'"
+                 FROM recorded_changes WHERE table_name = '{table}'"
             ),
         );
     }
@@ -158,9 +158,9 @@ impl Bank {
                 "SELECT {key}::text AS record, -9223372036854775808 AS place, to_jsonb(live) AS image
                  FROM {table} AS live
                  WHERE {touched} AND NOT EXISTS (
-                     SELECT FROM told WHERE table_name = '{table}' AND op = 'I' AND record_key = live.{key}::text)
+                     SELECT FROM recorded_changes WHERE table_name = '{table}' AND op = 'I' AND record_key = live.{key}::text)
                  UNION ALL
-                 SELECT record_key, -id, changed_from FROM told WHERE table_name = '{table}' AND op = 'U'"
+                 SELECT record_key, -id, changed_from FROM recorded_changes WHERE table_name = '{table}' AND op = 'U'"
             ),
         );
     }
@@ -199,7 +199,7 @@ impl Bank {
         let differences = format!(
             "SELECT record_key, id,
                     (changed_from ->> '{balance}')::bigint AS before, (changed_to ->> '{balance}')::bigint AS after
-             FROM told WHERE table_name = '{table}'"
+             FROM recorded_changes WHERE table_name = '{table}'"
         );
         let unequal = format!(
             "SELECT count(*) FROM {table} AS live
@@ -228,5 +228,7 @@ impl Bank {
 /// Whether anything is recorded of a record. Rebuilding the many others from JSON takes
 /// most of the time.
 fn touched(table: &str, key: &str) -> String {
-    format!("EXISTS (SELECT FROM told WHERE table_name = '{table}' AND record_key = {key}::text)")
+    format!(
+        "EXISTS (SELECT FROM recorded_changes WHERE table_name = '{table}' AND record_key = {key}::text)"
+    )
 }

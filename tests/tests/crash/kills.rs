@@ -1,12 +1,12 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use threadline_tests::{Database, value};
+use threadline_tests::{Database, value, wait_until};
 
 use crate::bank::Bank;
+use crate::chosen;
 use crate::load::{CLIENTS, Load};
 use crate::poster::Poster;
-use crate::{chosen, wait_until};
 
 /// More than there is time for.
 const ENDLESS: u64 = 100_000_000;
@@ -113,7 +113,7 @@ fn kill(bank: &mut Bank, poster: &mut Poster, within: bool) -> String {
         assert_eq!(value(bank.conn(), &terminate).as_deref(), Some("true"));
         wait_until("psql ends", || !poster.is_running());
     } else {
-        poster.kill();
+        poster.psql.kill();
     }
     wait_until("the session ends", || !bank.is_busy(&poster.name));
     let fate = format!(

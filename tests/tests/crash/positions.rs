@@ -2,7 +2,7 @@ use threadline_tests::{run, value};
 
 use crate::bank::Bank;
 use crate::follower::next_page;
-use crate::wait_until;
+use threadline_tests::wait_until;
 
 impl Bank {
     /// Posts until nothing waits.
@@ -16,7 +16,7 @@ impl Bank {
 
     /// Asserts that every change has a position, and that the follower has read it.
     pub(crate) fn check_positions(&mut self) {
-        let all = self.count("SELECT count(*) FROM told");
+        let all = self.count("SELECT count(*) FROM recorded_changes");
         let numbers = value(
             self.conn(),
             "SELECT concat_ws(' ', count(*), count(DISTINCT id), count(DISTINCT position), min(position), max(position))

@@ -5,7 +5,8 @@
 //! Also leaves out changes that remove the identity of records: no primary key is
 //! dropped.
 
-use super::dice::Dice;
+use threadline_tests::Dice;
+
 use super::names::{literal, other_schema, quote, random_name, random_table_name};
 use super::observer::Column;
 use super::schema::ColumnPolicy;

@@ -1,6 +1,6 @@
 //! Names of tables and columns, most of them unusual.
 
-use super::dice::Dice;
+use threadline_tests::Dice;
 
 /// Names that are keywords, that capture itself uses, or that are cut at 63 bytes.
 const COLUMN_NAMES: [&str; 34] = [

@@ -3,9 +3,8 @@
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::{Finding, FindingCode, Models, Protection};
-use threadline_tests::{Database, Server, connect, rows, run};
+use threadline_tests::{Database, Dice, Server, connect, rows, run};
 
-use super::dice::Dice;
 use super::names::{literal, other_schema};
 use super::schema::{COMMON, Planned};
 use super::values::MARKERS;
@@ -44,7 +43,7 @@ impl Pair {
             roles,
         };
         let [all, some, none, app, owner] = [0, 1, 2, 3, 4].map(|n| pair.roles[n].clone());
-        pair.told(&format!(
+        pair.run_noted(&format!(
             "CREATE ROLE {all}; CREATE ROLE {some}; CREATE ROLE {none}; CREATE ROLE {app}; GRANT {all}, {some}, {none} TO {app}"
         ));
         let names = [
@@ -101,14 +100,14 @@ impl Pair {
         }
     }
 
-    fn told(&mut self, sql: &str) {
+    fn run_noted(&mut self, sql: &str) {
         self.script += &format!("{sql};\n");
         run(&mut self.audited, sql);
     }
 
     /// Runs a statement that must succeed in both.
-    pub fn both(&mut self, sql: &str, told: bool) {
-        if told {
+    pub fn both(&mut self, sql: &str, noted: bool) {
+        if noted {
             self.script += &format!("{sql};\n");
         }
         run(&mut self.plain, sql);

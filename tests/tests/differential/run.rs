@@ -1,8 +1,9 @@
 //! One run: a schema, then statements, each with all its checks.
 
+use threadline_tests::Dice;
+
 use super::alter::alter;
 use super::check::{View, attributed, exactly, rebuild};
-use super::dice::Dice;
 use super::names::literal;
 use super::observer::{Change, Recorded, Snapshot, recorded, snapshot};
 use super::pair::Pair;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::dice::Dice;
+use threadline_tests::Dice;
+
 use super::names::{other_schema, quote, random_table_name};
 use super::table::{Shape, Target, table};
 use super::values::value;

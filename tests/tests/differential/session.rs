@@ -1,6 +1,7 @@
 //! The writer, its transaction, and its settings.
 
-use super::dice::Dice;
+use threadline_tests::Dice;
+
 use super::names::other_schema;
 
 const SETTINGS: [&str; 34] = [

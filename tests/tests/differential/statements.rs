@@ -1,6 +1,7 @@
 //! Random writes of every kind.
 
-use super::dice::Dice;
+use threadline_tests::Dice;
+
 use super::names::quote;
 use super::observer::{Column, Table};
 use super::schema::{ColumnPolicy, Planned, column_value};

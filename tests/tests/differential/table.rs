@@ -1,6 +1,7 @@
 //! A random table.
 
-use super::dice::Dice;
+use threadline_tests::Dice;
+
 use super::names::{quote, random_name};
 use super::policy::policy;
 use super::schema::{ColumnPolicy, Planned};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::dice::Dice;
+use threadline_tests::Dice;
+
 use super::names::quote;
 use super::schema::ColumnPolicy;
 use super::table::{Column, Shape};

@@ -1,6 +1,6 @@
 //! SQL for values of any type.
 
-use super::dice::Dice;
+use threadline_tests::Dice;
 
 /// The contents of a secret, as text and as PostgreSQL writes bytes, and the beginning of
 /// a numeric one.

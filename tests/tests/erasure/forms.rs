@@ -1,10 +1,10 @@
 //! Every form of a change shows that a value was erased.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use threadline::{
     Audited, AuditedModel, Erasure, Export, ExportFormat, Filter, Unavailable, revert_transaction,
 };
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, now, rows, run, value};
 
 use crate::{Address, User, findings, jane_and_bob, people, users};
 
@@ -21,11 +21,6 @@ struct Born {
 }
 
 use diesel::NullableExpressionMethods;
-
-fn now(conn: &mut diesel::PgConnection) -> DateTime<Utc> {
-    let now = value(conn, "SELECT to_json(clock_timestamp()) #>> '{}'").unwrap();
-    DateTime::parse_from_rfc3339(&now).unwrap().to_utc()
-}
 
 #[test]
 fn text_csv_json_and_blame_show_it() {
@@ -150,7 +145,7 @@ fn the_past_says_that_a_value_was_erased() {
 
 /// In a masked column too, an erased value differs from a masked one.
 #[test]
-fn erased_is_not_masked() {
+fn erased_values_differ_from_masked_ones() {
     let database = Database::new();
     let conn = &mut people(&database);
     run(

@@ -1,21 +1,8 @@
 use diesel::PgConnection;
 use threadline::Erasure;
-use threadline_tests::{Database, rows, run};
+use threadline_tests::{Database, Dice, rows, run};
 
 use crate::{audit_contents, findings, people};
-
-/// Pseudo-random numbers, the same for a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
 
 /// Makes some writes in one transaction. Every value names its person, and is written again
 /// when a row moves from one to another: `p3-…` is of users:3.
@@ -83,7 +70,7 @@ fn answers(conn: &mut PgConnection, person: &str) -> Vec<String> {
 fn nothing_of_the_person_is_left_and_everything_else_is() {
     let seeds = std::env::var("THREADLINE_SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
     for seed in 0..seeds {
-        let dice = &mut Dice(seed);
+        let dice = &mut Dice::new(seed);
         let database = Database::new();
         let conn = &mut people(&database);
         for _ in 0..60 {

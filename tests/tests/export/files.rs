@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use threadline::{ErrorKind, Export, ExportFormat, Filter};
-use threadline_tests::{Database, run, scratch_dir, value};
+use threadline_tests::{Database, names_in, run, scratch_dir, value};
 
 use super::readers::{is_document, jq_with};
 
@@ -27,15 +27,6 @@ fn folder(test: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).unwrap();
     dir
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 /// A disk that is full after a number of bytes.
@@ -148,7 +139,7 @@ fn a_file_is_there_when_it_is_complete_and_is_alone() {
             .unwrap();
         assert_eq!(exported.changes, 2_000);
     }
-    assert_eq!(names(&dir), ["a.csv", "a.json", "a.ndjson"]);
+    assert_eq!(names_in(&dir), ["a.csv", "a.json", "a.ndjson"]);
     assert!(is_document(&fs::read(dir.join("a.json")).unwrap()));
     let lines = fs::read(dir.join("a.ndjson")).unwrap();
     assert_eq!(jq_with(&["-s"], ".[-1].end", &lines), ["true"]);
@@ -182,7 +173,7 @@ fn after_an_error_nothing_is_left_and_what_was_there_is_as_it_was() {
         Export::new(Filter::new())
             .write_file(lost, ExportFormat::Ndjson, &path)
             .unwrap_err();
-        assert_eq!(names(&dir), ["old.json"], "{}", path.display());
+        assert_eq!(names_in(&dir), ["old.json"], "{}", path.display());
         assert_eq!(fs::read_to_string(&old).unwrap(), "older");
     }
     let exported = Export::new(Filter::new())
@@ -190,7 +181,7 @@ fn after_an_error_nothing_is_left_and_what_was_there_is_as_it_was() {
         .unwrap();
     assert_eq!(exported.changes, 2_000);
     assert!(is_document(&fs::read(&old).unwrap()));
-    assert_eq!(names(&dir), ["old.json"]);
+    assert_eq!(names_in(&dir), ["old.json"]);
 }
 
 #[test]
@@ -209,7 +200,7 @@ fn a_panic_leaves_nothing_either() {
             .is_err()
     });
     assert!(panicked);
-    assert!(names(&dir).is_empty());
+    assert!(names_in(&dir).is_empty());
 }
 
 #[test]
@@ -234,7 +225,7 @@ fn a_row_that_cannot_be_read_is_an_error_and_no_shorter_export() {
         Export::new(Filter::new())
             .write_file(conn, format, dir.join("a"))
             .unwrap_err();
-        assert!(names(&dir).is_empty());
+        assert!(names_in(&dir).is_empty());
         assert_eq!(value(conn, "SELECT 1").as_deref(), Some("1"));
     }
 }
@@ -265,7 +256,7 @@ fn a_place_that_cannot_be_written_is_named() {
         error.to_string().starts_with(&taken.display().to_string()),
         "{error}"
     );
-    assert_eq!(names(&dir), ["taken"]);
+    assert_eq!(names_in(&dir), ["taken"]);
 }
 
 #[test]
@@ -280,7 +271,7 @@ fn without_the_audit_schema_it_is_said_and_nothing_is_written() {
         matches!(error.kind(), ErrorKind::SchemaMissing { installed: None }),
         "{error}"
     );
-    assert!(names(&dir).is_empty());
+    assert!(names_in(&dir).is_empty());
 }
 
 #[test]
@@ -334,7 +325,7 @@ fn a_process_that_is_killed_leaves_no_file_that_looks_complete() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(names(&dir), ["a.ndjson.partial"]);
+    assert_eq!(names_in(&dir), ["a.ndjson.partial"]);
     assert!(
         !fs::read_to_string(&partial)
             .unwrap()
@@ -345,5 +336,5 @@ fn a_process_that_is_killed_leaves_no_file_that_looks_complete() {
         .write_file(&mut database.connect(), ExportFormat::Ndjson, &path)
         .unwrap();
     assert_eq!(exported.changes, 2_000);
-    assert_eq!(names(&dir), ["a.ndjson"]);
+    assert_eq!(names_in(&dir), ["a.ndjson"]);
 }

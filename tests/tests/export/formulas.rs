@@ -95,7 +95,7 @@ fn no_text_of_a_context_begins_a_formula_and_none_is_changed_otherwise() {
 }
 
 #[test]
-fn text_within_is_left_alone() {
+fn formula_signs_inside_a_text_are_unchanged() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

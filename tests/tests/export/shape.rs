@@ -8,7 +8,7 @@ use threadline::{
 use threadline_tests::{Database, run};
 
 /// Makes an update under a full context, and an insert under none.
-fn told() -> Database {
+fn two_changes() -> Database {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -70,8 +70,8 @@ fn redacted(mut value: Value) -> Value {
 }
 
 #[test]
-fn the_json_document() {
-    let database = told();
+fn the_json_document_has_the_documented_form() {
+    let database = two_changes();
     let conn = &mut database.connect();
     let document = serde_json::from_str(&text(conn, ExportFormat::Json, true)).unwrap();
     let pretty = serde_json::to_string_pretty(&redacted(document)).unwrap();
@@ -79,8 +79,8 @@ fn the_json_document() {
 }
 
 #[test]
-fn the_lines_of_ndjson() {
-    let database = told();
+fn ndjson_has_the_documented_form() {
+    let database = two_changes();
     let conn = &mut database.connect();
     let lines: Vec<_> = text(conn, ExportFormat::Ndjson, false)
         .lines()
@@ -90,8 +90,8 @@ fn the_lines_of_ndjson() {
 }
 
 #[test]
-fn the_csv() {
-    let database = told();
+fn csv_has_the_documented_columns() {
+    let database = two_changes();
     let conn = &mut database.connect();
     let csv = text(conn, ExportFormat::Csv, false);
     let header = csv.lines().next().unwrap();
@@ -119,7 +119,7 @@ fn the_csv() {
 
 #[test]
 fn csv_ends_its_lines_as_rfc_4180_has_it() {
-    let database = told();
+    let database = two_changes();
     let csv = text(&mut database.connect(), ExportFormat::Csv, false);
     assert_eq!(csv.matches("\r\n").count(), 3);
     assert_eq!(csv.matches('\n').count(), 3);

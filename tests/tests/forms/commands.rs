@@ -194,7 +194,7 @@ fn each_kind_of_line_about_a_person_has_its_schema() {
 }
 
 #[test]
-fn what_a_command_prints_is_read_back_as_the_answer_of_the_library() {
+fn printed_json_is_read_back_as_the_librarys_records() {
     let (database, mut connection) = club();
     let conn = &mut connection;
     let printed = audit(&database, &["timeline", "--json"]);

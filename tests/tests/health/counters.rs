@@ -88,7 +88,7 @@ fn growth_is_that_of_the_last_day_also_after_old_changes_were_deleted() {
 
 /// More than 10,000 are estimated from their ids.
 #[test]
-fn many_that_wait_are_estimated() {
+fn many_waiting_entries_are_estimated() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, USERS);
@@ -164,7 +164,7 @@ fn the_application_and_readers_of_a_protected_audit_may_ask() {
 }
 
 #[test]
-fn it_becomes_json() {
+fn health_is_serialized_as_json() {
     let database = Database::new();
     let json = serde_json::to_value(health(&mut database.connect())).unwrap();
     assert_eq!(json["healthy"], true);

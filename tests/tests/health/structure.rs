@@ -109,7 +109,7 @@ fn it_finds_the_structure_that_verify_finds() {
 
 /// The fixes of a health check's findings work.
 #[test]
-fn its_fixes_fix() {
+fn fixes_of_the_health_check_fix() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -4,12 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use threadline::{Audited, History, Moved};
-use threadline_tests::{Database, rows, run, value};
-
-#[path = "../timeline/dice.rs"]
-mod dice;
-
-use dice::Dice;
+use threadline_tests::{Database, Dice, rows, run, value};
 
 diesel::table! {
     users (id) { id -> BigInt, name -> Text, }

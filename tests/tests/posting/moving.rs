@@ -201,7 +201,7 @@ fn a_worker_posts_until_it_is_stopped() {
 }
 
 #[test]
-fn who_reads_posts_first_when_much_waits() {
+fn a_reader_posts_first_if_many_entries_wait() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, ITEMS);

@@ -24,7 +24,7 @@ fn read_of_transactions(conn: &mut PgConnection) -> i64 {
 }
 
 #[test]
-fn what_waits_is_read_without_reading_the_transactions_of_years() {
+fn waiting_entries_are_read_without_older_transactions() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -85,7 +85,7 @@ fn a_hold_on_nothing_or_without_a_reason_is_refused() {
 /// Held changes that come first do not prevent the removal of others, regardless of their
 /// number.
 #[test]
-fn what_is_held_keeps_nothing_else() {
+fn a_hold_keeps_only_what_it_names() {
     let database = Database::new();
     let conn = &mut kept(&database);
     run(

@@ -1,10 +1,9 @@
-use std::io::Write;
-use std::process::{Child, Command, Stdio};
-use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use diesel::PgConnection;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, RepeatingPsql, rows, run, value, wait_until};
 
 use crate::{age, kept};
 
@@ -19,46 +18,6 @@ const TURNS: [&str; 2] = [
 
 const PROGRESS: &str =
     "SELECT (p.reached_key, p.reached_transaction, p.reached_id) FROM threadline.purges AS p";
-
-/// A psql that purges all the time, and its sessions.
-struct Purger(Child);
-
-impl Purger {
-    fn start(database: &Database, turn: &'static str) -> Self {
-        let mut psql = database
-            .server()
-            .command("psql")
-            .args(["--no-psqlrc", "--quiet", "--dbname", &database.url()])
-            .env("PGAPPNAME", "purger")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|e| panic!("psql: {e}"));
-        let mut stdin = psql.stdin.take().expect("piped");
-        thread::spawn(move || while stdin.write_all(turn.as_bytes()).is_ok() {});
-        Self(psql)
-    }
-
-    fn kill(&mut self) {
-        let _ = self.0.kill();
-        self.0.wait().expect("our own child");
-    }
-}
-
-impl Drop for Purger {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "never: {what}");
-        sleep(Duration::from_millis(1));
-    }
-}
 
 /// Returns the session of a purger that has removed something and not committed it.
 fn amidst(conn: &mut PgConnection) -> (String, String) {
@@ -160,7 +119,7 @@ fn killed_at_any_point(images: &str) {
             }
         }
         let turn = TURNS[round as usize % 2];
-        let mut purger = Purger::start(&database, turn);
+        let mut purger = RepeatingPsql::start(&database, "purger", turn);
         let already = value(&mut conn, PROGRESS);
         wait_until("a batch is done", || value(&mut conn, PROGRESS) != already);
         let (session, transaction) = amidst(&mut conn);

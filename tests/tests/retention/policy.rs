@@ -56,7 +56,7 @@ fn how_long_changes_are_kept_is_a_policy_like_another_and_rebuilds_nothing() {
 }
 
 #[test]
-fn what_is_no_length_of_time_or_below_the_floor_is_refused() {
+fn an_invalid_or_too_short_retention_is_refused() {
     let conn = &mut rolled_back();
     run(
         conn,

@@ -7,17 +7,9 @@ use threadline::{
     ActorRef, AuditContext, AuditExt, Audited, ErrorKind, FindingCode, Unavailable, models, purge,
     purge_preview, record_action,
 };
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, now, rows, run, value};
 
 use crate::{Order, age, kept};
-
-fn now(conn: &mut PgConnection) -> DateTime<Utc> {
-    diesel::select(diesel::dsl::sql::<diesel::sql_types::Timestamptz>(
-        "clock_timestamp()",
-    ))
-    .get_result(conn)
-    .unwrap()
-}
 
 fn all_as_of(conn: &mut PgConnection, at: DateTime<Utc>) -> Vec<Order> {
     let rows = Order::all_as_of(conn, at).unwrap();
@@ -27,7 +19,7 @@ fn all_as_of(conn: &mut PgConnection, at: DateTime<Utc>) -> Vec<Order> {
 }
 
 #[test]
-fn what_is_older_goes_and_every_answer_inside_the_kept_time_stays() {
+fn a_purge_removes_older_changes_and_keeps_every_answer_after_them() {
     let database = Database::new();
     let conn = &mut kept(&database);
     run(

@@ -1,21 +1,8 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, Dice, rows, run, value};
 
 use crate::age;
-
-/// Pseudo-random numbers, the same for a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
 
 /// Makes some writes by one of several people, in one transaction: of the given number of
 /// kinds, of which the last two change keys.
@@ -82,7 +69,7 @@ fn answers(conn: &mut PgConnection, instants: &[DateTime<Utc>]) -> Vec<String> {
 fn every_kept_instant_is_answered_as_before_whatever_goes() {
     let seeds = std::env::var("THREADLINE_SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
     for seed in 0..seeds {
-        let dice = &mut Dice(seed);
+        let dice = &mut Dice::new(seed);
         let plain = seed % 2 == 1;
         let database = Database::new();
         let conn = &mut database.connect();

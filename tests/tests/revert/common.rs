@@ -1,9 +1,20 @@
 //! Shared code of the tests of reverts.
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use threadline::{Error, ErrorKind, revert_transaction};
+use threadline::{Audited, Error, ErrorKind, revert_transaction};
 use threadline_tests::{run, value};
+
+diesel::table! {
+    notes (id) { id -> Int4, body -> Nullable<Text>, }
+}
+
+#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
+#[diesel(table_name = notes)]
+pub struct Note {
+    id: i32,
+    #[allow(dead_code)]
+    body: Option<String>,
+}
 
 /// Runs statements as one transaction and returns its id.
 #[track_caller]
@@ -85,15 +96,4 @@ pub fn reasons(error: Error) -> String {
         "{error:?}"
     );
     error.to_string()
-}
-
-/// Returns the server's clock.
-pub fn now(conn: &mut PgConnection) -> DateTime<Utc> {
-    value(
-        conn,
-        "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
-    )
-    .unwrap()
-    .parse()
-    .unwrap()
 }

@@ -5,21 +5,9 @@ use std::thread;
 
 use diesel::prelude::*;
 use threadline::{Audited, revert_transaction};
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, now, run, value};
 
-use super::common::{now, reasons, state, transaction};
-
-diesel::table! {
-    notes (id) { id -> Int4, body -> Nullable<Text>, }
-}
-
-#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
-#[diesel(table_name = notes)]
-struct Note {
-    id: i32,
-    #[allow(dead_code)]
-    body: Option<String>,
-}
+use super::common::{Note, reasons, state, transaction};
 
 fn notes() -> Database {
     let database = Database::new();
@@ -100,7 +88,7 @@ fn a_change_in_flight_that_rolls_back_was_none() {
 }
 
 #[test]
-fn a_deletion_in_flight() {
+fn a_concurrent_deletion_is_a_conflict() {
     let database = notes();
     let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
     let error = meanwhile(
@@ -113,7 +101,7 @@ fn a_deletion_in_flight() {
 }
 
 #[test]
-fn a_row_of_the_same_key_in_flight() {
+fn a_concurrent_insert_of_the_key_is_a_conflict() {
     let database = notes();
     let mistake = transaction(&mut database.connect(), "DELETE FROM notes WHERE id = 2");
     let error = meanwhile(
@@ -126,7 +114,7 @@ fn a_row_of_the_same_key_in_flight() {
 }
 
 #[test]
-fn a_reference_in_flight_is_not_deleted() {
+fn a_concurrent_reference_keeps_its_row() {
     let database = notes();
     let mistake = transaction(&mut database.connect(), "INSERT INTO notes VALUES (3)");
     let error = meanwhile(

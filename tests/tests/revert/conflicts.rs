@@ -35,7 +35,7 @@ fn refused(mistake: &str, since: &str) -> String {
 }
 
 #[test]
-fn a_value_changed_since() {
+fn a_value_changed_since_is_a_conflict() {
     insta::assert_snapshot!(refused(
         "UPDATE shops SET name = 'x', stars = 5 WHERE id = 1",
         "UPDATE shops SET name = 'y', stars = 4 WHERE id = 1"
@@ -53,7 +53,7 @@ fn a_value_changed_since_in_another_column_does_not_matter() {
 }
 
 #[test]
-fn an_inserted_row_changed_since_in_any_column() {
+fn an_inserted_row_that_changed_since_is_a_conflict() {
     insta::assert_snapshot!(refused(
         "INSERT INTO shops VALUES (5, 'e', 5)",
         "UPDATE shops SET stars = 4 WHERE id = 5"
@@ -61,7 +61,7 @@ fn an_inserted_row_changed_since_in_any_column() {
 }
 
 #[test]
-fn a_row_that_is_gone() {
+fn a_missing_row_is_a_conflict() {
     insta::assert_snapshot!(refused(
         "UPDATE shops SET name = 'x' WHERE id = 1; INSERT INTO prices VALUES (9, 9, 9)",
         "DELETE FROM shops WHERE id = 1; UPDATE prices SET no = 10 WHERE no = 9"
@@ -69,7 +69,7 @@ fn a_row_that_is_gone() {
 }
 
 #[test]
-fn another_row_with_the_key() {
+fn another_row_with_the_key_is_a_conflict() {
     insta::assert_snapshot!(refused(
         "DELETE FROM prices WHERE no = 1; UPDATE prices SET no = 3 WHERE no = 2",
         "INSERT INTO prices VALUES (1, 1, 7), (1, 2, 7)"
@@ -77,7 +77,7 @@ fn another_row_with_the_key() {
 }
 
 #[test]
-fn rows_that_refer_to_one_that_would_be_deleted() {
+fn a_reference_to_a_row_to_delete_is_a_conflict() {
     insta::assert_snapshot!(refused(
         "INSERT INTO shops VALUES (5, 'e', 5), (6, 'f', 5), (7, 'g', 5)",
         "INSERT INTO sales VALUES (1, 5); INSERT INTO strict VALUES (1, 6)"
@@ -98,7 +98,7 @@ fn rows_of_an_unaudited_table_refer_to_it_too() {
 }
 
 #[test]
-fn constraints_of_every_kind() {
+fn a_violated_constraint_is_a_conflict() {
     let database = shop();
     let conn = &mut database.connect();
     run(

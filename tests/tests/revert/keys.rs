@@ -148,7 +148,7 @@ fn keys_of_one_column_of_every_type() {
 }
 
 #[test]
-fn odd_names_and_a_second_schema() {
+fn records_with_unusual_names_are_reverted() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, r#"CREATE SCHEMA "My ""App"" it's""#);

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Operation};
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, now, run, value};
 
-use super::common::{last, now, reasons, state};
+use super::common::{last, reasons, state};
 
 diesel::table! {
     notes (id) { id -> Int4, body -> Nullable<Text>, price -> Nullable<Numeric>, }
@@ -37,7 +37,7 @@ fn after(conn: &mut PgConnection, sql: &str) -> (DateTime<Utc>, String) {
 }
 
 #[test]
-fn to_before_an_update() {
+fn a_record_is_reverted_to_before_an_update() {
     let database = notes();
     let conn = &mut database.connect();
     for sql in [
@@ -53,7 +53,7 @@ fn to_before_an_update() {
 }
 
 #[test]
-fn to_each_instant_of_its_life_and_back() {
+fn a_record_is_reverted_to_each_of_its_states_and_back() {
     let database = notes();
     let conn = &mut database.connect();
     let mut lives = vec![];
@@ -82,7 +82,7 @@ fn to_each_instant_of_its_life_and_back() {
 }
 
 #[test]
-fn to_where_it_is_writes_nothing() {
+fn a_revert_to_the_present_state_writes_nothing() {
     let database = notes();
     let conn = &mut database.connect();
     let before = last(conn);
@@ -94,7 +94,7 @@ fn to_where_it_is_writes_nothing() {
 }
 
 #[test]
-fn under_the_actor_of_now() {
+fn a_revert_is_recorded_under_the_current_actor() {
     let database = notes();
     let conn = &mut database.connect();
     let (instant, before) = after(conn, "DELETE FROM notes WHERE id = 1");
@@ -180,7 +180,7 @@ fn a_record_inserted_where_one_moved_away_is_deleted_again() {
 }
 
 #[test]
-fn why_it_cannot_be() {
+fn each_obstacle_to_a_revert_is_reported() {
     let database = notes();
     let conn = &mut database.connect();
     run(
@@ -271,7 +271,7 @@ mod masked {
     }
 
     #[test]
-    fn what_changed_does() {
+    fn changed_columns_are_reverted() {
         let database = database();
         let conn = &mut database.connect();
         let (instant, _) = after(
@@ -319,7 +319,7 @@ mod masked {
     }
 
     #[test]
-    fn a_column_renamed_since_is_still_masked() {
+    fn masked_columns_stay_masked_after_rename() {
         for refresh in ["", "SELECT threadline.refresh('notes')"] {
             let database = database();
             let conn = &mut database.connect();

@@ -117,7 +117,7 @@ fn a_masked_column_that_was_renamed_is_still_masked() {
 }
 
 #[test]
-fn a_column_that_is_masked_since_or_no_longer() {
+fn masked_values_are_not_reverted_whenever_the_mask_was_set() {
     let database = users();
     let conn = &mut database.connect();
     run(

@@ -2,21 +2,9 @@
 
 use diesel::prelude::*;
 use threadline::{Audited, revert_transaction};
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, now, run, value};
 
-use super::common::{now, refusal, state, transaction};
-
-diesel::table! {
-    notes (id) { id -> Int4, body -> Nullable<Text>, }
-}
-
-#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
-#[diesel(table_name = notes)]
-struct Note {
-    id: i32,
-    #[allow(dead_code)]
-    body: Option<String>,
-}
+use super::common::{Note, refusal, state, transaction};
 
 /// Opens a session of a role that may write the tables and read the audit.
 fn with_role(rights: &str, test: impl FnOnce(&Database, &mut PgConnection)) {

@@ -100,7 +100,7 @@ fn a_column_dropped_since_conflicts_with_changes_of_only_it() {
 }
 
 #[test]
-fn a_column_of_another_type_since() {
+fn values_fit_a_column_whose_type_changed_since() {
     let (database, mistakes) = migrated(
         "ALTER TABLE notes ALTER pages TYPE bigint; ALTER TABLE notes ALTER body TYPE varchar(5)",
     );

@@ -16,7 +16,7 @@ const NOTES: &str = "
 ";
 
 #[test]
-fn writes_of_every_kind() {
+fn every_kind_of_write_is_reverted() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, NOTES);
@@ -63,7 +63,7 @@ fn a_transaction_that_never_was_is_named() {
 }
 
 #[test]
-fn several_transactions_newest_first() {
+fn several_transactions_are_reverted_newest_first() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, NOTES);

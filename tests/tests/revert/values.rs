@@ -31,7 +31,7 @@ const ROWS: [&str; 4] = [
 ];
 
 #[test]
-fn of_every_type() {
+fn values_of_every_type_are_reverted() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, ZOO);
@@ -57,7 +57,7 @@ fn of_every_type() {
 }
 
 #[test]
-fn digits_that_make_no_difference_in_value() {
+fn values_that_differ_in_digits_alone_are_reverted() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -77,7 +77,7 @@ fn digits_that_make_no_difference_in_value() {
 }
 
 #[test]
-fn json_text_that_jsonb_does_not_take() {
+fn json_that_jsonb_rejects_is_reverted() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -98,7 +98,7 @@ fn json_text_that_jsonb_does_not_take() {
 }
 
 #[test]
-fn generated_and_identity_columns() {
+fn generated_and_identity_columns_are_reverted() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -3,18 +3,9 @@ use std::path::{Path, PathBuf};
 
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use threadline::{ErrorKind, Models};
-use threadline_tests::{Database, NEWEST, run, scratch_dir, value};
+use threadline_tests::{Database, NEWEST, names_in, run, scratch_dir, value};
 
 use super::app::{Device, DeviceNext, NO_TABLES, Post, PostNext, TABLES, User};
-
-fn folders(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
 
 /// Returns the folder's name without its version.
 fn name(folder: &Path) -> String {
@@ -54,7 +45,7 @@ fn schema_and_policies_are_written_once() {
         .flat_map(|folder| [read(folder, "up.sql"), read(folder, "down.sql")])
         .collect();
     insta::assert_snapshot!("policies", policies.join("\n========\n"));
-    assert_eq!(folders(&dir).len(), written.len());
+    assert_eq!(names_in(&dir).len(), written.len());
 
     models.check(&dir).unwrap();
     assert!(models.generate(&dir).unwrap().is_empty());
@@ -137,7 +128,7 @@ fn a_column_that_looks_secret_asks_for_a_decision_before_it_is_recorded() {
         "{error:?}"
     );
     insta::assert_snapshot!("undecided", error);
-    assert_eq!(folders(&dir), [""; 0]);
+    assert_eq!(names_in(&dir), [""; 0]);
     assert_eq!(
         models.check(&dir).unwrap_err().to_string(),
         error.to_string()
@@ -170,7 +161,7 @@ fn policies_of_two_branches_are_said_again_so_that_their_order_does_not_matter()
         let written = with(mask).generate(&dir).unwrap();
         (read(&written[0], "up.sql"), read(&written[0], "down.sql"))
     };
-    let newest = folders(&main).pop().unwrap();
+    let newest = names_in(&main).pop().unwrap();
     let time = newest.rsplit_once("-000").unwrap().0.to_owned();
     for (number, mask) in [(8, "title"), (9, "author")] {
         let (up, down) = branch(mask);
@@ -196,7 +187,7 @@ fn policies_of_two_branches_are_said_again_so_that_their_order_does_not_matter()
     let database = Database::empty();
     let conn = &mut database.connect();
     run(conn, TABLES);
-    let mut order = folders(&main);
+    let mut order = names_in(&main);
     let last = order.len() - 1;
     order.swap(last - 1, last - 2);
     for folder in &order {
@@ -267,14 +258,14 @@ fn new_versions_come_after_all_that_are_there_and_are_their_own() {
     existing(&dir, "00000000000000_diesel_initial_setup", "");
     existing(&dir, "2026-01-01-000000-0000_create_users", "");
     let written = threadline::models![User, Post].generate(&dir).unwrap();
-    let versions: Vec<_> = folders(&dir)
+    let versions: Vec<_> = names_in(&dir)
         .iter()
         .map(|folder| folder.split('_').next().unwrap().replace('-', ""))
         .collect();
     let mut unique = versions.clone();
     unique.dedup();
     assert_eq!(versions, unique);
-    let sorted: Vec<PathBuf> = folders(&dir)[2..]
+    let sorted: Vec<PathBuf> = names_in(&dir)[2..]
         .iter()
         .map(|folder| dir.join(folder))
         .collect();
@@ -312,7 +303,7 @@ fn a_folder_that_cannot_be_worked_with_is_named() {
         error.contains("version `V2` sorts after every timestamp"),
         "{error}"
     );
-    assert_eq!(folders(&dir), ["V2_users"]);
+    assert_eq!(names_in(&dir), ["V2_users"]);
 }
 
 #[test]
@@ -346,7 +337,7 @@ fn a_schema_that_is_there_twice_is_reported_and_does_no_harm() {
     }
     let models = threadline::models![User, Post];
     let error = models.check(&dir).unwrap_err().to_string();
-    let error = error.replace(&folders(&dir)[1], "[first]");
+    let error = error.replace(&names_in(&dir)[1], "[first]");
     insta::assert_snapshot!("schema_twice", error);
 
     let database = Database::empty();
@@ -360,7 +351,7 @@ fn a_schema_that_is_there_twice_is_reported_and_does_no_harm() {
     conn.run_pending_migrations(migrations).unwrap();
     assert!(models.status(conn).unwrap().is_current());
 
-    fs::remove_dir_all(dir.join(folders(&dir)[3].as_str())).unwrap();
+    fs::remove_dir_all(dir.join(names_in(&dir)[3].as_str())).unwrap();
     models.check(&dir).unwrap();
 }
 

@@ -14,17 +14,17 @@ use tracing::{Event, Subscriber};
 
 /// Everything reported, a line each: spans and events in their order, then the metrics.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Reported {
     pub(crate) lines: Vec<String>,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Reported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines.join("\n"))
     }
 }
 
-pub(crate) fn listen(work: impl FnOnce()) -> Told {
+pub(crate) fn listen(work: impl FnOnce()) -> Reported {
     let listener = Listener::default();
     let counts = Counts::default();
     tracing::subscriber::with_default(listener.clone(), || {
@@ -33,7 +33,7 @@ pub(crate) fn listen(work: impl FnOnce()) -> Told {
     let mut lines = listener.0.lock().unwrap().lines.clone();
     let counts = counts.0.lock().unwrap();
     lines.extend(counts.iter().map(|(name, value)| format!("{name} {value}")));
-    Told { lines }
+    Reported { lines }
 }
 
 #[derive(Debug, Clone, Default)]

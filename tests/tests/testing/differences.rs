@@ -71,7 +71,7 @@ fn a_change_in_the_middle_shifts_nothing() {
 }
 
 #[test]
-fn another_order_is_said() {
+fn an_unexpected_order_is_reported() {
     insta::assert_snapshot!(difference(
         &sample(),
         [
@@ -123,7 +123,7 @@ fn an_error_of_the_code_is_shown() {
 }
 
 #[test]
-fn nothing_recorded_is_said() {
+fn an_empty_recording_is_reported() {
     let conn = &mut rolled_back();
     let recorded = recorded(conn, |_| ());
     insta::assert_snapshot!(difference(&recorded, [action("user.invited")]));

@@ -41,7 +41,7 @@ fn matches(recorded: &Recorded, expected: Expected) -> bool {
 }
 
 #[test]
-fn every_word_is_compared() {
+fn expectations_compare_every_given_property() {
     let sample = &sample();
     let holds = [
         insert("users"),

@@ -220,7 +220,7 @@ fn what_is_recorded_under_a_context_is_found_through_any_connection() {
 }
 
 #[test]
-fn an_audit_that_is_not_there_is_said() {
+fn a_missing_audit_schema_is_reported() {
     let database = Database::empty();
     let conn = &mut database.connect();
     let panicked = catch_unwind(AssertUnwindSafe(|| recorded(conn, |_| ()))).unwrap_err();

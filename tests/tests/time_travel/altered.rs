@@ -4,9 +4,9 @@ use bigdecimal::BigDecimal;
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, ErrorKind, Unavailable, revert_transaction};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, now, rows, run, value};
 
-use crate::{each, now};
+use crate::each;
 
 mod of_then {
     use super::*;

@@ -4,9 +4,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Unavailable};
-use threadline_tests::{Database, Server, rows, run, value};
+use threadline_tests::{Database, Server, now, rows, run, value};
 
-use crate::{each, now};
+use crate::each;
 
 diesel::table! {
     members (id) { id -> Int4, name -> Text, }
@@ -110,7 +110,7 @@ fn what_an_open_transaction_wrote_is_awaited() {
 }
 
 #[test]
-fn who_is_still_open_is_named() {
+fn open_transactions_are_named() {
     let database = database();
     let (writer, reader) = (&mut database.connect(), &mut database.connect());
     // Another transaction is open for longer, and wrote nothing that is audited.
@@ -157,7 +157,7 @@ fn what_an_open_transaction_wrote_later_is_not_awaited() {
 }
 
 #[test]
-fn whoever_writes_elsewhere_holds_up_nobody() {
+fn open_writers_of_other_tables_are_not_awaited() {
     let database = database();
     let reader = &mut database.connect();
     let idle = &mut database.connect();
@@ -281,7 +281,7 @@ fn the_contexts_of_a_day_long_transaction_are_one() {
 }
 
 #[test]
-fn what_a_savepoint_took_back_never_was() {
+fn changes_of_a_rolled_back_savepoint_are_not_recorded() {
     let database = database();
     let (writer, reader) = (&mut database.connect(), &mut database.connect());
     run(

@@ -8,10 +8,9 @@ use std::ops::Range;
 use diesel::prelude::*;
 use serde_json::{Map, Value};
 use threadline::{Audited, Operation};
-use threadline_tests::{Database, rows, run};
+use threadline_tests::{Database, Dice, now, rows, run};
 
-use crate::dice::Dice;
-use crate::{each, now};
+use crate::each;
 
 /// The number of runs, each with another seed. THREADLINE_SEEDS asks for more, or for
 /// some: `100`, or `57..58`.
@@ -354,7 +353,7 @@ pub(crate) fn seeds(unasked: Range<u64>) -> Range<u64> {
 }
 
 #[test]
-fn no_command_changes_what_was() {
+fn no_later_command_changes_the_state_at_an_instant() {
     let mut failures = vec![];
     let (mut compared, mut unrecorded) = (0, 0);
     for seed in seeds(SEEDS) {

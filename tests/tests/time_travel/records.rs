@@ -3,9 +3,9 @@
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Operation, Unavailable};
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, now, run};
 
-use crate::{Copy, each, now};
+use crate::{Copy, each};
 
 diesel::table! {
     members (id) {
@@ -159,7 +159,7 @@ fn a_record_that_was_not_there_says_why() {
 }
 
 #[test]
-fn whatever_happens_the_table_is_what_was_copied() {
+fn the_table_at_an_instant_equals_its_copy() {
     let database = Database::new();
     let conn = &mut database.connect();
     each(

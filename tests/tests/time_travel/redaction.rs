@@ -147,7 +147,7 @@ fn redacted_columns_are_placeholders_in_texts_and_errors_elsewhere() {
 }
 
 #[test]
-fn what_is_null_is_seen_to_be() {
+fn masked_nulls_stay_visible_as_null() {
     let database = Database::new();
     let conn = &mut database.connect();
     let at = each(
@@ -352,7 +352,7 @@ fn a_redacted_column_stays_so_under_whatever_name() {
 }
 
 #[test]
-fn under_an_old_snapshot_a_renamed_secret_stays_one() {
+fn a_renamed_secret_stays_secret_under_an_old_snapshot() {
     let database = Database::alone();
     let (conn, migration) = (&mut database.connect(), &mut database.connect());
     let at = each(conn, &[ACCOUNTS, SECRETS, AUDIT]);

@@ -2,9 +2,8 @@
 //! one. On random histories both give the same, and the former table.
 
 use diesel::prelude::*;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, Dice, rows, run, value};
 
-use crate::dice::Dice;
 use crate::random::seeds;
 
 const STEPS: usize = 40;
@@ -161,7 +160,7 @@ fn follow(seed: u64, bypass: bool) -> Answers {
 }
 
 #[test]
-fn the_short_road_leads_where_the_long_one_does() {
+fn the_fast_and_the_slow_path_agree() {
     let mut seen = Answers {
         plain: 0,
         compared: 0,
@@ -175,7 +174,7 @@ fn the_short_road_leads_where_the_long_one_does() {
 }
 
 #[test]
-fn also_where_something_was_not_recorded() {
+fn the_fast_and_the_slow_path_agree_with_gaps() {
     let compared: usize = seeds(11..17).map(|seed| follow(seed, true).compared).sum();
     assert!(compared > 200);
 }

@@ -6,10 +6,10 @@ use diesel::data_types::PgInterval;
 use diesel::prelude::*;
 use std::collections::Bound;
 use threadline::Audited;
-use threadline_tests::Database;
+use threadline_tests::{Database, now};
 use uuid::Uuid;
 
-use crate::{Copy, each, now};
+use crate::{Copy, each};
 
 diesel::table! {
     zoo (id) {

@@ -70,7 +70,7 @@ impl Criterion {
     }
 
     /// Returns whether a filter can hold both.
-    pub fn stands_beside(&self, other: &Self) -> bool {
+    pub fn is_compatible_with(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Key(a, ..), Self::Table(b) | Self::Record(b, _))
             | (Self::Table(b) | Self::Record(b, _), Self::Key(a, ..)) => a == b,

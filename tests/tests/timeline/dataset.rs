@@ -6,9 +6,7 @@ use threadline::{
     Action, ActionStatus, ActorRef, AuditContext, AuditContextBuilder, AuditExt, Error,
     record_action,
 };
-use threadline_tests::{Database, run};
-
-use crate::dice::Dice;
+use threadline_tests::{Database, Dice, run};
 
 const TABLES: &str = r#"
     CREATE SCHEMA app;

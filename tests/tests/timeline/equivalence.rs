@@ -4,11 +4,10 @@ use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use threadline::{ActionStatus, ActorRef, ActorType, Cursor, Operation, timeline};
-use threadline_tests::Database;
+use threadline_tests::{Database, Dice};
 
 use crate::criterion::{Criterion, Id, Table, filter};
 use crate::dataset;
-use crate::dice::Dice;
 use crate::naive::Recorded;
 
 const TABLES: &[Table] = &[
@@ -265,7 +264,10 @@ fn filters_together_give_what_holds_for_all_of_them() {
             } else {
                 dice.pick(&true_of_it)
             };
-            if together.iter().all(|other| criterion.stands_beside(other)) {
+            if together
+                .iter()
+                .all(|other| criterion.is_compatible_with(other))
+            {
                 together.push(criterion.clone());
             }
         }

@@ -237,7 +237,7 @@ fn a_keyed_hash_stays_to_be_seen_and_what_was_before_it_does_not() {
 }
 
 #[test]
-fn who_asks_for_unmasked_values_gets_them_and_is_on_record() {
+fn reading_unmasked_values_is_recorded() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, PEOPLE);

@@ -116,7 +116,7 @@ fn days_are_those_of_utc_and_the_other_actors_are_counted_together() {
 }
 
 #[test]
-fn what_cannot_be_asked_says_so() {
+fn an_invalid_question_is_refused() {
     let database = Database::new();
     let conn = &mut database.connect();
     let error = summary(conn, &Filter::new().table("nowhere")).unwrap_err();

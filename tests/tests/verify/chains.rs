@@ -119,7 +119,7 @@ fn a_deletion_or_an_insertion_between_recorded_changes_is_found() {
 }
 
 #[test]
-fn all_are_counted_and_some_are_shown() {
+fn all_broken_records_are_counted_and_some_are_listed() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, MEMBERS);

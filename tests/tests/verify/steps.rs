@@ -84,7 +84,7 @@ fn steps_of_any_size_find_what_one_run_finds() {
 }
 
 #[test]
-fn a_run_that_was_stopped_goes_on_where_it_was() {
+fn a_stopped_run_continues_where_it_stopped() {
     let database = damaged();
     let conn = &mut database.connect();
     let once = of_records(models().verify().run(conn).unwrap().findings);

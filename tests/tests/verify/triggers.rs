@@ -36,7 +36,7 @@ fn a_missing_trigger_is_found_and_comes_back_to_the_same_history() {
 }
 
 #[test]
-fn all_triggers_missing_and_no_function_either() {
+fn missing_triggers_and_functions_are_found() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(conn, ITEMS);

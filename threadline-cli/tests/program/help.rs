@@ -16,7 +16,7 @@ fn commands(place: &Place) -> Vec<String> {
 }
 
 #[test]
-fn it_has_every_command() {
+fn the_help_lists_every_command() {
     let expected: &[&str] = &[
         "install",
         "audit",
@@ -66,7 +66,7 @@ fn what_it_has_beside_an_applications_commands_prints_no_json() {
 }
 
 #[test]
-fn it_says_what_it_is() {
+fn the_version_names_the_program() {
     let version = Place::new().done(&["--version"]);
     assert_eq!(
         version,

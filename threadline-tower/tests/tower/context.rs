@@ -131,7 +131,7 @@ async fn the_address_is_the_one_that_the_host_trusts() {
 }
 
 #[tokio::test]
-async fn the_host_has_the_last_word() {
+async fn the_hosts_changes_of_a_context_take_precedence() {
     let layer = layer()
         .with(|context, parts| context.metadata("path", parts.uri.path()))
         .with(|context, _| context.request_id("of the host"));

@@ -23,7 +23,7 @@ fn pair(name: &str, value: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn what_came_in_goes_on_also_through_the_payload_of_a_job() {
+async fn incoming_ids_continue_through_the_payload_of_a_job() {
     let layer = layer().correlation_header(X_CORRELATION_ID);
     let incoming = request(&[
         ("x-request-id", "r-1"),

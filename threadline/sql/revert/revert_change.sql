@@ -39,7 +39,7 @@ BEGIN
             RETURN 'there is another row with this key';
         ELSIF tl_columns <> '{}' THEN
             RETURN 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
-        ELSIF NOT threadline.put_row(tl_target, tl_before, CASE WHEN tl_live IS NOT NULL THEN tl_where END) THEN
+        ELSIF NOT threadline.write_row(tl_target, tl_before, CASE WHEN tl_live IS NOT NULL THEN tl_where END) THEN
             RETURN 'a trigger of the table did not let it be written';
         END IF;
         RETURN NULL;
@@ -68,7 +68,7 @@ BEGIN
     IF change.previous_key IS NOT NULL
        AND threadline.live_image(change.table_id, tl_target, change.previous_key) IS NOT NULL THEN
         RETURN 'there is another row with the key that it had';
-    ELSIF NOT threadline.put_row(tl_target, tl_before, tl_where) THEN
+    ELSIF NOT threadline.write_row(tl_target, tl_before, tl_where) THEN
         RETURN 'a trigger of the table did not let it be written';
     END IF;
     RETURN NULL;

@@ -64,7 +64,7 @@ BEGIN
             END IF;
             tl_pending := tl_left;
         END LOOP;
-        PERFORM threadline.put_side_effects_back(changes, tl_began);
+        PERFORM threadline.rewrite_reverted_rows(changes, tl_began);
         PERFORM threadline.set_deferred(tl_targets, true);
     EXCEPTION WHEN SQLSTATE 'TL001' THEN
         RETURN QUERY

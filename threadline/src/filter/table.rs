@@ -39,7 +39,7 @@ mod tests {
     use super::is_table_name;
 
     #[test]
-    fn names_are_told_from_what_is_none() {
+    fn valid_table_names_are_recognized() {
         for name in [
             "members",
             "app.members",

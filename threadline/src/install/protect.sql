@@ -9,6 +9,11 @@ DECLARE
     tl_own_functions text[] := ARRAY[
         'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_terms', 'threadline.give_history', 'threadline.record_replacement', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
         'threadline.hash_keys_match', 'threadline.columns_noted', 'threadline.set_sequences', 'threadline.counters', 'threadline.in_force_until'];
+    tl_privileged jsonb := '{
+        "suspenders": "threadline.suspend(text, text, text, boolean), threadline.resume(text, text)",
+        "readers": "threadline.unmask(text, text, text)",
+        "purgers": "threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text)",
+        "erasers": "threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer)"}';
     tl_administrator regrole := current_user::regrole;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -117,17 +122,14 @@ BEGIN
         EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE CREATE ON SCHEMA threadline FROM %s CASCADE', tl_object.role);
         EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %s CASCADE', tl_object.role);
-        EXECUTE format('REVOKE ALL ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text), threadline.unmask(text, text, text) FROM %s CASCADE', tl_object.role);
-        EXECUTE format('REVOKE ALL ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) FROM %s CASCADE', tl_object.role);
-        EXECUTE format('REVOKE ALL ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer) FROM %s CASCADE', tl_object.role);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE',
+            (SELECT string_agg(p.value, ', ') FROM jsonb_each_text(tl_privileged) AS p), tl_object.role);
     END LOOP;
 
     FOR tl_role IN
-        SELECT * FROM jsonb_array_elements_text(tl_request -> 'applications')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'readers')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'suspenders')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'purgers')
-        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'erasers')
+        SELECT DISTINCT r.name
+        FROM unnest('{applications,readers,suspenders,purgers,erasers}'::text[]) AS kind
+        CROSS JOIN LATERAL jsonb_array_elements_text(tl_request -> kind) AS r (name)
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA threadline TO %I', tl_role);
         -- Functions that run with the caller's own rights grant none.
@@ -147,29 +149,24 @@ BEGIN
             EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', tl_object.name, tl_role);
         END LOOP;
     END LOOP;
-    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'readers') LOOP
+    FOR tl_object IN
+        SELECT p.key AS kind, p.value AS functions, r.name AS role
+        FROM jsonb_each_text(tl_privileged) AS p
+        CROSS JOIN LATERAL jsonb_array_elements_text(tl_request -> p.key) AS r (name)
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', tl_object.functions, tl_object.role);
+        IF tl_object.kind <> 'suspenders' THEN
+            EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_object.role);
+            -- With a key, values can be guessed until one gives the hash.
+            EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %I', tl_object.role);
+        END IF;
         -- So that readers find records quickly.
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much(), threadline.counters(), threadline.in_force_until(integer, jsonb) TO %I', tl_role);
-        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
-        EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA threadline TO %I', tl_role);
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.unmask(text, text, text) TO %I', tl_role);
-        -- With a key, values can be guessed until one gives the hash.
-        EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %I', tl_role);
-    END LOOP;
-    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'suspenders') LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.suspend(text, text, text, boolean), threadline.resume(text, text) TO %I', tl_role);
-    END LOOP;
-
-    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'purgers') LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text) TO %I', tl_role);
-        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
-        EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %I', tl_role);
-    END LOOP;
-
-    FOR tl_role IN SELECT * FROM jsonb_array_elements_text(tl_request -> 'erasers') LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer), threadline.post(integer) TO %I', tl_role);
-        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO %I', tl_role);
-        EXECUTE format('REVOKE ALL ON threadline.hash_keys FROM %I', tl_role);
+        IF tl_object.kind = 'readers' THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer), threadline.post_if_much(), threadline.counters(), threadline.in_force_until(integer, jsonb) TO %I', tl_object.role);
+            EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA threadline TO %I', tl_object.role);
+        ELSIF tl_object.kind = 'erasers' THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.post(integer) TO %I', tl_object.role);
+        END IF;
     END LOOP;
 
     -- Tables that are audited already get the grants that threadline.audit() gives from now on.

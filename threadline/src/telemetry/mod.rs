@@ -85,7 +85,7 @@ impl Clock {
     /// Reports that entries were moved from the journal into the ledger. A run without
     /// entries is not reported.
     pub(crate) fn posted(self, result: Result<u64, Error>) -> Result<u64, Error> {
-        told("posting", result, |entries| {
+        reported("posting", result, |entries| {
             if *entries > 0 {
                 events::posted(*entries, self.0.elapsed());
                 counts::posted(*entries, self.0.elapsed());
@@ -95,7 +95,7 @@ impl Clock {
 
     /// Reports that data beyond its retention was removed.
     pub(crate) fn purged(self, result: Result<u64, Error>) -> Result<u64, Error> {
-        told("purge", result, |removed| {
+        reported("purge", result, |removed| {
             events::purged(*removed, self.0.elapsed());
             counts::purged(*removed);
         })
@@ -103,7 +103,7 @@ impl Clock {
 
     /// Reports that personal values were erased.
     pub(crate) fn erased<T>(self, result: Result<T, Error>) -> Result<T, Error> {
-        told("erasure", result, |_| {
+        reported("erasure", result, |_| {
             events::erased(self.0.elapsed());
             counts::erased();
         })
@@ -113,10 +113,10 @@ impl Clock {
     pub(crate) fn verified<V>(
         self,
         result: Result<V, Error>,
-        tell: impl FnOnce(&V) -> Verified<'_>,
+        report: impl FnOnce(&V) -> Verified<'_>,
     ) -> Result<V, Error> {
-        told("verification", result, |verification| {
-            let verified = tell(verification);
+        reported("verification", result, |verification| {
+            let verified = report(verification);
             events::verified(&verified, self.0.elapsed());
             counts::verified(&verified, self.0.elapsed());
         })
@@ -148,13 +148,13 @@ pub(crate) enum Level {
     Info,
 }
 
-fn told<T>(
+fn reported<T>(
     work: &'static str,
     result: Result<T, Error>,
-    tell: impl FnOnce(&T),
+    report: impl FnOnce(&T),
 ) -> Result<T, Error> {
     match &result {
-        Ok(value) => tell(value),
+        Ok(value) => report(value),
         Err(error) => {
             events::failed(work, &kind_of(error));
             counts::failed(work);

@@ -77,7 +77,7 @@ impl Verification {
         self.findings.iter().filter(of).count()
     }
 
-    fn told(&self) -> Verified<'_> {
+    fn for_telemetry(&self) -> Verified<'_> {
         let findings = self.findings.iter().map(|finding| Found {
             code: finding.code.as_str(),
             level: match finding.severity() {
@@ -205,7 +205,7 @@ impl<'a> Verify<'a> {
             let clock = Clock::start();
             clock.verified(
                 self.verify(conn, None, &mut go_on).await,
-                Verification::told,
+                Verification::for_telemetry,
             )
         })
     }
@@ -256,7 +256,7 @@ impl<'a> Verify<'a> {
         C::answer(async move {
             let clock = Clock::start();
             let done = self.verify(conn, Some(changes.max(1)), &mut progress).await;
-            clock.verified(done, Verification::told)
+            clock.verified(done, Verification::for_telemetry)
         })
     }
 

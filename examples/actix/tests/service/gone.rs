@@ -1,6 +1,6 @@
 //! A client that disconnects during its request, over a real connection.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use actix::app::App;
@@ -15,26 +15,9 @@ use actix_web::{HttpResponse, HttpServer};
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 use threadline_tests::run;
-use threadline_tests::socket::{Sent, until_waiting};
+use threadline_tests::socket::{Sent, Unanswered, until_waiting};
 
 use super::{changes, setup_with};
-
-/// Signals when a request is dropped before its response.
-struct Unanswered(Option<Sender<()>>);
-
-impl Unanswered {
-    fn answered(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        if let Some(told) = self.0.take() {
-            told.send(()).unwrap();
-        }
-    }
-}
 
 /// Does not carry the context to its own task.
 async fn forgets(app: Data<App>) -> Result<HttpResponse, ApiError> {
@@ -51,22 +34,22 @@ fn session(app: &App) -> i32 {
 }
 
 #[test]
-fn a_client_that_goes_away_lends_its_name_to_nobody() {
+fn a_dropped_request_leaves_its_context_to_no_other() {
     let (database, app) = setup_with(1);
     let holder = &mut database.connect();
     let observer = &mut database.connect();
-    let (told, gone) = channel();
+    let (dropped, gone) = channel();
     let (listening, listens) = channel();
     let of_service = app.clone();
     let server = thread::spawn(move || {
         System::new().block_on(async move {
             let server = HttpServer::new(move || {
-                let told = told.clone();
+                let dropped = dropped.clone();
                 actix_web::App::new()
                     .app_data(Data::new(of_service.clone()))
                     .wrap(from_fn(audit::audit))
                     .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
-                        let unanswered = Unanswered(Some(told.clone()));
+                        let unanswered = Unanswered::new(&dropped);
                         async move {
                             let response = next.call(request).await;
                             unanswered.answered();

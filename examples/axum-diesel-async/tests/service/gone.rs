@@ -1,6 +1,6 @@
 //! A client that disconnects during its request, over a real connection.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn};
@@ -11,29 +11,12 @@ use axum_diesel_async::models::contacts;
 use axum_diesel_async::{routes, service};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use threadline_tests::socket::{Sent, until, until_waiting};
+use threadline_tests::socket::{Sent, Unanswered, until, until_waiting};
 use threadline_tests::{rows, run};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
 use super::{ADA, GRACE, contact, open};
-
-/// Signals when a request is dropped before its response.
-struct Unanswered(Option<Sender<()>>);
-
-impl Unanswered {
-    fn answered(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        if let Some(told) = self.0.take() {
-            told.send(()).unwrap();
-        }
-    }
-}
 
 /// Does not call `audited`.
 async fn forgets(State(app): State<App>) -> Result<(), ApiError> {
@@ -48,15 +31,15 @@ async fn forgets(State(app): State<App>) -> Result<(), ApiError> {
 }
 
 #[test]
-fn a_client_that_goes_away_lends_its_name_to_nobody() {
+fn a_dropped_request_leaves_its_context_to_no_other() {
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
     let (database, app) = runtime.block_on(open(0, 1));
     let holder = &mut database.connect();
     let observer = &mut database.connect();
-    let (told, gone) = channel();
+    let (dropped, gone) = channel();
     let routes = routes::routes().route("/forgets", routing::post(forgets));
     let service = service(routes, app).layer(from_fn(move |request: Request, next: Next| {
-        let unanswered = Unanswered(Some(told.clone()));
+        let unanswered = Unanswered::new(&dropped);
         async move {
             let response = next.run(request).await;
             unanswered.answered();

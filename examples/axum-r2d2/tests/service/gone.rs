@@ -1,7 +1,7 @@
 //! A client that disconnects during its request, over a real connection.
 
 use std::net::SocketAddr;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn};
@@ -13,28 +13,11 @@ use axum_r2d2::{routes, service};
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 use threadline_tests::run;
-use threadline_tests::socket::{Sent, until_waiting};
+use threadline_tests::socket::{Sent, Unanswered, until_waiting};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
 use super::{changes, setup_with};
-
-/// Signals when a request is dropped before its response.
-struct Unanswered(Option<Sender<()>>);
-
-impl Unanswered {
-    fn answered(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        if let Some(told) = self.0.take() {
-            told.send(()).unwrap();
-        }
-    }
-}
 
 /// Does not call `audited`.
 async fn forgets(State(app): State<App>) -> Result<(), ApiError> {
@@ -50,15 +33,15 @@ async fn session(app: &App) -> i32 {
 }
 
 #[test]
-fn a_client_that_goes_away_lends_its_name_to_nobody() {
+fn a_dropped_request_leaves_its_context_to_no_other() {
     let (database, app) = setup_with(1);
     let holder = &mut database.connect();
     let observer = &mut database.connect();
-    let (told, gone) = channel();
+    let (dropped, gone) = channel();
     let routes = routes::routes().route("/forgets", routing::post(forgets));
     let service =
         service(routes, app.clone()).layer(from_fn(move |request: Request, next: Next| {
-            let unanswered = Unanswered(Some(told.clone()));
+            let unanswered = Unanswered::new(&dropped);
             async move {
                 let response = next.run(request).await;
                 unanswered.answered();

@@ -86,7 +86,7 @@ async fn without_audited(State(app): State<App>) -> Result<(), ApiError> {
 }
 
 #[tokio::test]
-async fn who_forgets_the_layer_or_audited_writes_nothing() {
+async fn without_the_layer_or_audited_nothing_is_written() {
     let (database, app) = setup();
     let forgetful = || {
         Router::new()

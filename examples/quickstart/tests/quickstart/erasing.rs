@@ -2,14 +2,7 @@
 
 use threadline_tests::{Database, run, scratch_dir, value};
 
-use super::{audit, quickstart};
-
-#[track_caller]
-fn done(database: &Database, arguments: &[&str]) -> String {
-    let (success, shown, error) = audit(database, arguments);
-    assert!(success, "{error}");
-    shown
-}
+use super::{audit, done, quickstart};
 
 #[test]
 fn a_member_is_erased_listed_erased_again_and_exported() {

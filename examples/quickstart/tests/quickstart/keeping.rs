@@ -2,14 +2,7 @@
 
 use threadline_tests::{Database, run, value};
 
-use super::{audit, quickstart};
-
-#[track_caller]
-fn done(database: &Database, arguments: &[&str]) -> String {
-    let (success, shown, error) = audit(database, arguments);
-    assert!(success, "{error}");
-    shown
-}
+use super::{audit, done, quickstart};
 
 #[test]
 fn what_is_older_than_the_policies_keep_it_goes_but_for_what_is_held() {

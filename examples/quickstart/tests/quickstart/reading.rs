@@ -259,7 +259,7 @@ fn a_record_and_a_table_as_they_were() {
 }
 
 #[test]
-fn who_gave_each_column_its_value() {
+fn blame_names_who_gave_each_column_its_value() {
     let database = Database::empty();
     quickstart(&database);
     let blame = answer(&database, &["blame", "members", "1"]);

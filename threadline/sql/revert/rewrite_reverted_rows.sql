@@ -1,7 +1,7 @@
 -- Writes rows again that were reverted and then changed along with others: deleting an inserted
 -- row decrements, by a trigger, a counter that its insertion incremented and that the revert has
 -- already restored.
-CREATE OR REPLACE FUNCTION threadline.put_side_effects_back(changes threadline.audit_changes[], began timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.rewrite_reverted_rows(changes threadline.audit_changes[], began timestamptz) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -36,7 +36,7 @@ BEGIN
         FROM jsonb_each(tl_record.image) AS field
         JOIN threadline.column_policy(tl_record.table_id, tl_target) AS c ON c.name = field.key AND c.column_policy = 'plain'
         WHERE (tl_live -> field.key)::text <> field.value::text;
-        PERFORM threadline.put_row(tl_target, tl_image,
+        PERFORM threadline.write_row(tl_target, tl_image,
             threadline.key_condition(tl_record.table_id, tl_record.record_key, 'tl_row'))
         WHERE tl_image IS NOT NULL;
     END LOOP;

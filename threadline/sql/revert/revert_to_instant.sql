@@ -1,11 +1,11 @@
 -- Reverts a record to its state at an instant. Returns NULL, or the reason why not.
-CREATE OR REPLACE FUNCTION threadline.put_record_back(target regclass, record_key text, instant timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION threadline.revert_to_instant(target regclass, record_key text, instant timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
     tl_id integer := threadline.audited_table_of(target);
-    tl_where text := threadline.key_condition(tl_id, put_record_back.record_key, 'tl_row');
+    tl_where text := threadline.key_condition(tl_id, revert_to_instant.record_key, 'tl_row');
     tl_then record;
     tl_live jsonb;
     tl_other text;
@@ -16,8 +16,8 @@ BEGIN
     IF tl_where IS NOT NULL THEN
         EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', threadline.own_rows(target), tl_where);
     END IF;
-    SELECT * INTO tl_then FROM threadline.record_as_of(target, put_record_back.record_key, instant);
-    tl_live := threadline.live_image(tl_id, target, put_record_back.record_key);
+    SELECT * INTO tl_then FROM threadline.record_as_of(target, revert_to_instant.record_key, instant);
+    tl_live := threadline.live_image(tl_id, target, revert_to_instant.record_key);
     IF tl_then.state = 'not_final' THEN
         RETURN 'what was then is not final yet: a transaction that wrote audited rows by then is still open';
     ELSIF tl_then.state = 'unaudited' THEN
@@ -29,14 +29,14 @@ BEGIN
     END IF;
 
     -- A record is neither duplicated nor lost because it has another key now.
-    tl_other := threadline.key_then(tl_id, put_record_back.record_key, instant);
-    IF tl_live IS NOT NULL AND tl_other <> put_record_back.record_key THEN
+    tl_other := threadline.key_then(tl_id, revert_to_instant.record_key, instant);
+    IF tl_live IS NOT NULL AND tl_other <> revert_to_instant.record_key THEN
         RETURN 'the record that has this key now had another one then: ' || tl_other;
     ELSIF tl_then.state <> 'there' THEN
         RETURN CASE WHEN tl_live IS NOT NULL THEN threadline.delete_row(target, tl_where) END;
     END IF;
-    tl_other := threadline.key_now(tl_id, put_record_back.record_key, coalesce(tl_then.change_id, 0));
-    IF tl_other <> put_record_back.record_key THEN
+    tl_other := threadline.key_now(tl_id, revert_to_instant.record_key, coalesce(tl_then.change_id, 0));
+    IF tl_other <> revert_to_instant.record_key THEN
         RETURN 'the record that had this key then has another one now: ' || tl_other;
     END IF;
 
@@ -47,8 +47,8 @@ BEGIN
         FROM unnest(tl_columns) AS name
         WHERE EXISTS (
             SELECT
-            FROM threadline.record_changes(tl_id, put_record_back.record_key) AS c
-            WHERE c.table_id = tl_id AND c.record_key = put_record_back.record_key AND c.id > coalesce(tl_then.change_id, 0)
+            FROM threadline.record_changes(tl_id, revert_to_instant.record_key) AS c
+            WHERE c.table_id = tl_id AND c.record_key = revert_to_instant.record_key AND c.id > coalesce(tl_then.change_id, 0)
               -- Changes under another key count too.
               AND (c.previous_key IS NOT NULL OR threadline.current_names(tl_id, c.changed_to, c.captured_at) ? name));
     END IF;
@@ -59,7 +59,7 @@ BEGIN
 
     tl_then.image := threadline.relabelled_image(threadline.alterations_of(tl_id), tl_then.image, instant);
     IF tl_live IS NOT NULL THEN
-        SELECT * INTO tl_lasting FROM threadline.lasting_image(tl_id, target, put_record_back.record_key, instant, tl_then.image, tl_live);
+        SELECT * INTO tl_lasting FROM threadline.lasting_image(tl_id, target, revert_to_instant.record_key, instant, tl_then.image, tl_live);
         IF tl_lasting.altered <> '{}' THEN
             RETURN 'an ALTER TABLE changed the values of ' || array_to_string(tl_lasting.altered, ', ')
                 || ' since, and what was there before it is of another type or unit';
@@ -71,7 +71,7 @@ BEGIN
     SELECT coalesce(jsonb_object_agg(field.key, field.value), '{}') INTO tl_image
     FROM jsonb_each(tl_then.image) AS field
     WHERE tl_live IS NULL OR (tl_live ? field.key AND NOT threadline.is_erased(field.value) AND (tl_live -> field.key)::text <> field.value::text);
-    IF tl_image <> '{}' AND NOT threadline.put_row(target, tl_image, CASE WHEN tl_live IS NOT NULL THEN tl_where END) THEN
+    IF tl_image <> '{}' AND NOT threadline.write_row(target, tl_image, CASE WHEN tl_live IS NOT NULL THEN tl_where END) THEN
         RETURN 'a trigger of the table did not let it be written';
     END IF;
     RETURN NULL;

@@ -5,6 +5,7 @@
 pub struct Dice(u64);
 
 impl Dice {
+    /// Begins the sequence of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
@@ -17,11 +18,17 @@ impl Dice {
         (self.0 >> 33) as usize % sides
     }
 
+    /// Returns a number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.roll(end as usize) as u64
+    }
+
+    /// Returns true once in so many times.
     pub fn one_in(&mut self, sides: usize) -> bool {
         self.roll(sides) == 0
     }
 
-    #[allow(dead_code, reason = "not every suite picks")]
+    /// Returns one of several.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.roll(of.len())]
     }

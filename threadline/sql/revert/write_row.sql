@@ -2,7 +2,7 @@
 -- that the image lacks stay unchanged. Returns whether the row was written: a trigger may have
 -- prevented it. Runs under the caller's search_path, like the application's own triggers, which
 -- fire here.
-CREATE OR REPLACE FUNCTION threadline.put_row(target regclass, image jsonb, key_condition text DEFAULT NULL) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.write_row(target regclass, image jsonb, key_condition text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE

@@ -123,3 +123,36 @@ fn a_worker_can_be_stopped_between_batches() {
         },
     );
 }
+
+/// Each connection plans the trigger of each table that it writes to, and the plan calls what it
+/// needs to know of the columns.
+#[test]
+fn the_first_write_of_a_connection_reads_the_types_of_plain_columns_at_once() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text, price numeric, at timestamptz);
+         CREATE TABLE others (id int PRIMARY KEY, weight float8);
+         SELECT threadline.audit('items'), threadline.audit('others')",
+    );
+    for (write, calls) in [
+        ("INSERT INTO items VALUES (1)", "0"),
+        ("INSERT INTO others VALUES (1)", "1"),
+    ] {
+        let conn = &mut database.connect();
+        run(conn, "SET track_functions = 'all'");
+        run(conn, "BEGIN");
+        run(conn, write);
+        assert_eq!(
+            value(
+                conn,
+                "SELECT coalesce(pg_stat_get_xact_function_calls('threadline.present_columns(regclass)'::regprocedure), 0)"
+            )
+            .as_deref(),
+            Some(calls),
+            "{write}"
+        );
+        run(conn, "COMMIT");
+    }
+}

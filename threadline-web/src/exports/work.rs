@@ -17,6 +17,9 @@ use crate::pool::Pool;
 /// The maximum time for the count of the changes, which only serves the display of progress.
 const COUNTING: Duration = Duration::from_secs(30);
 
+/// The time between two attempts to cancel a query.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// Runs an export on a task of its own, which goes on if the browser disconnects.
 pub(crate) fn start<P: Pool>(
     pool: P,
@@ -126,9 +129,17 @@ pub(crate) fn cancel<P: Pool>(pool: P, job: Arc<Job>) {
     }
     // Not awaited: if no connection is free, the export ends with its query.
     tokio::spawn(async move {
-        let cancel = move |conn: &mut P::Connection| {
-            job.in_session(|session| Scoped::<P::Connection>::cancel(conn, session))
-        };
-        let _ = pool.run(cancel).await;
+        // Repeated, because a session ignores it between two queries.
+        loop {
+            let running = job.clone();
+            let cancel = move |conn: &mut P::Connection| {
+                let cancel = |session| Scoped::<P::Connection>::cancel(conn, session);
+                running.in_session(cancel).is_some()
+            };
+            match pool.run(cancel).await {
+                Ok(true) => sleep(AGAIN).await,
+                Ok(false) | Err(_) => break,
+            }
+        }
     });
 }

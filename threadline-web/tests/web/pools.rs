@@ -4,7 +4,7 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use threadline_web::{Exports, Pool};
 
-use super::exports::{begun, until};
+use super::exports::{begun, until, until_running};
 use super::*;
 
 fn manager(database: &Database) -> AsyncDieselConnectionManager<AsyncPgConnection> {
@@ -40,11 +40,11 @@ async fn works<P: Pool>(database: &Database, pool: P) {
         "BEGIN; LOCK TABLE threadline.ledger_changes IN ACCESS EXCLUSIVE MODE",
     );
     let id = begun(&background, "q=&format=csv").await;
-    until(&background, &id, "counting").await;
+    until_running(&background, &id).await;
     let cancel = format!("id={id}&step=cancel").leak();
     send(&background, form("/audit/export-job", cancel)).await;
     let next = begun(&background, "q=&format=csv").await;
-    until(&background, &next, "counting").await;
+    until_running(&background, &next).await;
     drop(holder);
     until(&background, &next, "done").await;
     let id = threadline_tests::value(

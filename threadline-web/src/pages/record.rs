@@ -1,6 +1,8 @@
 //! One record: its current row, its past rows and its history.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod compare;
+
+use std::collections::{BTreeMap, HashSet};
 
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -243,7 +245,7 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
             @if let Some((one, other)) = &found.compared {
                 section.card #compared {
                     h2 { (texts::COMPARED) }
-                    (Detail::fitting(COMPARED, COMPARED_SIZE, |detail| compared(asked, &found.table, one, other, detail)))
+                    (Detail::fitting(COMPARED, COMPARED_SIZE, |detail| compare::compared(asked, &found.table, one, other, detail)))
                 }
             }
             div.columns.record-columns {
@@ -271,7 +273,7 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
                 }
                 div.stack {
                     @if visit.access.may_unmask() && masks(found) { (unmask_form(asked)) }
-                    (compare(asked, found))
+                    (compare::compare(asked, found))
                     (references(asked, found))
                 }
             }
@@ -450,114 +452,6 @@ fn state(
                 }
                 @if last < columns.len() {
                     a.next.columns href=(asked.columns(last)) { (texts::COLUMNS) " " (last + 1) "–" ((last + COLUMNS).min(columns.len())) " ›" }
-                }
-            }
-        }
-    }
-}
-
-/// Renders the columns in which two states differ.
-fn compared(
-    asked: &Asked,
-    table: &TableInfo,
-    one: &State,
-    other: &State,
-    detail: Detail,
-) -> Markup {
-    let shown = |column: &str, state: &State| {
-        html! {
-            @match state.as_ref().ok().and_then(|image| image.get(column)) {
-                Some(shown) => { (value_within(shown, is_masked(table, column), None, detail.characters)) }
-                None => { em.null { (texts::ABSENT) } }
-            }
-        }
-    };
-    let point = |point: Point| {
-        html! { @match point { Some(at) => { (time::precise(at)) } None => { (texts::NOW) } } }
-    };
-    let (from, to) = asked.compare.unwrap_or_default();
-    let of = |state: &State, column: &str| state.as_ref().ok().and_then(|i| i.get(column).cloned());
-    let mut columns: Vec<&str> = [one, other]
-        .into_iter()
-        .filter_map(|state| state.as_ref().ok()?.as_object())
-        .flat_map(|image| image.keys().map(String::as_str))
-        .filter(|column| of(one, column) != of(other, column))
-        .collect();
-    let places: HashMap<&str, usize> = table
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(n, c)| (c.0.as_str(), n))
-        .collect();
-    columns.sort_by_key(|column| (places.get(column).copied().unwrap_or(usize::MAX), *column));
-    columns.dedup();
-    let most = match detail.columns {
-        20.. => COMPARED,
-        fewer => fewer * 10,
-    };
-    html! {
-        @for (point, state) in [(from, one), (to, other)] {
-            @if let Err(reason) = state { p.quiet { (point_text(point)) ": " (reason) "." } }
-        }
-        @if columns.is_empty() { p { (texts::THE_SAME) } } @else {
-            div.wide {
-                table.diff.compared {
-                    thead { tr { th scope="col" { (texts::COLUMN) } th scope="col" { (point(from)) } th scope="col" { (point(to)) } } }
-                    tbody {
-                        @for column in columns.iter().take(most) {
-                            tr {
-                                th scope="row" { bdi { (column) } }
-                                td.was { (shown(column, one)) }
-                                td.is { (shown(column, other)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        @if columns.len() > most { p.quiet { (texts::AND) " " (columns.len() - most) " " (texts::MORE_COLUMNS) } }
-    }
-}
-
-fn point_text(point: Point) -> String {
-    point.map_or_else(|| texts::NOW.to_owned(), time::long)
-}
-
-/// Renders the form that compares two instants.
-fn compare(asked: &Asked, found: &Found) -> Markup {
-    // At first, the last change is compared: the state before it with the state now.
-    let (from, to) = asked
-        .compare
-        .unwrap_or((found.points.get(1).copied(), None));
-    let point = |name: &str, label: &str, chosen: Point| {
-        let known = chosen.is_none_or(|chosen| found.points.contains(&chosen));
-        html! {
-            label { (label)
-                select name=(name) {
-                    option value="now" { (texts::NOW) }
-                    @if let (false, Some(at)) = (known, chosen) {
-                        option value=(time::exact(at)) selected { (time::long(at)) }
-                    }
-                    @for (entry, at) in found.entries.iter().zip(&found.points) {
-                        option value=(time::exact(*at)) selected[Some(*at) == chosen] {
-                            (entry.change.captured_at.format("%Y-%m-%d %H:%M:%S UTC")) ", " (entry.change.operation)
-                            @if let Some(actor) = entry.change.actor() { " " (texts::BY) " " (one_line(&actor.to_string(), 40)) }
-                        }
-                    }
-                }
-            }
-        }
-    };
-    html! {
-        @if found.entries.len() > 1 {
-            section.card.no-print {
-                h2 { (texts::COMPARE) }
-                form.form action="record" method="get" {
-                    input type="hidden" name="table" value=(asked.table);
-                    input type="hidden" name="key" value=(asked.key);
-                    (point("one", texts::BEFORE, from))
-                    (point("other", texts::AFTER, to))
-                    button type="submit" { (texts::COMPARE) }
                 }
             }
         }

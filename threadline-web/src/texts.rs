@@ -48,6 +48,9 @@ pub(crate) const ONE_CHANGE: &str = "change";
 pub(crate) const TRANSACTION: &str = "Transaction";
 pub(crate) const NEWEST: &str = "Newest";
 pub(crate) const OLDER: &str = "Older";
+pub(crate) const SEARCHED_TO: &str =
+    "No index answers this search, so it read the newest changes only, back to";
+pub(crate) const SEARCH_GOES_ON: &str = "“Older” continues from there.";
 pub(crate) const BY_TIME: &str = "Changes by time";
 pub(crate) const FILTERS: &str = "Filters";
 pub(crate) const OPERATIONS: &str = "Operations";

@@ -41,7 +41,7 @@ pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure
     let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
     let filter = query.filter(visit.now)?;
     let overview = visit
-        .read(move |audit| audit.overview(filter, COUNTED))
+        .read(move |audit| audit.glance(filter, COUNTED))
         .await?;
     let body = html! {
         div.stack {

@@ -27,6 +27,10 @@ use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::{assets, security, visit};
 
+/// The maximum number of changes that a page counts by time, table, operation, actor and source.
+/// Counting takes most of the time of a page.
+const COUNTED: usize = 1_000;
+
 /// The maximum size of a form in bytes.
 const FORM: usize = 64 * 1024;
 

@@ -4,19 +4,17 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 use threadline::Cursor;
 
+use super::COUNTED;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
 use crate::texts;
 use crate::view::links::{self, Catalogue};
-use crate::view::{changes, chips, facets, histogram, layout, pager};
+use crate::view::{changes, chips, facets, histogram, layout, pager, searched};
 use crate::visit::Visit;
 
 /// The number of changes on a page.
 const LIMIT: usize = 50;
-
-/// The maximum number of changes that are counted.
-const COUNTED: usize = 5_000;
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let mut query = Query::parse(visit.parameters.get("q").unwrap_or_default());
@@ -30,11 +28,11 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let filter = query.filter(visit.now)?;
     let after = visit.parameters.get("after").map(str::to_owned);
     let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
-    let (catalogue, overview, page) = visit
+    let (catalogue, overview, (page, searched_to)) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let overview = audit.overview(filter.clone(), COUNTED)?;
-            let page = audit.timeline(filter, LIMIT, cursor)?;
+            let overview = audit.glance(filter.clone(), COUNTED)?;
+            let page = audit.search(filter, LIMIT, cursor)?;
             Ok((catalogue, overview, page))
         })
         .await?;
@@ -51,7 +49,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                     }
                 }
                 (histogram::histogram(&query, &overview))
-                @if page.entries.is_empty() && page.other_actions.is_empty() {
+                @if page.entries.is_empty() && page.other_actions.is_empty() && searched_to.is_none() {
                     section.notice {
                         h2 { (texts::NO_CHANGES) }
                         p { (if query.terms.is_empty() { texts::NO_CHANGES_AT_ALL } else { texts::NO_CHANGES_MATCH }) }
@@ -59,6 +57,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                 }
                 h2.hidden { (texts::CHANGES) }
                 (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
+                (searched::note(searched_to, visit.now))
                 (pager::pager("timeline", &[("q", &line)], after.as_deref(), next.as_deref()))
             }
         }

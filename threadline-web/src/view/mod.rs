@@ -11,5 +11,6 @@ pub(crate) mod histogram;
 pub(crate) mod layout;
 pub(crate) mod links;
 pub(crate) mod pager;
+pub(crate) mod searched;
 pub(crate) mod time;
 pub(crate) mod value;

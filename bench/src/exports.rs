@@ -8,6 +8,7 @@ use diesel::PgConnection;
 use threadline::{Export, ExportFormat, Filter};
 
 use crate::goals::{Bound, Goals};
+use crate::memory;
 
 const FORMATS: [(&str, ExportFormat); 3] = [
     ("CSV", ExportFormat::Csv),
@@ -20,7 +21,7 @@ const RUNS: usize = 3;
 
 pub(crate) fn run(conn: &mut PgConnection, url: &str, rows: usize, goals: &mut Goals) {
     export(conn, ExportFormat::Ndjson, 10_000);
-    let small = peak_memory();
+    let small = memory::peak();
     let mut copies = vec![];
     let mut rates = [const { vec![] }; FORMATS.len()];
     for _ in 0..RUNS {
@@ -44,7 +45,7 @@ pub(crate) fn run(conn: &mut PgConnection, url: &str, rows: usize, goals: &mut G
             rate / copied,
         );
     }
-    let growth = peak_memory() - small;
+    let growth = memory::peak() - small;
     println!("memory grew by {growth} kB from 10,000 changes to {rows}");
     goals.add(
         "export of many more changes",
@@ -93,12 +94,4 @@ fn copy_query(rows: usize) -> String {
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// Returns the peak memory of this process in kB, if the system reports it.
-fn peak_memory() -> i64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap_or_default()
 }

@@ -3,8 +3,10 @@
 mod capture;
 mod exports;
 mod goals;
+mod memory;
 mod numbers;
 mod options;
+mod pages;
 mod past;
 mod reads;
 mod retention;
@@ -54,6 +56,9 @@ fn main() -> ExitCode {
     if options.wants("exports") {
         let rows = if quick { 100_000 } else { 1_000_000 };
         exports::run(&mut conn, &url, rows, goals);
+    }
+    if options.wants("pages") {
+        pages::run(&url, quick, goals);
     }
     if options.wants("retention") {
         retention::run(quick, goals);

@@ -1,7 +1,7 @@
 //! The options of the command line.
 
 /// All parts that can be measured separately, without the workloads of capture.
-const PARTS: [&str; 4] = ["capture", "reads", "exports", "retention"];
+const PARTS: [&str; 5] = ["capture", "reads", "exports", "pages", "retention"];
 
 #[derive(Debug)]
 pub(crate) struct Options {

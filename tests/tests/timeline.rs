@@ -22,6 +22,8 @@ mod naive;
 mod nobody;
 #[path = "timeline/pages.rs"]
 mod pages;
+#[path = "timeline/reach.rs"]
+mod reach;
 #[path = "timeline/scope.rs"]
 mod scope;
 #[path = "timeline/summary.rs"]

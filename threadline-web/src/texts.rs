@@ -50,6 +50,9 @@ pub(crate) const ONE_CHANGE: &str = "change";
 pub(crate) const TRANSACTION: &str = "Transaction";
 pub(crate) const NEWEST: &str = "Newest";
 pub(crate) const OLDER: &str = "Older";
+pub(crate) const SEARCHED_TO: &str =
+    "No index answers this search, so it read the newest changes only, back to";
+pub(crate) const SEARCH_GOES_ON: &str = "“Older” continues from there.";
 pub(crate) const BY_TIME: &str = "Changes by time";
 pub(crate) const FILTERS: &str = "Filters";
 pub(crate) const OPERATIONS: &str = "Operations";
@@ -229,7 +232,6 @@ pub(crate) const REMOVED_AT: &str = "The file is removed at";
 pub(crate) const REFRESH: &str = "Refresh";
 pub(crate) const CANCEL_EXPORT: &str = "Cancel the export";
 pub(crate) const REMOVE_EXPORT: &str = "Remove";
-pub(crate) const OF: &str = "of";
 pub(crate) const NOT_DONE: &str =
     "the file of this export is not complete; the page of the export shows its state";
 

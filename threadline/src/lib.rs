@@ -157,7 +157,8 @@ pub mod __web {
     pub use crate::export::export_pages;
     pub use crate::queries::{
         ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, ends_of, foreign_keys, holds,
-        image_within, overview, record_now, tables, terms,
+        image_within, overview, overview_within_reach, page_within_reach, record_now, tables,
+        terms,
     };
 }
 

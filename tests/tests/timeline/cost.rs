@@ -73,7 +73,7 @@ const HISTORY: &str = "
 
 ";
 
-fn history(database: &Database) -> PgConnection {
+pub(super) fn history(database: &Database) -> PgConnection {
     let mut conn = database.connect();
     run(&mut conn, HISTORY);
     vacuum(&mut conn);
@@ -82,7 +82,7 @@ fn history(database: &Database) -> PgConnection {
 
 /// Leaves the tables as autovacuum does, read by this session alone: it could not count
 /// reads of parallel workers.
-fn vacuum(conn: &mut PgConnection) {
+pub(super) fn vacuum(conn: &mut PgConnection) {
     let not_visible = "SELECT count(*) FROM pg_class
          WHERE relnamespace = 'threadline'::regnamespace AND relkind = 'r' AND relallvisible < relpages * 0.9";
     run(conn, "VACUUM ANALYZE");
@@ -95,15 +95,15 @@ fn vacuum(conn: &mut PgConnection) {
 
 /// The reads of one page.
 #[derive(Debug, Clone, Copy)]
-struct Read {
+pub(super) struct Read {
     /// Entries of indexes on the audit tables.
-    entries: i64,
+    pub(super) entries: i64,
     /// Rows of the audit tables read without an index.
-    scanned: i64,
+    pub(super) scanned: i64,
 }
 
 /// Returns the counters of this session, valid while its transaction lasts.
-fn counters(conn: &mut PgConnection) -> Read {
+pub(super) fn counters(conn: &mut PgConnection) -> Read {
     const TABLES: &str = "relname IN ('ledger_changes', 'ledger_transactions', 'audit_actions') AND relnamespace = 'threadline'::regnamespace";
     let mut sum = |sql: &str| value(conn, sql).unwrap().parse().unwrap();
     Read {
@@ -229,7 +229,7 @@ fn a_page_reads_what_it_gives_wherever_it_is() {
 }
 
 /// Half of the actions belong to no transaction, as where every login is recorded.
-const LOGINS: &str = "
+pub(super) const LOGINS: &str = "
     INSERT INTO threadline.audit_actions (occurred_at, name, category, verb, actor_type, actor_id, status, request_id)
     SELECT x.opened_at, 'session.opened', 'session', 'opened', 'user', (x.id % 50)::text,
            CASE WHEN x.id % 8 = 0 THEN 'error' ELSE 'ok' END, 's' || x.id
@@ -309,7 +309,7 @@ fn actions_without_changes_beside_a_timeline_are_read_where_the_page_is() {
 
 /// Gives the 4015th transaction, which is of `user:hot`, 30,000 changes that every filter
 /// below finds.
-const LARGE: &str = r#"
+pub(super) const LARGE: &str = r#"
     UPDATE threadline.ledger_transactions
     SET request_id = 'hot', correlation_id = 'hot', job_id = 'hot', source = 'cli', meta = '{"tenant": "hot"}'
     WHERE id = 4015;

@@ -50,6 +50,9 @@ fn a_text_is_found_in_values_keys_contexts_and_actions() {
         assert_eq!(found(conn, "grace@"), [1, 3, 1]);
         assert_eq!(found(conn, "GRACE@"), [2]);
         assert_eq!(found(conn, "it's {0} $1 \"quoted\" \\ %_"), [4]);
+        // As a structure is written, and as a value is.
+        assert_eq!(found(conn, "[\"grace@"), [3]);
+        assert_eq!(found(conn, "\"quoted\" \\"), [4]);
         assert_eq!(found(conn, "1234"), [12345]);
         for text in ["hopper", "req-77", "curl", "because of", "note.kept"] {
             assert_eq!(found(conn, text), [6], "{text}");

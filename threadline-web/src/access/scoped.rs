@@ -15,7 +15,8 @@ use threadline::__cli::ready;
 use threadline::__cli::{TextKey, as_of_json};
 use threadline::__web::{
     ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, ends_of, export_pages,
-    foreign_keys, holds, image_within, overview, record_now, tables, terms,
+    foreign_keys, holds, image_within, overview, overview_within_reach, page_within_reach,
+    record_now, tables, terms,
 };
 use threadline::{
     ActionFilter, AuditAction, AuditContext, BlockingConnection, Cursor, Error, ErrorKind,
@@ -91,6 +92,21 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
             .limit(limit)
             .after(after)
             .page(self.conn)
+    }
+
+    /// Same as [`timeline`](Self::timeline), within reach: a search that no index answers ends
+    /// after so many changes. Returns the time at which it ended; the next page continues there.
+    pub(crate) fn search(
+        &mut self,
+        filter: Filter,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<(Page<TimelineEntry>, Option<DateTime<Utc>>), Error> {
+        let query = timeline(self.access.narrow(filter));
+        ready(page_within_reach(
+            self.conn,
+            query.limit(limit).after(after),
+        ))
     }
 
     /// Returns the tables that the viewer can see.
@@ -305,6 +321,12 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
     /// Counts the newest `cap` changes.
     pub(crate) fn overview(&mut self, filter: Filter, cap: usize) -> Result<Overview, Error> {
         ready(overview(self.conn, &self.access.narrow(filter), cap))
+    }
+
+    /// Same as [`overview`](Self::overview), within reach.
+    pub(crate) fn glance(&mut self, filter: Filter, cap: usize) -> Result<Overview, Error> {
+        let filter = self.access.narrow(filter);
+        ready(overview_within_reach(self.conn, &filter, cap))
     }
 }
 

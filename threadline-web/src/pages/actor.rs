@@ -4,12 +4,13 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 use threadline::{ActorRef, Cursor};
 
+use super::COUNTED;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
 use crate::texts;
 use crate::view::links::Catalogue;
-use crate::view::{changes, facets, histogram, layout, pager};
+use crate::view::{changes, facets, histogram, layout, pager, searched};
 use crate::visit::Visit;
 
 const LIMIT: usize = 50;
@@ -25,15 +26,18 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let after = visit.parameters.get("after").map(str::to_owned);
     let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
     let filter = query.filter(visit.now)?;
-    let (catalogue, overview, page) = visit
+    let (catalogue, overview, (page, searched_to)) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let overview = audit.overview(filter.clone(), 5_000)?;
-            let page = audit.timeline(filter, LIMIT, cursor)?;
+            let overview = audit.glance(filter.clone(), COUNTED)?;
+            let page = audit.search(filter, LIMIT, cursor)?;
             Ok((catalogue, overview, page))
         })
         .await?;
-    let nothing = page.entries.is_empty() && page.other_actions.is_empty() && after.is_none();
+    let nothing = page.entries.is_empty()
+        && page.other_actions.is_empty()
+        && !page.has_more
+        && after.is_none();
     if nothing {
         return Err(Failure::NotFound(format!("{} {name}", texts::NO_ACTOR)));
     }
@@ -46,6 +50,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                 (histogram::histogram(&query, &overview))
                 h2.hidden { (texts::CHANGES) }
                 (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
+                (searched::note(searched_to, visit.now))
                 (pager::pager("actor", &[("actor", &name)], after.as_deref(), next.as_deref()))
             }
         }

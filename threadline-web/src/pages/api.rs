@@ -8,7 +8,7 @@ use threadline::__cli::{Day, instant, record as record_key};
 use threadline::{ActionFilter, Filter, PageRequest, PageRules};
 
 use super::export::Format;
-use super::{export_job, openapi};
+use super::{COUNTED, export_job, openapi};
 use crate::exports::State;
 use crate::failure::{ApiFailure, Failure};
 use crate::pool::Pool;
@@ -20,9 +20,6 @@ use crate::visit::Visit;
 
 /// The limits of a page.
 const RULES: fn() -> PageRules = || PageRules::new().limit(50).max_limit(200);
-
-/// The maximum number of changes counted.
-const COUNTED: usize = 5_000;
 
 type Answer = Result<Json<Value>, ApiFailure>;
 
@@ -36,10 +33,14 @@ fn as_json(answer: impl serde::Serialize) -> Answer {
 /// Returns a page of changes.
 pub(crate) async fn changes<P: Pool>(visit: Visit<P>) -> Answer {
     let request: PageRequest<Filter> = RULES().read_pairs(visit.parameters.pairs())?;
-    let page = visit
-        .read(move |audit| audit.timeline(request.question, request.limit, request.cursor))
+    let (page, searched_to) = visit
+        .read(move |audit| audit.search(request.question, request.limit, request.cursor))
         .await?;
-    as_json(page)
+    let Json(mut page) = as_json(page)?;
+    if let (Value::Object(page), Some(to)) = (&mut page, searched_to) {
+        page.insert("searched_to".to_owned(), json!(exact(to)));
+    }
+    Ok(Json(page))
 }
 
 /// Returns a page of actions.
@@ -56,13 +57,14 @@ pub(crate) async fn actions<P: Pool>(visit: Visit<P>) -> Answer {
 pub(crate) async fn overview<P: Pool>(visit: Visit<P>) -> Answer {
     let request: PageRequest<Filter> = RULES().read_pairs(visit.parameters.pairs())?;
     let overview = visit
-        .read(move |audit| audit.overview(request.question, COUNTED))
+        .read(move |audit| audit.glance(request.question, COUNTED))
         .await?;
     let times = overview.times.iter();
     let sources = overview.sources.iter();
     as_json(json!({
         "changes": overview.changes,
         "more": overview.more,
+        "searched_to": overview.searched_to.map(exact),
         "transactions": overview.transactions,
         "step_seconds": overview.step,
         "times": times.map(|(at, n)| json!({ "at": exact(*at), "changes": n })).collect::<Value>(),

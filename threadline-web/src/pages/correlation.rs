@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 use threadline::{ActionFilter, Cursor};
 
+use super::COUNTED;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
@@ -24,7 +25,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let (catalogue, overview, others, page) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let overview = audit.overview(filter.clone(), 5_000)?;
+            let overview = audit.glance(filter.clone(), COUNTED)?;
             let others = audit.other_actions(of_actions, LIMIT)?;
             let page = audit.timeline(filter, LIMIT, cursor)?;
             Ok((catalogue, overview, others, page))

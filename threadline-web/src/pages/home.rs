@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use threadline::__web::{Overview, TableInfo};
 use threadline::{ActionFilter, AuditAction, Counters, Filter, Health, Severity};
 
+use super::COUNTED;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
@@ -14,9 +15,6 @@ use crate::view::links::{self, Catalogue};
 use crate::view::value::{bytes, count};
 use crate::view::{actions, actor, findings, histogram, layout, time};
 use crate::visit::Visit;
-
-/// The maximum number of changes of the last seven days that are counted.
-const COUNTED: usize = 5_000;
 
 /// The number of actions on the audit itself that are listed.
 const RUNS: usize = 6;
@@ -27,7 +25,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let (catalogue, overview, health, runs) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let overview = audit.overview(filter, COUNTED)?;
+            let overview = audit.glance(filter, COUNTED)?;
             let health = audit.health(&models)?;
             let of_audit = ActionFilter::new().category("audit");
             let runs = audit.actions(of_audit, RUNS, None)?;

@@ -35,6 +35,10 @@ use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::{assets, security, texts, visit};
 
+/// The maximum number of changes that a page counts by time, table, operation, actor and source.
+/// Counting takes most of the time of a page.
+const COUNTED: usize = 1_000;
+
 /// The maximum size of a form in bytes, and the time that a client has to send it.
 const FORM: usize = 64 * 1024;
 const FORM_TIME: Duration = Duration::from_secs(30);

@@ -17,8 +17,8 @@ pub(crate) async fn count<P: Pool>(visit: Visit<P>) -> Result<Json<Value>, ApiFa
     let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
     let filter = query.filter(visit.now)?;
     let seen = seen(&visit.parameters)?;
-    let page = visit
-        .read(move |audit| audit.timeline(filter, COUNTED + 1, None))
+    let (page, _) = visit
+        .read(move |audit| audit.search(filter, COUNTED + 1, None))
         .await?;
     let places = page.entries.iter().map(|entry| place(&entry.change));
     let newer = places.take_while(|place| Some(*place) != seen).count();

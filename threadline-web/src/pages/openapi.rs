@@ -15,6 +15,7 @@ pub(crate) fn document() -> Value {
                 "entries": { "type": "array", "items": schema(entries) },
                 "next": { "type": ["string", "null"], "description": "The parameter `cursor` of the next page." },
                 "has_more": { "type": "boolean" },
+                "searched_to": { "type": "string", "description": "Where a search ended that no index answers; `next` continues there." },
                 "other_actions": { "type": "array", "items": schema("AuditAction") },
             },
         })
@@ -33,7 +34,7 @@ pub(crate) fn document() -> Value {
             "/api/actions": { "get": operation(
                 "Actions, newest first", filters::<ActionFilter>(true), page("AuditAction")) },
             "/api/overview": { "get": operation(
-                "Counts of the newest 5,000 changes, by time, table, operation, actor and source",
+                "Counts of the newest 1,000 changes, by time, table, operation, actor and source",
                 filters::<Filter>(false), json!({ "type": "object" })) },
             "/api/tables": { "get": operation(
                 "The tables that the caller can see", vec![], json!({ "type": "object" })) },

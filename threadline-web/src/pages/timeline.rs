@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use threadline::Cursor;
 
-use super::newer;
+use super::{COUNTED, newer};
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
@@ -12,14 +12,11 @@ use crate::texts;
 use crate::view::changes::Seen;
 use crate::view::detail::LIST;
 use crate::view::links::{self, Catalogue};
-use crate::view::{changes, chips, facets, histogram, layout, pager};
+use crate::view::{changes, chips, facets, histogram, layout, pager, searched};
 use crate::visit::Visit;
 
 /// The number of changes on a page.
 const LIMIT: usize = 50;
-
-/// The maximum number of changes that are counted.
-const COUNTED: usize = 5_000;
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let mut query = Query::parse(visit.parameters.get("q").unwrap_or_default());
@@ -38,11 +35,11 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let seen = newer::seen(&visit.parameters)?;
     let after = visit.parameters.get("after").map(str::to_owned);
     let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
-    let (catalogue, overview, page) = visit
+    let (catalogue, overview, (page, searched_to)) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let overview = audit.overview(filter.clone(), COUNTED)?;
-            let page = audit.timeline(filter, LIMIT, cursor)?;
+            let overview = audit.glance(filter.clone(), COUNTED)?;
+            let page = audit.search(filter, LIMIT, cursor)?;
             Ok((catalogue, overview, page))
         })
         .await?;
@@ -66,7 +63,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                 @if after.is_none() && query.terms.iter().all(|term| term.name != "to") {
                     (show_new(&line, first))
                 }
-                @if page.entries.is_empty() && page.other_actions.is_empty() {
+                @if page.entries.is_empty() && page.other_actions.is_empty() && searched_to.is_none() {
                     section.notice {
                         h2 { (texts::NO_CHANGES) }
                         p { (if query.terms.is_empty() { texts::NO_CHANGES_AT_ALL } else { texts::NO_CHANGES_MATCH }) }
@@ -74,6 +71,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                 }
                 h2.hidden { (texts::CHANGES) }
                 (changes::list_since(&page.entries, &page.other_actions, &catalogue, visit.now, seen, LIST))
+                (searched::note(searched_to, visit.now))
                 (pager::pager("timeline", &[("q", &line)], after.as_deref(), next.as_deref()))
             }
         }

@@ -14,5 +14,6 @@ pub(crate) mod job;
 pub(crate) mod layout;
 pub(crate) mod links;
 pub(crate) mod pager;
+pub(crate) mod searched;
 pub(crate) mod time;
 pub(crate) mod value;

@@ -1,3 +1,5 @@
+use threadline::{Scope, TableScope};
+
 use super::*;
 
 #[tokio::test]
@@ -79,4 +81,49 @@ async fn pages_cover_every_change_once() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 72);
+}
+
+#[tokio::test]
+async fn a_search_that_no_index_answers_says_where_it_ended_and_goes_on_there() {
+    let database = with_invoices();
+    let conn = &mut database.connect();
+    let sql = "INSERT INTO customers SELECT i, 'C' || i, NULL FROM generate_series(100, 800) AS i";
+    written(conn, "user:7", "web", sql);
+    let scope = Scope::new().table(TableScope::new("customers").rows("name", "C100"));
+    let router = mounted(
+        &database,
+        Access::within(ActorRef::user(1).unwrap(), scope.clone()),
+    );
+    let mut path = "/audit/timeline".to_owned();
+    for ended in [true, true, true, false] {
+        let page = shown(get(&router, &path).await);
+        assert_eq!(
+            page.contains("read the newest changes only"),
+            ended,
+            "{page}"
+        );
+        assert_eq!(page.contains("C100"), !ended, "{page}");
+        assert!(!page.contains("C101"), "{page}");
+        assert!(
+            !page.contains("There are no changes that you can see"),
+            "{page}"
+        );
+        if let Some((_, next)) = page.split_once("rel=\"next\" href=\"") {
+            let next = next.split('"').next().unwrap().replace("&amp;", "&");
+            path = format!("/audit/{next}");
+        }
+    }
+
+    let answer = get(&router, "/audit/api/changes").await;
+    let page: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(page["entries"].as_array().unwrap().len(), 0);
+    assert_eq!(page["has_more"], true);
+    assert!(page["searched_to"].is_string(), "{page}");
+    let counts = get(&router, "/audit/api/overview").await;
+    let counts: serde_json::Value = serde_json::from_str(&counts.body).unwrap();
+    assert_eq!(
+        (&counts["changes"], &counts["more"]),
+        (&0.into(), &true.into())
+    );
+    assert!(counts["searched_to"].is_string(), "{counts}");
 }

@@ -53,6 +53,23 @@ impl Span {
         }
     }
 
+    /// Returns the range of a page whose search ended at a place.
+    pub(super) fn until_reach(
+        reach: ChangePlace,
+        transactions: Option<(i64, i64)>,
+        after: Option<ChangePlace>,
+    ) -> Self {
+        let newest = transactions.map_or(i64::MAX, |(_, newest)| newest);
+        Self {
+            first: reach.transaction,
+            before: after.map_or(newest.saturating_add(1), |place| place.transaction),
+            since: DateTime::from_timestamp_micros(reach.microseconds),
+            until: after
+                .and_then(|place| DateTime::from_timestamp_micros(place.microseconds))
+                .map(Until::Time),
+        }
+    }
+
     /// Returns the range of a page of transactions before a given one.
     pub(super) fn of_actor(before: i64, page: &Page<ActorEntry>) -> Self {
         let last = page.entries.last().filter(|_| page.has_more);

@@ -20,6 +20,9 @@ pub struct Overview {
     pub changes: u64,
     /// Whether there are older changes that were not counted.
     pub more: bool,
+    /// The time at which the search ended, if it ended before the first change and before the
+    /// maximum was counted. Older changes were not searched.
+    pub searched_to: Option<DateTime<Utc>>,
     /// The number of transactions of these changes.
     pub transactions: u64,
     /// The length of a step of [`times`](Self::times), in seconds.
@@ -75,8 +78,36 @@ pub async fn overview<C: AuditConnection>(
     filter: &Filter,
     cap: usize,
 ) -> Result<Overview, Error> {
-    let query = Plan::new(conn, filter).await?.overview(cap);
-    let rows: Vec<Row> = run::read(conn, query).await?;
+    let plan = Plan::new(conn, filter).await?;
+    counted(conn, &plan, cap).await
+}
+
+/// Same as [`overview`], for a page for which nobody waits long: a search that no index answers
+/// ends after so many changes.
+///
+/// # Errors
+///
+/// Same as those of [`summary`](crate::summary).
+pub async fn overview_within_reach<C: AuditConnection>(
+    conn: &mut C,
+    filter: &Filter,
+    cap: usize,
+) -> Result<Overview, Error> {
+    let plan = Plan::within_reach(conn, filter, None).await?;
+    let mut overview = counted(conn, &plan, cap).await?;
+    if let (false, Some(reach)) = (overview.more, plan.reach()) {
+        overview.more = true;
+        overview.searched_to = Some(reach.at);
+    }
+    Ok(overview)
+}
+
+async fn counted<C: AuditConnection>(
+    conn: &mut C,
+    plan: &Plan<'_>,
+    cap: usize,
+) -> Result<Overview, Error> {
+    let rows: Vec<Row> = run::read(conn, plan.overview(cap)).await?;
     let mut overview = Overview::default();
     for row in rows {
         overview.add(row);

@@ -31,6 +31,8 @@ CROSS JOIN LATERAL (
     SELECT date_bin(make_interval(secs => (SELECT step FROM span)), c.captured_at, '2001-01-01 00:00:00+00') AS bin
 ) AS b
 LEFT JOIN threadline.audited_tables AS t ON t.id = c.table_id
-LEFT JOIN x ON x.id = c.transaction_id
+-- Every transaction has a change here, so this is a left join, but never one that compares each
+-- change with each transaction, as the planner may choose when it expects one of each.
+FULL JOIN x ON x.id = c.transaction_id
 GROUP BY GROUPING SETS ((b.bin), (t.schema_name, t.table_name), (c.op), (x.actor_type, x.actor_id), (x.source), ())
 ORDER BY 1, 3, count(*) DESC, 4, 5, 6, 7, 8, 9

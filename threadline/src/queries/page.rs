@@ -184,6 +184,15 @@ impl<T> Page<T> {
         }
     }
 
+    /// Continues the page at a place where its search ended.
+    pub(super) fn continued_at(self, place: Place) -> Self {
+        Self {
+            next: Some(Cursor(place)),
+            has_more: true,
+            ..self
+        }
+    }
+
     /// Adds the actions that no entry shows. The query fetched one more than the limit.
     pub(super) fn with_other_actions(
         mut self,

@@ -2,16 +2,19 @@
 
 mod key_parts;
 mod query;
+mod reach;
 mod scope;
 mod text;
 mod values;
 
+use chrono::{DateTime, Utc};
 use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "export")]
 pub(crate) use self::query::ExportSql;
 pub(crate) use self::query::Plan;
+pub(crate) use self::reach::Reach;
 pub(super) use self::scope::KnownScope;
 use super::actions::actions;
 use super::other_actions::Span;
@@ -118,40 +121,57 @@ impl Timeline {
         self,
         conn: &mut C,
     ) -> C::Answer<'_, Result<Page<TimelineEntry>, Error>> {
-        C::answer(async move {
-            let after = Cursor::change(self.section.after)?;
-            post_before_reading(conn).await;
-            let plan = Plan::new(conn, &self.filter).await?;
-            let query = plan.changes(after, Some(self.section.limit.saturating_add(1)));
-            let mut changes: Vec<AuditChange> = run::read(conn, query).await?;
-            changes.iter_mut().for_each(|change| plan.narrow(change));
-            let page = Page::cut(changes, self.section.limit, |change| {
-                Place::Change(ChangePlace {
-                    transaction: change.transaction.id,
-                    change: change.id,
-                    microseconds: change.captured_at.timestamp_micros(),
-                })
-            });
-            let others = match self.filter.of_actions() {
-                Some(filter) => {
-                    let span = Span::of_timeline(plan.transactions, after, &page);
-                    run::read(
-                        conn,
-                        span.actions_without_changes(&filter, self.section.limit),
-                    )
-                    .await?
-                }
-                None => vec![],
-            };
-            let page = page.with_other_actions(others, self.section.limit);
-            let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
-            let actions = actions_of(conn, transactions).await;
-            let mut actions = run::understood(conn, actions).await?;
-            actions
-                .iter_mut()
-                .for_each(|action| plan.narrow_action(action));
-            Ok(page.map(|change| TimelineEntry::new(change, &actions)))
-        })
+        C::answer(async move { Ok(self.read(conn, false).await?.0) })
+    }
+
+    /// Reads a page. Within reach, a search that no index answers ends after so many changes;
+    /// the page then continues there, and is returned with that place.
+    pub(super) async fn read<C: AuditConnection>(
+        self,
+        conn: &mut C,
+        within_reach: bool,
+    ) -> Result<(Page<TimelineEntry>, Option<Reach>), Error> {
+        let after = Cursor::change(self.section.after)?;
+        post_before_reading(conn).await;
+        let plan = if within_reach {
+            Plan::within_reach(conn, &self.filter, after).await?
+        } else {
+            Plan::new(conn, &self.filter).await?
+        };
+        let query = plan.changes(after, Some(self.section.limit.saturating_add(1)));
+        let mut changes: Vec<AuditChange> = run::read(conn, query).await?;
+        changes.iter_mut().for_each(|change| plan.narrow(change));
+        let mut page = Page::cut(changes, self.section.limit, |change| {
+            Place::Change(ChangePlace {
+                transaction: change.transaction.id,
+                change: change.id,
+                microseconds: change.captured_at.timestamp_micros(),
+            })
+        });
+        // A full page ends before the reach does.
+        let ended = plan.reach().filter(|_| !page.has_more);
+        let others = match self.filter.of_actions() {
+            Some(filter) => {
+                let span = match ended {
+                    Some(reach) => Span::until_reach(reach.place(), plan.transactions, after),
+                    None => Span::of_timeline(plan.transactions, after, &page),
+                };
+                run::read(conn, span.actions_without_changes(&filter, self.section.limit)).await?
+            }
+            None => vec![],
+        };
+        if let Some(reach) = ended {
+            page = page.continued_at(Place::Change(reach.place()));
+        }
+        let page = page.with_other_actions(others, self.section.limit);
+        let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
+        let actions = actions_of(conn, transactions).await;
+        let mut actions = run::understood(conn, actions).await?;
+        actions
+            .iter_mut()
+            .for_each(|action| plan.narrow_action(action));
+        let page = page.map(|change| TimelineEntry::new(change, &actions));
+        Ok((page, ended))
     }
 
     /// Counts all matching changes, independent of the page. Reads every one of them.
@@ -210,6 +230,20 @@ impl Timeline {
         let count: Vec<i64> = run::read(conn, plan.count(cap)).await?;
         Ok(count.first().map_or(0, |count| count.unsigned_abs()))
     }
+}
+
+/// Reads a page for which nobody waits long. A search that no index answers ends after so many
+/// changes. The page then says at which time that was, and its cursor continues from there.
+///
+/// # Errors
+///
+/// Same as those of [`Timeline::page`].
+pub async fn page_within_reach<C: AuditConnection>(
+    conn: &mut C,
+    timeline: Timeline,
+) -> Result<(Page<TimelineEntry>, Option<DateTime<Utc>>), Error> {
+    let (page, reach) = timeline.read(conn, true).await?;
+    Ok((page, reach.map(|reach| reach.at)))
 }
 
 /// The row type of a count.

@@ -5,6 +5,7 @@
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 
 use super::CountSql;
+use super::reach::Reach;
 use super::scope::KnownScope;
 use super::values::Values;
 use crate::action::{ActionStatus, AuditAction};
@@ -32,6 +33,18 @@ pub(crate) struct Plan<'a> {
     pub(super) transactions: Option<(i64, i64)>,
     values: Values,
     scope: Option<KnownScope<'a>>,
+    reach: Option<Reach>,
+}
+
+/// What a query reads in the order of the result, through one index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Driver {
+    /// The changes, and whether the transaction of each.
+    Changes {
+        joined: bool,
+    },
+    Transactions,
+    Actions,
 }
 
 impl<'a> Plan<'a> {
@@ -40,6 +53,26 @@ impl<'a> Plan<'a> {
         conn: &mut C,
         filter: &'a Filter,
     ) -> Result<Self, Error> {
+        let plan = Self::look_up(conn, filter).await?;
+        if let Some(rest) = filter.without_text() {
+            super::text::check_number(conn, &rest).await?;
+        }
+        Ok(plan)
+    }
+
+    /// Same as [`new`](Self::new), for a search that a page shows: it reads a limited number of
+    /// changes after a place, and [`reach`](Self::reach) says where it ended.
+    pub(crate) async fn within_reach<C: AuditConnection>(
+        conn: &mut C,
+        filter: &'a Filter,
+        after: Option<ChangePlace>,
+    ) -> Result<Self, Error> {
+        let mut plan = Self::look_up(conn, filter).await?;
+        plan.limit_reach(conn, after).await?;
+        Ok(plan)
+    }
+
+    async fn look_up<C: AuditConnection>(conn: &mut C, filter: &'a Filter) -> Result<Self, Error> {
         filter.check()?;
         let scope = match &filter.within {
             Some(scope) => Some(KnownScope::look_up(conn, scope).await?),
@@ -68,16 +101,109 @@ impl<'a> Plan<'a> {
                 run::read(conn, query).await?.pop()
             }
         };
-        if let Some(rest) = filter.without_text() {
-            super::text::check_number(conn, &rest).await?;
-        }
         Ok(Self {
             filter,
             table,
             transactions,
             values: Values::look_up(conn, filter, table).await?,
             scope,
+            reach: None,
         })
+    }
+
+    /// Returns the last change that the search reads; `None`: it reads all of them.
+    pub(crate) fn reach(&self) -> Option<Reach> {
+        self.reach
+    }
+
+    pub(super) fn set_reach(&mut self, reach: Reach) {
+        let last = self.transactions.map_or(i64::MAX, |(_, last)| last);
+        self.transactions = Some((reach.transaction, last));
+        self.reach = Some(reach);
+    }
+
+    /// Returns whether the scope compares rows, which takes a look at other changes.
+    pub(super) fn compares_rows(&self) -> bool {
+        self.scope.as_ref().is_some_and(KnownScope::compares_rows)
+    }
+
+    /// Returns whether the filter searches a text.
+    pub(super) fn has_text(&self) -> bool {
+        self.filter.text.is_some()
+    }
+
+    /// Returns what the query reads, and the conditions for which there is an index; `None` if
+    /// it reads little more than it returns.
+    pub(super) fn driver(&self, parts: &mut Parts) -> Option<(Driver, Vec<String>)> {
+        let filter = self.filter;
+        let by_id = filter.request_id.is_some()
+            || filter.correlation_id.is_some()
+            || filter.job_id.is_some();
+        if filter.record.is_some() || filter.transaction.is_some() || by_id {
+            return None;
+        }
+        let mut all = Parts::default();
+        self.change_conditions(&mut all);
+        self.transaction_conditions(&mut all);
+        self.action_conditions(&mut all);
+        let of_time = usize::from(filter.from.is_some()) + usize::from(filter.to.is_some());
+        if self.starts_at_actions() {
+            if all.change.len() == of_time && all.transaction.is_empty() {
+                return None;
+            }
+            self.action_conditions(parts);
+            return Some((Driver::Actions, std::mem::take(&mut parts.action)));
+        }
+        if self.starts_at_transactions(&all) {
+            self.indexed_transactions(parts);
+            let conditions = std::mem::take(&mut parts.transaction);
+            let indexed = all.transaction.len() == conditions.len() && !conditions.is_empty();
+            if indexed && all.change.len() == of_time && all.action.is_empty() {
+                return None;
+            }
+            return Some((Driver::Transactions, conditions));
+        }
+        let mut conditions = vec![];
+        if let Some(table) = self.table {
+            conditions.push(format!("c.table_id = {table}"));
+        } else {
+            match filter.operation {
+                Some(Operation::Delete) => conditions.push("c.op = 'D'".to_owned()),
+                Some(Operation::Truncate) => conditions.push("c.op = 'T'".to_owned()),
+                _ => {}
+            }
+        }
+        let indexed = all.change.len() == conditions.len() + of_time;
+        if indexed && all.transaction.is_empty() && all.action.is_empty() {
+            return None;
+        }
+        let joined = !all.transaction.is_empty() || !all.action.is_empty();
+        Some((Driver::Changes { joined }, conditions))
+    }
+
+    /// Nearly every action is ok, and so are their transactions.
+    fn starts_at_actions(&self) -> bool {
+        let filter = self.filter;
+        let narrow = filter.action.is_some()
+            || filter.category.is_some()
+            || filter.status == Some(ActionStatus::Error);
+        narrow && filter.actor.is_none()
+    }
+
+    fn starts_at_transactions(&self, parts: &Parts) -> bool {
+        let any = !parts.transaction.is_empty() || !parts.action.is_empty();
+        self.filter.actor.is_some() || any && self.table.is_none()
+    }
+
+    /// Adds the conditions on transactions that one index answers in their order.
+    fn indexed_transactions(&self, parts: &mut Parts) {
+        let filter = self.filter;
+        if filter.actor.is_some() || filter.without_actor || filter.actor_type.is_some() {
+            self.actor_conditions(parts);
+        } else if let Some(source) = &filter.source {
+            let source = parts.binds.text(source);
+            parts.transaction.push(format!("x.source = {source}"));
+        }
     }
 
     /// Takes away what the scope hides of a change.
@@ -287,11 +413,7 @@ impl<'a> Plan<'a> {
             );
             return Some((matching, "m.id"));
         }
-        // Nearly every action is ok, and so are their transactions.
-        let narrow = filter.action.is_some()
-            || filter.category.is_some()
-            || filter.status == Some(ActionStatus::Error);
-        if narrow && filter.actor.is_none() {
+        if self.starts_at_actions() {
             let mut conditions = std::mem::take(&mut parts.action);
             conditions.extend(self.bounds(&mut parts.binds, "a.transaction_id", after));
             let matching = filled(
@@ -300,9 +422,7 @@ impl<'a> Plan<'a> {
             );
             return Some((matching, "m.id"));
         }
-        let any = !parts.transaction.is_empty() || !parts.action.is_empty();
-        let all = filter.actor.is_some() || any && self.table.is_none();
-        all.then(|| {
+        self.starts_at_transactions(parts).then(|| {
             let bounds = self.bounds(&mut parts.binds, "x.id", after);
             parts.transaction.extend(bounds);
             ("threadline.audit_transactions AS x".to_owned(), "x.id")
@@ -310,7 +430,12 @@ impl<'a> Plan<'a> {
     }
 
     /// Returns the bounds that the time span and the cursor set on transactions.
-    fn bounds(&self, binds: &mut Binds, column: &str, after: Option<ChangePlace>) -> Vec<String> {
+    pub(super) fn bounds(
+        &self,
+        binds: &mut Binds,
+        column: &str,
+        after: Option<ChangePlace>,
+    ) -> Vec<String> {
         let mut bounds = vec![];
         if let Some((first, last)) = self.transactions {
             let first = binds.bind(Bind::BigInt(first));
@@ -369,6 +494,13 @@ impl<'a> Plan<'a> {
             );
             parts.change.push(condition);
         }
+        if let Some(reach) = self.reach {
+            let transaction = parts.binds.bind(Bind::BigInt(reach.transaction));
+            let change = parts.binds.bind(Bind::BigInt(reach.change));
+            parts.change.push(format!(
+                "(c.transaction_id, c.id) >= ({transaction}, {change})"
+            ));
+        }
         for (operator, instant) in [(">=", filter.from), ("<=", filter.to)] {
             if let Some(instant) = instant {
                 let instant = parts.binds.bind(Bind::Instant(instant));
@@ -379,7 +511,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn transaction_conditions(&self, parts: &mut Parts) {
+    fn actor_conditions(&self, parts: &mut Parts) {
         let filter = self.filter;
         if let Some(actor) = &filter.actor {
             let kind = parts.binds.text(actor.actor_type().as_str());
@@ -395,6 +527,11 @@ impl<'a> Plan<'a> {
             let kind = parts.binds.text(kind.as_str());
             parts.transaction.push(format!("x.actor_type = {kind}"));
         }
+    }
+
+    fn transaction_conditions(&self, parts: &mut Parts) {
+        let filter = self.filter;
+        self.actor_conditions(parts);
         if let Some(source) = &filter.source {
             let source = parts.binds.text(source);
             parts.transaction.push(format!("x.source = {source}"));
@@ -545,7 +682,7 @@ pub(super) struct Parts {
     pub(super) binds: Binds,
     pub(super) change: Vec<String>,
     pub(super) transaction: Vec<String>,
-    action: Vec<String>,
+    pub(super) action: Vec<String>,
 }
 
 impl Parts {

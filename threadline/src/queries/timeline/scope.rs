@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::query::Parts;
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
-use crate::filter::{Columns, Filter, FilterError, Scope, TableScope};
+use crate::filter::{Columns, Filter, FilterError, Rows, Scope, TableScope};
 use crate::record::AuditChange;
 use crate::run;
 use crate::statement::{Bind, Typed, all_of};
@@ -96,22 +96,38 @@ impl<'a> KnownScope<'a> {
                 format!("c.table_id IN ({})", ids.join(", "))
             });
         }
-        // The entries of a table that is named twice must all match.
-        let mut by_table = BTreeMap::<i32, Vec<String>>::new();
-        for table in &self.tables {
-            let conditions = table.conditions(filter, parts);
-            by_table.entry(table.id).or_default().extend(conditions);
-        }
-        let ways: String = by_table
-            .into_iter()
-            .map(|(id, conditions)| format!(" WHEN {id} THEN {}", all_of(&conditions)))
+        let others = self.scope.every_table;
+        let ways: String = self
+            .groups(filter)
+            .iter()
+            .map(|group| format!(" WHEN {} THEN {}", group.ids(), group.condition(parts)))
             .collect();
         if !ways.is_empty() {
-            let others = self.scope.every_table;
-            parts
-                .change
-                .push(format!("CASE c.table_id{ways} ELSE {others} END"));
+            parts.change.push(format!("CASE{ways} ELSE {others} END"));
         }
+    }
+
+    /// Groups the tables with the same conditions, which the planner then looks at once.
+    fn groups(&self, filter: &Filter) -> Vec<Group<'_>> {
+        // The entries of a table that is named twice must all match.
+        let mut by_table = BTreeMap::<i32, (&str, Vec<Shown<'_>>)>::new();
+        for table in &self.tables {
+            let (_, shown) = by_table
+                .entry(table.id)
+                .or_insert_with(|| (&table.scope.table, vec![]));
+            shown.push(table.shown(filter));
+        }
+        let mut groups: Vec<Group<'_>> = vec![];
+        for (id, (name, shown)) in by_table {
+            match groups.iter_mut().find(|group| group.shown == shown) {
+                Some(group) => group.tables.push((id, name)),
+                None => groups.push(Group {
+                    tables: vec![(id, name)],
+                    shown,
+                }),
+            }
+        }
+        groups
     }
 
     /// Adds the conditions of the scope on the transaction. A filter by hidden parts of the
@@ -175,6 +191,11 @@ impl<'a> KnownScope<'a> {
         self.has(id) && tables.all(|table| table.shows(column))
     }
 
+    /// Returns whether a table is limited to some of its rows.
+    pub(super) fn compares_rows(&self) -> bool {
+        self.tables.iter().any(|table| !table.scope.rows.is_empty())
+    }
+
     /// Returns whether a table is in the scope.
     pub(crate) fn has(&self, id: i32) -> bool {
         self.scope.every_table || self.tables.iter().any(|table| table.id == id)
@@ -199,8 +220,35 @@ impl<'a> KnownScope<'a> {
     }
 }
 
+/// Tables of which the same is visible.
+#[derive(Debug)]
+struct Group<'a> {
+    /// The number and the name of each.
+    tables: Vec<(i32, &'a str)>,
+    shown: Vec<Shown<'a>>,
+}
+
+/// The visible part of a table.
+#[derive(Debug, PartialEq)]
+enum Shown<'a> {
+    /// Nothing: the filter asks for a hidden column, and must not reveal its values.
+    Nothing,
+    Rows {
+        columns: ShownColumns<'a>,
+        rows: &'a [Rows],
+    },
+}
+
+/// The columns of which one must have changed for an update to be visible.
+#[derive(Debug, PartialEq)]
+enum ShownColumns<'a> {
+    All,
+    Only(Vec<&'a str>),
+    Except(Vec<&'a str>),
+}
+
 impl KnownTable<'_> {
-    fn conditions(&self, filter: &Filter, parts: &mut Parts) -> Vec<String> {
+    fn shown(&self, filter: &Filter) -> Shown<'_> {
         // Hidden columns cannot be searched by value either.
         let asked = filter.changed.iter().chain(
             [&filter.changed_from, &filter.changed_to, &filter.values]
@@ -212,36 +260,82 @@ impl KnownTable<'_> {
         let hidden = asked.any(|column| !self.shows(column))
             || filter.text.is_some() && self.scope.columns != Columns::All;
         if hidden {
-            return vec!["false".to_owned()];
+            return Shown::Nothing;
         }
-        let mut conditions = vec![];
-        match &self.scope.columns {
-            Columns::All => {}
+        let columns = match &self.scope.columns {
+            Columns::All => ShownColumns::All,
             Columns::Only(columns) => {
-                let shown: Vec<_> = columns.iter().chain(&self.key).collect();
-                let shown = parts.binds.bind(Bind::Json(json!(shown)));
-                conditions.push(format!(
-                    "(c.op <> 'U' OR EXISTS (SELECT FROM jsonb_object_keys(c.changed_to) AS k WHERE {shown} ? k))"
-                ));
+                let shown = columns.iter().chain(&self.key);
+                ShownColumns::Only(shown.map(String::as_str).collect())
             }
             Columns::Except(columns) => {
-                let hidden: Vec<_> = columns.iter().filter(|c| !self.key.contains(c)).collect();
-                let hidden = parts.binds.bind(Bind::Json(json!(hidden)));
+                let hidden = columns.iter().filter(|c| !self.key.contains(c));
+                ShownColumns::Except(hidden.map(String::as_str).collect())
+            }
+        };
+        Shown::Rows {
+            columns,
+            rows: &self.scope.rows,
+        }
+    }
+}
+
+impl Group<'_> {
+    fn ids(&self) -> String {
+        let ids: Vec<_> = self.tables.iter().map(|(id, _)| id.to_string()).collect();
+        format!("c.table_id IN ({})", ids.join(", "))
+    }
+
+    fn condition(&self, parts: &mut Parts) -> String {
+        let conditions: Vec<_> = self
+            .shown
+            .iter()
+            .flat_map(|shown| match shown {
+                Shown::Nothing => vec!["false".to_owned()],
+                Shown::Rows { columns, rows } => self.of_rows(columns, rows, parts),
+            })
+            .collect();
+        all_of(&conditions)
+    }
+
+    fn of_rows(&self, columns: &ShownColumns<'_>, rows: &[Rows], parts: &mut Parts) -> Vec<String> {
+        let array = |columns: &[&str], parts: &mut Parts| {
+            let columns: Vec<_> = columns.iter().map(|c| parts.binds.text(c)).collect();
+            format!("ARRAY[{}]::text[]", columns.join(", "))
+        };
+        let mut conditions = vec![];
+        match columns {
+            ShownColumns::All => {}
+            ShownColumns::Only(columns) => conditions.push(format!(
+                "(c.op <> 'U' OR coalesce(c.changed_to ?| {}, false))",
+                array(columns, parts)
+            )),
+            ShownColumns::Except(columns) => {
+                let hidden = array(columns, parts);
+                let nothing = parts.binds.bind(Bind::Json(json!({})));
                 conditions.push(format!(
-                    "(c.op <> 'U' OR EXISTS (SELECT FROM jsonb_object_keys(c.changed_to) AS k WHERE NOT {hidden} ? k))"
+                    "(c.op <> 'U' OR coalesce(c.changed_to - {hidden} <> {nothing}, false))"
                 ));
             }
         }
-        for rows in &self.scope.rows {
+        if rows.is_empty() {
+            return conditions;
+        }
+        let names: serde_json::Map<_, _> = self
+            .tables
+            .iter()
+            .map(|(id, name)| (id.to_string(), json!(name)))
+            .collect();
+        let names = parts.binds.bind(Bind::Json(Value::Object(names)));
+        for rows in rows {
             let column = parts.binds.text(&rows.column);
             let values = parts.binds.bind(Bind::Json(json!(rows.values)));
-            let table = parts.binds.text(&self.scope.table);
             conditions.push(
                 include_str!("scope_row.sql")
                     .trim_end()
                     .replace("{values}", &values)
                     .replace("{column}", &column)
-                    .replace("{table}", &table),
+                    .replace("{tables}", &names),
             );
         }
         conditions

@@ -29,5 +29,5 @@ coalesce(CASE
          ) AS n (id, value)
          ORDER BY n.id
          LIMIT 1),
-        threadline.live_image(c.table_id, to_regclass({table}), c.record_key) -> {column}
+        threadline.live_image(c.table_id, to_regclass({tables} ->> c.table_id::text), c.record_key) -> {column}
     ) #>> ARRAY[]::text[]) END, false)

@@ -33,6 +33,7 @@ pub(super) fn condition(
     transaction_bounds: &str,
     action_bounds: &str,
 ) -> String {
+    let mentions = mentions(parts, text);
     let text = parts.binds.text(text);
     let sql = if of_rows_alone {
         include_str!("text_of_rows.sql")
@@ -44,10 +45,35 @@ pub(super) fn condition(
         &[
             ("transaction bounds", transaction_bounds),
             ("action bounds", action_bounds),
+            ("mentions", &mentions),
             ("changed_from", &shown("changed_from")),
             ("changed_to", &shown("changed_to")),
             ("row_data", &shown("row_data")),
             ("text", &text),
         ],
     )
+}
+
+/// Returns a condition that is true of every change with the text in its images, and of some
+/// others. It takes a fifth of the time of looking at each value: nearly all changes need no
+/// second look.
+fn mentions(parts: &mut Parts, text: &str) -> String {
+    let images = ["changed_from", "changed_to", "row_data"]
+        .map(shown)
+        .join(", ");
+    // A text is written with escapes, but structures inside of a value are not.
+    let written = serde_json::Value::from(text).to_string();
+    let written = written.get(1..written.len() - 1).unwrap_or_default();
+    let mut ways = vec![text];
+    if written != text {
+        ways.push(written);
+    }
+    let ways: Vec<_> = ways
+        .into_iter()
+        .map(|way| {
+            let way = parts.binds.text(way);
+            format!("strpos(concat_ws(E'\\n', {images}), {way}) > 0")
+        })
+        .collect();
+    format!("({})", ways.join(" OR "))
 }

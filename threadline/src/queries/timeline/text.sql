@@ -1,4 +1,4 @@
-(EXISTS (
+({mentions} AND EXISTS (
         SELECT
         FROM unnest(ARRAY[{changed_from}, {changed_to}, {row_data}]) AS image
         CROSS JOIN LATERAL jsonb_each_text(CASE WHEN jsonb_typeof(image) = 'object' THEN image END) AS v (name, value)

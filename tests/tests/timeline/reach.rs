@@ -1,0 +1,175 @@
+//! Searches that no index answers end within reach, and continue there.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use threadline::__cli::ready;
+use threadline::__web::{overview, overview_within_reach, page_within_reach};
+use threadline::{
+    ActionStatus, AuditAction, Cursor, Filter, Operation, Page, Scope, TableScope, TimelineEntry,
+    timeline,
+};
+use threadline_tests::{Database, run};
+
+use super::cost::{LARGE, LOGINS, Read, counters, history, vacuum};
+
+/// The most entries of indexes that a search may read: 20,000 changes, once to find out where
+/// they end and once to compare them.
+const MOST: i64 = 41_000;
+
+type Ended = (Page<TimelineEntry>, Option<DateTime<Utc>>);
+
+fn within_reach(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Ended {
+    let page = timeline(filter.clone()).limit(limit).after(after);
+    ready(page_within_reach(conn, page)).unwrap_or_else(|error| panic!("{error}: {filter:?}"))
+}
+
+/// Returns everything that the pages return, and how many of them ended at their reach.
+fn walked(
+    conn: &mut PgConnection,
+    filter: &Filter,
+) -> (Vec<TimelineEntry>, Vec<AuditAction>, usize) {
+    let (mut entries, mut actions, mut ended) = (vec![], vec![], 0);
+    let mut next = None;
+    loop {
+        let (page, searched_to) = within_reach(conn, filter, next, 100_000);
+        entries.extend(page.entries);
+        actions.extend(page.other_actions);
+        ended += usize::from(searched_to.is_some());
+        next = page.next;
+        if next.is_none() {
+            return (entries, actions, ended);
+        }
+    }
+}
+
+fn some_rows() -> Scope {
+    Scope::new()
+        .table(TableScope::new("ledger_1").rows("name", "name 1"))
+        .table(TableScope::new("ledger_2"))
+}
+
+/// Searches that find little, or nothing.
+fn searches() -> Vec<Filter> {
+    let filter = Filter::new;
+    let from = "2025-01-15T00:00:00Z".parse().unwrap();
+    vec![
+        filter().changed_from("name", "lost"),
+        filter()
+            .changed_from("name", "lost")
+            .operation(Operation::Delete),
+        filter().value("name", "lost").from(from),
+        filter().table("bulk").changed_from("name", "lost"),
+        filter().table("bulk").source("console"),
+        filter().table("bulk").action("order.lost"),
+        filter().metadata("tenant", "lost"),
+        filter().source("web").metadata("tenant", "lost"),
+        filter().session_user("nobody"),
+        filter()
+            .except("source", "web")
+            .and_then(|filter| filter.except("source", "cli"))
+            .and_then(|filter| filter.except("source", "console"))
+            .unwrap(),
+        filter().except("changed", "name").unwrap(),
+        filter().text("zebra").from(from),
+        filter().category("stock").changed_from("name", "lost"),
+        filter().within(some_rows()),
+        filter().within(some_rows()).source("cli"),
+        filter().within(some_rows()).text("lost").from(from),
+    ]
+}
+
+#[test]
+fn a_search_reads_no_more_than_its_reach() {
+    let database = Database::new();
+    let conn = &mut history(&database);
+    run(conn, LARGE);
+    vacuum(conn);
+    let mut costly = String::new();
+    for filter in searches() {
+        let read = conn
+            .transaction::<_, threadline::Error, _>(|conn| {
+                let before = counters(conn);
+                within_reach(conn, &filter, None, 50);
+                let page = counters(conn);
+                ready(overview_within_reach(conn, &filter, 1_000))?;
+                let counts = counters(conn);
+                Ok(Read {
+                    entries: (page.entries - before.entries).max(counts.entries - page.entries),
+                    scanned: counts.scanned - before.scanned,
+                })
+            })
+            .unwrap();
+        if read.entries > MOST || read.scanned > 0 {
+            writeln!(costly, "{read:?}: {filter:?}").unwrap();
+        }
+    }
+    assert!(costly.is_empty(), "\n{costly}");
+}
+
+#[test]
+fn pages_within_reach_are_all_pages() {
+    let database = Database::new();
+    let conn = &mut history(&database);
+    run(conn, LARGE);
+    run(conn, LOGINS);
+    vacuum(conn);
+    let mut all_ended = 0;
+    let found = [
+        Filter::new().value("name", "name 1"),
+        Filter::new().status(ActionStatus::Error),
+        Filter::new().source("console"),
+    ];
+    for filter in searches().into_iter().chain(found) {
+        let of_two_months = filter
+            .from("2025-05-01T00:00:00Z".parse().unwrap())
+            .to("2025-07-01T00:00:00Z".parse().unwrap());
+        let (entries, actions, ended) = walked(conn, &of_two_months);
+        let everything = timeline(of_two_months.clone())
+            .limit(100_000)
+            .page(conn)
+            .unwrap();
+        let ids = |entries: &[TimelineEntry]| -> Vec<(i64, usize)> {
+            let of = |entry: &TimelineEntry| (entry.change.id, entry.actions.len());
+            entries.iter().map(of).collect()
+        };
+        assert!(
+            ids(&entries) == ids(&everything.entries),
+            "{of_two_months:?}"
+        );
+        let mut found: Vec<i64> = actions.iter().map(|action| action.id).collect();
+        let mut others: Vec<i64> = everything.other_actions.iter().map(|a| a.id).collect();
+        found.sort_unstable();
+        others.sort_unstable();
+        assert_eq!(found, others, "{of_two_months:?}");
+        all_ended += ended;
+    }
+    assert!(all_ended > 20, "{all_ended}");
+}
+
+#[test]
+fn counts_within_reach_say_where_they_ended() {
+    let database = Database::new();
+    let conn = &mut history(&database);
+    let scope = Filter::new().within(some_rows());
+    let all = ready(overview(conn, &scope, 100_000)).unwrap();
+    assert!(!all.more && all.searched_to.is_none());
+    let some = ready(overview_within_reach(conn, &scope, 100_000)).unwrap();
+    assert!(some.more && some.changes < all.changes);
+    let (page, searched_to) = within_reach(conn, &scope, None, 500);
+    assert_eq!(some.changes, page.entries.len() as u64);
+    assert_eq!((some.searched_to, true), (searched_to, page.has_more));
+    let oldest = page.entries.last().unwrap().change.captured_at;
+    assert!(searched_to.unwrap() <= oldest);
+    // Nothing to say where all is read, or enough is found.
+    let few = ready(overview_within_reach(conn, &scope, 10)).unwrap();
+    assert_eq!((few.changes, few.more, few.searched_to), (10, true, None));
+    let (_, searched_to) = within_reach(conn, &Filter::new().table("ledger_1"), None, 50);
+    assert_eq!(searched_to, None);
+}

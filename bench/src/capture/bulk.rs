@@ -95,6 +95,7 @@ pub(super) fn repetition(
     for operation in OPERATIONS {
         bench.vacuum(variant, &of);
         bench.empty_audit_tables();
+        bench.plan_posting(variant);
         bench.execute("CHECKPOINT");
         let workload = operation.workload(rows, width, state);
         let message = operation.message(bench, variant, width, parts);

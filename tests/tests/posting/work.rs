@@ -156,3 +156,30 @@ fn the_first_write_of_a_connection_reads_the_types_of_plain_columns_at_once() {
         run(conn, "COMMIT");
     }
 }
+
+#[test]
+fn an_action_after_changes_reads_only_what_was_written_last() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    fill_journal(conn, 20_000);
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "BEGIN; INSERT INTO items SELECT generate_series(50001, 50500);
+         SELECT threadline.record_action('items.made', 'user', '7')",
+    );
+    let read = number(
+        conn,
+        "SELECT pg_stat_get_xact_tuples_returned('threadline.journal'::regclass)",
+    );
+    run(conn, "COMMIT");
+    assert!((1..3_000).contains(&read), "{read}");
+    assert_eq!(
+        number(
+            conn,
+            "SELECT count(*) FROM threadline.audit_actions AS a
+             JOIN threadline.audit_changes AS c ON c.transaction_id = a.transaction_id"
+        ),
+        500
+    );
+}

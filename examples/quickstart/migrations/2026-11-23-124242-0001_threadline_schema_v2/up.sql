@@ -545,8 +545,10 @@ CREATE TABLE threadline.purges (
     purged              bigint NOT NULL DEFAULT 0,
     transactions        bigint NOT NULL DEFAULT 0,
     bytes               bigint NOT NULL DEFAULT 0,
-    images              text NOT NULL DEFAULT 'by batch' CHECK (images IN ('by batch', 'first', 'kept')),
-    reached_key         text COLLATE "C",
+    images              text NOT NULL DEFAULT 'by batch' CHECK (images IN ('by batch', 'ahead')),
+    kept_transaction    bigint NOT NULL DEFAULT -1,
+    kept_id             bigint NOT NULL DEFAULT -1,
+    kept_position       bigint,
     reached_transaction bigint NOT NULL DEFAULT -1,
     reached_id          bigint NOT NULL DEFAULT -1
 );
@@ -557,7 +559,7 @@ COMMENT ON COLUMN threadline.purges.table_id IS
 COMMENT ON COLUMN threadline.purges.bytes IS
     'What the removed rows took, without their indexes';
 COMMENT ON COLUMN threadline.purges.images IS
-    'When the images of records are kept: with each batch of changes; first, for the whole table, up to reached_key; or it is done';
+    'When the images of records are kept: with each batch of changes, or ahead of them, as far as kept_transaction and kept_id';
 -- Contexts that a transaction opened an hour or more after it began; few.
 CREATE INDEX ledger_transactions_late
     ON threadline.ledger_transactions (opened_at, id) WHERE opened_at - occurred_at > interval '1 hour';
@@ -6917,7 +6919,7 @@ CREATE OR REPLACE AGGREGATE threadline.overlay(jsonb) (
 -- that queries about later instants return the same as before. They are those of the batch up to
 -- its last one, as far as they are old: before the end, and not of a straddling transaction.
 CREATE OR REPLACE FUNCTION threadline.keep_images(
-    run threadline.purges, last_transaction bigint, last_id bigint, end_id bigint, straddling bigint[]
+    run threadline.purges, last_transaction bigint, last_id bigint, end_id bigint, straddling bigint[], up_to_position bigint
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -6937,7 +6939,7 @@ BEGIN
     WHERE c.table_id = run.table_id
       AND c.transaction_id BETWEEN run.reached_transaction AND last_transaction
       AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (last_transaction, last_id)
-      AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling)
+      AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling) AND c.position <= up_to_position
       AND c.op = 'T' AND c.record_key IS NULL;
     DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
 
@@ -6947,7 +6949,7 @@ BEGIN
         WHERE c.table_id = run.table_id
           AND c.transaction_id BETWEEN run.reached_transaction AND last_transaction
           AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (last_transaction, last_id)
-          AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling)
+          AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling) AND c.position <= up_to_position
           AND c.record_key IS NOT NULL AND c.id > tl_blind
     ), grouped AS MATERIALIZED (
         -- One statement moved these keys at the same moment.
@@ -7013,86 +7015,101 @@ BEGIN
         is_whole = excluded.is_whole, image = excluded.image;
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keep_images(threadline.purges, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keep_images(threadline.purges, bigint, bigint, bigint, bigint[], bigint) FROM PUBLIC;
 
--- Keeps the state of the next records at the horizon of a purge, in the order of their keys; returns
--- whether there are more. Their old changes are all read at once, and an image is written once a
--- record, where removing changes in the order of time would write it once a change.
-CREATE OR REPLACE FUNCTION threadline.keep_images_first(run threadline.purges, at_most bigint) RETURNS void
+-- Keeps the images of the next changes of a purge, of many batches at once, before they are removed.
+-- An image is written once for all changes of its record among them, and not once a batch.
+CREATE OR REPLACE FUNCTION threadline.keep_images_ahead(run threadline.purges, at_most bigint) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
--- In the order of one index, even where the planner would prefer to read a whole table.
+-- By index, even where the planner would prefer to read a whole table.
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
     tl_end bigint := threadline.purge_end(run.kept_since);
     tl_straddling bigint[] := threadline.straddling(run.kept_since, tl_end);
-    tl_seen bigint;
-    tl_last_key text;
-    tl_last_id bigint;
+    tl_position bigint := (SELECT max(c.position) FROM threadline.ledger_changes AS c);
+    tl_to_transaction bigint;
+    tl_to_id bigint;
+    tl_plain boolean := threadline.renames_of(run.table_id) IS NULL AND threadline.alterations_of(run.table_id) IS NULL;
+    tl_one_by_one boolean;
 BEGIN
+    SELECT c.transaction_id, c.id INTO tl_to_transaction, tl_to_id
+    FROM threadline.ledger_changes AS c
+    WHERE (c.table_id, c.transaction_id, c.id) > (run.table_id, run.reached_transaction, run.reached_id)
+      AND (c.table_id, c.transaction_id) < (run.table_id, tl_end)
+    ORDER BY c.table_id, c.transaction_id, c.id
+    OFFSET at_most - 1 LIMIT 1;
+    tl_to_transaction := coalesce(tl_to_transaction, tl_end - 1);
+    tl_to_id := coalesce(tl_to_id, tl_end);
+
     WITH old AS MATERIALIZED (
-        SELECT c.record_key, c.id, c.transaction_id, c.statement, c.captured_at, c.op, c.row_data, c.changed_to
+        SELECT c.record_key, c.id, c.transaction_id, c.statement, c.captured_at, c.op, c.previous_key, c.row_data, c.changed_to
         FROM threadline.ledger_changes AS c
-        WHERE (c.table_id, c.record_key, c.id) > (run.table_id, coalesce(run.reached_key, ''), run.reached_id)
-          AND c.table_id = run.table_id AND c.id < tl_end
-          AND c.captured_at < run.kept_since AND c.transaction_id <> ALL (tl_straddling)
-        ORDER BY c.table_id, c.record_key, c.id
-        LIMIT at_most
-    ), known AS MATERIALIZED (
-        SELECT k.*
-        FROM (SELECT DISTINCT o.record_key FROM old AS o) AS of
-        CROSS JOIN LATERAL (
-            SELECT i.record_key, i.id, i.is_whole, i.image FROM threadline.kept_images AS i
-            WHERE i.table_id = run.table_id AND i.record_key = of.record_key
-            OFFSET 0
-        ) AS k
-    ), marked AS (
-        SELECT o.*, max(o.id) OVER record AS last_id,
-               max(o.id) FILTER (WHERE o.op <> 'U') OVER record AS from_id
+        WHERE c.table_id = run.table_id
+          AND c.transaction_id BETWEEN run.reached_transaction AND tl_to_transaction
+          AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (tl_to_transaction, tl_to_id)
+          AND c.captured_at < run.kept_since AND c.id < tl_end AND c.transaction_id <> ALL (tl_straddling) AND c.position <= tl_position
+    ), of_record AS MATERIALIZED (
+        SELECT o.record_key, min(o.id) AS first_id, max(o.id) AS last_id, max(o.id) FILTER (WHERE o.op <> 'U') AS from_id
         FROM old AS o
-        LEFT JOIN known AS k ON k.record_key = o.record_key
-        -- A held change is in the image already.
-        WHERE k.id IS NULL OR o.id > k.id
-        WINDOW record AS (PARTITION BY o.record_key ORDER BY o.id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+        WHERE o.record_key IS NOT NULL
+        GROUP BY o.record_key
+    ), known AS MATERIALIZED (
+        SELECT r.*, k.id, k.is_whole, k.image
+        FROM of_record AS r
+        LEFT JOIN LATERAL (
+            SELECT i.id, i.is_whole, i.image FROM threadline.kept_images AS i
+            WHERE i.table_id = run.table_id AND i.record_key = r.record_key
+            OFFSET 0
+        ) AS k ON true
+    ), one_by_one AS MATERIALIZED (
+        -- Where a kept image is of a later change, a hold kept this one, or its transaction began
+        -- after that of the later change.
+        SELECT NOT tl_plain
+               OR EXISTS (SELECT FROM known AS k WHERE k.id >= k.first_id)
+               OR EXISTS (SELECT FROM old AS o WHERE o.previous_key IS NOT NULL OR o.record_key IS NULL) AS is_so
+    ), ordered AS (
+        SELECT o.*, k.last_id, k.from_id
+        FROM old AS o
+        JOIN known AS k ON k.record_key = o.record_key AND o.id >= coalesce(k.from_id, 0)
+        ORDER BY o.record_key, o.id
     ), folded AS (
-        -- In the order of the window.
-        SELECT m.record_key, max(m.id) AS id, max(m.from_id) AS from_id,
-               max(m.transaction_id) FILTER (WHERE m.id = m.last_id) AS transaction_id,
-               max(m.statement) FILTER (WHERE m.id = m.last_id) AS statement,
-               max(m.captured_at) FILTER (WHERE m.id = m.last_id) AS captured_at,
-               coalesce(bool_or(m.op = 'I') FILTER (WHERE m.id = m.from_id), false) AS is_whole,
-               threadline.overlay(CASE m.op WHEN 'U' THEN m.changed_to WHEN 'I' THEN m.row_data END)
-                   FILTER (WHERE m.id >= coalesce(m.from_id, 0)) AS image
-        FROM marked AS m
-        GROUP BY m.record_key
+        SELECT o.record_key,
+               max(o.transaction_id) FILTER (WHERE o.id = o.last_id) AS transaction_id,
+               max(o.statement) FILTER (WHERE o.id = o.last_id) AS statement,
+               max(o.captured_at) FILTER (WHERE o.id = o.last_id) AS captured_at,
+               coalesce(bool_or(o.op = 'I' AND o.row_data IS NOT NULL) FILTER (WHERE o.id = o.from_id), false) AS is_whole,
+               threadline.overlay(CASE o.op WHEN 'U' THEN o.changed_to WHEN 'I' THEN o.row_data END) AS image
+        FROM ordered AS o
+        GROUP BY o.record_key
     ), written AS (
         INSERT INTO threadline.kept_images (table_id, record_key, id, transaction_id, statement, captured_at, is_whole, image)
-        SELECT run.table_id, f.record_key, f.id, f.transaction_id, f.statement, f.captured_at,
-               CASE WHEN f.from_id IS NULL THEN k.image IS NOT NULL AND k.is_whole ELSE f.is_whole END,
-               CASE WHEN f.from_id IS NULL AND k.image IS NOT NULL THEN k.image || f.image ELSE f.image END
+        SELECT run.table_id, f.record_key, k.last_id, f.transaction_id, f.statement, f.captured_at,
+               CASE WHEN k.from_id IS NULL THEN k.image IS NOT NULL AND k.is_whole ELSE f.is_whole END,
+               CASE WHEN k.from_id IS NULL THEN coalesce(k.image || f.image, k.image, f.image) ELSE f.image END
         FROM folded AS f
-        LEFT JOIN known AS k ON k.record_key = f.record_key
+        JOIN known AS k ON k.record_key = f.record_key
+        WHERE NOT (SELECT o.is_so FROM one_by_one AS o)
         ON CONFLICT (table_id, record_key) DO UPDATE
         SET id = excluded.id, transaction_id = excluded.transaction_id, statement = excluded.statement, captured_at = excluded.captured_at,
             is_whole = excluded.is_whole, image = excluded.image
     )
-    SELECT count(*) OVER (), o.record_key, o.id INTO tl_seen, tl_last_key, tl_last_id
-    FROM old AS o ORDER BY o.record_key DESC, o.id DESC LIMIT 1;
-    IF tl_seen = at_most THEN
-        UPDATE threadline.purges AS p SET reached_key = tl_last_key, reached_id = tl_last_id WHERE p.id = run.id;
-    ELSE
-        UPDATE threadline.purges AS p SET images = 'kept', reached_key = NULL, reached_id = -1 WHERE p.id = run.id;
+    SELECT o.is_so INTO tl_one_by_one FROM one_by_one AS o;
+    IF tl_one_by_one THEN
+        PERFORM threadline.keep_images(run, tl_to_transaction, tl_to_id, tl_end, tl_straddling, tl_position);
     END IF;
+    UPDATE threadline.purges AS p
+    SET kept_transaction = tl_to_transaction, kept_id = tl_to_id, kept_position = tl_position
+    WHERE p.id = run.id;
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keep_images_first(threadline.purges, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keep_images_ahead(threadline.purges, bigint) FROM PUBLIC;
 
--- Returns whether a purge of a table first keeps the images of all records and then removes their
--- changes: where there are many old changes, so that it pays to read the index by record, and where
--- the changes of a record are those under its key and count as they were recorded.
-CREATE OR REPLACE FUNCTION threadline.keeps_images_first(audited_table integer, horizon timestamptz, at_most bigint) RETURNS boolean
+-- Returns whether a purge of a table keeps images ahead of the removal: where there are many old
+-- changes, and the changes of a record are those under its key and count as they were recorded.
+CREATE OR REPLACE FUNCTION threadline.keeps_images_ahead(audited_table integer, horizon timestamptz, at_most bigint) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
@@ -7116,7 +7133,7 @@ BEGIN
            OFFSET 20 * at_most LIMIT 1);
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keeps_images_first(integer, timestamptz, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keeps_images_ahead(integer, timestamptz, bigint) FROM PUBLIC;
 
 -- Begins the next run of threadline.purge(), for the first table with changes older than its
 -- retention, and records it as an action; NULL if there is none. From now on queries about
@@ -7154,7 +7171,7 @@ BEGIN
         WHERE t.id = tl_next.table_id;
         INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by, images)
         VALUES (tl_next.table_id, tl_next.horizon, tl_action.id, session_user,
-                CASE WHEN threadline.keeps_images_first(tl_next.table_id, tl_next.horizon, at_most) THEN 'first' ELSE 'by batch' END)
+                CASE WHEN threadline.keeps_images_ahead(tl_next.table_id, tl_next.horizon, at_most) THEN 'ahead' ELSE 'by batch' END)
         RETURNING * INTO tl_run;
         RETURN tl_run;
     END LOOP;
@@ -7179,6 +7196,7 @@ DECLARE
     tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
     tl_end bigint := threadline.purge_end(run.kept_since);
     tl_straddling bigint[] := threadline.straddling(run.kept_since, tl_end);
+    tl_position bigint := coalesce(run.kept_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c));
     -- Of the last change or action of this batch; NULL: it is the last batch.
     tl_last_transaction bigint;
     tl_last_id bigint;
@@ -7203,13 +7221,18 @@ BEGIN
         FROM threadline.ledger_changes AS c
         WHERE (c.table_id, c.transaction_id, c.id) > (run.table_id, run.reached_transaction, run.reached_id)
           AND (c.table_id, c.transaction_id) < (run.table_id, tl_end)
+          AND (run.images = 'by batch' OR (c.table_id, c.transaction_id, c.id) <= (run.table_id, run.kept_transaction, run.kept_id))
         ORDER BY c.table_id, c.transaction_id, c.id
         OFFSET at_most - 1 LIMIT 1;
+        IF tl_last_id IS NULL AND run.images = 'ahead' AND run.kept_id < tl_end THEN
+            tl_last_transaction := run.kept_transaction;
+            tl_last_id := run.kept_id;
+        END IF;
         tl_to_transaction := coalesce(tl_last_transaction, tl_end - 1);
         tl_to_id := coalesce(tl_last_id, tl_end);
         IF run.images = 'by batch' THEN
             -- Held changes count as well.
-            PERFORM threadline.keep_images(run, tl_to_transaction, tl_to_id, tl_end, tl_straddling);
+            PERFORM threadline.keep_images(run, tl_to_transaction, tl_to_id, tl_end, tl_straddling, tl_position);
         END IF;
         WITH gone AS (
             DELETE FROM threadline.ledger_changes AS c
@@ -7217,6 +7240,8 @@ BEGIN
               AND c.transaction_id BETWEEN run.reached_transaction AND tl_to_transaction
               AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (tl_to_transaction, tl_to_id)
               AND c.captured_at < run.kept_since AND c.id < tl_end AND c.transaction_id <> ALL (tl_straddling)
+              -- One that was posted since has no part in the images.
+              AND c.position <= tl_position
               AND NOT (tl_holds AND threadline.is_held(c))
             RETURNING c.transaction_id, pg_column_size(c.*) AS bytes
         )
@@ -7259,8 +7284,8 @@ REVOKE ALL ON FUNCTION threadline.purge_batch(threadline.purges, bigint) FROM PU
 --   SELECT threadline.purge();
 --
 -- Each call is one transaction of about 10,000 changes and blocks no writer. An interrupted run
--- continues from its last batch. What is under a hold stays. A call that only prepares the run, by
--- keeping the images of records, returns 0.
+-- continues from its last batch. What is under a hold stays. A call that only keeps the images of
+-- records, for the next hundred batches, returns 0.
 CREATE OR REPLACE FUNCTION threadline.purge(at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7287,8 +7312,8 @@ BEGIN
             tl_run := threadline.begin_purge(greatest(at_most, 1));
             EXIT WHEN tl_run.id IS NULL;
         END IF;
-        IF tl_run.images = 'first' THEN
-            PERFORM threadline.keep_images_first(tl_run, greatest(at_most, 1));
+        IF tl_run.images = 'ahead' AND (tl_run.reached_transaction, tl_run.reached_id) >= (tl_run.kept_transaction, tl_run.kept_id) THEN
+            PERFORM threadline.keep_images_ahead(tl_run, greatest(at_most, least(100::bigint * at_most, 1000000), 1));
             RETURN 0;
         END IF;
         tl_purged := threadline.purge_batch(tl_run, greatest(at_most, 1));

@@ -71,7 +71,7 @@ fn posting_and_purging_lock_nothing_of_the_tables_and_keep_no_writer_waiting() {
     // Other sessions continue while a poster has not committed yet.
     let writer = &mut database.connect();
     run(writer, "SET lock_timeout = '2s'");
-    for (call, nothing) in [("threadline.post()", "0"), ("threadline.purge()", "")] {
+    for (call, nothing) in [("threadline.post()", "0"), ("threadline.purge()", "NULL")] {
         run(conn, "BEGIN");
         assert_ne!(
             rows(conn, &format!("SELECT {call}")),

@@ -64,7 +64,7 @@ fn answers(conn: &mut PgConnection, instants: &[DateTime<Utc>]) -> Vec<String> {
 
 /// For any writes, alterations and holds: after each batch of a purge, all queries about
 /// kept instants return the same as before. Without changes of keys and alterations, and
-/// with many changes, the images of records are kept first.
+/// with many changes, images are kept ahead of the removal.
 #[test]
 fn every_kept_instant_is_answered_as_before_whatever_goes() {
     let seeds = std::env::var("THREADLINE_SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
@@ -136,7 +136,7 @@ fn every_kept_instant_is_answered_as_before_whatever_goes() {
                 conn,
                 "SELECT DISTINCT images FROM threadline.purges WHERE table_id IS NOT NULL"
             ),
-            [if plain { "kept" } else { "by batch" }],
+            [if plain { "ahead" } else { "by batch" }],
             "seed {seed}"
         );
     }

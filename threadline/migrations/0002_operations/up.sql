@@ -70,8 +70,10 @@ CREATE TABLE threadline.purges (
     purged              bigint NOT NULL DEFAULT 0,
     transactions        bigint NOT NULL DEFAULT 0,
     bytes               bigint NOT NULL DEFAULT 0,
-    images              text NOT NULL DEFAULT 'by batch' CHECK (images IN ('by batch', 'first', 'kept')),
-    reached_key         text COLLATE "C",
+    images              text NOT NULL DEFAULT 'by batch' CHECK (images IN ('by batch', 'ahead')),
+    kept_transaction    bigint NOT NULL DEFAULT -1,
+    kept_id             bigint NOT NULL DEFAULT -1,
+    kept_position       bigint,
     reached_transaction bigint NOT NULL DEFAULT -1,
     reached_id          bigint NOT NULL DEFAULT -1
 );
@@ -82,7 +84,7 @@ COMMENT ON COLUMN threadline.purges.table_id IS
 COMMENT ON COLUMN threadline.purges.bytes IS
     'What the removed rows took, without their indexes';
 COMMENT ON COLUMN threadline.purges.images IS
-    'When the images of records are kept: with each batch of changes; first, for the whole table, up to reached_key; or it is done';
+    'When the images of records are kept: with each batch of changes, or ahead of them, as far as kept_transaction and kept_id';
 -- Contexts that a transaction opened an hour or more after it began; few.
 CREATE INDEX ledger_transactions_late
     ON threadline.ledger_transactions (opened_at, id) WHERE opened_at - occurred_at > interval '1 hour';

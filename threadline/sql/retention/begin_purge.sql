@@ -34,7 +34,7 @@ BEGIN
         WHERE t.id = tl_next.table_id;
         INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by, images)
         VALUES (tl_next.table_id, tl_next.horizon, tl_action.id, session_user,
-                CASE WHEN threadline.keeps_images_first(tl_next.table_id, tl_next.horizon, at_most) THEN 'first' ELSE 'by batch' END)
+                CASE WHEN threadline.keeps_images_ahead(tl_next.table_id, tl_next.horizon, at_most) THEN 'ahead' ELSE 'by batch' END)
         RETURNING * INTO tl_run;
         RETURN tl_run;
     END LOOP;

@@ -2,7 +2,7 @@
 -- that queries about later instants return the same as before. They are those of the batch up to
 -- its last one, as far as they are old: before the end, and not of a straddling transaction.
 CREATE OR REPLACE FUNCTION threadline.keep_images(
-    run threadline.purges, last_transaction bigint, last_id bigint, end_id bigint, straddling bigint[]
+    run threadline.purges, last_transaction bigint, last_id bigint, end_id bigint, straddling bigint[], up_to_position bigint
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -22,7 +22,7 @@ BEGIN
     WHERE c.table_id = run.table_id
       AND c.transaction_id BETWEEN run.reached_transaction AND last_transaction
       AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (last_transaction, last_id)
-      AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling)
+      AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling) AND c.position <= up_to_position
       AND c.op = 'T' AND c.record_key IS NULL;
     DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
 
@@ -32,7 +32,7 @@ BEGIN
         WHERE c.table_id = run.table_id
           AND c.transaction_id BETWEEN run.reached_transaction AND last_transaction
           AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (last_transaction, last_id)
-          AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling)
+          AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling) AND c.position <= up_to_position
           AND c.record_key IS NOT NULL AND c.id > tl_blind
     ), grouped AS MATERIALIZED (
         -- One statement moved these keys at the same moment.
@@ -98,4 +98,4 @@ BEGIN
         is_whole = excluded.is_whole, image = excluded.image;
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keep_images(threadline.purges, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keep_images(threadline.purges, bigint, bigint, bigint, bigint[], bigint) FROM PUBLIC;

@@ -14,6 +14,7 @@ DECLARE
     tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
     tl_end bigint := threadline.purge_end(run.kept_since);
     tl_straddling bigint[] := threadline.straddling(run.kept_since, tl_end);
+    tl_position bigint := coalesce(run.kept_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c));
     -- Of the last change or action of this batch; NULL: it is the last batch.
     tl_last_transaction bigint;
     tl_last_id bigint;
@@ -38,13 +39,18 @@ BEGIN
         FROM threadline.ledger_changes AS c
         WHERE (c.table_id, c.transaction_id, c.id) > (run.table_id, run.reached_transaction, run.reached_id)
           AND (c.table_id, c.transaction_id) < (run.table_id, tl_end)
+          AND (run.images = 'by batch' OR (c.table_id, c.transaction_id, c.id) <= (run.table_id, run.kept_transaction, run.kept_id))
         ORDER BY c.table_id, c.transaction_id, c.id
         OFFSET at_most - 1 LIMIT 1;
+        IF tl_last_id IS NULL AND run.images = 'ahead' AND run.kept_id < tl_end THEN
+            tl_last_transaction := run.kept_transaction;
+            tl_last_id := run.kept_id;
+        END IF;
         tl_to_transaction := coalesce(tl_last_transaction, tl_end - 1);
         tl_to_id := coalesce(tl_last_id, tl_end);
         IF run.images = 'by batch' THEN
             -- Held changes count as well.
-            PERFORM threadline.keep_images(run, tl_to_transaction, tl_to_id, tl_end, tl_straddling);
+            PERFORM threadline.keep_images(run, tl_to_transaction, tl_to_id, tl_end, tl_straddling, tl_position);
         END IF;
         WITH gone AS (
             DELETE FROM threadline.ledger_changes AS c
@@ -52,6 +58,8 @@ BEGIN
               AND c.transaction_id BETWEEN run.reached_transaction AND tl_to_transaction
               AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (tl_to_transaction, tl_to_id)
               AND c.captured_at < run.kept_since AND c.id < tl_end AND c.transaction_id <> ALL (tl_straddling)
+              -- One that was posted since has no part in the images.
+              AND c.position <= tl_position
               AND NOT (tl_holds AND threadline.is_held(c))
             RETURNING c.transaction_id, pg_column_size(c.*) AS bytes
         )

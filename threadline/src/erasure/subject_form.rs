@@ -12,7 +12,7 @@ use crate::export::write_failed;
 
 pub(super) enum Form<W: Write> {
     Ndjson(W),
-    Csv(Cells<W>),
+    Csv(Box<Cells<W>>),
 }
 
 impl<W: Write> Form<W> {
@@ -26,7 +26,7 @@ impl<W: Write> Form<W> {
         let columns = columns.chain(TRANSACTION_COLUMNS).chain(ACTION_COLUMNS);
         let columns: Vec<&str> = columns.chain(["record"]).collect();
         cells.header(&columns)?;
-        Ok(Self::Csv(cells))
+        Ok(Self::Csv(Box::new(cells)))
     }
 
     pub(super) fn write(&mut self, line: &SubjectLine) -> Result<(), Error> {

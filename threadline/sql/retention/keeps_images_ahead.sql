@@ -1,7 +1,6 @@
--- Returns whether a purge of a table first keeps the images of all records and then removes their
--- changes: where there are many old changes, so that it pays to read the index by record, and where
--- the changes of a record are those under its key and count as they were recorded.
-CREATE OR REPLACE FUNCTION threadline.keeps_images_first(audited_table integer, horizon timestamptz, at_most bigint) RETURNS boolean
+-- Returns whether a purge of a table keeps images ahead of the removal: where there are many old
+-- changes, and the changes of a record are those under its key and count as they were recorded.
+CREATE OR REPLACE FUNCTION threadline.keeps_images_ahead(audited_table integer, horizon timestamptz, at_most bigint) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
@@ -25,4 +24,4 @@ BEGIN
            OFFSET 20 * at_most LIMIT 1);
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keeps_images_first(integer, timestamptz, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keeps_images_ahead(integer, timestamptz, bigint) FROM PUBLIC;

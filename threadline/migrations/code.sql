@@ -6431,9 +6431,10 @@ END
 $$;
 REVOKE ALL ON FUNCTION threadline.keeps_images_ahead(integer, timestamptz, bigint) FROM PUBLIC;
 
--- Begins the next run of threadline.purge(), for the table with changes older than its
--- retention that was purged least recently, and records it as an action; NULL if there is none. From now on queries about
--- instants before the horizon fail, so that no result depends on the progress of the run.
+-- Begins the next run of threadline.purge() and records it as an action; NULL if there is none. It
+-- is for the table with changes older than its retention that was purged least recently. From now
+-- on queries about instants before the horizon fail, so that no result depends on the progress of
+-- the run.
 CREATE OR REPLACE FUNCTION threadline.begin_purge(at_most bigint) RETURNS threadline.purges
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp

@@ -1,6 +1,7 @@
--- Begins the next run of threadline.purge(), for the first table with changes older than its
--- retention, and records it as an action; NULL if there is none. From now on queries about
--- instants before the horizon fail, so that no result depends on the progress of the run.
+-- Begins the next run of threadline.purge() and records it as an action; NULL if there is none. It
+-- is for the table with changes older than its retention that was purged least recently. From now
+-- on queries about instants before the horizon fail, so that no result depends on the progress of
+-- the run.
 CREATE OR REPLACE FUNCTION threadline.begin_purge(at_most bigint) RETURNS threadline.purges
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -13,7 +14,11 @@ DECLARE
     tl_after_transaction bigint;
     tl_after_id bigint;
 BEGIN
-    FOR tl_next IN SELECT * FROM threadline.kept_for ORDER BY table_id LOOP
+    FOR tl_next IN
+        SELECT k.* FROM threadline.kept_for AS k
+        -- Time goes on: the table of the last run has old changes again.
+        ORDER BY (SELECT max(p.id) FROM threadline.purges AS p WHERE p.table_id IS NOT DISTINCT FROM k.table_id) NULLS FIRST, k.table_id
+    LOOP
         tl_after_transaction := -1;
         tl_after_id := -1;
         -- Held changes may come first.

@@ -156,7 +156,11 @@ impl Timeline {
                     Some(reach) => Span::until_reach(reach.place(), plan.transactions, after),
                     None => Span::of_timeline(plan.transactions, after, &page),
                 };
-                run::read(conn, span.actions_without_changes(&filter, self.section.limit)).await?
+                run::read(
+                    conn,
+                    span.actions_without_changes(&filter, self.section.limit),
+                )
+                .await?
             }
             None => vec![],
         };

@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for change in Payment::history_of(conn, payment.id)? {
         println!("{change}\n");
     }
-    println!("As whom the club knew her, oldest first:\n");
+    println!("The member after each change, oldest first:\n");
     for version in Member::versions_of(conn, ada.id)?.iter().rev() {
         let member = version.record.as_ref().map_err(Clone::clone)?;
         println!(

@@ -20,6 +20,10 @@ impl ExportFile {
     /// Creates a file in a directory. On Unix, only its owner may read it (mode 0600).
     pub(crate) fn create(directory: &Path, max: u64) -> Result<Self, Failure> {
         let file = tempfile::tempfile_in(directory).map_err(storage)?;
+        // A file without a name gets its mode from the umask.
+        #[cfg(unix)]
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .map_err(storage)?;
         Ok(Self {
             file,
             bytes: 0,

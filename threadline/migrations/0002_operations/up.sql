@@ -85,9 +85,11 @@ COMMENT ON COLUMN threadline.purges.bytes IS
     'What the removed rows took, without their indexes';
 COMMENT ON COLUMN threadline.purges.images IS
     'When the images of records are kept: with each batch of changes, or ahead of them, as far as kept_transaction and kept_id';
--- Contexts that a transaction opened an hour or more after it began; few.
+-- Contexts that a transaction opened an hour or more after it began; few. Compared in UTC, so
+-- that the condition is immutable, and holds of infinite instants.
 CREATE INDEX ledger_transactions_late
-    ON threadline.ledger_transactions (opened_at, id) WHERE opened_at - occurred_at > interval '1 hour';
+    ON threadline.ledger_transactions (opened_at, id)
+    WHERE opened_at AT TIME ZONE 'UTC' > occurred_at AT TIME ZONE 'UTC' + interval '1 hour';
 
 ALTER TABLE threadline.audited_tables ADD COLUMN personal_data jsonb NOT NULL DEFAULT '{"columns": [], "subject": {}}';
 COMMENT ON COLUMN threadline.audited_tables.personal_data IS

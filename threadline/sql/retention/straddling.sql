@@ -8,7 +8,7 @@ BEGIN ATOMIC
     FROM (
         -- Few: a transaction that lasted an hour and then opened another context.
         SELECT late.xact_id, late.occurred_at FROM threadline.ledger_transactions AS late
-        WHERE late.opened_at - late.occurred_at > interval '1 hour' AND late.opened_at >= horizon - interval '2 hours'
+        WHERE late.opened_at AT TIME ZONE 'UTC' > late.occurred_at AT TIME ZONE 'UTC' + interval '1 hour' AND late.opened_at >= horizon - interval '2 hours'
         UNION
         SELECT late.xact_id, late.occurred_at FROM threadline.ledger_transactions AS late
         WHERE late.extended_until >= horizon

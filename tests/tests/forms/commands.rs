@@ -194,7 +194,7 @@ fn each_kind_of_line_about_a_person_has_its_schema() {
 }
 
 #[test]
-fn printed_json_is_read_back_as_the_librarys_records() {
+fn printed_json_is_read_back_as_records_of_the_library() {
     let (database, mut connection) = club();
     let conn = &mut connection;
     let printed = audit(&database, &["timeline", "--json"]);

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::{Connection, PgConnection};
+use threadline_web::Exports;
 
 use self::asked::Asked;
 use self::client::Answer;
@@ -54,7 +55,9 @@ pub(crate) fn run(url: &str, quick: bool, goals: &mut Goals) {
     );
     // An export is recorded as an action, which an existing database may not take.
     if existing.is_none() {
-        let serving = Serving::new(url, POOL, asked.everything());
+        // Streamed, however much it is.
+        let exports = Exports::new().stream_up_to(usize::MAX);
+        let serving = Serving::new(url, POOL, asked.everything(), exports);
         export(
             &serving,
             if quick { 100_000_000 } else { 1_000_000_000 },
@@ -62,7 +65,7 @@ pub(crate) fn run(url: &str, quick: bool, goals: &mut Goals) {
         );
     }
     for (who, access) in asked.accesses() {
-        let serving = Serving::new(url, POOL, access);
+        let serving = Serving::new(url, POOL, access, Exports::new());
         let cpu = Cpu::of(&mut conn);
         pages(&serving, &cpu, who, &asked, goals);
         throughput(&serving, who, &asked, goals);

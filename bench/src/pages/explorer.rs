@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use diesel::PgConnection;
 use diesel::r2d2::{ConnectionManager, Pool};
-use threadline_web::{Access, Explorer};
+use threadline_web::{Access, Explorer, Exports};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -19,14 +19,14 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    pub(crate) fn new(url: &str, connections: u32, access: Access) -> Self {
+    pub(crate) fn new(url: &str, connections: u32, access: Access, exports: Exports) -> Self {
         let mark = if url.contains('?') { '&' } else { '?' };
         let url = format!("{url}{mark}application_name={NAME}");
         let pool = Pool::builder()
             .max_size(connections)
             .build(ConnectionManager::<PgConnection>::new(url))
             .expect("the server takes connections");
-        let explorer = Explorer::new(pool).authorize(move |_| {
+        let explorer = Explorer::new(pool).exports(exports).authorize(move |_| {
             let access = access.clone();
             async move { access }
         });

@@ -10,6 +10,7 @@ mod exports;
 mod failure;
 mod fragment;
 mod pages;
+mod pieces;
 mod pool;
 mod query;
 mod security;

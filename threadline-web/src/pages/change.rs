@@ -2,8 +2,9 @@
 
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use threadline::{Cursor, Filter};
+use threadline::{BlockingConnection, Error, Filter, TimelineEntry};
 
+use crate::access::Scoped;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::texts;
@@ -29,14 +30,10 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         Some(_) => usize::try_from(visit.number("from")?).unwrap_or_default(),
         None => 0,
     };
-    let place = before(transaction, change)?;
     let (catalogue, entry) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let filter = Filter::new().transaction(transaction);
-            let page = audit.timeline(filter, 1, Some(place))?;
-            let entry = page.entries.into_iter().find(|e| e.change.id == change);
-            Ok((catalogue, entry))
+            Ok((catalogue, find(audit, transaction, change)?))
         })
         .await?;
     let Some(entry) = entry else {
@@ -106,8 +103,18 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         .into_response())
 }
 
-/// Returns the cursor just before a change, so that a page begins with it.
-pub(super) fn before(transaction: i64, change: i64) -> Result<Cursor, Failure> {
-    let change = change.saturating_add(1);
-    Ok(format!("tl1-timeline-{transaction:x}-{change:x}-0").parse()?)
+/// Finds a change within the scope.
+pub(super) fn find<C: BlockingConnection>(
+    audit: &mut Scoped<'_, C>,
+    transaction: i64,
+    change: i64,
+) -> Result<Option<TimelineEntry>, Error> {
+    // A cursor just before the change, so that the page begins with it.
+    let before = format!(
+        "tl1-timeline-{transaction:x}-{:x}-0",
+        change.saturating_add(1)
+    );
+    let filter = Filter::new().transaction(transaction);
+    let page = audit.timeline(filter, 1, Some(before.parse()?))?;
+    Ok(page.entries.into_iter().find(|e| e.change.id == change))
 }

@@ -1,25 +1,20 @@
 //! The export of a search as a file, streamed or in the background.
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
 use axum::response::{IntoResponse, Redirect, Response};
-use futures_core::Stream;
 use maud::html;
 use threadline::{Action, ExportFormat, Filter};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use crate::exports::{self, ExportFile};
 use crate::failure::Failure;
+use crate::pieces::pieces;
 use crate::pool::Pool;
 use crate::query::Query;
 use crate::texts;
@@ -30,11 +25,9 @@ use crate::visit::{FormVisit, Visit};
 /// The time for the count of changes on the page of an export.
 const COUNTING: Duration = Duration::from_secs(1);
 
-/// The number of pieces that wait for a reader, the bytes of one from a file, and the time that
-/// they wait.
+/// The number of pieces that wait for a reader, and the bytes of one from a file.
 const PIECES: usize = 4;
 const PIECE: usize = 256 * 1024;
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A format as the form, the media type and the file name have it.
 pub(super) struct Format {
@@ -199,35 +192,22 @@ async fn stream<P: Pool>(
     filter: Filter,
     format: &'static Format,
 ) -> Result<Response, Failure> {
-    let (sender, mut pieces) = channel(PIECES);
+    let (sender, pieces) = pieces(PIECES);
     let runtime = Handle::current();
     tokio::spawn(async move {
-        let failed = sender.clone();
+        let end = sender.clone();
         let export = visit.read(move |audit| {
             audit.export(filter, format.format, usize::MAX, |piece, _| {
                 // A reader that stalls must not hold the connection.
-                let sent = runtime.block_on(timeout(PATIENCE, sender.send(Ok(piece))));
-                match sent {
-                    Ok(Ok(())) => Ok(()),
-                    _ => Err(io::ErrorKind::BrokenPipe.into()),
+                match runtime.block_on(sender.send(piece)) {
+                    true => Ok(()),
+                    false => Err(io::ErrorKind::BrokenPipe.into()),
                 }
             })
         });
-        if let Err(failure) = export.await {
-            let _ = failed.send(Err(failure)).await;
-        }
+        end.end(export.await.map(drop)).await;
     });
-    // A failure before the first piece still gets an error page.
-    let first = match poll_fn(|context| pieces.poll_recv(context)).await {
-        Some(Err(failure)) => return Err(failure),
-        Some(Ok(piece)) => Some(piece),
-        None => None,
-    };
-    Ok((
-        attachment(format),
-        Body::from_stream(Pieces { first, pieces }),
-    )
-        .into_response())
+    Ok((attachment(format), pieces.begun().await?).into_response())
 }
 
 /// Returns the headers of a file.
@@ -241,46 +221,26 @@ pub(super) fn attachment(format: &Format) -> [(HeaderName, String); 2] {
 
 /// Sends a complete file. The reader of a stalled connection gives up.
 pub(super) fn send_file(file: Arc<ExportFile>) -> Body {
-    let (sender, pieces) = channel(PIECES);
+    let (sender, pieces) = pieces(PIECES);
     tokio::spawn(async move {
         let mut place = 0;
         while place < file.bytes() {
             let reader = file.clone();
-            let piece = spawn_blocking(move || reader.read_at(place, PIECE)).await;
-            let piece = piece
-                .map_err(|_| Failure::Database)
-                .and_then(|read| read.map_err(|error| Failure::Storage(error.kind().to_string())));
-            let (read, failed) = match &piece {
-                Ok(piece) => (piece.len() as u64, false),
-                Err(_) => (0, true),
+            let read = spawn_blocking(move || reader.read_at(place, PIECE)).await;
+            let piece = match read {
+                Ok(Ok(piece)) => piece,
+                Ok(Err(error)) => {
+                    let failure = Failure::Storage(error.kind().to_string());
+                    return sender.end(Err(failure)).await;
+                }
+                Err(_) => return sender.end(Err(Failure::Database)).await,
             };
-            place += read;
-            let sent = timeout(PATIENCE, sender.send(piece)).await;
-            if failed || !matches!(sent, Ok(Ok(()))) {
-                break;
+            place += piece.len() as u64;
+            if !sender.send(piece).await {
+                return;
             }
         }
+        sender.end(Ok(())).await;
     });
-    let first = None;
-    Body::from_stream(Pieces { first, pieces })
-}
-
-/// The body of the response. It ends with an error if the export fails, so that an incomplete
-/// file is not mistaken for a complete one.
-struct Pieces {
-    first: Option<Vec<u8>>,
-    pieces: Receiver<Result<Vec<u8>, Failure>>,
-}
-
-impl Stream for Pieces {
-    type Item = io::Result<Vec<u8>>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(first)));
-        }
-        self.pieces.poll_recv(context).map(|piece| {
-            piece.map(|piece| piece.map_err(|_| io::Error::other("the export failed")))
-        })
-    }
+    pieces.into()
 }

@@ -1,22 +1,17 @@
 //! The full value of a column in a change, as text.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use futures_core::Stream;
 use serde_json::Value;
-use threadline::Filter;
-use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::change;
 use crate::failure::Failure;
+use crate::pieces::pieces;
 use crate::pool::Pool;
 use crate::texts;
 use crate::visit::Visit;
@@ -30,8 +25,7 @@ const PIECE: usize = 64 * 1024;
 /// Bounds the number of larger values in memory that wait for their readers.
 static SENT: Semaphore = Semaphore::const_new(16);
 
-/// The time that a reader has for a piece, and for the whole value.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time that a reader has for the whole value.
 const LONGEST: Duration = Duration::from_secs(300);
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
@@ -39,12 +33,9 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let number = visit.number("change")?;
     let column = visit.parameters.need("column")?.to_owned();
     let before = visit.parameters.get("side") == Some("before");
-    let place = change::before(transaction, number)?;
     let found = visit
         .read(move |audit| {
-            let filter = Filter::new().transaction(transaction);
-            let page = audit.timeline(filter, 1, Some(place))?;
-            let entry = page.entries.into_iter().find(|e| e.change.id == number);
+            let entry = change::find(audit, transaction, number)?;
             let fields = entry.map(|entry| entry.change.diff().fields);
             let field = fields.into_iter().flatten().find(|f| f.column == column);
             Ok(field.and_then(|f| if before { f.before } else { f.after }))
@@ -75,47 +66,20 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
 
 /// Sends a large value in pieces. A client that does not read it does not keep it in memory.
 fn in_pieces(text: Bytes, turn: SemaphorePermit<'static>) -> Body {
-    let (sender, receiver) = channel(1);
+    let (sender, pieces) = pieces(1);
     tokio::spawn(async move {
         let send = async {
             for at in (0..text.len()).step_by(PIECE) {
-                let piece = text.slice(at..text.len().min(at + PIECE));
                 // Copied, because a slice keeps the whole text in memory.
-                let piece = Piece::Next(Bytes::copy_from_slice(&piece));
-                if !matches!(timeout(PATIENCE, sender.send(piece)).await, Ok(Ok(()))) {
+                let piece = Bytes::copy_from_slice(&text[at..text.len().min(at + PIECE)]);
+                if !sender.send(piece).await {
                     return;
                 }
             }
-            let _ = sender.send(Piece::End).await;
+            sender.end(Ok(())).await;
         };
         let _ = timeout(LONGEST, send).await;
         drop(turn);
     });
-    Body::from_stream(Pieces(Some(receiver)))
-}
-
-enum Piece {
-    Next(Bytes),
-    End,
-}
-
-/// The body of the response. It ends with an error if it is incomplete, so that it is not
-/// mistaken for the whole value.
-struct Pieces(Option<Receiver<Piece>>);
-
-impl Stream for Pieces {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(pieces) = &mut self.0 else {
-            return Poll::Ready(None);
-        };
-        let next = match ready!(pieces.poll_recv(context)) {
-            Some(Piece::Next(piece)) => return Poll::Ready(Some(Ok(piece))),
-            Some(Piece::End) => None,
-            None => Some(Err(io::ErrorKind::TimedOut.into())),
-        };
-        self.0 = None;
-        Poll::Ready(next)
-    }
+    pieces.into()
 }

@@ -94,6 +94,16 @@ impl Database {
         self.server().url_of(&self.name)
     }
 
+    /// Makes every query of the ledger wait until the connection is dropped or rolled back.
+    pub fn hold_ledger(&self) -> PgConnection {
+        let mut holder = self.connect();
+        run(
+            &mut holder,
+            "BEGIN; LOCK TABLE threadline.ledger_changes IN ACCESS EXCLUSIVE MODE",
+        );
+        holder
+    }
+
     /// Opens a new connection.
     pub fn connect(&self) -> PgConnection {
         connect(&self.url())

@@ -10,6 +10,7 @@ use threadline::{
     TimelineEntry,
 };
 
+use crate::access::Access;
 use crate::view::links::{self, Catalogue};
 use crate::view::time::exact;
 
@@ -118,20 +119,21 @@ impl IncidentReport {
     pub(crate) fn new(
         title: Option<&str>,
         created_at: DateTime<Utc>,
-        created_by: ActorRef,
-        limited: bool,
+        access: &Access,
+        search: String,
+        filter: Filter,
     ) -> Self {
         Self {
             format: FORMAT,
             version: VERSION,
             title: title.map(str::to_owned),
             created_at: exact(created_at),
-            created_by,
+            created_by: access.actor().clone(),
             found_by: FoundBy {
-                search: String::new(),
-                page: String::new(),
-                filter: Filter::new(),
-                limited,
+                page: links::page("timeline", &[("q", &search)]),
+                search,
+                filter,
+                limited: access.scope().is_some(),
             },
             contents: Contents {
                 found: 0,
@@ -145,14 +147,6 @@ impl IncidentReport {
             other_actions: vec![],
             bytes: 0,
         }
-    }
-
-    /// Sets the search.
-    pub(crate) fn found_by(mut self, search: String, filter: Filter) -> Self {
-        self.found_by.page = links::page("timeline", &[("q", &search)]);
-        self.found_by.search = search;
-        self.found_by.filter = filter;
-        self
     }
 
     /// Sets the numbers of what was found.

@@ -3,7 +3,7 @@
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use threadline::Action;
+use threadline::{Action, Filter};
 
 use crate::bundle::{CHANGES, IncidentReport};
 use crate::failure::Failure;
@@ -13,7 +13,7 @@ use crate::texts;
 use crate::view::links::Catalogue;
 use crate::view::value::{count, cut};
 use crate::view::{changes, chips, histogram, layout, time};
-use crate::visit::FormVisit;
+use crate::visit::{FormVisit, Visit};
 
 /// The maximum number of changes in a report.
 const LIMIT: usize = 200;
@@ -25,16 +25,8 @@ const COUNTED: usize = 10_000;
 const AT_A_TIME: usize = 50;
 
 pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {
-    if !visit.access.may_export() {
-        return Err(Failure::Denied);
-    }
-    let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
+    let (query, filter) = begin(&visit, "report").await?;
     let title = visit.parameters.get("title").unwrap_or(texts::REPORT);
-    let filter = query.filter(visit.now)?;
-    let action = Action::new("audit.exported")
-        .metadata("query", query.line())
-        .metadata("format", "report");
-    visit.record(action).await?;
     let (catalogue, overview, page) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
@@ -75,8 +67,8 @@ pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
         .into_response())
 }
 
-/// Sends the report as JSON.
-pub(crate) async fn bundle<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {
+/// Returns the search of a report, and records the report before it is made.
+async fn begin<P: Pool>(visit: &Visit<P>, format: &str) -> Result<(Query, Filter), Failure> {
     if !visit.access.may_export() {
         return Err(Failure::Denied);
     }
@@ -84,15 +76,21 @@ pub(crate) async fn bundle<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Re
     let filter = query.filter(visit.now)?;
     let action = Action::new("audit.exported")
         .metadata("query", query.line())
-        .metadata("format", "report.json");
+        .metadata("format", format);
     visit.record(action).await?;
+    Ok((query, filter))
+}
+
+/// Sends the report as JSON.
+pub(crate) async fn bundle<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {
+    let (query, filter) = begin(&visit, "report.json").await?;
     let mut report = IncidentReport::new(
         visit.parameters.get("title"),
         visit.now,
-        visit.access.actor().clone(),
-        visit.access.scope().is_some(),
-    )
-    .found_by(query.line(), filter.clone());
+        &visit.access,
+        query.line(),
+        filter.clone(),
+    );
     let report = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);

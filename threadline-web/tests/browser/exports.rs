@@ -22,22 +22,12 @@ async fn serve_background(database: &Database) -> SocketAddr {
     address
 }
 
-/// Makes every export wait until the connection is dropped.
-fn holding(database: &Database) -> diesel::PgConnection {
-    let mut holder = database.connect();
-    run(
-        &mut holder,
-        "BEGIN; LOCK TABLE threadline.ledger_changes IN ACCESS EXCLUSIVE MODE",
-    );
-    holder
-}
-
 async fn begin(window: &Client, address: SocketAddr, database: &Database) -> diesel::PgConnection {
     window
         .goto(&format!("http://{address}/export?q=table:invoices"))
         .await
         .unwrap();
-    let holder = holding(database);
+    let holder = database.hold_ledger();
     click(window, "form[action=export] button").await;
     shows(window, &["table:invoices", "continues when you leave"]).await;
     holder

@@ -40,6 +40,18 @@ pub(super) async fn shows(window: &Client, shown: &[&str]) {
 }
 
 /// With the mouse, without JavaScript.
+/// Shows the state of invoice 3 before both changes.
+async fn go_back_to_open(window: &Client, address: SocketAddr) {
+    window
+        .goto(&format!("http://{address}/record?table=invoices&key=3"))
+        .await
+        .unwrap();
+    click(window, "a[rel=prev]").await;
+    shows(window, &["State at"]).await;
+    click(window, "a[rel=prev]").await;
+    shows(window, &["State at", "1200.00", "open"]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_is_solved_by_mouse_without_javascript() {
     let database = with_incident();
@@ -66,14 +78,7 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
         if width == 1400 {
             assert_eq!(value(conn, invoices).as_deref(), Some("20"));
             // An earlier state of the record, and the revert to it.
-            window
-                .goto(&format!("http://{address}/record?table=invoices&key=3"))
-                .await
-                .unwrap();
-            click(&window, "a[rel=prev]").await;
-            shows(&window, &["State at"]).await;
-            click(&window, "a[rel=prev]").await;
-            shows(&window, &["State at", "1200.00", "open"]).await;
+            go_back_to_open(&window, address).await;
             window
                 .wait()
                 .for_element(Locator::LinkText("Revert to here…"))
@@ -222,14 +227,7 @@ async fn the_incident_of_the_guide_is_solved_step_by_step() {
     shows(&window, &["below 20.00, not worth a letter"]).await;
     picture(&window, "5-search", "main").await;
     // The record as it was.
-    window
-        .goto(&format!("http://{address}/record?table=invoices&key=3"))
-        .await
-        .unwrap();
-    click(&window, "a[rel=prev]").await;
-    shows(&window, &["State at"]).await;
-    click(&window, "a[rel=prev]").await;
-    shows(&window, &["State at", "1200.00", "open"]).await;
+    go_back_to_open(&window, address).await;
     picture(&window, "6-earlier", "#state").await;
     let revert = Locator::LinkText("Revert to here…");
     let revert = window.wait().for_element(revert).await.unwrap();

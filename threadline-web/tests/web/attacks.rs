@@ -12,12 +12,7 @@ async fn slow_questions_are_broken_off_and_do_not_keep_others_for_long() {
         .parallel(2)
         .authorize(async |_| operator());
     let router = explorer.into_router();
-    // Every query of the ledger waits for this lock.
-    let holder = &mut database.connect();
-    run(
-        holder,
-        "BEGIN; LOCK TABLE threadline.ledger_changes IN ACCESS EXCLUSIVE MODE",
-    );
+    let holder = &mut database.hold_ledger();
     let asked: Vec<_> = (0..60)
         .map(|_| {
             let router = router.clone();

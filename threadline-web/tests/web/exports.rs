@@ -102,16 +102,6 @@ async fn file(router: &Router, id: &str) -> Answer {
     get(router, &format!("/audit/export-file?id={id}")).await
 }
 
-/// Makes every query of the ledger wait until the connection is dropped or rolled back.
-fn holding(database: &Database) -> diesel::PgConnection {
-    let mut holder = database.connect();
-    run(
-        &mut holder,
-        "BEGIN; LOCK TABLE threadline.ledger_changes IN ACCESS EXCLUSIVE MODE",
-    );
-    holder
-}
-
 /// Returns the files without a name that this process has open in a directory.
 fn nameless_files(directory: &Path) -> usize {
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
@@ -187,7 +177,7 @@ async fn a_time_of_zero_is_no_permission_to_run_forever() {
     let database = with_invoices();
     let exports = all_in_background().timeout(Duration::ZERO);
     let router = Viewer::with(exporting()).mounted(&database, exports);
-    let holder = holding(&database);
+    let holder = database.hold_ledger();
     let id = begun(&router, "q=&format=csv").await;
     until(&router, &id, "failed").await;
     drop(holder);
@@ -207,7 +197,7 @@ async fn an_export_is_recorded_and_its_page_shows_what_it_does() {
     let answer = send(&router, form("export", "q=table%3Acustomers&format=csv")).await;
     assert_eq!(answer.status, StatusCode::OK);
 
-    let holder = holding(&database);
+    let holder = database.hold_ledger();
     // The count before the export waits for the lock, too, and gives up.
     let id = begun(&router, "q=table%3Ainvoices&format=csv").await;
     until_running(&router, &id).await;
@@ -425,7 +415,7 @@ async fn no_more_exports_run_than_the_host_allows() {
     let database = with_invoices();
     let viewer = Viewer::with(exporting());
     let router = viewer.mounted(&database, all_in_background().parallel(2));
-    let holder = holding(&database);
+    let holder = database.hold_ledger();
     let mut ids = vec![];
     for _ in 0..3 {
         ids.push(begun(&router, "q=&format=csv").await);
@@ -469,7 +459,7 @@ async fn a_cancelled_export_stops_its_query_and_leaves_nothing() {
         .parallel(1)
         .timeout(Duration::from_secs(3600));
     let router = Viewer::with(exporting()).mounted(&database, exports);
-    let holder = holding(&database);
+    let holder = database.hold_ledger();
     let id = begun(&router, "q=&format=csv").await;
     let next = begun(&router, "q=&format=csv").await;
     until_running(&router, &id).await;
@@ -499,7 +489,7 @@ async fn a_cancelled_export_stops_its_query_and_leaves_nothing() {
 async fn the_progress_is_shown_with_the_total_and_can_be_cancelled() {
     let database = with_invoices();
     let router = Viewer::with(exporting()).mounted(&database, all_in_background());
-    let counts = holding(&database);
+    let counts = database.hold_ledger();
     let id = begun(&router, "q=table%3Ainvoices&format=csv").await;
     // The count does not read the actions; the changes do.
     let mut reads = database.connect();
@@ -527,7 +517,7 @@ async fn the_progress_is_shown_with_the_total_and_can_be_cancelled() {
 async fn an_export_goes_on_when_its_browser_goes_away() {
     let database = with_invoices();
     let router = Viewer::with(exporting()).mounted(&database, all_in_background());
-    let holder = holding(&database);
+    let holder = database.hold_ledger();
     let id = begun(&router, "q=&format=csv").await;
     // The page is asked for and not waited for.
     let path = format!("/audit/export-job?id={id}");
@@ -592,7 +582,7 @@ async fn a_failed_export_says_why_and_offers_nothing() {
 
     // The time is over.
     let router = viewer.mounted(&database, exports.timeout(Duration::from_millis(1)));
-    let holder = holding(&database);
+    let holder = database.hold_ledger();
     let id = begun(&router, "q=&format=json").await;
     until(&router, &id, "failed").await;
     drop(holder);
@@ -603,7 +593,7 @@ async fn a_failed_export_says_why_and_offers_nothing() {
 
     // The server ends the session.
     let router = viewer.mounted(&database, all_in_background().directory(directory.path()));
-    let holder = holding(&database);
+    let holder = database.hold_ledger();
     let id = begun(&router, "q=&format=json").await;
     let waits = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                  WHERE datname = current_database() AND wait_event_type = 'Lock'";

@@ -34,11 +34,7 @@ async fn works<P: Pool>(database: &Database, pool: P) {
         .mount(Router::new(), "/audit");
     let id = begun(&background, "q=&format=csv").await;
     assert_eq!(until(&background, &id, "done").await["changes"], 7);
-    let mut holder = database.connect();
-    run(
-        &mut holder,
-        "BEGIN; LOCK TABLE threadline.ledger_changes IN ACCESS EXCLUSIVE MODE",
-    );
+    let holder = database.hold_ledger();
     let id = begun(&background, "q=&format=csv").await;
     until_running(&background, &id).await;
     let cancel = format!("id={id}&step=cancel").leak();

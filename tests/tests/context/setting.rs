@@ -246,14 +246,27 @@ fn a_table_that_requires_an_actor_refuses_a_write_without_one() {
         error.to_string(),
         "threadline: table public.notes takes no write without a known actor, and this one is anonymous"
     );
-    let blank = r#"SELECT threadline.set_context('{"actor": {"type": "user", "id": " \t"}}')"#;
-    let error = conn
-        .transaction(|conn| {
-            run(conn, blank);
-            insert(conn, 4)
-        })
-        .unwrap_err();
-    assert!(is_actor_required(&error), "{error:?}");
+    // An id that shows nothing names nobody.
+    for blank in [
+        "",
+        " \\t",
+        "\\u00a0",
+        "\\u3000\\u200b",
+        "\\ufeff",
+        "\\u202e",
+        "\\u3164",
+    ] {
+        let context = format!(
+            r#"SELECT threadline.set_context('{{"actor": {{"type": "user", "id": "{blank}"}}}}')"#
+        );
+        let error = conn
+            .transaction(|conn| {
+                run(conn, &context);
+                insert(conn, 4)
+            })
+            .unwrap_err();
+        assert!(is_actor_required(&error), "{blank}: {error:?}");
+    }
     let error =
         diesel::RunQueryDsl::execute(diesel::sql_query("TRUNCATE notes"), conn).unwrap_err();
     assert!(is_actor_required(&error), "{error:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::PgConnection;
 use threadline::Worker;
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, rows, run, value};
 
 fn number(conn: &mut PgConnection, query: &str) -> i64 {
     value(conn, query).unwrap().parse().unwrap()
@@ -126,6 +126,99 @@ fn a_worker_can_be_stopped_between_batches() {
 
 /// Each connection plans the trigger of each table that it writes to, and the plan calls what it
 /// needs to know of the columns.
+/// Returns the functions of the audit that statements call, with the number of calls, after
+/// the connection's first writes.
+fn called(conn: &mut PgConnection, statements: &str) -> Vec<String> {
+    run(conn, "SET track_functions = 'all'; BEGIN");
+    run(conn, statements);
+    let called = rows(
+        conn,
+        "SELECT funcname, calls FROM pg_stat_xact_user_functions WHERE schemaname = 'threadline' ORDER BY 1",
+    );
+    run(conn, "ROLLBACK");
+    called
+}
+
+/// Upserts, polls of a queue and optimistic locking often touch no row.
+#[test]
+fn a_statement_calls_the_capture_once_for_each_row_that_it_touches() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');
+         INSERT INTO items VALUES (1, 'a'), (2, 'b')",
+    );
+    for statement in [
+        "UPDATE items SET name = 'c' WHERE id = 99",
+        "DELETE FROM items WHERE id = 99",
+        "INSERT INTO items SELECT 3 WHERE false",
+        "INSERT INTO items VALUES (1) ON CONFLICT DO NOTHING",
+        "INSERT INTO items VALUES (1) ON CONFLICT (id) DO UPDATE SET name = 'c' WHERE false",
+        "MERGE INTO items USING (VALUES (99)) AS v (id) ON items.id = v.id WHEN MATCHED THEN DELETE",
+        "WITH gone AS (DELETE FROM items WHERE id = 99 RETURNING id) UPDATE items SET name = 'c' FROM gone WHERE gone.id = items.id",
+    ] {
+        assert_eq!(called(conn, statement), [""; 0], "{statement}");
+    }
+    for (statement, calls) in [
+        (
+            "INSERT INTO items VALUES (1) ON CONFLICT (id) DO UPDATE SET name = 'c'",
+            1,
+        ),
+        (
+            "INSERT INTO items VALUES (1), (3) ON CONFLICT DO NOTHING",
+            1,
+        ),
+        (
+            "MERGE INTO items USING (VALUES (1), (99)) AS v (id) ON items.id = v.id WHEN MATCHED THEN UPDATE SET name = 'c' WHEN NOT MATCHED THEN INSERT VALUES (v.id)",
+            2,
+        ),
+        ("UPDATE items SET name = 'c'", 2),
+        ("DELETE FROM items", 2),
+    ] {
+        assert_eq!(
+            called(conn, statement),
+            [format!("capture_1 | {calls}")],
+            "{statement}"
+        );
+    }
+}
+
+#[test]
+fn a_write_calls_the_same_functions_after_a_column_was_added() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')",
+    );
+    let write = "INSERT INTO items SELECT i, 'a' FROM generate_series(1, 50) AS i; UPDATE items SET name = 'b'; DELETE FROM items";
+    run(conn, write);
+    assert_eq!(called(conn, write), ["capture_1 | 150"]);
+    run(
+        conn,
+        "ALTER TABLE items ADD n int, ADD at timestamptz DEFAULT now()",
+    );
+    // The first write after it looks up the columns.
+    run(conn, write);
+    assert_eq!(called(conn, write), ["capture_1 | 150"]);
+}
+
+#[test]
+fn a_write_calls_the_same_functions_after_a_dump_of_a_table_with_a_dropped_column() {
+    let database = Database::new();
+    run(
+        &mut database.connect(),
+        "CREATE TABLE items (id int PRIMARY KEY, gone text, name text); ALTER TABLE items DROP gone;
+         SELECT threadline.audit('items')",
+    );
+    let restored = database.restored();
+    let conn = &mut restored.connect();
+    let write = "INSERT INTO items SELECT i, 'a' FROM generate_series(1, 50) AS i; UPDATE items SET name = 'b'; DELETE FROM items";
+    run(conn, write);
+    assert_eq!(called(conn, write), ["capture_1 | 150"]);
+}
+
 #[test]
 fn the_first_write_of_a_connection_reads_the_types_of_plain_columns_at_once() {
     let database = Database::new();

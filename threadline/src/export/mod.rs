@@ -165,7 +165,8 @@ impl<P: FnMut(u64) + Send> Export<P> {
     }
 
     /// Writes the export to a file. The file gets its name only when it is complete; until
-    /// then, its name ends in `.partial`.
+    /// then, it is a file of its own next to it, whose name ends in `.partial`. On Unix, only
+    /// its owner may read it (mode 0600).
     ///
     /// # Errors
     ///

@@ -340,7 +340,7 @@ fn a_process_that_is_killed_leaves_no_file_that_looks_complete() {
     assert_eq!(exported.changes, 2_000);
     assert_eq!(
         names_in(&dir),
-        [&["a.ndjson".to_owned()], &left[..]].concat()
+        [&["a.ndjson".to_owned()][..], &left].concat()
     );
 }
 

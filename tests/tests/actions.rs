@@ -395,7 +395,8 @@ fn an_audited_action_that_cannot_be_recorded_is_not_begun() {
 
 #[test]
 fn an_action_in_sql_needs_an_actor_whose_type_and_id_show_something() {
-    let conn = &mut Database::new().connect();
+    let database = Database::new();
+    let conn = &mut database.connect();
     for (kind, id) in [
         ("user", ""),
         ("user", " "),

@@ -126,14 +126,21 @@ fn a_worker_can_be_stopped_between_batches() {
 
 /// Each connection plans the trigger of each table that it writes to, and the plan calls what it
 /// needs to know of the columns.
-/// Returns the functions of the audit that statements call, with the number of calls, after
-/// the connection's first writes.
-fn called(conn: &mut PgConnection, statements: &str) -> Vec<String> {
-    run(conn, "SET track_functions = 'all'; BEGIN");
+/// Returns the functions of the audit that statements call at least so often, with the
+/// number of calls.
+fn called(conn: &mut PgConnection, statements: &str, at_least: i32) -> Vec<String> {
+    run(
+        conn,
+        "SET track_functions = 'all'; SELECT pg_stat_force_next_flush()",
+    );
+    run(conn, "BEGIN");
     run(conn, statements);
     let called = rows(
         conn,
-        "SELECT funcname, calls FROM pg_stat_xact_user_functions WHERE schemaname = 'threadline' ORDER BY 1",
+        &format!(
+            "SELECT funcname, calls FROM pg_stat_xact_user_functions
+             WHERE schemaname = 'threadline' AND calls >= {at_least} ORDER BY 1"
+        ),
     );
     run(conn, "ROLLBACK");
     called
@@ -147,7 +154,7 @@ fn a_statement_calls_the_capture_once_for_each_row_that_it_touches() {
     run(
         conn,
         "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');
-         INSERT INTO items VALUES (1, 'a'), (2, 'b')",
+         INSERT INTO items SELECT i, 'a' FROM generate_series(1, 40) AS i",
     );
     for statement in [
         "UPDATE items SET name = 'c' WHERE id = 99",
@@ -158,26 +165,31 @@ fn a_statement_calls_the_capture_once_for_each_row_that_it_touches() {
         "MERGE INTO items USING (VALUES (99)) AS v (id) ON items.id = v.id WHEN MATCHED THEN DELETE",
         "WITH gone AS (DELETE FROM items WHERE id = 99 RETURNING id) UPDATE items SET name = 'c' FROM gone WHERE gone.id = items.id",
     ] {
-        assert_eq!(called(conn, statement), [""; 0], "{statement}");
+        assert_eq!(called(conn, statement, 1), [""; 0], "{statement}");
     }
+    let keys = "(SELECT generate_series(21, 60)) AS v (id)";
     for (statement, calls) in [
         (
-            "INSERT INTO items VALUES (1) ON CONFLICT (id) DO UPDATE SET name = 'c'",
-            1,
+            format!(
+                "INSERT INTO items SELECT id, 'b' FROM {keys} ON CONFLICT (id) DO UPDATE SET name = 'c'"
+            ),
+            40,
         ),
         (
-            "INSERT INTO items VALUES (1), (3) ON CONFLICT DO NOTHING",
-            1,
+            format!("INSERT INTO items SELECT id, 'b' FROM {keys} ON CONFLICT DO NOTHING"),
+            20,
         ),
         (
-            "MERGE INTO items USING (VALUES (1), (99)) AS v (id) ON items.id = v.id WHEN MATCHED THEN UPDATE SET name = 'c' WHEN NOT MATCHED THEN INSERT VALUES (v.id)",
-            2,
+            format!(
+                "MERGE INTO items USING {keys} ON items.id = v.id WHEN MATCHED THEN UPDATE SET name = 'c' WHEN NOT MATCHED THEN INSERT VALUES (v.id)"
+            ),
+            40,
         ),
-        ("UPDATE items SET name = 'c'", 2),
-        ("DELETE FROM items", 2),
+        ("UPDATE items SET name = 'c'".to_owned(), 40),
+        ("DELETE FROM items".to_owned(), 40),
     ] {
         assert_eq!(
-            called(conn, statement),
+            called(conn, &statement, 10),
             [format!("capture_1 | {calls}")],
             "{statement}"
         );
@@ -185,7 +197,7 @@ fn a_statement_calls_the_capture_once_for_each_row_that_it_touches() {
 }
 
 #[test]
-fn a_write_calls_the_same_functions_after_a_column_was_added() {
+fn a_write_calls_nothing_more_for_each_row_after_a_column_was_added() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(
@@ -193,30 +205,39 @@ fn a_write_calls_the_same_functions_after_a_column_was_added() {
         "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')",
     );
     let write = "INSERT INTO items SELECT i, 'a' FROM generate_series(1, 50) AS i; UPDATE items SET name = 'b'; DELETE FROM items";
-    run(conn, write);
-    assert_eq!(called(conn, write), ["capture_1 | 150"]);
+    assert_eq!(called(conn, write, 40), ["capture_1 | 150"]);
     run(
         conn,
         "ALTER TABLE items ADD n int, ADD at timestamptz DEFAULT now()",
     );
-    // The first write after it looks up the columns.
-    run(conn, write);
-    assert_eq!(called(conn, write), ["capture_1 | 150"]);
+    assert_eq!(called(conn, write, 40), ["capture_1 | 150"]);
 }
 
+/// Until `refresh_all()`, a restored table is only looked up by its name.
 #[test]
-fn a_write_calls_the_same_functions_after_a_dump_of_a_table_with_a_dropped_column() {
+fn a_write_takes_no_slower_path_after_a_dump_of_a_table_with_a_dropped_column() {
     let database = Database::new();
     run(
         &mut database.connect(),
-        "CREATE TABLE items (id int PRIMARY KEY, gone text, name text); ALTER TABLE items DROP gone;
-         SELECT threadline.audit('items')",
+        "CREATE TABLE items (id int PRIMARY KEY, gone text, name text, pin text); ALTER TABLE items DROP gone;
+         CREATE TABLE secrets (LIKE items INCLUDING ALL); ALTER TABLE secrets ADD gone text; ALTER TABLE secrets DROP gone;
+         SELECT threadline.audit('items', plain => '{pin}'), threadline.audit('secrets', mask => '{pin}')",
     );
     let restored = database.restored();
     let conn = &mut restored.connect();
-    let write = "INSERT INTO items SELECT i, 'a' FROM generate_series(1, 50) AS i; UPDATE items SET name = 'b'; DELETE FROM items";
-    run(conn, write);
-    assert_eq!(called(conn, write), ["capture_1 | 150"]);
+    for (table, capture) in [("items", "capture_1"), ("secrets", "capture_2")] {
+        let write = format!(
+            "INSERT INTO {table} SELECT i, 'a', 'b' FROM generate_series(1, 50) AS i; UPDATE {table} SET name = 'b'; DELETE FROM {table}"
+        );
+        assert_eq!(
+            called(conn, &write, 40),
+            [
+                "audited_relation | 150".to_owned(),
+                format!("{capture} | 150"),
+                "columns_now | 150".to_owned()
+            ]
+        );
+    }
 }
 
 #[test]

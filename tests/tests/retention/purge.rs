@@ -294,15 +294,11 @@ fn changes_that_were_deleted_by_hand_are_reported_and_purged_ones_are_not() {
         "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 10) AS n",
     );
     age(conn, "4 years");
-    run(
-        conn,
-        "UPDATE orders SET amount = 1; SELECT threadline.post()",
-    );
+    run(conn, "UPDATE orders SET amount = 1");
+    run(conn, "SELECT threadline.post()");
     assert_eq!(purge(conn).unwrap(), 10);
-    run(
-        conn,
-        "UPDATE orders SET amount = 2; SELECT threadline.post()",
-    );
+    run(conn, "UPDATE orders SET amount = 2");
+    run(conn, "SELECT threadline.post()");
     assert_eq!(missing(conn), [""; 0]);
     let reported = |deleted: &str, missing: &[String]| {
         let [finding] = missing else {

@@ -394,6 +394,32 @@ fn an_audited_action_that_cannot_be_recorded_is_not_begun() {
 }
 
 #[test]
+fn an_action_in_sql_needs_an_actor_whose_type_and_id_show_something() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    for (kind, id) in [
+        ("user", ""),
+        ("user", " "),
+        ("user", "\u{a0}"),
+        ("user", "\u{200b}\u{202e}"),
+        ("", "1"),
+        ("\u{feff}", "1"),
+    ] {
+        let error = diesel::sql_query(format!(
+            "SELECT threadline.record_action('note.written', '{kind}', '{id}')"
+        ))
+        .execute(conn)
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("an action needs an actor with a type and an id"),
+            "{kind:?} {id:?}: {error}"
+        );
+    }
+}
+
+#[test]
 fn a_role_without_rights_on_the_tables_records_actions() {
     let database = Database::new();
     let conn = &mut database.connect();

@@ -1,5 +1,4 @@
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -7,6 +6,7 @@ use threadline::{ActorRef, Erased, Erasure, SubjectExport, erasures, resume_eras
 
 use super::database::Database;
 use crate::error::Error;
+use crate::terminal::data;
 
 /// A person, such as `users:42`.
 #[derive(Debug, Clone)]
@@ -189,7 +189,7 @@ impl ExportSubject {
             export = export.csv();
         }
         let conn = &mut self.database.connect()?;
-        let mut out = io::BufWriter::new(io::stdout());
+        let mut out = data();
         export.write(conn, &mut out)?;
         Ok(())
     }

@@ -64,6 +64,9 @@
 
 #![warn(missing_docs)]
 
+#[macro_use]
+mod terminal;
+
 mod audit_tables;
 mod check;
 mod command;

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::iter::Peekable;
 use std::str::Chars;
 
+use threadline::__cli::controls_display;
+
 /// Returns the same statements without characters that could control the terminal. Line
 /// breaks are kept, except those within a name or a value, which become escapes.
 pub(super) fn pasteable(sql: &str) -> String {
@@ -17,7 +19,7 @@ pub(super) fn pasteable(sql: &str) -> String {
                 let text = quoted(&mut chars, '\'', escaped);
                 if escaped {
                     literal_with_escapes(&mut shown, &text);
-                } else if text.chars().any(shows_badly) {
+                } else if text.chars().any(controls_display) {
                     shown.push('E');
                     literal_with_escapes(&mut shown, &text.replace('\\', "\\\\"));
                 } else {
@@ -26,7 +28,7 @@ pub(super) fn pasteable(sql: &str) -> String {
             }
             '"' => identifier(&mut shown, &quoted(&mut chars, '"', false)),
             '\n' => shown.push('\n'),
-            c if shows_badly(c) => shown.push(' '),
+            c if controls_display(c) => shown.push(' '),
             c => shown.push(c),
         }
         before = c;
@@ -52,7 +54,7 @@ fn quoted(chars: &mut Peekable<Chars<'_>>, quote: char, escaped: bool) -> String
 fn literal_with_escapes(shown: &mut String, text: &str) {
     shown.push('\'');
     for c in text.chars() {
-        if shows_badly(c) {
+        if controls_display(c) {
             let _ = write!(shown, "\\u{:04x}", u32::from(c));
         } else {
             shown.push(c);
@@ -62,26 +64,19 @@ fn literal_with_escapes(shown: &mut String, text: &str) {
 }
 
 fn identifier(shown: &mut String, text: &str) {
-    if !text.chars().any(shows_badly) {
+    if !text.chars().any(controls_display) {
         let _ = write!(shown, "\"{text}\"");
         return;
     }
     shown.push_str("U&\"");
     for c in text.chars() {
-        if shows_badly(c) || c == '\\' {
+        if controls_display(c) || c == '\\' {
             let _ = write!(shown, "\\{:04x}", u32::from(c));
         } else {
             shown.push(c);
         }
     }
     shown.push('"');
-}
-
-/// Returns whether a character is a control character, changes the direction of text, or
-/// ends a line. All of them have four hexadecimal digits.
-fn shows_badly(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod killed;
 mod pooler;
 #[path = "program/reverting.rs"]
 mod reverting;
+#[path = "program/terminal.rs"]
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

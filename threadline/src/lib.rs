@@ -11,6 +11,7 @@ pub mod docs;
 mod action;
 mod audited;
 mod batches;
+mod characters;
 mod connection;
 mod context;
 mod erasure;
@@ -136,6 +137,7 @@ pub mod __schema {
 /// Items that `threadline-cli` needs beside the public API. Not for use by other crates.
 #[doc(hidden)]
 pub mod __cli {
+    pub use crate::characters::{controls_display, escaped};
     pub use crate::connection::ready;
     pub use crate::filter::{Day, Filters, NamedFilter, instant, record};
     pub use crate::forms::{Checked, Count};

@@ -66,7 +66,6 @@ fn maintain(protected: &mut Protected, table: &str) {
     protected.protect();
 }
 
-/// Finding S1.
 #[test]
 fn a_view_of_the_session_is_not_taken_for_the_rows_of_a_statement() {
     let mut protected = Protected::new();
@@ -124,7 +123,6 @@ fn a_view_of_the_session_is_not_taken_for_the_rows_of_a_statement() {
     );
 }
 
-/// Finding S2.
 #[test]
 fn a_condition_that_is_more_than_an_expression_is_run_by_nobody() {
     let mut protected = Protected::new();

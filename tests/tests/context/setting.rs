@@ -206,6 +206,81 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
     );
 }
 
+/// Injected SQL can set it for a session, which a pool gives to the next user.
+#[test]
+fn a_context_that_was_left_in_the_session_names_nobody() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    setup(conn);
+    run(
+        conn,
+        "CREATE TABLE strict (id int PRIMARY KEY); SELECT threadline.audit('strict', require_actor => true)",
+    );
+    let victim = r#"{"actor": {"type": "user", "id": "victim"}}"#;
+    let of_transaction = conn
+        .audited_transaction(&user("victim"), |conn| {
+            Ok::<_, diesel::result::Error>(value(
+                conn,
+                "SELECT current_setting('threadline.context')",
+            ))
+        })
+        .unwrap()
+        .unwrap();
+    for (key, left) in [victim.to_owned(), format!("1 {victim}"), of_transaction]
+        .iter()
+        .enumerate()
+    {
+        let key = key * 10;
+        run(conn, &format!("SET threadline.context = '{left}'"));
+        insert(conn, i32::try_from(key).unwrap()).unwrap();
+        run(
+            conn,
+            &format!(
+                "BEGIN; INSERT INTO notes VALUES ({key} + 1, 'n'); UPDATE notes SET body = 'm'; COMMIT"
+            ),
+        );
+        run(
+            conn,
+            "DELETE FROM notes; INSERT INTO notes VALUES (-1, 'n')",
+        );
+        run(conn, "TRUNCATE notes");
+        let error = diesel::RunQueryDsl::execute(
+            diesel::sql_query(format!("INSERT INTO strict VALUES ({key})")),
+            conn,
+        )
+        .unwrap_err();
+        assert!(is_actor_required(&error), "{error:?}");
+        for posted in [false, true] {
+            if posted {
+                run(conn, "SELECT threadline.post_all()");
+            }
+            assert_eq!(
+                rows(
+                    conn,
+                    "SELECT DISTINCT actor_id, actor_origin FROM threadline.changes"
+                ),
+                ["NULL | untrusted"],
+                "{left}"
+            );
+        }
+        // One that is set in the transaction takes its place.
+        conn.audited_transaction(&user("next"), |conn| insert(conn, 99))
+            .unwrap();
+        assert_eq!(
+            value(
+                conn,
+                "SELECT actor_id FROM threadline.changes ORDER BY id DESC LIMIT 1"
+            )
+            .as_deref(),
+            Some("next")
+        );
+        run(
+            conn,
+            "TRUNCATE notes; SELECT threadline.post_all(); DELETE FROM threadline.ledger_changes",
+        );
+    }
+}
+
 #[test]
 fn a_table_that_requires_an_actor_refuses_a_write_without_one() {
     let database = Database::new();
@@ -246,14 +321,27 @@ fn a_table_that_requires_an_actor_refuses_a_write_without_one() {
         error.to_string(),
         "threadline: table public.notes takes no write without a known actor, and this one is anonymous"
     );
-    let blank = r#"SELECT threadline.set_context('{"actor": {"type": "user", "id": " \t"}}')"#;
-    let error = conn
-        .transaction(|conn| {
-            run(conn, blank);
-            insert(conn, 4)
-        })
-        .unwrap_err();
-    assert!(is_actor_required(&error), "{error:?}");
+    // An id that shows nothing names nobody.
+    for blank in [
+        "",
+        " \\t",
+        "\\u00a0",
+        "\\u3000\\u200b",
+        "\\ufeff",
+        "\\u202e",
+        "\\u3164",
+    ] {
+        let context = format!(
+            r#"SELECT threadline.set_context('{{"actor": {{"type": "user", "id": "{blank}"}}}}')"#
+        );
+        let error = conn
+            .transaction(|conn| {
+                run(conn, &context);
+                insert(conn, 4)
+            })
+            .unwrap_err();
+        assert!(is_actor_required(&error), "{blank}: {error:?}");
+    }
     let error =
         diesel::RunQueryDsl::execute(diesel::sql_query("TRUNCATE notes"), conn).unwrap_err();
     assert!(is_actor_required(&error), "{error:?}");

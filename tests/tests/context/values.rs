@@ -7,8 +7,8 @@ fn an_actor_without_an_id_cannot_be_made() {
         ActorRef::user(""),
         ActorRef::admin("  "),
         ActorRef::service_account("\t"),
-        ActorRef::job(""),
-        ActorRef::system(""),
+        ActorRef::job("\u{a0}\u{3000}"),
+        ActorRef::system("\u{200b}\u{feff}\u{202e}"),
     ] {
         assert!(
             matches!(made, Err(ContextError::ActorWithoutId { .. })),

@@ -132,7 +132,8 @@ fn a_file_is_there_when_it_is_complete_and_is_alone() {
             .progress(|changes| {
                 if changes < 2_000 {
                     assert!(!path.exists());
-                    assert!(dir.join(format!("{name}.partial")).exists());
+                    let partial = names_in(&dir).into_iter().find(|at| at.starts_with(name));
+                    assert!(partial.unwrap().ends_with(".partial"));
                 }
             })
             .write_file(conn, format, &path)
@@ -317,7 +318,7 @@ fn a_process_that_is_killed_leaves_no_file_that_looks_complete() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let partial = dir.join("a.ndjson.partial");
+    let partial = dir.join(format!("a.ndjson.{}-0.partial", child.id()));
     // Until it has written something; the runner limits the test's time.
     while !fs::metadata(&partial).is_ok_and(|file| file.len() > 0) {
         assert!(child.try_wait().unwrap().is_none(), "ended by itself");
@@ -325,16 +326,97 @@ fn a_process_that_is_killed_leaves_no_file_that_looks_complete() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(names_in(&dir), ["a.ndjson.partial"]);
+    assert_eq!(names_in(&dir).len(), 1);
     assert!(
         !fs::read_to_string(&partial)
             .unwrap()
             .contains(r#""end":true"#)
     );
     // The next one is not affected.
+    let left = names_in(&dir);
     let exported = Export::new(Filter::new())
         .write_file(&mut database.connect(), ExportFormat::Ndjson, &path)
         .unwrap();
     assert_eq!(exported.changes, 2_000);
-    assert_eq!(names_in(&dir), ["a.ndjson"]);
+    assert_eq!(
+        names_in(&dir),
+        [&["a.ndjson".to_owned()][..], &left].concat()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_was_planted_is_not_followed() {
+    let database = filled();
+    let conn = &mut database.connect();
+    let dir = folder("planted");
+    let other = dir.join("other");
+    fs::write(&other, "kept").unwrap();
+    let path = dir.join("a.csv");
+    let planted = [
+        dir.join("a.csv.partial"),
+        dir.join(format!("a.csv.{}-0.partial", std::process::id())),
+        dir.join(format!("a.csv.{}-1.partial", std::process::id())),
+        path.clone(),
+    ];
+    for name in &planted {
+        std::os::unix::fs::symlink(&other, name).unwrap();
+    }
+    Export::new(Filter::new())
+        .write_file(conn, ExportFormat::Csv, &path)
+        .unwrap();
+    assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
+    assert!(fs::symlink_metadata(&path).unwrap().is_file());
+    for name in &planted[..3] {
+        assert!(fs::symlink_metadata(name).unwrap().is_symlink());
+    }
+}
+
+#[test]
+fn two_exports_to_one_path_do_not_mix() {
+    let database = filled();
+    let dir = folder("twice");
+    let path = dir.join("a.csv");
+    let exported = Export::new(Filter::new())
+        .progress(|changes| {
+            if changes == 1_000 {
+                // Another one begins and ends while this one is written.
+                let shorter = Export::new(Filter::new()).limit(3).write_file(
+                    &mut database.connect(),
+                    ExportFormat::Csv,
+                    &path,
+                );
+                assert_eq!(shorter.unwrap().changes, 3);
+                assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 4);
+            }
+        })
+        .write_file(&mut database.connect(), ExportFormat::Csv, &path)
+        .unwrap();
+    assert_eq!(exported.changes, 2_000);
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2_001);
+    assert_eq!(names_in(&dir), ["a.csv"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_may_read_a_file_also_while_it_is_written() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let database = filled();
+    let dir = folder("mode");
+    let path = dir.join("a.csv");
+    // The mode of a file that is replaced does not count.
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777;
+    Export::new(Filter::new())
+        .progress(|changes| {
+            if changes == 1_000 {
+                let partial = names_in(&dir).into_iter().find(|at| at != "a.csv");
+                assert_eq!(mode(&partial.unwrap()), 0o600);
+            }
+        })
+        .write_file(&mut database.connect(), ExportFormat::Csv, &path)
+        .unwrap();
+    assert_eq!(mode("a.csv"), 0o600);
 }

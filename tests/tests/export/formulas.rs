@@ -102,7 +102,7 @@ fn formula_signs_inside_a_text_are_unchanged() {
         conn,
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
     );
-    let ids = [" =1", "1-2", "a@b", "'=1", "é+", "1\t2"];
+    let ids = ["1-2", "a@b", "'=1", "é+", "1\t2", " 1", "\u{a0}é=1"];
     for (n, id) in ids.iter().enumerate() {
         let context = AuditContext::new(ActorRef::user(id).unwrap());
         conn.audited_transaction(&context, |conn| {
@@ -113,6 +113,47 @@ fn formula_signs_inside_a_text_are_unchanged() {
     let rows = python(&export(conn, &Filter::new(), ExportFormat::Csv));
     let exported: Vec<_> = rows.iter().rev().map(|row| &row["actor_id"]).collect();
     assert_eq!(exported, ids);
+}
+
+/// Spreadsheets leave out what shows nothing at the beginning of a cell, and some take
+/// full-width signs for signs.
+#[test]
+fn neither_blanks_nor_wide_signs_hide_a_formula() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
+    );
+    let before = [
+        "\n", " ", "\u{a0}", "\u{3000}", "\u{200b}", "\u{feff}", "\u{202e}", "\u{85}", "\u{1680}",
+        "\u{2028}", "\u{ad}", " \n\t", "\u{b}", "\u{1f}",
+    ];
+    let mut ids: Vec<_> = before
+        .iter()
+        .flat_map(|b| ["=1", "-1"].map(|f| format!("{b}{f}")))
+        .collect();
+    ids.extend(
+        "＝＋－＠﹢﹣﹦﹫−"
+            .chars()
+            .flat_map(|sign| [format!("{sign}1"), format!("\u{a0}{sign}1")]),
+    );
+    for (n, id) in ids.iter().enumerate() {
+        let context = AuditContext::builder(ActorRef::user(id).unwrap())
+            .source(id)
+            .build()
+            .unwrap();
+        conn.audited_transaction(&context, |conn| {
+            diesel::sql_query(format!("INSERT INTO notes VALUES ({n})")).execute(conn)
+        })
+        .unwrap();
+    }
+    let rows = python(&export(conn, &Filter::new(), ExportFormat::Csv));
+    for (row, id) in rows.iter().rev().zip(&ids) {
+        assert_eq!(row["actor_id"], format!("'{id}"));
+        assert_eq!(row["source"], format!("'{id}"));
+    }
+    assert_eq!(rows.len(), ids.len());
 }
 
 #[test]

@@ -47,6 +47,33 @@ fn a_change_reads_as_a_person_would_say_it() {
     insta::assert_snapshot!(printed.join("\n"));
 }
 
+#[test]
+fn no_value_turns_text_round_or_controls_a_terminal() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE notes (book text, page int, body text, \"c\u{202e}d\" jsonb, PRIMARY KEY (book, page)); SELECT threadline.audit('notes')",
+    );
+    for bad in [
+        '\u{7f}', '\u{9b}', '\u{61c}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2066}',
+    ] {
+        run(
+            conn,
+            &format!(
+                "DELETE FROM notes;
+                 INSERT INTO notes VALUES ('a', 1, '{bad}', jsonb_build_array('{bad}'));
+                 UPDATE notes SET body = 'x {bad}', page = 2;
+                 UPDATE notes SET body = 'two
+lines {bad}', page = 1"
+            ),
+        );
+        for change in Note::history_of(conn, ("a", 1)).unwrap() {
+            let text = change.to_string();
+            assert!(!text.contains(bad), "{text:?}");
+        }
+    }
+}
+
 fn without_time(change: &AuditChange) -> String {
     let text = change.to_string();
     let time = change

@@ -103,6 +103,74 @@ fn ids_that_start_again_fail_no_write_and_lose_nothing() {
 }
 
 /// Terminated at any point, as when the application is restarted.
+/// The ids that begin again may be those of waiting entries, or of changes whose
+/// transactions have other ids, so that no key is violated.
+#[test]
+fn ids_that_start_again_beside_others_keep_the_order_of_changes() {
+    for (posted_before, first, also_set, post_all) in [
+        (false, 1, false, false),
+        (false, 1, false, true),
+        (false, 1, true, false),
+        (true, 2, false, false),
+        (true, 2, true, false),
+        (true, 2, false, true),
+        (true, 4, true, true),
+    ] {
+        let case = format!("{posted_before} {first} {also_set} {post_all}");
+        let database = Database::new();
+        let conn = &mut database.connect();
+        run(
+            conn,
+            &format!("{ITEMS} INSERT INTO items SELECT i, 'a' FROM generate_series(1, 9) AS i"),
+        );
+        if posted_before {
+            threadline::post(conn).unwrap();
+        }
+        run(conn, "UPDATE items SET name = 'b' WHERE id = 1");
+        run(
+            conn,
+            &format!("ALTER SEQUENCE threadline.entry_ids RESTART WITH {first}"),
+        );
+        run(conn, "UPDATE items SET name = 'c' WHERE id = 1");
+        run(
+            conn,
+            "BEGIN; SELECT threadline.set_context('{\"actor\": {\"type\": \"user\", \"id\": \"1\"}}');
+             UPDATE items SET name = 'd' WHERE id IN (1, 2); DELETE FROM items WHERE id = 1; COMMIT",
+        );
+        if also_set {
+            run(conn, "SELECT threadline.set_sequences()");
+        }
+        if post_all {
+            run(conn, "SELECT threadline.post_all()");
+        } else {
+            threadline::post(conn).unwrap();
+        }
+        assert_eq!(
+            rows(
+                conn,
+                "SELECT left(op, 1) || coalesce(changed_to ->> 'name', ''), actor_id FROM threadline.changes WHERE key ->> 'id' = '1' ORDER BY id"
+            ),
+            ["i | NULL", "ub | NULL", "uc | NULL", "ud | 1", "d | 1"],
+            "{case}"
+        );
+        assert_eq!(
+            rows(
+                conn,
+                "SELECT count(*), count(DISTINCT id), (SELECT count(*) FROM threadline.journal) + (SELECT count(*) FROM threadline.unposted) FROM threadline.changes"
+            ),
+            ["14 | 14 | 0"],
+            "{case}"
+        );
+        for findings in ["chain_drift('items')", "table_drift()"] {
+            assert_eq!(
+                rows(conn, &format!("SELECT code FROM threadline.{findings}")),
+                [""; 0],
+                "{case}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_poster_that_is_killed_loses_and_doubles_nothing() {
     let database = Database::new();

@@ -194,3 +194,23 @@ fn time_outs_and_conflicts_are_the_applications_to_see() {
         .unwrap_err();
     assert!(error.to_string().contains("statement timeout"), "{error}");
 }
+
+/// Deadlocks, full disks and cancelled statements are caught by no handler. One for any
+/// other error, which a cast of the application may raise, lets them pass first.
+#[test]
+fn no_function_hides_an_error_of_the_server() {
+    let conn = &mut rolled_back();
+    run(
+        conn,
+        "CREATE TABLE secrets (id int PRIMARY KEY, name text, pin int); SELECT threadline.audit('secrets', mask => '{pin}')",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            r"SELECT proname FROM pg_proc
+              WHERE pronamespace = 'threadline'::regnamespace AND prosrc ~* 'when\s+others'
+                AND prosrc !~ 'WHEN transaction_rollback OR insufficient_resources OR object_not_in_prerequisite_state OR operator_intervention OR system_error THEN\s+RAISE;(\s+--[^\n]*)?\s+WHEN OTHERS'"
+        ),
+        [""; 0]
+    );
+}

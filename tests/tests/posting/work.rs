@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::PgConnection;
 use threadline::Worker;
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, rows, run, value};
 
 fn number(conn: &mut PgConnection, query: &str) -> i64 {
     value(conn, query).unwrap().parse().unwrap()
@@ -126,6 +126,120 @@ fn a_worker_can_be_stopped_between_batches() {
 
 /// Each connection plans the trigger of each table that it writes to, and the plan calls what it
 /// needs to know of the columns.
+/// Returns the functions of the audit that statements call at least so often, with the
+/// number of calls.
+fn called(conn: &mut PgConnection, statements: &str, at_least: i32) -> Vec<String> {
+    run(
+        conn,
+        "SET track_functions = 'all'; SELECT pg_stat_force_next_flush()",
+    );
+    run(conn, "BEGIN");
+    run(conn, statements);
+    let called = rows(
+        conn,
+        &format!(
+            "SELECT funcname, calls FROM pg_stat_xact_user_functions
+             WHERE schemaname = 'threadline' AND calls >= {at_least} ORDER BY 1"
+        ),
+    );
+    run(conn, "ROLLBACK");
+    called
+}
+
+/// Upserts, polls of a queue and optimistic locking often touch no row.
+#[test]
+fn a_statement_calls_the_capture_once_for_each_row_that_it_touches() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');
+         INSERT INTO items SELECT i, 'a' FROM generate_series(1, 40) AS i",
+    );
+    for statement in [
+        "UPDATE items SET name = 'c' WHERE id = 99",
+        "DELETE FROM items WHERE id = 99",
+        "INSERT INTO items SELECT 3 WHERE false",
+        "INSERT INTO items VALUES (1) ON CONFLICT DO NOTHING",
+        "INSERT INTO items VALUES (1) ON CONFLICT (id) DO UPDATE SET name = 'c' WHERE false",
+        "MERGE INTO items USING (VALUES (99)) AS v (id) ON items.id = v.id WHEN MATCHED THEN DELETE",
+        "WITH gone AS (DELETE FROM items WHERE id = 99 RETURNING id) UPDATE items SET name = 'c' FROM gone WHERE gone.id = items.id",
+    ] {
+        assert_eq!(called(conn, statement, 1), [""; 0], "{statement}");
+    }
+    let keys = "(SELECT generate_series(21, 60)) AS v (id)";
+    for (statement, calls) in [
+        (
+            format!(
+                "INSERT INTO items SELECT id, 'b' FROM {keys} ON CONFLICT (id) DO UPDATE SET name = 'c'"
+            ),
+            40,
+        ),
+        (
+            format!("INSERT INTO items SELECT id, 'b' FROM {keys} ON CONFLICT DO NOTHING"),
+            20,
+        ),
+        (
+            format!(
+                "MERGE INTO items USING {keys} ON items.id = v.id WHEN MATCHED THEN UPDATE SET name = 'c' WHEN NOT MATCHED THEN INSERT VALUES (v.id)"
+            ),
+            40,
+        ),
+        ("UPDATE items SET name = 'c'".to_owned(), 40),
+        ("DELETE FROM items".to_owned(), 40),
+    ] {
+        assert_eq!(
+            called(conn, &statement, 10),
+            [format!("capture_1 | {calls}")],
+            "{statement}"
+        );
+    }
+}
+
+#[test]
+fn a_write_calls_nothing_more_for_each_row_after_a_column_was_added() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')",
+    );
+    let write = "INSERT INTO items SELECT i, 'a' FROM generate_series(1, 50) AS i; UPDATE items SET name = 'b'; DELETE FROM items";
+    assert_eq!(called(conn, write, 40), ["capture_1 | 150"]);
+    run(
+        conn,
+        "ALTER TABLE items ADD n int, ADD at timestamptz DEFAULT now()",
+    );
+    assert_eq!(called(conn, write, 40), ["capture_1 | 150"]);
+}
+
+/// Until `refresh_all()`, a restored table is only looked up by its name.
+#[test]
+fn a_write_takes_no_slower_path_after_a_dump_of_a_table_with_a_dropped_column() {
+    let database = Database::new();
+    run(
+        &mut database.connect(),
+        "CREATE TABLE items (id int PRIMARY KEY, gone text, name text, pin text); ALTER TABLE items DROP gone;
+         CREATE TABLE secrets (LIKE items INCLUDING ALL); ALTER TABLE secrets ADD gone text; ALTER TABLE secrets DROP gone;
+         SELECT threadline.audit('items', plain => '{pin}'), threadline.audit('secrets', mask => '{pin}')",
+    );
+    let restored = database.restored();
+    let conn = &mut restored.connect();
+    for (table, capture) in [("items", "capture_1"), ("secrets", "capture_2")] {
+        let write = format!(
+            "INSERT INTO {table} SELECT i, 'a', 'b' FROM generate_series(1, 50) AS i; UPDATE {table} SET name = 'b'; DELETE FROM {table}"
+        );
+        assert_eq!(
+            called(conn, &write, 40),
+            [
+                "audited_relation | 150".to_owned(),
+                format!("{capture} | 150"),
+                "columns_now | 150".to_owned()
+            ]
+        );
+    }
+}
+
 #[test]
 fn the_first_write_of_a_connection_reads_the_types_of_plain_columns_at_once() {
     let database = Database::new();

@@ -277,3 +277,55 @@ fn without_a_policy_everything_is_kept_also_of_a_table_that_is_audited_no_more()
         ["2"]
     );
 }
+
+/// Queries about the past do not know of the former.
+#[test]
+fn changes_that_were_deleted_by_hand_are_reported_and_purged_ones_are_not() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    let missing = |conn: &mut PgConnection| {
+        rows(
+            conn,
+            "SELECT code, message FROM threadline.posting_drift() ORDER BY 1",
+        )
+    };
+    run(
+        conn,
+        "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 10) AS n",
+    );
+    age(conn, "4 years");
+    run(conn, "UPDATE orders SET amount = 1");
+    run(conn, "SELECT threadline.post()");
+    assert_eq!(purge(conn).unwrap(), 10);
+    run(conn, "UPDATE orders SET amount = 2");
+    run(conn, "SELECT threadline.post()");
+    assert_eq!(missing(conn), [""; 0]);
+    let reported = |deleted: &str, missing: &[String]| {
+        let [finding] = missing else {
+            panic!("{missing:?}");
+        };
+        let begins = format!(
+            "changes-missing | the oldest {deleted} changes are gone, and no purge removed them: the state at an instant before 2"
+        );
+        assert!(finding.starts_with(&begins), "{finding}");
+    };
+    run(
+        conn,
+        "DELETE FROM threadline.ledger_changes WHERE position = 11",
+    );
+    reported("1", &missing(conn));
+    run(
+        conn,
+        "DELETE FROM threadline.ledger_changes WHERE position < 15",
+    );
+    reported("4", &missing(conn));
+    let verification = models![Order].verify().run(conn).unwrap();
+    assert!(
+        verification
+            .findings
+            .iter()
+            .any(|finding| finding.code == FindingCode::ChangesMissing)
+    );
+    run(conn, "DELETE FROM threadline.ledger_changes");
+    assert!(missing(conn)[0].starts_with("changes-missing | the oldest 20 changes are gone, and no purge removed them: the state at an instant may be told wrongly"));
+}

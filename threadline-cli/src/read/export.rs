@@ -7,6 +7,7 @@ use diesel::PgConnection;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print::other_actions;
+use crate::terminal::data;
 use threadline::{Error, Export, ExportFormat, Filter, timeline};
 
 /// The format and the destination of an export.
@@ -57,7 +58,7 @@ impl ExportArguments {
         }
         let exported = match &self.output {
             Some(path) => export.write_file(conn, format, path),
-            None => export.write(conn, format, io::BufWriter::new(io::stdout())),
+            None => export.write(conn, format, data()),
         };
         bar.finish_and_clear();
         let exported = exported?;

@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -10,6 +9,7 @@ use threadline::{
 };
 
 use super::style::{ACTION, ACTOR, TABLE, TIME, Terminal, paint};
+pub(crate) use crate::terminal::print;
 
 /// Prints results as text or as JSON.
 pub(super) struct Output {
@@ -282,9 +282,4 @@ pub(crate) fn document(value: &impl Serialize) -> Printed {
     let text = serde_json::to_string_pretty(value).expect("what is on record becomes text");
     print(&text);
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints a line. A reader that closes the pipe early is not an error.
-pub(crate) fn print(line: &str) {
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
 }

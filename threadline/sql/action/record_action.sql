@@ -45,8 +45,8 @@ BEGIN
         RAISE EXCEPTION 'threadline: an action needs a name, such as ''member.role_changed''';
     ELSIF tl_recorder IS NOT NULL THEN
         RAISE EXCEPTION 'threadline: the action ''%'' is recorded by threadline.%() alone', record_action.name, tl_recorder;
-    ELSIF record_action.actor_type IS NULL
-       OR (record_action.actor_type <> 'anonymous' AND coalesce(record_action.actor_id, '') = '') THEN
+    ELSIF threadline.is_blank(record_action.actor_type)
+       OR (record_action.actor_type <> 'anonymous' AND threadline.is_blank(record_action.actor_id)) THEN
         RAISE EXCEPTION 'threadline: an action needs an actor with a type and an id; use the type ''anonymous'' for somebody unknown';
     END IF;
     LOOP

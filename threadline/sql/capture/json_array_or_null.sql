@@ -5,7 +5,7 @@ LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
     RETURN CASE WHEN pg_catalog.left(value, 1) = '[' THEN value::pg_catalog.jsonb END;
-EXCEPTION WHEN OTHERS THEN
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN NULL;
 END
 $$;

@@ -1,4 +1,5 @@
--- Returns any row, or value of a composite type, as JSON. Never fails.
+-- Returns any row, or value of a composite type, as JSON. Never fails because of a value; what a
+-- server or another transaction causes is the writer's to see.
 CREATE OR REPLACE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -18,7 +19,11 @@ BEGIN
     END IF;
     BEGIN
         EXECUTE 'SELECT ' || threadline.whole_image(tl_relation, '($1)', exact => true) INTO tl_image USING image_of;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION
+        WHEN transaction_rollback OR insufficient_resources OR object_not_in_prerequisite_state OR operator_intervention OR system_error THEN
+            RAISE;
+        -- A cast of the application raises what it likes.
+        WHEN OTHERS THEN
         EXECUTE 'SELECT ' || threadline.whole_image(tl_relation, '($1)', exact => false) INTO tl_image USING image_of;
     END;
     RETURN tl_image;

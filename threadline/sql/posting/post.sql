@@ -46,6 +46,12 @@ BEGIN
     IF at_most IS NULL THEN
         tl_limit := (SELECT greatest(10000, least(count(*) / 10, 200000)) FROM threadline.journal);
     END IF;
+    -- The sequence of ids began again: new entries would come before older ones.
+    IF coalesce(pg_sequence_last_value('threadline.entry_ids'), 0)
+       < (SELECT max(n.id) FROM (SELECT c.id FROM threadline.ledger_changes AS c ORDER BY c.position DESC LIMIT 100) AS n)
+    THEN
+        PERFORM threadline.set_sequences();
+    END IF;
     LOOP
         tl_last := (
             SELECT max(e.id)
@@ -61,6 +67,7 @@ BEGIN
             RETURN threadline.post_batch(tl_last, tl_position);
         EXCEPTION
             WHEN unique_violation THEN
+                PERFORM threadline.set_sequences();
                 IF NOT threadline.renumber_entries() THEN
                     tl_error := SQLERRM;
                 END IF;

@@ -6,14 +6,22 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_position bigint;
-    tl_last bigint := (SELECT max(j.id) FROM threadline.journal AS j);
 BEGIN
-    IF tl_last IS NOT NULL THEN
-        SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE;
-        -- As in threadline.post().
-        tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c), 0);
-        PERFORM threadline.post_batch(tl_last, tl_position);
+    IF NOT EXISTS (SELECT FROM threadline.journal) THEN
+        RETURN;
     END IF;
+    SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE;
+    -- As in threadline.post().
+    tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c), 0);
+    PERFORM threadline.set_sequences();
+    BEGIN
+        PERFORM threadline.post_batch(max(j.id), tl_position) FROM threadline.journal AS j;
+    EXCEPTION WHEN unique_violation THEN
+        IF NOT threadline.renumber_entries() THEN
+            RAISE;
+        END IF;
+        PERFORM threadline.post_batch(max(j.id), tl_position) FROM threadline.journal AS j;
+    END;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.post_all() FROM PUBLIC;

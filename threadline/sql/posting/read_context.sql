@@ -65,8 +65,8 @@ BEGIN
         END;
     END IF;
     IF tl_actor IS NOT NULL AND (
-        coalesce(tl_actor ->> 'type', '') !~ '[^[:space:]]'
-        OR (tl_actor ->> 'type' <> 'anonymous' AND coalesce(tl_actor ->> 'id', '') !~ '[^[:space:]]')
+        threadline.is_blank(tl_actor ->> 'type')
+        OR (tl_actor ->> 'type' <> 'anonymous' AND threadline.is_blank(tl_actor ->> 'id'))
     ) THEN
         context_error := concat_ws('; ', context_error, 'the actor has no type or no id');
         actor_origin := 'unreadable';

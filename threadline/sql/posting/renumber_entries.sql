@@ -1,5 +1,7 @@
--- Gives all visible entries new ids in their order if some have ids that are in the ledger
--- already, and sets the sequence. Returns whether there were any.
+-- Gives all visible entries new ids if some have ids that are in the ledger already, or that two
+-- entries have: the sequence of ids began again. Their order is then that of their capture. For
+-- a caller that holds the lock of posting and has set the sequence. Returns whether there were
+-- any.
 CREATE OR REPLACE FUNCTION threadline.renumber_entries() RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7,13 +9,17 @@ AS $$
 DECLARE
     tl_highest bigint := threadline.highest_id();
 BEGIN
-    PERFORM threadline.set_sequences();
-    IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.id <= tl_highest) THEN
+    IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.id <= tl_highest)
+       AND NOT EXISTS (SELECT FROM threadline.journal AS j GROUP BY j.id HAVING count(*) > 1)
+    THEN
         RETURN false;
     END IF;
     WITH renamed AS MATERIALIZED (
         SELECT e.id, e.xact_id, e.occurred_at, e.transaction_id, nextval('threadline.entry_ids') AS new_id
-        FROM (SELECT j.id, j.xact_id, j.occurred_at, j.transaction_id FROM threadline.journal AS j ORDER BY j.id) AS e
+        FROM (
+            SELECT j.id, j.xact_id, j.occurred_at, j.transaction_id FROM threadline.journal AS j
+            ORDER BY j.captured_at, j.id
+        ) AS e
     )
     UPDATE threadline.journal AS j
     SET id = own.new_id,

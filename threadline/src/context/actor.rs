@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ContextError;
 use super::limits::{MAX_ID_BYTES, check_text};
+use crate::characters::is_invisible;
 use crate::forms::open_text;
 
 /// The actor of a change: who acts.
 ///
-/// Each constructor returns an error for an empty id, so every recorded actor can be found
-/// again.
+/// Each constructor returns an error for an id that is empty, or that has only blanks and
+/// other invisible characters, so every recorded actor can be found again.
 ///
 /// ```
 /// use threadline::ActorRef;
@@ -137,7 +138,7 @@ impl ActorRef {
 
     fn with_id(kind: ActorType, id: impl ToString) -> Result<Self, ContextError> {
         let id = id.to_string();
-        if id.trim().is_empty() {
+        if id.chars().all(is_invisible) {
             return Err(ContextError::ActorWithoutId {
                 actor_type: kind.to_string(),
             });

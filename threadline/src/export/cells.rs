@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
 use crate::action::AuditAction;
+use crate::characters::is_invisible;
 use crate::error::{Error, ErrorKind};
 use crate::record::portable::Portable;
 use crate::record::{AuditChange, AuditTransaction};
@@ -137,9 +138,14 @@ impl<W: Write> Cells<W> {
     }
 }
 
-/// Returns the text in a form that a spreadsheet does not run as a formula.
+/// Returns the text in a form that a spreadsheet does not run as a formula. Spreadsheets leave
+/// out what is blank or invisible at the beginning, and some take full-width signs for signs.
 fn no_formula(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    let begins_formula = text.starts_with(['\t', '\r'])
+        || text.trim_start_matches(is_invisible).starts_with([
+            '=', '+', '-', '@', '＝', '＋', '－', '＠', '﹢', '﹣', '﹦', '﹫', '−',
+        ]);
+    if begins_formula {
         format!("'{text}").into()
     } else {
         text.into()

@@ -1,10 +1,15 @@
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind as Io, Write};
 use std::path::{Path, PathBuf};
+use std::process;
 
 use crate::error::{Error, ErrorKind};
 
-/// A file that gets its final name only when it is complete.
+/// The number of names that are tried until one is free.
+const ATTEMPTS: u32 = 1000;
+
+/// A file that gets its final name only when it is complete. Each export has one of its own,
+/// which only its owner may read.
 pub(super) struct Partial {
     file: File,
     path: PathBuf,
@@ -14,16 +19,26 @@ pub(super) struct Partial {
 
 impl Partial {
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".partial");
-        let partial = PathBuf::from(name);
-        let file = File::create(&partial).map_err(|source| io_error(&partial, source))?;
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-            partial,
-            complete: false,
-        })
+        let mut attempt = 0;
+        loop {
+            let mut name = path.as_os_str().to_owned();
+            name.push(format!(".{}-{attempt}.partial", process::id()));
+            let partial = PathBuf::from(name);
+            match create_new(&partial) {
+                Ok(file) => {
+                    return Ok(Self {
+                        file,
+                        path: path.to_owned(),
+                        partial,
+                        complete: false,
+                    });
+                }
+                Err(error) if error.kind() == Io::AlreadyExists && attempt < ATTEMPTS => {
+                    attempt += 1;
+                }
+                Err(error) => return Err(io_error(&partial, error)),
+            }
+        }
     }
 
     pub(super) fn writer(&self) -> impl Write {
@@ -47,6 +62,16 @@ impl Drop for Partial {
             let _ = fs::remove_file(&self.partial);
         }
     }
+}
+
+/// Creates a file that was not there. A link that somebody left under the name is not
+/// followed.
+fn create_new(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn io_error(path: &Path, source: io::Error) -> Error {

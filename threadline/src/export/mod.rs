@@ -165,7 +165,8 @@ impl<P: FnMut(u64) + Send> Export<P> {
     }
 
     /// Writes the export to a file. The file gets its name only when it is complete; until
-    /// then, its name ends in `.partial`.
+    /// then, it is a file of its own next to it, whose name ends in `.partial`. On Unix, only
+    /// its owner may read it (mode 0600).
     ///
     /// # Errors
     ///
@@ -355,9 +356,10 @@ trait Sink {
 /// `context_error`, and with actions `action_names` and `actions`. Their order is stable;
 /// new columns are added at the end. The cells of `key`, `previous_key`, `changed_from`,
 /// `changed_to`, `row_data` and `metadata` contain JSON. An empty cell is SQL's NULL or an
-/// empty text. Text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return, which
-/// a spreadsheet would run as a formula, gets a leading `'`, as OWASP recommends against
-/// [CSV injection].
+/// empty text. Text that a spreadsheet would run as a formula gets a leading `'`, as OWASP
+/// recommends against [CSV injection]: text that begins with a tab, a carriage return, or
+/// one of `=`, `+`, `-`, `@` and their full-width forms, also after blanks and invisible
+/// characters.
 ///
 /// [CSV injection]: https://owasp.org/www-community/attacks/CSV_Injection
 ///

@@ -62,6 +62,7 @@ code! {
     "capture/readable",
     "capture/current_transaction",
     "capture/set_context",
+    "capture/is_blank",
     "posting/read_context",
     "capture/require_actor",
     "capture/image_of",

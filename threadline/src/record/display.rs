@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::characters::{controls_display, escaped};
+
 use super::{AuditChange, AuditTransaction, Operation};
 
 /// Writes the change in a few lines: time, operation and actor, then one line for each
@@ -184,26 +186,26 @@ fn key(key: Option<&Value>) -> String {
     }
 }
 
-/// Removes characters that could control the reader's terminal from a text of unknown
-/// origin.
+/// Escapes characters that could control the reader's terminal, or deceive the reader, in a
+/// text of unknown origin.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
+    if text.chars().any(controls_display) {
         text.escape_debug().to_string().into()
     } else {
         text.into()
     }
 }
 
-/// Returns a text without quotes where it cannot be misread. Control characters are
-/// escaped, so that a value cannot control the reader's terminal.
+/// Returns a text without quotes where it cannot be misread. Characters that control the
+/// display are escaped, so that a value cannot control the reader's terminal.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::String(text)
-            if !text.is_empty() && text.trim() == text && !text.chars().any(char::is_control) =>
+            if !text.is_empty() && text.trim() == text && !text.chars().any(controls_display) =>
         {
             text.clone()
         }
         Value::Null => "NULL".to_owned(),
-        value => value.to_string(),
+        value => escaped(&value.to_string(), |_| false),
     }
 }

@@ -196,6 +196,9 @@ codes! {
     EntriesSetAside "entries-set-aside" Error,
     /// The id sequence is behind the ledger, after a restore or a switchover.
     SequenceBehind "sequence-behind" Error,
+    /// Old changes are gone, and no purge removed them. They were deleted by hand, and queries
+    /// about the past do not know of them.
+    ChangesMissing "changes-missing" Warning,
     /// The history of the table could not be compared with its rows.
     ChainUnchecked "chain-unchecked" Warning,
 }

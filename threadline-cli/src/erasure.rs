@@ -64,14 +64,16 @@ impl Erase {
         if let Some(file) = self.again {
             // The whole list is read before anything is erased.
             for erased in listed(&file)? {
-                report(conn, &erased.again()?.erase(conn)?)?;
+                let erased = erased.again()?.erase(conn)?;
+                report(conn, &erased)?;
             }
             return Ok(());
         }
         if self.unfinished {
             for erased in erasures(conn)? {
                 if erased.ended_at.is_none() {
-                    report(conn, &resume_erasure(conn, erased.id)?)?;
+                    let erased = resume_erasure(conn, erased.id)?;
+                    report(conn, &erased)?;
                 }
             }
             return Ok(());
@@ -90,7 +92,8 @@ impl Erase {
         if let Some(actor) = self.actor {
             erasure = erasure.actor(actor);
         }
-        report(conn, &erasure.erase(conn)?)
+        let erased = erasure.erase(conn)?;
+        report(conn, &erased)
     }
 }
 

@@ -200,7 +200,7 @@ fn a_restored_dump_of_before_is_erased_again_from_the_list() {
     let conn = &mut backup.connect();
     conn.batch_execute("SELECT threadline.refresh_all()")
         .unwrap();
-    let list: Vec<threadline::Erased> = serde_json::from_str(&list).unwrap();
+    let list: Vec<Erased> = serde_json::from_str(&list).unwrap();
     for erased in list {
         erased.again().unwrap().erase(conn).unwrap();
     }
@@ -254,7 +254,7 @@ fn the_text_of_unreadable_contexts_of_the_actor_is_erased() {
     assert_eq!(stored(&database, "bob@context"), 6);
 
     Erasure::of("users", "42", "request 31")
-        .actor(threadline::ActorRef::user("42").unwrap())
+        .actor(ActorRef::user("42").unwrap())
         .erase(conn)
         .unwrap();
     assert_eq!(stored(&database, "jane@context"), 0);

@@ -118,8 +118,7 @@ impl Erased {
 }
 
 /// The texts of an actor that an erasure left; see [`Erased::texts_left`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 #[non_exhaustive]
 pub struct TextsLeft {
     /// The actor, such as `user:42`.

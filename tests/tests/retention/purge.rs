@@ -297,7 +297,9 @@ fn the_table_that_was_purged_least_recently_is_next() {
             run(
                 conn,
                 &match *table {
-                    "actions" => "SELECT threadline.record_action('post.seen', 'user', '1')".to_owned(),
+                    "actions" => {
+                        "SELECT threadline.record_action('post.seen', 'user', '1')".to_owned()
+                    }
                     "orders" => format!("INSERT INTO orders VALUES ({id}, 0)"),
                     table => format!("INSERT INTO {table} VALUES ({id})"),
                 },

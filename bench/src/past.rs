@@ -1,17 +1,21 @@
-//! Reads a whole table as of an instant, compared with reading it as it is.
+//! Reads a whole table as of an instant, compared with reading it as it is, and the last
+//! changes of a record with many.
 
 use std::time::Instant;
 
 use chrono::DateTime;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use threadline::Audited;
+use threadline::{Audited, History};
 
 use crate::goals::{Bound, Goals};
 use crate::sql::number;
 
 /// The number of reads of each, in turn; the median counts.
 const RUNS: usize = 5;
+
+/// The number of times that a history is read; the median counts.
+const HISTORIES: usize = 15;
 
 /// Half of the changes are from before the instant.
 const INSTANT: &str = "2025-01-25T00:00:00Z";
@@ -27,6 +31,21 @@ diesel::table! {
         status -> Nullable<Text>,
         version -> Nullable<Integer>,
     }
+}
+
+diesel::table! {
+    counter (id) {
+        id -> BigInt,
+        version -> Nullable<Integer>,
+    }
+}
+
+#[derive(Debug, Identifiable, Audited)]
+#[diesel(table_name = counter)]
+#[allow(dead_code, reason = "its history is read")]
+struct Counter {
+    id: i64,
+    version: Option<i32>,
 }
 
 #[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
@@ -51,6 +70,8 @@ pub(crate) fn load(conn: &mut PgConnection, scale: u32) {
         .expect("a setting");
     conn.batch_execute(include_str!("../sql/load_past.sql"))
         .expect("the past loads");
+    conn.batch_execute(include_str!("../sql/load_counter.sql"))
+        .expect("the counter loads");
     conn.batch_execute("VACUUM ANALYZE").expect("a vacuum");
 }
 
@@ -59,6 +80,9 @@ pub(crate) fn run(conn: &mut PgConnection, goals: &mut Goals) {
         .expect("a time")
         .to_utc();
     let rows = number(conn, "SELECT count(*) AS n FROM past");
+    // Of a large table, the live rows are read by several processes, and the past ones by one.
+    conn.batch_execute("SET max_parallel_workers_per_gather = 0")
+        .expect("a setting");
     println!(
         "\na table of {rows} rows, each inserted and updated four times; median of {RUNS}, ms\n"
     );
@@ -74,11 +98,37 @@ pub(crate) fn run(conn: &mut PgConnection, goals: &mut Goals) {
         all.filter(Result::is_ok).count() as i64
     };
     beside("as models", conn, live, then);
+    conn.batch_execute("RESET max_parallel_workers_per_gather")
+        .expect("a setting");
     goals.add(
         "a whole table as it was, as JSON",
         "at most 6 times the time of reading it as it is",
         Bound::AtMost(6.0),
         ratio,
+    );
+    counter(conn, goals);
+}
+
+/// Reads the last changes of a record that was updated again and again.
+fn counter(conn: &mut PgConnection, goals: &mut Goals) {
+    let changes = number(conn, "SELECT max(version)::bigint AS n FROM counter");
+    let mut times: Vec<f64> = (0..HISTORIES + 2)
+        .map(|_| {
+            let start = Instant::now();
+            let last = History::<Counter, _>::of_key(1).limit(50).load(conn);
+            assert_eq!(last.expect("an answer").len(), 50);
+            start.elapsed().as_secs_f64() * 1000.0
+        })
+        .skip(2)
+        .collect();
+    times.sort_by(f64::total_cmp);
+    let median = times[HISTORIES / 2];
+    println!("the last 50 of {changes} changes of a record: {median:.2} ms");
+    goals.add(
+        "the last 50 changes of a record with a million",
+        "at most 5 ms",
+        Bound::AtMost(5.0),
+        median,
     );
 }
 

@@ -12,6 +12,8 @@ mod healthy;
 mod models;
 #[path = "verify/partitions.rs"]
 mod partitions;
+#[path = "verify/random.rs"]
+mod random;
 #[path = "verify/secrets.rs"]
 mod secrets;
 #[path = "verify/steps.rs"]

@@ -2,7 +2,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use threadline::{ActorRef, Erased, Erasure, SubjectExport, erasures, resume_erasure};
+use diesel::PgConnection;
+use threadline::{ActorRef, Erased, Erasure, SubjectExport, TextsLeft, erasures, resume_erasure};
 
 use super::database::Database;
 use crate::error::Error;
@@ -63,14 +64,16 @@ impl Erase {
         if let Some(file) = self.again {
             // The whole list is read before anything is erased.
             for erased in listed(&file)? {
-                report(&erased.again()?.erase(conn)?);
+                let erased = erased.again()?.erase(conn)?;
+                report(conn, &erased)?;
             }
             return Ok(());
         }
         if self.unfinished {
             for erased in erasures(conn)? {
                 if erased.ended_at.is_none() {
-                    report(&resume_erasure(conn, erased.id)?);
+                    let erased = resume_erasure(conn, erased.id)?;
+                    report(conn, &erased)?;
                 }
             }
             return Ok(());
@@ -89,8 +92,8 @@ impl Erase {
         if let Some(actor) = self.actor {
             erasure = erasure.actor(actor);
         }
-        report(&erasure.erase(conn)?);
-        Ok(())
+        let erased = erasure.erase(conn)?;
+        report(conn, &erased)
     }
 }
 
@@ -103,7 +106,7 @@ fn listed(path: &Path) -> Result<Vec<Erased>, Error> {
         .collect()
 }
 
-fn report(erased: &Erased) {
+fn report(conn: &mut PgConnection, erased: &Erased) -> Result<(), Error> {
     let Erased {
         id,
         table,
@@ -115,6 +118,18 @@ fn report(erased: &Erased) {
     println!(
         "Erasure {id} of {table}:{record_key} is done: values of {changes} changes and texts of {texts} actions and transactions."
     );
+    for TextsLeft {
+        actor,
+        actions,
+        transactions,
+        ..
+    } in erased.texts_left(conn)?
+    {
+        println!(
+            "The audit keeps texts and addresses of {actions} actions and {transactions} transactions of {actor}. If this is the same person, erase them too: audit erase --subject {table}:{record_key} --actor {actor}"
+        );
+    }
+    Ok(())
 }
 
 /// The arguments of `erasures`.

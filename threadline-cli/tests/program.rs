@@ -1,5 +1,7 @@
 //! The program without an application.
 
+#[path = "program/erasing.rs"]
+mod erasing;
 #[path = "program/example.rs"]
 mod example;
 #[path = "program/file.rs"]

@@ -51,7 +51,7 @@ pub use context::{
 };
 #[cfg(feature = "export")]
 pub use erasure::SubjectExport;
-pub use erasure::{Erased, Erasure, erasures, resume_erasure};
+pub use erasure::{Erased, Erasure, TextsLeft, erasures, resume_erasure};
 pub use error::{Error, ErrorClass, ErrorKind, is_actor_required};
 #[cfg(feature = "export-async")]
 pub use export::ExportStream;

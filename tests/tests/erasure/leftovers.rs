@@ -3,7 +3,9 @@
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
-use threadline::{Erasure, erasures, purge};
+use threadline::{
+    ActorRef, AuditContext, AuditExt, Erased, Erasure, erasures, purge, record_action,
+};
 use threadline_tests::{Database, rows, run, value};
 
 use crate::{audit_contents, findings, jane_and_bob, people, stores};
@@ -17,6 +19,65 @@ fn set_aside(conn: &mut PgConnection) {
              old_place, new_place, command, old_row, new_row, changed, context, session_user_name, application_name, error)
          SELECT gone.*, 'invalid: jane@unposted' FROM gone",
     );
+}
+
+/// The audit cannot know that the actor `user:42` is the person of the record 42.
+#[test]
+fn texts_of_an_actor_with_the_id_of_the_record_are_named_until_they_are_erased() {
+    let database = Database::new();
+    let conn = &mut people(&database);
+    run(
+        conn,
+        "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'), (43, 'bob@a', NULL, 'free')",
+    );
+    for (actor, addresses) in [
+        (ActorRef::user("42").unwrap(), 2),
+        (ActorRef::admin("42").unwrap(), 1),
+        (ActorRef::user("43").unwrap(), 1),
+        (ActorRef::user("421").unwrap(), 1),
+    ] {
+        for address in 0..addresses {
+            let context = AuditContext::builder(actor.clone())
+                .remote_ip([203, 0, 113, address].into())
+                .metadata("agent", "browser")
+                .build()
+                .unwrap();
+            conn.audited_transaction(&context, |conn| {
+                run(conn, "UPDATE users SET plan = plan || '+' WHERE id = 43");
+                record_action(conn, "plan.changed").map(drop)
+            })
+            .unwrap();
+        }
+        // Without any text: nothing is left of it.
+        conn.audited_transaction(&AuditContext::new(actor), |conn| {
+            run(conn, "UPDATE users SET plan = 'free' WHERE id = 43");
+            Ok::<_, threadline::Error>(())
+        })
+        .unwrap();
+    }
+    let left = |conn: &mut PgConnection, erased: &Erased| -> Vec<String> {
+        let left = erased.texts_left(conn).unwrap();
+        left.iter()
+            .map(|l| format!("{} {} {}", l.actor, l.actions, l.transactions))
+            .collect()
+    };
+    let erased = Erasure::of("users", "42", "request 31")
+        .erase(conn)
+        .unwrap();
+    assert_eq!(left(conn, &erased), ["admin:42 1 1", "user:42 2 2"]);
+    assert_eq!(stored(&database, "203.0.113."), 10);
+    let again = Erasure::of("users", "42", "request 31")
+        .actor(ActorRef::user("42").unwrap())
+        .erase(conn)
+        .unwrap();
+    assert_eq!(left(conn, &again), ["admin:42 1 1"]);
+    assert_eq!(left(conn, &erased), ["admin:42 1 1"]);
+    // Those of others stay, under whatever id.
+    assert_eq!(stored(&database, "203.0.113."), 6);
+    let other = Erasure::of("users", "99", "request 32")
+        .erase(conn)
+        .unwrap();
+    assert_eq!(left(conn, &other), [""; 0]);
 }
 
 /// Returns how often a text is stored in the audit.
@@ -139,7 +200,7 @@ fn a_restored_dump_of_before_is_erased_again_from_the_list() {
     let conn = &mut backup.connect();
     conn.batch_execute("SELECT threadline.refresh_all()")
         .unwrap();
-    let list: Vec<threadline::Erased> = serde_json::from_str(&list).unwrap();
+    let list: Vec<Erased> = serde_json::from_str(&list).unwrap();
     for erased in list {
         erased.again().unwrap().erase(conn).unwrap();
     }
@@ -193,7 +254,7 @@ fn the_text_of_unreadable_contexts_of_the_actor_is_erased() {
     assert_eq!(stored(&database, "bob@context"), 6);
 
     Erasure::of("users", "42", "request 31")
-        .actor(threadline::ActorRef::user("42").unwrap())
+        .actor(ActorRef::user("42").unwrap())
         .erase(conn)
         .unwrap();
     assert_eq!(stored(&database, "jane@context"), 0);

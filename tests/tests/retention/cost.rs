@@ -100,3 +100,74 @@ fn a_purge_of_much_reads_in_proportion_to_what_it_removes() {
     })
     .unwrap();
 }
+
+/// The entries of removed changes stay in the indexes until a vacuum.
+#[test]
+fn the_next_purge_does_not_read_what_the_last_one_removed() {
+    let database = Database::durable();
+    let conn = &mut database.connect();
+    run(conn, HISTORY);
+    run(conn, "VACUUM ANALYZE");
+    run(conn, "SET max_parallel_workers_per_gather = 0");
+    let of_ledger = "SELECT sum(pg_stat_get_xact_tuples_returned(i.indexrelid)) FROM pg_index AS i
+                     WHERE i.indrelid = 'threadline.ledger_changes'::regclass";
+    let mut purged = 0;
+    loop {
+        let (batch, read) = conn
+            .transaction::<_, diesel::result::Error, _>(|conn| {
+                let before: i64 = value(conn, of_ledger).unwrap().parse().unwrap();
+                let batch = value(conn, "threadline.purge(100)");
+                let after: i64 = value(conn, of_ledger).unwrap().parse().unwrap();
+                Ok((batch, after - before))
+            })
+            .unwrap();
+        // The last call ends the run, and looks for the next one.
+        let Some(batch) = batch else {
+            assert_eq!(purged, 3000);
+            assert!(read < 500, "{read} entries were read");
+            return;
+        };
+        purged += batch.parse::<i64>().unwrap();
+    }
+}
+
+/// What a hold kept is removed after it, wherever the runs before ended.
+#[test]
+fn a_change_that_stayed_is_found_again() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, HISTORY);
+    run(
+        conn,
+        "SELECT threadline.hold('lawsuit', target => 'orders', record_key => '15000')",
+    );
+    let purge = |conn: &mut PgConnection| {
+        let mut purged = 0;
+        while let Some(batch) = value(conn, "threadline.purge(100)") {
+            purged += batch.parse::<i64>().unwrap();
+        }
+        purged
+    };
+    assert_eq!(purge(conn), 2999);
+    assert_eq!(purge(conn), 0);
+    run(
+        conn,
+        "SELECT threadline.release(h.id, 'settled') FROM threadline.legal_holds AS h",
+    );
+    assert_eq!(purge(conn), 1);
+    // An old entry that nobody had posted.
+    run(
+        conn,
+        "INSERT INTO threadline.ledger_transactions (id, xact_id, occurred_at, opened_at, actor_origin, session_user_name)
+         SELECT i, (i + 1000)::text::xid8, now() - interval '8 years', now() - interval '8 years', 'none', 'app' FROM generate_series(40000, 44000) AS i;
+         INSERT INTO threadline.ledger_changes (id, position, transaction_id, captured_at, table_id, op, record_key, row_data)
+         SELECT x.id, x.id, x.id, x.opened_at, t.id, 'I', x.id, jsonb_build_object('id', x.id, 'amount', 1)
+         FROM threadline.ledger_transactions AS x, threadline.audited_tables AS t WHERE t.table_name = 'orders' AND x.id BETWEEN 40000 AND 44000;
+         SELECT setval('threadline.entry_ids', 45000); UPDATE threadline.posting SET last_position = 45000;
+         INSERT INTO orders VALUES (1, 1);
+         UPDATE threadline.journal SET id = 42, transaction_id = 42, captured_at = captured_at - interval '8 years', occurred_at = occurred_at - interval '8 years'",
+    );
+    assert_eq!(purge(conn), 4001);
+    run(conn, "SELECT threadline.post()");
+    assert_eq!(purge(conn), 1);
+}

@@ -20,9 +20,9 @@ const PROGRESS: &str =
     "SELECT (p.kept_id, p.reached_transaction, p.reached_id) FROM threadline.purges AS p";
 
 /// Returns the session of a purger that has removed something and not committed it.
-fn amidst(conn: &mut PgConnection) -> (String, String) {
+fn amidst(conn: &mut PgConnection, purger: &mut RepeatingPsql) -> (String, String) {
     let mut found = vec![];
-    wait_until("somebody purges", || {
+    purger.wait_until("somebody purges", || {
         found = rows(
             conn,
             "SELECT pid, backend_xid FROM pg_stat_activity WHERE application_name = 'purger' AND backend_xid IS NOT NULL",
@@ -105,6 +105,12 @@ fn killed_at_any_point(images: &str) {
     );
     let before = answers(conn, &instants);
     let in_all = number(conn, "SELECT count(*) FROM threadline.ledger_changes");
+    // The first call begins the run; without progress, the sessions below would call for ever.
+    run(conn, TURNS[0]);
+    let begun = value(conn, PROGRESS);
+    run(conn, TURNS[0]);
+    assert_ne!(value(conn, PROGRESS), begun, "a call makes progress");
+    assert_eq!(answers(conn, &instants), before);
     let mut interrupted = 0;
 
     let mut conn = database.connect();
@@ -113,8 +119,8 @@ fn killed_at_any_point(images: &str) {
         let turn = TURNS[round as usize % 2];
         let mut purger = RepeatingPsql::start(&database, "purger", turn);
         let already = value(&mut conn, PROGRESS);
-        wait_until("a batch is done", || value(&mut conn, PROGRESS) != already);
-        let (session, transaction) = amidst(&mut conn);
+        purger.wait_until("a batch is done", || value(&mut conn, PROGRESS) != already);
+        let (session, transaction) = amidst(&mut conn, &mut purger);
         sleep(Duration::from_millis(round % 3));
         match kind / 2 {
             0 => purger.kill(),

@@ -329,3 +329,61 @@ fn changes_that_were_deleted_by_hand_are_reported_and_purged_ones_are_not() {
     run(conn, "DELETE FROM threadline.ledger_changes");
     assert!(missing(conn)[0].starts_with("changes-missing | the oldest 20 changes are gone, and no purge removed them: the state at an instant may be told wrongly"));
 }
+
+/// So no table waits behind one that has old changes each time.
+#[test]
+fn the_table_that_was_purged_least_recently_is_next() {
+    let database = Database::new();
+    let conn = &mut kept(&database);
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes', keep => '3 years');
+         CREATE TABLE posts (id int PRIMARY KEY); SELECT threadline.audit('posts', keep => '3 years');
+         CREATE TABLE users (id int PRIMARY KEY); SELECT threadline.audit('users');
+         SELECT threadline.set_retention(actions => '3 years')",
+    );
+    let mut id = 0;
+    let mut order_of = |conn: &mut PgConnection, written: &[&str]| {
+        for table in written {
+            id += 1;
+            run(
+                conn,
+                &match *table {
+                    "actions" => {
+                        "SELECT threadline.record_action('post.seen', 'user', '1')".to_owned()
+                    }
+                    "orders" => format!("INSERT INTO orders VALUES ({id}, 0)"),
+                    table => format!("INSERT INTO {table} VALUES ({id})"),
+                },
+            );
+        }
+        age(conn, "4 years");
+        let last = value(conn, "SELECT coalesce(max(id), 0) FROM threadline.purges").unwrap();
+        assert_eq!(purge(conn).unwrap(), written.len() as u64);
+        rows(
+            conn,
+            &format!(
+                "SELECT coalesce(t.table_name, 'actions') FROM threadline.purges AS p
+                 LEFT JOIN threadline.audited_tables AS t ON t.id = p.table_id WHERE p.id > {last} ORDER BY p.id"
+            ),
+        )
+    };
+    // At first in the order of their audit; a run is of one table.
+    assert_eq!(
+        order_of(conn, &["actions", "posts", "notes", "orders"]),
+        ["orders", "notes", "posts", "actions"]
+    );
+    assert_eq!(order_of(conn, &["notes"]), ["notes"]);
+    assert_eq!(
+        order_of(conn, &["orders", "notes", "actions", "posts"]),
+        ["orders", "posts", "actions", "notes"]
+    );
+    assert_eq!(
+        order_of(conn, &["posts", "orders", "posts"]),
+        ["orders", "posts"]
+    );
+    assert_eq!(
+        order_of(conn, &["notes", "orders", "posts", "actions"]),
+        ["actions", "notes", "orders", "posts"]
+    );
+}

@@ -242,7 +242,12 @@ fn reading_unmasked_values_is_recorded() {
     let conn = &mut database.connect();
     run(conn, PEOPLE);
     run(conn, MASK);
-    let grace = AuditContext::new(ActorRef::admin("grace").unwrap());
+    let grace = AuditContext::builder(ActorRef::admin("grace").unwrap())
+        .source("support")
+        .request_id("r-1")
+        .remote_ip([203, 0, 113, 9].into())
+        .build()
+        .unwrap();
     let all = grace
         .scope(|| unmasked(conn, "ticket 4711", |conn| Ok(answers(conn))))
         .unwrap();
@@ -259,10 +264,11 @@ fn reading_unmasked_values_is_recorded() {
     assert_eq!(
         rows(
             conn,
-            "SELECT concat_ws(' ', actor_type, actor_id, reason) FROM threadline.audit_actions WHERE name = 'audit.unmasked' ORDER BY id"
+            "SELECT concat_ws(' ', actor_type, actor_id, source, request_id, host(remote_ip), reason)
+             FROM threadline.audit_actions WHERE name = 'audit.unmasked' ORDER BY id"
         ),
         [
-            "admin grace ticket 4711",
+            "admin grace support r-1 203.0.113.9 ticket 4711",
             "anonymous again",
             "anonymous the past"
         ]

@@ -1,6 +1,6 @@
 use diesel::PgConnection;
 
-use threadline::{Error, unmasked};
+use threadline::{ActorRef, AuditContext, Error, unmasked};
 
 /// The argument that shows values that the policy hides now.
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,12 @@ impl Unmasked {
         read: impl FnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         match self.unmasked {
-            Some(reason) => unmasked(conn, reason, read),
+            Some(reason) => {
+                let context = AuditContext::builder(ActorRef::anonymous())
+                    .source("threadline")
+                    .build()?;
+                context.scope(|| unmasked(conn, reason, read))
+            }
             None => read(conn),
         }
     }

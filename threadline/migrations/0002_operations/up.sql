@@ -75,8 +75,15 @@ CREATE TABLE threadline.purges (
     kept_id             bigint NOT NULL DEFAULT -1,
     kept_position       bigint,
     reached_transaction bigint NOT NULL DEFAULT -1,
-    reached_id          bigint NOT NULL DEFAULT -1
+    reached_id          bigint NOT NULL DEFAULT -1,
+    sweeps              boolean NOT NULL DEFAULT false,
+    swept_transaction   bigint NOT NULL DEFAULT -1,
+    swept_id            bigint NOT NULL DEFAULT -1
 );
+COMMENT ON COLUMN threadline.purges.sweeps IS
+    'Whether everything from before kept_since was posted when the run began, so that no change can come before one that it removed';
+COMMENT ON COLUMN threadline.purges.swept_id IS
+    'Up to this change, with its swept_transaction, nothing of the table is left';
 COMMENT ON TABLE threadline.purges IS
     'The runs of threadline.purge(): what was removed, from where, and how far the one that goes on has come';
 COMMENT ON COLUMN threadline.purges.table_id IS

@@ -20,6 +20,7 @@ DECLARE
     tl_seen bigint := 0;
     tl_keys text[];
     tl_id integer;
+    tl_left record;
 BEGIN
     PERFORM threadline.lock_erasing();
     SELECT e.* INTO tl_run FROM threadline.erasures AS e WHERE e.id = erasure;
@@ -78,6 +79,11 @@ BEGIN
     END IF;
     PERFORM threadline.erase_unposted(tl_run);
     UPDATE threadline.erasures AS e SET ended_at = clock_timestamp() WHERE e.id = erasure;
+    FOR tl_left IN SELECT l.* FROM threadline.texts_left(erasure) AS l LOOP
+        RAISE NOTICE 'threadline: the audit keeps texts and addresses of % actions and % transactions of %:%',
+            tl_left.actions, tl_left.transactions, tl_left.actor_type, tl_left.actor_id
+            USING HINT = format('If this actor is the same person, erase them with threadline.begin_erasure(..., actor_type => %L, actor_id => %L).', tl_left.actor_type, tl_left.actor_id);
+    END LOOP;
     RETURN 0;
 END
 $$;

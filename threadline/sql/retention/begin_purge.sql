@@ -13,14 +13,16 @@ DECLARE
     tl_seen record;
     tl_after_transaction bigint;
     tl_after_id bigint;
+    tl_start record;
 BEGIN
     FOR tl_next IN
         SELECT k.* FROM threadline.kept_for AS k
         -- Time goes on: the table of the last run has old changes again.
         ORDER BY (SELECT max(p.id) FROM threadline.purges AS p WHERE p.table_id IS NOT DISTINCT FROM k.table_id) NULLS FIRST, k.table_id
     LOOP
-        tl_after_transaction := -1;
-        tl_after_id := -1;
+        SELECT s.* INTO tl_start FROM threadline.purge_start(tl_next.table_id) AS s;
+        tl_after_transaction := tl_start.transaction_id;
+        tl_after_id := tl_start.id;
         -- Held changes may come first.
         LOOP
             SELECT bool_or(p.goes) AS any_goes, (array_agg(p.transaction_id ORDER BY p.turn DESC))[1] AS transaction_id, (array_agg(p.id ORDER BY p.turn DESC))[1] AS id
@@ -37,9 +39,17 @@ BEGIN
         UPDATE threadline.audited_tables AS t
         SET kept_since = greatest(t.kept_since, tl_next.horizon)
         WHERE t.id = tl_next.table_id;
-        INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by, images)
+        INSERT INTO threadline.purges (
+            table_id, kept_since, action_id, purged_by, images, reached_transaction, reached_id, sweeps, swept_transaction, swept_id)
         VALUES (tl_next.table_id, tl_next.horizon, tl_action.id, session_user,
-                CASE WHEN threadline.keeps_images_ahead(tl_next.table_id, tl_next.horizon, at_most) THEN 'ahead' ELSE 'by batch' END)
+                CASE WHEN threadline.keeps_images_ahead(tl_next.table_id, tl_next.horizon, at_most, tl_start.transaction_id, tl_start.id)
+                     THEN 'ahead' ELSE 'by batch' END,
+                tl_start.transaction_id, tl_start.id,
+                -- In this order: what an open transaction wrote is either seen as such, or below.
+                threadline.is_final(tl_next.horizon)
+                    AND NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.captured_at < tl_next.horizon)
+                    AND NOT EXISTS (SELECT FROM threadline.unposted AS u WHERE u.captured_at < tl_next.horizon),
+                tl_start.transaction_id, tl_start.id)
         RETURNING * INTO tl_run;
         RETURN tl_run;
     END LOOP;

@@ -1,6 +1,8 @@
 -- Returns whether a purge of a table keeps images ahead of the removal: where there are many old
 -- changes, and the changes of a record are those under its key and count as they were recorded.
-CREATE OR REPLACE FUNCTION threadline.keeps_images_ahead(audited_table integer, horizon timestamptz, at_most bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION threadline.keeps_images_ahead(
+    audited_table integer, horizon timestamptz, at_most bigint, after_transaction bigint, after_id bigint
+) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
@@ -19,9 +21,9 @@ BEGIN
            WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.id < tl_end)
        AND EXISTS (
            SELECT FROM threadline.ledger_changes AS c
-           WHERE (c.table_id, c.transaction_id) >= (audited_table, 0) AND (c.table_id, c.transaction_id) < (audited_table, tl_end)
+           WHERE (c.table_id, c.transaction_id, c.id) > (audited_table, after_transaction, after_id) AND (c.table_id, c.transaction_id) < (audited_table, tl_end)
            ORDER BY c.table_id, c.transaction_id, c.id
            OFFSET 20 * at_most LIMIT 1);
 END
 $$;
-REVOKE ALL ON FUNCTION threadline.keeps_images_ahead(integer, timestamptz, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION threadline.keeps_images_ahead(integer, timestamptz, bigint, bigint, bigint) FROM PUBLIC;

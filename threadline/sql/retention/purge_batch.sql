@@ -25,6 +25,8 @@ DECLARE
     tl_bytes bigint;
     tl_purged bigint;
     tl_emptied bigint;
+    tl_is_full boolean;
+    tl_sweeps boolean := false;
 BEGIN
     IF run.table_id IS NULL THEN
         SELECT array_agg(p.id) FILTER (WHERE p.goes), (array_agg(p.id))[at_most::integer] INTO tl_actions, tl_last_id
@@ -42,6 +44,7 @@ BEGIN
           AND (run.images = 'by batch' OR (c.table_id, c.transaction_id, c.id) <= (run.table_id, run.kept_transaction, run.kept_id))
         ORDER BY c.table_id, c.transaction_id, c.id
         OFFSET at_most - 1 LIMIT 1;
+        tl_is_full := tl_last_id IS NOT NULL;
         IF tl_last_id IS NULL AND run.images = 'ahead' AND run.kept_id < tl_end THEN
             tl_last_transaction := run.kept_transaction;
             tl_last_id := run.kept_id;
@@ -64,6 +67,12 @@ BEGIN
             RETURNING c.transaction_id, pg_column_size(c.*) AS bytes
         )
         SELECT count(*), sum(g.bytes), array_agg(g.transaction_id) INTO tl_purged, tl_bytes, tl_transactions FROM gone AS g;
+        IF run.sweeps AND tl_last_id IS NOT NULL AND (run.swept_transaction, run.swept_id) = (run.reached_transaction, run.reached_id) THEN
+            tl_sweeps := CASE WHEN tl_is_full THEN tl_purged = at_most ELSE NOT EXISTS (
+                SELECT FROM threadline.ledger_changes AS c
+                WHERE (c.table_id, c.transaction_id, c.id) > (run.table_id, run.reached_transaction, run.reached_id)
+                  AND (c.table_id, c.transaction_id, c.id) <= (run.table_id, tl_to_transaction, tl_to_id)) END;
+        END IF;
     END IF;
 
     DELETE FROM threadline.ledger_transactions AS x
@@ -81,6 +90,8 @@ BEGIN
         bytes = p.bytes + coalesce(tl_bytes, 0),
         reached_transaction = coalesce(tl_last_transaction, p.reached_transaction),
         reached_id = coalesce(tl_last_id, p.reached_id),
+        swept_transaction = CASE WHEN tl_sweeps THEN tl_to_transaction ELSE p.swept_transaction END,
+        swept_id = CASE WHEN tl_sweeps THEN tl_to_id ELSE p.swept_id END,
         ended_at = CASE WHEN tl_last_id IS NULL THEN clock_timestamp() END
     WHERE p.id = run.id;
     IF tl_last_id IS NULL THEN

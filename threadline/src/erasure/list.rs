@@ -80,6 +80,56 @@ impl Erased {
         }
         Ok(erasure)
     }
+
+    /// Returns the actors whose id is the key of the person's record, and whose texts are
+    /// still on record. An erasure leaves them unless it names the actor, because only you
+    /// know whether `user:42` is the person of the record 42.
+    ///
+    /// ```
+    /// # use threadline_test_server::doctest_schema;
+    /// # doctest_schema!();
+    /// # use threadline_test_server::doctest::*;
+    /// # let mut connection = connect(env!("CARGO_MANIFEST_DIR"));
+    /// # let conn = &mut *connection;
+    /// use threadline::Erasure;
+    ///
+    /// let erased = Erasure::of("users", "42", "request 2026-31")
+    ///     .column("users.email")
+    ///     .erase(conn)?;
+    /// for left in erased.texts_left(conn)? {
+    ///     Erasure::of("users", "42", "request 2026-31")
+    ///         .actor(left.actor.parse()?)
+    ///         .erase(conn)?;
+    /// }
+    /// # Ok::<(), threadline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the audit schema is missing or too old, or if the role lacks the
+    /// privilege.
+    pub fn texts_left<'c, C: AuditConnection>(
+        &self,
+        conn: &'c mut C,
+    ) -> C::Answer<'c, Result<Vec<TextsLeft>, Error>> {
+        let query = diesel::sql_query(include_str!("texts_left.sql")).bind::<BigInt, _>(self.id);
+        C::answer(run::read(conn, query))
+    }
+}
+
+/// The texts of an actor that an erasure left; see [`Erased::texts_left`].
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+#[non_exhaustive]
+pub struct TextsLeft {
+    /// The actor, such as `user:42`.
+    #[diesel(sql_type = Text)]
+    pub actor: String,
+    /// The number of its actions with a reason, a comment, metadata or an address.
+    #[diesel(sql_type = BigInt)]
+    pub actions: i64,
+    /// The number of its transactions with metadata or an address.
+    #[diesel(sql_type = BigInt)]
+    pub transactions: i64,
 }
 
 /// Returns every recorded erasure, oldest first. Keep this list outside the database, so

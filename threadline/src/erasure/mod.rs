@@ -11,7 +11,7 @@ mod subject_form;
 mod subject_line;
 
 pub use erase::{Erasure, resume_erasure};
-pub use list::{Erased, erasures};
+pub use list::{Erased, TextsLeft, erasures};
 #[cfg(feature = "export")]
 pub use subject::SubjectExport;
 #[cfg(all(feature = "export", feature = "schemars"))]

@@ -13,7 +13,7 @@ DECLARE
         "suspenders": "threadline.suspend(text, text, text, boolean), threadline.resume(text, text)",
         "readers": "threadline.unmask(text, text, text)",
         "purgers": "threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text)",
-        "erasers": "threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer)"}';
+        "erasers": "threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer), threadline.texts_left(bigint)"}';
     tl_administrator regrole := current_user::regrole;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);

@@ -4,6 +4,7 @@ use super::Open;
 use super::privileged::call_with_reason;
 use crate::action::{ActionError, AuditAction};
 use crate::connection::{AuditConnection, BlockingConnection, ready};
+use crate::context::AuditContext;
 use crate::error::{Error, ErrorKind};
 use crate::posting::post_before_reading;
 use crate::run;
@@ -22,10 +23,10 @@ use crate::run;
 /// columns that are not text stay redacted, because a placeholder could be mistaken for a
 /// value. The image has their values.
 ///
-/// The action is committed before anything is read. The actor is that of the current
-/// context, else anonymous. The metadata of the action has the role that was logged in. A
-/// reader of a [protected](crate::Protection) audit may call it, any other role after
-/// `GRANT EXECUTE ON FUNCTION threadline.unmask`.
+/// The action is committed before anything is read. It has the actor, ids, source, address and
+/// metadata of the current context; without a context, its actor is anonymous. Its metadata
+/// also has the role that was logged in. A reader of a [protected](crate::Protection) audit
+/// may call it, any other role after `GRANT EXECUTE ON FUNCTION threadline.unmask`.
 ///
 /// ```
 /// # use threadline_test_server::doctest_schema;
@@ -72,7 +73,10 @@ pub(crate) async fn begin_unmasked<C: AuditConnection>(
         "SELECT {action columns} FROM threadline.unmask({0}, {1}, {2}) AS a",
         reason,
     );
-    let action: AuditAction = run::read_one(conn, unmask).await?;
+    // With the current context, so that the action has its ids, source and address.
+    let mut open = Open::begin(conn, AuditContext::current_setting().as_deref()).await?;
+    let recorded = run::read_one(open.conn(), unmask).await;
+    let action: AuditAction = open.end(recorded).await?;
     let mut open = Open::begin(conn, None).await?;
     let setting = diesel::sql_query("SELECT set_config('threadline.unmasked', $1, true)")
         .bind::<Text, _>(action.id.to_string());

@@ -51,9 +51,33 @@ pub(crate) fn list(
     catalogue: &Catalogue,
     now: DateTime<Utc>,
 ) -> Markup {
-    // The pages of lists are shorter; the report to print is a document of its own.
-    let bytes = detail::LIST * entries.len().div_ceil(50).clamp(1, 4);
-    list_since(entries, others, catalogue, now, None, bytes)
+    list_since(entries, others, catalogue, now, None, detail::LIST)
+}
+
+/// Same as [`list`], with as many of the changes as fit into a page of a document. Returns how
+/// many these are.
+pub(crate) fn list_of_document(
+    entries: &[TimelineEntry],
+    others: &[AuditAction],
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+) -> (Markup, usize) {
+    let mut shown = entries.len();
+    loop {
+        let entries = &entries[..shown];
+        // Actions older than the last change belong to the changes that are left out.
+        let end = entries.last().map(|entry| entry.change.captured_at);
+        let others: Vec<_> = others
+            .iter()
+            .filter(|action| end.is_none_or(|end| action.occurred_at >= end))
+            .cloned()
+            .collect();
+        let list = list_since(entries, &others, catalogue, now, None, detail::DOCUMENT);
+        if list.0.len() <= detail::DOCUMENT || shown <= 1 {
+            return (list, shown);
+        }
+        shown = shown * 3 / 4;
+    }
 }
 
 /// Same as [`list`], with a mark above the change that the viewer saw first before, and with

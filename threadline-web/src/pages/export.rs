@@ -82,12 +82,9 @@ pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure
     }
     let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
     let streamed = visit.app.options.exports.streamed;
-    let (filter, most) = (
-        query.filter(visit.now)?,
-        COUNTED.min(streamed).saturating_add(1),
-    );
+    let filter = query.filter(visit.now)?;
     let counted = visit
-        .read(move |audit| audit.count_at_a_glance(filter, most, COUNTING))
+        .read(move |audit| audit.count_at_a_glance(filter, COUNTED + 1, COUNTING))
         .await?;
     let jobs = visit.app.jobs.of(&visit.access);
     let body = html! {
@@ -95,7 +92,7 @@ pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure
             h1 { (texts::EXPORT_TITLE) }
             (chips::chips(&query))
             p {
-                (amount(counted, most as u64))
+                (amount(counted))
                 (way(counted, streamed as u64))
                 span.quiet { (texts::EXPORT_RECORDED) }
             }
@@ -137,7 +134,7 @@ pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure
 }
 
 /// Says how many changes there are, as far as they were counted.
-fn amount(counted: Option<(u64, bool)>, most: u64) -> Markup {
+fn amount(counted: Option<(u64, bool)>) -> Markup {
     let changes = |n: u64| {
         let noun = if n == 1 {
             texts::ONE_CHANGE
@@ -151,8 +148,7 @@ fn amount(counted: Option<(u64, bool)>, most: u64) -> Markup {
             Some((counted, false)) => { (changes(counted)) }
             // The search ended before it found one.
             None | Some((0, true)) => { (texts::NOT_COUNTED) " " }
-            // One more was counted than is known to be exceeded.
-            Some((counted, true)) if counted >= most => { (texts::MORE_THAN) " " (changes(counted - 1)) }
+            Some((counted, true)) if counted > COUNTED as u64 => { (texts::MORE_THAN) " " (changes(COUNTED as u64)) }
             Some((counted, true)) => { (texts::AT_LEAST) " " (changes(counted)) }
         }
     }

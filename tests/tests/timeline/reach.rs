@@ -188,7 +188,19 @@ fn findings() -> Vec<Filter> {
         filter().status(ActionStatus::Error),
         filter().source("console"),
         filter().source("web").operation(Operation::Delete),
+        // Enough of them are near, within reach, or neither.
+        filter().within(of_tables(["ledger_1", "ledger_2", "bulk"])),
+        filter().within(of_tables(["ledger_1", "ledger_2", "ledger_3"])),
+        filter().within(of_tables(["ledger_20", "members", "none"])),
     ]
+}
+
+fn of_tables(tables: [&str; 3]) -> Scope {
+    let scope = Scope::new().table(TableScope::new("ledger_4").only(["name"]));
+    tables
+        .map(TableScope::new)
+        .into_iter()
+        .fold(scope, Scope::table)
 }
 
 #[test]

@@ -99,8 +99,8 @@ pub async fn overview_within_reach<C: AuditConnection>(
     filter: &Filter,
     cap: usize,
 ) -> Result<Overview, Error> {
-    let plan = Plan::within_reach(conn, filter, None).await?;
-    Ok(within_reach(conn, &plan, cap, 0).await?.0)
+    let mut plan = Plan::look_up(conn, filter).await?;
+    Ok(within_reach(conn, &mut plan, cap, 0).await?.0)
 }
 
 /// Same as [`overview_within_reach`] and [`page_within_reach`] together, which look for the same
@@ -120,12 +120,12 @@ pub async fn overview_and_page<C: AuditConnection>(
     let (filter, section) = timeline.parts();
     let after = Cursor::change(section.after)?;
     post_before_reading(conn).await;
-    let mut plan = Plan::within_reach(conn, filter, None).await?;
+    let mut plan = Plan::look_up(conn, filter).await?;
     let of_page = match after {
         None => section.limit.saturating_add(1),
         Some(_) => 0,
     };
-    let (overview, first) = within_reach(conn, &plan, cap.max(of_page), of_page).await?;
+    let (overview, first) = within_reach(conn, &mut plan, cap.max(of_page), of_page).await?;
     let changes = if after.is_some() {
         plan.reach_from(conn, after).await?;
         plan.changes(after, Some(section.limit.saturating_add(1)))
@@ -138,10 +138,17 @@ pub async fn overview_and_page<C: AuditConnection>(
 
 async fn within_reach<C: AuditConnection>(
     conn: &mut C,
-    plan: &Plan<'_>,
+    plan: &mut Plan<'_>,
     cap: usize,
     first: usize,
 ) -> Result<(Overview, Vec<(i64, i64)>), Error> {
+    if plan.limit_to_near(conn).await? {
+        let found = counted(conn, plan, cap, first).await?;
+        if found.0.more {
+            return Ok(found);
+        }
+    }
+    plan.reach_from(conn, None).await?;
     let (mut overview, first) = counted(conn, plan, cap, first).await?;
     if let (false, Some(reach)) = (overview.more, plan.reach()) {
         overview.more = true;

@@ -74,7 +74,11 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    async fn look_up<C: AuditConnection>(conn: &mut C, filter: &'a Filter) -> Result<Self, Error> {
+    /// Same as [`new`](Self::new), for a search whose reach is limited before it runs.
+    pub(crate) async fn look_up<C: AuditConnection>(
+        conn: &mut C,
+        filter: &'a Filter,
+    ) -> Result<Self, Error> {
         filter.check()?;
         let scope = match &filter.within {
             Some(scope) => Some(KnownScope::look_up(conn, scope).await?),
@@ -139,6 +143,18 @@ impl<'a> Plan<'a> {
     /// Returns whether the scope compares rows, which takes a look at other changes.
     pub(super) fn compares_rows(&self) -> bool {
         self.scope.as_ref().is_some_and(KnownScope::compares_rows)
+    }
+
+    /// Returns whether the filter consists of a scope, a table and a time span.
+    pub(super) fn is_narrowed_by_tables_alone(&self) -> bool {
+        let rest = Filter {
+            within: None,
+            table: None,
+            from: None,
+            to: None,
+            ..self.filter.clone()
+        };
+        self.scope.is_some() && rest == Filter::new()
     }
 
     /// Returns whether the filter searches a text.

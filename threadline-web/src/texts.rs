@@ -194,7 +194,7 @@ pub(crate) const BACK: &str = "Back";
 pub(crate) const NO_REASON: &str = "give a reason of at most 2,000 bytes";
 pub(crate) const NOTHING_TO_REVERT: &str = "There is nothing to revert.";
 pub(crate) const WOULD_PUT_BACK: &str = "would be made by this revert:";
-pub(crate) const NEWEST: &str = "the newest";
+pub(crate) const OF_THESE_THE_NEWEST: &str = "the newest";
 pub(crate) const ARE_SHOWN: &str =
     "are shown. After the revert, the timeline and the pages of its transactions have all of them.";
 pub(crate) const REVERT_NOW: &str = "Revert now";

@@ -173,7 +173,7 @@ fn preview(
                     (count(total)) " "
                     (if total == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) " "
                     (texts::WOULD_PUT_BACK)
-                    @if (shown as u64) < total { " " (texts::NEWEST) " " (count(shown as u64)) " " (texts::ARE_SHOWN) }
+                    @if (shown as u64) < total { " " (texts::OF_THESE_THE_NEWEST) " " (count(shown as u64)) " " (texts::ARE_SHOWN) }
                 }
                 section.card {
                     p { (texts::REASON) ": " q.reason dir="auto" { (reason) } }

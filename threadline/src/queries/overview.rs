@@ -105,7 +105,8 @@ pub async fn overview_within_reach<C: AuditConnection>(
 
 /// Same as [`overview_within_reach`] and [`page_within_reach`] together, which look for the same
 /// changes: those of the first page are found once. The overview is of the newest changes, also
-/// beside a later page.
+/// beside a later page. Must run in a transaction that reads one snapshot: the page reads what the
+/// overview has found to be in the scope.
 ///
 /// # Errors
 ///

@@ -14,6 +14,8 @@ mod equivalence;
 mod errors;
 #[path = "timeline/keys.rs"]
 mod keys;
+#[path = "timeline/live_values.rs"]
+mod live_values;
 #[path = "timeline/masked.rs"]
 mod masked;
 #[path = "timeline/naive.rs"]

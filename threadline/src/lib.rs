@@ -158,9 +158,9 @@ pub mod __web {
     #[cfg(feature = "export")]
     pub use crate::export::export_pages;
     pub use crate::queries::{
-        ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, ends_of, foreign_keys, holds,
-        image_within, overview, overview_within_reach, page_within_reach, record_now, tables,
-        terms,
+        ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, count_within_reach, ends_of,
+        foreign_keys, holds, image_within, overview, overview_and_page, overview_within_reach,
+        page_within_reach, record_now, tables, terms, with_tables,
     };
 }
 

@@ -6,6 +6,9 @@ use threadline_web::Access;
 
 use crate::sql::text;
 
+/// The name of the access without a scope.
+pub(crate) const EVERYTHING: &str = "everything";
+
 #[derive(Debug)]
 pub(crate) struct Asked {
     tables: Vec<String>,
@@ -133,12 +136,18 @@ impl Asked {
                 "value",
                 format!("/value?transaction={middle}&change={change}&column=status"),
             ),
+            (
+                "change",
+                format!("/change?transaction={middle}&change={change}"),
+            ),
+            ("newer changes", "/newer?q=&seen=0".to_owned()),
             ("tables", "/tables".to_owned()),
             ("export", "/export?q=".to_owned()),
             (
                 "export: except the common source",
                 "/export?q=-source:web".to_owned(),
             ),
+            ("export: text, never", "/export?q=zebra".to_owned()),
             (
                 "revert a transaction",
                 format!("/revert?transaction={newest}"),
@@ -182,7 +191,7 @@ impl Asked {
                 .allow_revert()
         };
         vec![
-            ("everything", self.everything()),
+            (EVERYTHING, self.everything()),
             ("scope of half of the tables", within(tables)),
             ("scope of many rows", within(rows)),
             ("scope of few rows", within(few)),

@@ -5,7 +5,10 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline::__cli::ready;
-use threadline::__web::{overview, overview_within_reach, page_within_reach};
+use threadline::__web::{
+    count_within_reach, overview, overview_and_page, overview_within_reach, page_within_reach,
+    with_tables,
+};
 use threadline::{
     ActionStatus, AuditAction, Cursor, Filter, Operation, Page, Scope, TableScope, TimelineEntry,
     timeline,
@@ -172,4 +175,110 @@ fn counts_within_reach_say_where_they_ended() {
     assert_eq!((few.changes, few.more, few.searched_to), (10, true, None));
     let (_, searched_to) = within_reach(conn, &Filter::new().table("ledger_1"), None, 50);
     assert_eq!(searched_to, None);
+}
+
+/// Searches that find many changes, some of them in the order of a record.
+fn findings() -> Vec<Filter> {
+    let filter = Filter::new;
+    vec![
+        filter(),
+        filter().table("ledger_1"),
+        filter().table("ledger_1").record("1"),
+        filter().value("name", "name 1"),
+        filter().status(ActionStatus::Error),
+        filter().source("console"),
+        filter().source("web").operation(Operation::Delete),
+        // Enough of them are near, within reach, or nowhere.
+        filter().within(of_tables(&["ledger_1", "ledger_2", "bulk"])),
+        filter()
+            .table("ledger_1")
+            .within(of_tables(&["ledger_0", "ledger_1"])),
+        filter().within(of_tables(&["bulk"])),
+        filter().within(of_tables(&["none"])),
+    ]
+}
+
+fn of_tables(tables: &[&str]) -> Scope {
+    let tables = tables
+        .iter()
+        .map(|table| TableScope::new(*table).hide(["id"]));
+    tables.fold(Scope::new(), Scope::table)
+}
+
+#[test]
+fn an_overview_with_its_page_is_the_same_as_each_alone() {
+    let database = Database::new();
+    let conn = &mut history(&database);
+    run(conn, LARGE);
+    run(conn, LOGINS);
+    vacuum(conn);
+    let (mut full, mut partial) = (0, 0);
+    for filter in searches().into_iter().chain(findings()) {
+        let mut next = None;
+        for _ in 0..3 {
+            let alone = within_reach(conn, &filter, next, 7);
+            let counts = ready(overview_within_reach(conn, &filter, 100)).unwrap();
+            let both = timeline(filter.clone()).limit(7).after(next);
+            let (overview, page) = ready(overview_and_page(conn, both, 100)).unwrap();
+            assert_eq!(overview, counts, "{filter:?}");
+            assert_eq!(page, alone, "{filter:?} after {next:?}");
+            full += usize::from(page.0.entries.len() == 7);
+            partial += usize::from(page.1.is_some());
+            next = page.0.next;
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    assert!(full > 10 && partial > 10, "{full} {partial}");
+}
+
+#[test]
+fn a_page_may_be_longer_than_its_overview() {
+    let database = Database::new();
+    let conn = &mut history(&database);
+    let page = timeline(Filter::new()).limit(60);
+    let (_, (page, _)) = ready(overview_and_page(conn, page, 10)).unwrap();
+    assert_eq!((page.entries.len(), page.has_more), (60, true));
+}
+
+#[test]
+fn a_count_within_reach_says_whether_there_may_be_more() {
+    let database = Database::new();
+    let conn = &mut history(&database);
+    let mut counted = |filter: &Filter, cap| ready(count_within_reach(conn, filter, cap)).unwrap();
+    let record = Filter::new().table("ledger_1").record("1");
+    let (all, more) = counted(&record, 100_000);
+    assert!(all > 1 && !more);
+    assert_eq!(counted(&record, 2), (2, true));
+    let scope = Filter::new().within(some_rows());
+    let (some, more) = counted(&scope, 100_000);
+    assert!(more);
+    assert_eq!(
+        ready(overview_within_reach(conn, &scope, 100_000))
+            .unwrap()
+            .changes,
+        some
+    );
+}
+
+#[test]
+fn a_scope_finds_the_same_when_its_tables_were_looked_up_before() {
+    let database = Database::new();
+    let conn = &mut history(&database);
+    let scope = some_rows().table(TableScope::new("no_such_table"));
+    let known = ready(with_tables(conn, &scope)).unwrap();
+    assert_eq!(known, scope);
+    let of = |scope: &Scope| Filter::new().within(scope.clone());
+    let page = within_reach(conn, &of(&scope), None, 100);
+    assert!(page.0.entries.len() > 10);
+    assert_eq!(within_reach(conn, &of(&known), None, 100), page);
+    // A table that is added afterwards is looked up again.
+    let more = known.table(TableScope::new("ledger_3"));
+    let all = within_reach(conn, &of(&more), None, 100);
+    let of_third = |page: &Ended| {
+        let tables = page.0.entries.iter().map(|entry| &entry.change.table);
+        tables.filter(|t| t.as_deref() == Some("ledger_3")).count()
+    };
+    assert!(of_third(&page) == 0 && of_third(&all) > 0);
 }

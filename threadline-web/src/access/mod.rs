@@ -130,7 +130,7 @@ impl Access {
         self.can.operate && self.scope.is_none()
     }
 
-    /// Limits a filter to the scope. No other function does this.
+    /// Limits a filter to the scope.
     fn narrow(&self, filter: Filter) -> Filter {
         match &self.scope {
             Some(scope) => filter.within(scope.clone()),

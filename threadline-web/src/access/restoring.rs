@@ -29,8 +29,8 @@ pub(crate) enum Target {
 #[derive(Debug)]
 pub(crate) enum Restored {
     Done,
-    /// The changes that the revert would make.
-    Preview(Vec<TimelineEntry>, Vec<TableInfo>),
+    /// The first changes that the revert would make, and how many it would make.
+    Preview(Vec<TimelineEntry>, u64, Vec<TableInfo>),
     /// The conflicts that prevent the revert.
     Conflicts(Vec<RevertConflict>),
     /// A part of the revert is outside of the scope.
@@ -39,7 +39,7 @@ pub(crate) enum Restored {
 
 /// The reason why the transaction is rolled back.
 enum Ended {
-    Seen(Vec<TimelineEntry>, Vec<TableInfo>),
+    Seen(Vec<TimelineEntry>, u64, Vec<TableInfo>),
     Outside,
     Failed(Error),
 }
@@ -92,15 +92,20 @@ pub(crate) fn put_back<C: BlockingConnection>(
             return Ok(());
         }
         let own = Filter::new().correlation_id(context.correlation_id().unwrap_or_default());
-        let page = timeline(own).limit(SHOWN).page(conn)?;
+        let page = timeline(own.clone()).limit(SHOWN).page(conn)?;
+        let total = match page.has_more {
+            true => timeline(own).count(conn)?,
+            false => page.entries.len() as u64,
+        };
         Err(Ended::Seen(
             page.entries,
+            total,
             ready(tables(conn, access.scope()))?,
         ))
     });
     match ended {
         Ok(()) => Ok(Restored::Done),
-        Err(Ended::Seen(entries, tables)) => Ok(Restored::Preview(entries, tables)),
+        Err(Ended::Seen(entries, total, tables)) => Ok(Restored::Preview(entries, total, tables)),
         Err(Ended::Outside) => Ok(Restored::Outside),
         Err(Ended::Failed(error)) => match error.kind() {
             ErrorKind::RevertConflicts(conflicts) => Ok(Restored::Conflicts(conflicts.clone())),

@@ -14,13 +14,13 @@ use serde_json::Value;
 use threadline::__cli::ready;
 use threadline::__cli::{TextKey, as_of_json};
 use threadline::__web::{
-    ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, ends_of, export_pages,
-    foreign_keys, holds, image_within, overview, overview_within_reach, page_within_reach,
-    record_now, tables, terms,
+    ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, count_within_reach, ends_of,
+    export_pages, foreign_keys, holds, image_within, overview, overview_and_page,
+    overview_within_reach, page_within_reach, record_now, tables, terms, with_tables,
 };
 use threadline::{
     ActionFilter, AuditAction, AuditContext, BlockingConnection, Cursor, Error, ErrorKind,
-    ExportFormat, Exported, Filter, FilterError, Health, KeyExpression, Models, Page,
+    ExportFormat, Exported, Filter, FilterError, Health, KeyExpression, Models, Page, Scope,
     TimelineEntry, Unavailable, Verification, actions, timeline, unmasked,
 };
 
@@ -34,29 +34,58 @@ pub(crate) struct Keeping {
     pub(crate) holds: Vec<HoldInForce>,
 }
 
+/// An overview and a page, with the time at which its search ended if it did not read all.
+pub(crate) type Explored = (Overview, (Page<TimelineEntry>, Option<DateTime<Utc>>));
+
 /// A connection with the access of a viewer.
 #[derive(Debug)]
 pub(crate) struct Scoped<'c, C> {
     conn: &'c mut C,
     access: &'c Access,
+    /// The scope of the access, with its tables looked up once for all queries.
+    scope: Option<Scope>,
 }
 
 impl<'c, C: BlockingConnection> Scoped<'c, C> {
+    fn new(conn: &'c mut C, access: &'c Access) -> Result<Self, Error> {
+        let scope = match access.scope() {
+            Some(scope) => Some(ready(with_tables(conn, scope))?),
+            None => None,
+        };
+        Ok(Self {
+            conn,
+            access,
+            scope,
+        })
+    }
+
+    /// Limits a filter to the scope, as [`Access::narrow`] does.
+    fn narrow(&self, filter: Filter) -> Filter {
+        match &self.scope {
+            Some(scope) => filter.within(scope.clone()),
+            None => filter,
+        }
+    }
+
+    /// Returns whether the scope compares values of rows, which a change may not contain.
+    pub(crate) fn compares_rows(&self) -> bool {
+        self.scope.as_ref().is_some_and(Scope::compares_rows)
+    }
+
     /// Runs queries in one read-only snapshot, each for at most `timeout`.
     pub(crate) fn read<T>(
         conn: &'c mut C,
         access: &'c Access,
         timeout: Duration,
-        questions: impl FnOnce(&mut Self) -> Result<T, Error>,
+        questions: impl FnOnce(&mut Scoped<'_, C>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         conn.begin_transaction_sql(&format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}",
             timeout.as_millis()
         ))?;
-        let mut scoped = Self { conn, access };
-        let answer = questions(&mut scoped);
+        let answer = Scoped::new(&mut *conn, access).and_then(|mut scoped| questions(&mut scoped));
         // Nothing was written. The rollback frees the connection.
-        let ended = C::TransactionManager::rollback_transaction(scoped.conn);
+        let ended = C::TransactionManager::rollback_transaction(conn);
         answer.and_then(|answer| Ok(ended.map(|()| answer)?))
     }
 
@@ -76,7 +105,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
                     "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {}",
                     timeout.as_millis()
                 ))?;
-                questions(&mut Scoped { conn, access })
+                questions(&mut Scoped::new(conn, access)?)
             })
         })
     }
@@ -88,10 +117,8 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<TimelineEntry>, Error> {
-        timeline(self.access.narrow(filter))
-            .limit(limit)
-            .after(after)
-            .page(self.conn)
+        let query = timeline(self.narrow(filter));
+        query.limit(limit).after(after).page(self.conn)
     }
 
     /// Same as [`timeline`](Self::timeline), within reach: a search that no index answers ends
@@ -102,16 +129,25 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<(Page<TimelineEntry>, Option<DateTime<Utc>>), Error> {
-        let query = timeline(self.access.narrow(filter));
-        ready(page_within_reach(
-            self.conn,
-            query.limit(limit).after(after),
-        ))
+        let query = timeline(self.narrow(filter)).limit(limit).after(after);
+        ready(page_within_reach(self.conn, query))
+    }
+
+    /// Same as [`glance`](Self::glance) and [`search`](Self::search) of the same filter.
+    pub(crate) fn explore(
+        &mut self,
+        filter: Filter,
+        cap: usize,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Explored, Error> {
+        let query = timeline(self.narrow(filter)).limit(limit).after(after);
+        ready(overview_and_page(self.conn, query, cap))
     }
 
     /// Returns the tables that the viewer can see.
     pub(crate) fn tables(&mut self) -> Result<Vec<TableInfo>, Error> {
-        ready(tables(self.conn, self.access.scope()))
+        ready(tables(self.conn, self.scope.as_ref()))
     }
 
     /// Returns the current row of a record.
@@ -153,7 +189,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
                 .ok_or(Unavailable::NeverExisted)),
             // The deletion may be outside of the scope.
             Err(Unavailable::Deleted { .. } | Unavailable::KeyChanged { .. })
-                if self.access.scope().is_some() =>
+                if self.scope.as_ref().is_some() =>
             {
                 Ok(Err(Unavailable::NeverExisted))
             }
@@ -162,7 +198,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
     }
 
     fn image(&mut self, table: &str, image: Option<Value>) -> Result<Option<Value>, Error> {
-        match (image, self.access.scope()) {
+        match (image, self.scope.as_ref()) {
             (Some(image), Some(scope)) => ready(image_within(self.conn, scope, table, image)),
             (image, _) => Ok(image),
         }
@@ -202,7 +238,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         filter: ActionFilter,
         limit: usize,
     ) -> Result<Vec<AuditAction>, Error> {
-        if self.access.scope().is_some() {
+        if self.scope.as_ref().is_some() {
             return Ok(vec![]);
         }
         let page = actions(filter.without_changes())
@@ -218,7 +254,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Option<Page<AuditAction>>, Error> {
-        if self.access.scope().is_some() {
+        if self.scope.as_ref().is_some() {
             return Ok(None);
         }
         let page = actions(filter).limit(limit).after(after).page(self.conn)?;
@@ -228,7 +264,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
     /// Returns an action if the viewer can see it or a change of its transaction.
     pub(crate) fn action(&mut self, id: i64) -> Result<Option<AuditAction>, Error> {
         let action = ready(action_by_id(self.conn, id))?;
-        if self.access.scope().is_none() {
+        if self.scope.as_ref().is_none() {
             return Ok(action);
         }
         let Some(transaction) = action.and_then(|action| action.transaction_id) else {
@@ -274,17 +310,38 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         cap: Option<usize>,
         limit: Duration,
     ) -> Result<Option<u64>, Error> {
-        let changes = timeline(self.access.narrow(filter));
+        let changes = timeline(self.narrow(filter));
+        self.within(limit, |conn| match cap {
+            Some(cap) => changes.count_up_to(conn, cap),
+            None => changes.count(conn),
+        })
+    }
+
+    /// Counts the changes within reach, at most `cap` of them, and returns whether there may be
+    /// more. Returns `None` if that takes longer than `limit`.
+    pub(crate) fn count_at_a_glance(
+        &mut self,
+        filter: Filter,
+        cap: usize,
+        limit: Duration,
+    ) -> Result<Option<(u64, bool)>, Error> {
+        let filter = self.narrow(filter);
+        self.within(limit, |conn| ready(count_within_reach(conn, &filter, cap)))
+    }
+
+    /// Runs a query that is given up after a time.
+    fn within<T>(
+        &mut self,
+        limit: Duration,
+        query: impl FnOnce(&mut C) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
         // A savepoint, after whose rollback the transaction goes on with its own timeout.
         let counted = self.conn.transaction(|conn| {
             let before = diesel::select(sql::<Text>("current_setting('statement_timeout')"));
             let before: String = before.get_result(conn)?;
             let set = |to: &str| format!("SET LOCAL statement_timeout = '{to}'");
             conn.batch_execute(&set(&limit.as_millis().to_string()))?;
-            let counted = match cap {
-                Some(cap) => changes.count_up_to(conn, cap),
-                None => changes.count(conn),
-            }?;
+            let counted = query(conn)?;
             conn.batch_execute(&set(&before))?;
             Ok(counted)
         });
@@ -315,17 +372,19 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
         limit: usize,
         write: impl FnMut(Vec<u8>, u64) -> std::io::Result<()>,
     ) -> Result<Exported, Error> {
-        export_pages(self.conn, &self.access.narrow(filter), format, limit, write)
+        let filter = self.narrow(filter);
+        export_pages(self.conn, &filter, format, limit, write)
     }
 
     /// Counts the newest `cap` changes.
     pub(crate) fn overview(&mut self, filter: Filter, cap: usize) -> Result<Overview, Error> {
-        ready(overview(self.conn, &self.access.narrow(filter), cap))
+        let filter = self.narrow(filter);
+        ready(overview(self.conn, &filter, cap))
     }
 
     /// Same as [`overview`](Self::overview), within reach.
     pub(crate) fn glance(&mut self, filter: Filter, cap: usize) -> Result<Overview, Error> {
-        let filter = self.access.narrow(filter);
+        let filter = self.narrow(filter);
         ready(overview_within_reach(self.conn, &filter, cap))
     }
 }

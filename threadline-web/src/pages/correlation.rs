@@ -25,9 +25,8 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let (catalogue, overview, others, page) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let overview = audit.glance(filter.clone(), COUNTED)?;
+            let (overview, (page, _)) = audit.explore(filter, COUNTED, LIMIT, cursor)?;
             let others = audit.other_actions(of_actions, LIMIT)?;
-            let page = audit.timeline(filter, LIMIT, cursor)?;
             Ok((catalogue, overview, others, page))
         })
         .await?;

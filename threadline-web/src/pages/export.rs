@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
 use axum::response::{IntoResponse, Redirect, Response};
-use maud::html;
+use maud::{Markup, html};
 use threadline::{Action, ExportFormat, Filter};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -22,8 +22,10 @@ use crate::view::value::count;
 use crate::view::{chips, job, layout, links};
 use crate::visit::{FormVisit, Visit};
 
-/// The time for the count of changes on the page of an export.
-const COUNTING: Duration = Duration::from_secs(1);
+/// The number of changes that the page of an export counts, and the time for that. A search that
+/// no index answers is counted as far as the timeline shows it at once.
+const COUNTED: usize = 5_000;
+const COUNTING: Duration = Duration::from_millis(100);
 
 /// The number of pieces that wait for a reader, and the bytes of one from a file.
 const PIECES: usize = 4;
@@ -79,21 +81,19 @@ pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure
         return Err(Failure::Denied);
     }
     let query = Query::parse(visit.parameters.get("q").unwrap_or_default());
-    let streamed = visit.app.options.exports.streamed as u64;
-    let changes = counted(&visit, query.filter(visit.now)?, COUNTING).await?;
+    let streamed = visit.app.options.exports.streamed;
+    let filter = query.filter(visit.now)?;
+    let counted = visit
+        .read(move |audit| audit.count_at_a_glance(filter, COUNTED + 1, COUNTING))
+        .await?;
     let jobs = visit.app.jobs.of(&visit.access);
     let body = html! {
         div.stack {
             h1 { (texts::EXPORT_TITLE) }
             (chips::chips(&query))
             p {
-                @match changes {
-                    Some(changes) if changes <= streamed => {
-                        (count(changes)) " " (if changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) ". "
-                    }
-                    Some(_) => { (texts::MORE_THAN) " " (count(streamed)) " " (texts::CHANGES) ". " (texts::IN_BACKGROUND) " " }
-                    None => { (texts::NOT_COUNTED) " " (texts::IN_BACKGROUND) " " }
-                }
+                (amount(counted))
+                (way(counted, streamed as u64))
                 span.quiet { (texts::EXPORT_RECORDED) }
             }
             div.ways {
@@ -131,6 +131,40 @@ pub(crate) async fn choose<P: Pool>(visit: Visit<P>) -> Result<Response, Failure
         .line(query.line())
         .body(body)
         .into_response())
+}
+
+/// Says how many changes there are, as far as they were counted.
+fn amount(counted: Option<(u64, bool)>) -> Markup {
+    let changes = |n: u64| {
+        let noun = if n == 1 {
+            texts::ONE_CHANGE
+        } else {
+            texts::CHANGES
+        };
+        format!("{} {noun}. ", count(n))
+    };
+    html! {
+        @match counted {
+            Some((counted, false)) => { (changes(counted)) }
+            // The search ended before it found one.
+            None | Some((0, true)) => { (texts::NOT_COUNTED) " " }
+            Some((counted, true)) if counted > COUNTED as u64 => { (texts::MORE_THAN) " " (changes(COUNTED as u64)) }
+            Some((counted, true)) => { (texts::AT_LEAST) " " (changes(counted)) }
+        }
+    }
+}
+
+/// Says whether the export is streamed or runs in the background, as far as that is known.
+fn way(counted: Option<(u64, bool)>, streamed: u64) -> Markup {
+    html! {
+        @match counted {
+            _ if streamed == 0 => { (texts::IN_BACKGROUND) " " }
+            _ if streamed == usize::MAX as u64 => {}
+            Some((counted, false)) if counted <= streamed => {}
+            Some((counted, _)) if counted > streamed => { (texts::IN_BACKGROUND) " " }
+            _ => { (texts::IF_MORE_THAN) " " (count(streamed)) " " (texts::CHANGES) ", " (texts::THEN_IN_BACKGROUND) " " }
+        }
+    }
 }
 
 pub(crate) async fn send<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Response, Failure> {

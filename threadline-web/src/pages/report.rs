@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::Query;
 use crate::texts;
-use crate::view::links::Catalogue;
+use crate::view::links::{self, Catalogue};
 use crate::view::value::{count, cut};
 use crate::view::{changes, chips, histogram, layout, time};
 use crate::visit::{FormVisit, Visit};
@@ -35,6 +35,9 @@ pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
             Ok((catalogue, overview, page))
         })
         .await?;
+    let (list, shown) =
+        changes::list_of_document(&page.entries, &page.other_actions, &catalogue, visit.now);
+    let more = page.has_more || shown < page.entries.len();
     let body = html! {
         div.stack.report {
             header.head {
@@ -44,8 +47,13 @@ pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
                     dt { (texts::MADE_AT) } dd { (time::long(visit.now)) }
                     dt { (texts::FOUND_BY) } dd { code { bdi { (query.line()) } } @if query.terms.is_empty() { (texts::EVERYTHING) } }
                     dt { (texts::CONTAINS) } dd {
-                        (count(page.entries.len() as u64)) " " (texts::CHANGES)
-                        @if page.has_more { ", " (texts::NEWEST_OF) " " (count(overview.changes)) @if overview.more { "+" } }
+                        (count(shown as u64)) " " (texts::CHANGES)
+                        @if more {
+                            ", " (texts::NEWEST_OF) " " (count(overview.changes)) @if overview.more { "+" } ". "
+                            (texts::OTHERS_ARE_IN) " "
+                            a href=(links::page("timeline", &[("q", &query.line())])) { (texts::THE_TIMELINE) }
+                            " " (texts::AND_IN_BUNDLE)
+                        }
                     }
                 }
                 (chips::chips(&query))
@@ -57,7 +65,7 @@ pub(crate) async fn show<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Resp
             }
             (histogram::histogram(&query, &overview))
             h2.hidden { (texts::CHANGES) }
-            (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
+            (list)
         }
     };
     Ok(layout::Page::new(title)

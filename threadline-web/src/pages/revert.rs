@@ -128,9 +128,16 @@ pub(crate) async fn answer<P: Pool>(FormVisit(visit): FormVisit<P>) -> Result<Re
         .await?;
     Ok(match restored {
         Restored::Done => Redirect::to(&asked.back()).into_response(),
-        Restored::Preview(entries, catalogue) => page(
+        Restored::Preview(entries, total, catalogue) => page(
             &visit,
-            preview(&asked, &entries, &Catalogue(catalogue), &reason, visit.now),
+            preview(
+                &asked,
+                &entries,
+                total,
+                &Catalogue(catalogue),
+                &reason,
+                visit.now,
+            ),
         ),
         Restored::Outside => return Err(Failure::Denied),
         Restored::Conflicts(conflicts) => {
@@ -150,10 +157,12 @@ fn page<P: Pool>(visit: &Visit<P>, body: Markup) -> Response {
 fn preview(
     asked: &Asked,
     entries: &[TimelineEntry],
+    total: u64,
     catalogue: &Catalogue,
     reason: &str,
     now: DateTime<Utc>,
 ) -> Markup {
+    let (list, shown) = changes::list_of_document(entries, &[], catalogue, now);
     html! {
         div.stack {
             h1 { (asked.title()) }
@@ -161,15 +170,16 @@ fn preview(
                 section.notice { p { (texts::NOTHING_TO_REVERT) } p { a href=(asked.back()) { (texts::BACK) } } }
             } @else {
                 p {
-                    (count(entries.len() as u64)) " "
-                    (if entries.len() == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) " "
+                    (count(total)) " "
+                    (if total == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) " "
                     (texts::WOULD_PUT_BACK)
+                    @if (shown as u64) < total { " " (texts::OF_THESE_THE_NEWEST) " " (count(shown as u64)) " " (texts::ARE_SHOWN) }
                 }
                 section.card {
                     p { (texts::REASON) ": " q.reason dir="auto" { (reason) } }
                     (asked.form("apply", texts::REVERT_NOW, "danger", Some(reason)))
                 }
-                (changes::list(entries, &[], catalogue, now))
+                (list)
             }
         }
     }

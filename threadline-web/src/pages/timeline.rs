@@ -38,8 +38,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let (catalogue, overview, (page, searched_to)) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let overview = audit.glance(filter.clone(), COUNTED)?;
-            let page = audit.search(filter, LIMIT, cursor)?;
+            let (overview, page) = audit.explore(filter, COUNTED, LIMIT, cursor)?;
             Ok((catalogue, overview, page))
         })
         .await?;

@@ -17,6 +17,9 @@ use crate::visit::Visit;
 const LIMIT: usize = 50;
 const COLUMNS: usize = 20;
 
+/// The maximum number of changes counted, unless each takes a look at others.
+const COUNTED: usize = 10_000;
+
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let id = visit.number("id")?;
     let after = visit.parameters.get("after").map(str::to_owned);
@@ -25,8 +28,11 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
     let (catalogue, overview, page) = visit
         .read(move |audit| {
             let catalogue = Catalogue(audit.tables()?);
-            let overview = audit.overview(filter.clone(), 10_000)?;
-            let page = audit.timeline(filter, LIMIT, cursor)?;
+            let counted = match audit.compares_rows() {
+                true => super::COUNTED,
+                false => COUNTED,
+            };
+            let (overview, (page, _)) = audit.explore(filter, counted, LIMIT, cursor)?;
             Ok((catalogue, overview, page))
         })
         .await?;

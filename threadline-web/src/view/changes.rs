@@ -51,9 +51,42 @@ pub(crate) fn list(
     catalogue: &Catalogue,
     now: DateTime<Utc>,
 ) -> Markup {
-    // The pages of lists are shorter; the report to print is a document of its own.
-    let bytes = detail::LIST * entries.len().div_ceil(50).clamp(1, 4);
-    list_since(entries, others, catalogue, now, None, bytes)
+    list_since(entries, others, catalogue, now, None, detail::LIST)
+}
+
+/// Same as [`list`], for a document: it has fewer changes rather than less of each. Returns how
+/// many these are.
+pub(crate) fn list_of_document(
+    entries: &[TimelineEntry],
+    others: &[AuditAction],
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+) -> (Markup, usize) {
+    let mut detail = Detail {
+        columns: COLUMNS,
+        characters: 600,
+        links: true,
+    };
+    let mut shown = entries.len();
+    loop {
+        let is_cut = shown < entries.len();
+        let entries = &entries[..shown];
+        let last = entries.last().filter(|_| is_cut);
+        let end = last.map(|entry| entry.change.captured_at);
+        // Older actions belong to the changes that are left out.
+        let others: Vec<&AuditAction> = others
+            .iter()
+            .filter(|action| end.is_none_or(|end| action.occurred_at >= end))
+            .collect();
+        let list = list_at(entries, &others, catalogue, now, None, detail);
+        if list.0.len() <= detail::DOCUMENT || shown <= 1 {
+            return (list, shown);
+        }
+        match detail.characters {
+            600 => detail.characters = 200,
+            _ => shown = shown * 3 / 4,
+        }
+    }
 }
 
 /// Same as [`list`], with a mark above the change that the viewer saw first before, and with
@@ -66,23 +99,35 @@ pub(crate) fn list_since(
     seen: Option<Seen>,
     bytes: usize,
 ) -> Markup {
+    let others: Vec<&AuditAction> = others.iter().collect();
     Detail::fitting(COLUMNS, bytes, |detail| {
-        let mut others = others.iter().peekable();
-        html! {
-            ol.transactions {
-                @for group in grouped(entries) {
-                    @while let Some(action) = others.next_if(|action| action.occurred_at > group.entries[0].change.captured_at) {
-                        li.transaction.meant { (actions::line(action, now)) }
-                    }
-                    @if group.entries.iter().any(|entry| Some(place(&entry.change)) == seen) {
-                        li.seen #seen tabindex="-1" { (texts::SEEN_BEFORE) }
-                    }
-                    (transaction(&group, catalogue, now, detail))
-                }
-                @for action in others { li.transaction.meant { (actions::line(action, now)) } }
-            }
-        }
+        list_at(entries, &others, catalogue, now, seen, detail)
     })
+}
+
+fn list_at(
+    entries: &[TimelineEntry],
+    others: &[&AuditAction],
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+    seen: Option<Seen>,
+    detail: Detail,
+) -> Markup {
+    let mut others = others.iter().peekable();
+    html! {
+        ol.transactions {
+            @for group in grouped(entries) {
+                @while let Some(action) = others.next_if(|action| action.occurred_at > group.entries[0].change.captured_at) {
+                    li.transaction.meant { (actions::line(action, now)) }
+                }
+                @if group.entries.iter().any(|entry| Some(place(&entry.change)) == seen) {
+                    li.seen #seen tabindex="-1" { (texts::SEEN_BEFORE) }
+                }
+                (transaction(&group, catalogue, now, detail))
+            }
+            @for action in others { li.transaction.meant { (actions::line(action, now)) } }
+        }
+    }
 }
 
 fn transaction(

@@ -5,6 +5,9 @@ use maud::Markup;
 /// The size in bytes of a list of changes on a page.
 pub(crate) const LIST: usize = 70_000;
 
+/// The size in bytes of the changes of a document: a report, or the preview of a revert.
+pub(crate) const DOCUMENT: usize = 110_000;
+
 /// How much of each change a page shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Detail {

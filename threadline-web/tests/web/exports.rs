@@ -184,11 +184,63 @@ async fn a_time_of_zero_is_no_permission_to_run_forever() {
 }
 
 #[tokio::test]
+async fn the_page_of_an_export_says_only_what_it_counted() {
+    let database = with_invoices();
+    run(
+        &mut database.connect(),
+        "INSERT INTO customers SELECT n, 'row ' || n FROM generate_series(100, 6000) AS n",
+    );
+    let page = async |search: &str, streamed: usize| {
+        let exports = Exports::new().stream_up_to(streamed);
+        let router = Viewer::with(exporting()).mounted(&database, exports);
+        shown(get(&router, &format!("/audit/export?q={search}")).await)
+    };
+    // All were counted.
+    let few = page("table%3Ainvoices", 50_000).await;
+    assert!(
+        few.contains("5 changes. ") && !few.contains("background"),
+        "{few}"
+    );
+    // More than are counted, so the way depends on their number.
+    let many = page("table%3Acustomers", 50_000).await;
+    assert!(many.contains("More than 5,000 changes. "), "{many}");
+    assert!(
+        many.contains("If there are more than 50,000 changes"),
+        "{many}"
+    );
+    assert!(
+        !many.contains("The export runs in the background"),
+        "{many}"
+    );
+    // Certainly more than are streamed.
+    let background = page("table%3Acustomers", 5_000).await;
+    assert!(
+        background.contains("The export runs in the background"),
+        "{background}"
+    );
+    // Whatever the number is, the way is known.
+    let always = page("table%3Acustomers", 0).await;
+    assert!(always.contains("More than 5,000 changes. "), "{always}");
+    let never = page("table%3Acustomers", usize::MAX).await;
+    assert!(
+        never.contains("More than 5,000") && !never.contains("background"),
+        "{never}"
+    );
+    // A search that no index answers ends early.
+    let rare = page("-source%3Aworker+was%3Aname%3Dnobody", 50_000).await;
+    assert!(rare.contains("The changes were not counted"), "{rare}");
+    assert!(
+        rare.contains("If there are more than 50,000 changes"),
+        "{rare}"
+    );
+}
+
+#[tokio::test]
 async fn an_export_is_recorded_and_its_page_shows_what_it_does() {
     let database = with_invoices();
     let router = Viewer::with(exporting()).mounted(&database, Exports::new().stream_up_to(4));
     let page = shown(get(&router, "/audit/export?q=table%3Ainvoices").await);
-    assert!(page.contains("More than 4 changes"), "{page}");
+    assert!(page.contains("5 changes. "), "{page}");
     assert!(page.contains("runs in the background"), "{page}");
     let page = shown(get(&router, "/audit/export?q=table%3Acustomers").await);
     assert!(page.contains("2 changes."), "{page}");

@@ -89,6 +89,60 @@ async fn a_transaction_of_a_hundred_thousand_changes_is_shown_page_by_page() {
     small(&router, "timeline?q=table%3Areadings+place").await;
 }
 
+/// Sends a form, and returns the page after checking its size.
+async fn small_answer(router: &Router, path: &str, fields: String) -> String {
+    let request = Request::post(format!("/audit/{path}"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(fields));
+    let page = shown(send(router, request.unwrap()).await);
+    assert!(page.len() <= PAGE, "{path} has {} bytes", page.len());
+    page
+}
+
+#[tokio::test]
+async fn a_report_and_a_preview_are_small_and_say_how_many_more_changes_there_are() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE letters (id bigint PRIMARY KEY, one text, two text, three text, four text);
+         SELECT threadline.audit('letters')",
+    );
+    let long = "repeat('some words ', 20) || n";
+    written(
+        conn,
+        "job:import",
+        "worker",
+        &format!(
+            "INSERT INTO letters SELECT n, {long}, {long}, {long}, {long} FROM generate_series(1, 300) AS n"
+        ),
+    );
+    let router = mounted(&database, operator().allow_export().allow_revert());
+    let articles = |page: &str| page.matches("<article").count();
+    let page = small_answer(&router, "report", "q=table%3Aletters".to_owned()).await;
+    let shown = articles(&page);
+    assert!((20..200).contains(&shown), "{shown}");
+    let amount = format!("{shown} changes, the newest of 300");
+    assert!(page.contains(&amount), "{amount} is not in {page}");
+    assert!(
+        page.contains("href=\"timeline?q=table%3Aletters\""),
+        "{page}"
+    );
+
+    let id = value(conn, "SELECT max(id) FROM threadline.transactions").unwrap();
+    let fields = format!("transaction={id}&step=preview&reason=wrong");
+    let page = small_answer(&router, "revert", fields).await;
+    let shown = articles(&page);
+    assert!((20..200).contains(&shown), "{shown}");
+    let amount = format!("300 changes would be made by this revert: the newest {shown} are shown");
+    assert!(page.contains(&amount), "{amount} is not in {page}");
+
+    // Nothing more is said where nothing is left out.
+    let page = small_answer(&router, "report", "q=table%3Aletters+record%3A7".to_owned()).await;
+    assert_eq!(articles(&page), 1);
+    assert!(!page.contains("the newest of"), "{page}");
+}
+
 #[tokio::test]
 async fn long_values_are_cut_on_every_page_and_whole_behind_a_link() {
     let database = Database::new();

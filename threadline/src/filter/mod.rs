@@ -25,5 +25,5 @@ pub(crate) use actions::{CHANGED_NOTHING, by_actor};
 
 pub(crate) use named::{named, once};
 pub(crate) use record_key::Key;
-pub(crate) use scope::{Columns, Rows};
+pub(crate) use scope::{Columns, FoundTable, FoundTables, Rows};
 pub(crate) use table::is_table_name;

@@ -1,5 +1,7 @@
 //! The part of the audit that a reader may see.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -42,6 +44,29 @@ pub struct Scope {
     pub(crate) actor: Option<ActorRef>,
     pub(crate) metadata: Map<String, Value>,
     pub(crate) with_context: bool,
+    #[serde(skip)]
+    pub(crate) found: FoundTables,
+}
+
+/// The tables that a scope names, if they were looked up already. No part of the scope itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FoundTables(pub(crate) Option<Arc<[FoundTable]>>);
+
+impl PartialEq for FoundTables {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// A table of a scope, in the audit.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundTable {
+    /// Its place among the tables of the scope.
+    pub(crate) place: usize,
+    pub(crate) id: i32,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) key: Vec<String>,
 }
 
 impl Scope {
@@ -61,6 +86,7 @@ impl Scope {
 
     /// Adds a table.
     pub fn table(mut self, table: TableScope) -> Self {
+        self.found = FoundTables::default();
         self.tables.push(table);
         self
     }
@@ -90,6 +116,12 @@ impl Scope {
     #[doc(hidden)]
     pub fn tables(&self) -> impl Iterator<Item = &str> {
         self.tables.iter().map(|table| table.table.as_str())
+    }
+
+    /// Returns whether a table is limited to some of its rows.
+    #[doc(hidden)]
+    pub fn compares_rows(&self) -> bool {
+        self.tables.iter().any(|table| !table.rows.is_empty())
     }
 
     /// Returns whether the scope contains every table.

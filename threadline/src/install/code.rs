@@ -280,6 +280,8 @@ code! {
     "time_travel/redacted",
     "codegen/live_expression",
     "time_travel/live_image",
+    "time_travel/live_value_query",
+    "time_travel/live_value",
     "time_travel/await_final",
     "time_travel/blind_truncates",
     "time_travel/truncated_unseen",

@@ -28,11 +28,13 @@ pub use page_request::{PageRequest, PageRules, Question};
 pub use reference::{Moved, Reference};
 pub use report::{Correlated, TransactionReport, correlated, transaction, transaction_up_to};
 pub use summary::{ActorCount, DayCount, OperationCount, Summary, TableCount, summary};
-pub use timeline::{Timeline, TimelineEntry, page_within_reach, timeline};
+pub use timeline::{
+    Timeline, TimelineEntry, count_within_reach, page_within_reach, timeline, with_tables,
+};
 
 pub use keeping::{HoldInForce, holds, terms};
 pub use lookups::{ForeignKey, action_by_id, ends_of, foreign_keys, image_within, record_now};
-pub use overview::{Overview, overview, overview_within_reach};
+pub use overview::{Overview, overview, overview_and_page, overview_within_reach};
 pub use tables::{TableInfo, tables};
 
 pub(crate) use history::RECORD_CHANGES;

@@ -1,14 +1,16 @@
 //! Counts of changes by time, table, operation, actor and source, for the page of a timeline.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz};
 
+use super::page::{Cursor, Page};
 use super::summary::{ActorCount, OperationCount, TableCount};
-use super::timeline::Plan;
+use super::timeline::{Plan, Timeline, TimelineEntry};
 use crate::connection::AuditConnection;
 use crate::context::ActorRef;
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::posting::post_before_reading;
 use crate::record::{AnyTime, Operation};
 use crate::run;
 
@@ -53,6 +55,8 @@ pub(super) type OverviewSql = (
     NText,
     BigInt,
     BigInt,
+    Nullable<Array<BigInt>>,
+    Nullable<Array<BigInt>>,
 );
 type Row = (
     i32,
@@ -66,6 +70,8 @@ type Row = (
     Option<String>,
     i64,
     i64,
+    Option<Vec<i64>>,
+    Option<Vec<i64>>,
 );
 
 /// Counts the newest changes that a filter matches, at most `cap` of them.
@@ -79,7 +85,7 @@ pub async fn overview<C: AuditConnection>(
     cap: usize,
 ) -> Result<Overview, Error> {
     let plan = Plan::new(conn, filter).await?;
-    counted(conn, &plan, cap).await
+    Ok(counted(conn, &plan, cap, 0).await?.0)
 }
 
 /// Same as [`overview`], for a page for which nobody waits long: a search that no index answers
@@ -93,27 +99,87 @@ pub async fn overview_within_reach<C: AuditConnection>(
     filter: &Filter,
     cap: usize,
 ) -> Result<Overview, Error> {
-    let plan = Plan::within_reach(conn, filter, None).await?;
-    let mut overview = counted(conn, &plan, cap).await?;
+    let mut plan = Plan::look_up(conn, filter).await?;
+    Ok(within_reach(conn, &mut plan, cap, 0).await?.0)
+}
+
+/// Same as [`overview_within_reach`] and [`page_within_reach`] together, which look for the same
+/// changes: those of the first page are found once. The overview is of the newest changes, also
+/// beside a later page. Must run in a transaction that reads one snapshot: the page reads what the
+/// overview has found to be in the scope.
+///
+/// # Errors
+///
+/// Same as those of [`Timeline::page`].
+///
+/// [`page_within_reach`]: super::page_within_reach
+pub async fn overview_and_page<C: AuditConnection>(
+    conn: &mut C,
+    timeline: Timeline,
+    cap: usize,
+) -> Result<(Overview, (Page<TimelineEntry>, Option<DateTime<Utc>>)), Error> {
+    let (filter, section) = timeline.parts();
+    let after = Cursor::change(section.after)?;
+    post_before_reading(conn).await;
+    let mut plan = Plan::look_up(conn, filter).await?;
+    let of_page = match after {
+        None => section.limit.saturating_add(1),
+        Some(_) => 0,
+    };
+    let (overview, first) = within_reach(conn, &mut plan, cap.max(of_page), of_page).await?;
+    let changes = if after.is_some() {
+        plan.reach_from(conn, after).await?;
+        plan.changes(after, Some(section.limit.saturating_add(1)))
+    } else {
+        Plan::these(first)
+    };
+    let (page, reach) = section.page_of(conn, &plan, changes).await?;
+    Ok((overview, (page, reach.map(|reach| reach.at))))
+}
+
+async fn within_reach<C: AuditConnection>(
+    conn: &mut C,
+    plan: &mut Plan<'_>,
+    cap: usize,
+    first: usize,
+) -> Result<(Overview, Vec<(i64, i64)>), Error> {
+    if plan.limit_to_near(conn).await? {
+        let found = counted(conn, plan, cap, first).await?;
+        if found.0.more {
+            return Ok(found);
+        }
+    }
+    plan.reach_from(conn, None).await?;
+    let (mut overview, first) = counted(conn, plan, cap, first).await?;
     if let (false, Some(reach)) = (overview.more, plan.reach()) {
         overview.more = true;
         overview.searched_to = Some(reach.at);
     }
-    Ok(overview)
+    Ok((overview, first))
 }
 
+/// Returns the counts, and the transaction and the id of the first changes.
 async fn counted<C: AuditConnection>(
     conn: &mut C,
     plan: &Plan<'_>,
     cap: usize,
-) -> Result<Overview, Error> {
-    let rows: Vec<Row> = run::read(conn, plan.overview(cap)).await?;
+    first: usize,
+) -> Result<(Overview, Vec<(i64, i64)>), Error> {
+    let rows: Vec<Row> = run::read(conn, plan.overview(cap, first)).await?;
     let mut overview = Overview::default();
+    let mut places = vec![];
     for row in rows {
+        if let (Some(transactions), Some(ids)) = (&row.11, &row.12) {
+            places = transactions
+                .iter()
+                .copied()
+                .zip(ids.iter().copied())
+                .collect();
+        }
         overview.add(row);
     }
     overview.more = overview.changes >= cap as u64;
-    Ok(overview)
+    Ok((overview, places))
 }
 
 impl Overview {
@@ -124,7 +190,7 @@ impl Overview {
         const OPERATION: i32 = 0b11011;
         const ACTOR: i32 = 0b11101;
         const SOURCE: i32 = 0b11110;
-        let (by, step, bin, schema, table, op, kind, id, source, count, transactions) = row;
+        let (by, step, bin, schema, table, op, kind, id, source, count, transactions, ..) = row;
         let changes = count.unsigned_abs();
         match by {
             TIME => self

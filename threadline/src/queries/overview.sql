@@ -1,5 +1,5 @@
 c AS MATERIALIZED (
-    SELECT c.captured_at, c.op::text AS op, c.table_id, c.transaction_id
+    SELECT c.captured_at, c.op::text AS op, c.table_id, c.transaction_id, c.id
     FROM (
 {changes}) AS c
 ), x AS MATERIALIZED (
@@ -24,7 +24,12 @@ c AS MATERIALIZED (
 SELECT GROUPING(b.bin, t.table_name, c.op, x.actor_type, x.source),
        (SELECT step FROM span)::bigint,
        b.bin, t.schema_name, t.table_name, c.op, x.actor_type, x.actor_id, x.source,
-       count(*), (SELECT count(*) FROM x)
+       count(*), (SELECT count(*) FROM x),
+       -- The changes of the first page, beside the total.
+       CASE WHEN GROUPING(b.bin, t.table_name, c.op, x.actor_type, x.source) = 31 THEN
+           ARRAY(SELECT c.transaction_id FROM c ORDER BY {order} LIMIT {first}) END,
+       CASE WHEN GROUPING(b.bin, t.table_name, c.op, x.actor_type, x.source) = 31 THEN
+           ARRAY(SELECT c.id FROM c ORDER BY {order} LIMIT {first}) END
 FROM c
 CROSS JOIN LATERAL (
     -- 2001 began on a Monday.

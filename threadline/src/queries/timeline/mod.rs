@@ -16,6 +16,7 @@ pub(crate) use self::query::ExportSql;
 pub(crate) use self::query::Plan;
 pub(crate) use self::reach::Reach;
 pub(super) use self::scope::KnownScope;
+pub use self::scope::with_tables;
 use super::actions::actions;
 use super::other_actions::Span;
 use super::page::{ChangePlace, Cursor, Page, Place, Section, section_methods};
@@ -26,8 +27,9 @@ use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::posting::post_before_reading;
-use crate::record::AuditChange;
+use crate::record::{AuditChange, ChangeSql};
 use crate::run;
+use crate::statement::Typed;
 
 /// A change in a timeline or in the history of a record, with the reasons for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,43 +141,12 @@ impl Timeline {
             Plan::new(conn, &self.filter).await?
         };
         let query = plan.changes(after, Some(self.section.limit.saturating_add(1)));
-        let mut changes: Vec<AuditChange> = run::read(conn, query).await?;
-        changes.iter_mut().for_each(|change| plan.narrow(change));
-        let mut page = Page::cut(changes, self.section.limit, |change| {
-            Place::Change(ChangePlace {
-                transaction: change.transaction.id,
-                change: change.id,
-                microseconds: change.captured_at.timestamp_micros(),
-            })
-        });
-        // A full page ends before the reach does.
-        let ended = plan.reach().filter(|_| !page.has_more);
-        let others = match self.filter.of_actions() {
-            Some(filter) => {
-                let span = match ended {
-                    Some(reach) => Span::until_reach(reach.place(), plan.transactions, after),
-                    None => Span::of_timeline(plan.transactions, after, &page),
-                };
-                run::read(
-                    conn,
-                    span.actions_without_changes(&filter, self.section.limit),
-                )
-                .await?
-            }
-            None => vec![],
-        };
-        if let Some(reach) = ended {
-            page = page.continued_at(Place::Change(reach.place()));
-        }
-        let page = page.with_other_actions(others, self.section.limit);
-        let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
-        let actions = actions_of(conn, transactions).await;
-        let mut actions = run::understood(conn, actions).await?;
-        actions
-            .iter_mut()
-            .for_each(|action| plan.narrow_action(action));
-        let page = page.map(|change| TimelineEntry::new(change, &actions));
-        Ok((page, ended))
+        self.section.page_of(conn, &plan, query).await
+    }
+
+    /// Returns the filter and the page that is read.
+    pub(super) fn parts(&self) -> (&Filter, &Section) {
+        (&self.filter, &self.section)
     }
 
     /// Counts all matching changes, independent of the page. Reads every one of them.
@@ -236,6 +207,55 @@ impl Timeline {
     }
 }
 
+impl Section {
+    /// Reads the page of these changes, which are one more than its limit if there are more.
+    /// Returns it with the place where its search ended within reach, if it did.
+    pub(super) async fn page_of<C: AuditConnection>(
+        &self,
+        conn: &mut C,
+        plan: &Plan<'_>,
+        changes: Typed<ChangeSql>,
+    ) -> Result<(Page<TimelineEntry>, Option<Reach>), Error> {
+        let after = Cursor::change(self.after)?;
+        let mut changes: Vec<AuditChange> = run::read(conn, changes).await?;
+        changes.iter_mut().for_each(|change| plan.narrow(change));
+        let mut page = Page::cut(changes, self.limit, |change| {
+            Place::Change(ChangePlace {
+                transaction: change.transaction.id,
+                change: change.id,
+                microseconds: change.captured_at.timestamp_micros(),
+            })
+        });
+        // A full page ends before the reach does.
+        let ended = plan.reach().filter(|_| !page.has_more);
+        let others = match plan.of_actions() {
+            Some(filter) => {
+                let span = match ended {
+                    Some(reach) => Span::until_reach(reach.place(), plan.transactions, after),
+                    None => Span::of_timeline(plan.transactions, after, &page),
+                };
+                run::read(conn, span.actions_without_changes(&filter, self.limit)).await?
+            }
+            None => vec![],
+        };
+        if let Some(reach) = ended {
+            page = page.continued_at(Place::Change(reach.place()));
+        }
+        let page = page.with_other_actions(others, self.limit);
+        if page.entries.is_empty() {
+            return Ok((page.map(|change| TimelineEntry::new(change, &[])), ended));
+        }
+        let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
+        let actions = actions_of(conn, transactions).await;
+        let mut actions = run::understood(conn, actions).await?;
+        actions
+            .iter_mut()
+            .for_each(|action| plan.narrow_action(action));
+        let page = page.map(|change| TimelineEntry::new(change, &actions));
+        Ok((page, ended))
+    }
+}
+
 /// Reads a page for which nobody waits long. A search that no index answers ends after so many
 /// changes. The page then says at which time that was, and its cursor continues from there.
 ///
@@ -248,6 +268,23 @@ pub async fn page_within_reach<C: AuditConnection>(
 ) -> Result<(Page<TimelineEntry>, Option<DateTime<Utc>>), Error> {
     let (page, reach) = timeline.read(conn, true).await?;
     Ok((page, reach.map(|reach| reach.at)))
+}
+
+/// Counts the changes within reach, at most `cap` of them. Returns whether there may be more.
+///
+/// # Errors
+///
+/// Same as those of [`Timeline::page`].
+pub async fn count_within_reach<C: AuditConnection>(
+    conn: &mut C,
+    filter: &Filter,
+    cap: usize,
+) -> Result<(u64, bool), Error> {
+    post_before_reading(conn).await;
+    let plan = Plan::within_reach(conn, filter, None).await?;
+    let count: Vec<i64> = run::read(conn, plan.count(Some(cap))).await?;
+    let count = count.first().map_or(0, |count| count.unsigned_abs());
+    Ok((count, count >= cap as u64 || plan.reach().is_some()))
 }
 
 /// The row type of a count.

@@ -11,7 +11,7 @@ use super::values::Values;
 use crate::action::{ActionStatus, AuditAction};
 use crate::connection::AuditConnection;
 use crate::error::Error;
-use crate::filter::{Filter, FilterError, Key, RecordKey};
+use crate::filter::{ActionFilter, Filter, FilterError, Key, RecordKey};
 use crate::queries::RECORD_CHANGES;
 use crate::queries::overview::OverviewSql;
 use crate::queries::page::ChangePlace;
@@ -30,6 +30,8 @@ pub(crate) struct Plan<'a> {
     filter: &'a Filter,
     table: Option<i32>,
     /// The first and last transaction that can have changes in the time span.
+    span: Option<(i64, i64)>,
+    /// The same, within reach.
     pub(super) transactions: Option<(i64, i64)>,
     values: Values,
     scope: Option<KnownScope<'a>>,
@@ -72,7 +74,11 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    async fn look_up<C: AuditConnection>(conn: &mut C, filter: &'a Filter) -> Result<Self, Error> {
+    /// Same as [`new`](Self::new), for a search whose reach is limited before it runs.
+    pub(crate) async fn look_up<C: AuditConnection>(
+        conn: &mut C,
+        filter: &'a Filter,
+    ) -> Result<Self, Error> {
         filter.check()?;
         let scope = match &filter.within {
             Some(scope) => Some(KnownScope::look_up(conn, scope).await?),
@@ -104,6 +110,7 @@ impl<'a> Plan<'a> {
         Ok(Self {
             filter,
             table,
+            span: transactions,
             transactions,
             values: Values::look_up(conn, filter, table).await?,
             scope,
@@ -116,6 +123,17 @@ impl<'a> Plan<'a> {
         self.reach
     }
 
+    /// Same as [`within_reach`](Self::within_reach), after another place.
+    pub(crate) async fn reach_from<C: AuditConnection>(
+        &mut self,
+        conn: &mut C,
+        after: Option<ChangePlace>,
+    ) -> Result<(), Error> {
+        self.transactions = self.span;
+        self.reach = None;
+        self.limit_reach(conn, after).await
+    }
+
     pub(super) fn set_reach(&mut self, reach: Reach) {
         let last = self.transactions.map_or(i64::MAX, |(_, last)| last);
         self.transactions = Some((reach.transaction, last));
@@ -125,6 +143,18 @@ impl<'a> Plan<'a> {
     /// Returns whether the scope compares rows, which takes a look at other changes.
     pub(super) fn compares_rows(&self) -> bool {
         self.scope.as_ref().is_some_and(KnownScope::compares_rows)
+    }
+
+    /// Returns whether the filter consists of a scope, a table and a time span.
+    pub(super) fn is_narrowed_by_tables_alone(&self) -> bool {
+        let rest = Filter {
+            within: None,
+            table: None,
+            from: None,
+            to: None,
+            ..self.filter.clone()
+        };
+        self.scope.is_some() && rest == Filter::new()
     }
 
     /// Returns whether the filter searches a text.
@@ -206,6 +236,11 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Returns the filter of the actions that belong to a page, if any do.
+    pub(super) fn of_actions(&self) -> Option<ActionFilter> {
+        self.filter.of_actions()
+    }
+
     /// Takes away what the scope hides of a change.
     pub(crate) fn narrow(&self, change: &mut AuditChange) {
         if let Some(scope) = &self.scope {
@@ -233,9 +268,13 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// How many of the newest there are, by time, table, operation, actor and source.
-    pub(crate) fn overview(&self, cap: usize) -> Typed<OverviewSql> {
-        let query = self.query(None, Some(cap));
+    /// How many of the newest there are, by time, table, operation, actor and source, and which
+    /// the first are.
+    pub(crate) fn overview(&self, cap: usize, first: usize) -> Typed<OverviewSql> {
+        let mut query = self.query(None, Some(cap));
+        let first = query
+            .binds
+            .bind(Bind::BigInt(i64::try_from(first).unwrap_or(i64::MAX)));
         Typed::new(
             format!(
                 "{}{}",
@@ -244,9 +283,25 @@ impl<'a> Plan<'a> {
                 } else {
                     format!("{}, ", query.with)
                 },
-                include_str!("../overview.sql").replace("{changes}", &query.changes)
+                filled(
+                    include_str!("../overview.sql"),
+                    &[
+                        ("changes", &query.changes),
+                        ("order", query.order),
+                        ("first", &first)
+                    ]
+                )
             ),
-            query.binds,
+            query.binds.0,
+        )
+    }
+
+    /// Returns the query for changes that were found already, in the given order.
+    pub(crate) fn these(places: Vec<(i64, i64)>) -> Typed<ChangeSql> {
+        let (transactions, ids) = places.into_iter().unzip();
+        Typed::new(
+            include_str!("these_changes.sql"),
+            [Bind::BigInts(transactions), Bind::BigInts(ids)],
         )
     }
 
@@ -262,7 +317,7 @@ impl<'a> Plan<'a> {
                 "{}SELECT\n{{change columns}}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
                 query.with, query.changes, query.order
             ),
-            query.binds,
+            query.binds.0,
         )
     }
 
@@ -280,7 +335,7 @@ impl<'a> Plan<'a> {
                 "{}SELECT\n{{change columns}},\n{actions}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
                 query.with, query.changes, query.order
             ),
-            query.binds,
+            query.binds.0,
         )
     }
 
@@ -296,7 +351,7 @@ impl<'a> Plan<'a> {
                     &[("changes", &query.changes)]
                 )
             ),
-            query.binds,
+            query.binds.0,
         )
     }
 
@@ -308,7 +363,7 @@ impl<'a> Plan<'a> {
                 "{}SELECT count(*) FROM (\n{}) AS c\n",
                 query.with, query.changes
             ),
-            query.binds,
+            query.binds.0,
         )
     }
 
@@ -381,7 +436,7 @@ impl<'a> Plan<'a> {
                 ],
             ),
             order: "c.transaction_id DESC, c.id DESC",
-            binds: parts.binds.0,
+            binds: parts.binds,
         }
     }
 
@@ -630,7 +685,7 @@ fn by_record(
         ),
         changes: format!("SELECT c.* FROM record_changes AS c ORDER BY c.id DESC LIMIT {limit}\n"),
         order: "c.id DESC",
-        binds: parts.binds.0,
+        binds: parts.binds,
     }
 }
 
@@ -673,7 +728,7 @@ struct ChangesQuery {
     /// Selects rows of `audit_changes`.
     changes: String,
     order: &'static str,
-    binds: Vec<Bind>,
+    binds: Binds,
 }
 
 /// Collects the parts while a query is written.

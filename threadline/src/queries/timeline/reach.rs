@@ -15,6 +15,9 @@ use crate::statement::{Bind, Typed, all_of, filled};
 /// The changes that a search reads at most, when no index leads to its results.
 const CHANGES: i64 = 20_000;
 
+/// The changes among which a scope of tables often has enough for a page.
+const NEAR: i64 = 2_500;
+
 /// The transactions or actions that it reads at most. A transaction has some changes.
 const OTHERS: i64 = 5_000;
 
@@ -52,7 +55,30 @@ impl Plan<'_> {
         conn: &mut C,
         after: Option<ChangePlace>,
     ) -> Result<(), Error> {
-        let Some(query) = self.reach_query(after) else {
+        self.limit_to(conn, after, i64::MAX).await
+    }
+
+    /// Limits a search that only a scope of tables narrows to fewer changes, which take a tenth
+    /// of the time. Returns whether it did: if they are not enough for a page, the search must
+    /// be repeated within reach.
+    pub(crate) async fn limit_to_near<C: AuditConnection>(
+        &mut self,
+        conn: &mut C,
+    ) -> Result<bool, Error> {
+        if self.compares_rows() || !self.is_narrowed_by_tables_alone() {
+            return Ok(false);
+        }
+        self.limit_to(conn, None, NEAR).await?;
+        Ok(self.reach().is_some())
+    }
+
+    async fn limit_to<C: AuditConnection>(
+        &mut self,
+        conn: &mut C,
+        after: Option<ChangePlace>,
+        most: i64,
+    ) -> Result<(), Error> {
+        let Some(query) = self.reach_query(after, most) else {
             return Ok(());
         };
         let found: Vec<(i64, i64, Option<AnyTime>)> = run::read(conn, query).await?;
@@ -70,6 +96,7 @@ impl Plan<'_> {
     fn reach_query(
         &self,
         after: Option<ChangePlace>,
+        limit: i64,
     ) -> Option<Typed<(BigInt, BigInt, Nullable<Timestamptz>)>> {
         let mut parts = Parts::default();
         let (driver, mut conditions) = self.driver(&mut parts)?;
@@ -102,7 +129,7 @@ impl Plan<'_> {
             Driver::Actions => include_str!("reach_by_action.sql"),
         };
         let conditions = all_of(&conditions);
-        let most = parts.binds.bind(Bind::BigInt(most));
+        let most = parts.binds.bind(Bind::BigInt(most.min(limit)));
         Some(Typed::new(
             filled(sql, &[("conditions", &conditions), ("most", &most)]),
             parts.binds.0,

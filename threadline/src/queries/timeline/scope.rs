@@ -1,6 +1,7 @@
 //! Applies a scope to queries and their results.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use diesel::sql_types::{Array, Integer, Text};
 use serde_json::{Value, json};
@@ -8,7 +9,9 @@ use serde_json::{Value, json};
 use super::query::Parts;
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
-use crate::filter::{Columns, Filter, FilterError, Rows, Scope, TableScope};
+use crate::filter::{
+    Columns, Filter, FilterError, FoundTable, FoundTables, Rows, Scope, TableScope,
+};
 use crate::record::AuditChange;
 use crate::run;
 use crate::statement::{Bind, Typed, all_of};
@@ -35,28 +38,59 @@ impl KnownTable<'_> {
     }
 }
 
+/// Returns the scope with its tables looked up, for several queries in one transaction.
+pub async fn with_tables<C: AuditConnection>(conn: &mut C, scope: &Scope) -> Result<Scope, Error> {
+    let mut scope = scope.clone();
+    scope.found = FoundTables(Some(find_tables(conn, &scope).await?));
+    Ok(scope)
+}
+
+async fn find_tables<C: AuditConnection>(
+    conn: &mut C,
+    scope: &Scope,
+) -> Result<Arc<[FoundTable]>, Error> {
+    let names: Vec<&str> = scope.tables().collect();
+    if names.is_empty() {
+        return Ok(Arc::default());
+    }
+    type Row = (i32, i32, String, String, Vec<String>);
+    let query = Typed::<(Integer, Integer, Text, Text, Array<Text>)>::new(
+        include_str!("scope_tables.sql"),
+        [Bind::Json(json!(names))],
+    );
+    let rows: Vec<Row> = run::read(conn, query).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(place, id, schema, name, key)| {
+            Some(FoundTable {
+                place: usize::try_from(place).ok()?.checked_sub(1)?,
+                id,
+                schema,
+                name,
+                key,
+            })
+        })
+        .collect())
+}
+
 impl<'a> KnownScope<'a> {
     pub(crate) async fn look_up<C: AuditConnection>(
         conn: &mut C,
         scope: &'a Scope,
     ) -> Result<Self, Error> {
-        let names: Vec<&str> = scope.tables().collect();
-        type Row = (i32, i32, String, String, Vec<String>);
-        let query = Typed::<(Integer, Integer, Text, Text, Array<Text>)>::new(
-            include_str!("scope_tables.sql"),
-            [Bind::Json(json!(names))],
-        );
-        let rows: Vec<Row> = run::read(conn, query).await?;
-        let tables = rows
-            .into_iter()
-            .filter_map(|(place, id, schema, name, key)| {
-                let scope = scope.tables.get(usize::try_from(place).ok()? - 1)?;
+        let found = match &scope.found.0 {
+            Some(found) => found.clone(),
+            None => find_tables(conn, scope).await?,
+        };
+        let tables = found
+            .iter()
+            .filter_map(|found| {
                 Some(KnownTable {
-                    id,
-                    schema,
-                    name,
-                    key,
-                    scope,
+                    id: found.id,
+                    schema: found.schema.clone(),
+                    name: found.name.clone(),
+                    key: found.key.clone(),
+                    scope: scope.tables.get(found.place)?,
                 })
             })
             .collect();
@@ -330,9 +364,15 @@ impl Group<'_> {
         for rows in rows {
             let column = parts.binds.text(&rows.column);
             let values = parts.binds.bind(Bind::Json(json!(rows.values)));
+            let queries: String = self
+                .tables
+                .iter()
+                .map(|(id, _)| include_str!("scope_live.sql").replace("{table}", &id.to_string()))
+                .collect();
             conditions.push(
                 include_str!("scope_row.sql")
                     .trim_end()
+                    .replace("{queries}", &queries)
                     .replace("{values}", &values)
                     .replace("{column}", &column)
                     .replace("{tables}", &names),

@@ -29,5 +29,6 @@ coalesce(CASE
          ) AS n (id, value)
          ORDER BY n.id
          LIMIT 1),
-        threadline.live_image(c.table_id, to_regclass({tables} ->> c.table_id::text), c.record_key) -> {column}
+        -- The query of a table is the same for each of its records: it is built once, when the first needs it.
+        threadline.live_value(c.table_id, to_regclass({tables} ->> c.table_id::text), c.record_key, {column}, CASE c.table_id{queries} END)
     ) #>> ARRAY[]::text[]) END, false)

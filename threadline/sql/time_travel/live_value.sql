@@ -1,0 +1,25 @@
+-- Returns the value of a column in the live row with a record key, as in threadline.live_image().
+-- `query` is that of threadline.live_value_query(), which is the same for each record.
+CREATE OR REPLACE FUNCTION threadline.live_value(
+    audited_table integer, target regclass, record_key text, column_name text, query text
+) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, threadline, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET array_nulls = on
+AS $$
+DECLARE
+    tl_value jsonb;
+BEGIN
+    -- A key that was too long for the index is a digest.
+    IF query IS NULL OR record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)' THEN
+        RETURN threadline.live_image(audited_table, target, record_key) -> column_name;
+    END IF;
+    EXECUTE query INTO tl_value USING record_key;
+    RETURN tl_value;
+END
+$$;

@@ -3,20 +3,10 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use threadline::{Audited, History, Moved};
+use threadline::{History, Moved};
 use threadline_tests::{Database, Dice, rows, run, value};
 
-diesel::table! {
-    users (id) { id -> BigInt, name -> Text, }
-}
-
-#[derive(Debug, Audited, Identifiable)]
-#[diesel(table_name = users)]
-#[allow(dead_code)]
-struct User {
-    id: i64,
-    name: String,
-}
+use super::User;
 
 /// A change of a post: the record that the row referred to before and after it.
 #[derive(Debug)]

@@ -90,9 +90,7 @@ fn a_policy_that_continued_a_history_is_one_with_the_model_and_can_be_taken_back
         "{down}"
     );
 
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     run(conn, "SELECT threadline.audit('blog.posts')");
     run(conn, &down);
 }
